@@ -1,0 +1,1 @@
+"""One connected charger: its connection, its session, its calls in both directions, its handlers."""

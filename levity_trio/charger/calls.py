@@ -1,0 +1,157 @@
+"""Our CALLs to one charger: one in flight, the others in a queue, matched by id, timed out, failed with the session.
+
+Each is stored as a `command` before it leaves, and its answer with it, however late: an Accepted after the time-out
+still means that the car charges. Some chargers break when called before their first message, so that is waited for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import orjson
+import trio
+
+from levity_trio.clock import stamp
+from levity_trio.store.writes import commands
+from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched
+from levity_trio.wire.errors import Refused
+from levity_trio.wire.frames import CallError, CallResult, call_text
+from levity_trio.wire.payloads import read_result, write_payload
+
+if TYPE_CHECKING:
+    from levity_trio.charger.session import Session
+
+QUEUED_CALLS: Final = 16
+FIRST_MESSAGE_SECONDS: Final = 10.0
+
+
+class CallFailed(Exception):
+    """A CALL of ours got no CALLRESULT."""
+
+
+class CallRefused(CallFailed):
+    """The charger answered with a CALLERROR."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+
+
+class CallTimedOut(CallFailed):
+    """No answer came in time; a late one is still written to its command."""
+
+
+class ChargerGone(CallFailed):
+    """The session ended before the answer came."""
+
+
+class CallQueueFull(CallFailed):
+    """Too many CALLs wait for this charger already."""
+
+
+Answer = CallResult | CallError
+
+
+class Calls:
+    """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._under_way = CallsUnderWay()
+        self._commands: dict[str, int] = {}
+        self._turn = trio.Lock()
+        self._answer: Answer | None = None
+        self._answered = trio.Event()
+        self._is_closed = False
+
+    async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
+        """Send a request (a dataclass of `ocpp.v16.call`) and give its answer (one of `call_result`).
+
+        The time-out, in seconds, runs from sending; without one the configured one holds.
+
+        Raises:
+            CallRefused, CallTimedOut, ChargerGone, CallQueueFull: no answer that could be used.
+            ValueError: the request is not valid OCPP.
+        """
+        if self._turn.statistics().tasks_waiting >= QUEUED_CALLS:
+            raise CallQueueFull(f"{QUEUED_CALLS} calls wait already")
+        requested_at = stamp(self._session.central.clock())
+        payload = write_payload(request)
+        with trio.move_on_after(FIRST_MESSAGE_SECONDS):
+            await self._session.spoken.wait()
+        async with self._turn:
+            if self._is_closed:
+                raise ChargerGone
+            seconds = timeout_seconds or self._session.central.config.response_timeout_seconds
+            return await self._exchange(type(request).__name__, payload, requested_at, seconds)
+
+    def settle(self, answer: Answer) -> str | None:
+        """Take an answer of the charger; gives what was odd about it, if anything."""
+        settled = self._under_way.settle(answer)
+        if isinstance(settled, Matched):
+            self._answer = answer
+            self._answered.set()
+            return None
+        if not isinstance(settled, Late):
+            return "unexpected answer"
+        if command := self._commands.pop(settled.call.message_id, None):
+            row = _row(command, settled.call.action, answer, is_late=True)
+            session = self._session
+            session.central.writer.coalesce(("late", command), commands.settle, session.origin(), row)
+        return "late answer"
+
+    def close(self) -> None:
+        """Fail the call in flight and all that wait: the session is over."""
+        self._is_closed = True
+        self._answered.set()
+
+    async def _exchange(self, action: str, payload: dict[str, Any], requested_at: str, seconds: float) -> Any:
+        message_id = self._under_way.begin(action)
+        self._answer, self._answered = None, trio.Event()
+        try:
+            command = await self._send(message_id, action, payload, requested_at)
+            with trio.move_on_after(seconds):
+                await self._answered.wait()
+        finally:
+            self._under_way.expire()
+        received: Answer | None = self._answer
+        if received is None:
+            await self._fail(command, action, seconds)
+        del self._commands[message_id]
+        return await self._read(command, action, received)
+
+    async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
+        session = self._session
+        origin = await session.begin()
+        text = orjson.dumps(payload).decode()
+        row = commands.Command(action, text, message_id, requested_at)
+        command = await session.central.writer.run(commands.send, origin, row)
+        self._commands[message_id] = command
+        await session.send(call_text(message_id, action, payload))
+        return command
+
+    async def _fail(self, command: int, action: str, seconds: float) -> NoReturn:
+        error = ChargerGone() if self._is_closed else CallTimedOut(f"{action}: no answer within {seconds:g} s")
+        state = "gone" if self._is_closed else "timed out"
+        await self._store(commands.Answer(command, action, state))
+        raise error
+
+    async def _read(self, command: int, action: str, answer: Answer) -> Any:
+        await self._store(_row(command, action, answer))
+        if isinstance(answer, CallError):
+            raise CallRefused(answer.code, answer.description)
+        try:
+            return read_result(action, answer.payload, strict=self._session.central.config.strict).message
+        except Refused as refused:
+            raise CallRefused(refused.code, f"its answer cannot be read: {refused.description}") from refused
+
+    async def _store(self, row: commands.Answer) -> None:
+        await self._session.central.writer.run(commands.settle, self._session.origin(), row)
+
+
+def _row(command: int, action: str, answer: Answer, is_late: bool = False) -> commands.Answer:
+    if isinstance(answer, CallError):
+        code, description = answer.code, answer.description
+        return commands.Answer(command, action, "refused", is_late, None, code, description)
+    return commands.Answer(command, action, "answered", is_late, orjson.dumps(answer.payload).decode())

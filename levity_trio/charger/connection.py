@@ -1,0 +1,125 @@
+"""A TCP connection, from its first byte to its last: the boundary that nothing leaves.
+
+The request head is read and judged by us, then handed to the WebSocket library as a clean one; what is no charger is
+refused with a line that says why, and closed. Whoever gets in has a session; whatever goes wrong in it, or in the
+library's own reader task, ends this connection and no other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.session import GOODBYE_SECONDS, Peer, Session
+from levity_trio.charger.stream import ChargerStream, HeadTooLarge
+from levity_trio.log_output import bind_contextvars, get_logger
+from levity_trio.wire.handshake import (
+    BadRequest,
+    Head,
+    canonical_head,
+    choose_subprotocol,
+    identity,
+    masked,
+    parse_head,
+    refusal,
+    upgrade_problem,
+)
+
+HANDSHAKE_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = "30"
+PROTOCOL_ERROR: Final = 1002
+
+log = get_logger("ws")
+
+
+async def serve_connection(central: Central, transport: trio.abc.Stream) -> None:
+    """Serve one connection until it ends. Raises nothing but Cancelled."""
+    session: Session | None = None
+    try:
+        async with ChargerStream(transport, central.config.max_message_bytes) as stream:
+            async with trio.open_nursery() as library:  # its reader task: inside the boundary
+                with central.registry.enlisted() as scope:
+                    session = await _enter(central, library, stream, scope)
+                    if session is not None:
+                        await session.converse()
+                if session is not None:
+                    await session.say_goodbye()
+                library.cancel_scope.cancel()
+    except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+        log.info("the peer vanished")
+    except* Exception:
+        log.exception("a connection failed")
+    if session is not None:
+        await session.record_end()
+
+
+async def _enter(
+    central: Central, library: trio.Nursery, stream: ChargerStream, scope: trio.CancelScope
+) -> Session | None:
+    """Shake hands; None where the peer was refused, and told so."""
+    connected_at = central.clock()
+    raw = b""
+    try:
+        raw = await _read_head(stream)
+        head = parse_head(raw)
+        charger = await _admit(central, head)
+    except BadRequest as refused:
+        log.warning("handshake refused", status=refused.status, reason=refused.text, request=masked(raw))
+        await stream.send_all(refusal(refused.status, refused.text, refused.headers))
+        return None
+    websocket = await _accept(central, library, stream, head)
+    if websocket is None:
+        return None
+    peer = Peer(charger, stream.remote_address, head.target, websocket.subprotocol, connected_at)
+    session = Session(central, peer, stream, websocket, scope)
+    central.registry.install(session)
+    bind_contextvars(cp=charger)  # of this task and those it starts
+    log.info("connected", remote_address=peer.remote_address)
+    return session
+
+
+async def _read_head(stream: ChargerStream) -> bytes:
+    with trio.move_on_after(HANDSHAKE_SECONDS):
+        try:
+            return await stream.read_head()
+        except HeadTooLarge as error:
+            raise BadRequest(431, "The request head is too large.") from error
+    raise BadRequest(408, f"No whole request came within {HANDSHAKE_SECONDS:g} s.")
+
+
+async def _admit(central: Central, head: Head) -> str:
+    """The identity of whoever may come in. Raises BadRequest."""
+    if problem := upgrade_problem(head):
+        raise problem
+    charger = identity(head.target)
+    if charger is None:
+        raise BadRequest(404, "The path names no charger; use /ws/CHARGER-ID.")
+    if charger not in central.known and len(central.known) >= central.config.max_chargers:
+        raise BadRequest(404, "No new charger is taken up (--max-chargers).")
+    await central.ready.wait()
+    retry = {"Retry-After": RETRY_SECONDS}
+    if len(central.registry) > central.config.max_connections:
+        raise BadRequest(503, "Too many connections (--max-connections).", retry)
+    if central.writer.is_failing:
+        raise BadRequest(503, "Nothing can be stored at present; try again later.", retry)
+    return charger
+
+
+async def _accept(
+    central: Central, library: trio.Nursery, stream: ChargerStream, head: Head
+) -> WebSocketConnection | None:
+    """Complete the handshake; who offers only other subprotocols gets it without one, and a close (J 3.2)."""
+    subprotocol = choose_subprotocol(head)
+    stream.put_first(canonical_head(head, subprotocol.name))
+    limit = central.config.max_message_bytes
+    request = await wrap_server_stream(library, stream, max_message_size=limit)
+    websocket = await request.accept(subprotocol=subprotocol.name)
+    if subprotocol.acceptable:
+        return websocket
+    log.warning("no common subprotocol", request=masked(head.raw))
+    with trio.move_on_after(GOODBYE_SECONDS):
+        await websocket.aclose(PROTOCOL_ERROR, "only ocpp1.6 is spoken here")
+    return None

@@ -1,0 +1,133 @@
+"""One CALL of a charger, from its frame to the text of its answer.
+
+A message of a transaction is never refused: after a CALLERROR some chargers repeat it for ever and block their queue,
+others throw it away and the kilowatt-hours with it. What cannot be read or handled is set aside raw and answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+
+import orjson
+
+
+from levity_trio.clock import stamp
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.set_aside import count_repairs, set_aside, start_raw
+from levity_trio.wire.errors import ErrorCode, Refused
+from levity_trio.wire.frames import Call, error_text, result_text
+from levity_trio.wire.payloads import Read, call_result, read_request, write_payload
+from levity_trio.wire.repair import Repair
+
+if TYPE_CHECKING:
+    from levity_trio.charger.session import Session
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
+log = get_logger("ocpp")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A CALL that is being answered, and what its handler may use."""
+
+    session: Session
+    frame: Call
+    received: datetime
+    origin: Origin
+    repairs: tuple[Repair, ...] = ()
+
+    @property
+    def charger(self) -> str:
+        """The identity of the charger that calls."""
+        return self.origin.charger
+
+    @property
+    def message(self) -> Message:
+        """The request as it came, for the rows that keep it."""
+        return Message(self.frame.action, orjson.dumps(self.frame.payload).decode(), self.frame.raw_id)
+
+    async def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
+        """Run a write of this charger's and wait for its commit; repairs are counted with the first one.
+
+        Raises:
+            StoreUnavailable: it could not be committed in time; the connection is going to be closed.
+        """
+        repairs, self.repairs = self.repairs, ()
+        if not repairs:
+            return await self.session.central.writer.run(write, self.origin, *args)
+        return await self.session.central.writer.run(_with_repairs, repairs, write, self.origin, args)
+
+
+def _with_repairs(
+    db: Transaction,
+    repairs: tuple[Repair, ...],
+    write: Callable[[Transaction, Origin, *Ts], T],
+    origin: Origin,
+    args: tuple[*Ts],
+) -> T:
+    count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
+    return write(db, origin, *args)
+
+
+Handler = Callable[[Exchange, Any], Awaitable[object]]
+"""Takes the request (a dataclass of `ocpp.v16.call`), gives the answer (one of `call_result`)."""
+
+
+async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
+    """The text that answers a CALL; what it promises is committed.
+
+    Raises:
+        StoreUnavailable: nothing may be answered, for nothing could be stored.
+    """
+    frame = exchange.frame
+    try:
+        result = await _handle(exchange, handlers)
+        return result_text(frame.raw_id, write_payload(result))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug costs this one and no other
+        return await _recover(exchange, error)
+
+
+async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
+    action, strict = exchange.frame.action, exchange.session.central.config.strict
+    read = read_request(action, exchange.frame.payload, strict=strict)
+    exchange.repairs = read.repairs
+    result = await handlers[action](exchange, read.message)
+    if exchange.repairs:
+        await exchange.write(_nothing)
+    return result
+
+
+def _nothing(db: Transaction, origin: Origin) -> None:
+    """For messages that store nothing but were repaired."""
+
+
+async def _recover(exchange: Exchange, error: Exception) -> str:
+    frame, strict = exchange.frame, exchange.session.central.config.strict
+    if isinstance(error, Refused):
+        log.warning("refused", action=frame.action, code=error.code, reason=error.description)
+        refusal = error
+    else:
+        log.error("a handler failed", action=frame.action, exc_info=error)
+        refusal = Refused(ErrorCode.INTERNAL_ERROR, "the message could not be handled; it was logged")
+    if frame.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
+        return result_text(frame.raw_id, write_payload(await _set_aside(exchange, refusal.description)))
+    return error_text(frame.raw_id, refusal.code, refusal.description)
+
+
+async def _set_aside(exchange: Exchange, reason: str) -> object:
+    message = exchange.message
+    if message.action == "StartTransaction":
+        started = await exchange.write(start_raw, message, reason)
+        return call_result.StartTransaction(started.transaction, {"status": started.verdict})
+    await exchange.write(set_aside, message, reason)
+    return call_result.MeterValues() if message.action == "MeterValues" else call_result.StopTransaction()

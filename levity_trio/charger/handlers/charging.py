@@ -1,0 +1,67 @@
+"""Authorize, StartTransaction, MeterValues, StopTransaction: the messages that move the bill (OCPP 1.6 §4)."""
+
+from __future__ import annotations
+
+from levity_trio.charger import readings
+from levity_trio.charger.exchange import Exchange
+from levity_trio.charger.moments import understand
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes import authorization, starts, stops
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.readings import Batch, Reading, store, store_data
+from levity_trio.store.writes.set_aside import set_aside
+from levity_trio.wire.payloads import call, call_result
+
+LOCAL = "Local"
+
+
+async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
+    """§4.1: judge a tag."""
+    verdict = await exchange.write(authorization.authorize, request.id_tag)
+    return call_result.Authorize(id_tag_info={"status": verdict})
+
+
+async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
+    """§4.8: open a transaction, once for however often this message comes."""
+    start = starts.Start(
+        connector=request.connector_id,
+        id_tag=request.id_tag,
+        meter_start=request.meter_start,
+        moment=understand(request.timestamp, exchange.received),
+        reservation_id=request.reservation_id,
+        message=exchange.message,
+    )
+    started = await exchange.write(starts.start, start)
+    return call_result.StartTransaction(started.transaction, {"status": started.verdict})
+
+
+async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
+    """§4.7: keep every reading."""
+    found = readings.read(request.meter_value, exchange.received)
+    await exchange.write(store, Batch(request.connector_id, "MeterValues", found), request.transaction_id)
+    return call_result.MeterValues()
+
+
+async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
+    """§4.10: close a transaction; one that cannot be found is set aside, and answered all the same."""
+    stop = stops.Stop(
+        transaction=request.transaction_id,
+        id_tag=request.id_tag,
+        meter_stop=request.meter_stop,
+        moment=understand(request.timestamp, exchange.received),
+        reason=request.reason or LOCAL,
+        message=exchange.message,
+    )
+    found = readings.read(request.transaction_data or (), exchange.received)
+    verdict = await exchange.write(_stop, stop, found)
+    return call_result.StopTransaction(id_tag_info={"status": verdict} if verdict else None)
+
+
+def _stop(db: Transaction, origin: Origin, stop: stops.Stop, found: list[Reading]) -> str | None:
+    transaction = stops.find(db, origin, stop)
+    if transaction is None:
+        set_aside(db, origin, stop.message, "no transaction of this charger fits this stop")
+    else:
+        store_data(db, origin, transaction, found)
+        stops.stop(db, origin, transaction, stop)
+    return authorization.judge(db, stop.id_tag) if stop.id_tag is not None else None

@@ -1,0 +1,90 @@
+"""What a charger says of itself: BootNotification, Heartbeat, StatusNotification and the rest of §4."""
+
+from __future__ import annotations
+
+from levity_trio.charger.exchange import Exchange
+from levity_trio.charger.moments import STATUS_AHEAD, understand
+from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, FirmwareStatusChanged
+from levity_trio.store.writes import chargers, notices, sessions
+from levity_trio.wire.payloads import call, call_result
+from levity_trio.wire.times import wire_time
+
+ACCEPTED = "Accepted"
+UNKNOWN_VENDOR = "UnknownVendorId"
+
+
+async def boot_notification(exchange: Exchange, request: call.BootNotification) -> call_result.BootNotification:
+    """§4.2: keep what the charger is, tell it the time and its heartbeat interval."""
+    told = chargers.Identification(
+        vendor=request.charge_point_vendor or None,
+        model=request.charge_point_model or None,
+        serial_number=request.charge_point_serial_number or None,
+        charge_box_serial_number=request.charge_box_serial_number or None,
+        firmware_version=request.firmware_version or None,
+        iccid=request.iccid or None,
+        imsi=request.imsi or None,
+        meter_type=request.meter_type or None,
+        meter_serial_number=request.meter_serial_number or None,
+    )
+    interval = exchange.session.central.config.heartbeat_interval_seconds
+    await exchange.write(chargers.boot, told, exchange.message, ACCEPTED, interval)
+    exchange.session.heartbeat_interval = interval
+    now = wire_time(exchange.session.central.clock())
+    return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
+
+
+async def heartbeat(exchange: Exchange, request: call.Heartbeat) -> call_result.Heartbeat:  # noqa: ARG001 - it is empty
+    """§4.6: tell the time. That it was heard promises nothing, so nobody waits for the disk."""
+    key, at = ("heartbeat", exchange.charger), exchange.origin.received_at
+    exchange.session.central.writer.coalesce(key, sessions.heartbeat, exchange.charger, at)
+    return call_result.Heartbeat(current_time=wire_time(exchange.session.central.clock()))
+
+
+async def status_notification(
+    exchange: Exchange, request: call.StatusNotification
+) -> call_result.StatusNotification:
+    """§4.9: keep the status of a connector, or of the charger itself (connector 0)."""
+    told = chargers.Status(
+        connector=request.connector_id,
+        status=request.status,
+        error_code=request.error_code,
+        info=request.info or None,
+        vendor_id=request.vendor_id or None,
+        vendor_error_code=request.vendor_error_code or None,
+        moment=understand(request.timestamp, exchange.received, STATUS_AHEAD),
+    )
+    await exchange.write(chargers.status, told)
+    return call_result.StatusNotification()
+
+
+async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
+    """§4.3: keep it; no vendor's extension is known here."""
+    fact = DataTransferred(
+        charger=exchange.charger,
+        at=exchange.origin.received_at,
+        vendor_id=request.vendor_id,
+        message_id=request.message_id,
+        data=request.data,
+    )
+    await exchange.write(notices.tell, fact)
+    return call_result.DataTransfer(status=UNKNOWN_VENDOR)
+
+
+async def diagnostics_status_notification(
+    exchange: Exchange, request: call.DiagnosticsStatusNotification
+) -> call_result.DiagnosticsStatusNotification:
+    """§4.4: keep how an upload of diagnostics goes."""
+    at = exchange.origin.received_at
+    fact = DiagnosticsStatusChanged(charger=exchange.charger, at=at, status=request.status)
+    await exchange.write(notices.tell, fact)
+    return call_result.DiagnosticsStatusNotification()
+
+
+async def firmware_status_notification(
+    exchange: Exchange, request: call.FirmwareStatusNotification
+) -> call_result.FirmwareStatusNotification:
+    """§4.5: keep how a firmware update goes."""
+    at = exchange.origin.received_at
+    fact = FirmwareStatusChanged(charger=exchange.charger, at=at, status=request.status, request_id=None)
+    await exchange.write(notices.tell, fact)
+    return call_result.FirmwareStatusNotification()

@@ -1,0 +1,253 @@
+"""One charger's session: one nursery, in it a reader, a worker, a watchdog and pings.
+
+    websocket → reader → inbox → worker → handler → writer, then the answer
+                      ↘ answers to our own calls
+
+The reader never runs a handler: one that called the charger would wait for an answer that only the reader can deliver.
+When the peer leaves, the reader closes the inbox and the worker ends after what was received; when we end the session
+(a newer connection, silence, the server's stop) its scope is cancelled and the peer is told why.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from levity_trio.charger.calls import Calls
+from levity_trio.charger.central import Central
+from levity_trio.charger.exchange import Exchange, answer
+from levity_trio.charger.handlers import HANDLERS
+from levity_trio.charger.stream import ChargerStream
+from levity_trio.clock import stamp
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.writes import sessions
+from levity_trio.store.writes.origin import Origin
+from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, parse_frame
+
+INBOX_CALLS: Final = 64
+"""An offline charger comes back with a burst. Full: the reader stops, and TCP pushes back."""
+INBOX_SECONDS: Final = 30.0
+"""Without progress for so long, the connection ends."""
+GOODBYE_SECONDS: Final = 1.5
+MALFORMED_FRAMES: Final = 100
+"""So many in a row are no charger."""
+SILENT_INTERVALS: Final = 3
+
+GOING_AWAY: Final = 1001
+POLICY_VIOLATION: Final = 1008
+MESSAGE_TOO_BIG: Final = 1009
+INTERNAL_ERROR: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
+ABNORMAL: Final = 1006
+
+frames_log = get_logger("ocpp")
+log = get_logger("ws")
+
+
+class Closing(NamedTuple):
+    """Why a connection ends: a close code of RFC 6455 §7.4 and words."""
+
+    code: int
+    reason: str
+
+
+class Received(NamedTuple):
+    """A CALL in the inbox, and when it came."""
+
+    call: Call
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who connected, as the handshake told it."""
+
+    charger: str
+    remote_address: str
+    target: str
+    subprotocol: str | None
+    connected_at: datetime
+
+
+class Session:
+    """A connection of one charger, from its accepted handshake to its end."""
+
+    def __init__(
+        self,
+        central: Central,
+        peer: Peer,
+        stream: ChargerStream,
+        websocket: WebSocketConnection,
+        scope: trio.CancelScope,
+    ) -> None:
+        self.central = central
+        self.charger = peer.charger
+        self.heartbeat_interval = central.config.heartbeat_interval_seconds
+        self.spoken = trio.Event()
+        self.calls = Calls(self)
+        self._peer = peer
+        self._stream = stream
+        self._websocket = websocket
+        self._scope = scope
+        self._closing: Closing | None = None
+        self._row: int | None = None
+        self._beginning = trio.Lock()
+        self._malformed = 0
+        stream.on_overflow = self._end_overflowed
+
+    def __repr__(self) -> str:
+        return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
+
+    def end(self, code: int, reason: str) -> None:
+        """End this session from our side; the first reason given is the one that the peer is told."""
+        self._closing = self._closing or Closing(code, reason)
+        self._scope.cancel()
+
+    async def converse(self) -> None:
+        """Talk until the peer leaves or the session is ended."""
+        send, receive = trio.open_memory_channel[Received](INBOX_CALLS)
+        try:
+            async with trio.open_nursery() as tasks:
+                tasks.start_soon(self._read, send)
+                tasks.start_soon(self._watch)
+                tasks.start_soon(self._ping)
+                await self._work(receive)
+                tasks.cancel_scope.cancel()
+        finally:
+            self.calls.close()
+
+    async def say_goodbye(self) -> None:
+        """Tell the peer why, if it is still there, and close the connection."""
+        self._closing = self._closing or self._closed_by_peer() or Closing(GOING_AWAY, "the server is stopping")
+        self._stream.send_seconds = GOODBYE_SECONDS
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await self._websocket.aclose(*self._closing)
+
+    async def record_end(self) -> None:
+        """Store how it ended; only the charger's present session takes it offline."""
+        is_current = self.central.registry.remove(self)
+        closing = self._closing or Closing(INTERNAL_ERROR, "the connection failed")
+        log.info("disconnected", code=closing.code, reason=closing.reason)
+        ending = sessions.Ending(self.charger, self._row, stamp(self.central.clock()), *closing)
+        with suppress(StoreUnavailable):  # it is stored later, or by the next start
+            await self.central.writer.run(sessions.end, ending, is_current)
+
+    async def begin(self) -> Origin:
+        """Give the session its row, once: with the first valid CALL, or with our first own."""
+        async with self._beginning:
+            if self._row is None:
+                await self._begin()
+        return self.origin()
+
+    def origin(self, received: datetime | None = None) -> Origin:
+        """Where a row comes from that is written now."""
+        if self._row is None:
+            raise RuntimeError("the session has no row yet")
+        return Origin(self.charger, self._row, stamp(received or self.central.clock()))
+
+    async def send(self, text: str) -> None:
+        """Send one frame. Raises ConnectionClosed."""
+        frames_log.debug("frame", dir="send", msg=text)
+        await self._websocket.send_message(text)
+
+    async def _read(self, inbox: trio.MemorySendChannel[Received]) -> None:
+        with inbox, suppress(ConnectionClosed):
+            while True:
+                text = await self._websocket.get_message()
+                self._stream.message_completed()
+                frames_log.debug("frame", dir="recv", msg=text)
+                frame = parse_frame(text)
+                if isinstance(frame, Call):
+                    self._malformed = 0
+                    await self._put(inbox, Received(frame, self.central.clock()))
+                elif isinstance(frame, Malformed):
+                    await self._refuse(frame)
+                else:
+                    self._settle(frame)
+
+    async def _put(self, inbox: trio.MemorySendChannel[Received], received: Received) -> None:
+        try:
+            inbox.send_nowait(received)
+        except trio.WouldBlock:
+            with trio.move_on_after(INBOX_SECONDS) as patience:
+                await inbox.send(received)
+            if patience.cancelled_caught:
+                self.end(POLICY_VIOLATION, f"{INBOX_CALLS} calls wait without progress")
+
+    async def _refuse(self, frame: Malformed) -> None:
+        log.warning("no OCPP-J", kind=frame.kind)
+        self._malformed += 1
+        if self._malformed >= MALFORMED_FRAMES:
+            self.end(POLICY_VIOLATION, f"{MALFORMED_FRAMES} frames in a row were no OCPP-J")
+        elif frame.answer is not None:
+            await self.send(frame.answer)
+
+    def _settle(self, frame: CallResult | CallError) -> None:
+        if oddity := self.calls.settle(frame):
+            log.warning(oddity, message_id=frame.message_id)
+
+    async def _work(self, inbox: trio.MemoryReceiveChannel[Received]) -> None:
+        async for call, at in inbox:
+            try:
+                if self._row is None:
+                    await self.begin()
+                text = await answer(Exchange(self, call, at, self.origin(at)), HANDLERS)
+            except StoreUnavailable:
+                self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
+                return
+            self.spoken.set()
+            with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
+                await self.send(text)
+
+    async def _begin(self) -> None:
+        central, peer = self.central, self._peer
+        connection = sessions.Connection(
+            charger=peer.charger,
+            run=central.run,
+            remote_address=peer.remote_address,
+            target=peer.target,
+            subprotocol=peer.subprotocol,
+            clock_trusted=central.clock_trusted,
+            connected_at=stamp(peer.connected_at),
+            received_at=stamp(central.clock()),
+        )
+        begun = await central.writer.run(sessions.begin, connection, central.config.max_chargers)
+        if begun is None:
+            self.end(POLICY_VIOLATION, "no room for another charger (--max-chargers)")
+            await trio.lowlevel.checkpoint()
+            return
+        central.known.add(peer.charger)
+        self._row = begun.session
+        self.heartbeat_interval = begun.heartbeat_interval or self.heartbeat_interval
+
+    async def _watch(self) -> None:
+        """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
+        while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
+            await trio.sleep_until(deadline)
+        self.end(POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
+
+    @property
+    def _patience_seconds(self) -> int:
+        return SILENT_INTERVALS * self.heartbeat_interval
+
+    async def _ping(self) -> None:
+        """Keep the way through routers open; one that is not answered is the last, for some cannot bear them."""
+        interval = self.central.config.websocket_ping_seconds
+        while interval is not None:
+            await trio.sleep(interval)
+            with suppress(ConnectionClosed):
+                await self._websocket.ping()
+
+    def _end_overflowed(self) -> None:
+        limit = self.central.config.max_message_bytes
+        self.end(MESSAGE_TOO_BIG, f"{limit} bytes came without a whole message")
+
+    def _closed_by_peer(self) -> Closing | None:
+        closed = self._websocket.closed
+        return Closing(int(closed.code), closed.reason or "") if closed else None

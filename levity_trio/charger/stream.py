@@ -1,0 +1,107 @@
+"""The bytes of one charger, beneath the WebSocket library.
+
+What the library cannot do is done here, once, for every frame whatever its kind: a frame leaves whole or the
+connection ends (half a frame would corrupt all that follow); any byte is a sign of life, pings and pongs included
+(OCPP-J 1.6 §5.3); and bytes that never become a message are bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+HEAD_BYTES: Final = 8 * 1024
+SEND_SECONDS: Final = 5.0
+RECEIVE_BYTES: Final = 4 * 1024
+HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
+
+
+class HeadTooLarge(Exception):
+    """The request head did not end within HEAD_BYTES."""
+
+
+class ChargerStream(trio.abc.Stream):
+    """One charger's connection; `last_received` is the monotonic time of its last byte."""
+
+    def __init__(self, transport: trio.abc.Stream, max_unframed_bytes: int) -> None:
+        self._transport = transport
+        self._ahead = b""
+        self._max_unframed_bytes = max_unframed_bytes
+        self._unframed_bytes = 0
+        self.send_seconds = SEND_SECONDS
+        self.last_received = trio.current_time()
+        self.on_overflow: Callable[[], None] = lambda: None
+
+    @property
+    def remote_address(self) -> str:
+        """The peer's address without its port; `memory` for a connection that has none."""
+        if isinstance(self._transport, trio.SocketStream):
+            return str(self._transport.socket.getpeername()[0])
+        return "memory"
+
+    async def read_head(self) -> bytes:
+        """Everything up to the empty line that ends a request head; what came after it stays to be read.
+
+        Raises:
+            HeadTooLarge: more than HEAD_BYTES came without that line.
+            trio.BrokenResourceError: the peer went away before.
+        """
+        received = b""
+        while (end := _head_end(received)) is None:
+            if len(received) > HEAD_BYTES:
+                raise HeadTooLarge
+            data = await self._transport.receive_some(RECEIVE_BYTES)
+            if not data:
+                raise trio.BrokenResourceError("the peer left before its request was complete")
+            received += data
+        self._ahead = received[end:]
+        return received[:end]
+
+    def put_first(self, data: bytes) -> None:
+        """Let `data` be read before all that is still to come."""
+        self._ahead = data + self._ahead
+
+    def message_completed(self) -> None:
+        """Say that the bytes so far have become a message."""
+        self._unframed_bytes = 0
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """The next bytes. Calls `on_overflow` where too many came without a whole message."""
+        if self._ahead:
+            data: bytes | bytearray = self._ahead
+            self._ahead = b""
+            await trio.lowlevel.checkpoint()
+        else:
+            data = await self._transport.receive_some(max_bytes)
+        self.last_received = trio.current_time()
+        self._unframed_bytes += len(data)
+        if self._unframed_bytes > self._max_unframed_bytes:
+            self.on_overflow()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of it, or end the connection: within `send_seconds`, even while being cancelled.
+
+        Raises:
+            trio.BrokenResourceError: the peer did not take it; the connection is closed.
+        """
+        with trio.move_on_after(self.send_seconds, shield=True) as scope:
+            await self._transport.send_all(data)
+        if scope.cancelled_caught:
+            await trio.aclose_forcefully(self._transport)
+            raise trio.BrokenResourceError(f"the peer took nothing for {self.send_seconds:g} s")
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the transport says."""
+        await self._transport.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._transport.aclose()
+
+
+def _head_end(received: bytes) -> int | None:
+    ends = [received.index(mark) + len(mark) for mark in HEAD_END if mark in received]
+    return min(ends, default=None)

@@ -1,0 +1,72 @@
+"""`levity-trio serve`: the settings of config.py as options, grouped; everything else is the server's."""
+
+import os
+from collections.abc import Iterable
+
+import click
+
+from levity_trio.config import SETTINGS, Setting, load
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio serve
+  levity-trio serve --port 9001 --db /var/lib/levity/levity.db
+  levity-trio serve --config /etc/levity.toml --log-format json
+  LEVITY_OCPP_LOG_LEVEL=DEBUG levity-trio serve
+
+A flag wins over its environment variable (--log-level: LEVITY_LOG_LEVEL; switches: true or false), that over
+the TOML file (log-level = "DEBUG"), that over the default. Exit status: 0 after a clean stop, 1 when the
+machine refuses (port taken, foreign database), 2 for a wrong setting.
+"""
+
+
+class GroupedCommand(click.Command):
+    """A command whose `--help` shows its options under the headings of their settings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups = {setting.attribute: setting.group for setting in SETTINGS}
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                rows.setdefault(groups.get(parameter.name or "", "General"), []).append(record)
+        for group, records in rows.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def options(settings: Iterable[Setting]) -> list[click.Option]:
+    """Options that hand over bare text, and only where given: config.py reads and judges it."""
+    config = click.Option(
+        ["config", "--config"], metavar="FILE", help="TOML file with any of these settings."
+    )
+    return [*(_option(setting) for setting in settings), config]
+
+
+def _option(setting: Setting) -> click.Option:
+    names = [setting.attribute, setting.flag]
+    if setting.is_switch:
+        return click.Option(names, is_flag=True, default=None, help=setting.help)
+    default = "" if setting.default is None else f"  [default: {_plain(setting.default)}]"
+    return click.Option(names, metavar=setting.kind.metavar, help=setting.help + default)
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def run_serve(**given: object) -> int:
+    flags = {name: value for name, value in given.items() if value is not None}
+    server_config, log_config = load(flags, os.environ)
+    from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once
+
+    return run(server_config, log_config)
+
+
+serve = GroupedCommand(
+    "serve",
+    params=[*options(SETTINGS)],
+    callback=run_serve,
+    help="Start the server. Without any flag it listens on port 9000 and stores in levity.db, here.",
+    epilog=EXAMPLES,
+)

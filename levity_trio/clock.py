@@ -1,0 +1,37 @@
+"""The one source of wall-clock time, and the one spelling of it in the database.
+
+Durations are never measured with it: they belong to trio's monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+Clock = Callable[[], datetime]
+"""Gives the present moment, aware and in UTC. Passed in, so that tests and simulations bring their own."""
+
+TIMESYNCD = Path("/run/systemd/timesync")
+
+
+def system_clock() -> datetime:
+    """The present moment of the machine's own clock."""
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """The moment as the database keeps it, `YYYY-MM-DDTHH:MM:SS.sssZ`: text order is time order.
+
+    `moment` must be aware and in UTC.
+    """
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def is_synchronised(timesyncd: Path = TIMESYNCD) -> bool:
+    """False only where systemd-timesyncd keeps the time and says that it has not been set yet.
+
+    The kernel's own flag (adjtimex) is no help: it says "unsynchronised" for ever on virtual machines that take
+    their time from the host, and a server that waited there would look broken.
+    """
+    return not timesyncd.is_dir() or (timesyncd / "synchronized").exists()

@@ -1,0 +1,255 @@
+"""What the server is told before it starts: flags over `LEVITY_*` environment over a TOML file over defaults.
+
+A setting is said once, as a field of one of the two dataclasses below: its flag, its default, how it is read
+and its help text stand together, and flag, environment name, TOML key and `--help` are made from them. All
+checking happens here and in settings.py, without click and without touching anything but the TOML file, so
+that a wrong value is one plain line before the first port or file is opened.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TypeVar
+
+from levity_trio.settings import (
+    ADDRESS,
+    FILE,
+    SWITCH,
+    Kind,
+    Unusable,
+    one_of,
+    read_switch,
+    seconds,
+    shown,
+    whole,
+)
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMATS = ("console", "json")
+WEBSOCKET_PING_SECONDS = 20.0
+
+_GIBIBYTE = 1024**3
+_WEEK_SECONDS = 7 * 24 * 3600
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used. Its text is one plain line that says what to do; exit status 2."""
+
+
+class EnvironmentProblem(RuntimeError):
+    """What the machine refuses: a taken port, a foreign database. One plain line; exit status 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, as the command line, the environment, the TOML file and `--help` know it."""
+
+    name: str  # the flag without its dashes, and the TOML key
+    attribute: str  # in ServerConfig or LogConfig
+    default: object
+    group: str
+    kind: Kind
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name}"
+
+    @property
+    def environment_name(self) -> str:
+        return environment_name(self.name)
+
+    @property
+    def is_switch(self) -> bool:
+        return not self.kind.metavar
+
+
+def environment_name(name: str) -> str:
+    return "LEVITY_" + name.replace("-", "_").upper()
+
+
+def _read_ping_switch(value: object) -> float | None:
+    return None if read_switch(value) else WEBSOCKET_PING_SECONDS
+
+
+def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
+    said = {"name": flag, "group": group, "kind": kind, "help": text}
+    stands_for_default: T = field(default=default, metadata=said)
+    return stands_for_default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Everything the server obeys but its log. Times in seconds, sizes in bytes."""
+
+    host: str = _setting("0.0.0.0", "host", "Network", ADDRESS, "Address to listen on.")  # noqa: S104 - chargers are other machines
+    port: int = _setting(
+        9000, "port", "Network", whole(0, 65535), "TCP port to listen on; 0 takes a free one and logs it."
+    )
+    max_connections: int = _setting(
+        1000,
+        "max-connections",
+        "Network",
+        whole(1, 1_000_000),
+        "Open connections at most; more are answered 503. The limit of open files may lower it.",
+    )
+    max_chargers: int = _setting(
+        1000, "max-chargers", "Network", whole(1, 1_000_000), "Different chargers taken up at most."
+    )
+    max_message_bytes: int = _setting(
+        1_048_576,
+        "max-message-bytes",
+        "Network",
+        whole(1024, _GIBIBYTE, "bytes"),
+        "Largest message of a charger; a larger one ends its connection.",
+    )
+    database: Path = _setting(
+        Path("levity.db"), "db", "Storage", FILE, "SQLite database, made if it is missing."
+    )
+    heartbeat_interval_seconds: int = _setting(
+        60,
+        "heartbeat-interval",
+        "Chargers",
+        whole(1, _WEEK_SECONDS, "seconds"),
+        "Heartbeat interval told to chargers; three without any frame end a connection.",
+    )
+    response_timeout_seconds: float = _setting(
+        30.0,
+        "response-timeout",
+        "Chargers",
+        seconds(0.1, 3600),
+        "How long a charger may take to answer a call of ours.",
+    )
+    websocket_ping_seconds: float | None = _setting(
+        WEBSOCKET_PING_SECONDS,
+        "disable-websocket-ping",
+        "Chargers",
+        Kind("", _read_ping_switch),
+        f"Send no WebSocket ping every {WEBSOCKET_PING_SECONDS:g} s; some chargers cannot bear them.",
+    )
+    strict: bool = _setting(
+        False,
+        "strict",
+        "Chargers",
+        SWITCH,
+        "Refuse what breaks the OCPP schemas instead of repairing it, for conformance tests.",
+    )
+    shutdown_grace_seconds: float = _setting(
+        10.0,
+        "shutdown-grace",
+        "Start and stop",
+        seconds(0.1, 3600),
+        "How long a stop may take; what still hangs then is left (exit status 1).",
+    )
+    clock_wait_seconds: float = _setting(
+        120.0,
+        "clock-wait",
+        "Start and stop",
+        seconds(0, 86400),
+        "How long chargers wait for this machine's clock to be set; 0 serves at once.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """Where log lines go, and which."""
+
+    level: str = _setting(
+        "INFO", "log-level", "Log", one_of("LEVEL", LEVELS), f"Least level shown: {', '.join(LEVELS)}."
+    )
+    ocpp_level: str = _setting(
+        "WARNING",
+        "ocpp-log-level",
+        "Log",
+        one_of("LEVEL", LEVELS),
+        "The same for the chargers' frames; DEBUG shows every frame.",
+    )
+    format: str = _setting(
+        "console",
+        "log-format",
+        "Log",
+        one_of("FORMAT", LOG_FORMATS),
+        "console, for people, or json, one object a line.",
+    )
+    file: Path | None = _setting(
+        None,
+        "log-file",
+        "Log",
+        FILE,
+        "Log to this file too; it is rotated at 10 MB and five old ones are kept.",
+    )
+
+
+def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting]:
+    for one in fields(kind):
+        yield Setting(attribute=one.name, default=one.default, **one.metadata)
+
+
+SETTINGS = (*_settings_of(ServerConfig), *_settings_of(LogConfig))
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[ServerConfig, LogConfig]:
+    """The configuration of the flags given, the environment, and the TOML file that either names.
+
+    `flags` goes by attribute, with `config` for the TOML file; nothing in it was judged yet. An empty
+    environment variable counts as not set. Raises ConfigError.
+    """
+    file = flags.get("config") or environment.get(environment_name("config"))
+    toml = {} if file is None else read_toml(Path(str(file)))
+    values: dict[str, object] = {}
+    for setting in SETTINGS:
+        if setting.attribute in flags:
+            values[setting.attribute] = _read(setting, flags[setting.attribute], setting.flag)
+        elif text := environment.get(setting.environment_name):
+            values[setting.attribute] = _read(setting, text, setting.environment_name)
+        elif setting.name in toml:
+            values[setting.attribute] = _read(setting, toml[setting.name], f"{shown(file)}: {setting.name}")
+        elif setting.default is not None:
+            values[setting.attribute] = setting.default
+    server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
+    _keep_apart(server.database, log.file)
+    return server, log
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """The keys of a TOML file, each of them known. Raises ConfigError."""
+    try:
+        keys = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ConfigError(f"--config {shown(path)}: {problem.strerror}; give a readable TOML file") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as problem:  # no TOML, no UTF-8, a number too large
+        raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; mend that line") from None
+    names = [setting.name for setting in SETTINGS]
+    for key in keys:
+        if key not in names:
+            near = difflib.get_close_matches(key.replace("_", "-"), names, n=1, cutoff=0)[0]
+            raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {near}?")
+    return keys
+
+
+def _read(setting: Setting, value: object, source: str) -> object:
+    try:
+        return setting.kind.read(value)
+    except Unusable as problem:
+        raise ConfigError(f"{source} {shown(value)}: {problem}") from None
+
+
+def _pick(kind: type[T], values: Mapping[str, object]) -> T:
+    names = {one.name for one in fields(kind)}  # type: ignore[arg-type]  # both are dataclasses
+    return kind(**{name: value for name, value in values.items() if name in names})
+
+
+def _keep_apart(database: Path, log_file: Path | None) -> None:
+    """Log lines in the database would destroy it; in a file beside it that SQLite owns, likewise."""
+    if log_file is None:
+        return
+    resolved = database.resolve()
+    beside = (resolved.with_name(resolved.name + end) for end in ("", "-wal", "-shm", "-journal", ".lock"))
+    if log_file.resolve() in beside:
+        raise ConfigError(f"--log-file {shown(log_file)}: that file belongs to the database; give another")

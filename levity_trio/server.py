@@ -1,0 +1,176 @@
+"""The root: the task tree, the signals, and the order of stopping.
+
+    writer          commits what was handed in, even while the rest is being cancelled
+    └─ chargers     one nursery a connection
+       └─ accepting the listeners; they end first
+
+On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that; the
+writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
+stuck on a disk, which cannot be cancelled, is left by `os._exit`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Final
+
+import trio
+
+from levity_trio import __version__
+from levity_trio.charger.central import Central
+from levity_trio.charger.connection import serve_connection
+from levity_trio.clock import Clock, is_synchronised, stamp, system_clock
+from levity_trio.config import EnvironmentProblem, LogConfig, ServerConfig
+from levity_trio.events import Fact
+from levity_trio.log_output import get_logger, open_log
+from levity_trio.store.connection import InUse, open_database
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader, beginning
+from levity_trio.store.schema import NotOurs
+from levity_trio.store.writer import open_writer
+from levity_trio.store.writes import sessions
+from levity_trio.wire.payloads import prepare
+
+CLOCK_LOOK_SECONDS: Final = 1.0
+LAST_RESORT_SECONDS: Final = 2.0
+"""Beyond the grace: the time that an orderly end may take to be over."""
+LAST_LINE_SECONDS: Final = 0.2
+SPARE_FILES: Final = 64
+BACKLOG: Final = 1024
+
+log = get_logger("system")
+
+
+def run(config: ServerConfig, log_config: LogConfig) -> int:
+    """Serve until SIGINT or SIGTERM; gives the exit status.
+
+    Raises:
+        EnvironmentProblem: the port, the database or the log file cannot be used; nothing was changed.
+    """
+    status = 0
+    with open_log(log_config):
+        try:
+            trio.run(serve, fit_to_files(config))
+        except* StoreUnavailable:
+            log.error("stopped before all was stored; what is missing was never acknowledged")
+            status = 1
+    return status
+
+
+async def serve(
+    config: ServerConfig,
+    clock: Clock = system_clock,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve."""
+    listeners = await _bind(config)
+    prepare()
+    with _database(config) as connection:
+        async with open_writer(connection, _log_fact, config.shutdown_grace_seconds) as writer:
+            known = await Reader(config.database).run(beginning)
+            trusted = _is_trusted(clock, known.newest)
+            run_id = await writer.run(sessions.start_run, __version__, stamp(clock()), trusted)
+            log.info("serving", port=_port(listeners), database=str(config.database), version=__version__)
+            central = Central(config, writer, clock, run_id, set(known.chargers), trusted)
+            async with trio.open_nursery() as chargers:
+                async with trio.open_nursery() as accepting:
+                    accepting.start_soon(_wait_for_clock, central, known.newest)
+                    handle = partial(serve_connection, central)
+                    accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
+                    task_status.started(_port(listeners))
+                    await _wait_for_signal(config.shutdown_grace_seconds)
+                    accepting.cancel_scope.cancel()
+                central.registry.end_all()
+                chargers.cancel_scope.deadline = trio.current_time() + config.shutdown_grace_seconds
+            await writer.run(sessions.end_run, run_id, stamp(clock()))
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    log.info("stopped")
+
+
+def fit_to_files(config: ServerConfig) -> ServerConfig:
+    """Raise the soft limit of open files to the hard one, and cap the connections to what fits."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = config.max_connections if hard == resource.RLIM_INFINITY else hard - SPARE_FILES
+    if config.max_connections <= room:
+        return config
+    log.warning("fewer connections fit the limit of open files", max_connections=room, open_files=hard)
+    return replace(config, max_connections=room)
+
+
+async def _bind(config: ServerConfig) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(config.port, host=config.host, backlog=BACKLOG)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot listen on {config.host} port {config.port}: {error.strerror or error};"
+            " stop what uses it, or choose another with --host and --port"
+        ) from error
+
+
+def _port(listeners: list[trio.SocketListener]) -> int:
+    return int(listeners[0].socket.getsockname()[1])
+
+
+@contextmanager
+def _database(config: ServerConfig) -> Iterator[sqlite3.Connection]:
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(open_database(config.database))
+        except (InUse, NotOurs) as error:
+            raise EnvironmentProblem(str(error)) from error
+        except (sqlite3.Error, OSError) as error:
+            raise EnvironmentProblem(f"cannot use the database {config.database}: {error}") from error
+        yield connection
+
+
+def _log_fact(fact: Fact) -> None:
+    if log.is_enabled_for(logging.INFO):
+        told = asdict(fact)
+        log.info(type(fact).__name__, cp=told.pop("charger"), **told)
+
+
+def _is_trusted(clock: Clock, newest: str | None) -> bool:
+    """Whether our own time can be told to chargers: a Pi has no battery for its clock."""
+    return is_synchronised() and (newest is None or stamp(clock()) >= newest)
+
+
+async def _wait_for_clock(central: Central, newest: str | None) -> None:
+    """Let handshakes wait until the clock can be trusted, for `--clock-wait` at most."""
+    with trio.move_on_after(central.config.clock_wait_seconds):
+        while not _is_trusted(central.clock, newest):
+            log.warning("waiting for this machine's clock to be set", newest_row=newest)
+            await trio.sleep(CLOCK_LOOK_SECONDS)
+    central.clock_trusted = _is_trusted(central.clock, newest)
+    if not central.clock_trusted:
+        log.error("serving with a clock that cannot be trusted; sessions are marked (clock_trusted = 0)")
+    central.ready.set()
+
+
+async def _wait_for_signal(grace_seconds: float) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            break
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one leaves at once, without waiting for shields
+        signal.signal(number, signal.SIG_DFL)
+    last_resort = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
+    last_resort.daemon = True
+    last_resort.start()
+
+
+def _leave() -> None:
+    """Leave what cannot be cancelled; what it has not committed was never acknowledged."""
+    log.critical("still not stopped after the grace: left")
+    time.sleep(LAST_LINE_SECONDS)
+    os._exit(1)

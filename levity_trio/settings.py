@@ -1,0 +1,116 @@
+"""How one setting is read: the kinds of values that flags, environment and TOML file may carry.
+
+A flag or an environment variable is text, a TOML value may be a number or a boolean already; each kind takes
+both, and says in half a line what to give where it cannot. Pure but for the look at a path's folder.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_SHOWN_CHARACTERS = 100
+_TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+_FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+
+
+class Unusable(ValueError):
+    """Raised by a kind's `read`: what to do, completing the line `--port 70000: …`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sort of value a setting takes: its placeholder in `--help` ("" is a switch), how it is read."""
+
+    metavar: str
+    read: Callable[[object], object]
+
+
+def shown(value: object) -> str:
+    """A value as an error line shows it: one line, however long or odd it was."""
+    text = str(value)
+    if not text or not text.isprintable():
+        text = repr(text)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+def _number(value: object, kind: type[int] | type[float]) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if kind is int and isinstance(value, float):
+        return None
+    try:
+        number = kind(value)
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def whole(low: int, high: int, unit: str = "number") -> Kind:
+    of_what = "" if unit == "number" else f" of {unit}"
+
+    def read(value: object) -> int:
+        number = _number(value, int)
+        if number is None or not low <= number <= high:
+            raise Unusable(f"give a whole number{of_what} from {low} to {high}")
+        return int(number)
+
+    return Kind(unit.upper(), read)
+
+
+def seconds(low: float, high: int) -> Kind:
+    def read(value: object) -> float:
+        number = _number(value, float)
+        if number is None or not low <= number <= high:
+            raise Unusable(f"give seconds from {low} to {high}, such as 2.5")
+        return float(number)
+
+    return Kind("SECONDS", read)
+
+
+def one_of(metavar: str, words: tuple[str, ...]) -> Kind:
+    spelling = {word.casefold(): word for word in words}
+
+    def read(value: object) -> str:
+        if (word := spelling.get(str(value).strip().casefold())) is None:
+            raise Unusable(f"give one of {', '.join(words)}")
+        return word
+
+    return Kind(metavar, read)
+
+
+def read_switch(value: object) -> bool:
+    word = str(value).strip().casefold()
+    if word in _TRUE_WORDS:
+        return True
+    if word in _FALSE_WORDS:
+        return False
+    raise Unusable("give true or false")
+
+
+def _read_address(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not value or " " in value:
+        raise Unusable("give an address or name of this machine, such as 0.0.0.0 or 127.0.0.1")
+    return value
+
+
+def _read_file(value: object) -> Path:
+    """A file that exists or may be made: its folder is there, and nothing else bears its name."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise Unusable("give the path of a file")
+    if value.startswith((":", "file:")):
+        raise Unusable("give the path of a file; SQLite's special names are not for a server")
+    path = Path(value)
+    try:
+        if not path.parent.is_dir():
+            raise Unusable(f"the folder {shown(path.parent)} does not exist; create it first")
+        if path.exists() and not path.is_file():
+            raise Unusable("that is not a regular file; give the path of a file")
+    except OSError as problem:
+        raise Unusable(f"{problem.strerror}; give a path this user can reach") from None
+    return path
+
+
+ADDRESS = Kind("ADDRESS", _read_address)
+FILE = Kind("FILE", _read_file)
+SWITCH = Kind("", read_switch)

@@ -1,0 +1,84 @@
+"""The ways to open the database file: one writing connection, held with a lock beside the file, and readers.
+
+Only SQLite opens the file itself: closing any other descriptor of it would drop SQLite's own locks, and another
+process could then delete the WAL under us.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from levity_trio.store.schema import NotOurs, check_ownership, migrate
+
+BUSY_MILLISECONDS = 2_000
+CACHED_STATEMENTS = 256
+
+
+class InUse(Exception):
+    """Another server holds this database."""
+
+
+@contextmanager
+def open_database(path: Path) -> Iterator[sqlite3.Connection]:
+    """The only writing connection, ready to use: locked, owned, migrated.
+
+    Raises:
+        InUse: another server runs on it.
+        NotOurs: the file is not for this version of this program; nothing was created or changed.
+        sqlite3.Error, OSError: the file or its directory cannot be written.
+    """
+    with locked(path), closing(_connect(path)) as connection:
+        migrate(connection)
+        yield connection
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold `<realpath>.lock` for one server on one file; a file that is not ours leaves no lock behind."""
+    lock = Path(f"{path.resolve()}.lock")
+    is_new = not lock.exists()
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _take(descriptor, path)
+        try:
+            check_ownership(path)
+        except NotOurs:
+            if is_new:
+                lock.unlink()
+            raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InUse(f"another levity-trio runs on {path}; stop it, or name another file with --db") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS
+    )
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def open_reader(path: Path) -> Database:
+    """A read-only connection. It may be used from any one thread at a time; close it soon."""
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
+    return Database(connection, execute_plugins=False)

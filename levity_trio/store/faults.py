@@ -1,0 +1,39 @@
+"""Whose fault a failed statement is: the database's, which passes, or the write's own, which does not.
+
+A batch that met the database's fault is tried again, later and whole. A write's own fault (IntegrityError, wrong
+SQL, a bug) goes to its asker: tried again, it would block everybody for ever.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+THE_DATABASES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+class DatabaseFault(Exception):
+    """The disk or the file refused: full, locked, read-only, broken. Nothing of the batch was stored."""
+
+
+class StoreUnavailable(Exception):
+    """What was handed in could not be committed in time. It was not acknowledged, and may still be stored."""
+
+
+def is_the_databases(error: BaseException) -> bool:
+    """Whether waiting may help: the error speaks of the disk or the file, not of the statement."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in THE_DATABASES

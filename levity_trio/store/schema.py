@@ -1,0 +1,108 @@
+"""Whose a database file is, and how it becomes ours: ownership, creation, migrations.
+
+Migrations are the numbered files of schema/, applied in order, each inside one transaction of its own together with
+the new user_version, so that a crash leaves the version before or after and nothing between.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+APPLICATION_ID = 0x4C565433  # "LVT3"
+FIRST_TRANSACTION_ID = 1_000_000
+TRANSACTION_ID_BASES = 1_000_000_000
+
+PACKAGE = Path(__file__).resolve().parent.parent
+PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
+"""Beside the package in a wheel, one level up in a checkout."""
+
+
+class NotOurs(Exception):
+    """The file belongs to somebody else, to a newer version, or is no database. The text says what to do."""
+
+
+def migrations() -> list[tuple[int, Path]]:
+    """The numbered files of schema/ in order, as (version, path)."""
+    folder = next(place for place in PLACES if place.is_dir())
+    return sorted((int(path.name.split("_")[0]), path) for path in folder.glob("[0-9]*_*.sql"))
+
+
+def check_ownership(path: Path) -> None:
+    """Look whose file it is without writing to it; a missing or empty one is free to take.
+
+    Raises:
+        NotOurs: a foreign file, a newer schema, or no SQLite database at all.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            application_id, version = _marks(connection)
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+    except sqlite3.DatabaseError as error:
+        raise NotOurs(f"{path} cannot be read as a SQLite database ({error}); name another file with --db") from error
+    if application_id != APPLICATION_ID and (application_id or tables):
+        raise NotOurs(f"{path} belongs to another program; name another file with --db, it was not touched")
+    if version > newest_version():
+        raise NotOurs(
+            f"{path} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
+            "install that version, or name another file with --db"
+        )
+
+
+def newest_version() -> int:
+    """The schema version that this program writes."""
+    return migrations()[-1][0]
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version; harmless where it is there already."""
+    application_id, version = _marks(connection)
+    if application_id == 0:
+        # Both must stand before WAL and before the first table; later they would need a VACUUM.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    for number, path in migrations():
+        if number > version:
+            _apply(connection, number, path.read_text(encoding="utf-8"))
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    application_id = connection.execute("PRAGMA application_id").fetchall()[0][0]
+    version = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    return application_id, version
+
+
+def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements(script):
+            connection.execute(statement)
+        if number == 1:
+            _choose_transaction_ids(connection)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: executescript would commit what is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _choose_transaction_ids(connection: sqlite3.Connection) -> None:
+    """Begin transactionIds at a random base: a stop meant for an earlier server must not hit a stranger's."""
+    base = FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
+    connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', ?)", (base,))

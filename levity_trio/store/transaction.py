@@ -1,0 +1,136 @@
+"""One write's view of the database, and the group commit of many writes.
+
+A write is a plain function of a Transaction. It may run more than once (a batch is retried), so it changes nothing
+but the database; clock and ids are its arguments. What it tells through `tell` is stored in `event` beside it and
+published after the commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import outcome
+
+from levity_trio.events import Fact
+from levity_trio.store.faults import DatabaseFault, is_the_databases
+
+Row = tuple[Any, ...]
+Write = Callable[["Transaction"], object]
+
+INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, data) VALUES (?, ?, ?, ?)"
+
+
+class Transaction:
+    """Statements inside the present transaction, and the facts told in it. Only `commit` makes one."""
+
+    __slots__ = ("_connection", "facts")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.facts: list[Fact] = []
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement that returns no rows; gives the number of rows it changed."""
+        return self._connection.execute(sql, parameters).rowcount
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run a statement once for each row."""
+        self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """All rows of a statement, read to their end: an unread RETURNING would hold the commit up."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """The first row of a statement, None where there is none."""
+        found = self._connection.execute(sql, parameters).fetchall()
+        return found[0] if found else None
+
+    def insert(self, sql: str, parameters: Sequence[object]) -> int:
+        """Run an `INSERT … RETURNING id` and give the id."""
+        return int(self._connection.execute(sql, parameters).fetchall()[0][0])
+
+    def tell(self, fact: Fact) -> None:
+        """Store a fact; the writer publishes it after the commit."""
+        values = (fact.at, type(fact).__name__, fact.charger, orjson.dumps(fact).decode())
+        self._connection.execute(INSERT_EVENT, values)
+        self.facts.append(fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one write: its answer or its own error, and its facts."""
+
+    outcome: outcome.Outcome[object]
+    facts: Sequence[Fact]
+
+
+class _OneFailed(Exception):
+    """A write raised in a batch without savepoints."""
+
+
+def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
+    """Run the writes in one transaction and commit it; one that raises is undone alone.
+
+    Most batches hold no failing write, so the first try spends no savepoints; where one failed, the whole batch
+    runs again with a savepoint for each.
+
+    Raises:
+        DatabaseFault: nothing was stored; the same batch may be tried again.
+    """
+    try:
+        return _in_transaction(connection, writes, _plainly)
+    except _OneFailed:
+        return _in_transaction(connection, writes, _in_savepoint)
+
+
+Run = Callable[[sqlite3.Connection, Write], Result]
+
+
+def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run: Run) -> list[Result]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")  # the lock before the look
+        results = [run(connection, write) for write in writes]
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if is_the_databases(error):
+            raise DatabaseFault(str(error)) from error
+        raise
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return results
+
+
+def _plainly(connection: sqlite3.Connection, write: Write) -> Result:
+    transaction = Transaction(connection)
+    result = outcome.capture(write, transaction)
+    _refuse_lost(connection, result)
+    if isinstance(result, outcome.Error):
+        raise _OneFailed
+    return Result(result, transaction.facts)
+
+
+def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
+    transaction = Transaction(connection)
+    connection.execute("SAVEPOINT write")
+    result = outcome.capture(write, transaction)
+    _refuse_lost(connection, result)
+    if isinstance(result, outcome.Error):
+        connection.execute("ROLLBACK TO write")
+        transaction.facts.clear()
+    connection.execute("RELEASE write")
+    return Result(result, transaction.facts)
+
+
+def _refuse_lost(connection: sqlite3.Connection, result: outcome.Outcome[object]) -> None:
+    """A full disk throws the whole transaction away, not just the write that met it."""
+    error = result.error if isinstance(result, outcome.Error) else None
+    if error is not None and is_the_databases(error):
+        raise DatabaseFault(str(error)) from error
+    if not connection.in_transaction:
+        raise DatabaseFault("the transaction was rolled back by SQLite")

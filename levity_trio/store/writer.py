@@ -1,0 +1,205 @@
+"""The single writer: one task owns the only writing connection, everybody else sends it write functions.
+
+All that waits is committed together (group commit), in one hop to a thread of its own: the loop never blocks on the
+disk, and a busy disk gathers larger batches by itself. While the database refuses, the same batch is tried again with
+backoff, its askers go unanswered, and `is_failing` tells so.
+
+The worker stands behind a shield, so that what was handed in is committed even while everything else is being
+cancelled; the shield's deadline begins when the body is left.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+import outcome
+
+import trio
+
+from levity_trio.events import Fact
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import DatabaseFault, StoreUnavailable
+from levity_trio.store.transaction import Result, Transaction, Write, commit
+
+WAITING_JOBS = 1_000
+"""Full: the asker waits, and with it its charger feels the disk."""
+BATCH_JOBS = 250
+COMMIT_SECONDS = 10.0
+"""After this an asker is told that the store is unavailable (rules.md: its connection closes with 1013)."""
+COALESCE_SECONDS = 5.0
+BACKOFF_SECONDS = 0.05
+LONGEST_BACKOFF_SECONDS = 2.0
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Publish = Callable[[Fact], None]
+log = get_logger("system")
+
+
+class _Job:
+    """A write that was handed in, and the place for its answer."""
+
+    __slots__ = ("done", "outcome", "write")
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.done = trio.Event()
+        self.outcome: outcome.Outcome[Any] | None = None
+
+    def answer(self, result: Result) -> None:
+        self.outcome = result.outcome
+        self.done.set()
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatistics:
+    """A look at the writer: jobs that wait, batches and writes committed, tries that the database refused."""
+
+    waiting: int
+    batches: int
+    writes: int
+    refused: int
+    is_failing: bool
+
+
+class Writer:
+    """The way to the database for all that changes it. Made by `open_writer`."""
+
+    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish) -> None:
+        self._jobs = jobs
+        self._publish = publish
+        self._coalesced: dict[Hashable, Write] = {}
+        self._coalescing = trio.Event()
+        self._batches = self._writes = self._refused = 0
+        self.is_failing = False
+
+    async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+        """Run a write and wait for its commit; gives its answer. Once handed in, it is executed in any case.
+
+        Raises:
+            StoreUnavailable: it was not committed within COMMIT_SECONDS; it may still be, later.
+            Exception: what the write itself raised; it was undone alone.
+        """
+        job = _Job(lambda db: write(db, *args))
+        with trio.move_on_after(COMMIT_SECONDS):
+            await self._jobs.send(job)
+            await job.done.wait()
+        if job.outcome is None:
+            raise StoreUnavailable
+        return cast(T, job.outcome.unwrap())
+
+    def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+        """Run a write within a few seconds, only the last of those with one key; it promises nothing to anybody.
+
+        An SD card wears out: what is said again every minute need not be a commit each time.
+        """
+        self._coalesced[key] = lambda db: write(db, *args)
+        self._coalescing.set()
+
+    def statistics(self) -> WriterStatistics:
+        """Counts since the start, and what waits now."""
+        waiting = self._jobs.statistics().current_buffer_used
+        return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing)
+
+    def _coalesced_job(self) -> _Job:
+        writes, self._coalesced = self._coalesced, {}
+        self._coalescing = trio.Event()
+        return _Job(lambda db: [write(db) for write in writes.values()])
+
+    async def _flush(self) -> None:
+        while True:
+            await self._coalescing.wait()
+            await trio.sleep(COALESCE_SECONDS)
+            await self._jobs.send(self._coalesced_job())
+
+    def _flush_nowait(self) -> None:
+        with suppress(trio.WouldBlock):
+            self._jobs.send_nowait(self._coalesced_job())
+
+    async def _work(
+        self, connection: sqlite3.Connection, jobs: trio.MemoryReceiveChannel[_Job], drain: trio.CancelScope
+    ) -> None:
+        thread = trio.CapacityLimiter(1)
+        with drain:
+            async for job in jobs:
+                batch = [job, *_waiting(jobs, BATCH_JOBS - 1)]
+                results = await self._commit(connection, [job.write for job in batch], thread)
+                self._answer(batch, results)
+
+    def _answer(self, batch: Sequence[_Job], results: Sequence[Result]) -> None:
+        self._batches += 1
+        self._writes += len(batch)
+        for job, result in zip(batch, results, strict=True):
+            for fact in result.facts:
+                self._publish(fact)
+            job.answer(result)
+
+    async def _commit(
+        self, connection: sqlite3.Connection, writes: Sequence[Write], thread: trio.CapacityLimiter
+    ) -> list[Result]:
+        backoff = BACKOFF_SECONDS
+        while True:
+            try:
+                results = await trio.to_thread.run_sync(commit, connection, writes, limiter=thread)
+            except DatabaseFault as fault:
+                self._refused += 1
+                self._tell_failing(str(fault))
+                await trio.sleep(backoff)
+                backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
+            else:
+                self._tell_working()
+                return results
+
+    def _tell_failing(self, reason: str) -> None:
+        if not self.is_failing:
+            log.error("the database refuses; nothing is acknowledged until it takes writes again", reason=reason)
+        self.is_failing = True
+
+    def _tell_working(self) -> None:
+        if self.is_failing:
+            log.warning("the database takes writes again")
+        self.is_failing = False
+
+
+def _waiting(jobs: trio.MemoryReceiveChannel[_Job], most: int) -> list[_Job]:
+    """What gathered during the last commit."""
+    taken: list[_Job] = []
+    try:
+        while len(taken) < most:
+            taken.append(jobs.receive_nowait())
+    except (trio.WouldBlock, trio.EndOfChannel):
+        pass
+    return taken
+
+
+@asynccontextmanager
+async def open_writer(
+    connection: sqlite3.Connection, publish: Publish, drain_seconds: float
+) -> AsyncIterator[Writer]:
+    """A writer on this connection; on leaving, what was handed in is committed, for `drain_seconds` at most.
+
+    `publish` is called for each fact after its commit, in commit order, before the asker is answered.
+
+    Raises:
+        StoreUnavailable: the drain did not end in time; what was left over was never acknowledged.
+    """
+    sender, jobs = trio.open_memory_channel[_Job](WAITING_JOBS)
+    writer = Writer(sender, publish)
+    drain = trio.CancelScope(shield=True)  # round the worker only: the body stays cancellable
+    async with trio.open_nursery() as working:
+        working.start_soon(writer._work, connection, jobs, drain)
+        try:
+            with sender:
+                async with trio.open_nursery() as flushing:
+                    flushing.start_soon(writer._flush)
+                    yield writer
+                    flushing.cancel_scope.cancel()
+                writer._flush_nowait()
+        finally:
+            drain.deadline = trio.current_time() + drain_seconds
+    if drain.cancelled_caught:
+        raise StoreUnavailable

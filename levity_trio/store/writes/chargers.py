@@ -1,0 +1,223 @@
+"""What a charger tells of itself: boots, statuses, faults, and how far it strays from the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.origin import Message, Moment, Origin, minutes_before
+from levity_trio.store.writes.sessions import SHARING_MINUTES, alternates, tell_shared
+from levity_trio.store.writes.suspensions import resume_connector, suspend
+
+NO_ERROR = "NoError"
+CHARGING = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """What a BootNotification.req tells (§6.7); blank ones are None."""
+
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    charge_box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+
+
+IDENTIFICATION = tuple(field.name for field in fields(Identification))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A StatusNotification.req (§6.47)."""
+
+    connector: int
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    moment: Moment
+
+
+def boot(
+    db: Transaction, origin: Origin, told: Identification, message: Message, answer: str, interval: int
+) -> None:
+    """Store a BootNotification and its answer (`interval` in seconds); what it leaves blank stays as it was.
+
+    A boot suspends the charger's open transactions.
+    """
+    at, values = origin.received_at, [getattr(told, name) for name in IDENTIFICATION]
+    db.execute(
+        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"
+        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (origin.charger, origin.session, at, *values, message.payload, answer, interval),
+    )
+    kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
+    db.execute(
+        f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",
+        (*values, interval, at, at, origin.charger),
+    )
+    suspended = suspend(db, origin.charger, origin.session, at, "boot")
+    db.tell(
+        ChargerBooted(
+            charger=origin.charger,
+            at=at,
+            vendor=told.vendor,
+            model=told.model,
+            serial_number=told.serial_number,
+            firmware_version=told.firmware_version,
+            during_transaction=suspended > 0,
+        )
+    )
+    _look_for_sharing(db, origin)
+
+
+def _look_for_sharing(db: Transaction, origin: Origin) -> None:
+    recent = db.rows(
+        "SELECT coalesce(serial_number, charge_box_serial_number) FROM boot"
+        " WHERE cp_id = ? AND received_at > ? ORDER BY id",
+        (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
+    )
+    if alternates([serial for (serial,) in recent]):
+        tell_shared(db, origin.charger, origin.received_at, "the serial number alternates")
+
+
+def status(db: Transaction, origin: Origin, told: Status) -> None:
+    """Store a StatusNotification: a row if it is a change, the present status if it is not older than that."""
+    if not _repeats(db, origin, told):
+        _add(db, origin, told)
+    present = _present(db, origin.charger, told.connector)
+    if present is None or _supersedes(told.moment, present):
+        _set_present(db, origin, told)
+        _follow_errors(db, origin, told)
+        if present is None or (present.status, present.error_code) != (told.status, told.error_code):
+            _tell_changed(db, origin, told)
+    if told.status in CHARGING:
+        resume_connector(db, origin, told.connector, told.status)
+
+
+def _repeats(db: Transaction, origin: Origin, told: Status) -> bool:
+    last = db.row(
+        "SELECT id, status, error_code, info, vendor_id, vendor_error_code FROM status"
+        " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
+        (origin.charger, told.connector),
+    )
+    said = (told.status, told.error_code, told.info, told.vendor_id, told.vendor_error_code)
+    if last is None or tuple(last[1:]) != said:
+        return False
+    count = "UPDATE status SET count = count + 1, last_received_at = ? WHERE id = ?"
+    db.execute(count, (origin.received_at, last[0]))
+    return True
+
+
+def _add(db: Transaction, origin: Origin, told: Status) -> None:
+    db.execute(
+        "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status, error_code,"
+        " info, vendor_id, vendor_error_code, last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (origin.charger, told.connector, origin.session, origin.received_at, told.moment.understood)
+        + (told.moment.sent, told.status, told.error_code, told.info, told.vendor_id, told.vendor_error_code)
+        + (origin.received_at,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    status: str
+    error_code: str | None
+    status_at: str | None
+    is_believable: bool
+
+
+def _present(db: Transaction, charger: str, connector: int) -> _Present | None:
+    columns = "SELECT status, error_code, status_at, status_believable FROM"
+    if connector == 0:
+        found = db.row(f"{columns} cp WHERE id = ?", (charger,))
+    else:
+        found = db.row(f"{columns} cp_conn WHERE cp_id = ? AND conn_id = ?", (charger, connector))
+    return _Present(*found) if found else None
+
+
+def _supersedes(moment: Moment, present: _Present) -> bool:
+    """An older time does not overwrite a newer one where both can be believed; else the order of receipt decides."""
+    if not (moment.is_believable and present.is_believable):
+        return True
+    return moment.understood >= (present.status_at or "")
+
+
+def _set_present(db: Transaction, origin: Origin, told: Status) -> None:
+    at, moment = origin.received_at, told.moment
+    db.execute("UPDATE cp SET clock_skew_seconds = ? WHERE id = ?", (moment.skew_seconds, origin.charger))
+    if told.connector == 0:
+        db.execute(
+            "UPDATE cp SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ?"
+            " WHERE id = ?",
+            (told.status, told.error_code, moment.understood, moment.is_believable, at, origin.charger),
+        )
+        return
+    db.execute(
+        "INSERT INTO cp_conn (cp_id, conn_id, status, error_code, vendor_error_code, status_at,"
+        " status_believable, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (cp_id, conn_id) DO UPDATE SET status = excluded.status, error_code = excluded.error_code,"
+        " vendor_error_code = excluded.vendor_error_code, status_at = excluded.status_at,"
+        " status_believable = excluded.status_believable, updated_at = excluded.updated_at",
+        (origin.charger, told.connector, told.status, told.error_code, told.vendor_error_code)
+        + (moment.understood, moment.is_believable, at, at),
+    )
+
+
+def _tell_changed(db: Transaction, origin: Origin, told: Status) -> None:
+    db.tell(
+        StatusChanged(
+            charger=origin.charger,
+            at=origin.received_at,
+            connector=told.connector,
+            status=told.status,
+            error_code=told.error_code,
+        )
+    )
+
+
+def _follow_errors(db: Transaction, origin: Origin, told: Status) -> None:
+    connector = told.connector or None  # Levity's spelling: NULL is the charger itself
+    if told.error_code == NO_ERROR:
+        resolve = "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
+        if count := db.execute(resolve, (told.moment.understood, origin.charger, connector)):
+            at, charger = origin.received_at, origin.charger
+            db.tell(ErrorsResolved(charger=charger, at=at, connector=told.connector, count=count))
+    elif not _is_open(db, origin, connector, told):
+        _open_error(db, origin, connector, told)
+
+
+def _is_open(db: Transaction, origin: Origin, connector: int | None, told: Status) -> bool:
+    same = db.row(
+        "SELECT 1 FROM cp_err WHERE cp_id = ? AND conn_id IS ? AND error_code = ? AND vendor_error_code IS ?"
+        " AND resolved_at IS NULL",
+        (origin.charger, connector, told.error_code, told.vendor_error_code),
+    )
+    return same is not None
+
+
+def _open_error(db: Transaction, origin: Origin, connector: int | None, told: Status) -> None:
+    is_warning = told.status != "Faulted"  # §4.9
+    db.execute(
+        "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, error_description,"
+        " vendor_error_info, is_warning, timestamp, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (origin.charger, connector, origin.session, told.error_code, told.vendor_error_code, told.info)
+        + (told.vendor_id, is_warning, told.moment.understood, origin.received_at),
+    )
+    db.tell(
+        ErrorOpened(
+            charger=origin.charger,
+            at=origin.received_at,
+            connector=told.connector,
+            error_code=told.error_code,
+            vendor_error_code=told.vendor_error_code,
+            is_warning=is_warning,
+        )
+    )

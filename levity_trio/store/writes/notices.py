@@ -1,0 +1,12 @@
+"""What a charger tells that is a fact and nothing more: stored in `event`, for whoever follows it."""
+
+from __future__ import annotations
+
+from levity_trio.events import Fact
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.origin import Origin
+
+
+def tell(db: Transaction, origin: Origin, fact: Fact) -> None:
+    """Store a fact of its own."""
+    db.tell(fact)

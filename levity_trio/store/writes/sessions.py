@@ -1,0 +1,166 @@
+"""Runs of the server and connections of chargers: which were there, since when, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.origin import minutes_before
+from levity_trio.store.writes.suspensions import suspend
+
+REPLACED = "replaced by a newer connection"
+SHARING_MINUTES = 10
+SHARING_REPLACEMENTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection at the moment of its first valid CALL. Times as the database spells them."""
+
+    charger: str
+    run: int
+    remote_address: str
+    target: str
+    subprotocol: str | None
+    clock_trusted: bool
+    connected_at: str
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A session's row, and the heartbeat interval in seconds that its charger was last told or reported."""
+
+    session: int
+    heartbeat_interval: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a connection ended; `session` is None where the charger never spoke in it."""
+
+    charger: str
+    session: int | None
+    at: str
+    code: int
+    reason: str
+
+
+def start_run(db: Transaction, version: str, at: str, clock_trusted: bool) -> int:
+    """Begin a run of the server: what a run before it left open (kill -9, power) is ended first."""
+    before = db.row("SELECT clean FROM run ORDER BY id DESC LIMIT 1")
+    run = db.insert(
+        "INSERT INTO run (version, started_at, clock_trusted) VALUES (?, ?, ?) RETURNING id",
+        (version, at, clock_trusted),
+    )
+    db.execute("UPDATE session SET ended_at = ?, close_reason = 'the server ended' WHERE ended_at IS NULL", (at,))
+    db.execute("UPDATE cp SET is_connected = 0 WHERE is_connected = 1")
+    for (charger,) in db.rows("SELECT DISTINCT cp_id FROM tx WHERE status = 'Active' AND suspended_at IS NULL"):
+        suspend(db, charger, None, at, "the server ended")
+    clean = before is None or bool(before[0])
+    db.tell(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
+    return run
+
+
+def end_run(db: Transaction, run: int, at: str) -> None:
+    """End a run in order."""
+    db.execute("UPDATE run SET ended_at = ?, clean = 1 WHERE id = ?", (at, run))
+
+
+def begin(db: Transaction, connection: Connection, max_chargers: int) -> Begun | None:
+    """Begin a session with the first valid CALL of a connection; None for a new charger where no room is left."""
+    at, charger = connection.received_at, connection.charger
+    known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (charger,))
+    if known is None:
+        if db.rows("SELECT count(*) FROM cp")[0][0] >= max_chargers:
+            return None
+        db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
+    session = _insert(db, connection)
+    db.execute(
+        "UPDATE cp SET is_connected = 1, session_id = ?, last_connect_at = ?, last_seen_at = ?, updated_at = ?"
+        " WHERE id = ?",
+        (session, connection.connected_at, at, at, charger),
+    )
+    address = connection.remote_address
+    db.tell(
+        ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
+    )
+    _look_for_sharing(db, charger, at)
+    return Begun(session, known[0] if known else None)
+
+
+def _insert(db: Transaction, connection: Connection) -> int:
+    return db.insert(
+        "INSERT INTO session (cp_id, run_id, remote_address, target, subprotocol, clock_trusted, connected_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (connection.charger, connection.run, connection.remote_address, connection.target, connection.subprotocol)
+        + (connection.clock_trusted, connection.connected_at),
+    )
+
+
+def end(db: Transaction, ending: Ending, is_current: bool) -> None:
+    """End a connection. Only the charger's present one takes it offline and suspends its open transactions."""
+    suspended = _take_offline(db, ending) if is_current else 0
+    if ending.session is None:
+        return
+    db.execute(
+        "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
+        (ending.at, ending.code, ending.reason, ending.session),
+    )
+    db.tell(
+        ChargerDisconnected(
+            charger=ending.charger,
+            at=ending.at,
+            session=ending.session,
+            code=ending.code,
+            reason=ending.reason,
+            replaced=not is_current,
+            during_transaction=suspended > 0,
+        )
+    )
+
+
+def _take_offline(db: Transaction, ending: Ending) -> int:
+    offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
+    db.execute(offline, (ending.at, ending.charger))
+    return suspend(db, ending.charger, ending.session, ending.at, "connection lost")
+
+
+def seen(db: Transaction, charger: str, at: str) -> None:
+    """Note when a charger was last heard of."""
+    db.execute("UPDATE cp SET last_seen_at = ? WHERE id = ?", (at, charger))
+
+
+def heartbeat(db: Transaction, charger: str, at: str) -> None:
+    """Note a charger's last Heartbeat."""
+    db.execute("UPDATE cp SET last_heartbeat_at = ?, last_seen_at = ? WHERE id = ?", (at, at, charger))
+
+
+def _look_for_sharing(db: Transaction, charger: str, at: str) -> None:
+    recent = db.rows(
+        "SELECT remote_address, close_reason FROM session WHERE cp_id = ? AND connected_at > ? ORDER BY id",
+        (charger, minutes_before(at, SHARING_MINUTES)),
+    )
+    replaced = sum(reason == REPLACED for _, reason in recent)
+    if replaced >= SHARING_REPLACEMENTS:
+        tell_shared(db, charger, at, f"{replaced} connections replaced in {SHARING_MINUTES} minutes")
+    elif alternates([address for address, _ in recent]):
+        tell_shared(db, charger, at, "the address alternates")
+
+
+def alternates(values: Sequence[str | None]) -> bool:
+    """Whether a value came back after another had taken its place: A, B, A, B."""
+    runs = [value for value, before in zip(values, [object(), *values], strict=False) if value != before]
+    return len(runs) > len(set(runs)) + 1
+
+
+def tell_shared(db: Transaction, charger: str, at: str, evidence: str) -> None:
+    """Tell that two chargers seem to use one identity, once in ten minutes."""
+    told = db.row(
+        "SELECT 1 FROM event WHERE cp_id = ? AND kind = 'IdentityShared' AND at > ?",
+        (charger, minutes_before(at, SHARING_MINUTES)),
+    )
+    if told is None:
+        db.tell(IdentityShared(charger=charger, at=at, evidence=evidence))

@@ -1,0 +1,104 @@
+"""StartTransaction: a transaction opened once, however often its message comes (rules.md, Transactions; §4.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from levity_trio.events import EnergyUnbilled, TransactionStarted
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.authorization import judge
+from levity_trio.store.writes.origin import Message, Moment, Origin
+from levity_trio.store.writes.steps import Step, add_step, repeat_step
+from levity_trio.store.writes.suspensions import resume
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A StartTransaction.req (§6.45): register in Wh."""
+
+    connector: int
+    id_tag: str
+    meter_start: int
+    moment: Moment
+    reservation_id: int | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The answer to a start: the transactionId for ever, and the verdict its tag was given the first time."""
+
+    transaction: int
+    verdict: str
+
+
+def start(db: Transaction, origin: Origin, request: Start) -> Started:
+    """Open a transaction, or find the one that this message opened before."""
+    if known := _started_before(db, origin, request):
+        transaction, verdict = known
+        repeat_step(db, origin, transaction, "start")
+        resume(db, origin, transaction, "StartTransaction")
+        return Started(transaction, verdict)
+    verdict = judge(db, request.id_tag)
+    transaction = _insert(db, origin, request, verdict)
+    add_step(db, origin, transaction, Step("start", "charger", request.moment, None, request.message))
+    touch = "UPDATE cp SET last_tx_start_at = ?, updated_at = ? WHERE id = ?"
+    db.execute(touch, (request.moment.understood, origin.received_at, origin.charger))
+    db.tell(
+        TransactionStarted(
+            charger=origin.charger,
+            at=origin.received_at,
+            transaction=transaction,
+            connector=request.connector,
+            id_tag=request.id_tag,
+            meter_start_wh=request.meter_start,
+        )
+    )
+    _tell_unbilled(db, origin, transaction, request)
+    return Started(transaction, verdict)
+
+
+def _started_before(db: Transaction, origin: Origin, request: Start) -> tuple[int, str] | None:
+    """A believable time makes the message unique for ever; a charger without a clock repeats an open one only."""
+    found = db.rows(
+        "SELECT id, verdict, status FROM tx WHERE cp_id = ? AND conn_id = ? AND id_tag = ?"
+        " AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC",
+        (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start),
+    )
+    for transaction, verdict, status in found:
+        if request.moment.is_believable or status == "Active":
+            return transaction, verdict
+    return None
+
+
+def _insert(db: Transaction, origin: Origin, request: Start, verdict: str) -> int:
+    at, moment = origin.received_at, request.moment
+    return db.insert(
+        "INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, start_time, sent_start_time, meter_start,"
+        " reservation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (origin.charger, request.connector, origin.session, request.id_tag, verdict, moment.understood, moment.sent)
+        + (request.meter_start, request.reservation_id, at, at),
+    )
+
+
+def _tell_unbilled(db: Transaction, origin: Origin, transaction: int, request: Start) -> None:
+    before = db.row(
+        "SELECT meter_stop FROM tx WHERE cp_id = ? AND conn_id = ? AND start_time <= ? AND id <> ?"
+        " AND status <> 'Active' AND meter_stop IS NOT NULL ORDER BY start_time DESC, id DESC LIMIT 1",
+        (origin.charger, request.connector, request.moment.understood, transaction),
+    )
+    unbilled = request.meter_start - before[0] if before else 0
+    if unbilled <= 0:
+        return
+    db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, transaction))
+    db.tell(
+        EnergyUnbilled(
+            charger=origin.charger,
+            at=origin.received_at,
+            transaction=transaction,
+            connector=request.connector,
+            energy_wh=unbilled,
+        )
+    )
+
+

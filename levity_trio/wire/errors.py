@@ -1,0 +1,36 @@
+"""What a peer's mistake becomes: a CALLERROR with a code in the spelling of OCPP-J 1.6.
+
+The specification misspells two of its own codes, and chargers compare them letter by letter, so the
+spelling of OCPP-J 1.6 §4.2.3 is kept: FormationViolation (the `ocpp` package sends FormatViolation, the
+word of 2.0.1) and OccurenceConstraintViolation with one r.
+"""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The error codes of a CALLERROR (OCPP-J 1.6 §4.2.3)."""
+
+    NOT_IMPLEMENTED = "NotImplemented"  # the action is not known at all
+    NOT_SUPPORTED = "NotSupported"  # known, but not for this receiver
+    INTERNAL_ERROR = "InternalError"
+    PROTOCOL_ERROR = "ProtocolError"
+    SECURITY_ERROR = "SecurityError"
+    FORMATION_VIOLATION = "FormationViolation"
+    PROPERTY_CONSTRAINT_VIOLATION = "PropertyConstraintViolation"
+    OCCURENCE_CONSTRAINT_VIOLATION = "OccurenceConstraintViolation"
+    TYPE_CONSTRAINT_VIOLATION = "TypeConstraintViolation"
+    GENERIC_ERROR = "GenericError"
+
+
+class Refused(Exception):
+    """A message of the peer that cannot be understood; `code` and `description` go into the CALLERROR.
+
+    The description is made of our own words and of names from the schemas, never of text that the peer
+    chose, so that it can be logged and counted as it is.
+    """
+
+    def __init__(self, code: ErrorCode, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description

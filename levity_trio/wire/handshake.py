@@ -1,0 +1,191 @@
+"""The head of an upgrade request, read by us before the WebSocket library sees it.
+
+The library is strict where chargers are not: a missing `Connection: Upgrade`, a byte above 127 or a whole
+URL in the request line would end the connection without a word. So the head is read here with all
+tolerance, judged, and handed on as a fresh request that contains nothing but what the library needs.
+
+Who is calling is in the path (OCPP-J 1.6 §3.1.1): its last segment, percent-decoded.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+SUBPROTOCOL: Final = "ocpp1.6"
+WEBSOCKET_VERSION: Final = "13"
+MAX_IDENTITY: Final = 48  # characters
+
+_ENTRANCES: Final = frozenset({"ws", "ocpp"})  # bare, they name nobody
+_REQUEST_LINE = re.compile(r"([A-Za-z]+)[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/\d\.\d[ \t]*", re.IGNORECASE)
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_LINE_END = re.compile(r"\r?\n")
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+_KEY = re.compile(r"[!-~]{1,128}")
+_AUTHORIZATION = re.compile(r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[ \t]*:).*(?:\r?\n[ \t]+.*)*")
+_URL_PASSWORD = re.compile(r"://[^\s/@]*@")
+_PARAMETER = re.compile(r"([?&][^\s=&?]*=)[^\s&]*")
+_SECRET_NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
+
+
+class BadRequest(Exception):
+    """A request that gets no WebSocket; status, text and headers are those of the HTTP answer."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {text}")
+        self.status = status
+        self.text = text
+        self.headers: Mapping[str, str] = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request head. Header names are in lower case, repeated ones joined by commas; `raw` as it came."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    raw: bytes = field(repr=False)  # holds the password
+
+
+@dataclass(frozen=True, slots=True)
+class Subprotocol:
+    """What becomes of the client's offer (OCPP-J §3.1.2, RFC 6455 §4.2.2).
+
+    `name` is echoed, in the client's own spelling; None means that no header is sent. Where it is not
+    `acceptable` (only others were offered) the handshake is completed and the connection closed at once.
+    """
+
+    name: str | None
+    acceptable: bool
+
+
+def parse_head(raw: bytes) -> Head:
+    """Read the head of a request, up to the first empty line; BadRequest 400 if it is no HTTP/1."""
+    request_line, *lines = _LINE_END.split(raw.decode("latin-1").lstrip("\r\n"))
+    match = _REQUEST_LINE.fullmatch(request_line)
+    if match is None:
+        raise BadRequest(400, "This is a WebSocket server for OCPP 1.6; that was no HTTP request.")
+    return Head(match[1].upper(), match[2], _read_headers(lines), raw)
+
+
+def identity(target: str) -> str | None:
+    """The identity in a request target, None if it names nobody: 1 to 48 printable characters without `/`.
+
+    A whole URL, doubled slashes, a slash at the end and a query string are all understood; any segments
+    before the last are ignored, except that a bare `/ws` or `/ocpp` is no identity.
+    """
+    segments = [segment for segment in _path(target).split("/") if segment]
+    if not segments or (len(segments) == 1 and segments[0].lower() in _ENTRANCES):
+        return None
+    name = _decoded(segments[-1])
+    if name is None or not name.strip() or not name.isprintable() or "/" in name:
+        return None
+    return name if len(name) <= MAX_IDENTITY else None
+
+
+def choose_subprotocol(head: Head) -> Subprotocol:
+    """Look for ours among those offered, whatever its case. No offer at all counts as ours."""
+    offer = head.headers.get("sec-websocket-protocol", "")
+    offered = [name for part in offer.split(",") if (name := part.strip())]
+    ours = next((name for name in offered if name.lower() == SUBPROTOCOL), None)
+    return Subprotocol(ours, acceptable=ours is not None or not offered)
+
+
+def upgrade_problem(head: Head) -> BadRequest | None:
+    """What stands against an upgrade (RFC 6455 §4.2.1, §4.4), None if nothing that cannot be mended does."""
+    headers = head.headers
+    if head.method != "GET":
+        return BadRequest(405, "Only GET, to open a WebSocket.", {"Allow": "GET"})
+    if "websocket" not in headers.get("upgrade", "").lower():
+        hint = "Chargers connect here with OCPP 1.6 over WebSocket: ws://this-host:port/ws/CHARGER-ID"
+        if "sec-websocket-key" in headers:
+            hint = "The Upgrade header is missing: a proxy on the way may not be set up to pass it on."
+        return BadRequest(426, hint, {"Upgrade": "websocket"})
+    if headers.get("sec-websocket-version") != WEBSOCKET_VERSION:
+        wanted = {"Upgrade": "websocket", "Sec-WebSocket-Version": WEBSOCKET_VERSION}
+        return BadRequest(426, "Only version 13 of the WebSocket protocol is spoken here.", wanted)
+    if _KEY.fullmatch(headers.get("sec-websocket-key", "")) is None:
+        return BadRequest(400, "The Sec-WebSocket-Key header is missing or unreadable.")
+    return None
+
+
+def canonical_head(head: Head, subprotocol: str | None) -> bytes:
+    """A clean request for the WebSocket library, for a head without `upgrade_problem`.
+
+    Extensions are left out, so none is negotiated; so is the query string, which may hold a secret.
+    """
+    host = head.headers.get("host", "")
+    lines = [
+        f"GET {quote(_path(head.target).encode('latin-1'), safe='/%') or '/'} HTTP/1.1",
+        f"Host: {host if _HOST.fullmatch(host) else 'localhost'}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {head.headers['sec-websocket-key']}",
+        f"Sec-WebSocket-Version: {WEBSOCKET_VERSION}",
+    ]
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> bytes:
+    """A whole HTTP answer that refuses the upgrade and announces the end of the connection."""
+    body = f"{text}\n".encode()
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+
+
+def masked(raw: bytes) -> str:
+    """A raw head for the log: one line, control characters escaped, secrets replaced by `***`."""
+    text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
+    text = _PARAMETER.sub(_masked_parameter, _URL_PASSWORD.sub("://***@", text))
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def _masked_parameter(parameter: re.Match[str]) -> str:
+    return f"{parameter[1]}***" if _SECRET_NAME.search(parameter[1]) else parameter[0]
+
+
+def _read_headers(lines: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if not line:
+            break
+        if line[0] in " \t":  # the folded rest of the line above (RFC 9112 §5.2)
+            if name:
+                headers[name] = f"{headers[name]} {line.strip()}"
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or _TOKEN.fullmatch(name) is None:  # costs this line, not the charger
+            name = ""
+        elif name in headers:
+            headers[name] = f"{headers[name]}, {value.strip()}"
+        else:
+            headers[name] = value.strip()
+    return headers
+
+
+def _path(target: str) -> str:
+    return re.split(r"[?#]", _AUTHORITY.sub("", target, count=1) if _AUTHORITY.match(target) else target)[0]
+
+
+def _decoded(segment: str) -> str | None:
+    if _BROKEN_ESCAPE.search(segment):
+        return None
+    try:
+        return unquote_to_bytes(segment.encode("latin-1")).decode("utf-8")
+    except UnicodeError:
+        return None

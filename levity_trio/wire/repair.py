@@ -1,0 +1,351 @@
+"""Reading payloads that break the rules (design: what can be understood is stored and answered).
+
+One walk along the schema takes over whatever can be understood and notes what was wrong with it. The notes
+are few: one for each kind in a message, however often it occurs, and a kind is made of the action, of names
+in the schema and of a word from `Wrong`, never of text that a charger chooses. So they can be counted, and
+used as labels.
+
+What is never done: to invent what moves a bill. A missing meter value, tag or status is no default's
+business. Nothing of a SampledValue is dropped alone unless it was blank: a value whose unit or measurand
+cannot be read would be taken for watt-hours of the energy register, which is what their absence means; so
+the whole sample goes. Words that are not known are kept as sent, for the same reason.
+
+What cannot be read is dropped where it is optional and costs its item where it stands in a list; where it
+is required it costs what contains it, up to the message, which is then refused.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+import orjson
+
+from levity_trio.wire.errors import ErrorCode, Refused
+from levity_trio.wire.schemas import MAX_NUMBER, Schema, is_sample
+from levity_trio.wire.times import parse_time
+
+MAX_SAMPLE: Final = 200  # characters
+# List items read in one message. Beyond, the rest of a list is dropped: a frame of 1 MB can hold so many that
+# reading them would keep every other charger waiting. The largest real StopTransaction has some thousands.
+MAX_ITEMS: Final = 5_000
+
+# What a required field becomes that is missing or cannot be read, where nothing is invented by it. Times are
+# not listed: they become "", and the time of receipt counts. transactionId -1 means "none" (a stop is then
+# joined to its start by connector and time).
+_DEFAULTS: Final[Mapping[str, Callable[[], Any]]] = {
+    "BootNotification.chargePointVendor": str,
+    "BootNotification.chargePointModel": str,
+    "DataTransfer.vendorId": str,
+    "GetConfiguration.conf.configurationKey.readonly": bool,
+    "MeterValues.meterValue": list,
+    "MeterValues.meterValue.sampledValue": list,
+    "SecurityEventNotification.type": str,
+    "StatusNotification.errorCode": lambda: "NoError",
+    "StopTransaction.transactionData.sampledValue": list,
+    "StopTransaction.transactionId": lambda: -1,
+}
+# Texts of free form, in which chargers send other JSON: it is kept as JSON text.
+_JSON_AS_TEXT: Final = frozenset(
+    {"DataTransfer.data", "DataTransfer.conf.data", "GetConfiguration.conf.configurationKey.value"}
+)
+# Words seen in the field, by what is left of them when case and separators are gone. Each list is tried in
+# order until a word fits where it stands. Occupied (OCPP 1.5) is neither charging nor free: of the words of
+# 1.6 only Preparing says no more than that; a transaction is told by StartTransaction.
+_SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "occupied": ("Preparing",),
+    "error": ("Faulted", "OtherError"),
+    "hz": ("Hertz",),
+    "celcius": ("Celsius",),
+    "%": ("Percent",),
+}
+_SEPARATORS = re.compile(r"[\s._-]+")
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
+_CONFIGURATION: Final = ("GetConfiguration", "ChangeConfiguration")
+_MAX_DIGITS: Final = 64  # characters of a number in a text
+_URL_PASSWORD = re.compile(r"://[^\s/@\"]*@")
+_SECRET = re.compile(
+    r'("[^"]*(?:password|secret|token|authorizationkey)[^"]*":)("(?:[^"\\]|\\.)*"?|[^,}\]]*)', re.IGNORECASE
+)
+
+
+class Wrong(StrEnum):
+    """What can be wrong with one place in a payload; a fixed vocabulary."""
+
+    BLANK = "blank"
+    DECIMAL_FOR_INTEGER = "decimal for integer"
+    EMPTY_LIST = "empty list"
+    EXTRA_PROPERTY = "extra property"
+    MISSING = "missing"
+    NOT_A_BOOLEAN = "not a boolean"
+    NOT_A_LIST = "not a list"
+    NOT_A_NUMBER = "not a number"
+    NOT_AN_INTEGER = "not an integer"
+    NOT_AN_OBJECT = "not an object"
+    NOT_TEXT = "not text"
+    NULL = "null"
+    NUMBER_FOR_TEXT = "number for text"
+    OTHER_FOR_BOOLEAN = "other type for boolean"
+    OTHER_FOR_TEXT = "other type for text"
+    OUT_OF_RANGE = "out of range"
+    SINGLE_FOR_LIST = "single for list"
+    TEXT_FOR_NUMBER = "text for number"
+    TOO_LONG = "too long"
+    TOO_MANY = "too many items"
+    TOO_PRECISE = "too precise"
+    UNKNOWN_WORD = "unknown word"
+    UNREADABLE_TIME = "unreadable time"
+    BROKEN_UNICODE = "broken Unicode"
+    WORD_RESPELT = "word respelt"
+
+
+_CODES: Final[Mapping[Wrong, ErrorCode]] = {
+    Wrong.MISSING: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
+    Wrong.NULL: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
+    Wrong.BLANK: ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
+    Wrong.OUT_OF_RANGE: ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
+}  # all else that makes a message unreadable is a matter of type
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One kind of fault in one message, and the first example of it (JSON text, secrets hidden)."""
+
+    kind: str
+    sample: str
+
+
+class _Unreadable(Exception):
+    def __init__(self, where: str, wrong: Wrong, value: object) -> None:
+        super().__init__(where, wrong)
+        self.where = where
+        self.wrong = wrong
+        self.value = value
+
+
+def repair(schema: Schema, payload: object, where: str) -> tuple[dict[str, Any], tuple[Repair, ...]]:
+    """Take over what can be understood of a payload; `where` names the message in the kinds.
+
+    `schema` is a complete one (see schemas.py). The result has every required field, and every field has the
+    JSON type of the schema; its lengths, its words and its times may still be wrong. Raises Refused
+    where a required field cannot be read.
+    """
+    walk = _Walk()
+    try:
+        understood = walk.read_object(schema, payload, where)
+    except _Unreadable as failure:
+        code = _CODES.get(failure.wrong, ErrorCode.TYPE_CONSTRAINT_VIOLATION)
+        if failure.where == where:  # the payload itself is no object
+            code = ErrorCode.FORMATION_VIOLATION
+        raise Refused(code, f"{failure.where}: {failure.wrong}") from None
+    return understood, tuple(Repair(kind, sample) for kind, sample in walk.noted.items())
+
+
+class _Walk:
+    """One walk through one payload: what it noted, and how many list items it may still read."""
+
+    def __init__(self) -> None:
+        self.noted: dict[str, str] = {}
+        self._items_left = MAX_ITEMS
+
+    def read_object(self, schema: Schema, value: object, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _Unreadable(where, Wrong.NOT_AN_OBJECT, value)
+        properties, required = schema.get("properties", {}), schema.get("required", ())
+        understood, lost = self._read_present(properties, value, where)
+        for name in required:
+            if name not in value:
+                lost[name] = _Unreadable(f"{where}.{name}", Wrong.MISSING, None)
+        for name, failure in lost.items():
+            if name in required:
+                understood[name] = _default(properties[name], f"{where}.{name}", failure)
+            elif is_sample(schema) and failure.wrong not in (Wrong.BLANK, Wrong.NULL):
+                raise failure
+            self._note(failure.where, failure.wrong, failure.value)
+        self._note_extra(value, properties, where)
+        return understood
+
+    def _read_present(
+        self, properties: Schema, value: dict[str, Any], where: str
+    ) -> tuple[dict[str, Any], dict[str, _Unreadable]]:
+        understood, lost = {}, {}
+        for name, shape in properties.items():
+            if name in value:
+                try:
+                    understood[name] = self._read_given(shape, value[name], f"{where}.{name}")
+                except _Unreadable as failure:
+                    lost[name] = failure
+        return understood, lost
+
+    def _note_extra(self, value: dict[str, Any], properties: Schema, where: str) -> None:
+        if extra := value.keys() - properties.keys():
+            name = min(extra, key=str)
+            self._note(where, Wrong.EXTRA_PROPERTY, {name: value[name]})
+
+    def _read_given(self, shape: Schema, value: object, where: str) -> Any:
+        if value is None:
+            raise _Unreadable(where, Wrong.NULL, value)
+        if isinstance(value, str) and not _is_free_text(shape, where) and not value.strip():
+            raise _Unreadable(where, Wrong.BLANK, value)
+        return self._read(shape, value, where)
+
+    def _read(self, shape: Schema, value: object, where: str) -> Any:
+        match shape["type"]:
+            case "object":
+                return self.read_object(shape, value, where)
+            case "array":
+                return self._read_list(shape, value, where)
+            case "string":
+                return self._read_text(shape, value, where)
+            case "integer":
+                return self._read_integer(value, where)
+            case "number":
+                return self._read_number(shape, value, where)
+            case _:
+                return self._read_boolean(value, where)
+
+    def _read_list(self, shape: Schema, value: object, where: str) -> list[Any]:
+        items = shape["items"]
+        if not isinstance(value, list):
+            if isinstance(value, dict) != (items["type"] == "object"):
+                raise _Unreadable(where, Wrong.NOT_A_LIST, value)
+            self._note(where, Wrong.SINGLE_FOR_LIST, value)
+            value = [value]
+        understood = []
+        for item in value:
+            if self._items_left == 0:
+                self._note(where, Wrong.TOO_MANY, len(value))
+                break
+            self._items_left -= 1
+            try:
+                understood.append(self._read_given(items, item, where))
+            except _Unreadable as failure:
+                self._note(failure.where, failure.wrong, failure.value)
+        if len(understood) < shape.get("minItems", 0):
+            self._note(where, Wrong.EMPTY_LIST, value)
+        return understood
+
+    def _read_text(self, shape: Schema, value: object, where: str) -> str:
+        text = self._as_text(value, where)
+        if "enum" in shape:
+            return self._read_word(shape["enum"], text, where)
+        if shape.get("format") == "date-time":
+            if parse_time(text) is None:
+                self._note(where, Wrong.UNREADABLE_TIME, text)
+        elif len(text) > shape.get("maxLength", math.inf):
+            self._note(where, Wrong.TOO_LONG, text)
+        return text
+
+    def _as_text(self, value: object, where: str) -> str:
+        if isinstance(value, str):
+            return self._mended(value, where)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        json_text = _json_text(value)
+        if json_text is None or not (is_number or where in _JSON_AS_TEXT):
+            raise _Unreadable(where, Wrong.NOT_TEXT, value)
+        self._note(where, Wrong.NUMBER_FOR_TEXT if is_number else Wrong.OTHER_FOR_TEXT, value)
+        return json_text
+
+    def _mended(self, text: str, where: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair: neither SQLite nor orjson would take it
+            self._note(where, Wrong.BROKEN_UNICODE, text)
+            return text.encode("utf-8", "replace").decode()
+        return text
+
+    def _read_word(self, words: list[str], text: str, where: str) -> str:
+        folded = _folded(text)
+        candidates = [word for word in _SYNONYMS.get(folded, ()) if word in words]
+        if text in words and not candidates:
+            return text
+        candidates += [word for word in words if _folded(word) == folded]
+        if not candidates:
+            self._note(where, Wrong.UNKNOWN_WORD, text)
+            return text
+        self._note(where, Wrong.WORD_RESPELT, text)
+        return candidates[0]
+
+    def _read_integer(self, value: object, where: str) -> int:
+        if type(value) is int and abs(value) <= MAX_NUMBER:
+            return value
+        number = self._as_decimal(value, where, Wrong.NOT_AN_INTEGER)
+        rounded = number.to_integral_value(ROUND_HALF_UP)
+        if isinstance(value, float) or rounded != number:
+            self._note(where, Wrong.DECIMAL_FOR_INTEGER, value)
+        return int(rounded)
+
+    def _read_number(self, shape: Schema, value: object, where: str) -> float:
+        number = self._as_decimal(value, where, Wrong.NOT_A_NUMBER)
+        if "multipleOf" in shape and number % Decimal(str(shape["multipleOf"])):
+            self._note(where, Wrong.TOO_PRECISE, value)
+        return value if isinstance(value, int | float) else float(number)
+
+    def _as_decimal(self, value: object, where: str, wrong: Wrong) -> Decimal:
+        if isinstance(value, str) and len(value) <= _MAX_DIGITS and _NUMBER.fullmatch(value):
+            self._note(where, Wrong.TEXT_FOR_NUMBER, value)
+            number = Decimal(value.strip())
+        elif isinstance(value, int) and not isinstance(value, bool):
+            number = Decimal(value)
+        elif isinstance(value, float) and math.isfinite(value):
+            number = Decimal(repr(value))  # the shortest text that means this float: what was written
+        else:
+            raise _Unreadable(where, wrong, value)
+        if abs(number) > MAX_NUMBER:
+            raise _Unreadable(where, Wrong.OUT_OF_RANGE, value)
+        return number
+
+    def _read_boolean(self, value: object, where: str) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = value.strip().lower() if isinstance(value, str) else value
+        if word in ("true", "1", 1):
+            understood = True
+        elif word in ("false", "0", 0):
+            understood = False
+        else:
+            raise _Unreadable(where, Wrong.NOT_A_BOOLEAN, value)
+        self._note(where, Wrong.OTHER_FOR_BOOLEAN, value)
+        return understood
+
+    def _note(self, where: str, wrong: Wrong, value: object) -> None:
+        kind = f"{where}: {wrong}"
+        if kind not in self.noted:
+            self.noted[kind] = _sample(where, value)
+
+
+def _default(shape: Schema, where: str, failure: _Unreadable) -> Any:
+    """What a required field becomes that cannot be had; raises the failure if nothing harmless can be put."""
+    if shape.get("format") == "date-time":
+        return ""
+    if where not in _DEFAULTS:
+        raise failure
+    return _DEFAULTS[where]()
+
+
+def _is_free_text(shape: Schema, where: str) -> bool:
+    """Whether a blank says as much as any other text. A sample's blank value must never be read as 0."""
+    if shape["type"] != "string" or "enum" in shape or shape.get("format") == "date-time":
+        return False
+    return not where.endswith(".sampledValue.value")
+
+
+def _folded(word: str) -> str:
+    return _SEPARATORS.sub("", word).lower()
+
+
+def _json_text(value: object) -> str | None:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # deeper than orjson writes, beyond 64 bits, broken Unicode
+        return None
+
+
+def _sample(where: str, value: object) -> str:
+    if where.startswith(_CONFIGURATION):  # may be the charger's own password
+        return "***"
+    text = (_json_text(value) or "(not to be written as JSON)")[: 4 * MAX_SAMPLE]
+    return _SECRET.sub(r'\1"***"', _URL_PASSWORD.sub("://***@", text))[:MAX_SAMPLE]

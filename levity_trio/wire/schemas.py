@@ -1,0 +1,79 @@
+"""What we change in the schemas of the `ocpp` package before we use them, and why.
+
+`complete` makes them say what the specification says. That is what `--strict` enforces:
+
+- `Hertz` is a unit in StopTransaction too. Its schema leaves it out while that of MeterValues has it; OCPP
+  1.6 §7.31 (Measurand) says of Frequency that its unit is Hertz, and speaks of SampledValue wherever it
+  occurs. So it is right everywhere, and neither refused nor counted as repaired.
+- Numbers are bounded to ±2^53, the range in which every JSON reader agrees about integers. Beyond, orjson
+  makes floats of them and SQLite raises. No real id, meter or connector comes near.
+- The `$ref`s of the security extension are written out, so that all schemas are trees of one dialect.
+
+`gate` narrows a complete schema further, so that one fast look tells those payloads that need no second one
+(nearly all) from those that do. It is allowed to be wrong in one direction only: what passes the gate is
+right; what does not pass may still turn out to be right when it is looked at closely.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+Schema = dict[str, Any]
+
+MAX_NUMBER: Final = 2**53
+_DIALECT: Final = "http://json-schema.org/draft-04/schema#"
+_DROPPED: Final = frozenset({"$schema", "$id", "id", "definitions"})
+# Times whose form alone shows that they exist: 29 February is left to a closer look.
+_PLAIN_TIME: Final = (
+    r"^[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"[Tt ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?$"
+)
+# Words that the schemas allow but that a closer look replaces by the specification's own.
+MISSPELT_IN_SCHEMA: Final = frozenset({"Celcius"})
+
+
+def complete(schema: Schema) -> Schema:
+    """A copy of a schema file as the specification means it."""
+    definitions = schema.get("definitions", {})
+    return {"$schema": _DIALECT} | _rewritten(schema, lambda node: _completed(node, definitions))
+
+
+def gate(schema: Schema) -> Schema:
+    """A narrower copy of a complete schema: what it accepts needs no closer look."""
+    return {"$schema": _DIALECT} | _rewritten(schema, _narrowed)
+
+
+def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """A copy of the tree with `change` applied to every node on the way down."""
+    node = change(node)
+    if "properties" in node:
+        node["properties"] = {name: _rewritten(child, change) for name, child in node["properties"].items()}
+    if "items" in node:
+        node["items"] = _rewritten(node["items"], change)
+    return node
+
+
+def _completed(node: Schema, definitions: dict[str, Schema]) -> Schema:
+    if "$ref" in node:
+        node = definitions[node["$ref"].removeprefix("#/definitions/")]
+    node = {word: value for word, value in node.items() if word not in _DROPPED}
+    if node.get("type") in ("integer", "number"):
+        node |= {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+    if "kWh" in node.get("enum", ()) and "Hertz" not in node["enum"]:
+        node["enum"] = [*node["enum"], "Hertz"]
+    return node
+
+
+def _narrowed(node: Schema) -> Schema:
+    node = dict(node)
+    if node.get("format") == "date-time":
+        node["pattern"] = _PLAIN_TIME
+    if "enum" in node:
+        node["enum"] = [word for word in node["enum"] if word not in MISSPELT_IN_SCHEMA]
+    if is_sample(node):
+        node["properties"] = node["properties"] | {"value": node["properties"]["value"] | {"pattern": r"\S"}}
+    return node
+
+
+def is_sample(node: Schema) -> bool:
+    """Whether this is the schema of a SampledValue, which is read with more care than the rest."""
+    return "measurand" in node.get("properties", ())

@@ -1,0 +1,91 @@
+"""The order of the runs, and what is made of them.
+
+Echo and serve take turns, and each begins every other round (echo, serve, serve, echo, …), so that a machine
+whose mood changes changes it for both. The ratio is the median of the rounds' ratios, not one of medians.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .process import Kind, Server
+from .runs import Run, Storm, measure, median_run, storm
+
+KIB_PER_MIB = 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of chargers: the medians of its rounds, by kind of server."""
+
+    chargers: int
+    runs: dict[Kind, Run]
+    ratios: list[float]
+    """CPU per call of serve over the echo's, one a round, one call in ten a Heartbeat; empty without both."""
+    plain_ratios: list[float]
+    """The same without Heartbeats."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that was measured."""
+
+    rows: list[Row] = field(default_factory=list)
+    storms: dict[Kind, Storm] = field(default_factory=dict)
+
+    def kib_per_connection(self, kind: Kind, number: int) -> float:
+        """Memory of each charger that row `number` has more than the row before (the first: than none)."""
+        run = self.rows[number].runs[kind]
+        if number == 0:
+            return (run.loaded_mib - run.idle_mib) * KIB_PER_MIB / run.chargers
+        before = self.rows[number - 1].runs[kind]
+        return (run.loaded_mib - before.loaded_mib) * KIB_PER_MIB / (run.chargers - before.chargers)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run."""
+
+    kinds: tuple[Kind, ...]
+    chargers: tuple[int, ...]
+    storm_chargers: int
+    seconds: float
+    rounds: int
+
+    def execute(self, directory: Path, steady: Callable[[Server], None] | None = None) -> Results:
+        """Run all, telling on stderr how far it is."""
+        rows = [self._row(chargers, directory, steady) for chargers in self.chargers]
+        storms: dict[Kind, Storm] = {}
+        for kind in self.kinds if self.storm_chargers else ():
+            _progress(f"{self.storm_chargers} chargers at once, {kind}")
+            storms[kind] = storm(kind, self.storm_chargers, directory)
+        return Results(rows, storms)
+
+    def _row(self, chargers: int, directory: Path, steady: Callable[[Server], None] | None) -> Row:
+        rounds: list[dict[Kind, Run]] = []
+        for number, kinds in enumerate(self._turns()):
+            rounds.append({})
+            for kind in kinds:
+                _progress(f"{chargers} chargers, round {number + 1} of {self.rounds}, {kind}")
+                rounds[-1][kind] = measure(kind, chargers, self.seconds, directory, steady)
+        return Row(
+            chargers,
+            {kind: median_run([runs[kind] for runs in rounds]) for kind in self.kinds},
+            _ratios(rounds, lambda run: run.mixed.cpu_us_per_call),
+            _ratios(rounds, lambda run: run.plain.cpu_us_per_call),
+        )
+
+    def _turns(self) -> Iterator[tuple[Kind, ...]]:
+        for number in range(self.rounds):
+            yield self.kinds if number % 2 == 0 else self.kinds[::-1]
+
+
+def _ratios(rounds: list[dict[Kind, Run]], figure: Callable[[Run], float]) -> list[float]:
+    return [figure(runs["serve"]) / figure(runs["echo"]) for runs in rounds if len(runs) == 2]
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,134 @@
+"""The server under measurement: a process of its own, looked at from outside through /proc."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Kind = Literal["echo", "serve"]
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30
+STOP_SECONDS = 20
+SETTLE_SECONDS = 0.3  # until what the start still allocates is there
+SPARE_CONNECTIONS = 50
+_TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
+_KIB_PER_MIB = 1024
+
+
+class BenchError(Exception):
+    """The bench cannot measure: one plain line that says why."""
+
+
+class CpuSeconds(NamedTuple):
+    """Processor time of all threads of a process since its start."""
+
+    user: float
+    system: float
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that accepts connections."""
+
+    process_id: int
+    port: int
+
+    def cpu(self) -> CpuSeconds:
+        """What it has used so far, to 10 ms."""
+        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
+        return CpuSeconds(int(fields[11]) * _TICK_SECONDS, int(fields[12]) * _TICK_SECONDS)
+
+    def resident_mib(self) -> float:
+        """VmRSS, shared pages of libraries included, as `top` shows it."""
+        for line in Path(f"/proc/{self.process_id}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / _KIB_PER_MIB
+        raise BenchError("the server ended while it was measured")
+
+
+def machine_cpu_seconds() -> float:
+    """What all cores together have worked since the machine started, time stolen by a hypervisor included."""
+    user, nice, system, _idle, _waiting, *others = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    return sum(map(int, (user, nice, system, *others))) * _TICK_SECONDS
+
+
+@contextmanager
+def running(kind: Kind, chargers: int, directory: Path) -> Iterator[Server]:
+    """Start a server with an empty database, wait until it listens; stop it by SIGTERM in the end."""
+    port = _free_port()
+    log = directory / f"{kind}-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(kind, port, directory / f"bench-{port}.db", chargers + SPARE_CONNECTIONS),
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("LEVITY_")},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_listening(process, port, log)
+        time.sleep(SETTLE_SECONDS)
+        yield Server(process.pid, port)
+        if process.poll() is not None:
+            raise BenchError(f"{kind} ended with status {process.returncode}: {_tail(log)}")
+    finally:
+        _stop(process)
+    if kind == "serve" and process.returncode:
+        raise BenchError(f"serve was asked to stop and ended with status {process.returncode}: {_tail(log)}")
+
+
+def _command(kind: Kind, port: int, database: Path, connections: int) -> list[str]:
+    if kind == "echo":
+        return [sys.executable, "-m", "tests.benchmarks.echo", str(port)]
+    return [
+        *(sys.executable, "-m", "levity_trio", "serve"),
+        *("--host", "127.0.0.1"),
+        *("--port", str(port)),
+        *("--db", str(database)),
+        *("--log-level", "WARNING"),
+        *("--max-connections", str(connections)),
+        *("--max-chargers", str(connections)),
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise BenchError(f"the server did not start, status {process.returncode}: {_tail(log)}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise BenchError(f"the server does not listen after {START_SECONDS} s: {_tail(log)}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:].strip() or "it printed nothing"

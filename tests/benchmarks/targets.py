@@ -1,0 +1,83 @@
+"""What `levity-trio serve` must reach, held against what was measured."""
+
+from __future__ import annotations
+
+import statistics
+from typing import NamedTuple
+
+from .plan import Results, Row
+from .runs import Run, Storm
+
+CHARGERS = 20
+CPU_RATIO = 2.5
+CPU_US, ECHO_US = 130, 53
+P99_MS = 10
+MEMORY_MB = 50
+CONNECTION_KB = 40
+STORM_SECONDS = 1.5  # "about 1 s"
+
+
+class Target(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    at_least: str
+    measured: str
+    reached: bool
+
+
+def targets(results: Results) -> list[Target]:
+    """Those that these results can tell about: nothing without serve, no ratio without the echo."""
+    found: list[Target] = []
+    for number, row in enumerate(results.rows):
+        if serve := row.runs.get("serve"):
+            if row.chargers == CHARGERS:
+                found += [*_beside_the_echo(row), *_by_itself(serve)]
+            if number and row.chargers > CHARGERS:
+                found.append(_slope(results, number))
+    if storm := results.storms.get("serve"):
+        found.append(_storm(storm))
+    return found
+
+
+def _beside_the_echo(row: Row) -> list[Target]:
+    if not row.ratios:
+        return []
+    ratio = statistics.median(row.ratios)
+    scaled = ratio * ECHO_US
+    serve, echo = (row.runs[kind].mixed.cpu_us_per_call for kind in ("serve", "echo"))
+    rounds = f"{ratio:.2f} x ({min(row.ratios):.2f} to {max(row.ratios):.2f} in {len(row.ratios)} rounds)"
+    measured = f"{scaled:.0f} us so scaled ({serve:.0f} beside {echo:.0f})"
+    return [
+        Target("CPU per call against the echo", f"<= {CPU_RATIO} x", rounds, ratio <= CPU_RATIO),
+        Target("CPU per call", f"<= {CPU_US} us beside an echo of {ECHO_US}", measured, scaled <= CPU_US),
+    ]
+
+
+def _by_itself(run: Run) -> list[Target]:
+    faults, memory = run.faults.total, run.loaded_mib
+    p99_ms = max(run.mixed.p99_ms, run.plain.p99_ms)
+    start = f"{CHARGERS} chargers starting at once"
+    return [
+        Target(start, "every call answered, no CALLERROR", f"{faults} faults", not faults),
+        Target("p99 of answers, all durable", f"< {P99_MS} ms", f"{p99_ms:.1f} ms", p99_ms < P99_MS),
+        Target(f"memory, {CHARGERS} chargers", f"<= {MEMORY_MB} MB", f"{memory:.1f} MB", memory <= MEMORY_MB),
+    ]
+
+
+def _slope(results: Results, number: int) -> Target:
+    slope = results.kib_per_connection("serve", number)
+    what = (
+        f"memory, each connection from {results.rows[number - 1].chargers} to {results.rows[number].chargers}"
+    )
+    return Target(what, f"<= {CONNECTION_KB} KB", f"{slope:.1f} KB", slope <= CONNECTION_KB)
+
+
+def _storm(storm: Storm) -> Target:
+    whole = storm.accepted == storm.answered == storm.chargers and not storm.faults.total
+    return Target(
+        f"{storm.chargers} chargers reconnecting and booting at once",
+        "all accepted, none lost, about 1 s",
+        f"{storm.accepted} accepted, {storm.answered} answered, {storm.again_seconds:.2f} s",
+        whole and storm.again_seconds <= STORM_SECONDS,
+    )

@@ -1,0 +1,53 @@
+"""The bench runs; what it measures with so few chargers and seconds says nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from .plan import Results
+from .process import ROOT
+from .report import table
+from .targets import targets
+from .websocket import TEXT, client_frame, take_frame
+
+TINY = ("--chargers", "2", "--storm", "5", "--seconds", "0.4", "--rounds", "1", "--json")
+
+
+def bench(*arguments: str) -> Any:
+    """What `--json` printed."""
+    command = [sys.executable, "-m", "tests.benchmarks", *arguments]
+    return json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60).stdout)
+
+
+def test_both_servers_answer_every_call() -> None:
+    results = bench(*TINY)
+    (row,) = results["rows"]
+    for kind in ("echo", "serve"):
+        run, storm = row["runs"][kind], results["storms"][kind]
+        assert run["faults"]["counts"] == storm["faults"]["counts"] == {}
+        assert storm["accepted"] == storm["answered"] == 5
+        assert run["mixed"]["calls"] > 0
+        assert run["plain"]["cpu_us_per_call"] > 0
+    assert row["ratios"][0] > 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535])
+def test_frame_goes_there_and_back(size: int) -> None:
+    masked = client_frame(TEXT, b"x" * size)
+    header = len(masked) - size - 4
+    unmasked = bytes((masked[0], masked[1] & 0x7F)) + masked[2:header] + masked[header + 4 :]
+    assert take_frame(unmasked + b"next") == ((TEXT, b"x" * size), b"next")
+    assert all(take_frame(unmasked[:cut]) is None for cut in (0, 1, len(unmasked) - 1))
+
+
+def test_table_is_as_wide_as_its_cells() -> None:
+    assert table(("name", "n"), [("a", "10")]) == "name   n\n----  --\na     10"
+
+
+def test_nothing_measured_reaches_nothing() -> None:
+    assert targets(Results()) == []

@@ -1,0 +1,37 @@
+"""What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong unseen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.contextvars import clear_contextvars, merge_contextvars
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+TESTS = Path(__file__).parent
+
+# By the first name below tests/, a folder or a module. What is not named here tests one room alone.
+MARKERS = {
+    "charger": "ws",
+    "test_server.py": "ws",
+    "integration": "integration",
+    "benchmarks": "integration",
+}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(MARKERS.get(item.path.relative_to(TESTS).parts[0], "unit"))
+
+
+@pytest.fixture(autouse=True)
+def log_lines(request: pytest.FixtureRequest) -> Iterator[list[EventDict]]:
+    """The lines this test logged; an error among them fails it, unless it is marked logs_errors."""
+    if request.node.get_closest_marker("real_log"):
+        yield []
+        return
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        yield lines
+    clear_contextvars()
+    if not request.node.get_closest_marker("logs_errors"):
+        unexpected = [line for line in lines if line["log_level"] in ("error", "critical")]
+        assert not unexpected, "this test logged errors that it did not announce (mark it logs_errors)"

@@ -1,0 +1,76 @@
+"""Reading the house with `ast`: who imports whom, how large the rooms are. The rules: test_house.py."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = "levity_trio"
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Module(NamedTuple):
+    """One module: its dotted name, whether it is a package's __init__, and its source."""
+
+    name: str
+    is_package: bool
+    source: str
+
+
+class Import(NamedTuple):
+    """`importer` imports the module `imported` (dotted, absolute)."""
+
+    importer: str
+    imported: str
+
+
+def read_modules(folder: Path) -> list[Module]:
+    """All modules below a package's folder."""
+    modules = []
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder.parent).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        modules.append(Module(name, is_package, path.read_text(encoding="utf-8")))
+    return modules
+
+
+def imports(modules: Iterable[Module]) -> Iterator[Import]:
+    """Every import, wherever it stands in its module; `from package import module` counts as that module."""
+    modules = list(modules)
+    ours = {module.name for module in modules}
+    for module in modules:
+        for node in ast.walk(ast.parse(module.source)):
+            for target in _targets(node, module, ours):
+                yield Import(module.name, target)
+
+
+def _targets(node: ast.AST, module: Module, ours: set[str]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = _absolute(node, module)
+        for alias in node.names:
+            whole = f"{base}.{alias.name}"
+            yield whole if whole in ours else base
+
+
+def _absolute(node: ast.ImportFrom, module: Module) -> str:
+    if not node.level:
+        return node.module or ""
+    above = module.name.split(".")
+    parts = above[: len(above) - node.level + module.is_package]
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def functions(source: str) -> Iterator[tuple[str, int]]:
+    """Name and number of lines of each function; decorators count."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, Function):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            yield node.name, (node.end_lineno or node.lineno) - first + 1
+
+
+def is_within(name: str, places: Iterable[str]) -> bool:
+    """Whether a dotted name is one of the places or lies below one."""
+    return any(name == place or name.startswith(f"{place}.") for place in places)

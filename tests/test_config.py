@@ -1,0 +1,196 @@
+"""Settings: where they come from, who wins, and what a wrong one is told."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting, load
+
+WriteToml = Callable[[str], str]
+
+
+@pytest.fixture
+def write_toml(tmp_path: Path) -> WriteToml:
+    def write(text: str) -> str:
+        path = tmp_path / "levity.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def problem(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> str:
+    """The line that these settings are refused with."""
+    with pytest.raises(ConfigError) as refused:
+        load(flags, environment or {})
+    line = str(refused.value)
+    assert "\n" not in line
+    return line
+
+
+def test_the_defaults_are_those_promised() -> None:
+    server, log = load({}, {})
+    assert (server, log) == (ServerConfig(), LogConfig())
+    assert (server.host, server.port, server.database) == ("0.0.0.0", 9000, Path("levity.db"))  # noqa: S104
+    assert (server.heartbeat_interval_seconds, server.response_timeout_seconds) == (60, 30.0)
+    assert (server.websocket_ping_seconds, server.strict) == (20.0, False)
+    assert (server.shutdown_grace_seconds, server.clock_wait_seconds) == (10.0, 120.0)
+    assert (server.max_connections, server.max_chargers, server.max_message_bytes) == (1000, 1000, 1_048_576)
+    assert (log.level, log.ocpp_level, log.format, log.file) == ("INFO", "WARNING", "console", None)
+
+
+def test_defaults_pass_their_own_checks() -> None:
+    for setting in SETTINGS:
+        if not setting.is_switch and setting.default is not None:
+            assert setting.kind.read(str(setting.default)) == setting.default
+
+
+def test_flag_over_environment_over_toml_over_default(write_toml: WriteToml) -> None:
+    path = write_toml("port = 1\nheartbeat-interval = 2\nmax-chargers = 3")
+    flags = {"config": path, "port": "10"}
+    server, _ = load(flags, {"LEVITY_PORT": "20", "LEVITY_HEARTBEAT_INTERVAL": "21"})
+    assert (server.port, server.heartbeat_interval_seconds, server.max_chargers) == (10, 21, 3)
+    assert server.max_connections == ServerConfig().max_connections
+
+
+def test_the_environment_may_name_the_toml_file_and_a_flag_another(write_toml: WriteToml) -> None:
+    path = write_toml("port = 1")
+    assert load({}, {"LEVITY_CONFIG": path})[0].port == 1
+    assert "nowhere.toml" in problem({"config": "/nowhere.toml"}, {"LEVITY_CONFIG": path})
+
+
+def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_path: Path) -> None:
+    samples: dict[str, str] = {
+        "host": "::1",
+        "db": str(tmp_path / "x.db"),
+        "log-level": "error",
+        "ocpp-log-level": "debug",
+        "log-format": "json",
+        "log-file": str(tmp_path / "x.log"),
+        "disable-websocket-ping": "true",
+        "strict": "true",
+    }
+    for setting in SETTINGS:
+        text = samples.get(setting.name, "1024")
+        by_environment = load({}, {"LEVITY_" + setting.name.replace("-", "_").upper(): text})
+        by_toml = load({"config": write_toml(f'{setting.name} = "{text}"')}, {})
+        by_flag = load({setting.attribute: text}, {})
+        assert by_flag == by_environment == by_toml != load({}, {})
+
+
+def test_values_take_their_types() -> None:
+    flags = {
+        "response_timeout_seconds": "0.5",
+        "level": " debug ",
+        "websocket_ping_seconds": True,
+        "strict": True,
+    }
+    server, log = load(flags, {})
+    assert (server.response_timeout_seconds, log.level) == (0.5, "DEBUG")
+    assert (server.websocket_ping_seconds, server.strict) == (None, True)
+
+
+@pytest.mark.parametrize(("word", "ping"), [("0", 20.0), ("No", 20.0), ("on", None), ("TRUE", None)])
+def test_a_switch_in_the_environment(word: str, ping: float | None) -> None:
+    assert load({}, {"LEVITY_DISABLE_WEBSOCKET_PING": word})[0].websocket_ping_seconds == ping
+
+
+def test_an_empty_environment_variable_is_not_set() -> None:
+    assert load({}, {"LEVITY_PORT": ""}) == load({}, {})
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "advice"),
+    [
+        ("port", "-1", "give a whole number from 0 to 65535"),
+        ("port", "65536", "give a whole number from 0 to 65535"),
+        ("port", "ocpp", "give a whole number"),
+        ("port", "9000.0", "give a whole number"),
+        ("port", "9" * 5000, "give a whole number"),
+        ("host", "", "give an address"),
+        ("host", "a b", "give an address"),
+        ("max_connections", "0", "from 1"),
+        ("max_chargers", "-5", "from 1"),
+        ("max_message_bytes", "10", "of bytes from 1024"),
+        ("heartbeat_interval_seconds", "0", "of seconds from 1"),
+        ("heartbeat_interval_seconds", "1.5", "give a whole number of seconds"),
+        ("response_timeout_seconds", "0", "give seconds from 0.1"),
+        ("response_timeout_seconds", "nan", "give seconds"),
+        ("shutdown_grace_seconds", "inf", "give seconds"),
+        ("clock_wait_seconds", "-0.1", "give seconds from 0"),
+        ("level", "verbose", "give one of DEBUG, INFO"),
+        ("ocpp_level", "", "give one of DEBUG, INFO"),
+        ("format", "xml", "give one of console, json"),
+        ("database", "", "give the path of a file"),
+        ("database", ":memory:", "special names"),
+        ("database", "/", "not a regular file"),
+        ("database", "/nowhere/levity.db", "the folder /nowhere does not exist; create it first"),
+        ("database", "x\0y", "give the path of a file"),
+        ("database", "x" * 5000, "give a path"),
+        ("file", "/dev/null", "not a regular file"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_says_what_to_do(attribute: str, value: str, advice: str) -> None:
+    line = problem({attribute: value})
+    flag = next(setting.flag for setting in SETTINGS if setting.attribute == attribute)
+    assert line.startswith(flag)
+    assert advice in line
+    assert len(line) < 200
+
+
+def test_a_wrong_value_names_its_source(write_toml: WriteToml) -> None:
+    assert problem({}, {"LEVITY_PORT": "x"}).startswith("LEVITY_PORT x: ")
+    assert "levity.toml: port" in problem({"config": write_toml("port = true")})
+    assert "levity.toml: strict" in problem({"config": write_toml("strict = 2")})
+    assert "levity.toml: db" in problem({"config": write_toml("db = 3")})
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("prot = 9000", "unknown key prot; did you mean port?"),
+        ("heartbeat_interval = 60", "unknown key heartbeat_interval; did you mean heartbeat-interval?"),
+        ("[server]\nport = 1", "unknown key server; did you mean"),
+        ("a = 1\nport = x", "line 2"),
+        ("x = " + "[" * 5000, "is not TOML"),
+        ("port = " + "9" * 5000, "is not TOML"),
+    ],
+)
+def test_a_toml_file_that_cannot_be_used(text: str, advice: str, write_toml: WriteToml) -> None:
+    assert advice in problem({"config": write_toml(text)})
+
+
+def test_a_toml_file_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "No such file" in problem({"config": str(tmp_path / "none.toml")})
+    assert "Is a directory" in problem({"config": str(tmp_path)})
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b"# \xe4")
+    assert "is not TOML" in problem({"config": str(latin)})
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal", ".lock"])
+def test_the_log_never_goes_into_the_database(end: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    flags = {"database": str(tmp_path / "a.db"), "file": str(tmp_path / "link" / f"a.db{end}")}
+    assert "belongs to the database" in problem(flags)
+
+
+def test_nothing_is_created(tmp_path: Path) -> None:
+    load({"database": str(tmp_path / "a.db"), "file": str(tmp_path / "a.log")}, {})
+    assert not list(tmp_path.iterdir())
+
+
+@given(
+    st.sampled_from(SETTINGS), st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.none())
+)
+def test_any_value_is_taken_or_refused_in_one_line(setting: Setting, value: object) -> None:
+    try:
+        load({setting.attribute: value}, {})
+    except ConfigError as refused:
+        line = str(refused)
+    else:
+        line = ""
+    assert "\n" not in line

@@ -1,0 +1,223 @@
+"""The rules of the house: who may import whom, one door for each third party, small rooms, no asyncio."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.house import PACKAGE, Import, Module, functions, imports, is_within, read_modules
+
+ROOT = Path(__file__).parent.parent
+MODULES = read_modules(ROOT / PACKAGE)
+TEST_MODULES = read_modules(ROOT / "tests")
+
+MODULE_LINES = 400
+TEST_MODULE_LINES = 500
+FUNCTION_LINES = 50
+
+EVERYTHING = (
+    "log_output",
+    "clock",
+    "web",
+    "charger",
+    "plugins",
+    "store",
+    "wire",
+    "events",
+    "config",
+)
+
+# Room: whom it may import beside itself. The longest name that fits a module is its room.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "__main__": ("cli",),
+    "cli": ("server", "simulator", "store.reads", "config"),
+    "server": EVERYTHING,
+    "web": ("charger", "store", "plugins.base", "events", "config", "clock", "log_output"),
+    "charger": ("wire", "store", "events", "plugins.base", "config", "clock", "log_output"),
+    "plugins": (
+        "plugins.base",
+        "store.writes",
+        "store.reads",
+        "wire",
+        "events",
+        "config",
+        "clock",
+        "log_output",
+    ),
+    "store": ("events", "config", "clock", "log_output"),
+    "simulator": ("wire", "config", "web.http", "clock", "log_output"),
+    "simulator.verification": ("simulator", "wire", "config", "store.reads", "clock", "log_output"),
+    "log_output": ("config", "log_queue"),
+    "log_queue": (),
+    "config": ("settings",),
+    "settings": (),
+    "clock": (),
+    "wire": (),
+    "events": (),
+}
+
+# A third party's package: the only places that may import it.
+DOORS: dict[str, tuple[str, ...]] = {
+    "click": ("cli",),
+    "fluent": ("plugins.fluentd",),
+    "jsonschema_rs": ("wire.payloads",),
+    "logging": ("log_output",),
+    "ocpp": ("wire.payloads",),
+    "prometheus_client": ("plugins.prometheus", "web"),
+    "sqlite3": ("store",),
+    "sqlite_utils": ("store",),
+    "structlog": ("log_output",),
+    "tomllib": ("config",),
+    "trio_websocket": ("charger", "simulator"),
+}
+
+# What a pure room must do without: tasks, disks, sockets, clocks.
+IMPURE = (
+    "trio",
+    "trio_websocket",
+    "sqlite3",
+    "sqlite_utils",
+    "socket",
+    "threading",
+    "time",
+    "structlog",
+    "logging",
+)
+PURE = ("wire", "events", "config", "settings")
+CLOCK_READS = (".now(", ".utcnow(", ".today(")
+
+
+def room_of(module: str) -> str:
+    """The room of one of our modules, as MAY_IMPORT names it."""
+    inside = module.removeprefix(PACKAGE).removeprefix(".")
+    fitting = [room for room in MAY_IMPORT if is_within(inside, [room])]
+    return max(fitting, key=len, default=inside)
+
+
+def refused(one: Import) -> bool:
+    if not is_within(one.imported, [PACKAGE]) or PACKAGE in (one.importer, one.imported):
+        return False  # a third party's, or the version
+    room, inside = room_of(one.importer), one.imported.removeprefix(f"{PACKAGE}.")
+    if room == "plugins":  # never each other
+        own = one.importer.removeprefix(f"{PACKAGE}.")
+        return not is_within(inside, [own, *MAY_IMPORT["plugins"]])
+    return not is_within(inside, [room, *MAY_IMPORT.get(room, ())])
+
+
+def through_wall(one: Import) -> bool:
+    """Whether a third party is imported elsewhere than at its door."""
+    package = one.imported.split(".")[0]
+    inside = one.importer.removeprefix(f"{PACKAGE}.")
+    return package in DOORS and not is_within(inside, DOORS[package])
+
+
+def stained(one: Import) -> bool:
+    """Whether a pure room imports what is not."""
+    return room_of(one.importer) in PURE and one.imported.split(".")[0] in IMPURE
+
+
+def told(found: list[Import]) -> list[str]:
+    return [f"{one.importer} imports {one.imported}" for one in found]
+
+
+def test_every_room_is_in_the_table() -> None:
+    unknown = [
+        module.name for module in MODULES if module.name != PACKAGE and room_of(module.name) not in MAY_IMPORT
+    ]
+    assert not unknown, "a new room needs a row in MAY_IMPORT, and a place in the design"
+
+
+def test_rooms_import_only_whom_they_may() -> None:
+    assert not told([one for one in imports(MODULES) if refused(one)])
+
+
+def test_each_third_party_has_one_door() -> None:
+    assert not told([one for one in imports(MODULES) if through_wall(one)])
+
+
+@pytest.mark.parametrize("room", DOORS["trio_websocket"])
+def test_one_module_of_a_room_speaks_websocket(room: str) -> None:
+    places = [f"{PACKAGE}.{room}"]
+    importers = {
+        one.importer
+        for one in imports(MODULES)
+        if is_within(one.imported, ["trio_websocket"]) and is_within(one.importer, places)
+    }
+    assert len(importers) <= 1
+
+
+def test_pure_rooms_stay_pure() -> None:
+    assert not told([one for one in imports(MODULES) if stained(one)])
+    reads = [
+        module.name
+        for module in MODULES
+        if room_of(module.name) in PURE and any(read in module.source for read in CLOCK_READS)
+    ]
+    assert not reads, "the time comes as an argument"
+
+
+def test_no_asyncio() -> None:
+    assert not told([one for one in imports(MODULES) if is_within(one.imported, ["asyncio"])])
+
+
+def test_modules_are_small() -> None:
+    sizes = {module.name: module.source.count("\n") for module in MODULES}
+    assert not {name: lines for name, lines in sizes.items() if lines > MODULE_LINES}
+    test_sizes = {module.name: module.source.count("\n") for module in TEST_MODULES}
+    assert not {name: lines for name, lines in test_sizes.items() if lines > TEST_MODULE_LINES}
+
+
+def test_functions_are_small() -> None:
+    long = [
+        f"{module.name}.{name} has {lines} lines"
+        for module in MODULES
+        for name, lines in functions(module.source)
+        if lines > FUNCTION_LINES
+    ]
+    assert not long
+
+
+def test_tests_mirror_the_package() -> None:
+    """A folder of tests is named like the room it tests, or is one of the kinds that test many."""
+    rooms = {module.name.split(".")[1] for module in MODULES if "." in module.name}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert folders <= rooms | {"benchmarks", "integration"}
+
+
+BREACHES = [
+    pytest.param("wire.frames", "from levity_trio import config", refused, id="wire knows nobody"),
+    pytest.param("store.writer", "from levity_trio.charger import session", refused, id="store above itself"),
+    pytest.param("store.writer", "from ..charger import session", refused, id="the same, relative"),
+    pytest.param("cli.logs", "from levity_trio.store import writer", refused, id="cli writes"),
+    pytest.param("plugins.audit", "import levity_trio.plugins.other", refused, id="plugins among themselves"),
+    pytest.param("simulator.charger", "from levity_trio.store import reads", refused, id="simulator reads"),
+    pytest.param(
+        "charger.session", "def f():\n    from ocpp.v16 import call", through_wall, id="ocpp, hidden"
+    ),
+    pytest.param("charger.session", "import sqlite3", through_wall, id="sqlite outside store"),
+    pytest.param("wire.frames", "import trio", stained, id="trio in wire"),
+    pytest.param("wire.times", "from time import time", stained, id="clock in wire"),
+]
+FURNITURE = [
+    Module(f"{PACKAGE}.{name}", is_package=False, source="")
+    for name in ("charger.session", "plugins.other", "store.reads", "store.writer", "config")
+]
+
+
+@pytest.mark.parametrize(("module", "source", "is_breach"), BREACHES)
+def test_a_breach_is_seen(module: str, source: str, is_breach: Callable[[Import], bool]) -> None:
+    breach = Module(f"{PACKAGE}.{module}", is_package=False, source=source)
+    assert [one for one in imports([breach, *FURNITURE]) if is_breach(one)]
+
+
+def test_a_long_function_is_seen() -> None:
+    source = "@property\ndef long():\n" + "    pass\n" * FUNCTION_LINES
+    assert dict(functions(source)) == {"long": FUNCTION_LINES + 2}
+
+
+def test_each_test_has_one_marker(request: pytest.FixtureRequest) -> None:
+    counts: dict[str, int] = defaultdict(int)
+    for item in request.session.items:
+        counts[item.nodeid] += sum(mark.name in ("unit", "ws", "integration") for mark in item.iter_markers())
+    assert set(counts.values()) == {1}

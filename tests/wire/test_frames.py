@@ -1,0 +1,243 @@
+import json
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from levity_trio.wire.errors import ErrorCode
+from levity_trio.wire.frames import (
+    MAX_DEPTH,
+    MAX_DESCRIPTION,
+    Call,
+    CallError,
+    CallResult,
+    Fault,
+    Malformed,
+    call_text,
+    error_text,
+    parse_frame,
+    result_text,
+)
+
+WITHIN = settings(max_examples=200, deadline=timedelta(seconds=2))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        ('[2,"a1","Heartbeat",{}]', Call('"a1"', "Heartbeat", {})),
+        ('[3,"a1",{"status":"Accepted"}]', CallResult("a1", {"status": "Accepted"})),
+        ('[4,"a1","InternalError","why",{"x":1}]', CallError("a1", "InternalError", "why", {"x": 1})),
+    ],
+)
+def test_the_three_kinds(text: str, frame: object) -> None:
+    assert parse_frame(text) == frame
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeff[2,"1","Heartbeat",{}]',
+        '\0[2,"1","Heartbeat",{}]\0\0',
+        ' \r\n[ 2 ,\t"1" , "Heartbeat" , { } ]\r\n',
+        '["2","1","Heartbeat",{}]',
+        '[2.0,"1","Heartbeat",{}]',
+        '[2,"1","Heartbeat",{},"one element too many"]',
+        b'[2,"1","Heartbeat",{}]',
+        b'\xef\xbb\xbf[2,"1","Heartbeat",{}]\x00',
+    ],
+)
+def test_odd_but_understood(text: str | bytes) -> None:
+    assert parse_frame(text) == Call('"1"', "Heartbeat", {})
+
+
+def test_bytes_that_are_no_utf8_cost_the_character_and_not_the_message() -> None:
+    frame = parse_frame(b'[2,"1","Authorize",{"idTag":"M\xfcller"}]')
+    assert frame == Call('"1"', "Authorize", {"idTag": "M\ufffdller"})
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        '"plain"',
+        '""',
+        '"with \\"quotes\\" and \\\\ and \\u00e9"',
+        '"\\ud83d\\ude00"',
+        '"],[,{"',
+        f'"{"x" * 500}"',
+        "17",
+        "-0",
+        "1.50",
+        "1E+2",
+        "123456789012345678901234567890",
+        "null",
+        "true",
+    ],
+)
+def test_an_id_is_echoed_byte_for_byte(token: str) -> None:
+    frame = parse_frame(f'[2, {token} ,"Heartbeat",{{}}]')
+    assert isinstance(frame, Call)
+    assert result_text(frame.raw_id, {}) == f"[3,{token},{{}}]"
+    assert error_text(frame.raw_id, "GenericError", "") == f'[4,{token},"GenericError","",{{}}]'
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[2,"7"]', Fault.TOO_SHORT),
+        ('[2,"7","Heartbeat"]', Fault.TOO_SHORT),
+        ('[2,"7","Heartbeat",null]', Fault.NO_PAYLOAD),
+        ('[2,"7","Heartbeat",[]]', Fault.NO_PAYLOAD),
+        ('[2,"7","Heartbeat","{}"]', Fault.NO_PAYLOAD),
+        ('[2,"7",null,{}]', Fault.NO_ACTION),
+        ('[2,"7",{},{}]', Fault.NO_ACTION),
+        ('[2,"7","Heartbeat",{},]', Fault.NOT_JSON),
+        ('[2,"7","MeterValues",{"connectorId":NaN}]', Fault.NOT_JSON),
+        ('[2,"7","MeterValues",{"connectorId":1e999}]', Fault.NOT_JSON),
+        ('[2,"7","Authorize",{"idTag":"\\ud800"}]', Fault.NOT_JSON),
+        ('[2,"7","Authorize",{"idTag":"\ud800"}]', Fault.NOT_JSON),
+        ('[2,"7","Authorize",{"idTag', Fault.NOT_JSON),
+        (f'[2,"7","X",{{"a":{"[" * 100}{"]" * 100}}}]', Fault.TOO_DEEP),
+        (f'[2,"7","X",{{"a":{"[" * 9999}{"]" * 9999}}}]', Fault.NOT_JSON),
+    ],
+)
+def test_a_call_that_is_wrong_gets_its_answer(text: str, fault: Fault) -> None:
+    frame = parse_frame(text)
+    assert isinstance(frame, Malformed)
+    assert frame.kind == fault
+    assert frame.answer is not None
+    assert json.loads(frame.answer) == [4, "7", "FormationViolation", fault.value, {}]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", Fault.NOT_JSON),
+        ("AT+CSQ", Fault.NOT_JSON),
+        ("\0\0", Fault.NOT_JSON),
+        (b"\xff\xfe\x00", Fault.NOT_JSON),
+        ("{}", Fault.NOT_A_LIST),
+        ("2", Fault.NOT_A_LIST),
+        ("null", Fault.NOT_A_LIST),
+        ("[]", Fault.UNKNOWN_TYPE),
+        ('[5,"1","Heartbeat",{}]', Fault.UNKNOWN_TYPE),
+        ('[true,"1","Heartbeat",{}]', Fault.UNKNOWN_TYPE),
+        ('[[2],"1","Heartbeat",{}]', Fault.UNKNOWN_TYPE),
+        ("[2]", Fault.NO_ID),
+        ('[2,["1"],"Heartbeat",{}]', Fault.NO_ID),
+        ('[2,{"id":1},"Heartbeat",{}]', Fault.NO_ID),
+        ("[3]", Fault.NO_ID),
+        ("[3,null,{}]", Fault.NO_ID),
+        ("[3,true,{}]", Fault.NO_ID),
+        ("[4,[],1]", Fault.NO_ID),
+        ('[3,"1","text"]', Fault.NO_PAYLOAD),
+        ('[3,"1",[1]]', Fault.NO_PAYLOAD),
+        ('[3,"1",{},]', Fault.NOT_JSON),
+        ("[2,NaN,", Fault.NOT_JSON),
+        ('[2,"\\x",', Fault.NOT_JSON),
+        ('[2,"\\ud800","Heartbeat",{}]', Fault.NOT_JSON),
+        ('[2,"\ud800","Heartbeat",{}]', Fault.NOT_JSON),
+        (f'[3,"1",{{"a":{"[" * 100}{"]" * 100}}}]', Fault.TOO_DEEP),
+    ],
+)
+def test_what_nobody_waits_for_gets_no_answer(text: str | bytes, fault: Fault) -> None:
+    assert parse_frame(text) == Malformed(fault, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        ('[3,"1"]', CallResult("1", {})),
+        ('[3,"1",null]', CallResult("1", {})),
+        ('[3,"1",[]]', CallResult("1", {})),
+        ("[3,17,{}]", CallResult("17", {})),
+        ("[3,17.0,{}]", CallResult("17", {})),
+        ("[3,1.5,{}]", CallResult("1.5", {})),
+        ('["3","1",{},1]', CallResult("1", {})),
+        ('[4,"1"]', CallError("1", "GenericError", "", {})),
+        ('[4,"1",""]', CallError("1", "GenericError", "", {})),
+        ('[4,"1","NotSupported"]', CallError("1", "NotSupported", "", {})),
+        ('[4,"1",7,null,null]', CallError("1", "GenericError", "", {})),
+        ('["4",5,"X","y","z",1]', CallError("5", "X", "y", "z")),
+    ],
+)
+def test_as_much_of_an_answer_as_can_be_read(text: str, frame: object) -> None:
+    assert parse_frame(text) == frame
+
+
+def test_a_deep_frame_that_is_read_can_be_written() -> None:
+    lists = MAX_DEPTH - 2
+    frame = parse_frame(f'[2,"1","X",{{"a":{"[" * lists}{"]" * lists}}}]')
+    assert isinstance(frame, Call)
+    orjson.dumps(frame.payload)
+    assert isinstance(parse_frame(f'[2,"1","X",{{"a":{"[" * (lists + 1)}{"]" * (lists + 1)}}}]'), Malformed)
+
+
+def test_many_brackets_are_not_depth() -> None:
+    payload = {"meterValue": [{"sampledValue": [{"value": "1"}]}] * 200}
+    assert parse_frame(call_text("1", "MeterValues", payload)) == Call('"1"', "MeterValues", payload)
+
+
+def test_integers_beyond_64_bits_can_be_written_again() -> None:
+    frame = parse_frame('[2,"1","X",{"a":18446744073709551616,"b":-9223372036854775809}]')
+    assert isinstance(frame, Call)
+    orjson.dumps(frame.payload)
+
+
+def test_texts_of_ours() -> None:
+    assert call_text("1", "Reset", {"type": "Soft"}) == '[2,"1","Reset",{"type":"Soft"}]'
+    assert result_text('"1"', {"currentTime": "x"}) == '[3,"1",{"currentTime":"x"}]'
+    text = error_text("1", ErrorCode.NOT_IMPLEMENTED, 'no "such"', {"a": [1]})
+    assert text == '[4,1,"NotImplemented","no \\"such\\"",{"a":[1]}]'
+
+
+def test_a_description_is_cut_and_never_breaks_the_text() -> None:
+    description = json.loads(error_text("1", "GenericError", "\ud800" + "x" * 999))[3]
+    assert description == "?" + "x" * (MAX_DESCRIPTION - 1)
+
+
+def must_be_writable(text: str | bytes) -> None:
+    frame = parse_frame(text)
+    match frame:
+        case Call(raw_id, _, payload):
+            orjson.loads(result_text(raw_id, payload))
+        case CallResult(_, payload):
+            orjson.dumps(payload)
+        case CallError(message_id, code, description, details):
+            orjson.dumps([message_id, code, description, details])
+        case Malformed(kind, answer):
+            assert kind in set(Fault)
+            assert answer is None or orjson.loads(answer)[0] == 4
+
+
+@given(st.text(st.characters()) | st.binary() | st.from_regex(r'\[[234],"[^"]{0,9}",.{0,30}'))
+@example('[2,"' + '\\"' * 50_000)
+@example("[" * 500_000)
+@example(('[2,"1","X",' + '{"a":[' * 100_000))
+@WITHIN
+def test_any_text(text: str | bytes) -> None:
+    must_be_writable(text)
+
+
+@given(st.lists(st.sampled_from([2, 3, 4, "2"]) | JSON, max_size=6))
+@WITHIN
+def test_any_json(frame: Any) -> None:
+    must_be_writable(json.dumps(frame))
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.text()))
+@WITHIN
+def test_what_we_call_is_what_is_read(message_id: str, action: str, payload: dict[str, str]) -> None:
+    frame = parse_frame(call_text(message_id, action, payload))
+    assert frame == Call(orjson.dumps(message_id).decode(), action, payload)
+    assert parse_frame(result_text(frame.raw_id, payload)) == CallResult(message_id, payload)
+    error = parse_frame(error_text(frame.raw_id, "GenericError", action, dict(payload)))
+    assert error == CallError(message_id, "GenericError", action[:MAX_DESCRIPTION], payload)
