@@ -31,11 +31,11 @@ test-integration *arguments: venv
 test-ws *arguments: venv
     {{ bin }}/pytest -m ws {{ arguments }}
 
-# ruff, flake8-async and mypy; changes nothing
+# ruff, flake8-async (but for "async function without await": handlers share one shape) and mypy
 lint: venv
     {{ bin }}/ruff check .
     {{ bin }}/ruff format --check .
-    {{ bin }}/flake8-async levity_trio tests
+    find levity_trio tests -name '*.py' -exec {{ bin }}/flake8-async --disable=ASYNC9,ASYNC124 {} +
     {{ bin }}/mypy
 
 # format the code

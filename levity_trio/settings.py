@@ -4,7 +4,6 @@ A flag or an environment variable is text, a TOML value may be a number or a boo
 both, and says in half a line what to give where it cannot. Pure but for the look at a path's folder.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +34,13 @@ def shown(value: object) -> str:
 
 
 def _number(value: object, kind: type[int] | type[float]) -> float | None:
+    """The number that a text or a TOML value says; what is not finite fails each range."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if kind is int and isinstance(value, float):
         return None
     try:
-        number = kind(value)
-        return number if math.isfinite(number) else None
+        return kind(value)
     except (ValueError, OverflowError):
         return None
 

@@ -157,8 +157,8 @@ CREATE TABLE tx (
     suspended_at TEXT,
     reservation_id INTEGER,
     unbilled_wh INTEGER,
+    last_reading_at TEXT,
     last_register_wh INTEGER,
-    last_register_at TEXT,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 ) STRICT;
@@ -207,8 +207,8 @@ CREATE TABLE meter_val (
     source TEXT NOT NULL,
     wh INTEGER
 ) STRICT;
+-- One index only: each one more costs every reading a page of its own.
 CREATE INDEX meter_val_connector ON meter_val (cp_id, conn_id, timestamp);
-CREATE INDEX meter_val_register ON meter_val (tx_id, timestamp) WHERE wh IS NOT NULL;
 
 -- What a charger said outside the rules and was understood all the same.
 CREATE TABLE repair (

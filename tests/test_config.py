@@ -174,6 +174,8 @@ def test_a_toml_file_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal", ".lock"])
 def test_the_log_never_goes_into_the_database(end: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    flags = {"database": str(tmp_path / "link" / "a.db"), "file": str(tmp_path / f"a.db{end}")}
+    assert "belongs to the database" in problem(flags)
     flags = {"database": str(tmp_path / "a.db"), "file": str(tmp_path / "link" / f"a.db{end}")}
     assert "belongs to the database" in problem(flags)
 

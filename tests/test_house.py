@@ -62,7 +62,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
     "fluent": ("plugins.fluentd",),
     "jsonschema_rs": ("wire.payloads",),
-    "logging": ("log_output",),
     "ocpp": ("wire.payloads",),
     "prometheus_client": ("plugins.prometheus", "web"),
     "sqlite3": ("store",),

@@ -91,19 +91,21 @@ def test_what_a_task_bound_is_in_its_lines_and_in_those_of_its_children() -> Non
     async def converse(charger: str) -> None:
         bind_contextvars(cp=charger)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(say)
+            nursery.start_soon(say, "from the watchdog")
+            nursery.start_soon(say, "from the worker")
 
-    async def say() -> None:
-        SYSTEM.info("hello")
+    async def say(text: str) -> None:
+        await trio.lowlevel.checkpoint()
+        SYSTEM.info(text)
 
     async def serve() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(converse, "CP1")
             nursery.start_soon(converse, "CP2")
-        SYSTEM.info("hello")
+        SYSTEM.info("from the server")
 
     lines = lines_of(partial(trio.run, serve))
-    assert sorted(str(line.get("cp")) for line in lines) == ["CP1", "CP2", "None"]
+    assert sorted(str(line.get("cp")) for line in lines) == ["CP1", "CP1", "CP2", "CP2", "None"]
 
 
 def fail() -> None:

@@ -8,14 +8,15 @@ with Decimal: int(float(kwh) * 1000) is one Wh short for many values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from operator import attrgetter
 from typing import Any, Final
 
 from levity_trio.charger.moments import understand
 from levity_trio.store.writes.readings import Reading
 
+Sample = Mapping[str, Any]
 REGISTER: Final = "Energy.Active.Import.Register"
 PHASES: Final = ("L1", "L2", "L3")
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
@@ -27,8 +28,8 @@ def read(meter_values: Iterable[Mapping[str, Any]], received: datetime) -> list[
     """All readings of a MeterValues or a transactionData, in order of their time."""
     found: list[Reading] = []
     for meter_value in meter_values:
-        found += _with_register(_group(meter_value, received))
-    found.sort(key=lambda reading: reading.timestamp)
+        found += _group(meter_value, received)
+    found.sort(key=attrgetter("timestamp"))
     return found
 
 
@@ -45,7 +46,9 @@ def whole_wh(value: str, unit: str) -> int | None:
 
 
 def _group(meter_value: Mapping[str, Any], received: datetime) -> list[Reading]:
+    samples = meter_value.get("sampledValue", ())
     moment = understand(meter_value.get("timestamp"), received)
+    carrier, wh = _register(samples)
     return [
         Reading(
             moment.understood,
@@ -57,31 +60,33 @@ def _group(meter_value: Mapping[str, Any], received: datetime) -> list[Reading]:
             sample.get("location", "Outlet"),
             sample.get("phase", ""),
             sample.get("format", "Raw"),
-            None,
+            wh if sample is carrier else None,
         )
-        for sample in meter_value.get("sampledValue", ())
+        for sample in samples
     ]
 
 
-def _with_register(group: list[Reading]) -> list[Reading]:
-    """Put the billed register's reading, if the group has one, on the row that carries it."""
-    billed = [index for index, reading in enumerate(group) if _is_billed(reading)]
+def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
+    """The sample that carries the billed register of one timestamp, and its Wh: without phase, else L1 + L2 + L3."""
+    billed = [sample for sample in samples if _is_billed(sample)]
     # Some chargers add the reading of Transaction.Begin to every sample, behind the present one.
-    present = [index for index in billed if group[index].context != "Transaction.Begin"] or billed
-    for index in present:
-        if not group[index].phase:
-            return _carry(group, index, whole_wh(group[index].value, group[index].unit))
-    by_phase = {group[index].phase: index for index in reversed(present)}
-    if all(phase in by_phase for phase in PHASES):
-        values = [whole_wh(group[by_phase[phase]].value, group[by_phase[phase]].unit) for phase in PHASES]
-        known = [value for value in values if value is not None]
-        return _carry(group, by_phase["L1"], sum(known) if len(known) == len(PHASES) else None)
-    return group
+    present = [sample for sample in billed if sample.get("context") != "Transaction.Begin"] or billed
+    for sample in present:
+        if not sample.get("phase"):
+            return sample, _wh(sample)
+    by_phase = {sample["phase"]: sample for sample in reversed(present)}
+    values = [_wh(by_phase[phase]) for phase in PHASES if phase in by_phase]
+    known = [value for value in values if value is not None]
+    return (by_phase["L1"], sum(known)) if len(known) == len(PHASES) else (None, None)
 
 
-def _is_billed(reading: Reading) -> bool:
-    return reading.measurand == REGISTER and reading.location == "Outlet" and reading.format == "Raw"
+def _is_billed(sample: Sample) -> bool:
+    return (
+        sample.get("measurand", REGISTER) == REGISTER
+        and sample.get("location", "Outlet") == "Outlet"
+        and sample.get("format", "Raw") == "Raw"
+    )
 
 
-def _carry(group: Sequence[Reading], index: int, wh: int | None) -> list[Reading]:
-    return [*group[:index], replace(group[index], wh=wh), *group[index + 1 :]]
+def _wh(sample: Sample) -> int | None:
+    return whole_wh(sample["value"], sample.get("unit", "Wh"))

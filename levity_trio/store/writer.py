@@ -72,6 +72,7 @@ class Writer:
     def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish) -> None:
         self._jobs = jobs
         self._publish = publish
+        self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
         self._batches = self._writes = self._refused = 0
@@ -85,9 +86,8 @@ class Writer:
             Exception: what the write itself raised; it was undone alone.
         """
         job = _Job(lambda db: write(db, *args))
-        with trio.move_on_after(COMMIT_SECONDS):
-            await self._jobs.send(job)
-            await job.done.wait()
+        await self._hand_in(job)
+        await job.done.wait()
         if job.outcome is None:
             raise StoreUnavailable
         return cast(T, job.outcome.unwrap())
@@ -104,6 +104,28 @@ class Writer:
         """Counts since the start, and what waits now."""
         waiting = self._jobs.statistics().current_buffer_used
         return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing)
+
+    async def _hand_in(self, job: _Job) -> None:
+        try:
+            self._jobs.send_nowait(job)
+        except trio.WouldBlock:
+            with trio.move_on_after(COMMIT_SECONDS) as patience:
+                await self._jobs.send(job)
+            if patience.cancelled_caught:
+                raise StoreUnavailable from None
+        self._unanswered[job] = trio.current_time()
+
+    async def _give_up(self) -> None:
+        """Tell askers whose commit takes too long. One task for all, since a deadline each would cost each write.
+
+        It sleeps until the oldest could be due, and a younger one is never due earlier.
+        """
+        while True:
+            now = trio.current_time()
+            while (oldest := next(iter(self._unanswered), None)) and self._unanswered[oldest] + COMMIT_SECONDS <= now:
+                del self._unanswered[oldest]
+                oldest.done.set()
+            await trio.sleep_until(self._unanswered.get(oldest, now) + COMMIT_SECONDS if oldest else now + COMMIT_SECONDS)
 
     def _coalesced_job(self) -> _Job:
         writes, self._coalesced = self._coalesced, {}
@@ -136,6 +158,7 @@ class Writer:
         for job, result in zip(batch, results, strict=True):
             for fact in result.facts:
                 self._publish(fact)
+            self._unanswered.pop(job, None)
             job.answer(result)
 
     async def _commit(
@@ -196,6 +219,7 @@ async def open_writer(
             with sender:
                 async with trio.open_nursery() as flushing:
                     flushing.start_soon(writer._flush)
+                    flushing.start_soon(writer._give_up)
                     yield writer
                     flushing.cancel_scope.cancel()
                 writer._flush_nowait()

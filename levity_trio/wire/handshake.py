@@ -48,8 +48,8 @@ class Head:
 
     method: str
     target: str
-    headers: Mapping[str, str]
-    raw: bytes = field(repr=False)  # holds the password
+    headers: Mapping[str, str] = field(repr=False)  # may hold a password
+    raw: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

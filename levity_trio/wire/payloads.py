@@ -17,7 +17,7 @@ chargers send and all that we answer, so that no charger's message waits for a f
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ class Read:
 def read_request(
     action: str, payload: object, *, strict: bool, accepted: frozenset[str] = CHARGER_ACTIONS
 ) -> Read:
-    """Read the payload of a CALL into a class of `ocpp.v16.call`.
+    """Read the payload of a CALL, as it came out of a frame, into a class of `ocpp.v16.call`.
 
     `accepted` are the actions of the sender's side; a charger reading ours gives SERVER_ACTIONS. Raises
     Refused with the code for the CALLERROR, and nothing else, whatever the payload is.
@@ -126,11 +126,16 @@ class _Form:
         self._where = where
         self._schema = schema
         self._message = message
-        self._passes = Draft4Validator(gate(schema), pattern_options=RegexOptions()).is_valid
-        self._complete = Draft4Validator(schema, validate_formats=True, formats={"date-time": _is_time})
-        self._fields = {name: _HUMP.sub(r"_\1", name).lower() for name in schema.get("properties", {})}
+        self._passes = Draft4Validator(
+            gate(schema), validate_formats=False, pattern_options=RegexOptions()
+        ).is_valid
+        self._fields = {name: _HUMP.sub(r"_\1", name).lower() for name in schema["properties"]}
         self._properties = {field: name for name, field in self._fields.items()}
         self._absent = {field.name: None for field in fields(message) if _is_demanded(field)}
+
+    @cached_property
+    def _complete(self) -> Draft4Validator:
+        return Draft4Validator(self._schema, validate_formats=True, formats={"date-time": _is_time})
 
     def read(self, payload: object, strict: bool) -> Read:
         if not self._passes_gate(payload):

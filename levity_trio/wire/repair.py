@@ -98,7 +98,6 @@ class Wrong(StrEnum):
     TOO_PRECISE = "too precise"
     UNKNOWN_WORD = "unknown word"
     UNREADABLE_TIME = "unreadable time"
-    BROKEN_UNICODE = "broken Unicode"
     WORD_RESPELT = "word respelt"
 
 
@@ -154,7 +153,7 @@ class _Walk:
     def read_object(self, schema: Schema, value: object, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _Unreadable(where, Wrong.NOT_AN_OBJECT, value)
-        properties, required = schema.get("properties", {}), schema.get("required", ())
+        properties, required = schema["properties"], schema.get("required", ())
         understood, lost = self._read_present(properties, value, where)
         for name in required:
             if name not in value:
@@ -241,21 +240,13 @@ class _Walk:
 
     def _as_text(self, value: object, where: str) -> str:
         if isinstance(value, str):
-            return self._mended(value, where)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
         json_text = _json_text(value)
         if json_text is None or not (is_number or where in _JSON_AS_TEXT):
             raise _Unreadable(where, Wrong.NOT_TEXT, value)
         self._note(where, Wrong.NUMBER_FOR_TEXT if is_number else Wrong.OTHER_FOR_TEXT, value)
         return json_text
-
-    def _mended(self, text: str, where: str) -> str:
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half a surrogate pair: neither SQLite nor orjson would take it
-            self._note(where, Wrong.BROKEN_UNICODE, text)
-            return text.encode("utf-8", "replace").decode()
-        return text
 
     def _read_word(self, words: list[str], text: str, where: str) -> str:
         folded = _folded(text)
@@ -340,7 +331,7 @@ def _folded(word: str) -> str:
 def _json_text(value: object) -> str | None:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # deeper than orjson writes, beyond 64 bits, broken Unicode
+    except TypeError:  # nothing that came out of a frame
         return None
 
 

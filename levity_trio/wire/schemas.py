@@ -7,7 +7,9 @@
   occurs. So it is right everywhere, and neither refused nor counted as repaired.
 - Numbers are bounded to ±2^53, the range in which every JSON reader agrees about integers. Beyond, orjson
   makes floats of them and SQLite raises. No real id, meter or connector comes near.
-- The `$ref`s of the security extension are written out, so that all schemas are trees of one dialect.
+- `format: uri` is no demand: only locations in our own messages have it, and an operator's are passed on.
+- The `$ref`s of the security extension are written out, and every object lists its properties and admits no
+  others, so that all schemas are trees of one dialect.
 
 `gate` narrows a complete schema further, so that one fast look tells those payloads that need no second one
 (nearly all) from those that do. It is allowed to be wrong in one direction only: what passes the gate is
@@ -45,9 +47,9 @@ def gate(schema: Schema) -> Schema:
 def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """A copy of the tree with `change` applied to every node on the way down."""
     node = change(node)
-    if "properties" in node:
+    if node["type"] == "object":
         node["properties"] = {name: _rewritten(child, change) for name, child in node["properties"].items()}
-    if "items" in node:
+    if node["type"] == "array":
         node["items"] = _rewritten(node["items"], change)
     return node
 
@@ -56,8 +58,12 @@ def _completed(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if "$ref" in node:
         node = definitions[node["$ref"].removeprefix("#/definitions/")]
     node = {word: value for word, value in node.items() if word not in _DROPPED}
-    if node.get("type") in ("integer", "number"):
+    if node["type"] == "object":
+        node = {"properties": {}} | node | {"additionalProperties": False}
+    if node["type"] in ("integer", "number"):
         node |= {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+    if node.get("format") == "uri":
+        del node["format"]
     if "kWh" in node.get("enum", ()) and "Hertz" not in node["enum"]:
         node["enum"] = [*node["enum"], "Hertz"]
     return node

@@ -221,7 +221,7 @@ def must_be_writable(text: str | bytes) -> None:
 @given(st.text(st.characters()) | st.binary() | st.from_regex(r'\[[234],"[^"]{0,9}",.{0,30}'))
 @example('[2,"' + '\\"' * 50_000)
 @example("[" * 500_000)
-@example(('[2,"1","X",' + '{"a":[' * 100_000))
+@example('[2,"1","X",' + '{"a":[' * 100_000)
 @WITHIN
 def test_any_text(text: str | bytes) -> None:
     must_be_writable(text)

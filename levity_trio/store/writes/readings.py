@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from levity_trio.events import EnergyJumped
 from levity_trio.store.energy import is_jump
@@ -15,13 +15,12 @@ from levity_trio.store.writes.stops import FIRST_TRANSACTION_ID, HIGHEST_TRANSAC
 from levity_trio.store.writes.suspensions import resume
 
 INSERT = (
-    "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand,"
-    " value, unit, context, location, phase, format, source, wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
+    " measurand, value, unit, context, location, phase, format, wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A SampledValue with its defaults filled in. `wh` where it is the billed register's reading, in whole Wh."""
 
     timestamp: str
@@ -35,16 +34,12 @@ class Reading:
     format: str
     wh: int | None
 
-    def told(self) -> tuple[str, ...]:
-        """What makes it the same reading when it comes again."""
-        return (
-            *(self.measurand, self.value, self.unit, self.context),
-            *(self.location, self.phase, self.format),
-        )
+
+TOLD = slice(2, 9)
+"""The part of a reading that makes it the same when it comes again: all but its time and its Wh."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """The readings of one message: `source` is MeterValues or transactionData."""
 
     connector: int
@@ -52,18 +47,17 @@ class Batch:
     readings: Sequence[Reading]
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(NamedTuple):
     """What linking and following need to know of a transaction."""
 
     id: int
     status: str
     suspended_at: str | None
+    last_reading_at: str | None
     last_register_wh: int | None
-    last_register_at: str | None
 
 
-COLUMNS = "SELECT id, status, suspended_at, last_register_wh, last_register_at FROM tx"
+COLUMNS = "SELECT id, status, suspended_at, last_reading_at, last_register_wh FROM tx"
 
 
 def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) -> None:
@@ -71,39 +65,42 @@ def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) ->
 
     An id that is not this charger's is no id: the readings go to the transaction of that connector and time.
     """
-    connector = batch.connector
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
-        transaction = _named(db, origin, connector, claimed) or _covering(db, origin, connector, timestamp)
         readings = list(group)
-        insert(db, origin, connector, batch.source, transaction.id if transaction else None, readings)
-        if transaction is not None and transaction.status == "Active":
-            _follow(db, origin, connector, transaction, readings)
+        transaction = _named(db, origin, batch.connector, claimed) or _covering(
+            db, origin, batch.connector, timestamp
+        )
+        if transaction is None:
+            insert(db, origin, batch, None, readings)
+        else:
+            _store_in(db, origin, batch, transaction, readings)
 
 
 def store_data(db: Transaction, origin: Origin, transaction: int, readings: Sequence[Reading]) -> None:
     """Store the transactionData of a stop with its transaction."""
     found = db.row("SELECT conn_id FROM tx WHERE id = ?", (transaction,))
-    connector = (found and found[0]) or 0
+    batch = Batch((found and found[0]) or 0, "transactionData", readings)
     for _, group in groupby(readings, attrgetter("timestamp")):
-        insert(db, origin, connector, "transactionData", transaction, list(group))
+        insert(db, origin, batch, transaction, list(group))
 
 
 def insert(
-    db: Transaction, origin: Origin, connector: int, source: str, transaction: int | None, readings: Sequence[Reading]
+    db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]
 ) -> None:
     """Add readings of one timestamp; those that came before in the same way add no row."""
     known = db.rows(
         "SELECT measurand, value, unit, context, location, phase, format FROM meter_val"
         " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ?",
-        (origin.charger, connector, readings[0].timestamp, source),
+        (origin.charger, batch.connector, readings[0].timestamp, batch.source),
     )
-    rows = [
-        (transaction, origin.charger, connector, origin.session, origin.received_at)
-        + (reading.timestamp, reading.sent_timestamp, *reading.told(), source, reading.wh)
-        for reading in readings
-        if reading.told() not in known
-    ]
-    db.execute_many(INSERT, rows)
+    _insert(db, origin, batch, transaction, [reading for reading in readings if reading[TOLD] not in known])
+
+
+def _insert(
+    db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]
+) -> None:
+    head = (transaction, origin.charger, batch.connector, origin.session, origin.received_at, batch.source)
+    db.execute_many(INSERT, [head + reading for reading in readings])
 
 
 def _named(db: Transaction, origin: Origin, connector: int, claimed: int | None) -> _Open | None:
@@ -113,7 +110,7 @@ def _named(db: Transaction, origin: Origin, connector: int, claimed: int | None)
         f"{COLUMNS} WHERE id = ? AND cp_id = ? AND (conn_id = ? OR conn_id IS NULL)",
         (claimed, origin.charger, connector),
     )
-    return _Open(*found) if found else None
+    return _Open._make(found) if found else None
 
 
 def _covering(db: Transaction, origin: Origin, connector: int, timestamp: str) -> _Open | None:
@@ -123,24 +120,35 @@ def _covering(db: Transaction, origin: Origin, connector: int, timestamp: str) -
         " AND (status = 'Active' OR stop_time >= ?) ORDER BY start_time DESC, id DESC LIMIT 1",
         (origin.charger, connector, timestamp, timestamp),
     )
-    return _Open(*found) if found else None
+    return _Open._make(found) if found else None
 
 
-def _follow(
-    db: Transaction, origin: Origin, connector: int, transaction: _Open, readings: Sequence[Reading]
+def _store_in(
+    db: Transaction, origin: Origin, batch: Batch, transaction: _Open, readings: list[Reading]
 ) -> None:
-    """Keep the newest register of an open transaction, tell jumps, and take the reading as a sign of life."""
+    """Store readings of a transaction; newer ones move it on, and every one is a sign of life."""
+    at = readings[0].timestamp
+    if at <= (transaction.last_reading_at or ""):
+        insert(db, origin, batch, transaction.id, readings)
+    else:  # newer than all, so no repeat: no need to look
+        _insert(db, origin, batch, transaction.id, readings)
+        _move_on(db, origin, batch.connector, transaction, readings)
     if transaction.suspended_at is not None:
-        resume(db, origin, transaction.id, "MeterValues")
+        resume(db, origin, transaction.id, batch.source)
+
+
+def _move_on(
+    db: Transaction, origin: Origin, connector: int, transaction: _Open, readings: list[Reading]
+) -> None:
+    """Keep the newest reading and register of a transaction, and tell a jump."""
     at, wh = readings[0].timestamp, next((reading.wh for reading in readings if reading.wh is not None), None)
-    if wh is None or (transaction.last_register_at or "") >= at:
-        return
     db.execute(
-        "UPDATE tx SET last_register_wh = ?, last_register_at = ?, updated_at = ? WHERE id = ?",
-        (wh, at, origin.received_at, transaction.id),
+        "UPDATE tx SET last_reading_at = ?, last_register_wh = coalesce(?, last_register_wh), updated_at = ?"
+        " WHERE id = ?",
+        (at, wh, origin.received_at, transaction.id),
     )
     before = transaction.last_register_wh
-    if before is not None and is_jump(before, wh):
+    if wh is not None and before is not None and is_jump(before, wh):
         db.tell(
             EnergyJumped(
                 charger=origin.charger,

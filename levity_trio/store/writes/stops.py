@@ -94,9 +94,9 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
 
 def _energy(db: Transaction, origin: Origin, transaction: int, connector: int | None, span: Span) -> Energy:
     readings = db.rows(
-        "SELECT timestamp, wh FROM meter_val WHERE tx_id = ? AND wh IS NOT NULL AND timestamp BETWEEN ? AND ?"
-        " ORDER BY timestamp, id",
-        (transaction, span.start_time, span.stop_time),
+        "SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
+        " AND tx_id = ? AND wh IS NOT NULL ORDER BY timestamp, id",
+        (origin.charger, connector, span.start_time, span.stop_time, transaction),
     )
     return delivered(span, readings, _mean_power_w(db, origin, connector, span))
 
