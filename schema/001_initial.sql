@@ -159,6 +159,7 @@ CREATE TABLE tx (
     unbilled_wh INTEGER,
     last_reading_at TEXT,
     last_register_wh INTEGER,
+    previous_register_wh INTEGER,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 ) STRICT;

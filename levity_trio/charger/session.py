@@ -193,17 +193,21 @@ class Session:
             log.warning(oddity, message_id=frame.message_id)
 
     async def _work(self, inbox: trio.MemoryReceiveChannel[Received]) -> None:
-        async for call, at in inbox:
-            try:
-                if self._row is None:
-                    await self.begin()
-                text = await answer(Exchange(self, call, at, self.origin(at)), HANDLERS)
-            except StoreUnavailable:
-                self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
-                return
-            self.spoken.set()
-            with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
-                await self.send(text)
+        with suppress(trio.EndOfChannel):
+            while True:
+                await self._answer(await inbox.receive())
+
+    async def _answer(self, received: Received) -> None:
+        try:
+            if self._row is None:
+                await self.begin()
+            text = await answer(Exchange(self, received.call, received.at, self.origin(received.at)), HANDLERS)
+        except StoreUnavailable:
+            self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
+            return
+        self.spoken.set()
+        with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
+            await self.send(text)
 
     async def _begin(self) -> None:
         central, peer = self.central, self._peer

@@ -28,6 +28,8 @@ from levity_trio.store.transaction import Result, Transaction, Write, commit
 WAITING_JOBS = 1_000
 """Full: the asker waits, and with it its charger feels the disk."""
 BATCH_JOBS = 250
+PATIENT_TURNS = 4
+"""Turns of the loop that bring no further job before a commit begins: a message takes so many from socket to job."""
 COMMIT_SECONDS = 10.0
 """After this an asker is told that the store is unavailable (rules.md: its connection closes with 1013)."""
 COALESCE_SECONDS = 5.0
@@ -148,7 +150,7 @@ class Writer:
         thread = trio.CapacityLimiter(1)
         with drain:
             async for job in jobs:
-                batch = [job, *_waiting(jobs, BATCH_JOBS - 1)]
+                batch = await _gather(jobs, job)
                 results = await self._commit(connection, [job.write for job in batch], thread)
                 self._answer(batch, results)
 
@@ -188,15 +190,21 @@ class Writer:
         self.is_failing = False
 
 
-def _waiting(jobs: trio.MemoryReceiveChannel[_Job], most: int) -> list[_Job]:
-    """What gathered during the last commit."""
-    taken: list[_Job] = []
-    try:
-        while len(taken) < most:
-            taken.append(jobs.receive_nowait())
-    except (trio.WouldBlock, trio.EndOfChannel):
-        pass
-    return taken
+async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:
+    """The jobs of one commit: what gathered during the last one, and what is on its way as long as more comes.
+
+    Every session has one job at most, so this ends. A commit that began while the loop still had much to do would
+    fight with it for the interpreter lock at each statement: the longer wait makes both faster.
+    """
+    batch, turns_without = [first], 0
+    while turns_without < PATIENT_TURNS and len(batch) < BATCH_JOBS:
+        await trio.lowlevel.checkpoint()
+        before = len(batch)
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while len(batch) < BATCH_JOBS:
+                batch.append(jobs.receive_nowait())
+        turns_without = 0 if len(batch) > before else turns_without + 1
+    return batch
 
 
 @asynccontextmanager

@@ -31,6 +31,18 @@ from levity_trio.wire.repair import Repair, repair
 from levity_trio.wire.schemas import Schema, complete, gate
 from levity_trio.wire.times import parse_time
 
+__all__ = [
+    "CHARGER_ACTIONS",
+    "SERVER_ACTIONS",
+    "Read",
+    "call",
+    "call_result",
+    "prepare",
+    "read_request",
+    "read_result",
+    "write_payload",
+]
+
 CHARGER_ACTIONS: Final = frozenset(
     {
         "Authorize",

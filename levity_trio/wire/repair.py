@@ -20,18 +20,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 import orjson
 
 from levity_trio.wire.errors import ErrorCode, Refused
-from levity_trio.wire.schemas import MAX_NUMBER, Schema, is_sample
+from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, Schema, is_sample
 from levity_trio.wire.times import parse_time
 
 MAX_SAMPLE: Final = 200  # characters
-# List items read in one message. Beyond, the rest of a list is dropped: a frame of 1 MB can hold so many that
-# reading them would keep every other charger waiting. The largest real StopTransaction has some thousands.
-MAX_ITEMS: Final = 5_000
+# List items read closely in one message; 13 µs each at worst. Beyond, the rest of a list is dropped: a frame
+# of 1 MB can hold so many that reading them would keep every other charger waiting. Eight hours of samples
+# each minute, three at a time, are 2,000; and the message as sent is kept whole.
+MAX_ITEMS: Final = 3_000
 
 # What a required field becomes that is missing or cannot be read, where nothing is invented by it. Times are
 # not listed: they become "", and the time of receipt counts. transactionId -1 means "none" (a stop is then
@@ -62,10 +64,10 @@ _SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "celcius": ("Celsius",),
     "%": ("Percent",),
 }
+_BLANKS: Final = " \t\r\n"
 _SEPARATORS = re.compile(r"[\s._-]+")
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _CONFIGURATION: Final = ("GetConfiguration", "ChangeConfiguration")
-_MAX_DIGITS: Final = 64  # characters of a number in a text
 _URL_PASSWORD = re.compile(r"://[^\s/@\"]*@")
 _SECRET = re.compile(
     r'("[^"]*(?:password|secret|token|authorizationkey)[^"]*":)("(?:[^"\\]|\\.)*"?|[^,}\]]*)', re.IGNORECASE
@@ -187,7 +189,7 @@ class _Walk:
     def _read_given(self, shape: Schema, value: object, where: str) -> Any:
         if value is None:
             raise _Unreadable(where, Wrong.NULL, value)
-        if isinstance(value, str) and not _is_free_text(shape, where) and not value.strip():
+        if isinstance(value, str) and not _is_free_text(shape, where) and not value.strip(_BLANKS):
             raise _Unreadable(where, Wrong.BLANK, value)
         return self._read(shape, value, where)
 
@@ -249,16 +251,14 @@ class _Walk:
         return json_text
 
     def _read_word(self, words: list[str], text: str, where: str) -> str:
-        folded = _folded(text)
-        candidates = [word for word in _SYNONYMS.get(folded, ()) if word in words]
-        if text in words and not candidates:
+        if text in words and text not in MISSPELT_IN_SCHEMA:
             return text
-        candidates += [word for word in words if _folded(word) == folded]
-        if not candidates:
+        word = _respellings(tuple(words)).get(_folded(text))
+        if word is None:
             self._note(where, Wrong.UNKNOWN_WORD, text)
             return text
         self._note(where, Wrong.WORD_RESPELT, text)
-        return candidates[0]
+        return word
 
     def _read_integer(self, value: object, where: str) -> int:
         if type(value) is int and abs(value) <= MAX_NUMBER:
@@ -276,7 +276,7 @@ class _Walk:
         return value if isinstance(value, int | float) else float(number)
 
     def _as_decimal(self, value: object, where: str, wrong: Wrong) -> Decimal:
-        if isinstance(value, str) and len(value) <= _MAX_DIGITS and _NUMBER.fullmatch(value):
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
             self._note(where, Wrong.TEXT_FOR_NUMBER, value)
             number = Decimal(value.strip())
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -322,6 +322,16 @@ def _is_free_text(shape: Schema, where: str) -> bool:
     if shape["type"] != "string" or "enum" in shape or shape.get("format") == "date-time":
         return False
     return not where.endswith(".sampledValue.value")
+
+
+@cache
+def _respellings(words: tuple[str, ...]) -> dict[str, str]:
+    """The word that is meant, by what is left of a word when case and separators are gone."""
+    meant = {_folded(word): word for word in words}
+    for folded, synonyms in _SYNONYMS.items():
+        if fitting := [word for word in synonyms if word in words]:
+            meant[folded] = fitting[0]
+    return meant
 
 
 def _folded(word: str) -> str:

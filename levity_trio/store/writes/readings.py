@@ -11,13 +11,15 @@ from levity_trio.events import EnergyJumped
 from levity_trio.store.energy import is_jump
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.stops import FIRST_TRANSACTION_ID, HIGHEST_TRANSACTION_ID
 from levity_trio.store.writes.suspensions import resume
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
-    " measurand, value, unit, context, location, phase, format, wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " measurand, value, unit, context, location, phase, format, wh) VALUES"
 )
+ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ROWS_AT_ONCE = 16
+"""Rows of one statement: each statement is a struggle for the interpreter lock with the loop."""
 
 
 class Reading(NamedTuple):
@@ -47,33 +49,60 @@ class Batch(NamedTuple):
     readings: Sequence[Reading]
 
 
-class _Open(NamedTuple):
-    """What linking and following need to know of a transaction."""
-
-    id: int
-    status: str
-    suspended_at: str | None
-    last_reading_at: str | None
-    last_register_wh: int | None
-
-
-COLUMNS = "SELECT id, status, suspended_at, last_reading_at, last_register_wh FROM tx"
-
-
 def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) -> None:
     """Store a MeterValues; `claimed` is the transactionId that it names, if it names one.
 
-    An id that is not this charger's is no id: the readings go to the transaction of that connector and time.
+    An id that is not this charger's is no id: the readings go to the transaction of that connector and time. Nearly
+    all belong to the running transaction that they name and are newer than all before; those take two statements.
     """
-    for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
+    for _, group in groupby(batch.readings, attrgetter("timestamp")):
         readings = list(group)
-        transaction = _named(db, origin, batch.connector, claimed) or _covering(
-            db, origin, batch.connector, timestamp
-        )
-        if transaction is None:
-            insert(db, origin, batch, None, readings)
+        if claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
+            _insert(db, origin, batch, claimed, readings)
         else:
-            _store_in(db, origin, batch, transaction, readings)
+            _store_closely(db, origin, batch, claimed, readings)
+
+
+def _store_closely(
+    db: Transaction, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]
+) -> None:
+    connector, timestamp = batch.connector, readings[0].timestamp
+    transaction = _named(db, origin, connector, claimed) or _covering(db, origin, connector, timestamp)
+    insert(db, origin, batch, transaction, readings)
+    if transaction is not None:
+        resume(db, origin, transaction, batch.source)
+        _moves_on(db, origin, connector, transaction, readings)
+
+
+def _moves_on(
+    db: Transaction, origin: Origin, connector: int, transaction: int, readings: list[Reading]
+) -> bool:
+    """Keep the newest time and register of a running transaction, and tell a jump; False where these do not fit it.
+
+    Newer than all before means that they are no repeat.
+    """
+    at, wh = readings[0].timestamp, next((reading.wh for reading in readings if reading.wh is not None), None)
+    before = db.row(
+        "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
+        " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
+        " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') < ?"
+        " RETURNING previous_register_wh",
+        (at, wh, origin.received_at, transaction, origin.charger, connector, at),
+    )
+    if before is None:
+        return False
+    if wh is not None and before[0] is not None and is_jump(before[0], wh):
+        db.tell(
+            EnergyJumped(
+                charger=origin.charger,
+                at=origin.received_at,
+                transaction=transaction,
+                connector=connector,
+                from_wh=before[0],
+                to_wh=wh,
+            )
+        )
+    return True
 
 
 def store_data(db: Transaction, origin: Origin, transaction: int, readings: Sequence[Reading]) -> None:
@@ -100,62 +129,25 @@ def _insert(
     db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]
 ) -> None:
     head = (transaction, origin.charger, batch.connector, origin.session, origin.received_at, batch.source)
-    db.execute_many(INSERT, [head + reading for reading in readings])
+    for first in range(0, len(readings), ROWS_AT_ONCE):
+        rows = readings[first : first + ROWS_AT_ONCE]
+        values = [value for reading in rows for value in (*head, *reading)]
+        db.execute(INSERT + ",".join([ROW] * len(rows)), values)
 
 
-def _named(db: Transaction, origin: Origin, connector: int, claimed: int | None) -> _Open | None:
-    if claimed is None or not FIRST_TRANSACTION_ID <= claimed <= HIGHEST_TRANSACTION_ID:
-        return None
+def _named(db: Transaction, origin: Origin, connector: int, claimed: int | None) -> int | None:
     found = db.row(
-        f"{COLUMNS} WHERE id = ? AND cp_id = ? AND (conn_id = ? OR conn_id IS NULL)",
+        "SELECT id FROM tx WHERE id = ? AND cp_id = ? AND (conn_id = ? OR conn_id IS NULL)",
         (claimed, origin.charger, connector),
     )
-    return _Open._make(found) if found else None
+    return found[0] if found else None
 
 
-def _covering(db: Transaction, origin: Origin, connector: int, timestamp: str) -> _Open | None:
+def _covering(db: Transaction, origin: Origin, connector: int, timestamp: str) -> int | None:
     """The newest transaction of a connector that runs at this time. Connector 0 is the meter of the whole charger."""
     found = db.row(
-        f"{COLUMNS} WHERE cp_id = ? AND conn_id = ? AND conn_id > 0 AND start_time <= ?"
+        "SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND conn_id > 0 AND start_time <= ?"
         " AND (status = 'Active' OR stop_time >= ?) ORDER BY start_time DESC, id DESC LIMIT 1",
         (origin.charger, connector, timestamp, timestamp),
     )
-    return _Open._make(found) if found else None
-
-
-def _store_in(
-    db: Transaction, origin: Origin, batch: Batch, transaction: _Open, readings: list[Reading]
-) -> None:
-    """Store readings of a transaction; newer ones move it on, and every one is a sign of life."""
-    at = readings[0].timestamp
-    if at <= (transaction.last_reading_at or ""):
-        insert(db, origin, batch, transaction.id, readings)
-    else:  # newer than all, so no repeat: no need to look
-        _insert(db, origin, batch, transaction.id, readings)
-        _move_on(db, origin, batch.connector, transaction, readings)
-    if transaction.suspended_at is not None:
-        resume(db, origin, transaction.id, batch.source)
-
-
-def _move_on(
-    db: Transaction, origin: Origin, connector: int, transaction: _Open, readings: list[Reading]
-) -> None:
-    """Keep the newest reading and register of a transaction, and tell a jump."""
-    at, wh = readings[0].timestamp, next((reading.wh for reading in readings if reading.wh is not None), None)
-    db.execute(
-        "UPDATE tx SET last_reading_at = ?, last_register_wh = coalesce(?, last_register_wh), updated_at = ?"
-        " WHERE id = ?",
-        (at, wh, origin.received_at, transaction.id),
-    )
-    before = transaction.last_register_wh
-    if wh is not None and before is not None and is_jump(before, wh):
-        db.tell(
-            EnergyJumped(
-                charger=origin.charger,
-                at=origin.received_at,
-                transaction=transaction.id,
-                connector=connector,
-                from_wh=before,
-                to_wh=wh,
-            )
-        )
+    return found[0] if found else None

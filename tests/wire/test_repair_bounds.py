@@ -1,0 +1,135 @@
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import jsonschema_rs
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from levity_trio.wire.errors import Refused
+from levity_trio.wire.payloads import read_request, read_result
+from levity_trio.wire.repair import MAX_ITEMS, MAX_SAMPLE, repair
+from levity_trio.wire.schemas import Schema, _rewritten
+from tests.wire.examples import MESSAGES, nearly, place_of, schema_of
+
+NOON = "2026-03-01T12:00:00Z"
+STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"AuthorizationKey": "SECRET"},
+        {"nested": [{"my_password": 'SECRET"}', "other": 1}]},
+        {"token": ["SECRET"]},
+        {"url": "ftp://user:SECRET@host/x"},
+        {"apiSecret": {"a": "SECRET"}},
+    ],
+)
+def test_samples_hide_secrets(change: dict[str, Any]) -> None:
+    for name, value in change.items():
+        repairs = read_request("Heartbeat", {name: value}, strict=False).repairs
+        assert "SECRET" not in repairs[0].sample
+        assert "***" in repairs[0].sample
+
+
+def test_samples_of_configurations_are_not_kept_at_all() -> None:
+    keys = [{"key": "AuthorizationKey", "readonly": False, "value": 1234, "comment": "1234"}]
+    repairs = read_result(
+        "GetConfiguration", {"configurationKey": keys, "dump": "1234"}, strict=False
+    ).repairs
+    assert len(repairs) == 3
+    assert {repair.sample for repair in repairs} == {"***"}
+
+
+def test_samples_are_short_and_one_a_kind() -> None:
+    understood = read_request(
+        "StatusNotification", STATUS | {"info": "x" * 10_000, "status": "y" * 10_000}, strict=False
+    )
+    assert all(len(repair.sample) <= MAX_SAMPLE for repair in understood.repairs)
+    value = {"timestamp": NOON, "sampledValue": [{"value": 1}, {"value": 2}]}
+    repairs = read_request(
+        "MeterValues", {"connectorId": 1, "meterValue": [value] * 50}, strict=False
+    ).repairs
+    assert [(repair.kind, repair.sample) for repair in repairs] == [
+        ("MeterValues.meterValue.sampledValue.value: number for text", "1")
+    ]
+
+
+def test_a_payload_is_not_changed_by_reading_it() -> None:
+    payload = {"connectorId": "1", "meterValue": {"timestamp": NOON, "sampledValue": {"value": 1, "x": 2}}}
+    before = json.dumps(payload)
+    read_request("MeterValues", payload, strict=False)
+    assert json.dumps(payload) == before
+
+
+@pytest.mark.parametrize(
+    "meter_value",
+    [
+        [None] * 1_000_000,
+        [{"timestamp": NOON, "sampledValue": [{"value": 1, "unit": "WH", "measurand": "voltage"}] * 30_000}],
+        [{"timestamp": NOON, "sampledValue": [{}] * 500_000}],
+        [{str(name): 1 for name in range(100_000)}],
+    ],
+)
+def test_the_largest_frame_holds_nobody_up(meter_value: list[Any]) -> None:
+    started = time.perf_counter()
+    message = read_request("MeterValues", {"connectorId": 1, "meterValue": meter_value}, strict=False).message
+    assert time.perf_counter() - started < 0.5
+    assert len(message.meter_value) <= MAX_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("digits", "reservation"),
+    [("1" * 1_000_000, None), ("0." + "1" * 1_000_000, 0), ("0" * 1_000_000 + "x", None)],
+)
+def test_a_number_of_a_million_digits_holds_nobody_up(digits: str, reservation: int | None) -> None:
+    start = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": NOON}
+    started = time.perf_counter()
+    understood = read_request("StartTransaction", start | {"reservationId": digits}, strict=False)
+    assert time.perf_counter() - started < 0.5
+    assert understood.message.reservation_id == reservation
+
+
+def test_beyond_the_bound_the_register_of_a_stop_is_still_read() -> None:
+    data = [{"timestamp": NOON, "sampledValue": [{"value": 1}]}] * MAX_ITEMS
+    stop = {"transactionData": data, "transactionId": 7, "timestamp": NOON, "meterStop": 100}
+    understood = read_request("StopTransaction", stop, strict=False)
+    assert understood.message.meter_stop == 100
+    assert 0 < len(understood.message.transaction_data) < MAX_ITEMS
+    assert "StopTransaction.transactionData: too many items" in {found.kind for found in understood.repairs}
+
+
+def relaxed(schema: Schema) -> Schema:
+    """What holds of every payload that was understood: its types, and what is required."""
+    tolerated = {"maxLength", "enum", "minItems", "multipleOf", "format"}
+    return _rewritten(schema, lambda node: {word: node[word] for word in node if word not in tolerated})
+
+
+@given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
+@settings(max_examples=300, deadline=timedelta(seconds=2))
+def test_what_is_understood_has_the_types_of_the_schema(sent: tuple[tuple[str, bool], object]) -> None:
+    (action, is_answer), payload = sent
+    schema = schema_of(action, is_answer)
+    try:
+        understood, repairs = repair(schema, payload, place_of(action, is_answer))
+    except Refused:
+        return
+    jsonschema_rs.Draft4Validator(relaxed(schema)).validate(understood)
+    assert orjson.loads(orjson.dumps(understood)) == understood
+    assert all(len(found.sample) <= MAX_SAMPLE for found in repairs)
+
+
+@given(st.sampled_from(MESSAGES).flatmap(lambda m: st.tuples(st.just(m), nearly(schema_of(*m)))))
+@settings(max_examples=200, deadline=timedelta(seconds=2))
+def test_what_was_repaired_needs_no_second_repair_of_shape(sent: tuple[tuple[str, bool], object]) -> None:
+    (action, is_answer), payload = sent
+    schema, where = schema_of(action, is_answer), place_of(action, is_answer)
+    try:
+        understood, _ = repair(schema, payload, where)
+    except Refused:
+        return
+    assert repair(schema, understood, where)[0] == understood
