@@ -6,9 +6,8 @@ checking happens here and in settings.py, without click and without touching any
 that a wrong value is one plain line before the first port or file is opened.
 """
 
-import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
@@ -228,9 +227,14 @@ def read_toml(path: Path) -> dict[str, object]:
     names = [setting.name for setting in SETTINGS]
     for key in keys:
         if key not in names:
-            near = difflib.get_close_matches(key.replace("_", "-"), names, n=1, cutoff=0)[0]
-            raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {near}?")
+            raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {_nearest(key, names)}?")
     return keys
+
+
+def _nearest(key: str, names: Sequence[str]) -> str:
+    import difflib  # noqa: PLC0415 - 0.6 MB of memory that only a mistake needs
+
+    return difflib.get_close_matches(key.replace("_", "-"), names, n=1, cutoff=0)[0]
 
 
 def _read(setting: Setting, value: object, source: str) -> object:

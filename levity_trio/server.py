@@ -11,6 +11,7 @@ stuck on a disk, which cannot be cancelled, is left by `os._exit`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -80,6 +81,7 @@ async def serve(
             known = await Reader(config.database).run(beginning)
             trusted = _is_trusted(clock, known.newest)
             run_id = await writer.run(sessions.start_run, __version__, stamp(clock()), trusted)
+            gc.freeze()  # what is here now stays: no collection need look at it again
             log.info("serving", port=_port(listeners), database=str(config.database), version=__version__)
             central = Central(config, writer, clock, run_id, set(known.chargers), trusted)
             async with trio.open_nursery() as chargers:

@@ -1,4 +1,4 @@
-"""One charger's session: one nursery, in it a reader, a worker, a watchdog and pings.
+"""One charger's session: one nursery, in it a reader, a worker and a watchdog.
 
     websocket → reader → inbox → worker → handler → writer, then the answer
                       ↘ answers to our own calls
@@ -10,6 +10,7 @@ When the peer leaves, the reader closes the inbox and the worker ends after what
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -116,7 +117,6 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, send)
                 tasks.start_soon(self._watch)
-                tasks.start_soon(self._ping)
                 await self._work(receive)
                 tasks.cancel_scope.cancel()
         finally:
@@ -233,20 +233,21 @@ class Session:
     async def _watch(self) -> None:
         """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
-            await trio.sleep_until(deadline)
+            with trio.move_on_at(deadline):
+                await self._ping_for_ever()
         self.end(POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
+
+    async def _ping_for_ever(self) -> None:
+        """Keep the way through routers open. The next ping waits for the last one's pong: some cannot bear them."""
+        interval = self.central.config.websocket_ping_seconds
+        while True:
+            await trio.sleep(math.inf if interval is None else interval)
+            with suppress(ConnectionClosed):
+                await self._websocket.ping()
 
     @property
     def _patience_seconds(self) -> int:
         return SILENT_INTERVALS * self.heartbeat_interval
-
-    async def _ping(self) -> None:
-        """Keep the way through routers open; one that is not answered is the last, for some cannot bear them."""
-        interval = self.central.config.websocket_ping_seconds
-        while interval is not None:
-            await trio.sleep(interval)
-            with suppress(ConnectionClosed):
-                await self._websocket.ping()
 
     def _end_overflowed(self) -> None:
         limit = self.central.config.max_message_bytes

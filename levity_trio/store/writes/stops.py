@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import fmean
 
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.energy import Energy, Span, delivered
@@ -111,7 +110,7 @@ def _mean_power_w(db: Transaction, origin: Origin, connector: int | None, span: 
     for value, unit in told:
         with suppress(ValueError):
             watts.append(float(value) * (1000 if unit == "kW" else 1))
-    return fmean(watts) if watts else None
+    return sum(watts) / len(watts) if watts else None
 
 
 def _complete(
