@@ -23,7 +23,15 @@ def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACT
     told = parse_time(sent) if sent else None
     if told is None:
         return Moment(stamp(received), sent, is_believable=False)
-    is_believable = FIRST_BELIEVABLE <= told <= received + ahead
-    understood = min(told, received) if told >= FIRST_BELIEVABLE else received
     skew = round((told - received).total_seconds())
-    return Moment(stamp(understood), sent, is_believable, skew)
+    return Moment(_understood(told, received), sent, FIRST_BELIEVABLE <= told <= received + ahead, skew)
+
+
+def understood(sent: str | None, received: datetime) -> str:
+    """Like `understand`, but the time alone: for readings, of which there are many."""
+    told = parse_time(sent) if sent else None
+    return stamp(received) if told is None else _understood(told, received)
+
+
+def _understood(told: datetime, received: datetime) -> str:
+    return stamp(told if FIRST_BELIEVABLE <= told <= received else received)

@@ -13,11 +13,12 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from operator import attrgetter
 from typing import Any, Final
 
-from levity_trio.charger.moments import understand
+from levity_trio.charger.moments import understood
 from levity_trio.store.writes.readings import Reading
 
 Sample = Mapping[str, Any]
 REGISTER: Final = "Energy.Active.Import.Register"
+AT_BEGIN: Final = "Transaction.Begin"
 PHASES: Final = ("L1", "L2", "L3")
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 2**53
@@ -47,12 +48,13 @@ def whole_wh(value: str, unit: str) -> int | None:
 
 def _group(meter_value: Mapping[str, Any], received: datetime) -> list[Reading]:
     samples = meter_value.get("sampledValue", ())
-    moment = understand(meter_value.get("timestamp"), received)
+    sent = meter_value.get("timestamp")
+    timestamp = understood(sent, received)
     carrier, wh = _register(samples)
     return [
         Reading(
-            moment.understood,
-            moment.sent,
+            timestamp,
+            sent,
             sample.get("measurand", REGISTER),
             sample["value"],
             sample.get("unit", "Wh"),
@@ -68,12 +70,18 @@ def _group(meter_value: Mapping[str, Any], received: datetime) -> list[Reading]:
 
 def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
     """The sample that carries the billed register of one timestamp, and its Wh: without phase, else L1 + L2 + L3."""
-    billed = [sample for sample in samples if _is_billed(sample)]
-    # Some chargers add the reading of Transaction.Begin to every sample, behind the present one.
-    present = [sample for sample in billed if sample.get("context") != "Transaction.Begin"] or billed
-    for sample in present:
-        if not sample.get("phase"):
+    for sample in samples:
+        if _is_billed(sample) and sample.get("context") != AT_BEGIN and not sample.get("phase"):
             return sample, _wh(sample)
+    return _register_by_phase([sample for sample in samples if _is_billed(sample)])
+
+
+def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | None]:
+    # Some chargers add the reading of Transaction.Begin to every sample, behind the present one.
+    present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
+    whole = next((sample for sample in present if not sample.get("phase")), None)
+    if whole is not None:
+        return whole, _wh(whole)
     by_phase = {sample["phase"]: sample for sample in reversed(present)}
     values = [_wh(by_phase[phase]) for phase in PHASES if phase in by_phase]
     known = [value for value in values if value is not None]

@@ -75,12 +75,25 @@ class ChargerStream(trio.abc.Stream):
             self._ahead = b""
             await trio.lowlevel.checkpoint()
         else:
-            data = await self._transport.receive_some(max_bytes)
+            data = await self._receive(max_bytes or RECEIVE_BYTES)
         self.last_received = trio.current_time()
         self._unframed_bytes += len(data)
         if self._unframed_bytes > self._max_unframed_bytes:
             self.on_overflow()
         return data
+
+    async def _receive(self, max_bytes: int) -> bytes | bytearray:
+        """Wait, then read: the transport itself would first try in vain, at the price of a system call."""
+        if not isinstance(self._transport, trio.SocketStream):
+            return await self._transport.receive_some(max_bytes)
+        descriptor = self._transport.socket.fileno()
+        try:
+            await trio.lowlevel.wait_readable(descriptor)
+            return os.read(descriptor, max_bytes)
+        except BlockingIOError:
+            return await self._transport.receive_some(max_bytes)
+        except OSError as error:
+            raise trio.BrokenResourceError(f"the peer went away: {error}") from error
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of it, or end the connection: within `send_seconds`, even while being cancelled.

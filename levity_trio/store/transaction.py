@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import outcome
@@ -57,8 +56,7 @@ class Transaction:
         self.facts.append(fact)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of one write: its answer or its own error, and its facts."""
 
     outcome: outcome.Outcome[object]

@@ -88,7 +88,11 @@ class Writer:
             Exception: what the write itself raised; it was undone alone.
         """
         job = _Job(lambda db: write(db, *args))
-        await self._hand_in(job)
+        try:
+            self._jobs.send_nowait(job)
+        except trio.WouldBlock:
+            await self._wait_to_hand_in(job)
+        self._unanswered[job] = trio.current_time()
         await job.done.wait()
         if job.outcome is None:
             raise StoreUnavailable
@@ -107,15 +111,11 @@ class Writer:
         waiting = self._jobs.statistics().current_buffer_used
         return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing)
 
-    async def _hand_in(self, job: _Job) -> None:
-        try:
-            self._jobs.send_nowait(job)
-        except trio.WouldBlock:
-            with trio.move_on_after(COMMIT_SECONDS) as patience:
-                await self._jobs.send(job)
-            if patience.cancelled_caught:
-                raise StoreUnavailable from None
-        self._unanswered[job] = trio.current_time()
+    async def _wait_to_hand_in(self, job: _Job) -> None:
+        with trio.move_on_after(COMMIT_SECONDS) as patience:
+            await self._jobs.send(job)
+        if patience.cancelled_caught:
+            raise StoreUnavailable
 
     async def _give_up(self) -> None:
         """Tell askers whose commit takes too long. One task for all, since a deadline each would cost each write.
