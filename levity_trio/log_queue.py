@@ -74,9 +74,7 @@ class Outlet:
     def put(self, line: Line) -> None:
         size = sum(len(value) for value in line.values() if isinstance(value, str))
         with self._lock:
-            full = (
-                self._lines.qsize() >= WAITING_LINES or self._waiting_characters + size > WAITING_CHARACTERS
-            )
+            full = self._lines.qsize() >= WAITING_LINES or self._waiting_characters + size > WAITING_CHARACTERS
             if full:
                 self._dropped += 1
             else:

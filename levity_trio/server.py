@@ -4,8 +4,8 @@
     └─ chargers     one nursery a connection
        └─ accepting the listeners; they end first
 
-On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that; the
-writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
+On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that;
+the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
 stuck on a disk, which cannot be cancelled, is left by `os._exit`.
 """
 
@@ -16,11 +16,8 @@ import logging
 import os
 import resource
 import signal
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
@@ -34,10 +31,9 @@ from levity_trio.clock import Clock, is_synchronised, stamp, system_clock
 from levity_trio.config import EnvironmentProblem, LogConfig, ServerConfig
 from levity_trio.events import Fact
 from levity_trio.log_output import get_logger, open_log
-from levity_trio.store.connection import InUse, open_database
+from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader, beginning
-from levity_trio.store.schema import NotOurs
 from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.wire.payloads import prepare
@@ -76,7 +72,7 @@ async def serve(
     """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve."""
     listeners = await _bind(config)
     prepare()
-    with _database(config) as connection:
+    with open_database(config.database) as connection:
         async with open_writer(connection, _log_fact, config.shutdown_grace_seconds) as writer:
             known = await Reader(config.database).run(beginning)
             trusted = _is_trusted(clock, known.newest)
@@ -95,7 +91,6 @@ async def serve(
                 central.registry.end_all()
                 chargers.cancel_scope.deadline = trio.current_time() + config.shutdown_grace_seconds
             await writer.run(sessions.end_run, run_id, stamp(clock()))
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     log.info("stopped")
 
 
@@ -122,18 +117,6 @@ async def _bind(config: ServerConfig) -> list[trio.SocketListener]:
 
 def _port(listeners: list[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
-
-
-@contextmanager
-def _database(config: ServerConfig) -> Iterator[sqlite3.Connection]:
-    with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(open_database(config.database))
-        except (InUse, NotOurs) as error:
-            raise EnvironmentProblem(str(error)) from error
-        except (sqlite3.Error, OSError) as error:
-            raise EnvironmentProblem(f"cannot use the database {config.database}: {error}") from error
-        yield connection
 
 
 def _log_fact(fact: Fact) -> None:

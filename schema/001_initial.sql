@@ -143,6 +143,7 @@ CREATE TABLE tx (
     status TEXT NOT NULL DEFAULT 'Active',
     start_time TEXT NOT NULL,
     sent_start_time TEXT,
+    start_skew_seconds INTEGER,
     stop_time TEXT,
     sent_stop_time TEXT,
     meter_start INTEGER,
@@ -231,6 +232,7 @@ CREATE TABLE set_aside (
     session_id INTEGER NOT NULL REFERENCES session (id),
     received_at TEXT NOT NULL,
     action TEXT NOT NULL,
+    message_id TEXT NOT NULL,
     payload TEXT NOT NULL,
     digest TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -290,6 +292,7 @@ CREATE TABLE event (
     at TEXT NOT NULL,
     kind TEXT NOT NULL,
     cp_id TEXT,
+    session_id INTEGER REFERENCES session (id),
     data TEXT NOT NULL
 ) STRICT;
 CREATE INDEX event_cp ON event (cp_id, id);

@@ -185,9 +185,7 @@ def test_nothing_is_created(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@given(
-    st.sampled_from(SETTINGS), st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.none())
-)
+@given(st.sampled_from(SETTINGS), st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.none()))
 def test_any_value_is_taken_or_refused_in_one_line(setting: Setting, value: object) -> None:
     try:
         load({setting.attribute: value}, {})

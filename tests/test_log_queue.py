@@ -214,9 +214,7 @@ def test_a_server_without_stdout_writes_to_no_stranger(destination: str, tmp_pat
     closing = ">&-" if destination == "none" else "| cat"
     command = f'"{sys.executable}" -c "{program}" {closing}'
     env = {"PYTHONPATH": str(Path(log_queue.__file__).parent.parent)}
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=20, check=True
-    )
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=20, check=True)
     assert (b"line" in done.stdout) == (destination == "stdout")
     assert (tmp_path / "stranger").read_bytes() == b""
 

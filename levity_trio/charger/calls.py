@@ -13,7 +13,7 @@ import trio
 
 from levity_trio.clock import stamp
 from levity_trio.store.writes import commands
-from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched
+from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, Late, Matched
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
@@ -78,9 +78,8 @@ class Calls:
             raise CallQueueFull(f"{QUEUED_CALLS} calls wait already")
         requested_at = stamp(self._session.central.clock())
         payload = write_payload(request)
-        with trio.move_on_after(FIRST_MESSAGE_SECONDS):
-            await self._session.spoken.wait()
         async with self._turn:
+            await self._wait_for_first_message()
             if self._is_closed:
                 raise ChargerGone
             seconds = timeout_seconds or self._session.central.config.response_timeout_seconds
@@ -105,6 +104,13 @@ class Calls:
         """Fail the call in flight and all that wait: the session is over."""
         self._is_closed = True
         self._answered.set()
+        self._session.spoken.set()  # nobody waits for that any more
+
+    async def _wait_for_first_message(self) -> None:
+        """The call whose turn it is waits for all, so that the queue keeps its order and its bound."""
+        with trio.move_on_after(FIRST_MESSAGE_SECONDS):
+            await self._session.spoken.wait()
+        self._session.spoken.set()  # or it was waited for long enough
 
     async def _exchange(self, action: str, payload: dict[str, Any], requested_at: str, seconds: float) -> Any:
         message_id = self._under_way.begin(action)
@@ -128,6 +134,8 @@ class Calls:
         row = commands.Command(action, text, message_id, requested_at)
         command = await session.central.writer.run(commands.send, origin, row)
         self._commands[message_id] = command
+        if len(self._commands) > 1 + LATE_REMEMBERED:  # whose late answer would not be known any more
+            del self._commands[next(iter(self._commands))]
         await session.send(call_text(message_id, action, payload))
         return command
 

@@ -7,20 +7,19 @@ library's own reader task, ends this connection and no other.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.session import GOODBYE_SECONDS, Peer, Session
+from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
+from levity_trio.charger.websocket import ConnectionClosed, accept
 from levity_trio.log_output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
     BadRequest,
     Head,
-    canonical_head,
-    choose_subprotocol,
     identity,
     masked,
     parse_head,
@@ -30,30 +29,49 @@ from levity_trio.wire.handshake import (
 
 HANDSHAKE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = "30"
-PROTOCOL_ERROR: Final = 1002
 
 log = get_logger("ws")
 
 
 async def serve_connection(central: Central, transport: trio.abc.Stream) -> None:
     """Serve one connection until it ends. Raises nothing but Cancelled."""
-    session: Session | None = None
+    visit = _Visit(central, transport)
+    await _bounded(visit.talk)
+    await _bounded(visit.record_end)
+
+
+async def _bounded(work: Callable[[], Awaitable[None]]) -> None:
     try:
-        async with ChargerStream(transport, central.config.max_message_bytes) as stream:
-            async with trio.open_nursery() as library:  # its reader task: inside the boundary
-                with central.registry.enlisted() as scope:
-                    session = await _enter(central, library, stream, scope)
-                    if session is not None:
-                        await session.converse()
-                if session is not None:
-                    await session.say_goodbye()
-                library.cancel_scope.cancel()
+        await work()
     except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
         log.info("the peer vanished")
     except* Exception:
         log.exception("a connection failed")
-    if session is not None:
-        await session.record_end()
+
+
+class _Visit:
+    """One connection; `session` is there once its handshake is done, and outlives whatever goes wrong in it."""
+
+    def __init__(self, central: Central, transport: trio.abc.Stream) -> None:
+        self._central = central
+        self._transport = transport
+        self._session: Session | None = None
+
+    async def talk(self) -> None:
+        central = self._central
+        stream = ChargerStream(self._transport, central.config.max_message_bytes)
+        async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
+            with central.registry.enlisted() as scope:
+                self._session = await _enter(central, library, stream, scope)
+                if self._session is not None:
+                    await self._session.converse()
+            if self._session is not None:
+                await self._session.say_goodbye()
+            library.cancel_scope.cancel()
+
+    async def record_end(self) -> None:
+        if self._session is not None:
+            await self._session.record_end()
 
 
 async def _enter(
@@ -70,7 +88,7 @@ async def _enter(
         log.warning("handshake refused", status=refused.status, reason=refused.text, request=masked(raw))
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
-    websocket = await _accept(central, library, stream, head)
+    websocket = await accept(library, stream, head, central.config.max_message_bytes)
     if websocket is None:
         return None
     peer = Peer(charger, stream.remote_address, head.target, websocket.subprotocol, connected_at)
@@ -106,20 +124,3 @@ async def _admit(central: Central, head: Head) -> str:
     if central.writer.is_failing:
         raise BadRequest(503, "Nothing can be stored at present; try again later.", retry)
     return charger
-
-
-async def _accept(
-    central: Central, library: trio.Nursery, stream: ChargerStream, head: Head
-) -> WebSocketConnection | None:
-    """Complete the handshake; who offers only other subprotocols gets it without one, and a close (J 3.2)."""
-    subprotocol = choose_subprotocol(head)
-    stream.put_first(canonical_head(head, subprotocol.name))
-    limit = central.config.max_message_bytes
-    request = await wrap_server_stream(library, stream, max_message_size=limit)
-    websocket = await request.accept(subprotocol=subprotocol.name)
-    if subprotocol.acceptable:
-        return websocket
-    log.warning("no common subprotocol", request=masked(head.raw))
-    with trio.move_on_after(GOODBYE_SECONDS):
-        await websocket.aclose(PROTOCOL_ERROR, "only ocpp1.6 is spoken here")
-    return None

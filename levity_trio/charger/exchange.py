@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 import orjson
 
-
-from levity_trio.clock import stamp
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.transaction import Transaction
@@ -22,7 +20,7 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside, start_raw
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
-from levity_trio.wire.payloads import Read, call_result, read_request, write_payload
+from levity_trio.wire.payloads import call_result, read_request, write_payload
 from levity_trio.wire.repair import Repair
 
 if TYPE_CHECKING:

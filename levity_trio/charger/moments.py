@@ -1,7 +1,8 @@
 """What a charger's own time is taken to mean (rules.md, Time).
 
-A message cannot come from the future, so a time ahead of its receipt means the moment of receipt; a time before 2021
-is that of a clock that was never set. A time that lies behind is left as it is: an offline charger tells old news.
+A believable time is left as it is, even where it lies ahead: only its own clock puts a charger's starts, readings and
+stops into their order and tells how long they lasted, and only so does the same reading have the same time when it
+comes again. What cannot be believed (a clock that was never set, or that is a day ahead) means the time of receipt.
 """
 
 from __future__ import annotations
@@ -23,15 +24,14 @@ def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACT
     told = parse_time(sent) if sent else None
     if told is None:
         return Moment(stamp(received), sent, is_believable=False)
+    is_believable = FIRST_BELIEVABLE <= told <= received + ahead
     skew = round((told - received).total_seconds())
-    return Moment(_understood(told, received), sent, FIRST_BELIEVABLE <= told <= received + ahead, skew)
+    return Moment(stamp(told if is_believable else received), sent, is_believable, skew)
 
 
 def understood(sent: str | None, received: datetime) -> str:
     """Like `understand`, but the time alone: for readings, of which there are many."""
     told = parse_time(sent) if sent else None
-    return stamp(received) if told is None else _understood(told, received)
-
-
-def _understood(told: datetime, received: datetime) -> str:
-    return stamp(told if FIRST_BELIEVABLE <= told <= received else received)
+    if told is None or not FIRST_BELIEVABLE <= told <= received + TRANSACTION_AHEAD:
+        return stamp(received)
+    return stamp(told)

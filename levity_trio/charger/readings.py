@@ -18,6 +18,7 @@ from levity_trio.store.writes.readings import Reading
 
 Sample = Mapping[str, Any]
 REGISTER: Final = "Energy.Active.Import.Register"
+BILLED: Final = (REGISTER, "Outlet", "Raw")
 AT_BEGIN: Final = "Transaction.Begin"
 PHASES: Final = ("L1", "L2", "L3")
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
@@ -89,11 +90,8 @@ def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | N
 
 
 def _is_billed(sample: Sample) -> bool:
-    return (
-        sample.get("measurand", REGISTER) == REGISTER
-        and sample.get("location", "Outlet") == "Outlet"
-        and sample.get("format", "Raw") == "Raw"
-    )
+    what = (sample.get("measurand", REGISTER), sample.get("location", "Outlet"), sample.get("format", "Raw"))
+    return what == BILLED
 
 
 def _wh(sample: Sample) -> int | None:

@@ -17,13 +17,13 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from levity_trio.charger.calls import Calls
 from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.stream import ChargerStream
+from levity_trio.charger.websocket import GOODBYE_SECONDS, ConnectionClosed, WebSocketConnection
 from levity_trio.clock import stamp
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
@@ -35,7 +35,6 @@ INBOX_CALLS: Final = 64
 """An offline charger comes back with a burst. Full: the reader stops, and TCP pushes back."""
 INBOX_SECONDS: Final = 30.0
 """Without progress for so long, the connection ends."""
-GOODBYE_SECONDS: Final = 1.5
 MALFORMED_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3

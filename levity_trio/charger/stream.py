@@ -87,6 +87,8 @@ class ChargerStream(trio.abc.Stream):
         if not isinstance(self._transport, trio.SocketStream):
             return await self._transport.receive_some(max_bytes)
         descriptor = self._transport.socket.fileno()
+        if descriptor < 0:
+            raise trio.ClosedResourceError
         try:
             await trio.lowlevel.wait_readable(descriptor)
             return os.read(descriptor, max_bytes)

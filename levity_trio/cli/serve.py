@@ -37,9 +37,7 @@ class GroupedCommand(click.Command):
 
 def options(settings: Iterable[Setting]) -> list[click.Option]:
     """Options that hand over bare text, and only where given: config.py reads and judges it."""
-    config = click.Option(
-        ["config", "--config"], metavar="FILE", help="TOML file with any of these settings."
-    )
+    config = click.Option(["config", "--config"], metavar="FILE", help="TOML file with any of these settings.")
     return [*(_option(setting) for setting in settings), config]
 
 

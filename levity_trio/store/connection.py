@@ -10,11 +10,12 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
 
+from levity_trio.config import EnvironmentProblem
 from levity_trio.store.schema import NotOurs, check_ownership, migrate
 
 BUSY_MILLISECONDS = 2_000
@@ -23,22 +24,27 @@ CACHE_KIBIBYTES = 512
 """Of pages; the ends of all trees that 20 chargers write to are a tenth of it, and the system caches the rest."""
 
 
-class InUse(Exception):
+class InUse(EnvironmentProblem):
     """Another server holds this database."""
 
 
 @contextmanager
 def open_database(path: Path) -> Iterator[sqlite3.Connection]:
-    """The only writing connection, ready to use: locked, owned, migrated.
+    """The only writing connection, ready to use: locked, owned, migrated; at the end its WAL is written back.
 
     Raises:
-        InUse: another server runs on it.
-        NotOurs: the file is not for this version of this program; nothing was created or changed.
-        sqlite3.Error, OSError: the file or its directory cannot be written.
+        EnvironmentProblem: another server runs on it (InUse), it is not for this version of this program (NotOurs),
+            or it cannot be written; nothing was created or changed.
     """
-    with locked(path), closing(_connect(path)) as connection:
-        migrate(connection)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path))
+            connection = stack.enter_context(closing(_connect(path)))
+            migrate(connection)
+        except (sqlite3.Error, OSError) as error:
+            raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 JUMP_WH = 10_000
 """A step between two readings above this is looked at (Levity's own limit)."""
@@ -20,8 +22,11 @@ SECONDS_PER_HOUR = 3600
 AGREEMENT_WH = 1_000
 WRONG_UNIT_FACTOR = 100
 
+REGISTER, SEGMENTS, SESSION_READINGS = "register", "segments", "session readings"
+CERTAIN, DOUBTFUL = "certain", "doubtful"
+
 Series = Sequence[tuple[str, int]]
-"""Readings of the billed register as (timestamp, Wh), in order of time."""
+"""Readings of the billed register as (timestamp, Wh)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +41,43 @@ class Energy:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What start and stop told: times as the database spells them, registers in Wh where they could be read."""
+    """What start and stop told: times as the database spells them, registers in Wh where they could be read.
+
+    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after.
+    """
 
     start_time: str
     stop_time: str
     meter_start: int | None
     meter_stop: int | None
+    seconds: float
+
+    @property
+    def most_wh(self) -> float:
+        """More than this cannot have been delivered."""
+        return most_wh(self.seconds)
 
 
-def delivered(span: Span, readings: Series, mean_power_w: float | None = None) -> Energy:
+def delivered(span: Span, arrived: Series, mean_power_w: float | None = None) -> Energy:
     """The energy between start and stop, in Wh.
 
-    `readings` are those of the transaction in MeterValues or transactionData, `mean_power_w` the mean of its
-    Power.Active.Import readings, if it sent any.
+    `arrived` are the readings of the transaction from one source, MeterValues or transactionData, in the order in
+    which they came; `mean_power_w` is the mean of its Power.Active.Import readings, if it sent any.
     """
+    readings = _in_order(span, arrived)
     if span.meter_start is None or span.meter_stop is None:
-        return _from_segments(_whole(span, readings), "start or stop has no register")
-    per_session = _counts_per_session(span.meter_start, readings)
-    if span.meter_stop < span.meter_start:
-        return _ran_backwards(span, readings, per_session)
-    if not per_session and not _all_possible(_whole(span, readings)):
-        return _from_segments(_whole(span, readings), "the register jumped or ran backwards")
+        return _from_steps(span, _whole(span, readings), "start or stop has no register")
     difference = span.meter_stop - span.meter_start
-    if not _possible(span.start_time, span.stop_time, difference):
-        return _impossible_difference(readings, per_session)
-    return Energy(difference, "register", "certain", _doubt(span, difference, readings, per_session, mean_power_w))
+    per_session = _counts_per_session(span.meter_start, readings)
+    if difference < 0:
+        return _from_readings(span, readings, per_session, "meterStop is below meterStart")
+    if difference > span.most_wh:
+        review = "stop minus start is more than a charger can deliver in that time"
+        return _from_readings(span, readings, per_session, review)
+    if not per_session and not _all_possible(span, _whole(span, readings)):
+        return _mended(span, readings, difference, span.meter_start)
+    doubt = _doubt(span, difference, readings, per_session, mean_power_w)
+    return Energy(difference, REGISTER, DOUBTFUL if doubt else CERTAIN, doubt)
 
 
 def is_jump(before_wh: int, after_wh: int) -> bool:
@@ -68,28 +85,56 @@ def is_jump(before_wh: int, after_wh: int) -> bool:
     return not 0 <= after_wh - before_wh <= JUMP_WH
 
 
+def most_wh(seconds: float) -> float:
+    """The most Wh that can be delivered in this time."""
+    return max(JUMP_WH, FASTEST_W * seconds / SECONDS_PER_HOUR)
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one time to another, as the database spells them."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def _in_order(span: Span, arrived: Series) -> Series:
+    """In order of time; in that of arrival where only so they rise (a clock that was set back on the way)."""
+    by_time = sorted(arrived, key=itemgetter(0))
+    if not _all_possible(span, by_time) and _all_possible(span, arrived):
+        return arrived
+    return by_time
+
+
 def _counts_per_session(meter_start: int, readings: Series) -> bool:
     """Readings that begin below meterStart count from 0 in each session (Grizzl-E)."""
     return bool(readings) and readings[0][1] < meter_start
 
 
-def _ran_backwards(span: Span, readings: Series, per_session: bool) -> Energy:
-    review = "meterStop is below meterStart"
-    if per_session and _all_possible(readings):
-        return Energy(readings[-1][1], "session readings", "doubtful", review)
-    return _from_segments(_whole(span, readings), review)
+def _from_readings(span: Span, readings: Series, per_session: bool, review: str) -> Energy:
+    if per_session and _all_possible(span, [(span.start_time, 0), *readings]):
+        return _bounded(span, readings[-1][1], SESSION_READINGS, review)
+    return _from_steps(span, _whole(span, readings), review)
 
 
-def _impossible_difference(readings: Series, per_session: bool) -> Energy:
-    review = "stop minus start is more than a charger can deliver in that time"
-    if per_session and _all_possible(readings):
-        return Energy(readings[-1][1], "session readings", "doubtful", review)
-    return _from_segments(readings, review)
+def _mended(span: Span, readings: Series, difference: int, meter_start: int) -> Energy:
+    """Start and stop agree, the readings between them do not: the lower of what both can show.
+
+    Only a register that fell below meterStart, and stayed there, was reset: then its steps count, across the reset.
+    """
+    review = "the register jumped or ran backwards"
+    series = _without_strays(_whole(span, readings))
+    if _all_possible(span, series):
+        return _bounded(span, difference, REGISTER, review)
+    steps = _from_steps(span, series, review)
+    was_reset = min(wh for _, wh in series) < meter_start
+    return steps if was_reset else _bounded(span, min(steps.wh, difference), SEGMENTS, review)
 
 
-def _from_segments(series: Series, review: str) -> Energy:
-    steps = [after - before for before, after in _possible_steps(series)]
-    return Energy(sum(steps), "segments", "doubtful", review)
+def _from_steps(span: Span, series: Series, review: str) -> Energy:
+    steps = [after - before for before, after in _possible_steps(span, series)]
+    return _bounded(span, sum(steps), SEGMENTS, review)
+
+
+def _bounded(span: Span, wh: int, method: str, review: str) -> Energy:
+    return Energy(min(wh, int(span.most_wh)), method, DOUBTFUL, review)
 
 
 def _whole(span: Span, readings: Series) -> Series:
@@ -98,27 +143,36 @@ def _whole(span: Span, readings: Series) -> Series:
     return [*start, *readings, *stop]
 
 
-def _possible_steps(series: Series) -> list[tuple[int, int]]:
-    pairs = zip(series, series[1:], strict=False)
-    return [(a, b) for (earlier, a), (later, b) in pairs if b >= a and _possible(earlier, later, b - a)]
+def _without_strays(series: Series) -> Series:
+    """Without values that both their neighbours contradict: a spike, a zero, told once or for a while."""
+    runs = [list(run) for _, run in groupby(series, key=itemgetter(1))]
+    kept = [
+        run
+        for before, run, after in zip(runs, runs[1:], runs[2:], strict=False)
+        if before[0][1] > after[0][1] or before[0][1] <= run[0][1] <= after[0][1]
+    ]
+    return [reading for run in (runs[0], *kept, *runs[-1:]) for reading in run]
 
 
-def _all_possible(series: Series) -> bool:
-    return len(_possible_steps(series)) == max(0, len(series) - 1)
+def _possible_steps(span: Span, series: Series) -> list[tuple[int, int]]:
+    return [
+        (before, after)
+        for (earlier, before), (later, after) in pairwise(series)
+        if before <= after <= before + _most_between(span, earlier, later)
+    ]
 
 
-def _possible(earlier: str, later: str, step_wh: int) -> bool:
-    return step_wh <= max(JUMP_WH, FASTEST_W * _seconds(earlier, later) / SECONDS_PER_HOUR)
+def _most_between(span: Span, earlier: str, later: str) -> float:
+    """Readings of one moment came in one message of a charger without a clock: only the whole span bounds them."""
+    return span.most_wh if earlier == later else most_wh(seconds_between(earlier, later))
 
 
-def _seconds(earlier: str, later: str) -> float:
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+def _all_possible(span: Span, series: Series) -> bool:
+    return len(_possible_steps(span, series)) == max(0, len(series) - 1)
 
 
-def _doubt(
-    span: Span, difference: int, readings: Series, per_session: bool, mean_power_w: float | None
-) -> str | None:
-    seconds = _seconds(span.start_time, span.stop_time)
+def _doubt(span: Span, difference: int, readings: Series, per_session: bool, mean_power_w: float | None) -> str | None:
+    seconds = seconds_between(span.start_time, span.stop_time)
     if seconds < 0:
         return "stop is earlier than start"
     if per_session and readings[-1][1] > difference + AGREEMENT_WH:

@@ -52,7 +52,9 @@ def beginning(db: Database) -> Beginning:
     newest = next(
         db.query(
             "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM (SELECT at FROM event ORDER BY id DESC LIMIT 100)"
-            " UNION ALL SELECT max(last_seen_at) FROM cp UNION ALL SELECT max(ended_at) FROM run)"
+            " UNION ALL SELECT max(at) FROM (SELECT updated_at AS at FROM tx ORDER BY id DESC LIMIT 100)"
+            " UNION ALL SELECT max(last_seen_at) FROM cp"
+            " UNION ALL SELECT at FROM (SELECT ended_at AS at FROM run ORDER BY id DESC LIMIT 1))"
         )
     )["at"]
     return Beginning(chargers, open_transactions, newest)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from levity_trio.config import EnvironmentProblem
+
 APPLICATION_ID = 0x4C565433  # "LVT3"
 FIRST_TRANSACTION_ID = 1_000_000
 TRANSACTION_ID_BASES = 1_000_000_000
@@ -21,7 +23,7 @@ PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
 """Beside the package in a wheel, one level up in a checkout."""
 
 
-class NotOurs(Exception):
+class NotOurs(EnvironmentProblem):
     """The file belongs to somebody else, to a newer version, or is no database. The text says what to do."""
 
 
@@ -45,7 +47,7 @@ def check_ownership(path: Path) -> None:
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
     except sqlite3.DatabaseError as error:
         raise NotOurs(f"{path} cannot be read as a SQLite database ({error}); name another file with --db") from error
-    if application_id != APPLICATION_ID and (application_id or tables):
+    if application_id != APPLICATION_ID and (application_id or version or tables):
         raise NotOurs(f"{path} belongs to another program; name another file with --db, it was not touched")
     if version > newest_version():
         raise NotOurs(
@@ -100,6 +102,8 @@ def statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+    if statement.strip():  # a last one without its semicolon, or a comment, which does nothing
+        yield statement
 
 
 def _choose_transaction_ids(connection: sqlite3.Connection) -> None:

@@ -20,7 +20,7 @@ from levity_trio.store.faults import DatabaseFault, is_the_databases
 Row = tuple[Any, ...]
 Write = Callable[["Transaction"], object]
 
-INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, data) VALUES (?, ?, ?, ?)"
+INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
 
 class Transaction:
@@ -49,9 +49,9 @@ class Transaction:
         """Run an `INSERT … RETURNING id` and give the id."""
         return int(self._connection.execute(sql, parameters).fetchall()[0][0])
 
-    def tell(self, fact: Fact) -> None:
-        """Store a fact; the writer publishes it after the commit."""
-        values = (fact.at, type(fact).__name__, fact.charger, orjson.dumps(fact).decode())
+    def tell(self, fact: Fact, session: int | None = None) -> None:
+        """Store a fact, and the session that it came from; the writer publishes it after the commit."""
+        values = (fact.at, type(fact).__name__, fact.charger, session, orjson.dumps(fact).decode())
         self._connection.execute(INSERT_EVENT, values)
         self.facts.append(fact)
 
@@ -63,10 +63,6 @@ class Result(NamedTuple):
     facts: Sequence[Fact]
 
 
-class _OneFailed(Exception):
-    """A write raised in a batch without savepoints."""
-
-
 def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
     """Run the writes in one transaction and commit it; one that raises is undone alone.
 
@@ -76,10 +72,10 @@ def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Resu
     Raises:
         DatabaseFault: nothing was stored; the same batch may be tried again.
     """
-    try:
-        return _in_transaction(connection, writes, _plainly)
-    except _OneFailed:
+    together = outcome.capture(_in_transaction, connection, writes, _plainly)
+    if isinstance(together, outcome.Error) and not isinstance(together.error, DatabaseFault):
         return _in_transaction(connection, writes, _in_savepoint)
+    return together.unwrap()
 
 
 Run = Callable[[sqlite3.Connection, Write], Result]
@@ -91,7 +87,8 @@ def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run
         results = [run(connection, write) for write in writes]
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        if is_the_databases(error):
+        # A full disk throws the whole transaction away, not just the write that met it.
+        if is_the_databases(error) or not connection.in_transaction:
             raise DatabaseFault(str(error)) from error
         raise
     finally:
@@ -102,29 +99,17 @@ def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run
 
 def _plainly(connection: sqlite3.Connection, write: Write) -> Result:
     transaction = Transaction(connection)
-    result = outcome.capture(write, transaction)
-    _refuse_lost(connection, result)
-    if isinstance(result, outcome.Error):
-        raise _OneFailed
-    return Result(result, transaction.facts)
+    return Result(outcome.Value(write(transaction)), transaction.facts)
 
 
 def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
     transaction = Transaction(connection)
     connection.execute("SAVEPOINT write")
     result = outcome.capture(write, transaction)
-    _refuse_lost(connection, result)
     if isinstance(result, outcome.Error):
+        if is_the_databases(result.error):
+            raise result.error
         connection.execute("ROLLBACK TO write")
         transaction.facts.clear()
     connection.execute("RELEASE write")
     return Result(result, transaction.facts)
-
-
-def _refuse_lost(connection: sqlite3.Connection, result: outcome.Outcome[object]) -> None:
-    """A full disk throws the whole transaction away, not just the write that met it."""
-    error = result.error if isinstance(result, outcome.Error) else None
-    if error is not None and is_the_databases(error):
-        raise DatabaseFault(str(error)) from error
-    if not connection.in_transaction:
-        raise DatabaseFault("the transaction was rolled back by SQLite")

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 import outcome
-
 import trio
 
 from levity_trio.events import Fact
@@ -127,7 +126,9 @@ class Writer:
             while (oldest := next(iter(self._unanswered), None)) and self._unanswered[oldest] + COMMIT_SECONDS <= now:
                 del self._unanswered[oldest]
                 oldest.done.set()
-            await trio.sleep_until(self._unanswered.get(oldest, now) + COMMIT_SECONDS if oldest else now + COMMIT_SECONDS)
+            await trio.sleep_until(
+                self._unanswered.get(oldest, now) + COMMIT_SECONDS if oldest else now + COMMIT_SECONDS
+            )
 
     def _coalesced_job(self) -> _Job:
         writes, self._coalesced = self._coalesced, {}
@@ -208,9 +209,7 @@ async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_J
 
 
 @asynccontextmanager
-async def open_writer(
-    connection: sqlite3.Connection, publish: Publish, drain_seconds: float
-) -> AsyncIterator[Writer]:
+async def open_writer(connection: sqlite3.Connection, publish: Publish, drain_seconds: float) -> AsyncIterator[Writer]:
     """A writer on this connection; on leaving, what was handed in is committed, for `drain_seconds` at most.
 
     `publish` is called for each fact after its commit, in commit order, before the asker is answered.

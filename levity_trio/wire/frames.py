@@ -27,9 +27,7 @@ MAX_DESCRIPTION: Final = 255  # characters of an error description
 _JSON_BLANKS: Final = " \t\r\n"
 _TRIMMED: Final = "\ufeff\0" + _JSON_BLANKS  # a byte order mark, and the end of a string in C
 # The type of the message, then the token of the id. Possessive, so that no text makes it slow.
-_HEAD = re.compile(
-    r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL
-)
+_HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
 
 
 class Fault(StrEnum):

@@ -97,7 +97,6 @@ class Wrong(StrEnum):
     TEXT_FOR_NUMBER = "text for number"
     TOO_LONG = "too long"
     TOO_MANY = "too many items"
-    TOO_PRECISE = "too precise"
     UNKNOWN_WORD = "unknown word"
     UNREADABLE_TIME = "unreadable time"
     WORD_RESPELT = "word respelt"
@@ -204,7 +203,7 @@ class _Walk:
             case "integer":
                 return self._read_integer(value, where)
             case "number":
-                return self._read_number(shape, value, where)
+                return self._read_number(value, where)
             case _:
                 return self._read_boolean(value, where)
 
@@ -269,10 +268,8 @@ class _Walk:
             self._note(where, Wrong.DECIMAL_FOR_INTEGER, value)
         return int(rounded)
 
-    def _read_number(self, shape: Schema, value: object, where: str) -> float:
+    def _read_number(self, value: object, where: str) -> float:
         number = self._as_decimal(value, where, Wrong.NOT_A_NUMBER)
-        if "multipleOf" in shape and number % Decimal(str(shape["multipleOf"])):
-            self._note(where, Wrong.TOO_PRECISE, value)
         return value if isinstance(value, int | float) else float(number)
 
     def _as_decimal(self, value: object, where: str, wrong: Wrong) -> Decimal:

@@ -7,6 +7,7 @@
   occurs. So it is right everywhere, and neither refused nor counted as repaired.
 - Numbers are bounded to ±2^53, the range in which every JSON reader agrees about integers. Beyond, orjson
   makes floats of them and SQLite raises. No real id, meter or connector comes near.
+- `multipleOf: 0.1` is no demand: as validators reckon, 21.4 is no such multiple.
 - `format: uri` is no demand: only locations in our own messages have it, and an operator's are passed on.
 - The `$ref`s of the security extension are written out, and every object lists its properties and admits no
   others, so that all schemas are trees of one dialect.
@@ -63,6 +64,7 @@ def _completed(node: Schema, definitions: dict[str, Schema]) -> Schema:
         node = {"properties": {}} | node | {"additionalProperties": False}
     if node["type"] in ("integer", "number"):
         node |= {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+    node.pop("multipleOf", None)
     if node.get("format") == "uri":
         del node["format"]
     if "kWh" in node.get("enum", ()) and "Hertz" not in node["enum"]:

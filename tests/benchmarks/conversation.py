@@ -86,9 +86,7 @@ def charge(identity: str, number: int, conductor: Conductor) -> Conversation:
     yield boot_call(identity)
     yield _body("StatusNotification", connectorId=1, errorCode="NoError", status="Preparing", timestamp=begin)
     yield _body("Authorize", idTag=tag)
-    answer = yield _body(
-        "StartTransaction", connectorId=1, idTag=tag, meterStart=METER_START_WH, timestamp=begin
-    )
+    answer = yield _body("StartTransaction", connectorId=1, idTag=tag, meterStart=METER_START_WH, timestamp=begin)
     transaction_id = _transaction_id(answer, conductor)
     yield None
     reading = 0

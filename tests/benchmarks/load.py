@@ -240,6 +240,4 @@ class Load:
 
 def _is_small_text(data: bytes) -> bool:
     size = data[1]
-    return (
-        data[0] == _SMALL_TEXT_FRAME and size < _SMALL_SIZE and len(data) == size + 2 and data.endswith(b"}]")
-    )
+    return data[0] == _SMALL_TEXT_FRAME and size < _SMALL_SIZE and len(data) == size + 2 and data.endswith(b"}]")

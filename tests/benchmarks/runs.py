@@ -98,9 +98,7 @@ def measure(
     with running(kind, chargers, directory) as server, Load(server.port) as load:
         idle_mib = server.resident_mib()
         began = time.perf_counter()
-        load.connect(
-            (_identity(number), charge(_identity(number), number, conductor)) for number in range(chargers)
-        )
+        load.connect((_identity(number), charge(_identity(number), number, conductor)) for number in range(chargers))
         load.run(RAMP_SECONDS, until=lambda: load.waiting == load.unfinished)
         ramp_seconds = time.perf_counter() - began
         if not load.waiting:
@@ -143,8 +141,7 @@ def storm(kind: Kind, chargers: int, directory: Path) -> Storm:
 def median_phase(phases: list[Phase]) -> Phase:
     """The median of each figure by itself."""
     medians = {
-        figure.name: statistics.median(getattr(phase, figure.name) for phase in phases)
-        for figure in fields(Phase)
+        figure.name: statistics.median(getattr(phase, figure.name) for phase in phases) for figure in fields(Phase)
     }
     return Phase(calls=int(medians.pop("calls")), **medians)
 

@@ -67,9 +67,7 @@ def _by_itself(run: Run) -> list[Target]:
 
 def _slope(results: Results, number: int) -> Target:
     slope = results.kib_per_connection("serve", number)
-    what = (
-        f"memory, each connection from {results.rows[number - 1].chargers} to {results.rows[number].chargers}"
-    )
+    what = f"memory, each connection from {results.rows[number - 1].chargers} to {results.rows[number].chargers}"
     return Target(what, f"<= {CONNECTION_KB} KB", f"{slope:.1f} KB", slope <= CONNECTION_KB)
 
 

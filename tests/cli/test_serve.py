@@ -154,9 +154,7 @@ def test_python_m_is_the_same_command() -> None:
 
 
 def test_help_and_a_wrong_flag_answer_without_loading_the_server() -> None:
-    program = (
-        "import sys; from levity_trio.cli import main; main(['serve', '--help']); print(sorted(sys.modules))"
-    )
+    program = "import sys; from levity_trio.cli import main; main(['serve', '--help']); print(sorted(sys.modules))"
     source = Path(__file__).parent.parent.parent
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -42,9 +42,7 @@ async def log_status_notification(
 ) -> call_result.LogStatusNotification:
     """N01: keep how an upload of a log goes."""
     at = exchange.origin.received_at
-    fact = LogStatusChanged(
-        charger=exchange.charger, at=at, status=request.status, request_id=request.request_id
-    )
+    fact = LogStatusChanged(charger=exchange.charger, at=at, status=request.status, request_id=request.request_id)
     await exchange.write(notices.tell, fact)
     return call_result.LogStatusNotification()
 
@@ -54,8 +52,6 @@ async def signed_firmware_status_notification(
 ) -> call_result.SignedFirmwareStatusNotification:
     """L01: keep how a signed firmware update goes."""
     at = exchange.origin.received_at
-    fact = FirmwareStatusChanged(
-        charger=exchange.charger, at=at, status=request.status, request_id=request.request_id
-    )
+    fact = FirmwareStatusChanged(charger=exchange.charger, at=at, status=request.status, request_id=request.request_id)
     await exchange.write(notices.tell, fact)
     return call_result.SignedFirmwareStatusNotification()

@@ -40,9 +40,7 @@ async def heartbeat(exchange: Exchange, request: call.Heartbeat) -> call_result.
     return call_result.Heartbeat(current_time=wire_time(exchange.session.central.clock()))
 
 
-async def status_notification(
-    exchange: Exchange, request: call.StatusNotification
-) -> call_result.StatusNotification:
+async def status_notification(exchange: Exchange, request: call.StatusNotification) -> call_result.StatusNotification:
     """§4.9: keep the status of a connector, or of the charger itself (connector 0)."""
     told = chargers.Status(
         connector=request.connector_id,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from levity_trio.events import TagPresented
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.origin import Origin
-from levity_trio.events import TagPresented
 
 ACCEPTED = "Accepted"
 
@@ -17,5 +17,6 @@ def judge(db: Transaction, id_tag: str) -> str:  # noqa: ARG001 - a policy will 
 def authorize(db: Transaction, origin: Origin, id_tag: str) -> str:
     """Judge a tag that was shown to a charger (§4.1), and keep that it was."""
     verdict = judge(db, id_tag)
-    db.tell(TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=verdict))
+    fact = TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=verdict)
+    db.tell(fact, origin.session)
     return verdict

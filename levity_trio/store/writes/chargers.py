@@ -45,9 +45,7 @@ class Status:
     moment: Moment
 
 
-def boot(
-    db: Transaction, origin: Origin, told: Identification, message: Message, answer: str, interval: int
-) -> None:
+def boot(db: Transaction, origin: Origin, told: Identification, message: Message, answer: str, interval: int) -> None:
     """Store a BootNotification and its answer (`interval` in seconds); what it leaves blank stays as it was.
 
     A boot suspends the charger's open transactions.
@@ -55,12 +53,12 @@ def boot(
     at, values = origin.received_at, [getattr(told, name) for name in IDENTIFICATION]
     db.execute(
         f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"
-        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own names
         (origin.charger, origin.session, at, *values, message.payload, answer, interval),
     )
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
     db.execute(
-        f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",
+        f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",  # noqa: S608
         (*values, interval, at, at, origin.charger),
     )
     suspended = suspend(db, origin.charger, origin.session, at, "boot")
@@ -73,7 +71,8 @@ def boot(
             serial_number=told.serial_number,
             firmware_version=told.firmware_version,
             during_transaction=suspended > 0,
-        )
+        ),
+        origin.session,
     )
     _look_for_sharing(db, origin)
 
@@ -84,8 +83,8 @@ def _look_for_sharing(db: Transaction, origin: Origin) -> None:
         " WHERE cp_id = ? AND received_at > ? ORDER BY id",
         (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
     )
-    if alternates([serial for (serial,) in recent]):
-        tell_shared(db, origin.charger, origin.received_at, "the serial number alternates")
+    if alternates([serial for (serial,) in recent if serial is not None]):
+        tell_shared(db, origin, "the serial number alternates")
 
 
 def status(db: Transaction, origin: Origin, told: Status) -> None:
@@ -93,7 +92,7 @@ def status(db: Transaction, origin: Origin, told: Status) -> None:
     if not _repeats(db, origin, told):
         _add(db, origin, told)
     present = _present(db, origin.charger, told.connector)
-    if present is None or _supersedes(told.moment, present):
+    if present is None or _supersedes(origin, told, present):
         _set_present(db, origin, told)
         _follow_errors(db, origin, told)
         if present is None or (present.status, present.error_code) != (told.status, told.error_code):
@@ -143,21 +142,28 @@ def _present(db: Transaction, charger: str, connector: int) -> _Present | None:
     return _Present(*found) if found else None
 
 
-def _supersedes(moment: Moment, present: _Present) -> bool:
+def _since(origin: Origin, told: Status) -> str:
+    """Since when: not later than it was received, or what follows when the clock is put right would look older."""
+    return min(told.moment.understood, origin.received_at)
+
+
+def _supersedes(origin: Origin, told: Status, present: _Present) -> bool:
     """An older time does not overwrite a newer one where both can be believed; else the order of receipt decides."""
-    if not (moment.is_believable and present.is_believable):
+    if not (told.moment.is_believable and present.is_believable):
         return True
-    return moment.understood >= (present.status_at or "")
+    return _since(origin, told) >= (present.status_at or "")
 
 
 def _set_present(db: Transaction, origin: Origin, told: Status) -> None:
-    at, moment = origin.received_at, told.moment
-    db.execute("UPDATE cp SET clock_skew_seconds = ? WHERE id = ?", (moment.skew_seconds, origin.charger))
+    at, moment, since = origin.received_at, told.moment, _since(origin, told)
+    if moment.skew_seconds is not None:
+        skew = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ?"
+        db.execute(skew, (moment.skew_seconds, origin.charger))
     if told.connector == 0:
         db.execute(
             "UPDATE cp SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ?"
             " WHERE id = ?",
-            (told.status, told.error_code, moment.understood, moment.is_believable, at, origin.charger),
+            (told.status, told.error_code, since, moment.is_believable, at, origin.charger),
         )
         return
     db.execute(
@@ -167,7 +173,7 @@ def _set_present(db: Transaction, origin: Origin, told: Status) -> None:
         " vendor_error_code = excluded.vendor_error_code, status_at = excluded.status_at,"
         " status_believable = excluded.status_believable, updated_at = excluded.updated_at",
         (origin.charger, told.connector, told.status, told.error_code, told.vendor_error_code)
-        + (moment.understood, moment.is_believable, at, at),
+        + (since, moment.is_believable, at, at),
     )
 
 
@@ -179,7 +185,8 @@ def _tell_changed(db: Transaction, origin: Origin, told: Status) -> None:
             connector=told.connector,
             status=told.status,
             error_code=told.error_code,
-        )
+        ),
+        origin.session,
     )
 
 
@@ -189,7 +196,8 @@ def _follow_errors(db: Transaction, origin: Origin, told: Status) -> None:
         resolve = "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
         if count := db.execute(resolve, (told.moment.understood, origin.charger, connector)):
             at, charger = origin.received_at, origin.charger
-            db.tell(ErrorsResolved(charger=charger, at=at, connector=told.connector, count=count))
+            resolved = ErrorsResolved(charger=charger, at=at, connector=told.connector, count=count)
+            db.tell(resolved, origin.session)
     elif not _is_open(db, origin, connector, told):
         _open_error(db, origin, connector, told)
 
@@ -219,5 +227,6 @@ def _open_error(db: Transaction, origin: Origin, connector: int | None, told: St
             error_code=told.error_code,
             vendor_error_code=told.vendor_error_code,
             is_warning=is_warning,
-        )
+        ),
+        origin.session,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -11,6 +12,9 @@ from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.origin import Origin
 
 INTERVAL_KEYS = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
+LONGEST_INTERVAL_DIGITS = 5
+"""A day and a little; whoever reports more cannot be waited for."""
+CHANGED = frozenset({"Accepted", "RebootRequired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +59,45 @@ def settle(db: Transaction, origin: Origin, answer: Answer) -> None:
         + (answer.error_description, answer.command),
     )
     if answer.state != "answered":
-        db.tell(
-            CallFailed(
-                charger=origin.charger,
-                at=origin.received_at,
-                command=answer.command,
-                action=answer.action,
-                state=answer.state,
-                error_code=answer.error_code,
-            )
+        fact = CallFailed(
+            charger=origin.charger,
+            at=origin.received_at,
+            command=answer.command,
+            action=answer.action,
+            state=answer.state,
+            error_code=answer.error_code,
         )
-    elif answer.action == "GetConfiguration" and answer.payload:
-        _keep_configuration(db, origin, orjson.loads(answer.payload))
+        db.tell(fact, origin.session)
+    elif answer.payload:
+        _follow(db, origin, answer, orjson.loads(answer.payload))
 
 
-def _keep_configuration(db: Transaction, origin: Origin, answer: dict[str, list[dict[str, object]]]) -> None:
-    for entry in answer.get("configurationKey", []):
-        key, value = entry["key"], entry.get("value")
+def _follow(db: Transaction, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:
+    """Keep what an answer tells of the configuration. It is as the charger sent it: anything may stand in it."""
+    if answer.action == "GetConfiguration":
+        _keep_configuration(db, origin, told.get("configurationKey"))
+    elif answer.action == "ChangeConfiguration" and told.get("status") in CHANGED:
+        sent = db.rows("SELECT payload FROM command WHERE id = ?", (answer.command,))
+        for (payload,) in sent:
+            change = orjson.loads(payload)
+            _keep_interval(db, origin, change["key"], change["value"])
+
+
+def _keep_configuration(db: Transaction, origin: Origin, entries: object) -> None:
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or not isinstance(key := entry.get("key"), str):
+            continue
+        value = entry.get("value")
+        text = value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
         db.execute(
             "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) VALUES (?, ?, ?, ?, ?, ?)",
-            (origin.charger, origin.session, key, value, bool(entry.get("readonly")), origin.received_at),
+            (origin.charger, origin.session, key, text, bool(entry.get("readonly")), origin.received_at),
         )
-        if key in INTERVAL_KEYS and str(value).isdigit():
-            reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
-            db.execute(reported, (int(str(value)), origin.charger))
+        _keep_interval(db, origin, key, text)
+
+
+def _keep_interval(db: Transaction, origin: Origin, key: str, value: str | None) -> None:
+    """The watchdog waits for three of the intervals that a charger was last told or has reported."""
+    if key in INTERVAL_KEYS and value and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS:
+        reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
+        db.execute(reported, (int(value) or None, origin.charger))

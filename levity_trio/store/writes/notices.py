@@ -9,4 +9,4 @@ from levity_trio.store.writes.origin import Origin
 
 def tell(db: Transaction, origin: Origin, fact: Fact) -> None:
     """Store a fact of its own."""
-    db.tell(fact)
+    db.tell(fact, origin.session)

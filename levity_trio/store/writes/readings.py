@@ -37,8 +37,8 @@ class Reading(NamedTuple):
     wh: int | None
 
 
-TOLD = slice(2, 9)
-"""The part of a reading that makes it the same when it comes again: all but its time and its Wh."""
+TOLD = slice(1, 9)
+"""The part of a reading that makes it the same when it comes again: what was sent."""
 
 
 class Batch(NamedTuple):
@@ -54,34 +54,47 @@ def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) ->
 
     An id that is not this charger's is no id: the readings go to the transaction of that connector and time. Nearly
     all belong to the running transaction that they name and are newer than all before; those take two statements.
+    Not so where the time is that of receipt, because the charger's own could not be believed: a repeat looks newer.
     """
-    for _, group in groupby(batch.readings, attrgetter("timestamp")):
-        readings = list(group)
-        if claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
+    for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
+        readings, can_repeat = list(group), timestamp == origin.received_at
+        if not can_repeat and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
             _insert(db, origin, batch, claimed, readings)
         else:
             _store_closely(db, origin, batch, claimed, readings)
 
 
-def _store_closely(
-    db: Transaction, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]
-) -> None:
-    connector, timestamp = batch.connector, readings[0].timestamp
-    transaction = _named(db, origin, connector, claimed) or _covering(db, origin, connector, timestamp)
+def _store_closely(db: Transaction, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
+    transaction = _belonging(db, origin, batch.connector, claimed, readings[0].timestamp)
     insert(db, origin, batch, transaction, readings)
-    if transaction is not None:
+    if transaction is None:
+        return
+    if transaction == claimed or _has_risen(db, transaction, readings):
         resume(db, origin, transaction, batch.source)
-        _moves_on(db, origin, connector, transaction, readings)
+    _moves_on(db, origin, batch.connector, transaction, readings)
 
 
-def _moves_on(
-    db: Transaction, origin: Origin, connector: int, transaction: int, readings: list[Reading]
-) -> bool:
+def _has_risen(db: Transaction, transaction: int, readings: list[Reading]) -> bool:
+    """Readings that name no transaction come while nothing charges, too: only energy is a sign that one goes on."""
+    return (
+        db.row(
+            "SELECT 1 FROM tx WHERE id = ? AND ? > coalesce(last_register_wh, meter_start)",
+            (transaction, _register(readings)),
+        )
+        is not None
+    )
+
+
+def _register(readings: list[Reading]) -> int | None:
+    return next((reading.wh for reading in readings if reading.wh is not None), None)
+
+
+def _moves_on(db: Transaction, origin: Origin, connector: int, transaction: int, readings: list[Reading]) -> bool:
     """Keep the newest time and register of a running transaction, and tell a jump; False where these do not fit it.
 
     Newer than all before means that they are no repeat.
     """
-    at, wh = readings[0].timestamp, next((reading.wh for reading in readings if reading.wh is not None), None)
+    at, wh = readings[0].timestamp, _register(readings)
     before = db.row(
         "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
         " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
@@ -100,7 +113,8 @@ def _moves_on(
                 connector=connector,
                 from_wh=before[0],
                 to_wh=wh,
-            )
+            ),
+            origin.session,
         )
     return True
 
@@ -113,21 +127,19 @@ def store_data(db: Transaction, origin: Origin, transaction: int, readings: Sequ
         insert(db, origin, batch, transaction, list(group))
 
 
-def insert(
-    db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]
-) -> None:
+def insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
     """Add readings of one timestamp; those that came before in the same way add no row."""
     known = db.rows(
-        "SELECT measurand, value, unit, context, location, phase, format FROM meter_val"
+        "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
         " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ?",
-        (origin.charger, batch.connector, readings[0].timestamp, batch.source),
+        (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source),
     )
-    _insert(db, origin, batch, transaction, [reading for reading in readings if reading[TOLD] not in known])
+    told = set(known)
+    new = [reading for reading in readings if tuple(reading)[TOLD] not in told]
+    _insert(db, origin, batch, transaction, new)
 
 
-def _insert(
-    db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]
-) -> None:
+def _insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
     head = (transaction, origin.charger, batch.connector, origin.session, origin.received_at, batch.source)
     for first in range(0, len(readings), ROWS_AT_ONCE):
         rows = readings[first : first + ROWS_AT_ONCE]
@@ -135,19 +147,40 @@ def _insert(
         db.execute(INSERT + ",".join([ROW] * len(rows)), values)
 
 
-def _named(db: Transaction, origin: Origin, connector: int, claimed: int | None) -> int | None:
-    found = db.row(
-        "SELECT id FROM tx WHERE id = ? AND cp_id = ? AND (conn_id = ? OR conn_id IS NULL)",
-        (claimed, origin.charger, connector),
+def _known_since(db: Transaction, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
+    """The time under which these would be known. Without one of their own a repeat follows at once what it repeats."""
+    timestamp = readings[0].timestamp
+    if timestamp != origin.received_at:
+        return timestamp
+    newest = db.row(
+        "SELECT max(timestamp) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?",
+        (origin.charger, batch.connector, timestamp),
     )
-    return found[0] if found else None
+    return (newest and newest[0]) or timestamp
+
+
+def _belonging(db: Transaction, origin: Origin, connector: int, claimed: int | None, timestamp: str) -> int | None:
+    """The transaction that readings name, if it is their charger's and connector's; else the one of their time.
+
+    One that its charger ended before may be a stale id: then another of that time comes first.
+    """
+    named = db.row(
+        "SELECT conn_id, coalesce(stopped_by, '') = 'charger' AND stop_time < ? FROM tx"
+        " WHERE id = ? AND cp_id = ? AND (conn_id = ? OR conn_id IS NULL)",
+        (timestamp, claimed, origin.charger, connector),
+    )
+    if named is None:
+        return _covering(db, origin, connector, timestamp)
+    if named[0] is None and connector > 0:  # its start could not be read: now its connector is known
+        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (connector, claimed))
+    return (named[1] and _covering(db, origin, connector, timestamp)) or claimed
 
 
 def _covering(db: Transaction, origin: Origin, connector: int, timestamp: str) -> int | None:
-    """The newest transaction of a connector that runs at this time. Connector 0 is the meter of the whole charger."""
+    """The newest transaction of a connector at this time, if it ran then. Connector 0 is the meter of the charger."""
     found = db.row(
-        "SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND conn_id > 0 AND start_time <= ?"
-        " AND (status = 'Active' OR stop_time >= ?) ORDER BY start_time DESC, id DESC LIMIT 1",
-        (origin.charger, connector, timestamp, timestamp),
+        "SELECT id, status = 'Active' OR stop_time >= ? FROM tx WHERE cp_id = ? AND conn_id = ? AND conn_id > 0"
+        " AND start_time <= ? ORDER BY start_time DESC, id DESC LIMIT 1",
+        (timestamp, origin.charger, connector, timestamp),
     )
-    return found[0] if found else None
+    return found[0] if found and found[1] else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted
 from levity_trio.store.transaction import Transaction
-from levity_trio.store.writes.origin import minutes_before
+from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.suspensions import suspend
 
 REPLACED = "replaced by a newer connection"
@@ -84,10 +84,9 @@ def begin(db: Transaction, connection: Connection, max_chargers: int) -> Begun |
         (session, connection.connected_at, at, at, charger),
     )
     address = connection.remote_address
-    db.tell(
-        ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
-    )
-    _look_for_sharing(db, charger, at)
+    fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
+    db.tell(fact, session)
+    _look_for_sharing(db, Origin(charger, session, at))
     return Begun(session, known[0] if known else None)
 
 
@@ -118,14 +117,23 @@ def end(db: Transaction, ending: Ending, is_current: bool) -> None:
             reason=ending.reason,
             replaced=not is_current,
             during_transaction=suspended > 0,
-        )
+        ),
+        ending.session,
     )
 
 
 def _take_offline(db: Transaction, ending: Ending) -> int:
+    if _has_successor(db, ending):
+        return 0
     offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
     db.execute(offline, (ending.at, ending.charger))
     return suspend(db, ending.charger, ending.session, ending.at, "connection lost")
+
+
+def _has_successor(db: Transaction, ending: Ending) -> bool:
+    """Whether a newer session of the charger has its row already: then it is not this one's to take offline."""
+    newer = "SELECT 1 FROM cp WHERE id = ? AND session_id > ?"
+    return db.row(newer, (ending.charger, ending.session)) is not None
 
 
 def seen(db: Transaction, charger: str, at: str) -> None:
@@ -138,16 +146,18 @@ def heartbeat(db: Transaction, charger: str, at: str) -> None:
     db.execute("UPDATE cp SET last_heartbeat_at = ?, last_seen_at = ? WHERE id = ?", (at, at, charger))
 
 
-def _look_for_sharing(db: Transaction, charger: str, at: str) -> None:
+def _look_for_sharing(db: Transaction, origin: Origin) -> None:
+    """The session that this one replaced may not have been told so yet: it is one that has not ended."""
     recent = db.rows(
-        "SELECT remote_address, close_reason FROM session WHERE cp_id = ? AND connected_at > ? ORDER BY id",
-        (charger, minutes_before(at, SHARING_MINUTES)),
+        "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM session"
+        " WHERE cp_id = ? AND connected_at > ? ORDER BY id",
+        (REPLACED, origin.session, origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
     )
-    replaced = sum(reason == REPLACED for _, reason in recent)
+    replaced = sum(bool(is_replaced) for _, is_replaced in recent)
     if replaced >= SHARING_REPLACEMENTS:
-        tell_shared(db, charger, at, f"{replaced} connections replaced in {SHARING_MINUTES} minutes")
+        tell_shared(db, origin, f"{replaced} connections replaced in {SHARING_MINUTES} minutes")
     elif alternates([address for address, _ in recent]):
-        tell_shared(db, charger, at, "the address alternates")
+        tell_shared(db, origin, "the address alternates")
 
 
 def alternates(values: Sequence[str | None]) -> bool:
@@ -156,11 +166,12 @@ def alternates(values: Sequence[str | None]) -> bool:
     return len(runs) > len(set(runs)) + 1
 
 
-def tell_shared(db: Transaction, charger: str, at: str, evidence: str) -> None:
+def tell_shared(db: Transaction, origin: Origin, evidence: str) -> None:
     """Tell that two chargers seem to use one identity, once in ten minutes."""
     told = db.row(
         "SELECT 1 FROM event WHERE cp_id = ? AND kind = 'IdentityShared' AND at > ?",
-        (charger, minutes_before(at, SHARING_MINUTES)),
+        (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
     )
     if told is None:
-        db.tell(IdentityShared(charger=charger, at=at, evidence=evidence))
+        fact = IdentityShared(charger=origin.charger, at=origin.received_at, evidence=evidence)
+        db.tell(fact, origin.session)

@@ -4,46 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from levity_trio.events import MessageSetAside
+from levity_trio.events import MessageSetAside, TransactionStarted
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.starts import Started
 from levity_trio.store.writes.steps import Step, add_step, digest
+from levity_trio.store.writes.suspensions import resume
 
 
 def set_aside(
     db: Transaction, origin: Origin, message: Message, reason: str, transaction: int | None = None
 ) -> int | None:
     """Keep a message raw; the same one again is counted. Gives the transaction that was opened for it, if any."""
-    at, payload = origin.received_at, message.payload
+    at, action, payload = origin.received_at, message.action, message.payload
     count, known = db.rows(
-        "INSERT INTO set_aside (cp_id, session_id, received_at, action, payload, digest, reason, tx_id,"
-        " last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cp_id, action, digest) DO UPDATE SET"
-        " count = set_aside.count + 1, last_received_at = excluded.last_received_at RETURNING count, tx_id",
-        (origin.charger, origin.session, at, message.action, payload, digest(payload), reason, transaction, at),
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason, tx_id,"
+        " last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cp_id, action, digest) DO UPDATE SET"
+        " count = set_aside.count + 1, tx_id = coalesce(excluded.tx_id, set_aside.tx_id),"
+        " last_received_at = excluded.last_received_at RETURNING count, tx_id",
+        (origin.charger, origin.session, at, action, message.message_id, payload, digest(payload), reason)
+        + (transaction, at),
     )[0]
     if count == 1:
-        action = message.action
-        db.tell(
-            MessageSetAside(charger=origin.charger, at=at, action=action, reason=reason, transaction=transaction)
-        )
+        fact = MessageSetAside(charger=origin.charger, at=at, action=action, reason=reason, transaction=transaction)
+        db.tell(fact, origin.session)
     return None if known is None else int(known)
 
 
 def start_raw(db: Transaction, origin: Origin, message: Message, reason: str) -> Started:
     """Answer a start that could not be read or handled with a real transaction: its car may well be charging.
 
-    Refused, the charger would repeat it for ever or throw it away, and the kilowatt-hours with it.
+    Refused, the charger would repeat it for ever or throw it away, and the kilowatt-hours with it. Its time cannot be
+    believed, so it repeats an open transaction only: a new one costs nothing, a closed one the new one's energy.
     """
     known = db.row(
-        "SELECT tx_id FROM set_aside WHERE cp_id = ? AND action = ? AND digest = ?",
+        "SELECT tx.id FROM set_aside JOIN tx ON tx.id = set_aside.tx_id AND tx.status = 'Active'"
+        " WHERE set_aside.cp_id = ? AND action = ? AND digest = ?",
         (origin.charger, message.action, digest(message.payload)),
     )
-    if known and known[0] is not None:
-        transaction = int(known[0])
-    else:
-        transaction = _open_raw(db, origin, message, reason)
+    transaction = int(known[0]) if known else _open_raw(db, origin, message, reason)
+    resume(db, origin, transaction, message.action)
     set_aside(db, origin, message, reason, transaction)
     return Started(transaction, ACCEPTED)
 
@@ -56,6 +57,15 @@ def _open_raw(db: Transaction, origin: Origin, message: Message, reason: str) ->
         (origin.charger, origin.session, ACCEPTED, at, f"its start could not be read: {reason}", at, at),
     )
     add_step(db, origin, transaction, Step("start", "charger", Moment(at, None, False), reason, message))
+    fact = TransactionStarted(
+        charger=origin.charger,
+        at=at,
+        transaction=transaction,
+        connector=None,
+        id_tag=None,
+        meter_start_wh=None,
+    )
+    db.tell(fact, origin.session)
     return transaction
 
 

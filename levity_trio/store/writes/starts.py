@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from levity_trio.events import EnergyUnbilled, TransactionStarted
+from levity_trio.events import TransactionStarted
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Message, Moment, Origin
-from levity_trio.store.writes.steps import Step, add_step, repeat_step
+from levity_trio.store.writes.steps import Step, add_step
 from levity_trio.store.writes.suspensions import resume
+from levity_trio.store.writes.unbilled import look_around
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,15 @@ class Started:
 
 def start(db: Transaction, origin: Origin, request: Start) -> Started:
     """Open a transaction, or find the one that this message opened before."""
+    step = Step("start", "charger", request.moment, None, request.message)
     if known := _started_before(db, origin, request):
         transaction, verdict = known
-        repeat_step(db, origin, transaction, "start")
+        add_step(db, origin, transaction, step)
         resume(db, origin, transaction, "StartTransaction")
         return Started(transaction, verdict)
     verdict = judge(db, request.id_tag)
     transaction = _insert(db, origin, request, verdict)
-    add_step(db, origin, transaction, Step("start", "charger", request.moment, None, request.message))
+    add_step(db, origin, transaction, step)
     touch = "UPDATE cp SET last_tx_start_at = ?, updated_at = ? WHERE id = ?"
     db.execute(touch, (request.moment.understood, origin.received_at, origin.charger))
     db.tell(
@@ -52,9 +54,10 @@ def start(db: Transaction, origin: Origin, request: Start) -> Started:
             connector=request.connector,
             id_tag=request.id_tag,
             meter_start_wh=request.meter_start,
-        )
+        ),
+        origin.session,
     )
-    _tell_unbilled(db, origin, transaction, request)
+    look_around(db, origin, transaction)
     return Started(transaction, verdict)
 
 
@@ -74,31 +77,9 @@ def _started_before(db: Transaction, origin: Origin, request: Start) -> tuple[in
 def _insert(db: Transaction, origin: Origin, request: Start, verdict: str) -> int:
     at, moment = origin.received_at, request.moment
     return db.insert(
-        "INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, start_time, sent_start_time, meter_start,"
-        " reservation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, start_time, sent_start_time,"
+        " start_skew_seconds, meter_start, reservation_id, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (origin.charger, request.connector, origin.session, request.id_tag, verdict, moment.understood, moment.sent)
-        + (request.meter_start, request.reservation_id, at, at),
+        + (moment.skew_seconds, request.meter_start, request.reservation_id, at, at),
     )
-
-
-def _tell_unbilled(db: Transaction, origin: Origin, transaction: int, request: Start) -> None:
-    before = db.row(
-        "SELECT meter_stop FROM tx WHERE cp_id = ? AND conn_id = ? AND start_time <= ? AND id <> ?"
-        " AND status <> 'Active' AND meter_stop IS NOT NULL ORDER BY start_time DESC, id DESC LIMIT 1",
-        (origin.charger, request.connector, request.moment.understood, transaction),
-    )
-    unbilled = request.meter_start - before[0] if before else 0
-    if unbilled <= 0:
-        return
-    db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, transaction))
-    db.tell(
-        EnergyUnbilled(
-            charger=origin.charger,
-            at=origin.received_at,
-            transaction=transaction,
-            connector=request.connector,
-            energy_wh=unbilled,
-        )
-    )
-
-

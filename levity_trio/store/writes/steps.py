@@ -1,6 +1,6 @@
 """The rows of `tx_event`: every step of a transaction, with the payload as it came.
 
-`tx` is the present reading of these rows. A repeat of what is known is counted in its row, not added.
+`tx` is the present reading of these rows. The same payload again is counted in its row, not added.
 """
 
 from __future__ import annotations
@@ -31,14 +31,6 @@ def digest(payload: str) -> str:
 def add_step(db: Transaction, origin: Origin, transaction: int, step: Step) -> bool:
     """Add a row of tx_event; an equal payload of the same kind is counted instead. True where it is new."""
     return insert_step(db, origin.session, origin.received_at, transaction, step)
-
-
-def repeat_step(db: Transaction, origin: Origin, transaction: int, kind: str) -> None:
-    """Count a repeat of what is known already."""
-    db.execute(
-        "UPDATE tx_event SET count = count + 1, last_received_at = ? WHERE tx_id = ? AND kind = ?",
-        (origin.received_at, transaction, kind),
-    )
 
 
 def insert_step(db: Transaction, session: int | None, at: str, transaction: int, step: Step) -> bool:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
 
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.energy import Energy, Span, delivered
+from levity_trio.store.energy import Energy, Span, delivered, most_wh, seconds_between
 from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
-from levity_trio.store.writes.steps import Step, add_step, repeat_step
+from levity_trio.store.writes.steps import Step, add_step
+from levity_trio.store.writes.unbilled import look_around
 
 FIRST_TRANSACTION_ID = 1
 HIGHEST_TRANSACTION_ID = 2**31 - 1
+LONGEST_SECONDS = 7 * 24 * 3600
+"""However long a car stays: nothing is delivered for longer, and a clock that was set on the way tells of decades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +32,29 @@ class Stop:
     message: Message
 
 
+class _Standing(NamedTuple):
+    """The transaction that is being stopped, as it stands."""
+
+    stop: Row
+    """Time as sent, register, reason and tag of the stop that it had."""
+    connector: int | None
+    start_time: str
+    start_skew: int | None
+    created_at: str
+    meter_start: int | None
+    review: str | None
+    stopped_by: str | None
+
+
 def find(db: Transaction, origin: Origin, request: Stop) -> int | None:
     """The transaction that a stop means: by its id, by an equal stop before, or the only one that fits.
 
     A stop closes only a transaction of its own charger. Without a usable id, time, register and tag must leave
-    exactly one open transaction; else it is for the operator to say.
+    exactly one transaction; else it is for the operator to say.
     """
     if is_ours(db, origin.charger, request.transaction):
         return request.transaction
-    repeated = db.row(
-        "SELECT id FROM tx WHERE cp_id = ? AND sent_stop_time = ? AND meter_stop = ? AND stopped_by = 'charger'",
-        (origin.charger, request.moment.sent, request.meter_stop),
-    )
-    if repeated:
-        return int(repeated[0])
-    fitting = db.rows(
-        "SELECT id FROM tx WHERE cp_id = ? AND status = 'Active' AND start_time <= ? AND meter_start <= ?"
-        " AND (? IS NULL OR id_tag = ?)",
-        (origin.charger, request.moment.understood, request.meter_stop, request.id_tag, request.id_tag),
-    )
-    return int(fitting[0][0]) if len(fitting) == 1 else None
+    return _stopped_before(db, origin, request) or _fitting(db, origin, request)
 
 
 def is_ours(db: Transaction, charger: str, transaction: int | None) -> bool:
@@ -56,61 +64,125 @@ def is_ours(db: Transaction, charger: str, transaction: int | None) -> bool:
     return db.row("SELECT 1 FROM tx WHERE id = ? AND cp_id = ?", (transaction, charger)) is not None
 
 
+def _stopped_before(db: Transaction, origin: Origin, request: Stop) -> int | None:
+    """What an equal stop closed. Without a believable time only while nothing was started since: 1970 comes back."""
+    repeated = db.row(
+        "SELECT id FROM tx WHERE cp_id = ? AND sent_stop_time = ? AND meter_stop = ? AND stopped_by = 'charger'"
+        " AND (? OR NOT EXISTS (SELECT 1 FROM tx AS newer WHERE newer.cp_id = tx.cp_id"
+        " AND newer.status = 'Active' AND newer.created_at > tx.stop_time)) ORDER BY id DESC LIMIT 1",
+        (origin.charger, request.moment.sent, request.meter_stop, request.moment.is_believable),
+    )
+    return int(repeated[0]) if repeated else None
+
+
+def _fitting(db: Transaction, origin: Origin, request: Stop) -> int | None:
+    """The only transaction that time, register and tag leave; an open one before one that the system closed.
+
+    On its connector no other may have begun between it and the stop.
+    """
+    found = db.rows(
+        "SELECT id, status, start_time, start_skew_seconds, created_at, meter_start FROM tx WHERE cp_id = ?"
+        " AND (status = 'Active' OR stopped_by = 'system') AND start_time <= ? AND meter_start <= ?"
+        " AND coalesce(last_register_wh, 0) <= ? AND (? IS NULL OR id_tag = ?)"
+        " AND NOT EXISTS (SELECT 1 FROM tx AS later WHERE later.cp_id = tx.cp_id AND later.conn_id = tx.conn_id"
+        " AND (later.start_time, later.id) > (tx.start_time, tx.id) AND later.start_time <= ?)",
+        (origin.charger, request.moment.understood, request.meter_stop, request.meter_stop)
+        + (request.id_tag, request.id_tag, request.moment.understood),
+    )
+    fitting = [
+        (transaction, status)
+        for transaction, status, *start, meter_start in found
+        if request.meter_stop - meter_start <= most_wh(_longest_seconds(origin, request.moment, *start))
+    ]
+    still_open = [transaction for transaction, status in fitting if status == "Active"]
+    candidates = still_open or [transaction for transaction, _ in fitting]
+    return int(candidates[0]) if len(candidates) == 1 else None
+
+
 def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> None:
     """Close a transaction as its charger says; a second, different stop changes nothing and is flagged.
 
     The charger's own stop wins over a close by the system. Readings of its transactionData must be stored before.
     """
+    found = _look(db, transaction)
+    if found.stopped_by == "charger":
+        _stop_again(db, origin, transaction, request, found)
+        return
+    energy = _energy(db, origin, transaction, request, found)
+    review = "; ".join(filter(None, (found.review, energy.review))) or None
+    _complete(db, origin, transaction, request, energy, review)
+    step = Step("stop", "charger", request.moment, request.reason, request.message)
+    add_step(db, origin, transaction, step)
+    fact = TransactionStopped(
+        charger=origin.charger,
+        at=origin.received_at,
+        transaction=transaction,
+        connector=found.connector,
+        energy_wh=energy.wh,
+        method=energy.method,
+        reason=request.reason,
+        review=review,
+    )
+    db.tell(fact, origin.session)
+    look_around(db, origin, transaction)
+
+
+def _look(db: Transaction, transaction: int) -> _Standing:
     found = db.row(
-        "SELECT stopped_by, sent_stop_time, meter_stop, stop_reason, conn_id, start_time, meter_start, review"
-        " FROM tx WHERE id = ?",
+        "SELECT sent_stop_time, meter_stop, stop_reason, stop_id_tag, conn_id, start_time, start_skew_seconds,"
+        " created_at, meter_start, review, stopped_by FROM tx WHERE id = ?",
         (transaction,),
     )
     if found is None:
         raise LookupError(transaction)
-    if found[0] == "charger":
-        _stop_again(db, origin, transaction, request, found)
-        return
-    span = Span(found[5], request.moment.understood, found[6], request.meter_stop)
-    energy = _energy(db, origin, transaction, found[4], span)
-    review = "; ".join(filter(None, (found[7], energy.review))) or None
-    _complete(db, origin, transaction, request, energy, review)
-    step = Step("stop", "charger", request.moment, request.reason, request.message)
-    add_step(db, origin, transaction, step)
-    db.tell(
-        TransactionStopped(
-            charger=origin.charger,
-            at=origin.received_at,
-            transaction=transaction,
-            connector=found[4],
-            energy_wh=energy.wh,
-            method=energy.method,
-            reason=request.reason,
-            review=review,
-        )
-    )
+    return _Standing(found[:4], *found[4:])
 
 
-def _energy(db: Transaction, origin: Origin, transaction: int, connector: int | None, span: Span) -> Energy:
-    readings = db.rows(
-        "SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
-        " AND tx_id = ? AND wh IS NOT NULL ORDER BY timestamp, id",
-        (origin.charger, connector, span.start_time, span.stop_time, transaction),
-    )
-    return delivered(span, readings, _mean_power_w(db, origin, connector, span))
+def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> Energy:
+    longest = _longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
+    stop_time = request.moment.understood
+    span = Span(found.start_time, stop_time, _register(found.meter_start), _register(request.meter_stop), longest)
+    where = (origin.charger, found.connector or 0, transaction)
+    between = (min(found.start_time, found.created_at), max(stop_time, origin.received_at))
+    series: dict[str, list[tuple[str, int]]] = {"MeterValues": [], "transactionData": []}
+    for source, timestamp, wh in db.rows(
+        "SELECT source, timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
+        " AND timestamp BETWEEN ? AND ? AND wh IS NOT NULL ORDER BY id",
+        (*where, *between),
+    ):
+        series[source].append((timestamp, wh))
+    # The fuller of two tellings, never both: a Grizzl-E counts per session in one and for life in the other.
+    return delivered(span, max(series.values(), key=len), _mean_power_w(db, where, between))
 
 
-def _mean_power_w(db: Transaction, origin: Origin, connector: int | None, span: Span) -> float | None:
+def _longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew: int | None, created_at: str) -> float:
+    """How long it can have lasted: by the times understood, by those of receipt, by the charger's own clock.
+
+    A charger without a clock that was offline sends all in one second, with its own times hours apart.
+    """
+    received = seconds_between(created_at, origin.received_at)
+    spans = [received, seconds_between(start_time, moment.understood)]
+    if moment.skew_seconds is not None and start_skew is not None:
+        spans.append(received + moment.skew_seconds - start_skew)
+    return max(seconds for seconds in (0.0, *spans) if seconds <= LONGEST_SECONDS)
+
+
+def _register(wh: int | None) -> int | None:
+    """A register below zero is none."""
+    return None if wh is None or wh < 0 else wh
+
+
+def _mean_power_w(db: Transaction, where: tuple[str, int, int], between: tuple[str, str]) -> float | None:
     told = db.rows(
-        "SELECT value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ?"
-        " AND measurand = 'Power.Active.Import' AND phase = ''",
-        (origin.charger, connector, span.start_time, span.stop_time),
+        "SELECT value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
+        " AND timestamp BETWEEN ? AND ? AND measurand = 'Power.Active.Import' AND phase = ''",
+        (*where, *between),
     )
     watts: list[float] = []
     for value, unit in told:
         with suppress(ValueError):
             watts.append(float(value) * (1000 if unit == "kW" else 1))
-    return sum(watts) / len(watts) if watts else None
+    return fmean(watts) if watts else None
 
 
 def _complete(
@@ -128,14 +200,12 @@ def _complete(
     db.execute(touch, (moment.understood, at, origin.charger))
 
 
-def _stop_again(db: Transaction, origin: Origin, transaction: int, request: Stop, found: Row) -> None:
-    if (request.moment.sent, request.meter_stop, request.reason) == tuple(found[1:4]):
-        repeat_step(db, origin, transaction, "stop")
-        return
-    step = Step("conflicting stop", "charger", request.moment, request.reason, request.message)
-    if add_step(db, origin, transaction, step):
-        review = "; ".join(filter(None, (found[7], "a second stop came with other values")))
-        db.execute("UPDATE tx SET review = ? WHERE id = ?", (review, transaction))
-        db.tell(StopConflicted(charger=origin.charger, at=origin.received_at, transaction=transaction))
-
-
+def _stop_again(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> None:
+    told = (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
+    kind = "stop" if told == found.stop else "conflicting stop"
+    is_new = add_step(db, origin, transaction, Step(kind, "charger", request.moment, request.reason, request.message))
+    if is_new and kind == "conflicting stop":
+        review = "; ".join(filter(None, (found.review, "a second stop came with other values")))
+        db.execute("UPDATE tx SET review = ?, updated_at = ? WHERE id = ?", (review, origin.received_at, transaction))
+        fact = StopConflicted(charger=origin.charger, at=origin.received_at, transaction=transaction)
+        db.tell(fact, origin.session)

@@ -20,9 +20,8 @@ def suspend(db: Transaction, charger: str, session: int | None, at: str, reason:
         db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, transaction))
         insert_step(db, session, at, transaction, Step("suspend", "system", Moment(at, None, True), reason))
         db.tell(
-            TransactionSuspended(
-                charger=charger, at=at, transaction=transaction, connector=connector, reason=reason
-            )
+            TransactionSuspended(charger=charger, at=at, transaction=transaction, connector=connector, reason=reason),
+            session,
         )
     return len(running)
 
@@ -39,20 +38,17 @@ def resume(db: Transaction, origin: Origin, transaction: int, reason: str) -> No
         return
     add_step(db, origin, transaction, Step("resume", "charger", Moment(at, None, True), reason))
     db.tell(
-        TransactionResumed(
-            charger=origin.charger, at=at, transaction=transaction, connector=resumed[0], reason=reason
-        )
+        TransactionResumed(charger=origin.charger, at=at, transaction=transaction, connector=resumed[0], reason=reason),
+        origin.session,
     )
 
 
 def resume_connector(db: Transaction, origin: Origin, connector: int, reason: str) -> None:
-    """Resume the newest suspended transaction of a connector that says it is charging."""
+    """Resume the newest open transaction of a connector that says it is charging."""
     found = db.row(
-        "SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND status = 'Active' AND suspended_at IS NOT NULL"
+        "SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND status = 'Active'"
         " ORDER BY start_time DESC, id DESC LIMIT 1",
         (origin.charger, connector),
     )
     if found:
         resume(db, origin, found[0], reason)
-
-

@@ -1,0 +1,38 @@
+"""The door to trio-websocket: the rest of the room takes its names from here.
+
+The library gets the connection only after we have read and judged the request head, and sees a clean one in its place.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from levity_trio.charger.stream import ChargerStream
+from levity_trio.log_output import get_logger
+from levity_trio.wire.handshake import Head, canonical_head, choose_subprotocol, masked
+
+__all__ = ["GOODBYE_SECONDS", "ConnectionClosed", "WebSocketConnection", "accept"]
+
+GOODBYE_SECONDS: Final = 1.5
+PROTOCOL_ERROR: Final = 1002
+
+log = get_logger("ws")
+
+
+async def accept(
+    library: trio.Nursery, stream: ChargerStream, head: Head, max_message_bytes: int
+) -> WebSocketConnection | None:
+    """Complete the handshake. Who offers only other subprotocols gets it without one, and a close (J 3.2): None."""
+    subprotocol = choose_subprotocol(head)
+    stream.put_first(canonical_head(head, subprotocol.name))
+    request = await wrap_server_stream(library, stream, max_message_size=max_message_bytes)
+    websocket = await request.accept(subprotocol=subprotocol.name)
+    if subprotocol.acceptable:
+        return websocket
+    log.warning("no common subprotocol", request=masked(head.raw))
+    with trio.move_on_after(GOODBYE_SECONDS):
+        await websocket.aclose(PROTOCOL_ERROR, "only ocpp1.6 is spoken here")
+    return None

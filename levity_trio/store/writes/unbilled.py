@@ -1,0 +1,47 @@
+"""Unbilled energy: kilowatt-hours that left a connector between two transactions (rules.md, Transactions)."""
+
+from __future__ import annotations
+
+from levity_trio.events import EnergyUnbilled
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.origin import Origin
+
+
+def look_around(db: Transaction, origin: Origin, transaction: int) -> None:
+    """Compare a transaction that began or ended with its neighbours on the connector.
+
+    An offline charger tells late, so either neighbour may be here already; what a late one changes is told again.
+    """
+    _look_before(db, origin, transaction)
+    following = db.row(
+        "SELECT following.id FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
+        " AND following.conn_id = tx.conn_id AND (following.start_time, following.id) > (tx.start_time, tx.id)"
+        " WHERE tx.id = ? ORDER BY following.start_time, following.id LIMIT 1",
+        (transaction,),
+    )
+    if following:
+        _look_before(db, origin, following[0])
+
+
+def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
+    found = db.row(
+        "SELECT tx.meter_start - before.meter_stop, coalesce(tx.unbilled_wh, 0), tx.conn_id FROM tx"
+        " JOIN tx AS before ON before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id"
+        " AND (before.start_time, before.id) < (tx.start_time, tx.id)"
+        " WHERE tx.id = ? ORDER BY before.start_time DESC, before.id DESC LIMIT 1",
+        (transaction,),
+    )
+    if found is None or found[0] is None:  # the one before is still open
+        return
+    unbilled, known = max(0, found[0]), found[1]
+    if unbilled == known:
+        return
+    db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, transaction))
+    fact = EnergyUnbilled(
+        charger=origin.charger,
+        at=origin.received_at,
+        transaction=transaction,
+        connector=found[2],
+        energy_wh=unbilled,
+    )
+    db.tell(fact, origin.session)

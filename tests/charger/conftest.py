@@ -1,0 +1,49 @@
+"""Whole conversations in memory and in virtual time: minutes of silence take milliseconds.
+
+Every test of this folder runs on a clock that jumps whenever all tasks wait, so nothing here may use a thread: it
+would look idle. Hence the inline writer. One guard for all: a test that waits for what never comes fails.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from levity_trio.charger.central import Central
+from levity_trio.store.connection import open_database
+from tests.charger.parts import InlineWriter, make_central
+
+LONGEST_SECONDS = 86_400.0
+
+
+def run_in_virtual_time(test: Callable[[], Awaitable[object]], **options: Any) -> object:
+    options["clock"] = trio.testing.MockClock(autojump_threshold=0)
+    return trio.run(partial(_guarded, test), **options)
+
+
+async def _guarded(test: Callable[[], Awaitable[object]]) -> None:
+    with trio.fail_after(LONGEST_SECONDS):
+        await test()
+
+
+def pytest_itemcollected(item: pytest.Function) -> None:
+    if inspect.iscoroutinefunction(item.function):
+        item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[InlineWriter]:
+    with open_database(tmp_path / "levity.db") as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # nothing here is about power failures
+        yield InlineWriter(connection)
+
+
+@pytest.fixture
+def central(writer: InlineWriter) -> Central:
+    """A server in its first run, ready to shake hands; tests `configure` what they want otherwise."""
+    return make_central(writer)

@@ -1,0 +1,94 @@
+"""The parts of the server that a conversation in memory brings itself: a writer without a thread, a clock."""
+
+import sqlite3
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.clock import stamp
+from levity_trio.config import ServerConfig
+from levity_trio.events import Fact
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.transaction import Transaction, commit
+from levity_trio.store.writer import COMMIT_SECONDS, Writer, WriterStatistics
+from levity_trio.store.writes import sessions
+
+F = TypeVar("F", bound=Fact)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+START = datetime(2026, 3, 1, 12, 0, 0, 987_654, tzinfo=UTC)
+
+
+def wall_clock() -> datetime:
+    """Goes with the virtual time, from START on."""
+    return START + timedelta(seconds=trio.current_time())
+
+
+class InlineWriter:
+    """The writer's interface on a real database, without its thread: the clock would take that for idleness.
+
+    As with the real one, what was handed in is committed in any case, and its asker is answered later:
+    `answer_seconds` after. While `is_unavailable`, nothing is committed and askers are told so when their time is up.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._commits = 0
+        self.facts: list[Fact] = []
+        self.answer_seconds = 0.0
+        self.is_unavailable = False
+        self.is_failing = False
+
+    async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+        if self.is_unavailable:
+            await trio.sleep(COMMIT_SECONDS)
+            raise StoreUnavailable
+        result = commit(self._connection, [lambda db: write(db, *args)])[0]
+        self._commits += 1
+        self.facts += result.facts
+        await trio.sleep(self.answer_seconds)  # the real one always yields, too
+        return cast(T, result.outcome.unwrap())
+
+    def run_now(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+        """Run a write outside of any conversation."""
+        return cast(T, commit(self._connection, [lambda db: write(db, *args)])[0].outcome.unwrap())
+
+    def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+        del key  # nothing here is about sparing the disk
+        self.run_now(write, *args)
+
+    def statistics(self) -> WriterStatistics:
+        return WriterStatistics(0, self._commits, self._commits, 0, self.is_failing)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What is stored."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
+        """The only row of what is stored."""
+        (found,) = self.rows(sql, *parameters)
+        return found
+
+    def told(self, kind: type[F]) -> list[F]:
+        """The published facts of one kind."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+
+def make_central(writer: InlineWriter) -> Central:
+    """A server in its first run on this writer, without pings of its own, ready to shake hands."""
+    run = writer.run_now(sessions.start_run, "test", stamp(START), True)
+    config = ServerConfig(database=Path("levity.db"), websocket_ping_seconds=None)
+    central = Central(config, cast(Writer, writer), wall_clock, run, set(), clock_trusted=True)
+    central.ready.set()
+    return central
+
+
+def configure(central: Central, **changes: Any) -> None:
+    """Change settings of a server that nobody is connected to yet."""
+    central.config = replace(central.config, **changes)

@@ -1,0 +1,140 @@
+"""The server's own beginning and end, as its chargers see them: a clock to wait for, a goodbye to each."""
+
+from datetime import timedelta
+
+import pytest
+import trio
+import trio.testing
+
+from levity_trio import server
+from levity_trio.charger.central import Central
+from levity_trio.clock import stamp
+from levity_trio.config import ServerConfig
+from tests.charger.parts import START, InlineWriter, configure
+from tests.charger.peers import PING, open_charger, open_raw, open_raw_charger, upgrade
+
+AT_ONCE = 0.001
+
+
+async def test_the_end_tells_every_session_1001(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central, "/ws/CP-1") as one, open_charger(central, "/ws/CP-2") as other:
+        await one.call("Heartbeat")
+        central.registry.end_all()
+        with trio.fail_after(AT_ONCE):
+            assert await one.wait_closed() == (1001, "the server is stopping")
+            assert await other.wait_closed() == (1001, "the server is stopping")
+    assert writer.rows("SELECT close_code FROM session") == [(1001,)]
+    assert writer.row("SELECT is_connected FROM cp") == (0,)
+    assert len(central.registry) == 0
+
+
+async def test_the_end_does_not_wait_long_for_a_peer_that_says_nothing(central: Central) -> None:
+    async with open_raw_charger(central) as peer:
+        central.registry.end_all()
+        assert (await peer.wait_closed())[0] == 1001
+        assert await peer.read_to_end() == b""
+        assert trio.current_time() < 2
+
+
+async def test_a_peer_that_pings_on_after_our_goodbye_is_no_failure(central: Central, writer: InlineWriter) -> None:
+    async with open_raw_charger(central) as peer:
+        await peer.send_frame('[2,"1","Heartbeat",{}]')
+        await peer.receive()
+        central.registry.end_all()
+        assert (await peer.wait_closed())[0] == 1001
+        await peer.send_frame(b"", PING)
+        await peer.read_to_end()
+    assert writer.row("SELECT close_code FROM session") == (1001,)
+
+
+async def test_the_end_during_a_write_loses_nothing(central: Central, writer: InlineWriter) -> None:
+    start = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": stamp(START)}
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        writer.answer_seconds = 5
+        await charger.send_call("StartTransaction", start)
+        await trio.testing.wait_all_tasks_blocked()
+        central.registry.end_all()
+        assert (await charger.wait_closed_silently())[0] == 1001
+        writer.answer_seconds = 0
+    assert writer.row("SELECT count(*), suspended_at IS NOT NULL FROM tx") == (1, 1)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /ws/CP-1 HTTP/1.1\r\nHost: test\r\n"])
+async def test_the_end_ends_half_open_handshakes(central: Central, begun: bytes) -> None:
+    async with open_raw(central) as peer:
+        await peer.send(begun)
+        await trio.testing.wait_all_tasks_blocked()
+        central.registry.end_all()
+        with trio.fail_after(AT_ONCE):
+            assert await peer.read_to_end() == b""
+    assert len(central.registry) == 0
+
+
+async def test_the_end_ends_handshakes_that_wait_for_the_clock(central: Central) -> None:
+    central.ready = trio.Event()
+    async with open_raw(central) as peer:
+        await peer.send(upgrade())
+        await trio.testing.wait_all_tasks_blocked()
+        central.registry.end_all()
+        with trio.fail_after(AT_ONCE):
+            assert await peer.read_to_end() == b""
+
+
+async def test_who_comes_after_the_end_is_not_let_in(central: Central) -> None:
+    central.registry.end_all()
+    async with open_raw(central) as peer:
+        await peer.send(upgrade())
+        with trio.fail_after(AT_ONCE):
+            assert await peer.read_to_end() == b""
+    assert central.registry.find("CP-1") is None
+
+
+async def test_handshakes_wait_for_the_clock(central: Central) -> None:
+    central.ready = trio.Event()
+    async with open_raw(central) as peer, trio.open_nursery() as nursery:
+        await peer.send(upgrade())
+        with trio.move_on_after(100) as waiting:
+            await peer.read_head()
+        assert waiting.cancelled_caught
+        nursery.start_soon(peer.read_head)
+        central.ready.set()
+        with trio.fail_after(AT_ONCE):
+            await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_the_wait_for_the_clock_is_no_silence(central: Central) -> None:
+    configure(central, heartbeat_interval_seconds=30)
+    central.ready = trio.Event()
+    async with open_raw(central) as peer:
+        await peer.send(upgrade())
+        await trio.sleep(120)
+        central.ready.set()
+        await peer.read_head()
+        await trio.sleep(89)
+        await peer.send_frame('[2,"1","Heartbeat",{}]')
+        assert (await peer.receive())[:2] == [3, "1"]
+
+
+async def test_a_clock_that_is_set_in_time_is_trusted(central: Central, writer: InlineWriter) -> None:
+    central.ready = trio.Event()
+    newest = stamp(START + timedelta(seconds=30))  # our clock is behind the newest row for so long
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server._wait_for_clock, central, newest)
+        async with open_charger(central) as charger:
+            assert 30 <= trio.current_time() <= 31
+            await charger.call("Heartbeat")
+    assert writer.row("SELECT clock_trusted FROM session") == (1,)
+
+
+@pytest.mark.logs_errors
+async def test_a_clock_that_is_never_set_is_waited_for_and_marked(central: Central, writer: InlineWriter) -> None:
+    configure(central, clock_wait_seconds=ServerConfig().clock_wait_seconds)
+    central.ready = trio.Event()
+    newest = stamp(START + timedelta(days=30))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server._wait_for_clock, central, newest)
+        async with open_charger(central) as charger:
+            assert trio.current_time() == 120
+            await charger.call("Heartbeat")
+    assert writer.row("SELECT clock_trusted FROM session") == (0,)

@@ -1,0 +1,122 @@
+"""Silence of three told intervals ends a connection; any byte is life (OCPP-J 1.6 §5.3; rules.md, Connection)."""
+
+import pytest
+import trio
+
+from levity_trio.charger.central import Central
+from tests.charger.parts import InlineWriter, configure
+from tests.charger.peers import PING, PONG, Charger, open_charger, open_raw_charger
+
+MINUTE = 60
+BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
+
+
+async def closed_after(charger: Charger) -> float:
+    """How many seconds from now the server closed, for silence."""
+    began = trio.current_time()
+    code, reason = await charger.wait_closed()
+    assert code == 1008
+    assert reason is not None
+    assert reason.startswith("silent for ")
+    return trio.current_time() - began
+
+
+async def test_three_silent_intervals_end_the_connection(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        assert await closed_after(charger) == 3 * MINUTE
+    assert writer.row("SELECT close_code, close_reason FROM session") == (1008, "silent for 180 s")
+
+
+async def test_who_never_speaks_is_closed_too(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        assert await closed_after(charger) == 3 * MINUTE
+    assert writer.rows("SELECT id FROM session") == []
+    assert len(central.registry) == 0
+    assert central.registry.find("CP-1") is None
+
+
+async def test_the_last_byte_counts_not_the_first(central: Central) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        await trio.sleep(100)
+        await charger.call("Heartbeat")
+        assert await closed_after(charger) == 3 * MINUTE
+
+
+async def test_a_pong_to_our_ping_is_life(central: Central) -> None:
+    configure(central, websocket_ping_seconds=20.0)
+    async with open_charger(central) as charger:
+        await trio.sleep(60 * MINUTE)
+        await charger.call("Heartbeat")
+
+
+async def test_a_ping_that_nobody_answers_is_the_last(central: Central) -> None:
+    configure(central, websocket_ping_seconds=20.0)
+    async with open_raw_charger(central) as peer:
+        frames = []
+        with trio.move_on_after(100):
+            while True:
+                frames.append(await peer.receive_frame())
+    assert [opcode for opcode, _ in frames] == [PING]
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_control_frames_of_the_peer_are_life(central: Central, opcode: int) -> None:
+    async with open_raw_charger(central) as peer:
+        for _ in range(5):
+            await trio.sleep(2 * MINUTE)
+            await peer.send_frame(b"", opcode)
+        await peer.send_frame('[2,"1","Heartbeat",{}]')
+        while (answer := await peer.receive_frame())[0] != 1:
+            pass
+    assert answer[1].startswith(b'[3,"1",')
+
+
+async def test_a_single_byte_is_life(central: Central) -> None:
+    async with open_raw_charger(central) as peer:
+        for byte in b"\x81\x96\0\0\0":  # a text frame of 22 bytes begins
+            await trio.sleep(2 * MINUTE)
+            await peer.send(bytes([byte]))
+        await peer.send(b"\0" + b'[2,"1","Heartbeat",{}]')
+        assert (await peer.receive())[:2] == [3, "1"]
+
+
+async def test_a_boot_tells_the_interval_that_counts(central: Central) -> None:
+    configure(central, heartbeat_interval_seconds=100)
+    async with open_charger(central) as charger:
+        assert (await charger.call("BootNotification", BOOT))["interval"] == 100
+        assert await closed_after(charger) == 300
+
+
+async def test_the_interval_last_told_holds_after_a_reconnect_without_boot(central: Central) -> None:
+    configure(central, heartbeat_interval_seconds=600)
+    async with open_charger(central) as charger:
+        await charger.call("BootNotification", BOOT)
+    configure(central, heartbeat_interval_seconds=60)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        assert await closed_after(charger) == 1800
+
+
+async def test_a_boot_shortens_an_interval_that_was_longer(central: Central) -> None:
+    configure(central, heartbeat_interval_seconds=600)
+    async with open_charger(central) as charger:
+        await charger.call("BootNotification", BOOT)
+    configure(central, heartbeat_interval_seconds=60)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        await trio.sleep(200)  # the watchdog has seen the longer interval by now
+        await charger.call("BootNotification", BOOT)
+        assert await closed_after(charger) == 180
+
+
+async def test_an_interval_that_the_charger_reported_holds_after_a_reconnect(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+    writer.rows("UPDATE cp SET heartbeat_interval = 3600")
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        assert await closed_after(charger) == 3 * 3600

@@ -1,0 +1,29 @@
+"""README's way to add a handler, done as it is printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from levity_trio.charger import session
+from levity_trio.charger.central import Central
+from levity_trio.charger.handlers import HANDLERS, station
+from levity_trio.events import DataTransferred
+from tests.charger.parts import InlineWriter
+from tests.charger.peers import open_charger
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+async def test_a_handler_as_the_readme_writes_it(
+    central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = re.search(r"```python\n(async def data_transfer.*?)```", README, re.DOTALL)
+    assert match is not None
+    names = dict(vars(station))
+    exec(match[1], names)  # noqa: S102 - it is our own README
+    monkeypatch.setattr(session, "HANDLERS", {**HANDLERS, "DataTransfer": names["data_transfer"]})
+    async with open_charger(central) as charger:
+        assert await charger.call("DataTransfer", {"vendorId": "org.example"}) == {"status": "Accepted"}
+        assert await charger.call("DataTransfer", {"vendorId": "com.stranger"}) == {"status": "UnknownVendorId"}
+    assert [fact.vendor_id for fact in writer.told(DataTransferred)] == ["org.example", "com.stranger"]

@@ -1,0 +1,150 @@
+"""A spawned `levity-trio serve`: started without sleeping, read line by line, and held to a clean log.
+
+It listens on port 0 and logs JSON, so its line `serving` says that it is ready and on which port. In the end it is
+stopped by SIGTERM, must end with status 0, and must have logged no error that the test did not announce.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "levity_trio")
+READY_SECONDS = 60.0
+"""For a busy machine: a start takes half a second."""
+END_SECONDS = 30.0
+ERRORS = ("error", "critical")
+
+LogLine = dict[str, Any]
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without settings of the server, and with this checkout's package."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEVITY_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+class Serving:
+    """A server process. `lines` are the log lines so far, `stderr` what it wrote there."""
+
+    def __init__(self, process: subprocess.Popen[str], database: Path) -> None:
+        self.process = process
+        self.database = database
+        self.lines: list[LogLine] = []
+        self.stderr = ""
+        self._news = threading.Condition()
+        self._ended = False
+        self._pumps = [threading.Thread(target=pump, daemon=True) for pump in (self._pump, self._pump_stderr)]
+        for pump in self._pumps:
+            pump.start()
+        self.port = int(self.wait_line("serving", READY_SECONDS)["port"])
+
+    def wait_line(self, event: str, seconds: float = END_SECONDS, charger: str | None = None) -> LogLine:
+        """The first log line with this text (of this charger), however long ago; waits for it.
+
+        Facts are logged after their commit, so that the row is there with the line.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._ended or self.find(event, charger), seconds)
+        found = self.find(event, charger)
+        assert found, f"no line {event!r}; the log ends with {self.lines[-5:]}, stderr with {self.stderr[-2000:]}"
+        return found[0]
+
+    def find(self, event: str, charger: str | None = None) -> list[LogLine]:
+        """The log lines with this text (of this charger), so far."""
+        return [line for line in self.lines if line["event"] == event and charger in (None, line.get("cp"))]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = END_SECONDS) -> int:
+        """Wait for its end and give its exit status (negative: the signal that killed it)."""
+        status = self.process.wait(seconds)
+        for pump in self._pumps:
+            pump.join(END_SECONDS)
+        return status
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> float:
+        """SIGTERM; it must end with status 0. Gives the seconds it took."""
+        began = time.monotonic()
+        self.signal(signal.SIGTERM)
+        status = self.wait()
+        assert status == 0, f"status {status}: {self.lines[-5:]} {self.stderr[-2000:]}"
+        return time.monotonic() - began
+
+    def errors(self) -> list[LogLine]:
+        """The log lines that report what must not happen."""
+        return [line for line in self.lines if line["level"] in ERRORS]
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a read from outside, as any other process may do at any time."""
+        return query(self.database, sql, *parameters)
+
+    def _pump(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(json.loads(line))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _pump_stderr(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.stderr += line
+
+
+def query(database: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Rows of a database, read without changing it."""
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+@contextmanager
+def serving(
+    database: Path, *flags: str, program: Sequence[str] = PROGRAM, may_log_errors: bool = False
+) -> Iterator[Serving]:
+    """A server on this database, until the block is left; a test may end it earlier, in any way.
+
+    Its working directory is that of the database. `program` is what is started before `serve`.
+    """
+    process = subprocess.Popen(
+        [*program, "serve", "--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json", *flags],
+        cwd=database.parent,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        server = Serving(process, database)
+        yield server
+        if process.poll() is None:
+            server.stop()
+        assert not server.stderr, server.stderr
+        assert may_log_errors or not (errors := server.errors()), errors
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()

@@ -1,0 +1,82 @@
+"""The README as a newcomer uses it: its commands pasted, its client run, its flags compared with the program's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from levity_trio.config import SETTINGS, Setting
+from tests.integration.serving import ROOT, serving
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+NOT_CLONED = shutil.ignore_patterns(".*", "*.db*", "node_modules", "__pycache__")
+START_SECONDS = 300
+
+
+def block(language: str, word: str) -> str:
+    found = [text for name, text in BLOCKS if name == language and word in text]
+    assert len(found) == 1, f"one {language} block with {word!r} was expected, not {len(found)}"
+    return str(found[0]).strip()
+
+
+def row(setting: Setting) -> str:
+    shown = f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+    default = "" if setting.default is None or setting.is_switch else shown
+    metavar = f" {setting.kind.metavar}" if setting.kind.metavar else ""
+    return f"| `{setting.flag}{metavar}` | {default} | {setting.help} |"
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_flags_are_told_as_they_are(setting: Setting) -> None:
+    assert row(setting) in README.splitlines()
+
+
+def test_no_other_flags_are_told() -> None:
+    told = re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)
+    assert set(told) == {setting.flag for setting in SETTINGS} | {"--config"}
+
+
+def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> None:
+    clone = shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED)
+    command = block("bash", "levity-trio serve")
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0"}
+    process = subprocess.Popen(["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, b"")
+        assert any(b" serving " in line for line in lines), "it ended without serving"
+        assert (clone / "levity.db").exists()
+    finally:
+        subprocess.run(["pkill", "-TERM", "-P", str(process.pid)], check=False)
+        process.communicate(timeout=START_SECONDS)
+    assert process.returncode == 0
+
+
+def test_the_test_command_is_the_one_that_ci_runs() -> None:
+    assert block("bash", "pytest").startswith("python3 -m venv .venv && ")
+    assert "fenced && /pytest/" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_python_client_works_as_printed(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server:
+        script = block("python", "charge_point.call").replace("localhost:9000", f"127.0.0.1:{server.port}")
+        ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert "interval=60" in ran.stdout
+    assert "status='Accepted'" in ran.stdout.replace('"', "'")
+
+
+@pytest.mark.skipif(shutil.which("npx") is None, reason="wscat comes through npx; .ci/run installs it")
+def test_wscat_works_as_printed(tmp_path: Path) -> None:
+    _, terminal = os.openpty()  # it ends at once where its input does
+    with serving(tmp_path / "levity.db") as server:
+        command = block("bash", "wscat").replace("localhost:9000", f"127.0.0.1:{server.port}")
+        told = subprocess.check_output(["bash", "-c", command], stdin=terminal, cwd=tmp_path, text=True, timeout=120)
+        assert '[3,"12345",{"status":"Accepted","currentTime":"' in told
+        assert server.query("SELECT vendor FROM cp WHERE id = 'TEST_CP_001'") == [("TestVendor",)]
