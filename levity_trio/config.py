@@ -99,7 +99,7 @@ class ServerConfig:
         1000, "max-chargers", "Network", whole(1, 1_000_000), "Different chargers taken up at most."
     )
     max_message_bytes: int = _setting(
-        1_048_576,
+        524_288,
         "max-message-bytes",
         "Network",
         whole(1024, _GIBIBYTE, "bytes"),

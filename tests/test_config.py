@@ -38,7 +38,7 @@ def test_the_defaults_are_those_promised() -> None:
     assert (server.heartbeat_interval_seconds, server.response_timeout_seconds) == (60, 30.0)
     assert (server.websocket_ping_seconds, server.strict) == (20.0, False)
     assert (server.shutdown_grace_seconds, server.clock_wait_seconds) == (10.0, 120.0)
-    assert (server.max_connections, server.max_chargers, server.max_message_bytes) == (1000, 1000, 1_048_576)
+    assert (server.max_connections, server.max_chargers, server.max_message_bytes) == (1000, 1000, 524_288)
     assert (log.level, log.ocpp_level, log.format, log.file) == ("INFO", "WARNING", "console", None)
 
 

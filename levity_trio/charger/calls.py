@@ -6,11 +6,13 @@ still means that the car charges. Some chargers break when called before their f
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 import trio
 
+from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.clock import stamp
 from levity_trio.store.writes import commands
 from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, Late, Matched
@@ -136,7 +138,8 @@ class Calls:
         self._commands[message_id] = command
         if len(self._commands) > 1 + LATE_REMEMBERED:  # whose late answer would not be known any more
             del self._commands[next(iter(self._commands))]
-        await session.send(call_text(message_id, action, payload))
+        with suppress(ConnectionClosed):  # then the session is about to end, and this call with it
+            await session.send(call_text(message_id, action, payload))
         return command
 
     async def _fail(self, command: int, action: str, seconds: float) -> NoReturn:

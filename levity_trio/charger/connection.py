@@ -15,7 +15,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
-from levity_trio.charger.websocket import ConnectionClosed, accept
+from levity_trio.charger.websocket import ConnectionClosed, PingAfterGoodbye, accept
 from levity_trio.log_output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
     BadRequest,
@@ -43,7 +43,7 @@ async def serve_connection(central: Central, transport: trio.abc.Stream) -> None
 async def _bounded(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
-    except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+    except* (ConnectionClosed, PingAfterGoodbye, trio.BrokenResourceError, trio.ClosedResourceError):
         log.info("the peer vanished")
     except* Exception:
         log.exception("a connection failed")

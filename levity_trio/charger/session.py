@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import trio
 
-from levity_trio.charger.calls import Calls
+from levity_trio.charger.calls import Calls, ChargerGone
 from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer
 from levity_trio.charger.handlers import HANDLERS
@@ -99,10 +99,16 @@ class Session:
         self._row: int | None = None
         self._beginning = trio.Lock()
         self._malformed = 0
+        self._watching = trio.CancelScope()
         stream.on_overflow = self._end_overflowed
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
+
+    def tell_interval(self, seconds: int) -> None:
+        """The charger was told this heartbeat interval: three of them without a byte end the session."""
+        self.heartbeat_interval = seconds
+        self._watching.cancel()  # it looks again; the interval may be shorter than the last
 
     def end(self, code: int, reason: str) -> None:
         """End this session from our side; the first reason given is the one that the peer is told."""
@@ -138,7 +144,11 @@ class Session:
             await self.central.writer.run(sessions.end, ending, is_current)
 
     async def begin(self) -> Origin:
-        """Give the session its row, once: with the first valid CALL, or with our first own."""
+        """Give the session its row, once: with the first valid CALL, or with our first own.
+
+        Raises:
+            ChargerGone: a new charger, and no room for one; the session is ending.
+        """
         async with self._beginning:
             if self._row is None:
                 await self._begin()
@@ -204,6 +214,8 @@ class Session:
         except StoreUnavailable:
             self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
             return
+        except ChargerGone:  # there was no room for it
+            return
         self.spoken.set()
         with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
             await self.send(text)
@@ -223,16 +235,16 @@ class Session:
         begun = await central.writer.run(sessions.begin, connection, central.config.max_chargers)
         if begun is None:
             self.end(POLICY_VIOLATION, "no room for another charger (--max-chargers)")
-            await trio.lowlevel.checkpoint()
-            return
+            raise ChargerGone
         central.known.add(peer.charger)
         self._row = begun.session
-        self.heartbeat_interval = begun.heartbeat_interval or self.heartbeat_interval
+        if begun.heartbeat_interval:
+            self.tell_interval(begun.heartbeat_interval)
 
     async def _watch(self) -> None:
         """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
-            with trio.move_on_at(deadline):
+            with trio.move_on_at(deadline) as self._watching:
                 await self._ping_for_ever()
         self.end(POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
 

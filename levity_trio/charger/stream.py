@@ -16,6 +16,8 @@ import trio
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
 RECEIVE_BYTES: Final = 4 * 1024
+ALONGSIDE_BYTES: Final = 2 * RECEIVE_BYTES
+"""What may come with the bytes of a message: its frame's head, and messages read with it that nobody has taken yet."""
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
 
 
@@ -78,7 +80,7 @@ class ChargerStream(trio.abc.Stream):
             data = await self._receive(max_bytes or RECEIVE_BYTES)
         self.last_received = trio.current_time()
         self._unframed_bytes += len(data)
-        if self._unframed_bytes > self._max_unframed_bytes:
+        if self._unframed_bytes > self._max_unframed_bytes + ALONGSIDE_BYTES:
             self.on_overflow()
         return data
 

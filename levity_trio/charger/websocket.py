@@ -1,6 +1,8 @@
 """The door to trio-websocket: the rest of the room takes its names from here.
 
 The library gets the connection only after we have read and judged the request head, and sees a clean one in its place.
+Where a peer pings on after our close frame, its reader task raises wsproto's LocalProtocolError: the pong may no longer
+be sent.
 """
 
 from __future__ import annotations
@@ -9,12 +11,13 @@ from typing import Final
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError as PingAfterGoodbye
 
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.log_output import get_logger
 from levity_trio.wire.handshake import Head, canonical_head, choose_subprotocol, masked
 
-__all__ = ["GOODBYE_SECONDS", "ConnectionClosed", "WebSocketConnection", "accept"]
+__all__ = ["GOODBYE_SECONDS", "ConnectionClosed", "PingAfterGoodbye", "WebSocketConnection", "accept"]
 
 GOODBYE_SECONDS: Final = 1.5
 PROTOCOL_ERROR: Final = 1002
@@ -30,6 +33,7 @@ async def accept(
     stream.put_first(canonical_head(head, subprotocol.name))
     request = await wrap_server_stream(library, stream, max_message_size=max_message_bytes)
     websocket = await request.accept(subprotocol=subprotocol.name)
+    stream.message_completed()
     if subprotocol.acceptable:
         return websocket
     log.warning("no common subprotocol", request=masked(head.raw))

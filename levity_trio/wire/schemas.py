@@ -27,9 +27,9 @@ _DIALECT: Final = "http://json-schema.org/draft-04/schema#"
 _DROPPED: Final = frozenset({"$schema", "$id", "id", "definitions"})
 # Times whose form alone shows that they exist: 29 February is left to a closer look.
 _PLAIN_TIME: Final = (
-    r"^[12]\d{3}-"
-    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)[Tt ]"
-    r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?$"
+    r"^[12][0-9]{3}-"
+    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)[Tt ]"
+    r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
 # Words that the schemas allow but that a closer look replaces by the specification's own.
 MISSPELT_IN_SCHEMA: Final = frozenset({"Celcius"})

@@ -13,6 +13,8 @@ from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.wire.payloads import call, call_result
 
 LOCAL = "Local"
+READINGS_AT_ONCE = 500
+"""Of one write: a message may hold thousands, and all other chargers wait for a commit."""
 
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
@@ -37,8 +39,8 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: keep every reading."""
-    found = readings.read(request.meter_value, exchange.received)
-    await exchange.write(store, Batch(request.connector_id, "MeterValues", found), request.transaction_id)
+    for part in _parts(readings.read(request.meter_value, exchange.received)):
+        await exchange.write(store, Batch(request.connector_id, "MeterValues", part), request.transaction_id)
     return call_result.MeterValues()
 
 
@@ -52,12 +54,26 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
         reason=request.reason or LOCAL,
         message=exchange.message,
     )
-    found = readings.read(request.transaction_data or (), exchange.received)
-    verdict = await exchange.write(_stop, stop, found)
+    *ahead, last = _parts(readings.read(request.transaction_data or (), exchange.received)) or [[]]
+    for part in ahead:
+        await exchange.write(store_ahead, stop, part)
+    verdict = await exchange.write(stop_or_set_aside, stop, last)
     return call_result.StopTransaction(id_tag_info={"status": verdict} if verdict else None)
 
 
-def _stop(db: Transaction, origin: Origin, stop: stops.Stop, found: list[Reading]) -> str | None:
+def _parts(found: list[Reading]) -> list[list[Reading]]:
+    return [found[first : first + READINGS_AT_ONCE] for first in range(0, len(found), READINGS_AT_ONCE)]
+
+
+def store_ahead(db: Transaction, origin: Origin, stop: stops.Stop, found: list[Reading]) -> None:
+    """Store a part of a long transactionData before its stop; should the stop not follow, its repeat finds it there."""
+    transaction = stops.find(db, origin, stop)
+    if transaction is not None:
+        store_data(db, origin, transaction, found)
+
+
+def stop_or_set_aside(db: Transaction, origin: Origin, stop: stops.Stop, found: list[Reading]) -> str | None:
+    """Close the transaction that a stop means, or keep it raw; gives the verdict on its tag, if it names one."""
     transaction = stops.find(db, origin, stop)
     if transaction is None:
         set_aside(db, origin, stop.message, "no transaction of this charger fits this stop")

@@ -28,7 +28,7 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
     )
     interval = exchange.session.central.config.heartbeat_interval_seconds
     await exchange.write(chargers.boot, told, exchange.message, ACCEPTED, interval)
-    exchange.session.heartbeat_interval = interval
+    exchange.session.tell_interval(interval)
     now = wire_time(exchange.session.central.clock())
     return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
 

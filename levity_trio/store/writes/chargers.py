@@ -52,8 +52,8 @@ def boot(db: Transaction, origin: Origin, told: Identification, message: Message
     """
     at, values = origin.received_at, [getattr(told, name) for name in IDENTIFICATION]
     db.execute(
-        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"
-        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own names
+        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
+        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (origin.charger, origin.session, at, *values, message.payload, answer, interval),
     )
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)

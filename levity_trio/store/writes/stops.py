@@ -142,17 +142,16 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
     longest = _longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
     stop_time = request.moment.understood
     span = Span(found.start_time, stop_time, _register(found.meter_start), _register(request.meter_stop), longest)
-    where = (origin.charger, found.connector or 0, transaction)
-    between = (min(found.start_time, found.created_at), max(stop_time, origin.received_at))
+    where = (origin.charger, found.connector or 0, transaction, min(found.start_time, found.created_at))
     series: dict[str, list[tuple[str, int]]] = {"MeterValues": [], "transactionData": []}
     for source, timestamp, wh in db.rows(
         "SELECT source, timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
-        " AND timestamp BETWEEN ? AND ? AND wh IS NOT NULL ORDER BY id",
-        (*where, *between),
+        " AND timestamp >= ? AND wh IS NOT NULL ORDER BY id",
+        where,
     ):
         series[source].append((timestamp, wh))
     # The fuller of two tellings, never both: a Grizzl-E counts per session in one and for life in the other.
-    return delivered(span, max(series.values(), key=len), _mean_power_w(db, where, between))
+    return delivered(span, max(series.values(), key=len), _mean_power_w(db, where))
 
 
 def _longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew: int | None, created_at: str) -> float:
@@ -172,11 +171,11 @@ def _register(wh: int | None) -> int | None:
     return None if wh is None or wh < 0 else wh
 
 
-def _mean_power_w(db: Transaction, where: tuple[str, int, int], between: tuple[str, str]) -> float | None:
+def _mean_power_w(db: Transaction, where: tuple[str, int, int, str]) -> float | None:
     told = db.rows(
         "SELECT value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
-        " AND timestamp BETWEEN ? AND ? AND measurand = 'Power.Active.Import' AND phase = ''",
-        (*where, *between),
+        " AND timestamp >= ? AND measurand = 'Power.Active.Import' AND phase = ''",
+        where,
     )
     watts: list[float] = []
     for value, unit in told:

@@ -1,0 +1,109 @@
+"""What the machine refuses: exit status 1, one plain line on stderr, nothing created, nothing changed."""
+
+import socket
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from levity_trio.store.schema import APPLICATION_ID
+
+from .charger import Charger
+from .serving import PROGRAM, environment, serving
+
+REFUSED_SECONDS = 30
+
+
+def refused(folder: Path, *flags: str) -> str:
+    """Start a server that must not start; gives its one line."""
+    before = contents(folder)
+    done = subprocess.run(
+        [*PROGRAM, "serve", "--host", "127.0.0.1", *flags],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=REFUSED_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, ""), done
+    assert done.stderr.startswith("levity-trio: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.endswith("\n")
+    assert contents(folder) == before
+    return done.stderr
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        line = refused(tmp_path, "--port", str(taken.getsockname()[1]))
+    assert "another with --host and --port" in line
+
+
+def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
+    assert "cannot listen on 192.0.2.1" in refused(tmp_path, "--host", "192.0.2.1", "--port", "0")
+
+
+def test_a_levity_database_of_the_same_name(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "levity.db")) as levity:
+        levity.execute("CREATE TABLE cp (id TEXT PRIMARY KEY, vendor TEXT, is_connected INTEGER DEFAULT 0)")
+        levity.execute("INSERT INTO cp VALUES ('CP-1', 'Grizzl-E', 1)")
+        levity.commit()
+    assert "belongs to another program" in refused(tmp_path, "--port", "0")
+
+
+def test_a_levity_database_in_use(tmp_path: Path) -> None:
+    """In WAL mode, with its owner still there."""
+    with closing(sqlite3.connect(tmp_path / "levity.db")) as levity:
+        levity.execute("PRAGMA journal_mode = WAL").fetchall()
+        levity.execute("CREATE TABLE cp (id TEXT PRIMARY KEY)")
+        levity.execute("INSERT INTO cp VALUES ('CP-1')")
+        levity.commit()
+        assert "belongs to another program" in refused(tmp_path, "--port", "0")
+        assert levity.execute("SELECT id FROM cp").fetchall() == [("CP-1",)]
+
+
+def test_a_newer_database(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "levity.db")) as newer:
+        newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        newer.execute("PRAGMA user_version = 999")
+        newer.execute("CREATE TABLE cp (id TEXT PRIMARY KEY)")
+        newer.commit()
+    assert "newer levity-trio" in refused(tmp_path, "--port", "0")
+
+
+def test_no_database_at_all(tmp_path: Path) -> None:
+    (tmp_path / "levity.db").write_text("Dear diary, today I charged the car. " * 100)
+    assert "name another file with --db" in refused(tmp_path, "--port", "0")
+
+
+@pytest.mark.parametrize("name", ["levity.db", "link.db"])
+def test_a_second_server_on_one_file(name: str, tmp_path: Path) -> None:
+    database = tmp_path / "levity.db"
+    (tmp_path / "link.db").symlink_to(database)
+    with serving(database) as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        assert "another levity-trio runs on" in refused(tmp_path, "--port", "0", "--db", name)
+        assert charger.start("TAG") > 0
+        assert server.query("SELECT count(*) FROM tx") == [(1,)]
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    assert "cannot use the database" in refused(tmp_path, "--port", "0", "--db", "/sys/levity.db")
+
+
+def test_a_refused_start_leaves_the_database_usable(tmp_path: Path) -> None:
+    """The port is taken the first time, and free the second."""
+    database = tmp_path / "levity.db"
+    with serving(database) as server:
+        other = tmp_path / "other"
+        other.mkdir()
+        refused(other, "--port", str(server.port))
+    with serving(database) as server, Charger(server.port, "CP-1") as charger:
+        assert charger.boot()["status"] == "Accepted"

@@ -1,0 +1,60 @@
+"""Two sockets of one charger: the newest wins, and what the older one leaves behind touches nothing of it."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .charger import Charger, meter_values, now
+from .serving import Serving, serving
+
+REPLACED = "replaced by a newer connection"
+
+
+@pytest.mark.parametrize("older_talks", [True, False])
+def test_the_newest_connection_wins(older_talks: bool, tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server, ExitStack() as stack:
+        older = stack.enter_context(Charger(server.port, "CP-1"))
+        if older_talks:
+            older.boot()
+        newer = stack.enter_context(Charger(server.port, "CP-1"))
+        closed = older.wait_closed()
+        assert (closed.code, closed.reason) == (1000, REPLACED)
+        newer.boot()
+        assert server.query("SELECT is_connected FROM cp") == [(1,)]
+        assert sessions(server) == [(1000, REPLACED)] * older_talks + [(None, None)]
+        newer.close()
+        server.wait_line("ChargerDisconnected", charger="CP-1")
+
+
+def test_a_transaction_moves_to_the_newer_connection(tmp_path: Path) -> None:
+    """Unsuspended, for its charger never was away; and what the older one said last is stored."""
+    with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as older:
+        older.boot()
+        transaction = older.start("TAG")
+        older.send("MeterValues", **meter_values(transaction, "1100"))
+        with Charger(server.port, "CP-1") as newer:
+            older.wait_closed()
+            newer.call("MeterValues", **meter_values(transaction, "1200", "2026-01-01T00:00:00Z"))
+            server.wait_line("ChargerDisconnected", charger="CP-1")
+            assert server.query("SELECT status, suspended_at FROM tx") == [("Active", None)]
+            assert server.query("SELECT is_connected, session_id FROM cp") == [(1, 2)]
+            newer.call("StopTransaction", transactionId=transaction, meterStop=1300, timestamp=now())
+            readings = server.query("SELECT session_id, tx_id FROM meter_val ORDER BY session_id")
+            assert (2, transaction) in readings
+            assert set(readings) <= {(1, transaction), (2, transaction)}
+        assert server.query("SELECT energy_delivered FROM tx") == [(300,)]
+
+
+def test_twenty_reconnects_at_once_leave_one(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server, ExitStack() as stack:
+        chargers = [stack.enter_context(Charger(server.port, "CP-1")) for _ in range(20)]
+        last = chargers.pop()
+        assert {charger.wait_closed().code for charger in chargers} == {1000}
+        last.boot()
+        assert server.query("SELECT is_connected, session_id FROM cp") == [(1, 1)]
+        assert sessions(server) == [(None, None)]
+
+
+def sessions(server: Serving) -> list[tuple[object, ...]]:
+    return server.query("SELECT close_code, close_reason FROM session ORDER BY id")

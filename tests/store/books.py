@@ -1,0 +1,193 @@
+"""A site's books: a database, a clock that stands until told to go, and chargers that write to it.
+
+What a charger sends goes the way of the handlers: its times are understood, its readings read, and one write commits.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+import orjson
+
+from levity_trio.charger import readings
+from levity_trio.charger.handlers.charging import stop_or_set_aside
+from levity_trio.charger.moments import STATUS_AHEAD, understand
+from levity_trio.clock import stamp
+from levity_trio.events import Fact
+from levity_trio.store.schema import migrate
+from levity_trio.store.transaction import Transaction, commit
+from levity_trio.store.writes import chargers, sessions, starts, stops
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.readings import Batch, store
+
+F = TypeVar("F", bound=Fact)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+MAX_CHARGERS = 100
+UNSET_CLOCK = "1970-01-01T00:00:00Z"
+
+
+def in_memory() -> sqlite3.Connection:
+    """A new database as the server makes it, but without a disk."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrate(connection)
+    return connection
+
+
+class Books:
+    """The database, the facts that were published, and the time that it is."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.now = NOON
+        self.facts: list[Fact] = []
+        self.server = self.run(sessions.start_run, "1.0", self.at, True)
+
+    @property
+    def at(self) -> str:
+        """Now, as the database spells it."""
+        return stamp(self.now)
+
+    def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+        """Commit one write."""
+        (result,) = commit(self.connection, [lambda db: write(db, *args)])
+        self.facts += result.facts
+        return cast(T, result.outcome.unwrap())
+
+    def wait(self, minutes: float) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
+        """The only row."""
+        (found,) = self.rows(sql, *parameters)
+        return found
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """The only value."""
+        (found,) = self.row(sql, *parameters)
+        return found
+
+    def count(self, table: str) -> int:
+        return int(self.value(f"SELECT count(*) FROM {table}"))
+
+    def told(self, kind: type[F]) -> list[F]:
+        """The published facts of one kind."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def close_by_system(self, transaction: int, meter_stop: int) -> None:
+        """What a plugin will do one day, with an orphan."""
+        self.connection.execute(
+            "UPDATE tx SET status = 'Completed', stopped_by = 'system', stop_time = ?, meter_stop = ?,"
+            " stop_reason = 'Reboot', energy_delivered = ? - meter_start, energy_method = 'register',"
+            " confidence = 'doubtful', review = 'closed by the system', suspended_at = NULL WHERE id = ?",
+            (self.at, meter_stop, meter_stop, transaction),
+        )
+
+
+class Station:
+    """One charger. Times are sent as its clock tells them: `behind` so many minutes, unless given as text."""
+
+    def __init__(self, books: Books, name: str = "CP-1", behind: float = 0) -> None:
+        self.books = books
+        self.name = name
+        self.behind = behind
+        self.messages = 0
+        self.connect()
+
+    def connect(self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS) -> sessions.Begun | None:
+        at = self.books.at
+        connection = sessions.Connection(self.name, self.books.server, address, "/ws", None, True, at, at)
+        begun = self.books.run(sessions.begin, connection, max_chargers)
+        if begun is not None:
+            self.session = begun.session
+        return begun
+
+    def lose(self, is_current: bool = True, reason: str = "gone") -> None:
+        ending = sessions.Ending(self.name, self.session, self.books.at, 1006, reason)
+        self.books.run(sessions.end, ending, is_current)
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.name, self.session, self.books.at)
+
+    def clock(self, minutes_ago: float = 0) -> str:
+        """What its clock tells, or told."""
+        told = self.books.now - timedelta(minutes=self.behind + minutes_ago)
+        return told.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
+        return self.books.run(write, self.origin, *args)
+
+    def message(self, action: str, **payload: object) -> Message:
+        self.messages += 1
+        return Message(action, orjson.dumps(payload).decode(), f'"{self.messages}"')
+
+    def start(self, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
+        return self.start_with_verdict(meter, connector, tag, at).transaction
+
+    def start_with_verdict(self, meter: int, connector: int, tag: str, at: str | None) -> starts.Started:
+        sent = self.clock() if at is None else at
+        message = self.message("StartTransaction", connectorId=connector, idTag=tag, meterStart=meter, timestamp=sent)
+        moment = understand(sent, self.books.now)
+        return self.write(starts.start, starts.Start(connector, tag, meter, moment, None, message))
+
+    def stop(
+        self,
+        transaction: int,
+        meter: int = 5000,
+        at: str | None = None,
+        tag: str | None = None,
+        reason: str = "Local",
+        data: Iterable[dict[str, Any]] = (),
+    ) -> str | None:
+        sent = self.clock() if at is None else at
+        data = list(data)
+        message = self.message(
+            "StopTransaction", transactionId=transaction, meterStop=meter, timestamp=sent, idTag=tag, reason=reason
+        )
+        moment = understand(sent, self.books.now)
+        stop = stops.Stop(transaction, tag, meter, moment, reason, message)
+        return self.write(stop_or_set_aside, stop, readings.read(data, self.books.now))
+
+    def tell(self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1) -> None:
+        """A MeterValues."""
+        found = readings.read(values, self.books.now)
+        self.write(store, Batch(connector, "MeterValues", found), transaction)
+
+    def register(self, wh: int, minutes_ago: float = 0) -> dict[str, Any]:
+        """A meterValue of the billed register."""
+        return meter_value(self.clock(minutes_ago), wh)
+
+    def status(
+        self, status: str, connector: int = 1, error: str = "NoError", at: str | None = "", vendor: str | None = None
+    ) -> None:
+        sent = self.clock() if at == "" else at
+        moment = understand(sent, self.books.now, STATUS_AHEAD)
+        self.write(chargers.status, chargers.Status(connector, status, error, None, None, vendor, moment))
+
+    def boot(self, **told: str) -> None:
+        known = {"vendor": "United Chargers", "model": "Grizzl-E"} | told
+        identification = chargers.Identification(**{name: known.get(name) for name in chargers.IDENTIFICATION})
+        self.write(chargers.boot, identification, self.message("BootNotification", **known), "Accepted", 60)
+
+    def bill(self, transaction: int) -> tuple[Any, ...]:
+        """Wh, method, confidence of a transaction."""
+        return self.books.row(
+            "SELECT energy_delivered, energy_method, confidence FROM tx WHERE id = ?", transaction
+        )
+
+    def review(self, transaction: int) -> str:
+        return str(self.books.value("SELECT coalesce(review, '') FROM tx WHERE id = ?", transaction))
+
+
+def meter_value(timestamp: str, *samples: int | str | dict[str, str]) -> dict[str, Any]:
+    """A meterValue; numbers are readings of the billed register in Wh."""
+    given = [sample if isinstance(sample, dict) else {"value": str(sample)} for sample in samples]
+    return {"timestamp": timestamp, "sampledValue": given}

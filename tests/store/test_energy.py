@@ -1,0 +1,188 @@
+"""energy.delivered: what is billed for honest meters, and for those that lie (rules.md, Energy; design §7)."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.clock import stamp
+from levity_trio.store.energy import FASTEST_W, JUMP_WH, Energy, Series, Span, delivered, is_jump
+from tests.store.books import NOON
+
+HOUR = 60
+Minutes = list[tuple[int, int]]
+
+
+def span(start: int | None, stop: int | None, minutes: float = HOUR) -> Span:
+    return Span(at(0), at(minutes), start, stop, max(0, minutes) * 60)
+
+
+def at(minutes: float) -> str:
+    return stamp(NOON + timedelta(minutes=minutes))
+
+
+def series(readings: Minutes) -> Series:
+    return [(at(minutes), wh) for minutes, wh in readings]
+
+
+def bill(start: int | None, stop: int | None, readings: Minutes, minutes: float = HOUR) -> Energy:
+    return delivered(span(start, stop, minutes), series(readings))
+
+
+HONEST: list[tuple[int, int, Minutes]] = [
+    (1000, 5000, []),
+    (1000, 5000, [(10, 1500), (20, 3000), (59, 4990)]),
+    (1000, 1000, [(10, 1000)]),
+    (0, 7000, [(1, 0), (30, 3500)]),
+    (1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]),  # the same reading told twice
+    (100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]),  # Grizzl-E: per session in the readings
+    (500, 7500, [(1, 0), (30, 3500), (59, 6990)]),  # the same, young: they overtake the register
+]
+
+
+@pytest.mark.parametrize(("start", "stop", "readings"), HONEST)
+def test_an_honest_meter_is_billed_by_stop_minus_start(start: int, stop: int, readings: Minutes) -> None:
+    assert bill(start, stop, readings) == Energy(stop - start, "register", "certain")
+
+
+LIARS = [
+    # The register fell below meterStart and stayed there: its steps count, across the reset.
+    pytest.param(100, 3000, [(10, 5000), (20, 0), (30, 1500)], 7900, "segments", id="reset, stop above start"),
+    pytest.param(5000, 2500, [(10, 6000), (20, 100), (30, 2000)], 3400, "segments", id="reset, stop below start"),
+    pytest.param(5000, 3000, [], 0, "segments", id="backwards without evidence"),
+    pytest.param(100_000, 3000, [(10, 1000), (50, 2900)], 2900, "session readings", id="stop per session"),
+    # One value that its neighbours contradict is none.
+    pytest.param(100, 400, [(10, 200), (20, 9000), (30, 300)], 300, "register", id="spike"),
+    pytest.param(100, 400, [(10, 200), (20, 9000), (25, 9000), (30, 300)], 300, "register", id="spike that stays"),
+    pytest.param(100, 400, [(10, 200), (20, 0), (21, 0), (30, 300)], 300, "register", id="read as zero"),
+    pytest.param(100, 250, [(10, 200), (20, 150)], 150, "register", id="a step back"),
+    pytest.param(100, 400, [(10, 9000), (20, 9100), (30, 9050), (40, 300)], 300, "segments", id="lies that differ"),
+    pytest.param(0, 15_100, [(10, 100), (20, 200), (21, 15_000)], 300, "segments", id="jump"),
+    # More than can be delivered in the time.
+    pytest.param(0, 1_005_100, [(10, 1_000_100), (50, 1_005_000)], 5000, "segments", id="meterStart 0"),
+    pytest.param(0, 1_005_100, [], 0, "segments", id="meterStart 0 without evidence"),
+    pytest.param(1_000_000, 1005, [(10, 1001), (50, 1004)], 1004, "session readings", id="kWh called Wh at the end"),
+    # A swapped meter reads less than meterStart, but counts no session.
+    pytest.param(1_000_000, 500_200, [(1, 500_000), (30, 500_100)], 200, "segments", id="swapped meter"),
+    pytest.param(None, 5000, [(10, 1000), (20, 3000)], 4000, "segments", id="no meterStart"),
+    pytest.param(1000, None, [(10, 1500), (20, 3000)], 2000, "segments", id="no meterStop"),
+    pytest.param(None, None, [], 0, "segments", id="nothing at all"),
+]
+
+
+@pytest.mark.parametrize(("start", "stop", "readings", "wh", "method"), LIARS)
+def test_a_meter_that_lies_is_billed_by_what_can_be_shown(
+    start: int | None, stop: int | None, readings: Minutes, wh: int, method: str
+) -> None:
+    told = bill(start, stop, readings)
+    assert (told.wh, told.method, told.confidence) == (wh, method, "doubtful")
+    assert told.review
+
+
+def test_readings_in_order_of_arrival_after_the_clock_was_set_back() -> None:
+    arrived = series([(125, 1100), (126, 1200), (7, 1300), (8, 1400)])
+    assert delivered(span(1000, 1500, 10), arrived) == Energy(500, "register", "certain")
+
+
+def test_readings_that_arrive_late_are_put_in_order_of_time() -> None:
+    arrived = series([(20, 3000), (30, 4000), (5, 1200), (10, 2000)])
+    assert delivered(span(1000, 5000), arrived) == Energy(4000, "register", "certain")
+
+
+def test_a_stop_earlier_than_its_start_is_billed_and_shown() -> None:
+    told = bill(1000, 5000, [], minutes=-30)
+    assert (told.wh, told.review) == (4000, "stop is earlier than start")
+
+
+def test_a_register_in_kwh_called_wh_is_shown() -> None:
+    told = delivered(span(1000, 1007), [], mean_power_w=7000.0)
+    assert (told.wh, told.confidence) == (7, "doubtful")
+    assert "kWh called Wh" in (told.review or "")
+
+
+def test_power_that_agrees_is_no_doubt() -> None:
+    assert delivered(span(1000, 8000), [], mean_power_w=7000.0).review is None
+
+
+def test_session_readings_above_stop_minus_start_are_shown() -> None:
+    told = bill(100_000, 101_000, [(10, 500), (50, 6900)])
+    assert (told.wh, told.confidence) == (1000, "doubtful")
+
+
+def test_readings_of_one_moment_are_bounded_by_the_whole_time() -> None:
+    """A charger without a clock, back from being offline: all that it tells has the time of receipt."""
+    readings = series([(0, 1000), (0, 31_000)])
+    whole = Span(at(0), at(0), 1000, 31_000, 3 * HOUR * 60)
+    assert delivered(whole, readings) == Energy(30_000, "register", "certain")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [(0, 0, False), (0, JUMP_WH, False), (0, JUMP_WH + 1, True), (5, 4, True)],
+)
+def test_jump(before: int, after: int, expected: bool) -> None:
+    assert is_jump(before, after) is expected
+
+
+# Hypothesis
+
+registers = st.integers(0, 3_000_000)
+readings_of_any_kind = st.lists(st.tuples(st.integers(-30, 200), registers), max_size=8)
+
+
+@st.composite
+def honest_meters(draw: st.DrawFn) -> tuple[int, Minutes, int]:
+    """meterStart, readings that rise as a charger can deliver, and the minutes that it took."""
+    steps = draw(st.lists(st.tuples(st.integers(1, 90), st.floats(0, 1)), min_size=1, max_size=12))
+    start, minute = draw(registers), 0
+    readings, wh = [], float(start)
+    for minutes, share in steps:
+        minute += minutes
+        wh += share * 22_000 * minutes / 60
+        readings.append((minute, int(wh)))
+    return start, readings, minute
+
+
+@given(st.none() | registers, st.none() | registers, readings_of_any_kind, st.floats(-60, 600), st.floats(0, 1e6))
+def test_never_negative_and_never_more_than_a_charger_can(
+    start: int | None, stop: int | None, readings: Minutes, minutes: float, power: float
+) -> None:
+    told = delivered(span(start, stop, minutes), series(readings), power)
+    assert 0 <= told.wh <= max(JUMP_WH, FASTEST_W * max(0, minutes) / 60)
+    assert (told.confidence == "certain") == (told.review is None)
+    if told.confidence == "certain":
+        assert start is not None
+        assert stop is not None
+        assert told.wh == stop - start
+
+
+@given(honest_meters(), st.randoms())
+def test_an_honest_meter_is_billed_exactly_whatever_the_order(
+    honest: tuple[int, Minutes, int], chance: Random
+) -> None:
+    start, readings, minutes = honest
+    shuffled = readings.copy()
+    chance.shuffle(shuffled)
+    told = delivered(span(start, readings[-1][1], minutes), series(shuffled))
+    assert told == Energy(readings[-1][1] - start, "register", "certain")
+
+
+@given(honest_meters())
+def test_readings_per_session_do_not_disturb(honest: tuple[int, Minutes, int]) -> None:
+    start, readings, minutes = honest
+    session = [(minute, wh - start) for minute, wh in readings]
+    told = delivered(span(start, readings[-1][1], minutes), series(session))
+    assert told == Energy(readings[-1][1] - start, "register", "certain")
+
+
+@given(honest_meters(), st.integers(0, 20), registers)
+def test_one_false_reading_invents_nothing(honest: tuple[int, Minutes, int], where: int, lie: int) -> None:
+    start, readings, minutes = honest
+    if len(readings) < 3:
+        return
+    index = 1 + where % (len(readings) - 2)
+    lying = [*readings[:index], (readings[index][0], lie), *readings[index + 1 :]]
+    told = delivered(span(start, readings[-1][1], minutes), series(lying))
+    assert told.wh == readings[-1][1] - start
