@@ -7,21 +7,21 @@ still means that the car charges. Some chargers break when called before their f
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 import orjson
 import trio
 
 from levity_trio.charger.websocket import ConnectionClosed
-from levity_trio.clock import stamp
+from levity_trio.clock import Clock, stamp
+from levity_trio.config import ServerConfig
+from levity_trio.store.writer import Writer
 from levity_trio.store.writes import commands
+from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, Late, Matched
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
-
-if TYPE_CHECKING:
-    from levity_trio.charger.session import Session
 
 QUEUED_CALLS: Final = 16
 FIRST_MESSAGE_SECONDS: Final = 10.0
@@ -55,11 +55,29 @@ class CallQueueFull(CallFailed):
 Answer = CallResult | CallError
 
 
+class Line(Protocol):
+    """What calls need of their session. `spoken` is set with the charger's first message."""
+
+    spoken: trio.Event
+
+    async def begin(self) -> Origin:
+        """Give the session its row, if it has none."""
+
+    def origin(self) -> Origin:
+        """Where a row comes from that is written now."""
+
+    async def send(self, text: str) -> None:
+        """Send one frame. Raises ConnectionClosed."""
+
+
 class Calls:
     """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, line: Line, config: ServerConfig, writer: Writer, clock: Clock) -> None:
+        self._line = line
+        self._config = config
+        self._writer = writer
+        self._clock = clock
         self._under_way = CallsUnderWay()
         self._commands: dict[str, int] = {}
         self._turn = trio.Lock()
@@ -78,13 +96,13 @@ class Calls:
         """
         if self._turn.statistics().tasks_waiting >= QUEUED_CALLS:
             raise CallQueueFull(f"{QUEUED_CALLS} calls wait already")
-        requested_at = stamp(self._session.central.clock())
+        requested_at = stamp(self._clock())
         payload = write_payload(request)
         async with self._turn:
             await self._wait_for_first_message()
             if self._is_closed:
                 raise ChargerGone
-            seconds = timeout_seconds or self._session.central.config.response_timeout_seconds
+            seconds = timeout_seconds or self._config.response_timeout_seconds
             return await self._exchange(type(request).__name__, payload, requested_at, seconds)
 
     def settle(self, answer: Answer) -> str | None:
@@ -98,21 +116,20 @@ class Calls:
             return "unexpected answer"
         if command := self._commands.pop(settled.call.message_id, None):
             row = _row(command, settled.call.action, answer, is_late=True)
-            session = self._session
-            session.central.writer.coalesce(("late", command), commands.settle, session.origin(), row)
+            self._writer.coalesce(("late", command), commands.settle, self._line.origin(), row)
         return "late answer"
 
     def close(self) -> None:
         """Fail the call in flight and all that wait: the session is over."""
         self._is_closed = True
         self._answered.set()
-        self._session.spoken.set()  # nobody waits for that any more
+        self._line.spoken.set()  # nobody waits for that any more
 
     async def _wait_for_first_message(self) -> None:
         """The call whose turn it is waits for all, so that the queue keeps its order and its bound."""
         with trio.move_on_after(FIRST_MESSAGE_SECONDS):
-            await self._session.spoken.wait()
-        self._session.spoken.set()  # or it was waited for long enough
+            await self._line.spoken.wait()
+        self._line.spoken.set()  # or it was waited for long enough
 
     async def _exchange(self, action: str, payload: dict[str, Any], requested_at: str, seconds: float) -> Any:
         message_id = self._under_way.begin(action)
@@ -130,16 +147,15 @@ class Calls:
         return await self._read(command, action, received)
 
     async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
-        session = self._session
-        origin = await session.begin()
+        origin = await self._line.begin()
         text = orjson.dumps(payload).decode()
         row = commands.Command(action, text, message_id, requested_at)
-        command = await session.central.writer.run(commands.send, origin, row)
+        command = await self._writer.run(commands.send, origin, row)
         self._commands[message_id] = command
         if len(self._commands) > 1 + LATE_REMEMBERED:  # whose late answer would not be known any more
             del self._commands[next(iter(self._commands))]
         with suppress(ConnectionClosed):  # then the session is about to end, and this call with it
-            await session.send(call_text(message_id, action, payload))
+            await self._line.send(call_text(message_id, action, payload))
         return command
 
     async def _fail(self, command: int, action: str, seconds: float) -> NoReturn:
@@ -153,12 +169,12 @@ class Calls:
         if isinstance(answer, CallError):
             raise CallRefused(answer.code, answer.description)
         try:
-            return read_result(action, answer.payload, strict=self._session.central.config.strict).message
+            return read_result(action, answer.payload, strict=self._config.strict).message
         except Refused as refused:
             raise CallRefused(refused.code, f"its answer cannot be read: {refused.description}") from refused
 
     async def _store(self, row: commands.Answer) -> None:
-        await self._session.central.writer.run(commands.settle, self._session.origin(), row)
+        await self._writer.run(commands.settle, self._line.origin(), row)
 
 
 def _row(command: int, action: str, answer: Answer, is_late: bool = False) -> commands.Answer:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import orjson
 
+from levity_trio.charger.central import Central
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.transaction import Transaction
@@ -22,9 +23,6 @@ from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import call_result, read_request, write_payload
 from levity_trio.wire.repair import Repair
-
-if TYPE_CHECKING:
-    from levity_trio.charger.session import Session
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -36,10 +34,12 @@ log = get_logger("ocpp")
 class Exchange:
     """A CALL that is being answered, and what its handler may use."""
 
-    session: Session
+    central: Central
     frame: Call
     received: datetime
     origin: Origin
+    tell_interval: Callable[[int], None]
+    """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
     repairs: tuple[Repair, ...] = ()
 
     @property
@@ -60,8 +60,8 @@ class Exchange:
         """
         repairs, self.repairs = self.repairs, ()
         if not repairs:
-            return await self.session.central.writer.run(write, self.origin, *args)
-        return await self.session.central.writer.run(_with_repairs, repairs, write, self.origin, args)
+            return await self.central.writer.run(write, self.origin, *args)
+        return await self.central.writer.run(_with_repairs, repairs, write, self.origin, args)
 
 
 def _with_repairs(
@@ -96,7 +96,7 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
 
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
-    action, strict = exchange.frame.action, exchange.session.central.config.strict
+    action, strict = exchange.frame.action, exchange.central.config.strict
     read = read_request(action, exchange.frame.payload, strict=strict)
     exchange.repairs = read.repairs
     result = await handlers[action](exchange, read.message)
@@ -110,7 +110,7 @@ def _nothing(db: Transaction, origin: Origin) -> None:
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:
-    frame, strict = exchange.frame, exchange.session.central.config.strict
+    frame, strict = exchange.frame, exchange.central.config.strict
     if isinstance(error, Refused):
         log.warning("refused", action=frame.action, code=error.code, reason=error.description)
         refusal = error

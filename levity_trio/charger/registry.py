@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
+from levity_trio.charger.calls import Calls
 from levity_trio.store.writes.sessions import REPLACED
 
-if TYPE_CHECKING:
-    from levity_trio.charger.session import Session
-
 NORMAL_CLOSURE = 1000
+
+
+class Speaker(Protocol):
+    """What the registry knows of a session: whose it is, how to call its charger, how to end it."""
+
+    charger: str
+    calls: Calls
+
+    def end(self, code: int, reason: str) -> None:
+        """End the session with a close code and a reason."""
 
 
 class Registry:
@@ -25,7 +33,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._scopes: set[trio.CancelScope] = set()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Speaker] = {}
         self._is_ending = False
 
     def __len__(self) -> int:
@@ -52,20 +60,20 @@ class Registry:
         for scope in self._scopes:
             scope.cancel()
 
-    def install(self, session: Session) -> None:
+    def install(self, session: Speaker) -> None:
         """Let this session speak for its charger; one that did before is ended."""
         before = self._sessions.get(session.charger)
         self._sessions[session.charger] = session
         if before is not None:
             before.end(NORMAL_CLOSURE, REPLACED)
 
-    def remove(self, session: Session) -> bool:
+    def remove(self, session: Speaker) -> bool:
         """Forget a session; True where it still spoke for its charger."""
         is_current = self._sessions.get(session.charger) is session
         if is_current:
             del self._sessions[session.charger]
         return is_current
 
-    def find(self, charger: str) -> Session | None:
+    def find(self, charger: str) -> Speaker | None:
         """The session that speaks for a charger, None while it is not connected."""
         return self._sessions.get(charger)

@@ -90,7 +90,7 @@ class Session:
         self.charger = peer.charger
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
         self.spoken = trio.Event()
-        self.calls = Calls(self)
+        self.calls = Calls(self, central.config, central.writer, central.clock)
         self._peer = peer
         self._stream = stream
         self._websocket = websocket
@@ -210,7 +210,10 @@ class Session:
         try:
             if self._row is None:
                 await self.begin()
-            text = await answer(Exchange(self, received.call, received.at, self.origin(received.at)), HANDLERS)
+            text = await answer(
+                Exchange(self.central, received.call, received.at, self.origin(received.at), self.tell_interval),
+                HANDLERS,
+            )
         except StoreUnavailable:
             self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
             return

@@ -164,7 +164,7 @@ def _possible_steps(span: Span, series: Series) -> list[tuple[int, int]]:
 
 def _most_between(span: Span, earlier: str, later: str) -> float:
     """Readings of one moment came in one message of a charger without a clock: only the whole span bounds them."""
-    return span.most_wh if earlier == later else most_wh(seconds_between(earlier, later))
+    return span.most_wh if earlier == later else min(span.most_wh, most_wh(seconds_between(earlier, later)))
 
 
 def _all_possible(span: Span, series: Series) -> bool:

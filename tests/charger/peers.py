@@ -4,7 +4,7 @@ import base64
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
-from levity_trio.charger.session import Session
+from levity_trio.charger.registry import Speaker
 
 PATH = "/ocpp/CP-1"
 KEY = base64.b64encode(b"sixteen bytes ok").decode()
@@ -61,11 +61,10 @@ class Charger:
 
     async def wait_closed(self) -> tuple[int, str | None]:
         """Read until the server closes; gives its code and reason."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 await self.websocket.get_message()
-        except ConnectionClosed as closed:
-            reason = closed.reason
+        reason = self.websocket.closed
         assert reason is not None
         return int(reason.code), reason.reason
 
@@ -207,7 +206,7 @@ def frame(data: bytes | str, opcode: int = TEXT, *, is_last: bool = True) -> byt
     return bytes([first]) + size + bytes(4) + payload
 
 
-def session_of(central: Central, charger: str = "CP-1") -> Session:
+def session_of(central: Central, charger: str = "CP-1") -> Speaker:
     """The session that speaks for a charger now."""
     session = central.registry.find(charger)
     assert session is not None

@@ -341,7 +341,7 @@ async def test_a_cancelled_caller_leaves_the_next_call_alone(central: Central, w
 async def test_a_handler_may_call_the_charger(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
     async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
         assert request.id_tag == "TAG-1"
-        cleared = await exchange.session.calls.call(call.ClearCache())
+        cleared = await session_of(exchange.central, exchange.charger).calls.call(call.ClearCache())
         return call_result.Authorize(id_tag_info={"status": cleared.status})
 
     monkeypatch.setitem(HANDLERS, "Authorize", authorize)

@@ -107,8 +107,16 @@ def test_no_clock_at_all_told_after_being_offline(station: Station) -> None:
     assert station.bill(transaction) == (30_000, "register", "certain")
 
 
-def test_decades_between_two_clocks_are_no_time_to_deliver(books: Books, station: Station) -> None:
-    transaction = station.start(0, at=UNSET_CLOCK)
+def test_a_car_that_stays_for_a_season(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.wait(90 * DAY)
+    station.stop(transaction, 61_000)
+    assert station.bill(transaction) == (60_000, "register", "certain")
+
+
+@pytest.mark.parametrize("sent", [UNSET_CLOCK, "2021-01-01T00:00:00Z"])
+def test_decades_between_two_clocks_are_no_time_to_deliver(books: Books, station: Station, sent: str) -> None:
+    transaction = station.start(0, at=sent)
     books.wait(1)
     station.stop(transaction, 900_000_000)
     assert station.bill(transaction)[0] == 0

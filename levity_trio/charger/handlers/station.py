@@ -26,18 +26,18 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
         meter_type=request.meter_type or None,
         meter_serial_number=request.meter_serial_number or None,
     )
-    interval = exchange.session.central.config.heartbeat_interval_seconds
+    interval = exchange.central.config.heartbeat_interval_seconds
     await exchange.write(chargers.boot, told, exchange.message, ACCEPTED, interval)
-    exchange.session.tell_interval(interval)
-    now = wire_time(exchange.session.central.clock())
+    exchange.tell_interval(interval)
+    now = wire_time(exchange.central.clock())
     return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
 
 
 async def heartbeat(exchange: Exchange, request: call.Heartbeat) -> call_result.Heartbeat:  # noqa: ARG001 - it is empty
     """§4.6: tell the time. That it was heard promises nothing, so nobody waits for the disk."""
     key, at = ("heartbeat", exchange.charger), exchange.origin.received_at
-    exchange.session.central.writer.coalesce(key, sessions.heartbeat, exchange.charger, at)
-    return call_result.Heartbeat(current_time=wire_time(exchange.session.central.clock()))
+    exchange.central.writer.coalesce(key, sessions.heartbeat, exchange.charger, at)
+    return call_result.Heartbeat(current_time=wire_time(exchange.central.clock()))
 
 
 async def status_notification(exchange: Exchange, request: call.StatusNotification) -> call_result.StatusNotification:

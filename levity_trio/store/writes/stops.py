@@ -16,8 +16,8 @@ from levity_trio.store.writes.unbilled import look_around
 
 FIRST_TRANSACTION_ID = 1
 HIGHEST_TRANSACTION_ID = 2**31 - 1
-LONGEST_SECONDS = 7 * 24 * 3600
-"""However long a car stays: nothing is delivered for longer, and a clock that was set on the way tells of decades."""
+LONGEST_SECONDS = 31 * 24 * 3600
+"""No transaction goes on for longer; where times tell so, a clock was set on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +160,10 @@ def _longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew
     A charger without a clock that was offline sends all in one second, with its own times hours apart.
     """
     received = seconds_between(created_at, origin.received_at)
-    spans = [received, seconds_between(start_time, moment.understood)]
+    told = [seconds_between(start_time, moment.understood)]
     if moment.skew_seconds is not None and start_skew is not None:
-        spans.append(received + moment.skew_seconds - start_skew)
-    return max(seconds for seconds in (0.0, *spans) if seconds <= LONGEST_SECONDS)
+        told.append(received + moment.skew_seconds - start_skew)
+    return max([0.0, min(received, LONGEST_SECONDS), *(seconds for seconds in told if seconds <= LONGEST_SECONDS)])
 
 
 def _register(wh: int | None) -> int | None:
