@@ -92,6 +92,7 @@ class Calls:
 
         Raises:
             CallRefused, CallTimedOut, ChargerGone, CallQueueFull: no answer that could be used.
+            StoreUnavailable: the command could not be stored, and was not sent, or its answer could not.
             ValueError: the request is not valid OCPP.
         """
         if self._turn.statistics().tasks_waiting >= QUEUED_CALLS:

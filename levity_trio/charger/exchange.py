@@ -53,15 +53,16 @@ class Exchange:
         return Message(self.frame.action, orjson.dumps(self.frame.payload).decode(), self.frame.raw_id)
 
     async def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
-        """Run a write of this charger's and wait for its commit; repairs are counted with the first one.
+        """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.
 
         Raises:
             StoreUnavailable: it could not be committed in time; the connection is going to be closed.
         """
-        repairs, self.repairs = self.repairs, ()
-        if not repairs:
+        if not self.repairs:
             return await self.central.writer.run(write, self.origin, *args)
-        return await self.central.writer.run(_with_repairs, repairs, write, self.origin, args)
+        result = await self.central.writer.run(_with_repairs, self.repairs, write, self.origin, args)
+        self.repairs = ()
+        return result
 
 
 def _with_repairs(

@@ -58,7 +58,7 @@ def _group(meter_value: Mapping[str, Any], received: datetime) -> list[Reading]:
             sent,
             sample.get("measurand", REGISTER),
             sample["value"],
-            sample.get("unit", "Wh"),
+            sample["unit"] if "unit" in sample else _default_unit(sample),
             sample.get("context", "Sample.Periodic"),
             sample.get("location", "Outlet"),
             sample.get("phase", ""),
@@ -92,6 +92,11 @@ def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | N
 def _is_billed(sample: Sample) -> bool:
     what = (sample.get("measurand", REGISTER), sample.get("location", "Outlet"), sample.get("format", "Raw"))
     return what == BILLED
+
+
+def _default_unit(sample: Sample) -> str:
+    """Wh for energy (§7.43); for all else nothing is said of the unit."""
+    return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
 
 
 def _wh(sample: Sample) -> int | None:

@@ -1,4 +1,4 @@
-"""One charger's session: one nursery, in it a reader, a worker and a watchdog.
+"""One charger's session: one nursery, in it a reader, a worker, a watchdog and pings.
 
     websocket → reader → inbox → worker → handler → writer, then the answer
                       ↘ answers to our own calls
@@ -10,7 +10,6 @@ When the peer leaves, the reader closes the inbox and the worker ends after what
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,9 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
-from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, parse_frame
+from levity_trio.wire.errors import Refused
+from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, error_text, parse_frame
+from levity_trio.wire.payloads import check_action
 
 INBOX_CALLS: Final = 64
 """An offline charger comes back with a burst. Full: the reader stops, and TCP pushes back."""
@@ -38,6 +39,7 @@ INBOX_SECONDS: Final = 30.0
 MALFORMED_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
+LOGGED_CHARACTERS: Final = 50
 
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
@@ -122,6 +124,7 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, send)
                 tasks.start_soon(self._watch)
+                tasks.start_soon(self._ping)
                 await self._work(receive)
                 tasks.cancel_scope.cancel()
         finally:
@@ -199,7 +202,7 @@ class Session:
 
     def _settle(self, frame: CallResult | CallError) -> None:
         if oddity := self.calls.settle(frame):
-            log.warning(oddity, message_id=frame.message_id)
+            log.warning(oddity, message_id=frame.message_id[:LOGGED_CHARACTERS])
 
     async def _work(self, inbox: trio.MemoryReceiveChannel[Received]) -> None:
         with suppress(trio.EndOfChannel):
@@ -209,6 +212,7 @@ class Session:
     async def _answer(self, received: Received) -> None:
         try:
             if self._row is None:
+                check_action(received.call.action)  # who never says anything valid leaves no row
                 await self.begin()
             text = await answer(
                 Exchange(self.central, received.call, received.at, self.origin(received.at), self.tell_interval),
@@ -219,6 +223,8 @@ class Session:
             return
         except ChargerGone:  # there was no room for it
             return
+        except Refused as refused:
+            text = error_text(received.call.raw_id, refused.code, refused.description)
         self.spoken.set()
         with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
             await self.send(text)
@@ -248,14 +254,14 @@ class Session:
         """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
             with trio.move_on_at(deadline) as self._watching:
-                await self._ping_for_ever()
+                await trio.sleep_forever()
         self.end(POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
 
-    async def _ping_for_ever(self) -> None:
-        """Keep the way through routers open. The next ping waits for the last one's pong: some cannot bear them."""
+    async def _ping(self) -> None:
+        """Keep the way through routers open. One that is not answered is the last, for some cannot bear them."""
         interval = self.central.config.websocket_ping_seconds
-        while True:
-            await trio.sleep(math.inf if interval is None else interval)
+        while interval is not None:
+            await trio.sleep(interval)
             with suppress(ConnectionClosed):
                 await self._websocket.ping()
 

@@ -59,6 +59,8 @@ class ChargerStream(trio.abc.Stream):
             if not data:
                 raise trio.BrokenResourceError("the peer left before its request was complete")
             received += data
+        if end > HEAD_BYTES:
+            raise HeadTooLarge
         self._ahead = received[end:]
         return received[:end]
 

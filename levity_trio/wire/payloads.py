@@ -91,15 +91,13 @@ def read_request(action: str, payload: object, *, strict: bool, accepted: frozen
     `accepted` are the actions of the sender's side; a charger reading ours gives SERVER_ACTIONS. Raises
     Refused with the code for the CALLERROR, and nothing else, whatever the payload is.
     """
-    if action not in accepted:
-        raise _not_accepted(action)
+    check_action(action, accepted)
     return _form(action, False).read(payload, strict)
 
 
 def read_result(action: str, payload: object, *, strict: bool, accepted: frozenset[str] = SERVER_ACTIONS) -> Read:
     """Read the payload of a CALLRESULT into a class of `ocpp.v16.call_result`; as `read_request`."""
-    if action not in accepted:
-        raise _not_accepted(action)
+    check_action(action, accepted)
     return _form(action, True).read(payload, strict)
 
 
@@ -122,10 +120,13 @@ def prepare() -> None:
         _form(action, True)
 
 
-def _not_accepted(action: str) -> Refused:
+def check_action(action: str, accepted: frozenset[str] = CHARGER_ACTIONS) -> None:
+    """Raises Refused for an action that is not one of `accepted`: NotSupported if it is known, else NotImplemented."""
+    if action in accepted:
+        return
     if action in _ACTIONS:
-        return Refused(ErrorCode.NOT_SUPPORTED, "this action goes the other way")
-    return Refused(ErrorCode.NOT_IMPLEMENTED, "this action is not known")
+        raise Refused(ErrorCode.NOT_SUPPORTED, "this action goes the other way")
+    raise Refused(ErrorCode.NOT_IMPLEMENTED, "this action is not known")
 
 
 class _Form:

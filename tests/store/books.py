@@ -166,9 +166,9 @@ class Station:
         return meter_value(self.clock(minutes_ago), wh)
 
     def status(
-        self, status: str, connector: int = 1, error: str = "NoError", at: str | None = "", vendor: str | None = None
+        self, status: str, connector: int = 1, error: str = "NoError", at: str | None = "now", vendor: str | None = None
     ) -> None:
-        sent = self.clock() if at == "" else at
+        sent = self.clock() if at == "now" else at
         moment = understand(sent, self.books.now, STATUS_AHEAD)
         self.write(chargers.status, chargers.Status(connector, status, error, None, None, vendor, moment))
 

@@ -1,0 +1,175 @@
+"""Our CALLs and their answers, what is set aside, repairs, notices; and whose session each row and fact came from."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
+from levity_trio.store.writes import authorization, commands, notices
+from levity_trio.store.writes.set_aside import count_repairs, set_aside
+from tests.store.books import Books, Station
+
+
+def send(station: Station, action: str = "GetConfiguration", **payload: object) -> int:
+    row = commands.Command(action, orjson.dumps(payload).decode(), "17", station.books.at)
+    station.books.wait(0.5)
+    return station.write(commands.send, row)
+
+
+def answer(station: Station, command: int, action: str, told: object, is_late: bool = False) -> None:
+    text = orjson.dumps(told).decode()
+    station.write(commands.settle, commands.Answer(command, action, "answered", is_late, text))
+
+
+def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station: Station) -> None:
+    command = send(station, "Reset", type="Soft")
+    assert books.row("SELECT state, action, payload, message_id, requested_at, sent_at FROM command") == (
+        *("sent", "Reset", '{"type":"Soft"}', "17", "2026-03-01T12:00:00.250Z", "2026-03-01T12:00:30.250Z"),
+    )
+    books.wait(0.5)
+    answer(station, command, "Reset", {"status": "Accepted"})
+    assert books.row("SELECT state, answer, answered_at, is_late, session_id FROM command") == (
+        *("answered", '{"status":"Accepted"}', "2026-03-01T12:01:00.250Z", 0, station.session),
+    )
+    assert books.told(CallFailed) == []
+
+
+def test_a_late_answer_is_written_to_its_command(books: Books, station: Station) -> None:
+    command = send(station, "RemoteStartTransaction", idTag="TAG")
+    station.write(commands.settle, commands.Answer(command, "RemoteStartTransaction", "timed out"))
+    books.wait(0.1)
+    answer(station, command, "RemoteStartTransaction", {"status": "Accepted"}, is_late=True)
+    assert books.row("SELECT state, is_late, answer FROM command") == ("answered", 1, '{"status":"Accepted"}')
+    assert [fact.state for fact in books.told(CallFailed)] == ["timed out"]
+
+
+def test_a_refusal_is_told_apart(books: Books, station: Station) -> None:
+    command = send(station, "Reset")
+    refused = commands.Answer(command, "Reset", "refused", False, None, "NotSupported", "no")
+    station.write(commands.settle, refused)
+    assert books.row("SELECT state, error_code, error_description FROM command") == ("refused", "NotSupported", "no")
+    assert [(fact.state, fact.error_code) for fact in books.told(CallFailed)] == [("refused", "NotSupported")]
+
+
+# Configuration
+
+
+def test_what_a_charger_reports_of_its_configuration(books: Books, station: Station) -> None:
+    entries = [
+        {"key": "HeartbeatInterval", "readonly": False, "value": "3600"},
+        {"key": "NumberOfConnectors", "readonly": True, "value": "1"},
+        {"key": "Blank", "readonly": True},
+    ]
+    answer(station, send(station), "GetConfiguration", {"configurationKey": entries})
+    assert books.rows("SELECT key, value, readonly FROM configuration ORDER BY id") == [
+        *(("HeartbeatInterval", "3600", 0), ("NumberOfConnectors", "1", 1), ("Blank", None, 1)),
+    ]
+    assert books.value("SELECT heartbeat_interval FROM cp") == 3600
+    begun = station.connect()
+    assert begun is not None
+    assert begun.heartbeat_interval == 3600
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *({}, {"configurationKey": None}, {"configurationKey": {}}, {"configurationKey": [None, 5, [], {}]}),
+        {"configurationKey": [{"key": None, "value": "x"}, {"key": {"a": 1}}]},
+        {"configurationKey": [{"key": "HeartbeatInterval", "value": value} for value in ("", "²", "-5", "9" * 30, "9" * 5000)]},
+        {"configurationKey": [{"key": "HeartbeatInterval", "value": value} for value in (None, {}, [1], 1.5, True, 0)]},
+    ],
+)
+def test_an_answer_of_any_kind_is_kept(books: Books, station: Station, told: dict[str, Any]) -> None:
+    answer(station, send(station), "GetConfiguration", told)
+    assert books.value("SELECT answer FROM command") == orjson.dumps(told).decode()
+    assert books.value("SELECT heartbeat_interval FROM cp") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status", "interval"),
+    [
+        ("HeartbeatInterval", "300", "Accepted", 300),
+        ("HeartbeatInterval", "300", "RebootRequired", 300),
+        ("HeartbeatInterval", "300", "Rejected", 60),
+        ("HeartbeatInterval", "300", "NotSupported", 60),
+        ("MeterValueSampleInterval", "300", "Accepted", 60),
+    ],
+)
+def test_the_interval_that_a_charger_was_told(
+    books: Books, station: Station, key: str, value: str, status: str, interval: int
+) -> None:
+    station.boot()
+    command = send(station, "ChangeConfiguration", key=key, value=value)
+    answer(station, command, "ChangeConfiguration", {"status": status})
+    assert books.value("SELECT heartbeat_interval FROM cp") == interval
+
+
+# What could not be linked or handled
+
+
+def test_a_message_is_set_aside_once_and_counted(books: Books, station: Station) -> None:
+    for _ in range(3):
+        station.write(set_aside, station.message("MeterValues", what=1), "a bug")
+        books.wait(1)
+    station.write(set_aside, station.message("MeterValues", what=2), "a bug")
+    assert books.rows("SELECT action, message_id, payload, reason, tx_id, count, received_at FROM set_aside ORDER BY id") == [
+        ("MeterValues", '"1"', '{"what":1}', "a bug", None, 3, "2026-03-01T12:00:00.250Z"),
+        ("MeterValues", '"4"', '{"what":2}', "a bug", None, 1, "2026-03-01T12:03:00.250Z"),
+    ]
+    assert len(books.told(MessageSetAside)) == 2
+
+
+def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station: Station) -> None:
+    station.write(count_repairs, [("A: too long", '"first"'), ("B: null", "null")])
+    books.wait(1)
+    station.write(count_repairs, [("A: too long", '"second"')])
+    station.boot(firmware_version="3.10")
+    station.write(count_repairs, [("A: too long", '"third"')])
+    assert books.rows("SELECT cp_id, firmware, kind, count, first_at, last_at, sample FROM repair ORDER BY firmware, kind") == [
+        ("CP-1", "", "A: too long", 2, "2026-03-01T12:00:00.250Z", "2026-03-01T12:01:00.250Z", '"first"'),
+        ("CP-1", "", "B: null", 1, "2026-03-01T12:00:00.250Z", "2026-03-01T12:00:00.250Z", "null"),
+        ("CP-1", "3.10", "A: too long", 1, "2026-03-01T12:01:00.250Z", "2026-03-01T12:01:00.250Z", '"third"'),
+    ]
+
+
+def test_a_tag_that_is_shown_is_a_fact(books: Books, station: Station) -> None:
+    assert station.write(authorization.authorize, "TAG") == "Accepted"
+    (fact,) = books.told(TagPresented)
+    assert (fact.id_tag, fact.verdict) == ("TAG", "Accepted")
+
+
+def test_a_fact_is_stored_whole_with_the_session_it_came_from(books: Books, station: Station) -> None:
+    books.wait(1)
+    station.connect()
+    fact = DataTransferred(charger="CP-1", at=books.at, vendor_id="V", message_id=None, data="x")
+    station.write(notices.tell, fact)
+    assert books.rows("SELECT at, kind, cp_id, session_id FROM event ORDER BY id DESC LIMIT 1") == [
+        (books.at, "DataTransferred", "CP-1", station.session)
+    ]
+    stored = books.value("SELECT data FROM event ORDER BY id DESC LIMIT 1")
+    assert orjson.loads(stored) == orjson.loads(orjson.dumps(fact))
+
+
+def test_whatever_a_charger_causes_names_its_session(books: Books, station: Station) -> None:
+    """Two chargers under one name are told apart by it (rules.md, Connection)."""
+    station.boot(serial_number="S")
+    station.status("Faulted", error="OtherError")
+    station.status("Available")
+    transaction = station.start(1000)
+    station.tell(station.register(1100), transaction=transaction)
+    books.wait(1)
+    station.tell(station.register(99_000), transaction=transaction)
+    station.boot()
+    station.status("Charging")
+    station.stop(transaction, 2000)
+    station.stop(transaction, 2001)
+    station.stop(-1, 1)
+    answer(station, send(station), "GetConfiguration", {"configurationKey": [{"key": "a", "readonly": True}]})
+    station.write(commands.settle, commands.Answer(1, "Reset", "timed out"))
+    station.write(authorization.authorize, "TAG")
+    station.start(2500)
+    station.lose()
+    assert books.rows("SELECT kind FROM event WHERE session_id IS NULL") == [("ServerStarted",)]
+    for table in ("boot", "status", "cp_err", "tx", "tx_event", "meter_val", "set_aside", "configuration", "command"):
+        assert books.rows(f"SELECT DISTINCT session_id FROM {table}") == [(station.session,)], table

@@ -1,0 +1,156 @@
+"""Runs and sessions: who is connected, what a lost connection suspends, who shares an identity."""
+
+import pytest
+
+from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted, TransactionSuspended
+from levity_trio.store.writes import sessions
+from tests.store.books import Books, Station
+
+ONLINE = "SELECT is_connected, session_id FROM cp"
+
+
+def test_the_first_message_of_a_connection(books: Books, station: Station) -> None:
+    assert books.row("SELECT cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at FROM session") == (
+        *("CP-1", books.server, "10.0.0.1", "/ws", 1, books.at, None),
+    )
+    assert books.row(ONLINE) == (1, station.session)
+    books.wait(1)
+    station.connect()
+    assert [fact.is_new for fact in books.told(ChargerConnected)] == [True, False]
+    assert books.count("cp") == 1
+
+
+def test_no_room_for_another_charger(books: Books, station: Station) -> None:
+    station.name = "CP-2"
+    assert station.connect(max_chargers=1) is None
+    station.name = "CP-1"
+    assert station.connect(max_chargers=1) is not None
+    assert books.count("cp") == 1
+
+
+def test_the_interval_that_it_was_told_outlives_the_connection(station: Station) -> None:
+    assert station.connect() == sessions.Begun(2, None)
+    station.boot()
+    assert station.connect() == sessions.Begun(3, 60)
+
+
+def test_a_lost_connection_suspends(books: Books, station: Station) -> None:
+    transaction = station.start()
+    station.lose()
+    assert books.row(ONLINE) == (0, station.session)
+    assert books.row("SELECT ended_at, close_code, close_reason FROM session") == (books.at, 1006, "gone")
+    assert books.row("SELECT status, suspended_at, energy_delivered FROM tx") == ("Active", books.at, None)
+    assert [fact.reason for fact in books.told(TransactionSuspended)] == ["connection lost"]
+    (fact,) = books.told(ChargerDisconnected)
+    assert (fact.during_transaction, fact.replaced) == (True, False)
+    station.connect()
+    station.boot()  # the same outage: not suspended a second time
+    assert books.value("SELECT count(*) FROM tx_event WHERE kind = 'suspend' AND tx_id = ?", transaction) == 1
+
+
+def test_a_replaced_session_touches_nothing_of_its_successor(books: Books, station: Station) -> None:
+    station.start()
+    older = station.session
+    station.connect()
+    newer, station.session = station.session, older
+    for is_current in (False, True):  # even where the registry thought so a moment ago
+        station.lose(is_current, sessions.REPLACED)
+    assert books.row(ONLINE) == (1, newer)
+    assert books.value("SELECT suspended_at FROM tx") is None
+    assert books.value("SELECT ended_at FROM session WHERE id = ?", older) == books.at
+
+
+def test_a_connection_that_never_spoke_leaves_no_row_but_takes_the_charger_offline(
+    books: Books, station: Station
+) -> None:
+    station.start()
+    books.run(sessions.end, sessions.Ending("CP-1", None, books.at, 1006, "gone"), True)
+    assert books.row(ONLINE) == (0, station.session)
+    assert books.value("SELECT suspended_at FROM tx") == books.at
+    assert books.told(ChargerDisconnected) == []
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, is_clean: bool) -> None:
+    transaction = station.start()
+    books.wait(5)
+    if is_clean:
+        books.run(sessions.end_run, books.server, books.at)
+    books.wait(5)
+    books.run(sessions.start_run, "1.1", books.at, False)
+    assert books.rows("SELECT version, clock_trusted, clean FROM run ORDER BY id") == [("1.0", 1, is_clean), ("1.1", 0, 0)]
+    assert books.row(ONLINE)[0] == 0
+    assert books.row("SELECT ended_at, close_reason FROM session") == (books.at, "the server ended")
+    assert books.row("SELECT id, status, suspended_at FROM tx") == (transaction, "Active", books.at)
+    assert [fact.clean for fact in books.told(ServerStarted)] == [True, is_clean]
+    station.connect()
+    station.stop(transaction, 5000)
+    assert station.bill(transaction) == (4000, "register", "certain")
+
+
+def test_heartbeats_and_what_was_seen(books: Books) -> None:
+    Station(books)
+    books.wait(1)
+    books.run(sessions.heartbeat, "CP-1", books.at)
+    heard = books.at
+    books.wait(1)
+    books.run(sessions.seen, "CP-1", books.at)
+    assert books.row("SELECT last_heartbeat_at, last_seen_at FROM cp") == (heard, books.at)
+
+
+# One identity, two chargers
+
+
+def replace(books: Books, station: Station, address: str = "10.0.0.1") -> None:
+    """As it happens: the newer one speaks before the end of the older one is written."""
+    older = station.session
+    station.connect(address)
+    newer, station.session = station.session, older
+    station.lose(is_current=False, reason=sessions.REPLACED)
+    station.session = newer
+
+
+def test_three_replacements_in_ten_minutes_are_told_once(books: Books, station: Station) -> None:
+    for _ in range(2):
+        books.wait(1)
+        replace(books, station)
+    assert books.told(IdentityShared) == []
+    for _ in range(4):
+        books.wait(1)
+        replace(books, station)
+    assert [fact.evidence for fact in books.told(IdentityShared)] == ["3 connections replaced in 10 minutes"]
+    for _ in range(8):
+        books.wait(1)
+        replace(books, station)
+    assert len(books.told(IdentityShared)) == 2
+
+
+def test_replacements_that_are_far_apart_are_nothing(books: Books, station: Station) -> None:
+    for _ in range(8):
+        books.wait(6)
+        replace(books, station)
+    assert books.told(IdentityShared) == []
+
+
+def test_an_address_that_alternates_is_told(books: Books, station: Station) -> None:
+    for address in ("10.0.0.2", "10.0.0.1", "10.0.0.2"):
+        station.lose()
+        books.wait(1)
+        station.connect(address)
+    assert [fact.evidence for fact in books.told(IdentityShared)] == ["the address alternates"]
+
+
+def test_a_new_address_is_nothing(books: Books, station: Station) -> None:
+    for address in ("10.0.0.2", "10.0.0.2", "10.0.0.3"):
+        station.lose()
+        books.wait(1)
+        station.connect(address)
+    assert books.told(IdentityShared) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [("", False), ("A", False), ("AB", False), ("ABA", False), ("ABAB", True), ("ABCABC", True), ("AABB", False)],
+)
+def test_alternates(values: str, expected: bool) -> None:
+    assert sessions.alternates(values) is expected
