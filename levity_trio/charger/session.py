@@ -1,4 +1,4 @@
-"""One charger's session: one nursery, in it a reader, a worker, a watchdog and pings.
+"""One charger's session: one nursery, in it a reader, a worker and a watchdog.
 
     websocket → reader → inbox → worker → handler → writer, then the answer
                       ↘ answers to our own calls
@@ -10,6 +10,7 @@ When the peer leaves, the reader closes the inbox and the worker ends after what
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,7 +125,6 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, send)
                 tasks.start_soon(self._watch)
-                tasks.start_soon(self._ping)
                 await self._work(receive)
                 tasks.cancel_scope.cancel()
         finally:
@@ -170,18 +170,20 @@ class Session:
 
     async def _read(self, inbox: trio.MemorySendChannel[Received]) -> None:
         with inbox, suppress(ConnectionClosed):
-            while True:
-                text = await self._websocket.get_message()
-                self._stream.message_completed()
-                frames_log.debug("frame", dir="recv", msg=text)
-                frame = parse_frame(text)
-                if isinstance(frame, Call):
-                    self._malformed = 0
-                    await self._put(inbox, Received(frame, self.central.clock()))
-                elif isinstance(frame, Malformed):
-                    await self._refuse(frame)
-                else:
-                    self._settle(frame)
+            while True:  # nothing of a message is held while waiting for the next
+                await self._take(inbox, await self._websocket.get_message())
+
+    async def _take(self, inbox: trio.MemorySendChannel[Received], text: str | bytes) -> None:
+        self._stream.message_completed()
+        frames_log.debug("frame", dir="recv", msg=text)
+        frame = parse_frame(text)
+        if isinstance(frame, Call):
+            self._malformed = 0
+            await self._put(inbox, Received(frame, self.central.clock()))
+        elif isinstance(frame, Malformed):
+            await self._refuse(frame)
+        else:
+            self._settle(frame)
 
     async def _put(self, inbox: trio.MemorySendChannel[Received], received: Received) -> None:
         try:
@@ -254,14 +256,17 @@ class Session:
         """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
             with trio.move_on_at(deadline) as self._watching:
-                await trio.sleep_forever()
+                await self._ping_now_and_then()
         self.end(POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
 
-    async def _ping(self) -> None:
-        """Keep the way through routers open. One that is not answered is the last, for some cannot bear them."""
+    async def _ping_now_and_then(self) -> None:
+        """Keep the way through routers open between frames that are far apart.
+
+        The next ping waits for the pong of the last, for the watchdog's patience at most: some cannot bear them.
+        """
         interval = self.central.config.websocket_ping_seconds
-        while interval is not None:
-            await trio.sleep(interval)
+        while True:
+            await trio.sleep(math.inf if interval is None else interval)
             with suppress(ConnectionClosed):
                 await self._websocket.ping()
 
