@@ -73,6 +73,11 @@ class Line(Protocol):
 class Calls:
     """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
 
+    __slots__ = (
+        *("_answer", "_answered", "_clock", "_commands", "_config", "_is_closed", "_line", "_turn", "_under_way"),
+        "_writer",
+    )
+
     def __init__(self, line: Line, config: ServerConfig, writer: Writer, clock: Clock) -> None:
         self._line = line
         self._config = config

@@ -81,6 +81,11 @@ class Peer:
 class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
+    __slots__ = (
+        *("_beginning", "_closing", "_malformed", "_peer", "_row", "_scope", "_stream", "_watching", "_websocket"),
+        *("calls", "central", "charger", "heartbeat_interval", "spoken"),
+    )
+
     def __init__(
         self,
         central: Central,

@@ -28,6 +28,11 @@ class HeadTooLarge(Exception):
 class ChargerStream(trio.abc.Stream):
     """One charger's connection; `last_received` is the monotonic time of its last byte."""
 
+    __slots__ = (
+        *("_ahead", "_max_unframed_bytes", "_transport", "_unframed_bytes"),
+        *("last_received", "on_overflow", "send_seconds"),
+    )
+
     def __init__(self, transport: trio.abc.Stream, max_unframed_bytes: int) -> None:
         self._transport = transport
         self._ahead = b""
@@ -35,7 +40,7 @@ class ChargerStream(trio.abc.Stream):
         self._unframed_bytes = 0
         self.send_seconds = SEND_SECONDS
         self.last_received = trio.current_time()
-        self.on_overflow: Callable[[], None] = lambda: None
+        self.on_overflow: Callable[[], None] = _ignore
 
     @property
     def remote_address(self) -> str:
@@ -138,6 +143,10 @@ class ChargerStream(trio.abc.Stream):
     async def aclose(self) -> None:
         """Close the connection."""
         await self._transport.aclose()
+
+
+def _ignore() -> None:
+    """Nobody has asked to be told yet."""
 
 
 def _head_end(received: bytes) -> int | None:

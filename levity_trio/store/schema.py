@@ -17,6 +17,7 @@ from levity_trio.config import EnvironmentProblem
 APPLICATION_ID = 0x4C565433  # "LVT3"
 FIRST_TRANSACTION_ID = 1_000_000
 TRANSACTION_ID_BASES = 1_000_000_000
+SMALLEST_DATABASE_BYTES = 512
 
 PACKAGE = Path(__file__).resolve().parent.parent
 PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
@@ -39,10 +40,13 @@ def check_ownership(path: Path) -> None:
     Raises:
         NotOurs: a foreign file, a newer schema, or no SQLite database at all.
     """
-    if not path.exists() or path.stat().st_size == 0:
+    size = path.stat().st_size if path.exists() else 0
+    if size == 0:
         return
+    if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would take it for an empty one
+        raise NotOurs(f"{path} is no SQLite database; name another file with --db, it was not touched")
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(_look(path.resolve())) as connection:
             application_id, version = _marks(connection)
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
     except sqlite3.DatabaseError as error:
@@ -54,6 +58,12 @@ def check_ownership(path: Path) -> None:
             f"{path} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
             "install that version, or name another file with --db"
         )
+
+
+def _look(path: Path) -> sqlite3.Connection:
+    """A connection that leaves nothing beside the file: a WAL, and its index, would be made even for reading."""
+    has_wal = path.with_name(f"{path.name}-wal").exists()
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_wal else '&immutable=1'}", uri=True)
 
 
 def newest_version() -> int:

@@ -10,7 +10,6 @@ connection, where plain counting would have given the same id to another call.
 There is no clock here and no waiting: the session knows both.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
@@ -53,11 +52,13 @@ Settled = Matched | Late | Unexpected
 class CallsUnderWay:
     """The state of our calls on one connection."""
 
+    __slots__ = ("_begun", "_current", "_late", "_token")
+
     def __init__(self) -> None:
         self._token = token_hex(4)
         self._begun = 0
         self._current: OpenCall | None = None
-        self._late: OrderedDict[str, OpenCall] = OrderedDict()
+        self._late: dict[str, OpenCall] = {}
 
     def __repr__(self) -> str:
         return f"<CallsUnderWay current={self._current} late={len(self._late)} begun={self._begun}>"
@@ -89,5 +90,5 @@ class CallsUnderWay:
         if call is not None:
             self._late[call.message_id] = call
             if len(self._late) > LATE_REMEMBERED:
-                self._late.popitem(last=False)
+                del self._late[next(iter(self._late))]
         return call

@@ -37,12 +37,12 @@ class Results:
     storms: dict[Kind, Storm] = field(default_factory=dict)
 
     def kib_per_connection(self, kind: Kind, number: int) -> float:
-        """Memory of each charger that row `number` has more than the row before (the first: than none)."""
+        """Memory of each waiting charger that row `number` has more than the row before (the first: than none)."""
         run = self.rows[number].runs[kind]
         if number == 0:
-            return (run.loaded_mib - run.idle_mib) * KIB_PER_MIB / run.chargers
+            return (run.waiting_mib - run.idle_mib) * KIB_PER_MIB / run.chargers
         before = self.rows[number - 1].runs[kind]
-        return (run.loaded_mib - before.loaded_mib) * KIB_PER_MIB / (run.chargers - before.chargers)
+        return (run.waiting_mib - before.waiting_mib) * KIB_PER_MIB / (run.chargers - before.chargers)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class Run:
     ramp_seconds: float
     """From the first connect until every charger has started its transaction."""
     idle_mib: float
+    waiting_mib: float
+    """With every charger connected, in a transaction, and silent."""
     loaded_mib: float
     mixed: Phase
     """One call in ten is a Heartbeat."""
@@ -103,6 +105,7 @@ def measure(
         ramp_seconds = time.perf_counter() - began
         if not load.waiting:
             raise BenchError(f"{kind}: no charger came as far as its transaction. {load.samples}")
+        waiting_mib = server.resident_mib()
         load.release()
         load.run(min(WARM_UP_SECONDS, seconds / 2))
         if steady:
@@ -114,7 +117,7 @@ def measure(
         conductor.stopping = True
         load.run(DRAIN_SECONDS, until=lambda: not load.unfinished)
     faults = _faults(load, conductor if kind == "serve" else None)
-    return Run(kind, chargers, ramp_seconds, idle_mib, loaded_mib, mixed, plain, faults)
+    return Run(kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, faults)
 
 
 def storm(kind: Kind, chargers: int, directory: Path) -> Storm:
@@ -153,6 +156,7 @@ def median_run(runs: list[Run]) -> Run:
         chargers=runs[0].chargers,
         ramp_seconds=statistics.median(run.ramp_seconds for run in runs),
         idle_mib=statistics.median(run.idle_mib for run in runs),
+        waiting_mib=statistics.median(run.waiting_mib for run in runs),
         loaded_mib=statistics.median(run.loaded_mib for run in runs),
         mixed=median_phase([run.mixed for run in runs]),
         plain=median_phase([run.plain for run in runs]),

@@ -17,10 +17,9 @@ from typing import Any, Self
 from tests.benchmarks.websocket import CLOSE, PING, PONG, TEXT, UPGRADED, client_frame, take_frame, upgrade_request
 
 ANSWER_SECONDS = 30.0
-DEAF_CALLS = 200
-DEAF_SECONDS = 1.0
-DEAF_ID = "x" * 60_000
+DEAF_CALLS, DEAF_ID = 200, "x" * 60_000
 """So many answers with such ids are more than the buffers of a connection hold."""
+DEAF_SECONDS = 1.0
 _HEAD_END = b"\r\n\r\n"
 _CALL_RESULT = 3
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -211,6 +211,8 @@ def _missing_of(account: Account, connection: sqlite3.Connection) -> list[str]:
     lost = [f"{account.identity}: {start}" for start in account.starts if start not in set(started)]
     lost += [f"{account.identity}: {stop}" for stop in account.stops if stop not in stopped]
     lost += [f"{account.identity}: {reading}" for reading in set(account.readings) - set(readings)]
-    lost += [f"{account.identity}: {len(readings)} readings are not all different"] * (len(readings) > len(set(readings)))
-    lost += [f"{account.identity}: a start opened two"] * (len(started) > len({row[:2] for row in started}))
+    if len(readings) > len(set(readings)):
+        lost.append(f"{account.identity}: a repeated reading made a second row")
+    if len(started) > len({row[:2] for row in started}):
+        lost.append(f"{account.identity}: a repeated start opened a second transaction")
     return lost + account.contradictions

@@ -16,19 +16,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from levity_trio.config import ServerConfig
 from tests.benchmarks.websocket import CLOSE, PING, TEXT, client_frame, take_frame
 
 from .charger import Charger, Closed, NoWebSocket
 from .serving import ROOT, environment
 
-LARGEST_BYTES = 1_048_576 - 1024
+LARGEST_BYTES = ServerConfig().max_message_bytes
 CHUNK = 64
+"""Small frames go out so many at a time."""
+READ_BYTES = 65536
+POLL_SECONDS = 0.1
+AGAIN_SECONDS = 0.05
 _CONTINUATION_BEGUN, _CONTINUATION = bytes((0x01, 0x80)) + bytes(4), bytes((0x00, 0x80)) + bytes(4)
 
 
 def large_frame(size: int) -> bytes:
     """A Heartbeat of so many bytes, in one frame: valid but for what it carries along."""
-    text = b'[2,"1","Heartbeat",{"ballast":"' + b"x" * (size - 34) + b'"}]'
+    begin, end = b'[2,"1","Heartbeat",{"ballast":"', b'"}]'
+    text = begin + b"x" * (size - len(begin) - len(end)) + end
     return bytes((0x80 | TEXT, 0x80 | 127)) + len(text).to_bytes(8) + bytes(4) + text
 
 
@@ -63,33 +69,35 @@ def flood(port: int, kind: str, seconds: float) -> Flood:
                     charger.socket.sendall(_CONTINUATION_BEGUN)
                 done.codes.append(_pour(charger.socket, FLOODS[kind], deadline, done))
         except (Closed, NoWebSocket, OSError):
-            time.sleep(0.05)
+            time.sleep(AGAIN_SECONDS)
     return done
 
 
 def _pour(connected: socket.socket, data: bytes, deadline: float, done: Flood) -> int | None:
+    """Send it again and again until the time is up or the server ends it; gives the close code, if one came."""
     connected.setblocking(False)
     rest, received = memoryview(data), b""
     while time.monotonic() < deadline:
-        readable, writable, _ = select.select([connected], [connected], [], 0.1)
+        readable, writable, _ = select.select([connected], [connected], [], POLL_SECONDS)
         try:
-            if writable:
-                sent = connected.send(rest)
-                done.sent_bytes += sent
-                rest = rest[sent:] or memoryview(data)
             if readable:
-                if not (more := connected.recv(65536)):
-                    return None
-                received += more
-        except BlockingIOError:
-            continue
+                received += _received(connected)
+            sent = connected.send(rest) if writable else 0
         except ConnectionError:
             return None
+        done.sent_bytes += sent
+        rest = rest[sent:] or memoryview(data)
         while taken := take_frame(received):
             frame, received = taken
             if frame.opcode == CLOSE:
                 return int.from_bytes(frame.payload[:2])
     return None
+
+
+def _received(connected: socket.socket) -> bytes:
+    if not (data := connected.recv(READ_BYTES)):
+        raise ConnectionResetError
+    return data
 
 
 @contextmanager

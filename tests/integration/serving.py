@@ -127,8 +127,9 @@ def serving(
 
     Its working directory is that of the database. `program` is what is started before `serve`.
     """
+    settings = ("--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json")
     process = subprocess.Popen(
-        [*program, "serve", "--host", "127.0.0.1", "--port", "0", "--db", str(database), "--log-format", "json", *flags],
+        [*program, "serve", *settings, *flags],
         cwd=database.parent,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -78,7 +78,8 @@ def watch(story: Story, server: Serving, *chargers: Charger) -> None:
         Charger(server.port, "CP-3").socket.close()
     except NoWebSocket as refused:
         story.refused = refused
-    story.rows_meanwhile = server.query("SELECT cp_id, id_tag, status FROM tx UNION ALL SELECT cp_id, 1, 1 FROM meter_val")
+    rows = "SELECT cp_id, id_tag, status FROM tx UNION ALL SELECT cp_id, value, tx_id FROM meter_val"
+    story.rows_meanwhile = server.query(rows)
     story.alive = server.process.poll() is None
 
 

@@ -2,11 +2,9 @@
 
 import random
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +22,8 @@ GENEROUS_MILLISECONDS = 1000.0
 FLEETS = count(1)
 GARBAGE = (
     *(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SSH-2.0-scanner\r\n", b"GET / HTTP/1.0\r\n\r\n"),
-    *(b"\x00" * 300, b"\xff\xfb\x01\r\n\r\n", b"GET /ocpp/\xff HTTP/1.1\r\nHost: \xe9\r\n\r\n", b"*1\r\n$4\r\nPING\r\n"),
+    *(b"\x00" * 300, b"\xff\xfb\x01\r\n\r\n", b"*1\r\n$4\r\nPING\r\n"),
+    *(b"GET /ocpp/\xff HTTP/1.1\r\nHost: \xe9\r\n\r\n", b"POST /ocpp/CP-1 HTTP/1.1\r\nContent-Length: 5\r\n\r\n"),
 )
 
 
@@ -68,8 +67,17 @@ def test_nobody_rude(others: Fleet) -> None:
 def test_a_port_scanner(server: Serving, others: Fleet) -> None:
     for number in range(50):
         scanner = socket.create_connection(("127.0.0.1", server.port))
-        scanner.sendall(random.randbytes(random.randint(1, 2000)) if number % 2 else GARBAGE[number // 2 % len(GARBAGE)])
+        noise = random.randbytes(random.randint(1, 2000))
+        scanner.sendall(noise if number % 2 else GARBAGE[number // 2 % len(GARBAGE)])
         reset(scanner)
+        others.run(0.01)
+
+
+def test_a_peer_that_is_gone_before_its_answer(server: Serving, others: Fleet) -> None:
+    for number in range(50):
+        connected = socket.create_connection(("127.0.0.1", server.port))
+        connected.sendall(upgrade_request(f"/ocpp/GONE-{number}", server.port))
+        reset(connected)
         others.run(0.01)
 
 
@@ -102,7 +110,7 @@ def test_one_that_never_reads(server: Serving, others: Fleet) -> None:
         measure(others, "one that never reads", 30, lambda: bool(server.find("ChargerDisconnected", "DEAF")))
 
 
-@pytest.mark.parametrize("declared", [LARGEST_BYTES + 2048, 20_000_000])
+@pytest.mark.parametrize("declared", [LARGEST_BYTES + 1, 20_000_000])
 def test_a_frame_that_is_too_large(declared: int, server: Serving) -> None:
     with Charger(server.port, f"LARGE-{declared}") as charger:
         charger.boot()
@@ -111,6 +119,14 @@ def test_a_frame_that_is_too_large(declared: int, server: Serving) -> None:
         assert charger.wait_closed().code == 1009
     server.wait_line("ChargerDisconnected", charger=charger.identity)
     assert server.query("SELECT close_code FROM session WHERE cp_id = ?", charger.identity) == [(1009,)]
+
+
+def test_a_frame_of_the_largest_size(server: Serving) -> None:
+    with Charger(server.port, "LARGEST") as charger:
+        charger.boot()
+        for _ in range(5):
+            charger.socket.sendall(large_frame(LARGEST_BYTES))
+        assert [charger.receive()[:2] for _ in range(5)] == [[3, "1"]] * 5
 
 
 @pytest.mark.parametrize("kind", FLOODS)

@@ -159,9 +159,7 @@ def test_never_negative_and_never_more_than_a_charger_can(
 
 
 @given(honest_meters(), st.randoms())
-def test_an_honest_meter_is_billed_exactly_whatever_the_order(
-    honest: tuple[int, Minutes, int], chance: Random
-) -> None:
+def test_an_honest_meter_is_billed_exactly_whatever_the_order(honest: tuple[int, Minutes, int], chance: Random) -> None:
     start, readings, minutes = honest
     shuffled = readings.copy()
     chance.shuffle(shuffled)

@@ -31,13 +31,34 @@ def test_a_reading_is_kept_as_it_was_sent(books: Books, station: Station) -> Non
     transaction = station.start()
     books.wait(1)
     sample = {"value": "1.2345", "unit": "kWh", "context": "Sample.Clock", "location": "Outlet", "format": "Raw"}
-    station.tell(meter_value("2026-03-01T13:00:30.5+01:00", sample, VOLTAGE | {"phase": "L1-N"}), transaction=transaction)
-    common = (transaction, "CP-1", 1, station.session, books.at, "2026-03-01T12:00:30.500Z", "2026-03-01T13:00:30.5+01:00")
+    station.tell(
+        meter_value("2026-03-01T13:00:30.5+01:00", sample, VOLTAGE | {"phase": "L1-N"}), transaction=transaction
+    )
+    common = (
+        transaction,
+        "CP-1",
+        1,
+        station.session,
+        books.at,
+        "2026-03-01T12:00:30.500Z",
+        "2026-03-01T13:00:30.5+01:00",
+    )
     assert books.rows(
         "SELECT tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, measurand, value, unit,"
         " context, location, phase, format, source, wh FROM meter_val ORDER BY id"
     ) == [
-        (*common, "Energy.Active.Import.Register", "1.2345", "kWh", "Sample.Clock", "Outlet", "", "Raw", "MeterValues", 1235),
+        (
+            *common,
+            "Energy.Active.Import.Register",
+            "1.2345",
+            "kWh",
+            "Sample.Clock",
+            "Outlet",
+            "",
+            "Raw",
+            "MeterValues",
+            1235,
+        ),
         (*common, "Voltage", "230", "V", "Sample.Periodic", "Outlet", "L1-N", "Raw", "MeterValues", None),
     ]
 
@@ -75,9 +96,7 @@ def test_many_samples_of_one_moment(books: Books, station: Station) -> None:
 )
 @pytest.mark.parametrize("claimed", [True, False])
 @pytest.mark.parametrize("minutes", [0, 1, 600])
-def test_a_repeated_batch_adds_no_row(
-    books: Books, station: Station, sent: str, claimed: bool, minutes: float
-) -> None:
+def test_a_repeated_batch_adds_no_row(books: Books, station: Station, sent: str, claimed: bool, minutes: float) -> None:
     transaction = station.start()
     books.wait(0.5)
     batch = [meter_value(sent, 1100, VOLTAGE), meter_value(sent, 1200, VOLTAGE)]

@@ -40,16 +40,16 @@ class Conversation:
         self.station.books.wait(minutes)
         self.registers[connector] += wh
         sent = UNSET_CLOCK if self.clock == "unset" else self.station.clock()
+        answers = []
         for _ in range(self.times):
-            answer = self._send(message, connector, sent)
-            self.station.books.now += timedelta(milliseconds=700)
+            answers.append(self._send(message, connector, sent))
+            self.station.books.now += timedelta(seconds=1) / self.times
         if message == "start":
-            self.open[connector] = answer
-            self.ids.append(answer)
+            assert set(answers) == {answers[0]}
+            self.open[connector] = answers[0]
+            self.ids.append(answers[0])
         elif message.startswith("stop") and message != "stop again":
             self.open.pop(connector, None)
-        if self.times == 1:
-            self.station.books.now += timedelta(milliseconds=700)
 
     def _send(self, message: str, connector: int, sent: str) -> Any:
         station, register = self.station, self.registers[connector]
@@ -69,7 +69,8 @@ class Conversation:
                 return station.status("Charging" if register % 2 else "Available", connector, at=sent)
             case "boot":
                 return station.boot()
-        return station.lose(), station.connect()
+        station.lose()
+        return station.connect()
 
 
 def books_after(steps: list[tuple[str, int, int, int]], clock: str, times: int) -> tuple[Any, ...]:

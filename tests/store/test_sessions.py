@@ -2,7 +2,13 @@
 
 import pytest
 
-from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted, TransactionSuspended
+from levity_trio.events import (
+    ChargerConnected,
+    ChargerDisconnected,
+    IdentityShared,
+    ServerStarted,
+    TransactionSuspended,
+)
 from levity_trio.store.writes import sessions
 from tests.store.books import Books, Station
 
@@ -10,9 +16,9 @@ ONLINE = "SELECT is_connected, session_id FROM cp"
 
 
 def test_the_first_message_of_a_connection(books: Books, station: Station) -> None:
-    assert books.row("SELECT cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at FROM session") == (
-        *("CP-1", books.server, "10.0.0.1", "/ws", 1, books.at, None),
-    )
+    assert books.row(
+        "SELECT cp_id, run_id, remote_address, target, clock_trusted, connected_at, ended_at FROM session"
+    ) == (*("CP-1", books.server, "10.0.0.1", "/ws", 1, books.at, None),)
     assert books.row(ONLINE) == (1, station.session)
     books.wait(1)
     station.connect()
@@ -78,7 +84,10 @@ def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, 
         books.run(sessions.end_run, books.server, books.at)
     books.wait(5)
     books.run(sessions.start_run, "1.1", books.at, False)
-    assert books.rows("SELECT version, clock_trusted, clean FROM run ORDER BY id") == [("1.0", 1, is_clean), ("1.1", 0, 0)]
+    assert books.rows("SELECT version, clock_trusted, clean FROM run ORDER BY id") == [
+        ("1.0", 1, is_clean),
+        ("1.1", 0, 0),
+    ]
     assert books.row(ONLINE)[0] == 0
     assert books.row("SELECT ended_at, close_reason FROM session") == (books.at, "the server ended")
     assert books.row("SELECT id, status, suspended_at FROM tx") == (transaction, "Active", books.at)
@@ -101,10 +110,10 @@ def test_heartbeats_and_what_was_seen(books: Books) -> None:
 # One identity, two chargers
 
 
-def replace(books: Books, station: Station, address: str = "10.0.0.1") -> None:
+def replace(station: Station) -> None:
     """As it happens: the newer one speaks before the end of the older one is written."""
     older = station.session
-    station.connect(address)
+    station.connect()
     newer, station.session = station.session, older
     station.lose(is_current=False, reason=sessions.REPLACED)
     station.session = newer
@@ -113,22 +122,22 @@ def replace(books: Books, station: Station, address: str = "10.0.0.1") -> None:
 def test_three_replacements_in_ten_minutes_are_told_once(books: Books, station: Station) -> None:
     for _ in range(2):
         books.wait(1)
-        replace(books, station)
+        replace(station)
     assert books.told(IdentityShared) == []
     for _ in range(4):
         books.wait(1)
-        replace(books, station)
+        replace(station)
     assert [fact.evidence for fact in books.told(IdentityShared)] == ["3 connections replaced in 10 minutes"]
     for _ in range(8):
         books.wait(1)
-        replace(books, station)
+        replace(station)
     assert len(books.told(IdentityShared)) == 2
 
 
 def test_replacements_that_are_far_apart_are_nothing(books: Books, station: Station) -> None:
     for _ in range(8):
         books.wait(6)
-        replace(books, station)
+        replace(station)
     assert books.told(IdentityShared) == []
 
 

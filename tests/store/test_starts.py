@@ -14,8 +14,8 @@ DAY = 24 * HOUR
 def test_a_start_opens_a_transaction(books: Books, station: Station) -> None:
     transaction = station.start(1000, at="2026-03-01T12:30:00+02:00")
     assert books.row(
-        "SELECT id, cp_id, conn_id, id_tag, verdict, status, start_time, sent_start_time, meter_start, start_skew_seconds"
-        " FROM tx"
+        "SELECT id, cp_id, conn_id, id_tag, verdict, status, start_time, sent_start_time, meter_start,"
+        " start_skew_seconds FROM tx"
     ) == (
         *(transaction, "CP-1", 1, "TAG", "Accepted", "Active"),
         *("2026-03-01T10:30:00.000Z", "2026-03-01T12:30:00+02:00", 1000, -5400),
@@ -49,7 +49,8 @@ def test_a_believable_start_is_repeated_for_ever(books: Books, station: Station,
 
 
 @pytest.mark.parametrize(
-    ("connector", "tag", "meter", "minutes"), [(2, "TAG", 1000, 0), (1, "GAT", 1000, 0), (1, "TAG", 1001, 0), (1, "TAG", 1000, 1)]
+    ("connector", "tag", "meter", "minutes"),
+    [(2, "TAG", 1000, 0), (1, "GAT", 1000, 0), (1, "TAG", 1001, 0), (1, "TAG", 1000, 1)],
 )
 def test_another_start_is_another_transaction(
     station: Station, connector: int, tag: str, meter: int, minutes: int

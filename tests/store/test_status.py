@@ -1,4 +1,4 @@
-"""StatusNotification and BootNotification: what is kept, what is the present state, what is a fault (rules.md, Time)."""
+"""StatusNotification and BootNotification: what is kept, what is present, what is a fault (rules.md, Time)."""
 
 import pytest
 
@@ -108,9 +108,9 @@ def test_a_fault_is_opened_once_and_resolved(books: Books, station: Station) -> 
         station.status("Faulted", error="GroundFailure")
     books.wait(5)
     station.status("Available")
-    assert books.row("SELECT cp_id, conn_id, error_code, is_warning, timestamp, resolved_at, session_id FROM cp_err") == (
-        *("CP-1", 1, "GroundFailure", 0, "2026-03-01T12:00:00.000Z", "2026-03-01T12:05:00.000Z", station.session),
-    )
+    assert books.row(
+        "SELECT cp_id, conn_id, error_code, is_warning, timestamp, resolved_at, session_id FROM cp_err"
+    ) == (*("CP-1", 1, "GroundFailure", 0, "2026-03-01T12:00:00.000Z", "2026-03-01T12:05:00.000Z", station.session),)
     assert len(books.told(ErrorOpened)) == 1
     assert [fact.count for fact in books.told(ErrorsResolved)] == [1]
     station.status("Faulted", error="GroundFailure")
@@ -139,9 +139,13 @@ def test_a_boot_is_kept_whole_and_what_it_leaves_blank_stays(books: Books, stati
     station.boot(serial_number="S1", firmware_version="3.09", meter_type="M", meter_serial_number="M-7")
     books.wait(5)
     station.boot(firmware_version="3.10")
-    kept = "vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval"
-    assert books.row(f"SELECT {kept} FROM cp") == ("United Chargers", "Grizzl-E", "S1", "3.10", "M", "M-7", 60)
-    assert books.rows(f"SELECT {kept}, received_at, session_id, answer FROM boot ORDER BY id") == [
+    assert books.row(
+        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval FROM cp"
+    ) == ("United Chargers", "Grizzl-E", "S1", "3.10", "M", "M-7", 60)
+    assert books.rows(
+        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval,"
+        " received_at, session_id, answer FROM boot ORDER BY id"
+    ) == [
         ("United Chargers", "Grizzl-E", "S1", "3.09", "M", "M-7", 60, "2026-03-01T12:00:00.250Z", 1, "Accepted"),
         ("United Chargers", "Grizzl-E", None, "3.10", None, None, 60, "2026-03-01T12:05:00.250Z", 1, "Accepted"),
     ]

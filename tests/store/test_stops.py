@@ -46,7 +46,9 @@ def test_a_second_stop_with_the_same_values_changes_nothing(books: Books, statio
     assert books.row("SELECT count, last_received_at FROM tx_event WHERE kind = 'stop'") == (2, books.at)
 
 
-@pytest.mark.parametrize("other", [{"meter": 9000}, {"at": "2026-03-01T12:30:00Z"}, {"reason": "Reboot"}, {"tag": "GAT"}])
+@pytest.mark.parametrize(
+    "other", [{"meter": 9000}, {"at": "2026-03-01T12:30:00Z"}, {"reason": "Reboot"}, {"tag": "GAT"}]
+)
 def test_a_second_stop_with_other_values_is_kept_and_flagged(
     books: Books, station: Station, other: dict[str, str]
 ) -> None:
@@ -91,7 +93,7 @@ def test_a_clock_put_right_on_the_way_costs_nothing(books: Books, station: Stati
     assert station.bill(transaction) == (21_000, "register", "certain")
 
 
-def test_local_time_called_utc_told_after_being_offline(books: Books, station: Station) -> None:
+def test_local_time_called_utc_told_after_being_offline(station: Station) -> None:
     """All told in a second, two hours ahead of it: its own clock tells that there were 90 minutes to deliver it."""
     station.behind = -2 * HOUR
     data = [station.register(1000, 95), station.register(31_000, 5)]
@@ -232,9 +234,7 @@ def test_what_fits_no_transaction_is_set_aside_once(books: Books, station: Stati
         ({"tag": "GAT"}, "another tag"),
     ],
 )
-def test_a_stop_without_an_id_must_fit(
-    books: Books, station: Station, stop: dict[str, str], why: str
-) -> None:
+def test_a_stop_without_an_id_must_fit(books: Books, station: Station, stop: dict[str, str], why: str) -> None:
     transaction = station.start(1000)
     books.wait(HOUR)
     station.tell(station.register(2000), transaction=transaction)

@@ -1,0 +1,163 @@
+"""The long version of the integration tests: power cuts, a disk that refuses, floods; one database from begin to end.
+
+python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause; in the end
+everything that they were ever answered must be in the database. The exit status is 1 if anything is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.integration.fleet import Account, Fleet, accounts, answered, missing
+from tests.integration.flood import FLOODS, flooding
+from tests.integration.outages import locked
+from tests.integration.serving import Serving, serving
+
+from .process import Server
+from .report import table
+
+ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
+EARLIEST_SECONDS, LATEST_SECONDS = 0.02, 2.0
+RECOVERED = "the database takes writes again"
+RECOVERY_SECONDS = 30.0
+
+
+class Figure(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    value: str
+    wrong: bool = False
+
+
+class Soak:
+    """One run on one database; each part gives its figures."""
+
+    def __init__(self, folder: Path, chargers: int) -> None:
+        self.database = folder / "levity.db"
+        self.fleet = accounts(chargers, "SOAK")
+
+    def kill_rounds(self, rounds: int) -> Iterator[Figure]:
+        """kill -9 at a random moment, again and again."""
+        lost: set[str] = set()
+        starts = []
+        for number in range(1, rounds + 1):
+            with serving(self.database) as server, Fleet(server.port) as load:
+                load.join(self.fleet)
+                load.run(random.uniform(EARLIEST_SECONDS, LATEST_SECONDS))
+                server.kill()
+                load.run_out()
+            began = time.perf_counter()
+            with serving(self.database):
+                starts.append(time.perf_counter() - began)
+            lost |= set(missing(self.fleet, self.database))
+            say(f"kill -9 {number} of {rounds}: {answered(self.fleet)} answers, {len(lost)} missing")
+        yield Figure("kill -9: rounds", str(rounds))
+        yield Figure("kill -9: answers to messages of transactions", str(answered(self.fleet)))
+        yield Figure("kill -9: answered and missing", "; ".join(sorted(lost)[:5]) or "0", bool(lost))
+        if starts:
+            yield Figure("start after kill -9, longest", f"{max(starts):.2f} s")
+
+    def stall(self, seconds: float) -> Iterator[Figure]:
+        """The database is locked for so long, in the middle of everything."""
+        with serving(self.database, may_log_errors=True) as server:
+            with Fleet(server.port) as load:
+                load.join(self.fleet)
+                load.run(1)
+                with locked(self.database):
+                    load.run(0.2)  # what was committed before the lock is still being answered
+                    before = answered(self.fleet)
+                    load.run(seconds)
+                    meanwhile = answered(self.fleet) - before
+                released = time.perf_counter()
+                codes = sorted(set(load.endings.values()))
+            server.wait_line(RECOVERED, RECOVERY_SECONDS)
+            recovered = time.perf_counter() - released
+            yield from self._talk_again(server)
+        yield Figure(f"locked for {seconds:g} s: answers meanwhile", str(meanwhile), meanwhile > 0)
+        yield Figure("locked: connections ended by", ", ".join(codes) or "nothing")
+        yield Figure("locked: recovered after", f"{recovered:.2f} s")
+
+    def _talk_again(self, server: Serving) -> Iterator[Figure]:
+        with Fleet(server.port) as load:
+            load.join(self.fleet)
+            before = [account.answered for account in self.fleet]
+            assert load.run(RECOVERY_SECONDS, lambda: _all_went_on(self.fleet, before)), load.samples
+            faults = dict(load.faults)
+        yield Figure("locked: faults after it", str(faults or 0), bool(faults))
+
+    def floods(self, seconds: float) -> Iterator[Figure]:
+        """Each kind of flood for so long, and what the others had to wait."""
+        with serving(self.database) as server, Fleet(server.port) as load:
+            load.join(self.fleet)
+            looked_at = Server(server.process.pid, server.port)
+            before_mib = looked_at.resident_mib()
+            yield Figure("nobody rude", f"{load.measure(min(seconds, 10))}")
+            for kind in FLOODS:
+                with flooding(server.port, kind, seconds + 1) as flood:
+                    waits = load.measure(seconds)
+                say(f"flood of {kind}: {waits}")
+                sent = f"{flood.sent_bytes / 1e6 / seconds:.1f} MB/s, {flood.connections} connections"
+                yield Figure(f"flood of {kind}", f"{waits}; it sent {sent}")
+            yield Figure("memory before and after the floods", f"{before_mib:.0f}, {looked_at.resident_mib():.0f} MiB")
+            faults = dict(load.faults)
+            yield Figure("floods: faults of the others", str(faults or 0), bool(faults))
+
+    def end(self) -> Iterator[Figure]:
+        """A last stop, and the account."""
+        with serving(self.database) as server:
+            seconds = server.stop()
+        lost = missing(self.fleet, self.database)
+        size = self.database.stat().st_size / 2**20
+        yield Figure("clean stop", f"{seconds:.2f} s")
+        yield Figure("database", f"{size:.0f} MiB")
+        yield Figure("answers in all", str(answered(self.fleet)))
+        yield Figure("missing in the end", "; ".join(lost[:5]) or "0", bool(lost))
+
+
+def _all_went_on(fleet: list[Account], before: list[int]) -> bool:
+    return all(account.answered > count for account, count in zip(fleet, before, strict=True))
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Run what the command line says."""
+    arguments = _parser().parse_args()
+    seed = arguments.seed if arguments.seed is not None else random.randrange(10**6)
+    random.seed(seed)
+    with tempfile.TemporaryDirectory(prefix="levity-soak-", dir=arguments.directory) as directory:
+        soak = Soak(Path(directory), arguments.chargers)
+        figures = [Figure("chargers", str(arguments.chargers)), Figure("seed", str(seed))]
+        figures += soak.kill_rounds(arguments.rounds)
+        figures += soak.stall(arguments.stall_seconds) if arguments.stall_seconds else ()
+        figures += soak.floods(arguments.flood_seconds) if arguments.flood_seconds else ()
+        figures += soak.end()
+    rows = [[figure.what, figure.value, "WRONG" if figure.wrong else ""] for figure in figures]
+    print(table(("soak", "", ""), rows, left=3))
+    return int(any(figure.wrong for figure in figures))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.soak", description=__doc__)
+    add = parser.add_argument
+    add("--rounds", type=int, default=ROUNDS, help=f"kill -9 so often; {ROUNDS} unless told")
+    add("--chargers", type=int, default=CHARGERS, help=f"so many talk; {CHARGERS} unless told")
+    add("--stall-seconds", type=float, default=STALL_SECONDS, help="the database is locked so long; 0: not at all")
+    add("--flood-seconds", type=float, default=FLOOD_SECONDS, help="each kind of flood; 0: none")
+    add("--seed", type=int, help="for the moments of kill -9")
+    add("--directory", help="where the database goes; its disk counts (default: the system's temporary one)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Opening the file: one server on it, and readers beside it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.connection import InUse, open_database, open_reader
+from levity_trio.store.reads import Reader, beginning
+from levity_trio.store.writes import sessions
+from tests.store.books import Books, Station
+from tests.store.files import contents, make_ours
+
+
+def test_two_servers_on_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    (tmp_path / "link.db").symlink_to(path)
+    with open_database(path) as connection:
+        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+        for same in (path, tmp_path / "link.db", tmp_path / "." / "site.db"):
+            with pytest.raises(InUse, match=r"another levity-trio runs on .*--db"), open_database(same):
+                pytest.fail("it was opened twice")
+        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+    with open_database(path) as connection:
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (2,)
+
+
+def test_a_lock_file_left_behind_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "site.db.lock").touch()
+    with open_database(tmp_path / "site.db"):
+        pass
+
+
+def test_the_lock_of_a_file_that_is_refused_stays_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path, "PRAGMA application_id = 5;")
+    (tmp_path / "site.db.lock").touch()
+    with pytest.raises(EnvironmentProblem), open_database(path):
+        pytest.fail("it was opened")
+    assert (tmp_path / "site.db.lock").exists()
+
+
+@pytest.mark.parametrize("where", ["missing/site.db", "."])
+def test_what_cannot_be_written_is_a_problem_in_one_line(tmp_path: Path, where: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(EnvironmentProblem) as told, open_database(tmp_path / "folder" / where):
+        pytest.fail("it was opened")
+    assert "\n" not in str(told.value)
+    assert contents(tmp_path / "folder") == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_reader_reads_only(tmp_path: Path) -> None:
+    path = tmp_path / "a site?.db"
+    with open_database(path), closing(open_reader(path).conn) as connection:
+        assert connection.execute("SELECT count(*) FROM tx").fetchone() == (0,)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("DELETE FROM tx")
+
+
+async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    with open_database(path) as connection:
+        books = Books(connection)
+        station = Station(books)
+        station.stop(station.start(1000))
+        Station(books, "CP-2").start(5)
+        connection.execute("BEGIN IMMEDIATE")  # a writer at work is no hindrance
+        with trio.fail_after(5):
+            known = await Reader(path).run(beginning)
+        connection.execute("ROLLBACK")
+    assert known.chargers == {"CP-1", "CP-2"}
+    assert known.open_transactions == 1
+
+
+async def test_the_newest_row_tells_whether_our_clock_is_behind(tmp_path: Path) -> None:
+    """Readings are no events, and a charger is noted as seen only every few seconds."""
+    path = tmp_path / "site.db"
+    with open_database(path) as connection:
+        assert (await Reader(path).run(beginning)).newest is None
+        books = Books(connection)
+        station = Station(books)
+        transaction = station.start(1000)
+        books.wait(10)
+        station.tell(station.register(1100), transaction=transaction)
+        assert (await Reader(path).run(beginning)).newest == books.at
+        books.wait(10)
+        books.run(sessions.end_run, books.server, books.at)
+        assert (await Reader(path).run(beginning)).newest == books.at
+
+
+async def test_a_run_with_a_wrong_clock_is_not_believed_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    with open_database(path) as connection:
+        books = Books(connection)
+        books.run(sessions.end_run, books.server, "2038-01-19T03:14:07.000Z")
+        next_run = books.run(sessions.start_run, "1", books.at, True)
+        books.wait(1)
+        books.run(sessions.end_run, next_run, books.at)
+        assert (await Reader(path).run(beginning)).newest == books.at

@@ -1,0 +1,264 @@
+"""The schema: whose a file is, how it is made and moved on, and that all code and rules agree with it."""
+
+import ast
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from levity_trio.store import schema
+from levity_trio.store.connection import open_database
+from levity_trio.store.schema import APPLICATION_ID, NotOurs, check_ownership, migrate, newest_version, statements
+from levity_trio.store.writes.chargers import IDENTIFICATION
+from tests.house import PACKAGE
+from tests.store.books import in_memory
+from tests.store.files import LEVITY, contents, make, make_ours
+
+ROOT = Path(__file__).parents[2]
+FACTS = "tx_event boot status configuration repair set_aside session command log run event"
+PRESENT = "cp cp_conn tx meter_val cp_err"
+SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
+NO_TABLES = {"sqlite_schema", "sqlite_sequence"}
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> object:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {name for (name,) in found}
+
+
+# Making it
+
+
+def test_a_new_database(tmp_path: Path) -> None:
+    with open_database(tmp_path / "new.db") as connection:
+        assert pragma(connection, "application_id") == APPLICATION_ID
+        assert pragma(connection, "user_version") == newest_version() >= 1
+        assert pragma(connection, "auto_vacuum") == 2  # incremental
+        assert pragma(connection, "journal_mode") == "wal"
+        assert pragma(connection, "synchronous") == 2  # full
+        assert pragma(connection, "foreign_keys") == 1
+        assert pragma(connection, "busy_timeout") == 2000
+        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split())
+        assert {strict for name, strict in _table_list(connection) if name in tables(connection)} == {1}
+
+
+def _table_list(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    return [(row[1], row[5]) for row in connection.execute("PRAGMA table_list")]
+
+
+def test_creating_it_twice_is_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path, "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 1)")
+    with open_database(path) as connection:
+        before = connection.execute("SELECT * FROM sqlite_schema").fetchall()
+        migrate(connection)
+        assert connection.execute("SELECT * FROM sqlite_schema").fetchall() == before
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (1,)
+
+
+def test_transaction_ids_begin_at_random_above_a_million() -> None:
+    bases = set()
+    for _ in range(3):
+        with closing(in_memory()) as connection:
+            bases.add(connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone()[0])
+    assert len(bases) == 3
+    assert all(1_000_000 <= base < 2**31 - 10**9 for base in bases)
+
+
+def test_a_crash_before_the_first_migration_is_made_good(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    make(path, f"PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {APPLICATION_ID};")
+    with open_database(path) as connection:
+        assert pragma(connection, "user_version") == newest_version()
+
+
+# Moving it on
+
+
+@pytest.fixture
+def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place of a second migration, beside the real first."""
+    folder = tmp_path / "schema"
+    folder.mkdir()
+    for _, path in schema.migrations():
+        (folder / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(schema, "PLACES", (folder,))
+    return folder / "002_second.sql"
+
+
+def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path)
+    second.write_text("CREATE TABLE second (x INTEGER) STRICT; -- a comment\nINSERT INTO second VALUES (1)\n")
+    (second.parent / "010_third.sql").write_text("INSERT INTO second SELECT x + 1 FROM second;\n-- the end\n")
+    for _ in range(2):
+        with open_database(path) as connection:
+            assert connection.execute("SELECT x FROM second").fetchall() == [(1,), (2,)]
+            assert pragma(connection, "user_version") == 10
+
+
+def test_each_is_one_transaction(second: Path) -> None:
+    second.write_text("CREATE TABLE second (x INTEGER) STRICT;\n")
+    said: list[str] = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.set_trace_callback(said.append)
+        migrate(connection)
+    begins = [statement for statement in said if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))]
+    assert begins == ["BEGIN IMMEDIATE", "PRAGMA user_version = 1", "COMMIT"] + [
+        *("BEGIN IMMEDIATE", "PRAGMA user_version = 2", "COMMIT")
+    ]
+
+
+@pytest.mark.parametrize("broken", ["INSERT INTO nowhere VALUES (1);", "THIS IS NO SQL;", "SELECT 1; SELECT 2;"])
+def test_one_that_fails_half_way_leaves_the_version_before(tmp_path: Path, second: Path, broken: str) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path)
+    second.write_text(f"CREATE TABLE second (x INTEGER) STRICT;\nDELETE FROM sqlite_sequence;\n{broken}\n")
+    with pytest.raises(Exception, match=r".+"), open_database(path):
+        pytest.fail("it was opened")
+    with closing(sqlite3.connect(path)) as connection:
+        assert pragma(connection, "user_version") == 1
+        assert "second" not in tables(connection)
+        assert connection.execute("SELECT count(*) FROM sqlite_sequence").fetchone() == (1,)
+    second.unlink()
+    with open_database(path):
+        pass
+
+
+def test_statements() -> None:
+    script = "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');\n\nINSERT INTO a VALUES ('--');\nSELECT 1 -- no end"
+    assert [statement.strip() for statement in statements(script)] == [
+        *("-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');", "INSERT INTO a VALUES ('--');", "SELECT 1 -- no end"),
+    ]
+
+
+# Whose it is
+
+FOREIGN = {
+    "levity": LEVITY,
+    "levity, WAL": f"PRAGMA journal_mode = WAL; {LEVITY}",
+    "another application": "PRAGMA application_id = 5;",
+    "a version of somebody's": "PRAGMA user_version = 1;",
+}
+
+
+@pytest.mark.parametrize("script", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_database_is_refused_and_not_touched(tmp_path: Path, script: str) -> None:
+    path = tmp_path / "levity.db"
+    make(path, script)
+    before = contents(tmp_path)
+    with pytest.raises(NotOurs, match="belongs to another program; name another file with --db"), open_database(path):
+        pytest.fail("it was opened")
+    assert contents(tmp_path) == before
+
+
+def test_a_foreign_database_in_use_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "levity.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("CREATE TABLE cp (id TEXT)")
+        before = {name: data for name, data in contents(tmp_path).items() if not name.endswith("-shm")}
+        with pytest.raises(NotOurs, match="another program"), open_database(path):
+            pytest.fail("it was opened")
+        after = contents(tmp_path)
+        assert {name: data for name, data in after.items() if not name.endswith("-shm")} == before
+        connection.execute("INSERT INTO cp VALUES ('still works')")
+
+
+@pytest.mark.parametrize("text", [b"x", b"Dear diary,\n" * 500, b"SQLite format 3\0" + b"\xff" * 4096, b"\0" * 200])
+def test_no_database_at_all_is_refused_and_not_touched(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "diary.txt"
+    path.write_bytes(text)
+    with pytest.raises(NotOurs, match=r"(cannot be read as a|is no) SQLite database.*--db"), open_database(path):
+        pytest.fail("it was opened")
+    assert contents(tmp_path) == {"diary.txt": text}
+
+
+def test_a_newer_one_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    make_ours(path, f"PRAGMA user_version = {newest_version() + 1};")
+    before = contents(tmp_path)
+    with pytest.raises(NotOurs, match=r"newer levity-trio \(schema 2, this one knows 1\)"), open_database(path):
+        pytest.fail("it was opened")
+    assert contents(tmp_path) == before
+
+
+def test_an_empty_file_is_ours_to_take(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    with open_database(path) as connection:
+        assert pragma(connection, "auto_vacuum") == 2
+        assert tables(connection)
+
+
+def test_an_empty_database_is_ours_to_take(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    make(path, "CREATE TABLE a (x); DROP TABLE a;")
+    with open_database(path) as connection:
+        assert tables(connection)
+
+
+def test_looking_does_not_make_what_is_not_there(tmp_path: Path) -> None:
+    check_ownership(tmp_path / "nothing.db")
+    assert contents(tmp_path) == {}
+
+
+# Code, rules and schema agree
+
+
+def _sql_in_code() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / PACKAGE).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = re.sub(r"\bDO UPDATE\b|\bIS DISTINCT FROM\b", "", node.value)
+                for table in SQL.findall(text):
+                    found.setdefault(table, set()).add(path.name)
+    return found
+
+
+def test_every_table_in_the_code_is_in_the_schema() -> None:
+    with closing(in_memory()) as connection:
+        known = tables(connection) | NO_TABLES
+    named = {table: where for table, where in _sql_in_code().items() if table not in known}
+    assert not named
+    assert set(_sql_in_code()) >= {"tx", "tx_event", "meter_val", "event", "session", "set_aside"}
+
+
+def test_what_a_boot_tells_has_a_column_in_both_tables() -> None:
+    with closing(in_memory()) as connection:
+        for table in ("cp", "boot"):
+            columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            assert columns >= set(IDENTIFICATION)
+
+
+def test_whatever_a_charger_causes_has_a_time_and_a_session() -> None:
+    caused = {
+        "boot": "received_at",
+        "status": "received_at",
+        "tx_event": "received_at",
+        "meter_val": "received_at",
+        "set_aside": "received_at",
+        "tx": "created_at",
+        "cp_err": "created_at",
+        "configuration": "read_at",
+        "command": "answered_at",
+        "log": "at",
+        "event": "at",
+    }
+    with closing(in_memory()) as connection:
+        for table, at in caused.items():
+            columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            assert columns >= {"session_id", at}, table
+
+
+def test_strict_means_strict() -> None:
+    with closing(in_memory()) as connection, pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"):
+        connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026', 'perhaps')")

@@ -1,0 +1,148 @@
+"""The commit of a batch: one that fails is undone alone, what the disk refuses is undone whole."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from levity_trio.events import CertificateRequested, Fact
+from levity_trio.store.connection import open_database
+from levity_trio.store.faults import DatabaseFault, is_the_databases
+from levity_trio.store.transaction import Transaction, Write, commit
+
+LARGE = "x" * 100_000
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with open_database(tmp_path / "site.db") as connection:
+        yield connection
+
+
+def fact(name: str) -> Fact:
+    return CertificateRequested(charger=None, at="2026", csr=name)
+
+
+def keep(name: str) -> Write:
+    def write(db: Transaction) -> str:
+        db.tell(fact(name))
+        return name
+
+    return write
+
+
+def fail(error: Exception) -> Write:
+    def write(db: Transaction) -> None:
+        db.tell(fact("never"))
+        raise error
+
+    return write
+
+
+def repeat_a_key(db: Transaction) -> None:
+    for _ in range(2):
+        db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP', '', '')")
+
+
+def kept(connection: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT data ->> 'csr' FROM event ORDER BY id")]
+
+
+def limit_pages(connection: sqlite3.Connection, more: int) -> None:
+    """A full disk: no more than so many pages beyond those that there are."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + more}").fetchall()
+
+
+def test_answers_and_facts_in_order(connection: sqlite3.Connection) -> None:
+    results = commit(connection, [keep("a"), keep("b")])
+    assert [result.outcome.unwrap() for result in results] == ["a", "b"]
+    assert [list(result.facts) for result in results] == [[fact("a")], [fact("b")]]
+    assert kept(connection) == ["a", "b"]
+    assert not connection.in_transaction
+
+
+@pytest.mark.parametrize("failing", [fail(ValueError("a bug")), repeat_a_key, lambda db: db.execute("NO SQL")])
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_one_that_fails_is_undone_alone(connection: sqlite3.Connection, failing: Write, position: int) -> None:
+    writes = [keep("a"), keep("b")]
+    writes.insert(position, failing)
+    results = commit(connection, writes)
+    assert kept(connection) == ["a", "b"]
+    assert connection.execute("SELECT count(*) FROM cp").fetchone() == (0,)
+    assert list(results[position].facts) == []
+    with pytest.raises((ValueError, sqlite3.Error)):
+        results[position].outcome.unwrap()
+
+
+def test_all_fail(connection: sqlite3.Connection) -> None:
+    results = commit(connection, [repeat_a_key, repeat_a_key])
+    assert [type(result.outcome).__name__ for result in results] == ["Error", "Error"]
+
+
+def test_a_foreign_key_is_kept(connection: sqlite3.Connection) -> None:
+    insert = "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+    (result,) = commit(connection, [lambda db: db.execute(f"{insert} VALUES ('?', 1, '', '', 1, '')")])
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        result.outcome.unwrap()
+
+
+def test_a_full_disk_throws_the_batch_away(connection: sqlite3.Connection) -> None:
+    limit_pages(connection, more=2)
+    for failing in ([], [fail(ValueError("a bug"))]):
+        with pytest.raises(DatabaseFault, match="full"):
+            commit(connection, [keep("a"), *failing, keep(LARGE), keep("b")])
+        assert kept(connection) == []
+        assert not connection.in_transaction
+    limit_pages(connection, more=1000)
+    commit(connection, [keep("a"), keep(LARGE), keep("b")])
+    assert kept(connection) == ["a", LARGE, "b"]
+
+
+def test_a_write_that_hides_a_full_disk_is_found_out(connection: sqlite3.Connection) -> None:
+    def hide(db: Transaction) -> str:
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            keep(LARGE)(db)
+        return "all is well"
+
+    limit_pages(connection, more=2)
+    with pytest.raises(DatabaseFault):
+        commit(connection, [keep("a"), hide])
+    assert kept(connection) == []
+
+
+def test_a_lock_held_elsewhere(connection: sqlite3.Connection, tmp_path: Path) -> None:
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
+    other = sqlite3.connect(tmp_path / "site.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseFault, match="locked"):
+        commit(connection, [keep("a")])
+    other.close()
+    commit(connection, [keep("a")])
+    assert kept(connection) == ["a"]
+
+
+def test_what_a_transaction_gives(connection: sqlite3.Connection) -> None:
+    def look(db: Transaction) -> tuple[object, ...]:
+        insert = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
+        changed = db.execute(insert, ("A",))
+        first = db.insert("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '', 1) RETURNING id", ())
+        returned = db.row("UPDATE cp SET name = 'x' RETURNING id, name")
+        return changed, first, returned, db.row("SELECT 1 WHERE 0"), db.rows("SELECT id FROM cp")
+
+    (result,) = commit(connection, [look])
+    assert result.outcome.unwrap() == (1, 1, ("A", "x"), None, [("A",)])
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(sqlite3.SQLITE_FULL, True), (sqlite3.SQLITE_IOERR_FSYNC, True), (sqlite3.SQLITE_BUSY_SNAPSHOT, True)]
+    + [(sqlite3.SQLITE_CONSTRAINT_UNIQUE, False), (sqlite3.SQLITE_ERROR, False), (sqlite3.SQLITE_TOOBIG, False)],
+)
+def test_whose_fault_it_is(error: int, expected: bool) -> None:
+    failure = sqlite3.OperationalError("?")
+    failure.sqlite_errorcode = error
+    assert is_the_databases(failure) is expected
+    assert not is_the_databases(ValueError())
+    assert not is_the_databases(sqlite3.ProgrammingError("closed"))

@@ -1,0 +1,322 @@
+"""The writer with its real thread, on a real file and the real clock (design §5)."""
+
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from levity_trio.events import CertificateRequested, Fact
+from levity_trio.store import writer as writer_module
+from levity_trio.store.connection import open_database
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writer import Writer, WriterStatistics, open_writer
+
+SECONDS = 5.0  # far more than anything here takes
+LARGE = "x" * 200_000
+
+
+class Site:
+    """A database file, its writing connection, and the facts that were published."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+        self.published: list[str] = []
+
+    def publish(self, fact: Fact) -> None:
+        assert isinstance(fact, CertificateRequested)
+        self.published.append(fact.csr)
+
+    def stored(self) -> list[str]:
+        """What another process would find."""
+        other = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
+        names = [name for (name,) in other.execute("SELECT data ->> 'csr' FROM event ORDER BY id")]
+        other.close()
+        return names
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Somebody else writes."""
+        other = sqlite3.connect(self.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(writer_module, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "LONGEST_BACKOFF_SECONDS", 0.02)
+    with open_database(tmp_path / "site.db") as connection:
+        connection.execute("PRAGMA busy_timeout = 10").fetchall()
+        yield Site(tmp_path / "site.db", connection)
+
+
+@asynccontextmanager
+async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
+    with trio.fail_after(SECONDS):
+        async with open_writer(site.connection, site.publish, drain_seconds) as writer:
+            yield writer
+
+
+def keep(db: Transaction, name: str) -> str:
+    db.tell(CertificateRequested(charger=None, at="2026", csr=name))
+    return name
+
+
+def keep_and_fail(db: Transaction, name: str) -> None:
+    keep(db, name)
+    raise ValueError(name)
+
+
+def keep_after(db: Transaction, begun: threading.Event, go: threading.Event, name: str) -> str:
+    begun.set()
+    assert go.wait(SECONDS)
+    return keep(db, name)
+
+
+class Busy:
+    """A write that keeps the thread busy until told to go on."""
+
+    def __init__(self) -> None:
+        self._begun, self._go = threading.Event(), threading.Event()
+
+    async def begin(self, writer: Writer, nursery: trio.Nursery) -> None:
+        nursery.start_soon(writer.run, keep_after, self._begun, self._go, "busy")
+        await wait_until(self._begun.is_set)
+
+    def go_on(self) -> None:
+        self._go.set()
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Nothing tells when a thread has come so far."""
+    while not condition():  # noqa: ASYNC110
+        await trio.sleep(0.002)
+
+
+async def test_an_answer_comes_after_its_commit(site: Site) -> None:
+    async with writing(site) as writer:
+        assert await writer.run(keep, "a") == "a"
+        assert site.stored() == ["a"]
+        assert site.published == ["a"]
+
+
+async def test_what_waits_is_committed_together(site: Site) -> None:
+    busy = Busy()
+    async with writing(site) as writer:
+        async with trio.open_nursery() as nursery:
+            await busy.begin(writer, nursery)
+            for number in range(20):
+                nursery.start_soon(writer.run, keep, str(number))
+            await wait_until(lambda: writer.statistics().waiting == 20)
+            assert site.published == site.stored() == []
+            busy.go_on()
+        assert writer.statistics() == WriterStatistics(waiting=0, batches=2, writes=21, refused=0, is_failing=False)
+    assert set(site.stored()) == {"busy", *map(str, range(20))}
+
+
+async def test_one_that_fails_is_undone_alone(site: Site) -> None:
+    busy, failures = Busy(), []
+
+    async def ask_for_failure(writer: Writer) -> None:
+        try:
+            await writer.run(keep_and_fail, "never")
+        except ValueError as error:
+            failures.append(str(error))
+
+    async with writing(site) as writer:
+        async with trio.open_nursery() as nursery:
+            await busy.begin(writer, nursery)
+            nursery.start_soon(writer.run, keep, "a")
+            await wait_until(lambda: writer.statistics().waiting == 1)
+            nursery.start_soon(ask_for_failure, writer)
+            await wait_until(lambda: writer.statistics().waiting == 2)
+            nursery.start_soon(writer.run, keep, "b")
+            await wait_until(lambda: writer.statistics().waiting == 3)
+            busy.go_on()
+        assert writer.statistics().batches == 2
+    assert failures == ["never"]
+    assert site.published == site.stored() == ["busy", "a", "b"]
+
+
+async def test_facts_are_published_in_commit_order_before_their_asker_wakes(site: Site) -> None:
+    async def ask(writer: Writer, name: str) -> None:
+        await writer.run(keep, name)
+        site.published.append(f"{name} answered")
+
+    async with writing(site) as writer, trio.open_nursery() as nursery:
+        for number in range(30):
+            nursery.start_soon(ask, writer, str(number))
+    facts = [name for name in site.published if "answered" not in name]
+    assert facts == site.stored()
+    assert len(facts) == 30
+    for name in facts:
+        assert site.published.index(name) < site.published.index(f"{name} answered")
+
+
+async def test_a_write_is_executed_though_its_asker_is_gone(site: Site) -> None:
+    busy = Busy()
+    async with writing(site) as writer, trio.open_nursery() as nursery:
+        await busy.begin(writer, nursery)
+        with trio.move_on_after(0.02) as patience:
+            await writer.run(keep, "a")
+        assert patience.cancelled_caught
+        busy.go_on()
+    assert site.published == site.stored() == ["busy", "a"]
+
+
+async def test_what_was_handed_in_is_committed_while_all_is_being_cancelled(site: Site) -> None:
+    busy = Busy()
+    with trio.CancelScope() as everything:
+        async with writing(site) as writer, trio.open_nursery() as nursery:
+            await busy.begin(writer, nursery)
+            for number in range(20):
+                nursery.start_soon(writer.run, keep, str(number))
+            await wait_until(lambda: writer.statistics().waiting == 20)
+            everything.cancel()
+            busy.go_on()
+    assert everything.cancelled_caught
+    assert site.published == site.stored()
+    assert sorted(site.stored()) == sorted(["busy", *map(str, range(20))])
+
+
+@pytest.mark.logs_errors
+async def test_a_drain_has_its_deadline(site: Site) -> None:
+    async def leave_something() -> None:
+        async with writing(site, drain_seconds=0.05) as writer, trio.open_nursery() as nursery:
+            nursery.start_soon(writer.run, keep, "a")
+            await wait_until(lambda: writer.is_failing)
+            nursery.cancel_scope.cancel()
+
+    with site.locked(), pytest.raises(StoreUnavailable):
+        await leave_something()
+    assert site.published == site.stored() == []
+
+
+# The database refuses
+
+
+@pytest.mark.logs_errors
+async def test_a_locked_database_is_waited_for(site: Site) -> None:
+    async with writing(site) as writer:
+        async with trio.open_nursery() as nursery:
+            with site.locked():
+                for number in range(5):
+                    nursery.start_soon(writer.run, keep, str(number))
+                await wait_until(lambda: writer.statistics().refused >= 3)
+                assert writer.is_failing
+                assert site.published == site.stored() == []
+        assert writer.statistics().writes == 5
+        assert not writer.is_failing
+    assert sorted(site.stored()) == sorted(site.published) == list("01234")
+
+
+@pytest.mark.logs_errors
+async def test_a_full_disk_is_waited_for(site: Site) -> None:
+    (pages,) = site.connection.execute("PRAGMA page_count").fetchone()
+    site.connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall()
+    async with writing(site) as writer, trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run, keep, "a")
+        nursery.start_soon(writer.run, keep, LARGE)
+        await wait_until(lambda: writer.statistics().refused >= 2)
+        assert site.published == site.stored() == []
+        site.connection.execute(f"PRAGMA max_page_count = {pages + 1000}").fetchall()
+    assert sorted(site.stored()) == sorted(site.published) == sorted(["a", LARGE])
+
+
+@pytest.mark.logs_errors
+async def test_what_cannot_be_committed_in_time_is_unavailable_and_stored_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 0.05)
+    async with writing(site) as writer:
+        with site.locked():
+            begun = trio.current_time()
+            with pytest.raises(StoreUnavailable):
+                await writer.run(keep, "a")
+            assert 0.04 < trio.current_time() - begun < 1
+        assert await writer.run(keep, "b") == "b"
+    assert site.published == site.stored() == ["a", "b"]
+
+
+@pytest.mark.logs_errors
+async def test_a_full_channel_makes_askers_wait_and_then_go(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 0.05)
+    monkeypatch.setattr(writer_module, "WAITING_JOBS", 2)
+    outcomes: list[str] = []
+
+    async def ask(writer: Writer, name: str) -> None:
+        try:
+            outcomes.append(await writer.run(keep, name))
+        except StoreUnavailable:
+            outcomes.append("unavailable")
+
+    async with writing(site) as writer:
+        with site.locked():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask, writer, "first")
+                await wait_until(lambda: writer.is_failing)
+                for number in range(5):
+                    nursery.start_soon(ask, writer, str(number))
+        await ask(writer, "last")
+    assert outcomes == ["unavailable"] * 6 + ["last"]
+    assert len(site.stored()) == 4  # what never got in was never promised
+    assert {"first", "last"} < set(site.stored())
+
+
+async def test_no_asker_is_given_up_on_once_answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 0.05)
+    async with writing(site) as writer:
+        for number in range(10):
+            await writer.run(keep, str(number))
+            await trio.sleep(0.01)
+    assert len(site.stored()) == 10
+
+
+# What promises nothing
+
+
+async def test_the_last_of_a_key_is_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.03)
+    async with writing(site) as writer:
+        for number in range(5):
+            writer.coalesce("a", keep, f"a{number}")
+            writer.coalesce(("b", 1), keep, f"b{number}")
+        assert site.stored() == []
+        await wait_until(lambda: len(site.published) == 2)
+        writer.coalesce("a", keep, "again")
+        await wait_until(lambda: len(site.published) == 3)
+    assert site.published == site.stored() == ["a4", "b4", "again"]
+
+
+async def test_what_is_left_of_it_is_written_at_the_end(site: Site) -> None:
+    async with writing(site) as writer:
+        writer.coalesce("a", keep, "a")
+    assert site.stored() == ["a"]
+
+
+@pytest.mark.xfail(reason="all that is coalesced is one job, and nobody looks at how it ended", strict=True)
+async def test_one_that_fails_costs_no_other(site: Site) -> None:
+    async with writing(site) as writer:
+        writer.coalesce("a", keep, "a")
+        writer.coalesce("b", keep_and_fail, "never")
+        writer.coalesce("c", keep, "c")
+    assert site.stored() == ["a", "c"]
+
+
+def test_a_body_that_raises_raises_as_it_is(site: Site) -> None:
+    async def main() -> None:
+        async with writing(site) as writer:
+            await writer.run(keep, "a")
+            raise KeyError("ours")
+
+    with pytest.RaisesGroup(KeyError, flatten_subgroups=True):
+        trio.run(main)
+    assert site.stored() == ["a"]
