@@ -140,7 +140,8 @@ def test_a_boot_is_kept_whole_and_what_it_leaves_blank_stays(books: Books, stati
     books.wait(5)
     station.boot(firmware_version="3.10")
     assert books.row(
-        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval FROM cp"
+        "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval"
+        " FROM cp"
     ) == ("United Chargers", "Grizzl-E", "S1", "3.10", "M", "M-7", 60)
     assert books.rows(
         "SELECT vendor, model, serial_number, firmware_version, meter_type, meter_serial_number, heartbeat_interval,"
