@@ -132,7 +132,8 @@ CREATE TABLE cp_err (
 ) STRICT;
 CREATE INDEX cp_err_open ON cp_err (cp_id, conn_id) WHERE resolved_at IS NULL;
 
--- The present reading of a transaction's tx_events. id is the transactionId that the charger was told.
+-- The present reading of a transaction's tx_events. id is the transactionId that the charger was told. How far the
+-- charger's clock was ahead at the start tells, with the same at the stop, how long it lasted by that clock.
 CREATE TABLE tx (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -224,8 +225,8 @@ CREATE TABLE repair (
     PRIMARY KEY (cp_id, firmware, kind)
 ) STRICT;
 
--- What could not be linked or handled, raw, for the operator. tx_id is the transaction that was opened for a start
--- that could not be read.
+-- What could not be linked or handled, raw, for the operator; message_id finds its frame in the log. tx_id is the
+-- transaction that was opened for a start that could not be read.
 CREATE TABLE set_aside (
     id INTEGER PRIMARY KEY,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -286,7 +287,8 @@ CREATE TABLE log (
 ) STRICT;
 CREATE INDEX log_cp ON log (cp_id, at);
 
--- Facts for streams and webhooks, written in the transaction of what they tell.
+-- Facts for streams and webhooks, written in the transaction of what they tell; session_id is that of the charger's
+-- connection that caused them.
 CREATE TABLE event (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at TEXT NOT NULL,

@@ -7,7 +7,7 @@ with Decimal: int(float(kwh) * 1000) is one Wh short for many values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from operator import attrgetter
@@ -16,6 +16,7 @@ from typing import Any, Final
 from levity_trio.charger.moments import understood
 from levity_trio.store.writes.readings import Reading
 
+MeterValue = Mapping[str, Any]
 Sample = Mapping[str, Any]
 REGISTER: Final = "Energy.Active.Import.Register"
 BILLED: Final = (REGISTER, "Outlet", "Raw")
@@ -26,13 +27,36 @@ HIGHEST_WH: Final = 2**53
 """Beyond this a register is no register, and no longer exact in JSON."""
 
 
-def read(meter_values: Iterable[Mapping[str, Any]], received: datetime) -> list[Reading]:
+def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading]:
     """All readings of a MeterValues or a transactionData, in order of their time."""
     found: list[Reading] = []
-    for meter_value in meter_values:
-        found += _group(meter_value, received)
+    for sent, samples in _by_time(meter_values):
+        found += _group(sent, samples, received)
     found.sort(key=attrgetter("timestamp"))
     return found
+
+
+def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:
+    """The samples of each timestamp, as they came; those of single phases, in elements of their own, together."""
+    groups: list[tuple[str | None, Sequence[Sample]]] = []
+    incomplete: dict[str | None, list[Sample]] = {}
+    for meter_value in meter_values:
+        sent, samples = meter_value.get("timestamp"), meter_value.get("sampledValue", ())
+        if len(meter_values) == 1 or not _lacks_phases(samples):
+            groups.append((sent, samples))
+        elif sent in incomplete:
+            incomplete[sent] += samples
+            if not _lacks_phases(incomplete[sent]):
+                del incomplete[sent]
+        else:
+            incomplete[sent] = [*samples]
+            groups.append((sent, incomplete[sent]))
+    return groups
+
+
+def _lacks_phases(samples: Sequence[Sample]) -> bool:
+    phases = {sample.get("phase", "") for sample in samples if _is_billed(sample)}
+    return bool(phases) and phases < set(PHASES)
 
 
 def whole_wh(value: str, unit: str) -> int | None:
@@ -44,12 +68,11 @@ def whole_wh(value: str, unit: str) -> int | None:
         return None
     if factor is None or not number.is_finite() or not 0 <= number < HIGHEST_WH:
         return None
-    return int((number * factor).to_integral_value(ROUND_HALF_UP))
+    wh = int((number * factor).to_integral_value(ROUND_HALF_UP))
+    return wh if wh < HIGHEST_WH else None
 
 
-def _group(meter_value: Mapping[str, Any], received: datetime) -> list[Reading]:
-    samples = meter_value.get("sampledValue", ())
-    sent = meter_value.get("timestamp")
+def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> list[Reading]:
     timestamp = understood(sent, received)
     carrier, wh = _register(samples)
     return [

@@ -26,28 +26,25 @@ class HeadTooLarge(Exception):
 
 
 class ChargerStream(trio.abc.Stream):
-    """One charger's connection; `last_received` is the monotonic time of its last byte."""
+    """One charger's connection; `last_received` is the monotonic time of its last byte.
+
+    `remote_address` is the peer's, without its port.
+    """
 
     __slots__ = (
         *("_ahead", "_max_unframed_bytes", "_transport", "_unframed_bytes"),
-        *("last_received", "on_overflow", "send_seconds"),
+        *("last_received", "on_overflow", "remote_address", "send_seconds"),
     )
 
     def __init__(self, transport: trio.abc.Stream, max_unframed_bytes: int) -> None:
         self._transport = transport
+        self.remote_address = _address(transport)
         self._ahead = b""
         self._max_unframed_bytes = max_unframed_bytes
         self._unframed_bytes = 0
         self.send_seconds = SEND_SECONDS
         self.last_received = trio.current_time()
         self.on_overflow: Callable[[], None] = _ignore
-
-    @property
-    def remote_address(self) -> str:
-        """The peer's address without its port; `memory` for a connection that has none."""
-        if isinstance(self._transport, trio.SocketStream):
-            return str(self._transport.socket.getpeername()[0])
-        return "memory"
 
     async def read_head(self) -> bytes:
         """Everything up to the empty line that ends a request head; what came after it stays to be read.
@@ -143,6 +140,15 @@ class ChargerStream(trio.abc.Stream):
     async def aclose(self) -> None:
         """Close the connection."""
         await self._transport.aclose()
+
+
+def _address(transport: trio.abc.Stream) -> str:
+    if not isinstance(transport, trio.SocketStream):
+        return "memory"
+    try:
+        return str(transport.socket.getpeername()[0])
+    except OSError:  # it has left again
+        return "unknown"
 
 
 def _ignore() -> None:

@@ -56,6 +56,16 @@ class _Job:
         self.done.set()
 
 
+class _Unasked(_Job):
+    """A write whose answer nobody waits for, so that its failure is told to the log."""
+
+    __slots__ = ()
+
+    def answer(self, result: Result) -> None:
+        if isinstance(result.outcome, outcome.Error):
+            log.error("a coalesced write failed", exc_info=result.outcome.error)
+
+
 @dataclass(frozen=True, slots=True)
 class WriterStatistics:
     """A look at the writer: jobs that wait, batches and writes committed, tries that the database refused."""
@@ -130,20 +140,22 @@ class Writer:
                 self._unanswered.get(oldest, now) + COMMIT_SECONDS if oldest else now + COMMIT_SECONDS
             )
 
-    def _coalesced_job(self) -> _Job:
+    def _take_coalesced(self) -> list[_Unasked]:
         writes, self._coalesced = self._coalesced, {}
         self._coalescing = trio.Event()
-        return _Job(lambda db: [write(db) for write in writes.values()])
+        return [_Unasked(write) for write in writes.values()]
 
     async def _flush(self) -> None:
         while True:
             await self._coalescing.wait()
             await trio.sleep(COALESCE_SECONDS)
-            await self._jobs.send(self._coalesced_job())
+            for job in self._take_coalesced():
+                await self._jobs.send(job)
 
     def _flush_nowait(self) -> None:
-        with suppress(trio.WouldBlock):
-            self._jobs.send_nowait(self._coalesced_job())
+        with suppress(trio.WouldBlock):  # it promised nothing
+            for job in self._take_coalesced():
+                self._jobs.send_nowait(job)
 
     async def _work(
         self, connection: sqlite3.Connection, jobs: trio.MemoryReceiveChannel[_Job], drain: trio.CancelScope

@@ -177,6 +177,14 @@ def test_the_id_of_a_stranger_or_of_another_connector_is_no_id(books: Books, sta
     assert stranger.bill(theirs) == (0, "register", "certain")
 
 
+def test_connector_0_is_the_meter_of_the_whole_charger(books: Books, station: Station) -> None:
+    odd = station.start(1000, connector=0)
+    books.wait(1)
+    station.tell(station.register(1100), connector=0)
+    station.tell(station.register(1200), connector=0, transaction=odd)
+    assert linked(books) == [(None, 1100), (odd, 1200)]
+
+
 def test_between_two_transactions_readings_belong_to_none(books: Books, station: Station) -> None:
     zombie = station.start(100)  # its stop was lost
     books.wait(10)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 FACTS = "tx_event boot status configuration repair set_aside session command log run event"
 PRESENT = "cp cp_conn tx meter_val cp_err"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
+NEWEST = newest_version()
 NO_TABLES = {"sqlite_schema", "sqlite_sequence"}
 
 
@@ -83,24 +84,26 @@ def test_a_crash_before_the_first_migration_is_made_good(tmp_path: Path) -> None
 
 @pytest.fixture
 def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of a second migration, beside the real first."""
+    """The place of one more migration, behind the real ones."""
     folder = tmp_path / "schema"
     folder.mkdir()
     for _, path in schema.migrations():
         (folder / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(schema, "PLACES", (folder,))
-    return folder / "002_second.sql"
+    return folder / f"{NEWEST + 1:03}_second.sql"
 
 
 def test_migrations_are_applied_in_order(tmp_path: Path, second: Path) -> None:
     path = tmp_path / "site.db"
     make_ours(path)
     second.write_text("CREATE TABLE second (x INTEGER) STRICT; -- a comment\nINSERT INTO second VALUES (1)\n")
-    (second.parent / "010_third.sql").write_text("INSERT INTO second SELECT x + 1 FROM second;\n-- the end\n")
+    (second.parent / f"{NEWEST + 9:03}_third.sql").write_text(
+        "INSERT INTO second SELECT x + 1 FROM second;\n-- the end\n"
+    )
     for _ in range(2):
         with open_database(path) as connection:
             assert connection.execute("SELECT x FROM second").fetchall() == [(1,), (2,)]
-            assert pragma(connection, "user_version") == 10
+            assert pragma(connection, "user_version") == NEWEST + 9
 
 
 def test_each_is_one_transaction(second: Path) -> None:
@@ -109,10 +112,9 @@ def test_each_is_one_transaction(second: Path) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.set_trace_callback(said.append)
         migrate(connection)
-    begins = [statement for statement in said if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))]
-    assert begins == ["BEGIN IMMEDIATE", "PRAGMA user_version = 1", "COMMIT"] + [
-        *("BEGIN IMMEDIATE", "PRAGMA user_version = 2", "COMMIT")
-    ]
+    frames = [statement for statement in said if statement.startswith(("BEGIN", "COMMIT", "PRAGMA user_version ="))]
+    one = ("BEGIN IMMEDIATE", "PRAGMA user_version = {}", "COMMIT")
+    assert frames == [part.format(number) for number in range(1, NEWEST + 2) for part in one]
 
 
 @pytest.mark.parametrize("broken", ["INSERT INTO nowhere VALUES (1);", "THIS IS NO SQL;", "SELECT 1; SELECT 2;"])
@@ -123,7 +125,7 @@ def test_one_that_fails_half_way_leaves_the_version_before(tmp_path: Path, secon
     with pytest.raises(Exception, match=r".+"), open_database(path):
         pytest.fail("it was opened")
     with closing(sqlite3.connect(path)) as connection:
-        assert pragma(connection, "user_version") == 1
+        assert pragma(connection, "user_version") == NEWEST
         assert "second" not in tables(connection)
         assert connection.execute("SELECT count(*) FROM sqlite_sequence").fetchone() == (1,)
     second.unlink()
@@ -185,7 +187,10 @@ def test_a_newer_one_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     make_ours(path, f"PRAGMA user_version = {newest_version() + 1};")
     before = contents(tmp_path)
-    with pytest.raises(NotOurs, match=r"newer levity-trio \(schema 2, this one knows 1\)"), open_database(path):
+    with (
+        pytest.raises(NotOurs, match=rf"newer levity-trio \(schema {NEWEST + 1}, this one knows {NEWEST}\)"),
+        open_database(path),
+    ):
         pytest.fail("it was opened")
     assert contents(tmp_path) == before
 
