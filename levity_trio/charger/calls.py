@@ -22,6 +22,7 @@ from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, Late, Matc
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
+from levity_trio.wire.secrets import masked
 
 QUEUED_CALLS: Final = 16
 FIRST_MESSAGE_SECONDS: Final = 10.0
@@ -68,6 +69,9 @@ class Line(Protocol):
 
     async def send(self, text: str) -> None:
         """Send one frame. Raises ConnectionClosed."""
+
+    def tell_interval(self, seconds: int) -> None:
+        """The charger was told or has reported this heartbeat interval."""
 
 
 class Calls:
@@ -154,7 +158,7 @@ class Calls:
 
     async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
         origin = await self._line.begin()
-        text = orjson.dumps(payload).decode()
+        text = orjson.dumps(masked(payload)).decode()
         row = commands.Command(action, text, message_id, requested_at)
         command = await self._writer.run(commands.send, origin, row)
         self._commands[message_id] = command
@@ -180,11 +184,13 @@ class Calls:
             raise CallRefused(refused.code, f"its answer cannot be read: {refused.description}") from refused
 
     async def _store(self, row: commands.Answer) -> None:
-        await self._writer.run(commands.settle, self._line.origin(), row)
+        interval = await self._writer.run(commands.settle, self._line.origin(), row)
+        if interval is not None:
+            self._line.tell_interval(interval)
 
 
 def _row(command: int, action: str, answer: Answer, is_late: bool = False) -> commands.Answer:
     if isinstance(answer, CallError):
         code, description = answer.code, answer.description
         return commands.Answer(command, action, "refused", is_late, None, code, description)
-    return commands.Answer(command, action, "answered", is_late, orjson.dumps(answer.payload).decode())
+    return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked(answer.payload)).decode())

@@ -26,6 +26,7 @@ from levity_trio.wire.handshake import (
     refusal,
     upgrade_problem,
 )
+from levity_trio.wire.secrets import masked_url
 
 HANDSHAKE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = "30"
@@ -91,7 +92,7 @@ async def _enter(
     websocket = await accept(library, stream, head, central.config.max_message_bytes)
     if websocket is None:
         return None
-    peer = Peer(charger, stream.remote_address, head.target, websocket.subprotocol, connected_at)
+    peer = Peer(charger, stream.remote_address, masked_url(head.target), websocket.subprotocol, connected_at)
     session = Session(central, peer, stream, websocket, scope)
     central.registry.install(session)
     bind_contextvars(cp=charger)  # of this task and those it starts

@@ -10,6 +10,7 @@ When the peer leaves, the reader closes the inbox and the worker ends after what
 
 from __future__ import annotations
 
+import logging
 import math
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, error_text, parse_frame
 from levity_trio.wire.payloads import check_action
+from levity_trio.wire.secrets import masked_frame
 
 INBOX_CALLS: Final = 64
 """An offline charger comes back with a burst. Full: the reader stops, and TCP pushes back."""
@@ -51,6 +53,11 @@ ABNORMAL: Final = 1006
 
 frames_log = get_logger("ocpp")
 log = get_logger("ws")
+
+
+def _log_frame(direction: str, text: str | bytes) -> None:
+    if frames_log.is_enabled_for(logging.DEBUG):
+        frames_log.debug("frame", dir=direction, msg=masked_frame(text))
 
 
 class Closing(NamedTuple):
@@ -114,9 +121,10 @@ class Session:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
 
     def tell_interval(self, seconds: int) -> None:
-        """The charger was told this heartbeat interval: three of them without a byte end the session."""
-        self.heartbeat_interval = seconds
-        self._watching.cancel()  # it looks again; the interval may be shorter than the last
+        """The charger was told or has reported this heartbeat interval: three without a byte end the session."""
+        if seconds != self.heartbeat_interval:
+            self.heartbeat_interval = seconds
+            self._watching.cancel()  # it looks again; the interval may be shorter than the last
 
     def end(self, code: int, reason: str) -> None:
         """End this session from our side; the first reason given is the one that the peer is told."""
@@ -170,7 +178,7 @@ class Session:
 
     async def send(self, text: str) -> None:
         """Send one frame. Raises ConnectionClosed."""
-        frames_log.debug("frame", dir="send", msg=text)
+        _log_frame("send", text)
         await self._websocket.send_message(text)
 
     async def _read(self, inbox: trio.MemorySendChannel[Received]) -> None:
@@ -180,7 +188,7 @@ class Session:
 
     async def _take(self, inbox: trio.MemorySendChannel[Received], text: str | bytes) -> None:
         self._stream.message_completed()
-        frames_log.debug("frame", dir="recv", msg=text)
+        _log_frame("recv", text)
         frame = parse_frame(text)
         if isinstance(frame, Call):
             self._malformed = 0

@@ -14,6 +14,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from levity_trio.wire.secrets import masked_url
+
 SUBPROTOCOL: Final = "ocpp1.6"
 WEBSOCKET_VERSION: Final = "13"
 MAX_IDENTITY: Final = 48  # characters
@@ -27,9 +29,6 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _KEY = re.compile(r"[!-~]{1,128}")
 _AUTHORIZATION = re.compile(r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[ \t]*:).*(?:\r?\n[ \t]+.*)*")
-_URL_PASSWORD = re.compile(r"://[^\s/@]*@")
-_PARAMETER = re.compile(r"([?&][^\s=&?]*=)[^\s&]*")
-_SECRET_NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
 
 
 class BadRequest(Exception):
@@ -149,12 +148,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 def masked(raw: bytes) -> str:
     """A raw head for the log: one line, control characters escaped, secrets replaced by `***`."""
     text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
-    text = _PARAMETER.sub(_masked_parameter, _URL_PASSWORD.sub("://***@", text))
-    return text.encode("unicode_escape").decode("ascii")
-
-
-def _masked_parameter(parameter: re.Match[str]) -> str:
-    return f"{parameter[1]}***" if _SECRET_NAME.search(parameter[1]) else parameter[0]
+    return masked_url(text).encode("unicode_escape").decode("ascii")
 
 
 def _read_headers(lines: list[str]) -> dict[str, str]:

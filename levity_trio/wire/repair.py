@@ -27,6 +27,7 @@ import orjson
 
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, Schema, is_sample
+from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
 
 MAX_SAMPLE: Final = 200  # characters
@@ -68,10 +69,6 @@ _BLANKS: Final = " \t\r\n"
 _SEPARATORS = re.compile(r"[\s._-]+")
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 _CONFIGURATION: Final = ("GetConfiguration", "ChangeConfiguration")
-_URL_PASSWORD = re.compile(r"://[^\s/@\"]*@")
-_SECRET = re.compile(
-    r'("[^"]*(?:password|secret|token|authorizationkey)[^"]*":)("(?:[^"\\]|\\.)*"?|[^,}\]]*)', re.IGNORECASE
-)
 
 
 class Wrong(StrEnum):
@@ -344,6 +341,6 @@ def _json_text(value: object) -> str | None:
 
 def _sample(where: str, value: object) -> str:
     if where.startswith(_CONFIGURATION):  # may be the charger's own password
-        return "***"
+        return MASK
     text = (_json_text(value) or "(not to be written as JSON)")[: 4 * MAX_SAMPLE]
-    return _SECRET.sub(r'\1"***"', _URL_PASSWORD.sub("://***@", text))[:MAX_SAMPLE]
+    return masked_fragment(text)[:MAX_SAMPLE]

@@ -1,11 +1,14 @@
 """Silence of three told intervals ends a connection; any byte is life (OCPP-J 1.6 §5.3; rules.md, Connection)."""
 
+import json
+
 import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter, configure
-from tests.charger.peers import PING, PONG, Charger, open_charger, open_raw_charger
+from tests.charger.peers import PING, PONG, Charger, open_charger, open_raw_charger, session_of
 
 MINUTE = 60
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -120,3 +123,14 @@ async def test_an_interval_that_the_charger_reported_holds_after_a_reconnect(
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         assert await closed_after(charger) == 3 * 3600
+
+
+async def test_an_interval_that_the_charger_reports_holds_at_once(central: Central) -> None:
+    async with open_charger(central) as charger, trio.open_nursery() as asking:
+        await charger.call("Heartbeat")
+        asking.start_soon(session_of(central).calls.call, call.GetConfiguration(key=["HeartbeatInterval"]))
+        asked = await charger.receive()
+        reported = {"key": "HeartbeatInterval", "readonly": False, "value": "3600"}
+        await charger.send(json.dumps([3, asked[1], {"configurationKey": [reported]}]))
+        await trio.sleep(3 * 3600 - 10)
+        await charger.call("Heartbeat")

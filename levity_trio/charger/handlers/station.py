@@ -7,6 +7,7 @@ from levity_trio.charger.moments import STATUS_AHEAD, understand
 from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, FirmwareStatusChanged
 from levity_trio.store.writes import chargers, notices, sessions
 from levity_trio.wire.payloads import call, call_result
+from levity_trio.wire.secrets import masked_frame
 from levity_trio.wire.times import wire_time
 
 ACCEPTED = "Accepted"
@@ -62,7 +63,7 @@ async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_
         at=exchange.origin.received_at,
         vendor_id=request.vendor_id,
         message_id=request.message_id,
-        data=request.data,
+        data=request.data and masked_frame(request.data),
     )
     await exchange.write(notices.tell, fact)
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)

@@ -50,8 +50,11 @@ def send(db: Transaction, origin: Origin, command: Command) -> int:
     )
 
 
-def settle(db: Transaction, origin: Origin, answer: Answer) -> None:
-    """Store what became of a command; a late answer is written to it like any other, and marked."""
+def settle(db: Transaction, origin: Origin, answer: Answer) -> int | None:
+    """Store what became of a command; a late answer is written to it like any other, and marked.
+
+    Gives the heartbeat interval, in seconds, that the charger was last told or has reported, if any.
+    """
     db.execute(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
         " error_description = ? WHERE id = ?",
@@ -70,6 +73,8 @@ def settle(db: Transaction, origin: Origin, answer: Answer) -> None:
         db.tell(fact, origin.session)
     elif answer.payload:
         _follow(db, origin, answer, orjson.loads(answer.payload))
+    known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
+    return known[0] if known else None
 
 
 def _follow(db: Transaction, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:

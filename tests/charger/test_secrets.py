@@ -1,0 +1,32 @@
+"""Secrets of a charger's configuration are in no row."""
+
+import json
+
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.wire.payloads import call
+from tests.charger.parts import InlineWriter
+from tests.charger.peers import open_charger, session_of
+
+
+async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central, "/ws/CP-1?token=SECRET-1") as charger, trio.open_nursery() as asking:
+        await charger.call("DataTransfer", {"vendorId": "V", "data": '{"password":"SECRET-2"}'})
+        calls = session_of(central).calls
+        asking.start_soon(calls.call, call.ChangeConfiguration(key="AuthorizationKey", value="SECRET-3"))
+        asked = await charger.receive()
+        assert asked[3]["value"] == "SECRET-3"
+        await charger.send(json.dumps([3, asked[1], {"status": "Accepted"}]))
+        asking.start_soon(calls.call, call.GetConfiguration())
+        asked = await charger.receive()
+        key = {"key": "AuthorizationKey", "readonly": False, "value": "SECRET-4"}
+        await charger.send(json.dumps([3, asked[1], {"configurationKey": [key]}]))
+    told = [
+        *writer.rows("SELECT target FROM session"),
+        *writer.rows("SELECT payload, answer FROM command"),
+        *writer.rows("SELECT value FROM configuration"),
+        *writer.rows("SELECT data FROM event"),
+    ]
+    assert "SECRET" not in str(told)
+    assert str(told).count("***") >= 4

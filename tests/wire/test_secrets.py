@@ -1,0 +1,67 @@
+"""What nobody may read in a log or in the database."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.wire.secrets import masked, masked_fragment, masked_frame, masked_url
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ({"key": "AuthorizationKey", "value": "SECRET"}, {"key": "AuthorizationKey", "value": "***"}),
+        ({"value": "SECRET", "key": "wifi_password"}, {"value": "***", "key": "wifi_password"}),
+        ({"key": "HeartbeatInterval", "value": "60"}, {"key": "HeartbeatInterval", "value": "60"}),
+        ([{"accessToken": "SECRET", "id": 1}], [{"accessToken": "***", "id": 1}]),
+        ({"location": "ftp://me:SECRET@host/f"}, {"location": "ftp://***@host/f"}),
+        ({"url": "http://host/?a=1&token=SECRET&b=2"}, {"url": "http://host/?a=1&token=***&b=2"}),
+        ({"deep": {"secret": {"any": "SECRET"}}}, {"deep": {"secret": "***"}}),
+        ({"idTag": "04A1", "meterStart": 7, "open": True, "none": None},) * 2,
+    ],
+)
+def test_masked_values(value: Any, kept: Any) -> None:
+    assert masked(value) == kept
+
+
+def test_masking_leaves_the_value_itself_alone() -> None:
+    value = {"key": "AuthorizationKey", "value": "SECRET"}
+    masked(value)
+    assert value["value"] == "SECRET"
+
+
+def test_a_frame_without_secrets_stays_byte_for_byte() -> None:
+    text = '[2, "1","Heartbeat" ,{}]'
+    assert masked_frame(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"SECRET"}]}]',
+        '[2,"1","ChangeConfiguration",{"value":"SECRET","key":"AuthorizationKey"}]',
+        b'[2,"1","GetDiagnostics",{"location":"ftp://user:SECRET@host/x"}]',
+        '[2,"1","DataTransfer",{"password":"SECRET"',
+    ],
+)
+def test_a_frame_for_the_log(text: str | bytes) -> None:
+    assert "SECRET" not in masked_frame(text)
+    assert "***" in masked_frame(text)
+
+
+def test_pieces_of_urls_and_of_json() -> None:
+    assert masked_url("see wss://u:p@h/ws") == "see wss://***@h/ws"
+    assert masked_fragment('{"token":"SECR') == '{"token":"***"'
+
+
+@given(st.text() | st.binary())
+def test_any_text_is_masked_without_a_word(text: str | bytes) -> None:
+    masked_frame(text)
+
+
+@given(st.recursive(st.none() | st.text(max_size=5), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_any_frame_that_is_json_stays_json(value: object) -> None:
+    json.loads(masked_frame(json.dumps([2, "1", "token", value])))
