@@ -274,7 +274,7 @@ CREATE TABLE command (
 ) STRICT;
 CREATE INDEX command_cp ON command (cp_id, id);
 
--- Every frame, both ways. message_id joins question and answer.
+-- Frames. Those that tx_event and set_aside name by their message_id stay with their transaction.
 CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL,

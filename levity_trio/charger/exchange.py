@@ -23,6 +23,7 @@ from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import call_result, read_request, write_payload
 from levity_trio.wire.repair import Repair
+from levity_trio.wire.secrets import masked_frame
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -35,6 +36,8 @@ class Exchange:
     """A CALL that is being answered, and what its handler may use."""
 
     central: Central
+    text: str | bytes
+    """The frame as it came."""
     frame: Call
     received: datetime
     origin: Origin
@@ -50,7 +53,8 @@ class Exchange:
     @property
     def message(self) -> Message:
         """The request as it came, for the rows that keep it."""
-        return Message(self.frame.action, orjson.dumps(self.frame.payload).decode(), self.frame.raw_id)
+        payload = orjson.dumps(self.frame.payload).decode()
+        return Message(self.frame.action, payload, self.frame.raw_id, masked_frame(self.text))
 
     async def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.

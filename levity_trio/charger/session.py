@@ -68,8 +68,9 @@ class Closing(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A CALL in the inbox, and when it came."""
+    """A CALL in the inbox: its frame, and when it came."""
 
+    text: str | bytes
     call: Call
     at: datetime
 
@@ -192,7 +193,7 @@ class Session:
         frame = parse_frame(text)
         if isinstance(frame, Call):
             self._malformed = 0
-            await self._put(inbox, Received(frame, self.central.clock()))
+            await self._put(inbox, Received(text, frame, self.central.clock()))
         elif isinstance(frame, Malformed):
             await self._refuse(frame)
         else:
@@ -229,10 +230,8 @@ class Session:
             if self._row is None:
                 check_action(received.call.action)  # who never says anything valid leaves no row
                 await self.begin()
-            text = await answer(
-                Exchange(self.central, received.call, received.at, self.origin(received.at), self.tell_interval),
-                HANDLERS,
-            )
+            origin, (frame, call, at) = self.origin(received.at), received
+            text = await answer(Exchange(self.central, frame, call, at, origin, self.tell_interval), HANDLERS)
         except StoreUnavailable:
             self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
             return

@@ -225,3 +225,15 @@ async def test_a_repaired_message_is_answered_and_its_repairs_are_counted(
         "StatusNotification.status",
         "Heartbeat",
     }
+
+
+async def test_evidence_names_a_frame_that_is_kept(central: Central, writer: InlineWriter) -> None:
+    start = '[2, "s-1", "StartTransaction", {"connectorId": 1, "idTag": "T", "meterStart": 5, "timestamp": ""}]'
+    stop = '[2, "s-2", "StopTransaction", {"transactionId": 5, "meterStop": 1, "timestamp": "1970-01-01T00:00:00Z"}]'
+    async with open_charger(central) as charger:
+        for text in (start, start, stop):
+            await charger.send(text)
+            await charger.receive()
+    named = "SELECT frame FROM log JOIN {} AS named USING (message_id) WHERE named.session_id = log.session_id"
+    assert writer.rows(named.format("tx_event")) == [(start,)]
+    assert writer.rows(named.format("set_aside")) == [(stop,)]

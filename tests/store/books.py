@@ -127,7 +127,8 @@ class Station:
 
     def message(self, action: str, **payload: object) -> Message:
         self.messages += 1
-        return Message(action, orjson.dumps(payload).decode(), f'"{self.messages}"')
+        told = orjson.dumps(payload).decode()
+        return Message(action, told, f'"{self.messages}"', f'[2,"{self.messages}","{action}",{told}]')
 
     def start(self, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
         return self.start_with_verdict(meter, connector, tag, at).transaction

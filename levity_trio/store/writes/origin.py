@@ -30,11 +30,12 @@ class Moment(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A request as it came: its payload as JSON text, and the message id that finds its frame in the log."""
+    """A request as it came: its payload as JSON text, the message id that finds its frame in `log`, that frame."""
 
     action: str
     payload: str
     message_id: str
+    frame: str
 
 
 def minutes_before(at: str, minutes: int) -> str:

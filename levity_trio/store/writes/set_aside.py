@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from levity_trio.events import MessageSetAside, TransactionStarted
 from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes import frames
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.starts import Started
@@ -27,6 +28,7 @@ def set_aside(
         + (transaction, at),
     )[0]
     if count == 1:
+        frames.keep(db, origin, message)
         fact = MessageSetAside(charger=origin.charger, at=at, action=action, reason=reason, transaction=transaction)
         db.tell(fact, origin.session)
     return None if known is None else int(known)

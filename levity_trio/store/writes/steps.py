@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Moment, Origin
 
 
@@ -30,7 +31,10 @@ def digest(payload: str) -> str:
 
 def add_step(db: Transaction, origin: Origin, transaction: int, step: Step) -> bool:
     """Add a row of tx_event; an equal payload of the same kind is counted instead. True where it is new."""
-    return insert_step(db, origin.session, origin.received_at, transaction, step)
+    is_new = insert_step(db, origin.session, origin.received_at, transaction, step)
+    if is_new and step.message is not None:
+        frames.keep(db, origin, step.message)
+    return is_new
 
 
 def insert_step(db: Transaction, session: int | None, at: str, transaction: int, step: Step) -> bool:
