@@ -101,12 +101,13 @@ async def serve(
 def fit_to_files(config: ServerConfig) -> ServerConfig:
     """Raise the soft limit of open files to the hard one, and cap the connections to what fits."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = config.max_connections if hard == resource.RLIM_INFINITY else hard - SPARE_FILES
-    if config.max_connections <= room:
+    if hard == resource.RLIM_INFINITY:
         return config
-    log.warning("fewer connections fit the limit of open files", max_connections=room, open_files=hard)
-    return replace(config, max_connections=room)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = max(1, hard - SPARE_FILES)
+    if config.max_connections > room:
+        log.warning("fewer connections fit the limit of open files", max_connections=room, open_files=hard)
+    return replace(config, max_connections=min(config.max_connections, room))
 
 
 async def _bind(config: ServerConfig) -> list[trio.SocketListener]:

@@ -13,7 +13,6 @@ TESTS = Path(__file__).parent
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
     "charger": "ws",
-    "test_server.py": "ws",
     "integration": "integration",
     "benchmarks": "integration",
 }

@@ -1,0 +1,40 @@
+"""The parts of the root that need no process of their own."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from levity_trio import server
+from levity_trio.config import ServerConfig
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What the machine allows, and what was asked of it."""
+    limits = {"hard": 500}
+
+    def set_limit(_: int, wanted: tuple[int, int]) -> None:
+        limits["soft"] = wanted[0]
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, limits["hard"]))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    return limits
+
+
+def test_connections_are_capped_to_fit_the_open_files(files: dict[str, int]) -> None:
+    assert server.fit_to_files(ServerConfig(max_connections=1000)).max_connections == 500 - server.SPARE_FILES
+    assert files["soft"] == 500
+
+
+def test_connections_that_fit_stay(files: dict[str, int]) -> None:
+    files["hard"] = 100_000
+    assert server.fit_to_files(ServerConfig(max_connections=1000)).max_connections == 1000
+    assert files["soft"] == 100_000
+
+
+def test_an_unlimited_number_of_files_is_left_alone(files: dict[str, int]) -> None:
+    files["hard"] = resource.RLIM_INFINITY
+    assert server.fit_to_files(ServerConfig(max_connections=1000)).max_connections == 1000
+    assert "soft" not in files
