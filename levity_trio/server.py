@@ -18,6 +18,7 @@ import resource
 import signal
 import threading
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
@@ -38,13 +39,14 @@ from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.wire.payloads import prepare
 
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 CLOCK_LOOK_SECONDS: Final = 1.0
 LAST_RESORT_SECONDS: Final = 2.0
 """Beyond the grace: the time that an orderly end may take to be over."""
 LAST_LINE_SECONDS: Final = 0.2
-COLLECT_AFTER: Final = (50_000, 20, 100)
-"""Objects before the collector looks. With Python's own 700 it takes half of all time at 2,000 connections, whose
-objects it goes through again and again; hardly any message leaves a cycle behind."""
+COLLECT_AFTER: Final = (20_000, 5, 20)
+"""Objects before the collector looks, and looks further. With Python's own 700 it takes half of all time at 2,000
+connections, whose objects it goes through again and again; much higher, and the connections of a flood pile up."""
 SPARE_FILES: Final = 64
 BACKLOG: Final = 1024
 
@@ -75,7 +77,10 @@ async def serve(
     """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve."""
     listeners = await _bind(config)
     prepare()
-    with open_database(config.database) as connection:
+    with (
+        open_database(config.database) as connection,
+        trio.open_signal_receiver(*STOPPING) as signals,  # before the first word that it serves
+    ):
         async with open_writer(connection, _log_fact, config.shutdown_grace_seconds) as writer:
             known = await Reader(config.database).run(beginning)
             trusted = _is_trusted(clock, known.newest)
@@ -90,11 +95,11 @@ async def serve(
                     handle = partial(serve_connection, central)
                     accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
                     task_status.started(_port(listeners))
-                    await _wait_for_signal(config.shutdown_grace_seconds)
+                    await _wait_for_signal(signals, config.shutdown_grace_seconds)
                     accepting.cancel_scope.cancel()
                 central.registry.end_all()
                 chargers.cancel_scope.deadline = trio.current_time() + config.shutdown_grace_seconds
-            await writer.run(sessions.end_run, run_id, stamp(clock()))
+            await writer.hand_in(sessions.end_run, run_id, stamp(clock()))
     log.info("stopped")
 
 
@@ -147,12 +152,11 @@ async def _wait_for_clock(central: Central, newest: str | None) -> None:
     central.ready.set()
 
 
-async def _wait_for_signal(grace_seconds: float) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            log.info("stopping", signal=signal.Signals(number).name)
-            break
-    for number in (signal.SIGINT, signal.SIGTERM):  # a second one leaves at once, without waiting for shields
+async def _wait_for_signal(signals: AsyncIterator[int], grace_seconds: float) -> None:
+    async for number in signals:
+        log.info("stopping", signal=signal.Signals(number).name)
+        break
+    for number in STOPPING:  # a second one leaves at once, without waiting for shields
         signal.signal(number, signal.SIG_DFL)
     last_resort = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
     last_resort.daemon = True

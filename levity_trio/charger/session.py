@@ -30,6 +30,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, error_text, parse_frame
 from levity_trio.wire.payloads import check_action
@@ -90,7 +91,18 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("_beginning", "_closing", "_malformed", "_peer", "_row", "_scope", "_stream", "_watching", "_websocket"),
+        *(
+            "_beginning",
+            "_closing",
+            "_faults",
+            "_malformed",
+            "_peer",
+            "_row",
+            "_scope",
+            "_stream",
+            "_watching",
+            "_websocket",
+        ),
         *("calls", "central", "charger", "heartbeat_interval", "spoken"),
     )
 
@@ -115,6 +127,7 @@ class Session:
         self._row: int | None = None
         self._beginning = trio.Lock()
         self._malformed = 0
+        self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
         stream.on_overflow = self._end_overflowed
 
@@ -148,7 +161,8 @@ class Session:
         """Tell the peer why, if it is still there, and close the connection."""
         self._closing = self._closing or self._closed_by_peer() or Closing(GOING_AWAY, "the server is stopping")
         self._stream.send_seconds = GOODBYE_SECONDS
-        with trio.move_on_after(GOODBYE_SECONDS):
+        with trio.move_on_after(GOODBYE_SECONDS) as patience:
+            self._stream.begin_goodbye(patience.cancel)
             await self._websocket.aclose(*self._closing)
 
     async def record_end(self) -> None:
@@ -157,8 +171,10 @@ class Session:
         closing = self._closing or Closing(INTERNAL_ERROR, "the connection failed")
         log.info("disconnected", code=closing.code, reason=closing.reason)
         ending = sessions.Ending(self.charger, self._row, stamp(self.central.clock()), *closing)
-        with suppress(StoreUnavailable):  # it is stored later, or by the next start
-            await self.central.writer.run(sessions.end, ending, is_current)
+        with suppress(StoreUnavailable):  # the next start ends it
+            await self.central.writer.hand_in(sessions.end, ending, is_current)
+            if self._faults and self._row is not None:
+                await self.central.writer.hand_in(count_faults, self.origin(), self._faults)
 
     async def begin(self) -> Origin:
         """Give the session its row, once: with the first valid CALL, or with our first own.
@@ -211,6 +227,7 @@ class Session:
     async def _refuse(self, frame: Malformed) -> None:
         log.warning("no OCPP-J", kind=frame.kind)
         self._malformed += 1
+        self._faults[frame.kind] = self._faults.get(frame.kind, 0) + 1
         if self._malformed >= MALFORMED_FRAMES:
             self.end(POLICY_VIOLATION, f"{MALFORMED_FRAMES} frames in a row were no OCPP-J")
         elif frame.answer is not None:

@@ -15,7 +15,9 @@ import trio
 
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
-RECEIVE_BYTES: Final = 4 * 1024
+RECEIVE_BYTES: Final = 2 * 1024
+LONGEST_REST_SECONDS: Final = 0.05
+FAREWELL_BYTES: Final = 16 * 1024
 ALONGSIDE_BYTES: Final = 2 * RECEIVE_BYTES
 """What may come with the bytes of a message: its frame's head, and messages read with it that nobody has taken yet."""
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
@@ -33,7 +35,7 @@ class ChargerStream(trio.abc.Stream):
 
     __slots__ = (
         *("_ahead", "_max_unframed_bytes", "_transport", "_unframed_bytes"),
-        *("last_received", "on_overflow", "remote_address", "send_seconds"),
+        *("_is_full", "last_received", "on_overflow", "remote_address", "send_seconds"),
     )
 
     def __init__(self, transport: trio.abc.Stream, max_unframed_bytes: int) -> None:
@@ -42,6 +44,7 @@ class ChargerStream(trio.abc.Stream):
         self._ahead = b""
         self._max_unframed_bytes = max_unframed_bytes
         self._unframed_bytes = 0
+        self._is_full = False
         self.send_seconds = SEND_SECONDS
         self.last_received = trio.current_time()
         self.on_overflow: Callable[[], None] = _ignore
@@ -74,18 +77,38 @@ class ChargerStream(trio.abc.Stream):
         """Say that the bytes so far have become a message."""
         self._unframed_bytes = 0
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+    def begin_goodbye(self, end: Callable[[], None]) -> None:
+        """What still comes is of no use to anybody: `end` is called when there is much of it."""
+        self._unframed_bytes = 0
+        self._max_unframed_bytes = FAREWELL_BYTES
+        self.on_overflow = end
+
+    async def receive_some(
+        self,
+        max_bytes: int | None = None,  # noqa: ARG002 - how much is fair is decided here
+    ) -> bytes | bytearray:
         """The next bytes. Calls `on_overflow` where too many came without a whole message."""
         if self._ahead:
             data: bytes | bytearray = self._ahead
             self._ahead = b""
             await trio.lowlevel.checkpoint()
         else:
-            data = await self._receive(max_bytes or RECEIVE_BYTES)
+            data = await self._receive_fairly()
         self.last_received = trio.current_time()
         self._unframed_bytes += len(data)
         if self._unframed_bytes > self._max_unframed_bytes + ALONGSIDE_BYTES:
             self.on_overflow()
+        return data
+
+    async def _receive_fairly(self) -> bytes | bytearray:
+        """One who fills a read floods, or sends something large: what it cost the loop, it rests for twice.
+
+        Hundreds of empty frames fit into one read, and the library gives nobody a turn between them.
+        """
+        if self._is_full:
+            await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
+        data = await self._receive(RECEIVE_BYTES)
+        self._is_full = len(data) == RECEIVE_BYTES
         return data
 
     async def _receive(self, max_bytes: int) -> bytes | bytearray:
@@ -97,6 +120,8 @@ class ChargerStream(trio.abc.Stream):
             raise trio.ClosedResourceError
         try:
             await trio.lowlevel.wait_readable(descriptor)
+            if self._transport.socket.fileno() != descriptor:  # closed meanwhile, and its number perhaps another's
+                raise trio.ClosedResourceError
             return os.read(descriptor, max_bytes)
         except BlockingIOError:
             return await self._transport.receive_some(max_bytes)

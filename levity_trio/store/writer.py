@@ -29,6 +29,7 @@ WAITING_JOBS = 1_000
 BATCH_JOBS = 250
 PATIENT_TURNS = 4
 """Turns of the loop that bring no further job before a commit begins: a message takes so many from socket to job."""
+GATHER_SECONDS = 0.005
 COMMIT_SECONDS = 10.0
 """After this an asker is told that the store is unavailable (rules.md: its connection closes with 1013)."""
 COALESCE_SECONDS = 5.0
@@ -63,7 +64,7 @@ class _Unasked(_Job):
 
     def answer(self, result: Result) -> None:
         if isinstance(result.outcome, outcome.Error):
-            log.error("a coalesced write failed", exc_info=result.outcome.error)
+            log.error("a write that nobody waits for failed", exc_info=result.outcome.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Writer:
         try:
             self._jobs.send_nowait(job)
         except trio.WouldBlock:
-            await self._wait_to_hand_in(job)
+            await self._wait_to_send(job)
         self._unanswered[job] = trio.current_time()
         await job.done.wait()
         if job.outcome is None:
@@ -120,7 +121,15 @@ class Writer:
         waiting = self._jobs.statistics().current_buffer_used
         return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing)
 
-    async def _wait_to_hand_in(self, job: _Job) -> None:
+    async def hand_in(self, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+        """Hand in a write whose answer nobody needs; its failure is told to the log.
+
+        Raises:
+            StoreUnavailable: too much waits already; it was not handed in.
+        """
+        await self._wait_to_send(_Unasked(lambda db: write(db, *args)))
+
+    async def _wait_to_send(self, job: _Job) -> None:
         with trio.move_on_after(COMMIT_SECONDS) as patience:
             await self._jobs.send(job)
         if patience.cancelled_caught:
@@ -206,11 +215,12 @@ class Writer:
 async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:
     """The jobs of one commit: what gathered during the last one, and what is on its way as long as more comes.
 
-    Every session has one job at most, so this ends. A commit that began while the loop still had much to do would
-    fight with it for the interpreter lock at each statement: the longer wait makes both faster.
+    A commit that began while the loop still had much to do would fight with it for the interpreter lock at each
+    statement: the longer wait makes both faster. Where somebody floods the loop it makes neither, hence its end.
     """
     batch, turns_without = [first], 0
-    while turns_without < PATIENT_TURNS and len(batch) < BATCH_JOBS:
+    until = trio.current_time() + GATHER_SECONDS
+    while turns_without < PATIENT_TURNS and len(batch) < BATCH_JOBS and trio.current_time() < until:
         await trio.lowlevel.checkpoint()
         before = len(batch)
         with suppress(trio.WouldBlock, trio.EndOfChannel):

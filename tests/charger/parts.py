@@ -59,6 +59,9 @@ class InlineWriter:
         """Run a write outside of any conversation."""
         return cast(T, commit(self._connection, [lambda db: write(db, *args)])[0].outcome.unwrap())
 
+    async def hand_in(self, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+        await self.run(write, *args)
+
     def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
         del key  # nothing here is about sparing the disk
         self.run_now(write, *args)

@@ -222,3 +222,15 @@ async def test_a_first_message_that_cannot_be_stored_ends_the_connection(
         writer.is_unavailable = True
         await charger.send(HEARTBEAT)
         assert (await charger.wait_closed_silently())[0] == 1013
+
+
+async def test_frames_that_are_no_ocpp_are_counted_when_their_session_ends(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        for text in ("AT+CSQ", "{}", "AT+CSQ"):
+            await charger.send(text)
+        await charger.call("Heartbeat")
+    counted = writer.rows("SELECT kind, count, sample FROM repair ORDER BY kind")
+    assert counted == [("frame: not JSON", 2, ""), ("frame: not a list", 1, "")]

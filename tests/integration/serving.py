@@ -48,7 +48,11 @@ class Serving:
         self._pumps = [threading.Thread(target=pump, daemon=True) for pump in (self._pump, self._pump_stderr)]
         for pump in self._pumps:
             pump.start()
-        self.port = int(self.wait_line("serving", READY_SECONDS)["port"])
+
+    @property
+    def port(self) -> int:
+        """Where it listens; waits until it does."""
+        return int(self.wait_line("serving", READY_SECONDS)["port"])
 
     def wait_line(self, event: str, seconds: float = END_SECONDS, charger: str | None = None) -> LogLine:
         """The first log line with this text (of this charger), however long ago; waits for it.
@@ -121,9 +125,9 @@ def query(database: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]
 
 @contextmanager
 def serving(
-    database: Path, *flags: str, program: Sequence[str] = PROGRAM, may_log_errors: bool = False
+    database: Path, *flags: str, program: Sequence[str] = PROGRAM, may_log_errors: bool = False, is_ready: bool = True
 ) -> Iterator[Serving]:
-    """A server on this database, until the block is left; a test may end it earlier, in any way.
+    """A server on this database, ready unless told otherwise; a test may end it before the block is left, in any way.
 
     Its working directory is that of the database. `program` is what is started before `serve`.
     """
@@ -138,6 +142,7 @@ def serving(
     )
     try:
         server = Serving(process, database)
+        assert not is_ready or server.port
         yield server
         if process.poll() is None:
             server.stop()

@@ -44,6 +44,21 @@ def test_everyone_talking_is_told_1001(number: signal.Signals, tmp_path: Path) -
     assert server.query("SELECT close_code, count(*) FROM session GROUP BY 1") == [(1001, CHARGERS)]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_is_a_stop_as_well(number: signal.Signals, tmp_path: Path) -> None:
+    database = tmp_path / "levity.db"
+    with serving(database) as server:
+        server.stop()
+    lock = ExitStack()
+    lock.enter_context(locked(database))
+    with lock, serving(database, may_log_errors=True, is_ready=False) as server:
+        server.wait_line("the database refuses; nothing is acknowledged until it takes writes again")
+        server.signal(number)
+        lock.close()
+        assert server.wait() == 0
+    assert server.query("SELECT clean FROM run") == [(1,), (1,)]
+
+
 def test_a_handshake_after_the_signal_finds_no_door(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db") as server:
         Charger(server.port, "CP-1").close()

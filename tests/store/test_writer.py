@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -309,6 +310,24 @@ async def test_one_that_fails_costs_no_other(site: Site) -> None:
         writer.coalesce("b", keep_and_fail, "never")
         writer.coalesce("c", keep, "c")
     assert site.stored() == ["a", "c"]
+
+
+async def test_what_is_handed_in_without_waiting_is_stored_in_its_order(site: Site) -> None:
+    async with writing(site) as writer:
+        await writer.hand_in(keep, "a")
+        await writer.run(keep, "b")
+        await writer.hand_in(keep, "c")
+    assert site.stored() == ["a", "b", "c"]
+
+
+@pytest.mark.logs_errors
+async def test_what_is_handed_in_and_fails_is_told_to_the_log(site: Site, log_lines: list[Any]) -> None:
+    async with writing(site) as writer:
+        await writer.hand_in(keep_and_fail, "never")
+    assert site.stored() == []
+    assert [line["event"] for line in log_lines if line["log_level"] == "error"] == [
+        "a write that nobody waits for failed"
+    ]
 
 
 def test_a_body_that_raises_raises_as_it_is(site: Site) -> None:

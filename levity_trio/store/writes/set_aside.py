@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from levity_trio.events import MessageSetAside, TransactionStarted
 from levity_trio.store.transaction import Transaction
@@ -73,11 +73,22 @@ def _open_raw(db: Transaction, origin: Origin, message: Message, reason: str) ->
 
 def count_repairs(db: Transaction, origin: Origin, repairs: Sequence[tuple[str, str]]) -> None:
     """Count repairs, given as (kind, sample), by charger, firmware and kind; the first sample is kept."""
-    at = origin.received_at
     for kind, sample in repairs:
-        db.execute(
-            "INSERT INTO repair (cp_id, firmware, kind, count, first_at, last_at, sample)"
-            " SELECT id, coalesce(firmware_version, ''), ?, 1, ?, ?, ? FROM cp WHERE id = ?"
-            " ON CONFLICT (cp_id, firmware, kind) DO UPDATE SET count = repair.count + 1, last_at = excluded.last_at",
-            (kind, at, at, sample, origin.charger),
-        )
+        _count(db, origin, kind, sample, 1)
+
+
+def count_faults(db: Transaction, origin: Origin, faults: Mapping[str, int]) -> None:
+    """Count a session's frames that were no OCPP-J, given by kind, beside the repairs."""
+    for kind, count in faults.items():
+        _count(db, origin, f"frame: {kind}", "", count)
+
+
+def _count(db: Transaction, origin: Origin, kind: str, sample: str, count: int) -> None:
+    at = origin.received_at
+    db.execute(
+        "INSERT INTO repair (cp_id, firmware, kind, count, first_at, last_at, sample)"
+        " SELECT id, coalesce(firmware_version, ''), ?, ?, ?, ?, ? FROM cp WHERE id = ?"
+        " ON CONFLICT (cp_id, firmware, kind) DO UPDATE SET count = repair.count + excluded.count,"
+        " last_at = excluded.last_at",
+        (kind, count, at, at, sample, origin.charger),
+    )
