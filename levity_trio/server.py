@@ -1,8 +1,8 @@
 """The root: the task tree, the signals, and the order of stopping.
 
     writer          commits what was handed in, even while the rest is being cancelled
-    └─ chargers     one nursery a connection
-       └─ accepting the listeners; they end first
+    └─ chargers     one task a connection, with nurseries of its own
+       └─ accepting the listeners, and the wait for a trusted clock; they end first
 
 On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that;
 the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
@@ -18,7 +18,8 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
@@ -34,8 +35,8 @@ from levity_trio.events import Fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.reads import Reader, beginning
-from levity_trio.store.writer import open_writer
+from levity_trio.store.reads import Beginning, Reader, beginning
+from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.wire.payloads import prepare
 
@@ -75,32 +76,52 @@ async def serve(
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve."""
+    grace_seconds = config.shutdown_grace_seconds
     listeners = await _bind(config)
     prepare()
     with (
+        ExitStack() as last,
         open_database(config.database) as connection,
         trio.open_signal_receiver(*STOPPING) as signals,  # before the first word that it serves
     ):
-        async with open_writer(connection, _log_fact, config.shutdown_grace_seconds) as writer:
+        async with open_writer(connection, _log_fact, grace_seconds) as writer:
             known = await Reader(config.database).run(beginning)
-            trusted = _is_trusted(clock, known.newest)
-            run_id = await writer.run(sessions.start_run, __version__, stamp(clock()), trusted)
-            gc.freeze()  # what is here now stays: no collection need look at it again
-            gc.set_threshold(*COLLECT_AFTER)
-            log.info("serving", port=_port(listeners), database=str(config.database), version=__version__)
-            central = Central(config, writer, clock, run_id, set(known.chargers), trusted)
+            central = await _begin(config, writer, clock, known)
             async with trio.open_nursery() as chargers:
                 async with trio.open_nursery() as accepting:
                     accepting.start_soon(_wait_for_clock, central, known.newest)
                     handle = partial(serve_connection, central)
                     accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
+                    _tell_serving(config, _port(listeners), known)
                     task_status.started(_port(listeners))
-                    await _wait_for_signal(signals, config.shutdown_grace_seconds)
+                    await _wait_for_signal(signals)
+                    last.enter_context(_last_resort(grace_seconds))
                     accepting.cancel_scope.cancel()
                 central.registry.end_all()
-                chargers.cancel_scope.deadline = trio.current_time() + config.shutdown_grace_seconds
-            await writer.hand_in(sessions.end_run, run_id, stamp(clock()))
+                chargers.cancel_scope.deadline = trio.current_time() + grace_seconds
+            if not chargers.cancel_scope.cancelled_caught:
+                await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
+
+
+async def _begin(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning) -> Central:
+    """Begin a run: what the last one left open is ended first."""
+    trusted = _is_trusted(clock, known.newest)
+    run_id = await writer.run(sessions.start_run, __version__, stamp(clock()), trusted)
+    gc.freeze()  # what is here now stays: no collection need look at it again
+    gc.set_threshold(*COLLECT_AFTER)
+    return Central(config, writer, clock, run_id, set(known.chargers), trusted)
+
+
+def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
+    log.info(
+        "serving",
+        port=port,
+        database=str(config.database),
+        version=__version__,
+        chargers=len(known.chargers),
+        open_transactions=known.open_transactions,
+    )
 
 
 def fit_to_files(config: ServerConfig) -> ServerConfig:
@@ -142,9 +163,10 @@ def _is_trusted(clock: Clock, newest: str | None) -> bool:
 
 async def _wait_for_clock(central: Central, newest: str | None) -> None:
     """Let handshakes wait until the clock can be trusted, for `--clock-wait` at most."""
+    if not central.clock_trusted:
+        log.warning("chargers wait for this machine's clock to be set", newest_row=newest)
     with trio.move_on_after(central.config.clock_wait_seconds):
-        while not _is_trusted(central.clock, newest):
-            log.warning("waiting for this machine's clock to be set", newest_row=newest)
+        while not _is_trusted(central.clock, newest):  # nothing announces it, so we look
             await trio.sleep(CLOCK_LOOK_SECONDS)
     central.clock_trusted = _is_trusted(central.clock, newest)
     if not central.clock_trusted:
@@ -152,15 +174,24 @@ async def _wait_for_clock(central: Central, newest: str | None) -> None:
     central.ready.set()
 
 
-async def _wait_for_signal(signals: AsyncIterator[int], grace_seconds: float) -> None:
+async def _wait_for_signal(signals: AsyncIterator[int]) -> None:
     async for number in signals:
         log.info("stopping", signal=signal.Signals(number).name)
         break
     for number in STOPPING:  # a second one leaves at once, without waiting for shields
         signal.signal(number, signal.SIG_DFL)
-    last_resort = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
-    last_resort.daemon = True
-    last_resort.start()
+
+
+@contextmanager
+def _last_resort(grace_seconds: float) -> Iterator[None]:
+    """Leave the process if what is inside does not end: a thread that hangs on a disk cannot be cancelled."""
+    timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _leave() -> None:

@@ -64,12 +64,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "fastjsonschema": ("wire.payloads",),
     "jsonschema": ("wire.payloads",),
     "ocpp": ("wire.payloads",),
+    "outcome": ("store",),
     "prometheus_client": ("plugins.prometheus", "web"),
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),
     "structlog": ("log_output",),
     "tomllib": ("config",),
     "trio_websocket": ("charger", "simulator"),
+    "wsproto": ("charger.websocket", "simulator"),
 }
 
 # What a pure room must do without: tasks, disks, sockets, clocks.

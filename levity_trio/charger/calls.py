@@ -25,6 +25,7 @@ from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked
 
 QUEUED_CALLS: Final = 16
+"""More are refused at once: whoever asks so much of one charger does not look at its answers."""
 FIRST_MESSAGE_SECONDS: Final = 10.0
 
 
@@ -49,6 +50,10 @@ class ChargerGone(CallFailed):
     """The session ended before the answer came."""
 
 
+class NoRoom(ChargerGone):
+    """It is a new charger, and no room is left for one."""
+
+
 class CallQueueFull(CallFailed):
     """Too many CALLs wait for this charger already."""
 
@@ -57,9 +62,10 @@ Answer = CallResult | CallError
 
 
 class Line(Protocol):
-    """What calls need of their session. `spoken` is set with the charger's first message."""
+    """What calls need of their session. `may_be_called` is set with its first message, or when that was waited for
+    long enough."""
 
-    spoken: trio.Event
+    may_be_called: trio.Event
 
     async def begin(self) -> Origin:
         """Give the session its row, if it has none."""
@@ -112,7 +118,8 @@ class Calls:
             await self._wait_for_first_message()
             if self._is_closed:
                 raise ChargerGone
-            seconds = timeout_seconds or self._config.response_timeout_seconds
+            default = self._config.response_timeout_seconds
+            seconds = default if timeout_seconds is None else timeout_seconds
             return await self._exchange(type(request).__name__, payload, requested_at, seconds)
 
     def settle(self, answer: Answer) -> str | None:
@@ -126,6 +133,7 @@ class Calls:
             return "unexpected answer"
         if command := self._commands.pop(settled.call.message_id, None):
             row = _row(command, settled.call.action, answer, is_late=True)
+            # By the reader, who waits for nothing. A kill -9 in the next seconds loses it: nobody was promised it.
             self._writer.coalesce(("late", command), commands.settle, self._line.origin(), row)
         return "late answer"
 
@@ -133,13 +141,13 @@ class Calls:
         """Fail the call in flight and all that wait: the session is over."""
         self._is_closed = True
         self._answered.set()
-        self._line.spoken.set()  # nobody waits for that any more
+        self._line.may_be_called.set()  # nobody waits for that any more
 
     async def _wait_for_first_message(self) -> None:
         """The call whose turn it is waits for all, so that the queue keeps its order and its bound."""
         with trio.move_on_after(FIRST_MESSAGE_SECONDS):
-            await self._line.spoken.wait()
-        self._line.spoken.set()  # or it was waited for long enough
+            await self._line.may_be_called.wait()
+        self._line.may_be_called.set()  # or it was waited for long enough
 
     async def _exchange(self, action: str, payload: dict[str, Any], requested_at: str, seconds: float) -> Any:
         message_id = self._under_way.begin(action)

@@ -7,7 +7,8 @@ library's own reader task, ends this connection and no other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import trio
@@ -29,50 +30,37 @@ from levity_trio.wire.handshake import (
 from levity_trio.wire.secrets import masked_url
 
 HANDSHAKE_SECONDS: Final = 10.0
-RETRY_SECONDS: Final = "30"
+RETRY: Final = {"Retry-After": "30"}
 
 log = get_logger("ws")
 
 
 async def serve_connection(central: Central, transport: trio.abc.Stream) -> None:
     """Serve one connection until it ends. Raises nothing but Cancelled."""
-    visit = _Visit(central, transport)
-    await _bounded(visit.talk)
-    await _bounded(visit.record_end)
+    session: Session | None = None
+    with _boundary():
+        stream = ChargerStream(transport, central.config.max_message_bytes)
+        async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
+            with central.registry.enlisted() as scope:
+                session = await _enter(central, library, stream, scope)
+                if session is not None:
+                    await session.converse()
+            if session is not None:
+                await session.say_goodbye()
+            library.cancel_scope.cancel()
+    if session is not None:
+        with _boundary():
+            await session.record_end()
 
 
-async def _bounded(work: Callable[[], Awaitable[None]]) -> None:
+@contextmanager
+def _boundary() -> Iterator[None]:
     try:
-        await work()
+        yield
     except* (ConnectionClosed, PingAfterGoodbye, trio.BrokenResourceError, trio.ClosedResourceError):
         log.info("the peer vanished")
     except* Exception:
         log.exception("a connection failed")
-
-
-class _Visit:
-    """One connection; `session` is there once its handshake is done, and outlives whatever goes wrong in it."""
-
-    def __init__(self, central: Central, transport: trio.abc.Stream) -> None:
-        self._central = central
-        self._transport = transport
-        self._session: Session | None = None
-
-    async def talk(self) -> None:
-        central = self._central
-        stream = ChargerStream(self._transport, central.config.max_message_bytes)
-        async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
-            with central.registry.enlisted() as scope:
-                self._session = await _enter(central, library, stream, scope)
-                if self._session is not None:
-                    await self._session.converse()
-            if self._session is not None:
-                await self._session.say_goodbye()
-            library.cancel_scope.cancel()
-
-    async def record_end(self) -> None:
-        if self._session is not None:
-            await self._session.record_end()
 
 
 async def _enter(
@@ -82,6 +70,7 @@ async def _enter(
     connected_at = central.clock()
     raw = b""
     try:
+        _check_room(central)
         raw = await _read_head(stream)
         head = parse_head(raw)
         charger = await _admit(central, head)
@@ -98,6 +87,11 @@ async def _enter(
     bind_contextvars(cp=charger)  # of this task and those it starts
     log.info("connected", remote_address=peer.remote_address)
     return session
+
+
+def _check_room(central: Central) -> None:
+    if len(central.registry) > central.config.max_connections:
+        raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
 
 
 async def _read_head(stream: ChargerStream) -> bytes:
@@ -119,9 +113,6 @@ async def _admit(central: Central, head: Head) -> str:
     if charger not in central.known and len(central.known) >= central.config.max_chargers:
         raise BadRequest(404, "No new charger is taken up (--max-chargers).")
     await central.ready.wait()
-    retry = {"Retry-After": RETRY_SECONDS}
-    if len(central.registry) > central.config.max_connections:
-        raise BadRequest(503, "Too many connections (--max-connections).", retry)
     if central.writer.is_failing:
-        raise BadRequest(503, "Nothing can be stored at present; try again later.", retry)
+        raise BadRequest(503, "Nothing can be stored at present; try again later.", RETRY)
     return charger

@@ -14,14 +14,16 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 import orjson
 
 from levity_trio.charger.central import Central
+from levity_trio.events import Fact
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes import notices
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside, start_raw
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
-from levity_trio.wire.payloads import call_result, read_request, write_payload
+from levity_trio.wire.payloads import call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
 from levity_trio.wire.secrets import masked_frame
 
@@ -38,8 +40,9 @@ class Exchange:
     central: Central
     text: str | bytes
     """The frame as it came."""
-    frame: Call
-    received: datetime
+    call: Call
+    at: datetime
+    """When it came."""
     origin: Origin
     tell_interval: Callable[[int], None]
     """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
@@ -53,8 +56,9 @@ class Exchange:
     @property
     def message(self) -> Message:
         """The request as it came, for the rows that keep it."""
-        payload = orjson.dumps(self.frame.payload).decode()
-        return Message(self.frame.action, payload, self.frame.raw_id, masked_frame(self.text))
+        payload, frame = self.call.payload, masked_frame(self.text)
+        told = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # nothing could be read of it
+        return Message(self.call.action, told, self.call.raw_id, frame)
 
     async def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.
@@ -67,6 +71,10 @@ class Exchange:
         result = await self.central.writer.run(_with_repairs, self.repairs, write, self.origin, args)
         self.repairs = ()
         return result
+
+    async def tell(self, kind: Callable[..., Fact], **fields: object) -> None:
+        """Store a fact of this charger's that is nothing more: `kind` is its class, `fields` are its own."""
+        await self.write(notices.tell, kind(charger=self.charger, at=self.origin.received_at, **fields))
 
 
 def _with_repairs(
@@ -84,16 +92,23 @@ Handler = Callable[[Exchange, Any], Awaitable[object]]
 """Takes the request (a dataclass of `ocpp.v16.call`), gives the answer (one of `call_result`)."""
 
 
+def check_call(call: Call) -> None:
+    """Raises Refused for what is no valid CALL at first sight and would be refused in the end."""
+    check_action(call.action)
+    if not isinstance(call.payload, dict) and call.action not in TRANSACTION_MESSAGES:
+        raise Refused(ErrorCode.FORMATION_VIOLATION, f"{call.action}: payload is no object")
+
+
 async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
     """The text that answers a CALL; what it promises is committed.
 
     Raises:
         StoreUnavailable: nothing may be answered, for nothing could be stored.
     """
-    frame = exchange.frame
+    call = exchange.call
     try:
         result = await _handle(exchange, handlers)
-        return result_text(frame.raw_id, write_payload(result))
+        return result_text(call.raw_id, write_payload(result))
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug costs this one and no other
@@ -101,8 +116,8 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
 
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
-    action, strict = exchange.frame.action, exchange.central.config.strict
-    read = read_request(action, exchange.frame.payload, strict=strict)
+    action, strict = exchange.call.action, exchange.central.config.strict
+    read = read_request(action, exchange.call.payload, strict=strict)
     exchange.repairs = read.repairs
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
@@ -115,16 +130,16 @@ def _nothing(db: Transaction, origin: Origin) -> None:
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:
-    frame, strict = exchange.frame, exchange.central.config.strict
+    call, strict = exchange.call, exchange.central.config.strict
     if isinstance(error, Refused):
-        log.warning("refused", action=frame.action, code=error.code, reason=error.description)
+        log.warning("refused", action=call.action, code=error.code, reason=error.description)
         refusal = error
     else:
-        log.error("a handler failed", action=frame.action, exc_info=error)
+        log.error("a handler failed", action=call.action, exc_info=error)
         refusal = Refused(ErrorCode.INTERNAL_ERROR, "the message could not be handled; it was logged")
-    if frame.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
-        return result_text(frame.raw_id, write_payload(await _set_aside(exchange, refusal.description)))
-    return error_text(frame.raw_id, refusal.code, refusal.description)
+    if call.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
+        return result_text(call.raw_id, write_payload(await _set_aside(exchange, refusal.description)))
+    return error_text(call.raw_id, refusal.code, refusal.description)
 
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:

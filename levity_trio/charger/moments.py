@@ -27,11 +27,3 @@ def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACT
     is_believable = FIRST_BELIEVABLE <= told <= received + ahead
     skew = round((told - received).total_seconds())
     return Moment(stamp(told if is_believable else received), sent, is_believable, skew)
-
-
-def understood(sent: str | None, received: datetime) -> str:
-    """Like `understand`, but the time alone: for readings, of which there are many."""
-    told = parse_time(sent) if sent else None
-    if told is None or not FIRST_BELIEVABLE <= told <= received + TRANSACTION_AHEAD:
-        return stamp(received)
-    return stamp(told)

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from operator import attrgetter
 from typing import Any, Final
 
-from levity_trio.charger.moments import understood
+from levity_trio.charger.moments import understand
 from levity_trio.store.writes.readings import Reading
 
 MeterValue = Mapping[str, Any]
@@ -73,7 +73,7 @@ def whole_wh(value: str, unit: str) -> int | None:
 
 
 def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> list[Reading]:
-    timestamp = understood(sent, received)
+    timestamp = understand(sent, received).understood
     carrier, wh = _register(samples)
     return [
         Reading(

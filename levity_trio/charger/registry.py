@@ -13,9 +13,8 @@ from typing import Protocol
 import trio
 
 from levity_trio.charger.calls import Calls
+from levity_trio.charger.websocket import CloseCode
 from levity_trio.store.writes.sessions import REPLACED
-
-NORMAL_CLOSURE = 1000
 
 
 class Speaker(Protocol):
@@ -65,7 +64,7 @@ class Registry:
         before = self._sessions.get(session.charger)
         self._sessions[session.charger] = session
         if before is not None:
-            before.end(NORMAL_CLOSURE, REPLACED)
+            before.end(CloseCode.NORMAL, REPLACED)
 
     def remove(self, session: Speaker) -> bool:
         """Forget a session; True where it still spoke for its charger."""

@@ -19,12 +19,12 @@ from typing import Final, NamedTuple
 
 import trio
 
-from levity_trio.charger.calls import Calls, ChargerGone
+from levity_trio.charger.calls import Calls, NoRoom
 from levity_trio.charger.central import Central
-from levity_trio.charger.exchange import Exchange, answer
+from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.stream import ChargerStream
-from levity_trio.charger.websocket import GOODBYE_SECONDS, ConnectionClosed, WebSocketConnection
+from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.clock import stamp
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
@@ -33,7 +33,6 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, error_text, parse_frame
-from levity_trio.wire.payloads import check_action
 from levity_trio.wire.secrets import masked_frame
 
 INBOX_CALLS: Final = 64
@@ -44,13 +43,6 @@ MALFORMED_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
 LOGGED_CHARACTERS: Final = 50
-
-GOING_AWAY: Final = 1001
-POLICY_VIOLATION: Final = 1008
-MESSAGE_TOO_BIG: Final = 1009
-INTERNAL_ERROR: Final = 1011
-TRY_AGAIN_LATER: Final = 1013
-ABNORMAL: Final = 1006
 
 frames_log = get_logger("ocpp")
 log = get_logger("ws")
@@ -68,12 +60,19 @@ class Closing(NamedTuple):
     reason: str
 
 
+STOPPING: Final = Closing(CloseCode.GOING_AWAY, "the server is stopping")
+
+
 class Received(NamedTuple):
     """A CALL in the inbox: its frame, and when it came."""
 
     text: str | bytes
     call: Call
     at: datetime
+
+
+Waiting = Received | str
+"""What waits in the inbox, so that all is answered in its order: a CALL, or the answer to what was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class Session:
             "_watching",
             "_websocket",
         ),
-        *("calls", "central", "charger", "heartbeat_interval", "spoken"),
+        *("calls", "central", "charger", "heartbeat_interval", "may_be_called"),
     )
 
     def __init__(
@@ -117,7 +116,7 @@ class Session:
         self.central = central
         self.charger = peer.charger
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
-        self.spoken = trio.Event()
+        self.may_be_called = trio.Event()
         self.calls = Calls(self, central.config, central.writer, central.clock)
         self._peer = peer
         self._stream = stream
@@ -147,7 +146,7 @@ class Session:
 
     async def converse(self) -> None:
         """Talk until the peer leaves or the session is ended."""
-        send, receive = trio.open_memory_channel[Received](INBOX_CALLS)
+        send, receive = trio.open_memory_channel[Waiting](INBOX_CALLS)
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, send)
@@ -159,7 +158,7 @@ class Session:
 
     async def say_goodbye(self) -> None:
         """Tell the peer why, if it is still there, and close the connection."""
-        self._closing = self._closing or self._closed_by_peer() or Closing(GOING_AWAY, "the server is stopping")
+        self._closing = self._closing or self._closed_by_peer() or STOPPING
         self._stream.send_seconds = GOODBYE_SECONDS
         with trio.move_on_after(GOODBYE_SECONDS) as patience:
             self._stream.begin_goodbye(patience.cancel)
@@ -168,7 +167,7 @@ class Session:
     async def record_end(self) -> None:
         """Store how it ended; only the charger's present session takes it offline."""
         is_current = self.central.registry.remove(self)
-        closing = self._closing or Closing(INTERNAL_ERROR, "the connection failed")
+        closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
         log.info("disconnected", code=closing.code, reason=closing.reason)
         ending = sessions.Ending(self.charger, self._row, stamp(self.central.clock()), *closing)
         with suppress(StoreUnavailable):  # the next start ends it
@@ -180,7 +179,7 @@ class Session:
         """Give the session its row, once: with the first valid CALL, or with our first own.
 
         Raises:
-            ChargerGone: a new charger, and no room for one; the session is ending.
+            NoRoom: the session is ending.
         """
         async with self._beginning:
             if self._row is None:
@@ -198,12 +197,12 @@ class Session:
         _log_frame("send", text)
         await self._websocket.send_message(text)
 
-    async def _read(self, inbox: trio.MemorySendChannel[Received]) -> None:
+    async def _read(self, inbox: trio.MemorySendChannel[Waiting]) -> None:
         with inbox, suppress(ConnectionClosed):
             while True:  # nothing of a message is held while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
 
-    async def _take(self, inbox: trio.MemorySendChannel[Received], text: str | bytes) -> None:
+    async def _take(self, inbox: trio.MemorySendChannel[Waiting], text: str | bytes) -> None:
         self._stream.message_completed()
         _log_frame("recv", text)
         frame = parse_frame(text)
@@ -211,54 +210,60 @@ class Session:
             self._malformed = 0
             await self._put(inbox, Received(text, frame, self.central.clock()))
         elif isinstance(frame, Malformed):
-            await self._refuse(frame)
+            self._count(frame)
+            if frame.answer is not None:
+                await self._put(inbox, frame.answer)
         else:
             self._settle(frame)
 
-    async def _put(self, inbox: trio.MemorySendChannel[Received], received: Received) -> None:
+    async def _put(self, inbox: trio.MemorySendChannel[Waiting], waiting: Waiting) -> None:
         try:
-            inbox.send_nowait(received)
+            inbox.send_nowait(waiting)
         except trio.WouldBlock:
             with trio.move_on_after(INBOX_SECONDS) as patience:
-                await inbox.send(received)
+                await inbox.send(waiting)
             if patience.cancelled_caught:
-                self.end(POLICY_VIOLATION, f"{INBOX_CALLS} calls wait without progress")
+                self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls wait without progress")
 
-    async def _refuse(self, frame: Malformed) -> None:
+    def _count(self, frame: Malformed) -> None:
         log.warning("no OCPP-J", kind=frame.kind)
         self._malformed += 1
         self._faults[frame.kind] = self._faults.get(frame.kind, 0) + 1
         if self._malformed >= MALFORMED_FRAMES:
-            self.end(POLICY_VIOLATION, f"{MALFORMED_FRAMES} frames in a row were no OCPP-J")
-        elif frame.answer is not None:
-            await self.send(frame.answer)
+            self.end(CloseCode.POLICY_VIOLATION, f"{MALFORMED_FRAMES} frames in a row were no OCPP-J")
 
     def _settle(self, frame: CallResult | CallError) -> None:
         if oddity := self.calls.settle(frame):
             log.warning(oddity, message_id=frame.message_id[:LOGGED_CHARACTERS])
 
-    async def _work(self, inbox: trio.MemoryReceiveChannel[Received]) -> None:
+    async def _work(self, inbox: trio.MemoryReceiveChannel[Waiting]) -> None:
         with suppress(trio.EndOfChannel):
             while True:
                 await self._answer(await inbox.receive())
 
-    async def _answer(self, received: Received) -> None:
+    async def _answer(self, waiting: Waiting) -> None:
         try:
-            if self._row is None:
-                check_action(received.call.action)  # who never says anything valid leaves no row
-                await self.begin()
-            origin, (frame, call, at) = self.origin(received.at), received
-            text = await answer(Exchange(self.central, frame, call, at, origin, self.tell_interval), HANDLERS)
+            text = waiting if isinstance(waiting, str) else await self._answer_to(waiting)
         except StoreUnavailable:
-            self.end(TRY_AGAIN_LATER, "nothing can be stored at present")
+            self.end(CloseCode.TRY_AGAIN_LATER, "nothing can be stored at present")
             return
-        except ChargerGone:  # there was no room for it
+        except NoRoom:
             return
-        except Refused as refused:
-            text = error_text(received.call.raw_id, refused.code, refused.description)
-        self.spoken.set()
         with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
             await self.send(text)
+
+    async def _answer_to(self, received: Received) -> str:
+        text, call, at = received
+        if self._row is None:
+            try:
+                check_call(call)  # who never says anything valid leaves no row
+            except Refused as refused:
+                return error_text(call.raw_id, refused.code, refused.description)
+            await self.begin()
+        exchange = Exchange(self.central, text, call, at, self.origin(at), self.tell_interval)
+        answered = await answer(exchange, HANDLERS)
+        self.may_be_called.set()
+        return answered
 
     async def _begin(self) -> None:
         central, peer = self.central, self._peer
@@ -274,8 +279,8 @@ class Session:
         )
         begun = await central.writer.run(sessions.begin, connection, central.config.max_chargers)
         if begun is None:
-            self.end(POLICY_VIOLATION, "no room for another charger (--max-chargers)")
-            raise ChargerGone
+            self.end(CloseCode.POLICY_VIOLATION, "no room for another charger (--max-chargers)")
+            raise NoRoom
         central.known.add(peer.charger)
         self._row = begun.session
         if begun.heartbeat_interval:
@@ -286,7 +291,7 @@ class Session:
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
             with trio.move_on_at(deadline) as self._watching:
                 await self._ping_now_and_then()
-        self.end(POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
+        self.end(CloseCode.POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
 
     async def _ping_now_and_then(self) -> None:
         """Keep the way through routers open between frames that are far apart.
@@ -305,7 +310,7 @@ class Session:
 
     def _end_overflowed(self) -> None:
         limit = self.central.config.max_message_bytes
-        self.end(MESSAGE_TOO_BIG, f"{limit} bytes came without a whole message")
+        self.end(CloseCode.MESSAGE_TOO_BIG, f"{limit} bytes came without a whole message")
 
     def _closed_by_peer(self) -> Closing | None:
         closed = self._websocket.closed

@@ -155,7 +155,6 @@ class ChargerStream(trio.abc.Stream):
         with trio.move_on_after(self.send_seconds, shield=True) as scope:
             await self._transport.send_all(data)
         if scope.cancelled_caught:
-            await trio.aclose_forcefully(self._transport)
             raise trio.BrokenResourceError(f"the peer took nothing for {self.send_seconds:g} s")
 
     async def wait_send_all_might_not_block(self) -> None:

@@ -7,6 +7,7 @@ be sent.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 import trio
@@ -17,12 +18,23 @@ from levity_trio.charger.stream import ChargerStream
 from levity_trio.log_output import get_logger
 from levity_trio.wire.handshake import Head, canonical_head, choose_subprotocol, masked
 
-__all__ = ["GOODBYE_SECONDS", "ConnectionClosed", "PingAfterGoodbye", "WebSocketConnection", "accept"]
+__all__ = ["GOODBYE_SECONDS", "CloseCode", "ConnectionClosed", "PingAfterGoodbye", "WebSocketConnection", "accept"]
 
 GOODBYE_SECONDS: Final = 1.5
-PROTOCOL_ERROR: Final = 1002
 
 log = get_logger("ws")
+
+
+class CloseCode(IntEnum):
+    """Why a connection ends (RFC 6455 §7.4.1, and 1013 of the registry that it founded)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    TRY_AGAIN_LATER = 1013
 
 
 async def accept(
@@ -38,5 +50,5 @@ async def accept(
         return websocket
     log.warning("no common subprotocol", request=masked(head.raw))
     with trio.move_on_after(GOODBYE_SECONDS):
-        await websocket.aclose(PROTOCOL_ERROR, "only ocpp1.6 is spoken here")
+        await websocket.aclose(CloseCode.PROTOCOL_ERROR, "only ocpp1.6 is spoken here")
     return None

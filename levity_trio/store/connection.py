@@ -41,6 +41,8 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
             stack.enter_context(locked(path))
             connection = stack.enter_context(closing(_connect(path)))
             migrate(connection)
+            connection.execute("BEGIN IMMEDIATE")  # another program may hold it
+            connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection

@@ -97,12 +97,12 @@ class Writer:
             StoreUnavailable: it was not committed within COMMIT_SECONDS; it may still be, later.
             Exception: what the write itself raised; it was undone alone.
         """
-        job = _Job(lambda db: write(db, *args))
+        job, asked_at = _Job(lambda db: write(db, *args)), trio.current_time()
         try:
             self._jobs.send_nowait(job)
         except trio.WouldBlock:
             await self._wait_to_send(job)
-        self._unanswered[job] = trio.current_time()
+        self._unanswered[job] = asked_at
         await job.done.wait()
         if job.outcome is None:
             raise StoreUnavailable
@@ -138,16 +138,17 @@ class Writer:
     async def _give_up(self) -> None:
         """Tell askers whose commit takes too long. One task for all, since a deadline each would cost each write.
 
-        It sleeps until the oldest could be due, and a younger one is never due earlier.
+        It sleeps until the oldest could be due (they are in the order of their asking), and a younger one is never
+        due earlier.
         """
         while True:
-            now = trio.current_time()
-            while (oldest := next(iter(self._unanswered), None)) and self._unanswered[oldest] + COMMIT_SECONDS <= now:
+            oldest = next(iter(self._unanswered), None)
+            due = COMMIT_SECONDS + (trio.current_time() if oldest is None else self._unanswered[oldest])
+            if oldest is not None and due <= trio.current_time():
                 del self._unanswered[oldest]
                 oldest.done.set()
-            await trio.sleep_until(
-                self._unanswered.get(oldest, now) + COMMIT_SECONDS if oldest else now + COMMIT_SECONDS
-            )
+            else:
+                await trio.sleep_until(due)
 
     def _take_coalesced(self) -> list[_Unasked]:
         writes, self._coalesced = self._coalesced, {}

@@ -28,6 +28,7 @@ _JSON_BLANKS: Final = " \t\r\n"
 _TRIMMED: Final = "\ufeff\0" + _JSON_BLANKS  # a byte order mark, and the end of a string in C
 # The type of the message, then the token of the id. Possessive, so that no text makes it slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
+_ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+[,\]]')
 
 
 class Fault(StrEnum):
@@ -45,11 +46,15 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `raw_id` is the JSON token of its id, byte for byte as sent, quotes included."""
+    """A request. `raw_id` is the JSON token of its id, byte for byte as sent, quotes included.
+
+    `payload` is whatever stood there, None where nothing did or nothing could be read: that it is no object is for
+    its reader to say, who knows whether the message can be refused.
+    """
 
     raw_id: str
     action: str
-    payload: dict[str, Any]
+    payload: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +139,11 @@ def _read_call(text: str, frame: list[Any]) -> Call | Malformed:
     if match is None:  # no second element, or a list or an object
         return Malformed(Fault.NO_ID, None)
     raw_id = match[2]
-    if len(frame) < 4:
+    if len(frame) < 3:
         return _refused_call(Fault.TOO_SHORT, raw_id)
-    action, payload = frame[2], frame[3]
-    if type(action) is not str:
+    if type(frame[2]) is not str:
         return _refused_call(Fault.NO_ACTION, raw_id)
-    if type(payload) is not dict:
-        return _refused_call(Fault.NO_PAYLOAD, raw_id)
-    return Call(raw_id, action, payload)
+    return Call(raw_id, frame[2], frame[3] if len(frame) > 3 else None)
 
 
 def _read_result(frame: list[Any]) -> CallResult | Malformed:
@@ -180,12 +182,13 @@ def _plain_id(frame: list[Any]) -> str | None:
     return str(int(message_id) if message_id == int(message_id) else message_id)
 
 
-def _malformed_call(fault: Fault, text: str) -> Malformed:
-    """Where a broken text still begins like a CALL, whoever sent it waits for an answer."""
+def _malformed_call(fault: Fault, text: str) -> Call | Malformed:
+    """Where a broken text still begins like a CALL, whoever sent it waits for an answer; perhaps it is a stop."""
     match = _HEAD.match(text)
     if match is None or match[1] not in ("2", '"2"') or not _is_scalar(match[2]):
         return Malformed(fault, None)
-    return _refused_call(fault, match[2])
+    action = _ACTION.match(text, match.end())
+    return Call(match[2], action[1], None) if action else _refused_call(fault, match[2])
 
 
 def _refused_call(fault: Fault, raw_id: str) -> Malformed:

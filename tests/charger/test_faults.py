@@ -26,7 +26,7 @@ SET_ASIDE = "SELECT action, payload, count, tx_id FROM set_aside"
 
 async def failing(exchange: Exchange, request: Any) -> object:
     """A handler with a bug in it."""
-    raise ZeroDivisionError(exchange.frame.action, request)
+    raise ZeroDivisionError(exchange.call.action, request)
 
 
 def failing_write(db: Transaction, origin: Origin) -> None:

@@ -17,6 +17,13 @@ from tests.charger.peers import BINARY, Charger, frame, open_charger, open_raw_c
 
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
+UNREADABLE_PAYLOADS = [
+    '[2,"1","Heartbeat",{},]',
+    '[2,"1","Heartbeat",{"a":NaN}]',
+    '[2,null,"Heartbeat"]',
+    '[2,"1","Heartbeat",null]',
+    '[2,"1","Heartbeat",[]]',
+]
 NO_OCPP = [
     "",
     " ",
@@ -27,14 +34,9 @@ NO_OCPP = [
     "[2]",
     "[5,1]",
     '[2,"1"',
-    '[2,"1","Heartbeat",{},]',
-    '[2,"1","Heartbeat",{"a":NaN}]',
     "[" * 5000,
     "\0",
     "\N{BYTE ORDER MARK}",
-    '[2,null,"Heartbeat"]',
-    '[2,"1","Heartbeat",null]',
-    '[2,"1","Heartbeat",[]]',
     '[2,"1",7,{}]',
     '[3,{},"x"]',
 ]
@@ -113,10 +115,32 @@ async def test_a_call_that_cannot_be_served_gets_its_callerror(central: Central,
 
 async def test_no_ocpp_leaves_no_row(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger:
-        for text in NO_OCPP:
+        for text in NO_OCPP + UNREADABLE_PAYLOADS:
             await charger.send(text)
     assert writer.rows("SELECT id FROM cp") == []
     assert writer.rows("SELECT id FROM session") == []
+
+
+@pytest.mark.parametrize("payload", ["null", "[]", '{"meterStop":NaN}', '{"transactionId":5,'])
+async def test_a_stop_that_cannot_be_read_is_kept_and_answered_in_its_turn(
+    central: Central, writer: InlineWriter, payload: str
+) -> None:
+    text = f'[2,"b","StopTransaction",{payload}]'
+    async with open_charger(central) as charger:
+        await charger.send('[2,"a","Authorize",{"idTag":"T"}]')
+        await charger.send(text)
+        assert (await charger.receive())[:2] == [3, "a"]
+        assert await charger.receive() == [3, "b", {}]
+    assert writer.rows("SELECT action, payload FROM set_aside") == [("StopTransaction", text)]
+
+
+async def test_starts_that_cannot_be_read_are_told_apart_by_their_text(central: Central) -> None:
+    ids = []
+    async with open_charger(central) as charger:
+        for meter in ("1", "2", "1"):
+            await charger.send(f'[2,"s","StartTransaction",{{"meterStart":{meter},}}]')
+            ids.append((await charger.receive())[2]["transactionId"])
+    assert ids[0] == ids[2] != ids[1]
 
 
 async def test_a_hundred_frames_in_a_row_that_are_no_ocpp_are_no_charger(central: Central) -> None:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 import orjson
 
 from levity_trio.charger import readings
-from levity_trio.charger.handlers.charging import stop_or_set_aside
 from levity_trio.charger.moments import STATUS_AHEAD, understand
 from levity_trio.clock import stamp
 from levity_trio.events import Fact
@@ -20,6 +19,7 @@ from levity_trio.store.transaction import Transaction, commit
 from levity_trio.store.writes import chargers, sessions, starts, stops
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.readings import Batch, store
+from levity_trio.store.writes.stopping import stop_or_set_aside
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")

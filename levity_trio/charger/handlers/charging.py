@@ -5,11 +5,8 @@ from __future__ import annotations
 from levity_trio.charger import readings
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.moments import understand
-from levity_trio.store.transaction import Transaction
-from levity_trio.store.writes import authorization, starts, stops
-from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.readings import Batch, Reading, store, store_data
-from levity_trio.store.writes.set_aside import set_aside
+from levity_trio.store.writes import authorization, starts, stopping, stops
+from levity_trio.store.writes.readings import Batch, Reading, store
 from levity_trio.wire.payloads import call, call_result
 
 LOCAL = "Local"
@@ -29,7 +26,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
         connector=request.connector_id,
         id_tag=request.id_tag,
         meter_start=request.meter_start,
-        moment=understand(request.timestamp, exchange.received),
+        moment=understand(request.timestamp, exchange.at),
         reservation_id=request.reservation_id,
         message=exchange.message,
     )
@@ -39,7 +36,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: keep every reading."""
-    for part in _parts(readings.read(request.meter_value, exchange.received)):
+    for part in _parts(readings.read(request.meter_value, exchange.at)):
         await exchange.write(store, Batch(request.connector_id, "MeterValues", part), request.transaction_id)
     return call_result.MeterValues()
 
@@ -50,34 +47,16 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
         transaction=request.transaction_id,
         id_tag=request.id_tag,
         meter_stop=request.meter_stop,
-        moment=understand(request.timestamp, exchange.received),
+        moment=understand(request.timestamp, exchange.at),
         reason=request.reason or LOCAL,
         message=exchange.message,
     )
-    *ahead, last = _parts(readings.read(request.transaction_data or (), exchange.received)) or [[]]
+    *ahead, last = _parts(readings.read(request.transaction_data or (), exchange.at)) or [[]]
     for part in ahead:
-        await exchange.write(store_ahead, stop, part)
-    verdict = await exchange.write(stop_or_set_aside, stop, last)
+        await exchange.write(stopping.store_ahead, stop, part)
+    verdict = await exchange.write(stopping.stop_or_set_aside, stop, last)
     return call_result.StopTransaction(id_tag_info={"status": verdict} if verdict else None)
 
 
 def _parts(found: list[Reading]) -> list[list[Reading]]:
     return [found[first : first + READINGS_AT_ONCE] for first in range(0, len(found), READINGS_AT_ONCE)]
-
-
-def store_ahead(db: Transaction, origin: Origin, stop: stops.Stop, found: list[Reading]) -> None:
-    """Store a part of a long transactionData before its stop; should the stop not follow, its repeat finds it there."""
-    transaction = stops.find(db, origin, stop)
-    if transaction is not None:
-        store_data(db, origin, transaction, found)
-
-
-def stop_or_set_aside(db: Transaction, origin: Origin, stop: stops.Stop, found: list[Reading]) -> str | None:
-    """Close the transaction that a stop means, or keep it raw; gives the verdict on its tag, if it names one."""
-    transaction = stops.find(db, origin, stop)
-    if transaction is None:
-        set_aside(db, origin, stop.message, "no transaction of this charger fits this stop")
-    else:
-        store_data(db, origin, transaction, found)
-        stops.stop(db, origin, transaction, stop)
-    return authorization.judge(db, stop.id_tag) if stop.id_tag is not None else None

@@ -9,7 +9,6 @@ from levity_trio.events import (
     LogStatusChanged,
     SecurityEventReported,
 )
-from levity_trio.store.writes import notices
 from levity_trio.wire.payloads import call, call_result
 
 REJECTED = "Rejected"
@@ -19,21 +18,14 @@ async def security_event_notification(
     exchange: Exchange, request: call.SecurityEventNotification
 ) -> call_result.SecurityEventNotification:
     """A04: keep a security event."""
-    fact = SecurityEventReported(
-        charger=exchange.charger,
-        at=exchange.origin.received_at,
-        event_type=request.type,
-        timestamp=request.timestamp,
-        tech_info=request.tech_info,
-    )
-    await exchange.write(notices.tell, fact)
+    told = {"event_type": request.type, "timestamp": request.timestamp, "tech_info": request.tech_info}
+    await exchange.tell(SecurityEventReported, **told)
     return call_result.SecurityEventNotification()
 
 
 async def sign_certificate(exchange: Exchange, request: call.SignCertificate) -> call_result.SignCertificate:
     """A02: keep the request; there is no certificate authority to sign it."""
-    fact = CertificateRequested(charger=exchange.charger, at=exchange.origin.received_at, csr=request.csr)
-    await exchange.write(notices.tell, fact)
+    await exchange.tell(CertificateRequested, csr=request.csr)
     return call_result.SignCertificate(status=REJECTED)
 
 
@@ -41,9 +33,7 @@ async def log_status_notification(
     exchange: Exchange, request: call.LogStatusNotification
 ) -> call_result.LogStatusNotification:
     """N01: keep how an upload of a log goes."""
-    at = exchange.origin.received_at
-    fact = LogStatusChanged(charger=exchange.charger, at=at, status=request.status, request_id=request.request_id)
-    await exchange.write(notices.tell, fact)
+    await exchange.tell(LogStatusChanged, status=request.status, request_id=request.request_id)
     return call_result.LogStatusNotification()
 
 
@@ -51,7 +41,5 @@ async def signed_firmware_status_notification(
     exchange: Exchange, request: call.SignedFirmwareStatusNotification
 ) -> call_result.SignedFirmwareStatusNotification:
     """L01: keep how a signed firmware update goes."""
-    at = exchange.origin.received_at
-    fact = FirmwareStatusChanged(charger=exchange.charger, at=at, status=request.status, request_id=request.request_id)
-    await exchange.write(notices.tell, fact)
+    await exchange.tell(FirmwareStatusChanged, status=request.status, request_id=request.request_id)
     return call_result.SignedFirmwareStatusNotification()

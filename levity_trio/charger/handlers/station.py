@@ -5,7 +5,7 @@ from __future__ import annotations
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.moments import STATUS_AHEAD, understand
 from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, FirmwareStatusChanged
-from levity_trio.store.writes import chargers, notices, sessions
+from levity_trio.store.writes import chargers, sessions
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.secrets import masked_frame
 from levity_trio.wire.times import wire_time
@@ -50,7 +50,7 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
         info=request.info or None,
         vendor_id=request.vendor_id or None,
         vendor_error_code=request.vendor_error_code or None,
-        moment=understand(request.timestamp, exchange.received, STATUS_AHEAD),
+        moment=understand(request.timestamp, exchange.at, STATUS_AHEAD),
     )
     await exchange.write(chargers.status, told)
     return call_result.StatusNotification()
@@ -58,14 +58,8 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
 
 async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
     """§4.3: keep it; no vendor's extension is known here."""
-    fact = DataTransferred(
-        charger=exchange.charger,
-        at=exchange.origin.received_at,
-        vendor_id=request.vendor_id,
-        message_id=request.message_id,
-        data=request.data and masked_frame(request.data),
-    )
-    await exchange.write(notices.tell, fact)
+    data = request.data and masked_frame(request.data)
+    await exchange.tell(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)
 
 
@@ -73,9 +67,7 @@ async def diagnostics_status_notification(
     exchange: Exchange, request: call.DiagnosticsStatusNotification
 ) -> call_result.DiagnosticsStatusNotification:
     """§4.4: keep how an upload of diagnostics goes."""
-    at = exchange.origin.received_at
-    fact = DiagnosticsStatusChanged(charger=exchange.charger, at=at, status=request.status)
-    await exchange.write(notices.tell, fact)
+    await exchange.tell(DiagnosticsStatusChanged, status=request.status)
     return call_result.DiagnosticsStatusNotification()
 
 
@@ -83,7 +75,5 @@ async def firmware_status_notification(
     exchange: Exchange, request: call.FirmwareStatusNotification
 ) -> call_result.FirmwareStatusNotification:
     """§4.5: keep how a firmware update goes."""
-    at = exchange.origin.received_at
-    fact = FirmwareStatusChanged(charger=exchange.charger, at=at, status=request.status, request_id=None)
-    await exchange.write(notices.tell, fact)
+    await exchange.tell(FirmwareStatusChanged, status=request.status, request_id=None)
     return call_result.FirmwareStatusNotification()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from levity_trio.clock import stamp
+
 
 class Origin(NamedTuple):
     """Where a write comes from: the charger's identity, its session's row, and the time of receipt."""
@@ -40,5 +42,4 @@ class Message(NamedTuple):
 
 def minutes_before(at: str, minutes: int) -> str:
     """The time so many minutes earlier, in the database's spelling."""
-    moment = datetime.fromisoformat(at) - timedelta(minutes=minutes)
-    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+    return stamp(datetime.fromisoformat(at) - timedelta(minutes=minutes))

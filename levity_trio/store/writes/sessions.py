@@ -136,11 +136,6 @@ def _has_successor(db: Transaction, ending: Ending) -> bool:
     return db.row(newer, (ending.charger, ending.session)) is not None
 
 
-def seen(db: Transaction, charger: str, at: str) -> None:
-    """Note when a charger was last heard of."""
-    db.execute("UPDATE cp SET last_seen_at = ? WHERE id = ?", (at, charger))
-
-
 def heartbeat(db: Transaction, charger: str, at: str) -> None:
     """Note a charger's last Heartbeat."""
     db.execute("UPDATE cp SET last_heartbeat_at = ?, last_seen_at = ? WHERE id = ?", (at, at, charger))

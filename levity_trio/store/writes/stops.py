@@ -14,8 +14,8 @@ from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
 from levity_trio.store.writes.unbilled import look_around
 
-FIRST_TRANSACTION_ID = 1
-HIGHEST_TRANSACTION_ID = 2**31 - 1
+LOWEST_ID = 1
+HIGHEST_ID = 2**31 - 1
 LONGEST_SECONDS = 31 * 24 * 3600
 """No transaction goes on for longer; where times tell so, a clock was set on the way."""
 
@@ -59,7 +59,7 @@ def find(db: Transaction, origin: Origin, request: Stop) -> int | None:
 
 def is_ours(db: Transaction, charger: str, transaction: int | None) -> bool:
     """Whether this charger was given this transactionId. 0, -1 and what no server gives out are no ids."""
-    if transaction is None or not FIRST_TRANSACTION_ID <= transaction <= HIGHEST_TRANSACTION_ID:
+    if transaction is None or not LOWEST_ID <= transaction <= HIGHEST_ID:
         return False
     return db.row("SELECT 1 FROM tx WHERE id = ? AND cp_id = ?", (transaction, charger)) is not None
 
