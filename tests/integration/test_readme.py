@@ -38,6 +38,10 @@ def test_flags_are_told_as_they_are(setting: Setting) -> None:
     assert row(setting) in README.splitlines()
 
 
+def test_nothing_was_left_to_fill_in() -> None:
+    assert "@@" not in README
+
+
 def test_no_other_flags_are_told() -> None:
     told = re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)
     assert set(told) == {setting.flag for setting in SETTINGS} | {"--config"}
