@@ -166,7 +166,7 @@ async def _wait_for_clock(central: Central, newest: str | None) -> None:
     if not central.clock_trusted:
         log.warning("chargers wait for this machine's clock to be set", newest_row=newest)
     with trio.move_on_after(central.config.clock_wait_seconds):
-        while not _is_trusted(central.clock, newest):  # nothing announces it, so we look
+        while not _is_trusted(central.clock, newest):  # noqa: ASYNC110 - nothing announces it
             await trio.sleep(CLOCK_LOOK_SECONDS)
     central.clock_trusted = _is_trusted(central.clock, newest)
     if not central.clock_trusted:

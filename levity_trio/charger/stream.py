@@ -93,23 +93,22 @@ class ChargerStream(trio.abc.Stream):
             self._ahead = b""
             await trio.lowlevel.checkpoint()
         else:
-            data = await self._receive_fairly()
+            if self._is_full:
+                await self._rest()
+            data = await self._receive(RECEIVE_BYTES)
+            self._is_full = len(data) == RECEIVE_BYTES
         self.last_received = trio.current_time()
         self._unframed_bytes += len(data)
         if self._unframed_bytes > self._max_unframed_bytes + ALONGSIDE_BYTES:
             self.on_overflow()
         return data
 
-    async def _receive_fairly(self) -> bytes | bytearray:
+    async def _rest(self) -> None:
         """One who fills a read floods, or sends something large: what it cost the loop, it rests for twice.
 
         Hundreds of empty frames fit into one read, and the library gives nobody a turn between them.
         """
-        if self._is_full:
-            await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
-        data = await self._receive(RECEIVE_BYTES)
-        self._is_full = len(data) == RECEIVE_BYTES
-        return data
+        await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
 
     async def _receive(self, max_bytes: int) -> bytes | bytearray:
         """Wait, then read: the transport itself would first try in vain, at the price of a system call."""

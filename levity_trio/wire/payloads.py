@@ -15,7 +15,7 @@ chargers send and all that we answer, so that no charger's message waits for a f
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -29,7 +29,8 @@ from ocpp.v16.enums import Action
 
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.repair import Repair, repair
-from levity_trio.wire.schemas import Schema, complete, gate
+from levity_trio.wire.samples import SampleGate
+from levity_trio.wire.schemas import Schema, complete, gate, sample_of, without_samples
 from levity_trio.wire.times import parse_time
 
 __all__ = [
@@ -136,9 +137,10 @@ class _Form:
         self._where = where
         self._schema = schema
         self._message = message
-        self._check = fastjsonschema.compile(
-            gate(schema), use_default=False, use_formats=False, detailed_exceptions=False
-        )
+        narrow = gate(schema)
+        sample = sample_of(narrow)
+        self._passes = _compiled(without_samples(narrow))
+        self._samples = SampleGate(_compiled(sample)) if sample else None
         self._fields = {name: _HUMP.sub(r"_\1", name).lower() for name in schema["properties"]}
         self._properties = {field: name for name, field in self._fields.items()}
         self._absent = {field.name: None for field in fields(message) if _is_demanded(field)}
@@ -167,12 +169,8 @@ class _Form:
             raise ValueError(f"{self._where} of ours breaks its schema: {problem.description}")
         return payload
 
-    def _passes_gate(self, payload: object) -> bool:
-        try:
-            self._check(payload)
-        except fastjsonschema.JsonSchemaValueException:
-            return False
-        return True
+    def _passes_gate(self, payload: Any) -> bool:
+        return self._passes(payload) and (self._samples is None or self._samples.passes(payload))
 
     def _problem(self, payload: object) -> Refused | None:
         """What the complete schema says; only the first of several faults."""
@@ -198,6 +196,19 @@ def _form(action: str, is_answer: bool) -> _Form:
     # utf-8-sig: some of the files begin with a byte order mark.
     schema = complete(orjson.loads(source.read_text("utf-8-sig")))
     return _Form(action + mark, getattr(module, action), schema)
+
+
+def _compiled(schema: Schema) -> Callable[[object], bool]:
+    check = fastjsonschema.compile(schema, use_default=False, use_formats=False, detailed_exceptions=False)
+
+    def passes(value: object) -> bool:
+        try:
+            check(value)
+        except fastjsonschema.JsonSchemaValueException:
+            return False
+        return True
+
+    return passes
 
 
 def _is_demanded(field: Any) -> bool:

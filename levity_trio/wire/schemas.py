@@ -46,6 +46,19 @@ def gate(schema: Schema) -> Schema:
     return {"$schema": _DIALECT} | _rewritten(schema, _narrowed)
 
 
+def without_samples(schema: Schema) -> Schema:
+    """A copy in which a SampledValue may be anything: these are looked at by themselves."""
+    return _rewritten(schema, lambda node: {"type": "object", "properties": {}} if is_sample(node) else dict(node))
+
+
+def sample_of(schema: Schema) -> Schema | None:
+    """The schema of the SampledValues in a message, None where it has none."""
+    if is_sample(schema):
+        return schema
+    inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    return next((found for child in inner if (found := sample_of(child)) is not None), None)
+
+
 def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """A copy of the tree with `change` applied to every node on the way down."""
     node = change(node)
