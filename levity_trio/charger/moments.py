@@ -16,11 +16,14 @@ from levity_trio.wire.times import parse_time
 
 FIRST_BELIEVABLE: Final = datetime(2021, 1, 1, tzinfo=UTC)
 STATUS_AHEAD: Final = timedelta(minutes=5)
+SENT_CHARACTERS: Final = 64
+"""Kept of a time as it was sent: it stands in each row of its readings. The whole text is in the frame."""
 TRANSACTION_AHEAD: Final = timedelta(days=1)
 
 
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
     """The moment that `sent` means; believable where it lies after 2020 and no more than `ahead` in the future."""
+    sent = sent and sent[:SENT_CHARACTERS]
     told = parse_time(sent) if sent else None
     if told is None:
         return Moment(stamp(received), sent, is_believable=False)

@@ -22,6 +22,7 @@ REGISTER: Final = "Energy.Active.Import.Register"
 BILLED: Final = (REGISTER, "Outlet", "Raw")
 AT_BEGIN: Final = "Transaction.Begin"
 PHASES: Final = ("L1", "L2", "L3")
+ALL_PHASES: Final = frozenset(PHASES)
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 2**53
 """Beyond this a register is no register, and no longer exact in JSON."""
@@ -39,24 +40,25 @@ def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading
 def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:
     """The samples of each timestamp, as they came; those of single phases, in elements of their own, together."""
     groups: list[tuple[str | None, Sequence[Sample]]] = []
-    incomplete: dict[str | None, list[Sample]] = {}
+    incomplete: dict[str | None, tuple[list[Sample], set[str]]] = {}
     for meter_value in meter_values:
         sent, samples = meter_value.get("timestamp"), meter_value.get("sampledValue", ())
-        if len(meter_values) == 1 or not _lacks_phases(samples):
+        phases = _phases(samples) if len(meter_values) > 1 else None
+        if not phases or not phases < ALL_PHASES:
             groups.append((sent, samples))
         elif sent in incomplete:
-            incomplete[sent] += samples
-            if not _lacks_phases(incomplete[sent]):
+            incomplete[sent][0].extend(samples)
+            incomplete[sent][1].update(phases)
+            if incomplete[sent][1] >= ALL_PHASES:
                 del incomplete[sent]
         else:
-            incomplete[sent] = [*samples]
-            groups.append((sent, incomplete[sent]))
+            incomplete[sent] = ([*samples], phases)
+            groups.append((sent, incomplete[sent][0]))
     return groups
 
 
-def _lacks_phases(samples: Sequence[Sample]) -> bool:
-    phases = {sample.get("phase", "") for sample in samples if _is_billed(sample)}
-    return bool(phases) and phases < set(PHASES)
+def _phases(samples: Sequence[Sample]) -> set[str]:
+    return {sample.get("phase", "") for sample in samples if _is_billed(sample)}
 
 
 def whole_wh(value: str, unit: str) -> int | None:
@@ -73,12 +75,12 @@ def whole_wh(value: str, unit: str) -> int | None:
 
 
 def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> list[Reading]:
-    timestamp = understand(sent, received).understood
+    moment = understand(sent, received)
     carrier, wh = _register(samples)
     return [
         Reading(
-            timestamp,
-            sent,
+            moment.understood,
+            moment.sent,
             sample.get("measurand", REGISTER),
             sample["value"],
             sample["unit"] if "unit" in sample else _default_unit(sample),

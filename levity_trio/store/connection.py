@@ -43,7 +43,9 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
             migrate(connection)
             connection.execute("BEGIN IMMEDIATE")  # another program may hold it
             connection.execute("ROLLBACK")
-        except (sqlite3.Error, OSError) as error:
+        except EnvironmentProblem:
+            raise
+        except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a link to itself
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -83,6 +83,7 @@ Run = Callable[[sqlite3.Connection, Write], Result]
 
 def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run: Run) -> list[Result]:
     try:
+        _roll_back(connection)  # what is left of one whose own ROLLBACK failed
         connection.execute("BEGIN IMMEDIATE")  # the lock before the look
         results = [run(connection, write) for write in writes]
         connection.execute("COMMIT")
@@ -92,9 +93,16 @@ def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run
             raise DatabaseFault(str(error)) from error
         raise
     finally:
+        _roll_back(connection)
+    return results
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-    return results
+    except sqlite3.Error as error:
+        raise DatabaseFault(f"ROLLBACK: {error}") from error
 
 
 def _plainly(connection: sqlite3.Connection, write: Write) -> Result:

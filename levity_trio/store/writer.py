@@ -2,7 +2,7 @@
 
 All that waits is committed together (group commit), in one hop to a thread of its own: the loop never blocks on the
 disk, and a busy disk gathers larger batches by itself. While the database refuses, the same batch is tried again with
-backoff, its askers go unanswered, and `is_failing` tells so.
+backoff, its askers go unanswered, and `is_failing` tells so; who has waited too long is told, and its write dropped.
 
 The worker stands behind a shield, so that what was handed in is committed even while everything else is being
 cancelled; the shield's deadline begins when the body is left.
@@ -56,6 +56,14 @@ class _Job:
         self.outcome = result.outcome
         self.done.set()
 
+    def give_up(self) -> None:
+        """Let the asker go unanswered."""
+        self.done.set()
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.outcome is None and self.done.is_set()
+
 
 class _Unasked(_Job):
     """A write whose answer nobody waits for, so that its failure is told to the log."""
@@ -88,13 +96,14 @@ class Writer:
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
         self._batches = self._writes = self._refused = 0
+        self._backoff = BACKOFF_SECONDS
         self.is_failing = False
 
     async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
-        """Run a write and wait for its commit; gives its answer. Once handed in, it is executed in any case.
+        """Run a write and wait for its commit; gives its answer. It is executed even if its asker is cancelled.
 
         Raises:
-            StoreUnavailable: it was not committed within COMMIT_SECONDS; it may still be, later.
+            StoreUnavailable: it was not committed within COMMIT_SECONDS; it may still be, at the next try.
             Exception: what the write itself raised; it was undone alone.
         """
         job, asked_at = _Job(lambda db: write(db, *args)), trio.current_time()
@@ -146,7 +155,8 @@ class Writer:
             due = COMMIT_SECONDS + (trio.current_time() if oldest is None else self._unanswered[oldest])
             if oldest is not None and due <= trio.current_time():
                 del self._unanswered[oldest]
-                oldest.done.set()
+                oldest.give_up()
+                self._tell_failing(f"no commit within {COMMIT_SECONDS:g} s")
             else:
                 await trio.sleep_until(due)
 
@@ -173,8 +183,12 @@ class Writer:
         thread = trio.CapacityLimiter(1)
         with drain:
             async for job in jobs:
-                batch = await _gather(jobs, job)
-                results = await self._commit(connection, [job.write for job in batch], thread)
+                batch, results = await _gather(jobs, job), None
+                while results is None:
+                    # Whoever was told that nothing was stored sends again; and one that never fits, a large one on a
+                    # full disk, must not hold up all others.
+                    batch = [job for job in batch if not job.is_given_up] or [_Unasked(_touch)]
+                    results = await self._try(connection, batch, thread)
                 self._answer(batch, results)
 
     def _answer(self, batch: Sequence[_Job], results: Sequence[Result]) -> None:
@@ -186,21 +200,21 @@ class Writer:
             self._unanswered.pop(job, None)
             job.answer(result)
 
-    async def _commit(
-        self, connection: sqlite3.Connection, writes: Sequence[Write], thread: trio.CapacityLimiter
-    ) -> list[Result]:
-        backoff = BACKOFF_SECONDS
-        while True:
-            try:
-                results = await trio.to_thread.run_sync(commit, connection, writes, limiter=thread)
-            except DatabaseFault as fault:
-                self._refused += 1
-                self._tell_failing(str(fault))
-                await trio.sleep(backoff)
-                backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
-            else:
-                self._tell_working()
-                return results
+    async def _try(
+        self, connection: sqlite3.Connection, batch: Sequence[_Job], thread: trio.CapacityLimiter
+    ) -> list[Result] | None:
+        """One try to commit; None where the database refused, after a pause."""
+        writes = [job.write for job in batch]
+        try:
+            results = await trio.to_thread.run_sync(commit, connection, writes, limiter=thread)
+        except DatabaseFault as fault:
+            self._refused += 1
+            self._tell_failing(str(fault))
+            await trio.sleep(self._backoff)
+            self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
+            return None
+        self._tell_working()
+        return results
 
     def _tell_failing(self, reason: str) -> None:
         if not self.is_failing:
@@ -210,7 +224,13 @@ class Writer:
     def _tell_working(self) -> None:
         if self.is_failing:
             log.warning("the database takes writes again")
+        self._backoff = BACKOFF_SECONDS
         self.is_failing = False
+
+
+def _touch(db: Transaction) -> None:
+    """A write that changes nothing, to see whether the database takes any."""
+    db.execute("UPDATE run SET clean = clean")
 
 
 async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:

@@ -20,12 +20,11 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.wire.errors import ErrorCode
+from levity_trio.wire.secrets import TRIMMED
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
 
-_JSON_BLANKS: Final = " \t\r\n"
-_TRIMMED: Final = "\ufeff\0" + _JSON_BLANKS  # a byte order mark, and the end of a string in C
 # The type of the message, then the token of the id. Possessive, so that no text makes it slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
 _ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+[,\]]')
@@ -94,7 +93,7 @@ def parse_frame(text: str | bytes) -> Frame:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    text = text.strip(_TRIMMED)
+    text = text.strip(TRIMMED)
     try:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError:

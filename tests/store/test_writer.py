@@ -233,7 +233,7 @@ async def test_a_full_disk_is_waited_for(site: Site) -> None:
 
 
 @pytest.mark.logs_errors
-async def test_what_cannot_be_committed_in_time_is_unavailable_and_stored_later(
+async def test_what_cannot_be_committed_in_time_is_unavailable_and_holds_nobody_up(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 0.05)
@@ -243,8 +243,9 @@ async def test_what_cannot_be_committed_in_time_is_unavailable_and_stored_later(
             with pytest.raises(StoreUnavailable):
                 await writer.run(keep, "a")
             assert 0.04 < trio.current_time() - begun < 1
+            await trio.sleep(0.3)
         assert await writer.run(keep, "b") == "b"
-    assert site.published == site.stored() == ["a", "b"]
+    assert site.published == site.stored() == ["b"]
 
 
 @pytest.mark.logs_errors
@@ -268,8 +269,9 @@ async def test_a_full_channel_makes_askers_wait_and_then_go(site: Site, monkeypa
                     nursery.start_soon(ask, writer, str(number))
         await ask(writer, "last")
     assert outcomes == ["unavailable"] * 6 + ["last"]
-    assert len(site.stored()) == 4  # what never got in was never promised
-    assert {"first", "last"} < set(site.stored())
+    stored = site.stored()
+    assert stored[-1] == "last"
+    assert len(stored) == len(set(stored))  # what was given up may be there, once
 
 
 async def test_no_asker_is_given_up_on_once_answered(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

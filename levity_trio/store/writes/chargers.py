@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin, minutes_before
-from levity_trio.store.writes.sessions import SHARING_MINUTES, alternates, tell_shared
+from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, tell_shared
 from levity_trio.store.writes.suspensions import resume_connector, suspend
 
 NO_ERROR = "NoError"
+HIGHEST_CONNECTOR = 100
 CHARGING = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
@@ -80,8 +81,8 @@ def boot(db: Transaction, origin: Origin, told: Identification, message: Message
 def _look_for_sharing(db: Transaction, origin: Origin) -> None:
     recent = db.rows(
         "SELECT coalesce(serial_number, charge_box_serial_number) FROM boot"
-        " WHERE cp_id = ? AND received_at > ? ORDER BY id",
-        (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
+        " WHERE cp_id = ? AND received_at > ? ORDER BY id DESC LIMIT ?",
+        (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES), SHARING_ROWS),
     )
     if alternates([serial for (serial,) in recent if serial is not None]):
         tell_shared(db, origin, "the serial number alternates")
@@ -91,6 +92,8 @@ def status(db: Transaction, origin: Origin, told: Status) -> None:
     """Store a StatusNotification: a row if it is a change, the present status if it is not older than that."""
     if not _repeats(db, origin, told):
         _add(db, origin, told)
+    if not 0 <= told.connector <= HIGHEST_CONNECTOR:
+        return  # kept, but nothing that a charger can have so many of as it likes
     present = _present(db, origin.charger, told.connector)
     if present is None or _supersedes(origin, told, present):
         _set_present(db, origin, told)

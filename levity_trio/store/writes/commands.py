@@ -14,7 +14,7 @@ from levity_trio.store.writes.origin import Origin
 INTERVAL_KEYS = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
 LONGEST_INTERVAL_DIGITS = 5
 """A day and a little; whoever reports more cannot be waited for."""
-CHANGED = frozenset({"Accepted", "RebootRequired"})
+CHANGED = ("Accepted", "RebootRequired")
 
 
 @dataclass(frozen=True, slots=True)

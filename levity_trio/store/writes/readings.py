@@ -18,6 +18,8 @@ INSERT = (
     " measurand, value, unit, context, location, phase, format, wh) VALUES"
 )
 ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ROWS_COMPARED = 1_000
+"""The newest of one time: a repeat is among them, and a clock that stands still has more of them every day."""
 ROWS_AT_ONCE = 16
 """Rows of one statement: each statement is a struggle for the interpreter lock with the loop."""
 
@@ -131,8 +133,8 @@ def insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | Non
     """Add readings of one timestamp; those that came before in the same way add no row."""
     known = db.rows(
         "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
-        " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ?",
-        (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source),
+        " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ? ORDER BY id DESC LIMIT ?",
+        (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source, ROWS_COMPARED),
     )
     told = set(known)
     new = [reading for reading in readings if tuple(reading)[TOLD] not in told]

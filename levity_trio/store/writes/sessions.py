@@ -12,6 +12,8 @@ from levity_trio.store.writes.suspensions import suspend
 
 REPLACED = "replaced by a newer connection"
 SHARING_MINUTES = 10
+SHARING_ROWS = 20
+"""Looked at: what alternates shows in so many, however often a charger comes back."""
 SHARING_REPLACEMENTS = 3
 
 
@@ -145,8 +147,8 @@ def _look_for_sharing(db: Transaction, origin: Origin) -> None:
     """The session that this one replaced may not have been told so yet: it is one that has not ended."""
     recent = db.rows(
         "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM session"
-        " WHERE cp_id = ? AND connected_at > ? ORDER BY id",
-        (REPLACED, origin.session, origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
+        " WHERE cp_id = ? AND connected_at > ? ORDER BY id DESC LIMIT ?",
+        (REPLACED, origin.session, origin.charger, minutes_before(origin.received_at, SHARING_MINUTES), SHARING_ROWS),
     )
     replaced = sum(bool(is_replaced) for _, is_replaced in recent)
     if replaced >= SHARING_REPLACEMENTS:

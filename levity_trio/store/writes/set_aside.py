@@ -87,7 +87,7 @@ def _count(db: Transaction, origin: Origin, kind: str, sample: str, count: int) 
     at = origin.received_at
     db.execute(
         "INSERT INTO repair (cp_id, firmware, kind, count, first_at, last_at, sample)"
-        " SELECT id, coalesce(firmware_version, ''), ?, ?, ?, ?, ? FROM cp WHERE id = ?"
+        " SELECT id, substr(coalesce(firmware_version, ''), 1, 64), ?, ?, ?, ?, ? FROM cp WHERE id = ?"
         " ON CONFLICT (cp_id, firmware, kind) DO UPDATE SET count = repair.count + excluded.count,"
         " last_at = excluded.last_at",
         (kind, count, at, at, sample, origin.charger),

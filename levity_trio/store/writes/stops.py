@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.energy import Energy, Span, delivered, most_wh, seconds_between
+from levity_trio.store.energy import FASTEST_W, Energy, Span, delivered, most_wh, seconds_between
 from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
@@ -181,7 +181,8 @@ def _mean_power_w(db: Transaction, where: tuple[str, int, int, str]) -> float | 
     for value, unit in told:
         with suppress(ValueError):
             watts.append(float(value) * (1000 if unit == "kW" else 1))
-    return fmean(watts) if watts else None
+    possible = [power for power in watts if 0 <= power <= FASTEST_W]
+    return fmean(possible) if possible else None
 
 
 def _complete(
