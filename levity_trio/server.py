@@ -28,7 +28,7 @@ import trio
 
 from levity_trio import __version__
 from levity_trio.charger.central import Central
-from levity_trio.charger.connection import serve_connection
+from levity_trio.charger.connection import HANDSHAKES, serve_connection
 from levity_trio.clock import Clock, is_synchronised, stamp, system_clock
 from levity_trio.config import EnvironmentProblem, LogConfig, ServerConfig
 from levity_trio.events import Fact
@@ -48,6 +48,8 @@ LAST_LINE_SECONDS: Final = 0.2
 COLLECT_AFTER: Final = (20_000, 5, 20)
 """Objects before the collector looks, and looks further. With Python's own 700 it takes half of all time at 2,000
 connections, whose objects it goes through again and again; much higher, and the connections of a flood pile up."""
+LOGGED_CHARACTERS: Final = 200
+"""Of a text in a fact: a charger may make it as long as a frame."""
 SPARE_FILES: Final = 64
 BACKLOG: Final = 1024
 
@@ -130,7 +132,7 @@ def fit_to_files(config: ServerConfig) -> ServerConfig:
     if hard == resource.RLIM_INFINITY:
         return config
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = max(1, hard - SPARE_FILES)
+    room = max(1, hard - SPARE_FILES - HANDSHAKES)
     if config.max_connections > room:
         log.warning("fewer connections fit the limit of open files", max_connections=room, open_files=hard)
     return replace(config, max_connections=min(config.max_connections, room))
@@ -152,8 +154,12 @@ def _port(listeners: list[trio.SocketListener]) -> int:
 
 def _log_fact(fact: Fact) -> None:
     if log.is_enabled_for(logging.INFO):
-        told = asdict(fact)
+        told = {name: _short(value) for name, value in asdict(fact).items()}
         log.info(type(fact).__name__, cp=told.pop("charger"), **told)
+
+
+def _short(value: object) -> object:
+    return value[:LOGGED_CHARACTERS] if isinstance(value, str) else value
 
 
 def _is_trusted(clock: Clock, newest: str | None) -> bool:

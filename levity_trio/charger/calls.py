@@ -22,7 +22,7 @@ from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, Late, Matc
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
-from levity_trio.wire.secrets import masked
+from levity_trio.wire.secrets import masked, masked_fragment
 
 QUEUED_CALLS: Final = 16
 """More are refused at once: whoever asks so much of one charger does not look at its answers."""
@@ -199,6 +199,6 @@ class Calls:
 
 def _row(command: int, action: str, answer: Answer, is_late: bool = False) -> commands.Answer:
     if isinstance(answer, CallError):
-        code, description = answer.code, answer.description
+        code, description = masked_fragment(answer.code), masked_fragment(answer.description)
         return commands.Answer(command, action, "refused", is_late, None, code, description)
     return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked(answer.payload)).decode())

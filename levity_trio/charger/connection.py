@@ -30,6 +30,8 @@ from levity_trio.wire.handshake import (
 from levity_trio.wire.secrets import masked_url
 
 HANDSHAKE_SECONDS: Final = 10.0
+HANDSHAKES: Final = 128
+"""Under way at once, besides --max-connections: silent sockets must not keep a charger out for longer than that."""
 RETRY: Final = {"Retry-After": "30"}
 
 log = get_logger("ws")
@@ -90,8 +92,8 @@ async def _enter(
 
 
 def _check_room(central: Central) -> None:
-    if len(central.registry) > central.config.max_connections:
-        raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
+    if len(central.registry) > central.config.max_connections + HANDSHAKES:
+        raise BadRequest(503, "Too many handshakes are under way.", RETRY)
 
 
 async def _read_head(stream: ChargerStream) -> bytes:
@@ -112,6 +114,8 @@ async def _admit(central: Central, head: Head) -> str:
         raise BadRequest(404, "The path names no charger; use /ws/CHARGER-ID.")
     if charger not in central.known and len(central.known) >= central.config.max_chargers:
         raise BadRequest(404, "No new charger is taken up (--max-chargers).")
+    if central.registry.sessions >= central.config.max_connections and central.registry.find(charger) is None:
+        raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
     await central.ready.wait()
     if central.writer.is_failing:
         raise BadRequest(503, "Nothing can be stored at present; try again later.", RETRY)

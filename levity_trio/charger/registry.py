@@ -38,6 +38,11 @@ class Registry:
     def __len__(self) -> int:
         return len(self._scopes)
 
+    @property
+    def sessions(self) -> int:
+        """How many chargers are connected."""
+        return len(self._sessions)
+
     def __repr__(self) -> str:
         return f"<Registry connections={len(self._scopes)} chargers={len(self._sessions)}>"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ from levity_trio.charger.calls import Calls, NoRoom
 from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
+from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.clock import stamp
@@ -32,17 +33,12 @@ from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import Refused
-from levity_trio.wire.frames import Call, CallError, CallResult, Malformed, error_text, parse_frame
-from levity_trio.wire.secrets import masked_frame
+from levity_trio.wire.frames import Call, Malformed, error_text, parse_frame
+from levity_trio.wire.secrets import has_url, masked, masked_frame
 
-INBOX_CALLS: Final = 64
-"""An offline charger comes back with a burst. Full: the reader stops, and TCP pushes back."""
-INBOX_SECONDS: Final = 30.0
-"""Without progress for so long, the connection ends."""
-MALFORMED_FRAMES: Final = 100
+USELESS_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
-LOGGED_CHARACTERS: Final = 50
 
 frames_log = get_logger("ocpp")
 log = get_logger("ws")
@@ -94,7 +90,7 @@ class Session:
             "_beginning",
             "_closing",
             "_faults",
-            "_malformed",
+            "_useless",
             "_peer",
             "_row",
             "_scope",
@@ -125,7 +121,7 @@ class Session:
         self._closing: Closing | None = None
         self._row: int | None = None
         self._beginning = trio.Lock()
-        self._malformed = 0
+        self._useless = 0
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
         stream.on_overflow = self._end_overflowed
@@ -146,12 +142,12 @@ class Session:
 
     async def converse(self) -> None:
         """Talk until the peer leaves or the session is ended."""
-        send, receive = trio.open_memory_channel[Waiting](INBOX_CALLS)
+        inbox = Inbox[Waiting](self.central.config.max_message_bytes)
         try:
             async with trio.open_nursery() as tasks:
-                tasks.start_soon(self._read, send)
+                tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self._watch)
-                await self._work(receive)
+                await self._work(inbox)
                 tasks.cancel_scope.cancel()
         finally:
             self.calls.close()
@@ -197,49 +193,42 @@ class Session:
         _log_frame("send", text)
         await self._websocket.send_message(text)
 
-    async def _read(self, inbox: trio.MemorySendChannel[Waiting]) -> None:
-        with inbox, suppress(ConnectionClosed):
+    async def _read(self, inbox: Inbox[Waiting]) -> None:
+        try:
             while True:  # nothing of a message is held while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
+        except trio.TooSlowError:
+            self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls wait without progress")
+        except ConnectionClosed:
+            inbox.close()
 
-    async def _take(self, inbox: trio.MemorySendChannel[Waiting], text: str | bytes) -> None:
+    async def _take(self, inbox: Inbox[Waiting], text: str | bytes) -> None:
         self._stream.message_completed()
         _log_frame("recv", text)
         frame = parse_frame(text)
         if isinstance(frame, Call):
-            self._malformed = 0
-            await self._put(inbox, Received(text, frame, self.central.clock()))
+            self._useless = 0
+            await inbox.put(Received(text, frame, self.central.clock()), len(text))
         elif isinstance(frame, Malformed):
-            self._count(frame)
+            self._count(frame.kind)
             if frame.answer is not None:
-                await self._put(inbox, frame.answer)
-        else:
-            self._settle(frame)
+                await inbox.put(frame.answer, len(text))
+        elif oddity := self.calls.settle(frame):
+            self._count(oddity)
 
-    async def _put(self, inbox: trio.MemorySendChannel[Waiting], waiting: Waiting) -> None:
-        try:
-            inbox.send_nowait(waiting)
-        except trio.WouldBlock:
-            with trio.move_on_after(INBOX_SECONDS) as patience:
-                await inbox.send(waiting)
-            if patience.cancelled_caught:
-                self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls wait without progress")
+    def _count(self, kind: str) -> None:
+        """Count what is of no use, and log it more and more rarely; a charger sends something else between."""
+        self._useless += 1
+        count = self._faults[kind] = self._faults.get(kind, 0) + 1
+        if count.bit_count() == 1:
+            log.warning("a frame of no use", kind=kind, count=count)
+        if self._useless >= USELESS_FRAMES:
+            self.end(CloseCode.POLICY_VIOLATION, f"{USELESS_FRAMES} frames in a row were of no use")
 
-    def _count(self, frame: Malformed) -> None:
-        log.warning("no OCPP-J", kind=frame.kind)
-        self._malformed += 1
-        self._faults[frame.kind] = self._faults.get(frame.kind, 0) + 1
-        if self._malformed >= MALFORMED_FRAMES:
-            self.end(CloseCode.POLICY_VIOLATION, f"{MALFORMED_FRAMES} frames in a row were no OCPP-J")
-
-    def _settle(self, frame: CallResult | CallError) -> None:
-        if oddity := self.calls.settle(frame):
-            log.warning(oddity, message_id=frame.message_id[:LOGGED_CHARACTERS])
-
-    async def _work(self, inbox: trio.MemoryReceiveChannel[Waiting]) -> None:
+    async def _work(self, inbox: Inbox[Waiting]) -> None:
         with suppress(trio.EndOfChannel):
             while True:
-                await self._answer(await inbox.receive())
+                await self._answer(await inbox.take())
 
     async def _answer(self, waiting: Waiting) -> None:
         try:
@@ -254,6 +243,8 @@ class Session:
 
     async def _answer_to(self, received: Received) -> str:
         text, call, at = received
+        if has_url(text):  # perhaps with a password; nothing of a charger's is stored or told before it is masked
+            call = replace(call, payload=masked(call.payload))
         if self._row is None:
             try:
                 check_call(call)  # who never says anything valid leaves no row

@@ -23,6 +23,11 @@ _PROPERTY = re.compile(
 )
 
 
+def has_url(text: str | bytes) -> bool:
+    """Whether a frame may hold a URL, and so a password in one."""
+    return "://" in text if isinstance(text, str) else b"://" in text
+
+
 def masked_url(text: str) -> str:
     """A text with the secrets of the URLs in it masked."""
     return _PARAMETER.sub(_masked_parameter, _USER_INFO.sub(f"://{MASK}@", text))

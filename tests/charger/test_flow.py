@@ -10,7 +10,8 @@ from trio.testing import lockstep_stream_pair
 from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.session import INBOX_CALLS, MALFORMED_FRAMES
+from levity_trio.charger.inbox import INBOX_CALLS
+from levity_trio.charger.session import USELESS_FRAMES
 from levity_trio.events import TransactionStarted
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, Charger, frame, open_charger, open_raw_charger
@@ -93,7 +94,7 @@ async def test_what_is_no_ocpp_is_counted_and_the_connection_lives(
     async with open_charger(central) as charger:
         await charger.send(text)
         await still_talks(charger)
-    assert len([line for line in log_lines if line["event"] == "no OCPP-J"]) == 1
+    assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,22 +146,22 @@ async def test_starts_that_cannot_be_read_are_told_apart_by_their_text(central: 
 
 async def test_a_hundred_frames_in_a_row_that_are_no_ocpp_are_no_charger(central: Central) -> None:
     async with open_charger(central) as charger:
-        for _ in range(MALFORMED_FRAMES):
+        for _ in range(USELESS_FRAMES):
             await charger.send("AT+CSQ")
-        assert await charger.wait_closed() == (1008, "100 frames in a row were no OCPP-J")
+        assert await charger.wait_closed() == (1008, "100 frames in a row were of no use")
 
 
 async def test_fewer_are_forgiven_by_a_call(central: Central) -> None:
     async with open_charger(central) as charger:
         for _ in range(3):
-            for _ in range(MALFORMED_FRAMES - 1):
+            for _ in range(USELESS_FRAMES - 1):
                 await charger.send("AT+CSQ")
             await still_talks(charger)
 
 
 async def test_an_unexpected_answer_costs_nothing(central: Central) -> None:
     async with open_charger(central) as charger:
-        for _ in range(MALFORMED_FRAMES):
+        for _ in range(USELESS_FRAMES // 2 - 1):
             await charger.send('[3,"nobody asked",{}]')
             await charger.send('[4,"nobody asked","GenericError","",{}]')
         await still_talks(charger)
@@ -258,3 +259,34 @@ async def test_frames_that_are_no_ocpp_are_counted_when_their_session_ends(
         await charger.call("Heartbeat")
     counted = writer.rows("SELECT kind, count, sample FROM repair ORDER BY kind")
     assert counted == [("frame: not JSON", 2, ""), ("frame: not a list", 1, "")]
+
+
+async def test_answers_to_nothing_that_we_asked_are_no_charger(
+    central: Central, log_lines: list[dict[str, object]]
+) -> None:
+    async with open_charger(central) as charger:
+        for number in range(USELESS_FRAMES):
+            await charger.send(f'[3,"{number}",{{}}]')
+        assert (await charger.wait_closed())[0] == 1008
+    assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 7  # 1, 2, 4, … 64
+
+
+async def test_what_waits_is_bounded_in_bytes(central: Central, writer: InlineWriter) -> None:
+    configure(central, max_message_bytes=2000)
+    large = f'[2,"1","DataTransfer",{{"vendorId":"V","data":"{"x" * 1500}"}}]'
+    sent: list[int] = []
+
+    async def pour(charger: Charger) -> None:
+        for number in range(20):
+            await charger.send(large)
+            sent.append(number)
+
+    async with open_charger(central, pair=lockstep_stream_pair) as charger, trio.open_nursery() as pouring:
+        await charger.call("Heartbeat")
+        writer.answer_seconds = 5
+        pouring.start_soon(pour, charger)
+        await trio.sleep(4)
+        assert len(sent) < 10
+        writer.answer_seconds = 0
+        for _ in range(20):
+            await charger.receive()
