@@ -7,6 +7,7 @@ import resource
 import pytest
 
 from levity_trio import server
+from levity_trio.charger.connection import HANDSHAKES
 from levity_trio.config import ServerConfig
 
 
@@ -24,7 +25,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_connections_are_capped_to_fit_the_open_files(files: dict[str, int]) -> None:
-    room = 500 - server.SPARE_FILES - server.HANDSHAKES
+    room = 500 - server.SPARE_FILES - HANDSHAKES
     assert server.fit_to_files(ServerConfig(max_connections=1000)).max_connections == room
     assert files["soft"] == 500
 

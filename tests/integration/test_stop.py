@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import subprocess
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.benchmarks.websocket import upgrade_request
 from .charger import Charger, Closed, NoWebSocket, deaf
 from .fleet import Fleet, accounts, answered, missing
 from .outages import locked
-from .serving import serving
+from .serving import PROGRAM, environment, serving
 
 CHARGERS = 200
 GENEROUS_SECONDS = 10.0
@@ -45,18 +46,22 @@ def test_everyone_talking_is_told_1001(number: signal.Signals, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_the_start_is_a_stop_as_well(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_with_the_first_word_is_a_stop_as_well(number: signal.Signals, tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server:  # it has said that it serves, and nothing else
+        server.signal(number)
+        assert server.wait() == 0
+    assert server.query("SELECT clean FROM run") == [(1,)]
+
+
+def test_a_database_that_another_program_locks_is_told_at_the_start(tmp_path: Path) -> None:
     database = tmp_path / "levity.db"
     with serving(database) as server:
         server.stop()
-    lock = ExitStack()
-    lock.enter_context(locked(database))
-    with lock, serving(database, may_log_errors=True, is_ready=False) as server:
-        server.wait_line("the database refuses; nothing is acknowledged until it takes writes again")
-        server.signal(number)
-        lock.close()
-        assert server.wait() == 0
-    assert server.query("SELECT clean FROM run") == [(1,), (1,)]
+    with locked(database):
+        command = [*PROGRAM, "serve", "--port", "0", "--db", str(database)]
+        ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"levity-trio: cannot use the database {database}: database is locked\n"
 
 
 def test_a_handshake_after_the_signal_finds_no_door(tmp_path: Path) -> None:
