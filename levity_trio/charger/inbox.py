@@ -25,7 +25,8 @@ class Inbox(Generic[T]):
         self._send, self._receive = trio.open_memory_channel[tuple[T, int]](INBOX_CALLS)
         self._most_bytes = most_bytes
         self._count = self._bytes = 0
-        self._room = trio.Event()
+        self._room: trio.Event | None = None
+        """Made when the reader waits, for most never do."""
 
     async def put(self, item: T, size: int) -> None:
         """Put in what takes `size` bytes; one alone always fits.
@@ -33,29 +34,33 @@ class Inbox(Generic[T]):
         Raises:
             trio.TooSlowError: nothing was taken out for INBOX_SECONDS.
         """
-        if self._is_full(size):
-            await self._wait_for_room(size)
+        while not self.put_nowait(item, size):
+            await self._wait_for_room()
+
+    def put_nowait(self, item: T, size: int) -> bool:
+        """Put it in if there is room; False where there is none."""
+        if self._count >= INBOX_CALLS or (self._count > 0 and self._bytes + size > self._most_bytes):
+            return False
         self._count += 1
         self._bytes += size
         self._send.send_nowait((item, size))
+        return True
 
     async def take(self) -> T:
         """The next one. Raises trio.EndOfChannel behind the last of a closed inbox."""
         item, size = await self._receive.receive()
         self._count -= 1
         self._bytes -= size
-        self._room.set()
+        if self._room is not None:
+            self._room.set()
         return item
 
     def close(self) -> None:
         """Nothing more comes."""
         self._send.close()
 
-    def _is_full(self, size: int) -> bool:
-        return self._count >= INBOX_CALLS or (self._count > 0 and self._bytes + size > self._most_bytes)
-
-    async def _wait_for_room(self, size: int) -> None:
-        while self._is_full(size):
-            self._room = trio.Event()
-            with trio.fail_after(INBOX_SECONDS):
-                await self._room.wait()
+    async def _wait_for_room(self) -> None:
+        self._room = trio.Event()
+        with trio.fail_after(INBOX_SECONDS):
+            await self._room.wait()
+        self._room = None

@@ -59,8 +59,15 @@ class Transaction:
 class Result(NamedTuple):
     """What became of one write: its answer or its own error, and its facts."""
 
-    outcome: outcome.Outcome[object]
+    value: object
+    error: BaseException | None
     facts: Sequence[Fact]
+
+    def unwrap(self) -> object:
+        """The answer. Raises the write's own error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
 
 
 def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
@@ -107,17 +114,19 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 def _plainly(connection: sqlite3.Connection, write: Write) -> Result:
     transaction = Transaction(connection)
-    return Result(outcome.Value(write(transaction)), transaction.facts)
+    return Result(write(transaction), None, transaction.facts)
 
 
 def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
     transaction = Transaction(connection)
     connection.execute("SAVEPOINT write")
-    result = outcome.capture(write, transaction)
-    if isinstance(result, outcome.Error):
-        if is_the_databases(result.error):
-            raise result.error
+    captured = outcome.capture(write, transaction)  # carries a job's failure to its asker
+    if isinstance(captured, outcome.Value):
+        result = Result(captured.value, None, transaction.facts)
+    elif is_the_databases(captured.error):
+        raise captured.error
+    else:
         connection.execute("ROLLBACK TO write")
-        transaction.facts.clear()
+        result = Result(None, captured.error, ())
     connection.execute("RELEASE write")
-    return Result(result, transaction.facts)
+    return result

@@ -14,9 +14,8 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, TypeVarTuple, cast
+from typing import TypeVar, TypeVarTuple, cast
 
-import outcome
 import trio
 
 from levity_trio.events import Fact
@@ -45,15 +44,15 @@ log = get_logger("system")
 class _Job:
     """A write that was handed in, and the place for its answer."""
 
-    __slots__ = ("done", "outcome", "write")
+    __slots__ = ("done", "result", "write")
 
     def __init__(self, write: Write) -> None:
         self.write = write
         self.done = trio.Event()
-        self.outcome: outcome.Outcome[Any] | None = None
+        self.result: Result | None = None
 
     def answer(self, result: Result) -> None:
-        self.outcome = result.outcome
+        self.result = result
         self.done.set()
 
     def give_up(self) -> None:
@@ -62,7 +61,7 @@ class _Job:
 
     @property
     def is_given_up(self) -> bool:
-        return self.outcome is None and self.done.is_set()
+        return self.result is None and self.done.is_set()
 
 
 class _Unasked(_Job):
@@ -71,8 +70,8 @@ class _Unasked(_Job):
     __slots__ = ()
 
     def answer(self, result: Result) -> None:
-        if isinstance(result.outcome, outcome.Error):
-            log.error("a write that nobody waits for failed", exc_info=result.outcome.error)
+        if result.error is not None:
+            log.error("a write that nobody waits for failed", exc_info=result.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +112,9 @@ class Writer:
             await self._wait_to_send(job)
         self._unanswered[job] = asked_at
         await job.done.wait()
-        if job.outcome is None:
+        if job.result is None:
             raise StoreUnavailable
-        return cast(T, job.outcome.unwrap())
+        return cast(T, job.result.unwrap())
 
     def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
         """Run a write within a few seconds, only the last of those with one key; it promises nothing to anybody.

@@ -53,11 +53,11 @@ class InlineWriter:
         self._commits += 1
         self.facts += result.facts
         await trio.sleep(self.answer_seconds)  # the real one always yields, too
-        return cast(T, result.outcome.unwrap())
+        return cast(T, result.unwrap())
 
     def run_now(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
         """Run a write outside of any conversation."""
-        return cast(T, commit(self._connection, [lambda db: write(db, *args)])[0].outcome.unwrap())
+        return cast(T, commit(self._connection, [lambda db: write(db, *args)])[0].unwrap())
 
     async def hand_in(self, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
         await self.run(write, *args)

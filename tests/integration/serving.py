@@ -125,9 +125,9 @@ def query(database: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]
 
 @contextmanager
 def serving(
-    database: Path, *flags: str, program: Sequence[str] = PROGRAM, may_log_errors: bool = False, is_ready: bool = True
+    database: Path, *flags: str, program: Sequence[str] = PROGRAM, may_log_errors: bool = False
 ) -> Iterator[Serving]:
-    """A server on this database, ready unless told otherwise; a test may end it before the block is left, in any way.
+    """A server on this database, ready; a test may end it before the block is left, in any way.
 
     Its working directory is that of the database. `program` is what is started before `serve`.
     """
@@ -142,7 +142,7 @@ def serving(
     )
     try:
         server = Serving(process, database)
-        assert not is_ready or server.port
+        assert server.port
         yield server
         if process.poll() is None:
             server.stop()

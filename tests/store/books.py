@@ -56,7 +56,7 @@ class Books:
         """Commit one write."""
         (result,) = commit(self.connection, [lambda db: write(db, *args)])
         self.facts += result.facts
-        return cast(T, result.outcome.unwrap())
+        return cast(T, result.unwrap())
 
     def wait(self, minutes: float) -> None:
         self.now += timedelta(minutes=minutes)

@@ -57,7 +57,7 @@ def limit_pages(connection: sqlite3.Connection, more: int) -> None:
 
 def test_answers_and_facts_in_order(connection: sqlite3.Connection) -> None:
     results = commit(connection, [keep("a"), keep("b")])
-    assert [result.outcome.unwrap() for result in results] == ["a", "b"]
+    assert [result.unwrap() for result in results] == ["a", "b"]
     assert [list(result.facts) for result in results] == [[fact("a")], [fact("b")]]
     assert kept(connection) == ["a", "b"]
     assert not connection.in_transaction
@@ -73,19 +73,19 @@ def test_one_that_fails_is_undone_alone(connection: sqlite3.Connection, failing:
     assert connection.execute("SELECT count(*) FROM cp").fetchone() == (0,)
     assert list(results[position].facts) == []
     with pytest.raises((ValueError, sqlite3.Error)):
-        results[position].outcome.unwrap()
+        results[position].unwrap()
 
 
 def test_all_fail(connection: sqlite3.Connection) -> None:
     results = commit(connection, [repeat_a_key, repeat_a_key])
-    assert [type(result.outcome).__name__ for result in results] == ["Error", "Error"]
+    assert all(result.error is not None for result in results)
 
 
 def test_a_foreign_key_is_kept(connection: sqlite3.Connection) -> None:
     insert = "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
     (result,) = commit(connection, [lambda db: db.execute(f"{insert} VALUES ('?', 1, '', '', 1, '')")])
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-        result.outcome.unwrap()
+        result.unwrap()
 
 
 def test_a_full_disk_throws_the_batch_away(connection: sqlite3.Connection) -> None:
@@ -132,7 +132,7 @@ def test_what_a_transaction_gives(connection: sqlite3.Connection) -> None:
         return changed, first, returned, db.row("SELECT 1 WHERE 0"), db.rows("SELECT id FROM cp")
 
     (result,) = commit(connection, [look])
-    assert result.outcome.unwrap() == (1, 1, ("A", "x"), None, [("A",)])
+    assert result.unwrap() == (1, 1, ("A", "x"), None, [("A",)])
 
 
 @pytest.mark.parametrize(
