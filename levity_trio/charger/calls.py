@@ -97,7 +97,7 @@ class Calls:
         self._commands: dict[str, int] = {}
         self._turn = trio.Lock()
         self._answer: Answer | None = None
-        self._answered = trio.Event()
+        self._answered: trio.Event | None = None
         self._is_closed = False
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
@@ -127,7 +127,7 @@ class Calls:
         settled = self._under_way.settle(answer)
         if isinstance(settled, Matched):
             self._answer = answer
-            self._answered.set()
+            self._wake()
             return None
         if not isinstance(settled, Late):
             return "unexpected answer"
@@ -140,8 +140,12 @@ class Calls:
     def close(self) -> None:
         """Fail the call in flight and all that wait: the session is over."""
         self._is_closed = True
-        self._answered.set()
+        self._wake()
         self._line.may_be_called.set()  # nobody waits for that any more
+
+    def _wake(self) -> None:
+        if self._answered is not None:
+            self._answered.set()
 
     async def _wait_for_first_message(self) -> None:
         """The call whose turn it is waits for all, so that the queue keeps its order and its bound."""
@@ -151,11 +155,11 @@ class Calls:
 
     async def _exchange(self, action: str, payload: dict[str, Any], requested_at: str, seconds: float) -> Any:
         message_id = self._under_way.begin(action)
-        self._answer, self._answered = None, trio.Event()
+        self._answer, self._answered = None, (answered := trio.Event())
         try:
             command = await self._send(message_id, action, payload, requested_at)
             with trio.move_on_after(seconds):
-                await self._answered.wait()
+                await answered.wait()
         finally:
             self._under_way.expire()
         received: Answer | None = self._answer
