@@ -51,7 +51,7 @@ fix: venv
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 
-# hours of mixed load against one server
+# power cuts, a disk that refuses, floods: the long version of the integration tests
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}
 
