@@ -21,6 +21,7 @@ import trio
 from levity_trio.events import Fact
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import DatabaseFault, StoreUnavailable
+from levity_trio.store.place import Place, place_of
 from levity_trio.store.transaction import Result, Transaction, Write, commit
 
 WAITING_JOBS = 1_000
@@ -88,8 +89,9 @@ class WriterStatistics:
 class Writer:
     """The way to the database for all that changes it. Made by `open_writer`."""
 
-    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish) -> None:
+    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish, place: Place) -> None:
         self._jobs = jobs
+        self._place = place
         self._publish = publish
         self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
@@ -205,7 +207,7 @@ class Writer:
         """One try to commit; None where the database refused, after a pause."""
         writes = [job.write for job in batch]
         try:
-            results = await trio.to_thread.run_sync(commit, connection, writes, limiter=thread)
+            results = await trio.to_thread.run_sync(_commit_in, self._place, connection, writes, limiter=thread)
         except DatabaseFault as fault:
             self._refused += 1
             self._tell_failing(str(fault))
@@ -225,6 +227,11 @@ class Writer:
             log.warning("the database takes writes again")
         self._backoff = BACKOFF_SECONDS
         self.is_failing = False
+
+
+def _commit_in(place: Place, connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
+    place.check()
+    return commit(connection, writes)
 
 
 def _touch(db: Transaction) -> None:
@@ -260,7 +267,7 @@ async def open_writer(connection: sqlite3.Connection, publish: Publish, drain_se
         StoreUnavailable: the drain did not end in time; what was left over was never acknowledged.
     """
     sender, jobs = trio.open_memory_channel[_Job](WAITING_JOBS)
-    writer = Writer(sender, publish)
+    writer = Writer(sender, publish, place_of(connection))
     drain = trio.CancelScope(shield=True)  # round the worker only: the body stays cancellable
     async with trio.open_nursery() as working:
         working.start_soon(writer._work, connection, jobs, drain)

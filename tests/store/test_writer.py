@@ -314,6 +314,24 @@ async def test_one_that_fails_costs_no_other(site: Site) -> None:
     assert site.stored() == ["a", "c"]
 
 
+@pytest.mark.logs_errors
+async def test_a_database_that_was_moved_away_acknowledges_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 0.05)
+    moved = site.path.with_name("backup.db")
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        site.path.rename(moved)
+        with pytest.raises(StoreUnavailable):
+            await writer.run(keep, "never")
+        site.path.touch()  # another file in its place
+        with pytest.raises(StoreUnavailable):
+            await writer.run(keep, "never either")
+        moved.rename(site.path)
+        await wait_until(lambda: not writer.is_failing)
+        await writer.run(keep, "b")
+    assert site.stored() == ["a", "b"]
+
+
 async def test_what_is_handed_in_without_waiting_is_stored_in_its_order(site: Site) -> None:
     async with writing(site) as writer:
         await writer.hand_in(keep, "a")
