@@ -86,19 +86,9 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *(
-            "_beginning",
-            "_closing",
-            "_faults",
-            "_useless",
-            "_peer",
-            "_row",
-            "_scope",
-            "_stream",
-            "_watching",
-            "_websocket",
-        ),
         *("calls", "central", "charger", "heartbeat_interval", "may_be_called"),
+        *("_beginning", "_closing", "_faults", "_peer", "_row", "_scope"),
+        *("_stream", "_useless", "_watching", "_websocket"),
     )
 
     def __init__(

@@ -85,6 +85,14 @@ async def test_a_single_byte_is_life(central: Central) -> None:
         assert (await peer.receive())[:2] == [3, "1"]
 
 
+async def tell_in_an_earlier_connection(central: Central, seconds: int) -> None:
+    """A boot that was told this interval; from now on boots are told a minute."""
+    configure(central, heartbeat_interval_seconds=seconds)
+    async with open_charger(central) as charger:
+        await charger.call("BootNotification", BOOT)
+    configure(central, heartbeat_interval_seconds=MINUTE)
+
+
 async def test_a_boot_tells_the_interval_that_counts(central: Central) -> None:
     configure(central, heartbeat_interval_seconds=100)
     async with open_charger(central) as charger:
@@ -93,20 +101,14 @@ async def test_a_boot_tells_the_interval_that_counts(central: Central) -> None:
 
 
 async def test_the_interval_last_told_holds_after_a_reconnect_without_boot(central: Central) -> None:
-    configure(central, heartbeat_interval_seconds=600)
-    async with open_charger(central) as charger:
-        await charger.call("BootNotification", BOOT)
-    configure(central, heartbeat_interval_seconds=60)
+    await tell_in_an_earlier_connection(central, 600)
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         assert await closed_after(charger) == 1800
 
 
 async def test_a_boot_shortens_an_interval_that_was_longer(central: Central) -> None:
-    configure(central, heartbeat_interval_seconds=600)
-    async with open_charger(central) as charger:
-        await charger.call("BootNotification", BOOT)
-    configure(central, heartbeat_interval_seconds=60)
+    await tell_in_an_earlier_connection(central, 600)
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         await trio.sleep(200)  # the watchdog has seen the longer interval by now
