@@ -18,7 +18,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import commands
 from levity_trio.store.writes.origin import Origin
-from levity_trio.wire.dispatch import LATE_REMEMBERED, CallsUnderWay, Late, Matched
+from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
@@ -84,7 +84,7 @@ class Calls:
     """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
 
     __slots__ = (
-        *("_answer", "_answered", "_clock", "_commands", "_config", "_is_closed", "_line", "_turn", "_under_way"),
+        *("_answer", "_answered", "_clock", "_config", "_is_closed", "_line", "_turn", "_under_way"),
         "_writer",
     )
 
@@ -94,7 +94,6 @@ class Calls:
         self._writer = writer
         self._clock = clock
         self._under_way = CallsUnderWay()
-        self._commands: dict[str, int] = {}
         self._turn = trio.Lock()
         self._answer: Answer | None = None
         self._answered: trio.Event | None = None
@@ -131,7 +130,8 @@ class Calls:
             return None
         if not isinstance(settled, Late):
             return "unexpected answer"
-        if command := self._commands.pop(settled.call.message_id, None):
+        command = settled.call.command
+        if command is not None:
             row = _row(command, settled.call.action, answer, is_late=True)
             # By the reader, who waits for nothing. A kill -9 in the next seconds loses it: nobody was promised it.
             self._writer.coalesce(("late", command), commands.settle, self._line.origin(), row)
@@ -165,7 +165,6 @@ class Calls:
         received: Answer | None = self._answer
         if received is None:
             await self._fail(command, action, seconds)
-        del self._commands[message_id]
         return await self._read(command, action, received)
 
     async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
@@ -173,9 +172,7 @@ class Calls:
         text = orjson.dumps(masked(payload)).decode()
         row = commands.Command(action, text, message_id, requested_at)
         command = await self._writer.run(commands.send, origin, row)
-        self._commands[message_id] = command
-        if len(self._commands) > 1 + LATE_REMEMBERED:  # whose late answer would not be known any more
-            del self._commands[next(iter(self._commands))]
+        self._under_way.belongs_to(command)
         with suppress(ConnectionClosed):  # then the session is about to end, and this call with it
             await self._line.send(call_text(message_id, action, payload))
         return command

@@ -10,7 +10,7 @@ connection, where plain counting would have given the same id to another call.
 There is no clock here and no waiting: the session knows both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Final
 
@@ -21,10 +21,11 @@ LATE_REMEMBERED: Final = 64  # expired calls per connection; beyond, the oldest 
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call of ours that is, or was, waiting for its answer."""
+    """A call of ours that is, or was, waiting for its answer; `command` is what it belongs to, once that is known."""
 
     message_id: str
     action: str
+    command: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class CallsUnderWay:
         self._begun += 1
         self._current = OpenCall(f"{self._token}-{self._begun}", action)
         return self._current.message_id
+
+    def belongs_to(self, command: int) -> None:
+        """Remember what the call under way belongs to, so that its answer finds it, however late."""
+        if self._current is not None:
+            self._current = replace(self._current, command=command)
 
     def settle(self, answer: CallResult | CallError) -> Settled:
         """Say whose answer this is; afterwards that call is answered and no longer known."""

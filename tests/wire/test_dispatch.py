@@ -69,3 +69,12 @@ def test_its_state_can_be_seen() -> None:
     calls = CallsUnderWay()
     calls.begin("Reset")
     assert "Reset" in repr(calls)
+
+
+def test_a_late_answer_finds_what_its_call_belongs_to() -> None:
+    calls = CallsUnderWay()
+    first = calls.begin("Reset")
+    calls.belongs_to(7)
+    calls.expire()
+    calls.begin("ClearCache")
+    assert calls.settle(CallResult(first, {})) == Late(OpenCall(first, "Reset", 7))
