@@ -15,8 +15,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.schema import NotOurs, check_ownership, migrate
+from levity_trio.store.schema import NotOurs, check_clock_speed, check_ownership, migrate
 
 BUSY_MILLISECONDS = 2_000
 CACHED_STATEMENTS = 256
@@ -29,18 +30,20 @@ class InUse(EnvironmentProblem):
 
 
 @contextmanager
-def open_database(path: Path) -> Iterator[sqlite3.Connection]:
+def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterator[sqlite3.Connection]:
     """The only writing connection, ready to use: locked, owned, migrated; at the end its WAL is written back.
 
+    A new file is made for the `simulated` time, if one is given; a known one must have been made for that speed.
+
     Raises:
-        EnvironmentProblem: another server runs on it (InUse), it is not for this version of this program (NotOurs),
-            or it cannot be written; nothing was created or changed.
+        EnvironmentProblem: another server runs on it (InUse), it is not for this version of this program or for this
+            speed (NotOurs), or it cannot be written; nothing was created or changed.
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(path))
+            stack.enter_context(locked(path, simulated.speed if simulated else 1))
             connection = stack.enter_context(closing(_connect(path)))
-            migrate(connection)
+            migrate(connection, simulated)
             connection.execute("BEGIN IMMEDIATE")  # another program may hold it
             connection.execute("ROLLBACK")
         except EnvironmentProblem:
@@ -52,7 +55,7 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, clock_speed: int) -> Iterator[None]:
     """Hold `<realpath>.lock` for one server on one file; a file that is not ours leaves no lock behind."""
     lock = Path(f"{path.resolve()}.lock")
     is_new = not lock.exists()
@@ -61,6 +64,7 @@ def locked(path: Path) -> Iterator[None]:
         _take(descriptor, path)
         try:
             check_ownership(path)
+            check_clock_speed(path, clock_speed)
         except NotOurs:
             if is_new:
                 lock.unlink()

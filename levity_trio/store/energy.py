@@ -12,12 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, pairwise
+from math import inf
 from operator import itemgetter
+from statistics import median
 
 JUMP_WH = 10_000
 """A step between two readings above this is looked at (Levity's own limit)."""
 FASTEST_W = 400_000
 """No charger delivers more."""
+ABOVE_MEAN = 3
+"""Between two readings a charger may deliver so many times the power that it told on average."""
+FASTER = 2
+"""No step of a session is faster than its usual one by more, where resets are to explain all its readings."""
+ABOVE_PACE = 1.1
+"""The same for what a register counted from its reset to the next reading."""
 SECONDS_PER_HOUR = 3600
 AGREEMENT_WH = 1_000
 WRONG_UNIT_FACTOR = 100
@@ -25,8 +33,9 @@ WRONG_UNIT_FACTOR = 100
 REGISTER, SEGMENTS, SESSION_READINGS = "register", "segments", "session readings"
 CERTAIN, DOUBTFUL = "certain", "doubtful"
 
-Series = Sequence[tuple[str, int]]
-"""Readings of the billed register as (timestamp, Wh)."""
+Reading = tuple[str, int]
+"""A reading of the billed register as (timestamp, Wh)."""
+Series = Sequence[Reading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,8 @@ class Energy:
 class Span:
     """What start and stop told: times as the database spells them, registers in Wh where they could be read.
 
-    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after.
+    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after. `mean_power_w` is
+    the mean of its Power.Active.Import readings, None where it sent none.
     """
 
     start_time: str
@@ -51,18 +61,26 @@ class Span:
     meter_start: int | None
     meter_stop: int | None
     seconds: float
+    mean_power_w: float | None = None
 
     @property
     def most_wh(self) -> float:
         """More than this cannot have been delivered."""
         return most_wh(self.seconds)
 
+    @property
+    def expected_wh(self) -> float | None:
+        """What the power that was told comes to; None where none was."""
+        if self.mean_power_w is None:
+            return None
+        return self.mean_power_w * seconds_between(self.start_time, self.stop_time) / SECONDS_PER_HOUR
 
-def delivered(span: Span, arrived: Series, mean_power_w: float | None = None) -> Energy:
+
+def delivered(span: Span, arrived: Series) -> Energy:
     """The energy between start and stop, in Wh.
 
     `arrived` are the readings of the transaction from one source, MeterValues or transactionData, in the order in
-    which they came; `mean_power_w` is the mean of its Power.Active.Import readings, if it sent any.
+    which they came.
     """
     readings = _in_order(span, arrived)
     if span.meter_start is None or span.meter_stop is None:
@@ -76,7 +94,7 @@ def delivered(span: Span, arrived: Series, mean_power_w: float | None = None) ->
         return _from_readings(span, readings, per_session, review)
     if not per_session and not _all_possible(span, _whole(span, readings)):
         return _mended(span, readings, difference, span.meter_start)
-    doubt = _doubt(span, difference, readings, per_session, mean_power_w)
+    doubt = _doubt(span, difference, readings, per_session)
     return Energy(difference, REGISTER, DOUBTFUL if doubt else CERTAIN, doubt)
 
 
@@ -109,28 +127,66 @@ def _counts_per_session(meter_start: int, readings: Series) -> bool:
 
 
 def _from_readings(span: Span, readings: Series, per_session: bool, review: str) -> Energy:
-    if per_session and _all_possible(span, [(span.start_time, 0), *readings]):
-        return _bounded(span, readings[-1][1], SESSION_READINGS, review)
-    return _from_steps(span, _whole(span, readings), review)
+    session = [(span.start_time, 0), *readings]
+    if not per_session or not _all_possible(span, session):
+        return _from_steps(span, _whole(span, readings), review)
+    to_the_stop = [*session, *_stop(span)]  # a register that was reset goes on to its stop, a lifetime one does not
+    last = to_the_stop[-1] if _all_possible(span, to_the_stop) else readings[-1]
+    return _bounded(span, last[1], SESSION_READINGS, review)
 
 
 def _mended(span: Span, readings: Series, difference: int, meter_start: int) -> Energy:
     """Start and stop agree, the readings between them do not: the lower of what both can show.
 
-    Only a register that fell below meterStart, and stayed there, was reset: then its steps count, across the reset.
+    Readings in kWh that were called Wh speak for start and stop. A register that was reset counts by its steps, and so
+    does one that fell below meterStart and stayed there.
     """
+    if _all_possible(span, _whole(span, [(time, wh * 1000) for time, wh in readings])):
+        return _bounded(span, difference, REGISTER, "the readings are kWh called Wh")
+    if (since_resets := _since_resets(span, _whole(span, readings))) is not None:
+        return since_resets
     review = "the register jumped or ran backwards"
     series = _without_strays(_whole(span, readings))
     if _all_possible(span, series):
         return _bounded(span, difference, REGISTER, review)
     steps = _from_steps(span, series, review)
-    was_reset = min(wh for _, wh in series) < meter_start
-    return steps if was_reset else _bounded(span, min(steps.wh, difference), SEGMENTS, review)
+    fell_below = min(wh for _, wh in series) < meter_start
+    return steps if fell_below else _bounded(span, min(steps.wh, difference), SEGMENTS, review)
 
 
 def _from_steps(span: Span, series: Series, review: str) -> Energy:
+    if (since_resets := _since_resets(span, series)) is not None:
+        return since_resets
     steps = [after - before for before, after in _possible_steps(span, series)]
     return _bounded(span, sum(steps), SEGMENTS, review)
+
+
+def _since_resets(span: Span, series: Series) -> Energy | None:
+    """The sum across resets to 0; None where resets alone do not explain each reading.
+
+    A register was reset if it fell to no more than the session delivers in that time, and if the power that was told
+    agrees with the sum rather than with stop minus start. A spike, a zero or a step back is none.
+    """
+    seconds = [seconds_between(earlier[0], later[0]) for earlier, later in pairwise(series)]
+    steps = [later[1] - earlier[1] if later[1] >= earlier[1] else later[1] for earlier, later in pairwise(series)]
+    falls = [later[1] < earlier[1] for earlier, later in pairwise(series)]
+    paces = [wh / time for wh, time, fell in zip(steps, seconds, falls, strict=True) if wh and time > 0 and not fell]
+    if not any(falls) or not paces:
+        return None
+    usual = median(paces)
+    bounds = [usual * time * (ABOVE_PACE if fell else FASTER) for time, fell in zip(seconds, falls, strict=True)]
+    if any(wh > bound for wh, bound in zip(steps, bounds, strict=True)) or not _power_agrees(span, sum(steps)):
+        return None
+    return _bounded(span, sum(steps), SEGMENTS, "the register was reset")
+
+
+def _power_agrees(span: Span, wh: int) -> bool:
+    """Whether power and time come nearer to this than to stop minus start; where these say nothing, it stands."""
+    if span.meter_start is None or span.meter_stop is None or span.meter_stop < span.meter_start:
+        return True
+    expected_wh = span.expected_wh
+    difference = span.meter_stop - span.meter_start
+    return expected_wh is not None and abs(wh - expected_wh) < abs(difference - expected_wh)
 
 
 def _bounded(span: Span, wh: int, method: str, review: str) -> Energy:
@@ -139,8 +195,11 @@ def _bounded(span: Span, wh: int, method: str, review: str) -> Energy:
 
 def _whole(span: Span, readings: Series) -> Series:
     start = [] if span.meter_start is None else [(span.start_time, span.meter_start)]
-    stop = [] if span.meter_stop is None else [(span.stop_time, span.meter_stop)]
-    return [*start, *readings, *stop]
+    return [*start, *readings, *_stop(span)]
+
+
+def _stop(span: Span) -> Series:
+    return [] if span.meter_stop is None else [(span.stop_time, span.meter_stop)]
 
 
 def _without_strays(series: Series) -> Series:
@@ -155,29 +214,33 @@ def _without_strays(series: Series) -> Series:
 
 
 def _possible_steps(span: Span, series: Series) -> list[tuple[int, int]]:
-    return [
-        (before, after)
-        for (earlier, before), (later, after) in pairwise(series)
-        if before <= after <= before + _most_between(span, earlier, later)
-    ]
+    return [(earlier[1], later[1]) for earlier, later in pairwise(series) if _is_possible(span, earlier, later)]
+
+
+def _is_possible(span: Span, earlier: Reading, later: Reading) -> bool:
+    return earlier[1] <= later[1] <= earlier[1] + _most_between(span, earlier[0], later[0])
 
 
 def _most_between(span: Span, earlier: str, later: str) -> float:
     """Readings of one moment came in one message of a charger without a clock: only the whole span bounds them."""
-    return span.most_wh if earlier == later else min(span.most_wh, most_wh(seconds_between(earlier, later)))
+    if earlier == later:
+        return span.most_wh
+    seconds = seconds_between(earlier, later)
+    told_wh = inf if span.mean_power_w is None else ABOVE_MEAN * span.mean_power_w * seconds / SECONDS_PER_HOUR
+    return min(span.most_wh, most_wh(seconds), max(JUMP_WH, told_wh))
 
 
 def _all_possible(span: Span, series: Series) -> bool:
     return len(_possible_steps(span, series)) == max(0, len(series) - 1)
 
 
-def _doubt(span: Span, difference: int, readings: Series, per_session: bool, mean_power_w: float | None) -> str | None:
+def _doubt(span: Span, difference: int, readings: Series, per_session: bool) -> str | None:
     seconds = seconds_between(span.start_time, span.stop_time)
     if seconds < 0:
         return "stop is earlier than start"
     if per_session and readings[-1][1] > difference + AGREEMENT_WH:
         return "the readings of the session tell more than stop minus start"
-    expected_wh = (mean_power_w or 0) * seconds / SECONDS_PER_HOUR
+    expected_wh = span.expected_wh or 0
     if expected_wh > AGREEMENT_WH and difference * WRONG_UNIT_FACTOR < expected_wh:
         return "power and time tell much more than the register: kWh called Wh?"
     return None

@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from levity_trio.clock import SimulatedTime, stamp
 from levity_trio.config import EnvironmentProblem
 
 APPLICATION_ID = 0x4C565433  # "LVT3"
 FIRST_TRANSACTION_ID = 1_000_000
 TRANSACTION_ID_BASES = 1_000_000_000
 SMALLEST_DATABASE_BYTES = 512
+SIMULATED_TIME_VERSION = 2
+"""Since this one a database tells for which clock it was made; older ones keep real time."""
 
 PACKAGE = Path(__file__).resolve().parent.parent
 PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
@@ -25,7 +28,10 @@ PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
 
 
 class NotOurs(EnvironmentProblem):
-    """The file belongs to somebody else, to a newer version, or is no database. The text says what to do."""
+    """The file belongs to somebody else, to a newer version or to another clock, or is no database.
+
+    The text says what to do.
+    """
 
 
 def migrations() -> list[tuple[int, Path]]:
@@ -60,6 +66,32 @@ def check_ownership(path: Path) -> None:
         )
 
 
+def check_clock_speed(path: Path, speed: int) -> None:
+    """Look whether a database of ours was made for a wall clock of this speed; one yet to be made is free to take.
+
+    Raises:
+        NotOurs: it was made for another.
+    """
+    made_for = _clock_speed(path)
+    if made_for in (None, speed):
+        return
+    if made_for == 1:
+        raise NotOurs(f"{path} keeps real time; leave out --clock-speed, or name a new file with --db")
+    raise NotOurs(f"{path} was made for --clock-speed {made_for}; give that, or name another file with --db")
+
+
+def _clock_speed(path: Path) -> int | None:
+    """The speed that a database was made for; None where it is yet to be made."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with closing(_look(path.resolve())) as connection:
+        _, version = _marks(connection)
+        if version < SIMULATED_TIME_VERSION:
+            return 1 if version else None
+        found = connection.execute("SELECT speed FROM simulated_time").fetchall()
+    return int(found[0][0]) if found else 1
+
+
 def _look(path: Path) -> sqlite3.Connection:
     """A connection that leaves nothing beside the file: a WAL, and its index, would be made even for reading."""
     has_wal = path.with_name(f"{path.name}-wal").exists()
@@ -71,8 +103,11 @@ def newest_version() -> int:
     return migrations()[-1][0]
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest version; harmless where it is there already."""
+def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = None) -> None:
+    """Bring the database to the newest version; harmless where it is there already.
+
+    Only one that is made here and now is marked for a simulated time.
+    """
     application_id, version = _marks(connection)
     if application_id == 0:
         # Both must stand before WAL and before the first table; later they would need a VACUUM.
@@ -81,7 +116,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     for number, path in migrations():
         if number > version:
-            _apply(connection, number, path.read_text(encoding="utf-8"))
+            _apply(connection, number, path.read_text(encoding="utf-8"), None if version else simulated)
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -90,13 +125,15 @@ def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
     return application_id, version
 
 
-def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
+def _apply(connection: sqlite3.Connection, number: int, script: str, simulated: SimulatedTime | None) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in statements(script):
             connection.execute(statement)
         if number == 1:
             _choose_transaction_ids(connection)
+        if number == SIMULATED_TIME_VERSION and simulated is not None:
+            _keep_simulated_time(connection, simulated)
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     finally:
@@ -120,3 +157,8 @@ def _choose_transaction_ids(connection: sqlite3.Connection) -> None:
     """Begin transactionIds at a random base: a stop meant for an earlier server must not hit a stranger's."""
     base = FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
     connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', ?)", (base,))
+
+
+def _keep_simulated_time(connection: sqlite3.Connection, simulated: SimulatedTime) -> None:
+    values = (stamp(simulated.begun), simulated.speed)
+    connection.execute("INSERT INTO simulated_time (id, begun_at, speed) VALUES (1, ?, ?)", values)

@@ -141,8 +141,15 @@ def _look(db: Transaction, transaction: int) -> _Standing:
 def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> Energy:
     longest = _longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
     stop_time = request.moment.understood
-    span = Span(found.start_time, stop_time, _register(found.meter_start), _register(request.meter_stop), longest)
     where = (origin.charger, found.connector or 0, transaction, min(found.start_time, found.created_at))
+    span = Span(
+        found.start_time,
+        stop_time,
+        _register(found.meter_start),
+        _register(request.meter_stop),
+        longest,
+        _mean_power_w(db, where),
+    )
     series: dict[str, list[tuple[str, int]]] = {"MeterValues": [], "transactionData": []}
     for source, timestamp, wh in db.rows(
         "SELECT source, timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
@@ -151,7 +158,7 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
     ):
         series[source].append((timestamp, wh))
     # The fuller of two tellings, never both: a Grizzl-E counts per session in one and for life in the other.
-    return delivered(span, max(series.values(), key=len), _mean_power_w(db, where))
+    return delivered(span, max(series.values(), key=len))
 
 
 def _longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew: int | None, created_at: str) -> float:
