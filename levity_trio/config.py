@@ -148,6 +148,13 @@ class ServerConfig:
         seconds(0, 86400),
         "How long chargers wait for this machine's clock to be set; 0 serves at once.",
     )
+    clock_speed: int = _setting(
+        1,
+        "clock-speed",
+        "Start and stop",
+        whole(1, 100_000),
+        "How many times as fast the wall clock runs, for simulations; only on a database made with it.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ import trio
 from levity_trio import __version__
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import HANDSHAKES, serve_connection
-from levity_trio.clock import Clock, is_synchronised, stamp, system_clock
+from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, stamp, system_clock
 from levity_trio.config import EnvironmentProblem, LogConfig, ServerConfig
 from levity_trio.events import Fact
 from levity_trio.log_output import get_logger, open_log
@@ -77,17 +77,21 @@ async def serve(
     clock: Clock = system_clock,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve."""
+    """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve.
+
+    `clock` is the machine's; on a database made for a simulation all of the server goes by one made from it.
+    """
     grace_seconds = config.shutdown_grace_seconds
     listeners = await _bind(config)
     prepare()
     with (
         ExitStack() as last,
-        open_database(config.database) as connection,
+        open_database(config.database, _simulated_time(config, clock)) as connection,
         trio.open_signal_receiver(*STOPPING) as signals,  # before the first word that it serves
     ):
         async with open_writer(connection, _log_fact, grace_seconds) as writer:
             known = await Reader(config.database).run(beginning)
+            clock = accelerated(*known.simulated, clock) if known.simulated else clock
             central = await _begin(config, writer, clock, known)
             async with trio.open_nursery() as chargers:
                 async with trio.open_nursery() as accepting:
@@ -106,6 +110,11 @@ async def serve(
     log.info("stopped")
 
 
+def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
+    """What a new database is made for."""
+    return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
+
+
 async def _begin(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning) -> Central:
     """Begin a run: what the last one left open is ended first."""
     trusted = _is_trusted(clock, known.newest)
@@ -116,6 +125,7 @@ async def _begin(config: ServerConfig, writer: Writer, clock: Clock, known: Begi
 
 
 def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
+    simulated = {"clock_speed": config.clock_speed} if known.simulated else {}
     log.info(
         "serving",
         port=port,
@@ -123,6 +133,7 @@ def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
         version=__version__,
         chargers=len(known.chargers),
         open_transactions=known.open_transactions,
+        **simulated,
     )
 
 

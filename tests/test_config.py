@@ -37,7 +37,7 @@ def test_the_defaults_are_those_promised() -> None:
     assert (server.host, server.port, server.database) == ("0.0.0.0", 9000, Path("levity.db"))  # noqa: S104
     assert (server.heartbeat_interval_seconds, server.response_timeout_seconds) == (60, 30.0)
     assert (server.websocket_ping_seconds, server.strict) == (20.0, False)
-    assert (server.shutdown_grace_seconds, server.clock_wait_seconds) == (10.0, 120.0)
+    assert (server.shutdown_grace_seconds, server.clock_wait_seconds, server.clock_speed) == (10.0, 120.0, 1)
     assert (server.max_connections, server.max_chargers, server.max_message_bytes) == (1000, 1000, 524_288)
     assert (log.level, log.ocpp_level, log.format, log.file) == ("INFO", "WARNING", "console", None)
 
@@ -121,6 +121,8 @@ def test_an_empty_environment_variable_is_not_set() -> None:
         ("response_timeout_seconds", "nan", "give seconds"),
         ("shutdown_grace_seconds", "inf", "give seconds"),
         ("clock_wait_seconds", "-0.1", "give seconds from 0"),
+        ("clock_speed", "0", "give a whole number from 1 to 100000"),
+        ("clock_speed", "100001", "give a whole number from 1 to 100000"),
         ("level", "verbose", "give one of DEBUG, INFO"),
         ("ocpp_level", "", "give one of DEBUG, INFO"),
         ("format", "xml", "give one of console, json"),

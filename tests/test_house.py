@@ -60,16 +60,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # A third party's package: the only places that may import it.
 DOORS: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
+    "cryptography": ("simulator.charger.certificates",),
     "fluent": ("plugins.fluentd",),
     "fastjsonschema": ("wire.payloads",),
+    "hypercorn": ("web.http",),
     "jsonschema": ("wire.payloads",),
     "ocpp": ("wire.payloads",),
     "outcome": ("store",),
     "prometheus_client": ("plugins.prometheus", "web"),
+    "rich": ("simulator.report", "simulator.screen"),
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),
+    "starlette": ("web", "simulator.park"),
     "structlog": ("log_output",),
-    "tomllib": ("config",),
+    "tomllib": ("config", "simulator.scenario"),
     "trio_websocket": ("charger", "simulator"),
     "wsproto": ("charger.websocket", "simulator"),
 }
