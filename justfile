@@ -51,6 +51,10 @@ fix: venv
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 
+# measure the simulator against bare clients
+bench-simulator *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
+
 # power cuts, a disk that refuses, floods: the long version of the integration tests
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}

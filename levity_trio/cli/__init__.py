@@ -11,6 +11,8 @@ import click
 
 from levity_trio import __version__
 from levity_trio.cli.serve import serve
+from levity_trio.cli.simulate import simulate
+from levity_trio.cli.simulator import simulator
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 USAGE = 2
@@ -31,6 +33,8 @@ def levity_trio(context: click.Context) -> None:
 
 
 levity_trio.add_command(serve)
+levity_trio.add_command(simulate)
+levity_trio.add_command(simulator)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

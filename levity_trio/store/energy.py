@@ -8,20 +8,19 @@ kilowatt-hour is invented.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, pairwise
-from math import inf
 from operator import itemgetter
-from statistics import median
+from statistics import fmean, median
 
 JUMP_WH = 10_000
 """A step between two readings above this is looked at (Levity's own limit)."""
 FASTEST_W = 400_000
 """No charger delivers more."""
-ABOVE_MEAN = 3
-"""Between two readings a charger may deliver so many times the power that it told on average."""
+ABOVE_TOLD = 1.5
+"""Between two readings a charger may deliver so many times the power that it told with them."""
 FASTER = 2
 """No step of a session is faster than its usual one by more, where resets are to explain all its readings."""
 ABOVE_PACE = 1.1
@@ -52,8 +51,8 @@ class Energy:
 class Span:
     """What start and stop told: times as the database spells them, registers in Wh where they could be read.
 
-    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after. `mean_power_w` is
-    the mean of its Power.Active.Import readings, None where it sent none.
+    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after. `power_w` are its
+    Power.Active.Import readings by their times.
     """
 
     start_time: str
@@ -61,7 +60,7 @@ class Span:
     meter_start: int | None
     meter_stop: int | None
     seconds: float
-    mean_power_w: float | None = None
+    power_w: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def most_wh(self) -> float:
@@ -71,9 +70,16 @@ class Span:
     @property
     def expected_wh(self) -> float | None:
         """What the power that was told comes to; None where none was."""
-        if self.mean_power_w is None:
+        if not self.power_w:
             return None
-        return self.mean_power_w * seconds_between(self.start_time, self.stop_time) / SECONDS_PER_HOUR
+        return fmean(self.power_w.values()) * seconds_between(self.start_time, self.stop_time) / SECONDS_PER_HOUR
+
+    def told_wh(self, earlier: str, later: str) -> float | None:
+        """The most that agrees with the power told with these readings; None where none was told with the first."""
+        if earlier not in self.power_w:
+            return None
+        told_w = max(self.power_w[earlier], self.power_w.get(later, 0.0))
+        return ABOVE_TOLD * told_w * seconds_between(earlier, later) / SECONDS_PER_HOUR
 
 
 def delivered(span: Span, arrived: Series) -> Energy:
@@ -164,20 +170,32 @@ def _from_steps(span: Span, series: Series, review: str) -> Energy:
 def _since_resets(span: Span, series: Series) -> Energy | None:
     """The sum across resets to 0; None where resets alone do not explain each reading.
 
-    A register was reset if it fell to no more than the session delivers in that time, and if the power that was told
-    agrees with the sum rather than with stop minus start. A spike, a zero or a step back is none.
+    A register was reset if it fell to no more than can have been delivered since, and if the power that was told agrees
+    with the sum rather than with stop minus start. A spike, a zero or a step back is none.
     """
-    seconds = [seconds_between(earlier[0], later[0]) for earlier, later in pairwise(series)]
-    steps = [later[1] - earlier[1] if later[1] >= earlier[1] else later[1] for earlier, later in pairwise(series)]
-    falls = [later[1] < earlier[1] for earlier, later in pairwise(series)]
-    paces = [wh / time for wh, time, fell in zip(steps, seconds, falls, strict=True) if wh and time > 0 and not fell]
-    if not any(falls) or not paces:
-        return None
-    usual = median(paces)
-    bounds = [usual * time * (ABOVE_PACE if fell else FASTER) for time, fell in zip(seconds, falls, strict=True)]
-    if any(wh > bound for wh, bound in zip(steps, bounds, strict=True)) or not _power_agrees(span, sum(steps)):
+    usual = _usual_pace(series)
+    steps: list[int] = []
+    for earlier, later in pairwise(series):
+        fell = later[1] < earlier[1]
+        steps.append(later[1] if fell else later[1] - earlier[1])
+        told_wh = span.told_wh(earlier[0], later[0])
+        by_pace = usual * seconds_between(earlier[0], later[0]) * (ABOVE_PACE if fell else FASTER)
+        if steps[-1] > (by_pace if told_wh is None else told_wh):
+            return None
+    has_fallen = sum(steps) != series[-1][1] - series[0][1] if series else False
+    if not has_fallen or not _power_agrees(span, sum(steps)):
         return None
     return _bounded(span, sum(steps), SEGMENTS, "the register was reset")
+
+
+def _usual_pace(series: Series) -> float:
+    """Wh a second while the register rises; 0 where it never does."""
+    paces = [
+        (after - before) / seconds
+        for (earlier, before), (later, after) in pairwise(series)
+        if after > before and (seconds := seconds_between(earlier, later)) > 0
+    ]
+    return median(paces) if paces else 0.0
 
 
 def _power_agrees(span: Span, wh: int) -> bool:
@@ -225,9 +243,9 @@ def _most_between(span: Span, earlier: str, later: str) -> float:
     """Readings of one moment came in one message of a charger without a clock: only the whole span bounds them."""
     if earlier == later:
         return span.most_wh
-    seconds = seconds_between(earlier, later)
-    told_wh = inf if span.mean_power_w is None else ABOVE_MEAN * span.mean_power_w * seconds / SECONDS_PER_HOUR
-    return min(span.most_wh, most_wh(seconds), max(JUMP_WH, told_wh))
+    told_wh = span.told_wh(earlier, later)
+    most_told_wh = span.most_wh if told_wh is None else max(JUMP_WH, told_wh)
+    return min(span.most_wh, most_wh(seconds_between(earlier, later)), most_told_wh)
 
 
 def _all_possible(span: Span, series: Series) -> bool:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,13 +62,13 @@ def machine_cpu_seconds() -> float:
 
 
 @contextmanager
-def running(kind: Kind, chargers: int, directory: Path) -> Iterator[Server]:
+def running(kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = ()) -> Iterator[Server]:
     """Start a server with an empty database, wait until it listens; stop it by SIGTERM in the end."""
     port = _free_port()
     log = directory / f"{kind}-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(kind, port, directory / f"bench-{port}.db", chargers + SPARE_CONNECTIONS),
+            [*_command(kind, port, directory / f"bench-{port}.db", chargers + SPARE_CONNECTIONS), *settings],
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if not name.startswith("LEVITY_")},
             stdout=output,

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import SETTINGS, Setting
-from tests.integration.serving import ROOT, serving
+from tests.integration.serving import ROOT, environment, serving
+from tests.integration.simulating import controlled, simulate
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -49,7 +50,7 @@ def test_no_other_flags_are_told() -> None:
 
 def test_the_start_command_starts_a_server_in_a_bare_clone(tmp_path: Path) -> None:
     clone = shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED)
-    command = block("bash", "levity-trio serve")
+    command = block("bash", "&& .venv/bin/levity-trio serve")
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEVITY_PORT": "0"}
     process = subprocess.Popen(["bash", "-c", f"exec 2>&1; {command}"], cwd=clone, env=home, stdout=subprocess.PIPE)
     try:
@@ -84,3 +85,32 @@ def test_wscat_works_as_printed(tmp_path: Path) -> None:
         told = subprocess.check_output(["bash", "-c", command], stdin=terminal, cwd=tmp_path, text=True, timeout=120)
         assert '[3,"12345",{"status":"Accepted","currentTime":"' in told
         assert server.query("SELECT vendor FROM cp WHERE id = 'TEST_CP_001'") == [("TestVendor",)]
+
+
+def test_the_simulated_day_works_as_printed(tmp_path: Path) -> None:
+    """At a faster pace than printed, and with fewer chargers."""
+    served, simulated = block("bash", "--scenario day").replace("speed 60", "speed 4000").splitlines()
+    _, _, _, database, *flags = served.split()
+    with serving(tmp_path / database, *flags, "--heartbeat-interval", "900") as server:
+        flags = simulated.replace("--chargers 20", "--chargers 2").split()[2:]
+        ended = simulate(f"ws://127.0.0.1:{server.port}/ws/", *flags, folder=tmp_path)
+    assert ended.status == 0
+    assert ended.summary["verification"]["transactions"] > 0
+    look = block("bash", "order by start_time").replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    assert "SIM-001" in subprocess.check_output(["bash", "-c", look], cwd=tmp_path, text=True)
+
+
+def test_a_charger_is_commanded_as_printed(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server, controlled(server.port, tmp_path) as api:
+        here = f"{sys.executable} -m levity_trio simulator"
+        commands = block("bash", "simulator add CP-1").replace(".venv/bin/levity-trio simulator", here)
+        told = subprocess.check_output(
+            ["bash", "-ec", commands],
+            cwd=tmp_path,
+            text=True,
+            timeout=60,
+            env={**environment(), "LEVITY_SIMULATOR_API": api},
+        )
+        server.wait_line("TransactionStarted", charger="CP-1")
+    assert "BootNotification" in told
+    assert (tmp_path / "simulator.json").exists()

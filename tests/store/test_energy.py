@@ -15,8 +15,13 @@ HOUR = 60
 Minutes = list[tuple[int, int]]
 
 
-def span(start: int | None, stop: int | None, minutes: float = HOUR, power_w: float | None = None) -> Span:
+def span(start: int | None, stop: int | None, minutes: float = HOUR, power: dict[float, float] | None = None) -> Span:
+    power_w = {at(minute): watts for minute, watts in (power or {}).items()}
     return Span(at(0), at(minutes), start, stop, max(0, minutes) * 60, power_w)
+
+
+def steady(watts: float, *minutes: float) -> dict[float, float]:
+    return dict.fromkeys(minutes, watts)
 
 
 def at(minutes: float) -> str:
@@ -107,7 +112,7 @@ def test_a_stop_earlier_than_its_start_is_billed_and_shown() -> None:
 
 
 def test_a_register_in_kwh_called_wh_is_shown() -> None:
-    told = delivered(span(1000, 1007, power_w=7000.0), [])
+    told = delivered(span(1000, 1007, power=steady(7000, 30)), [])
     assert (told.wh, told.confidence) == (7, "doubtful")
     assert "kWh called Wh" in (told.review or "")
 
@@ -115,22 +120,30 @@ def test_a_register_in_kwh_called_wh_is_shown() -> None:
 def test_a_leap_is_more_than_the_power_that_was_told() -> None:
     """One of 20 kWh in a quarter of an hour, and it stays: what came before and after is billed."""
     readings = series([(15, 2800), (30, 24_600), (45, 26_400)])
-    told = delivered(span(1000, 28_200, power_w=7200.0), readings)
+    told = delivered(span(1000, 28_200, power=steady(7200, 15, 30, 45)), readings)
     assert (told.wh, told.confidence) == (5400, "doubtful")
-    assert delivered(span(1000, 28_200, power_w=50_000.0), readings) == Energy(27_200, "register", "certain")
+    fast = steady(60_000, 15, 30, 45)
+    assert delivered(span(1000, 28_200, power=fast), readings) == Energy(27_200, "register", "certain")
+
+
+def test_a_fast_charger_may_be_done_before_its_next_reading() -> None:
+    """12 kWh in a quarter of an hour, and then hours of a full battery."""
+    readings = series([(15, 13_000), (30, 25_000), *((minute, 25_000) for minute in range(45, 600, 15))])
+    power = {15: 50_000.0} | steady(0, *range(30, 600, 15))
+    assert delivered(span(1000, 25_000, 600, power), readings) == Energy(24_000, "register", "certain")
 
 
 def test_power_tells_a_reset_from_a_stray_reading() -> None:
     """The register of a session of 7.2 kW begins again at 0, and comes back to where it was."""
     readings = series([(15, 1800), (30, 3600), (45, 1800), (60, 3600)])
-    told = delivered(span(0, 5400, minutes=75, power_w=7200.0), readings)
+    told = delivered(span(0, 5400, 75, steady(7200, 15, 30, 45, 60)), readings)
     assert told == Energy(9000, "segments", "doubtful", "the register was reset")
-    assert delivered(span(0, 5400, minutes=75), readings).wh == 5400
-    assert delivered(span(0, 5400, minutes=75, power_w=4320.0), readings).wh == 5400
+    assert delivered(span(0, 5400, 75), readings).wh == 5400
+    assert delivered(span(0, 5400, 75, steady(4320, 15, 30, 45, 60)), readings).wh == 5400
 
 
 def test_power_that_agrees_is_no_doubt() -> None:
-    assert delivered(span(1000, 8000, power_w=7000.0), []).review is None
+    assert delivered(span(1000, 8000, power=steady(7000, 30)), []).review is None
 
 
 def test_session_readings_above_stop_minus_start_are_shown() -> None:
@@ -176,7 +189,7 @@ def honest_meters(draw: st.DrawFn) -> tuple[int, Minutes, int]:
 def test_never_negative_and_never_more_than_a_charger_can(
     start: int | None, stop: int | None, readings: Minutes, minutes: float, power: float
 ) -> None:
-    told = delivered(span(start, stop, minutes, power), series(readings))
+    told = delivered(span(start, stop, minutes, steady(power, *(minute for minute, _ in readings))), series(readings))
     assert 0 <= told.wh <= max(JUMP_WH, FASTEST_W * max(0, minutes) / 60)
     assert (told.confidence == "certain") == (told.review is None)
     if told.confidence == "certain":

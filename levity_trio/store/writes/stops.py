@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from statistics import fmean
 from typing import NamedTuple
 
 from levity_trio.events import StopConflicted, TransactionStopped
@@ -148,7 +147,7 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
         _register(found.meter_start),
         _register(request.meter_stop),
         longest,
-        _mean_power_w(db, where),
+        _power_w(db, where),
     )
     series: dict[str, list[tuple[str, int]]] = {"MeterValues": [], "transactionData": []}
     for source, timestamp, wh in db.rows(
@@ -178,18 +177,18 @@ def _register(wh: int | None) -> int | None:
     return None if wh is None or wh < 0 else wh
 
 
-def _mean_power_w(db: Transaction, where: tuple[str, int, int, str]) -> float | None:
+def _power_w(db: Transaction, where: tuple[str, int, int, str]) -> dict[str, float]:
+    """What the charger told of its power, in W, by the times of its readings."""
     told = db.rows(
-        "SELECT value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
+        "SELECT timestamp, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
         " AND timestamp >= ? AND measurand = 'Power.Active.Import' AND phase = ''",
         where,
     )
-    watts: list[float] = []
-    for value, unit in told:
+    power_w: dict[str, float] = {}
+    for timestamp, value, unit in told:
         with suppress(ValueError):
-            watts.append(float(value) * (1000 if unit == "kW" else 1))
-    possible = [power for power in watts if 0 <= power <= FASTEST_W]
-    return fmean(possible) if possible else None
+            power_w[timestamp] = float(value) * (1000 if unit == "kW" else 1)
+    return {timestamp: power for timestamp, power in power_w.items() if 0 <= power <= FASTEST_W}
 
 
 def _complete(

@@ -1,0 +1,39 @@
+"""Answers for people: columns, and nothing that steers a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """One line a record, under the names of the columns; nothing at all is said in words."""
+    rows = [[cell(record.get(column)) for column in columns] for record in records]
+    if not rows:
+        click.echo("none")
+        return
+    header = [column.replace("_", " ") for column in columns]
+    widths = [max(map(len, lines)) for lines in zip(header, *rows, strict=True)]
+    for line in (header, *rows):
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_record(record: Mapping[str, Any]) -> None:
+    """One line a field."""
+    width = max(map(len, record), default=0)
+    for name, value in record.items():
+        click.echo(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
+
+
+def cell(value: object) -> str:
+    """A value as one piece of text."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(map(cell, value)) or "-"
+    text = f"{value:.12g}" if isinstance(value, float) else str(value)
+    return text if text.isprintable() else repr(text)[1:-1]

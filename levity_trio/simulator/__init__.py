@@ -1,0 +1,1 @@
+"""Simulated chargers: some that behave, some that misbehave; nothing shared with the server but wire/."""

@@ -1,0 +1,266 @@
+"""What people do at a charger, and the transactions that come of it (§4.1, §4.8, §4.10, §5.11, §5.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.operations.firmware import go_on
+from levity_trio.simulator.charger.power import settle
+from levity_trio.simulator.charger.tags import is_same
+from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.ledger import Entry
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.wire.payloads import call, write_payload
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+ACCEPTED = "Accepted"
+LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
+
+Profile = dict[str, Any]
+Verdict = Callable[[bool, str | None, float], None]
+"""Gets whether a tag may charge, its parent if one was told, and the moment."""
+
+
+class Impossible(ValueError):
+    """What cannot be done at this charger now; the text says why."""
+
+
+def plug(charger: Charger, connector: Connector, vehicle: Vehicle, at: float) -> None:
+    """Plug a vehicle in. Raises Impossible where one is already."""
+    if connector.meter.is_plugged:
+        raise Impossible(f"{charger.spec.id}: a vehicle is plugged into connector {connector.number} already")
+    connector.meter.plug(vehicle, at)
+    if connector.transaction is None and connector.tag is not None:
+        tag, parent = connector.tag
+        begin(charger, connector, tag, parent, at)
+    else:
+        settle(charger, connector, at)
+
+
+def unplug(charger: Charger, connector: Connector, at: float) -> None:
+    """Take the cable out. Raises Impossible where there is none."""
+    if not connector.meter.is_plugged:
+        raise Impossible(f"{charger.spec.id}: nothing is plugged into connector {connector.number}")
+    connector.meter.unplug(at)
+    connector.is_finishing = connector.is_paused_by_vehicle = False
+    if connector.transaction and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
+        end(charger, connector, EV_DISCONNECTED, at)
+    settle(charger, connector, at)
+
+
+def present_tag(charger: Charger, connector: Connector, tag: str, at: float) -> None:
+    """Hold a tag to the reader: it begins a session, or ends the one that its group began.
+
+    Raises Impossible where the connector takes no tag.
+    """
+    transaction = connector.transaction
+    is_ready = takes_starts(charger, connector) if transaction is None else not connector.is_faulted
+    if not (charger.is_on and is_ready):
+        raise Impossible(f"{charger.spec.id}: connector {connector.number} takes no tag while {connector.status}")
+    if transaction is None:
+        authorise(charger, tag, at, partial(admit, charger, connector, tag, None))
+    elif charger.tags.is_same_group(tag, transaction.id_tag):
+        end(charger, connector, LOCAL, at, tag)
+    else:
+        authorise(charger, tag, at, partial(_stop_by_group, charger, transaction, tag))
+
+
+def takes_starts(charger: Charger, connector: Connector) -> bool:
+    """Whether a session may begin there: neither it nor the charger failed, and no Unavailable is to come (§5.2)."""
+    is_operative = charger.memory.is_operative[connector.number]
+    is_faulted = connector.is_faulted or charger.connectors[0].is_faulted
+    return charger.is_on and is_operative and not is_faulted and connector.transaction is None
+
+
+def authorise(charger: Charger, tag: str, at: float, then: Verdict) -> None:
+    """Find out whether a tag may charge: by list and cache, by asking, or by what holds offline (§3.5).
+
+    While it asks, time stands still for this charger: the session begins at the moment of the tag, however long the
+    answer takes.
+    """
+    settings = charger.configuration
+    known = charger.tags.decide(tag, charger.clock.read(at))
+    parent = charger.tags.parent(tag)
+    if not charger.may_tell:
+        is_admitted = _holds_offline(charger, known)
+        then(is_admitted, parent, at)
+    elif known == ACCEPTED and settings.boolean("LocalPreAuthorize"):
+        then(True, parent, at)
+    else:
+        charger.questions += 1
+        charger.mail.ask(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
+
+
+def begin(charger: Charger, connector: Connector, tag: str, parent: str | None, at: float) -> None:
+    """Begin a transaction: energy flows from here on, whatever the central system will say to it."""
+    profile = connector.profile
+    drop_tag(connector)
+    true_wh, shown = telling.registers(charger, connector, at)
+    memory = charger.memory
+    memory.last_local_id -= 1
+    began_at = charger.timestamp(at)
+    entry = Entry(
+        charger=charger.spec.id,
+        connector=connector.number,
+        id_tag=tag,
+        began_at=began_at,
+        energy_wh=0,
+        provable_wh=0,
+        meter_start=shown,
+        transaction_id=None,
+        is_ended=False,
+        discarded=False,
+    )
+    transaction = Transaction(
+        local_id=memory.last_local_id,
+        connector=connector.number,
+        id_tag=tag,
+        begun=at,
+        began_offline=not charger.may_tell,
+        true_start_wh=true_wh,
+        shown_start_wh=shown,
+        told_wh=true_wh,
+        entry=entry,
+        parent_id_tag=parent,
+    )
+    charger.ledger.append(entry)
+    charger.transactions[transaction.local_id] = connector.transaction = transaction
+    connector.is_finishing = False
+    connector.shown_wh.clear()
+    if profile is not None:  # of a remote start: it becomes that of the transaction (§5.11, §5.16)
+        charger.profiles.install(connector.number, profile, transaction.local_id, charger.clock.read(at))
+    request = call.StartTransaction(
+        connector_id=connector.number,
+        id_tag=tag,
+        meter_start=shown,
+        timestamp=began_at,
+        reservation_id=charger.reservations.used(connector.number, tag, parent, charger.clock.read(at)),
+    )
+    charger.mail.keep(Message("StartTransaction", write_payload(request), transaction.local_id))
+    telling.add_data(charger, connector, "StopTxnSampledData", telling.BEGIN, at)
+    telling.plan_samples(charger, connector, transaction, at)
+    charger.settle_reservations(at)
+
+
+def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str | None = None) -> None:
+    """End the connector's transaction; the cable may still be in. Local needs no reason (§4.10)."""
+    transaction = connector.transaction
+    if transaction is None:
+        raise Impossible(f"{charger.spec.id}: nothing charges at connector {connector.number}")
+    true_wh, shown = telling.registers(charger, connector, at)
+    transaction.tell(true_wh)
+    telling.add_data(charger, connector, "StopTxnSampledData", telling.END, at)
+    if transaction.sampling is not None:
+        transaction.sampling.cancel()
+    entry = transaction.entry
+    entry.energy_wh = true_wh - transaction.true_start_wh
+    entry.provable_wh = entry.energy_wh - transaction.unprovable_wh
+    entry.is_ended = True
+    request = call.StopTransaction(
+        meter_stop=shown,
+        timestamp=charger.timestamp(at),
+        transaction_id=transaction.local_id,
+        reason=None if reason == LOCAL else reason,
+        id_tag=tag,
+        transaction_data=transaction.data or None,
+    )
+    charger.mail.keep(Message("StopTransaction", write_payload(request), transaction.local_id))
+    connector.transaction = None
+    connector.is_finishing = connector.meter.is_plugged
+    connector.is_paused_by_vehicle = connector.is_paused_by_charger = False
+    charger.profiles.end_transaction(connector.number)
+    settle(charger, connector, at)
+    go_on(charger, at)
+
+
+def started(charger: Charger, transaction: Transaction, answer: Any, at: float) -> None:
+    """The central system took a start: its id is known, and perhaps it does not want this tag (§4.8).
+
+    Then the transaction ends, or, by StopTransactionOnInvalidId, goes on without energy.
+    """
+    info = answer.id_tag_info
+    transaction.entry.transaction_id = answer.transaction_id
+    transaction.parent_id_tag = info.get("parentIdTag") or transaction.parent_id_tag
+    connector = charger.connectors[transaction.connector]
+    if connector.transaction is not transaction or info["status"] == ACCEPTED:
+        return
+    if charger.configuration.boolean("StopTransactionOnInvalidId"):
+        end(charger, connector, DEAUTHORIZED, at)
+    else:
+        connector.is_paused_by_charger = True
+        settle(charger, connector, at)
+
+
+def admit(
+    charger: Charger,
+    connector: Connector,
+    tag: str,
+    profile: Profile | None,
+    is_admitted: bool,
+    parent: str | None,
+    at: float,
+) -> None:
+    """Let a tag charge that may: at once, or when its cable comes. `profile` is that of a remote start."""
+    if not is_admitted or not takes_starts(charger, connector) or not charger.may_use(connector, tag, parent, at):
+        return
+    drop_tag(connector)
+    connector.profile = profile
+    if connector.meter.is_plugged:
+        begin(charger, connector, tag, parent, at)
+        return
+    connector.tag = (tag, parent)
+    wait = charger.configuration.integer("ConnectionTimeOut")
+    connector.timeout = charger.agenda.plan(at + wait, partial(_give_up, charger, connector))
+    settle(charger, connector, at)
+
+
+def drop_tag(connector: Connector) -> None:
+    """Nobody waits for a cable any more, and what a remote start brought goes too."""
+    connector.tag = connector.profile = None
+    if connector.timeout is not None:
+        connector.timeout.cancel()
+        connector.timeout = None
+
+
+def _give_up(charger: Charger, connector: Connector, at: float) -> None:
+    """No cable came within ConnectionTimeOut."""
+    drop_tag(connector)
+    settle(charger, connector, at)
+
+
+def _answered(charger: Charger, tag: str, began: float, then: Verdict, answer: Any, at: float) -> None:
+    del at  # the tag was presented when it was presented
+    charger.questions -= 1
+    if not charger.is_on:
+        return
+    if answer is None:
+        known = charger.tags.decide(tag, charger.clock.read(began))
+        then(_holds_offline(charger, known), charger.tags.parent(tag), began)
+        return
+    info = answer.id_tag_info
+    charger.tags.learn(tag, info)
+    then(info.get("status") == ACCEPTED, info.get("parentIdTag"), began)
+
+
+def _holds_offline(charger: Charger, known: str | None) -> bool:
+    """Whether a tag may charge while nobody can be asked (§3.5.1)."""
+    if known is not None and charger.configuration.boolean("LocalAuthorizeOffline"):
+        return known == ACCEPTED
+    return known is None and charger.configuration.boolean("AllowOfflineTxForUnknownId")
+
+
+def _stop_by_group(
+    charger: Charger, transaction: Transaction, tag: str, is_admitted: bool, parent: str | None, at: float
+) -> None:
+    """Another tag ends a session where it has the same parent (§3.5)."""
+    connector = charger.connectors[transaction.connector]
+    is_group = is_same(parent, transaction.parent_id_tag)
+    if connector.transaction is transaction and is_admitted and is_group:
+        end(charger, connector, LOCAL, at, tag)

@@ -1,0 +1,245 @@
+"""The configuration keys of a charger: those of OCPP 1.6 §9 and of the security whitepaper.
+
+One table for all chargers, so that five thousand of them pay for what each has changed and nothing else. A key is
+spelt as in the table wherever we name it; the central system may spell it in any case (CiString50Type). What was
+changed is kept as the text that GetConfiguration tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from levity_trio.simulator.model.samples import SUPPORTED
+
+ACCEPTED, REJECTED = "Accepted", "Rejected"
+REBOOT_REQUIRED, NOT_SUPPORTED = "RebootRequired", "NotSupported"
+
+AUTHORIZATION_KEY: Final = "AuthorizationKey"
+SECURITY_PROFILE: Final = "SecurityProfile"
+PHASE_ROTATION: Final = "ConnectorPhaseRotation"
+
+Check = Callable[[str], str | None]
+"""What a value is kept as; None for one that is out of range or cannot be read."""
+
+_DAY: Final = 86_400  # seconds
+_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
+_ROTATION: Final = re.compile(r"\d{1,2}\.(NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)", re.ASCII)
+_MAX_ORGANIZATION: Final = 64  # characters of an O in a certificate (RFC 5280, ub-organization-name)
+_SPELLINGS: Final = {measurand.casefold(): measurand for measurand in SUPPORTED}
+_PASSWORD_PROFILES: Final = (1, 2)
+
+
+class Key(NamedTuple):
+    """One key: its default, and how a change of it is read (None: it cannot be changed)."""
+
+    name: str
+    default: str
+    check: Check | None = None
+    needs_reboot: bool = False
+
+
+def _whole(lowest: int, highest: int) -> Check:
+    def check(value: str) -> str | None:
+        is_within = _WHOLE.fullmatch(value) and lowest <= int(value) <= highest
+        return str(int(value)) if is_within else None
+
+    return check
+
+
+def _switch(value: str) -> str | None:
+    return value.lower() if value.lower() in ("true", "false") else None
+
+
+def _measurands(value: str) -> str | None:
+    return _list(_SPELLINGS.get(item.casefold()) for item in _items(value))
+
+
+def _rotations(value: str) -> str | None:
+    return _list(item if _ROTATION.fullmatch(item) else None for item in _items(value))
+
+
+def _password(value: str) -> str | None:
+    """16 to 20 bytes in hexadecimal (security whitepaper, AuthorizationKey)."""
+    return value if _HEX.fullmatch(value) else None
+
+
+def _organization(value: str) -> str | None:
+    return value if len(value) <= _MAX_ORGANIZATION else None
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+def _list(items: Iterable[str | None]) -> str | None:
+    """A list without repetitions; None if one of its items is."""
+    kept = list(items)
+    known = [item for item in kept if item is not None]
+    return ",".join(known) if len(kept) == len(set(known)) else None
+
+
+_COUNT: Final = str(len(SUPPORTED))
+_READINGS: Final = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC"
+_PROFILES: Final = "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
+
+KEYS: Final[Mapping[str, Key]] = {
+    key.name: key
+    for key in (
+        # Core (§9.1)
+        Key("AllowOfflineTxForUnknownId", "false", _switch),
+        Key("AuthorizationCacheEnabled", "true", _switch),
+        Key("AuthorizeRemoteTxRequests", "false", _switch),
+        Key("BlinkRepeat", "3", _whole(0, 100)),
+        Key("ClockAlignedDataInterval", "0", _whole(0, _DAY)),
+        Key("ConnectionTimeOut", "60", _whole(1, _DAY)),
+        Key(PHASE_ROTATION, "", _rotations),  # by the number of connectors
+        Key(f"{PHASE_ROTATION}MaxLength", ""),  # the same
+        Key("GetConfigurationMaxKeys", "100"),
+        Key("HeartbeatInterval", "300", _whole(1, 7 * _DAY)),
+        Key("LightIntensity", "100", _whole(0, 100)),
+        Key("LocalAuthorizeOffline", "true", _switch),
+        Key("LocalPreAuthorize", "false", _switch),
+        Key("MaxEnergyOnInvalidId", "0", _whole(0, 1_000_000)),
+        Key("MeterValuesAlignedData", "Energy.Active.Import.Register", _measurands),
+        Key("MeterValuesAlignedDataMaxLength", _COUNT),
+        Key("MeterValuesSampledData", _READINGS, _measurands),
+        Key("MeterValuesSampledDataMaxLength", _COUNT),
+        Key("MeterValueSampleInterval", "60", _whole(0, _DAY)),
+        Key("MinimumStatusDuration", "0", _whole(0, 3600)),
+        Key("NumberOfConnectors", ""),  # by itself
+        Key("ResetRetries", "1", _whole(0, 10)),
+        Key("StopTransactionOnEVSideDisconnect", "true", _switch),
+        Key("StopTransactionOnInvalidId", "true", _switch),
+        Key("StopTxnAlignedData", "", _measurands),
+        Key("StopTxnAlignedDataMaxLength", _COUNT),
+        Key("StopTxnSampledData", "", _measurands),
+        Key("StopTxnSampledDataMaxLength", _COUNT),
+        Key("SupportedFeatureProfiles", _PROFILES),
+        Key("SupportedFeatureProfilesMaxLength", "6"),
+        Key("SupportedFileTransferProtocols", "HTTP,HTTPS"),  # §8
+        Key("TransactionMessageAttempts", "3", _whole(1, 1000)),
+        Key("TransactionMessageRetryInterval", "60", _whole(0, _DAY)),
+        Key("UnlockConnectorOnEVSideDisconnect", "true", _switch),
+        Key("WebSocketPingInterval", "0", _whole(0, _DAY), needs_reboot=True),
+        # Local list (§9.2), reservation (§9.3), smart charging (§9.4)
+        Key("LocalAuthListEnabled", "true", _switch),
+        Key("LocalAuthListMaxLength", "500"),
+        Key("SendLocalListMaxLength", "100"),
+        Key("ReserveConnectorZeroSupported", "true"),
+        Key("ChargeProfileMaxStackLevel", "10"),
+        Key("ChargingScheduleAllowedChargingRateUnit", "Current,Power"),
+        Key("ChargingScheduleMaxPeriods", "48"),
+        Key("ConnectorSwitch3to1PhaseSupported", "false"),
+        Key("MaxChargingProfilesInstalled", "20"),
+        # Security whitepaper
+        Key("AdditionalRootCertificateCheck", "false"),
+        Key(AUTHORIZATION_KEY, "", _password),
+        Key("CertificateSignedMaxChainSize", "10000"),
+        Key("CertificateStoreMaxLength", "8"),
+        Key("CpoName", "", _organization),
+        Key(SECURITY_PROFILE, "0", _whole(0, 3), needs_reboot=True),
+    )
+}
+_NAMES: Final = {name.casefold(): name for name in KEYS}
+
+
+@cache
+def _by_size(connectors: int) -> Mapping[str, str]:
+    """The defaults of a charger with so many connectors; each size once, for all chargers of it."""
+    rotations = ",".join(f"{number}.Unknown" for number in range(connectors + 1))
+    return {name: key.default for name, key in KEYS.items()} | {
+        PHASE_ROTATION: rotations,
+        f"{PHASE_ROTATION}MaxLength": str(connectors + 1),
+        "NumberOfConnectors": str(connectors),
+    }
+
+
+class Configuration:
+    """The configuration of one charger: what was changed (in its memory), over its own defaults, over those of all.
+
+    `defaults` are what this charger brings from the factory, AuthorizationKey and SecurityProfile included. Their
+    values are not checked; raises ValueError for a name that is not in the table.
+    """
+
+    __slots__ = ("_changed", "_common", "_connectors", "_defaults")
+
+    def __init__(
+        self, changed: dict[str, str], connectors: int, defaults: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        if unknown := defaults.keys() - KEYS.keys():
+            raise ValueError(f"no configuration keys of OCPP 1.6: {', '.join(sorted(unknown))}")
+        self._changed = changed
+        self._defaults = defaults
+        self._connectors = connectors
+        self._common = _by_size(connectors)
+
+    def text(self, key: str) -> str:
+        """The value as it is told; KeyError for a name that is not in the table."""
+        value = self._changed.get(key)
+        if value is None:
+            value = self._defaults.get(key)
+        return self._common[key] if value is None else value
+
+    def integer(self, key: str) -> int:
+        """The value of a key that holds a whole number."""
+        return int(self.text(key))
+
+    def boolean(self, key: str) -> bool:
+        """The value of a key that is true or false."""
+        return self.text(key) == "true"
+
+    def listed(self, key: str) -> list[str]:
+        """The items of a comma-separated list."""
+        return _items(self.text(key))
+
+    def read(self, keys: list[str] | None) -> tuple[list[dict[str, str | bool]], list[str]]:
+        """GetConfiguration (§5.8): configurationKey and unknownKey, as on the wire.
+
+        Without keys all; but AuthorizationKey is write-only: not among all, and without a value when asked for.
+        """
+        if not keys:
+            return [self._told(name) for name in KEYS if name != AUTHORIZATION_KEY], []
+        known = [self._told(name) for key in keys if (name := _NAMES.get(key.casefold()))]
+        return known, [key for key in keys if key.casefold() not in _NAMES]
+
+    def change(self, key: str, value: str) -> str:
+        """ChangeConfiguration (§5.3): Accepted, RebootRequired, Rejected or NotSupported."""
+        name = _NAMES.get(key.casefold())
+        if name is None:
+            return NOT_SUPPORTED
+        check = KEYS[name].check
+        kept = check(value) if check else None
+        if kept is None or not self._allows(name, kept):
+            return REJECTED
+        self._changed[name] = kept
+        return REBOOT_REQUIRED if KEYS[name].needs_reboot else ACCEPTED
+
+    def set_interval(self, seconds: int) -> None:
+        """HeartbeatInterval as BootNotification.conf gives it (§4.2): not asked for, so taken as it is, from 1 s on."""
+        self._changed["HeartbeatInterval"] = str(max(1, seconds))
+
+    def _told(self, name: str) -> dict[str, str | bool]:
+        told: dict[str, str | bool] = {"key": name, "readonly": KEYS[name].check is None}
+        return told if name == AUTHORIZATION_KEY else told | {"value": self.text(name)}
+
+    def _allows(self, name: str, value: str) -> bool:
+        """What depends on the other keys: the length of lists (§5.3), connectors, security."""
+        if f"{name}MaxLength" in KEYS and len(_items(value)) > self.integer(f"{name}MaxLength"):
+            return False
+        if name == PHASE_ROTATION:
+            return self._names_connectors_once(value)
+        return name != SECURITY_PROFILE or self._may_raise_profile(int(value))
+
+    def _names_connectors_once(self, rotations: str) -> bool:
+        numbers = [int(item.split(".")[0]) for item in _items(rotations)]
+        return len(set(numbers)) == len(numbers) and all(number <= self._connectors for number in numbers)
+
+    def _may_raise_profile(self, profile: int) -> bool:
+        """Never down, and 1 and 2 only with a password (security whitepaper A05); certificates are not known here."""
+        has_password = bool(self.text(AUTHORIZATION_KEY))
+        return profile >= self.integer(SECURITY_PROFILE) and (profile not in _PASSWORD_PROFILES or has_password)

@@ -1,0 +1,167 @@
+"""Doing from afar what a person does at the charger (§5.2, §5.11, §5.12, §5.14, §5.17, §5.18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from levity_trio.simulator.charger import charging, registration, telling
+from levity_trio.simulator.charger.circumstances import make_operative
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.operations import firmware, security, uploads
+from levity_trio.simulator.charger.profiles import TRANSACTION
+from levity_trio.simulator.model.states import Status
+from levity_trio.wire.payloads import call, call_result
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+RESET_REASONS: Final = {"Hard": "HardReset", "Soft": "SoftReset"}
+SOFT_RESET_SECONDS: Final = 5.0
+ACCEPTED, REJECTED = "Accepted", "Rejected"
+READY: Final = (Status.PREPARING, Status.FINISHING, Status.RESERVED, Status.AVAILABLE)
+"""Where a remote start may begin, the most promising first."""
+
+
+def remote_start_transaction(
+    charger: Charger, request: call.RemoteStartTransaction, at: float
+) -> call_result.RemoteStartTransaction:
+    """§5.11: as if the tag were presented; AuthorizeRemoteTxRequests says whether it is asked for first."""
+    connector = _connector_for(charger, request.connector_id, request.id_tag, at)
+    profile = request.charging_profile
+    is_fit = profile is None or profile["chargingProfilePurpose"] == TRANSACTION
+    if connector is None or not is_fit or not charger.may_tell:
+        return call_result.RemoteStartTransaction(status=REJECTED)
+    charger.agenda.plan(at, partial(_start, charger, connector, request.id_tag, profile))
+    return call_result.RemoteStartTransaction(status=ACCEPTED)
+
+
+def remote_stop_transaction(
+    charger: Charger, request: call.RemoteStopTransaction, at: float
+) -> call_result.RemoteStopTransaction:
+    """§5.12; neither this nor a remote start while Pending (§4.2)."""
+    for connector in charger.connectors[1:]:
+        transaction = connector.transaction
+        is_meant = transaction is not None and transaction.entry.transaction_id == request.transaction_id
+        if is_meant and charger.may_tell:
+            charger.agenda.plan(at, partial(_stop, charger, connector, "Remote"))
+            return call_result.RemoteStopTransaction(status=ACCEPTED)
+    return call_result.RemoteStopTransaction(status=REJECTED)
+
+
+def unlock_connector(charger: Charger, request: call.UnlockConnector, at: float) -> call_result.UnlockConnector:
+    """§5.18: a transaction ends first; the cable is free then."""
+    if not 1 <= request.connector_id < len(charger.connectors):
+        return call_result.UnlockConnector(status="NotSupported")
+    connector = charger.connectors[request.connector_id]
+    if connector.transaction is not None:
+        charger.agenda.plan(at, partial(_stop, charger, connector, "UnlockCommand"))
+    return call_result.UnlockConnector(status="Unlocked")
+
+
+def reset(charger: Charger, request: call.Reset, at: float) -> call_result.Reset:
+    """§5.14: transactions are stopped, the connection closes, the charger starts anew."""
+    charger.agenda.plan(at, partial(_restart, charger, request.type))
+    return call_result.Reset(status=ACCEPTED)
+
+
+def change_availability(
+    charger: Charger, request: call.ChangeAvailability, at: float
+) -> call_result.ChangeAvailability:
+    """§5.2: at once, or Scheduled for the end of what goes on; connector 0 means the whole charger."""
+    if not 0 <= request.connector_id < len(charger.connectors):
+        return call_result.ChangeAvailability(status=REJECTED)
+    chosen = [charger.connectors[request.connector_id]] if request.connector_id else charger.connectors
+    is_operative = request.type == "Operative"
+    are_done = [make_operative(charger, connector, is_operative, at) for connector in chosen]
+    return call_result.ChangeAvailability(status=ACCEPTED if all(are_done) else "Scheduled")
+
+
+def trigger_message(
+    charger: Charger, request: call.TriggerMessage | call.ExtendedTriggerMessage, at: float
+) -> call_result.TriggerMessage | call_result.ExtendedTriggerMessage:
+    """§5.17, and A05 of the whitepaper: send that message once more, after this answer."""
+    number = request.connector_id
+    exists = number is None or 0 <= number < len(charger.connectors)
+    is_extended = isinstance(request, call.ExtendedTriggerMessage)
+    send = (_EXTENDED if is_extended else _TRIGGERED).get(request.requested_message)
+    may_send = exists and charger.registration != registration.REJECTED
+    if send is not None and may_send:
+        charger.agenda.plan(at, partial(send, charger, number))
+    status = "NotImplemented" if send is None else ACCEPTED if may_send else REJECTED
+    return (call_result.ExtendedTriggerMessage if is_extended else call_result.TriggerMessage)(status=status)
+
+
+def _connector_for(charger: Charger, number: int | None, tag: str, at: float) -> Connector | None:
+    """The connector that is named, or the one that promises most; None where none can begin."""
+    if number is not None and not 1 <= number < len(charger.connectors):
+        return None
+    chosen = charger.connectors[1:] if number is None else [charger.connectors[number]]
+    ready = [one for one in chosen if charging.takes_starts(charger, one) and _may_use(charger, one, tag, at)]
+    return min(ready, key=lambda one: READY.index(one.status), default=None)
+
+
+def _may_use(charger: Charger, connector: Connector, tag: str, at: float) -> bool:
+    """Whether no reservation stands against it; where the tag is asked for first, its group is not known yet."""
+    is_asked_for = charger.configuration.boolean("AuthorizeRemoteTxRequests")
+    return is_asked_for or charger.may_use(connector, tag, charger.tags.parent(tag), at)
+
+
+def _start(charger: Charger, connector: Connector, tag: str, profile: charging.Profile | None, at: float) -> None:
+    if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
+        charging.authorise(charger, tag, at, partial(charging.admit, charger, connector, tag, profile))
+    else:
+        charging.admit(charger, connector, tag, profile, True, charger.tags.parent(tag), at)
+
+
+def _stop(charger: Charger, connector: Connector, reason: str, at: float) -> None:
+    if connector.transaction is not None:
+        charging.end(charger, connector, reason, at)
+
+
+def _restart(charger: Charger, kind: str, at: float) -> None:
+    """A soft reset ends the transactions first and leaves time to tell it; a hard one tells it afterwards (§5.14)."""
+    reason = RESET_REASONS[kind]
+    security.tell_event(charger, security.RESTARTED, at)
+    if kind == "Hard":
+        charger.restart(at, reason)
+        return
+    for connector in charger.connectors:
+        _stop(charger, connector, reason, at)
+    charger.agenda.plan(at + SOFT_RESET_SECONDS, lambda at: charger.restart(at, reason))
+
+
+def _send_boot(charger: Charger, number: int | None, at: float) -> None:
+    del number, at
+    registration.boot(charger)
+
+
+def _send_time(charger: Charger, number: int | None, at: float) -> None:
+    del number, at
+    registration.ask_time(charger, is_asked_for=True)
+
+
+def _send_readings(charger: Charger, number: int | None, at: float) -> None:
+    for connector in charger.connectors[1:]:
+        if number in (None, 0, connector.number):
+            telling.sample(charger, connector, "MeterValuesSampledData", telling.TRIGGERED, at, is_asked_for=True)
+
+
+def _send_status(charger: Charger, number: int | None, at: float) -> None:
+    for connector in charger.connectors:
+        if number in (None, connector.number):
+            telling.report(charger, connector, at, is_asked_for=True)
+
+
+_TRIGGERED: Final[dict[str, Callable[[Any, int | None, float], None]]] = {
+    "BootNotification": _send_boot,
+    "DiagnosticsStatusNotification": uploads.send_diagnostics_status,
+    "FirmwareStatusNotification": firmware.send_status,
+    "Heartbeat": _send_time,
+    "LogStatusNotification": uploads.send_log_status,
+    "MeterValues": _send_readings,
+    "SignChargePointCertificate": security.send_sign_certificate,
+    "StatusNotification": _send_status,
+}
+_EXTENDED: Final = {**_TRIGGERED, "FirmwareStatusNotification": firmware.send_signed_status}

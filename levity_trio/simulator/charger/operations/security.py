@@ -1,0 +1,73 @@
+"""Certificates and security events (security whitepaper A02, A04, M03 to M05).
+
+The certificates' own module is imported where the first one is asked for: its library costs megabytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from levity_trio.simulator.charger.memory import Message
+from levity_trio.wire.payloads import call, call_result, write_payload
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.certificates import Certificates
+    from levity_trio.simulator.charger.charger import Charger
+
+STARTED, RESTARTED, UPDATED = "StartupOfTheDevice", "ResetOrReboot", "FirmwareUpdated"
+BAD_SIGNATURE, BAD_CERTIFICATE = "InvalidFirmwareSignature", "InvalidChargePointCertificate"
+
+
+def tell_event(charger: Charger, kind: str, at: float) -> None:
+    """Queue a security event for guaranteed delivery (A04); chargers of profile 0 know none."""
+    if charger.configuration.integer("SecurityProfile"):
+        request = call.SecurityEventNotification(type=kind, timestamp=charger.timestamp(at), tech_info=None)
+        charger.mail.keep(Message("SecurityEventNotification", write_payload(request), None))
+
+
+def certificates(charger: Charger) -> Certificates:
+    """The certificates that the charger keeps."""
+    from levity_trio.simulator.charger.certificates import Certificates  # noqa: PLC0415 - see above
+
+    return Certificates(charger.memory.certificates, charger.configuration.integer("CertificateStoreMaxLength"))
+
+
+def send_sign_certificate(charger: Charger, number: int | None, at: float) -> None:
+    """A02: a new key, and the request to sign it."""
+    del number, at
+    name = charger.spec.serial_number or charger.spec.id
+    csr = certificates(charger).request(name, charger.configuration.text("CpoName"))
+    charger.tell(call.SignCertificate(csr=csr), is_asked_for=True)
+
+
+def certificate_signed(charger: Charger, request: call.CertificateSigned, at: float) -> call_result.CertificateSigned:
+    """A02.FR.06: take a certificate that fits our key, and report any other as an event."""
+    status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
+    if status != "Accepted":
+        tell_event(charger, BAD_CERTIFICATE, at)
+    return call_result.CertificateSigned(status=status)
+
+
+def install_certificate(
+    charger: Charger, request: call.InstallCertificate, at: float
+) -> call_result.InstallCertificate:
+    """M05."""
+    del at
+    status = certificates(charger).install(request.certificate_type, request.certificate)
+    return call_result.InstallCertificate(status=status)
+
+
+def delete_certificate(charger: Charger, request: call.DeleteCertificate, at: float) -> call_result.DeleteCertificate:
+    """M04."""
+    del at
+    return call_result.DeleteCertificate(status=certificates(charger).delete(request.certificate_hash_data))
+
+
+def get_installed_certificate_ids(
+    charger: Charger, request: call.GetInstalledCertificateIds, at: float
+) -> call_result.GetInstalledCertificateIds:
+    """M03."""
+    del at
+    found = certificates(charger).installed(request.certificate_type)
+    status = "Accepted" if found else "NotFound"
+    return call_result.GetInstalledCertificateIds(status=status, certificate_hash_data=found or None)

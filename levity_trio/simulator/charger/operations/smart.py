@@ -1,0 +1,72 @@
+"""Charging profiles (§5.16, §5.4, §5.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from levity_trio.simulator.charger.power import settle_all
+from levity_trio.simulator.charger.schedules import Limit, Unit
+from levity_trio.simulator.charger.spec import AC
+from levity_trio.wire.payloads import call, call_result
+from levity_trio.wire.times import wire_time
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+
+def set_charging_profile(
+    charger: Charger, request: call.SetChargingProfile, at: float
+) -> call_result.SetChargingProfile:
+    """§5.16: what fits limits the current from now on."""
+    number = request.connector_id
+    if not 0 <= number < len(charger.connectors):
+        return call_result.SetChargingProfile(status="Rejected")
+    status = install(charger, number, request.cs_charging_profiles, at)
+    settle_all(charger, at)
+    return call_result.SetChargingProfile(status=status)
+
+
+def install(charger: Charger, number: int, profile: dict[str, Any], at: float) -> str:
+    """Keep a profile for a connector, if it goes with its transaction."""
+    transaction = charger.connectors[number].transaction
+    known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
+    open_id = transaction.local_id if transaction is not None and known is None else known
+    return charger.profiles.install(number, profile, open_id, charger.clock.read(at))
+
+
+def clear_charging_profile(
+    charger: Charger, request: call.ClearChargingProfile, at: float
+) -> call_result.ClearChargingProfile:
+    """§5.4."""
+    status = charger.profiles.clear(
+        request.id, request.connector_id, request.charging_profile_purpose, request.stack_level
+    )
+    settle_all(charger, at)
+    return call_result.ClearChargingProfile(status=status)
+
+
+def capacity(charger: Charger) -> Limit:
+    """What the hardware of one connector gives."""
+    spec = charger.spec
+    if spec.power_type == AC:
+        return Limit(spec.max_current_a, "A", spec.phases)
+    return Limit(spec.max_power_w, "W", spec.phases)
+
+
+def get_composite_schedule(
+    charger: Charger, request: call.GetCompositeSchedule, at: float
+) -> call_result.GetCompositeSchedule:
+    """§5.7: what the profiles come to; Rejected for a connector that is not there, or where nothing limits."""
+    number = request.connector_id
+    if not 0 <= number < len(charger.connectors):
+        return call_result.GetCompositeSchedule(status="Rejected")
+    transaction = charger.connectors[number].transaction
+    began = None if transaction is None else charger.clock.read(transaction.begun)
+    now = charger.clock.read(at)
+    unit: Unit = request.charging_rate_unit or ("A" if charger.spec.power_type == AC else "W")
+    schedule = charger.profiles.composite(number, now, began, request.duration, unit, capacity(charger))
+    if schedule is None:
+        return call_result.GetCompositeSchedule(status="Rejected")
+    return call_result.GetCompositeSchedule(
+        status="Accepted", connector_id=number, schedule_start=wire_time(now), charging_schedule=schedule
+    )

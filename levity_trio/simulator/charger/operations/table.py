@@ -1,0 +1,54 @@
+"""What the central system may ask of a charger: every operation of OCPP 1.6 §5 and of the security whitepaper.
+
+An operation is one function of the charger, the request (a dataclass of the `ocpp` package) and the moment; it gives
+the answer. What has to happen after the answer (a reset, a triggered message) it plans: the shell sends the answer
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from levity_trio.simulator.charger.operations import firmware, lists, remote, security, settings, smart, uploads
+from levity_trio.wire.payloads import SERVER_ACTIONS, read_request, write_payload
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+Operation = Callable[[Any, Any, float], Any]
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "CancelReservation": lists.cancel_reservation,
+    "CertificateSigned": security.certificate_signed,
+    "ChangeAvailability": remote.change_availability,
+    "ChangeConfiguration": settings.change_configuration,
+    "ClearCache": settings.clear_cache,
+    "ClearChargingProfile": smart.clear_charging_profile,
+    "DataTransfer": settings.data_transfer,
+    "DeleteCertificate": security.delete_certificate,
+    "ExtendedTriggerMessage": remote.trigger_message,
+    "GetCompositeSchedule": smart.get_composite_schedule,
+    "GetConfiguration": settings.get_configuration,
+    "GetDiagnostics": uploads.get_diagnostics,
+    "GetInstalledCertificateIds": security.get_installed_certificate_ids,
+    "GetLocalListVersion": lists.get_local_list_version,
+    "GetLog": uploads.get_log,
+    "InstallCertificate": security.install_certificate,
+    "RemoteStartTransaction": remote.remote_start_transaction,
+    "RemoteStopTransaction": remote.remote_stop_transaction,
+    "ReserveNow": lists.reserve_now,
+    "Reset": remote.reset,
+    "SendLocalList": lists.send_local_list,
+    "SetChargingProfile": smart.set_charging_profile,
+    "SignedUpdateFirmware": firmware.signed_update_firmware,
+    "TriggerMessage": remote.trigger_message,
+    "UnlockConnector": remote.unlock_connector,
+    "UpdateFirmware": firmware.update_firmware,
+}
+
+
+def obey(charger: Charger, action: str, payload: object, at: float) -> dict[str, Any]:
+    """Read a request, obey it, and give the payload of the answer. Raises Refused for what cannot be read."""
+    request = read_request(action, payload, strict=True, accepted=SERVER_ACTIONS).message
+    return write_payload(OPERATIONS[action](charger, request, at))

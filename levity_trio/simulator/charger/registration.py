@@ -1,0 +1,104 @@
+"""Getting accepted, and staying so: BootNotification and Heartbeat (§4.2, §4.6)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger.circumstances import settle_reservations
+from levity_trio.simulator.charger.operations.firmware import after_boot
+from levity_trio.wire.payloads import call
+from levity_trio.wire.times import parse_time
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+ACCEPTED, PENDING, REJECTED = "Accepted", "Pending", "Rejected"
+RETRY_SECONDS: Final = 30.0
+"""Until the next BootNotification where no answer said how long to wait."""
+
+
+def boot(charger: Charger) -> None:
+    """Introduce the charger, if there is somebody to introduce it to."""
+    if charger.retry is not None:
+        charger.retry.cancel()
+        charger.retry = None
+    if charger.is_linked and not charger.mail.waits(call.BootNotification):
+        charger.mail.ask(_introduction(charger), partial(_booted, charger), is_urgent=True)
+        charger.on_news()
+
+
+def plan_heartbeat(charger: Charger, at: float) -> None:
+    """The next Heartbeat, HeartbeatInterval from now; the one that was planned is off."""
+    if charger.heartbeat is not None:
+        charger.heartbeat.cancel()
+    seconds = max(1, charger.configuration.integer("HeartbeatInterval"))
+    charger.heartbeat = charger.agenda.plan(at + seconds, partial(_beat, charger))
+
+
+def ask_time(charger: Charger, *, is_asked_for: bool = False) -> None:
+    """Send a Heartbeat, if none waits already."""
+    if not charger.mail.waits(call.Heartbeat):
+        charger.tell(call.Heartbeat(), partial(_told_time, charger), is_asked_for=is_asked_for)
+
+
+def _introduction(charger: Charger) -> call.BootNotification:
+    spec = charger.spec
+    return call.BootNotification(
+        charge_point_model=spec.model,
+        charge_point_vendor=spec.vendor,
+        charge_point_serial_number=spec.serial_number or None,
+        firmware_version=charger.memory.firmware_version,
+        meter_type="simulated",
+    )
+
+
+def _booted(charger: Charger, answer: Any, at: float) -> None:
+    if not charger.is_on:
+        return
+    if answer is None:
+        if charger.registration != ACCEPTED:  # else one that was asked for: it is known there all the same
+            _plan_retry(charger, RETRY_SECONDS, at)
+        return
+    was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status
+    _set_clock(charger, answer.current_time, at)
+    if answer.status != ACCEPTED:
+        charger.drop_asks(at)
+        _plan_retry(charger, answer.interval if answer.interval > 0 else RETRY_SECONDS, at)
+        return
+    if answer.interval > 0:
+        charger.configuration.set_interval(answer.interval)
+    plan_heartbeat(charger, at)
+    if not was_accepted:
+        _begin_service(charger, charger.present)
+
+
+def _begin_service(charger: Charger, at: float) -> None:
+    """Accepted, for the first time since the power came."""
+    telling.plan_aligned(charger, at)
+    telling.report_changes(charger, at)
+    after_boot(charger, at)
+
+
+def _plan_retry(charger: Charger, seconds: float, at: float) -> None:
+    """The next BootNotification: not before the interval that was told is over (§4.2)."""
+    charger.retry = charger.agenda.plan(at + seconds, lambda _: boot(charger))
+
+
+def _beat(charger: Charger, at: float) -> None:
+    ask_time(charger)
+    plan_heartbeat(charger, at)
+    charger.on_news()
+
+
+def _told_time(charger: Charger, answer: Any, at: float) -> None:
+    if answer is not None:
+        _set_clock(charger, answer.current_time, at)
+
+
+def _set_clock(charger: Charger, told: str, at: float) -> None:
+    """Take the time; all that was planned by the clock follows it."""
+    if (moment := parse_time(told)) is not None and charger.clock.set(moment, at):
+        telling.plan_aligned(charger, charger.present)
+        settle_reservations(charger, charger.present)

@@ -1,0 +1,144 @@
+"""One charging profile, read at one moment (OCPP 1.6 §3.13.1, §7.8 to §7.14).
+
+Distances in time are whole microseconds: a limit that changes at a moment is asked for again at that very moment,
+and a rounded float would answer "in 0 s" for ever.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from levity_trio.wire.times import parse_time
+
+Unit = Literal["A", "W"]
+Profile = Mapping[str, Any]
+"""A csChargingProfiles object in wire form."""
+
+VOLTS: Final = 230
+PHASES: Final = 3  # where a schedule does not say (§7.14)
+
+_TICK = timedelta(microseconds=1)
+_SECOND = 1_000_000
+_ROUNDS = {"Daily": 86_400 * _SECOND, "Weekly": 7 * 86_400 * _SECOND}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that may be drawn: amperes on each phase, or watts in all."""
+
+    value: float
+    unit: Unit
+    phases: int
+
+    @property
+    def amps(self) -> float:
+        """On each of the phases, at 230 V."""
+        return self.value if self.unit == "A" else self.value / (VOLTS * self.phases)
+
+    @property
+    def watts(self) -> float:
+        """On all phases together, at 230 V."""
+        return self.value if self.unit == "W" else self.value * VOLTS * self.phases
+
+    def on(self, phases: int) -> "Limit":
+        """The same limit where there are no more than so many phases."""
+        return Limit(self.value, self.unit, min(self.phases, phases))
+
+
+def smallest(limits: Iterable[Limit]) -> Limit | None:
+    """What keeps all of them: the fewest phases, and the least power that any allows on these; None for none.
+
+    Powers on different numbers of phases do not compare: 16 A on one phase is less power than 10 A on three, and
+    would give a car on one phase 6 A too many.
+    """
+    kept = list(limits)
+    phases = min((limit.phases for limit in kept), default=PHASES)
+    return min((limit.on(phases) for limit in kept), key=lambda limit: limit.watts, default=None)
+
+
+def is_sound(profile: Profile) -> bool:
+    """Whether a profile that fits the schema also makes sense: its times can be read, its periods follow each other."""
+    schedule = profile["chargingSchedule"]
+    times = [profile.get("validFrom"), profile.get("validTo"), schedule.get("startSchedule")]
+    if any(time is not None and parse_time(time) is None for time in times):
+        return False
+    if profile["chargingProfileKind"] == "Recurring" and not ("recurrencyKind" in profile and times[-1]):
+        return False
+    return schedule.get("duration", 0) >= 0 and _follow_each_other(schedule["chargingSchedulePeriod"])
+
+
+def limit_at(profile: Profile, now: datetime, start: datetime | None) -> Limit | None:
+    """What the profile says at this moment; None before, after and between the times it speaks of.
+
+    `start` is when its schedule begins (see `start_of`), None if that has not happened.
+    """
+    if start is None or not _is_valid(profile, now):
+        return None
+    schedule = profile["chargingSchedule"]
+    elapsed = _elapsed(profile, now, start)
+    if elapsed < 0 or elapsed >= schedule.get("duration", elapsed + 1) * _SECOND:
+        return None
+    begun = [one for one in schedule["chargingSchedulePeriod"] if one["startPeriod"] * _SECOND <= elapsed]
+    if not begun:
+        return None
+    return Limit(begun[-1]["limit"], schedule["chargingRateUnit"], begun[-1].get("numberPhases", PHASES))
+
+
+def waits(profile: Profile, now: datetime, start: datetime | None) -> Iterator[int]:
+    """The microseconds until each moment to come at which the profile may say something else.
+
+    Of a recurring one those of the present round, with its end: the edges of the next come after that.
+    """
+    moments = (_time(profile, "validFrom"), _time(profile, "validTo"))
+    distances = [(moment - now) // _TICK for moment in moments if moment is not None]
+    if start is not None:
+        elapsed = _elapsed(profile, now, start)
+        distances += [edge - elapsed for edge in _edges(profile)]
+    return (distance for distance in distances if distance > 0)
+
+
+def start_of(profile: Profile, began: datetime | None) -> datetime | None:
+    """When its schedule begins: startSchedule, and without one (or Relative) `began`, the start of charging (§7.13)."""
+    if profile["chargingProfileKind"] == "Relative":
+        return began
+    return _time(profile["chargingSchedule"], "startSchedule") or began
+
+
+def _edges(profile: Profile) -> Iterator[int]:
+    """From the beginning of a schedule, or of its round, to each change in it."""
+    schedule = profile["chargingSchedule"]
+    for period in schedule["chargingSchedulePeriod"]:
+        yield period["startPeriod"] * _SECOND
+    if "duration" in schedule:
+        yield schedule["duration"] * _SECOND
+    if profile["chargingProfileKind"] == "Recurring":
+        yield _ROUNDS[profile["recurrencyKind"]]
+
+
+def _elapsed(profile: Profile, now: datetime, start: datetime) -> int:
+    """Since the schedule began, or its present round; negative before the first."""
+    elapsed = (now - start) // _TICK
+    if elapsed >= 0 and profile["chargingProfileKind"] == "Recurring":
+        return elapsed % _ROUNDS[profile["recurrencyKind"]]
+    return elapsed
+
+
+def _is_valid(profile: Profile, now: datetime) -> bool:
+    since, until = _time(profile, "validFrom"), _time(profile, "validTo")
+    return (since is None or since <= now) and (until is None or now < until)
+
+
+def _follow_each_other(periods: list[dict[str, Any]]) -> bool:
+    return (
+        bool(periods)
+        and periods[0]["startPeriod"] >= 0
+        and all(one["startPeriod"] < next_one["startPeriod"] for one, next_one in itertools.pairwise(periods))
+        and all(one["limit"] >= 0 and 1 <= one.get("numberPhases", PHASES) <= PHASES for one in periods)
+    )
+
+
+def _time(holder: Mapping[str, Any], name: str) -> datetime | None:
+    text = holder.get(name)
+    return None if text is None else parse_time(text)

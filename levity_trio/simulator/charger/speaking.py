@@ -1,0 +1,143 @@
+"""The charger's own calls: what to send next, and what becomes of the answer (OCPP-J 1.6 §4.1.1, OCPP 1.6 §3.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from levity_trio.simulator.charger import charging
+from levity_trio.simulator.charger.mail import Ask
+from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.quirks.base import Frame
+from levity_trio.wire.errors import Refused
+from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result, write_payload
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+START, STOP, READINGS = "StartTransaction", "StopTransaction", "MeterValues"
+
+Answer = CallResult | CallError | None
+"""None where none came in time."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a charger said and heard, in messages."""
+
+    sent: int = 0
+    answered: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    unreadable: int = 0
+    discarded: int = 0
+    served: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """A CALL to send now: `frames` are sent one after the other, the answer to the last is awaited."""
+
+    frames: list[Frame]
+    what: Ask | Message
+
+
+def next_call(charger: Charger, at: float) -> Outgoing | None:
+    """What to send now, if anything."""
+    what = charger.mail.next(at, may_tell=charger.may_tell) if charger.is_linked else None
+    if what is None:
+        return None
+    charger.tally.sent += 1
+    charger.mail.under_way = Outgoing(_frames_of(charger, what), what)
+    return charger.mail.under_way
+
+
+def settle(charger: Charger, outgoing: Outgoing, answer: Answer, at: float) -> None:
+    """Act upon an answer; one to what was lost with its connection comes too late for anything."""
+    if not charger.mail.close(outgoing):
+        return
+    understood = _understood(charger.tally, outgoing.frames[-1][0], answer)
+    what = outgoing.what
+    if isinstance(what, Ask):
+        what.then(understood, at)
+    elif understood is not None:
+        _take(charger, what, understood)
+    elif _is_given_up(charger, what, at):
+        _discard(charger, what)
+
+
+def lost(charger: Charger, outgoing: Outgoing, at: float) -> None:
+    """The connection went before the answer: a message of a transaction will be sent again, no attempt counted."""
+    if charger.mail.close(outgoing) and isinstance(outgoing.what, Ask):
+        outgoing.what.then(None, at)
+
+
+def _frames_of(charger: Charger, what: Ask | Message) -> list[Frame]:
+    if isinstance(what, Message):
+        return _frames_of_message(charger, what)
+    return charger.quirks.frames((type(what.request).__name__, write_payload(what.request)), None)
+
+
+def _frames_of_message(charger: Charger, message: Message) -> list[Frame]:
+    """A message of a transaction with the id that it has by now; our own, below zero, while the start is unanswered."""
+    payload = message.payload
+    if message.local_id is not None and message.action != START:
+        known = charger.memory.transaction_ids.get(str(message.local_id), message.local_id)
+        payload = {**payload, "transactionId": known}
+    return charger.quirks.frames((message.action, payload), _transaction_of(charger, message))
+
+
+def _understood(tally: Tally, action: str, answer: Answer) -> Any:
+    if answer is None:
+        tally.unanswered += 1
+        return None
+    if isinstance(answer, CallError):
+        tally.refused += 1
+        return None
+    try:
+        understood = read_result(action, answer.payload, strict=True, accepted=CHARGER_ACTIONS).message
+    except Refused:
+        tally.unreadable += 1
+        return None
+    tally.answered += 1
+    return understood
+
+
+def _take(charger: Charger, message: Message, answer: Any) -> None:
+    charger.mail.answered(message)
+    tag, info = message.payload.get("idTag"), getattr(answer, "id_tag_info", None)
+    if tag and info:  # of a start or a stop; a charger learns from both (§3.5.1)
+        charger.tags.learn(tag, info)
+    if message.action == START:
+        charger.memory.transaction_ids[str(message.local_id)] = answer.transaction_id
+        if (transaction := _transaction_of(charger, message)) is not None:
+            charging.started(charger, transaction, answer, charger.present)
+    _forget_ended(charger, message)
+
+
+def _is_given_up(charger: Charger, message: Message, at: float) -> bool:
+    attempts = charger.configuration.integer("TransactionMessageAttempts")
+    interval = charger.configuration.integer("TransactionMessageRetryInterval")
+    return charger.mail.failed(message, at, attempts, interval)
+
+
+def _discard(charger: Charger, message: Message) -> None:
+    """Thrown away (§3.7.1): a start or a stop that is lost is a lost bill."""
+    charger.tally.discarded += 1
+    transaction = _transaction_of(charger, message)
+    if transaction is not None and message.action in (START, STOP):
+        transaction.entry.discarded = True
+    _forget_ended(charger, message)
+
+
+def _forget_ended(charger: Charger, message: Message) -> None:
+    """After its stop nothing more will be said of a transaction."""
+    if message.action == STOP and message.local_id is not None:
+        charger.transactions.pop(message.local_id, None)
+        charger.memory.transaction_ids.pop(str(message.local_id), None)
+
+
+def _transaction_of(charger: Charger, message: Message) -> Transaction | None:
+    return None if message.local_id is None else charger.transactions.get(message.local_id)

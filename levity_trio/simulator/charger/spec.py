@@ -1,0 +1,56 @@
+"""What one simulated charger is: as it would stand on its type plate, and how it misbehaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from levity_trio.wire.handshake import MAX_IDENTITY
+
+AC, DC = "AC", "DC"
+_MOST_CONNECTORS: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerSpec:
+    """One charger. Current in A per phase (AC), power in W (DC), register in Wh as it shows on the first day.
+
+    `quirks` are names of levity_trio.simulator.quirks. Raises ValueError with a line that says what to give.
+    """
+
+    id: str
+    vendor: str = "Levity"
+    model: str = "Simulated"
+    serial_number: str = ""
+    firmware_version: str = "1.0.0"
+    connectors: int = 1
+    power_type: str = AC
+    phases: int = 1
+    max_current_a: float = 32.0
+    max_power_w: float = 50_000.0
+    register_wh: int = 0
+    security_profile: int = 0
+    password: str | None = None
+    quirks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ValueError(problem)
+
+    def _problems(self) -> list[str]:
+        is_name = 0 < len(self.id) <= MAX_IDENTITY and self.id.isprintable() and "/" not in self.id
+        checks = {
+            f"id: give 1 to {MAX_IDENTITY} printable characters without a slash": is_name and bool(self.id.strip()),
+            "vendor, model: give 1 to 20 characters": 0 < len(self.vendor) <= 20 and 0 < len(self.model) <= 20,
+            "serial_number: give 25 characters at most": len(self.serial_number) <= 25,
+            "firmware_version: give 1 to 50 characters": 0 < len(self.firmware_version) <= 50,
+            f"connectors: give 1 to {_MOST_CONNECTORS}": 1 <= self.connectors <= _MOST_CONNECTORS,
+            "power_type: give AC or DC": self.power_type in (AC, DC),
+            "phases: give 1 or 3": self.phases in (1, 3),
+            "max_current_a: give 6 to 125": 6 <= self.max_current_a <= 125,
+            "max_power_w: give 1000 to 400000": 1_000 <= self.max_power_w <= 400_000,
+            "register_wh: give 0 or more": self.register_wh >= 0,
+            "security_profile: give 0 to 3": 0 <= self.security_profile <= 3,
+            "password: security profiles 1 and 2 need one": self.security_profile not in (1, 2) or bool(self.password),
+        }
+        return [text for text, is_kept in checks.items() if not is_kept]

@@ -1,0 +1,167 @@
+"""Whom a charger lets charge without asking: its local authorization list, and its cache of answers (§3.5).
+
+Both are kept as on the wire, an `idTagInfo` for each tag. The list is the central system's alone to change (§5.15) and
+goes before the cache; the cache holds the latest answer of each tag that is not in the list, good or bad. Tags and
+parents are compared without regard to case (CiString20Type), so the keys of both are `folded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from levity_trio.simulator.charger.configuration import Configuration
+from levity_trio.wire.times import parse_time
+
+IdTagInfo = dict[str, Any]
+
+MAX_CACHE: Final = 200
+"""Tags in the cache. OCPP 1.6 has no key for it; a basement's neighbours and their guests fit."""
+NOT_SUPPORTED_VERSION: Final = -1
+_FULL: Final = "Full"
+_VALID: Final = ("Accepted", "ConcurrentTx")
+
+
+class TagMemory(Protocol):
+    """What survives a power cut. The version is that of the list as it is, 0 when it is empty (§5.10)."""
+
+    local_list_version: int
+    local_list: dict[str, IdTagInfo]
+    cache: dict[str, IdTagInfo]
+
+
+def folded(tag: str) -> str:
+    """A tag as it is compared."""
+    return tag.casefold()
+
+
+def is_same(one: str | None, other: str | None) -> bool:
+    """Whether two tags, or two parents, are the same; none is never the same as none."""
+    return one is not None and other is not None and folded(one) == folded(other)
+
+
+class Tags:
+    """The local list and the cache of one charger, altered in place in its memory."""
+
+    __slots__ = ("_configuration", "_memory")
+
+    def __init__(self, memory: TagMemory, configuration: Configuration) -> None:
+        self._memory = memory
+        self._configuration = configuration
+
+    def decide(self, tag: str, now: datetime) -> str | None:
+        """The AuthorizationStatus of a tag, by the list, then by the cache; None if neither knows it.
+
+        A valid one whose expiryDate has come is Expired (§3.5.1), also when it would pass as unknown (§3.5.4).
+        """
+        entry = self._entry(tag)
+        if entry is None:
+            return None
+        status: str = entry["status"]
+        return "Expired" if status in _VALID and _has_expired(entry, now) else status
+
+    def parent(self, tag: str) -> str | None:
+        """The tag's group, if it is known here and has one."""
+        entry = self._entry(tag)
+        return (entry.get("parentIdTag") or None) if entry else None
+
+    def is_same_group(self, tag: str, other: str) -> bool:
+        """Whether one may stop what the other began: the same tag, or one with the same parent (§3.10)."""
+        return is_same(tag, other) or is_same(self.parent(tag), self.parent(other))
+
+    def learn(self, tag: str, id_tag_info: Mapping[str, Any]) -> None:
+        """Take an answer of the central system into the cache; not for a tag of the list (§3.5.3)."""
+        cache, key = self._memory.cache, folded(tag)
+        if not self._is_cache_on or key in self._list():
+            return
+        cache.pop(key, None)  # the latest answer is the youngest entry
+        if len(cache) >= MAX_CACHE:
+            _make_room(cache)
+        cache[key] = dict(id_tag_info)
+
+    def clear_cache(self) -> str:
+        """ClearCache (§5.4): Accepted, or Rejected where there is no cache in use."""
+        if not self._is_cache_on:
+            return "Rejected"
+        self._memory.cache.clear()
+        return "Accepted"
+
+    @property
+    def version(self) -> int:
+        """For GetLocalListVersion (§5.10): 0 for an empty list, -1 where the list is switched off."""
+        return self._memory.local_list_version if self._is_list_on else NOT_SUPPORTED_VERSION
+
+    def update(self, version: int, update_type: str, entries: Sequence[Mapping[str, Any]] | None) -> str:
+        """SendLocalList (§5.15, §7.47): all of it or nothing. `entries` are AuthorizationData as on the wire.
+
+        Accepted, Failed, NotSupported, or VersionMismatch for a Differential that is not above the list's version.
+        """
+        if not self._is_list_on:
+            return "NotSupported"
+        if update_type != _FULL and version <= self.version:
+            return "VersionMismatch"
+        updated = self._updated(update_type, entries or ())
+        if updated is None or (updated and version < 1):  # 0 would tell that the list is empty
+            return "Failed"
+        self._replace(updated, version)
+        return "Accepted"
+
+    @property
+    def _is_list_on(self) -> bool:
+        return self._configuration.boolean("LocalAuthListEnabled")
+
+    @property
+    def _is_cache_on(self) -> bool:
+        return self._configuration.boolean("AuthorizationCacheEnabled")
+
+    def _list(self) -> Mapping[str, IdTagInfo]:
+        return self._memory.local_list if self._is_list_on else {}
+
+    def _entry(self, tag: str) -> IdTagInfo | None:
+        key = folded(tag)
+        entry = self._list().get(key)
+        return self._memory.cache.get(key) if entry is None and self._is_cache_on else entry
+
+    def _updated(self, update_type: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, IdTagInfo] | None:
+        """The list as it would be; None if it may not become so."""
+        changes = {folded(entry["idTag"]): entry.get("idTagInfo") for entry in entries}
+        is_full = update_type == _FULL
+        if len(changes) < len(entries) or len(entries) > self._configuration.integer("SendLocalListMaxLength"):
+            return None
+        if is_full and not all(changes.values()):  # §7.1: required when the update is Full
+            return None
+        updated = _merged({} if is_full else self._memory.local_list, changes.items())
+        return updated if len(updated) <= self._configuration.integer("LocalAuthListMaxLength") else None
+
+    def _replace(self, updated: dict[str, IdTagInfo], version: int) -> None:
+        self._memory.local_list.clear()
+        self._memory.local_list.update(updated)
+        self._memory.local_list_version = version if updated else 0
+        for key in updated.keys() & self._memory.cache.keys():
+            del self._memory.cache[key]
+
+
+def _merged(
+    listed: Mapping[str, IdTagInfo], changes: Iterable[tuple[str, Mapping[str, Any] | None]]
+) -> dict[str, IdTagInfo]:
+    """A list after its changes; an entry without idTagInfo deletes (§7.1)."""
+    merged = dict(listed)
+    for key, id_tag_info in changes:
+        if id_tag_info:
+            merged[key] = dict(id_tag_info)
+        else:
+            merged.pop(key, None)
+    return merged
+
+
+def _has_expired(entry: IdTagInfo, now: datetime) -> bool:
+    expiry = parse_time(entry.get("expiryDate") or "")
+    return expiry is not None and expiry <= now
+
+
+def _make_room(cache: dict[str, IdTagInfo]) -> None:
+    """Drop all that is not valid; if nothing is, the oldest (§3.5.1)."""
+    refused = [key for key, entry in cache.items() if entry["status"] not in _VALID]
+    for key in refused or [next(iter(cache))]:
+        del cache[key]

@@ -1,0 +1,143 @@
+"""What a charger tells unasked: its status, its readings (§4.9, §4.7)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.model.meter import shown_wh
+from levity_trio.simulator.model.samples import sampled_values
+from levity_trio.wire.payloads import call, write_payload
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+DAY = timedelta(days=1)
+PERIODIC, ALIGNED, TRIGGERED = "Sample.Periodic", "Sample.Clock", "Trigger"
+BEGIN, END = "Transaction.Begin", "Transaction.End"
+
+
+def notify(charger: Charger, connector: Connector, at: float) -> None:
+    """Tell a status, once it has lasted for MinimumStatusDuration; one that ended before is never told."""
+    if connector.notice is not None:
+        connector.notice.cancel()
+        connector.notice = None
+    if seconds := charger.configuration.integer("MinimumStatusDuration"):
+        connector.notice = charger.agenda.plan(at + seconds, partial(_tell_lasting, charger, connector))
+    else:
+        report(charger, connector, at)
+
+
+def report(charger: Charger, connector: Connector, at: float, *, is_asked_for: bool = False) -> None:
+    """Send the status as it is; what changes while there is no connection is told at its return."""
+    said = connector.status, connector.error_code
+
+    def confirm(answer: Any, at: float) -> None:
+        del at
+        connector.told = None if answer is None else said  # unanswered, it may have been understood or not
+
+    request = call.StatusNotification(
+        connector_id=connector.number,
+        error_code=connector.error_code,
+        status=connector.status.value,
+        timestamp=charger.timestamp(at),
+    )
+    charger.tell(request, confirm, is_asked_for=is_asked_for)
+
+
+def report_changes(charger: Charger, at: float) -> None:
+    """What the central system does not know yet."""
+    for connector in charger.connectors:
+        if connector.told != (connector.status, connector.error_code):
+            report(charger, connector, at)
+
+
+def registers(charger: Charger, connector: Connector, at: float) -> tuple[int, int]:
+    """The true register and the one that it shows, in whole Wh."""
+    connector.meter.advance(at)
+    true_wh = shown_wh(connector.meter.register_wh)
+    return true_wh, true_wh + charger.memory.offsets[connector.number]
+
+
+def meter_value(charger: Charger, connector: Connector, key: str, context: str, at: float) -> dict[str, Any] | None:
+    """One meterValue with the measurands of that configuration key; None where it names none."""
+    measurands = charger.configuration.listed(key)
+    _, shown = registers(charger, connector, at)
+    interval_wh = shown - connector.shown_wh.get(key, _shown_at_start(connector, shown))
+    connector.shown_wh[key] = shown
+    samples = sampled_values(connector.meter.snapshot(), measurands, context, shown, interval_wh)
+    return {"timestamp": charger.timestamp(at), "sampledValue": samples} if samples else None
+
+
+def _shown_at_start(connector: Connector, shown: int) -> int:
+    """Where the first interval of a transaction begins; outside of one there has been none."""
+    return shown if connector.transaction is None else connector.transaction.shown_start_wh
+
+
+def sample(
+    charger: Charger, connector: Connector, key: str, context: str, at: float, *, is_asked_for: bool = False
+) -> None:
+    """Tell a reading: kept until it is answered where it belongs to a transaction, else only if there is a line."""
+    value = meter_value(charger, connector, key, context, at)
+    transaction = connector.transaction
+    if value is None:
+        return
+    request = call.MeterValues(connector_id=connector.number, meter_value=[value])
+    if transaction is None:
+        charger.tell(request, is_asked_for=is_asked_for)
+        return
+    charger.mail.keep(Message("MeterValues", write_payload(request), transaction.local_id))
+    transaction.tell(registers(charger, connector, at)[0])
+    charger.quirks.sampled(charger, transaction, at)
+
+
+def add_data(charger: Charger, connector: Connector, key: str, context: str, at: float) -> None:
+    """Keep a reading for the stop of a transaction (StopTxnSampledData, StopTxnAlignedData)."""
+    transaction = connector.transaction
+    if transaction is not None and (value := meter_value(charger, connector, key, context, at)) is not None:
+        transaction.data.append(value)
+
+
+def plan_samples(charger: Charger, connector: Connector, transaction: Transaction, at: float) -> None:
+    """The next periodic reading of a transaction, MeterValueSampleInterval from now (0: none)."""
+    if transaction.sampling is not None:
+        transaction.sampling.cancel()
+
+    def tell(at: float) -> None:
+        sample(charger, connector, "MeterValuesSampledData", PERIODIC, at)
+        add_data(charger, connector, "StopTxnSampledData", PERIODIC, at)
+        plan_samples(charger, connector, transaction, at)
+
+    if seconds := charger.configuration.integer("MeterValueSampleInterval"):
+        transaction.sampling = charger.agenda.plan(at + seconds, tell)
+
+
+def plan_aligned(charger: Charger, at: float) -> None:
+    """The next readings at full intervals of the clock, from midnight on (ClockAlignedDataInterval; 0: none)."""
+    if charger.aligned is not None:
+        charger.aligned.cancel()
+        charger.aligned = None
+    if seconds := charger.configuration.integer("ClockAlignedDataInterval"):
+        moment = _aligned_after(charger.clock.read(at), timedelta(seconds=seconds))
+        charger.aligned = charger.agenda.plan(charger.clock.due(moment, at), partial(_tell_aligned, charger))
+
+
+def _tell_aligned(charger: Charger, at: float) -> None:
+    for connector in charger.connectors[1:]:
+        sample(charger, connector, "MeterValuesAlignedData", ALIGNED, at)
+        add_data(charger, connector, "StopTxnAlignedData", ALIGNED, at)
+    plan_aligned(charger, at)
+
+
+def _aligned_after(now: datetime, interval: timedelta) -> datetime:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return min(midnight + ((now - midnight) // interval + 1) * interval, midnight + DAY)
+
+
+def _tell_lasting(charger: Charger, connector: Connector, at: float) -> None:
+    if connector.told != (connector.status, connector.error_code):
+        report(charger, connector, at)

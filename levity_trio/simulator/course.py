@@ -1,0 +1,90 @@
+"""A plan becomes what happens to chargers: people come and go, networks and powers fail.
+
+All of it lies on each charger's own agenda, so that it happens in the order of the plan, whatever else goes on.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.plan import ChargerPlan, Incident, Visit
+from levity_trio.simulator.scenario import Kind
+
+
+def stage(charger: Charger, plan: ChargerPlan) -> None:
+    """Put all that will happen to a charger on its agenda."""
+    for visit in plan.visits:
+        _stage_visit(charger, visit)
+    for incident in plan.incidents:
+        begin, end = _STAGED[incident.kind]
+        charger.agenda.plan(incident.at, partial(begin, charger, incident), is_own=False)
+        charger.agenda.plan(incident.at + incident.seconds, partial(end, charger, incident), is_own=False)
+
+
+def _stage_visit(charger: Charger, visit: Visit) -> None:
+    plan = partial(charger.agenda.plan, is_own=False)
+    plan(visit.plug_at, partial(_plug, charger, visit))
+    plan(visit.tag_at, partial(_show_tag, charger, visit))
+    if visit.stop_tag_at is not None:
+        plan(visit.stop_tag_at, partial(_show_tag_again, charger, visit))
+    plan(visit.unplug_at, partial(_leave, charger, visit))
+
+
+def _plug(charger: Charger, visit: Visit, at: float) -> None:
+    with suppress(Impossible):
+        charger.plug(visit.connector, visit.vehicle, at)
+
+
+def _show_tag(charger: Charger, visit: Visit, at: float) -> None:
+    """Whoever finds the charger broken or dark drives on."""
+    with suppress(Impossible):
+        charger.present_tag(visit.connector, visit.id_tag, at)
+
+
+def _show_tag_again(charger: Charger, visit: Visit, at: float) -> None:
+    """Only who charges ends it; after a power cut there is nothing to end."""
+    if charger.connectors[visit.connector].transaction is not None:
+        _show_tag(charger, visit, at)
+
+
+def _leave(charger: Charger, visit: Visit, at: float) -> None:
+    with suppress(Impossible):
+        charger.unplug(visit.connector, at)
+
+
+def _break(charger: Charger, incident: Incident, at: float) -> None:
+    charger.fault(incident.connector, incident.error_code, at)
+
+
+def _mend(charger: Charger, incident: Incident, at: float) -> None:
+    charger.clear_fault(incident.connector, at)
+
+
+def _cut_line(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.go_offline(at)
+
+
+def _restore_line(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.go_online(at)
+
+
+def _cut_power(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.power_off(at)
+
+
+def _restore_power(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.power_on(at)
+
+
+_STAGED = {
+    Kind.FAULT: (_break, _mend),
+    Kind.OUTAGE: (_cut_line, _restore_line),
+    Kind.POWER_CUT: (_cut_power, _restore_power),
+}

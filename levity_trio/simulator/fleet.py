@@ -1,0 +1,70 @@
+"""Many chargers in one process: each with its own tasks, which end with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.link import Door, Link
+from levity_trio.simulator.pace import Pace
+
+ARRIVING = 200
+"""So many connect at once; a fleet that comes back all together is what the quirk of that name is for."""
+SLACK_REAL_SECONDS = 0.25
+"""How old the time may be that a central system tells: at a fast pace that is much of simulated time."""
+
+
+class Fleet:
+    """The chargers that live in one open_fleet."""
+
+    def __init__(self, pace: Pace, to: Door, tasks: trio.Nursery) -> None:
+        self.pace = pace
+        self.chargers: dict[str, Charger] = {}
+        self.links: dict[str, Link] = {}
+        self._door = to
+        self._tasks = tasks  # of open_fleet, which outlives this object
+        self._scopes: dict[str, trio.CancelScope] = {}
+        self._arriving = trio.CapacityLimiter(ARRIVING)
+
+    def add(self, charger: Charger, *, is_on: bool = True) -> None:
+        """Let a charger live; its id must be a new one."""
+        name = charger.spec.id
+        if name in self.chargers:
+            raise ValueError(f"{name}: there is a charger with this id already")
+        self.chargers[name] = charger
+        self.links[name] = Link(charger, self.pace, self._door, self._dial)
+        self._scopes[name] = trio.CancelScope()
+        if is_on:
+            charger.power_on(self.pace.now)
+        self._tasks.start_soon(self._live, self.links[name], self._scopes[name])
+
+    def remove(self, name: str) -> Charger:
+        """End a charger: its power goes, its tasks end. Raises KeyError."""
+        charger = self.chargers.pop(name)
+        charger.power_off(self.pace.now)
+        self._scopes.pop(name).cancel()
+        del self.links[name]
+        return charger
+
+    @staticmethod
+    async def _live(link: Link, scope: trio.CancelScope) -> None:
+        with scope:
+            await link.run()
+
+    async def _dial(self) -> trio.abc.Stream:
+        async with self._arriving:
+            return await self._door.dial()
+
+
+@asynccontextmanager
+async def open_fleet(pace: Pace, to: Door) -> AsyncIterator[Fleet]:
+    """An empty fleet; in the end its chargers lose their power, and their connections end."""
+    async with trio.open_nursery() as tasks:
+        fleet = Fleet(pace, to, tasks)
+        yield fleet
+        for charger in fleet.chargers.values():
+            charger.power_off(pace.now)
+        tasks.cancel_scope.cancel()

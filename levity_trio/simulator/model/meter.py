@@ -1,0 +1,251 @@
+"""The meter of one connector, with the contactor before it and the battery behind it.
+
+Whenever something is changed (a vehicle, the contactor, a limit), the meter works out how the battery fills from then
+on (battery.Charge), and keeps the register as it stood then. What it shows later follows from these two in one step:
+no error gathers, whether a day is advanced in one stride or in a million.
+"""
+
+from dataclasses import dataclass
+from math import floor, inf
+from typing import Final
+
+from levity_trio.simulator.model.battery import Charge, charge_evenly, charge_tapering, pack_voltage
+from levity_trio.simulator.model.vehicle import Vehicle
+
+AC: Final = "AC"
+DC: Final = "DC"
+PHASE_V: Final = 230.0  # from a phase to neutral; 400 V between two phases
+LEAST_AC_A: Final = 6.0  # IEC 61851-1: the duty cycle of the pilot says nothing between 0 and 6 A
+_NOISE_WH: Final = 1e-6  # above what rounding adds to a register, below what anybody reads
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What stands behind a connector: A per phase for AC, W for DC."""
+
+    power_type: str
+    phases: int = 1
+    max_current_a: float = 32.0
+    max_power_w: float = 50_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a meter measures at one moment: Wh, W, V and A, per phase for AC, one value each for DC.
+
+    `offered_a` is per phase. Nothing is offered while the contactor is open.
+    """
+
+    power_type: str
+    register_wh: float
+    power_w: float
+    voltages: tuple[float, ...]
+    currents: tuple[float, ...]
+    soc: float | None
+    offered_a: float
+    offered_w: float
+
+
+class Meter:
+    """The register and the plug of one connector.
+
+    `at` is always a moment in seconds; a moment before the last one raises ValueError and changes nothing.
+    """
+
+    __slots__ = (
+        "_at",
+        "_charge",
+        "_delivered_wh",
+        "_full_at",
+        "_is_on",
+        "_limit",
+        "_since",
+        "_since_wh",
+        "_stored_wh",
+        "_vehicle",
+        "supply",
+    )
+
+    def __init__(self, supply: Supply, register_wh: float = 0.0, at: float = 0.0) -> None:
+        self.supply = supply
+        self._at = at
+        self._vehicle: Vehicle | None = None
+        self._is_on = False
+        self._limit = inf  # A per phase, or W for DC
+        # As things stood when something was last changed, and what has flowed since.
+        self._since = at
+        self._since_wh = register_wh
+        self._stored_wh = 0.0
+        self._delivered_wh = 0.0
+        self._charge: Charge | None = None
+        self._full_at = inf
+
+    def __repr__(self) -> str:
+        vehicle = self._vehicle.name if self._vehicle else "nothing"
+        return f"<Meter {self.register_wh:.1f} Wh, {self.power_w:.0f} W into {vehicle} at {self._at:.3f} s>"
+
+    def plug(self, vehicle: Vehicle, at: float) -> None:
+        """Raises ValueError if a vehicle is plugged in already."""
+        if self._vehicle is not None:
+            raise ValueError(f"{self._vehicle.name} is plugged in already")
+        self.advance(at)
+        self._vehicle = vehicle
+        self._begin()
+        self._stored_wh = vehicle.soc * vehicle.battery_wh
+        self._foresee()
+
+    def unplug(self, at: float) -> None:
+        """Opens the contactor too, as IEC 61851-1 demands. Raises ValueError if no vehicle is plugged in."""
+        if self._vehicle is None:
+            raise ValueError("no vehicle is plugged in")
+        self.advance(at)
+        self._begin()
+        self._vehicle = None
+        self._stored_wh = 0.0
+        self._is_on = False
+        self._foresee()
+
+    def switch(self, is_on: bool, at: float) -> None:
+        """Close or open the contactor."""
+        self.advance(at)
+        if is_on != self._is_on:
+            self._begin()
+            self._is_on = is_on
+            self._foresee()
+
+    def limit(self, amps: float | None, at: float) -> None:
+        """Offer no more than this many A per phase; None: what the supply has. Raises ValueError for DC."""
+        self._offer(AC, amps, at)
+
+    def limit_power(self, watts: float | None, at: float) -> None:
+        """Offer no more than this many W; None: what the supply has. Raises ValueError for AC."""
+        self._offer(DC, watts, at)
+
+    def advance(self, at: float) -> None:
+        """Let time pass until `at`."""
+        if not self._at <= at < inf:
+            raise ValueError(f"a meter cannot go from {self._at} s to {at} s")
+        self._at = at
+        if self._charge is None:
+            return
+        room_wh = self._room_wh
+        delivered_wh = room_wh if self.is_full else min(room_wh, self._charge.delivered_wh(at - self._since))
+        # No library promises an expm1 that never falls by a last digit; a register must not.
+        self._delivered_wh = max(self._delivered_wh, delivered_wh)
+
+    def full_at(self) -> float | None:
+        """When the vehicle is full if nothing is changed, None if never; of a full one, a moment not after the present.
+
+        Advanced to that very moment, the vehicle is full and takes no more power.
+        """
+        return None if self._full_at == inf else self._full_at
+
+    @property
+    def register_wh(self) -> float:
+        """Of the connector's whole life; never falls."""
+        return self._since_wh + self._delivered_wh
+
+    @property
+    def soc(self) -> float | None:
+        """State of charge from 0 to 1, None if no vehicle is plugged in."""
+        if self._vehicle is None:
+            return None
+        if self.is_full:
+            return 1.0
+        return min(1.0, (self._stored_wh + self._delivered_wh) / self._vehicle.battery_wh)
+
+    @property
+    def is_plugged(self) -> bool:
+        return self._vehicle is not None
+
+    @property
+    def is_on(self) -> bool:
+        return self._is_on
+
+    @property
+    def power_w(self) -> float:
+        """What flows at this moment."""
+        if self._charge is None or self.is_full:
+            return 0.0
+        return self._charge.power_w(self._at - self._since)
+
+    def snapshot(self) -> Snapshot:
+        soc, power_w, offered = self.soc, self.power_w, self._offered if self._is_on else 0.0
+        if self.supply.power_type == DC:
+            volts = 0.0 if soc is None else pack_voltage(soc)
+            amps, offered_a = (power_w / volts, offered / volts) if volts else (0.0, 0.0)
+            return Snapshot(DC, self.register_wh, power_w, (volts,), (amps,), soc, offered_a, offered)
+        phases, used = self.supply.phases, self._phases_used
+        amps = power_w / (PHASE_V * used) if used else 0.0
+        currents = tuple(amps if phase < used else 0.0 for phase in range(phases))
+        offered_w = offered * PHASE_V * phases
+        return Snapshot(AC, self.register_wh, power_w, (PHASE_V,) * phases, currents, soc, offered, offered_w)
+
+    @property
+    def is_full(self) -> bool:
+        return self._at >= self._full_at
+
+    @property
+    def _room_wh(self) -> float:
+        return max(0.0, self._vehicle.battery_wh - self._stored_wh) if self._vehicle else 0.0
+
+    @property
+    def _phases_used(self) -> int:
+        return min(self.supply.phases, self._vehicle.ac_phases) if self._vehicle else 0
+
+    @property
+    def _offered(self) -> float:
+        """A per phase, or W for DC."""
+        supply = self.supply
+        return min(supply.max_power_w if supply.power_type == DC else supply.max_current_a, self._limit)
+
+    def _offer(self, power_type: str, limit: float | None, at: float) -> None:
+        if power_type != self.supply.power_type:
+            raise ValueError(f"a limit for {power_type} cannot be set on a connector for {self.supply.power_type}")
+        most = inf if limit is None else limit
+        if not most >= 0:
+            raise ValueError(f"a limit must be 0 or more, not {limit}")
+        self.advance(at)
+        if most != self._limit:
+            self._begin()
+            self._limit = most
+            self._foresee()
+
+    def _begin(self) -> None:
+        """Enter in the books what has flowed: from here on, things change."""
+        if self._vehicle is not None and self._charge is not None:
+            self._stored_wh = self._vehicle.battery_wh if self.is_full else self._stored_wh + self._delivered_wh
+        self._since_wh += self._delivered_wh
+        self._delivered_wh = 0.0
+        self._since = self._at
+
+    def _foresee(self) -> None:
+        """Work out what flows from now on, and until when."""
+        self._charge, self._full_at = None, inf
+        if self._vehicle is None:
+            return
+        if self._room_wh == 0:
+            self._full_at = self._since
+        elif (watts := self._watts(self._vehicle)) > 0:
+            self._charge = self._charge_at(watts, self._vehicle)
+            self._full_at = self._since + self._charge.full_s
+
+    def _watts(self, vehicle: Vehicle) -> float:
+        """What contactor, supply and limit let through to a vehicle."""
+        if not self._is_on:
+            return 0.0
+        if self.supply.power_type == DC:
+            return min(self._offered, vehicle.max_dc_w)
+        if self._offered < LEAST_AC_A:
+            return 0.0
+        return min(self._offered * PHASE_V * self._phases_used, vehicle.max_ac_w)
+
+    def _charge_at(self, watts: float, vehicle: Vehicle) -> Charge:
+        if self.supply.power_type == DC:
+            return charge_tapering(vehicle.battery_wh, self._stored_wh, watts, vehicle.max_dc_w)
+        return charge_evenly(self._room_wh, watts)
+
+
+def shown_wh(register_wh: float) -> int:
+    """A register as a display shows it, in whole Wh: what has not flowed whole does not count."""
+    return floor(register_wh + _NOISE_WH)

@@ -1,0 +1,65 @@
+"""The states of a connector and the moves between them: the table of OCPP 1.6 edition 2 §4.9, and no others.
+
+The table has no field for staying where one is, so a move to the present status is refused like any other that it
+does not name: §4.9 is about changes, and a repeated notification is no change.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Status(StrEnum):
+    """ChargePointStatus, OCPP 1.6 §7.7: the words as on the wire."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    FINISHING = "Finishing"
+    RESERVED = "Reserved"
+    UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
+
+
+_ENERGY_FLOWS_OR_WAITS: Final = frozenset({Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
+_SESSION_ENDS: Final = frozenset({Status.AVAILABLE, Status.FINISHING, Status.UNAVAILABLE, Status.FAULTED})
+
+MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
+    {
+        Status.AVAILABLE: _ENERGY_FLOWS_OR_WAITS
+        | {Status.PREPARING, Status.RESERVED, Status.UNAVAILABLE, Status.FAULTED},
+        # No way to Unavailable: a connector in use becomes it when the use ends (§5.2, Scheduled).
+        Status.PREPARING: _ENERGY_FLOWS_OR_WAITS | {Status.AVAILABLE, Status.FINISHING, Status.FAULTED},
+        Status.CHARGING: _SESSION_ENDS | {Status.SUSPENDED_EV, Status.SUSPENDED_EVSE},
+        Status.SUSPENDED_EV: _SESSION_ENDS | {Status.CHARGING, Status.SUSPENDED_EVSE},
+        Status.SUSPENDED_EVSE: _SESSION_ENDS | {Status.CHARGING, Status.SUSPENDED_EV},
+        Status.FINISHING: frozenset({Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}),
+        Status.RESERVED: frozenset({Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}),
+        # A vehicle may be plugged in, even draw energy again, when the connector comes back (H2 to H5).
+        Status.UNAVAILABLE: _ENERGY_FLOWS_OR_WAITS | {Status.AVAILABLE, Status.PREPARING, Status.FAULTED},
+        Status.FAULTED: frozenset(Status) - {Status.FAULTED},
+    }
+)
+
+_CHARGER_STATES: Final = frozenset({Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED})
+CHARGER_MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
+    {status: _CHARGER_STATES - {status} for status in _CHARGER_STATES}
+)
+"""The moves of connector 0, the charger itself: it knows three states (§4.9)."""
+
+
+class IllegalMove(ValueError):
+    """A move that OCPP 1.6 §4.9 does not name."""
+
+    def __init__(self, connector: int, present: Status, to: Status) -> None:
+        super().__init__(f"connector {connector} cannot go from {present} to {to} (OCPP 1.6 §4.9)")
+
+
+def check_move(connector: int, present: Status, to: Status) -> None:
+    """Raises IllegalMove unless the connector may go from its present status to the other one."""
+    moves = CHARGER_MOVES if connector == 0 else MOVES
+    if to not in moves.get(present, ()):
+        raise IllegalMove(connector, present, to)

@@ -1,0 +1,117 @@
+"""What people do at a charger, by the names that the API and the command line give to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.park import forms
+from levity_trio.simulator.park.forms import Invalid, Problem
+from levity_trio.simulator.park.park import Act
+from levity_trio.simulator.park.registry import Registry
+from levity_trio.simulator.scenario import ERROR_CODES
+
+LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
+ANY_VEHICLE: Final = Vehicle(name="any vehicle")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where; the only connector there is, if none is named."""
+
+    connector: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plug(Place):
+    """The name of a vehicle of the park, or any vehicle."""
+
+    vehicle: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithTag(Place):
+    tag: str
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.tag) <= LONGEST_TAG:
+            raise ValueError(f"tag: give 1 to {LONGEST_TAG} characters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(Place):
+    error_code: str = "OtherError"
+
+    def __post_init__(self) -> None:
+        if self.error_code not in ERROR_CODES:
+            raise ValueError(f"error_code: give one of {', '.join(ERROR_CODES)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bring(Place):
+    status: str
+
+    def __post_init__(self) -> None:
+        if self.status not in list(Status):
+            raise ValueError(f"status: give one of {', '.join(Status)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The whole charger: there is nothing to say."""
+
+
+class Action(NamedTuple):
+    """What has to be said for it, the least connector, and how it is done (registry, what was said, connector)."""
+
+    form: type[Any]
+    least: int
+    made: Callable[[Registry, Any, int], Act]
+
+
+def _vehicle(registry: Registry, name: str | None) -> Vehicle:
+    if name is None:
+        return ANY_VEHICLE
+    if name not in registry.vehicles:
+        known = ", ".join(registry.vehicles) or "none: add one first"
+        raise Invalid([Problem("vehicle", f"{name} is not known; there is {known}")])
+    return registry.vehicles[name]
+
+
+def _plug(registry: Registry, form: Plug, connector: int) -> Act:
+    vehicle = _vehicle(registry, form.vehicle)
+    return lambda charger, at: charger.plug(connector, vehicle, at)
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    "plug": Action(Plug, 1, _plug),
+    "unplug": Action(Place, 1, lambda _, _form, number: lambda charger, at: charger.unplug(number, at)),
+    "tag": Action(WithTag, 1, lambda _, form, number: lambda charger, at: charger.present_tag(number, form.tag, at)),
+    "start": Action(WithTag, 1, lambda _, form, number: lambda charger, at: charger.start(number, form.tag, at)),
+    "stop": Action(Place, 1, lambda _, _form, number: lambda charger, at: charger.stop(number, at)),
+    "fault": Action(Failure, 0, lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at)),
+    "clear-fault": Action(Place, 0, lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at)),
+    "status": Action(Bring, 0, lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at)),
+    "offline": Action(Whole, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)),
+    "online": Action(Whole, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)),
+}
+
+
+def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str, object]) -> Act:
+    """The deed of that name. Raises Invalid; KeyError for a name that is not in ACTIONS."""
+    one = ACTIONS[name]
+    form = forms.read(one.form, given)
+    number = _number(form.connector, spec, one.least) if isinstance(form, Place) else 0
+    return one.made(registry, form, number)
+
+
+def _number(connector: int | None, spec: ChargerSpec, least: int) -> int:
+    if connector is None and spec.connectors == 1:
+        return 1
+    if connector is None or not least <= connector <= spec.connectors:
+        raise Invalid([Problem("connector", f"give {least} to {spec.connectors}")])
+    return connector

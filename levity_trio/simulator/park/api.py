@@ -1,0 +1,73 @@
+"""The HTTP API of the park. It asks nobody who they are, so it is for one's own machine.
+
+    GET POST          /api/chargers, /api/locations, /api/vehicles
+    GET PATCH DELETE  the same with /{name}
+    POST              /api/chargers/{id}/{connect, disconnect, and what actions.py names}
+    GET               /api/chargers/{id}/configuration, …/configuration/{key}, …/log
+    PUT               /api/chargers/{id}/configuration/{key}   {"value": "…"}
+    POST              /api/import/{chargers, vehicles}         text/csv or application/json
+    GET               /api/templates/{chargers, vehicles}
+
+What was changed is in the file before it is answered. Errors are problem documents: 404 nothing of that name, 409 not
+now, 422 what was sent is wrong (with `problems` by field, or `faults` by line), 503 the file cannot be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import HTTPExceptionHandler
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.model.states import IllegalMove
+from levity_trio.simulator.park.charger_routes import charger_routes
+from levity_trio.simulator.park.forms import Invalid
+from levity_trio.simulator.park.imports import Faulty
+from levity_trio.simulator.park.park import Park, Unknown
+from levity_trio.simulator.park.record_routes import record_routes
+from levity_trio.simulator.park.registry import Taken
+from levity_trio.web.http import application, problem
+
+
+def park_application(park: Park) -> Starlette:
+    """The ASGI application over a park."""
+    return application([*charger_routes(park), *record_routes(park)], HANDLERS)
+
+
+async def _unknown(_request: Request, error: Exception) -> Response:
+    return problem(404, str(error))
+
+
+async def _not_now(_request: Request, error: Exception) -> Response:
+    return problem(409, str(error))
+
+
+async def _wrong(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Invalid)  # noqa: S101 - it is registered for no other
+    return problem(422, str(error), extra={"problems": [one._asdict() for one in error.problems]})
+
+
+async def _faulty(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Faulty)  # noqa: S101 - it is registered for no other
+    text = f"nothing was imported; {len(error.faults)} to mend"
+    return problem(422, text, extra={"faults": [one._asdict() for one in error.faults]})
+
+
+async def _not_kept(_request: Request, error: Exception) -> Response:
+    return problem(503, f"done, but not kept: {error}")
+
+
+HANDLERS: Final[Mapping[type[Exception], HTTPExceptionHandler]] = {
+    Unknown: _unknown,
+    Impossible: _not_now,
+    IllegalMove: _not_now,
+    Taken: _not_now,
+    Invalid: _wrong,
+    Faulty: _faulty,
+    EnvironmentProblem: _not_kept,
+}

@@ -1,0 +1,162 @@
+"""The routes of the API below /api/chargers."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.configuration import Configuration
+from levity_trio.simulator.charger.operations.settings import change_configuration
+from levity_trio.simulator.park import forms, shown
+from levity_trio.simulator.park.actions import ACTIONS, action
+from levity_trio.simulator.park.forms import Invalid, Problem
+from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
+from levity_trio.simulator.park.registry import CHARGER_KINDS, Kept
+from levity_trio.simulator.park.replies import given, json_reply, keep_name
+from levity_trio.wire.payloads import call
+
+CHANGED: Final = ("Accepted", "RebootRequired")
+
+
+def charger_routes(park: Park) -> list[Route]:
+    """See api.py."""
+    chargers = _Chargers(park)
+    one = "/api/chargers/{id}"
+    return [
+        Route("/api/chargers", chargers.all, methods=["GET"]),
+        Route("/api/chargers", chargers.add, methods=["POST"]),
+        Route(one, chargers.show, methods=["GET"]),
+        Route(one, chargers.change, methods=["PATCH"]),
+        Route(one, chargers.remove, methods=["DELETE"]),
+        Route(f"{one}/connect", chargers.connect, methods=["POST"]),
+        Route(f"{one}/disconnect", chargers.disconnect, methods=["POST"]),
+        Route(f"{one}/configuration", chargers.configuration, methods=["GET"]),
+        Route(f"{one}/configuration/{{key}}", chargers.configuration_key, methods=["GET"]),
+        Route(f"{one}/configuration/{{key}}", chargers.configure, methods=["PUT"]),
+        Route(f"{one}/log", chargers.log, methods=["GET"]),
+        Route(f"{one}/{{action}}", chargers.act, methods=["POST"]),
+    ]
+
+
+class _Chargers:
+    def __init__(self, park: Park) -> None:
+        self._park = park
+
+    async def all(self, _request: Request) -> Response:
+        return json_reply([shown.summary(kept, self._park.running(name)) for name, kept in self._park.known().items()])
+
+    async def add(self, request: Request) -> Response:
+        kept = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await given(request)))
+        if kept.placement.auto_connect:
+            self._park.connect(kept)
+        await self._park.save()
+        return self._shown(kept, 201)
+
+    async def show(self, request: Request) -> Response:
+        return self._shown(self._find(request))
+
+    async def change(self, request: Request) -> Response:
+        sent = await given(request)
+        kept = self._park.own(request.path_params["id"])
+        keep_name(sent, "id", kept.spec.id)
+        spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(kept.spec) | forms.plain(kept.placement) | sent)
+        if spec != kept.spec and self._park.running(spec.id) is not None:
+            raise Impossible(f"{spec.id} is connected; disconnect it before you change what it is")
+        self._park.registry.change_charger(kept, spec, placement)
+        await self._park.save()
+        return self._shown(kept)
+
+    async def remove(self, request: Request) -> Response:
+        self._park.forget(self._park.own(request.path_params["id"]))
+        await self._park.save()
+        return Response(status_code=204)
+
+    async def connect(self, request: Request) -> Response:
+        kept = self._park.own(request.path_params["id"])
+        self._park.connect(kept)
+        return self._shown(kept)
+
+    async def disconnect(self, request: Request) -> Response:
+        kept = self._park.own(request.path_params["id"])
+        self._park.disconnect(kept)
+        await self._park.save()
+        return self._shown(kept)
+
+    async def act(self, request: Request) -> Response:
+        name, sent = request.path_params["action"], await given(request)
+        kept = self._find(request)
+        if name not in ACTIONS:
+            raise Unknown(f"there is no action {name}; take one of {', '.join(('connect', 'disconnect', *ACTIONS))}")
+        await self._park.act(kept, action(name, self._park.registry, kept.spec, sent))
+        return self._shown(kept)
+
+    async def configuration(self, request: Request) -> Response:
+        keys, _ = _configuration(self._find(request)).read(None)
+        return json_reply(keys)
+
+    async def configuration_key(self, request: Request) -> Response:
+        return json_reply(_key(self._find(request), request.path_params["key"]))
+
+    async def configure(self, request: Request) -> Response:
+        """As if the central system had changed it."""
+        key, sent = request.path_params["key"], await given(request)
+        kept = self._find(request)
+        _key(kept, key)
+        value = sent.get("value")
+        if not isinstance(value, str):
+            raise Invalid([Problem("value", 'give it as a text, like {"value": "60"}')])
+        status = await self._configured(kept, key, value)
+        if status not in CHANGED:
+            raise Invalid([Problem("value", f"the charger answers {status}: {key} cannot be {value or 'empty'}")])
+        await self._park.save()
+        return json_reply(_key(kept, key) | {"status": status})
+
+    async def log(self, request: Request) -> Response:
+        """The newest frames, oldest of them first; `limit` says how many."""
+        kept = self._find(request)
+        limit = _limit(request.query_params.get("limit", "50"))
+        charger = self._park.running(kept.spec.id)
+        frames = (charger.frames if charger else None) or ()
+        newest = islice(frames, max(0, len(frames) - limit), None)
+        return json_reply([{"at": at, "direction": direction, "text": text} for at, direction, text in newest])
+
+    async def _configured(self, kept: Kept, key: str, value: str) -> str:
+        if self._park.running(kept.spec.id) is None:
+            return _configuration(kept).change(key, value)
+        statuses: list[str] = []
+
+        def change(charger: Charger, at: float) -> None:
+            request = call.ChangeConfiguration(key=key, value=value)
+            statuses.append(str(change_configuration(charger, request, at).status))
+
+        await self._park.act(kept, change)
+        return statuses[0]
+
+    def _find(self, request: Request) -> Kept:
+        return self._park.find(request.path_params["id"])
+
+    def _shown(self, kept: Kept, status: int = 200) -> Response:
+        return json_reply(shown.details(kept, self._park.running(kept.spec.id), self._park.now()), status)
+
+
+def _configuration(kept: Kept) -> Configuration:
+    return Configuration(kept.memory.configuration, kept.spec.connectors)
+
+
+def _key(kept: Kept, key: str) -> dict[str, Any]:
+    known, _ = _configuration(kept).read([key])
+    if not known:
+        raise Unknown(f"{kept.spec.id} has no configuration key {key}")
+    return known[0]
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= KEPT_FRAMES:
+        raise Invalid([Problem("limit", f"give 1 to {KEPT_FRAMES}")])
+    return int(text)

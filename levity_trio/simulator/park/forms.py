@@ -1,0 +1,162 @@
+"""Dataclasses out of what people write: JSON objects, cells of a table. Every mistake is found, each with its field.
+
+A dataclass itself judges its values (ValueError, `field: what to give`); here they get their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
+
+T = TypeVar("T")
+Kinds = Sequence[Any]
+"""Dataclasses, whose fields are texts, numbers, switches and tuples of texts."""
+
+LARGEST: Final = 2**53
+"""Up to here JSON's numbers are exact everywhere."""
+_YES: Final = ("true", "yes", "1")
+_NO: Final = ("false", "no", "0")
+
+
+class Problem(NamedTuple):
+    """What is wrong with a field, and what to give instead."""
+
+    field: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.text}"
+
+
+class Invalid(ValueError):
+    """What was given cannot be used; `problems` has every reason."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def read(kind: type[T], given: Mapping[str, object]) -> T:
+    """A dataclass of JSON values. Raises Invalid."""
+    (made,) = read_all([kind], given)
+    return made  # type: ignore[no-any-return]  # it is of the one kind asked for
+
+
+def read_all(kinds: Kinds, given: Mapping[str, object]) -> list[Any]:
+    """One object of each kind, from one flat JSON object that holds the fields of all. Raises Invalid."""
+    hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
+    problems = [Problem(name, f"is not known; give some of {', '.join(hints)}") for name in given if name not in hints]
+    made = [_make(kind, given, problems) for kind in kinds]
+    if problems:
+        raise Invalid(problems)
+    return made
+
+
+def read_cells(kinds: Kinds, cells: Mapping[str, str]) -> list[Any]:
+    """The same from the cells of one row; an empty cell leaves the default. Raises Invalid."""
+    hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
+    texts = {name: text.strip() for name, text in cells.items() if text.strip()}
+    return read_all(kinds, {name: _of_cell(hints.get(name, str), text) for name, text in texts.items()})
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """A flat dataclass as its JSON object."""
+    assert is_dataclass(value)  # noqa: S101 - said to mypy, who knows no protocol for it
+    return {one.name: _listed(getattr(value, one.name)) for one in fields(value)}
+
+
+def names(kinds: Kinds) -> list[str]:
+    """The fields of these kinds, in their order."""
+    return [name for kind in kinds for name in _hints(kind)]
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {one.name: hints[one.name] for one in fields(kind)}
+
+
+def _make(kind: Any, given: Mapping[str, object], problems: list[Problem]) -> Any:
+    hints, values, before = _hints(kind), {}, len(problems)
+    for one in fields(kind):
+        if one.name in given:
+            value, text = _READERS[hints[one.name]](given[one.name])
+            values[one.name] = value
+            problems += [Problem(one.name, text)] if text else []
+        elif _is_required(one):
+            problems.append(Problem(one.name, "is missing; give it"))
+    if len(problems) > before:
+        return None
+    try:
+        return kind(**values)
+    except ValueError as error:
+        field, _, text = str(error).partition(": ")
+        problems.append(Problem(field, text))
+        return None
+
+
+def _is_required(one: Field[Any]) -> bool:
+    return one.default is MISSING and one.default_factory is MISSING
+
+
+Read = tuple[object, str]
+"""A value, and what is wrong with it, if anything."""
+
+
+def _text(given: object) -> Read:
+    return given, "" if isinstance(given, str) and given.isprintable() else "give a text of one line"
+
+
+def _whole(given: object) -> Read:
+    is_whole = isinstance(given, int) and not isinstance(given, bool) and abs(given) <= LARGEST
+    return given, "" if is_whole else "give a whole number"
+
+
+def _number(given: object) -> Read:
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    if is_number and abs(given) <= LARGEST:  # type: ignore[arg-type]  # see is_number; no NaN is
+        return float(given), ""  # type: ignore[arg-type]  # the same
+    return given, "give a number"
+
+
+def _switch(given: object) -> Read:
+    return given, "" if isinstance(given, bool) else "give true or false"
+
+
+def _texts(given: object) -> Read:
+    if isinstance(given, list | tuple) and all(isinstance(one, str) and one.isprintable() for one in given):
+        return tuple(given), ""
+    return given, "give a list of texts"
+
+
+def _or_nothing(reader: Callable[[object], Read]) -> Callable[[object], Read]:
+    return lambda given: (None, "") if given is None else reader(given)
+
+
+_READERS: Final[Mapping[Any, Callable[[object], Read]]] = {
+    str: _text,
+    str | None: _or_nothing(_text),
+    int: _whole,
+    int | None: _or_nothing(_whole),
+    float: _number,
+    bool: _switch,
+    tuple[str, ...]: _texts,
+}
+
+
+def _of_cell(hint: Any, text: str) -> object:
+    """The JSON value that a cell means; text that is none stays text, and its reader says what to give."""
+    if hint in (int, int | None, float):
+        try:
+            return float(text) if hint is float else int(text)
+        except ValueError:
+            return text
+    if hint is bool:
+        return True if text.lower() in _YES else False if text.lower() in _NO else text
+    return text.split() if hint == tuple[str, ...] else text

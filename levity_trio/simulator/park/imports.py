@@ -1,0 +1,193 @@
+"""Chargers and vehicles from a table (CSV) or a list (JSON): all of them, or none and every mistake with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.park import forms
+from levity_trio.simulator.park.forms import Invalid
+from levity_trio.simulator.park.registry import CHARGER_KINDS, DEFAULT_LOCATION, Placement, Registry
+
+CSV, JSON = "text/csv", "application/json"
+CHARGERS, VEHICLES = "chargers", "vehicles"
+KINDS: Final[Mapping[str, tuple[Any, ...]]] = {CHARGERS: CHARGER_KINDS, VEHICLES: (Vehicle,)}
+
+
+class Fault(NamedTuple):
+    """What is wrong in a file: the line, the column (or the field) and what to give; the column may be unknown."""
+
+    line: int
+    column: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.column}: {self.text}" if self.column else f"line {self.line}: {self.text}"
+
+
+class Faulty(ValueError):
+    """Nothing was imported; `faults` has every reason."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+
+class Row(NamedTuple):
+    """The objects that one line made, or what was wrong with it."""
+
+    line: int
+    made: list[Any]
+    faults: list[Fault]
+
+
+def import_chargers(registry: Registry, content: bytes, media_type: str) -> list[str]:
+    """Add chargers; gives their ids. Raises Faulty, and then none was added."""
+    rows = _judged(_rows(content, media_type, CHARGERS), registry.chargers)
+    faults = [fault for row in rows for fault in row.faults or _placement_faults(registry, row)]
+    if faults:
+        raise Faulty(faults)
+    return [registry.add_charger(*row.made).spec.id for row in rows]
+
+
+def import_vehicles(registry: Registry, content: bytes, media_type: str) -> list[str]:
+    """The same for vehicles."""
+    rows = _judged(_rows(content, media_type, VEHICLES), registry.vehicles)
+    if faults := [fault for row in rows for fault in row.faults]:
+        raise Faulty(faults)
+    vehicles: list[Vehicle] = [row.made[0] for row in rows]
+    registry.vehicles.update({vehicle.name: vehicle for vehicle in vehicles})
+    return [vehicle.name for vehicle in vehicles]
+
+
+def template(kind: str) -> str:
+    """A table with all columns and an example in each, to be filled in."""
+    examples: Mapping[str, tuple[Any, ...]] = {
+        CHARGERS: (
+            ChargerSpec(id="CP-1", vendor="Grizzl-E", model="Smart", serial_number="GRS-0001", register_wh=1200),
+            Placement(location=DEFAULT_LOCATION),
+        ),
+        VEHICLES: (Vehicle(name="Compact"),),
+    }
+    cells = {name: _cell(value) for one in examples[kind] for name, value in forms.plain(one).items()}
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([cells.keys(), cells.values()])
+    return table.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str("" if value is None else value)
+
+
+def _rows(content: bytes, media_type: str, kind: str) -> list[Row]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Faulty([Fault(line, "", "is not UTF-8; save the file as UTF-8")]) from None
+    rows = list((_table if media_type == CSV else _list)(text, KINDS[kind]))
+    if not rows:
+        raise Faulty([Fault(1, "", f"there is nothing to import; give at least one of the {kind}")])
+    return rows
+
+
+def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
+    """The rows, with a fault where a name is not new; the first field is the name."""
+    lines: dict[str, int] = {}
+    judged = []
+    for row in rows:
+        if row.faults:
+            judged.append(row)
+            continue
+        column, name = next(iter(forms.plain(row.made[0]).items()))
+        told = f"is in line {lines[name]} already" if name in lines else "exists already" if name in known else ""
+        judged.append(row._replace(faults=[Fault(row.line, column, f"{name} {told}; give another")]) if told else row)
+        lines.setdefault(name, row.line)
+    return judged
+
+
+def _placement_faults(registry: Registry, row: Row) -> list[Fault]:
+    try:
+        registry.check(*row.made)
+    except Invalid as invalid:
+        return [Fault(row.line, *problem) for problem in invalid.problems]
+    return []
+
+
+def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
+    first = text.partition("\n")[0]
+    # A spreadsheet of a country with decimal commas writes semicolons.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(header, kinds)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield _table_row(header, cells, reader.line_num, kinds)
+    except csv.Error as error:
+        raise Faulty([Fault(reader.line_num, "", f"is no CSV: {error}; mend the quotes")]) from None
+
+
+def _check_header(header: list[str], kinds: tuple[Any, ...]) -> None:
+    known = forms.names(kinds)
+    strange = [name for name in header if name not in known]
+    faults = [Fault(1, name or "(empty)", f"is no column; take some of {', '.join(known)}") for name in strange]
+    faults += [Fault(1, name, "is there twice; keep one") for name in known if header.count(name) > 1]
+    faults += [Fault(1, known[0], "is missing; give this column")] if known[0] not in header else []
+    if faults:
+        raise Faulty(faults)
+
+
+def _table_row(header: list[str], cells: list[str], line: int, kinds: tuple[Any, ...]) -> Row:
+    if len(cells) > len(header):
+        return Row(line, [], [Fault(line, "", f"has {len(cells)} cells for {len(header)} columns; quote commas")])
+    try:
+        return Row(line, forms.read_cells(kinds, dict(zip(header, cells, strict=False))), [])
+    except Invalid as invalid:
+        return Row(line, [], [Fault(line, *problem) for problem in invalid.problems])
+
+
+def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
+    for line, given in _elements(text):
+        if not isinstance(given, dict):
+            yield Row(line, [], [Fault(line, "", "is no JSON object; give one for each, in braces")])
+            continue
+        try:
+            yield Row(line, forms.read_all(kinds, given), [])
+        except Invalid as invalid:
+            yield Row(line, [], [Fault(line, *problem) for problem in invalid.problems])
+
+
+def _elements(text: str) -> Iterator[tuple[int, object]]:
+    """The elements of a JSON list, each with the line on which it begins."""
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError as error:
+        column = f"column {error.colno}"
+        raise Faulty([Fault(error.lineno, column, f"is no JSON: {error.msg}; mend it")]) from None
+    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+        raise Faulty([Fault(1, "", f"is no JSON that can be read: {error}")]) from None
+    if not isinstance(whole, list):
+        raise Faulty([Fault(1, "", "is no JSON list; give the objects in brackets")])
+    decoder, position, line = json.JSONDecoder(), text.index("[") + 1, 1
+    counted = 0
+    for _ in whole:
+        position = _next_element(text, position)
+        line, counted = line + text.count("\n", counted, position), position
+        given, position = decoder.raw_decode(text, position)
+        yield line, given
+
+
+def _next_element(text: str, position: int) -> int:
+    while text[position] in " \t\r\n,":
+        position += 1
+    return position

@@ -1,0 +1,208 @@
+"""The park while it runs: what is kept in the file, and the chargers of it that are connected.
+
+A charger is *connected* while the fleet runs it; to disconnect it is to cut its power. What people do at a connected
+charger is put on its agenda, so that it happens in the order of simulated time like all else, however busy the charger
+is: while it waits for the central system's word on a tag, time stands still for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+import trio
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.log_output import get_logger
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.park.file import read_registry, write, written
+from levity_trio.simulator.park.registry import Kept, Placement, Registry
+
+SAVE_SECONDS: Final = 5.0
+"""How often the memories of the chargers are written, where they changed; changes made by people are at once."""
+LAST_SAVE_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 10.0
+"""How long people wait for a charger that is busy; in real time."""
+KEPT_FRAMES: Final = 500
+"""Of the OCPP log, for each charger."""
+
+log = get_logger("system")
+
+
+class Unknown(LookupError):
+    """There is nothing of that name."""
+
+
+class Fleet(Protocol):
+    """The running chargers, as the park sees them."""
+
+    @property
+    def chargers(self) -> Mapping[str, Charger]: ...
+
+    def add(self, charger: Charger, /) -> None:
+        """Power it on, and let it connect."""
+
+    def remove(self, name: str, /) -> object:
+        """Cut its power; it is in `chargers` no more."""
+
+
+Make = Callable[[ChargerSpec, Memory], Charger]
+Act = Callable[[Charger, float], None]
+"""What people do at a charger: gets the charger and the moment."""
+
+
+class Park:
+    """Everything that can be asked of the park; `now` gives simulated seconds."""
+
+    def __init__(self, registry: Registry, fleet: Fleet, now: Callable[[], float], make: Make, path: Path) -> None:
+        self.registry = registry
+        self.now = now
+        self._fleet = fleet
+        self._make = make
+        self._path = path
+        self._written = b""
+        self._writing = trio.Lock()
+
+    def known(self) -> dict[str, Kept]:
+        """All chargers by their names, which are their ids: the park's own, and those that a scenario brought."""
+        brought = {
+            name: Kept(one.spec, Placement(location="", auto_connect=False), one.memory)
+            for name, one in self._fleet.chargers.items()
+            if name not in self.registry.chargers
+        }
+        return self.registry.chargers | brought
+
+    def find(self, name: str) -> Kept:
+        """Raises Unknown."""
+        known = self.known()
+        if name not in known:
+            raise Unknown(f"there is no charger {name}")
+        return known[name]
+
+    def own(self, name: str) -> Kept:
+        """The same, of the chargers that can be changed. Raises Unknown, Impossible."""
+        kept = self.find(name)
+        if name not in self.registry.chargers:
+            raise Impossible(f"{name} belongs to the scenario that runs; add a charger of your own")
+        return kept
+
+    def running(self, name: str) -> Charger | None:
+        """The charger, if it is connected."""
+        return self._fleet.chargers.get(name)
+
+    def connect(self, kept: Kept) -> None:
+        """Raises Impossible where it is connected already."""
+        if kept.spec.id in self._fleet.chargers:
+            raise Impossible(f"{kept.spec.id} is connected already")
+        charger = self._make(kept.spec, kept.memory)
+        charger.frames = deque(maxlen=KEPT_FRAMES)
+        self._fleet.add(charger)
+
+    def disconnect(self, kept: Kept) -> None:
+        """Raises Impossible where it is not connected."""
+        charger = self.running(kept.spec.id)
+        if charger is None:
+            raise Impossible(_not_connected(kept))
+        self._fleet.remove(kept.spec.id)
+        _remember(charger)
+
+    def forget(self, kept: Kept) -> None:
+        """Disconnect a charger if need be, and keep it no longer."""
+        if self.running(kept.spec.id) is not None:
+            self.disconnect(kept)
+        del self.registry.chargers[kept.spec.id]
+
+    def connect_all(self, names: Iterable[str]) -> None:
+        """Connect those of these chargers that do so by themselves."""
+        for name in names:
+            kept = self.registry.chargers[name]
+            if kept.placement.auto_connect:
+                self.connect(kept)
+
+    async def act(self, kept: Kept, act: Act) -> None:
+        """Let people do something at a connected charger; gives control back when it is done.
+
+        Raises Impossible where the charger is not connected or too busy, and the ValueError that `act` raises.
+        """
+        charger = self.running(kept.spec.id)
+        if charger is None:
+            raise Impossible(_not_connected(kept))
+        done, refusals = trio.Event(), list[ValueError]()
+
+        def do(at: float) -> None:
+            try:
+                act(charger, at)
+            except ValueError as refusal:  # Impossible, IllegalMove: for whoever asked, not for the charger
+                refusals.append(refusal)
+            done.set()
+
+        entry = charger.agenda.plan(self.now(), do, is_own=False)
+        charger.on_news()
+        with trio.move_on_after(PATIENCE_SECONDS):
+            await done.wait()
+        if not done.is_set():
+            entry.cancel()
+            raise Impossible(f"{kept.spec.id} is busy: it waits for the central system; try again")
+        for refusal in refusals:
+            raise refusal
+
+    async def save(self) -> None:
+        """Write the file, if what it holds is not so any more. Raises EnvironmentProblem; the change stays in use."""
+        async with self._writing:
+            for charger in self._fleet.chargers.values():
+                _remember(charger)
+            content = written(self.registry)
+            if content != self._written:
+                await trio.to_thread.run_sync(write, self._path, content)
+                self._written = content
+
+
+def _not_connected(kept: Kept) -> str:
+    return f"{kept.spec.id} is not connected; connect it first"
+
+
+def _remember(charger: Charger) -> None:
+    """Its meters count on by themselves; what they show goes into its memory."""
+    charger.memory.registers[:] = [connector.meter.register_wh for connector in charger.connectors]
+
+
+@asynccontextmanager
+async def open_park(path: Path, fleet: Fleet, now: Callable[[], float], make: Make) -> AsyncIterator[Park]:
+    """The park of this file, its chargers connected as they wish; at the end they lose power, and the file is written.
+
+    Raises:
+        ConfigError: the file is none of ours.
+        EnvironmentProblem: the file cannot be written.
+    """
+    park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path)
+    await park.save()
+    park.connect_all(park.registry.chargers)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_keep_saving, park)
+        try:
+            yield park
+        finally:
+            nursery.cancel_scope.cancel()
+            for name in set(fleet.chargers) & set(park.registry.chargers):
+                park.disconnect(park.registry.chargers[name])
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_SAVE_SECONDS):
+                await _save_or_tell(park)
+
+
+async def _keep_saving(park: Park) -> None:
+    while True:
+        await trio.sleep(SAVE_SECONDS)
+        await _save_or_tell(park)
+
+
+async def _save_or_tell(park: Park) -> None:
+    try:
+        await park.save()
+    except EnvironmentProblem as problem:
+        log.error("simulator state not saved", problem=str(problem))

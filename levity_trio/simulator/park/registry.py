@@ -1,0 +1,141 @@
+"""What the park knows: locations, vehicles, chargers with their memories; and what it is in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.park import forms
+from levity_trio.simulator.park.forms import Invalid, Problem
+from levity_trio.simulator.quirks import QUIRKS
+
+T = TypeVar("T")
+
+DEFAULT_LOCATION: Final = "Garage"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where chargers stand. Raises ValueError with a line that says what to give."""
+
+    name: str
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("name: give at least one visible character")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a charger stands, and whether it connects by itself: when it is added, and at each start."""
+
+    location: str = DEFAULT_LOCATION
+    auto_connect: bool = True
+
+
+@dataclass(slots=True)
+class Kept:
+    """One charger as it is kept."""
+
+    spec: ChargerSpec
+    placement: Placement
+    memory: Memory
+
+
+CHARGER_KINDS: Final = (ChargerSpec, Placement)
+"""What the flat JSON object, or the row, of a charger is made of."""
+
+
+class Taken(ValueError):
+    """Something of that name exists already, or is still in use."""
+
+
+@dataclass(slots=True)
+class Registry:
+    """Everything by its name; changed by its own methods only."""
+
+    locations: dict[str, Location] = field(default_factory=dict)
+    vehicles: dict[str, Vehicle] = field(default_factory=dict)
+    chargers: dict[str, Kept] = field(default_factory=dict)
+
+    def seed(self) -> None:
+        """A place to stand for chargers that name none."""
+        if not self.locations:
+            self.locations[DEFAULT_LOCATION] = Location(name=DEFAULT_LOCATION)
+
+    def check(self, spec: ChargerSpec, placement: Placement) -> None:
+        """Raises Invalid where a charger names what is not there."""
+        problems = []
+        if placement.location not in self.locations:
+            problems.append(Problem("location", f"is not known; give one of {', '.join(self.locations) or 'none yet'}"))
+        if unknown := [name for name in spec.quirks if name not in QUIRKS]:
+            problems.append(Problem("quirks", f"{unknown[0]} is not known; give some of {', '.join(QUIRKS)}"))
+        if problems:
+            raise Invalid(problems)
+
+    def add_charger(self, spec: ChargerSpec, placement: Placement) -> Kept:
+        """Raises Invalid, or Taken."""
+        self.check(spec, placement)
+        if spec.id in self.chargers:
+            raise Taken(f"charger {spec.id} exists already; give another id, or change that one")
+        kept = self.chargers[spec.id] = Kept(spec, placement, Memory.fresh(spec))
+        return kept
+
+    def change_charger(self, kept: Kept, spec: ChargerSpec, placement: Placement) -> None:
+        """Another type plate on the same charger, whose memory stays where it still fits. Raises Invalid."""
+        self.check(spec, placement)
+        memory, fresh = kept.memory, Memory.fresh(spec)
+        if spec.register_wh != kept.spec.register_wh:  # the meters were replaced
+            memory.registers, memory.offsets = fresh.registers, fresh.offsets
+        memory.registers = _fitted(memory.registers, fresh.registers)
+        memory.offsets = _fitted(memory.offsets, fresh.offsets)
+        memory.is_operative = _fitted(memory.is_operative, fresh.is_operative)
+        if spec.firmware_version != kept.spec.firmware_version:
+            memory.firmware_version = spec.firmware_version
+        kept.spec, kept.placement = spec, placement
+
+    def remove_location(self, name: str) -> None:
+        """Raises Taken while chargers stand there."""
+        standing = [one.spec.id for one in self.chargers.values() if one.placement.location == name]
+        if standing:
+            raise Taken(f"location {name} is in use by {', '.join(standing[:5])}; move or remove them first")
+        del self.locations[name]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "locations": [forms.plain(one) for one in self.locations.values()],
+            "vehicles": [forms.plain(one) for one in self.vehicles.values()],
+            "chargers": [
+                {"spec": forms.plain(one.spec), **forms.plain(one.placement), "memory": one.memory.to_json()}
+                for one in self.chargers.values()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Registry:
+        """Raises Invalid, KeyError, TypeError or ValueError where it was not written by to_json."""
+        if kept["version"] != VERSION:
+            raise ValueError(f"it is of version {kept['version']}, and this program reads {VERSION}")
+        registry = cls()
+        for one in kept["locations"]:
+            registry.locations[one["name"]] = forms.read(Location, one)
+        for one in kept["vehicles"]:
+            registry.vehicles[one["name"]] = forms.read(Vehicle, one)
+        for one in kept["chargers"]:
+            spec = forms.read(ChargerSpec, one["spec"])
+            placement = Placement(location=one["location"], auto_connect=one["auto_connect"])
+            registry.check(spec, placement)
+            registry.chargers[spec.id] = Kept(spec, placement, Memory.from_json(one["memory"]))
+        return registry
+
+
+def _fitted(own: list[T], fresh: list[T]) -> list[T]:
+    """One value for each connector, a fresh one where there was none."""
+    return (own + fresh[len(own) :])[: len(fresh)]

@@ -1,0 +1,190 @@
+"""What will happen to each charger, and when: drawn from a scenario and a seed before the first connection is opened.
+
+Each charger has dice of its own, made of seed and charger id. So one charger more changes nothing at the others, and a
+run can be repeated exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, floor
+from random import Random
+from typing import Final
+
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.dice import HOUR, dice_of, moments
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.plates import plate
+from levity_trio.simulator.scenario import Kind, Mishaps, Scenario
+
+LAST_QUIET_SECONDS: Final = 600
+"""Nothing happens at the very end, so that what was kept over an outage still reaches the central system."""
+
+_HOURS_PER_DAY: Final = 24
+_TAG_FIRST_SHARE: Final = 0.3
+_ENDS_BY_TAG_SHARE: Final = 0.6
+_BETWEEN_SECONDS: Final = (3, 40)
+"""Between plug and tag; a charger's ConnectionTimeOut is longer."""
+_FAREWELL_SECONDS: Final = 30
+_CHANGING_SECONDS: Final = (60, 600)
+
+
+class Order(StrEnum):
+    """What a visitor does first."""
+
+    PLUG_FIRST = "plug first"
+    TAG_FIRST = "tag first"
+
+
+class Ending(StrEnum):
+    """What a visitor does before leaving."""
+
+    TAG = "tag"
+    UNPLUG = "unplug"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One vehicle on one connector: `at` is the first thing the visitor does, in simulated seconds from the start."""
+
+    at: float
+    connector: int
+    vehicle: Vehicle
+    id_tag: str
+    order: Order
+    between_seconds: float
+    """From the first of plug and tag to the second."""
+    stay_seconds: float
+    """From `at` until the vehicle is unplugged."""
+    ending: Ending
+
+    @property
+    def plug_at(self) -> float:
+        return self.at if self.order is Order.PLUG_FIRST else self.at + self.between_seconds
+
+    @property
+    def tag_at(self) -> float:
+        return self.at if self.order is Order.TAG_FIRST else self.at + self.between_seconds
+
+    @property
+    def stop_tag_at(self) -> float | None:
+        """When the tag is shown again to end it; None where the vehicle is simply unplugged."""
+        return self.unplug_at - _FAREWELL_SECONDS if self.ending is Ending.TAG else None
+
+    @property
+    def unplug_at(self) -> float:
+        return self.at + self.stay_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that goes wrong from `at` on, for so many simulated seconds; connector and code of a fault only."""
+
+    at: float
+    kind: Kind
+    seconds: float
+    connector: int = 0
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerPlan:
+    """One charger and all that will happen to it, in the order of time."""
+
+    spec: ChargerSpec
+    visits: tuple[Visit, ...]
+    incidents: tuple[Incident, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole run: `seconds` is its length."""
+
+    seconds: float
+    chargers: tuple[ChargerPlan, ...]
+
+    @property
+    def visits(self) -> int:
+        return sum(len(charger.visits) for charger in self.chargers)
+
+
+def fleet(scenario: Scenario, chargers: int, seed: int) -> tuple[ChargerSpec, ...]:
+    """The type plates of so many chargers: SIM-001, SIM-002, …"""
+    return tuple(plate(scenario, index, chargers, seed) for index in range(chargers))
+
+
+def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
+    """What happens to these chargers."""
+    return Plan(scenario.seconds, tuple(_charger_plan(scenario, spec, seed) for spec in specs))
+
+
+def _charger_plan(scenario: Scenario, spec: ChargerSpec, seed: int) -> ChargerPlan:
+    visits = _visits(scenario, spec, dice_of(seed, spec.id, "visits"))
+    incidents = [
+        incident
+        for mishaps in scenario.mishaps
+        for incident in _incidents(scenario, mishaps, spec, dice_of(seed, spec.id, mishaps.kind))
+    ]
+    return ChargerPlan(spec, tuple(visits), tuple(sorted(incidents, key=lambda incident: incident.at)))
+
+
+def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:
+    """In the order of time; who finds all connectors taken waits for the first one to be free."""
+    free_at = [0.0] * spec.connectors
+    visits: list[Visit] = []
+    for moment in _arrivals(scenario, dice):
+        connector = min(range(spec.connectors), key=free_at.__getitem__)
+        visit = _visit(scenario, spec, dice, connector + 1, max(moment, free_at[connector]))
+        if visit is not None:
+            visits.append(visit)
+            free_at[connector] = visit.unplug_at + dice.randint(*_CHANGING_SECONDS)
+    return sorted(visits, key=lambda visit: visit.at)
+
+
+def _visit(scenario: Scenario, spec: ChargerSpec, dice: Random, connector: int, at: float) -> Visit | None:
+    """A visit from `at` on, cut short by the scenario's end.
+
+    None where not even the shortest stay is left, or nobody's inlet fits.
+    """
+    least, most = (round(hours * HOUR) for hours in scenario.stay_hours)
+    left = floor(_end(scenario) - at)
+    kinds = [kind for kind in scenario.vehicles if kind.fits(spec.power_type)]
+    if left < least or not kinds:
+        return None
+    (kind,) = dice.choices(kinds, [kind.share for kind in kinds])
+    return Visit(
+        at=at,
+        connector=connector,
+        vehicle=kind.arriving(round(dice.uniform(*kind.soc), 3)),
+        id_tag=dice.choice(scenario.tags),
+        order=Order.TAG_FIRST if dice.random() < _TAG_FIRST_SHARE else Order.PLUG_FIRST,
+        between_seconds=dice.randint(*_BETWEEN_SECONDS),
+        stay_seconds=min(dice.randint(least, most), left),
+        ending=Ending.TAG if dice.random() < _ENDS_BY_TAG_SHARE else Ending.UNPLUG,
+    )
+
+
+def _incidents(scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> Iterator[Incident]:
+    """One after the other: a network that is away cannot go away again."""
+    over_at = 0.0
+    rates = [mishaps.per_day / _HOURS_PER_DAY] * ceil(scenario.hours)
+    is_fault = mishaps.kind is Kind.FAULT
+    for moment in moments(rates, _end(scenario), dice):
+        seconds = round(dice.uniform(*mishaps.minutes) * 60)
+        connector = dice.randint(1, spec.connectors) if is_fault else 0
+        error_code = dice.choice(mishaps.error_codes) if is_fault else ""
+        if over_at < moment <= _end(scenario) - seconds:
+            yield Incident(at=moment, kind=mishaps.kind, seconds=seconds, connector=connector, error_code=error_code)
+            over_at = moment + seconds
+
+
+def _arrivals(scenario: Scenario, dice: Random) -> Iterator[float]:
+    per_weight = scenario.sessions_per_day / sum(scenario.arrivals)
+    hours = (scenario.arrivals[(scenario.first_hour + hour) % _HOURS_PER_DAY] for hour in range(ceil(scenario.hours)))
+    return moments([weight * per_weight for weight in hours], _end(scenario), dice)
+
+
+def _end(scenario: Scenario) -> float:
+    return scenario.seconds - LAST_QUIET_SECONDS

@@ -1,0 +1,55 @@
+"""The chargers of a scenario: what stands on their type plates, and which of them misbehave how.
+
+What a share of the fleet has (DC, a quirk) is dealt by the charger's place in the row, and all else thrown with its own
+dice. So one charger more changes nothing at the others; only `quirks = "each"` looks at the size of the fleet, as long
+as that is smaller than the number of quirks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
+from levity_trio.simulator.dice import dice_of, is_dealt
+from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.scenario import Scenario
+
+_OLDEST_REGISTER_WH: Final = 9_000_000
+GRIZZLE: Final = "grizzl-e"
+_MODELS: Final = {
+    AC: (
+        {"model": "Home 7", "phases": 1, "max_current_a": 32.0},
+        {"model": "Home 11", "phases": 3, "max_current_a": 16.0},
+        {"model": "Duo 22", "phases": 3, "max_current_a": 32.0, "connectors": 2},
+    ),
+    DC: (
+        {"model": "Fast 50", "phases": 3, "max_power_w": 50_000.0},
+        {"model": "Fast 150", "phases": 3, "max_power_w": 150_000.0, "connectors": 2},
+    ),
+}
+
+
+def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSpec:
+    """The charger at this place (from 0) of so many."""
+    identity = f"SIM-{index + 1:03}"
+    dice = dice_of(seed, identity, "spec")
+    quirks = _quirks_of(scenario, index, chargers, seed)
+    power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
+    kind = {"vendor": "Levity", "power_type": power_type, **dice.choice(_MODELS[power_type])}
+    if GRIZZLE in quirks:
+        kind = {"vendor": "United Chargers", "model": "Grizzl-E Smart", "max_current_a": 40.0}
+    return ChargerSpec(
+        id=identity,
+        serial_number=f"{dice.randrange(10**10):010}",
+        register_wh=dice.randrange(_OLDEST_REGISTER_WH),
+        quirks=quirks,
+        **kind,  # type: ignore[arg-type]  # each has the type of its field, which a dict cannot say
+    )
+
+
+def _quirks_of(scenario: Scenario, index: int, chargers: int, seed: int) -> tuple[str, ...]:
+    if scenario.deals_each_quirk:
+        names = list(QUIRKS)
+        return tuple(names[index % len(names) :: chargers])
+    shares = scenario.quirks.items()
+    return tuple(name for name, share in shares if is_dealt(index, share, dice_of(seed, "quirks", name).random()))

@@ -1,0 +1,35 @@
+"""Misbehaviour by name: what real chargers do, each with the place where it was seen.
+
+The order is that in which quirks act, whatever order they were asked for in: what is misread, before what a register
+loses, before how it is counted, before what the result is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from levity_trio.simulator.quirks.answers import AnswersGarbage, AnswersLate, NeverAnswers
+from levity_trio.simulator.quirks.base import Quirk
+from levity_trio.simulator.quirks.clocks import Clock1970, ClockWrong
+from levity_trio.simulator.quirks.counting import GrizzlE, KwhAsWh, SessionReadings
+from levity_trio.simulator.quirks.floods import StatusFlood, TwoCalls
+from levity_trio.simulator.quirks.handshake import NoPings, NoSubprotocol
+from levity_trio.simulator.quirks.lines import HalfClosed, ReconnectStorm, SilentDeath
+from levity_trio.simulator.quirks.registers import RegisterJumps, RegisterResets, RegisterRunsBack
+from levity_trio.simulator.quirks.transactions import OfflineId, RepeatsStart, RepeatsStop
+from levity_trio.simulator.quirks.words import LongStrings, UnknownValues
+
+_KINDS: Final[tuple[type[Quirk], ...]] = (
+    *(NoSubprotocol, NoPings),
+    *(Clock1970, ClockWrong),
+    *(RegisterRunsBack, RegisterJumps, RegisterResets),
+    *(GrizzlE, SessionReadings, KwhAsWh),
+    *(OfflineId, RepeatsStart, RepeatsStop),
+    *(TwoCalls, StatusFlood),
+    *(NeverAnswers, AnswersLate, AnswersGarbage),
+    *(LongStrings, UnknownValues),
+    *(SilentDeath, HalfClosed, ReconnectStorm),
+)
+
+QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}

@@ -1,0 +1,93 @@
+"""Answers to the central system's calls that do not come, come late, or are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from levity_trio.simulator.charger.effects import SendText
+from levity_trio.simulator.quirks.base import Quirk
+from levity_trio.simulator.quirks.moments import NowAndThen
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+SILENT_SHARE: Final = 0.5
+GARBLED_SHARE: Final = 0.7
+LATE_SECONDS: Final = (35.0, 65.0)
+GARBAGE: Final = (
+    *("AT+CSQ", "+CSQ: 17,99", "\x00\x00\x00", "ping", "[2]", '[2,"1","Heartbeat",{},]', '{"status":"Accepted"}'),
+    *('[3,"AT+CSQ",{"status":"Accepted"}]', '[9,"1",{}]', '[3,"1",NaN]', "[[[[[[[["),
+)
+
+
+class NeverAnswers(Quirk):
+    __slots__ = ()
+    name = "never-answers"
+    does = "obeys the central system's calls and leaves every second one unanswered"
+    seen_in = "chargers silent to GetConfiguration (evcc#15869, lbbrhzn/ocpp#1275, lbbrhzn/ocpp#1487)"
+
+    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+        return () if self.random.random() < SILENT_SHARE else ((0.0, text),)
+
+
+class AnswersLate(Quirk):
+    __slots__ = ()
+    name = "answers-late"
+    does = "answers the central system's calls after 35 to 65 seconds"
+    seen_in = "Mennekes, after 60 s (evcc#26837)"
+
+    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+        return ((self.random.uniform(*LATE_SECONDS), text),)
+
+
+class AnswersGarbage(NowAndThen):
+    __slots__ = ()
+    name = "answers-garbage"
+    does = "garbles most of its answers (no JSON, another id, another type), and sends garbage now and then"
+    seen_in = "Grizzl-E Smart, JSON cut off (lbbrhzn/ocpp#442); ZJ BENY (lbbrhzn/ocpp#1078); Wallbe, NUL (evcc#3685)"
+    pause_seconds = (600.0, 7200.0)
+
+    def misbehave(self, charger: Charger, at: float) -> None:
+        del at
+        charger.do(SendText(self.random.choice(GARBAGE)))
+
+    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+        if self.random.random() >= GARBLED_SHARE:
+            return ((0.0, text),)
+        return ((0.0, self.random.choice(GARBLED)(text)),)
+
+
+def _cut_off(text: str) -> str:
+    """No JSON."""
+    return text[: len(text) // 2]
+
+
+def _to_nobody(text: str) -> str:
+    kind, message_id, *rest = orjson.loads(text)
+    return _written(kind, f"{message_id}?", *rest)
+
+
+def _of_no_type(text: str) -> str:
+    _, *rest = orjson.loads(text)
+    return _written(5, *rest)
+
+
+def _without_object(text: str) -> str:
+    kind, message_id, *_ = orjson.loads(text)
+    return _written(kind, message_id, "Accepted")
+
+
+def _with_numbers(text: str) -> str:
+    """The payload of a result, or the details of an error, say 1 to everything."""
+    *head, content = orjson.loads(text)
+    return _written(*head, dict.fromkeys(content or ["status"], 1))
+
+
+def _written(*frame: Any) -> str:
+    return orjson.dumps(frame).decode()
+
+
+GARBLED: Final[Sequence[Callable[[str], str]]] = (_cut_off, _to_nobody, _of_no_type, _without_object, _with_numbers)

@@ -1,0 +1,121 @@
+"""What a quirk may change. A charger without quirks runs through the same places and nothing happens there.
+
+A quirk never touches the truth (the meter, the ledger); it changes what a charger tells, how and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+    from levity_trio.simulator.charger.transaction import Transaction
+
+Payload = dict[str, Any]
+Frame = tuple[str, Payload]
+"""Action and payload of a CALL."""
+
+
+class Quirk:
+    """One way to misbehave; each subclass overrides what it needs."""
+
+    name: ClassVar[str]
+    does: ClassVar[str]
+    seen_in: ClassVar[str]
+    """Which real charger does it."""
+    offers_subprotocol: ClassVar[bool] = True
+    bears_pings: ClassVar[bool] = True
+
+    __slots__ = ("random",)
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+
+    def power_on(self, charger: Charger, at: float) -> None:
+        """Plan misdeeds on the charger's agenda."""
+
+    def clock(self, moment: datetime) -> datetime:
+        """What the clock shows instead."""
+        return moment
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        """A reading of this transaction was just told: a moment to lose a register."""
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        """What leaves instead; a copy where it is changed."""
+        del action, transaction
+        return payload
+
+    def ahead(self, frame: Frame) -> Sequence[Frame]:
+        """What is sent before it, without waiting for answers."""
+        del frame
+        return ()
+
+    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+        """What answers the central system's calls instead: texts, each after so many simulated seconds."""
+        return ((0.0, text),)
+
+
+class Quirks:
+    """All quirks of one charger as one."""
+
+    __slots__ = ("_quirks",)
+
+    def __init__(self, quirks: Iterable[Quirk] = ()) -> None:
+        self._quirks = tuple(quirks)
+
+    @property
+    def offers_subprotocol(self) -> bool:
+        return all(quirk.offers_subprotocol for quirk in self._quirks)
+
+    @property
+    def bears_pings(self) -> bool:
+        return all(quirk.bears_pings for quirk in self._quirks)
+
+    def power_on(self, charger: Charger, at: float) -> None:
+        for quirk in self._quirks:
+            quirk.power_on(charger, at)
+
+    def clock(self, moment: datetime) -> datetime:
+        for quirk in self._quirks:
+            moment = quirk.clock(moment)
+        return moment
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        for quirk in self._quirks:
+            quirk.sampled(charger, transaction, at)
+
+    def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
+        """What leaves instead of this call; the answer to the last one is awaited."""
+        action, payload = frame
+        for quirk in self._quirks:
+            payload = quirk.payload(action, payload, transaction)
+        ahead = [told for quirk in self._quirks for told in quirk.ahead((action, payload))]
+        return [*ahead, (action, payload)]
+
+    def replies(self, text: str) -> list[tuple[float, str]]:
+        replies = [(0.0, text)]
+        for quirk in self._quirks:
+            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.reply(one)]
+        return replies
+
+
+def made(names: Iterable[str], known: Mapping[str, type[Quirk]], seed: str) -> Quirks:
+    """The quirks of these names, seeded so that a run can be repeated. Raises ValueError for an unknown name.
+
+    They act in the order of `known`, each once: one that another chosen one includes is no quirk of its own.
+    """
+    chosen = list(names)
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"quirks: {name} is not known; give some of {', '.join(known)}")
+    kinds = [kind for name, kind in known.items() if name in chosen]
+    included = [one for one in kinds for other in kinds if one is not other and issubclass(other, one)]
+    return Quirks(
+        kind(Random(f"{seed}:{kind.name}"))  # noqa: S311 - misbehaviour is no secret
+        for kind in kinds
+        if kind not in included
+    )

@@ -1,0 +1,62 @@
+"""Connections that die, in ways that TCP does not tell, or over and over."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from levity_trio.simulator.quirks.moments import NowAndThen
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+HOUR: Final = 3600.0
+SILENCE_SECONDS: Final = (1200.0, 2400.0)
+"""Longer than a central system waits: three intervals of the usual 300 s."""
+HALF_CLOSED_SECONDS: Final = (60.0, 600.0)
+DROPS: Final = (8, 20)
+BETWEEN_DROPS_SECONDS: Final = (10.0, 40.0)
+AWAY_SECONDS: Final = 0.5
+
+
+class SilentDeath(NowAndThen):
+    __slots__ = ()
+    name = "silent-death"
+    does = "stops reading and talking for 20 to 40 minutes with its socket open, in the middle of sessions too"
+    seen_in = "chargers shown as charging that have long been gone (steve#1193, steve#1309)"
+    pause_seconds = (1 * HOUR, 4 * HOUR)
+
+    def misbehave(self, charger: Charger, at: float) -> None:
+        del at
+        charger.hang("freeze", self.random.uniform(*SILENCE_SECONDS))
+
+
+class HalfClosed(NowAndThen):
+    __slots__ = ()
+    name = "half-closed"
+    does = "closes its half of the connection and leaves the other half open"
+    seen_in = "chargers that come back before their old connection is dead (lbbrhzn/ocpp#2122, steve#4)"
+    pause_seconds = (1 * HOUR, 4 * HOUR)
+
+    def misbehave(self, charger: Charger, at: float) -> None:
+        del at
+        charger.hang("half-close", self.random.uniform(*HALF_CLOSED_SECONDS))
+
+
+class ReconnectStorm(NowAndThen):
+    __slots__ = ()
+    name = "reconnect-storm"
+    does = "drops its connection 8 to 20 times in a row, as soon as it is back"
+    seen_in = "Wallbox in its loop (lbbrhzn/ocpp#1503, evcc#25069)"
+    pause_seconds = (1 * HOUR, 5 * HOUR)
+
+    def misbehave(self, charger: Charger, at: float) -> None:
+        self._drop(charger, self.random.randint(*DROPS), at)
+
+    def _drop(self, charger: Charger, left: int, at: float) -> None:
+        if charger.is_linked:
+            charger.hang("drop", AWAY_SECONDS)
+            left -= 1
+        if left:
+            due = at + self.random.uniform(*BETWEEN_DROPS_SECONDS)
+            charger.agenda.plan(due, partial(self._drop, charger, left))

@@ -1,0 +1,141 @@
+"""Registers that lose, invent or take back energy.
+
+Which readings are wrong, and by how much, is settled while they are taken (`sampled` comes once for each, in their
+order) and not when they leave: so two neighbours are never wrong, and a repeated message says what it said the first
+time. What a register loses it loses when all that belongs to that moment was told, in MeterValues and for the stop.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from levity_trio.simulator.charger.telling import registers
+from levity_trio.simulator.quirks.base import Payload, Quirk
+from levity_trio.simulator.quirks.readings import with_registers
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+    from levity_trio.simulator.charger.transaction import Transaction
+
+JUMP_WH: Final = (20_000, 60_000)
+READINGS_UNTIL_LOSS: Final = (1, 6)
+READINGS_UNTIL_SLIP: Final = (2, 6)
+"""From 2 on, so that a right reading stands before each wrong one."""
+
+Kept = TypeVar("Kept")
+
+
+class Turns:
+    """A count of readings for each transaction, down to the one at which something happens."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left: dict[int, int] = {}
+        """Readings still to come by local id; 0 where nothing more will happen."""
+
+    def is_due(self, charger: Charger, transaction: Transaction, first: int) -> bool:
+        """Count one reading; `first` is the number of that at which something happens, the first time."""
+        left = self._left.get(transaction.local_id, first)
+        self._left = {**_of_living(charger, self._left), transaction.local_id: max(0, left - 1)}
+        return left == 1
+
+    def again(self, transaction: Transaction, readings: int) -> None:
+        """Let it happen once more, so many readings later."""
+        self._left[transaction.local_id] = readings
+
+
+class Misreads(Quirk):
+    """One that tells single readings wrongly, and the same ones again with the stop."""
+
+    __slots__ = ("_slips", "_turns")
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._turns = Turns()
+        self._slips: dict[int, dict[tuple[str, int], int]] = {}
+        """What is told instead, by transaction, and by time and Wh of the right reading."""
+
+    def misread(self, charger: Charger, transaction: Transaction, at: float, wh: int) -> None:
+        """Tell this instead of the reading that was taken at this moment."""
+        slips = self._slips.get(transaction.local_id, {})
+        slips[charger.timestamp(at), _shown_wh(charger, transaction, at)] = wh
+        self._slips = {**_of_living(charger, self._slips), transaction.local_id: slips}
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        slips = None if transaction is None else self._slips.get(transaction.local_id)
+        if not slips:
+            return payload
+        return with_registers(action, payload, lambda timestamp, wh: slips.get((timestamp, wh), wh))
+
+
+class RegisterRunsBack(Misreads):
+    __slots__ = ("_before",)
+    name = "register-runs-back"
+    does = "tells single readings that are lower than the one before, and goes on rightly after each"
+    seen_in = "meters whose readings step back (lbbrhzn/ocpp#2093, lbbrhzn/ocpp#374)"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._before: dict[int, int] = {}
+        """The last right reading of each transaction."""
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        before = self._before.get(transaction.local_id, transaction.shown_start_wh)
+        if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
+            self.misread(charger, transaction, at, self._lower(transaction, before))
+            self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_SLIP))
+        shown = _shown_wh(charger, transaction, at)
+        self._before = {**_of_living(charger, self._before), transaction.local_id: shown}
+
+    def _lower(self, transaction: Transaction, before: int) -> int:
+        """What this session showed earlier; after a reset, since the reset."""
+        least = transaction.shown_start_wh if before >= transaction.shown_start_wh else 0
+        return least + int((before - least) * self.random.uniform(0.0, 0.9))
+
+
+class RegisterJumps(Misreads):
+    __slots__ = ()
+    name = "register-jumps"
+    does = "lets its register leap by 20 to 60 kWh, for good in some sessions, for a single reading in others"
+    seen_in = "Grizzl-E Smart: the first Levity had to correct jumps over 10 kWh"
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        if not self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
+            return
+        leap_wh = self.random.randint(*JUMP_WH)
+        if self.random.random() < 0.5:
+            charger.agenda.plan(at, partial(_leap, charger, transaction.connector, leap_wh))
+        else:
+            self.misread(charger, transaction, at, _shown_wh(charger, transaction, at) + leap_wh)
+
+
+class RegisterResets(Quirk):
+    __slots__ = ("_turns",)
+    name = "register-resets"
+    does = "sets its register back to 0 in the middle of a session, right after a reading"
+    seen_in = "chargers that count anew after a fault or a boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._turns = Turns()
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_LOSS)):
+            charger.agenda.plan(at, partial(charger.reset_register, transaction.connector))
+
+
+def _leap(charger: Charger, connector: int, wh: int, at: float) -> None:
+    del at
+    charger.leap_register(connector, wh)
+
+
+def _shown_wh(charger: Charger, transaction: Transaction, at: float) -> int:
+    return registers(charger, charger.connectors[transaction.connector], at)[1]
+
+
+def _of_living(charger: Charger, kept: dict[int, Kept]) -> dict[int, Kept]:
+    """Without what was kept for transactions of which nothing more will be said."""
+    return {local_id: one for local_id, one in kept.items() if local_id in charger.transactions}

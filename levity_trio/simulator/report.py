@@ -1,0 +1,146 @@
+"""What came of a simulation: by charger and in all, as a table for people and as plain data for programs."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.verification import Verdict
+from levity_trio.simulator.view import delivered_wh
+
+MOST_LINES: Final = 50
+"""Chargers that a table for people shows, and faults that it tells; programs get all."""
+_HEADS: Final = ("sent", "answered", "refused", "silence", "garbled", "dropped", "sessions", "kWh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What one charger said, how that was answered, and what it delivered, in Wh."""
+
+    sent: int = 0
+    answered: int = 0
+    refused: int = 0
+    """Answered with a CALLERROR."""
+    unanswered: int = 0
+    unreadable: int = 0
+    """Answered with what no charger could read."""
+    discarded: int = 0
+    """Messages of transactions thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
+    sessions: int = 0
+    energy_wh: int = 0
+
+    @property
+    def troubles(self) -> int:
+        return self.refused + self.unanswered + self.unreadable + self.discarded
+
+
+def account_of(charger: Charger) -> Account:
+    """The account of one charger so far."""
+    tally = charger.tally
+    return Account(
+        sent=tally.sent,
+        answered=tally.answered,
+        refused=tally.refused,
+        unanswered=tally.unanswered,
+        unreadable=tally.unreadable,
+        discarded=tally.discarded,
+        sessions=len(charger.ledger),
+        energy_wh=delivered_wh(charger),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All accounts by charger, and what the central system's database says to them, where somebody asked it."""
+
+    accounts: dict[str, Account]
+    verdict: Verdict | None = None
+
+    @property
+    def total(self) -> Account:
+        names = [field.name for field in fields(Account)]
+        sums = {name: sum(getattr(one, name) for one in self.accounts.values()) for name in names}
+        return Account(**sums)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON."""
+        told: dict[str, Any] = {
+            "chargers": {identity: asdict(account) for identity, account in self.accounts.items()},
+            "total": asdict(self.total),
+        }
+        if self.verdict is not None:
+            told["verification"] = {"is_clean": self.verdict.is_clean, **asdict(self.verdict)}
+        return told
+
+
+def report(chargers: Iterable[Charger], verdict: Verdict | None = None) -> Report:
+    """What came of these chargers."""
+    return Report({charger.spec.id: account_of(charger) for charger in chargers}, verdict)
+
+
+def show(console: Console, told: Report) -> None:
+    """Print it for people."""
+    console.print(_table(told))
+    hidden = len(told.accounts) - MOST_LINES
+    if hidden > 0:
+        console.print(f"… and {hidden} chargers more with less trouble; --json tells all of them", highlight=False)
+    if told.verdict is not None:
+        for line in _judgement(told.verdict):
+            console.print(line, soft_wrap=True)
+
+
+def _table(told: Report) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_footer=True)
+    total = told.total
+    table.add_column("charger", f"{len(told.accounts)} in all", no_wrap=True)
+    for head, cell in zip(_HEADS, _cells(total), strict=True):
+        table.add_column(head, cell, justify="right", no_wrap=True)
+    for identity in _worst(told.accounts):
+        table.add_row(identity, *_cells(told.accounts[identity]))
+    return table
+
+
+def _cells(account: Account) -> list[Text]:
+    troubles = (account.refused, account.unanswered, account.unreadable, account.discarded)
+    return [
+        Text(str(account.sent)),
+        Text(str(account.answered)),
+        *(Text(str(trouble), style="red" if trouble else "dim") for trouble in troubles),
+        Text(str(account.sessions)),
+        Text(kwh(account.energy_wh)),
+    ]
+
+
+def _worst(accounts: dict[str, Account]) -> Iterator[str]:
+    """The chargers that the table has room for, in their order: those with the most trouble."""
+    identities = list(accounts)
+    key = [(account.troubles, account.sent) for account in accounts.values()].__getitem__
+    return (identities[place] for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)))
+
+
+def _judgement(verdict: Verdict) -> Sequence[Text]:
+    booked = f"{verdict.transactions} transactions, {kwh(verdict.energy_wh)} kWh"
+    details = (
+        f"{verdict.reviews} for review, {verdict.set_aside} messages set aside, "
+        f"{verdict.unprovable_wh} Wh that nobody could prove"
+    )
+    if verdict.is_clean:
+        return [Text(f"The database agrees: {booked} ({details})", style="green")]
+    hidden = len(verdict.faults) - MOST_LINES
+    return [
+        Text(f"The database does not agree. It has {booked} ({details}), and is wrong here:", style="bold red"),
+        *(Text(f"  {fault}") for fault in verdict.faults[:MOST_LINES]),
+        *([Text(f"  … and {hidden} more; --json tells all of them")] if hidden > 0 else []),
+    ]
+
+
+def kwh(wh: int) -> str:
+    """Wh as kWh, to the Wh."""
+    return f"{wh / 1000:.3f}"

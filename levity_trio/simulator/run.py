@@ -1,0 +1,228 @@
+"""A simulation from its first connection to its summary.
+
+signals
+└─ fleet      one task a charger; at the end all lose their power
+   ├─ park    the chargers of --state, and the HTTP API over them (only where they are asked for)
+   ├─ screen  the live table
+   └─ time    the wait for the plan's end, and for the last message to be answered; whether the clocks agree
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig
+from levity_trio.log_output import get_logger, open_log
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.course import stage
+from levity_trio.simulator.fleet import Fleet, open_fleet
+from levity_trio.simulator.link import Door
+from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.plan import Plan
+from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.report import Report, report, show
+from levity_trio.simulator.screen import Console, open_screen
+from levity_trio.simulator.verification import baseline, verify
+from levity_trio.simulator.view import Scene, row_of
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.park.park import Park
+
+SETTLING_SECONDS: Final = 120.0
+"""Real time for what is still to be said when the plan is over."""
+LOOK_SECONDS: Final = 0.25
+STALE_SECONDS: Final = 0.25
+"""Real: how old the time may be that a central system tells, and be taken for its own."""
+COMPARED_SECONDS: Final = 3.0
+"""Real time over which clocks are compared, and how far apart they may be."""
+APART: Final = 0.2
+
+DISAGREEMENT: Final = 1
+INTERRUPTED: Final = 130
+
+log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The park: the file that keeps it, and where its HTTP API listens."""
+
+    state: Path
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to simulate: a plan, a park, or both; `speed` simulated seconds for each real one."""
+
+    door: Door
+    plan: Plan | None
+    configuration: Mapping[str, str]
+    first_hour: int
+    speed: float
+    seed: int
+    database: Path | None
+    control: Control | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it; `is_whole` where it went to its planned end."""
+
+    report: Report
+    is_whole: bool
+
+
+async def simulate(order: Order, console: Console) -> Outcome:
+    """Simulate until the plan is over, or until SIGINT or SIGTERM.
+
+    Raises:
+        EnvironmentProblem: the clocks do not agree, the database is none of ours, the API cannot listen.
+        ConfigError: the file of the park cannot be read.
+    """
+    since = None if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
+    pace = Pace(order.speed)
+    is_whole = False
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
+            watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
+            watching.start_soon(_compare_clocks, fleet)
+            chargers = _arrive(order, fleet)
+            async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
+                await _wait_for_end(order, fleet)
+            is_whole = True
+            watching.cancel_scope.cancel()
+    verdict = None
+    if order.database is not None and since is not None and is_whole:
+        entries = [entry for charger in chargers for entry in charger.ledger]
+        names = [charger.spec.id for charger in chargers]
+        verdict = await trio.to_thread.run_sync(verify, order.database, entries, since, names)
+    return Outcome(report(chargers, verdict), is_whole)
+
+
+def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charger:
+    """A charger with its quirks, whose clock knows how old a told time may be."""
+    quirks = made(spec.quirks, QUIRKS, f"{order.seed}:{spec.id}")
+    return Charger(spec, memory, quirks, clock_slack_seconds=max(1.0, STALE_SECONDS * order.speed))
+
+
+def _arrive(order: Order, fleet: Fleet) -> list[Charger]:
+    """The chargers of the plan, with all that will happen to them."""
+    chargers = []
+    for one in order.plan.chargers if order.plan else ():
+        memory = Memory.fresh(one.spec)
+        memory.configuration.update(order.configuration)
+        charger = make(order, one.spec, memory)
+        stage(charger, one)
+        fleet.add(charger)
+        chargers.append(charger)
+    return chargers
+
+
+@asynccontextmanager
+async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
+    """The park and its API, where they are asked for: their libraries cost a fleet of thousands its memory."""
+    if order.control is None:
+        yield
+        return
+    from levity_trio.simulator.park.api import park_application  # noqa: PLC0415 - see above
+    from levity_trio.simulator.park.park import open_park  # noqa: PLC0415
+    from levity_trio.web.http import open_http  # noqa: PLC0415
+
+    control = order.control
+    async with AsyncExitStack() as stack:
+        park: Park = await stack.enter_async_context(
+            open_park(control.state, fleet, lambda: fleet.pace.now, partial(make, order))
+        )
+        port = await stack.enter_async_context(open_http(park_application(park), control.host, control.port))
+        log.info("control", host=control.host, port=port, state=str(control.state))
+        yield
+
+
+def _scene(order: Order, fleet: Fleet) -> Scene:
+    return Scene(
+        now=lambda: fleet.pace.now,
+        rows=lambda: [row_of(charger) for charger in fleet.chargers.values()],
+        seconds=order.plan.seconds if order.plan else None,
+        first_hour=order.first_hour,
+    )
+
+
+async def _wait_for_end(order: Order, fleet: Fleet) -> None:
+    """The plan's end, and the last message; without a plan, or with a park, only a signal ends it."""
+    if order.plan is not None:
+        await fleet.pace.sleep_until(order.plan.seconds)
+        with trio.move_on_after(SETTLING_SECONDS):
+            while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - thousands of mailboxes, looked at rarely
+                await trio.sleep(LOOK_SECONDS)
+    if order.control is not None or order.plan is None:
+        await trio.sleep_forever()
+
+
+def _is_settled(chargers: Iterable[Charger]) -> bool:
+    return all(charger.mail.head is None and not charger.mail.is_busy for charger in chargers)
+
+
+async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        break
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one leaves at once
+        signal.signal(number, signal.SIG_DFL)
+    scope.cancel()
+
+
+async def _compare_clocks(fleet: Fleet) -> None:
+    """Where the central system's clock goes at another pace, every time in the database would be wrong."""
+    over_seconds = max(60.0, COMPARED_SECONDS * fleet.pace.speed)
+    while True:
+        await trio.sleep(LOOK_SECONDS)
+        paces = (charger.clock.pace(over_seconds) for charger in list(fleet.chargers.values()))
+        told = next((pace for pace in paces if pace is not None), None)
+        if told is not None and abs(told - 1) > APART:
+            theirs, ours = told * fleet.pace.speed, fleet.pace.speed
+            raise EnvironmentProblem(
+                f"the central system's clock runs at {theirs:.3g} x, this simulation at {ours:.3g} x:"
+                f" start it with --clock-speed {ours:g} on a new database, or simulate with --speed {theirs:.0f}"
+            )
+
+
+def run(order: Order, *, is_json: bool) -> int:
+    """Simulate and tell what came of it; gives the exit status: 1 where the database does not agree.
+
+    Raises EnvironmentProblem and ConfigError, as `simulate`.
+    """
+    screen = Console(stderr=is_json)
+    with open_log(LogConfig(level="INFO")):
+        try:
+            outcome = trio.run(simulate, order, screen)
+        except* (EnvironmentProblem, ConfigError) as problems:
+            raise _first(problems) from None
+    if is_json:
+        sys.stdout.write(json.dumps(outcome.report.as_dict(), indent=2) + "\n")
+    else:
+        show(screen, outcome.report)
+    if order.plan is not None and not outcome.is_whole:
+        return INTERRUPTED
+    verdict = outcome.report.verdict
+    return 0 if verdict is None or verdict.is_clean else DISAGREEMENT
+
+
+def _first(problems: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = problems
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

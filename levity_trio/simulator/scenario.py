@@ -1,0 +1,233 @@
+"""What happens to a simulated fleet: small TOML files, read and judged before anything is opened.
+
+A scenario says how people and networks behave, never when exactly: the moments are drawn from it by plan.py. Only
+`title` and `hours` have to be said; without `sessions-per-day` nobody comes. Every mistake is one plain line that names
+file, key and what to give. The files of scenarios/ say what each key means.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from levity_trio.config import ConfigError
+from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
+from levity_trio.simulator.charger.spec import DC
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.scenario_keys import Keys, Range
+
+ERROR_CODES: Final = (
+    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
+    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
+    *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
+)
+"""ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
+
+SHORTEST_STAY_HOURS: Final = 0.1
+EACH: Final = "each"
+_SECONDS_PER_HOUR: Final = 3600
+_DAY_MINUTES: Final = 24 * 60
+
+
+class Kind(StrEnum):
+    """What may go wrong that is nobody's lie; the names of their tables."""
+
+    FAULT = "faults"
+    OUTAGE = "outages"
+    POWER_CUT = "power-cuts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VehicleKind:
+    """One kind of vehicle: its weight in the mix, kWh, kW (0: no such inlet), the range of its charge on arrival."""
+
+    name: str
+    share: float = 1.0
+    battery_kwh: float = 60.0
+    ac_kw: float = 11.0
+    ac_phases: int = 3
+    dc_kw: float = 100.0
+    soc: Range = (0.2, 0.6)
+
+    def fits(self, power_type: str) -> bool:
+        return power_type != DC or self.dc_kw > 0
+
+    def arriving(self, soc: float) -> Vehicle:
+        """One vehicle of the kind, with that state of charge (0 to 1)."""
+        return Vehicle(
+            name=self.name,
+            battery_wh=self.battery_kwh * 1000,
+            max_ac_w=self.ac_kw * 1000,
+            ac_phases=self.ac_phases,
+            max_dc_w=self.dc_kw * 1000,
+            soc=soc,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mishaps:
+    """How often something happens to one charger, and how long it lasts, in minutes; error codes of faults only."""
+
+    kind: Kind
+    per_day: float
+    minutes: Range
+    error_codes: tuple[str, ...] = ()
+
+
+ANY_TIME: Final = (1.0,) * 24
+TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
+VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything a scenario file says. `first_hour` is the hour of day at which it begins."""
+
+    title: str
+    hours: float
+    first_hour: int = 0
+    chargers: int = 20
+    sessions_per_day: float = 0.0
+    """Of one charger, on average."""
+    arrivals: tuple[float, ...] = ANY_TIME
+    """The weight of each hour of day."""
+    stay_hours: Range = (1.0, 4.0)
+    tags: tuple[str, ...] = TAGS
+    vehicles: tuple[VehicleKind, ...] = VEHICLES
+    dc_share: float = 0.0
+    deals_each_quirk: bool = False
+    """All quirks are dealt round the fleet, so that each of them is present."""
+    quirks: Mapping[str, float] = field(default_factory=dict)
+    """Share of the chargers by name of the quirk."""
+    mishaps: tuple[Mishaps, ...] = ()
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    """Configuration keys of all chargers that differ from the simulator's own defaults."""
+
+    @property
+    def seconds(self) -> float:
+        return self.hours * _SECONDS_PER_HOUR
+
+
+def shipped() -> dict[str, str]:
+    """The titles of the scenarios that come with the package, by name."""
+    return {name: load(name).title for name in _shipped_files()}
+
+
+def load(name_or_path: str) -> Scenario:
+    """The scenario of that name, or of that TOML file. Raises ConfigError."""
+    ours = _shipped_files()
+    if name_or_path in ours:
+        return read(ours[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}.toml")
+    shown = name_or_path if name_or_path.isprintable() and name_or_path else repr(name_or_path)
+    try:
+        text = Path(name_or_path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as problem:  # not there, no UTF-8, a NUL in the path
+        reason = problem.strerror if isinstance(problem, OSError) else "no text in UTF-8"
+        raise ConfigError(
+            f"scenario {shown}: {reason}; give one of {', '.join(ours)}, or the path of a TOML file"
+        ) from None
+    return read(text, shown)
+
+
+def read(text: str, file: str) -> Scenario:
+    """A scenario from its text; `file` is what its mistakes are told with. Raises ConfigError."""
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise ConfigError(f"{file} is not TOML: {problem}; mend that line") from None
+    keys = Keys(table, file)
+    scenario = _scenario(keys)
+    keys.end()
+    return scenario
+
+
+def _shipped_files() -> dict[str, Traversable]:
+    folder = files("levity_trio.simulator") / "scenarios"
+    return {file.name.removesuffix(".toml"): file for file in sorted(folder.iterdir(), key=lambda file: file.name)}
+
+
+def _scenario(keys: Keys) -> Scenario:
+    vehicles = tuple(_vehicle(one) for one in keys.tables("vehicles")) or VEHICLES
+    dc_share = keys.number("dc-share", 0, 1, 0.0)
+    if dc_share and not any(kind.fits(DC) for kind in vehicles):
+        keys.refuse("dc-share", dc_share, "give 0, or a vehicle with dc-kw above 0")
+    deals_each_quirk = keys.peek("quirks") == EACH
+    return Scenario(
+        title=keys.text("title", 70),
+        hours=keys.number("hours", 0.5, 8784),
+        first_hour=keys.whole("first-hour", 0, 23, 0),
+        chargers=keys.whole("chargers", 1, 100_000, 20),
+        sessions_per_day=keys.number("sessions-per-day", 0, 200, 0.0),
+        arrivals=keys.weights("arrivals", 24, ANY_TIME),
+        stay_hours=keys.range("stay-hours", SHORTEST_STAY_HOURS, 72, (1.0, 4.0)),
+        tags=keys.texts("tags", 20, TAGS),
+        vehicles=vehicles,
+        dc_share=dc_share,
+        deals_each_quirk=deals_each_quirk,
+        quirks=_each_quirk(keys) if deals_each_quirk else _quirks(keys),
+        mishaps=tuple(found for kind in Kind if (found := _mishaps(keys, kind))),
+        configuration=_configuration(keys),
+    )
+
+
+def _vehicle(keys: Keys) -> VehicleKind:
+    vehicle = VehicleKind(
+        name=keys.text("name", 50),
+        share=keys.number("share", 0.001, 1000, 1.0),
+        battery_kwh=keys.number("battery-kwh", 1, 1000, 60.0),
+        ac_kw=keys.number("ac-kw", 1.4, 43, 11.0),
+        ac_phases=keys.whole("ac-phases", 1, 3, 3),
+        dc_kw=keys.number("dc-kw", 0, 1000, 0.0),
+        soc=keys.range("soc", 0, 1, (0.2, 0.6)),
+    )
+    keys.end()
+    return vehicle
+
+
+def _each_quirk(keys: Keys) -> Mapping[str, float]:
+    keys.text("quirks", len(EACH))
+    return MappingProxyType({})
+
+
+def _quirks(keys: Keys) -> Mapping[str, float]:
+    shares: dict[str, float] = {}
+    if (table := keys.table("quirks")) is not None:
+        shares = {name: table.number(name, 0, 1) for name in QUIRKS if table.peek(name) is not None}
+        table.end()
+    return MappingProxyType(shares)
+
+
+def _mishaps(keys: Keys, kind: Kind) -> Mishaps | None:
+    if (table := keys.table(kind)) is None:
+        return None
+    mishaps = Mishaps(
+        kind=kind,
+        per_day=table.number("per-day", 0, 100),
+        minutes=table.range("minutes", 0.1, _DAY_MINUTES),
+        error_codes=table.words("error-codes", ERROR_CODES) if kind is Kind.FAULT else (),
+    )
+    table.end()
+    return mishaps
+
+
+def _configuration(keys: Keys) -> Mapping[str, str]:
+    """Spelt and written as a charger keeps them, which is asked whether it would take them."""
+    kept: dict[str, str] = {}
+    if (table := keys.table("configuration")) is not None:
+        charger = Configuration(kept, connectors=1)
+        for key in table.names():
+            value = table.peek(key)
+            answer = charger.change(key, str(value))
+            if answer == NOT_SUPPORTED:
+                table.refuse(key, value, "give a configuration key of OCPP 1.6 (§9)")
+            if answer == REJECTED:
+                table.refuse(key, value, "give what a charger lets be set there (OCPP 1.6 §9)")
+    return MappingProxyType(kept)

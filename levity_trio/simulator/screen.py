@@ -1,0 +1,227 @@
+"""The fleet as a live table in a terminal; a plain line every tenth of the way where there is none.
+
+Drawing is done in a thread: a terminal that somebody holds with Ctrl-S must not hold the fleet.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, NamedTuple, Protocol
+
+import trio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.view import Row, Scene, View
+
+__all__ = ["Console", "open_screen", "picture", "totals"]
+
+REFRESH_SECONDS: Final = 0.25
+STEPS: Final = 10
+"""Lines of progress of a whole run, where there is no terminal."""
+_WIDE_COLUMNS: Final = 120
+_LINES_AROUND: Final = 4
+"""The table's head, the totals, the time, and the line on which a terminal leaves its cursor."""
+_MESSAGES_WIDTH: Final = 5
+_ERRORS_WIDTH: Final = 4
+
+
+class Column(NamedTuple):
+    """One column of the table: its head, and its width in a terminal of 80 columns and in a wide one."""
+
+    head: str
+    width: int | None = None
+    wide: int | None = None
+    is_number: bool = False
+
+
+COLUMNS: Final = (
+    Column("charger", 8, 20),
+    Column("model", 8, 14),
+    Column("link", 4, 4),
+    Column("status", 9, 24),
+    Column("tag", 8, 20),
+    Column("kW", 5, 6, is_number=True),
+    Column("kWh", 5, 7, is_number=True),
+    Column("%", 3, 3, is_number=True),
+    Column("msgs", _MESSAGES_WIDTH, _MESSAGES_WIDTH, is_number=True),
+    Column("err", _ERRORS_WIDTH, _ERRORS_WIDTH, is_number=True),
+    Column("quirks"),  # what is left
+)
+_STATUSES: Final = {
+    Status.AVAILABLE: ("free", "dim"),
+    Status.PREPARING: ("prep", "cyan"),
+    Status.CHARGING: ("chrg", "green"),
+    Status.SUSPENDED_EV: ("s-ev", "yellow"),
+    Status.SUSPENDED_EVSE: ("s-se", "yellow"),
+    Status.FINISHING: ("fini", "cyan"),
+    Status.RESERVED: ("rsvd", "blue"),
+    Status.UNAVAILABLE: ("unav", "red"),
+    Status.FAULTED: ("FLT!", "bold red"),
+}
+"""What a narrow terminal shows for a status, and its colour."""
+_LINKS: Final = {"up": "green", "boot": "cyan", "off": "dim"}
+
+
+class Painter(Protocol):
+    """Where the fleet is shown."""
+
+    def is_due(self, share: float) -> bool:
+        """Whether something is to be shown so far on the way, from 0 to 1."""
+
+    def paint(self, view: View) -> None:
+        """Show it; may block."""
+
+
+@asynccontextmanager
+async def open_screen(console: Console, scene: Scene) -> AsyncIterator[None]:
+    """Show the scene as long as this is open, four times a second; at its end the live table is gone."""
+    with _painter(console) as painter:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_repaint, painter, scene)
+            yield
+            nursery.cancel_scope.cancel()
+        if painter.is_due(scene.share):
+            painter.paint(scene.view())
+
+
+def picture(view: View, width: int, height: int) -> RenderableType:
+    """The table in a terminal of that size: as many chargers as it has lines for, the busiest then."""
+    lines = max(1, height - _LINES_AROUND)
+    rows = view.rows if len(view.rows) <= lines else _busiest(view.rows, max(1, lines - 1))
+    is_wide = width >= _WIDE_COLUMNS
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True, header_style="bold")
+    for column in COLUMNS:
+        table.add_column(
+            column.head,
+            width=column.wide if is_wide else column.width,
+            ratio=1 if column.width is None else None,
+            justify="right" if column.is_number else "left",
+            no_wrap=True,
+        )
+    for row in rows:
+        table.add_row(*_cells(row, is_wide=is_wide))
+    hidden = len(view.rows) - len(rows)
+    more = [Text(f"… and {hidden} more, less busy", style="dim")] if hidden else []
+    return Group(table, *more, Text(totals(view), no_wrap=True, overflow="ellipsis"), _time(view))
+
+
+def totals(view: View) -> str:
+    """All chargers in one line."""
+    rows = view.rows
+    linked, charging = sum(row.link == "up" for row in rows), sum(Status.CHARGING in row.statuses for row in rows)
+    power_kw = sum(row.power_w for row in rows) / 1000
+    delivered_kwh = sum(row.delivered_wh for row in rows) / 1000
+    messages, errors = sum(row.messages for row in rows), sum(row.errors for row in rows)
+    name = "charger" if len(rows) == 1 else "chargers"
+    return (
+        f"{len(rows)} {name}, {linked} up, {charging} charging  {power_kw:.1f} kW  {delivered_kwh:.1f} kWh  "
+        f"{messages} messages, {errors} errors"
+    )
+
+
+@contextmanager
+def _painter(console: Console) -> Iterator[Painter]:
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield _Milestones(console)
+        return
+    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+        yield _Canvas(console, live)
+
+
+async def _repaint(painter: Painter, scene: Scene) -> None:
+    while True:
+        if painter.is_due(scene.share):
+            await trio.to_thread.run_sync(painter.paint, scene.view())
+        await trio.sleep(REFRESH_SECONDS)
+
+
+class _Canvas:
+    """The live table."""
+
+    def __init__(self, console: Console, live: Live) -> None:
+        self._console = console
+        self._live = live
+
+    def is_due(self, share: float) -> bool:
+        del share
+        return True
+
+    def paint(self, view: View) -> None:
+        self._live.update(picture(view, self._console.width, self._console.height), refresh=True)
+
+
+class _Milestones:
+    """A line for each tenth of a run that has an end; of one without, nothing."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = 0
+
+    def is_due(self, share: float) -> bool:
+        return int(share * STEPS) > self._told
+
+    def paint(self, view: View) -> None:
+        self._told = int(view.share * STEPS)
+        percent = self._told * 100 // STEPS
+        self._console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True, highlight=False)
+
+
+def _busiest(rows: Sequence[Row], count: int) -> list[Row]:
+    """So many rows, in their order, so that they do not dance: those in a session first, then who talks most."""
+    busy = heapq.nlargest(count, range(len(rows)), key=lambda place: _business(rows[place]))
+    return [rows[place] for place in sorted(busy)]
+
+
+def _business(row: Row) -> tuple[bool, int, int]:
+    return bool(row.tag) or row.power_w > 0, row.errors, row.messages
+
+
+def _cells(row: Row, *, is_wide: bool) -> list[RenderableType]:
+    return [
+        row.id,
+        row.model,
+        Text(row.link, style=_LINKS.get(row.link, "yellow")),
+        Text(" ").join(_status(status, is_wide=is_wide) for status in row.statuses),
+        row.tag,
+        _kilo(row.power_w),
+        _kilo(row.session_wh),
+        "" if row.soc is None else f"{row.soc:.0%}".removesuffix("%"),
+        _count(row.messages, _MESSAGES_WIDTH),
+        Text(_count(row.errors, _ERRORS_WIDTH), style="red" if row.errors else "dim"),
+        Text(" ".join(row.quirks), style="magenta"),
+    ]
+
+
+def _status(status: Status, *, is_wide: bool) -> Text:
+    word, style = _STATUSES[status]
+    return Text(status.value if is_wide else word, style=style)
+
+
+def _kilo(figure: float) -> str:
+    """In thousands, of at most five characters; nothing for 0."""
+    thousands = figure / 1000
+    return "" if figure == 0 else f"{thousands:.1f}" if thousands < 999.95 else f"{thousands:.0f}"
+
+
+def _count(number: int, width: int) -> str:
+    """Whole, or in thousands or millions: a number that is cut off would be another number."""
+    forms = (str(number), f"{number // 1000}k", f"{number // 1_000_000}M")
+    return next((form for form in forms if len(form) <= width), "many")
+
+
+def _time(view: View) -> RenderableType:
+    if view.seconds is None:
+        return Text(f"{view.time}; Ctrl-C ends it")
+    line = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    line.add_column(no_wrap=True)
+    line.add_column(ratio=1)
+    line.add_column(no_wrap=True, justify="right")
+    line.add_row(view.time, ProgressBar(total=1.0, completed=view.share), f"{view.share:.0%}")
+    return line

@@ -1,0 +1,1 @@
+"""HTTP: Hypercorn inside our task tree, and what it serves."""

@@ -1,0 +1,122 @@
+"""`levity-trio simulate` against real servers: ours, whose database must agree to the Wh, and one that is not ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from levity_trio.simulator.quirks import QUIRKS
+from tests.integration.serving import PROGRAM, ROOT, Serving, environment, serving
+from tests.integration.simulating import Simulated, simulate
+
+SPEED = 4000
+HOURS_OF_LIES = f"""
+title = "Each charger lies in one way of its own"
+hours = 10
+chargers = {len(QUIRKS)}
+sessions-per-day = 8
+stay-hours = [0.6, 2.5]
+quirks = "each"
+
+[configuration]
+AllowOfflineTxForUnknownId = true
+MeterValueSampleInterval = 300
+
+[outages]
+per-day = 4
+minutes = [20, 60]
+"""
+"""Enough sessions, and outages among them, for each way to show itself."""
+
+
+def fast_server(folder: Path) -> tuple[str, ...]:
+    return (str(folder / "levity.db"), "--clock-speed", str(SPEED), "--heartbeat-interval", "900")
+
+
+def simulate_at(server: Serving, *arguments: str) -> Simulated:
+    url = f"ws://127.0.0.1:{server.port}/ws/"
+    speed = ("--speed", str(SPEED), "--verify", str(server.database))
+    return simulate(url, *speed, *arguments, folder=server.database.parent)
+
+
+def test_a_day_is_found_again_in_the_database(tmp_path: Path) -> None:
+    _, *flags = fast_server(tmp_path)
+    with serving(tmp_path / "levity.db", *flags) as server:
+        ended = simulate_at(server, "--scenario", "day", "--chargers", "5")
+        again = simulate_at(server, "--scenario", "day", "--chargers", "5")
+    assert (ended.status, ended.summary["verification"]["faults"]) == (0, [])
+    assert ended.summary["verification"]["transactions"] == ended.total["sessions"] > 0
+    assert {ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")} == {0}
+    # The same seed, the same run, to the Wh; and the database tells the two runs apart.
+    assert again.status == 0
+    assert again.total["energy_wh"] == ended.total["energy_wh"] > 0
+
+
+def test_a_server_on_another_clock_is_told_so(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db", "--heartbeat-interval", "1") as server:
+        url = f"ws://127.0.0.1:{server.port}/ws/"
+        command = [*PROGRAM, "simulate", "--url", url, "--speed", "60"]
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment()
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "--clock-speed 60" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def lies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Simulated]]:
+    """One run in which each charger has one quirk; the server is stopped afterwards."""
+    folder = tmp_path_factory.mktemp("lies")
+    scenario = folder / "lies.toml"
+    scenario.write_text(HOURS_OF_LIES)
+    _, *flags = fast_server(folder)
+    with serving(folder / "levity.db", *flags) as server:
+        ended = simulate_at(server, "--scenario", str(scenario))
+        yield server, ended
+
+
+@pytest.mark.parametrize("quirk", QUIRKS)
+def test_a_quirk_costs_no_energy(lies: tuple[Serving, Simulated], quirk: str) -> None:
+    """What the charger delivered and anybody could show is billed to the Wh, once, and nothing else is."""
+    _, ended = lies
+    liar = f"SIM-{list(QUIRKS).index(quirk) + 1:03}"
+    assert ended.summary["chargers"][liar]["sessions"] > 0
+    assert [fault for fault in ended.summary["verification"]["faults"] if liar in fault] == []
+    assert ended.summary["chargers"][liar]["discarded"] == 0
+
+
+def test_lies_are_seen(lies: tuple[Serving, Simulated]) -> None:
+    """What was told outside the rules was repaired and counted, and what a register did was marked for a person."""
+    server, ended = lies
+    repaired = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM repair")}
+    liars = {quirk: f"SIM-{number:03}" for number, quirk in enumerate(QUIRKS, 1)}
+    assert {liars["long-strings"], liars["unknown-values"]} <= repaired
+    reviewed = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM tx WHERE review IS NOT NULL")}
+    assert {liars["register-resets"], liars["register-jumps"], liars["register-runs-back"]} <= reviewed
+    assert ended.summary["verification"]["set_aside"] == 0
+
+
+def test_a_central_system_that_is_not_ours(tmp_path: Path) -> None:
+    """The `ocpp` package validates all that comes, and all answers to its own calls."""
+    books = tmp_path / "books.json"
+    program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(SPEED), str(books)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as central:
+        try:
+            assert central.stdout is not None
+            url = f"ws://127.0.0.1:{int(central.stdout.readline())}/ocpp/"
+            ended = simulate(url, "--scenario", "day", "--chargers", "3", "--speed", str(SPEED), folder=tmp_path)
+        finally:
+            central.terminate()
+    told = json.loads(books.read_text())
+    assert ended.status == 0
+    assert {ended.total[trouble] for trouble in ("refused", "unanswered", "unreadable", "discarded")} == {0}
+    booked = sum(one["meter_stop"] - one["meter_start"] for one in told["transactions"])
+    assert (len(told["transactions"]), booked) == (ended.total["sessions"], ended.total["energy_wh"])
+    assert told["answers"] == ["GetConfiguration", "GetLocalListVersion", "TriggerMessage"] * 3
+    assert told["readings"] > 0

@@ -1,0 +1,1 @@
+"""The mind of one simulated charger, part by part."""

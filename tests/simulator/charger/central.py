@@ -1,0 +1,259 @@
+"""A small central system in memory, and the shell of one charger: what a test says happens at the second it says.
+
+It accepts boots, gives transaction ids, and reads everything strictly: a charger that breaks a schema fails its test.
+Told so, it refuses, is silent, or is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.speaking import Answer, Outgoing
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.payloads import read_request
+from levity_trio.wire.times import wire_time
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)  # when the simulation begins, by the central system's clock
+ANSWER_SECONDS = 30.0
+FIRST_ID = 1001
+CAR = Vehicle(name="car", battery_wh=60_000, max_ac_w=7_360, soc=0.5)
+CAR_W = 7_360
+ENERGY = "Energy.Active.Import.Register"
+MANY_STEPS = 200_000
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One call of the charger."""
+
+    at: float
+    action: str
+    payload: Payload
+
+
+@dataclass(slots=True)
+class Central:
+    """A central system and its only charger, from `at` on; nothing happens but in `run`, and at once in `ask`."""
+
+    charger: Charger
+    at: float = 0.0
+    registration: str = "Accepted"
+    interval: int = 86_400
+    """Of heartbeats, or until the next boot."""
+    is_away: bool = False
+    silent: set[str] = field(default_factory=set)
+    """Actions that get no answer."""
+    refused: set[str] = field(default_factory=set)
+    """Actions that get a CALLERROR."""
+    tags: dict[str, Payload] = field(default_factory=dict)
+    """What is said of a tag; of all others Accepted."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What can be fetched; nothing else can."""
+    clock: datetime = NOON
+    log: list[Said] = field(default_factory=list)
+    sent: list[Outgoing] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    hangs: list[tuple[float, str]] = field(default_factory=list)
+    fetched: list[tuple[float, str]] = field(default_factory=list)
+    ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    """Transactions by what a repeated start has in common with its first."""
+    waiting: tuple[Outgoing, float] | None = None
+    """What got no answer, and until when the charger waits for one."""
+
+    # Time
+
+    def run(self, until: float) -> None:
+        """Let time pass until then, stopping at each moment at which something is due."""
+        for _ in range(MANY_STEPS):
+            self.settle()
+            due = [moment for moment in (self.charger.next_due, self._patience) if moment is not None]
+            if not due or min(due) > until:
+                self.at = until
+                self.charger.advance(until)
+                self.settle()
+                return
+            self.at = max(self.at, *[min(due)])
+            self.charger.advance(self.at)
+            self._lose_patience()
+        raise AssertionError(f"time stands still at {self.at}")
+
+    def settle(self) -> None:
+        """Everything that happens without time passing."""
+        for _ in range(MANY_STEPS):
+            if not (self._carry_out() or self._connect() or self._listen()):
+                return
+        raise AssertionError(f"no end at {self.at}")
+
+    def then(self, at: float, what: Callable[..., None], *args: object) -> None:
+        """At that second, let somebody do something to the charger, and see what comes of it at once."""
+        self.run(at)
+        what(*args, at)
+        self.settle()
+
+    def ask(self, action: str, **payload: Any) -> Payload:
+        """A call of the central system; what it brings about happens before this returns. Raises Refused."""
+        answer = self.charger.answer(action, payload, self.at)
+        self.charger.advance(self.at)
+        self.settle()
+        return answer
+
+    def go(self, is_away: bool) -> None:
+        """Go away, or come back."""
+        self.is_away = is_away
+        if is_away and self.charger.is_linked:
+            self._cut()
+        self.settle()
+
+    # What was said
+
+    def said(self, action: str) -> list[Payload]:
+        return [one.payload for one in self.log if one.action == action]
+
+    def moments(self, action: str) -> list[float]:
+        return [one.at for one in self.log if one.action == action]
+
+    @property
+    def actions(self) -> list[str]:
+        return [one.action for one in self.log]
+
+    def statuses(self, connector: int = 1) -> list[str]:
+        """The statuses told of a connector, in order."""
+        return [one["status"] for one in self.said("StatusNotification") if one["connectorId"] == connector]
+
+    def forget(self) -> None:
+        """Begin a new page: only what is said from here on."""
+        self.log.clear()
+
+    # The shell
+
+    @property
+    def _patience(self) -> float | None:
+        return None if self.waiting is None else self.waiting[1]
+
+    def _lose_patience(self) -> None:
+        if self.waiting is not None and self.waiting[1] <= self.at:
+            outgoing, self.waiting = self.waiting[0], None
+            self.charger.settle(outgoing, None, self.at)
+
+    def _cut(self) -> None:
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self.charger.lost(waiting[0], self.at)
+        self.charger.disconnected(self.at)
+
+    def _connect(self) -> bool:
+        if self.is_away or self.charger.is_linked or not self.charger.wants_link:
+            return False
+        self.charger.connected(self.at)
+        return True
+
+    def _carry_out(self) -> bool:
+        effects = self.charger.take_effects()
+        for effect in effects:
+            self._carry(effect)
+        return bool(effects)
+
+    def _carry(self, effect: Effect) -> None:
+        if isinstance(effect, Hang):
+            self.hangs.append((self.at, effect.kind))
+            self._cut()
+        elif isinstance(effect, Download):
+            self.fetched.append((self.at, effect.url))
+            effect.then(self.files.get(effect.url), self.at)
+        elif isinstance(effect, Upload):
+            self.uploads.append(effect)
+            effect.then(self.files.get(effect.url), self.at)
+
+    def _listen(self) -> bool:
+        outgoing = self.charger.next_call(self.at)
+        if outgoing is None:
+            return False
+        assert self.waiting is None, "one call at a time (OCPP-J §4.1.1)"
+        action, payload = outgoing.frames[-1]
+        read_request(action, payload, strict=True)
+        self.sent.append(outgoing)
+        self.log.append(Said(self.at, action, payload))
+        if action in self.silent:
+            self.waiting = outgoing, self.at + ANSWER_SECONDS
+        else:
+            self.charger.settle(outgoing, self._answer(action, payload), self.at)
+        return True
+
+    # Its answers
+
+    def _answer(self, action: str, payload: Payload) -> Answer:
+        if action in self.refused:
+            return CallError("1", "InternalError", "", {})
+        answers: dict[str, Callable[[Payload], Payload]] = {
+            "BootNotification": self._boot,
+            "Heartbeat": lambda _: {"currentTime": self._now},
+            "Authorize": lambda asked: {"idTagInfo": self._judge(asked["idTag"])},
+            "StartTransaction": self._start,
+            "StopTransaction": self._stop,
+            "DataTransfer": lambda _: {"status": "Accepted"},
+            "SignCertificate": lambda _: {"status": "Accepted"},
+        }
+        return CallResult("1", answers[action](payload) if action in answers else {})
+
+    @property
+    def _now(self) -> str:
+        return wire_time(self.clock + timedelta(seconds=self.at))
+
+    def _boot(self, _: Payload) -> Payload:
+        return {"status": self.registration, "currentTime": self._now, "interval": self.interval}
+
+    def _judge(self, tag: str) -> Payload:
+        return self.tags.get(tag, {"status": "Accepted"})
+
+    def _start(self, asked: Payload) -> Payload:
+        same = tuple(asked[name] for name in ("connectorId", "idTag", "timestamp", "meterStart"))
+        number = self.ids.setdefault(same, FIRST_ID + len(self.ids))
+        return {"transactionId": number, "idTagInfo": self._judge(asked["idTag"])}
+
+    def _stop(self, asked: Payload) -> Payload:
+        return {"idTagInfo": self._judge(asked["idTag"])} if "idTag" in asked else {}
+
+
+def made(
+    memory: Memory | None = None, *, connectors: int = 1, keys: dict[str, str] | None = None, **spec: Any
+) -> Central:
+    """A central system and a charger that has no power yet; `keys` are configured as an installer would."""
+    charger = Charger(ChargerSpec(id="CP", connectors=connectors, **spec), memory)
+    for key, value in (keys or {}).items():
+        assert charger.configuration.change(key, value) in ("Accepted", "RebootRequired"), key
+    return Central(charger)
+
+
+def running(**how: Any) -> Central:
+    """The same with power on, accepted; what was said so far is forgotten."""
+    central = made(**how)
+    central.then(0.0, central.charger.power_on)
+    central.forget()
+    return central
+
+
+def charging(**how: Any) -> Central:
+    """The same with a session since second 0: CAR at connector 1, begun by TAG."""
+    central = running(**how)
+    central.then(0.0, central.charger.plug, 1, CAR)
+    central.then(0.0, central.charger.present_tag, 1, "TAG")
+    return central
+
+
+def energies(values: list[Payload]) -> list[str]:
+    """The energy registers in meterValue or transactionData."""
+    return [one["value"] for value in values for one in value["sampledValue"] if one["measurand"] == ENERGY]
+
+
+def stamp(at: float) -> str:
+    """A moment of the simulation as the central system's clock has it."""
+    return wire_time(NOON + timedelta(seconds=at))

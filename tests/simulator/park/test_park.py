@@ -1,0 +1,103 @@
+"""The park over restarts: what is kept, who connects by itself, what a full disk costs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+from structlog.typing import EventDict
+
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.simulator.park import park as park_module
+from levity_trio.simulator.park.file import read_registry
+from tests.simulator.park.parks import running_park
+
+
+async def kept_at_last(is_kept: Callable[[], bool]) -> None:
+    """Wait for the file: nothing announces that it was written."""
+    with trio.fail_after(5):
+        while not is_kept():  # noqa: ASYNC110 - see above
+            await trio.sleep(0.01)
+
+
+async def test_it_is_kept_over_restarts(path: Path) -> None:
+    async with running_park(path) as api:
+        await api.done("POST", "/api/locations", {"name": "Yard"})
+        await api.done("POST", "/api/chargers", {"id": "CP-1", "location": "Yard"})
+        await api.done("POST", "/api/chargers", {"id": "CP-2", "auto_connect": False})
+        await api.done("PUT", "/api/chargers/CP-1/configuration/HeartbeatInterval", {"value": "17"})
+    async with running_park(path) as api:
+        first, second = await api.done("GET", "/api/chargers")
+        assert (first["location"], first["state"]) == ("Yard", "connecting")
+        assert second["state"] == "disconnected"
+        key = await api.done("GET", "/api/chargers/CP-1/configuration/HeartbeatInterval")
+        assert key["value"] == "17"
+
+
+async def test_what_was_answered_is_in_the_file(path: Path) -> None:
+    async with running_park(path) as api:
+        await api.done("POST", "/api/chargers", {"id": "CP-1"})
+        assert "CP-1" in read_registry(path).chargers
+        await api.done("PUT", "/api/chargers/CP-1/configuration/HeartbeatInterval", {"value": "17"})
+        assert read_registry(path).chargers["CP-1"].memory.configuration == {"HeartbeatInterval": "17"}
+        await api.done("DELETE", "/api/chargers/CP-1")
+        assert "CP-1" not in read_registry(path).chargers
+
+
+async def test_registers_are_kept_though_nobody_asks(path: Path) -> None:
+    async with running_park(path) as api:
+        await api.done("POST", "/api/chargers", {"id": "CP-1"})
+        charger = api.park.running("CP-1")
+        assert charger is not None
+        await api.done("POST", "/api/chargers/CP-1/plug")
+        await api.done("POST", "/api/chargers/CP-1/start", {"tag": "A"})
+        await trio.sleep(0.05)
+        at_work = charger.connectors[1].meter
+        await api.done("GET", "/api/chargers/CP-1")
+        assert at_work.register_wh > 0
+    kept = read_registry(path).chargers["CP-1"].memory
+    assert kept.registers[1] >= at_work.register_wh > 0
+    assert [message.action for message in kept.messages] == ["StartTransaction", "StopTransaction"]
+
+
+async def test_changes_of_chargers_are_saved_now_and_then(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(park_module, "SAVE_SECONDS", 0.01)
+    async with running_park(path) as api:
+        await api.done("POST", "/api/chargers", {"id": "CP-1"})
+        api.park.find("CP-1").memory.local_list_version = 42
+        await kept_at_last(lambda: read_registry(path).chargers["CP-1"].memory.local_list_version == 42)
+
+
+async def test_a_broken_file_is_told_before_anything_runs(path: Path) -> None:
+    path.write_text("{")  # noqa: ASYNC240 - two bytes
+    with pytest.RaisesGroup(pytest.RaisesExc(ConfigError, match="no file of the simulator"), flatten_subgroups=True):
+        async with running_park(path):
+            pytest.fail("it runs")
+
+
+async def test_a_folder_that_is_not_there_is_told_before_anything_runs(path: Path) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(EnvironmentProblem, match="cannot be written"), flatten_subgroups=True):
+        async with running_park(path / "deeper"):
+            pytest.fail("it runs")
+
+
+@pytest.mark.logs_errors
+async def test_a_full_disk_is_told_and_got_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(park_module, "SAVE_SECONDS", 0.01)
+    async with running_park(path) as api:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            problem = await api.refused(503, "POST", "/api/chargers", {"id": "CP-1"})
+            assert problem["detail"].startswith("done, but not kept: ")
+            assert "CP-1" not in read_registry(path).chargers
+            await trio.sleep(0.05)
+        await kept_at_last(lambda: "CP-1" in read_registry(path).chargers)
+    assert any(line["event"] == "simulator state not saved" for line in log_lines)

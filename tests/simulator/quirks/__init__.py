@@ -1,0 +1,1 @@
+"""Tests of the simulated charger's misbehaviour."""

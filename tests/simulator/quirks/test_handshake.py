@@ -1,0 +1,37 @@
+"""Quirks that the shell of a charger obeys: what is said stays the same."""
+
+import pytest
+
+from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.quirks.base import Quirks, made
+from tests.simulator.quirks.driven import an_hour
+
+
+def quirks(*names: str) -> Quirks:
+    return made(names, QUIRKS, "seed")
+
+
+@pytest.mark.parametrize(
+    ("names", "offers_subprotocol", "bears_pings"),
+    [
+        ((), True, True),
+        (("no-subprotocol",), False, True),
+        (("no-pings",), True, False),
+        (("grizzl-e",), False, False),
+        (("two-calls", "no-pings"), True, False),
+    ],
+)
+def test_who_offers_a_subprotocol_and_bears_pings(
+    names: tuple[str, ...], offers_subprotocol: bool, bears_pings: bool
+) -> None:
+    assert quirks(*names).offers_subprotocol is offers_subprotocol
+    assert quirks(*names).bears_pings is bears_pings
+
+
+@pytest.mark.parametrize("name", ["no-subprotocol", "no-pings"])
+def test_no_message_is_another(name: str) -> None:
+    assert an_hour(name).frames == an_hour().frames
+
+
+def test_a_grizzl_e_counts_its_sessions_from_zero() -> None:
+    assert an_hour("grizzl-e").frames == an_hour("session-readings").frames != an_hour().frames

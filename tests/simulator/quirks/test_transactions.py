@@ -1,0 +1,56 @@
+"""Transactions told with a wrong id, or more than once."""
+
+import orjson
+import pytest
+
+from tests.simulator.quirks.driven import Driven, an_hour
+
+NO_ID = -1
+ONLINE_AT, OFFLINE_AT, BACK_AT = 100.0, 4_000.0, 6_000.0
+
+
+def two_sessions(*quirks: str) -> Driven:
+    """One that begins and ends online; one that begins offline and ends online."""
+    driven = Driven(*quirks)
+    driven.session(ONLINE_AT, 3_000)
+    driven.later(OFFLINE_AT - 100, driven.charger.go_offline)
+    driven.session(OFFLINE_AT, 3_000)
+    driven.later(BACK_AT, driven.charger.go_online)
+    driven.run(9_000)
+    return driven
+
+
+def ids(driven: Driven, action: str) -> list[int]:
+    return [payload["transactionId"] for payload in driven.told(action)]
+
+
+def test_a_transaction_begun_offline_has_no_id() -> None:
+    known, unknown = two_sessions(), two_sessions("offline-id")
+    assert ids(known, "StopTransaction") == [1_000_001, 1_000_002]
+    assert ids(unknown, "StopTransaction") == [1_000_001, NO_ID]
+    assert set(ids(unknown, "MeterValues")) == {1_000_001, NO_ID}
+    assert [one if one == 1_000_001 else NO_ID for one in ids(known, "MeterValues")] == ids(unknown, "MeterValues")
+    assert known.told("StartTransaction") == unknown.told("StartTransaction")
+
+
+def test_nothing_else_of_it_is_another() -> None:
+    text = orjson.dumps(two_sessions().frames).replace(b"1000002", b"-1")
+    assert orjson.dumps(two_sessions("offline-id").frames) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "action"), [("repeats-start", "StartTransaction"), ("repeats-stop", "StopTransaction")]
+)
+def test_the_same_three_times(name: str, action: str) -> None:
+    told = an_hour(name)
+    (repeated,) = [frames for frames in told.frames if frames[-1][0] == action]
+    assert len(repeated) == 3
+    assert len({orjson.dumps(frame) for frame in repeated}) == 1
+    assert [[frames[-1]] for frames in told.frames] == an_hour().frames
+
+
+def test_a_start_that_was_refused_is_repeated_three_times_again() -> None:
+    told = an_hour("repeats-start", refuses_first=True)
+    first, second = [frames for frames in told.frames if frames[-1][0] == "StartTransaction"]
+    assert orjson.dumps(first) == orjson.dumps(second)
+    assert len(first) == 3

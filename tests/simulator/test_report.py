@@ -1,0 +1,132 @@
+"""The summary at the end: what it counts, and how it is told."""
+
+import json
+from io import StringIO
+
+from rich.console import Console
+
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.charging import begin
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.ledger import Entry
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.report import MOST_LINES, Account, Report, report, show
+from levity_trio.simulator.verification import Verdict
+
+CLEAN = Verdict(transactions=3, energy_wh=12_345, unprovable_wh=7, reviews=1, set_aside=2, faults=())
+
+
+def charger(identity: str = "CP-1", energies: tuple[int, ...] = (), **tally: int) -> Charger:
+    """A charger with ended sessions of these energies."""
+    one = Charger(ChargerSpec(id=identity))
+    one.ledger.extend(
+        Entry(charger=identity, connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, is_ended=True)
+        for energy_wh in energies
+    )
+    for name, count in tally.items():
+        setattr(one.tally, name, count)
+    return one
+
+
+def told(one: Report, width: int = 80) -> str:
+    console = Console(file=StringIO(), width=width, color_system=None)
+    with console.capture() as captured:
+        show(console, one)
+    return captured.get()
+
+
+def test_the_accounts_add_up() -> None:
+    chargers = [
+        charger("A", (100, 20), sent=10, answered=4, refused=3, unanswered=2, unreadable=1, discarded=5),
+        charger("B", (1,), sent=1, answered=1),
+    ]
+    whole = report(chargers)
+    assert whole.accounts["A"] == Account(
+        sent=10, answered=4, refused=3, unanswered=2, unreadable=1, discarded=5, sessions=2, energy_wh=120
+    )
+    assert whole.total == Account(
+        sent=11, answered=5, refused=3, unanswered=2, unreadable=1, discarded=5, sessions=3, energy_wh=121
+    )
+
+
+def test_nobody_is_nothing() -> None:
+    assert report([]).total == Account()
+
+
+def test_a_session_that_was_cut_off_counts_what_flowed() -> None:
+    one = charger(energies=(100,))
+    one.power_on(0.0)
+    one.plug(1, Vehicle(name="Van", max_ac_w=3_600), 0.0)
+    begin(one, one.connectors[1], "T", None, 0.0)
+    one.connectors[1].meter.advance(3600)
+    account = report([one]).accounts["CP-1"]
+    assert (account.sessions, account.energy_wh) == (2, 3_700)
+
+
+def test_programs_get_plain_data() -> None:
+    data = report([charger("A", (100,), sent=1)], CLEAN).as_dict()
+    assert json.loads(json.dumps(data)) == {
+        "chargers": {"A": data["total"]},
+        "total": {
+            "sent": 1,
+            "answered": 0,
+            "refused": 0,
+            "unanswered": 0,
+            "unreadable": 0,
+            "discarded": 0,
+            "sessions": 1,
+            "energy_wh": 100,
+        },
+        "verification": {
+            "is_clean": True,
+            "transactions": 3,
+            "energy_wh": 12_345,
+            "unprovable_wh": 7,
+            "reviews": 1,
+            "set_aside": 2,
+            "faults": [],
+        },
+    }
+
+
+def test_without_a_database_nothing_is_said_of_one() -> None:
+    whole = report([charger()])
+    assert "verification" not in whole.as_dict()
+    assert "database" not in told(whole)
+
+
+def test_people_get_a_table_of_80_columns() -> None:
+    numbers = dict.fromkeys(("sent", "answered"), 99_999)
+    text = told(report([charger(f"SIM-{number:04}", (10**8,), **numbers) for number in range(20)]))
+    lines = text.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert "…" not in text
+    assert lines[0].split()[:4] == ["charger", "sent", "answered", "refused"]
+    assert lines[1].split() == ["SIM-0000", "99999", "99999", "0", "0", "0", "0", "1", "100000.000"]
+    assert lines[-1].split()[:4] == ["20", "in", "all", "1999980"]
+    assert lines[-1].split()[-1] == "2000000.000"
+
+
+def test_a_large_fleet_shows_those_in_trouble() -> None:
+    chargers = [charger(f"SIM-{number:04}", sent=1) for number in range(5_000)]
+    chargers[4_321].tally.discarded = 1
+    text = told(report(chargers))
+    assert text.count("SIM-") == MOST_LINES
+    assert "SIM-4321" in text
+    assert "… and 4950 chargers more" in text
+    assert "5000 in all" in text
+
+
+def test_a_database_that_agrees_is_one_line() -> None:
+    (line,) = [line for line in told(report([charger()], CLEAN), width=200).splitlines() if "database" in line]
+    assert line.startswith("The database agrees: 3 transactions, 12.345 kWh (1 for review, 2 messages set aside, 7 Wh")
+
+
+def test_a_database_that_does_not_is_told_line_by_line() -> None:
+    faults = tuple(f"SIM-001: transaction {number}: [expected] 1 Wh, found 2 Wh" for number in range(MOST_LINES + 2))
+    verdict = Verdict(transactions=1, energy_wh=1, unprovable_wh=0, reviews=0, set_aside=0, faults=faults)
+    lines = told(report([charger()], verdict), width=40).splitlines()
+    assert any(line.startswith("The database does not agree. It has 1 transactions, 0.001 kWh") for line in lines)
+    assert f"  {faults[0]}" in lines  # whole, and not taken for a colour
+    assert f"  {faults[MOST_LINES]}" not in lines
+    assert lines[-1] == "  … and 2 more; --json tells all of them"

@@ -1,0 +1,96 @@
+"""What an application sees of a body: all of it, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+import trio
+import trio.testing
+from starlette.types import Message, Receive, Scope, Send
+
+from levity_trio.web.bodies import Bodies
+
+HTTP: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+
+
+@dataclass
+class Seen:
+    """An application that keeps what it gets, and the other ends of Bodies."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    sent: list[Message] = field(default_factory=list)
+    cuts: int = 0
+
+    async def app(self, _scope: Scope, receive: Receive, _send: Send) -> None:
+        self.bodies.append((await receive())["body"])
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+    async def run(self, parts: list[Message], scope: Scope = HTTP) -> None:
+        """Let these parts come in, and nothing after them."""
+
+        async def receive() -> Message:
+            if not parts:
+                await trio.sleep_forever()
+            return parts.pop(0)
+
+        await Bodies(self.app, 10, 10.0, self.cut)(scope, receive, self.send)
+
+
+def part(body: bytes, *, more: bool) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+async def test_parts_come_as_one(seen: Seen) -> None:
+    await seen.run([part(b"12345", more=True), part(b"67890", more=True), part(b"", more=False)])
+    assert seen.bodies == [b"1234567890"]
+    assert seen.cuts == 0
+
+
+async def test_half_a_body_is_no_body(seen: Seen) -> None:
+    await seen.run([part(b"12345", more=True), {"type": "http.disconnect"}])
+    assert (seen.bodies, seen.sent) == ([], [])
+
+
+async def test_too_much_is_refused_and_the_connection_cut(seen: Seen, autojump_clock: trio.testing.MockClock) -> None:
+    await seen.run([part(b"1234567890", more=True), part(b"1", more=True)])
+    assert seen.bodies == []
+    assert seen.sent[0]["status"] == 413
+    assert seen.cuts == 1
+    assert autojump_clock.current_time() < 2
+
+
+async def test_too_slow_is_refused_and_the_connection_cut(seen: Seen, autojump_clock: trio.testing.MockClock) -> None:
+    await seen.run([part(b"1", more=True)])
+    assert seen.bodies == []
+    assert seen.sent[0]["status"] == 408
+    assert seen.cuts == 1
+    assert 10 <= autojump_clock.current_time() < 12
+
+
+async def test_a_client_that_takes_no_refusal_is_cut_all_the_same(
+    seen: Seen, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def stuck(_message: Message) -> None:
+        await trio.sleep_forever()
+
+    seen.send = stuck  # type: ignore[method-assign, assignment]  # this client's own
+    await seen.run([part(b"1", more=True)])
+    assert seen.cuts == 1
+    assert autojump_clock.current_time() < 12
+
+
+async def test_a_websocket_never_reaches_the_application(seen: Seen) -> None:
+    await seen.run([{"type": "websocket.connect"}], {"type": "websocket", "path": "/", "headers": []})
+    assert seen.bodies == []
+    assert seen.sent == [{"type": "websocket.close"}]
