@@ -51,8 +51,9 @@ class Energy:
 class Span:
     """What start and stop told: times as the database spells them, registers in Wh where they could be read.
 
-    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after. `power_w` are its
-    Power.Active.Import readings by their times.
+    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after; `is_timed` is
+    False where the charger's clock stood still and says nothing of it. `power_w` are its Power.Active.Import readings
+    by their times.
     """
 
     start_time: str
@@ -60,6 +61,7 @@ class Span:
     meter_start: int | None
     meter_stop: int | None
     seconds: float
+    is_timed: bool = True
     power_w: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -79,7 +81,7 @@ class Span:
         if earlier not in self.power_w:
             return None
         told_w = max(self.power_w[earlier], self.power_w.get(later, 0.0))
-        return ABOVE_TOLD * told_w * seconds_between(earlier, later) / SECONDS_PER_HOUR
+        return most_told_wh(told_w, seconds_between(earlier, later))
 
 
 def delivered(span: Span, arrived: Series) -> Energy:
@@ -112,6 +114,11 @@ def is_jump(before_wh: int, after_wh: int) -> bool:
 def most_wh(seconds: float) -> float:
     """The most Wh that can be delivered in this time."""
     return max(JUMP_WH, FASTEST_W * seconds / SECONDS_PER_HOUR)
+
+
+def most_told_wh(power_w: float, seconds: float) -> float:
+    """The most Wh that agrees with a power that was told."""
+    return ABOVE_TOLD * power_w * max(0.0, seconds) / SECONDS_PER_HOUR
 
 
 def seconds_between(earlier: str, later: str) -> float:
@@ -241,7 +248,7 @@ def _is_possible(span: Span, earlier: Reading, later: Reading) -> bool:
 
 def _most_between(span: Span, earlier: str, later: str) -> float:
     """Readings of one moment came in one message of a charger without a clock: only the whole span bounds them."""
-    if earlier == later:
+    if earlier == later or not span.is_timed:
         return span.most_wh
     told_wh = span.told_wh(earlier, later)
     most_told_wh = span.most_wh if told_wh is None else max(JUMP_WH, told_wh)
@@ -256,6 +263,8 @@ def _doubt(span: Span, difference: int, readings: Series, per_session: bool) -> 
     seconds = seconds_between(span.start_time, span.stop_time)
     if seconds < 0:
         return "stop is earlier than start"
+    if not span.is_timed and difference > most_wh(seconds):
+        return "the charger's clock stood still: nobody knows how long it took"
     if per_session and readings[-1][1] > difference + AGREEMENT_WH:
         return "the readings of the session tell more than stop minus start"
     expected_wh = span.expected_wh or 0

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -77,34 +77,36 @@ def _measure(client: Client, chargers: int, interval: int, seconds: float, folde
         return Load(1e6 * used / (chargers * seconds / interval), load.resident_mib())
 
 
-def _round(number: int, seconds: float, folder: Path) -> dict[Client, Load]:
+def _round(number: int, chargers: int, seconds: float, folder: Path) -> dict[Client, Load]:
     """Each begins every other round, so that a machine whose mood changes changes it for both."""
     turn: list[Client] = ["bare", "simulate"]
     return {
-        client: _measure(client, BUSY_CHARGERS, BUSY_SECONDS, seconds, folder)
+        client: _measure(client, chargers, BUSY_SECONDS, seconds, folder)
         for client in (turn if number % 2 == 0 else turn[::-1])
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table; the exit status is 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=MEASURED_SECONDS, help="measured in each round")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--fleet", type=int, default=FLEET_CHARGERS, help="chargers of the memory run; 0: none")
-    chosen = parser.parse_args()
+    parser.add_argument("--busy", type=int, default=BUSY_CHARGERS, help="chargers of the rounds")
+    chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rounds = [_round(number, chosen.seconds, folder) for number in range(chosen.rounds)]
+        rounds = [_round(number, chosen.busy, chosen.seconds, folder) for number in range(chosen.rounds)]
         fleet = _measure("simulate", chosen.fleet, FLEET_SECONDS, chosen.seconds, folder) if chosen.fleet else None
     ratios = [loads["simulate"].cpu_us_per_call / loads["bare"].cpu_us_per_call for loads in rounds]
-    return _report(rounds, statistics.median(ratios), ratios, chosen.fleet, fleet)
+    return _report(rounds, ratios, chosen, fleet)
 
 
 def _report(
-    rounds: list[dict[Client, Load]], ratio: float, ratios: list[float], chargers: int, fleet: Load | None
+    rounds: list[dict[Client, Load]], ratios: list[float], chosen: argparse.Namespace, fleet: Load | None
 ) -> int:
-    each = f"{BUSY_CHARGERS} chargers, one Heartbeat a second each"
+    each = f"{chosen.busy} chargers, one Heartbeat a second each"
+    ratio = statistics.median(ratios)
     lines = [
         (f"CPU a call, bare clients, {each}", _median(rounds, "bare"), ""),
         (f"CPU a call, simulate, {each}", _median(rounds, "simulate"), ""),
@@ -113,7 +115,7 @@ def _report(
     is_met = ratio <= CPU_TARGET
     if fleet is not None:
         is_met = is_met and fleet.resident_mib < MEMORY_TARGET_MIB
-        what = f"memory of {chargers:,} chargers, one Heartbeat in {FLEET_SECONDS} s each"
+        what = f"memory of {chosen.fleet:,} chargers, one Heartbeat in {FLEET_SECONDS} s each"
         lines.append((what, f"{fleet.resident_mib:.0f} MiB", f"< {MEMORY_TARGET_MIB:.0f} MiB"))
     print(table(["what", "measured", "target"], lines))
     return 0 if is_met else 1

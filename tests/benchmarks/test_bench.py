@@ -36,6 +36,15 @@ def test_both_servers_answer_every_call() -> None:
     assert row["ratios"][0] > 0
 
 
+def test_the_simulator_is_measured() -> None:
+    """Whether it meets its targets with so few says nothing, so either exit status will do."""
+    tiny = ("--busy", "300", "--seconds", "1", "--rounds", "1", "--fleet", "0")
+    command = [sys.executable, "-m", "tests.benchmarks.simulated", *tiny]
+    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+    assert not ended.stderr
+    assert "against the bare client" in ended.stdout
+
+
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535])
 def test_frame_goes_there_and_back(size: int) -> None:
     masked = client_frame(TEXT, b"x" * size)

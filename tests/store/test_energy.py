@@ -17,7 +17,7 @@ Minutes = list[tuple[int, int]]
 
 def span(start: int | None, stop: int | None, minutes: float = HOUR, power: dict[float, float] | None = None) -> Span:
     power_w = {at(minute): watts for minute, watts in (power or {}).items()}
-    return Span(at(0), at(minutes), start, stop, max(0, minutes) * 60, power_w)
+    return Span(at(0), at(minutes), start, stop, max(0, minutes) * 60, power_w=power_w)
 
 
 def steady(watts: float, *minutes: float) -> dict[float, float]:

@@ -109,6 +109,18 @@ def test_no_clock_at_all_told_after_being_offline(station: Station) -> None:
     assert station.bill(transaction) == (30_000, "register", "certain")
 
 
+def test_a_clock_that_stands_still_told_after_being_offline(books: Books, station: Station) -> None:
+    """Start and stop came in one minute, and both say 1970: only what was told before bounds how long it took."""
+    station.stop(station.start(1000, at=UNSET_CLOCK), 5000, at=UNSET_CLOCK)
+    books.wait(DAY)
+    station.connect()
+    transaction = station.start(5000, at=UNSET_CLOCK)
+    books.wait(1)
+    station.stop(transaction, 45_000, at=UNSET_CLOCK)
+    assert station.bill(transaction) == (40_000, "register", "doubtful")
+    assert "clock stood still" in station.review(transaction)
+
+
 def test_a_car_that_stays_for_a_season(books: Books, station: Station) -> None:
     transaction = station.start(1000)
     books.wait(90 * DAY)
@@ -249,6 +261,20 @@ def test_where_two_fit_neither_is_closed(books: Books, station: Station) -> None
     station.stop(-1, 8000)
     assert open_ones(books) == both
     assert books.count("set_aside") == 1
+
+
+def test_where_two_fit_the_power_that_was_told_decides(books: Books, station: Station) -> None:
+    """The neighbour's battery is full: its register cannot have come that far."""
+    charging, full = station.start(1000), station.start(500, connector=2)
+    books.wait(HOUR)
+    for transaction, connector, register, watts in ((charging, 1, 8000, 7000), (full, 2, 2500, 0)):
+        power = {"value": str(watts), "measurand": "Power.Active.Import", "unit": "W"}
+        reading = meter_value(station.clock(), register, power)
+        station.tell(reading, transaction=transaction, connector=connector)
+    books.wait(10)
+    station.stop(-1, 9100)
+    assert open_ones(books) == {full}
+    assert station.bill(charging) == (8100, "register", "certain")
 
 
 def test_a_repeat_does_not_close_the_neighbour(books: Books, station: Station) -> None:

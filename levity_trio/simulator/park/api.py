@@ -8,8 +8,9 @@
     POST              /api/import/{chargers, vehicles}         text/csv or application/json
     GET               /api/templates/{chargers, vehicles}
 
-What was changed is in the file before it is answered. Errors are problem documents: 404 nothing of that name, 409 not
-now, 422 what was sent is wrong (with `problems` by field, or `faults` by line), 503 the file cannot be written.
+What was changed is in the file before it is answered. Errors are problem documents: 403 a web page asks, 404 nothing of
+that name, 409 not now, 422 what was sent is wrong (with `problems` by field, or `faults` by line), 503 the file cannot
+be written.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import HTTPExceptionHandler
+from starlette.types import ASGIApp, HTTPExceptionHandler, Receive, Scope, Send
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charging import Impossible
@@ -34,9 +34,22 @@ from levity_trio.simulator.park.registry import Taken
 from levity_trio.web.http import application, problem
 
 
-def park_application(park: Park) -> Starlette:
+def park_application(park: Park) -> ASGIApp:
     """The ASGI application over a park."""
-    return application([*charger_routes(park), *record_routes(park)], HANDLERS)
+    return NoBrowsers(application([*charger_routes(park), *record_routes(park)], HANDLERS))
+
+
+class NoBrowsers:
+    """Refuses what a web page sends: any page that is open on this machine could command the chargers else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"origin" for name, _ in scope.get("headers", ())):
+            await problem(403, "this API is not for web pages")(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def _unknown(_request: Request, error: Exception) -> Response:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.energy import FASTEST_W, Energy, Span, delivered, most_wh, seconds_between
+from levity_trio.store.energy import FASTEST_W, Energy, Span, delivered, most_told_wh, most_wh, seconds_between
 from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
@@ -37,6 +36,7 @@ class _Standing(NamedTuple):
     stop: Row
     """Time as sent, register, reason and tag of the stop that it had."""
     connector: int | None
+    sent_start_time: str | None
     start_time: str
     start_skew: int | None
     created_at: str
@@ -95,7 +95,23 @@ def _fitting(db: Transaction, origin: Origin, request: Stop) -> int | None:
     ]
     still_open = [transaction for transaction, status in fitting if status == "Active"]
     candidates = still_open or [transaction for transaction, _ in fitting]
+    if len(candidates) > 1:
+        candidates = [transaction for transaction in candidates if _is_in_reach(db, transaction, request)]
     return int(candidates[0]) if len(candidates) == 1 else None
+
+
+def _is_in_reach(db: Transaction, transaction: int, request: Stop) -> bool:
+    """Whether the power told with its last reading leads to that stop; where none was told, nothing speaks against."""
+    last = db.row(
+        "SELECT tx.last_register_wh, tx.last_reading_at, value, unit FROM tx JOIN meter_val ON tx_id = tx.id"
+        " AND meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id AND timestamp = tx.last_reading_at"
+        " WHERE tx.id = ? AND measurand = 'Power.Active.Import' AND phase = ''",
+        (transaction,),
+    )
+    if last is None or last[0] is None or (power_w := _watts(*last[2:])) is None:
+        return True
+    wh: int = request.meter_stop - last[0]
+    return wh <= most_told_wh(power_w, seconds_between(last[1], request.moment.understood))
 
 
 def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> None:
@@ -128,8 +144,8 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
 
 def _look(db: Transaction, transaction: int) -> _Standing:
     found = db.row(
-        "SELECT sent_stop_time, meter_stop, stop_reason, stop_id_tag, conn_id, start_time, start_skew_seconds,"
-        " created_at, meter_start, review, stopped_by FROM tx WHERE id = ?",
+        "SELECT sent_stop_time, meter_stop, stop_reason, stop_id_tag, conn_id, sent_start_time, start_time,"
+        " start_skew_seconds, created_at, meter_start, review, stopped_by FROM tx WHERE id = ?",
         (transaction,),
     )
     if found is None:
@@ -139,6 +155,9 @@ def _look(db: Transaction, transaction: int) -> _Standing:
 
 def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> Energy:
     longest = _longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
+    is_timed = request.moment.is_believable or request.moment.sent != found.sent_start_time
+    if not is_timed:
+        longest = max(longest, _seconds_since_last(db, origin, transaction))
     stop_time = request.moment.understood
     where = (origin.charger, found.connector or 0, transaction, min(found.start_time, found.created_at))
     span = Span(
@@ -147,6 +166,7 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
         _register(found.meter_start),
         _register(request.meter_stop),
         longest,
+        is_timed,
         _power_w(db, where),
     )
     series: dict[str, list[tuple[str, int]]] = {"MeterValues": [], "transactionData": []}
@@ -172,6 +192,25 @@ def _longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew
     return max([0.0, min(received, LONGEST_SECONDS), *(seconds for seconds in told if seconds <= LONGEST_SECONDS)])
 
 
+def _seconds_since_last(db: Transaction, origin: Origin, transaction: int) -> float:
+    """Seconds since the charger told of an earlier transaction on that connector, over an earlier connection."""
+    told = db.row(
+        "SELECT max(earlier.created_at) FROM tx JOIN tx AS earlier ON earlier.cp_id = tx.cp_id"
+        " AND earlier.conn_id = tx.conn_id AND earlier.id < tx.id AND earlier.session_id <> tx.session_id"
+        " WHERE tx.id = ?",
+        (transaction,),
+    )
+    since = told[0] if told and told[0] else _first_seen(db, origin.charger)
+    return min(LONGEST_SECONDS, seconds_between(since, origin.received_at))
+
+
+def _first_seen(db: Transaction, charger: str) -> str:
+    found = db.row("SELECT created_at FROM cp WHERE id = ?", (charger,))
+    if found is None:
+        raise LookupError(charger)
+    return str(found[0])
+
+
 def _register(wh: int | None) -> int | None:
     """A register below zero is none."""
     return None if wh is None or wh < 0 else wh
@@ -184,11 +223,17 @@ def _power_w(db: Transaction, where: tuple[str, int, int, str]) -> dict[str, flo
         " AND timestamp >= ? AND measurand = 'Power.Active.Import' AND phase = ''",
         where,
     )
-    power_w: dict[str, float] = {}
-    for timestamp, value, unit in told:
-        with suppress(ValueError):
-            power_w[timestamp] = float(value) * (1000 if unit == "kW" else 1)
-    return {timestamp: power for timestamp, power in power_w.items() if 0 <= power <= FASTEST_W}
+    power_w = {timestamp: _watts(value, unit) for timestamp, value, unit in told}
+    return {timestamp: power for timestamp, power in power_w.items() if power is not None}
+
+
+def _watts(value: str, unit: str) -> float | None:
+    """A power in W; None where that is no number, or none that a charger delivers."""
+    try:
+        watts = float(value) * (1000 if unit == "kW" else 1)
+    except ValueError:
+        return None
+    return watts if 0 <= watts <= FASTEST_W else None
 
 
 def _complete(

@@ -40,7 +40,9 @@ class Asker:
         self.park = park
         self._app = park_application(park)
 
-    async def ask(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Reply:
+    async def ask(
+        self, method: str, path: str, body: object = None, media_type: str = "application/json", origin: str = ""
+    ) -> Reply:
         content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         path, _, query = path.partition("?")
         scope = {
@@ -49,7 +51,7 @@ class Asker:
             "path": path,
             "raw_path": quote(path).encode(),
             "query_string": query.encode(),
-            "headers": [(b"content-type", media_type.encode())],
+            "headers": [(b"content-type", media_type.encode()), *([(b"origin", origin.encode())] if origin else [])],
         }
         sent: list[Any] = []
 

@@ -271,3 +271,9 @@ async def test_templates(api: Asker) -> None:
     assert reply.media_type.startswith("text/csv")
     assert reply.body.decode() == template("chargers")
     await api.refused(404, "GET", "/api/templates/tariffs")
+
+
+async def test_a_web_page_is_refused(api: Asker) -> None:
+    reply = await api.ask("POST", f"{CP_1}/disconnect", origin="http://localhost:8080")
+    assert (reply.status, reply.media_type) == (403, "application/problem+json")
+    assert (await api.done("GET", CP_1))["connector"]
