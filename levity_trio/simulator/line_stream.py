@@ -5,6 +5,7 @@ The library answers pings by itself, and reads as long as it lives; so what a ch
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -13,46 +14,54 @@ PONG: Final = 0x8A
 """The first byte of a whole pong (RFC 6455 §5.2); the library sends one frame at a time."""
 
 
-class LineStream(trio.abc.Stream):
-    """A transport that can be frozen, and that breaks instead of answering a ping where the charger bears none."""
+class LineStream(trio.abc.HalfCloseableStream):
+    """A transport that can fall silent, and that breaks instead of answering a ping where the charger bears none.
 
-    __slots__ = ("_bears_pings", "_thawed", "_transport")
+    Silent, it takes what is sent and sends nothing; what was under way leaves whole.
+    """
+
+    __slots__ = ("_bears_pings", "_closed", "_is_silent", "_sending", "_transport")
 
     def __init__(self, transport: trio.abc.Stream, *, bears_pings: bool) -> None:
         self._transport = transport
         self._bears_pings = bears_pings
-        self._thawed: trio.Event | None = None
+        self._is_silent = False
+        self._closed: trio.Event | None = None
+        self._sending = trio.Lock()
 
     def freeze(self) -> None:
-        """Fall silent: nothing is read or sent any more, and the socket stays open until it is closed."""
-        self._thawed = self._thawed or trio.Event()
+        """Nothing is read or sent any more, and the socket stays open until it is closed."""
+        self._is_silent = True
+        self._closed = self._closed or trio.Event()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._transport.receive_some(max_bytes)
-        await self._wait_thawed()
+        if self._closed is not None:
+            await self._closed.wait()
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._wait_thawed()
-        if not self._bears_pings and bytes(data[:1]) == bytes([PONG]):
-            await trio.aclose_forcefully(self._transport)
-            raise trio.BrokenResourceError("this charger bears no pings")
-        await self._transport.send_all(data)
+        async with self._sending:
+            if self._is_silent:
+                return
+            if not self._bears_pings and data[:1] == bytes([PONG]):
+                await trio.aclose_forcefully(self._transport)
+                raise trio.BrokenResourceError("this charger bears no pings")
+            await self._transport.send_all(data)
 
     async def send_eof(self) -> None:
-        """Close the sending half, and stay."""
-        if isinstance(self._transport, trio.abc.HalfCloseableStream):
-            await self._transport.send_eof()
+        """Close the sending half, of TLS too, and stay. A connection that is gone needs no half closed."""
+        self._is_silent = True
+        transport = self._transport.transport_stream if isinstance(self._transport, trio.SSLStream) else self._transport
+        async with self._sending:
+            if isinstance(transport, trio.abc.HalfCloseableStream):
+                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    await transport.send_eof()
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._transport.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        if self._thawed is not None:
-            self._thawed.set()
-            await trio.aclose_forcefully(self._transport)
+        if self._closed is not None:
+            self._closed.set()
         await self._transport.aclose()
-
-    async def _wait_thawed(self) -> None:
-        if self._thawed is not None:
-            await self._thawed.wait()

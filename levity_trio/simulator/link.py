@@ -3,8 +3,7 @@
     mind   lets the charger do what is due, sends its next call, gives up answers that do not come
     line   connects, and again; hands answers and the central system's calls to the charger
 
-The charger itself waits for nothing (levity_trio.simulator.charger); all waiting is here, and so is the only door to
-trio-websocket.
+The charger itself waits for nothing (levity_trio.simulator.charger); all waiting is here.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from math import inf
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
-from wsproto.utilities import ProtocolError
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
@@ -26,21 +26,18 @@ from levity_trio.simulator.charger.speaking import Answer, Outgoing
 from levity_trio.simulator.line_stream import LineStream
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
+from levity_trio.simulator.websocket import GONE, WebSocketConnection, shake_hands, why
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, Malformed, call_text, error_text, parse_frame, result_text
 
 ANSWER_SECONDS: Final = 30.0
-HANDSHAKE_SECONDS: Final = 30.0
+DIAL_SECONDS: Final = 30.0
+SEND_SECONDS: Final = 5.0
 GOODBYE_SECONDS: Final = 2.0
+FIRST_PAUSE_SECONDS: Final = 6.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 """Simulated, between two attempts to connect; and really at least SHORTEST_PAUSE_SECONDS."""
 SHORTEST_PAUSE_SECONDS: Final = 0.1
-SUBPROTOCOL: Final = "ocpp1.6"
-MAX_MESSAGE_CHARACTERS: Final = 1024 * 1024
-GONE: Final = (
-    *(ConnectionClosed, HandshakeError, ConnectionRejected, ProtocolError, OSError),
-    *(trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError),
-)
 
 Dial = Callable[[], Awaitable[trio.abc.Stream]]
 
@@ -54,21 +51,61 @@ class Door:
     path: str
     is_tls: bool
 
+    @property
+    def authority(self) -> str:
+        """As the Host header has it (RFC 9110 §7.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     async def dial(self) -> trio.abc.Stream:
-        """Raises OSError."""
-        stream = await trio.open_tcp_stream(self.host, self.port)
-        if not self.is_tls:
-            return stream
-        return trio.SSLStream(stream, ssl.create_default_context(), server_hostname=self.host, https_compatible=True)
+        """Raises OSError, or BrokenResourceError where TLS fails."""
+        with trio.move_on_after(DIAL_SECONDS):
+            stream = await trio.open_tcp_stream(self.host, self.port)
+            return await self._secured(stream) if self.is_tls else stream
+        raise TimeoutError(f"no connection within {DIAL_SECONDS:g} s")
+
+    async def _secured(self, stream: trio.SocketStream) -> trio.abc.Stream:
+        secured = trio.SSLStream(stream, _trusted(), server_hostname=self.host, https_compatible=True)
+        try:
+            await secured.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(secured)
+            raise
+        return secured
 
 
 def door(url: str) -> Door:
     """Read `ws://host:port/ws/`. Raises ValueError with a line that says what to give."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:  # a port or a host that is none; a UnicodeError is one too
+        parts, host, port = urlsplit(""), "", None
+    if parts.scheme not in ("ws", "wss") or not host or port == 0:
         raise ValueError("give an address such as ws://localhost:9000/ws/")
     is_tls = parts.scheme == "wss"
-    return Door(parts.hostname, parts.port or (443 if is_tls else 80), parts.path.rstrip("/") + "/", is_tls)
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"
+    return Door(host, port or (443 if is_tls else 80), path, is_tls)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom this machine trusts: read from its disk once, not for each connection."""
+    return ssl.create_default_context()
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """An open connection. Cancelling `talk` ends it with a goodbye, cancelling `scope` without."""
+
+    websocket: WebSocketConnection
+    stream: trio.abc.Stream
+    scope: trio.CancelScope
+    talk: trio.CancelScope
+    began: float
+    """By the simulated seconds."""
+    is_deaf: bool = False
+    """The charger says nothing more on it."""
 
 
 @dataclass(slots=True)
@@ -84,8 +121,8 @@ class Link:
     """The tasks of one charger."""
 
     __slots__ = (
-        *("charger", "problem", "_away_until", "_dial", "_door", "_is_deaf", "_news", "_pace", "_scope", "_sent"),
-        *("_stream", "_under_way", "_websocket"),
+        *("charger", "problem", "_away_until", "_dial", "_door", "_line", "_news", "_pace"),
+        *("_pause_seconds", "_sent", "_under_way", "_wish"),
     )
 
     def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None) -> None:
@@ -96,13 +133,14 @@ class Link:
         self._door = to
         self._dial = dial or to.dial
         self._news = trio.Event()
-        self._websocket: WebSocketConnection | None = None
-        self._stream: trio.abc.Stream | None = None
-        self._scope: trio.CancelScope | None = None
+        """For the mind."""
+        self._wish = trio.Event()
+        """For the line, while there is none: each clears its own, so that none waits for the other to do so."""
+        self._line: Line | None = None
         self._under_way: UnderWay | None = None
         self._sent = 0
         self._away_until = 0.0
-        self._is_deaf = False
+        self._pause_seconds = FIRST_PAUSE_SECONDS
         charger.on_news = self._tell_news
 
     async def run(self) -> None:
@@ -116,6 +154,7 @@ class Link:
 
     def _tell_news(self) -> None:
         self._news.set()
+        self._wish.set()
 
     # The mind
 
@@ -133,9 +172,14 @@ class Link:
 
     def _next_moment(self) -> float:
         """When something is due, or an answer has not come in time."""
-        due = self.charger.next_due
-        answer = trio.current_time() + ANSWER_SECONDS if self._under_way is None else self._under_way.deadline
+        answer = inf if self._under_way is None else self._under_way.deadline
+        due = self._next_due()
         return answer if due is None else min(answer, self._pace.real(due))
+
+    def _next_due(self) -> float | None:
+        if self._line is None or not self._line.is_deaf:
+            return self.charger.next_due
+        return None if self.charger.questions else self.charger.agenda.next_due  # what is held cannot leave
 
     def _give_up(self) -> None:
         under_way = self._under_way
@@ -148,8 +192,8 @@ class Link:
 
     async def _send_next(self) -> bool:
         """Send the next call, if there is one and somebody to send it to."""
-        websocket = self._websocket
-        if websocket is None or self._is_deaf:
+        line = self._line
+        if line is None or line.is_deaf:
             return False
         outgoing = self.charger.next_call(self._pace.now)
         if outgoing is None:
@@ -157,19 +201,16 @@ class Link:
         texts = [(message_id := self._next_id(), call_text(message_id, *frame)) for frame in outgoing.frames]
         self._under_way = UnderWay(texts[-1][0], outgoing, trio.current_time() + ANSWER_SECONDS)
         for _, text in texts:
-            await self._send(websocket, text)
+            await self._send(line, text)
         return True
 
-    async def _send(self, websocket: WebSocketConnection, text: str) -> None:
-        """Send a frame whole; whatever goes wrong, the line finds out by itself."""
+    async def _send(self, line: Line, text: str) -> None:
+        """Send a frame whole, so that a goodbye can follow; whatever goes wrong, the line finds out by itself."""
         self._keep("send", text)
-        with trio.move_on_after(ANSWER_SECONDS, shield=True) as scope:
-            try:
-                await websocket.send_message(text)
-            except GONE:
-                return
-        if scope.cancelled_caught:
-            self._hang_up()
+        with trio.move_on_after(SEND_SECONDS, shield=True) as patience, suppress(*GONE):
+            await line.websocket.send_message(text)
+        if patience.cancelled_caught:
+            line.scope.cancel()
 
     def _next_id(self) -> str:
         self._sent += 1
@@ -185,97 +226,109 @@ class Link:
         if isinstance(effect, Download | Upload):
             tasks.start_soon(self._transfer, effect)
         elif isinstance(effect, Hang):
-            await self._hang(effect, tasks)
-        elif self._websocket is not None and not self._is_deaf:
-            await self._send(self._websocket, effect.text)
+            self._hang(effect, tasks)
+        elif self._line is not None and not self._line.is_deaf:
+            await self._send(self._line, effect.text)
 
     async def _transfer(self, transfer: Download | Upload) -> None:
         content = await carry(transfer)
         transfer.then(content, self._pace.now)
         self._tell_news()
 
-    async def _hang(self, how: Hang, tasks: trio.Nursery) -> None:
+    def _hang(self, how: Hang, tasks: trio.Nursery) -> None:
         """Treat the connection badly, or end it; a next one comes when the time is over."""
         self._away_until = self._pace.now + how.seconds
-        if self._websocket is None:
+        line = self._line
+        if line is None:
             return
         if how.kind == "close":
-            with trio.move_on_after(GOODBYE_SECONDS):
-                await self._websocket.aclose(1000)
-        if how.kind in ("close", "drop"):
-            self._hang_up()
-        elif isinstance(self._stream, LineStream):
-            self._is_deaf = True
-            tasks.start_soon(self._hang_up_later, self._scope)
+            line.talk.cancel()
+        elif how.kind == "drop" or not isinstance(line.stream, LineStream):
+            line.scope.cancel()
+        else:
+            line.is_deaf = True
+            tasks.start_soon(self._hang_up_later, line)
             if how.kind == "freeze":
-                self._stream.freeze()
+                line.stream.freeze()
             else:
-                await self._stream.send_eof()
+                tasks.start_soon(line.stream.send_eof)
 
-    async def _hang_up_later(self, scope: trio.CancelScope | None) -> None:
+    async def _hang_up_later(self, line: Line) -> None:
         """Not on the charger's agenda: that stands still while a question is open that nobody will answer."""
         await self._pace.sleep_until(self._away_until)
-        if scope is not None and scope is self._scope:
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        """End the connection without a word."""
-        if self._scope is not None:
-            self._scope.cancel()
+        line.scope.cancel()
 
     # The line
 
     async def _wait_for_wish(self) -> None:
-        await self._pace.sleep_until(self._away_until)
-        while not self.charger.wants_link:
-            await self._news.wait()
+        while not self.charger.wants_link or self._pace.now < self._away_until:
+            self._wish = trio.Event()
+            with trio.move_on_at(self._pace.real(self._away_until) if self.charger.wants_link else inf):
+                await self._wish.wait()
 
     async def _pause(self) -> None:
-        """Between two attempts; longer while nobody is there."""
-        seconds = LONGEST_PAUSE_SECONDS if self.problem else LONGEST_PAUSE_SECONDS / 10
+        """Between two attempts; longer each time, until a connection lasts."""
+        seconds = self._pause_seconds
+        self._pause_seconds = min(LONGEST_PAUSE_SECONDS, 2 * seconds)
         await trio.sleep(max(SHORTEST_PAUSE_SECONDS, seconds / self._pace.speed))
 
     async def _converse(self, tasks: trio.Nursery) -> None:
         """One connection, from its first byte to its last."""
-        self.problem = None
         try:
-            async with await self._open() as self._stream, trio.open_nursery() as library:
-                self._scope = library.cancel_scope
-                self._websocket = await self._shake_hands(library)
-                self.charger.connected(self._pace.now)
-                await self._read(self._websocket, tasks)
+            async with await self._open() as stream, trio.open_nursery() as library:
+                line = await self._begin(stream, library)
+                library.start_soon(self._ping, line)
+                with line.talk:
+                    await self._read(line, tasks)
+                with trio.move_on_after(GOODBYE_SECONDS):
+                    await line.websocket.aclose()
                 library.cancel_scope.cancel()
         except* GONE as gone:
-            self.problem = _why(gone)
+            self.problem = why(gone)
         finally:
             self._forget()
 
+    async def _begin(self, stream: trio.abc.Stream, library: trio.Nursery) -> Line:
+        websocket = await self._shake_hands(library, stream)
+        line = Line(websocket, stream, library.cancel_scope, trio.CancelScope(), self._pace.now)
+        self.problem = None
+        self._line = line
+        self.charger.connected(line.began)
+        return line
+
+    async def _ping(self, line: Line) -> None:
+        """See whether the central system is there, where it wants to be asked (WebSocketPingInterval, OCPP-J §5.3)."""
+        seconds = self.charger.configuration.integer("WebSocketPingInterval")
+        while seconds and not line.is_deaf:
+            with trio.move_on_after(ANSWER_SECONDS) as patience, suppress(*GONE):
+                await line.websocket.ping()
+            if patience.cancelled_caught and not line.is_deaf:
+                raise trio.BrokenResourceError("no pong came")
+            await trio.sleep(seconds)
+
     def _forget(self) -> None:
-        was_connected = self._websocket is not None
+        line, self._line = self._line, None
         under_way, self._under_way = self._under_way, None
-        self._websocket = self._stream = self._scope = None
-        self._is_deaf = False
         if under_way is not None:
             self.charger.lost(under_way.outgoing, self._pace.now)
-        if was_connected:
+        if line is not None:
+            if self._pace.now - line.began >= self._pause_seconds:
+                self._pause_seconds = FIRST_PAUSE_SECONDS
             self.charger.disconnected(self._pace.now)
 
     async def _open(self) -> trio.abc.Stream:
         stream = await self._dial()
         return LineStream(stream, bears_pings=self.charger.quirks.bears_pings) if self.charger.spec.quirks else stream
 
-    async def _shake_hands(self, library: trio.Nursery) -> WebSocketConnection:
-        subprotocols = [SUBPROTOCOL] if self.charger.quirks.offers_subprotocol else None
-        with trio.fail_after(HANDSHAKE_SECONDS):
-            return await wrap_client_stream(
-                library,
-                self._stream,  # type: ignore[arg-type]  # annotated for sockets, made for any stream
-                f"{self._door.host}:{self._door.port}",
-                self._door.path + quote(self.charger.spec.id, safe=""),
-                subprotocols=subprotocols,
-                extra_headers=self._headers(),
-                max_message_size=MAX_MESSAGE_CHARACTERS,
-            )
+    async def _shake_hands(self, library: trio.Nursery, stream: trio.abc.Stream) -> WebSocketConnection:
+        return await shake_hands(
+            library,
+            stream,
+            self._door.authority,
+            self._door.path + quote(self.charger.spec.id, safe=""),
+            self._headers(),
+            offers_subprotocol=self.charger.quirks.offers_subprotocol,
+        )
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         """Security profiles 1 and 2: the bytes of the key, not its digits (whitepaper A00.FR.205)."""
@@ -285,32 +338,38 @@ class Link:
         name = self.charger.spec.id.encode()
         return [(b"Authorization", b"Basic " + b64encode(name + b":" + _password(key)))]
 
-    async def _read(self, websocket: WebSocketConnection, tasks: trio.Nursery) -> None:
+    async def _read(self, line: Line, tasks: trio.Nursery) -> None:
         while True:
-            text = await websocket.get_message()
+            text = await line.websocket.get_message()
             self._keep("recv", text if isinstance(text, str) else text.decode(errors="replace"))
             frame = parse_frame(text)
             if isinstance(frame, Call):
-                await self._reply(websocket, frame, tasks)
+                await self._reply(line, frame, tasks)
             elif isinstance(frame, Malformed):
-                self.charger.tally.unreadable += 1
+                await self._refuse(line, frame)
             elif self._under_way is not None and self._under_way.message_id == frame.message_id:
                 self._settle(self._under_way, frame)
 
-    async def _reply(self, websocket: WebSocketConnection, asked: Call, tasks: trio.Nursery) -> None:
+    async def _refuse(self, line: Line, malformed: Malformed) -> None:
+        """What is no frame is answered where it can be seen to be a call."""
+        self.charger.tally.unreadable += 1
+        if malformed.answer is not None:
+            await self._send(line, malformed.answer)
+
+    async def _reply(self, line: Line, asked: Call, tasks: trio.Nursery) -> None:
         try:
             text = result_text(asked.raw_id, self.charger.answer(asked.action, asked.payload, self._pace.now))
         except Refused as refused:
             text = error_text(asked.raw_id, refused.code, refused.description)
         for seconds, reply in self.charger.quirks.replies(text):
             if seconds:
-                tasks.start_soon(self._reply_late, websocket, reply, seconds)
+                tasks.start_soon(self._reply_late, line, reply, seconds)
             else:
-                await self._send(websocket, reply)
+                await self._send(line, reply)
 
-    async def _reply_late(self, websocket: WebSocketConnection, text: str, seconds: float) -> None:
+    async def _reply_late(self, line: Line, text: str, seconds: float) -> None:
         await self._pace.sleep_until(self._pace.now + seconds)
-        await self._send(websocket, text)
+        await self._send(line, text)
 
 
 def _password(key: str) -> bytes:
@@ -318,14 +377,3 @@ def _password(key: str) -> bytes:
         return bytes.fromhex(key)
     except ValueError:
         return key.encode()
-
-
-def _why(gone: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = gone
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, ConnectionRejected):
-        return f"refused: HTTP {error.status_code}"
-    if isinstance(error, ConnectionClosed) and error.reason is not None:
-        return f"closed: {error.reason.code} {error.reason.reason or ''}".strip()
-    return str(error) or type(error).__name__

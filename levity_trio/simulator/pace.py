@@ -6,6 +6,8 @@ is as slow as ever.
 
 from __future__ import annotations
 
+from math import inf, nextafter
+
 import trio
 
 
@@ -20,11 +22,17 @@ class Pace:
 
     @property
     def now(self) -> float:
-        return (trio.current_time() - self._began) * self.speed
+        return self._simulated(trio.current_time())
 
     def real(self, at: float) -> float:
-        """The moment of trio's clock at which it will be `at`."""
-        return self._began + at / self.speed
+        """The moment of trio's clock at which it will be `at`; not a rounding earlier, or who waits would spin."""
+        moment = self._began + at / self.speed
+        while self._simulated(moment) < at:
+            moment = nextafter(moment, inf)
+        return moment
 
     async def sleep_until(self, at: float) -> None:
         await trio.sleep_until(self.real(at))
+
+    def _simulated(self, moment: float) -> float:
+        return (moment - self._began) * self.speed

@@ -4,7 +4,8 @@ signals
 └─ fleet      one task a charger; at the end all lose their power
    ├─ park    the chargers of --state, and the HTTP API over them (only where they are asked for)
    ├─ screen  the live table
-   └─ time    the wait for the plan's end, and for the last message to be answered; whether the clocks agree
+   └─ time    the wait for the plan's end, and for the last message to be answered; whether the clocks agree, and
+              why chargers are not connected
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig
-from levity_trio.log_output import get_logger, open_log
+from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -52,6 +53,7 @@ APART: Final = 0.2
 
 DISAGREEMENT: Final = 1
 INTERRUPTED: Final = 130
+STDERR: Final = 2
 
 log = get_logger("system")
 
@@ -101,6 +103,7 @@ async def simulate(order: Order, console: Console) -> Outcome:
         async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
+            watching.start_soon(_tell_problems, fleet, console)
             chargers = _arrive(order, fleet)
             async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
                 await _wait_for_end(order, fleet)
@@ -200,13 +203,25 @@ async def _compare_clocks(fleet: Fleet) -> None:
             )
 
 
+async def _tell_problems(fleet: Fleet, console: Console) -> None:
+    """Each reason for which a charger is not connected, once: thousands have the same."""
+    told: set[str] = set()
+    while True:
+        await trio.sleep(LOOK_SECONDS)
+        found = {link.problem for link in fleet.links.values() if link.problem is not None}
+        for problem in sorted(found - told):
+            line = f"a charger is not connected: {problem}"
+            await trio.to_thread.run_sync(partial(console.print, line, soft_wrap=True, markup=False, highlight=False))
+        told |= found
+
+
 def run(order: Order, *, is_json: bool) -> int:
     """Simulate and tell what came of it; gives the exit status: 1 where the database does not agree.
 
     Raises EnvironmentProblem and ConfigError, as `simulate`.
     """
     screen = Console(stderr=is_json)
-    with open_log(LogConfig(level="INFO")):
+    with open_log(LogConfig(level="INFO"), descriptor=STDERR if is_json else STDOUT):
         try:
             outcome = trio.run(simulate, order, screen)
         except* (EnvironmentProblem, ConfigError) as problems:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import trio
 
 from levity_trio.log_output import get_logger
 from levity_trio.simulator.charger.effects import Download, Upload
+from levity_trio.wire.secrets import masked_url
 
 LARGEST_BYTES: Final = 64 * 1024 * 1024
 SECONDS: Final = 60.0
@@ -29,17 +29,34 @@ async def carry(transfer: Download | Upload) -> bytes | None:
 def _carried(transfer: Download | Upload) -> bytes | None:
     try:
         with urllib.request.urlopen(_request(transfer), timeout=SECONDS) as answer:  # noqa: S310 - see _request
-            content: bytes = answer.read(LARGEST_BYTES)
-            return content
+            return _read(answer)
     except (OSError, ValueError, HTTPException) as error:  # a URLError is an OSError
-        log.warning("a transfer failed", url=transfer.url, error=str(error))
+        log.warning("a transfer failed", url=masked_url(transfer.url), error=str(error))
         return None
 
 
+def _read(answer: HTTPResponse) -> bytes:
+    """All of it, or an error: with a limit, the library itself would take what was cut off for the whole."""
+    content = answer.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise ValueError(f"more than {LARGEST_BYTES} bytes")
+    if answer.length:
+        raise IncompleteRead(content, answer.length)
+    return content
+
+
 def _request(transfer: Download | Upload) -> urllib.request.Request:
-    if urlsplit(transfer.url).scheme not in SCHEMES:
-        raise ValueError(f"give a location of {' or '.join(SCHEMES)}")
+    parts = urlsplit(transfer.url)
+    if parts.scheme not in SCHEMES or parts.username is not None:
+        raise ValueError(f"give a location of {' or '.join(SCHEMES)}, without a user")
     if isinstance(transfer, Download):
         return urllib.request.Request(transfer.url)  # noqa: S310 - the scheme was looked at
-    url = transfer.url if transfer.url.endswith(transfer.name) else f"{transfer.url.rstrip('/')}/{transfer.name}"
-    return urllib.request.Request(url, data=transfer.content, method="PUT")  # noqa: S310 - the same
+    return urllib.request.Request(_place(transfer), data=transfer.content, method="PUT")  # noqa: S310 - the same
+
+
+def _place(upload: Upload) -> str:
+    """The location is a folder (§5.9), unless it names the file, or is signed as it stands."""
+    parts, name = urlsplit(upload.url), quote(upload.name)
+    if parts.query or parts.path.endswith(f"/{name}"):
+        return upload.url
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from levity_trio.simulator.charger import charging, circumstances, power, registration, speaking, telling
+from levity_trio.simulator.charger import charging, circumstances, presence, registration, speaking, telling
 from levity_trio.simulator.charger.agenda import Agenda, Entry
 from levity_trio.simulator.charger.clock import ChargerClock
 from levity_trio.simulator.charger.configuration import Configuration
@@ -35,10 +35,6 @@ from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks.base import Quirks
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.times import wire_time
-
-POWER_LOSS: Final = "PowerLoss"
-START_UP_SECONDS: Final = 10.0
-"""From power to the first connection, after a reset or a new firmware."""
 
 
 class Charger:
@@ -107,60 +103,28 @@ class Charger:
     # Power and connection
 
     def power_on(self, at: float) -> None:
-        """Start up: what was open when the power went was ended then; all else begins anew."""
-        if self.is_on:
-            return
-        at = self.reach(at)
-        self._forget_start_up()
-        self.is_on = True
-        self.registration = None
-        for connector, is_operative in zip(self.connectors, self.memory.is_operative, strict=True):
-            connector.begin_anew(is_operative=is_operative)
-        power.settle_all(self, at)
-        circumstances.settle_reservations(self, at)
-        self.quirks.power_on(self, at)
+        """Start up."""
+        presence.power_on(self, self.reach(at))
         self.on_news()
 
-    def power_off(self, at: float, reason: str = POWER_LOSS) -> None:
-        """Lose power: the last strength goes into the stops of what was charging."""
-        at = self.reach(at)
-        self._forget_start_up()
-        if not self.is_on:
-            return
-        self.is_on = False
-        self._hang_up("drop" if reason == POWER_LOSS else "close", at)
-        for connector in self.connectors:
-            if connector.transaction is not None:
-                charging.end(self, connector, reason, at)
-            charging.drop_tag(connector)
-            connector.is_finishing = False
-        self.firmware, self.deliveries = self.firmware.after_power_cut(), Deliveries()
-        self.agenda.forget_own()
-        self.clock.forget(at)
+    def power_off(self, at: float, reason: str = presence.POWER_LOSS) -> None:
+        """Lose power."""
+        presence.power_off(self, reason, self.reach(at))
+        self.on_news()
 
     def restart(self, at: float, reason: str) -> None:
         """Go down in order and come up again; `reason` is for the stops of what is charging (§5.14)."""
-        self.power_off(at, reason)
-        self.start_up = self.agenda.plan(at + START_UP_SECONDS, self.power_on, is_own=False)
+        presence.restart(self, reason, self.reach(at))
+        self.on_news()
 
     def connected(self, at: float) -> None:
-        """There is a connection; a boot comes first if the central system has not accepted one since the power came."""
-        self.reach(at)
-        if not self.wants_link:  # it came too late
-            self.hang("drop")
-            return
-        self.is_linked = True
-        if self.registration == registration.ACCEPTED:
-            telling.report_changes(self, self.present)
-        elif self.registration is None or self.retry is None:  # else it waits as it was told (§4.2)
-            registration.boot(self)
+        """There is a connection."""
+        presence.connected(self, self.reach(at))
         self.on_news()
 
     def disconnected(self, at: float) -> None:
-        """The connection is gone, and with it the answers to what was asked."""
-        self.is_linked = False
-        for ask in self.mail.hang_up():
-            ask.then(None, at)
+        """The connection is gone."""
+        presence.disconnected(self, at)
         self.on_news()
 
     def drop_asks(self, at: float) -> None:
@@ -171,11 +135,11 @@ class Charger:
     def go_offline(self, at: float) -> None:
         """Stay away from the network until `go_online`."""
         self.is_offline = True
-        self._hang_up("drop", self.reach(at))
+        presence.hang_up(self, "drop", self.reach(at))
 
     def reconnect(self, at: float) -> None:
         """Close the connection in order, for another one."""
-        self._hang_up("close", at)
+        presence.hang_up(self, "close", at)
 
     def go_online(self, at: float) -> None:
         del at
@@ -245,10 +209,14 @@ class Charger:
         """The connection went before the answer."""
         speaking.lost(self, outgoing, at)
 
-    def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> None:
-        """Say something, if there is somebody to hear it; one that is not accepted only what it is asked for (§4.2)."""
-        if self.may_tell or (is_asked_for and self.is_linked):
+    def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
+        """Say something, if there is somebody to hear it, else give False; before it is accepted a charger says only
+        what it is asked for (§4.2).
+        """
+        may_tell = self.may_tell or (is_asked_for and self.is_linked)
+        if may_tell:
             self.mail.ask(request, then or _ignore)
+        return may_tell
 
     # What it is asked
 
@@ -357,16 +325,6 @@ class Charger:
         """Whether no reservation stands against it."""
         free = sum(one is connector or one.status is Status.AVAILABLE for one in self.connectors[1:])
         return self.reservations.may_start(connector.number, tag, parent, self.clock.read(at), free=free)
-
-    def _hang_up(self, kind: str, at: float) -> None:
-        """It ends the connection itself: what it asked brings no answer any more."""
-        self.hang(kind)
-        self.disconnected(at)
-
-    def _forget_start_up(self) -> None:
-        if self.start_up is not None:
-            self.start_up.cancel()
-            self.start_up = None
 
     def _place(self, number: int) -> Connector:
         return self.connectors[0] if number == 0 else self.connector(number)

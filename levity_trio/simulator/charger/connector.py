@@ -36,7 +36,7 @@ class Connector:
         """The status that it would have without its fault."""
         self.error_code = NO_ERROR
         self.told: tuple[Status, str] | None = None
-        """Status and error code that the central system has confirmed; None where it may believe anything."""
+        """Status and error code as they were told last; None where that may not have been heard."""
         self.notice: Entry | None = None
         """When its status will have lasted long enough to be told (MinimumStatusDuration)."""
         self.shown_wh: dict[str, int] = {}

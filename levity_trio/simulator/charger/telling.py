@@ -34,19 +34,21 @@ def notify(charger: Charger, connector: Connector, at: float) -> None:
 
 def report(charger: Charger, connector: Connector, at: float, *, is_asked_for: bool = False) -> None:
     """Send the status as it is; what changes while there is no connection is told at its return."""
-    said = connector.status, connector.error_code
-
-    def confirm(answer: Any, at: float) -> None:
-        del at
-        connector.told = None if answer is None else said  # unanswered, it may have been understood or not
-
     request = call.StatusNotification(
         connector_id=connector.number,
         error_code=connector.error_code,
         status=connector.status.value,
         timestamp=charger.timestamp(at),
     )
-    charger.tell(request, confirm, is_asked_for=is_asked_for)
+    if charger.tell(request, partial(_doubt, connector), is_asked_for=is_asked_for):
+        connector.told = (connector.status, connector.error_code)
+
+
+def _doubt(connector: Connector, answer: Any, at: float) -> None:
+    """Without an answer nobody knows what the central system believes."""
+    del at
+    if answer is None:
+        connector.told = None
 
 
 def report_changes(charger: Charger, at: float) -> None:

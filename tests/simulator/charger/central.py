@@ -103,7 +103,7 @@ class Central:
         """A call of the central system; what it brings about happens before this returns. Raises Refused."""
         answer = self.charger.answer(action, payload, self.at)
         self.charger.advance(self.at)
-        self.settle()
+        self.run(self.at)
         return answer
 
     def go(self, is_away: bool) -> None:

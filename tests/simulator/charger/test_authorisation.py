@@ -69,6 +69,7 @@ def test_the_answer_to_a_stop_is_cached_too() -> None:
     central.tags["TAG"] = BLOCKED
     central.then(100, central.charger.present_tag, 1, "TAG")
     assert not starts(central, "TAG", at=110)
+    assert len(central.said("StartTransaction")) == 1
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_while_it_asks_time_stands_still() -> None:
     assert asked is not None
     assert central.charger.next_due is None
     central.charger.unplug(2, 150)
-    assert central.charger.answer("ClearCache", {}, 160) == {"status": "Accepted"}
+    assert central.charger.answer("ClearChargingProfile", {}, 160) == {"status": "Unknown"}
     central.charger.advance(900)
     answer = central._answer("Authorize", {"idTag": "TAG"})
     central.charger.settle(asked, answer, 1000)

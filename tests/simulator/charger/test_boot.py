@@ -121,6 +121,16 @@ def test_a_boot_that_is_asked_for_can_take_back_the_acceptance() -> None:
     assert central.actions == [*["BootNotification"] * 3, "StatusNotification"]
 
 
+def test_what_was_to_be_said_is_not_said_when_the_acceptance_is_gone() -> None:
+    central = running()
+    central.registration = "Pending"
+    central.charger.answer("TriggerMessage", {"requestedMessage": "BootNotification"}, 0)
+    central.charger.plug(1, CAR, 0)
+    central.charger.advance(0)
+    central.run(10)
+    assert central.actions == ["BootNotification"]
+
+
 def test_a_return_without_restart_needs_no_boot() -> None:
     """OCPP-J §5.4; statuses that changed meanwhile are told."""
     central = running(connectors=2)
@@ -179,6 +189,7 @@ def test_a_power_cut_forgets_the_time_and_the_acceptance() -> None:
         central.charger.answer("ClearCache", {}, 10)
     central.run(500)
     assert not central.log
+    assert central.charger.timestamp(500) == "1970-01-01T00:08:10Z"
     central.then(500, central.charger.power_on)
     central.then(501, central.charger.power_on)  # it has power already
     assert central.actions == ["BootNotification", "StatusNotification", "StatusNotification"]

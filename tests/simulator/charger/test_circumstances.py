@@ -233,6 +233,15 @@ def test_an_operator_suspends_and_resumes() -> None:
     assert central.said("StopTransaction")[0]["meterStop"] == CAR_W * 180 // 3600
 
 
+def test_a_pause_is_ended_by_no_hand_that_fails() -> None:
+    central = charging()
+    central.then(60, central.charger.set_status, 1, "SuspendedEV")
+    with pytest.raises(Impossible):
+        central.then(70, central.charger.set_status, 1, "Available")
+    central.ask("ClearChargingProfile")  # everything is settled anew
+    assert central.statuses()[1:] == ["Charging", "SuspendedEV"]
+
+
 @pytest.mark.parametrize(
     ("status", "error", "reason"),
     [
@@ -276,3 +285,14 @@ def test_a_status_that_does_not_last_is_not_told() -> None:
     assert central.statuses() == ["Charging"]
     assert central.moments("StatusNotification") == [140]
     assert central.said("StatusNotification")[0]["timestamp"] == wire_time(NOON + timedelta(seconds=140))
+
+
+def test_what_was_said_last_counts_however_late_the_answer() -> None:
+    """Preparing is told, and not answered; Available lasts as well, and must be told whatever becomes of Preparing."""
+    central = running(keys={"MinimumStatusDuration": "10"})
+    central.silent.add("StatusNotification")
+    central.then(0, central.charger.plug, 1, CAR)
+    central.then(12, central.charger.unplug, 1)
+    central.silent.clear()
+    central.run(100)
+    assert central.statuses() == ["Preparing", "Available"]

@@ -176,9 +176,32 @@ def test_a_power_cut_ends_the_session_with_what_flowed() -> None:
     assert central.charger.connectors[1].meter.register_wh == pytest.approx(CAR_W / 2)
 
 
+def test_a_tag_that_waits_for_its_cable_does_not_outlive_a_power_cut() -> None:
+    central = running()
+    central.then(1, central.charger.present_tag, 1, "TAG")
+    central.then(2, central.charger.power_off)
+    central.then(3, central.charger.power_on)
+    central.then(4, central.charger.plug, 1, CAR)
+    assert central.statuses() == ["Preparing", "Available", "Preparing"]
+    assert not central.said("StartTransaction")
+
+
+def test_going_offline_answers_a_question_that_waits() -> None:
+    central = running(keys={"AllowOfflineTxForUnknownId": "true"})
+    central.silent.add("Authorize")
+    central.then(1, central.charger.plug, 1, CAR)
+    central.then(2, central.charger.present_tag, 1, "TAG")
+    central.then(3, central.charger.go_offline)
+    assert central.charger.connectors[1].meter.power_w == CAR_W
+    assert central.charger.ledger[0].began_at == stamp(2)
+
+
 def test_no_power_no_flow_and_a_vehicle_may_leave_meanwhile() -> None:
     central = charging()
     central.then(10, central.charger.power_off)
+    central.then(15, central.charger.fault, 1, "GroundFailure")
+    assert central.charger.connectors[1].status == "Charging"  # as it was last: there is nothing that could tell
+    central.charger.clear_fault(1, 16)
     central.then(20, central.charger.unplug, 1)
     central.then(30, central.charger.plug, 1, CAR)
     assert central.charger.connectors[1].meter.power_w == 0

@@ -1,0 +1,81 @@
+"""The door to trio-websocket, from a charger's end: the rest of the room takes its names from here.
+
+The library's own task would end without a word where the connection does so within the handshake, and whoever waits for
+that would wait for ever: so its end ends the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import trio
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import ProtocolError
+
+__all__ = ["GONE", "WebSocketConnection", "shake_hands", "why"]
+
+SUBPROTOCOL: Final = "ocpp1.6"
+HANDSHAKE_SECONDS: Final = 30.0
+MAX_MESSAGE_CHARACTERS: Final = 1024 * 1024
+GONE: Final = (
+    *(ConnectionClosed, HandshakeError, ProtocolError, OSError),
+    *(trio.BrokenResourceError, trio.ClosedResourceError),
+)
+"""What is raised where there is no connection, or no more."""
+
+Reader = Callable[[], Awaitable[None]]
+
+
+class _Library:
+    """What the library needs of a nursery; the end of its task ends `waiting`."""
+
+    def __init__(self, nursery: trio.Nursery, waiting: trio.CancelScope) -> None:
+        self._nursery = nursery
+        self._waiting = waiting
+
+    def start_soon(self, reader: Reader) -> None:
+        self._nursery.start_soon(self._read, reader)
+
+    async def _read(self, reader: Reader) -> None:
+        try:
+            await reader()
+        except GONE:
+            raise
+        except Exception as error:  # of h11, which wsproto does not catch where an upgrade is answered badly
+            raise HandshakeError(f"what the central system sends cannot be read: {error}") from error
+        self._waiting.cancel()
+
+
+async def shake_hands(
+    nursery: trio.Nursery,
+    stream: trio.abc.Stream,
+    authority: str,
+    target: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    *,
+    offers_subprotocol: bool,
+) -> WebSocketConnection:
+    """An open WebSocket, whose library reads in `nursery` from now on. Raises one of GONE, in the nursery too."""
+    with trio.move_on_after(HANDSHAKE_SECONDS) as waiting:
+        return await wrap_client_stream(
+            _Library(nursery, waiting),  # type: ignore[arg-type]  # of a nursery it needs no more
+            stream,  # type: ignore[arg-type]  # annotated for sockets, made for any stream
+            authority,
+            target,
+            subprotocols=[SUBPROTOCOL] if offers_subprotocol else None,
+            extra_headers=list(headers),
+            max_message_size=MAX_MESSAGE_CHARACTERS,
+        )
+    raise HandshakeError("the handshake was not answered")
+
+
+def why(gone: BaseException) -> str:
+    """What to tell a person of it."""
+    while isinstance(gone, BaseExceptionGroup):
+        gone = gone.exceptions[0]
+    if isinstance(gone, ConnectionRejected):
+        return f"refused: HTTP {gone.status_code}"
+    if isinstance(gone, ConnectionClosed) and gone.reason is not None:
+        return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()
+    return str(gone) or str(gone.__cause__ or "") or type(gone).__name__
