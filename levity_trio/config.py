@@ -14,10 +14,15 @@ from typing import TypeVar
 
 from levity_trio.settings import (
     ADDRESS,
+    ENDPOINT,
     FILE,
+    NAMES,
     SWITCH,
+    TAG,
+    TEXT,
     Kind,
     Unusable,
+    minutes,
     one_of,
     read_switch,
     seconds,
@@ -29,6 +34,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
 WEBSOCKET_PING_SECONDS = 20.0
 
+PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
 _WEEK_SECONDS = 7 * 24 * 3600
 T = TypeVar("T")
@@ -40,6 +46,13 @@ class ConfigError(ValueError):
 
 class EnvironmentProblem(RuntimeError):
     """What the machine refuses: a taken port, a foreign database. One plain line; exit status 1."""
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first of what nurseries wrapped in groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,15 @@ class Setting:
     @property
     def is_switch(self) -> bool:
         return not self.kind.metavar
+
+    @property
+    def default_text(self) -> str:
+        """The default as people are told it; empty where there is none."""
+        if self.default is None or self.is_switch:
+            return ""
+        if isinstance(self.default, tuple):
+            return ",".join(self.default)
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
 def environment_name(name: str) -> str:
@@ -134,6 +156,66 @@ class ServerConfig:
         SWITCH,
         "Refuse what breaks the OCPP schemas instead of repairing it, for conformance tests.",
     )
+    metrics_port: int | None = _setting(
+        None,
+        "metrics-port",
+        "Watching",
+        whole(0, 65535),
+        "Port of /metrics, /healthz and /readyz; without it there are none. 0 takes a free one and logs it.",
+    )
+    metrics_host: str = _setting(
+        "0.0.0.0",  # noqa: S104 - Prometheus is another machine
+        "metrics-host",
+        "Watching",
+        ADDRESS,
+        "Address on which these are served.",
+    )
+    fluentd_endpoint: tuple[str, int] | None = _setting(
+        None, "fluentd-endpoint", "Watching", ENDPOINT, "Fluentd that gets every frame (forward protocol), host:port."
+    )
+    fluentd_tag: str = _setting("ocpp", "fluentd-tag", "Watching", TEXT, "What the tags of its records begin with.")
+    log_days: int = _setting(
+        90, "log-days", "Watching", whole(1, 36_500, "days"), "How long frames are kept in the database."
+    )
+    log_megabytes: int = _setting(
+        4096,
+        "log-max-mb",
+        "Watching",
+        whole(16, 1_000_000, "megabytes"),
+        "Most that they may take; the oldest go.",
+    )
+    orphans: bool = _setting(
+        True,
+        "disable-orphan-closing",
+        "Transactions",
+        Kind("", lambda value: not read_switch(value)),
+        "Leave transactions open whose charger tells no more of them.",
+    )
+    orphan_minutes: float = _setting(
+        15.0,
+        "orphan-minutes",
+        "Transactions",
+        minutes(1, 10_080),
+        "Connected without a sign of its transaction for so long, and it is closed.",
+    )
+    auto_start: bool = _setting(
+        False, "enable-auto-start", "Transactions", SWITCH, "Start charging by ourselves when a cable is plugged in."
+    )
+    auto_start_id_tag: str = _setting(
+        "anonymous", "auto-start-id-tag", "Transactions", TAG, "The tag that this is done with."
+    )
+    auto_start_delay_seconds: float = _setting(
+        1.0,
+        "auto-start-delay",
+        "Transactions",
+        seconds(0, 600),
+        "How long after the plug; sooner than a second some chargers miss it.",
+    )
+    plugins: tuple[str, ...] = _setting(
+        (), "plugins", "Plugins", NAMES, "Installed plugins to switch on, separated by commas."
+    )
+    plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """The tables `[plugin.NAME]` of the TOML file, for the plugins themselves to judge."""
     shutdown_grace_seconds: float = _setting(
         10.0,
         "shutdown-grace",
@@ -189,7 +271,8 @@ class LogConfig:
 
 def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting]:
     for one in fields(kind):
-        yield Setting(attribute=one.name, default=one.default, **one.metadata)
+        if one.metadata:
+            yield Setting(attribute=one.name, default=one.default, **one.metadata)
 
 
 SETTINGS = (*_settings_of(ServerConfig), *_settings_of(LogConfig))
@@ -203,7 +286,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     """
     file = flags.get("config") or environment.get(environment_name("config"))
     toml = {} if file is None else read_toml(Path(str(file)))
-    values: dict[str, object] = {}
+    values: dict[str, object] = {"plugin_settings": toml.get(PLUGIN_TABLES, {})}
     for setting in SETTINGS:
         if setting.attribute in flags:
             values[setting.attribute] = _read(setting, flags[setting.attribute], setting.flag)
@@ -230,8 +313,11 @@ def read_toml(path: Path) -> dict[str, object]:
     ) as problem:  # no TOML, no UTF-8, a number too large
         raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; mend that line") from None
     names = [setting.name for setting in SETTINGS]
+    tables = keys.get(PLUGIN_TABLES, {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ConfigError(f"{shown(path)}: {PLUGIN_TABLES} holds a table for each plugin, [{PLUGIN_TABLES}.NAME]")
     for key in keys:
-        if key not in names:
+        if key not in [*names, PLUGIN_TABLES]:
             raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {_nearest(key, names)}?")
     return keys
 

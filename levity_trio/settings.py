@@ -67,6 +67,16 @@ def seconds(low: float, high: int) -> Kind:
     return Kind("SECONDS", read)
 
 
+def minutes(low: float, high: int) -> Kind:
+    def read(value: object) -> float:
+        number = _number(value, float)
+        if number is None or not low <= number <= high:
+            raise Unusable(f"give minutes from {low:g} to {high}")
+        return float(number)
+
+    return Kind("MINUTES", read)
+
+
 def one_of(metavar: str, words: tuple[str, ...]) -> Kind:
     spelling = {word.casefold(): word for word in words}
 
@@ -93,6 +103,29 @@ def _read_address(value: object) -> str:
     return value
 
 
+def _read_endpoint(value: object) -> tuple[str, int]:
+    host, _, port = str(value).rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16 or " " in host:
+        raise Unusable("give host:port, such as 192.168.1.5:24224")
+    return host.strip("[]"), int(port)
+
+
+def _read_word(most: int) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value.strip()) <= most:
+            raise Unusable(f"give 1 to {most} printable characters")
+        return value.strip()
+
+    return read
+
+
+def _read_names(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else str(value).split(",")
+    if not all(isinstance(name, str) for name in names):
+        raise Unusable("give names of plugins")
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
 def _read_file(value: object) -> Path:
     """A file that exists or may be made: its folder is there, and nothing else bears its name."""
     if not isinstance(value, str) or not value or "\0" in value:
@@ -113,3 +146,7 @@ def _read_file(value: object) -> Path:
 ADDRESS = Kind("ADDRESS", _read_address)
 FILE = Kind("FILE", _read_file)
 SWITCH = Kind("", read_switch)
+ENDPOINT = Kind("HOST:PORT", _read_endpoint)
+TEXT = Kind("TEXT", _read_word(100))
+TAG = Kind("TAG", _read_word(20))
+NAMES = Kind("NAMES", _read_names)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from levity_trio.cli.tables import say
 from levity_trio.config import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ Examples:
   levity-trio simulate --scenario idle --chargers 5000
   levity-trio simulate --control {CONTROL_PORT}
 
-The central system must run at the same speed, on a database of its own:
+\b
+With --speed, the central system must run as fast, on a database of its own:
   levity-trio serve --db trial.db --clock-speed 60
 
 Exit status: 0 at the end of the plan, 1 when the database does not agree (--verify) or the machine refuses, 2 for
@@ -42,7 +45,7 @@ def _list_quirks(context: click.Context, _option: click.Parameter, is_wanted: bo
         from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 
         for name, quirk in QUIRKS.items():
-            click.echo(f"{name:20} {quirk.does}\n{'':20} seen in: {quirk.seen_in}")
+            say(f"{name:20} {quirk.does}\n{'':20} seen in: {quirk.seen_in}")
         context.exit()
 
 
@@ -51,17 +54,28 @@ def _list_scenarios(context: click.Context, _option: click.Parameter, is_wanted:
         from levity_trio.simulator.scenario import shipped  # noqa: PLC0415 - see above
 
         for name, title in shipped().items():
-            click.echo(f"{name:10} {title}")
+            say(f"{name:10} {title}")
         context.exit()
 
 
-FILE = click.Path(path_type=Path)
+def _real(_context: click.Context, _option: click.Parameter, speed: float) -> float:
+    if isnan(speed):  # it is in any range, for click
+        raise click.BadParameter("nan is no number.")
+    return speed
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
 WHAT_HAPPENS = (
     click.Option(["--url"], default=URL, show_default=True, help="Where the central system is."),
     click.Option(["--scenario"], metavar="NAME|FILE", help="A shipped scenario, or a TOML file  [default: day]."),
     click.Option(["--chargers"], type=click.IntRange(1, 100_000), help="How many  [default: as the scenario says]."),
     click.Option(
-        ["--speed"], type=click.FloatRange(0.1, 100_000), default=1.0, show_default=True, help="60: an hour a minute."
+        ["--speed"],
+        type=click.FloatRange(0.1, 100_000),
+        callback=_real,
+        default=1.0,
+        show_default=True,
+        help="How many times as fast as real time; 60: an hour a minute. The server needs the same --clock-speed.",
     ),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="The same seed, the same run."),
     click.Option(
@@ -70,7 +84,10 @@ WHAT_HAPPENS = (
 )
 WHAT_IS_TOLD = (
     click.Option(
-        ["--verify"], type=FILE, metavar="FILE", help="Compare with the central system's database at the end."
+        ["--verify"],
+        type=FILE,
+        metavar="FILE",
+        help="Compare with the central system's database at the end of the plan.",
     ),
     click.Option(["is_json", "--json"], is_flag=True, help="The summary as JSON."),
     click.Option(
@@ -118,8 +135,10 @@ def run_simulate(
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
 
     controlled = _control(control, state)
-    is_planned = scenario or chargers or controlled is None
-    chosen = load(scenario or "day") if is_planned else None
+    is_planned = scenario is not None or chargers is not None or controlled is None
+    if not is_planned:
+        _refuse_without_plan({"--quirk": quirks, "--verify": verify})
+    chosen = load("day" if scenario is None else scenario) if is_planned else None
     try:
         order = Order(
             door=door(url),
@@ -134,6 +153,14 @@ def run_simulate(
     except ValueError as problem:
         raise ConfigError(f"--url {url}: {problem}") from None
     return run(order, is_json=is_json)
+
+
+def _refuse_without_plan(given: Mapping[str, object]) -> None:
+    for flag, value in given.items():
+        if value:
+            raise ConfigError(
+                f"{flag}: it is for the chargers of a plan; give --scenario or --chargers beside --control"
+            )
 
 
 def _plan(scenario: Scenario, chargers: int | None, seed: int, quirks: Sequence[str]) -> Plan:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from levity_trio.cli.tables import show_record, show_table
+from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
 
@@ -51,28 +51,28 @@ class Talk:
 
     def table(self, columns: tuple[str, ...], records: list[Fields]) -> None:
         if self._is_json:
-            click.echo(json.dumps(records))
+            say(json.dumps(records))
         else:
             show_table(columns, records)
 
     def record(self, record: Fields | None, said: str = "") -> None:
         """One thing; or, for people, `said` about it."""
         if self._is_json:
-            click.echo(json.dumps(record))
+            say(json.dumps(record))
         elif said:
-            click.echo(said)
+            say(said)
         elif record is not None:
             show_record(record)
 
     def charger(self, record: Fields) -> None:
         """A charger, its connectors in a table of their own."""
         if self._is_json:
-            click.echo(json.dumps(record))
+            say(json.dumps(record))
             return
         connectors = record.pop("connector", [])
         show_record(record)
         if connectors:
-            click.echo()
+            say("")
             show_table(CONNECTOR_COLUMNS, connectors)
 
     def act(self, charger: str, action: str, given: Mapping[str, object]) -> None:
@@ -87,7 +87,7 @@ class Talk:
 def simulator(context: click.Context) -> None:
     """See and control the chargers of a running simulator."""
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        say(context.get_help())
 
 
 def command(name: str, group: click.Group = simulator) -> Callable[[Command], click.Command]:
@@ -287,7 +287,8 @@ def configuration(talk: Talk, charger: str, key: str | None, value: str | None) 
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many frames.")
 def show_log(talk: Talk, charger: str, limit: int) -> None:
     """Show the last OCPP frames of a charger; times are simulated seconds."""
-    talk.table(("at", "direction", "text"), talk.api.ask("GET", "chargers", charger, "log", query={"limit": limit}))
+    frames = talk.api.ask("GET", "chargers", charger, "log", query={"limit": limit})
+    talk.table(("at", "direction", "text"), [frame | {"at": round(frame["at"], 3)} for frame in frames])
 
 
 def _add_records(what: str, columns: tuple[str, ...], fields: Callable[[Command], Command]) -> None:
@@ -350,4 +351,4 @@ def import_file(talk: Talk, kind: str, file: BinaryIO) -> None:
 @_KIND
 def template(talk: Talk, kind: str) -> None:
     """Print a CSV file with all columns and an example, to be filled in and imported."""
-    click.echo(talk.api.send("GET", "templates", kind), nl=False)
+    say(talk.api.send("GET", "templates", kind), ends_line=False)

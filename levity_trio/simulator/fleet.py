@@ -13,8 +13,6 @@ from levity_trio.simulator.pace import Pace
 
 ARRIVING = 200
 """So many connect at once; a fleet that comes back all together is what the quirk of that name is for."""
-SLACK_REAL_SECONDS = 0.25
-"""How old the time may be that a central system tells: at a fast pace that is much of simulated time."""
 
 
 class Fleet:

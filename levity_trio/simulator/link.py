@@ -23,7 +23,7 @@ import trio
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
 from levity_trio.simulator.charger.speaking import Answer, Outgoing
-from levity_trio.simulator.line_stream import LineStream
+from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
 from levity_trio.simulator.websocket import GONE, WebSocketConnection, shake_hands, why
@@ -32,7 +32,6 @@ from levity_trio.wire.frames import Call, Malformed, call_text, error_text, pars
 
 ANSWER_SECONDS: Final = 30.0
 DIAL_SECONDS: Final = 30.0
-SEND_SECONDS: Final = 5.0
 GOODBYE_SECONDS: Final = 2.0
 FIRST_PAUSE_SECONDS: Final = 6.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -99,7 +98,7 @@ class Line:
     """An open connection. Cancelling `talk` ends it with a goodbye, cancelling `scope` without."""
 
     websocket: WebSocketConnection
-    stream: trio.abc.Stream
+    stream: LineStream
     scope: trio.CancelScope
     talk: trio.CancelScope
     began: float
@@ -122,7 +121,7 @@ class Link:
 
     __slots__ = (
         *("charger", "problem", "_away_until", "_dial", "_door", "_line", "_news", "_pace"),
-        *("_pause_seconds", "_sent", "_under_way", "_wish"),
+        *("_pause_seconds", "_sent", "_sleeps_until", "_under_way", "_wish"),
     )
 
     def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None) -> None:
@@ -138,6 +137,7 @@ class Link:
         """For the line, while there is none: each clears its own, so that none waits for the other to do so."""
         self._line: Line | None = None
         self._under_way: UnderWay | None = None
+        self._sleeps_until = inf
         self._sent = 0
         self._away_until = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
@@ -153,8 +153,11 @@ class Link:
                 await self._pause()
 
     def _tell_news(self) -> None:
-        self._news.set()
-        self._wish.set()
+        """The charger changed; its mind need not be woken to find that nothing is to be done."""
+        if self._line is None:
+            self._wish.set()
+        if self.charger.has_work or self._next_moment() < self._sleeps_until:
+            self._news.set()
 
     # The mind
 
@@ -166,7 +169,8 @@ class Link:
             for effect in self.charger.take_effects():
                 await self._carry_out(effect, tasks)
             if not await self._send_next():
-                with trio.move_on_at(self._next_moment()):
+                self._sleeps_until = self._next_moment()
+                with trio.move_on_at(self._sleeps_until):
                     await self._news.wait()
                 self._give_up()
 
@@ -205,12 +209,10 @@ class Link:
         return True
 
     async def _send(self, line: Line, text: str) -> None:
-        """Send a frame whole, so that a goodbye can follow; whatever goes wrong, the line finds out by itself."""
+        """Send a frame; whatever goes wrong, the line finds out by itself."""
         self._keep("send", text)
-        with trio.move_on_after(SEND_SECONDS, shield=True) as patience, suppress(*GONE):
+        with suppress(*GONE):
             await line.websocket.send_message(text)
-        if patience.cancelled_caught:
-            line.scope.cancel()
 
     def _next_id(self) -> str:
         self._sent += 1
@@ -243,7 +245,7 @@ class Link:
             return
         if how.kind == "close":
             line.talk.cancel()
-        elif how.kind == "drop" or not isinstance(line.stream, LineStream):
+        elif how.kind == "drop":
             line.scope.cancel()
         else:
             line.is_deaf = True
@@ -288,7 +290,7 @@ class Link:
         finally:
             self._forget()
 
-    async def _begin(self, stream: trio.abc.Stream, library: trio.Nursery) -> Line:
+    async def _begin(self, stream: LineStream, library: trio.Nursery) -> Line:
         websocket = await self._shake_hands(library, stream)
         line = Line(websocket, stream, library.cancel_scope, trio.CancelScope(), self._pace.now)
         self.problem = None
@@ -307,18 +309,14 @@ class Link:
             await trio.sleep(seconds)
 
     def _forget(self) -> None:
-        line, self._line = self._line, None
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            self.charger.lost(under_way.outgoing, self._pace.now)
+        line, self._line, self._under_way = self._line, None, None
         if line is not None:
             if self._pace.now - line.began >= self._pause_seconds:
                 self._pause_seconds = FIRST_PAUSE_SECONDS
             self.charger.disconnected(self._pace.now)
 
-    async def _open(self) -> trio.abc.Stream:
-        stream = await self._dial()
-        return LineStream(stream, bears_pings=self.charger.quirks.bears_pings) if self.charger.spec.quirks else stream
+    async def _open(self) -> LineStream:
+        return LineStream(await self._dial(), bears_pings=self.charger.quirks.bears_pings)
 
     async def _shake_hands(self, library: trio.Nursery, stream: trio.abc.Stream) -> WebSocketConnection:
         return await shake_hands(
@@ -364,7 +362,9 @@ class Link:
         for seconds, reply in self.charger.quirks.replies(text):
             if seconds:
                 tasks.start_soon(self._reply_late, line, reply, seconds)
-            else:
+                continue
+            # What was promised, a reset, may end this connection before its answer has its turn on the wire.
+            with trio.move_on_after(2 * SEND_SECONDS, shield=True):
                 await self._send(line, reply)
 
     async def _reply_late(self, line: Line, text: str, seconds: float) -> None:

@@ -134,8 +134,10 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
     if verdict.is_clean:
         return [Text(f"The database agrees: {booked} ({details})", style="green")]
     hidden = len(verdict.faults) - MOST_LINES
+    is_strange = verdict.transactions == verdict.set_aside == 0
     return [
         Text(f"The database does not agree. It has {booked} ({details}), and is wrong here:", style="bold red"),
+        *([Text("  not one of the sessions is in it: is it the database of that server?")] if is_strange else []),
         *(Text(f"  {fault}") for fault in verdict.faults[:MOST_LINES]),
         *([Text(f"  … and {hidden} more; --json tells all of them")] if hidden > 0 else []),
     ]

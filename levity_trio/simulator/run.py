@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig
+from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
 from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
@@ -30,13 +29,15 @@ from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.course import stage
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.link import Door
+from levity_trio.simulator.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import Plan
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made
 from levity_trio.simulator.report import Report, report, show
+from levity_trio.simulator.room import make_room
 from levity_trio.simulator.screen import Console, open_screen
-from levity_trio.simulator.verification import baseline, verify
+from levity_trio.simulator.verification import Mark, Verdict, baseline, verify
 from levity_trio.simulator.view import Scene, row_of
 
 if TYPE_CHECKING:
@@ -83,10 +84,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it; `is_whole` where it went to its planned end."""
+    """What came of it; `is_whole` where it went to its planned end.
+
+    `problem` is why the database could not be asked then.
+    """
 
     report: Report
     is_whole: bool
+    problem: EnvironmentProblem | None = None
 
 
 async def simulate(order: Order, console: Console) -> Outcome:
@@ -97,24 +102,32 @@ async def simulate(order: Order, console: Console) -> Outcome:
         ConfigError: the file of the park cannot be read.
     """
     since = None if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
-    pace = Pace(order.speed)
-    is_whole = False
+    pace, over = Pace(order.speed), trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_tell_problems, fleet, console)
-            chargers = _arrive(order, fleet)
+            watching.start_soon(_tell_problems, fleet, _url(order.door), console)
+            chargers = planned = _arrive(order, fleet)
             async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
-                await _wait_for_end(order, fleet)
-            is_whole = True
+                try:
+                    await _stay(order, fleet, over)
+                finally:
+                    chargers = list(fleet.chargers.values())  # the park takes its own away
             watching.cancel_scope.cancel()
-    verdict = None
-    if order.database is not None and since is not None and is_whole:
-        entries = [entry for charger in chargers for entry in charger.ledger]
-        names = [charger.spec.id for charger in chargers]
-        verdict = await trio.to_thread.run_sync(verify, order.database, entries, since, names)
-    return Outcome(report(chargers, verdict), is_whole)
+    if order.database is None or since is None or not over.is_set():
+        return Outcome(report(chargers), over.is_set())
+    try:
+        verdict = await _compare(order.database, planned, since)
+    except EnvironmentProblem as problem:
+        return Outcome(report(chargers), is_whole=True, problem=problem)
+    return Outcome(report(chargers, verdict), is_whole=True)
+
+
+async def _compare(database: Path, chargers: Sequence[Charger], since: Mark) -> Verdict:
+    entries = [entry for charger in chargers for entry in charger.ledger]
+    names = [charger.spec.id for charger in chargers]
+    return await trio.to_thread.run_sync(verify, database, entries, since, names)
 
 
 def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charger:
@@ -165,15 +178,23 @@ def _scene(order: Order, fleet: Fleet) -> Scene:
     )
 
 
+async def _stay(order: Order, fleet: Fleet, over: trio.Event) -> None:
+    """Set `over` at the plan's end; without a plan, or with a park, only a signal ends it."""
+    await _wait_for_end(order, fleet)
+    over.set()
+    if order.control is not None:
+        await trio.sleep_forever()
+
+
 async def _wait_for_end(order: Order, fleet: Fleet) -> None:
-    """The plan's end, and the last message; without a plan, or with a park, only a signal ends it."""
-    if order.plan is not None:
+    """The plan's end, and the last message; without a plan there is none."""
+    if order.plan is None:
+        await trio.sleep_forever()
+    else:
         await fleet.pace.sleep_until(order.plan.seconds)
         with trio.move_on_after(SETTLING_SECONDS):
             while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - thousands of mailboxes, looked at rarely
                 await trio.sleep(LOOK_SECONDS)
-    if order.control is not None or order.plan is None:
-        await trio.sleep_forever()
 
 
 def _is_settled(chargers: Iterable[Charger]) -> bool:
@@ -203,41 +224,50 @@ async def _compare_clocks(fleet: Fleet) -> None:
             )
 
 
-async def _tell_problems(fleet: Fleet, console: Console) -> None:
+async def _tell_problems(fleet: Fleet, url: str, console: Console) -> None:
     """Each reason for which a charger is not connected, once: thousands have the same."""
     told: set[str] = set()
     while True:
         await trio.sleep(LOOK_SECONDS)
         found = {link.problem for link in fleet.links.values() if link.problem is not None}
         for problem in sorted(found - told):
-            line = f"a charger is not connected: {problem}"
-            await trio.to_thread.run_sync(partial(console.print, line, soft_wrap=True, markup=False, highlight=False))
+            line = f"a charger is not connected: {problem}; it tries again (is there a server at {url}, see --url?)"
+            await trio.to_thread.run_sync(_print, console, line)
         told |= found
+
+
+def _url(to: Door) -> str:
+    return f"{'wss' if to.is_tls else 'ws'}://{to.authority}{to.path}"
+
+
+def _print(console: Console, line: str) -> None:
+    with telling(console.file):
+        console.print(line, soft_wrap=True)
 
 
 def run(order: Order, *, is_json: bool) -> int:
     """Simulate and tell what came of it; gives the exit status: 1 where the database does not agree.
 
-    Raises EnvironmentProblem and ConfigError, as `simulate`.
+    Raises EnvironmentProblem and ConfigError, as `simulate`; SystemExit where nobody reads what is told.
     """
+    hold_standard_streams()
+    make_room(len(order.plan.chargers) if order.plan else 0)
     screen = Console(stderr=is_json)
     with open_log(LogConfig(level="INFO"), descriptor=STDERR if is_json else STDOUT):
         try:
             outcome = trio.run(simulate, order, screen)
-        except* (EnvironmentProblem, ConfigError) as problems:
-            raise _first(problems) from None
+        except* (EnvironmentProblem, ConfigError, SystemExit) as problems:
+            raise innermost(problems) from None
     if is_json:
-        sys.stdout.write(json.dumps(outcome.report.as_dict(), indent=2) + "\n")
+        tell(json.dumps(outcome.report.as_dict(), indent=2))
     else:
-        show(screen, outcome.report)
+        with telling(screen.file):
+            show(screen, outcome.report)
+    if outcome.problem is not None:
+        raise outcome.problem
     if order.plan is not None and not outcome.is_whole:
+        not_compared = "; the database was not compared" if order.database else ""
+        _print(screen, f"Stopped before the end of the plan{not_compared}.")
         return INTERRUPTED
     verdict = outcome.report.verdict
     return 0 if verdict is None or verdict.is_clean else DISAGREEMENT
-
-
-def _first(problems: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = problems
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

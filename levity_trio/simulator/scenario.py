@@ -32,8 +32,10 @@ ERROR_CODES: Final = (
 """ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
 
 SHORTEST_STAY_HOURS: Final = 0.1
+LEAST_DC_KW: Final = 0.1
 EACH: Final = "each"
 _SECONDS_PER_HOUR: Final = 3600
+_MOST_BYTES: Final = 1024 * 1024
 _DAY_MINUTES: Final = 24 * 60
 
 
@@ -128,9 +130,9 @@ def load(name_or_path: str) -> Scenario:
         return read(ours[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}.toml")
     shown = name_or_path if name_or_path.isprintable() and name_or_path else repr(name_or_path)
     try:
-        text = Path(name_or_path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as problem:  # not there, no UTF-8, a NUL in the path
-        reason = problem.strerror if isinstance(problem, OSError) else "no text in UTF-8"
+        text = _text(Path(name_or_path))
+    except (OSError, ValueError) as problem:  # not there, no UTF-8 within the limit, a NUL in the path
+        reason = problem.strerror if isinstance(problem, OSError) else "no text in UTF-8 of at most 1 MiB"
         raise ConfigError(
             f"scenario {shown}: {reason}; give one of {', '.join(ours)}, or the path of a TOML file"
         ) from None
@@ -152,6 +154,15 @@ def read(text: str, file: str) -> Scenario:
 def _shipped_files() -> dict[str, Traversable]:
     folder = files("levity_trio.simulator") / "scenarios"
     return {file.name.removesuffix(".toml"): file for file in sorted(folder.iterdir(), key=lambda file: file.name)}
+
+
+def _text(path: Path) -> str:
+    """Raises OSError, or ValueError where it is no text, or has no end."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"{path} is too large")
+    return content.decode("utf-8-sig")
 
 
 def _scenario(keys: Keys) -> Scenario:
@@ -185,11 +196,18 @@ def _vehicle(keys: Keys) -> VehicleKind:
         battery_kwh=keys.number("battery-kwh", 1, 1000, 60.0),
         ac_kw=keys.number("ac-kw", 1.4, 43, 11.0),
         ac_phases=keys.whole("ac-phases", 1, 3, 3),
-        dc_kw=keys.number("dc-kw", 0, 1000, 0.0),
+        dc_kw=_dc_kw(keys),
         soc=keys.range("soc", 0, 1, (0.2, 0.6)),
     )
     keys.end()
     return vehicle
+
+
+def _dc_kw(keys: Keys) -> float:
+    given = keys.number("dc-kw", 0, 1000, 0.0)
+    if 0 < given < LEAST_DC_KW:
+        keys.refuse("dc-kw", given, f"give {LEAST_DC_KW:g} to 1000, or 0 for no such inlet")
+    return given
 
 
 def _each_quirk(keys: Keys) -> Mapping[str, float]:

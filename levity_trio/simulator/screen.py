@@ -5,19 +5,23 @@ Drawing is done in a thread: a terminal that somebody holds with Ctrl-S must not
 
 from __future__ import annotations
 
+import errno
 import heapq
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import trio
-from rich.console import Console, Group, RenderableType
+from rich import console as rich_console
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.output import telling
 from levity_trio.simulator.view import Row, Scene, View
 
 __all__ = ["Console", "open_screen", "picture", "totals"]
@@ -30,6 +34,8 @@ _LINES_AROUND: Final = 4
 """The table's head, the totals, the time, and the line on which a terminal leaves its cursor."""
 _MESSAGES_WIDTH: Final = 5
 _ERRORS_WIDTH: Final = 4
+_ECHO_WIDTH: Final = 4
+"""Left free behind the cursor: the ^C that a terminal shows there must not begin a line, which would be left behind."""
 
 
 class Column(NamedTuple):
@@ -69,6 +75,17 @@ _STATUSES: Final = {
 _LINKS: Final = {"up": "green", "boot": "cyan", "off": "dim"}
 
 
+class Console(rich_console.Console):
+    """Where a simulation is shown, for people. Names are shown as they are, whatever brackets and colons they have."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program here; see `telling`."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 class Painter(Protocol):
     """Where the fleet is shown."""
 
@@ -76,7 +93,7 @@ class Painter(Protocol):
         """Whether something is to be shown so far on the way, from 0 to 1."""
 
     def paint(self, view: View) -> None:
-        """Show it; may block."""
+        """Show it; may block. Raises as `telling`."""
 
 
 @asynccontextmanager
@@ -109,7 +126,7 @@ def picture(view: View, width: int, height: int) -> RenderableType:
         table.add_row(*_cells(row, is_wide=is_wide))
     hidden = len(view.rows) - len(rows)
     more = [Text(f"… and {hidden} more, less busy", style="dim")] if hidden else []
-    return Group(table, *more, Text(totals(view), no_wrap=True, overflow="ellipsis"), _time(view))
+    return Group(table, *more, Text(totals(view), no_wrap=True, overflow="ellipsis"), _time(view, width))
 
 
 def totals(view: View) -> str:
@@ -154,7 +171,8 @@ class _Canvas:
         return True
 
     def paint(self, view: View) -> None:
-        self._live.update(picture(view, self._console.width, self._console.height), refresh=True)
+        with telling(self._console.file):
+            self._live.update(picture(view, self._console.width, self._console.height), refresh=True)
 
 
 class _Milestones:
@@ -170,7 +188,8 @@ class _Milestones:
     def paint(self, view: View) -> None:
         self._told = int(view.share * STEPS)
         percent = self._told * 100 // STEPS
-        self._console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True, highlight=False)
+        with telling(self._console.file):
+            self._console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True)
 
 
 def _busiest(rows: Sequence[Row], count: int) -> list[Row]:
@@ -216,10 +235,11 @@ def _count(number: int, width: int) -> str:
     return next((form for form in forms if len(form) <= width), "many")
 
 
-def _time(view: View) -> RenderableType:
+def _time(view: View, width: int) -> RenderableType:
     if view.seconds is None:
         return Text(f"{view.time}; Ctrl-C ends it")
-    line = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.width = max(1, width - _ECHO_WIDTH)
     line.add_column(no_wrap=True)
     line.add_column(ratio=1)
     line.add_column(no_wrap=True, justify="right")

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.ledger import Entry
 from levity_trio.store.reads import BookedTransaction, Mark, booked_since, look, mark
+
+__all__ = ["Mark", "Verdict", "baseline", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,17 @@ class Verdict:
 
 
 def baseline(path: Path) -> Mark:
-    """How far the books go before a simulation; a file that is not there yet has none.
+    """How far the books go before a simulation.
 
     Raises:
-        EnvironmentProblem: it cannot be read as a database of ours.
+        EnvironmentProblem: it is not there, or cannot be read as a database of ours.
     """
-    return look(path, mark) if path.exists() else Mark()
+    if not path.exists():  # better now than at the end of a long day
+        raise EnvironmentProblem(f"--verify {path}: no such file; start the server first, or name its own database")
+    try:
+        return look(path, mark)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(str(problem).replace("--db", "--verify")) from problem
 
 
 def verify(path: Path, entries: Sequence[Entry], since: Mark, chargers: Iterable[str] = ()) -> Verdict:

@@ -23,6 +23,8 @@ from .report import report
 from .targets import targets
 
 KINDS: tuple[Kind, ...] = ("echo", "serve")
+WATCHED: tuple[Kind, ...] = ("echo", "serve", "metrics", "audit")
+"""With --watched: what metrics and audit cost, too."""
 CHARGERS = (1, 20, 200, 2000)
 STORM_CHARGERS = 1000
 PROFILED_CHARGERS = (20,)
@@ -50,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--chargers", type=int, nargs="+", metavar="N", help="only these rows, e.g. 20; then no storm")
     add("--storm", type=int, metavar="N", help="N chargers at once; without --chargers only this")
-    add("--only", choices=KINDS, help="one of the two servers; then no ratio")
+    add("--only", choices=WATCHED, help="one of the servers; then no ratio")
+    add("--watched", action="store_true", help="serve with metrics, and with the audit, too; of 20 unless told")
     add("--seconds", type=float, help=f"steady phase of each run; {SECONDS:g} unless told")
     add("--rounds", type=int, help=f"how often each server runs for a row; {ROUNDS} unless told")
     add("--quick", action="store_true", help=f"{QUICK_SECONDS:g} s and one round: a rough look")
@@ -64,7 +67,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     brief = arguments.quick or arguments.profile
     only: Kind | None = arguments.only or ("serve" if arguments.profile else None)
     return Plan(
-        kinds=(only,) if only else KINDS,
+        kinds=(only,) if only else WATCHED if arguments.watched else KINDS,
         chargers=_rows(arguments),
         storm_chargers=_storm_chargers(arguments),
         seconds=arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS),
@@ -75,7 +78,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 def _rows(arguments: argparse.Namespace) -> tuple[int, ...]:
     if arguments.chargers:
         return tuple(sorted(set(arguments.chargers)))
-    if arguments.profile:
+    if arguments.profile or arguments.watched:
         return PROFILED_CHARGERS
     return () if arguments.storm else CHARGERS
 
@@ -83,7 +86,7 @@ def _rows(arguments: argparse.Namespace) -> tuple[int, ...]:
 def _storm_chargers(arguments: argparse.Namespace) -> int:
     if arguments.storm:
         return int(arguments.storm)
-    return 0 if arguments.chargers or arguments.profile else STORM_CHARGERS
+    return 0 if arguments.chargers or arguments.profile or arguments.watched else STORM_CHARGERS
 
 
 def _raise_open_files() -> None:

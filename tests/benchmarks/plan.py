@@ -1,7 +1,7 @@
 """The order of the runs, and what is made of them.
 
-Echo and serve take turns, and each begins every other round (echo, serve, serve, echo, …), so that a machine
-whose mood changes changes it for both. The ratio is the median of the rounds' ratios, not one of medians.
+The servers take turns, in the other order every other round (echo, serve, serve, echo, …), so that a machine
+whose mood changes changes it for all. The ratio is the median of the rounds' ratios, not one of medians.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Row:
 
     chargers: int
     runs: dict[Kind, Run]
-    ratios: list[float]
-    """CPU per call of serve over the echo's, one a round, one call in ten a Heartbeat; empty without both."""
-    plain_ratios: list[float]
+    ratios: dict[Kind, list[float]]
+    """CPU per call of each server over the echo's, one a round, one call in ten a Heartbeat; empty without the echo."""
+    plain_ratios: dict[Kind, list[float]]
     """The same without Heartbeats."""
 
 
@@ -83,8 +83,13 @@ class Plan:
             yield self.kinds if number % 2 == 0 else self.kinds[::-1]
 
 
-def _ratios(rounds: list[dict[Kind, Run]], figure: Callable[[Run], float]) -> list[float]:
-    return [figure(runs["serve"]) / figure(runs["echo"]) for runs in rounds if len(runs) == 2]
+def _ratios(rounds: list[dict[Kind, Run]], figure: Callable[[Run], float]) -> dict[Kind, list[float]]:
+    ratios: dict[Kind, list[float]] = {}
+    for runs in rounds:
+        for kind, run in runs.items():
+            if "echo" in runs and kind != "echo":
+                ratios.setdefault(kind, []).append(figure(run) / figure(runs["echo"]))
+    return ratios
 
 
 def _progress(text: str) -> None:

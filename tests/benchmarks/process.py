@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Kind = Literal["echo", "serve"]
+Kind = Literal["echo", "serve", "metrics", "audit"]
+"""The bare echo; the server; the same that is scraped; the same with an audit to a receiver that takes all."""
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -64,11 +65,31 @@ def machine_cpu_seconds() -> float:
 @contextmanager
 def running(kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = ()) -> Iterator[Server]:
     """Start a server with an empty database, wait until it listens; stop it by SIGTERM in the end."""
+    if kind == "audit":
+        sink = _free_port()
+        with _process([sys.executable, "-m", "tests.benchmarks.sink", str(sink)], sink, directory):
+            audited = ("--metrics-port", "0", "--fluentd-endpoint", f"127.0.0.1:{sink}", *settings)
+            with running("serve", chargers, directory, audited) as server:
+                yield server
+        return
+    watched = ("--metrics-port", "0") if kind == "metrics" else ()
     port = _free_port()
-    log = directory / f"{kind}-{port}.log"
+    database = directory / f"bench-{port}.db"
+    command = [*_command(kind, port, database, chargers + SPARE_CONNECTIONS), *watched, *settings]
+    with _process(command, port, directory) as process:
+        time.sleep(SETTLE_SECONDS)
+        yield Server(process.pid, port)
+    if kind != "echo" and process.returncode:
+        raise BenchError(f"serve was asked to stop and ended with status {process.returncode}")
+
+
+@contextmanager
+def _process(command: list[str], port: int, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that listens; it is stopped in the end, and must not end before."""
+    log = directory / f"{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*_command(kind, port, directory / f"bench-{port}.db", chargers + SPARE_CONNECTIONS), *settings],
+            command,
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if not name.startswith("LEVITY_")},
             stdout=output,
@@ -76,14 +97,11 @@ def running(kind: Kind, chargers: int, directory: Path, settings: Sequence[str] 
         )
     try:
         _wait_listening(process, port, log)
-        time.sleep(SETTLE_SECONDS)
-        yield Server(process.pid, port)
+        yield process
         if process.poll() is not None:
-            raise BenchError(f"{kind} ended with status {process.returncode}: {_tail(log)}")
+            raise BenchError(f"{command[2]} ended with status {process.returncode}: {_tail(log)}")
     finally:
         _stop(process)
-    if kind == "serve" and process.returncode:
-        raise BenchError(f"serve was asked to stop and ended with status {process.returncode}: {_tail(log)}")
 
 
 def _command(kind: Kind, port: int, database: Path, connections: int) -> list[str]:

@@ -73,15 +73,14 @@ def _steady_table(results: Results) -> str:
 
 def _steady_line(row: Row, run: Run, kib_per_connection: float) -> list[str]:
     mixed = run.mixed
-    against_echo = run.kind == "serve"
     return [
         run.kind,
         str(run.chargers),
         f"{mixed.cpu_us_per_call:.1f}",
-        _median_times(row.ratios if against_echo else []),
+        _median_times(row.ratios.get(run.kind, [])),
         f"{mixed.system_us_per_call:.1f}",
         f"{run.plain.cpu_us_per_call:.1f}",
-        _median_times(row.plain_ratios if against_echo else []),
+        _median_times(row.plain_ratios.get(run.kind, [])),
         f"{mixed.calls_per_second:.0f}",
         f"{mixed.p50_ms:.2f}",
         f"{mixed.p99_ms:.2f}",

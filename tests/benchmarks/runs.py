@@ -116,7 +116,7 @@ def measure(
         plain = _phase(load, server, seconds / 2)
         conductor.stopping = True
         load.run(DRAIN_SECONDS, until=lambda: not load.unfinished)
-    faults = _faults(load, conductor if kind == "serve" else None)
+    faults = _faults(load, conductor if kind != "echo" else None)
     return Run(kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, faults)
 
 

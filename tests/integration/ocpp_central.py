@@ -67,7 +67,7 @@ class Central(ChargePoint):  # type: ignore[misc]  # the package has no annotati
         return call_result.Authorize(id_tag_info={"status": "Accepted"})
 
     @on("StartTransaction")  # type: ignore[untyped-decorator]
-    def start(self, **told: Any) -> call_result.StartTransaction:
+    def book_start(self, **told: Any) -> call_result.StartTransaction:
         number = len(self.books.transactions) + 1
         self.books.transactions[number] = {"charger": self.id, **told, "meter_stop": None}
         return call_result.StartTransaction(transaction_id=number, id_tag_info={"status": "Accepted"})
@@ -78,7 +78,7 @@ class Central(ChargePoint):  # type: ignore[misc]  # the package has no annotati
         return call_result.MeterValues()
 
     @on("StopTransaction")  # type: ignore[untyped-decorator]
-    def stop(self, transaction_id: int, meter_stop: int, **_told: Any) -> call_result.StopTransaction:
+    def book_stop(self, transaction_id: int, meter_stop: int, **_told: Any) -> call_result.StopTransaction:
         self.books.transactions[transaction_id]["meter_stop"] = meter_stop
         return call_result.StopTransaction()
 

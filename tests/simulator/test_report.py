@@ -1,6 +1,7 @@
 """The summary at the end: what it counts, and how it is told."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -130,3 +131,9 @@ def test_a_database_that_does_not_is_told_line_by_line() -> None:
     assert f"  {faults[0]}" in lines  # whole, and not taken for a colour
     assert f"  {faults[MOST_LINES]}" not in lines
     assert lines[-1] == "  … and 2 more; --json tells all of them"
+
+
+def test_a_database_of_another_server_is_guessed() -> None:
+    other = Verdict(transactions=0, energy_wh=0, unprovable_wh=0, reviews=0, set_aside=0, faults=("no",))
+    assert "is it the database of that server?" in told(report([charger()], other))
+    assert "that server?" not in told(report([charger()], replace(other, transactions=1)))

@@ -164,6 +164,11 @@ MISTAKES = [
     pytest.param(
         LEAST + 'dc-share = 1\n[[vehicles]]\nname = "a"', "dc-share = 1: give 0, or a vehicle with dc-kw", id="no DC"
     ),
+    pytest.param(
+        LEAST + '[[vehicles]]\nname = "a"\ndc-kw = 0.01',
+        "vehicles[1].dc-kw = 0.01: give 0.1 to 1000, or 0 for no such inlet",
+        id="hardly any DC",
+    ),
     pytest.param(LEAST + 'quirks = "all"', "quirks = 'all': give a table [quirks]", id="quirks"),
     pytest.param(LEAST + "[quirks]\nlies = 1", "quirks.'lies' is not known; give some of", id="unknown quirk"),
     pytest.param(LEAST + "[quirks]\nclock-1970 = 2", "quirks.clock-1970 = 2: give a number from 0 to 1", id="share"),
@@ -208,8 +213,15 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine\.toml: title is missing"):
         load(str(path))
     path.write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"mine\.toml: no text in UTF-8; give one of day, idle"):
+    with pytest.raises(ConfigError, match=r"mine\.toml: no text in UTF-8 of at most 1 MiB; give one of day, idle"):
         load(str(path))
+    path.write_text("\ufeff" + LEAST.replace("\n", "\r\n"), encoding="utf-8")
+    assert load(str(path)).title == "t"  # as some editors write it
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match="scenario /dev/zero: no text in UTF-8 of at most 1 MiB"):
+        load("/dev/zero")
 
 
 @pytest.mark.parametrize("name", ["night", "", "a\nb", "a\0b"])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from rich.console import Console
 from trio.testing import MockClock
 
+from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import begin
 from levity_trio.simulator.charger.registration import ACCEPTED
@@ -19,7 +19,7 @@ from levity_trio.simulator.charger.spec import DC, ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.screen import open_screen, picture
+from levity_trio.simulator.screen import Console, open_screen, picture
 from levity_trio.simulator.view import Row, Scene, View, row_of
 
 HOUR = 3600
@@ -213,7 +213,13 @@ def test_the_totals_are_of_all_chargers() -> None:
 def test_a_run_with_an_end_shows_how_far_it_is() -> None:
     (line,) = drawn(View(rows=[QUIET], at=25 * HOUR, seconds=50 * HOUR, first_hour=6))[-1:]
     assert line.startswith("day 2, 07:00 ━")
-    assert line.endswith("50%")
+    assert line.rstrip().endswith("50%")
+    assert len(line.rstrip()) <= 76  # there a terminal echoes ^C ^C, which must not begin another line
+
+
+def test_names_are_shown_as_they_are() -> None:
+    row = replace(QUIET, id="[red]A", model="B[/]", tag=":eyes:")
+    assert drawn(View(rows=[row], at=0), width=160)[1].split()[:5] == ["[red]A", "B[/]", "up", "Available", ":eyes:"]
 
 
 def test_a_run_without_end_shows_how_it_ends() -> None:
@@ -324,6 +330,27 @@ async def test_without_terminal_and_end_nothing_is_told() -> None:
     async with open_screen(Console(file=file), still(1e6, None)):
         await trio.sleep(10)
     assert file.getvalue() == ""
+
+
+class Failing(StringIO):
+    """A file that takes nothing."""
+
+    def __init__(self, problem: OSError) -> None:
+        super().__init__()
+        self._problem = problem
+
+    def write(self, _text: str, /) -> int:
+        raise self._problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "raised"),
+    [(OSError(28, "No space left on device"), EnvironmentProblem), (BrokenPipeError(32, "Broken pipe"), SystemExit)],
+)
+async def test_an_output_that_takes_nothing_ends_it(problem: OSError, raised: type[BaseException]) -> None:
+    with pytest.RaisesGroup(raised):
+        async with open_screen(Console(file=Failing(problem)), still(50.0, 100)):
+            await trio.sleep_forever()
 
 
 async def test_the_cursor_comes_back_after_an_error() -> None:

@@ -255,9 +255,10 @@ def test_the_same_start_twice_is_found_once(site: Site) -> None:
 # The file
 
 
-def test_a_database_that_is_yet_to_be_made_begins_at_nothing(tmp_path: Path) -> None:
+def test_a_database_without_a_row_begins_at_nothing(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
-    assert baseline(path) == Mark()
+    with pytest.raises(EnvironmentProblem, match=r"--verify .*site\.db: no such file; start the server first"):
+        baseline(path)
     assert not path.exists()
     path.touch()
     assert baseline(path) == Mark()
@@ -275,8 +276,9 @@ def test_looking_takes_no_lock_from_the_writer(site: Site) -> None:
 
 def test_a_foreign_file_is_told_in_one_plain_line(tmp_path: Path) -> None:
     make(tmp_path / "levity.db")
-    for look in (baseline, lambda path: verify(path, [], Mark())):
-        with pytest.raises(EnvironmentProblem, match=r"levity\.db belongs to another program; name another file"):
+    for look, flag in ((baseline, "--verify"), (lambda path: verify(path, [], Mark()), "--db")):
+        told = rf"levity\.db belongs to another program; name another file with {flag}"
+        with pytest.raises(EnvironmentProblem, match=told):
             look(tmp_path / "levity.db")
 
 

@@ -195,6 +195,11 @@ class Charger:
 
     # What it says
 
+    @property
+    def has_work(self) -> bool:
+        """Something for its shell: a call that waits for its turn, an effect."""
+        return bool(self._effects) or (self.is_linked and self.mail.is_waiting)
+
     def next_call(self, at: float) -> Outgoing | None:
         """What to send now, if anything; one call is under way at a time."""
         return speaking.next_call(self, at)
@@ -204,10 +209,6 @@ class Charger:
         self.reach(at)
         speaking.settle(self, outgoing, answer, at)
         self.on_news()
-
-    def lost(self, outgoing: Outgoing, at: float) -> None:
-        """The connection went before the answer."""
-        speaking.lost(self, outgoing, at)
 
     def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
         """Say something, if there is somebody to hear it, else give False; before it is accepted a charger says only

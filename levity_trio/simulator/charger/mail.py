@@ -49,6 +49,11 @@ class Mail:
         """A call is under way."""
         return self.under_way is not None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Something may leave: it waits, and nothing is under way."""
+        return self.under_way is None and bool(self._asks or self._memory.messages)
+
     def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
         if is_urgent:
             self._asks.appendleft(Ask(request, then, 0))

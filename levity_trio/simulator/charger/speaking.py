@@ -68,12 +68,6 @@ def settle(charger: Charger, outgoing: Outgoing, answer: Answer, at: float) -> N
         _discard(charger, what)
 
 
-def lost(charger: Charger, outgoing: Outgoing, at: float) -> None:
-    """The connection went before the answer: a message of a transaction will be sent again, no attempt counted."""
-    if charger.mail.close(outgoing) and isinstance(outgoing.what, Ask):
-        outgoing.what.then(None, at)
-
-
 def _frames_of(charger: Charger, what: Ask | Message) -> list[Frame]:
     if isinstance(what, Message):
         return _frames_of_message(charger, what)

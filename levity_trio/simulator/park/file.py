@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.park.registry import Registry
+
+
+@contextmanager
+def owned(path: Path) -> Iterator[None]:
+    """The file is this process's own while the block runs: two would each write over what the other keeps.
+
+    Raises EnvironmentProblem where another has it, or it could not be written.
+    """
+    lock = Path(f"{path.resolve()}.lock")
+    is_new = not lock.exists()
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        _take(descriptor, path)
+        yield
+    except ConfigError:  # it is none of ours
+        if is_new:
+            lock.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        text = f"another simulator runs on {path}; stop it, or name another file with --state"
+        raise EnvironmentProblem(text) from error
 
 
 def read_registry(path: Path) -> Registry:
@@ -55,8 +89,13 @@ def write(path: Path, content: bytes) -> None:
             raise
         _sync_folder(path.parent)
     except OSError as error:
-        text = f"--state {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
-        raise EnvironmentProblem(text) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"--state {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
+    )
 
 
 def _sync_folder(folder: Path) -> None:

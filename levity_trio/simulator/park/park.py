@@ -21,7 +21,7 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.park.file import read_registry, write, written
+from levity_trio.simulator.park.file import owned, read_registry, write, written
 from levity_trio.simulator.park.registry import Kept, Placement, Registry
 
 SAVE_SECONDS: Final = 5.0
@@ -82,7 +82,7 @@ class Park:
         """Raises Unknown."""
         known = self.known()
         if name not in known:
-            raise Unknown(f"there is no charger {name}")
+            raise Unknown(f"there is no charger {name}; add it, or list what there is")
         return known[name]
 
     def own(self, name: str) -> Kept:
@@ -178,8 +178,15 @@ async def open_park(path: Path, fleet: Fleet, now: Callable[[], float], make: Ma
 
     Raises:
         ConfigError: the file is none of ours.
-        EnvironmentProblem: the file cannot be written.
+        EnvironmentProblem: the file cannot be written, or another simulator has it.
     """
+    with owned(path):
+        async with _opened(path, fleet, now, make) as park:
+            yield park
+
+
+@asynccontextmanager
+async def _opened(path: Path, fleet: Fleet, now: Callable[[], float], make: Make) -> AsyncIterator[Park]:
     park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path)
     await park.save()
     park.connect_all(park.registry.chargers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeVar
 
 from levity_trio.simulator.charger.memory import Memory
@@ -132,8 +132,28 @@ class Registry:
             spec = forms.read(ChargerSpec, one["spec"])
             placement = Placement(location=one["location"], auto_connect=one["auto_connect"])
             registry.check(spec, placement)
-            registry.chargers[spec.id] = Kept(spec, placement, Memory.from_json(one["memory"]))
+            registry.chargers[spec.id] = Kept(spec, placement, _memory(spec, one["memory"]))
         return registry
+
+
+def _memory(spec: ChargerSpec, kept: dict[str, Any]) -> Memory:
+    """Raises ValueError, and what Memory.from_json raises."""
+    memory, fresh = Memory.from_json(kept), Memory.fresh(spec)
+    for one in fields(Memory):
+        if not _is_like(getattr(memory, one.name), getattr(fresh, one.name)):
+            raise ValueError(f"{one.name} of charger {spec.id} is not what a charger remembers")
+    return memory
+
+
+def _is_like(own: object, fresh: object) -> bool:
+    """Of the same type; what is a list by connector, value by value."""
+    if isinstance(fresh, float):
+        return isinstance(own, float | int)  # as people write them
+    if type(own) is not type(fresh):
+        return False
+    if isinstance(own, list) and isinstance(fresh, list) and fresh:
+        return len(own) == len(fresh) and all(map(_is_like, own, fresh))
+    return True
 
 
 def _fitted(own: list[T], fresh: list[T]) -> list[T]:

@@ -145,9 +145,7 @@ class Central:
             self.charger.settle(outgoing, None, self.at)
 
     def _cut(self) -> None:
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None:
-            self.charger.lost(waiting[0], self.at)
+        self.waiting = None
         self.charger.disconnected(self.at)
 
     def _connect(self) -> bool:

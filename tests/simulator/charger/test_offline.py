@@ -159,7 +159,6 @@ def test_the_answer_to_a_call_of_an_earlier_connection_changes_nothing() -> None
     central.go(is_away=False)
     central.charger.settle(late, None, 61)
     assert central.charger.memory.messages[0].attempts == 0
-    central.charger.lost(late, 61)
     assert central.charger.next_call(61) is None  # the repetition is still under way
 
 

@@ -11,7 +11,7 @@ import pytest
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.park.file import read_registry, write, written
+from levity_trio.simulator.park.file import owned, read_registry, write, written
 from levity_trio.simulator.park.registry import DEFAULT_LOCATION, Location, Placement, Registry
 
 
@@ -109,6 +109,51 @@ def test_a_charger_without_a_part_of_it(path: Path, part: str) -> None:
     path.write_bytes(orjson.dumps(content))
     with pytest.raises(ConfigError, match=f"'{part}' is missing"):
         read_registry(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("registers", None), ("registers", []), ("registers", [0, 0, "x"]), ("is_operative", [True]), ("cache", [])]
+    + [("configuration", None), ("last_local_id", "1"), ("firmware_version", 1), ("messages", 5)],
+)
+def test_a_memory_that_is_none(path: Path, part: str, value: object) -> None:
+    content = filled().to_json()
+    content["chargers"][0]["memory"][part] = value
+    path.write_bytes(orjson.dumps(content))
+    with pytest.raises(ConfigError, match="is no file of the simulator"):
+        read_registry(path)
+
+
+def test_a_register_may_be_written_without_fraction(path: Path) -> None:
+    content = filled().to_json()
+    content["chargers"][0]["memory"]["registers"] = [0, 5, 7]
+    path.write_bytes(orjson.dumps(content))
+    assert read_registry(path).chargers["CP-1"].memory.registers == [0, 5, 7]
+
+
+def test_it_is_one_simulators_at_a_time(path: Path) -> None:
+    link = path.with_name("link.json")
+    link.symlink_to(path)
+    with (
+        owned(path),
+        pytest.raises(EnvironmentProblem, match=r"another simulator runs on .*link\.json; stop it"),
+        owned(link),
+    ):
+        pass
+    with owned(link):
+        pass
+
+
+def test_nothing_is_left_beside_a_file_that_is_none_of_ours(path: Path) -> None:
+    path.write_bytes(b"{}")
+    with pytest.raises(ConfigError), owned(path):
+        read_registry(path)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_nobodys(path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="No such file or directory; make room"), owned(path / "deeper"):
+        pass
 
 
 def test_a_quirk_that_nobody_knows(path: Path) -> None:

@@ -37,6 +37,15 @@ async def test_it_is_kept_over_restarts(path: Path) -> None:
         assert key["value"] == "17"
 
 
+async def test_two_parks_do_not_share_a_file(path: Path) -> None:
+    async with running_park(path) as api:
+        with pytest.RaisesGroup(pytest.RaisesExc(EnvironmentProblem, match="another simulator runs on")):
+            async with running_park(path):
+                pass
+        await api.done("POST", "/api/chargers", {"id": "CP-1"})
+    assert "CP-1" in read_registry(path).chargers
+
+
 async def test_what_was_answered_is_in_the_file(path: Path) -> None:
     async with running_park(path) as api:
         await api.done("POST", "/api/chargers", {"id": "CP-1"})

@@ -1,0 +1,103 @@
+"""`levity-trio simulate` as typed: what it is told to do, one plain line for each mistake."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from levity_trio.cli import main
+from levity_trio.simulator import run as run_module
+from levity_trio.simulator.run import Order
+
+
+@pytest.fixture(autouse=True)
+def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Order]:
+    """What would be simulated, in a folder of its own."""
+    given: list[Order] = []
+
+    def run(order: Order, *, is_json: bool) -> int:
+        del is_json
+        given.append(order)
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_module, "run", run)
+    return given
+
+
+def test_the_day_is_what_happens_by_itself(orders: list[Order]) -> None:
+    assert main(["simulate"]) == 0
+    (order,) = orders
+    assert order.plan is not None
+    assert (len(order.plan.chargers), order.plan.seconds, order.speed) == (20, 86_400, 1)
+    assert (order.database, order.control) == (None, None)
+
+
+def test_quirks_are_given_to_all_once(orders: list[Order]) -> None:
+    assert (
+        main(["simulate", "--chargers", "2", "--quirk", "no-pings", "--quirk", "two-calls", "--quirk", "no-pings"]) == 0
+    )
+    (order,) = orders
+    assert order.plan is not None
+    assert {one.spec.quirks for one in order.plan.chargers} == {("no-pings", "two-calls")}
+
+
+def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
+    assert main(["simulate", "--control", "9100"]) == 0
+    assert main(["simulate", "--control", "[::1]:9100", "--chargers", "3", "--state", "x.json"]) == 0
+    bare, planned = orders
+    assert (bare.plan, bare.control) == (
+        None,
+        run_module.Control(state=Path("simulator.json"), host="127.0.0.1", port=9100),
+    )
+    assert planned.plan is not None
+    assert planned.control == run_module.Control(state=Path("x.json"), host="[::1]", port=9100)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--speed", "nan"], "nan is no number"),
+        (["--speed", "0"], "0.1<=x<=100000"),
+        (["--chargers", "0"], "1<=x<=100000"),
+        (["--url", "http://localhost:9000/"], "give an address such as ws://localhost:9000/ws/"),
+        (["--scenario", ""], "give one of day, idle"),
+        (["--scenario", "night"], "give one of day, idle"),
+        (["--quirk", "nope"], "see --list-quirks"),
+        (["--control", "9100", "--quirk", "no-pings"], "--quirk: it is for the chargers of a plan; give --scenario"),
+        (["--control", "9100", "--verify", "x.db"], "--verify: it is for the chargers of a plan; give --scenario"),
+        (["--control", "9100", "--state", "/"], "is a directory"),
+        (["--verify", "/"], "is a directory"),
+        (["--state", "x.json"], "give --control too"),
+        (["--control", "http"], "such as 9100"),
+        (["day"], "unexpected extra argument"),
+    ],
+)
+def test_a_mistake_is_one_plain_line(
+    arguments: list[str], told: str, orders: list[Order], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, orders) == ("", [])
+    assert told in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_what_there_is_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--list-scenarios"]) == 0
+    assert capsys.readouterr().out.startswith("day        A day of twenty chargers")
+    assert main(["simulate", "--list-quirks"]) == 0
+    assert "\n                     seen in: " in capsys.readouterr().out
+
+
+def test_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str], orders: list[Order]) -> None:
+    assert main(["simulate", "--help"]) == 0
+    text = capsys.readouterr().out
+    examples = re.findall(r"^ +levity-trio (simulate.*)$", text, re.MULTILINE)
+    assert len(examples) >= 5
+    for example in examples:
+        assert main(example.replace("5000", "5").split()) == 0
+    assert len(orders) == len(examples)
+    assert re.search(r"^ +levity-trio serve --db trial.db --clock-speed 60$", text, re.MULTILINE)

@@ -1,0 +1,184 @@
+"""A simulated charger on its tasks, and our own server in memory at the other end of its line."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import trio
+from trio.testing import memory_stream_pair
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.connection import serve_connection
+from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.link import Door, Link
+from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.quirks import QUIRKS
+from levity_trio.simulator.quirks.base import made
+from tests.charger.peers import StreamPair, session_of
+
+CP = "CP-1"
+TAG = "TAG-1"
+CAR = Vehicle(name="car", battery_wh=60_000, max_ac_w=7_360, soc=0.5)
+CAR_W = 7_360
+DOOR = Door("central", 9000, "/ws/", is_tls=False)
+PATIENCE_SECONDS = 3600.0
+SERVER_SECONDS = 60.0
+"""For a server to notice that a connection has ended; a scripted one may wait for nothing."""
+MANY_STEPS = 300_000
+"""Of all tasks together; who spins takes more in a second, and virtual time would stand still for ever."""
+
+Serve = Callable[[trio.abc.Stream], Any]
+
+
+class Wire:
+    """Where a link dials: `serve` gets the other end; while it is None, nobody is there."""
+
+    def __init__(self, serve: Serve | None, servers: trio.Nursery, pair: StreamPair) -> None:
+        self.serve = serve
+        self._pair = pair
+        self.dials: list[float] = []
+        self._servers = servers
+
+    def to(self, central: Central) -> None:
+        """From the next dialling on, this server answers."""
+
+        async def serve(stream: trio.abc.Stream) -> None:
+            await serve_connection(central, stream)
+
+        self.serve = serve
+
+    async def dial(self) -> trio.abc.Stream:
+        self.dials.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        if self.serve is None:
+            raise OSError("nobody is there")
+        ours, theirs = self._pair()
+        self._servers.start_soon(self.serve, ours)
+        return theirs
+
+
+class Living:
+    """The charger, its link, and what lies between it and the server."""
+
+    def __init__(self, charger: Charger, pace: Pace, wire: Wire) -> None:
+        self.charger = charger
+        self.pace = pace
+        self.wire = wire
+        self.link = Link(charger, pace, DOOR, wire.dial)
+        self.frames: deque[tuple[float, str, str]] = deque()
+        charger.frames = self.frames
+
+    @property
+    def at(self) -> float:
+        return self.pace.now
+
+    def sent(self, action: str) -> list[Any]:
+        """The payloads of the charger's calls of this action."""
+        return [payload for _, payload in self.moments(action)]
+
+    def moments(self, action: str) -> list[tuple[float, Any]]:
+        """The same with the simulated seconds at which they left."""
+        calls = [(at, frame) for at, frame in self._frames("send") if frame[0] == 2]
+        return [(at, frame[3]) for at, frame in calls if frame[2] == action]
+
+    def order(self) -> list[str]:
+        """What went over the line, in its order: >Action and >answer from the charger, <Action and <answer to it."""
+        marks = {"send": ">", "recv": "<"}
+        frames = [(marks[direction], json.loads(text)) for _, direction, text in self.frames]
+        return [mark + (frame[2] if frame[0] == 2 else "answer") for mark, frame in frames]
+
+    async def until(self, is_so: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait, for so many real seconds of the virtual clock at most, until it is so."""
+        with trio.fail_after(seconds):
+            while not is_so():  # noqa: ASYNC110 - anything may make it so
+                await trio.sleep(0.25)
+
+    async def accepted(self) -> None:
+        """Wait until the charger is connected and accepted, and has said what it has to say."""
+        await self.until(lambda: self.charger.may_tell)
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is under way any more."""
+        await trio.sleep(1)
+        await self.until(lambda: not self.charger.mail.is_busy and self.charger.mail.head is None)
+
+    async def session(self, seconds: float) -> None:
+        """A visit to connector 1 of so many simulated seconds."""
+        self.charger.plug(1, CAR, self.at)
+        self.charger.present_tag(1, TAG, self.at)
+        await self.pace.sleep_until(self.at + seconds)
+        self.charger.unplug(1, self.at)
+
+    async def call(self, central: Central, request: Any) -> Any:
+        """A call of the central system, and its answer as our server reads it. Raises CallFailed."""
+        return await session_of(central, self.charger.spec.id).calls.call(request)
+
+    def _frames(self, direction: str) -> Iterator[tuple[float, Any]]:
+        return ((at, json.loads(text)) for at, kind, text in self.frames if kind == direction)
+
+
+def make_charger(*quirks: str, name: str = CP, keys: dict[str, str] | None = None, **plate: Any) -> Charger:
+    """A charger without power; `keys` are configured as an installer would."""
+    spec = ChargerSpec(id=name, quirks=quirks, **plate)
+    charger = Charger(spec, Memory.fresh(spec), made(quirks, QUIRKS, "seed"))
+    for key, value in (keys or {}).items():
+        assert charger.configuration.change(key, value) in ("Accepted", "RebootRequired"), key
+    return charger
+
+
+@asynccontextmanager
+async def open_living(
+    serve: Central | Serve | None,
+    *quirks: str,
+    speed: float = 1.0,
+    keys: dict[str, str] | None = None,
+    pair: StreamPair = memory_stream_pair,
+    **plate: Any,
+) -> AsyncIterator[Living]:
+    """A charger with power on its tasks; on leaving they end, and the server soon has finished with it."""
+    async with trio.open_nursery() as servers:
+        wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
+        if isinstance(serve, Central):
+            wire.to(serve)
+        living = Living(make_charger(*quirks, keys=keys, **plate), Pace(speed), wire)
+        async with trio.open_nursery() as tasks:
+            with nobody_spins():
+                tasks.start_soon(living.link.run)
+                living.charger.power_on(0.0)
+                yield living
+            tasks.cancel_scope.cancel()
+        servers.cancel_scope.deadline = trio.current_time() + SERVER_SECONDS
+
+
+@contextmanager
+def nobody_spins(steps: int = MANY_STEPS) -> Iterator[None]:
+    """Fail where the tasks take more steps than that: one of them waits for nothing."""
+    counter = _StepCounter(steps)
+    trio.lowlevel.add_instrument(counter)
+    try:
+        with counter.scope:
+            yield
+    finally:
+        trio.lowlevel.remove_instrument(counter)
+    assert counter.steps <= steps, "somebody spins"
+
+
+class _StepCounter(trio.abc.Instrument):
+    def __init__(self, most: int) -> None:
+        self.steps = 0
+        self.scope = trio.CancelScope()
+        self._most = most
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        del task
+        self.steps += 1
+        if self.steps > self._most:
+            self.scope.cancel()

@@ -1,0 +1,78 @@
+"""stdout and stderr as they may be: closed, broken, full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.simulator.output import tell, telling
+
+ALIVE_SECONDS = 60
+CLOSED = """
+import os
+os.close({closed})
+from levity_trio.simulator.output import hold_standard_streams
+hold_standard_streams()
+descriptor = os.open("mine", os.O_CREAT | os.O_WRONLY)
+assert descriptor > 2, descriptor
+os.write({closed}, b"gone") if {closed} else None
+"""
+TOLD = """
+from levity_trio.simulator.output import tell
+tell("x")
+"""
+
+
+def python(program: str, folder: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        command,
+        cwd=folder,
+        env=buffered,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=ALIVE_SECONDS,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_no_file_takes_the_place_of_a_closed_stream(closed: int, tmp_path: Path) -> None:
+    ended = python(CLOSED.format(closed=closed), tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "mine").read_bytes() == b""
+
+
+def test_a_reader_that_left_is_told_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = python(TOLD, tmp_path, stdout=writing)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_full_disk_is_a_problem_of_the_machine_and_no_second_one_at_the_end(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = python(TOLD, tmp_path, stdout=full)
+    assert ended.stderr.splitlines()[-1].endswith(
+        "cannot be written: No space left on device; make room, or let it go somewhere else"
+    )
+    assert ended.returncode == 1  # not 120, which is what a failure at the interpreter's end makes of it
+
+
+def test_without_stdout_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    tell("nothing")
+
+
+def test_what_is_no_open_file_may_fail_too() -> None:
+    with pytest.raises(EnvironmentProblem, match="Input/output error"), telling(StringIO()):
+        raise OSError(5, "Input/output error")

@@ -1,0 +1,111 @@
+"""What is told while a simulation runs, and where to."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+import trio
+
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.log_output import get_logger
+from levity_trio.simulator import run
+from levity_trio.simulator.link import Door
+from levity_trio.simulator.plan import ChargerPlan, Plan
+from levity_trio.simulator.report import report
+from levity_trio.simulator.run import Order, Outcome
+from levity_trio.simulator.screen import Console
+from tests.simulator.link.living import make_charger
+
+NOBODY = Door("127.0.0.1", 1, "/ws/", is_tls=False)
+PATIENCE_SECONDS = 30.0
+
+
+def order(seconds: float, chargers: int = 3) -> Order:
+    plans = tuple(ChargerPlan(make_charger(name=f"CP-{number}").spec, (), ()) for number in range(chargers))
+    return Order(
+        door=NOBODY,
+        plan=Plan(seconds, plans),
+        configuration={},
+        first_hour=0,
+        speed=1.0,
+        seed=1,
+        database=None,
+        control=None,
+    )
+
+
+async def test_why_nobody_is_connected_is_told_once_and_a_signal_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "LOOK_SECONDS", 0.001)
+    shown, outcomes = StringIO(), []
+    before = signal.getsignal(signal.SIGINT)
+
+    async def simulate() -> None:
+        outcomes.append(await run.simulate(order(1e6), Console(file=shown, width=200)))
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(simulate)
+            while "127.0.0.1:1" not in shown.getvalue():  # noqa: ASYNC110 - a stream tells nobody
+                await trio.sleep(0.01)
+            await trio.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
+    assert shown.getvalue().count("a charger is not connected: ") == 1
+    assert [outcome.is_whole for outcome in outcomes] == [False]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_simulation_that_is_over() -> None:
+    outcome = trio.run(run.simulate, order(0.01), Console(file=StringIO()))
+    assert outcome.is_whole
+    assert list(outcome.report.accounts) == ["CP-0", "CP-1", "CP-2"]
+
+
+@pytest.mark.real_log
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_warning_does_not_spoil_the_summary(
+    is_json: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def simulate(*arguments: Any) -> Outcome:
+        del arguments
+        get_logger("system").warning("careful")
+        return Outcome(report([], None), is_whole=True)
+
+    monkeypatch.setattr(run, "simulate", simulate)
+    assert run.run(order(0.0), is_json=is_json) == 0
+    told = capfd.readouterr()
+    if is_json:
+        assert json.loads(told.out)["total"]
+        assert "careful" in told.err
+    else:
+        assert "careful" in told.out
+
+
+@pytest.mark.real_log
+@pytest.mark.parametrize(("is_whole", "status"), [(True, 0), (False, 130)], ids=["whole", "interrupted"])
+def test_the_exit_status(is_whole: bool, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def simulate(*arguments: Any) -> Outcome:
+        del arguments
+        return Outcome(report([], None), is_whole)
+
+    monkeypatch.setattr(run, "simulate", simulate)
+    assert run.run(order(0.0), is_json=True) == status
+    assert run.run(replace(order(0.0), plan=None), is_json=True) == 0  # without a plan there is no end but a signal
+
+
+@pytest.mark.real_log
+@pytest.mark.parametrize("kind", [EnvironmentProblem, ConfigError])
+def test_a_problem_leaves_its_groups(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def simulate(*arguments: Any) -> Outcome:
+        del arguments
+        raise ExceptionGroup("fleet", [ExceptionGroup("watching", [kind("a plain line")])])
+
+    monkeypatch.setattr(run, "simulate", simulate)
+    with pytest.raises(kind, match="a plain line"):
+        run.run(order(0.0), is_json=False)
