@@ -1,12 +1,14 @@
-"""Facts: what happened, in the past tense, as it is stored in `event` and told to plugins.
+"""Events: what happened, in the past tense, as plugins are told.
 
-The class is the kind, its docstring the documentation. `charger` is the identity of the charger that it is about,
-`at` the UTC time of receipt as the database spells it. Single readings are not facts.
+Facts are stored in `event` with what they tell; the class is the kind, its docstring the documentation. `charger` is
+the identity of the charger that it is about, `at` the UTC time of receipt as the database spells it. Single readings
+are not facts. Observations, at the end, are stored nowhere: they are how the server is doing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,21 @@ class TransactionStopped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionClosed(Fact):
+    """A transaction was closed by the system, as far as its readings show; its charger's own stop may still come, as
+    TransactionStopped, and then takes the place of this. `cause` is `reason` in words.
+    """
+
+    transaction: int
+    connector: int | None
+    energy_wh: int
+    method: str
+    reason: str
+    cause: str
+    review: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopConflicted(Fact):
     """A second StopTransaction with other values came; the first still stands."""
 
@@ -148,11 +165,15 @@ class StopConflicted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyUnbilled(Fact):
-    """A transaction began above the register at which the one before it on that connector ended."""
+    """A transaction began above the register at which the one before it on that connector ended.
+
+    What a late message changes is told again: `before_wh` was told until then.
+    """
 
     transaction: int
     connector: int | None
     energy_wh: int
+    before_wh: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,3 +251,99 @@ class CallFailed(Fact):
     action: str
     state: str
     error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Something that was seen and is not stored."""
+
+    charger: str | None
+
+
+Event = Fact | Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageHandled(Observation):
+    """A CALL of a charger was answered, after so many seconds: `code` is that of the CALLERROR, None for a result.
+
+    `request` is what was understood of it, a dataclass of `ocpp.v16.call`; None where nothing was.
+    """
+
+    action: str
+    seconds: float
+    request: Any
+    code: str | None
+    repairs: tuple[str, ...]
+    """What was mended on the way, by kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Observation):
+    """A CALL of ours ended after so many seconds: `state` is answered, refused, timed out or gone (as in `command`).
+
+    `status` is the word of its answer, if it has one; `late`: nobody waited any more.
+    """
+
+    action: str
+    state: str
+    seconds: float
+    status: str | None
+    error_code: str | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameOfNoUse(Observation):
+    """What came was no frame, or the answer to nothing; `kind` is of a fixed vocabulary."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeRefused(Observation):
+    """Somebody was not let in; nobody knows who, so that `charger` is None."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCommitted(Observation):
+    """The writer committed so many writes in so many seconds."""
+
+    seconds: float
+    writes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginFailed(Observation):
+    """A hook of a plugin raised, or took too long."""
+
+    plugin: str
+    hook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditProgress(Observation):
+    """How the audit stands to Fluentd: so many ids of the log are not acknowledged yet."""
+
+    lag: int
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLost(Observation):
+    """So many frames were pruned before Fluentd had acknowledged them."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoStart(Observation):
+    """What became of starting a car by ourselves: `outcome` is started, rejected, timed out, not sent, given up,
+    withdrawn, blocked or over; the log says why.
+    """
+
+    connector: int
+    outcome: str

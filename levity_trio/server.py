@@ -1,8 +1,10 @@
 """The root: the task tree, the signals, and the order of stopping.
 
-    writer          commits what was handed in, even while the rest is being cancelled
-    └─ chargers     one task a connection, with nurseries of its own
-       └─ accepting the listeners, and the wait for a trusted clock; they end first
+    writer             commits what was handed in, even while the rest is being cancelled; the frame log is pruned
+    └─ plugins         one task each, for what is theirs
+       └─ web          /metrics, /healthz, /readyz
+          └─ chargers  one task a connection, with nurseries of its own
+             └─ accepting  the listeners, and the wait for a trusted clock; they end first
 
 On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that;
 the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
@@ -30,14 +32,19 @@ from levity_trio import __version__
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import HANDSHAKES, serve_connection
 from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, stamp, system_clock
-from levity_trio.config import EnvironmentProblem, LogConfig, ServerConfig
-from levity_trio.events import Fact
+from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
+from levity_trio.events import Event, Fact
 from levity_trio.log_output import get_logger, open_log
+from levity_trio.plugins.base import Hooks, Page, Site
+from levity_trio.plugins.loading import open_plugins
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, beginning
-from levity_trio.store.writer import Writer, open_writer
+from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
+from levity_trio.systemd import open_supervision
+from levity_trio.web.pages import open_pages
 from levity_trio.wire.payloads import prepare
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
@@ -60,7 +67,8 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
     """Serve until SIGINT or SIGTERM; gives the exit status.
 
     Raises:
-        EnvironmentProblem: the port, the database or the log file cannot be used; nothing was changed.
+        EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
+        ConfigError: a plugin finds its settings wrong.
     """
     status = 0
     with open_log(log_config):
@@ -69,6 +77,8 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
         except* StoreUnavailable:
             log.error("stopped before all was stored; what is missing was never acknowledged")
             status = 1
+        except* (EnvironmentProblem, ConfigError) as problems:
+            raise innermost(problems) from None
     return status
 
 
@@ -89,23 +99,21 @@ async def serve(
         open_database(config.database, _simulated_time(config, clock)) as connection,
         trio.open_signal_receiver(*STOPPING) as signals,  # before the first word that it serves
     ):
-        async with open_writer(connection, _log_fact, grace_seconds) as writer:
-            known = await Reader(config.database).run(beginning)
+        hooks = Hooks()
+        async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
+            reader = Reader(config.database)
+            known = await reader.run(beginning)
             clock = accelerated(*known.simulated, clock) if known.simulated else clock
-            central = await _begin(config, writer, clock, known)
-            async with trio.open_nursery() as chargers:
-                async with trio.open_nursery() as accepting:
-                    accepting.start_soon(_wait_for_clock, central, known.newest)
-                    handle = partial(serve_connection, central)
-                    accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
-                    _tell_serving(config, _port(listeners), known)
-                    task_status.started(_port(listeners))
-                    await _wait_for_signal(signals)
-                    last.enter_context(_last_resort(grace_seconds))
-                    accepting.cancel_scope.cancel()
-                central.registry.end_all()
-                chargers.cancel_scope.deadline = trio.current_time() + grace_seconds
-            if not chargers.cancel_scope.cancelled_caught:
+            central = Central(config, writer, clock, set(known.chargers), _is_trusted(clock, known.newest), hooks)
+            pages: dict[str, Page] = {}
+            async with (
+                open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+                open_plugins(hooks, partial(_site, central, reader, pages)),
+                open_pages(config, central, pages),
+            ):
+                await _begin(central)
+                is_clean = await _serve_chargers(central, listeners, known, signals, last, task_status)
+            if is_clean:
                 await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
 
@@ -115,13 +123,53 @@ def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
-async def _begin(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning) -> Central:
+def _site(central: Central, reader: Reader, pages: dict[str, Page], name: str) -> Site:
+    """What the plugin of this name may use."""
+    return Site(
+        config=central.config,
+        settings=central.config.plugin_settings.get(name, {}),
+        clock=central.clock,
+        writer=central.writer,
+        reader=reader,
+        tell=central.hooks.observe,
+        links=central.registry.links,
+        is_clock_trusted=lambda: central.clock_trusted,
+        pages=pages,
+    )
+
+
+async def _begin(central: Central) -> None:
     """Begin a run: what the last one left open is ended first."""
-    trusted = _is_trusted(clock, known.newest)
-    run_id = await writer.run(sessions.start_run, __version__, stamp(clock()), trusted)
+    at, trusted = stamp(central.clock()), central.clock_trusted
+    central.run = await central.writer.run(sessions.start_run, __version__, at, trusted)
     gc.freeze()  # what is here now stays: no collection need look at it again
     gc.set_threshold(*COLLECT_AFTER)
-    return Central(config, writer, clock, run_id, set(known.chargers), trusted)
+
+
+async def _serve_chargers(
+    central: Central,
+    listeners: list[trio.SocketListener],
+    known: Beginning,
+    signals: AsyncIterator[int],
+    last: ExitStack,
+    task_status: trio.TaskStatus[int],
+) -> bool:
+    """Until a signal; True where every connection has ended by then or within the grace."""
+    grace_seconds = central.config.shutdown_grace_seconds
+    async with trio.open_nursery() as chargers:
+        async with trio.open_nursery() as accepting:
+            accepting.start_soon(_wait_for_clock, central, known.newest)
+            handle = partial(serve_connection, central)
+            accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
+            _tell_serving(central.config, _port(listeners), known)
+            task_status.started(_port(listeners))
+            async with open_supervision(os.environ):
+                await _wait_for_signal(signals)
+                last.enter_context(_last_resort(grace_seconds))
+            accepting.cancel_scope.cancel()
+        central.registry.end_all()
+        chargers.cancel_scope.deadline = trio.current_time() + grace_seconds
+    return not chargers.cancel_scope.cancelled_caught
 
 
 def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
@@ -161,6 +209,12 @@ async def _bind(config: ServerConfig) -> list[trio.SocketListener]:
 
 def _port(listeners: list[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
+
+
+def _publish(hooks: Hooks, event: Event) -> None:
+    if isinstance(event, Fact):
+        _log_fact(event)
+    hooks.observe(event)
 
 
 def _log_fact(fact: Fact) -> None:

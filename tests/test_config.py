@@ -44,8 +44,8 @@ def test_the_defaults_are_those_promised() -> None:
 
 def test_defaults_pass_their_own_checks() -> None:
     for setting in SETTINGS:
-        if not setting.is_switch and setting.default is not None:
-            assert setting.kind.read(str(setting.default)) == setting.default
+        if setting.default_text:
+            assert setting.kind.read(setting.default_text) == setting.default
 
 
 def test_flag_over_environment_over_toml_over_default(write_toml: WriteToml) -> None:
@@ -72,6 +72,12 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "log-file": str(tmp_path / "x.log"),
         "disable-websocket-ping": "true",
         "strict": "true",
+        "metrics-host": "::1",
+        "fluentd-endpoint": "10.0.0.5:24224",
+        "disable-orphan-closing": "true",
+        "enable-auto-start": "true",
+        "auto-start-delay": "2",
+        "plugins": "one,two",
     }
     for setting in SETTINGS:
         text = samples.get(setting.name, "1024")
@@ -196,3 +202,13 @@ def test_any_value_is_taken_or_refused_in_one_line(setting: Setting, value: obje
     else:
         line = ""
     assert "\n" not in line
+
+
+def test_a_plugin_has_a_table_of_its_own(write_toml: WriteToml) -> None:
+    path = write_toml('plugins = ["bell", "bell"]\n[plugin.bell]\nfile = "bell.txt"')
+    server, _ = load({"config": path}, {})
+    assert server.plugins == ("bell",)
+    assert server.plugin_settings == {"bell": {"file": "bell.txt"}}
+    for wrong in ("plugin = 1", "[plugin]\nbell = 1"):
+        with pytest.raises(ConfigError, match=r"\[plugin.NAME\]"):
+            load({"config": write_toml(wrong)}, {})

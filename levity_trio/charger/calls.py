@@ -6,8 +6,9 @@ still means that the car charges. Some chargers break when called before their f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 import trio
@@ -15,11 +16,12 @@ import trio
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.clock import Clock, stamp
 from levity_trio.config import ServerConfig
+from levity_trio.events import CallEnded, Event
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import commands
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched
-from levity_trio.wire.errors import Refused
+from levity_trio.wire.errors import CallQueueFull, CallRefused, CallTimedOut, ChargerGone, Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked, masked_fragment
@@ -29,35 +31,6 @@ QUEUED_CALLS: Final = 16
 FIRST_MESSAGE_SECONDS: Final = 10.0
 
 
-class CallFailed(Exception):
-    """A CALL of ours got no CALLRESULT."""
-
-
-class CallRefused(CallFailed):
-    """The charger answered with a CALLERROR."""
-
-    def __init__(self, code: str, description: str) -> None:
-        super().__init__(f"{code}: {description}")
-        self.code = code
-        self.description = description
-
-
-class CallTimedOut(CallFailed):
-    """No answer came in time; a late one is still written to its command."""
-
-
-class ChargerGone(CallFailed):
-    """The session ended before the answer came."""
-
-
-class NoRoom(ChargerGone):
-    """It is a new charger, and no room is left for one."""
-
-
-class CallQueueFull(CallFailed):
-    """Too many CALLs wait for this charger already."""
-
-
 Answer = CallResult | CallError
 
 
@@ -65,6 +38,7 @@ class Line(Protocol):
     """What calls need of their session. `may_be_called` is set with its first message, or when that was waited for
     long enough."""
 
+    charger: str
     may_be_called: trio.Event
 
     async def begin(self) -> Origin:
@@ -73,8 +47,8 @@ class Line(Protocol):
     def origin(self) -> Origin:
         """Where a row comes from that is written now."""
 
-    async def send(self, text: str) -> None:
-        """Send one frame. Raises ConnectionClosed."""
+    async def send(self, text: str, message_id: str, action: str) -> None:
+        """Send one frame, the CALL with this id and action. Raises ConnectionClosed."""
 
     def tell_interval(self, seconds: int) -> None:
         """The charger was told or has reported this heartbeat interval."""
@@ -84,12 +58,15 @@ class Calls:
     """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
 
     __slots__ = (
-        *("_answer", "_answered", "_clock", "_config", "_is_closed", "_line", "_turn", "_under_way"),
+        *("_answer", "_answered", "_clock", "_config", "_is_closed", "_line", "_observe", "_turn", "_under_way"),
         "_writer",
     )
 
-    def __init__(self, line: Line, config: ServerConfig, writer: Writer, clock: Clock) -> None:
+    def __init__(
+        self, line: Line, config: ServerConfig, writer: Writer, clock: Clock, observe: Callable[[Event], None]
+    ) -> None:
         self._line = line
+        self._observe = observe
         self._config = config
         self._writer = writer
         self._clock = clock
@@ -98,6 +75,11 @@ class Calls:
         self._answer: Answer | None = None
         self._answered: trio.Event | None = None
         self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn, or for their answer."""
+        return self._turn.statistics().tasks_waiting + (self._under_way.current is not None)
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
         """Send a request (a dataclass of `ocpp.v16.call`) and give its answer (one of `call_result`).
@@ -121,6 +103,11 @@ class Calls:
             seconds = default if timeout_seconds is None else timeout_seconds
             return await self._exchange(type(request).__name__, payload, requested_at, seconds)
 
+    def action_of(self, answer: Answer) -> str | None:
+        """What an answer that is yet to be settled answers; None where nothing was asked."""
+        asked = self._under_way.find(answer.message_id)
+        return asked.action if asked else None
+
     def settle(self, answer: Answer) -> str | None:
         """Take an answer of the charger; gives what was odd about it, if anything."""
         settled = self._under_way.settle(answer)
@@ -133,6 +120,7 @@ class Calls:
         command = settled.call.command
         if command is not None:
             row = _row(command, settled.call.action, answer, is_late=True)
+            self._tell_ended(row, answer, 0.0)
             # By the reader, who waits for nothing. A kill -9 in the next seconds loses it: nobody was promised it.
             self._writer.coalesce(("late", command), commands.settle, self._line.origin(), row)
         return "late answer"
@@ -158,14 +146,18 @@ class Calls:
         self._answer, self._answered = None, (answered := trio.Event())
         try:
             command = await self._send(message_id, action, payload, requested_at)
+            sent_at = trio.current_time()
             with trio.move_on_after(seconds):
                 await answered.wait()
         finally:
             self._under_way.expire()
         received: Answer | None = self._answer
+        row = self._unanswered(command, action) if received is None else _row(command, action, received)
+        self._tell_ended(row, received, trio.current_time() - sent_at)
+        await self._store(row)
         if received is None:
-            await self._fail(command, action, seconds)
-        return await self._read(command, action, received)
+            raise ChargerGone if self._is_closed else CallTimedOut(f"{action}: no answer within {seconds:g} s")
+        return self._read(action, received)
 
     async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
         origin = await self._line.begin()
@@ -174,17 +166,27 @@ class Calls:
         command = await self._writer.run(commands.send, origin, row)
         self._under_way.belongs_to(command)
         with suppress(ConnectionClosed):  # then the session is about to end, and this call with it
-            await self._line.send(call_text(message_id, action, payload))
+            await self._line.send(call_text(message_id, action, payload), message_id, action)
         return command
 
-    async def _fail(self, command: int, action: str, seconds: float) -> NoReturn:
-        error = ChargerGone() if self._is_closed else CallTimedOut(f"{action}: no answer within {seconds:g} s")
-        state = "gone" if self._is_closed else "timed out"
-        await self._store(commands.Answer(command, action, state))
-        raise error
+    def _unanswered(self, command: int, action: str) -> commands.Answer:
+        return commands.Answer(command, action, "gone" if self._is_closed else "timed out")
 
-    async def _read(self, command: int, action: str, answer: Answer) -> Any:
-        await self._store(_row(command, action, answer))
+    def _tell_ended(self, row: commands.Answer, answer: Answer | None, seconds: float) -> None:
+        status = answer.payload.get("status") if isinstance(answer, CallResult) else None
+        self._observe(
+            CallEnded(
+                charger=self._line.charger,
+                action=row.action,
+                state=row.state,
+                seconds=seconds,
+                status=status if isinstance(status, str) else None,
+                error_code=row.error_code,
+                late=row.is_late,
+            )
+        )
+
+    def _read(self, action: str, answer: Answer) -> Any:
         if isinstance(answer, CallError):
             raise CallRefused(answer.code, answer.description)
         try:

@@ -9,19 +9,21 @@ import trio
 from levity_trio.charger.registry import Registry
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.plugins.base import Hooks
 from levity_trio.store.writer import Writer
 
 
 @dataclass(slots=True)
 class Central:
-    """What all connections share. `known` are the identities that have a row, `run` is this run's."""
+    """What all connections share. `known` are the identities that have a row; `run` is that of this run, once begun."""
 
     config: ServerConfig
     writer: Writer
     clock: Clock
-    run: int
     known: set[str]
     clock_trusted: bool
+    hooks: Hooks = field(default_factory=Hooks)
+    run: int = 0
     registry: Registry = field(default_factory=Registry)
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the clock can be trusted, or was waited for long enough."""

@@ -16,7 +16,10 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
-from levity_trio.charger.websocket import ConnectionClosed, PingAfterGoodbye, accept
+from levity_trio.charger.transcript import refused
+from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
+from levity_trio.clock import stamp
+from levity_trio.events import HandshakeRefused
 from levity_trio.log_output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
     BadRequest,
@@ -32,6 +35,8 @@ from levity_trio.wire.secrets import masked_url
 HANDSHAKE_SECONDS: Final = 10.0
 HANDSHAKES: Final = 128
 """Under way at once, besides --max-connections: silent sockets must not keep a charger out for longer than that."""
+LOGGED_REQUEST: Final = 1000
+"""Characters: whoever is refused must not fill the log."""
 RETRY: Final = {"Retry-After": "30"}
 
 log = get_logger("ws")
@@ -70,25 +75,43 @@ async def _enter(
 ) -> Session | None:
     """Shake hands; None where the peer was refused, and told so."""
     connected_at = central.clock()
-    raw = b""
+    raw, head = b"", None
     try:
         _check_room(central)
         raw = await _read_head(stream)
         head = parse_head(raw)
         charger = await _admit(central, head)
     except BadRequest as refused:
-        log.warning("handshake refused", status=refused.status, reason=refused.text, request=masked(raw))
+        central.hooks.observe(HandshakeRefused(charger=None, status=refused.status, reason=refused.text))
+        request = masked(raw)
+        log.warning("handshake refused", status=refused.status, reason=refused.text, request=request)
+        _record_refusal(central, stream, head, refused.status, refused.text, request)
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
     websocket = await accept(library, stream, head, central.config.max_message_bytes)
     if websocket is None:
+        _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked(head.raw))
         return None
     peer = Peer(charger, stream.remote_address, masked_url(head.target), websocket.subprotocol, connected_at)
     session = Session(central, peer, stream, websocket, scope)
     central.registry.install(session)
+    session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
     bind_contextvars(cp=charger)  # of this task and those it starts
     log.info("connected", remote_address=peer.remote_address)
     return session
+
+
+def _record_refusal(
+    central: Central, stream: ChargerStream, head: Head | None, status: int, reason: str, request: str
+) -> None:
+    told = {
+        "status": status,
+        "reason": reason,
+        "remote_address": stream.remote_address,
+        "request": request[:LOGGED_REQUEST],
+    }
+    charger = identity(head.target) if head else None
+    central.writer.log_frame(refused(stamp(central.clock()), charger, told))
 
 
 def _check_room(central: Central) -> None:

@@ -6,6 +6,7 @@ others throw it away and the kilowatt-hours with it. What cannot be read or hand
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,9 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 import orjson
 
 from levity_trio.charger.central import Central
-from levity_trio.events import Fact
+from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
+from levity_trio.plugins.base import Amendment
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes import notices
@@ -23,12 +25,13 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside, start_raw
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
-from levity_trio.wire.payloads import call_result, check_action, read_request, write_payload
+from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
-from levity_trio.wire.secrets import masked_frame
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+UNKNOWN_ACTION: Final = "unknown"
+"""For plugins, whatever a charger made up: it must not grow their tables."""
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
 
@@ -38,15 +41,22 @@ class Exchange:
     """A CALL that is being answered, and what its handler may use."""
 
     central: Central
-    text: str | bytes
-    """The frame as it came."""
+    text: str
+    """The frame as it came, its secrets masked."""
     call: Call
     at: datetime
     """When it came."""
     origin: Origin
     tell_interval: Callable[[int], None]
     """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
+    request: Any = None
+    """What was understood of it, a dataclass of `ocpp.v16.call`."""
     repairs: tuple[Repair, ...] = ()
+    """What was mended to understand it, until it is counted with its first write."""
+    mended: tuple[str, ...] = ()
+    """The same by kind, for plugins."""
+    is_amended: bool = False
+    """The plugins have amended what it changes."""
 
     @property
     def charger(self) -> str:
@@ -56,7 +66,7 @@ class Exchange:
     @property
     def message(self) -> Message:
         """The request as it came, for the rows that keep it."""
-        payload, frame = self.call.payload, masked_frame(self.text)
+        payload, frame = self.call.payload, self.text
         told = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # nothing could be read of it
         return Message(self.call.action, told, self.call.raw_id, frame)
 
@@ -66,10 +76,15 @@ class Exchange:
         Raises:
             StoreUnavailable: it could not be committed in time; the connection is going to be closed.
         """
-        if not self.repairs:
+        if not self.repairs and (self.is_amended or not self.central.hooks.amends):
             return await self.central.writer.run(write, self.origin, *args)
-        result = await self.central.writer.run(_with_repairs, self.repairs, write, self.origin, args)
-        self.repairs = ()
+        run = self.central.writer.run
+        is_due = not self.is_amended and self.request is not None
+        amend = self.central.hooks.amendment(self.request) if is_due else None
+        result, failures = await run(_with_more, self.repairs, amend, write, self.origin, args)
+        self.repairs, self.is_amended = (), True
+        for failure in failures:
+            self.central.hooks.observe(failure)
         return result
 
     async def tell(self, kind: Callable[..., Fact], **fields: object) -> None:
@@ -77,15 +92,18 @@ class Exchange:
         await self.write(notices.tell, kind(charger=self.charger, at=self.origin.received_at, **fields))
 
 
-def _with_repairs(
+def _with_more(
     db: Transaction,
     repairs: tuple[Repair, ...],
+    amend: Amendment | None,
     write: Callable[[Transaction, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
-) -> T:
+) -> tuple[T, list[PluginFailed]]:
+    """A write with what goes before it: repairs are counted, plugins amend."""
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
-    return write(db, origin, *args)
+    failures = amend(db, origin) if amend is not None else []
+    return write(db, origin, *args), failures
 
 
 Handler = Callable[[Exchange, Any], Awaitable[object]]
@@ -105,20 +123,37 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
     Raises:
         StoreUnavailable: nothing may be answered, for nothing could be stored.
     """
-    call = exchange.call
+    began, code = time.perf_counter(), None
     try:
         result = await _handle(exchange, handlers)
-        return result_text(call.raw_id, write_payload(result))
+        text = result_text(exchange.call.raw_id, write_payload(result))
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug costs this one and no other
-        return await _recover(exchange, error)
+        code = error.code if isinstance(error, Refused) else ErrorCode.INTERNAL_ERROR
+        text = await _recover(exchange, error)
+    if exchange.central.hooks.is_observed:
+        exchange.central.hooks.observe(_handled(exchange, time.perf_counter() - began, code))
+    return text
+
+
+def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHandled:
+    action = exchange.call.action
+    return MessageHandled(
+        charger=exchange.charger,
+        action=action if action in CHARGER_ACTIONS else UNKNOWN_ACTION,
+        seconds=seconds,
+        request=exchange.request,
+        code=code,
+        repairs=exchange.mended,
+    )
 
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
     read = read_request(action, exchange.call.payload, strict=strict)
-    exchange.repairs = read.repairs
+    exchange.request, exchange.repairs = read.message, read.repairs
+    exchange.mended = tuple(repair.kind for repair in read.repairs)
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
         await exchange.write(_nothing)

@@ -7,26 +7,16 @@ comes again. What cannot be believed (a clock that was never set, or that is a d
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime, timedelta
 
 from levity_trio.clock import stamp
 from levity_trio.store.writes.origin import Moment
-from levity_trio.wire.times import parse_time
+from levity_trio.wire.times import FIRST_BELIEVABLE, SENT_CHARACTERS, STATUS_AHEAD, TRANSACTION_AHEAD, judge_time
 
-FIRST_BELIEVABLE: Final = datetime(2021, 1, 1, tzinfo=UTC)
-STATUS_AHEAD: Final = timedelta(minutes=5)
-SENT_CHARACTERS: Final = 64
-"""Kept of a time as it was sent: it stands in each row of its readings. The whole text is in the frame."""
-TRANSACTION_AHEAD: Final = timedelta(days=1)
+__all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_AHEAD", "understand"]
 
 
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
     """The moment that `sent` means; believable where it lies after 2020 and no more than `ahead` in the future."""
-    sent = sent and sent[:SENT_CHARACTERS]
-    told = parse_time(sent) if sent else None
-    if told is None:
-        return Moment(stamp(received), sent, is_believable=False)
-    is_believable = FIRST_BELIEVABLE <= told <= received + ahead
-    skew = round((told - received).total_seconds())
-    return Moment(stamp(told if is_believable else received), sent, is_believable, skew)
+    told = judge_time(sent, received, ahead)
+    return Moment(stamp(told.meaning), told.sent, told.is_believable, told.skew_seconds)

@@ -14,6 +14,7 @@ import trio
 
 from levity_trio.charger.calls import Calls
 from levity_trio.charger.websocket import CloseCode
+from levity_trio.plugins.base import LinkState
 from levity_trio.store.writes.sessions import REPLACED
 
 
@@ -22,6 +23,10 @@ class Speaker(Protocol):
 
     charger: str
     calls: Calls
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since its last byte."""
 
     def end(self, code: int, reason: str) -> None:
         """End the session with a close code and a reason."""
@@ -77,6 +82,13 @@ class Registry:
         if is_current:
             del self._sessions[session.charger]
         return is_current
+
+    def links(self) -> list[LinkState]:
+        """The connected chargers as they are now."""
+        return [
+            LinkState(session.charger, session.silent_seconds, session.calls.waiting)
+            for session in self._sessions.values()
+        ]
 
     def find(self, charger: str) -> Speaker | None:
         """The session that speaks for a charger, None while it is not connected."""

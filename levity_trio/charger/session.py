@@ -15,24 +15,26 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import trio
 
-from levity_trio.charger.calls import Calls, NoRoom
+from levity_trio.charger.calls import Calls
 from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.stream import ChargerStream
+from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.clock import stamp
+from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
-from levity_trio.wire.errors import Refused
+from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, error_text, parse_frame
 from levity_trio.wire.secrets import has_url, masked, masked_frame
 
@@ -44,9 +46,9 @@ frames_log = get_logger("ocpp")
 log = get_logger("ws")
 
 
-def _log_frame(direction: str, text: str | bytes) -> None:
+def _log_frame(direction: str, told: str) -> None:
     if frames_log.is_enabled_for(logging.DEBUG):
-        frames_log.debug("frame", dir=direction, msg=masked_frame(text))
+        frames_log.debug("frame", dir=direction, msg=told)
 
 
 class Closing(NamedTuple):
@@ -56,19 +58,20 @@ class Closing(NamedTuple):
     reason: str
 
 
-STOPPING: Final = Closing(CloseCode.GOING_AWAY, "the server is stopping")
+STOPPING: Final = Closing(CloseCode.GOING_AWAY, sessions.STOPPING)
 
 
 class Received(NamedTuple):
-    """A CALL in the inbox: its frame, and when it came."""
+    """A CALL in the inbox: its frame, masked, and when it came, also as the database spells it."""
 
-    text: str | bytes
+    text: str
     call: Call
     at: datetime
+    received_at: str
 
 
-Waiting = Received | str
-"""What waits in the inbox, so that all is answered in its order: a CALL, or the answer to what was none."""
+Waiting = Received | Malformed
+"""What waits in the inbox, so that all is answered in its order: a CALL, or what was none but has an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("calls", "central", "charger", "heartbeat_interval", "may_be_called"),
+        *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
         *("_beginning", "_closing", "_faults", "_peer", "_row", "_scope"),
         *("_stream", "_useless", "_watching", "_websocket"),
     )
@@ -103,7 +106,8 @@ class Session:
         self.charger = peer.charger
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
         self.may_be_called = trio.Event()
-        self.calls = Calls(self, central.config, central.writer, central.clock)
+        self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
+        self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
         self._peer = peer
         self._stream = stream
         self._websocket = websocket
@@ -118,6 +122,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since the last byte of the charger."""
+        return trio.current_time() - self._stream.last_received
 
     def tell_interval(self, seconds: int) -> None:
         """The charger was told or has reported this heartbeat interval: three without a byte end the session."""
@@ -137,6 +146,8 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self._watch)
+                for plugin in self.central.hooks.companions:
+                    tasks.start_soon(self.central.hooks.accompany, plugin, self)
                 await self._work(inbox)
                 tasks.cancel_scope.cancel()
         finally:
@@ -155,6 +166,7 @@ class Session:
         is_current = self.central.registry.remove(self)
         closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
         log.info("disconnected", code=closing.code, reason=closing.reason)
+        self.transcript.disconnected(*closing)
         ending = sessions.Ending(self.charger, self._row, stamp(self.central.clock()), *closing)
         with suppress(StoreUnavailable):  # the next start ends it
             await self.central.writer.hand_in(sessions.end, ending, is_current)
@@ -172,16 +184,22 @@ class Session:
                 await self._begin()
         return self.origin()
 
-    def origin(self, received: datetime | None = None) -> Origin:
+    def origin(self, received_at: str | None = None) -> Origin:
         """Where a row comes from that is written now."""
         if self._row is None:
             raise RuntimeError("the session has no row yet")
-        return Origin(self.charger, self._row, stamp(received or self.central.clock()))
+        return Origin(self.charger, self._row, received_at or stamp(self.central.clock()))
 
-    async def send(self, text: str) -> None:
-        """Send one frame. Raises ConnectionClosed."""
-        _log_frame("send", text)
+    async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
+        """Send a CALL of ours, as Calls.call."""
+        return await self.calls.call(request, timeout_seconds)
+
+    async def send(self, text: str, message_id: str | None, action: str | None) -> None:
+        """Send one frame: a CALL, or the answer to the one with this id and action. Raises ConnectionClosed."""
         await self._websocket.send_message(text)
+        told = masked_frame(text)
+        _log_frame("send", told)
+        self.transcript.sent(told, message_id, action)
 
     async def _read(self, inbox: Inbox[Waiting]) -> None:
         try:
@@ -194,22 +212,30 @@ class Session:
 
     async def _take(self, inbox: Inbox[Waiting], text: str | bytes) -> None:
         self._stream.message_completed()
-        _log_frame("recv", text)
-        frame = parse_frame(text)
+        frame, told, at = parse_frame(text), masked_frame(text), self.central.clock()
+        received_at = stamp(at)
+        _log_frame("recv", told)
         if isinstance(frame, Call):
             self._useless = 0
-            await inbox.put(Received(text, frame, self.central.clock()), len(text))
+            if self._row is None:
+                self.transcript.hold()
+            self.transcript.received(received_at, told, frame.raw_id, frame.action)
+            await inbox.put(Received(told, frame, at, received_at), len(text))
         elif isinstance(frame, Malformed):
+            self.transcript.received(received_at, told, frame.raw_id, None)
             self._count(frame.kind)
             if frame.answer is not None:
-                await inbox.put(frame.answer, len(text))
-        elif oddity := self.calls.settle(frame):
-            self._count(oddity)
+                await inbox.put(frame, len(text))
+        else:
+            self.transcript.received(received_at, told, frame.message_id, self.calls.action_of(frame))
+            if oddity := self.calls.settle(frame):
+                self._count(oddity)
 
     def _count(self, kind: str) -> None:
         """Count what is of no use, and log it more and more rarely; a charger sends something else between."""
         self._useless += 1
         count = self._faults[kind] = self._faults.get(kind, 0) + 1
+        self.central.hooks.observe(FrameOfNoUse(charger=self.charger, kind=kind))
         if count.bit_count() == 1:
             log.warning("a frame of no use", kind=kind, count=count)
         if self._useless >= USELESS_FRAMES:
@@ -221,27 +247,34 @@ class Session:
                 await self._answer(await inbox.take())
 
     async def _answer(self, waiting: Waiting) -> None:
+        if isinstance(waiting, Malformed):
+            await self._reply(waiting.answer or "", waiting.raw_id, None)
+            return
         try:
-            text = waiting if isinstance(waiting, str) else await self._answer_to(waiting)
+            text = await self._answer_to(waiting)
         except StoreUnavailable:
             self.end(CloseCode.TRY_AGAIN_LATER, "nothing can be stored at present")
             return
         except NoRoom:
             return
+        await self._reply(text, waiting.call.raw_id, waiting.call.action)
+
+    async def _reply(self, text: str, message_id: str | None, action: str | None) -> None:
         with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
-            await self.send(text)
+            await self.send(text, message_id, action)
 
     async def _answer_to(self, received: Received) -> str:
-        text, call, at = received
+        text, call, at, received_at = received
         if has_url(text):  # perhaps with a password; nothing of a charger's is stored or told before it is masked
             call = replace(call, payload=masked(call.payload))
         if self._row is None:
             try:
                 check_call(call)  # who never says anything valid leaves no row
             except Refused as refused:
+                self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
-        exchange = Exchange(self.central, text, call, at, self.origin(at), self.tell_interval)
+        exchange = Exchange(self.central, text, call, at, self.origin(received_at), self.tell_interval)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered
@@ -264,6 +297,7 @@ class Session:
             raise NoRoom
         central.known.add(peer.charger)
         self._row = begun.session
+        self.transcript.release(begun.session)
         if begun.heartbeat_interval:
             self.tell_interval(begun.heartbeat_interval)
 

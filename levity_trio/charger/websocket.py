@@ -18,9 +18,18 @@ from levity_trio.charger.stream import ChargerStream
 from levity_trio.log_output import get_logger
 from levity_trio.wire.handshake import Head, canonical_head, choose_subprotocol, masked
 
-__all__ = ["GOODBYE_SECONDS", "CloseCode", "ConnectionClosed", "PingAfterGoodbye", "WebSocketConnection", "accept"]
+__all__ = [
+    "GOODBYE_SECONDS",
+    "NO_COMMON_SUBPROTOCOL",
+    "CloseCode",
+    "ConnectionClosed",
+    "PingAfterGoodbye",
+    "WebSocketConnection",
+    "accept",
+]
 
 GOODBYE_SECONDS: Final = 1.5
+NO_COMMON_SUBPROTOCOL: Final = "only ocpp1.6 is spoken here"
 
 log = get_logger("ws")
 
@@ -50,5 +59,5 @@ async def accept(
         return websocket
     log.warning("no common subprotocol", request=masked(head.raw))
     with trio.move_on_after(GOODBYE_SECONDS):
-        await websocket.aclose(CloseCode.PROTOCOL_ERROR, "only ocpp1.6 is spoken here")
+        await websocket.aclose(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL)
     return None

@@ -45,12 +45,8 @@ def _option(setting: Setting) -> click.Option:
     names = [setting.attribute, setting.flag]
     if setting.is_switch:
         return click.Option(names, is_flag=True, default=None, help=setting.help)
-    default = "" if setting.default is None else f"  [default: {_plain(setting.default)}]"
+    default = f"  [default: {setting.default_text}]" if setting.default_text else ""
     return click.Option(names, metavar=setting.kind.metavar, help=setting.help + default)
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def run_serve(**given: object) -> int:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+
+from levity_trio.simulator.output import telling
+
+
+def say(text: str | bytes, *, ends_line: bool = True) -> None:
+    """To stdout. Raises as `telling`."""
+    with telling(sys.stdout):
+        click.echo(text, nl=ends_line)
 
 
 def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
     """One line a record, under the names of the columns; nothing at all is said in words."""
     rows = [[cell(record.get(column)) for column in columns] for record in records]
     if not rows:
-        click.echo("none")
+        say("none")
         return
     header = [column.replace("_", " ") for column in columns]
     widths = [max(map(len, lines)) for lines in zip(header, *rows, strict=True)]
     for line in (header, *rows):
-        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def show_record(record: Mapping[str, Any]) -> None:
     """One line a field."""
     width = max(map(len, record), default=0)
     for name, value in record.items():
-        click.echo(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
+        say(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
 
 
 def cell(value: object) -> str:

@@ -9,7 +9,7 @@ kilowatt-hour is invented.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -104,6 +104,22 @@ def delivered(span: Span, arrived: Series) -> Energy:
         return _mended(span, readings, difference, span.meter_start)
     doubt = _doubt(span, difference, readings, per_session)
     return Energy(difference, REGISTER, DOUBTFUL if doubt else CERTAIN, doubt)
+
+
+def shown(span: Span, arrived: Series) -> Energy:
+    """The energy up to the last reading, where no stop was told: that reading takes its place.
+
+    Of a register that counts per session the last reading is the energy itself.
+    """
+    readings = _in_order(span, arrived)
+    if not readings:
+        return Energy(0, REGISTER, DOUBTFUL, "no reading tells what was delivered")
+    if span.meter_start is None:
+        return _from_steps(span, readings, "start or stop has no register")
+    if _counts_per_session(span.meter_start, readings):
+        return _from_readings(span, readings, True, "the readings count per session")
+    *before, (time, wh) = readings
+    return delivered(replace(span, stop_time=time, meter_stop=wh), before)
 
 
 def is_jump(before_wh: int, after_wh: int) -> bool:

@@ -8,6 +8,7 @@ published after the commit.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +21,13 @@ from levity_trio.store.faults import DatabaseFault, is_the_databases
 Row = tuple[Any, ...]
 Write = Callable[["Transaction"], object]
 
+PROGRESS_STEPS = 10_000
+"""Instructions of SQLite's machine between two looks at the time: well below a millisecond."""
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
+
+
+class TransactionLost(Exception):
+    """An interrupted statement took the whole transaction with it: the same batch runs again."""
 
 
 class Transaction:
@@ -36,6 +43,10 @@ class Transaction:
         """Run a statement that returns no rows; gives the number of rows it changed."""
         return self._connection.execute(sql, parameters).rowcount
 
+    def execute_many(self, sql: str, parameters: Sequence[Sequence[object]]) -> None:
+        """Run a statement that returns no rows, once for each of these."""
+        self._connection.executemany(sql, parameters)
+
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """All rows of a statement, read to their end: an unread RETURNING would hold the commit up."""
         return self._connection.execute(sql, parameters).fetchall()
@@ -48,6 +59,36 @@ class Transaction:
     def insert(self, sql: str, parameters: Sequence[object]) -> int:
         """Run an `INSERT … RETURNING id` and give the id."""
         return int(self._connection.execute(sql, parameters).fetchall()[0][0])
+
+    def attempt(self, change: Callable[[], None], seconds: float) -> Exception | None:
+        """Make a change that may fail: then it is undone, with its facts, and its error is given back.
+
+        It may take so many seconds; then its statement is interrupted. Raises TransactionLost where SQLite threw away
+        the whole transaction with it, and whatever is the database's own fault.
+        """
+        told = len(self.facts)
+        self._connection.execute("SAVEPOINT attempt")
+        error = self._within(change, seconds)
+        if error is not None:
+            if isinstance(error, sqlite3.Error) and is_the_databases(error):
+                raise error
+            if not self._connection.in_transaction:
+                raise TransactionLost from error
+            self._connection.execute("ROLLBACK TO attempt")
+            del self.facts[told:]
+        self._connection.execute("RELEASE attempt")
+        return error
+
+    def _within(self, change: Callable[[], None], seconds: float) -> Exception | None:
+        until = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
+        try:
+            change()
+        except Exception as error:  # noqa: BLE001 - a plugin's code: whatever it raises is given back
+            return error
+        finally:
+            self._connection.set_progress_handler(None, 0)
+        return None
 
     def tell(self, fact: Fact, session: int | None = None) -> None:
         """Store a fact, and the session that it came from; the writer publishes it after the commit."""

@@ -14,15 +14,19 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, TypeVarTuple, cast
 
 import trio
 
-from levity_trio.events import Fact
+from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import DatabaseFault, StoreUnavailable
+from levity_trio.store.frame_log import FrameLog, FrameLogStatistics
 from levity_trio.store.place import Place, place_of
 from levity_trio.store.transaction import Result, Transaction, Write, commit
+from levity_trio.store.writes import frames
+from levity_trio.store.writes.frames import FrameRow
 
 WAITING_JOBS = 1_000
 """Full: the asker waits, and with it its charger feels the disk."""
@@ -38,7 +42,7 @@ LONGEST_BACKOFF_SECONDS = 2.0
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Publish = Callable[[Fact], None]
+Publish = Callable[[Event], None]
 log = get_logger("system")
 
 
@@ -84,6 +88,7 @@ class WriterStatistics:
     writes: int
     refused: int
     is_failing: bool
+    frames: FrameLogStatistics
 
 
 class Writer:
@@ -98,6 +103,7 @@ class Writer:
         self._coalescing = trio.Event()
         self._batches = self._writes = self._refused = 0
         self._backoff = BACKOFF_SECONDS
+        self.frames = FrameLog()
         self.is_failing = False
 
     async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
@@ -126,10 +132,16 @@ class Writer:
         self._coalesced[key] = lambda db: write(db, *args)
         self._coalescing.set()
 
+    def log_frame(self, row: FrameRow) -> None:
+        """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
+        self.frames.add(row)
+        self._coalescing.set()
+
     def statistics(self) -> WriterStatistics:
         """Counts since the start, and what waits now."""
         waiting = self._jobs.statistics().current_buffer_used
-        return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing)
+        frames_now = self.frames.statistics()
+        return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing, frames_now)
 
     async def hand_in(self, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
         """Hand in a write whose answer nobody needs; its failure is told to the log.
@@ -164,7 +176,7 @@ class Writer:
     def _take_coalesced(self) -> list[_Unasked]:
         writes, self._coalesced = self._coalesced, {}
         self._coalescing = trio.Event()
-        return [_Unasked(write) for write in writes.values()]
+        return [_Unasked(write) for write in writes.values() or ([_nothing] if self.frames else [])]
 
     async def _flush(self) -> None:
         while True:
@@ -205,16 +217,22 @@ class Writer:
         self, connection: sqlite3.Connection, batch: Sequence[_Job], thread: trio.CapacityLimiter
     ) -> list[Result] | None:
         """One try to commit; None where the database refused, after a pause."""
-        writes = [job.write for job in batch]
+        writes, began = [job.write for job in batch], trio.current_time()
+        if rows := self.frames.take():
+            writes.insert(0, partial(frames.add, rows=rows))
         try:
             results = await trio.to_thread.run_sync(_commit_in, self._place, connection, writes, limiter=thread)
         except DatabaseFault as fault:
             self._refused += 1
+            self.frames.refused()
             self._tell_failing(str(fault))
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
             return None
         self._tell_working()
+        if rows:
+            self.frames.committed(results.pop(0).error)
+        self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
         return results
 
     def _tell_failing(self, reason: str) -> None:
@@ -232,6 +250,10 @@ class Writer:
 def _commit_in(place: Place, connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
     place.check()
     return commit(connection, writes)
+
+
+def _nothing(db: Transaction) -> None:
+    """A write for the frames that wait: they go with any."""
 
 
 def _touch(db: Transaction) -> None:

@@ -82,6 +82,12 @@ class CallsUnderWay:
         if self._current is not None:
             self._current = replace(self._current, command=command)
 
+    def find(self, message_id: str) -> OpenCall | None:
+        """The call with this id, if it waits for its answer, or did."""
+        if self._current is not None and self._current.message_id == message_id:
+            return self._current
+        return self._late.get(message_id)
+
     def settle(self, answer: CallResult | CallError) -> Settled:
         """Say whose answer this is; afterwards that call is answered and no longer known."""
         if self._current is not None and self._current.message_id == answer.message_id:

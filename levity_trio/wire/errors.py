@@ -1,4 +1,4 @@
-"""What a peer's mistake becomes: a CALLERROR with a code in the spelling of OCPP-J 1.6.
+"""What a peer's mistake becomes: a CALLERROR with a code in the spelling of OCPP-J 1.6; and how our own CALLs fail.
 
 The specification misspells two of its own codes, and chargers compare them letter by letter, so the
 spelling of OCPP-J 1.6 §4.2.3 is kept: FormationViolation (the `ocpp` package sends FormatViolation, the
@@ -34,3 +34,32 @@ class Refused(Exception):
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
+
+
+class CallFailed(Exception):
+    """A CALL of ours got no CALLRESULT."""
+
+
+class CallRefused(CallFailed):
+    """The charger answered with a CALLERROR, or with what cannot be read."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+
+
+class CallTimedOut(CallFailed):
+    """No answer came in time; a late one is still written to its command."""
+
+
+class ChargerGone(CallFailed):
+    """The session ended before the answer came."""
+
+
+class NoRoom(ChargerGone):
+    """It is a new charger, and no room is left for one."""
+
+
+class CallQueueFull(CallFailed):
+    """Too many CALLs wait for this charger already."""

@@ -76,10 +76,11 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What is no frame. `kind` is a `Fault`; `answer` is a CALLERROR ready to send, if one is due."""
+    """What is no frame. `kind` is a `Fault`; `answer` is a CALLERROR ready to send, if one is due, to `raw_id`."""
 
     kind: str
     answer: str | None
+    raw_id: str | None = None
 
 
 Frame = Call | CallResult | CallError | Malformed
@@ -100,7 +101,7 @@ def parse_frame(text: str | bytes) -> Frame:
         return _malformed_call(Fault.NOT_JSON, text)
     if type(frame) is not list:
         return Malformed(Fault.NOT_A_LIST, None)
-    if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, frame):
+    if text.count("[") + text.count("{") > MAX_DEPTH and deeper_than(MAX_DEPTH, frame):
         return _malformed_call(Fault.TOO_DEEP, text)
     return _read_frame(text, frame)
 
@@ -191,7 +192,7 @@ def _malformed_call(fault: Fault, text: str) -> Call | Malformed:
 
 
 def _refused_call(fault: Fault, raw_id: str) -> Malformed:
-    return Malformed(fault, error_text(raw_id, ErrorCode.FORMATION_VIOLATION, fault))
+    return Malformed(fault, error_text(raw_id, ErrorCode.FORMATION_VIOLATION, fault), raw_id)
 
 
 def _is_scalar(token: str) -> bool:
@@ -202,7 +203,7 @@ def _is_scalar(token: str) -> bool:
     return True
 
 
-def _deeper_than(limit: int, value: object) -> bool:
+def deeper_than(limit: int, value: object) -> bool:
     """Level by level and not by recursion, so that no text exhausts the stack."""
     level = [value]
     for _ in range(limit):

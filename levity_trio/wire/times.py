@@ -11,6 +11,13 @@ In the other direction there is one spelling only: real chargers reject microsec
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+FIRST_BELIEVABLE: Final = datetime(2021, 1, 1, tzinfo=UTC)
+STATUS_AHEAD: Final = timedelta(minutes=5)
+TRANSACTION_AHEAD: Final = timedelta(days=1)
+SENT_CHARACTERS: Final = 64
+"""Kept of a time as it was sent: it stands in each row of its readings. The whole text is in the frame."""
 
 # Possessive where it repeats: no text may take long to refuse.
 _TIME = re.compile(
@@ -35,6 +42,28 @@ def parse_time(text: str) -> datetime | None:
         return None if match is None else _moment(match)
     except (ValueError, OverflowError):  # 30 February, 25 o'clock; an offset that leaves the years 1 to 9999
         return None
+
+
+class Told(NamedTuple):
+    """A charger's own time: what it means, how it was sent, whether it can be believed.
+
+    `skew_seconds` is how far it lies ahead of its receipt; None where it could not be read.
+    """
+
+    meaning: datetime
+    sent: str | None
+    is_believable: bool
+    skew_seconds: int | None
+
+
+def judge_time(sent: str | None, received: datetime, ahead: timedelta) -> Told:
+    """What a time means: itself, where it lies after 2020 and no more than `ahead` in the future; else its receipt."""
+    sent = sent and sent[:SENT_CHARACTERS]
+    told = parse_time(sent) if sent else None
+    if told is None:
+        return Told(received, sent, False, None)
+    is_believable = FIRST_BELIEVABLE <= told <= received + ahead
+    return Told(told if is_believable else received, sent, is_believable, round((told - received).total_seconds()))
 
 
 def _moment(match: re.Match[str]) -> datetime:

@@ -14,9 +14,11 @@ from levity_trio.clock import stamp
 from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.transaction import Transaction, commit
 from levity_trio.store.writer import COMMIT_SECONDS, Writer, WriterStatistics
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import frames, sessions
+from levity_trio.store.writes.frames import FrameRow
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class InlineWriter:
         self._connection = connection
         self._commits = 0
         self.facts: list[Fact] = []
+        self.publish: Callable[[Fact], None] = _ignore
         self.answer_seconds = 0.0
         self.is_unavailable = False
         self.is_failing = False
@@ -52,6 +55,8 @@ class InlineWriter:
         result = commit(self._connection, [lambda db: write(db, *args)])[0]
         self._commits += 1
         self.facts += result.facts
+        for fact in result.facts:
+            self.publish(fact)
         await trio.sleep(self.answer_seconds)  # the real one always yields, too
         return cast(T, result.unwrap())
 
@@ -66,8 +71,11 @@ class InlineWriter:
         del key  # nothing here is about sparing the disk
         self.run_now(write, *args)
 
+    def log_frame(self, row: FrameRow) -> None:
+        self.run_now(frames.add, [row])
+
     def statistics(self) -> WriterStatistics:
-        return WriterStatistics(0, self._commits, self._commits, 0, self.is_failing)
+        return WriterStatistics(0, self._commits, self._commits, 0, self.is_failing, FrameLogStatistics())
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What is stored."""
@@ -87,11 +95,16 @@ def make_central(writer: InlineWriter) -> Central:
     """A server in its first run on this writer, without pings of its own, ready to shake hands."""
     run = writer.run_now(sessions.start_run, "test", stamp(START), True)
     config = ServerConfig(database=Path("levity.db"), websocket_ping_seconds=None)
-    central = Central(config, cast(Writer, writer), wall_clock, run, set(), clock_trusted=True)
+    central = Central(config, cast(Writer, writer), wall_clock, set(), clock_trusted=True, run=run)
     central.ready.set()
+    writer.publish = central.hooks.observe
     return central
 
 
 def configure(central: Central, **changes: Any) -> None:
     """Change settings of a server that nobody is connected to yet."""
     central.config = replace(central.config, **changes)
+
+
+def _ignore(fact: Fact) -> None:
+    """Nobody observes."""

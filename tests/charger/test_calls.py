@@ -9,19 +9,12 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger.calls import (
-    QUEUED_CALLS,
-    CallFailed,
-    CallQueueFull,
-    CallRefused,
-    Calls,
-    CallTimedOut,
-    ChargerGone,
-)
+from levity_trio.charger.calls import QUEUED_CALLS, Calls
 from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import CallFailed as CallFailedFact
+from levity_trio.wire.errors import CallFailed, CallQueueFull, CallRefused, CallTimedOut, ChargerGone
 from levity_trio.wire.payloads import call, call_result
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger, session_of

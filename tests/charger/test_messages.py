@@ -234,6 +234,6 @@ async def test_evidence_names_a_frame_that_is_kept(central: Central, writer: Inl
         for text in (start, start, stop):
             await charger.send(text)
             await charger.receive()
-    named = "SELECT frame FROM log JOIN {} AS named USING (message_id) WHERE named.session_id = log.session_id"
+    named = "SELECT frame FROM evidence JOIN {} AS named USING (session_id, message_id)"
     assert writer.rows(named.format("tx_event")) == [(start,)]
     assert writer.rows(named.format("set_aside")) == [(stop,)]

@@ -2,9 +2,9 @@
 
 import trio
 
-from levity_trio.charger.calls import ChargerGone
 from levity_trio.charger.central import Central
 from levity_trio.events import ChargerDisconnected, IdentityShared, TransactionSuspended
+from levity_trio.wire.errors import ChargerGone
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import open_charger, open_raw_charger, session_of

@@ -13,6 +13,11 @@ from tests.charger.peers import open_charger, session_of
 async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central, "/ws/CP-1?token=SECRET-1") as charger, trio.open_nursery() as asking:
         await charger.call("DataTransfer", {"vendorId": "V", "data": '{"password":"SECRET-2"}'})
+        await charger.call("DataTransfer", {"vendorId": "V", "data": "ftp://me:SECRET-5@host"})
+        await charger.send(r'[2,"e","DataTransfer",{"vendorId":"V","data":"ftp:\/\/me:SECRET-6@host"}]')
+        await charger.receive()
+        await charger.send(r'[2,"p","Heartbeat",{"pass\u0077ord":"SECRET-7"}]')
+        await charger.receive()
         calls = session_of(central).calls
         asking.start_soon(calls.call, call.ChangeConfiguration(key="AuthorizationKey", value="SECRET-3"))
         asked = await charger.receive()
@@ -27,6 +32,7 @@ async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> 
         *writer.rows("SELECT payload, answer FROM command"),
         *writer.rows("SELECT value FROM configuration"),
         *writer.rows("SELECT data FROM event"),
+        *writer.rows("SELECT frame FROM log"),
     ]
     assert "SECRET" not in str(told)
     assert str(told).count("***") >= 4

@@ -111,6 +111,14 @@ async def test_configuration_and_log(type_in: Type) -> None:
     assert await done(type_in("log", "CP-1", "--limit", "5")) == "none\n"
 
 
+async def test_an_output_that_takes_nothing(type_in: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:  # noqa: ASYNC230 - it is no disk
+        monkeypatch.setattr("sys.stdout", full)
+        status, _, err = await type_in("chargers")
+        assert (status, err.count("\n")) == (1, 1)
+        assert "cannot be written: No space left on device; make room" in err
+
+
 async def test_locations_and_vehicles(type_in: Type) -> None:
     assert await done(type_in("vehicles")) == "none\n"
     assert await done(type_in("vehicles", "add", "Compact", "--battery-wh", "40000")) == "added Compact\n"

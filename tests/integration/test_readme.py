@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import SETTINGS, Setting
-from tests.integration.serving import ROOT, environment, serving
+from tests.integration.charger import Charger, now
+from tests.integration.serving import PROGRAM, ROOT, environment, serving
 from tests.integration.simulating import controlled, simulate
 
 README = (ROOT / "README.md").read_text()
@@ -28,10 +29,8 @@ def block(language: str, word: str) -> str:
 
 
 def row(setting: Setting) -> str:
-    shown = f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
-    default = "" if setting.default is None or setting.is_switch else shown
     metavar = f" {setting.kind.metavar}" if setting.kind.metavar else ""
-    return f"| `{setting.flag}{metavar}` | {default} | {setting.help} |"
+    return f"| `{setting.flag}{metavar}` | {setting.default_text} | {setting.help} |"
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
@@ -114,3 +113,23 @@ def test_a_charger_is_commanded_as_printed(tmp_path: Path) -> None:
         server.wait_line("TransactionStarted", charger="CP-1")
     assert "BootNotification" in told
     assert (tmp_path / "simulator.json").exists()
+
+
+def test_the_plugin_works_as_printed(tmp_path: Path) -> None:
+    """Its text, installed as a package of its own."""
+    package, installed = tmp_path / "package", tmp_path / "installed"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(block("toml", 'name = "levity-bell"'))
+    (package / "levity_bell.py").write_text(block("python", "class Bell(Plugin)"))
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(installed), str(package)]
+    subprocess.run(pip, check=True, capture_output=True)
+    (tmp_path / "levity.toml").write_text(block("toml", "[plugin.bell]"))
+    program = ("env", f"PYTHONPATH={installed}:{ROOT}", *PROGRAM)
+    with serving(tmp_path / "levity.db", "--config", "levity.toml", program=program) as server:
+        with Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            transaction = charger.start("TAG", 1000)
+            charger.call("StopTransaction", transactionId=transaction, meterStop=4000, timestamp=now())
+        server.wait_line("TransactionStopped")
+        server.stop()
+    assert (tmp_path / "bell.txt").read_text() == "CP-1 3000 Wh\n"

@@ -16,7 +16,7 @@ from levity_trio.clock import stamp
 from levity_trio.events import Fact
 from levity_trio.store.schema import migrate
 from levity_trio.store.transaction import Transaction, commit
-from levity_trio.store.writes import chargers, sessions, starts, stops
+from levity_trio.store.writes import chargers, orphans, sessions, starts, stops
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.readings import Batch, store
 from levity_trio.store.writes.stopping import stop_or_set_aside
@@ -80,15 +80,6 @@ class Books:
     def told(self, kind: type[F]) -> list[F]:
         """The published facts of one kind."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
-
-    def close_by_system(self, transaction: int, meter_stop: int) -> None:
-        """What a plugin will do one day, with an orphan."""
-        self.connection.execute(
-            "UPDATE tx SET status = 'Completed', stopped_by = 'system', stop_time = ?, meter_stop = ?,"
-            " stop_reason = 'Reboot', energy_delivered = ? - meter_start, energy_method = 'register',"
-            " confidence = 'doubtful', review = 'closed by the system', suspended_at = NULL WHERE id = ?",
-            (self.at, meter_stop, meter_stop, transaction),
-        )
 
 
 class Station:
@@ -177,6 +168,12 @@ class Station:
         known = {"vendor": "United Chargers", "model": "Grizzl-E"} | told
         identification = chargers.Identification(**{name: known.get(name) for name in chargers.IDENTIFICATION})
         self.write(chargers.boot, identification, self.message("BootNotification", **known), "Accepted", 60)
+
+    def orphan(self, transaction: int, meter: int, connector: int = 1) -> None:
+        """A boot, after a last reading, and the system closes what is suspended."""
+        self.tell(self.register(meter), transaction=transaction, connector=connector)
+        self.boot()
+        self.books.run(orphans.end_silent, self.books.at, 0.0)
 
     def bill(self, transaction: int) -> tuple[Any, ...]:
         """Wh, method, confidence of a transaction."""

@@ -17,7 +17,7 @@ from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
-FACTS = "tx_event boot status configuration repair set_aside session command log run event"
+FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor"
 PRESENT = "cp cp_conn tx meter_val cp_err"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")

@@ -198,7 +198,7 @@ def test_what_an_offline_charger_tells_late_is_unbilled_no_more(books: Books, st
 def test_a_late_stop_corrects_what_the_close_by_the_system_had_left(books: Books, station: Station) -> None:
     first = station.start(1000)
     books.wait(HOUR)
-    books.close_by_system(first, meter_stop=3000)
+    station.orphan(first, 3000)
     books.wait(HOUR)
     second = station.start(5000)
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", second) == 2000

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import trio
 
-from levity_trio.events import CertificateRequested, Fact
+from levity_trio.events import CertificateRequested, Event
 from levity_trio.store import writer as writer_module
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writer import Writer, WriterStatistics, open_writer
 
@@ -29,9 +30,9 @@ class Site:
         self.connection = connection
         self.published: list[str] = []
 
-    def publish(self, fact: Fact) -> None:
-        assert isinstance(fact, CertificateRequested)
-        self.published.append(fact.csr)
+    def publish(self, event: Event) -> None:
+        if isinstance(event, CertificateRequested):  # else it is about a batch
+            self.published.append(event.csr)
 
     def stored(self) -> list[str]:
         """What another process would find."""
@@ -119,7 +120,9 @@ async def test_what_waits_is_committed_together(site: Site) -> None:
             await wait_until(lambda: writer.statistics().waiting == 20)
             assert site.published == site.stored() == []
             busy.go_on()
-        assert writer.statistics() == WriterStatistics(waiting=0, batches=2, writes=21, refused=0, is_failing=False)
+        assert writer.statistics() == WriterStatistics(
+            waiting=0, batches=2, writes=21, refused=0, is_failing=False, frames=FrameLogStatistics()
+        )
     assert set(site.stored()) == {"busy", *map(str, range(20))}
 
 

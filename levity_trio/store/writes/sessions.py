@@ -11,6 +11,11 @@ from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.suspensions import suspend
 
 REPLACED = "replaced by a newer connection"
+SERVER_ENDED = "the server ended"
+"""Without a word (kill -9, power): nobody knows when."""
+STOPPING = "the server is stopping"
+SERVER_ENDED = "the server ended"
+CONNECTION_LOST = "connection lost"
 SHARING_MINUTES = 10
 SHARING_ROWS = 20
 """Looked at: what alternates shows in so many, however often a charger comes back."""
@@ -57,10 +62,10 @@ def start_run(db: Transaction, version: str, at: str, clock_trusted: bool) -> in
         "INSERT INTO run (version, started_at, clock_trusted) VALUES (?, ?, ?) RETURNING id",
         (version, at, clock_trusted),
     )
-    db.execute("UPDATE session SET ended_at = ?, close_reason = 'the server ended' WHERE ended_at IS NULL", (at,))
+    db.execute("UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL", (at, SERVER_ENDED))
     db.execute("UPDATE cp SET is_connected = 0 WHERE is_connected = 1")
     for (charger,) in db.rows("SELECT DISTINCT cp_id FROM tx WHERE status = 'Active' AND suspended_at IS NULL"):
-        suspend(db, charger, None, at, "the server ended")
+        suspend(db, charger, None, at, SERVER_ENDED)
     clean = before is None or bool(before[0])
     db.tell(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
     return run
@@ -129,7 +134,8 @@ def _take_offline(db: Transaction, ending: Ending) -> int:
         return 0
     offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
     db.execute(offline, (ending.at, ending.charger))
-    return suspend(db, ending.charger, ending.session, ending.at, "connection lost")
+    reason = SERVER_ENDED if ending.reason == STOPPING else CONNECTION_LOST
+    return suspend(db, ending.charger, ending.session, ending.at, reason)
 
 
 def _has_successor(db: Transaction, ending: Ending) -> bool:

@@ -14,13 +14,19 @@ from levity_trio.store.writes.unbilled import look_around
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """A StartTransaction.req (§6.45): register in Wh."""
+class Opening:
+    """What makes a start the same one when it comes again: register in Wh."""
 
     connector: int
     id_tag: str
     meter_start: int
     moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Opening):
+    """A StartTransaction.req (§6.45)."""
+
     reservation_id: int | None
     message: Message
 
@@ -36,7 +42,7 @@ class Started:
 def start(db: Transaction, origin: Origin, request: Start) -> Started:
     """Open a transaction, or find the one that this message opened before."""
     step = Step("start", "charger", request.moment, None, request.message)
-    if known := _started_before(db, origin, request):
+    if known := started_before(db, origin, request):
         transaction, verdict = known
         add_step(db, origin, transaction, step)
         resume(db, origin, transaction, "StartTransaction")
@@ -61,8 +67,11 @@ def start(db: Transaction, origin: Origin, request: Start) -> Started:
     return Started(transaction, verdict)
 
 
-def _started_before(db: Transaction, origin: Origin, request: Start) -> tuple[int, str] | None:
-    """A believable time makes the message unique for ever; a charger without a clock repeats an open one only."""
+def started_before(db: Transaction, origin: Origin, request: Opening) -> tuple[int, str] | None:
+    """The transaction that this start opened before, and its verdict.
+
+    A believable time makes the message unique for ever; a charger without a clock repeats an open one only.
+    """
     found = db.rows(
         "SELECT id, verdict, status FROM tx WHERE cp_id = ? AND conn_id = ? AND id_tag = ?"
         " AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC",

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.energy import FASTEST_W, Energy, Span, delivered, most_told_wh, most_wh, seconds_between
+from levity_trio.store.energy import (
+    AGREEMENT_WH,
+    FASTEST_W,
+    Energy,
+    Reading,
+    Span,
+    delivered,
+    most_told_wh,
+    most_wh,
+    seconds_between,
+)
 from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
@@ -16,6 +26,8 @@ LOWEST_ID = 1
 HIGHEST_ID = 2**31 - 1
 LONGEST_SECONDS = 31 * 24 * 3600
 """No transaction goes on for longer; where times tell so, a clock was set on the way."""
+CLOSED = "closed by the system"
+"""What the part of a review begins with that such a closing gave; the charger's own stop answers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,7 @@ def _fitting(db: Transaction, origin: Origin, request: Stop) -> int | None:
     fitting = [
         (transaction, status)
         for transaction, status, *start, meter_start in found
-        if request.meter_stop - meter_start <= most_wh(_longest_seconds(origin, request.moment, *start))
+        if request.meter_stop - meter_start <= most_wh(longest_seconds(origin, request.moment, *start))
     ]
     still_open = [transaction for transaction, status in fitting if status == "Active"]
     candidates = still_open or [transaction for transaction, _ in fitting]
@@ -124,7 +136,8 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
         _stop_again(db, origin, transaction, request, found)
         return
     energy = _energy(db, origin, transaction, request, found)
-    review = "; ".join(filter(None, (found.review, energy.review))) or None
+    overlap = _overlap(db, transaction, request.meter_stop)
+    review = "; ".join(filter(None, (_unanswered(found.review), energy.review, overlap))) or None
     _complete(db, origin, transaction, request, energy, review)
     step = Step("stop", "charger", request.moment, request.reason, request.message)
     add_step(db, origin, transaction, step)
@@ -142,6 +155,24 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
     look_around(db, origin, transaction)
 
 
+def _unanswered(review: str | None) -> str:
+    return "; ".join(part for part in (review or "").split("; ") if not part.startswith(CLOSED))
+
+
+def _overlap(db: Transaction, transaction: int, meter_stop: int) -> str | None:
+    """What a late stop may bill a second time: its register lies beyond the one at which the next transaction began."""
+    following = db.row(
+        "SELECT following.meter_start, tx.meter_start FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
+        " AND following.conn_id = tx.conn_id AND (following.start_time, following.id) > (tx.start_time, tx.id)"
+        " WHERE tx.id = ? ORDER BY following.start_time, following.id LIMIT 1",
+        (transaction,),
+    )
+    if following is None or None in following or following[0] <= following[1]:  # a register that begins anew
+        return None
+    overlap_wh = meter_stop - following[0]
+    return f"{overlap_wh} Wh of it are in the next transaction, too" if overlap_wh > AGREEMENT_WH else None
+
+
 def _look(db: Transaction, transaction: int) -> _Standing:
     found = db.row(
         "SELECT sent_stop_time, meter_stop, stop_reason, stop_id_tag, conn_id, sent_start_time, start_time,"
@@ -154,7 +185,7 @@ def _look(db: Transaction, transaction: int) -> _Standing:
 
 
 def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> Energy:
-    longest = _longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
+    longest = longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
     is_timed = request.moment.is_believable or request.moment.sent != found.sent_start_time
     if not is_timed:
         longest = max(longest, _seconds_since_last(db, origin, transaction))
@@ -163,24 +194,32 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
     span = Span(
         found.start_time,
         stop_time,
-        _register(found.meter_start),
-        _register(request.meter_stop),
+        register(found.meter_start),
+        register(request.meter_stop),
         longest,
         is_timed,
-        _power_w(db, where),
+        power_w(db, where),
     )
-    series: dict[str, list[tuple[str, int]]] = {"MeterValues": [], "transactionData": []}
+    return delivered(span, told_registers(db, where))
+
+
+def told_registers(db: Transaction, where: tuple[str, int, int, str]) -> list[Reading]:
+    """The readings of the billed register, in the order in which they came.
+
+    `where` is the charger, the connector, the transaction and the time since which. The fuller of two tellings, never
+    both: a Grizzl-E counts per session in one and for life in the other.
+    """
+    series: dict[str, list[Reading]] = {"MeterValues": [], "transactionData": []}
     for source, timestamp, wh in db.rows(
         "SELECT source, timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
         " AND timestamp >= ? AND wh IS NOT NULL ORDER BY id",
         where,
     ):
         series[source].append((timestamp, wh))
-    # The fuller of two tellings, never both: a Grizzl-E counts per session in one and for life in the other.
-    return delivered(span, max(series.values(), key=len))
+    return max(series.values(), key=len)
 
 
-def _longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew: int | None, created_at: str) -> float:
+def longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew: int | None, created_at: str) -> float:
     """How long it can have lasted: by the times understood, by those of receipt, by the charger's own clock.
 
     A charger without a clock that was offline sends all in one second, with its own times hours apart.
@@ -211,12 +250,12 @@ def _first_seen(db: Transaction, charger: str) -> str:
     return str(found[0])
 
 
-def _register(wh: int | None) -> int | None:
+def register(wh: int | None) -> int | None:
     """A register below zero is none."""
     return None if wh is None or wh < 0 else wh
 
 
-def _power_w(db: Transaction, where: tuple[str, int, int, str]) -> dict[str, float]:
+def power_w(db: Transaction, where: tuple[str, int, int, str]) -> dict[str, float]:
     """What the charger told of its power, in W, by the times of its readings."""
     told = db.rows(
         "SELECT timestamp, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"

@@ -43,5 +43,6 @@ def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
         transaction=transaction,
         connector=found[2],
         energy_wh=unbilled,
+        before_wh=known,
     )
     db.tell(fact, origin.session)

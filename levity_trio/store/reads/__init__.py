@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import trio
 from sqlite_utils import Database
@@ -24,6 +24,10 @@ from levity_trio.store.schema import check_ownership
 T = TypeVar("T")
 
 
+class Unreadable(Exception):
+    """The database could not be read at present."""
+
+
 class Reader:
     """Reads of one database file; two at a time."""
 
@@ -32,8 +36,11 @@ class Reader:
         self._threads = trio.CapacityLimiter(2)
 
     async def run(self, read: Callable[[Database], T]) -> T:
-        """Run a function of a read-only database and give its answer. Raises sqlite3.Error."""
-        return await trio.to_thread.run_sync(_read, self._path, read, limiter=self._threads)
+        """Run a function of a read-only database and give its answer. Raises Unreadable."""
+        try:
+            return await trio.to_thread.run_sync(_read, self._path, read, limiter=self._threads)
+        except sqlite3.Error as error:
+            raise Unreadable(str(error)) from error
 
 
 def look(path: Path, read: Callable[[Database], T]) -> T:
@@ -137,3 +144,68 @@ def booked_since(db: Database, since: Mark) -> Booked:
     booked = tuple(BookedTransaction(**row | {"is_open": bool(row["is_open"])}) for row in transactions)
     set_aside = db.query("SELECT cp_id FROM set_aside WHERE last_received_at > ?", [since.set_aside_at])
     return Booked(booked, tuple(row["cp_id"] for row in set_aside))
+
+
+class AuditPosition(NamedTuple):
+    """How far the audit has come: see `audit_cursor` in schema/."""
+
+    log_id: int
+    lost: int
+    lost_told: int
+
+
+class LoggedFrame(NamedTuple):
+    """A row of the log, with what its session knows."""
+
+    id: int
+    charger: str
+    session: int | None
+    at: str
+    direction: str
+    message_id: str | None
+    action: str | None
+    frame: str
+    remote_address: str | None
+
+
+class LoggedFrames(NamedTuple):
+    """A piece of the log, and the highest id that it has ever had, whether that frame is still there or not."""
+
+    frames: list[LoggedFrame]
+    newest: int
+
+
+def audit_position(db: Database) -> AuditPosition:
+    """Where the audit goes on; switched on for the first time, it begins with the oldest frame that is there."""
+    for row in db.execute("SELECT log_id, lost, lost_told FROM audit_cursor").fetchall():
+        return AuditPosition(*row)
+    newest = _newest_frame(db)  # first: what comes between the two is not skipped
+    oldest = db.execute("SELECT min(id) FROM log").fetchall()[0][0]
+    return AuditPosition(newest if oldest is None else oldest - 1, 0, 0)
+
+
+def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> LoggedFrames:
+    """The frames that follow this one; the ids of those given have no gap between them.
+
+    At most so many, with so many characters in all, but always one, if there is one.
+    """
+    newest = _newest_frame(db)  # first: a frame that comes between the two is not taken for one that is gone
+    rows = db.execute(
+        "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, log.action, log.frame,"
+        " session.remote_address FROM log LEFT JOIN session ON session.id = log.session_id"
+        " WHERE log.id > ? ORDER BY log.id LIMIT ?",
+        (log_id, most),
+    )
+    frames: list[LoggedFrame] = []
+    for row in rows:
+        found = LoggedFrame(*row)
+        most_characters -= len(found.frame)
+        if frames and (most_characters < 0 or found.id > frames[-1].id + 1):
+            break
+        frames.append(found)
+    return LoggedFrames(frames, newest)
+
+
+def _newest_frame(db: Database) -> int:
+    rows = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchall()
+    return int(rows[0][0]) if rows else 0

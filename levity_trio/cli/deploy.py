@@ -1,0 +1,67 @@
+"""`levity-trio deploy`: the files that an operator installs, with the present configuration filled in."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from levity_trio import __version__
+from levity_trio.cli.serve import GroupedCommand, options
+from levity_trio.config import SETTINGS
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio deploy deploy/
+  levity-trio deploy --config /etc/levity.toml --user levity deploy/
+  levity-trio deploy --metrics-port 9464 --fluentd-endpoint 127.0.0.1:24224 deploy/
+  levity-trio deploy --remote-write https://prometheus.example.org/api/v1/write deploy/
+
+It takes the settings of `levity-trio serve`, from the same flags, environment and TOML file, and writes them into the
+unit and the files beside it; DIR/README.txt says where each of them goes. Nothing is installed, and no file is replaced
+without --force. Exit status: 0 when all files are written, 1 when one is there already or the folder cannot be written,
+2 for a wrong setting.
+"""
+
+
+def run_deploy(directory: Path, *, user: str | None, remote_write: str | None, is_force: bool, **given: object) -> int:
+    from levity_trio.deploy.files import texts, write  # noqa: PLC0415 - so that --help and a wrong flag answer at once
+    from levity_trio.deploy.installation import Place, values  # noqa: PLC0415
+
+    flags = {name: value for name, value in given.items() if value is not None}
+    said = {"user": user, "remote_write": remote_write}
+    place = Place(
+        program=_program(),
+        site=socket.gethostname(),
+        version=__version__,
+        **{name: value for name, value in said.items() if value is not None},
+    )
+    made = texts(values(flags, os.environ, place))
+    write(directory, made, may_replace=is_force)
+    for name in made:
+        click.echo(directory / name)
+    click.echo(f"Next: {directory / 'README.txt'}")
+    return 0
+
+
+def _program() -> tuple[str, ...]:
+    """How a service starts what runs here."""
+    script = Path(sys.executable).with_name("levity-trio")
+    return (str(script),) if script.is_file() else (sys.executable, "-m", "levity_trio")
+
+
+deploy = GroupedCommand(
+    "deploy",
+    params=[
+        click.Argument(["directory"], metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
+        click.Option(["--user"], metavar="NAME", help="System user the service runs as  [default: levity]."),
+        click.Option(["--remote-write"], metavar="URL", help="Where the Prometheus agent sends what it scrapes."),
+        click.Option(["is_force", "--force"], is_flag=True, help="Replace files that are there already."),
+        *options(SETTINGS),
+    ],
+    callback=run_deploy,
+    help="Write what an operator installs into DIR: systemd unit, Prometheus, Grafana, Litestream, Fluentd.",
+    epilog=EXAMPLES,
+)

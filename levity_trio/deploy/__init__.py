@@ -1,0 +1,1 @@
+"""What an operator installs beside the server: files made from templates and the present configuration."""

@@ -1,0 +1,180 @@
+"""What the templates are filled with: the present configuration, as a service of this machine will have it.
+
+The service runs with another working folder, user and environment than whoever asks for the files, so that paths become
+absolute and each setting that is no default becomes a line of the unit's environment.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting, load
+
+STATE_FOLDER: Final = Path("/var/lib/levity")
+METRICS_PORT: Final = 9464
+"""Where nothing else of an operator's machine is used to listen: Prometheus itself has 9090."""
+FLUENTD_PORT: Final = 24224
+AGENT_PORTS: Final = (9095, 9096, 9097)
+REMOTE_WRITE: Final = "https://prometheus.example.org/api/v1/write"
+HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
+TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - to know what PrivateTmp would hide
+PRIVILEGED_PORTS: Final = 1024
+SPARE_FILES: Final = 512
+"""Open files beside the chargers' connections: the database, the pages, handshakes under way."""
+LEAST_FILES: Final = 4096
+STOP_SPARE_SECONDS: Final = 15
+CLOCK_SPARE_SECONDS: Final = 60
+ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - to know which addresses mean all
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PLAIN_TAG = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the files are for, as far as no setting of the server says it."""
+
+    program: Sequence[str]
+    """What is started before `serve`."""
+    site: str
+    version: str
+    user: str = "levity"
+    remote_write: str = REMOTE_WRITE
+
+
+def values(flags: Mapping[str, object], environment: Mapping[str, str], place: Place) -> dict[str, str]:
+    """The texts for the templates, by name. Raises ConfigError for what no service can run with."""
+    server, log = load(flags, environment)
+    config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
+    config = None if config_file is None else Path(str(config_file)).absolute()
+    _judge(server, place)
+    server, log = _settled(server, log)
+    _judge_paths([server.database, *_paths(log.file, config)])
+    metrics_port = server.metrics_port or METRICS_PORT
+    agent_port = next(port for port in AGENT_PORTS if port not in (metrics_port, server.port))
+    return {
+        **_unit_values(server, log, config, place),
+        "version": place.version,
+        "site": json.dumps(place.site),
+        "user": place.user,
+        "port": str(server.port),
+        "target": json.dumps(_target(server.metrics_host, metrics_port)),
+        "plain_target": _target(server.metrics_host, metrics_port),
+        "agent_address": f"127.0.0.1:{agent_port}",
+        "remote_write": json.dumps(place.remote_write),
+        "clock_seconds": str(math.ceil(server.clock_wait_seconds) + CLOCK_SPARE_SECONDS),
+        "database": str(server.database),
+        "quoted_database": json.dumps(str(server.database)),
+        **_fluentd_values(server),
+    }
+
+
+def _judge(server: ServerConfig, place: Place) -> None:
+    """What serve takes and a service cannot."""
+    if server.port == 0 or server.metrics_port == 0:
+        name = "--port" if server.port == 0 else "--metrics-port"
+        raise ConfigError(f"{name} 0 takes another port at each start; give a fixed one, so that it can be found")
+    if server.clock_speed > 1:
+        raise ConfigError(f"--clock-speed {server.clock_speed} is for simulations; deploy without it")
+    if not _USER.fullmatch(place.user):
+        raise ConfigError(f"--user {place.user!r}: give the name of a system user, such as levity")
+    address = urlsplit(place.remote_write)
+    if address.scheme not in ("http", "https") or not address.hostname or address.username is not None:
+        raise ConfigError("--remote-write: give an http(s) URL without a password; that goes into a file of its own")
+
+
+def _judge_paths(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not str(path).isprintable():
+            raise ConfigError(f"{str(path)!r}: a unit cannot name that path; give one of printable characters")
+
+
+def _settled(server: ServerConfig, log: LogConfig) -> tuple[ServerConfig, LogConfig]:
+    """The same, for a service: paths absolute, with metrics. The default database moves to the service's own folder."""
+    is_default = server.database == ServerConfig().database
+    database = STATE_FOLDER / server.database if is_default else server.database.absolute()
+    file = None if log.file is None else log.file.absolute()
+    return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT), replace(log, file=file)
+
+
+def _unit_values(server: ServerConfig, log: LogConfig, config: Path | None, place: Place) -> dict[str, str]:
+    paths = [server.database, *_paths(log.file, config), Path(place.program[0])]
+    writable = dict.fromkeys(
+        path.parent for path in (server.database, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
+    )
+    is_privileged = min(server.port, server.metrics_port or server.port) < PRIVILEGED_PORTS
+    arguments = [*place.program, "serve", *(() if config is None else ("--config", str(config)))]
+    return {
+        "command": " ".join(_word(argument).replace("$", "$$") for argument in arguments),
+        "first_word": place.program[0],
+        "environment": "\n".join(f"Environment={_word(line)}" for line in _environment(server, log, config)),
+        "mounts": _word(str(server.database.parent)),
+        "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
+        "home": "read-only" if _lies_below(paths, HOMES) else "yes",
+        "private_tmp": "no" if _lies_below(paths, TEMPORARY) else "yes",
+        "capabilities": "CAP_NET_BIND_SERVICE" if is_privileged else "",
+        "private_users": "no" if is_privileged else "yes",
+        "files": str(max(LEAST_FILES, server.max_connections + SPARE_FILES)),
+        "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
+    }
+
+
+def _environment(server: ServerConfig, log: LogConfig, config: Path | None) -> Iterator[str]:
+    """The settings that neither the defaults nor the TOML file already say, as LEVITY_NAME=text."""
+    told = _by_attribute(*load({} if config is None else {"config": config}, {}))
+    for attribute, value in _by_attribute(server, log).items():
+        setting = next((one for one in SETTINGS if one.attribute == attribute), None)
+        is_said = setting is not None and (value is not None or setting.is_switch)
+        if is_said and value != told[attribute]:
+            yield f"{setting.environment_name}={_text(setting, value)}"
+
+
+def _by_attribute(server: ServerConfig, log: LogConfig) -> dict[str, object]:
+    return {one.name: getattr(kind, one.name) for kind in (server, log) for one in fields(kind)}
+
+
+def _text(setting: Setting, value: object) -> str:
+    """A value as its environment variable says it; the inverse of how config.py reads it."""
+    if setting.is_switch:
+        return str(value != setting.default).lower()
+    if setting.kind.metavar == "HOST:PORT" and isinstance(value, tuple):
+        return ":".join(map(str, value))
+    if isinstance(value, tuple):
+        return ",".join(value) or ","  # an empty variable would count as not set
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _word(text: str) -> str:
+    """One word of a unit file (systemd.syntax(7)), with nothing left to expand."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped, re.ASCII) else f'"{escaped}"'
+
+
+def _paths(*paths: Path | None) -> Iterator[Path]:
+    yield from (path for path in paths if path is not None)
+
+
+def _lies_below(paths: Sequence[Path], folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder) for path in paths for folder in folders)
+
+
+def _target(host: str, port: int) -> str:
+    """Where a Prometheus on this machine finds the metrics."""
+    reachable = "127.0.0.1" if host in ANYWHERE else host
+    return f"[{reachable}]:{port}" if ":" in reachable else f"{reachable}:{port}"
+
+
+def _fluentd_values(server: ServerConfig) -> dict[str, str]:
+    host, port = server.fluentd_endpoint or ("127.0.0.1", FLUENTD_PORT)
+    tag = server.fluentd_tag
+    return {
+        "fluentd_port": str(port),
+        "fluentd_bind": host if host in ("127.0.0.1", "::1") else "0.0.0.0",  # noqa: S104 - its clients are elsewhere
+        "fluentd_match": f"{tag}.**" if _PLAIN_TAG.fullmatch(tag) else "**",
+    }

@@ -1,0 +1,90 @@
+"""Finding plugins and keeping them: entry points of the group `levity_trio.plugins`, our own by the same door.
+
+Each lives in a task of its own, so that what fails in it, then or later, ends it and nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+import trio
+
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.events import PluginFailed
+from levity_trio.log_output import get_logger
+from levity_trio.plugins.base import Hooks, Open, Plugin, Site
+
+GROUP: Final = "levity_trio.plugins"
+OURS: Final = "levity_trio."
+CLOSING_SECONDS: Final = 3.0
+"""What a plugin may take to close, while the server stops."""
+
+log = get_logger("system")
+
+
+@asynccontextmanager
+async def open_plugins(hooks: Hooks, make_site: Callable[[str], Site]) -> AsyncIterator[None]:
+    """Our own plugins and those that `--plugins` names, as far as they are switched on; `make_site` is for one name.
+
+    Raises:
+        EnvironmentProblem: a plugin is not installed, or does not open.
+    """
+    closing = trio.Event()
+    async with trio.open_nursery() as living:
+        for name, open_one in _chosen(make_site("").config.plugins):
+            await living.start(_live, hooks, name, open_one, make_site(name), closing)
+        yield
+        closing.set()
+        living.cancel_scope.deadline = trio.current_time() + CLOSING_SECONDS
+
+
+async def _live(
+    hooks: Hooks,
+    name: str,
+    open_one: Open,
+    site: Site,
+    closing: trio.Event,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """One plugin from its opening to its end; the boundary round all that it does by itself."""
+    plugin: Plugin | None = None
+    is_open = False
+    try:
+        async with open_one(site) as plugin:
+            if plugin is not None:
+                hooks.join(plugin)
+            is_open = True
+            task_status.started()
+            if plugin is not None:
+                await closing.wait()
+    except (ConfigError, EnvironmentProblem):
+        raise
+    except Exception as error:
+        if not is_open:
+            raise EnvironmentProblem(f"the plugin {name} does not open: {error!r}") from error
+        log.exception("a plugin ended", plugin=name)
+        hooks.observe(PluginFailed(charger=None, plugin=name, hook="open"))
+    finally:
+        if plugin is not None:
+            hooks.leave(plugin)
+
+
+def _chosen(wanted: tuple[str, ...]) -> list[tuple[str, Open]]:
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    missing = [name for name in wanted if name not in installed]
+    if missing:
+        known = ", ".join(sorted(installed)) or "none"
+        raise EnvironmentProblem(f"--plugins {missing[0]}: no such plugin is installed; installed are {known}")
+    ours = sorted(name for name, point in installed.items() if point.value.startswith(OURS))
+    return [(name, _loaded(installed[name])) for name in dict.fromkeys([*ours, *wanted])]
+
+
+def _loaded(point: EntryPoint) -> Open:
+    try:
+        loaded: Open = point.load()
+    except Exception as error:
+        raise EnvironmentProblem(f"--plugins {point.name}: it cannot be loaded: {error!r}") from error
+    return loaded

@@ -1,0 +1,240 @@
+"""What is counted as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from levity_trio import events
+from levity_trio.clock import Clock
+from levity_trio.events import Event
+from levity_trio.plugins.base import Plugin
+from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.plugins.prometheus.series import Counter, Gauge, Histogram
+from levity_trio.plugins.prometheus.words import ERRORS, OTHER, REJECTIONS, SUCCESS, known
+from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
+from levity_trio.store.writes.orphans import OTHER as OTHER_REASON
+from levity_trio.store.writes.orphans import REBOOT
+from levity_trio.store.writes.sessions import SERVER_ENDED, STOPPING
+from levity_trio.wire.errors import ErrorCode
+
+REPAIR_KINDS: Final = 32
+"""Of one charger. The kinds are of a fixed vocabulary, but of one with thousands of words: the rest are `other`."""
+ERROR_CODES: Final = frozenset(code.value for code in ErrorCode)
+NO_ANSWER: Final = {"timed out": "timeout", "gone": "gone"}
+"""How a call without an answer ended, as Levity called it."""
+
+Count = Callable[[Any], None]
+
+
+class PrometheusMetrics(Plugin):
+    """Counts what it observes; the database has the rest."""
+
+    name: ClassVar[str] = "prometheus"
+
+    def __init__(self, metrics: Metrics, clock: Clock, counted: Totals) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._chargers: dict[str, _Charger] = {}
+        self._closed_by_system = dict(counted.closed_by_system)
+        self._families_of_facts = {"EnergyJumped": metrics.jumps, "IdentityShared": metrics.shared}
+        self._energies = {DELIVERED: metrics.delivered, UNBILLED: metrics.unbilled}
+        self._counts: dict[type[Event], Count] = {
+            events.MessageHandled: self._message_handled,
+            events.ChargerConnected: self._connected,
+            events.ChargerDisconnected: self._disconnected,
+            events.ChargerBooted: self._booted,
+            events.ErrorOpened: self._error_opened,
+            events.IdentityShared: self._identity_shared,
+            events.TransactionStarted: self._transaction_started,
+            events.TransactionSuspended: self._transaction_suspended,
+            events.TransactionStopped: self._transaction_stopped,
+            events.TransactionClosed: self._transaction_closed,
+            events.EnergyUnbilled: self._energy_unbilled,
+            events.EnergyJumped: self._energy_jumped,
+            events.CallEnded: self._call_ended,
+            events.FrameOfNoUse: self._frame_of_no_use,
+            events.HandshakeRefused: self._handshake_refused,
+            events.BatchCommitted: self._batch_committed,
+            events.PluginFailed: self._plugin_failed,
+            events.AutoStart: self._auto_started,
+            events.AuditProgress: self._audit_progressed,
+            events.AuditLost: self._audit_lost,
+        }
+        self._go_on(counted)
+
+    def observe(self, event: Event) -> None:
+        count = self._counts.get(type(event))
+        if count is not None:
+            count(event)
+
+    def _go_on(self, counted: Totals) -> None:
+        """Where an earlier run of the server left off."""
+        metrics = self._metrics
+        for charger, at in counted.message_at.items():
+            self._know(charger).message_at.value = datetime.fromisoformat(at).timestamp()
+            for counter in self._counters(charger):
+                counter.set(0)
+        for family, counts in (
+            (metrics.boots, counted.boots),
+            (metrics.disconnects, counted.disconnects),
+            (metrics.outages, counted.outages),
+            (metrics.transactions, counted.transactions),
+        ):
+            for charger, count in counts.items():
+                family[charger,].set(count)
+        for (charger, code), count in counted.errors.items():
+            errors = metrics.errors[charger, known(code, ERRORS)]
+            errors.set(errors.value + count)
+        self._go_on_with_facts(counted)
+
+    def _go_on_with_facts(self, counted: Totals) -> None:
+        for (charger, kind), count in counted.facts.items():
+            if kind in self._families_of_facts:
+                self._families_of_facts[kind][charger,].set(count)
+        for (charger, counter), (told, taken_back) in counted.energy.items():
+            self._energies[counter][charger,].set(told)
+            self._metrics.corrected[charger, counter].set(taken_back)
+        for (charger, reason), count in counted.closed.items():
+            self._metrics.orphans[charger, reason].set(count)
+
+    def _know(self, charger: str) -> _Charger:
+        """A charger with a row in the database; each of its counters begins at 0."""
+        found = self._chargers.get(charger)
+        if found is None:
+            found = self._chargers[charger] = _Charger(charger, self._metrics.message_at[charger,])
+            self._counters(charger)
+        return found
+
+    def _counters(self, charger: str) -> list[Counter]:
+        metrics = self._metrics
+        families = (
+            *(metrics.boots, metrics.disconnects, metrics.outages, metrics.transactions, metrics.delivered),
+            *(metrics.jumps, metrics.shared, metrics.unbilled),
+        )
+        corrected = [metrics.corrected[charger, counter] for counter in self._energies]
+        orphans = [metrics.orphans[charger, reason] for reason in (OTHER_REASON, REBOOT)]
+        return [family[charger,] for family in families] + corrected + orphans
+
+    def _message_handled(self, event: events.MessageHandled) -> None:
+        charger = self._chargers.get(event.charger or "")
+        if charger is None:
+            return
+        handling = charger.handling.get(event.action)
+        if handling is None:
+            handling = charger.handling[event.action] = self._metrics.handling[charger.name, event.action]
+        handling.observe(event.seconds)
+        charger.message_at.value = self._clock().timestamp()
+        if event.code is not None:
+            self._metrics.refusals[event.action, known(event.code, ERROR_CODES)].value += 1
+        for kind in event.repairs:
+            self._metrics.repairs[charger.name, charger.repair_label(kind)].value += 1
+
+    def _connected(self, event: events.ChargerConnected) -> None:
+        self._know(str(event.charger))
+
+    def _disconnected(self, event: events.ChargerDisconnected) -> None:
+        if event.reason != STOPPING:
+            self._metrics.disconnects[str(event.charger),].value += 1
+
+    def _booted(self, event: events.ChargerBooted) -> None:
+        self._metrics.boots[str(event.charger),].value += 1
+
+    def _error_opened(self, event: events.ErrorOpened) -> None:
+        self._metrics.errors[str(event.charger), known(event.error_code, ERRORS)].value += 1
+
+    def _identity_shared(self, event: events.IdentityShared) -> None:
+        self._metrics.shared[str(event.charger),].value += 1
+
+    def _transaction_started(self, event: events.TransactionStarted) -> None:
+        self._metrics.transactions[str(event.charger),].value += 1
+
+    def _transaction_suspended(self, event: events.TransactionSuspended) -> None:
+        """All transactions of a charger are suspended at once: it is one outage."""
+        charger = self._know(str(event.charger))
+        if event.reason != SERVER_ENDED and charger.outage_at != event.at:
+            charger.outage_at = event.at
+            self._metrics.outages[charger.name,].value += 1
+
+    def _transaction_stopped(self, event: events.TransactionStopped) -> None:
+        told_before = self._closed_by_system.pop(event.transaction, 0)
+        self._step(DELIVERED, str(event.charger), (event.energy_wh or 0) - told_before)
+
+    def _transaction_closed(self, event: events.TransactionClosed) -> None:
+        charger = str(event.charger)
+        self._closed_by_system[event.transaction] = event.energy_wh
+        self._metrics.orphans[charger, event.reason].value += 1
+        self._step(DELIVERED, charger, event.energy_wh)
+
+    def _energy_unbilled(self, event: events.EnergyUnbilled) -> None:
+        self._step(UNBILLED, str(event.charger), event.energy_wh - event.before_wh)
+
+    def _step(self, counter: str, charger: str, wh: int) -> None:
+        """Counters never fall: what was too much is counted for itself."""
+        if wh < 0:
+            self._metrics.corrected[charger, counter].value -= wh
+        else:
+            self._energies[counter][charger,].value += wh
+
+    def _energy_jumped(self, event: events.EnergyJumped) -> None:
+        self._metrics.jumps[str(event.charger),].value += 1
+
+    def _call_ended(self, event: events.CallEnded) -> None:
+        metrics, charger = self._metrics, str(event.charger)
+        if event.late:
+            metrics.call_late[charger, event.action].value += 1
+        elif event.state in NO_ANSWER:
+            metrics.call_errors[charger, event.action, NO_ANSWER[event.state]].value += 1
+        else:
+            metrics.call_seconds[event.action,].observe(event.seconds)
+            self._answered(charger, event)
+
+    def _answered(self, charger: str, event: events.CallEnded) -> None:
+        if event.state == "refused":
+            error = known(event.error_code or "", ERROR_CODES)
+            self._metrics.call_errors[charger, event.action, error].value += 1
+        elif event.status is not None and event.status not in SUCCESS:
+            self._metrics.call_rejections[charger, event.action, known(event.status, REJECTIONS)].value += 1
+
+    def _auto_started(self, event: events.AutoStart) -> None:
+        self._metrics.auto_starts[str(event.charger), event.outcome].value += 1
+
+    def _frame_of_no_use(self, event: events.FrameOfNoUse) -> None:
+        self._metrics.useless[event.kind,].value += 1
+
+    def _handshake_refused(self, event: events.HandshakeRefused) -> None:
+        self._metrics.strangers[str(event.status),].value += 1
+
+    def _batch_committed(self, event: events.BatchCommitted) -> None:
+        self._metrics.commit_seconds[()].observe(event.seconds)
+        self._metrics.commit_writes[()].observe(event.writes)
+
+    def _plugin_failed(self, event: events.PluginFailed) -> None:
+        self._metrics.plugin_errors[event.plugin, event.hook].value += 1
+
+    def _audit_progressed(self, event: events.AuditProgress) -> None:
+        self._metrics.audit_lag[()].value = event.lag
+        self._metrics.audit_connected[()].value = int(event.connected)
+
+    def _audit_lost(self, event: events.AuditLost) -> None:
+        self._metrics.audit_lost[()].value += event.count
+
+
+class _Charger:
+    """What is at hand for each message of a charger."""
+
+    __slots__ = ("_repairs", "handling", "message_at", "name", "outage_at")
+
+    def __init__(self, name: str, message_at: Gauge) -> None:
+        self.name = name
+        self.handling: dict[str, Histogram] = {}
+        self.message_at = message_at
+        self.outage_at = ""
+        self._repairs: set[str] = set()
+
+    def repair_label(self, kind: str) -> str:
+        """The kind itself, as long as it is among the first of this charger."""
+        if len(self._repairs) < REPAIR_KINDS:
+            self._repairs.add(kind)
+        return kind if kind in self._repairs else OTHER

@@ -1,0 +1,141 @@
+"""The page and its tasks: what is looked up for a scrape, and in which thread."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+
+from levity_trio import __version__
+from levity_trio.log_output import get_logger
+from levity_trio.plugins.base import LinkState, Page, Plugin, Site
+from levity_trio.plugins.prometheus.counting import PrometheusMetrics
+from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.plugins.prometheus.picture import NOBODY, Files, Picture
+from levity_trio.store.reads import Unreadable
+from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
+from levity_trio.store.reads.totals import totals
+
+PATH: Final = "/metrics"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+LOOK_SECONDS: Final = 2.0
+"""A scrape waits no longer for the database, and shows what was known before."""
+SLOW_SECONDS: Final = 15.0
+LAG_SECONDS: Final = 0.5
+LAG_LOOKS: Final = 30
+"""How many of these the highest lag is taken of: two scrapes see each."""
+LINES_AT_ONCE: Final = 500
+HAND_OVER_SECONDS: Final = 0.0001
+"""After so many lines the interpreter lock is left to the loop, which would wait 5 ms for it else."""
+
+log = get_logger("system")
+
+
+@asynccontextmanager
+async def open_prometheus_metrics(site: Site) -> AsyncIterator[Plugin | None]:
+    """Serve the metrics, if there is a port for them."""
+    if site.config.metrics_port is None:
+        yield None
+        return
+    counted = await site.reader.run(totals)
+    metrics = Metrics()
+    plugin = PrometheusMetrics(metrics, site.clock, counted)
+    scrape = Scrape(site, metrics, Picture(metrics, counted.connectors))
+    site.pages[PATH] = Page(CONTENT_TYPE, scrape.render, scrape.prepare)
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(scrape.keep_looking)
+        tasks.start_soon(scrape.measure_lag)
+        yield plugin
+        tasks.cancel_scope.cancel()
+
+
+class Scrape:
+    """What is told in one scrape, and the tasks that look for it."""
+
+    def __init__(self, site: Site, metrics: Metrics, picture: Picture) -> None:
+        self._site = site
+        self._metrics = metrics
+        self._picture = picture
+        self._process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        self._lags: deque[float] = deque([0.0], LAG_LOOKS)
+        self._asked, self._looked = trio.Event(), trio.Event()
+        self._slow_due = -math.inf
+        self._present = NOBODY
+        self._links: Sequence[LinkState] = ()
+        metrics.begin(is_audited=site.config.fluentd_endpoint is not None)
+        metrics.build[__version__, platform.python_version(), SQLITE_VERSION].value = 1
+
+    async def prepare(self) -> None:
+        """Let the database be looked at, and look at what belongs to the loop."""
+        looked = self._looked
+        self._asked.set()
+        with trio.move_on_after(LOOK_SECONDS):
+            await looked.wait()
+        self._links = self._site.links()
+        self._look_at_server()
+
+    def render(self) -> bytes:
+        """The text of all series."""
+        self._picture.draw(self._present, self._links)
+        now, parts = time.monotonic(), []
+        for family in self._metrics.families:
+            for lines in family.lines(now):
+                parts.append(lines)
+                if len(parts) % LINES_AT_ONCE == 0:
+                    time.sleep(HAND_OVER_SECONDS)
+        return "".join(parts).encode() + generate_latest(self._process)
+
+    async def keep_looking(self) -> None:
+        """Look at the database when somebody asks: in a task of its own, since a stuck disk ends no scrape."""
+        while True:
+            await self._asked.wait()
+            self._asked = trio.Event()
+            await self._look()
+            self._looked.set()
+            self._looked = trio.Event()
+
+    async def measure_lag(self) -> None:
+        """How much later than it wanted to be woken a task was."""
+        while True:
+            due = trio.current_time() + LAG_SECONDS
+            await trio.sleep_until(due)
+            self._lags.append(trio.current_time() - due)
+
+    async def _look(self) -> None:
+        try:
+            self._present = await self._site.reader.run(present)
+            if trio.current_time() >= self._slow_due:
+                self._slow_due = trio.current_time() + SLOW_SECONDS
+                self._picture.draw_waiting(await self._site.reader.run(waiting), self._site.clock())
+                self._picture.draw_files(await trio.to_thread.run_sync(_files, self._site.config.database))
+        except (Unreadable, OSError) as error:
+            log.warning("the metrics are not up to date", reason=str(error))
+
+    def _look_at_server(self) -> None:
+        metrics, statistics = self._metrics, self._site.writer.statistics()
+        metrics.loop_lag[()].value = max(self._lags)
+        metrics.clock_trusted[()].value = int(self._site.is_clock_trusted())
+        metrics.writer_queue[()].value = statistics.waiting
+        metrics.writer_failing[()].value = int(statistics.is_failing)
+        metrics.frame_rows[()].value = statistics.frames.rows
+        metrics.frames_dropped[()].value = statistics.frames.dropped
+        metrics.frames_pruned[()].value = statistics.frames.pruned
+        metrics.frames_paused[()].value = int(statistics.frames.is_paused)
+
+
+def _files(database: Path) -> Files:
+    """Only asked for their size: another who opened and closed them would drop SQLite's locks."""
+    wal = database.with_name(f"{database.name}-wal")
+    disk = os.statvfs(database)
+    return Files(wal.stat().st_size if wal.exists() else 0, database.stat().st_size, disk.f_bavail * disk.f_frsize)

@@ -1,0 +1,137 @@
+"""What is read when somebody looks: how the site is now, and how the server is doing.
+
+So gauges are the same before and after a restart: both read them where they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from levity_trio.plugins.base import LinkState
+from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.plugins.prometheus.series import Family, Gauge
+from levity_trio.plugins.prometheus.words import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
+from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
+
+NOBODY = Present([], [], [])
+NEVER_TOLD = "Unknown"
+"""The status of a charger of which none was told."""
+
+
+class Files(NamedTuple):
+    """Bytes of the database's files, and what is free beside them."""
+
+    wal: int
+    database: int
+    free: int
+
+
+class Picture:
+    """The gauges of a site, drawn anew for each scrape; in the thread that renders."""
+
+    def __init__(self, metrics: Metrics, connectors: Sequence[tuple[str, int | None]]) -> None:
+        self._metrics = metrics
+        self._statuses: dict[tuple[str, str], str] = {}
+        for charger, connector in connectors:
+            self._know(charger, connector)
+
+    def draw(self, present: Present, links: Sequence[LinkState]) -> None:
+        """Set all that is told of chargers."""
+        for one in present.chargers:
+            self._draw_charger(one)
+        for charger, connector, status in present.connectors:
+            self._know(charger, connector)
+            self._set_status(charger, connector_label(connector), status)
+        self._draw_transactions(present.transactions)
+        self._draw_links({charger.charger for charger in present.chargers}, links)
+
+    def draw_waiting(self, waiting: Waiting, now: datetime) -> None:
+        """Set what waits for the operator."""
+        metrics = self._metrics
+        metrics.set_aside[()].value = waiting.set_aside
+        metrics.set_aside_age[()].value = _seconds_since(waiting.set_aside_since, now)
+        metrics.reviews[()].value = waiting.reviews
+        metrics.reviews_age[()].value = _seconds_since(waiting.reviews_since, now)
+
+    def draw_files(self, files: Files) -> None:
+        """Set how much room there is."""
+        metrics = self._metrics
+        metrics.wal_bytes[()].value, metrics.database_bytes[()].value = files.wal, files.database
+        metrics.disk_free[()].value = files.free
+
+    def _draw_charger(self, charger: ChargerNow) -> None:
+        metrics, key = self._metrics, (charger.charger,)
+        metrics.status[key].value = STATUS_NUMBERS.get(charger.status, NO_STATUS_NUMBER)
+        if charger.status != NEVER_TOLD:
+            self._set_status(charger.charger, "0", charger.status)
+        _set_time(metrics.heartbeat_at, key, charger.heartbeat_at)
+        _set_time(metrics.stop_at, key, charger.stop_at)
+        if charger.skew_seconds is not None:
+            metrics.skew[key].value = charger.skew_seconds
+
+    def _know(self, charger: str, connector: int | None) -> None:
+        key = (charger, connector_label(connector))
+        if connector != 0:
+            for family in self._of_transactions:
+                family.begin(key)
+
+    @property
+    def _of_transactions(self) -> tuple[Family[Gauge], ...]:
+        metrics = self._metrics
+        return metrics.active, metrics.suspended, metrics.energy, metrics.current
+
+    def _set_status(self, charger: str, connector: str, status: str) -> None:
+        """One of them is 1. Another word than OCPP's is `other`."""
+        key, word = (charger, connector), status if status in STATUS_NUMBERS else OTHER
+        before = self._statuses.get(key)
+        if before == word:
+            return
+        family = self._metrics.connector_status
+        for each in (*STATUS_NUMBERS, word):
+            family[*key, each].value = 0
+        if before is not None:
+            family[*key, before].value = 0
+        family[*key, word].value = 1
+        self._statuses[key] = word
+
+    def _draw_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
+        metrics = self._metrics
+        present = {(one.charger, connector_label(one.connector)): one for one in transactions}
+        for key in metrics.active.known():
+            if key not in present:
+                for family in self._of_transactions:
+                    family[key].value = 0
+                metrics.limit.remove(key)
+        for key, one in present.items():
+            metrics.active[key].value = 1
+            metrics.suspended[key].value = int(one.is_suspended)
+            metrics.energy[key].value = one.energy_wh
+            metrics.current[key].value = one.current_a or 0
+            if one.limit_a is None:
+                metrics.limit.remove(key)
+            else:
+                metrics.limit[key].value = one.limit_a
+
+    def _draw_links(self, known: set[str], links: Sequence[LinkState]) -> None:
+        """Who is connected and never spoke may call himself what he likes, and is left out."""
+        metrics, by_charger = self._metrics, {link.charger: link for link in links}
+        for charger in known:
+            link, key = by_charger.get(charger), (charger,)
+            metrics.connected[key].value = int(link is not None)
+            metrics.call_queue[key].value = 0 if link is None else link.waiting_calls
+            if link is None:
+                metrics.link_age.remove(key)
+            else:
+                metrics.link_age[key].value = round(link.silent_seconds, 3)
+
+
+def _set_time(family: Family[Gauge], key: tuple[str, ...], at: str | None) -> None:
+    """Never 0: that would look like half a century of silence."""
+    if at is not None:
+        family[key].value = datetime.fromisoformat(at).timestamp()
+
+
+def _seconds_since(at: str | None, now: datetime) -> float:
+    return 0 if at is None else max(0.0, (now - datetime.fromisoformat(at)).total_seconds())

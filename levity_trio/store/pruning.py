@@ -1,0 +1,240 @@
+"""Keeping the frame log within its bounds: by age, by size, and when the disk runs low before anything else.
+
+Rows are deleted from the oldest on, by ranges of ids, so that a range is a run of neighbouring pages; the file shrinks
+page by page. Each step is a job of the writer that ends within milliseconds, and rests for longer than it took, so that
+chargers wait no longer for their answers while millions of rows go.
+
+When the disk runs low the oldest frames go first; when none is left no more are taken, and again when there is room:
+bills must fit.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
+
+import trio
+from sqlite_utils import Database
+
+from levity_trio.clock import Clock, stamp
+from levity_trio.config import ServerConfig
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.frame_log import FrameLog
+from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writer import Writer
+
+LOOK_SECONDS: Final = 10.0
+STEP_SECONDS: Final = 0.006
+REST_TIMES: Final = 4
+"""A step with its commit is followed by a rest of so many times its length."""
+ROWS_AT_ONCE: Final = 200
+AGED_ROWS: Final = 20_000
+"""Looked at in one read."""
+SCARCE_BYTES: Final = 200_000_000
+ENOUGH_BYTES: Final = 220_000_000
+SPARE_PAGES: Final = 4096
+"""Free ones that the file may keep: the next frames are about to need them."""
+SAMPLES: Final = 512
+ROW_BYTES: Final = 14
+"""Of a row beside its texts, and its share of its page's head."""
+BEGUN: Final = "2020"
+"""A row that claims to be older comes from a time when the clock was not set."""
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+log = get_logger("system")
+
+
+class Extent(NamedTuple):
+    """A look at the log and its file: ids from first to last, without gaps; sizes in bytes."""
+
+    first: int
+    last: int
+    bytes_per_row: float
+    page_bytes: int
+    pages: int
+    free_pages: int
+
+    @property
+    def rows(self) -> int:
+        return self.last - self.first + 1
+
+    def last_of(self, surplus_bytes: float) -> int:
+        """The id up to which rows must go to free so much; all that there are, at most."""
+        return min(self.last, self.first + int(surplus_bytes / self.bytes_per_row))
+
+
+def extent(db: Database) -> Extent:
+    """How much the log holds, from a sample of its rows: those that it takes stay the same, so they are in memory."""
+    first, last = _row(db, "SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM log")
+    stride = 1 << max(0, (last - first) // SAMPLES).bit_length()
+    ids = ",".join(str(number) for number in range(first + -first % stride, last + 1, stride))
+    texts = ("cp_id", "at", "direction", "coalesce(message_id, '')", "coalesce(action, '')", "frame")
+    length = " + ".join(f"length(CAST({text} AS BLOB))" for text in texts)
+    (average,) = _row(db, f"SELECT avg({length}) FROM log WHERE id IN ({ids})")  # noqa: S608 - ids are numbers of ours
+    marks = (_row(db, f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count"))
+    return Extent(first, last, (average or 0.0) + ROW_BYTES, *marks)
+
+
+def aged(db: Database, before: str, now: str) -> int | None:
+    """The id up to which rows are from before this time; None where the oldest is not.
+
+    A row whose time cannot be believed is as old as those behind it.
+    """
+    end = int(_row(db, "SELECT coalesce(min(id), 0) FROM log")[0]) + AGED_ROWS
+    young = db.execute(
+        "SELECT id FROM log WHERE id < ? AND at >= ? AND at <= ? ORDER BY id LIMIT 1", (end, before, now)
+    ).fetchall()
+    old = db.execute(
+        "SELECT id FROM log WHERE id < ? AND at >= ? AND at < ? ORDER BY id DESC LIMIT 1",
+        (young[0][0] if young else end, BEGUN, before),
+    ).fetchall()
+    return int(old[0][0]) if old else None
+
+
+def _row(db: Database, sql: str, parameters: tuple[object, ...] = ()) -> tuple[Any, ...]:
+    found: tuple[Any, ...] = db.execute(sql, parameters).fetchall()[0]
+    return found
+
+
+class Deleted(NamedTuple):
+    """What a step deleted, and whether all is gone that should."""
+
+    rows: int
+    is_all: bool
+
+
+def delete(db: Transaction, last: int, seconds: float) -> Deleted:
+    """Delete the oldest rows of the log, up to this id, for so many seconds at most."""
+    until, rows = time.monotonic() + seconds, 0
+    while True:
+        ((first,),) = db.rows("SELECT min(id) FROM log")
+        is_all = first is None or first > last
+        if is_all or (rows and time.monotonic() > until):
+            return Deleted(rows, is_all)
+        rows += db.execute("DELETE FROM log WHERE id <= ?", (min(last, first + ROWS_AT_ONCE - 1),))
+
+
+def shrink(db: Transaction, spare_pages: int, seconds: float) -> bool:
+    """Give free pages back to the disk, for so many seconds at most; True where no more than the spare ones are left.
+
+    The file itself is cut at the next checkpoint.
+    """
+    until = time.monotonic() + seconds
+    ((free,),) = db.rows("PRAGMA freelist_count")
+    for _ in range(free - spare_pages):
+        db.rows("PRAGMA incremental_vacuum(1)")  # Python would stop after one page in any case
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+class Pruning:
+    """The bounds of one log, and the task that keeps it within them. Made by `open_pruning`."""
+
+    def __init__(
+        self, writer: Writer, reader: Reader, config: ServerConfig, clock: Clock, is_clock_trusted: Callable[[], bool]
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._path = config.database
+        self._keep = timedelta(days=config.log_days)
+        self._most_bytes = config.log_megabytes * 1_000_000
+        self._clock = clock
+        self._is_clock_trusted = is_clock_trusted
+        self._is_scarce = False
+
+    @property
+    def _frames(self) -> FrameLog:
+        return self._writer.frames
+
+    async def keep_on(self) -> None:
+        """Look after the log, for ever."""
+        while True:
+            try:
+                await self.look()
+            except (StoreUnavailable, Unreadable, OSError) as error:  # the next look may go better
+                log.warning("the frame log could not be pruned", reason=str(error))
+            await trio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look once, and prune what must go. Raises StoreUnavailable, Unreadable, OSError."""
+        found = await self._reader.run(extent)
+        self._frames.count_rows(found.rows)
+        room_bytes = await trio.to_thread.run_sync(room, self._path, found)
+        self._judge(room_bytes, found.rows)
+        surplus = max(SCARCE_BYTES - room_bytes, found.rows * found.bytes_per_row - self._most_bytes)
+        freed = 0
+        if surplus > 0 and found.rows:
+            freed = await self._delete(found.last_of(surplus))
+        freed += await self._delete_aged()
+        spare_pages = 0 if room_bytes < SCARCE_BYTES else SPARE_PAGES
+        if freed or found.free_pages > spare_pages:
+            await self._shrink(spare_pages)
+
+    async def _delete_aged(self) -> int:
+        """Only by a clock that can be believed: one that is years ahead would take everything."""
+        rows = 0
+        while self._is_clock_trusted():
+            now = self._clock()
+            last = await self._reader.run(partial(aged, before=stamp(now - self._keep), now=stamp(now)))
+            if last is None:
+                break
+            rows += await self._delete(last)
+        return rows
+
+    async def _delete(self, last: int) -> int:
+        rows, is_all = 0, False
+        while not is_all:
+            deleted = await self._step(delete, last, STEP_SECONDS)
+            self._frames.count_pruned(deleted.rows)
+            rows, is_all = rows + deleted.rows, deleted.is_all
+        return rows
+
+    async def _shrink(self, spare_pages: int) -> None:
+        while not await self._step(shrink, spare_pages, STEP_SECONDS):
+            pass
+
+    async def _step(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+        began = trio.current_time()
+        done = await self._writer.run(write, *args)
+        await trio.sleep(REST_TIMES * (trio.current_time() - began))
+        return done
+
+    def _judge(self, room_bytes: int, rows: int) -> None:
+        """Tell once that the disk runs low; where no row is left to go, take no more frames until it does not."""
+        if room_bytes >= ENOUGH_BYTES and self._is_scarce:
+            self._is_scarce = False
+            self._frames.resume()
+            log.warning("the disk has room again; frames are logged", free_bytes=room_bytes)
+        if room_bytes < SCARCE_BYTES and not self._is_scarce:
+            self._is_scarce = True
+            log.warning("the disk runs low; the oldest frames in the log go first", free_bytes=room_bytes)
+        if room_bytes < SCARCE_BYTES and not rows and not self._frames.is_paused:
+            self._frames.pause()
+            log.warning("the disk runs low; no frames are logged until there is room", free_bytes=room_bytes)
+
+
+def room(path: Path, found: Extent) -> int:
+    """Bytes that the database may still take: of the disk, of its free pages, and beyond its end."""
+    beyond = path.stat().st_size - found.pages * found.page_bytes
+    return shutil.disk_usage(path).free + found.free_pages * found.page_bytes + max(0, beyond)
+
+
+@asynccontextmanager
+async def open_pruning(
+    writer: Writer, reader: Reader, config: ServerConfig, clock: Clock, is_clock_trusted: Callable[[], bool]
+) -> AsyncIterator[None]:
+    """A task that keeps the frame log of this writer within its bounds until the block is left."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Pruning(writer, reader, config, clock, is_clock_trusted).keep_on)
+        yield
+        nursery.cancel_scope.cancel()

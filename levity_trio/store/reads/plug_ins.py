@@ -1,0 +1,102 @@
+"""Cars that are plugged in and not charging: what happened on their connector since the cable came.
+
+A plug-in begins with the first status after Available, and ends with the next one.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import orjson
+from sqlite_utils import Database
+
+from levity_trio.store.writes.origin import minutes_before
+
+STATUSES: Final = 200
+"""The newest of a connector, in which its plug-in is looked for."""
+CLOCK_MINUTES: Final = 5
+"""A start with a time earlier than the plug-in by more was told late and belongs to another; less is clocks."""
+AVAILABLE: Final = "Available"
+ANSWERED: Final = ("answered", "refused")
+
+
+class PlugIn(NamedTuple):
+    """A connector in Preparing: `id` names its plug-in, for as long as the cable stays."""
+
+    connector: int
+    id: int
+    is_unavailable: bool
+    """The charger as a whole is."""
+    open_transaction: int | None
+    had_transaction: bool
+    was_answered: bool
+    """A RemoteStartTransaction of this plug-in was."""
+    unanswered: int
+    """RemoteStartTransactions of this plug-in that were not."""
+
+
+class _Status(NamedTuple):
+    id: int
+    status: str
+    received_at: str
+    timestamp: str
+    is_believable: bool
+
+    @property
+    def since(self) -> str:
+        return min(self.timestamp, self.received_at)
+
+
+def plug_ins(db: Database, charger: str) -> list[PlugIn]:
+    """The connectors of a charger that are in Preparing, as of one moment."""
+    db.execute("BEGIN")
+    preparing = db.execute(
+        "SELECT conn_id, cp.status = 'Unavailable' FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"
+        " WHERE cp_id = ? AND cp_conn.status = 'Preparing' ORDER BY conn_id",
+        (charger,),
+    ).fetchall()
+    return [_plug_in(db, charger, connector, bool(is_unavailable)) for connector, is_unavailable in preparing]
+
+
+def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -> PlugIn:
+    began = _began(db, charger, connector)
+    open_ones = db.execute(
+        "SELECT max(id) FROM tx WHERE cp_id = ? AND conn_id = ? AND status = 'Active'", (charger, connector)
+    ).fetchall()
+    had = db.execute(
+        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND start_time >= ? LIMIT 1",
+        (charger, connector, began.received_at, minutes_before(began.since, CLOCK_MINUTES)),
+    ).fetchall()
+    states = _started(db, charger, connector, began.received_at)
+    answered = sum(state in ANSWERED for state in states)
+    unanswered = len(states) - answered
+    return PlugIn(connector, began.id, is_unavailable, open_ones[0][0], bool(had), answered > 0, unanswered)
+
+
+def _began(db: Database, charger: str, connector: int) -> _Status:
+    """The first status that held after Available. A late one with an older time never held (see store.writes.chargers);
+    which times can be believed shows in that they were kept."""
+    rows = db.execute(
+        "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
+        " FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?",
+        (charger, connector, STATUSES),
+    ).fetchall()
+    told = [_Status(*row) for row in reversed(rows)]
+    present = began = told[0]
+    for status in told[1:]:
+        if status.is_believable and present.is_believable and status.since < present.since:
+            continue
+        if present.status == AVAILABLE:
+            began = status
+        present = status
+    return began
+
+
+def _started(db: Database, charger: str, connector: int, since: str) -> list[str]:
+    """What became of the RemoteStartTransactions to this connector, by whomever."""
+    commands = db.execute(
+        "SELECT payload, state FROM command WHERE cp_id = ? AND action = 'RemoteStartTransaction'"
+        " AND requested_at >= ?",
+        (charger, since),
+    ).fetchall()
+    return [state for payload, state in commands if orjson.loads(payload).get("connectorId") in (None, connector)]

@@ -1,0 +1,112 @@
+"""What was counted since the database was made, so that counters go on where an earlier run of the server left them.
+
+Each agrees with the facts that were told: a counter that came back lower than it was would be taken for one that had
+begun anew, and all of it for new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.writes.sessions import SERVER_ENDED, STOPPING
+
+Pair = tuple[str, str]
+
+RECENT_FRAMES: Final = 10_000
+"""Among which the last message of a charger is looked for."""
+DELIVERED: Final = "delivered"
+UNBILLED: Final = "unbilled"
+COUNTED: Final = "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionStopped')"
+"""As the index `event_counted` names them, word for word, or it would not be used."""
+FACTS: Final = f"SELECT cp_id, kind, count(*) FROM event WHERE kind IN {COUNTED} GROUP BY kind, cp_id"  # noqa: S608 - our own words
+ENERGY: Final = f"""
+SELECT cp_id, counter, sum(max(step, 0)), sum(max(-step, 0)) FROM (
+    SELECT cp_id, counter, wh - lag(wh, 1, 0) OVER (PARTITION BY counter, tx ORDER BY id) AS step FROM (
+        SELECT id, cp_id, CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END AS counter,
+            json_extract(data, '$.transaction') AS tx, coalesce(json_extract(data, '$.energy_wh'), 0) AS wh
+        FROM event WHERE kind IN {COUNTED}
+        AND kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionStopped')))
+GROUP BY cp_id, counter"""  # noqa: S608
+CLOSED: Final = f"""
+SELECT cp_id, json_extract(data, '$.reason') AS reason, count(*) FROM event
+WHERE kind IN {COUNTED} AND kind = 'TransactionClosed' GROUP BY cp_id, reason"""  # noqa: S608
+
+
+class Totals(NamedTuple):
+    """Counts by charger, some by charger and something else. Energy in Wh, `message_at` as the database spells it."""
+
+    message_at: Mapping[str, str]
+    """Of each known charger."""
+    connectors: list[tuple[str, int | None]]
+    """Those that ever had a transaction."""
+    boots: Mapping[str, int]
+    disconnects: Mapping[str, int]
+    outages: Mapping[str, int]
+    errors: Mapping[Pair, int]
+    transactions: Mapping[str, int]
+    facts: Mapping[Pair, int]
+    """EnergyJumped and IdentityShared, by charger and kind."""
+    energy: Mapping[Pair, tuple[int, int]]
+    """By charger, DELIVERED and UNBILLED: what was told, and what was taken back later."""
+    closed: Mapping[Pair, int]
+    """Closings by the system, by charger and reason."""
+    closed_by_system: Mapping[int, int]
+    """The energy of the transactions that a late stop of their charger may still change."""
+
+
+def totals(db: Database) -> Totals:
+    """What was counted until now."""
+    db.execute("BEGIN")
+    return Totals(
+        message_at=_message_at(db),
+        connectors=db.execute("SELECT DISTINCT cp_id, conn_id FROM tx").fetchall(),
+        boots=_counts(db, "SELECT cp_id, count(*) FROM boot GROUP BY cp_id"),
+        disconnects=_counts(
+            db,
+            "SELECT cp_id, count(*) FROM session WHERE ended_at IS NOT NULL AND close_reason NOT IN (?, ?)"
+            " GROUP BY cp_id",
+            STOPPING,
+            SERVER_ENDED,
+        ),
+        outages=_counts(
+            db,
+            "SELECT tx.cp_id, count(DISTINCT received_at) FROM tx_event JOIN tx ON tx.id = tx_id"
+            " WHERE kind = 'suspend' AND reason <> ? GROUP BY tx.cp_id",
+            SERVER_ENDED,
+        ),
+        errors=_pairs(db, "SELECT cp_id, error_code, count(*) FROM cp_err GROUP BY cp_id, error_code"),
+        transactions=_counts(db, "SELECT cp_id, count(*) FROM tx GROUP BY cp_id"),
+        facts=_pairs(db, FACTS),
+        energy=_energy(db),
+        closed=_pairs(db, CLOSED),
+        closed_by_system=_counts(db, "SELECT id, coalesce(energy_delivered, 0) FROM tx WHERE stopped_by = 'system'"),
+    )
+
+
+def _counts(db: Database, sql: str, *parameters: str) -> dict[Any, int]:
+    return dict(db.execute(sql, parameters).fetchall())
+
+
+def _pairs(db: Database, sql: str) -> dict[Pair, int]:
+    return {(charger, what): count for charger, what, count in db.execute(sql).fetchall()}
+
+
+def _message_at(db: Database) -> dict[str, str]:
+    """As exactly as it is still known: a message is not written down for its time alone."""
+    known = _counts(db, "SELECT id, max(created_at, coalesce(last_seen_at, ''), coalesce(last_boot_at, '')) FROM cp")
+    recent = db.execute(
+        "SELECT cp_id, max(at) FROM (SELECT cp_id, at, direction FROM log ORDER BY id DESC LIMIT ?)"
+        " WHERE direction = 'recv' GROUP BY cp_id",
+        (RECENT_FRAMES,),
+    ).fetchall()
+    logged = dict(recent)
+    return {charger: max(str(at), logged.get(charger, "")) for charger, at in known.items()}
+
+
+def _energy(db: Database) -> dict[Pair, tuple[int, int]]:
+    """Told again for the same transaction, only the step from what was told before counts, up or down."""
+    found = db.execute(ENERGY).fetchall()
+    return {(charger, counter): (told, taken_back) for charger, counter, told, taken_back in found}

@@ -1,0 +1,185 @@
+"""Plugins beside whole conversations: what they see and may do, and that their failures cost no charger anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.events import CallEnded, Event, Fact, FrameOfNoUse, MessageHandled, PluginFailed, TransactionStarted
+from levity_trio.plugins import base
+from levity_trio.plugins.base import Companion, Plugin
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.origin import Origin
+from levity_trio.wire.payloads import call
+from tests.charger.parts import InlineWriter
+from tests.charger.peers import open_charger
+
+START = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": "2026-03-01T12:00:00Z"}
+FOR_EVER = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+READS = f"{FOR_EVER} SELECT max(i) FROM n"
+WRITES = f"{FOR_EVER} INSERT INTO repair SELECT 'CP-1', '', i, 1, '', '', '' FROM n"
+
+
+class Watcher(Plugin):
+    name = "watcher"
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def observe(self, event: Event) -> None:
+        self.seen.append(event)
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.seen if isinstance(event, kind)]
+
+
+class Broken(Plugin):
+    """Fails in every hook."""
+
+    name = "broken"
+
+    def observe(self, event: Event) -> None:
+        raise ZeroDivisionError
+
+    def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
+        db.execute("UPDATE tx SET id_tag = 'NOT MINE'")
+        db.tell(TransactionStarted(charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0))
+        raise KeyError
+
+    async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+        raise LookupError
+
+
+class Amender(Plugin):
+    """Runs one statement for ever, before the handler's own write."""
+
+    name = "amender"
+
+    def __init__(self, sql: str) -> None:
+        self._sql = sql
+        self.calls = 0
+
+    def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
+        self.calls += 1
+        db.execute("UPDATE cp SET name = 'half done'")
+        db.rows(self._sql)
+
+
+@pytest.fixture
+def watcher(central: Central) -> Watcher:
+    watcher = Watcher()
+    central.hooks.join(watcher)
+    return watcher
+
+
+async def test_every_message_is_seen_with_what_it_meant(central: Central, watcher: Watcher) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("StartTransaction", START)
+        await charger.refused("Nonsense" * 10, {})
+        await charger.send("AT+CSQ")
+        await charger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Occupied"})
+    started, refused, mended = watcher.of(MessageHandled)
+    assert (started.charger, started.action, started.code, started.repairs) == ("CP-1", "StartTransaction", None, ())
+    assert isinstance(started.request, call.StartTransaction)
+    assert (refused.action, refused.code, refused.request) == ("unknown", "NotImplemented", None)
+    assert mended.repairs
+    assert [event.kind for event in watcher.of(FrameOfNoUse)] == ["not JSON"]
+    (fact,) = watcher.of(TransactionStarted)
+    assert watcher.seen.index(fact) < watcher.seen.index(started)  # the fact with its commit, then the answer
+
+
+@pytest.mark.logs_errors
+async def test_one_that_fails_everywhere_costs_nothing(
+    central: Central, writer: InlineWriter, watcher: Watcher
+) -> None:
+    central.hooks.join(Broken())
+    async with open_charger(central) as charger:
+        started = await charger.call("StartTransaction", START)
+        assert started["idTagInfo"] == {"status": "Accepted"}
+    assert writer.row("SELECT id, id_tag FROM tx") == (started["transactionId"], "TAG")
+    assert len(writer.told(TransactionStarted)) == 1
+    assert {failure.hook for failure in watcher.of(PluginFailed)} == {"observe", "amend", "accompany"}
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("sql", [READS, WRITES])
+async def test_one_that_amends_for_ever_is_interrupted(
+    central: Central, writer: InlineWriter, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    """A read is stopped alone; with a write SQLite gives up the whole transaction, which then runs again."""
+    monkeypatch.setattr(base, "AMEND_SECONDS", 0.05)
+    central.hooks.join(amender := Amender(sql))
+    async with open_charger(central) as charger:
+        started = await charger.call("StartTransaction", START)
+    assert writer.row("SELECT id FROM tx") == (started["transactionId"],)
+    assert writer.row("SELECT name FROM cp") == (None,)
+    assert writer.rows("SELECT * FROM repair") == []
+    assert [failure.hook for failure in watcher.of(PluginFailed)] == ["amend"]
+    assert amender.calls == 1
+
+
+class Caller(Plugin):
+    """Calls its charger for each fact."""
+
+    name = "caller"
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.has_ended = False
+
+    async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+        try:
+            async for fact in facts:
+                self.facts.append(fact)
+                if isinstance(fact, TransactionStarted):
+                    await charger.call(call.UnlockConnector(connector_id=1))
+        finally:
+            self.has_ended = True
+
+
+async def test_a_companion_hears_and_calls(central: Central, watcher: Watcher) -> None:
+    central.hooks.join(caller := Caller())
+    async with open_charger(central) as charger, open_charger(central, "/ocpp/CP-2") as other:
+        await other.call("Heartbeat")
+        await charger.call("StartTransaction", START)
+        _, message_id, action, _ = await charger.receive()
+        assert action == "UnlockConnector"
+        await charger.send(f'[3,"{message_id}",{{"status":"UnlockFailed"}}]')
+        await trio.sleep(1)
+        assert not caller.has_ended
+    assert {fact.charger for fact in caller.facts} == {"CP-1", "CP-2"}
+    (ended,) = watcher.of(CallEnded)
+    assert (ended.action, ended.state, ended.status, ended.late) == (
+        "UnlockConnector",
+        "answered",
+        "UnlockFailed",
+        False,
+    )
+    await trio.sleep(1)
+    assert caller.has_ended
+
+
+class Slow(Plugin):
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def observe(self, event: Event) -> None:
+        self.calls += 1
+
+
+@pytest.mark.logs_errors
+async def test_one_that_blocks_the_loop_is_asked_no_more(
+    central: Central, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    central.hooks.join(slow := Slow())
+    monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
+    central.hooks.leave(watcher)  # it would be as slow
+    async with open_charger(central) as charger:
+        for _ in range(2 * base.SLOW_TIMES):
+            await charger.call("Heartbeat")
+    assert slow.calls == base.SLOW_TIMES

@@ -1,0 +1,100 @@
+"""`levity-trio deploy` as typed: help, exit statuses, one plain line for each mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from levity_trio.cli import main
+from levity_trio.config import SETTINGS
+
+SOURCE = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("LEVITY_"):
+            monkeypatch.delenv(name)
+
+
+def test_help_has_the_settings_of_serve_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert all(setting.flag in text for setting in SETTINGS)
+    for word in ("--force", "--user", "--remote-write", "Examples:", "Exit status:"):
+        assert word in text
+
+
+def test_it_writes_and_says_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LEVITY_PORT", "9001")
+    flags = ["--user", "charging", "--remote-write", "https://far.example.org/write", "--strict"]
+    assert main(["deploy", *flags, "out"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {Path(line) for line in lines[:-1]} == {path.relative_to(tmp_path) for path in (tmp_path / "out").iterdir()}
+    assert lines[-1] == "Next: out/README.txt"
+    unit = (tmp_path / "out" / "levity-trio.service").read_text()
+    for line in ("User=charging", "Environment=LEVITY_PORT=9001", "Environment=LEVITY_STRICT=true"):
+        assert f"\n{line}\n" in unit
+    assert '"https://far.example.org/write"' in (tmp_path / "out" / "prometheus-agent.yml").read_text()
+
+
+def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "out"]) == 0
+    (tmp_path / "out" / "prometheus.yml").write_text("mine")
+    capsys.readouterr()
+    assert main(["deploy", "out"]) == 1
+    out, line = capsys.readouterr()
+    assert out == ""
+    assert line.startswith("levity-trio: out has ")
+    assert line.count("\n") == 1
+    assert "prometheus.yml" in line
+    assert "--force" in line
+    assert (tmp_path / "out" / "prometheus.yml").read_text() == "mine"
+    assert main(["deploy", "--force", "out"]) == 0
+    assert (tmp_path / "out" / "prometheus.yml").read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["deploy"], "Missing argument 'DIR'"),
+        (["deploy", "--port", "70000", "out"], "--port 70000: give a whole number"),
+        (["deploy", "--port", "0", "out"], "give a fixed one"),
+        (["deploy", "--db", "/nowhere/x.db", "out"], "create it first"),
+        (["deploy", "--user", "", "out"], "--user"),
+        (["deploy", "a-file"], "is a file"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a-file").write_text("")
+    assert main(arguments) == 2
+    out, line = capsys.readouterr()
+    assert out == ""
+    assert line.startswith("levity-trio: ")
+    assert line.count("\n") == 1
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_loads_no_server() -> None:
+    program = "import sys; from levity_trio.cli import main; main(['deploy', sys.argv[1]]); print(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "out"],
+        env={"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    for heavy in ("'trio'", "'ocpp'", "'sqlite3'", "'structlog'", "'levity_trio.server'"):
+        assert heavy not in done.stdout.splitlines()[-1]

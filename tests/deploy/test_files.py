@@ -1,0 +1,81 @@
+"""The files: everything filled in, nothing replaced unasked."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.deploy.files import DASHBOARD, TEMPLATES, texts, write
+from levity_trio.deploy.installation import Place, values
+
+MADE = texts(values({}, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+
+
+def test_every_template_is_written() -> None:
+    shipped = {path.name for path in (files("levity_trio.deploy") / "templates").iterdir()}
+    assert shipped == set(TEMPLATES)
+    assert set(MADE) == shipped | {DASHBOARD}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_nothing_is_left_to_fill_in(name: str) -> None:
+    assert "@@" not in MADE[name]
+    assert MADE[name].endswith("\n")
+    assert not [line for line in MADE[name].splitlines() if line != line.rstrip()]
+
+
+def test_the_readme_names_every_file() -> None:
+    assert [name for name in MADE if name not in MADE["README.txt"]] == ["README.txt"]
+
+
+def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
+    rules = MADE["levity-alerts.yml"].split("- alert: ")[1:]
+    assert len(rules) > len(set(re.findall(r"^severity", MADE["levity-alerts.yml"])))
+    for rule in rules:
+        assert re.search(r"severity: (critical|warning|info)\n", rule), rule
+        assert "summary: " in rule, rule
+        assert "description: " in rule, rule
+
+
+def test_the_dashboard_is_laid_out_without_holes() -> None:
+    panels = json.loads(MADE[DASHBOARD])["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not taken & cells, panel["title"]
+        assert max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
+    assert all(panel["targets"] for panel in panels if panel["type"] != "row")
+
+
+def test_a_folder_is_made_and_filled(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "b", MADE, may_replace=False)
+    assert {path.name: path.read_text() for path in (tmp_path / "a" / "b").iterdir()} == MADE
+
+
+def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "litestream.yml").write_text("mine")
+    (tmp_path / "fluentd.conf").symlink_to("elsewhere")
+    with pytest.raises(EnvironmentProblem, match=r"litestream.yml, fluentd.conf already; --force"):
+        write(tmp_path, MADE, may_replace=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert (tmp_path / "litestream.yml").read_text() == "mine"
+
+
+def test_with_force_all_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "litestream.yml").write_text("mine" * 10_000)
+    write(tmp_path, MADE, may_replace=True)
+    assert (tmp_path / "litestream.yml").read_text() == MADE["litestream.yml"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentProblem, match="cannot write"):
+        write(tmp_path / "file" / "below", MADE, may_replace=False)

@@ -1,0 +1,162 @@
+"""The values that the templates get: the present configuration, as a service will have it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from levity_trio.config import SETTINGS, ConfigError, ServerConfig, load
+from levity_trio.deploy.installation import Place, values
+
+PROGRAM = ("/opt/levity/bin/levity-trio",)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def filled(
+    environment: Mapping[str, str] | None = None,
+    *,
+    program: tuple[str, ...] = PROGRAM,
+    user: str = "levity",
+    remote_write: str = "https://example.org/write",
+    **flags: object,
+) -> dict[str, str]:
+    place = Place(program=program, site="pi", version="1.2", user=user, remote_write=remote_write)
+    return values(flags, environment or {}, place)
+
+
+def environment_of(found: Mapping[str, str]) -> dict[str, str]:
+    """What systemd would hand the service."""
+    lines = [line.removeprefix("Environment=") for line in found["environment"].splitlines()]
+    words = [shlex.split(line)[0].replace("%%", "%") for line in lines]
+    return dict(word.split("=", 1) for word in words)
+
+
+def test_defaults_need_no_more_than_a_database_and_a_port_for_metrics() -> None:
+    found = filled()
+    assert environment_of(found) == {"LEVITY_DB": "/var/lib/levity/levity.db", "LEVITY_METRICS_PORT": "9464"}
+    assert found["command"] == "/opt/levity/bin/levity-trio serve"
+    assert (found["database"], found["target"]) == ("/var/lib/levity/levity.db", '"127.0.0.1:9464"')
+    assert (found["writable"], found["home"], found["capabilities"]) == ("", "yes", "")
+
+
+ODD: dict[str, str] = {
+    "host": "::1",
+    "port": "9001",
+    "max_connections": "8000",
+    "metrics_port": "9091",
+    "metrics_host": "192.168.1.5",
+    "database": "a b%n.db",
+    "heartbeat_interval_seconds": "300",
+    "response_timeout_seconds": "2.5",
+    "websocket_ping_seconds": "true",
+    "strict": "true",
+    "fluentd_endpoint": "[::1]:24225",
+    "fluentd_tag": 'my "site" \\ $HOME',
+    "orphans": "true",
+    "auto_start": "true",
+    "plugins": "one,two",
+    "shutdown_grace_seconds": "20.2",
+    "level": "debug",
+    "file": "levity.log",
+}
+
+
+def test_the_service_reads_what_was_meant(folder: Path) -> None:
+    """Whatever is set: the unit's environment gives the same configuration, with absolute paths."""
+    server, log = load(ODD, {})
+    meant = (server.database.absolute(), log.file and log.file.absolute())
+    found = filled(**ODD)
+    again, log_again = load({}, environment_of(found))
+    assert (again.database, log_again.file) == meant == (folder / "a b%n.db", folder / "levity.log")
+    for setting in SETTINGS:
+        if setting.attribute not in ("database", "file"):
+            kinds = (server, again) if hasattr(server, setting.attribute) else (log, log_again)
+            assert getattr(kinds[0], setting.attribute) == getattr(kinds[1], setting.attribute), setting.name
+
+
+def test_what_the_toml_file_says_stays_there(folder: Path) -> None:
+    (folder / "levity.toml").write_text('port = 9002\nstrict = true\nplugins = ["one"]\n[plugin.one]\nkey = 1\n')
+    environment = {"LEVITY_STRICT": "false", "LEVITY_CONFIG": "levity.toml", "LEVITY_PLUGINS": ",", "LEVITY_DB": "a.db"}
+    found = filled(environment)
+    assert found["command"] == f"/opt/levity/bin/levity-trio serve --config {folder}/levity.toml"
+    told = environment_of(found)
+    assert "LEVITY_PORT" not in told
+    assert (told["LEVITY_STRICT"], told["LEVITY_PLUGINS"]) == ("false", ",")
+    again, _ = load({"config": folder / "levity.toml"}, told)
+    assert (again.port, again.strict, again.plugins, again.plugin_settings["one"]) == (9002, False, (), {"key": 1})
+
+
+def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
+    (folder / "logs").mkdir()
+    found = filled(database="levity2.db", file="logs/levity.log")
+    assert found["writable"].splitlines() == [f"ReadWritePaths={folder}", f"ReadWritePaths={folder}/logs"]
+    assert found["mounts"] == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("program", "home", "private_tmp"),
+    [
+        (("/opt/levity/bin/levity-trio",), "yes", "yes"),
+        (("/home/pi/venv/bin/levity-trio",), "read-only", "yes"),
+        (("/tmp/venv/bin/levity-trio",), "yes", "no"),  # noqa: S108 - a place, not a file
+    ],
+)
+def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str, private_tmp: str) -> None:
+    found = filled(program=program)
+    assert (found["home"], found["private_tmp"]) == (home, private_tmp)
+
+
+def test_a_low_port_needs_a_capability() -> None:
+    found = filled(port="80")
+    assert (found["capabilities"], found["private_users"]) == ("CAP_NET_BIND_SERVICE", "no")
+
+
+def test_limits_follow_the_settings() -> None:
+    found = filled(max_connections="20000", shutdown_grace_seconds="30.5", clock_wait_seconds="10")
+    assert (found["files"], found["stop_seconds"], found["clock_seconds"]) == ("20512", "46", "70")
+    assert int(filled()["stop_seconds"]) > ServerConfig().shutdown_grace_seconds
+
+
+def test_the_agent_listens_where_nobody_else_does() -> None:
+    assert filled(metrics_port="9095", port="9096")["agent_address"] == "127.0.0.1:9097"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "tag", "bind", "match"),
+    [
+        ("127.0.0.1:24224", "ocpp", "127.0.0.1", "ocpp.**"),
+        ("10.0.0.2:24224", "site.a", "0.0.0.0", "site.a.**"),  # noqa: S104 - as Fluentd is told
+        ("10.0.0.2:24224", "#{exit}", "0.0.0.0", "**"),  # noqa: S104
+    ],
+)
+def test_fluentd_is_told_where_and_what(endpoint: str, tag: str, bind: str, match: str) -> None:
+    found = filled(fluentd_endpoint=endpoint, fluentd_tag=tag)
+    assert (found["fluentd_bind"], found["fluentd_match"]) == (bind, match)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"port": "0"}, "--port 0 takes another port at each start"),
+        ({"metrics_port": "0"}, "--metrics-port 0 takes another port"),
+        ({"clock_speed": "60"}, "for simulations"),
+        ({"user": "no body"}, "--user 'no body'"),
+        ({"remote_write": "ftp://example.org"}, "give an http(s) URL"),
+        ({"remote_write": "https://me:secret@example.org"}, "without a password"),
+        ({"database": "a\nb.db"}, "printable"),
+        ({"port": "70000"}, "whole number"),
+    ],
+)
+def test_what_no_service_can_run_with_is_refused(settings: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        filled(**settings)  # type: ignore[arg-type]  # its own arguments and flags alike
+    assert said in str(refused.value)
+    assert "secret" not in str(refused.value)

@@ -1,0 +1,153 @@
+"""What a server's /metrics really said, and the same stretched to real time for `promtool test rules`.
+
+A scrape is one moment. Held for longer, its numbers stay as they are but for those that time itself moves: an age
+grows with it, and a moment (`_ts`, the start of the process) lies where it was before the scrape. So an hour without a
+byte, or a fortnight without a transaction, is one scrape of a real server, held.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+SCRAPE_SECONDS = 10
+JOB, INSTANCE = "levity-trio", "127.0.0.1:9464"
+AGES = ("ocpp_cp_link_age_seconds", "ocpp_set_aside_oldest_seconds", "ocpp_reviews_oldest_seconds")
+MOMENTS = ("_ts", "process_start_time_seconds")
+TELL_SECONDS = 60
+
+Labels = tuple[tuple[str, str], ...]
+Series = tuple[str, Labels]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """All samples of one moment, by name and labels; `at` is its Unix time."""
+
+    at: float
+    samples: Mapping[Series, float]
+
+    def find(self, name: str, **labels: str) -> list[float]:
+        """The values of the series with this name and these labels, and perhaps others."""
+        wanted = set(labels.items())
+        return [value for (found, has), value in self.samples.items() if found == name and wanted <= set(has)]
+
+    @property
+    def names(self) -> set[str]:
+        return {name for name, _ in self.samples}
+
+    def changed(self, name: str, change: Callable[[float], float], **labels: str) -> Scrape:
+        """The same with some numbers changed: for what no test can do to a real machine."""
+        wanted = set(labels.items())
+        hit = {series for series in self.samples if series[0] == name and wanted <= set(series[1])}
+        assert hit, f"the server told nothing of {name} {labels}"
+        return replace(self, samples={key: change(told) if key in hit else told for key, told in self.samples.items()})
+
+
+def url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/metrics"
+
+
+def scrape(port: int) -> Scrape:
+    """Ask a server, as Prometheus does."""
+    at = time.time()
+    with urlopen(url(port), timeout=TELL_SECONDS) as answer:  # noqa: S310 - it is http
+        text = answer.read().decode()
+    families = text_string_to_metric_families(text)
+    told = {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
+    return Scrape(at, {series: value for series, value in told.items() if not math.isnan(value)})
+
+
+def scrape_when(port: int, is_told: Callable[[Scrape], object]) -> Scrape:
+    """Ask until it is told: some is looked up every 15 s only, and a new counter begins with 0."""
+    for _ in range(TELL_SECONDS):
+        if is_told(told := scrape(port)):
+            return told
+        time.sleep(1)
+    raise AssertionError(f"not told within {TELL_SECONDS} s: {sorted(told.names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A scrape that stands for so many seconds; None: the server does not answer."""
+
+    told: Scrape | None
+    seconds: int
+
+
+Timeline = Sequence[Held]
+
+
+def input_series(timeline: Timeline, step: int) -> Iterator[dict[str, str]]:
+    """The series of promtool's `input_series`, one sample each `step` seconds, as Prometheus labels them."""
+    for series in dict.fromkeys(key for held in timeline if held.told for key in held.told.samples):
+        yield {"series": _spelt(series), "values": " ".join(_values(series, timeline, step))}
+    ups = [f"{int(held.told is not None)}+0x{held.seconds // step - 1}" for held in timeline]
+    yield {"series": _spelt(("up", ())), "values": " ".join(ups)}
+
+
+def _spelt(series: Series) -> str:
+    name, labels = series
+    pairs = (*labels, ("instance", INSTANCE), ("job", JOB))
+    return name + "{" + ",".join(f"{key}={json.dumps(value)}" for key, value in pairs) + "}"
+
+
+def _values(series: Series, timeline: Timeline, step: int) -> Iterator[str]:
+    began = 0
+    for held in timeline:
+        samples = held.seconds // step
+        value = None if held.told is None else held.told.samples.get(series)
+        if value is None or held.told is None:
+            yield f"_x{samples}"
+        else:
+            grows = step if series[0] in AGES and value > 0 else 0
+            shift = began - held.told.at if series[0].endswith(MOMENTS) else 0
+            yield f"{value + shift:.6f}+{grows}x{samples - 1}"
+        began += held.seconds
+
+
+def firing(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECONDS, **labels: str) -> str:
+    """Where promtool does not see this alert firing at the end of the timeline: what it saw. Else nothing."""
+    matchers = {"alertname": alert, "alertstate": "firing", **labels}
+    expression = (
+        f"group by (alertname) (ALERTS{{{','.join(f'{key}={json.dumps(matchers[key])}' for key in matchers)}}})"
+    )
+    sample = {"labels": f'{{alertname="{alert}"}}', "value": 1}
+    return _tested(rules, timeline, step, _seconds(timeline) - step, {"expr": expression, "exp_samples": [sample]})
+
+
+def ever_fired(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECONDS) -> str:
+    """Where promtool sees this alert firing at any time of the timeline: what it saw. Else nothing."""
+    seconds = _seconds(timeline)
+    expression = f'count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}[{seconds}s])'
+    return _tested(rules, timeline, step, seconds - step, {"expr": expression, "exp_samples": []})
+
+
+def _seconds(timeline: Timeline) -> int:
+    return sum(held.seconds for held in timeline)
+
+
+def _tested(rules: Path, timeline: Timeline, step: int, at: int, wanted: dict[str, Any]) -> str:
+    test = {
+        "interval": f"{step}s",
+        "input_series": list(input_series(timeline, step)),
+        "promql_expr_test": [{**wanted, "eval_time": f"{at}s"}],
+    }
+    file = rules.with_name(f"{rules.stem}.test.json")  # JSON is YAML
+    file.write_text(json.dumps({"rule_files": [rules.name], "evaluation_interval": f"{step}s", "tests": [test]}))
+    ended = subprocess.run(
+        ["promtool", "test", "rules", file.name], cwd=rules.parent, capture_output=True, text=True, check=False
+    )
+    told = (ended.stdout + ended.stderr).strip()
+    assert "SUCCESS" in told or "FAILED" in told, told
+    assert (ended.returncode == 0) == ("FAILED" not in told), told
+    return told if ended.returncode else ""

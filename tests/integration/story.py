@@ -1,0 +1,175 @@
+"""A real server to which real things happen, and what its /metrics said after each."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from .charger import Charger, meter_values, now
+from .outages import locked
+from .scraping import Scrape, scrape, scrape_when
+from .serving import Serving, serving
+
+ONE, TWO = "CP-1", "CP-2"
+PAGES = ("--metrics-port", "0", "--metrics-host", "127.0.0.1")
+FLAGS = (*PAGES, "--enable-auto-start", "--auto-start-delay", "0.1", "--response-timeout", "0.5")
+NOBODY_LISTENS = "127.0.0.1:1"
+AHEAD = "2099-01-01T00:00:00.000Z"
+
+
+def tell(folder: Path) -> dict[str, Scrape]:
+    """What was scraped, by what had happened."""
+    return {**_a_site(folder), **_a_site_in_trouble(folder)}
+
+
+def metrics_port(server: Serving) -> int:
+    return int(server.wait_line("pages")["port"])
+
+
+def _a_site(folder: Path) -> dict[str, Scrape]:
+    with serving(folder / "levity.db", *FLAGS, may_log_errors=True) as server:
+        port = metrics_port(server)
+        with Charger(server.port, ONE) as charger:
+            told = _ordinary_days(charger, port)
+            told |= _trouble(charger, port)
+            charger.start("TAG", 40_000)
+            charger.close()
+        server.wait_line("TransactionSuspended", charger=ONE)
+        told["left while charging"] = scrape(port)
+        with Charger(server.port, ONE) as charger:
+            charger.boot()
+            told |= _commands(server, charger, port)
+        told |= _away(server, port)
+        told["identity shared"] = _two_in_one(server, port)
+        told |= _refusing(server, port)
+    return told
+
+
+def _ordinary_days(charger: Charger, port: int) -> dict[str, Scrape]:
+    """Nothing that anybody should hear of."""
+    charger.boot()
+    charger.call("Heartbeat")
+    for connector in (0, 1):
+        status(charger, connector, "Available")
+    session(charger, 1000, 2000)
+    calm = scrape(port)
+    charger.call("Heartbeat")
+    session(charger, 2000, 3000)
+    return {"calm": calm, "calm later": scrape(port)}
+
+
+def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
+    told = {}
+    charger.boot()
+    told["booted once more"] = scrape(port)
+    charger.boot()
+    charger.boot()
+    told["boot loop"] = scrape(port)
+    status(charger, 1, "Faulted", "GroundFailure")
+    told["faulted"] = scrape(port)
+    status(charger, 1, "Available")
+    told["mended"] = scrape(port)
+    transaction = charger.start("TAG", 5000)  # the last one ended at 3000
+    told["unbilled"] = scrape(port)
+    charger.call("MeterValues", **meter_values(transaction, "5100"))
+    charger.call("MeterValues", **meter_values(transaction, "25000"))
+    told["jumped"] = scrape(port)
+    charger.call("StopTransaction", transactionId=transaction, meterStop=40_000, timestamp=now())
+    charger.call("StopTransaction", transactionId=4_000_000, meterStop=7, timestamp=now())
+    return told
+
+
+def _commands(server: Serving, charger: Charger, port: int) -> dict[str, Scrape]:
+    """A start of ours is not answered at all, refused with a status, and with an error."""
+    charger.call("StopTransaction", transactionId=_newest(server), meterStop=40_000, timestamp=now())
+    before = scrape(port)
+    status(charger, 1, "Preparing")
+    _start_of_ours(charger)
+    server.wait_line("CallFailed", charger=ONE)
+    status(charger, 1, "Available")
+    for answer in ([3, {"status": "Rejected"}], [4, "NotSupported", "", {}]):
+        status(charger, 1, "Preparing")
+        kind, *told = answer
+        charger.send_text(json.dumps([kind, _start_of_ours(charger), *told]))
+        status(charger, 1, "Available")
+    return {"before commands": before, "commands failed at first": scrape(port)}
+
+
+def _start_of_ours(charger: Charger) -> str:
+    """Wait for it; gives its message id."""
+    _, message_id, action, _ = charger.receive()
+    assert action == "RemoteStartTransaction"
+    return str(message_id)
+
+
+def _away(server: Serving, port: int) -> dict[str, Scrape]:
+    """A second charger comes and goes; meanwhile everything that is told late has been told."""
+    with Charger(server.port, TWO) as charger:
+        charger.boot()
+        online = scrape(port)
+    server.wait_line("ChargerDisconnected", charger=TWO)
+    return {"two online": online, "later": scrape_when(port, _all_is_told)}
+
+
+def _all_is_told(told: Scrape) -> bool:
+    names = ("ocpp_cp_errors_total", "ocpp_set_aside_waiting", "ocpp_reviews_waiting")
+    labelled = (
+        ("ocpp_central_call_rejected_total", {"status": "Rejected"}),
+        ("ocpp_central_call_errors_total", {"error_type": "timeout"}),
+        ("ocpp_central_call_errors_total", {"error_type": "NotSupported"}),
+        ("ocpp_auto_start_total", {"outcome": "rejected"}),
+    )
+    return all(sum(told.find(name)) for name in names) and all(sum(told.find(name, **has)) for name, has in labelled)
+
+
+def _two_in_one(server: Serving, port: int) -> Scrape:
+    """Two chargers with one name, one after the other."""
+    for _ in range(4):
+        with Charger(server.port, ONE) as first:
+            first.boot()
+            with Charger(server.port, ONE) as second:
+                second.boot()
+    server.wait_line("IdentityShared", charger=ONE)
+    return scrape(port)
+
+
+def _refusing(server: Serving, port: int) -> dict[str, Scrape]:
+    """The database is locked, and let go before any charger has waited too long."""
+    with Charger(server.port, ONE) as charger:
+        charger.boot()
+        with locked(server.database):
+            charger.send("BootNotification", chargePointVendor="V", chargePointModel="M")
+            failing = scrape_when(port, lambda one: one.find("ocpp_writer_failing") == [1])
+        charger.receive()
+        working = scrape_when(port, lambda one: one.find("ocpp_writer_failing") == [0])
+    return {"failing": failing, "working again": working}
+
+
+def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
+    """Its newest row lies in the future, and its Fluentd is not there."""
+    database = folder / "troubled.db"
+    with serving(database, *PAGES) as server, Charger(server.port, ONE) as charger:
+        charger.boot()
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE cp SET last_seen_at = ?", (AHEAD,))
+    flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS)
+    with serving(database, *flags, may_log_errors=True) as server:
+        port = metrics_port(server)
+        return {"troubled": scrape_when(port, lambda one: sum(one.find("ocpp_audit_lag_frames")))}
+
+
+def status(charger: Charger, connector: int, word: str, error: str = "NoError") -> None:
+    charger.call("StatusNotification", connectorId=connector, status=word, errorCode=error)
+
+
+def session(charger: Charger, meter_start: int, meter_stop: int) -> None:
+    """A transaction from its start to its end."""
+    transaction = charger.start("TAG", meter_start)
+    charger.call("MeterValues", **meter_values(transaction, str(meter_stop - 10)))
+    charger.call("StopTransaction", transactionId=transaction, meterStop=meter_stop, timestamp=now())
+
+
+def _newest(server: Serving) -> int:
+    return int(server.query("SELECT max(id) FROM tx")[0][0])

@@ -1,0 +1,230 @@
+"""Each alert that `levity-trio deploy` writes, judged by `promtool test rules` on what a real server's /metrics said.
+
+Each is made to fire, and each stays silent where nothing is wrong. What the owner must hear of within a minute fires
+in the scrapes of that minute.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from levity_trio.deploy.files import texts, write
+from levity_trio.deploy.installation import Place, values
+
+from .scraping import Held, Scrape, Timeline, ever_fired, firing
+from .story import ONE, TWO, tell
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is in Debian's package prometheus; .ci/run installs it"
+)
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+SOON = 50
+"""What is left of a minute when a scrape may be 10 s late."""
+RULES, DEAD_MAN = "levity-alerts.yml", "levity-dead-man.yml"
+
+Story = Mapping[str, Scrape]
+Course = Callable[[Story], Timeline]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return tell(tmp_path_factory.mktemp("story"))
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rules")
+    place = Place(program=("/opt/levity-trio",), site="pi", version="1")
+    write(folder, texts(values({}, {}, place)), may_replace=False)
+    return folder / RULES
+
+
+def then(*course: tuple[str, int]) -> Course:
+    """What was scraped after these, each held so many seconds; `nothing`: the server does not answer."""
+    return lambda story: [Held(None if name == "nothing" else story[name], seconds) for name, seconds in course]
+
+
+def with_change(name: str, number: float, seconds: int, before: str = "calm", **labels: str) -> Course:
+    """Something that no test can do to a real machine: the number that the server told, but another."""
+    return lambda story: [
+        Held(story[before], 5 * MINUTE),
+        Held(story[before].changed(name, lambda _: number, **labels), seconds),
+    ]
+
+
+def alive(seconds: int) -> Course:
+    """A charger that answers pings: its last byte is never older than 20 s."""
+    return lambda story: [Held(_just_heard(story["calm"]), 20)] * (seconds // 20)
+
+
+def _just_heard(told: Scrape) -> Scrape:
+    return told.changed("ocpp_cp_link_age_seconds", lambda _: 0.1)
+
+
+def deaf_to_pings(told: Story) -> Timeline:
+    """Only its heartbeats are heard, each minute."""
+    return [Held(_just_heard(told["calm"]), MINUTE)] * 60
+
+
+def restarting(story: Story) -> Timeline:
+    """It starts anew each three minutes."""
+    calm, name = story["calm"], "process_start_time_seconds"
+    starts = [calm.changed(name, lambda began, later=later: began + 3 * MINUTE * later) for later in range(4)]
+    return [Held(told, 3 * MINUTE) for told in starts]
+
+
+def after(first: Course, second: Course) -> Course:
+    return lambda story: [*first(story), *second(story)]
+
+
+PLUGIN = "ocpp_plugin_errors_total"
+
+
+def plugin_fails(story: Story) -> Timeline:
+    failed = _with_plugin(story["calm"], 1)
+    return [Held(_with_plugin(story["calm"], 0), 5 * MINUTE), Held(failed, MINUTE)]
+
+
+def _with_plugin(told: Scrape, count: int) -> Scrape:
+    """No plugin of ours fails for a test."""
+    failures = {(PLUGIN, (("hook", "observe"), ("plugin", "third"))): float(count)}
+    return Scrape(told.at, {**told.samples, **failures})
+
+
+FIRES: dict[str, Course] = {
+    "LevityChargerBootedAgain": then(("calm", HOUR), ("boot loop", HOUR)),
+    "LevityChargerDisconnectedAgain": then(("calm", HOUR), ("identity shared", HOUR)),
+    "LevityChargerError": then(("commands failed at first", 5 * MINUTE), ("later", SOON)),
+    "LevityNoHeartbeat": then(("calm", DAY + HOUR)),
+    "LevityNoTransaction": then(("calm", 14 * DAY + HOUR)),
+    "LevityDisconnectedWhileCharging": then(("calm", 5 * MINUTE), ("left while charging", SOON)),
+    "LevityCommandTimedOut": then(("commands failed at first", MINUTE), ("later", SOON)),
+    "LevityCommandRejected": then(("commands failed at first", MINUTE), ("later", SOON)),
+    "LevityChargerSilent": after(alive(20 * MINUTE), then(("calm", SOON))),
+    "LevityChargerOffline": then(("two online", 5 * MINUTE), ("later", SOON)),
+    "LevityChargerFaulted": then(("calm", 5 * MINUTE), ("faulted", SOON)),
+    "LevityChargerBootLoop": then(("calm", 5 * MINUTE), ("boot loop", SOON)),
+    "LevityEnergyJump": then(("unbilled", 5 * MINUTE), ("jumped", SOON)),
+    "LevityEnergyUnbilled": then(("calm", HOUR), ("unbilled", SOON)),
+    "LevityIdentityShared": then(("later", 5 * MINUTE), ("identity shared", SOON)),
+    "LevityChargerClockWrong": with_change("ocpp_cp_clock_skew_seconds", -3600, HOUR),
+    "LevityCommandFailed": then(("commands failed at first", MINUTE), ("later", SOON)),
+    "LevityAutoStartFails": then(("commands failed at first", MINUTE), ("later", SOON)),
+    "LevitySetAsideWaits": then(("later", DAY + HOUR)),
+    "LevityReviewWaits": then(("later", DAY + HOUR)),
+    "LevityServerDown": then(("calm", 5 * MINUTE), ("nothing", SOON)),
+    "LevityServerRestarts": restarting,
+    "LevityWriterFailing": then(("calm", 5 * MINUTE), ("failing", SOON)),
+    "LevityDiskLow": with_change("ocpp_disk_free_bytes", 4e8, SOON),
+    "LevityFrameLogPaused": with_change("ocpp_frame_log_paused", 1, SOON),
+    "LevityFrameLogDropped": with_change("ocpp_frame_log_dropped_total", 5, SOON),
+    "LevityWalGrows": with_change("ocpp_database_wal_bytes", 3e8, 15 * MINUTE),
+    "LevityLoopLags": with_change("ocpp_loop_lag_seconds", 0.8, 5 * MINUTE),
+    "LevityClockNotTrusted": then(("troubled", 10 * MINUTE)),
+    "LevityAuditDisconnected": then(("troubled", 20 * MINUTE)),
+    "LevityAuditLags": with_change("ocpp_audit_lag_frames", 20_000, 15 * MINUTE, before="troubled"),
+    "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
+    "LevityPluginFails": plugin_fails,
+}
+
+ORDINARY = then(("calm", HOUR), ("calm later", HOUR))
+STAYS_SILENT: dict[str, Course] = {
+    "LevityChargerBootedAgain": then(("calm", HOUR), ("booted once more", HOUR)),
+    "LevityChargerDisconnectedAgain": then(("calm", HOUR), ("left while charging", HOUR)),
+    "LevityChargerSilent": lambda story: [*alive(20 * MINUTE)(story), *deaf_to_pings(story)],
+    "LevityChargerOffline": then(("later", 10), ("two online", 5 * MINUTE), ("later", 20), ("two online", MINUTE)),
+    "LevityChargerFaulted": then(("calm", MINUTE), ("mended", 5 * MINUTE)),
+    "LevityChargerBootLoop": then(("calm", 10 * MINUTE), ("booted once more", 10 * MINUTE)),
+    "LevityNoHeartbeat": then(("calm", DAY - HOUR), ("calm later", HOUR)),
+    "LevityNoTransaction": then(("calm", 13 * DAY), ("calm later", DAY)),
+    "LevitySetAsideWaits": then(("later", DAY - HOUR)),
+    "LevityReviewWaits": then(("later", DAY - HOUR)),
+    "LevityServerDown": then(("calm", MINUTE), ("nothing", 10), ("calm", MINUTE)),
+    "LevityWriterFailing": then(("calm", MINUTE), ("working again", 5 * MINUTE)),
+    "LevityDiskLow": with_change("ocpp_disk_free_bytes", 6e8, HOUR),
+    "LevityWalGrows": with_change("ocpp_database_wal_bytes", 3e8, 5 * MINUTE),
+    "LevityLoopLags": with_change("ocpp_loop_lag_seconds", 0.2, HOUR),
+    "LevityClockNotTrusted": then(("troubled", 2 * MINUTE), ("calm", 5 * MINUTE)),
+    "LevityChargerClockWrong": with_change("ocpp_cp_clock_skew_seconds", 200, HOUR),
+    "LevityAuditDisconnected": then(("troubled", 10 * MINUTE), ("calm", HOUR)),
+    "LevityAuditLags": with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),
+    "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
+}
+"""Where the ordinary day is not near enough to the limit."""
+COARSE = {"LevityNoHeartbeat", "LevityNoTransaction", "LevitySetAsideWaits", "LevityReviewWaits"}
+
+
+def step(alert: str) -> dict[str, int]:
+    """Days are looked at each five minutes."""
+    return {"step": 300} if alert in COARSE else {}
+
+
+@pytest.mark.parametrize("alert", FIRES)
+def test_it_fires(alert: str, story: Story, rules: Path) -> None:
+    assert not firing(rules, FIRES[alert](story), alert, **step(alert))
+
+
+@pytest.mark.parametrize("alert", FIRES)
+def test_it_stays_silent(alert: str, story: Story, rules: Path) -> None:
+    course = STAYS_SILENT.get(alert, ORDINARY)
+    assert not ever_fired(rules, course(story), alert, **step(alert))
+
+
+def test_every_alert_is_tried(rules: Path) -> None:
+    assert set(re.findall(r"- alert: (\w+)", rules.read_text())) == set(FIRES)
+    assert set(STAYS_SILENT) <= set(FIRES)
+
+
+def test_levity_s_own_eight_are_unchanged(rules: Path) -> None:
+    own = rules.read_text().partition("- name: levity-trio-chargers")[0]
+    assert re.findall(r"expr: (.*)", own) == [
+        "increase(ocpp_cp_boots_total[1d]) > 1",
+        "increase(ocpp_cp_disconnects_total[1d]) > 1",
+        "increase(ocpp_cp_errors_total[5m]) > 0",
+        "(time() - ocpp_cp_last_heartbeat_ts) > 86400",
+        "(time() - ocpp_cp_last_tx_ts) > 1209600",
+        "increase(ocpp_cp_reconnect_during_tx_total[5m]) > 0",
+        'increase(ocpp_central_call_errors_total{error_type="timeout"}[5m]) > 0',
+        "increase(ocpp_central_call_rejected_total[5m]) > 0",
+    ]
+
+
+def test_an_ordinary_day_is_quiet(story: Story, rules: Path) -> None:
+    noisy = [alert for alert in FIRES if alert not in COARSE and ever_fired(rules, ORDINARY(story), alert)]
+    assert noisy == ["LevityChargerSilent"]  # it was held for an hour, byte and all
+
+
+def test_only_the_charger_that_left_is_told_of(story: Story, rules: Path) -> None:
+    course = then(("two online", 5 * MINUTE), ("later", SOON))(story)
+    assert not firing(rules, course, "LevityChargerOffline", cp_id=TWO)
+    course = then(("two online", 5 * MINUTE), ("working again", SOON))(story)
+    assert firing(rules, course, "LevityChargerOffline", cp_id=ONE)
+
+
+def test_after_a_restart_chargers_have_two_minutes_to_come_back(story: Story, rules: Path) -> None:
+    born = story["calm"].changed("process_start_time_seconds", lambda _: story["calm"].at)
+    gone = born.changed("ocpp_cp_connected", lambda _: 0)
+    assert not ever_fired(rules, [Held(gone, 110), Held(born, MINUTE)], "LevityChargerOffline")
+    assert not firing(rules, [Held(gone, 3 * MINUTE)], "LevityChargerOffline")
+
+
+def test_the_receiving_side_misses_what_does_not_arrive(story: Story, rules: Path) -> None:
+    dead_man = rules.with_name(DEAD_MAN)
+    calm = [Held(story["calm"], HOUR)]
+    assert not ever_fired(dead_man, calm, "LevityNothingArrives")
+    assert not ever_fired(dead_man, [*calm, Held(None, 2 * MINUTE)], "LevityNothingArrives")  # `up` is 0, but arrives
+
+
+def test_promtool_accepts_all_rules(rules: Path) -> None:
+    told = subprocess.run(
+        ["promtool", "check", "rules", rules, rules.with_name(DEAD_MAN)], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert f"{len(FIRES)} rules found" in told.stdout

@@ -1,0 +1,93 @@
+"""What Prometheus makes of a page, by the parser of its own client library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+LEVITYS = {
+    "ocpp_central_up": ("gauge", ()),
+    "ocpp_msg_handling_seconds": ("histogram", ("cp_id", "message_type")),
+    "ocpp_cp_connected": ("gauge", ("cp_id",)),
+    "ocpp_cp_last_heartbeat_ts": ("gauge", ("cp_id",)),
+    "ocpp_cp_last_msg_ts": ("gauge", ("cp_id",)),
+    "ocpp_cp_last_tx_ts": ("gauge", ("cp_id",)),
+    "ocpp_cp_status": ("gauge", ("cp_id",)),
+    "ocpp_cp_disconnects_total": ("counter", ("cp_id",)),
+    "ocpp_cp_errors_total": ("counter", ("cp_id", "error_type")),
+    "ocpp_cp_boots_total": ("counter", ("cp_id",)),
+    "ocpp_cp_reconnect_during_tx_total": ("counter", ("cp_id",)),
+    "ocpp_tx_active": ("gauge", ("cp_id", "connector_id")),
+    "ocpp_tx_energy_wh": ("gauge", ("cp_id", "connector_id")),
+    "ocpp_cp_current_a": ("gauge", ("cp_id", "connector_id")),
+    "ocpp_cp_current_limit_a": ("gauge", ("cp_id", "connector_id")),
+    "ocpp_tx_total": ("counter", ("cp_id",)),
+    "ocpp_cp_energy_total_wh_total": ("counter", ("cp_id",)),
+    "ocpp_energy_jump_total": ("counter", ("cp_id",)),
+    "ocpp_central_call_errors_total": ("counter", ("cp_id", "action", "error_type")),
+    "ocpp_central_call_rejected_total": ("counter", ("cp_id", "action", "status")),
+}
+"""The twenty names of Levity, as they are scraped."""
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One scrape: each sample by its name and labels, each name's type, and how long the text is."""
+
+    samples: dict[tuple[str, Labels], float]
+    types: dict[str, str]
+    lines: int
+
+    def get(self, name: str, **labels: str) -> float | None:
+        """The value of a series, None where it is not there."""
+        return self.samples.get((name, frozenset(labels.items())))
+
+    def of(self, name: str) -> dict[Labels, float]:
+        """All series of a name."""
+        return {labels: value for (known, labels), value in self.samples.items() if known == name}
+
+    def told_of_chargers(self) -> dict[tuple[str, Labels], float]:
+        """What must be the same after a restart: all but what each run measures anew, and what a restart changes.
+
+        Heartbeats are written down within seconds, with the next commit.
+        """
+        anew = (
+            *("ocpp_msg_handling", "ocpp_cp_connected", "ocpp_cp_link_age", "ocpp_cp_last_msg"),
+            *("ocpp_tx_suspended", "ocpp_cp_last_heartbeat"),
+        )
+        return {
+            (name, labels): value
+            for (name, labels), value in self.samples.items()
+            if any(label == "cp_id" for label, _ in labels) and not name.startswith(anew)
+        }
+
+
+def parse(text: str) -> Page:
+    """Read a page; one that says a thing twice fails."""
+    samples: dict[tuple[str, Labels], float] = {}
+    types: dict[str, str] = {}
+    for family in text_string_to_metric_families(text):
+        types[f"{family.name}_total" if family.type == "counter" else family.name] = family.type
+        for name, labels, value in ((sample.name, sample.labels, sample.value) for sample in family.samples):
+            key = (name, frozenset(labels.items()))
+            assert key not in samples, key
+            samples[key] = value
+    return Page(samples, types, text.count("\n"))
+
+
+def scrape(port: int) -> Page:
+    """Ask a server on this machine."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        return parse(answer.read().decode())
+
+
+def label_names(page: Page, name: str) -> Iterator[set[str]]:
+    """The names of the labels of each series of a name."""
+    for labels in page.of(name):
+        yield {label for label, _ in labels}

@@ -1,0 +1,165 @@
+"""A server in memory with one plugin in it, and a charger that is called back."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+import trio
+from sqlite_utils import Database
+
+from levity_trio.charger.central import Central
+from levity_trio.events import Event
+from levity_trio.plugins.base import Hooks, Open, Plugin, Site
+from levity_trio.store.connection import open_database
+from levity_trio.store.reads import Reader, Unreadable, look
+from levity_trio.store.transaction import Transaction, commit
+from tests.charger.parts import InlineWriter, configure, make_central
+from tests.charger.peers import Charger, open_charger
+
+INTERVAL_SECONDS = 43_200
+"""No charger here is ended for its silence."""
+E = TypeVar("E", bound=Event)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class InlineReader:
+    """The reader's interface without its thread, which virtual time would take for idleness."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.is_broken = False
+
+    async def run(self, read: Callable[[Database], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        if self.is_broken:
+            raise Unreadable("for a test")
+        return look(self._path, read)
+
+
+class PublishingWriter(InlineWriter):
+    """One that publishes the facts of coalesced writes, too."""
+
+    def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+        del key
+        (result,) = commit(self._connection, [lambda db: write(db, *args)])
+        result.unwrap()
+        self.facts += result.facts
+        for fact in result.facts:
+            self.publish(fact)
+
+
+class Witness(Plugin):
+    """Keeps what it observes."""
+
+    name = "witness"
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def observe(self, event: Event) -> None:
+        self.seen.append(event)
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.seen if isinstance(event, kind)]
+
+
+class Served:
+    """A server in memory: restarted, it keeps its database and nothing else."""
+
+    def __init__(self, path: Path, writer: InlineWriter) -> None:
+        self.writer = writer
+        self.reader = InlineReader(path)
+        self.witness = Witness()
+        self.is_clock_trusted = True
+        self.central: Central = self.restart()
+
+    def restart(self) -> Central:
+        """Another run: as after kill -9, whoever was connected finds that its server is gone."""
+        self.central = make_central(self.writer)
+        configure(self.central, heartbeat_interval_seconds=INTERVAL_SECONDS)
+        self.central.known.update(charger for (charger,) in self.writer.rows("SELECT id FROM cp"))
+        self.central.hooks.join(self.witness)
+        return self.central
+
+    @property
+    def site(self) -> Site:
+        central = self.central
+        return Site(
+            config=central.config,
+            settings={},
+            clock=central.clock,
+            writer=central.writer,
+            reader=cast(Reader, self.reader),
+            tell=central.hooks.observe,
+            links=central.registry.links,
+            is_clock_trusted=lambda: self.is_clock_trusted,
+            pages={},
+        )
+
+    @asynccontextmanager
+    async def having(self, open_one: Open) -> AsyncIterator[Hooks]:
+        """With this plugin, where it is switched on."""
+        async with open_one(self.site) as plugin:
+            if plugin is not None:
+                self.central.hooks.join(plugin)
+            yield self.central.hooks
+            if plugin is not None:
+                self.central.hooks.leave(plugin)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Served]:
+    path = folder / "levity.db"
+    with open_database(path) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # nothing here is about power failures
+        yield Served(path, PublishingWriter(connection))
+
+
+class Answering:
+    """A charger that may be called at any time; what it is asked waits in `asked`, with when it came."""
+
+    def __init__(self, charger: Charger) -> None:
+        self._charger = charger
+        self._answers: dict[str, Any] = {}
+        self._stirred = trio.Event()
+        self.frames: list[list[Any]] = []
+        self.asked: list[tuple[float, dict[str, Any]]] = []
+        self.says: str | None = "Accepted"
+        """To each RemoteStartTransaction; None says nothing."""
+
+    async def call(self, action: str, **payload: object) -> Any:
+        """Send a CALL and give the payload of its CALLRESULT."""
+        message_id = await self._charger.send_call(action, payload)
+        with trio.fail_after(60):
+            while message_id not in self._answers:
+                await self._stirred.wait()
+        return self._answers.pop(message_id)
+
+    async def answer(self, message_id: str, payload: object) -> None:
+        await self._charger.send(json.dumps([3, message_id, payload]))
+
+    async def listen(self) -> None:
+        while True:
+            frame = await self._charger.receive()
+            self.frames.append(frame)
+            if frame[0] == 3:
+                self._answers[frame[1]] = frame[2]
+            else:
+                self.asked.append((trio.current_time(), frame[3]))
+                if self.says is not None:
+                    await self.answer(frame[1], {"status": self.says})
+            self._stirred.set()
+            self._stirred = trio.Event()
+
+
+@asynccontextmanager
+async def connected(central: Central, path: str = "/ocpp/CP-1") -> AsyncIterator[Answering]:
+    """A charger on a connection of its own; on leaving, it is gone and the server has finished with it."""
+    async with open_charger(central, path) as charger, trio.open_nursery() as tasks:
+        answering = Answering(charger)
+        tasks.start_soon(answering.listen)
+        yield answering
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,127 @@
+"""Finding and keeping plugins: what is not there, does not load, does not open, or fails later."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from levity_trio.config import EnvironmentProblem, ServerConfig
+from levity_trio.events import Event, FrameOfNoUse, PluginFailed
+from levity_trio.plugins import loading
+from levity_trio.plugins.base import Hooks, Plugin, Site
+from levity_trio.plugins.loading import GROUP, open_plugins
+
+EVENT = FrameOfNoUse(charger="CP-1", kind="not JSON")
+
+
+class Watcher(Plugin):
+    name = "watcher"
+    seen: list[Event]
+
+    def __init__(self) -> None:
+        self.seen = []
+
+    def observe(self, event: Event) -> None:
+        self.seen.append(event)
+
+
+WATCHERS: list[Watcher] = []
+
+
+@asynccontextmanager
+async def open_watcher(site: Site) -> AsyncIterator[Plugin]:
+    WATCHERS.append(watcher := Watcher())
+    watcher.seen.append(cast(Event, site.settings))
+    yield watcher
+
+
+@asynccontextmanager
+async def open_off(_site: Site) -> AsyncIterator[Plugin | None]:
+    yield None
+
+
+@asynccontextmanager
+async def open_broken(_site: Site) -> AsyncIterator[Plugin]:
+    raise ZeroDivisionError
+    yield Watcher()
+
+
+@asynccontextmanager
+async def open_failing(_site: Site) -> AsyncIterator[Plugin]:
+    async def fail() -> None:
+        await trio.sleep(0.01)
+        raise ZeroDivisionError
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fail)
+        yield Watcher()
+
+
+@asynccontextmanager
+async def open_hanging(_site: Site) -> AsyncIterator[Plugin]:
+    yield Watcher()
+    await trio.sleep_forever()
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint(name, f"tests.plugins.test_loading:open_{name}", GROUP)
+        for name in ("watcher", "off", "broken", "failing", "hanging", "missing")
+    ]
+    monkeypatch.setattr(loading, "entry_points", lambda group: points if group == GROUP else [])
+    WATCHERS.clear()
+
+
+def a_site(*plugins: str, **settings: Any) -> Any:
+    config = ServerConfig(database=Path("levity.db"), plugins=plugins, plugin_settings=settings)
+
+    def make(name: str) -> Site:
+        parts: dict[str, Any] = dict.fromkeys(("clock", "writer", "reader", "tell", "links", "is_clock_trusted"))
+        return Site(config=config, settings=config.plugin_settings.get(name, {}), pages={}, **parts)
+
+    return make
+
+
+async def test_only_what_is_named_is_opened_and_gets_its_own_settings() -> None:
+    hooks = Hooks()
+    async with open_plugins(hooks, a_site("watcher", "off", watcher={"file": "x"})):
+        hooks.observe(EVENT)
+    hooks.observe(EVENT)  # closed by now
+    (watcher,) = WATCHERS
+    assert watcher.seen == [{"file": "x"}, EVENT]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("unheard-of", "installed are"), ("missing", "cannot be loaded"), ("broken", "does not open")]
+)
+async def test_one_that_is_not_there_is_told_at_the_start(name: str, advice: str) -> None:
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(EnvironmentProblem, match=advice), flatten_subgroups=True, allow_unwrapped=True
+    ):
+        async with open_plugins(Hooks(), a_site(name)):
+            pytest.fail("it was opened")
+
+
+@pytest.mark.logs_errors
+async def test_one_whose_own_task_fails_ends_alone(autojump_clock: MockClock) -> None:
+    hooks = Hooks()
+    async with open_plugins(hooks, a_site("watcher", "failing")):
+        await trio.sleep_until(autojump_clock.current_time() + 1)
+        assert any(isinstance(event, PluginFailed) for event in WATCHERS[0].seen)
+        hooks.observe(EVENT)
+        assert WATCHERS[0].seen[-1] is EVENT
+
+
+async def test_one_that_hangs_at_its_end_is_left(autojump_clock: MockClock) -> None:
+    began = autojump_clock.current_time()
+    async with open_plugins(Hooks(), a_site("hanging")):
+        pass
+    assert autojump_clock.current_time() - began == loading.CLOSING_SECONDS

@@ -1,0 +1,404 @@
+"""PrometheusMetrics on a site's books: what is counted, that a restart goes on with it, and that nobody grows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlite_utils import Database
+
+from levity_trio.events import (
+    AutoStart,
+    CallEnded,
+    Event,
+    FrameOfNoUse,
+    HandshakeRefused,
+    MessageHandled,
+    PluginFailed,
+)
+from levity_trio.plugins.base import LinkState
+from levity_trio.plugins.prometheus.counting import REPAIR_KINDS, PrometheusMetrics
+from levity_trio.plugins.prometheus.metrics import Metrics
+from levity_trio.plugins.prometheus.picture import Picture
+from levity_trio.plugins.prometheus.series import ZERO_SECONDS
+from levity_trio.store.reads.present import present, waiting
+from levity_trio.store.reads.totals import totals
+from levity_trio.store.writes import sessions
+from tests.plugins.scrapes import LEVITYS, Page, label_names, parse
+from tests.store.books import Books, Station, in_memory, meter_value
+
+LONG_AFTER = 2 * ZERO_SECONDS
+
+
+class Run:
+    """A run of the server, without one: what it observes, and what it would tell."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.metrics = Metrics()
+        counted = totals(Database(books.connection))
+        books.connection.execute("ROLLBACK")
+        self.metrics.begin(is_audited=True)
+        self.plugin = PrometheusMetrics(self.metrics, lambda: books.now, counted)
+        self.picture = Picture(self.metrics, counted.connectors)
+        self._observed = len(books.facts)
+        self._seconds = 0.0
+
+    def see(self, *events: Event) -> None:
+        """Observe the facts until now, and then these."""
+        facts = self.books.facts[self._observed :]
+        self._observed += len(facts)
+        for event in (*facts, *events):
+            self.plugin.observe(event)
+
+    def page(self, links: list[LinkState] | None = None, after: float = LONG_AFTER) -> Page:
+        """What is told so much later than the last time."""
+        self.see()
+        self.text()
+        self._seconds += after
+        return parse(self.text(links))
+
+    def text(self, links: list[LinkState] | None = None) -> str:
+        database = Database(self.books.connection)
+        now = present(database)
+        self.books.connection.execute("ROLLBACK")
+        self.picture.draw(now, links or [])
+        self.picture.draw_waiting(waiting(database), self.books.now)
+        return "".join(part for family in self.metrics.families for part in family.lines(self._seconds))
+
+
+@pytest.fixture
+def books() -> Iterator[Books]:
+    with closing(in_memory()) as connection:
+        yield Books(connection)
+
+
+@pytest.fixture
+def run(books: Books) -> Run:
+    return Run(books)
+
+
+def handled(action: str = "MeterValues", code: str | None = None, repairs: tuple[str, ...] = ()) -> MessageHandled:
+    return MessageHandled(charger="CP-1", action=action, seconds=0.004, request=None, code=code, repairs=repairs)
+
+
+def ended(state: str, **told: Any) -> CallEnded:
+    known = {"status": None, "error_code": None, "late": False, "seconds": 0.2, "action": "Reset"} | told
+    return CallEnded(charger="CP-1", state=state, **known)
+
+
+def live(books: Books) -> Station:
+    """A charger to which happened what is counted."""
+    station = Station(books, "CP-1")
+    station.boot()
+    station.status("Faulted", error="GroundFailure")
+    station.status("Available")
+    station.status("Faulted", error="WordOfItsOwn")
+    station.status("Available", connector=0)
+    first = station.start(1000)
+    station.tell(station.register(2000), transaction=first)
+    books.wait(10)
+    station.tell(station.register(50_000), transaction=first)
+    books.wait(100)
+    station.stop(first, meter=51_000)
+    books.wait(10)
+    second = station.start(51_700, connector=1)
+    station.lose()
+    station.connect()
+    books.wait(1)
+    station.orphan(second, 53_000)
+    return station
+
+
+def open_one(station: Station) -> int:
+    """A transaction that draws current on three phases."""
+    transaction = station.start(60_000, connector=2)
+    phases = [
+        {"value": value, "measurand": "Current.Import", "phase": phase, "unit": "A"}
+        for phase, value in (("L1", "15.5"), ("L2", "16.25"), ("L3", "3"))
+    ]
+    offered = {"value": "32", "measurand": "Current.Offered", "unit": "A"}
+    station.books.wait(1)
+    station.tell(meter_value(station.clock(), 61_500, *phases, offered), transaction=transaction, connector=2)
+    return transaction
+
+
+# What is told
+
+
+def test_a_charger_and_its_counters(books: Books, run: Run) -> None:
+    open_one(live(books))
+    page = run.page()
+    assert page.get("ocpp_cp_boots_total", cp_id="CP-1") == 2
+    assert page.get("ocpp_cp_disconnects_total", cp_id="CP-1") == 1
+    assert page.get("ocpp_cp_errors_total", cp_id="CP-1", error_type="GroundFailure") == 1
+    assert page.get("ocpp_cp_errors_total", cp_id="CP-1", error_type="other") == 1
+    assert page.get("ocpp_tx_total", cp_id="CP-1") == 3
+    assert page.get("ocpp_energy_jump_total", cp_id="CP-1") == 1
+    assert page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 50_000 + 1_300
+    assert page.get("ocpp_energy_unbilled_wh_total", cp_id="CP-1") == 700
+    assert page.get("ocpp_tx_orphans_closed_total", cp_id="CP-1", reason="Reboot") == 1
+
+
+def test_an_outage_is_counted_once(books: Books, run: Run) -> None:
+    station = Station(books)
+    station.start(1000)
+    station.start(1000, connector=2)
+    station.lose()
+    station.connect()
+    station.boot()
+    for page in (run.page(), Run(books).page()):
+        assert page.get("ocpp_cp_reconnect_during_tx_total", cp_id="CP-1") == 1
+
+
+def test_our_own_stop_is_no_failure_of_a_charger(books: Books, run: Run) -> None:
+    station = Station(books)
+    station.start(1000)
+    station.lose(reason=sessions.STOPPING)
+    books.run(sessions.start_run, "2", books.at, True)
+    for page in (run.page(), Run(books).page()):
+        assert page.get("ocpp_cp_reconnect_during_tx_total", cp_id="CP-1") == 0
+        assert page.get("ocpp_cp_disconnects_total", cp_id="CP-1") == 0
+        assert page.get("ocpp_tx_suspended", cp_id="CP-1", connector_id="1") == 1
+
+
+def test_an_open_transaction(books: Books, run: Run) -> None:
+    open_one(Station(books))
+    page, where = run.page(), {"cp_id": "CP-1", "connector_id": "2"}
+    assert page.get("ocpp_tx_active", **where) == 1
+    assert page.get("ocpp_tx_energy_wh", **where) == 1500
+    assert page.get("ocpp_cp_current_a", **where) == 16.25
+    assert page.get("ocpp_cp_current_limit_a", **where) == 32
+
+
+def test_when_it_is_over(books: Books, run: Run) -> None:
+    station = Station(books)
+    transaction = open_one(station)
+    run.page()
+    station.stop(transaction, meter=62_000)
+    page, where = run.page(), {"cp_id": "CP-1", "connector_id": "2"}
+    names = ("ocpp_tx_active", "ocpp_tx_suspended", "ocpp_tx_energy_wh", "ocpp_cp_current_a")
+    assert [page.get(name, **where) for name in names] == [0, 0, 0, 0]
+    assert page.get("ocpp_cp_current_limit_a", **where) is None
+
+
+def test_statuses(books: Books, run: Run) -> None:
+    station = Station(books)
+    station.status("Charging")
+    station.status("Faulted", connector=0)
+    run.page()
+    station.status("SuspendedEV")
+    page = run.page()
+    assert page.get("ocpp_cp_status", cp_id="CP-1") == 8
+    told = {
+        dict(labels)["status"]: value
+        for labels, value in page.of("ocpp_connector_status").items()
+        if ("connector_id", "1") in labels
+    }
+    assert {status for status, value in told.items() if value} == {"SuspendedEV"}
+    assert len(told) == 9
+
+
+def test_a_status_that_nobody_knows(books: Books, run: Run) -> None:
+    station = Station(books)
+    assert run.page().get("ocpp_cp_status", cp_id="CP-1") == -1
+    for number in range(3):
+        station.status(f"Own-{number}")
+        assert run.page().get("ocpp_connector_status", cp_id="CP-1", connector_id="1", status="other") == 1
+    station.status("Available")
+    page = run.page()
+    assert page.get("ocpp_connector_status", cp_id="CP-1", connector_id="1", status="other") == 0
+    assert len(page.of("ocpp_connector_status")) == 10
+
+
+def test_times_are_told_only_once_there_are_any(books: Books, run: Run) -> None:
+    station = Station(books)
+    page = run.page()
+    assert page.of("ocpp_cp_last_heartbeat_ts") == page.of("ocpp_cp_last_tx_ts") == {}
+    books.run(sessions.heartbeat, "CP-1", books.at)
+    station.stop(station.start())
+    run.see(handled())
+    page = run.page()
+    assert page.get("ocpp_cp_last_heartbeat_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp())
+    assert page.get("ocpp_cp_last_msg_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp())
+    assert page.get("ocpp_cp_last_tx_ts", cp_id="CP-1") == pytest.approx(books.now.timestamp(), abs=1)
+
+
+def test_links(books: Books, run: Run) -> None:
+    Station(books, "CP-1")
+    Station(books, "CP-2")
+    page = run.page([LinkState("CP-1", 1.25, 3), LinkState("STRANGER", 0.0, 0)])
+    assert page.of("ocpp_cp_connected") == {
+        frozenset({("cp_id", "CP-1")}): 1,
+        frozenset({("cp_id", "CP-2")}): 0,
+    }
+    assert page.get("ocpp_cp_link_age_seconds", cp_id="CP-1") == 1.25
+    assert page.get("ocpp_central_call_queue", cp_id="CP-1") == 3
+    assert run.page([]).of("ocpp_cp_link_age_seconds") == {}
+
+
+def test_our_calls(books: Books, run: Run) -> None:
+    Station(books)
+    run.see(
+        ended("timed out"),
+        ended("gone"),
+        ended("refused", error_code="NotSupported"),
+        ended("refused", error_code="Word of its own"),
+        ended("answered", status="Rejected"),
+        ended("answered", status="Word of its own"),
+        ended("answered", status="Accepted"),
+        ended("answered", late=True, status="Accepted"),
+    )
+    page = run.page()
+    errors = {dict(labels)["error_type"] for labels in page.of("ocpp_central_call_errors_total")}
+    assert errors == {"timeout", "gone", "NotSupported", "other"}
+    rejected = {dict(labels)["status"]: count for labels, count in page.of("ocpp_central_call_rejected_total").items()}
+    assert rejected == {"Rejected": 1, "other": 1}
+    assert page.get("ocpp_central_call_late_total", cp_id="CP-1", action="Reset") == 1
+    assert page.get("ocpp_central_call_seconds_count", action="Reset") == 5
+
+
+def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
+    Station(books)
+    run.see(handled(repairs=("MeterValues: extra property",)), handled("unknown", code="NotImplemented"))
+    run.see(FrameOfNoUse(charger="CP-1", kind="not JSON"), HandshakeRefused(charger=None, status=404, reason="x"))
+    run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
+    run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
+    page = run.page()
+    assert page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
+    assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.001") == 0
+    assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.005") == 1
+    assert page.get("ocpp_repairs_total", cp_id="CP-1", kind="MeterValues: extra property") == 1
+    assert page.get("ocpp_refusals_total", action="unknown", code="NotImplemented") == 1
+    assert page.get("ocpp_frames_of_no_use_total", kind="not JSON") == 1
+    assert page.get("ocpp_handshakes_refused_total", status="404") == 1
+    assert page.get("ocpp_plugin_errors_total", plugin="other", hook="observe") == 1
+    assert page.get("ocpp_auto_start_total", cp_id="CP-1", outcome="rejected") == 1
+
+
+def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
+    station = Station(books)
+    station.stop(12345)
+    books.wait(120)
+    page = run.page()
+    assert page.get("ocpp_set_aside_waiting") == 1
+    assert page.get("ocpp_set_aside_oldest_seconds") == 7200
+    assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
+
+
+def test_each_of_levitys_names(books: Books, run: Run) -> None:
+    station = live(books)
+    open_one(station)
+    books.run(sessions.heartbeat, "CP-1", books.at)
+    run.see(handled(), ended("timed out"), ended("answered", status="Rejected"))
+    page = run.page()
+    for name, (kind, labels) in LEVITYS.items():
+        assert page.types[name] == kind
+        told = list(label_names(page, f"{name}_count" if kind == "histogram" else name))
+        assert told, name
+        assert all(one == set(labels) for one in told), name
+
+
+# A restart
+
+
+def test_it_goes_on_where_it_was(books: Books, run: Run) -> None:
+    station = live(books)
+    open_one(station)
+    before = run.page().told_of_chargers()
+    again = Run(books)
+    assert parse(again.text()).told_of_chargers() == before
+    station.boot()
+    after = again.page()
+    assert after.get("ocpp_cp_boots_total", cp_id="CP-1") == 3
+
+
+def test_a_correction_downwards_is_a_counter_of_its_own(books: Books, run: Run) -> None:
+    station = Station(books)
+    transaction = station.start(1000)
+    books.wait(30)
+    station.orphan(transaction, 5000)
+    again = Run(books)
+    station.stop(transaction, meter=4000)
+    for page in (run.page(), again.page(), Run(books).page()):
+        delivered = page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1")
+        corrected = page.get("ocpp_energy_corrected_wh_total", cp_id="CP-1", counter="delivered")
+        assert (delivered, corrected) == (4000, 4000 - books.value("SELECT energy_delivered FROM tx"))
+
+
+def test_unbilled_energy_that_was_none(books: Books, run: Run) -> None:
+    station = Station(books)
+    station.stop(station.start(1000, at=station.clock(60)), meter=2000, at=station.clock(50))
+    station.start(2900, at=station.clock(10))
+    station.stop(station.start(2000, at=station.clock(40)), meter=2700, at=station.clock(30))
+    for page in (run.page(), Run(books).page()):
+        assert page.get("ocpp_energy_unbilled_wh_total", cp_id="CP-1") == 900
+        assert page.get("ocpp_energy_corrected_wh_total", cp_id="CP-1", counter="unbilled") == 700
+
+
+def test_known_chargers_are_told_of_from_the_start(books: Books) -> None:
+    station = Station(books)
+    again = Run(books)
+    page = parse(again.text())
+    for name in ("boots", "disconnects", "reconnect_during_tx"):
+        assert page.get(f"ocpp_cp_{name}_total", cp_id="CP-1") == 0
+    station.boot()
+    assert again.page(after=0).get("ocpp_cp_boots_total", cp_id="CP-1") == 1
+
+
+def test_a_connector_that_never_told_its_status_is_known(books: Books) -> None:
+    station = Station(books)
+    station.stop(station.start(connector=3))
+    assert Run(books).page().get("ocpp_tx_active", cp_id="CP-1", connector_id="3") == 0
+
+
+# What increase() sees
+
+
+def test_a_new_series_begins_at_0_for_whoever_looks(books: Books, run: Run) -> None:
+    Station(books).boot()
+    assert run.page(after=0).get("ocpp_cp_boots_total", cp_id="CP-1") == 0
+    assert run.page(after=ZERO_SECONDS - 1).get("ocpp_cp_boots_total", cp_id="CP-1") == 0
+    assert run.page(after=2).get("ocpp_cp_boots_total", cp_id="CP-1") == 1
+
+
+# Who would make it grow
+
+
+def test_a_charger_cannot_make_it_grow(books: Books, run: Run) -> None:
+    station = Station(books)
+    lines = []
+    for round_ in range(3):
+        for number in range(round_ * 100, round_ * 100 + 100):
+            kind = f"Kind-{number}"
+            run.see(handled("unknown", code="NotImplemented", repairs=(kind,)), ended("refused", error_code=kind))
+            run.see(ended("answered", status=kind))
+            station.status(kind, error=kind)
+        lines.append(run.page().lines)
+    assert lines[1] == lines[2]
+    assert len(run.page().of("ocpp_repairs_total")) == REPAIR_KINDS + 1
+
+
+def test_connectors_that_do_not_exist_are_one(books: Books, run: Run) -> None:
+    station = Station(books)
+    for connector in range(1000, 1020):
+        station.start(1000, connector=connector)
+    assert len(run.page().of("ocpp_tx_active")) == 1
+
+
+def test_texts_are_quoted(books: Books, run: Run) -> None:
+    name = 'CP "1" \\name %d {x}'
+    Station(books, name)
+    run.see(MessageHandled(charger=name, action="Heartbeat", seconds=9, request=None, code=None, repairs=()))
+    page = run.page()
+    assert page.get("ocpp_cp_boots_total", cp_id=name) == 0
+    assert page.get("ocpp_msg_handling_seconds_count", cp_id=name, message_type="Heartbeat") == 1
+
+
+def test_who_has_no_row_is_not_counted(books: Books, run: Run) -> None:
+    books.now += timedelta(seconds=1)
+    run.see(handled())
+    assert run.page().of("ocpp_msg_handling_seconds_count") == {}

@@ -1,0 +1,148 @@
+"""Frames on their way into the log: with the commit of their fact, in order, and never at the price of a bill."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from levity_trio.events import CertificateRequested
+from levity_trio.store import frame_log as frame_log_module
+from levity_trio.store import writer as writer_module
+from levity_trio.store.connection import open_database
+from levity_trio.store.frame_log import WAITING_CHARACTERS, WAITING_FRAMES, FrameLog
+from levity_trio.store.transaction import Transaction
+from levity_trio.store.writer import Writer, open_writer
+from levity_trio.store.writes.frames import FrameRow
+
+SECONDS = 5.0
+AT = "2026-03-01T12:00:00.000Z"
+
+
+def row(frame: str, charger: str = "CP-1") -> FrameRow:
+    return (charger, 1, AT, "recv", '"1"', "Heartbeat", frame)
+
+
+def keep(db: Transaction, name: str) -> None:
+    db.tell(CertificateRequested(charger=None, at=AT, csr=name))
+
+
+@pytest.fixture
+def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    monkeypatch.setattr(writer_module, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(frame_log_module, "REST_SECONDS", 0.05)
+    with open_database(tmp_path / "site.db") as connection:
+        connection.execute("PRAGMA busy_timeout = 10").fetchall()
+        yield connection
+
+
+def stored(connection: sqlite3.Connection) -> list[str]:
+    """What another process would find."""
+    path = connection.execute("PRAGMA database_list").fetchall()[0][2]
+    with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as other:
+        return [frame for (frame,) in other.execute("SELECT frame FROM log ORDER BY id")]
+
+
+def publish(_event: object) -> None:
+    """Nobody looks."""
+
+
+async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(connection: sqlite3.Connection) -> None:
+    async with open_writer(connection, publish, SECONDS) as writer:
+        for number in range(50):
+            writer.log_frame(row(str(number)))
+        await writer.run(keep, "fact")
+        assert stored(connection) == [str(number) for number in range(50)]
+        statistics = writer.statistics()
+        assert (statistics.writes, statistics.frames.rows, statistics.frames.waiting) == (1, 50, 0)
+
+
+async def test_without_a_fact_they_are_stored_within_seconds(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.01)
+    async with open_writer(connection, publish, SECONDS) as writer:
+        writer.log_frame(row("alone"))
+        with trio.fail_after(SECONDS):
+            while not stored(connection):
+                await trio.sleep(0.002)
+
+
+async def test_what_waits_at_the_end_is_stored(connection: sqlite3.Connection) -> None:
+    async with open_writer(connection, publish, SECONDS) as writer:
+        writer.log_frame(row("last"))
+    assert stored(connection) == ["last"]
+
+
+@pytest.mark.logs_errors
+async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_without_them(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    seen: list[list[str]] = []
+
+    async def ask(writer: Writer) -> None:
+        await writer.run(keep, "fact")
+        seen.append(stored(connection))
+
+    async with open_writer(connection, publish, SECONDS) as writer, trio.open_nursery() as nursery:
+        writer.log_frame(row("frame"))
+        with closing(sqlite3.connect(tmp_path / "site.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            nursery.start_soon(ask, writer)
+            with trio.fail_after(SECONDS):
+                while not writer.is_failing:
+                    await trio.sleep(0.002)
+            other.execute("ROLLBACK")
+        await trio.sleep(0.1)
+        await writer.run(keep, "later")
+    assert seen == [[]]
+    assert stored(connection) == ["frame"]
+
+
+@pytest.mark.logs_errors
+async def test_frames_that_cannot_be_stored_cost_no_fact(connection: sqlite3.Connection) -> None:
+    async with open_writer(connection, publish, SECONDS) as writer:
+        writer.log_frame(row("\ud800"))  # no UTF-8
+        await writer.run(keep, "fact")
+        writer.log_frame(row("next"))
+        await writer.run(keep, "fact")
+        assert stored(connection) == ["next"]
+        assert writer.statistics().frames.dropped == 1
+
+
+async def test_what_waits_is_bounded_by_number_and_by_size() -> None:
+    frames = FrameLog()
+    for _ in range(WAITING_FRAMES + 3):
+        frames.add(row("x"))
+    assert (frames.statistics().waiting, frames.statistics().dropped) == (WAITING_FRAMES, 3)
+    assert len(frames.take()) == WAITING_FRAMES
+    frames.committed(None)
+    frames.add(row("x" * WAITING_CHARACTERS))
+    frames.add(row("x"))
+    assert (frames.statistics().waiting, frames.statistics().dropped) == (1, 4)
+    frames.take()
+    frames.committed(None)
+    frames.add(row("x"))
+    assert (frames.statistics().waiting, frames.statistics().rows) == (1, WAITING_FRAMES + 1)
+
+
+async def test_what_comes_during_a_commit_waits_for_the_next() -> None:
+    frames = FrameLog()
+    frames.add(row("a"))
+    assert [taken[6] for taken in frames.take()] == ["a"]
+    frames.add(row("b"))
+    frames.committed(None)
+    assert [taken[6] for taken in frames.take()] == ["b"]
+
+
+async def test_while_it_is_paused_all_is_dropped() -> None:
+    frames = FrameLog()
+    frames.pause()
+    frames.add(row("a"))
+    assert frames.statistics().is_paused
+    frames.resume()
+    frames.add(row("b"))
+    assert [taken[6] for taken in frames.take()] == ["b"]
+    assert frames.statistics().dropped == 1

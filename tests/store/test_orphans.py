@@ -1,0 +1,443 @@
+"""Closing by the system: when, up to which register, and that nothing is billed twice (rules.md)."""
+
+import pytest
+
+from levity_trio.charger.moments import STATUS_AHEAD, understand
+from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
+from levity_trio.store.writes import orphans, sessions
+from levity_trio.store.writes.origin import Moment
+from levity_trio.store.writes.starts import Opening
+from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
+
+HOUR = 60
+DAY = 24 * HOUR
+MINUTES = 15
+CURRENT = {"value": "16", "measurand": "Current.Import", "unit": "A"}
+
+
+def new_start(station: Station, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
+    """A start with what the plugin does before it."""
+    sent = station.clock() if at is None else at
+    station.write(orphans.make_way, Opening(connector, tag, meter, understand(sent, station.books.now)))
+    return station.start(meter, connector, tag, sent)
+
+
+def available(station: Station, connector: int = 1, at: str | None = None) -> None:
+    """The status Available, with what the plugin does before it."""
+    sent = station.clock() if at is None else at
+    station.write(orphans.end_at_available, connector, understand(sent, station.books.now, STATUS_AHEAD))
+    station.status("Available", connector, at=sent)
+
+
+def look(books: Books, minutes: float = MINUTES) -> None:
+    books.run(orphans.end_silent, books.at, minutes * 60)
+
+
+def wait_and_look(books: Books, minutes: int) -> None:
+    """As the plugin does, though only once a minute."""
+    for _ in range(minutes):
+        books.wait(1)
+        look(books)
+
+
+def open_ones(books: Books) -> set[int]:
+    return {transaction for (transaction,) in books.rows("SELECT id FROM tx WHERE status = 'Active'")}
+
+
+def closed(books: Books) -> list[tuple[int, str, int]]:
+    return [(fact.transaction, fact.reason, fact.energy_wh) for fact in books.told(TransactionClosed)]
+
+
+# A new start
+
+
+def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station: Station) -> None:
+    older, neighbour = station.start(1000), station.start(7000, connector=2)
+    stranger = Station(books, "CP-2").start(3000)
+    books.wait(30)
+    station.tell(station.register(4000), transaction=older)
+    books.wait(30)
+    newer = new_start(station, 4500)
+    assert open_ones(books) == {newer, neighbour, stranger}
+    assert books.row(
+        "SELECT status, stopped_by, stop_reason, stop_time, sent_stop_time, meter_stop, suspended_at FROM tx"
+        " WHERE id = ?",
+        older,
+    ) == ("Completed", "system", "Other", "2026-03-01T13:00:00.000Z", None, 4000, None)
+    assert station.bill(older) == (3000, "register", "doubtful")
+    assert station.review(older) == "closed by the system: nothing tells what came after its last reading"
+    assert books.row("SELECT who, reason, timestamp, received_at, session_id FROM tx_event WHERE kind = 'close'") == (
+        *("system", "a transaction began on its connector at 4500 Wh"),
+        *("2026-03-01T13:00:00.000Z", books.at, station.session),
+    )
+    (fact,) = books.told(TransactionClosed)
+    assert (fact.transaction, fact.connector, fact.energy_wh, fact.method) == (older, 1, 3000, "register")
+    assert (fact.reason, fact.cause) == ("Other", "a transaction began on its connector at 4500 Wh")
+    assert [unbilled.energy_wh for unbilled in books.told(EnergyUnbilled)] == [500]
+    assert books.value("SELECT last_tx_stop_at FROM cp WHERE id = 'CP-1'") == "2026-03-01T13:00:00.000Z"
+
+
+@pytest.mark.parametrize("sent", ["2026-03-01T12:00:00Z", UNSET_CLOCK])
+def test_the_same_start_again_closes_nothing(books: Books, station: Station, sent: str) -> None:
+    transaction = new_start(station, at=sent)
+    for _ in range(3):
+        books.wait(HOUR)
+        station.connect()
+        assert new_start(station, at=sent) == transaction
+    assert open_ones(books) == {transaction}
+    assert closed(books) == []
+
+
+def test_the_same_start_again_after_its_close_closes_nothing(books: Books, station: Station) -> None:
+    sent = station.clock()
+    older = new_start(station, at=sent)
+    books.wait(HOUR)
+    newer = new_start(station, 4500)
+    assert new_start(station, at=sent) == older
+    assert open_ones(books) == {newer}
+    assert len(closed(books)) == 1
+
+
+def test_an_old_start_from_the_chargers_memory_closes_nothing_newer(books: Books, station: Station) -> None:
+    newer = new_start(station, 5000)
+    books.wait(1)
+    older = new_start(station, 1000, at=station.clock(minutes_ago=3 * HOUR))
+    assert open_ones(books) == {older, newer}
+    books.wait(HOUR)
+    newest = new_start(station, 9000)
+    assert open_ones(books) == {newest}
+    # The register of the next one bounds each: nothing was told of what they delivered.
+    assert [(number, wh) for number, _, wh in closed(books)] == [(older, 0), (newer, 0)]
+    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [4000, 4000]
+
+
+def test_a_clock_that_stands_still_at_a_believable_time(books: Books, station: Station) -> None:
+    sent = "2026-01-01T00:00:00Z"
+    older = new_start(station, 1000, at=sent)
+    newer = new_start(station, 5000, at=sent)
+    assert open_ones(books) == {newer}
+    assert books.value("SELECT stop_time FROM tx WHERE id = ?", older) == "2026-01-01T00:00:00.000Z"
+
+
+def test_it_does_not_end_before_it_began(books: Books, station: Station) -> None:
+    """The charger's clock is two hours ahead of ours, which tells when it was suspended."""
+    station.behind = -2 * HOUR
+    station.start(1000)
+    books.wait(HOUR)
+    station.lose()
+    books.wait(HOUR)
+    station.connect()
+    new_start(station, 4000)
+    assert books.value("SELECT stop_time = start_time FROM tx WHERE status = 'Completed'")
+
+
+# An available connector
+
+
+def suspended(books: Books, station: Station, connector: int = 1) -> int:
+    transaction = station.start(1000, connector)
+    books.wait(30)
+    station.tell(station.register(4000), transaction=transaction, connector=connector)
+    books.wait(30)
+    station.lose()
+    books.wait(HOUR)
+    station.connect()
+    return transaction
+
+
+def test_available_closes_what_is_suspended(books: Books, station: Station) -> None:
+    transaction, neighbour = suspended(books, station), station.start(50, connector=2)
+    station.boot()  # which suspends the neighbour, too
+    available(station)
+    assert open_ones(books) == {neighbour}
+    assert closed(books) == [(transaction, "Reboot", 3000)]
+    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == ("its connector is available",)
+    # It ended when it was last seen.
+    assert books.value("SELECT stop_time FROM tx WHERE id = ?", transaction) == "2026-03-01T13:00:00.250Z"
+
+
+def test_available_closes_nothing_that_runs(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.wait(HOUR)
+    available(station)
+    assert open_ones(books) == {transaction}
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ("2026-03-01T11:59:00Z", "before it began"),
+        ("2026-03-01T12:10:00Z", "before its last reading"),
+        ("2026-03-01T12:30:00Z", "as old as its last reading"),
+        (UNSET_CLOCK, "not to be believed"),
+        ("2026-03-01T15:00:00Z", "an hour ahead: not to be believed"),
+    ],
+)
+def test_available_must_be_newer_than_the_last_sign(books: Books, station: Station, sent: str, why: str) -> None:
+    transaction = suspended(books, station)
+    available(station, at=sent)
+    assert open_ones(books) == {transaction}, why
+
+
+def test_a_status_of_charging_is_a_sign(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.wait(HOUR)
+    station.status("Charging")
+    station.boot()
+    available(station, at=station.clock(minutes_ago=10))
+    assert open_ones(books) == {transaction}
+    books.wait(1)
+    available(station)
+    assert open_ones(books) == set()
+
+
+# Silence
+
+
+def test_silence_closes_what_is_suspended(books: Books, station: Station) -> None:
+    transaction, running = suspended(books, station), Station(books, "CP-2").start(50)
+    wait_and_look(books, MINUTES - 1)
+    assert transaction in open_ones(books)
+    wait_and_look(books, 1)
+    assert open_ones(books) == {running}
+    assert closed(books) == [(transaction, "Reboot", 3000)]
+    reason = "no sign of it in 15 minutes of connection"
+    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == (reason,)
+    wait_and_look(books, 5)
+    assert len(closed(books)) == 1
+
+
+def test_while_the_charger_is_away_the_clock_stands_still(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    for _ in range(3):  # five minutes each time
+        wait_and_look(books, 4)
+        books.wait(0.9)
+        station.lose()
+        wait_and_look(books, 8 * HOUR)
+        station.connect()
+    assert open_ones(books) == {transaction}
+    wait_and_look(books, 1)
+    assert open_ones(books) == set()
+
+
+def test_a_week_at_most(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    station.lose()
+    books.wait(7 * DAY - HOUR - 1)
+    look(books)
+    assert open_ones(books) == {transaction}
+    books.wait(1)
+    look(books)
+    assert closed(books) == [(transaction, "Reboot", 3000)]
+    assert books.row("SELECT reason FROM tx_event WHERE kind = 'close'") == ("no sign of it in a week",)
+
+
+@pytest.mark.parametrize("sign", ["reading", "start", "status"])
+def test_each_sign_begins_anew(books: Books, station: Station, sign: str) -> None:
+    sent = station.clock()
+    transaction = suspended(books, station)
+    wait_and_look(books, 10)
+    if sign == "reading":
+        station.tell(station.register(5000), transaction=transaction)
+    elif sign == "start":
+        new_start(station, at=sent)
+    else:
+        station.status("SuspendedEV")
+    wait_and_look(books, HOUR)  # it runs: silence is nothing
+    assert open_ones(books) == {transaction}
+    station.boot()
+    wait_and_look(books, MINUTES - 1)
+    assert open_ones(books) == {transaction}
+    wait_and_look(books, 1)
+    assert open_ones(books) == set()
+
+
+def test_a_connection_that_replaces_another_is_not_counted_twice(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    wait_and_look(books, 10)
+    older = station.session
+    station.connect()
+    newer, station.session = station.session, older
+    wait_and_look(books, 4)  # the older one's end is noticed late
+    station.lose(is_current=False, reason=sessions.REPLACED)
+    station.session = newer
+    assert open_ones(books) == {transaction}
+    wait_and_look(books, 1)
+    assert open_ones(books) == set()
+
+
+def test_the_time_in_which_we_were_away_does_not_count(books: Books, station: Station) -> None:
+    """Killed three days ago: nobody knows when its connection ended, nor whether it charged."""
+    transaction = suspended(books, station)
+    wait_and_look(books, 5)
+    books.wait(3 * DAY)
+    books.server = books.run(sessions.start_run, "1.1", books.at, True)
+    look(books)
+    station.connect()
+    wait_and_look(books, MINUTES - 1)
+    assert open_ones(books) == {transaction}
+    wait_and_look(books, 1)
+    assert open_ones(books) == set()
+
+
+def test_a_connection_whose_times_are_not_trusted_does_not_count(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    books.connection.execute("UPDATE session SET clock_trusted = 0")
+    wait_and_look(books, 2 * HOUR)
+    assert open_ones(books) == {transaction}
+
+
+# What is billed: its last register, never another measurand
+
+
+def test_nothing_told_is_nothing_billed_and_the_rest_is_unbilled(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.wait(30)
+    station.tell(meter_value(station.clock(), CURRENT, {"value": "99999", "measurand": "Voltage"}))
+    books.wait(30)
+    newer = new_start(station, 5000)
+    assert station.bill(transaction) == (0, "register", "doubtful")
+    assert station.review(transaction) == "closed by the system: no reading tells what was delivered"
+    assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == 1000
+    assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 4000
+
+
+@pytest.mark.parametrize("lifetime", [100_000, 500])
+@pytest.mark.parametrize("how", ["new start", "silence"])
+def test_readings_that_count_per_session(books: Books, station: Station, lifetime: int, how: str) -> None:
+    """Grizzl-E: a missing stop is meterStart + that reading, never the reading itself."""
+    transaction = station.start(lifetime)
+    for wh in (0, 2000, 4000):
+        books.wait(15)
+        station.tell(station.register(wh), transaction=transaction)
+    station.boot()
+    if how == "silence":
+        wait_and_look(books, MINUTES)
+    else:
+        new_start(station, lifetime + 4100)
+    assert station.bill(transaction)[0] == 4000
+    assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == lifetime + 4000
+    assert "closed by the system: " in station.review(transaction)
+
+
+def test_a_next_start_at_the_same_register_leaves_no_doubt(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    new_start(station, 4000)
+    assert station.bill(transaction) == (3000, "register", "certain")
+    assert station.review(transaction) == ""
+    assert books.told(EnergyUnbilled) == []
+
+
+def test_equal_zeros_say_nothing(books: Books, station: Station) -> None:
+    """Some count each transaction from 0."""
+    transaction = station.start(0)
+    books.wait(HOUR)
+    new_start(station, 0)
+    assert station.bill(transaction) == (0, "register", "doubtful")
+    charging = open_ones(books).pop()
+    books.wait(30)
+    station.tell(station.register(3000), transaction=charging)
+    books.wait(30)
+    new_start(station, 0)
+    assert station.bill(charging) == (3000, "register", "doubtful")
+
+
+def test_the_next_start_is_an_upper_bound(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    newer = new_start(station, 3500)
+    assert station.bill(transaction) == (2500, "register", "doubtful")
+    assert station.review(transaction) == "closed by the system: its readings tell 3000 Wh, the next start 2500 Wh"
+    assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) is None
+
+
+def test_a_register_that_was_reset_on_the_way(books: Books, station: Station) -> None:
+    transaction = station.start(5000)
+    for wh in (6000, 7000, 500, 1500):
+        books.wait(15)
+        station.tell(station.register(wh), transaction=transaction)
+    station.boot()
+    wait_and_look(books, MINUTES)
+    assert station.bill(transaction) == (3500, "segments", "doubtful")
+    assert station.review(transaction) == "closed by the system: the register was reset"
+
+
+def test_a_spike_is_not_billed(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    for wh in (2000, 900_000, 3000, 4000):
+        books.wait(15)
+        station.tell(station.register(wh), transaction=transaction)
+    station.boot()
+    wait_and_look(books, MINUTES)
+    assert station.bill(transaction) == (3000, "register", "doubtful")
+
+
+def test_one_whose_start_could_not_be_read(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.connection.execute("UPDATE tx SET meter_start = NULL, review = 'its start could not be read: why'")
+    for wh in (4000, 5000):
+        books.wait(10)
+        station.tell(station.register(wh), transaction=transaction)
+    station.boot()
+    wait_and_look(books, MINUTES)
+    assert station.bill(transaction) == (1000, "segments", "doubtful")
+    assert books.value("SELECT meter_stop FROM tx") == 5000
+    assert station.review(transaction).startswith("its start could not be read: why; closed by the system: ")
+    station.stop(transaction, 5500)
+    assert station.review(transaction) == "its start could not be read: why; start or stop has no register"
+
+
+# The charger's own late stop wins
+
+
+def test_a_late_stop_takes_the_place_of_the_close(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    available(station)
+    books.wait(1)
+    station.tell(station.register(6000, minutes_ago=40), transaction=transaction)  # from its memory
+    station.stop(transaction, 8000, at=station.clock(minutes_ago=20))
+    assert station.bill(transaction) == (7000, "register", "certain")
+    assert station.review(transaction) == ""
+    assert books.row("SELECT status, stopped_by, stop_reason, meter_stop, stop_time FROM tx") == (
+        *("Completed", "charger", "Local", 8000, "2026-03-01T13:41:00.000Z"),
+    )
+    assert [kind for (kind,) in books.rows("SELECT kind FROM tx_event ORDER BY id")] == [
+        *("start", "suspend", "close", "stop"),
+    ]
+    assert closed(books) == [(transaction, "Reboot", 3000)]
+    (stopped,) = books.told(TransactionStopped)
+    assert (stopped.energy_wh, stopped.review) == (7000, None)
+
+
+def test_what_a_late_stop_bills_is_unbilled_no_more(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    newer = new_start(station, 5000)
+    assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 1000
+    station.stop(transaction, 4600, at=station.clock(minutes_ago=20))
+    assert station.bill(transaction) == (3600, "register", "certain")
+    assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 400
+    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [1000, 400]
+
+
+@pytest.mark.parametrize(
+    ("next_meter", "meter", "review"),
+    [
+        (5000, 9000, "4000 Wh of it are in the next transaction, too"),
+        (5000, 5900, ""),  # meters round
+        (0, 9000, ""),  # one that counts each transaction from 0
+    ],
+)
+def test_a_late_stop_that_bills_what_the_next_one_bills_too(
+    books: Books, station: Station, next_meter: int, meter: int, review: str
+) -> None:
+    transaction = suspended(books, station)
+    new_start(station, next_meter)
+    books.wait(HOUR)
+    station.stop(transaction, meter)
+    assert station.bill(transaction)[0] == meter - 1000
+    assert station.review(transaction) == review
+
+
+def test_an_unbelievable_moment_closes_nothing(books: Books, station: Station) -> None:
+    transaction = suspended(books, station)
+    station.write(orphans.end_at_available, 1, Moment(books.at, None, False))
+    assert open_ones(books) == {transaction}

@@ -1,0 +1,90 @@
+"""How the site is now: the energy of an open transaction, and what its car draws."""
+
+from __future__ import annotations
+
+import pytest
+from sqlite_utils import Database
+
+from levity_trio.store.reads.present import RECENT_READINGS, OpenTransaction, present
+from tests.store.books import Books, Station, meter_value
+
+
+def only(books: Books) -> OpenTransaction:
+    found = present(Database(books.connection))
+    books.connection.execute("ROLLBACK")
+    (one,) = found.transactions
+    return one
+
+
+def current(value: str, phase: str = "", measurand: str = "Current.Import") -> dict[str, str]:
+    return {"value": value, "measurand": measurand, "unit": "A"} | ({"phase": phase} if phase else {})
+
+
+@pytest.mark.parametrize(
+    ("start", "readings", "energy_wh"),
+    [
+        pytest.param(1000, [], 0, id="nothing was told"),
+        pytest.param(1000, [1200, 1500], 500, id="the register"),
+        pytest.param(700_000, [100, 2500], 2500, id="readings that count per session"),
+        pytest.param(2000, [100, 2500], 2500, id="and grow beyond the register"),
+        pytest.param(0, [100, 2500], 2500, id="a register that begins at 0"),
+        pytest.param(1000, [1200, 900], 0, id="a register that ran backwards"),
+    ],
+)
+def test_energy_so_far(books: Books, station: Station, start: int, readings: list[int], energy_wh: int) -> None:
+    transaction = station.start(start)
+    for wh in readings:
+        books.wait(1)
+        station.tell(station.register(wh), transaction=transaction)
+    assert only(books).energy_wh == energy_wh
+
+
+def test_a_start_that_could_not_be_read(books: Books, station: Station) -> None:
+    transaction = station.start()
+    books.connection.execute("UPDATE tx SET conn_id = NULL, meter_start = NULL WHERE id = ?", (transaction,))
+    assert only(books) == OpenTransaction("CP-1", None, False, 0, None, None)
+
+
+def test_it_is_suspended(books: Books, station: Station) -> None:
+    station.start()
+    station.boot()
+    assert only(books).is_suspended
+
+
+@pytest.mark.parametrize(
+    ("samples", "current_a"),
+    [
+        pytest.param([current("16")], 16.0, id="one value"),
+        pytest.param([current("3", "L1"), current("16.5", "L2"), current("4", "L3")], 16.5, id="the largest phase"),
+        pytest.param([current("x"), current("nan"), current("inf")], None, id="no numbers"),
+        pytest.param([current("32", "", "Current.Offered")], None, id="another measurand"),
+    ],
+)
+def test_what_it_draws(books: Books, station: Station, samples: list[dict[str, str]], current_a: float | None) -> None:
+    transaction = station.start()
+    books.wait(1)
+    station.tell(meter_value(station.clock(), 1000, *samples), transaction=transaction)
+    assert only(books).current_a == current_a
+
+
+def test_the_newest_is_told_and_not_that_of_the_one_before(books: Books, station: Station) -> None:
+    first = station.start()
+    for amperes in ("6", "32"):
+        books.wait(1)
+        station.tell(meter_value(station.clock(), 1000, current(amperes, "L1")), transaction=first)
+    assert only(books).current_a == 32
+    books.wait(1)
+    station.tell(meter_value(station.clock(), 1000, current("10", "L1"), current("9", "L2")), transaction=first)
+    assert only(books).current_a == 10
+    station.stop(first, 1000)
+    station.start()
+    assert only(books).current_a is None
+
+
+def test_one_that_was_told_long_ago_is_not_looked_for(books: Books, station: Station) -> None:
+    transaction = station.start()
+    station.tell(meter_value(station.clock(), 1000, current("6")), transaction=transaction)
+    for _ in range(RECENT_READINGS):
+        books.wait(1)
+        station.tell(station.register(1000), transaction=transaction)
+    assert only(books).current_a is None

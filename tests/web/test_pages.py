@@ -1,0 +1,144 @@
+"""What is served at --metrics-port: whether the server lives, whether it can store, and the pages of plugins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from typing import cast
+
+import pytest
+import trio
+from structlog.typing import EventDict
+
+from levity_trio.charger.central import Central
+from levity_trio.config import EnvironmentProblem
+from levity_trio.plugins.base import Page
+from levity_trio.web.pages import open_pages
+from tests.charger.parts import InlineWriter, configure, make_central
+from tests.store.books import in_memory
+from tests.web.clients import HOST, Answer, exchange, request
+
+READERS = 4
+RENDER_SECONDS = 0.02
+SLOW_TYPE = "text/x-slow; charset=utf-8"
+
+
+@pytest.fixture
+def central() -> Iterator[Central]:
+    with closing(in_memory()) as connection:
+        central = make_central(InlineWriter(connection))
+        configure(central, metrics_port=0, metrics_host=HOST)
+        yield central
+
+
+class Slow:
+    """A page that takes its time, and notes how many render it at once, and where."""
+
+    def __init__(self) -> None:
+        self.prepared = 0
+        self.rendering = 0
+        self.most = 0
+        self.threads: set[int] = set()
+
+    @property
+    def page(self) -> Page:
+        return Page(SLOW_TYPE, self.render, self.prepare)
+
+    async def prepare(self) -> None:
+        await trio.lowlevel.checkpoint()
+        assert threading.current_thread() is threading.main_thread()
+        self.prepared += 1
+
+    def render(self) -> bytes:
+        self.rendering += 1
+        self.most = max(self.most, self.rendering)
+        self.threads.add(threading.get_ident())
+        threading.Event().wait(RENDER_SECONDS)
+        self.rendering -= 1
+        return b"rendered\n"
+
+
+def port(log_lines: list[EventDict]) -> int:
+    (line,) = [line for line in log_lines if line["event"] == "pages"]
+    return int(line["port"])
+
+
+async def get(log_lines: list[EventDict], path: str, method: str = "GET") -> Answer:
+    return await exchange(port(log_lines), request(method, path))
+
+
+async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDict]) -> None:
+    async with open_pages(central.config, central, {}):
+        for path in ("/healthz", "/readyz"):
+            answer = await get(log_lines, path)
+            assert (answer.status, answer.headers["content-type"][:10]) == (200, "text/plain")
+
+
+async def test_not_ready_while_nothing_can_be_committed(central: Central, log_lines: list[EventDict]) -> None:
+    writer = cast(InlineWriter, central.writer)
+    async with open_pages(central.config, central, {}):
+        writer.is_failing = True
+        refused = await get(log_lines, "/readyz")
+        assert (refused.status, refused.headers["content-type"]) == (503, "application/problem+json")
+        assert "committed" in refused.json()["detail"]
+        assert (await get(log_lines, "/healthz")).status == 200
+        writer.is_failing = False
+        assert (await get(log_lines, "/readyz")).status == 200
+
+
+async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log_lines: list[EventDict]) -> None:
+    central.ready = trio.Event()
+    async with open_pages(central.config, central, {}):
+        assert (await get(log_lines, "/readyz")).status == 503
+        central.ready.set()
+        assert (await get(log_lines, "/readyz")).status == 200
+
+
+async def test_there_are_no_operator_functions(central: Central, log_lines: list[EventDict]) -> None:
+    async with open_pages(central.config, central, {}):
+        assert (await get(log_lines, "/")).status == 404
+        assert (await get(log_lines, "/metrics")).status == 404
+        assert (await get(log_lines, "/healthz", "POST")).status == 405
+
+
+async def test_a_page_is_rendered_in_a_thread_and_never_twice_at_once(
+    central: Central, log_lines: list[EventDict]
+) -> None:
+    slow = Slow()
+    async with open_pages(central.config, central, {"/slow": slow.page}), trio.open_nursery() as readers:
+        for _ in range(READERS):
+            readers.start_soon(_read_slow, log_lines)
+    assert (slow.prepared, slow.most) == (READERS, 1)
+    assert threading.get_ident() not in slow.threads
+
+
+async def _read_slow(log_lines: list[EventDict]) -> None:
+    answer = await get(log_lines, "/slow")
+    assert (answer.status, answer.headers["content-type"]) == (200, SLOW_TYPE)
+    assert answer.body == b"rendered\n"
+
+
+@pytest.mark.logs_errors
+async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_lines: list[EventDict]) -> None:
+    def fail() -> bytes:
+        raise ZeroDivisionError
+
+    async with open_pages(central.config, central, {"/fails": Page("text/plain", fail)}):
+        for _ in range(2):
+            assert (await get(log_lines, "/fails")).status == 500
+        assert (await get(log_lines, "/healthz")).status == 200
+
+
+async def test_without_a_port_there_are_none(central: Central, log_lines: list[EventDict]) -> None:
+    configure(central, metrics_port=None)
+    async with open_pages(central.config, central, {}):
+        assert not [line for line in log_lines if line["event"] == "pages"]
+
+
+async def test_a_port_that_is_taken_is_one_plain_line(central: Central, log_lines: list[EventDict]) -> None:
+    async with open_pages(central.config, central, {}):
+        configure(central, metrics_port=port(log_lines))
+        with pytest.raises(EnvironmentProblem, match="cannot serve HTTP"):
+            async with open_pages(central.config, central, {}):
+                pass
