@@ -55,8 +55,8 @@ class Exchange:
     """What was mended to understand it, until it is counted with its first write."""
     mended: tuple[str, ...] = ()
     """The same by kind, for plugins."""
-    is_amended: bool = False
-    """The plugins have amended what it changes."""
+    amendment: Amendment | None = None
+    """What plugins amend with its first write, until they have."""
 
     @property
     def charger(self) -> str:
@@ -76,13 +76,11 @@ class Exchange:
         Raises:
             StoreUnavailable: it could not be committed in time; the connection is going to be closed.
         """
-        if not self.repairs and (self.is_amended or not self.central.hooks.amends):
-            return await self.central.writer.run(write, self.origin, *args)
         run = self.central.writer.run
-        is_due = not self.is_amended and self.request is not None
-        amend = self.central.hooks.amendment(self.request) if is_due else None
-        result, failures = await run(_with_more, self.repairs, amend, write, self.origin, args)
-        self.repairs, self.is_amended = (), True
+        if not self.repairs and self.amendment is None:
+            return await run(write, self.origin, *args)
+        result, failures = await run(_with_more, self.repairs, self.amendment, write, self.origin, args)
+        self.repairs, self.amendment = (), None
         for failure in failures:
             self.central.hooks.observe(failure)
         return result
@@ -153,6 +151,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     action, strict = exchange.call.action, exchange.central.config.strict
     read = read_request(action, exchange.call.payload, strict=strict)
     exchange.request, exchange.repairs = read.message, read.repairs
+    exchange.amendment = exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple(repair.kind for repair in read.repairs)
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:

@@ -49,6 +49,8 @@ class Plugin:
     """Every hook does nothing until it is overridden; `name` stands in logs and metrics."""
 
     name: ClassVar[str] = "unnamed"
+    amends: ClassVar[frozenset[type[Any]]] = frozenset()
+    """The requests that `amend` is for, classes of `ocpp.v16.call`: each costs its charger's message a savepoint."""
 
     def observe(self, event: Event) -> None:
         """Something happened. On the loop: it must not block, nor wait."""
@@ -176,10 +178,6 @@ class Hooks:
         return bool(self._observing)
 
     @property
-    def amends(self) -> bool:
-        return bool(self._amending)
-
-    @property
     def companions(self) -> Sequence[Plugin]:
         return self._companions
 
@@ -194,9 +192,10 @@ class Hooks:
         if isinstance(event, Fact) and event.charger is not None and event.charger in self._subscribers:
             self._pass_on(event, self._subscribers[event.charger])
 
-    def amendment(self, request: Any) -> Amendment:
-        """What all plugins have to amend for this request."""
-        return Amendment(self._amending, request)
+    def amendment(self, request: Any) -> Amendment | None:
+        """What plugins have to amend for this request; None where that is nothing."""
+        amending = [plugin for plugin in self._amending if type(request) in plugin.amends]
+        return Amendment(amending, request) if amending else None
 
     async def accompany(self, plugin: Plugin, charger: Companion) -> None:
         """Run a plugin's task beside a charger."""

@@ -29,6 +29,7 @@ class OrphanedTransactions(Plugin):
     """Closes in the transaction of the message that tells of the end: a new start, an available connector."""
 
     name: ClassVar[str] = "orphaned-transactions"
+    amends: ClassVar[frozenset[type[Any]]] = frozenset({call.StartTransaction, call.StatusNotification})
 
     def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
         """Close what this message ends."""

@@ -40,6 +40,7 @@ class Broken(Plugin):
     """Fails in every hook."""
 
     name = "broken"
+    amends = frozenset({call.StartTransaction})
 
     def observe(self, event: Event) -> None:
         raise ZeroDivisionError
@@ -57,6 +58,7 @@ class Amender(Plugin):
     """Runs one statement for ever, before the handler's own write."""
 
     name = "amender"
+    amends = frozenset({call.StartTransaction})
 
     def __init__(self, sql: str) -> None:
         self._sql = sql

@@ -14,7 +14,7 @@ BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
 def told(writer: InlineWriter, columns: str = "direction, message_id, action") -> list[tuple[Any, ...]]:
-    return writer.rows(f"SELECT {columns} FROM log ORDER BY id")  # noqa: S608 - named by a test
+    return writer.rows(f"SELECT {columns} FROM log ORDER BY id")
 
 
 async def test_a_conversation_is_kept_in_its_order(central: Central, writer: InlineWriter) -> None:

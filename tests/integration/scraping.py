@@ -1,17 +1,18 @@
 """What a server's /metrics really said, and the same stretched to real time for `promtool test rules`.
 
 A scrape is one moment. Held for longer, its numbers stay as they are but for those that time itself moves: an age
-grows with it, and a moment (`_ts`, the start of the process) lies where it was before the scrape. So an hour without a
-byte, or a fortnight without a transaction, is one scrape of a real server, held.
+grows with it, and a moment (`_ts`) lies as long before it as it did before the scrape. So an hour without a byte, or a
+fortnight without a transaction, is one scrape of a real server, held.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 SCRAPE_SECONDS = 10
 JOB, INSTANCE = "levity-trio", "127.0.0.1:9464"
 AGES = ("ocpp_cp_link_age_seconds", "ocpp_set_aside_oldest_seconds", "ocpp_reviews_oldest_seconds")
-MOMENTS = ("_ts", "process_start_time_seconds")
+MOMENTS, START = "_ts", "process_start_time_seconds"
 TELL_SECONDS = 60
 
 Labels = tuple[tuple[str, str], ...]
@@ -87,10 +88,11 @@ class Held:
 Timeline = Sequence[Held]
 
 
-def input_series(timeline: Timeline, step: int) -> Iterator[dict[str, str]]:
+def input_series(timeline: Timeline, step: int, names: Container[str]) -> Iterator[dict[str, str]]:
     """The series of promtool's `input_series`, one sample each `step` seconds, as Prometheus labels them."""
     for series in dict.fromkeys(key for held in timeline if held.told for key in held.told.samples):
-        yield {"series": _spelt(series), "values": " ".join(_values(series, timeline, step))}
+        if series[0] in names:
+            yield {"series": _spelt(series), "values": " ".join(_values(series, timeline, step))}
     ups = [f"{int(held.told is not None)}+0x{held.seconds // step - 1}" for held in timeline]
     yield {"series": _spelt(("up", ())), "values": " ".join(ups)}
 
@@ -110,9 +112,15 @@ def _values(series: Series, timeline: Timeline, step: int) -> Iterator[str]:
             yield f"_x{samples}"
         else:
             grows = step if series[0] in AGES and value > 0 else 0
-            shift = began - held.told.at if series[0].endswith(MOMENTS) else 0
-            yield f"{value + shift:.6f}+{grows}x{samples - 1}"
+            yield f"{value + _shift(series[0], held.told, began, timeline):.6f}+{grows}x{samples - 1}"
         began += held.seconds
+
+
+def _shift(name: str, told: Scrape, began: int, timeline: Timeline) -> float:
+    """From real time to promtool's, which begins at 0 with the timeline; the process began once, before all of it."""
+    if name == START:
+        return -next(held.told.at for held in timeline if held.told)
+    return began - told.at if name.endswith(MOMENTS) else 0
 
 
 def firing(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECONDS, **labels: str) -> str:
@@ -122,25 +130,44 @@ def firing(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECON
         f"group by (alertname) (ALERTS{{{','.join(f'{key}={json.dumps(matchers[key])}' for key in matchers)}}})"
     )
     sample = {"labels": f'{{alertname="{alert}"}}', "value": 1}
-    return _tested(rules, timeline, step, _seconds(timeline) - step, {"expr": expression, "exp_samples": [sample]})
+    return _tested(one_rule(rules, alert), timeline, step, {"expr": expression, "exp_samples": [sample]})
 
 
 def ever_fired(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECONDS) -> str:
     """Where promtool sees this alert firing at any time of the timeline: what it saw. Else nothing."""
-    seconds = _seconds(timeline)
-    expression = f'count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}[{seconds}s])'
-    return _tested(rules, timeline, step, seconds - step, {"expr": expression, "exp_samples": []})
+    return _ever(one_rule(rules, alert), timeline, step, f'alertname="{alert}"')
+
+
+def any_fired(rules: Path, timeline: Timeline, but: str) -> str:
+    """The same for all alerts of the file but one."""
+    return _ever(rules, timeline, SCRAPE_SECONDS, f'alertname!="{but}"')
+
+
+def _ever(rules: Path, timeline: Timeline, step: int, which: str) -> str:
+    expression = f'count_over_time(ALERTS{{{which},alertstate="firing"}}[{_seconds(timeline)}s])'
+    return _tested(rules, timeline, step, {"expr": expression, "exp_samples": []})
+
+
+def one_rule(rules: Path, alert: str) -> Path:
+    """A file beside it with this rule alone, as it stands there: promtool evaluates whatever it is given."""
+    found = re.search(rf"^ +- alert: {alert}\n(.+\n)+", rules.read_text(), re.MULTILINE)
+    assert found, alert
+    alone = rules.with_name(f"{alert}.yml")
+    alone.write_text(f"groups:\n  - name: alone\n    rules:\n{found[0]}")
+    return alone
 
 
 def _seconds(timeline: Timeline) -> int:
     return sum(held.seconds for held in timeline)
 
 
-def _tested(rules: Path, timeline: Timeline, step: int, at: int, wanted: dict[str, Any]) -> str:
+def _tested(rules: Path, timeline: Timeline, step: int, wanted: dict[str, Any]) -> str:
+    """What promtool says at the last sample of the timeline, where it is not as wanted."""
+    names = set(re.findall(r"\w+", rules.read_text()))
     test = {
         "interval": f"{step}s",
-        "input_series": list(input_series(timeline, step)),
-        "promql_expr_test": [{**wanted, "eval_time": f"{at}s"}],
+        "input_series": list(input_series(timeline, step, names)),
+        "promql_expr_test": [{**wanted, "eval_time": f"{_seconds(timeline) - step}s"}],
     }
     file = rules.with_name(f"{rules.stem}.test.json")  # JSON is YAML
     file.write_text(json.dumps({"rule_files": [rules.name], "evaluation_interval": f"{step}s", "tests": [test]}))

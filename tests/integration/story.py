@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from .charger import Charger, meter_values, now
@@ -29,7 +30,10 @@ def metrics_port(server: Serving) -> int:
 
 
 def _a_site(folder: Path) -> dict[str, Scrape]:
-    with serving(folder / "levity.db", *FLAGS, may_log_errors=True) as server:
+    database = folder / "levity.db"
+    with serving(database) as server, Charger(server.port, ONE) as charger:
+        charger.boot()  # so that its counters are no new ones, which begin with 0
+    with serving(database, *FLAGS, may_log_errors=True) as server:
         port = metrics_port(server)
         with Charger(server.port, ONE) as charger:
             told = _ordinary_days(charger, port)
@@ -54,7 +58,7 @@ def _ordinary_days(charger: Charger, port: int) -> dict[str, Scrape]:
     for connector in (0, 1):
         status(charger, connector, "Available")
     session(charger, 1000, 2000)
-    calm = scrape(port)
+    calm = scrape_when(port, lambda one: one.find("ocpp_cp_last_heartbeat_ts"))
     charger.call("Heartbeat")
     session(charger, 2000, 3000)
     return {"calm": calm, "calm later": scrape(port)}
@@ -71,10 +75,13 @@ def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
     told["faulted"] = scrape(port)
     status(charger, 1, "Available")
     told["mended"] = scrape(port)
+    status(charger, 0, "Available", timestamp=in_seconds(3600))
+    told["clock wrong"] = scrape(port)
+    status(charger, 0, "Available")
     transaction = charger.start("TAG", 5000)  # the last one ended at 3000
     told["unbilled"] = scrape(port)
     charger.call("MeterValues", **meter_values(transaction, "5100"))
-    charger.call("MeterValues", **meter_values(transaction, "25000"))
+    charger.call("MeterValues", **meter_values(transaction, "25000", in_seconds(2)))
     told["jumped"] = scrape(port)
     charger.call("StopTransaction", transactionId=transaction, meterStop=40_000, timestamp=now())
     charger.call("StopTransaction", transactionId=4_000_000, meterStop=7, timestamp=now())
@@ -160,8 +167,13 @@ def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
         return {"troubled": scrape_when(port, lambda one: sum(one.find("ocpp_audit_lag_frames")))}
 
 
-def status(charger: Charger, connector: int, word: str, error: str = "NoError") -> None:
-    charger.call("StatusNotification", connectorId=connector, status=word, errorCode=error)
+def status(charger: Charger, connector: int, word: str, error: str = "NoError", timestamp: str | None = None) -> None:
+    at = timestamp or now()
+    charger.call("StatusNotification", connectorId=connector, status=word, errorCode=error, timestamp=at)
+
+
+def in_seconds(seconds: int) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def session(charger: Charger, meter_start: int, meter_stop: int) -> None:

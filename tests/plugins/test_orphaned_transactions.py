@@ -12,6 +12,7 @@ import trio
 from levity_trio.events import PluginFailed, TransactionClosed, TransactionStarted, TransactionStopped
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from levity_trio.store.writes import orphans
+from levity_trio.wire.payloads import call
 from tests.charger.parts import START
 from tests.plugins.sites import Answering, Served, connected, served
 
@@ -199,7 +200,7 @@ async def test_a_clock_that_cannot_be_trusted_closes_nothing_by_time(server: Ser
 async def test_switched_off_nothing_is_closed_and_what_is_suspended_shows(server: Served) -> None:
     server.central.config = replace(server.central.config, orphans=False)
     async with server.having(open_orphaned_transactions) as hooks:
-        assert not hooks.amends
+        assert hooks.amendment(call.StartTransaction(1, "TAG", 0, "")) is None
         await charge(server)
         async with connected(server.central) as charger:
             await status(charger, "Available")
