@@ -32,8 +32,8 @@ from levity_trio.store.transaction import Transaction
 from levity_trio.store.writer import Writer
 
 LOOK_SECONDS: Final = 10.0
-STEP_SECONDS: Final = 0.006
-REST_TIMES: Final = 4
+STEP_SECONDS: Final = 0.004
+REST_TIMES: Final = 6
 """A step with its commit is followed by a rest of so many times its length."""
 ROWS_AT_ONCE: Final = 200
 AGED_ROWS: Final = 20_000

@@ -1,4 +1,5 @@
 """The long version of the integration tests: power cuts, a disk that refuses, floods; one database from begin to end.
+And a frame log of millions of rows, pruned on a database of its own.
 
 python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause; in the end
 everything that they were ever answered must be in the database. The exit status is 1 if anything is missing.
@@ -11,12 +12,14 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.integration.fleet import Account, Fleet, accounts, answered, missing
+from levity_trio.store.pruning import SPARE_PAGES
+from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, missing
 from tests.integration.flood import FLOODS, flooding
+from tests.integration.old_frames import fill_log, frames_left, free_pages
 from tests.integration.outages import locked
 from tests.integration.serving import Serving, serving
 
@@ -24,6 +27,7 @@ from .process import Server
 from .report import table
 
 ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
+PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 50, 3.0, 3600.0
 EARLIEST_SECONDS, LATEST_SECONDS = 0.02, 2.0
 RECOVERED = "the database takes writes again"
 RECOVERY_SECONDS = 30.0
@@ -110,6 +114,28 @@ class Soak:
             faults = dict(load.faults)
             yield Figure("floods: faults of the others", str(faults or 0), bool(faults))
 
+    def prune(self, rows: int) -> Iterator[Figure]:
+        """A frame log of so many rows, nine of ten too old, is pruned while chargers talk."""
+        database = self.database.with_name("pruned.db")
+        young = rows // 10
+        fill_log(database, rows, young)
+        before_mib = database.stat().st_size / 2**20
+        say(f"prune: {rows} rows, {before_mib:.0f} MiB")
+        with serving(database) as server, Fleet(server.port) as load:
+            load.join(accounts(len(self.fleet), "PRUNE"))
+            began = time.perf_counter()
+            deleting = _measure(load, "rows too old", lambda: frames_left(database, rows) <= young)
+            shrinking = _measure(load, "free pages", lambda: free_pages(database) <= SPARE_PAGES)
+            seconds = time.perf_counter() - began
+            quiet = load.measure(PART_SECONDS)
+            faults = dict(load.faults)
+        after_mib = database.stat().st_size / 2**20
+        yield Figure(f"prune {rows} rows: while they go", str(deleting), deleting.p99_milliseconds >= PRUNING_P99_MS)
+        yield Figure("prune: while the file shrinks", str(shrinking), shrinking.p99_milliseconds >= PRUNING_P99_MS)
+        yield Figure("prune: afterwards", str(quiet))
+        yield Figure("prune: MiB before and after", f"{before_mib:.0f}, {after_mib:.0f}; it took {seconds:.0f} s")
+        yield Figure("prune: faults", str(faults or 0), bool(faults))
+
     def end(self) -> Iterator[Figure]:
         """A last stop, and the account."""
         with serving(self.database) as server:
@@ -120,6 +146,17 @@ class Soak:
         yield Figure("database", f"{size:.0f} MiB")
         yield Figure("answers in all", str(answered(self.fleet)))
         yield Figure("missing in the end", "; ".join(lost[:5]) or "0", bool(lost))
+
+
+def _measure(load: Fleet, what: str, is_done: Callable[[], bool]) -> Waits:
+    """How long they had to wait until something was done."""
+    seconds, began = [0.0], time.perf_counter()
+    while not is_done():
+        assert time.perf_counter() - began < LONGEST_PRUNING_SECONDS, what
+        part = load.measure(PART_SECONDS)
+        seconds += part.seconds
+        say(f"prune, {what}: {part}")
+    return Waits(sorted(seconds), len(seconds) / (time.perf_counter() - began))
 
 
 def _all_went_on(fleet: list[Account], before: list[int]) -> bool:
@@ -141,6 +178,7 @@ def main() -> int:
         figures += soak.kill_rounds(arguments.rounds)
         figures += soak.stall(arguments.stall_seconds) if arguments.stall_seconds else ()
         figures += soak.floods(arguments.flood_seconds) if arguments.flood_seconds else ()
+        figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
         figures += soak.end()
     rows = [[figure.what, figure.value, "WRONG" if figure.wrong else ""] for figure in figures]
     print(table(("soak", "", ""), rows, left=3))
@@ -154,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--chargers", type=int, default=CHARGERS, help=f"so many talk; {CHARGERS} unless told")
     add("--stall-seconds", type=float, default=STALL_SECONDS, help="the database is locked so long; 0: not at all")
     add("--flood-seconds", type=float, default=FLOOD_SECONDS, help="each kind of flood; 0: none")
+    add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
     add("--seed", type=int, help="for the moments of kill -9")
     add("--directory", help="where the database goes; its disk counts (default: the system's temporary one)")
     return parser

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from levity_trio.clock import stamp
 from levity_trio.store.connection import open_database
+from tests.integration.serving import query
 
 OLD_DAYS = 100
 FRAME = '[2,"%08d","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available","info":"%s"}]'
@@ -16,7 +16,7 @@ INFO = "x" * 120
 
 
 def fill_log(database: Path, rows: int, young: int) -> None:
-    """So many rows of twenty chargers, all but the last `young` of them from long ago."""
+    """So many rows of twenty chargers in a new database, all but the last `young` of them from long ago."""
     now = datetime.now(UTC)
     old, new = stamp(now - timedelta(days=OLD_DAYS)), stamp(now)
     with open_database(database) as connection:
@@ -28,13 +28,16 @@ def fill_log(database: Path, rows: int, young: int) -> None:
             " 'StatusNotification', printf(?, n, ?) FROM number",
             (rows, rows - young, old, new, FRAME, INFO),
         )
+    os.sync()  # else the server's first commit waits for all of it
 
 
-def frames_left(database: Path) -> int:
-    """How many of them are left: ids have no gaps, and those of others come after them."""
-    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        ((oldest, newest),) = connection.execute(
-            "SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM log WHERE cp_id LIKE 'OLD-%' AND id <= "
-            "(SELECT max(id) FROM log)"
-        ).fetchall()
-    return int(newest) - int(oldest) + 1
+def frames_left(database: Path, rows: int) -> int:
+    """How many of these rows are left: ids have no gaps, and what was said since comes after them."""
+    ((oldest,),) = query(database, "SELECT coalesce(min(id), ?) FROM log", rows + 1)
+    return max(0, rows + 1 - int(oldest))
+
+
+def free_pages(database: Path) -> int:
+    """How many pages of the file are free."""
+    ((pages,),) = query(database, "PRAGMA freelist_count")
+    return int(pages)

@@ -79,10 +79,11 @@ def scrape_when(port: int, is_told: Callable[[Scrape], object]) -> Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A scrape that stands for so many seconds; None: the server does not answer."""
+    """A scrape that stands for so many seconds; None: the server does not answer. Or nothing arrives at all."""
 
     told: Scrape | None
     seconds: int
+    arrives: bool = True
 
 
 Timeline = Sequence[Held]
@@ -93,8 +94,11 @@ def input_series(timeline: Timeline, step: int, names: Container[str]) -> Iterat
     for series in dict.fromkeys(key for held in timeline if held.told for key in held.told.samples):
         if series[0] in names:
             yield {"series": _spelt(series), "values": " ".join(_values(series, timeline, step))}
-    ups = [f"{int(held.told is not None)}+0x{held.seconds // step - 1}" for held in timeline]
-    yield {"series": _spelt(("up", ())), "values": " ".join(ups)}
+    yield {"series": _spelt(("up", ())), "values": " ".join(_up(held, held.seconds // step) for held in timeline)}
+
+
+def _up(held: Held, samples: int) -> str:
+    return f"{int(held.told is not None)}+0x{samples - 1}" if held.arrives else f"_x{samples}"
 
 
 def _spelt(series: Series) -> str:

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from .charger import Charger, meter_values, now
+from .charger import Charger, NoWebSocket, meter_values, now
 from .outages import locked
 from .scraping import Scrape, scrape, scrape_when
-from .serving import Serving, serving
+from .serving import PROGRAM, ROOT, Serving, serving
 
 ONE, TWO = "CP-1", "CP-2"
 PAGES = ("--metrics-port", "0", "--metrics-host", "127.0.0.1")
 FLAGS = (*PAGES, "--enable-auto-start", "--auto-start-delay", "0.1", "--response-timeout", "0.5")
 NOBODY_LISTENS = "127.0.0.1:1"
+Story = Mapping[str, Scrape]
+FAILING = """
+from contextlib import asynccontextmanager
+
+from levity_trio.events import ServerStarted
+from levity_trio.plugins.base import Plugin
+
+class Failing(Plugin):
+    name = "failing"
+
+    def observe(self, event):
+        assert not isinstance(event, ServerStarted)
+
+@asynccontextmanager
+async def open_failing(site):
+    yield Failing()
+"""
 AHEAD = "2099-01-01T00:00:00.000Z"
 
 
-def tell(folder: Path) -> dict[str, Scrape]:
+def tell(folder: Path) -> Story:
     """What was scraped, by what had happened."""
     return {**_a_site(folder), **_a_site_in_trouble(folder)}
 
@@ -37,6 +55,7 @@ def _a_site(folder: Path) -> dict[str, Scrape]:
         port = metrics_port(server)
         with Charger(server.port, ONE) as charger:
             told = _ordinary_days(charger, port)
+            _be_odd(charger, server.port)
             told |= _trouble(charger, port)
             charger.start("TAG", 40_000)
             charger.close()
@@ -45,7 +64,7 @@ def _a_site(folder: Path) -> dict[str, Scrape]:
         with Charger(server.port, ONE) as charger:
             charger.boot()
             told |= _commands(server, charger, port)
-        told |= _away(server, port)
+            told |= _away(server, port)
         told["identity shared"] = _two_in_one(server, port)
         told |= _refusing(server, port)
     return told
@@ -62,6 +81,16 @@ def _ordinary_days(charger: Charger, port: int) -> dict[str, Scrape]:
     charger.call("Heartbeat")
     session(charger, 2000, 3000)
     return {"calm": calm, "calm later": scrape(port)}
+
+
+def _be_odd(charger: Charger, port: int) -> None:
+    """What is mended, refused, of no use, or not let in."""
+    charger.call("StatusNotification", connectorId="1", status="Available", errorCode="NoError")
+    charger.send_text('[2,"odd","Nonsense",{}]')
+    charger.receive()
+    charger.send_text("AT+CSQ")
+    with suppress(NoWebSocket):
+        Charger(port, "").socket.close()
 
 
 def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
@@ -82,6 +111,7 @@ def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
     told["unbilled"] = scrape(port)
     charger.call("MeterValues", **meter_values(transaction, "5100"))
     charger.call("MeterValues", **meter_values(transaction, "25000", in_seconds(2)))
+    charger.call("MeterValues", **currents(transaction))
     told["jumped"] = scrape(port)
     charger.call("StopTransaction", transactionId=transaction, meterStop=40_000, timestamp=now())
     charger.call("StopTransaction", transactionId=4_000_000, meterStop=7, timestamp=now())
@@ -93,8 +123,9 @@ def _commands(server: Serving, charger: Charger, port: int) -> dict[str, Scrape]
     charger.call("StopTransaction", transactionId=_newest(server), meterStop=40_000, timestamp=now())
     before = scrape(port)
     status(charger, 1, "Preparing")
-    _start_of_ours(charger)
+    late = _start_of_ours(charger)
     server.wait_line("CallFailed", charger=ONE)
+    charger.send_text(json.dumps([3, late, {"status": "Accepted"}]))
     status(charger, 1, "Available")
     for answer in ([3, {"status": "Rejected"}], [4, "NotSupported", "", {}]):
         status(charger, 1, "Preparing")
@@ -155,14 +186,15 @@ def _refusing(server: Serving, port: int) -> dict[str, Scrape]:
 
 
 def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
-    """Its newest row lies in the future, and its Fluentd is not there."""
+    """Its newest row lies in the future, its Fluentd is not there, and a plugin of somebody else's fails."""
     database = folder / "troubled.db"
     with serving(database, *PAGES) as server, Charger(server.port, ONE) as charger:
         charger.boot()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("UPDATE cp SET last_seen_at = ?", (AHEAD,))
-    flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS)
-    with serving(database, *flags, may_log_errors=True) as server:
+    flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS, "--plugins", "failing")
+    program = ("env", f"PYTHONPATH={ROOT}:{_with_plugin(folder)}", *PROGRAM)
+    with serving(database, *flags, program=program, may_log_errors=True) as server:
         port = metrics_port(server)
         return {"troubled": scrape_when(port, lambda one: sum(one.find("ocpp_audit_lag_frames")))}
 
@@ -181,6 +213,17 @@ def session(charger: Charger, meter_start: int, meter_stop: int) -> None:
     transaction = charger.start("TAG", meter_start)
     charger.call("MeterValues", **meter_values(transaction, str(meter_stop - 10)))
     charger.call("StopTransaction", transactionId=transaction, meterStop=meter_stop, timestamp=now())
+
+
+def currents(transaction: int) -> dict[str, object]:
+    """The payload of a MeterValues with the current that flows, and the one that is offered."""
+    measurands = ("Current.Import", "Current.Offered")
+    sampled = [{"value": "16", "measurand": measurand, "unit": "A"} for measurand in measurands]
+    return {
+        "connectorId": 1,
+        "transactionId": transaction,
+        "meterValue": [{"timestamp": in_seconds(3), "sampledValue": sampled}],
+    }
 
 
 def _newest(server: Serving) -> int:

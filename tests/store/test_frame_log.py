@@ -66,7 +66,7 @@ async def test_without_a_fact_they_are_stored_within_seconds(
     async with open_writer(connection, publish, SECONDS) as writer:
         writer.log_frame(row("alone"))
         with trio.fail_after(SECONDS):
-            while not stored(connection):
+            while not stored(connection):  # noqa: ASYNC110 - nothing tells of it
                 await trio.sleep(0.002)
 
 
@@ -92,7 +92,7 @@ async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_wi
             other.execute("BEGIN IMMEDIATE")
             nursery.start_soon(ask, writer)
             with trio.fail_after(SECONDS):
-                while not writer.is_failing:
+                while not writer.is_failing:  # noqa: ASYNC110 - nothing tells of it
                     await trio.sleep(0.002)
             other.execute("ROLLBACK")
         await trio.sleep(0.1)

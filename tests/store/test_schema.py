@@ -134,6 +134,27 @@ def test_one_that_fails_half_way_leaves_the_version_before(tmp_path: Path, secon
         pass
 
 
+def test_the_frames_kept_so_far_become_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until version 3 the log held nothing but what transactions and the operator's list name."""
+    path = tmp_path / "site.db"
+    with monkeypatch.context() as then:
+        then.setattr(schema, "migrations", lambda before=schema.migrations: before()[:2])
+        make_ours(
+            path,
+            "INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame) VALUES"
+            " ('CP-1', 1, '2026', 'recv', '\"1\"', 'StopTransaction', 'stop'),"
+            " ('CP-1', 1, '2026', 'recv', '\"2\"', 'StopTransaction', 'again')",
+        )
+    with open_database(path) as connection:
+        assert connection.execute("SELECT cp_id, session_id, at, message_id, frame FROM evidence").fetchall() == [
+            ("CP-1", 1, "2026", '"1"', "stop"),
+            ("CP-1", 1, "2026", '"2"', "again"),
+        ]
+        assert connection.execute("SELECT count(*) FROM log").fetchone() == (0,)
+        connection.execute("INSERT INTO log (cp_id, at, direction, frame) VALUES ('', '2026', 'refuse', '')")
+        assert connection.execute("SELECT id FROM log").fetchall() == [(3,)]
+
+
 def test_statements() -> None:
     script = "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';\n');\n\nINSERT INTO a VALUES ('--');\nSELECT 1 -- no end"
     assert [statement.strip() for statement in statements(script)] == [

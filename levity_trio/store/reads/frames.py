@@ -81,10 +81,10 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
 
 
 def _before(upto: int, at: str, db: Database) -> int | None:
-    """The id that the piece up to this one begins after; None where nothing in it is from `at` on."""
-    sql = "SELECT min(id), max(at) FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?)"
-    first, newest = db.execute(sql, (upto, PIECE_ROWS)).fetchall()[0]
-    return None if newest is None or newest < at else int(first) - 1
+    """The id before the first frame from `at` on in the piece that ends here; None where it holds none."""
+    sql = "SELECT min(id) FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) WHERE at >= ?"
+    (first,) = db.execute(sql, (upto, PIECE_ROWS, at)).fetchall()[0]
+    return None if first is None else int(first) - 1
 
 
 def _back(upto: int, wanted: Wanted, most: int, db: Database) -> tuple[int, int]:

@@ -29,6 +29,7 @@ class Fluentd:
     told: list[Told] = field(default_factory=list)
     connected_at: list[float] = field(default_factory=list)
     messages: list[list[Told]] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     refuses: bool = False
     acknowledges: float = float("inf")
     """So many messages more; then it is silent."""
@@ -89,6 +90,8 @@ class Fluentd:
     async def _take(self, stream: trio.abc.Stream, message: list[Any]) -> None:
         tag, entries, option = message
         assert len(entries) == option["size"]
+        assert option["chunk"] not in self.names
+        self.names.add(option["chunk"])
         if self.breaks_after <= 0:
             await stream.aclose()
             return

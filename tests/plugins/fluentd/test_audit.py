@@ -301,9 +301,27 @@ async def test_what_is_lost_while_nobody_listens_is_counted_at_once_and_told_lat
 async def test_switched_on_later_it_begins_with_the_oldest_frame(log: Log) -> None:
     log.add(10)
     log.prune(to=7)
-    async with open_fluentd() as fluentd, log.audited(fluentd):
-        await fluentd.wait_ids(8, 9, 10)
+    async with open_fluentd() as fluentd:
+        fluentd.refuses = True
+        async with log.audited(fluentd):
+            assert log.cursor == (7, 0, 0)  # what is pruned from now on counts
+            fluentd.refuses = False
+            await fluentd.wait_ids(8, 9, 10)
     assert log.lost == 0
+
+
+async def test_each_gap_is_counted_and_told_where_it_is(log: Log) -> None:
+    async with open_fluentd() as fluentd:
+        async with log.audited(fluentd):
+            pass
+        log.add(10)
+        log.connection.execute("DELETE FROM log WHERE id IN (1, 4, 5, 10)")
+        async with log.audited(fluentd):
+            await fluentd.wait_ids(2, 3, 6, 7, 8, 9)
+            await trio.sleep(2)
+    told = [record.get("id", record.get("count")) for record in fluentd.records]
+    assert told == [1, 2, 3, 2, 6, 7, 8, 9, 1]
+    assert (log.lost, log.cursor) == (4, (10, 4, 4))
 
 
 async def test_an_empty_log_that_was_not_always_so_has_lost_nothing(log: Log) -> None:
