@@ -21,7 +21,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
@@ -44,7 +44,6 @@ from levity_trio.store.reads import Beginning, Reader, beginning
 from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.systemd import open_supervision
-from levity_trio.web.pages import open_pages
 from levity_trio.wire.payloads import prepare
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
@@ -109,7 +108,7 @@ async def serve(
             async with (
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
                 open_plugins(hooks, partial(_site, central, reader, pages)),
-                open_pages(config, central, pages),
+                _open_pages(central, pages),
             ):
                 await _begin(central)
                 is_clean = await _serve_chargers(central, listeners, known, signals, last, task_status)
@@ -136,6 +135,19 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page], name: str) -
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )
+
+
+@asynccontextmanager
+async def _open_pages(central: Central, pages: dict[str, Page]) -> AsyncIterator[None]:
+    """The pages, where they have a port: their libraries are 3 MB that a server without need not carry."""
+    port = central.config.metrics_port
+    if port is None:
+        yield
+        return
+    from levity_trio.web.pages import open_pages  # noqa: PLC0415 - see above
+
+    async with open_pages(central, port, pages):
+        yield
 
 
 async def _begin(central: Central) -> None:

@@ -128,10 +128,10 @@ def _unit_values(server: ServerConfig, log: LogConfig, config: Path | None, plac
 def _environment(server: ServerConfig, log: LogConfig, config: Path | None) -> Iterator[str]:
     """The settings that neither the defaults nor the TOML file already say, as LEVITY_NAME=text."""
     told = _by_attribute(*load({} if config is None else {"config": config}, {}))
-    for attribute, value in _by_attribute(server, log).items():
-        setting = next((one for one in SETTINGS if one.attribute == attribute), None)
-        is_said = setting is not None and (value is not None or setting.is_switch)
-        if is_said and value != told[attribute]:
+    meant = _by_attribute(server, log)
+    for setting in SETTINGS:
+        value = meant[setting.attribute]
+        if value != told[setting.attribute] and (value is not None or setting.is_switch):
             yield f"{setting.environment_name}={_text(setting, value)}"
 
 

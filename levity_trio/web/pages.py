@@ -13,7 +13,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from levity_trio.charger.central import Central
-from levity_trio.config import ServerConfig
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Page
 from levity_trio.web.http import application, open_http, problem
@@ -24,15 +23,13 @@ log = get_logger("system")
 
 
 @asynccontextmanager
-async def open_pages(config: ServerConfig, central: Central, pages: Mapping[str, Page]) -> AsyncIterator[None]:
-    """Serve them, if they have a port. Raises EnvironmentProblem where it cannot be listened on."""
-    if config.metrics_port is None:
-        yield
-        return
+async def open_pages(central: Central, port: int, pages: Mapping[str, Page]) -> AsyncIterator[None]:
+    """Serve them on this port. Raises EnvironmentProblem where it cannot be listened on."""
+    host = central.config.metrics_host
     routes = [Route("/healthz", _health), Route("/readyz", partial(_readiness, central))]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
-    async with open_http(application(routes), config.metrics_host, config.metrics_port) as port:
-        log.info("pages", host=config.metrics_host, port=port, paths=[route.path for route in routes])
+    async with open_http(application(routes), host, port) as port:
+        log.info("pages", host=host, port=port, paths=[route.path for route in routes])
         yield
 
 

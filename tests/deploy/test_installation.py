@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,14 +23,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def filled(
     environment: Mapping[str, str] | None = None,
-    *,
-    program: tuple[str, ...] = PROGRAM,
-    user: str = "levity",
-    remote_write: str = "https://example.org/write",
-    **flags: object,
+    place: Mapping[str, Any] | None = None,
+    flags: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
-    place = Place(program=program, site="pi", version="1.2", user=user, remote_write=remote_write)
-    return values(flags, environment or {}, place)
+    there = {"program": PROGRAM, "site": "pi", "version": "1.2", **(place or {})}
+    return values(flags or {}, environment or {}, Place(**there))
 
 
 def environment_of(found: Mapping[str, str]) -> dict[str, str]:
@@ -73,7 +71,7 @@ def test_the_service_reads_what_was_meant(folder: Path) -> None:
     """Whatever is set: the unit's environment gives the same configuration, with absolute paths."""
     server, log = load(ODD, {})
     meant = (server.database.absolute(), log.file and log.file.absolute())
-    found = filled(**ODD)
+    found = filled(flags=ODD)
     again, log_again = load({}, environment_of(found))
     assert (again.database, log_again.file) == meant == (folder / "a b%n.db", folder / "levity.log")
     for setting in SETTINGS:
@@ -96,7 +94,7 @@ def test_what_the_toml_file_says_stays_there(folder: Path) -> None:
 
 def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
     (folder / "logs").mkdir()
-    found = filled(database="levity2.db", file="logs/levity.log")
+    found = filled(flags={"database": "levity2.db", "file": "logs/levity.log"})
     assert found["writable"].splitlines() == [f"ReadWritePaths={folder}", f"ReadWritePaths={folder}/logs"]
     assert found["mounts"] == str(folder)
 
@@ -110,23 +108,23 @@ def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
     ],
 )
 def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str, private_tmp: str) -> None:
-    found = filled(program=program)
+    found = filled(place={"program": program})
     assert (found["home"], found["private_tmp"]) == (home, private_tmp)
 
 
 def test_a_low_port_needs_a_capability() -> None:
-    found = filled(port="80")
+    found = filled(flags={"port": "80"})
     assert (found["capabilities"], found["private_users"]) == ("CAP_NET_BIND_SERVICE", "no")
 
 
 def test_limits_follow_the_settings() -> None:
-    found = filled(max_connections="20000", shutdown_grace_seconds="30.5", clock_wait_seconds="10")
+    found = filled(flags={"max_connections": "20000", "shutdown_grace_seconds": "30.5", "clock_wait_seconds": "10"})
     assert (found["files"], found["stop_seconds"], found["clock_seconds"]) == ("20512", "46", "70")
     assert int(filled()["stop_seconds"]) > ServerConfig().shutdown_grace_seconds
 
 
 def test_the_agent_listens_where_nobody_else_does() -> None:
-    assert filled(metrics_port="9095", port="9096")["agent_address"] == "127.0.0.1:9097"
+    assert filled(flags={"metrics_port": "9095", "port": "9096"})["agent_address"] == "127.0.0.1:9097"
 
 
 @pytest.mark.parametrize(
@@ -138,25 +136,37 @@ def test_the_agent_listens_where_nobody_else_does() -> None:
     ],
 )
 def test_fluentd_is_told_where_and_what(endpoint: str, tag: str, bind: str, match: str) -> None:
-    found = filled(fluentd_endpoint=endpoint, fluentd_tag=tag)
+    found = filled(flags={"fluentd_endpoint": endpoint, "fluentd_tag": tag})
     assert (found["fluentd_bind"], found["fluentd_match"]) == (bind, match)
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("flags", "said"),
     [
         ({"port": "0"}, "--port 0 takes another port at each start"),
         ({"metrics_port": "0"}, "--metrics-port 0 takes another port"),
         ({"clock_speed": "60"}, "for simulations"),
-        ({"user": "no body"}, "--user 'no body'"),
-        ({"remote_write": "ftp://example.org"}, "give an http(s) URL"),
-        ({"remote_write": "https://me:secret@example.org"}, "without a password"),
         ({"database": "a\nb.db"}, "printable"),
         ({"port": "70000"}, "whole number"),
     ],
 )
-def test_what_no_service_can_run_with_is_refused(settings: dict[str, str], said: str) -> None:
+def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        filled(**settings)  # type: ignore[arg-type]  # its own arguments and flags alike
+        filled(flags=flags)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"user": "no body"}, "--user 'no body'"),
+        ({"remote_write": "ftp://example.org"}, "give an http(s) URL"),
+        ({"remote_write": "https://"}, "give an http(s) URL"),
+        ({"remote_write": "https://me:secret@example.org"}, "without a password"),
+    ],
+)
+def test_a_place_that_no_service_can_have_is_refused(place: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        filled(place=place)
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)

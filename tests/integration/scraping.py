@@ -70,11 +70,11 @@ def scrape(port: int) -> Scrape:
 
 def scrape_when(port: int, is_told: Callable[[Scrape], object]) -> Scrape:
     """Ask until it is told: some is looked up every 15 s only, and a new counter begins with 0."""
-    for _ in range(TELL_SECONDS):
-        if is_told(told := scrape(port)):
-            return told
+    deadline = time.monotonic() + TELL_SECONDS
+    while not is_told(told := scrape(port)):
+        assert time.monotonic() < deadline, f"not told within {TELL_SECONDS} s: {sorted(told.names)}"
         time.sleep(1)
-    raise AssertionError(f"not told within {TELL_SECONDS} s: {sorted(told.names)}")
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _shift(name: str, told: Scrape, began: int, timeline: Timeline) -> float:
     return began - told.at if name.endswith(MOMENTS) else 0
 
 
-def firing(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECONDS, **labels: str) -> str:
+def firing(rules: Path, timeline: Timeline, alert: str, *, step: int = SCRAPE_SECONDS, **labels: str) -> str:
     """Where promtool does not see this alert firing at the end of the timeline: what it saw. Else nothing."""
     matchers = {"alertname": alert, "alertstate": "firing", **labels}
     expression = (
@@ -137,7 +137,7 @@ def firing(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECON
     return _tested(one_rule(rules, alert), timeline, step, {"expr": expression, "exp_samples": [sample]})
 
 
-def ever_fired(rules: Path, timeline: Timeline, alert: str, step: int = SCRAPE_SECONDS) -> str:
+def ever_fired(rules: Path, timeline: Timeline, alert: str, *, step: int = SCRAPE_SECONDS) -> str:
     """Where promtool sees this alert firing at any time of the timeline: what it saw. Else nothing."""
     return _ever(one_rule(rules, alert), timeline, step, f'alertname="{alert}"')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +41,9 @@ AHEAD = "2099-01-01T00:00:00.000Z"
 
 def tell(folder: Path) -> Story:
     """What was scraped, by what had happened."""
-    return {**_a_site(folder), **_a_site_in_trouble(folder)}
+    with ThreadPoolExecutor() as pool:  # both wait for what is told late
+        told, troubled = pool.map(lambda run: run(folder), (_a_site, _a_site_in_trouble))
+    return {**told, **troubled}
 
 
 def metrics_port(server: Serving) -> int:
@@ -196,7 +199,20 @@ def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
     program = ("env", f"PYTHONPATH={ROOT}:{_with_plugin(folder)}", *PROGRAM)
     with serving(database, *flags, program=program, may_log_errors=True) as server:
         port = metrics_port(server)
-        return {"troubled": scrape_when(port, lambda one: sum(one.find("ocpp_audit_lag_frames")))}
+        first = scrape(port)
+        counted = ("ocpp_audit_lag_frames", "ocpp_plugin_errors_total")
+        later = scrape_when(port, lambda one: all(sum(one.find(name)) for name in counted))
+    return {"troubled at first": first, "troubled": later}
+
+
+def _with_plugin(folder: Path) -> Path:
+    """An installed package: its module, and what pip would have written of it."""
+    (folder / "failing.py").write_text(FAILING)
+    installed = folder / "failing-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: failing\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[levity_trio.plugins]\nfailing = failing:open_failing\n")
+    return folder
 
 
 def status(charger: Charger, connector: int, word: str, error: str = "NoError", timestamp: str | None = None) -> None:

@@ -28,7 +28,7 @@ SLOW_TYPE = "text/x-slow; charset=utf-8"
 def central() -> Iterator[Central]:
     with closing(in_memory()) as connection:
         central = make_central(InlineWriter(connection))
-        configure(central, metrics_port=0, metrics_host=HOST)
+        configure(central, metrics_host=HOST)
         yield central
 
 
@@ -69,7 +69,7 @@ async def get(log_lines: list[EventDict], path: str, method: str = "GET") -> Ans
 
 
 async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDict]) -> None:
-    async with open_pages(central.config, central, {}):
+    async with open_pages(central, 0, {}):
         for path in ("/healthz", "/readyz"):
             answer = await get(log_lines, path)
             assert (answer.status, answer.headers["content-type"][:10]) == (200, "text/plain")
@@ -77,7 +77,7 @@ async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDic
 
 async def test_not_ready_while_nothing_can_be_committed(central: Central, log_lines: list[EventDict]) -> None:
     writer = cast(InlineWriter, central.writer)
-    async with open_pages(central.config, central, {}):
+    async with open_pages(central, 0, {}):
         writer.is_failing = True
         refused = await get(log_lines, "/readyz")
         assert (refused.status, refused.headers["content-type"]) == (503, "application/problem+json")
@@ -89,14 +89,14 @@ async def test_not_ready_while_nothing_can_be_committed(central: Central, log_li
 
 async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log_lines: list[EventDict]) -> None:
     central.ready = trio.Event()
-    async with open_pages(central.config, central, {}):
+    async with open_pages(central, 0, {}):
         assert (await get(log_lines, "/readyz")).status == 503
         central.ready.set()
         assert (await get(log_lines, "/readyz")).status == 200
 
 
 async def test_there_are_no_operator_functions(central: Central, log_lines: list[EventDict]) -> None:
-    async with open_pages(central.config, central, {}):
+    async with open_pages(central, 0, {}):
         assert (await get(log_lines, "/")).status == 404
         assert (await get(log_lines, "/metrics")).status == 404
         assert (await get(log_lines, "/healthz", "POST")).status == 405
@@ -106,7 +106,7 @@ async def test_a_page_is_rendered_in_a_thread_and_never_twice_at_once(
     central: Central, log_lines: list[EventDict]
 ) -> None:
     slow = Slow()
-    async with open_pages(central.config, central, {"/slow": slow.page}), trio.open_nursery() as readers:
+    async with open_pages(central, 0, {"/slow": slow.page}), trio.open_nursery() as readers:
         for _ in range(READERS):
             readers.start_soon(_read_slow, log_lines)
     assert (slow.prepared, slow.most) == (READERS, 1)
@@ -124,21 +124,14 @@ async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_line
     def fail() -> bytes:
         raise ZeroDivisionError
 
-    async with open_pages(central.config, central, {"/fails": Page("text/plain", fail)}):
+    async with open_pages(central, 0, {"/fails": Page("text/plain", fail)}):
         for _ in range(2):
             assert (await get(log_lines, "/fails")).status == 500
         assert (await get(log_lines, "/healthz")).status == 200
 
 
-async def test_without_a_port_there_are_none(central: Central, log_lines: list[EventDict]) -> None:
-    configure(central, metrics_port=None)
-    async with open_pages(central.config, central, {}):
-        assert not [line for line in log_lines if line["event"] == "pages"]
-
-
 async def test_a_port_that_is_taken_is_one_plain_line(central: Central, log_lines: list[EventDict]) -> None:
-    async with open_pages(central.config, central, {}):
-        configure(central, metrics_port=port(log_lines))
+    async with open_pages(central, 0, {}):
         with pytest.raises(EnvironmentProblem, match="cannot serve HTTP"):
-            async with open_pages(central.config, central, {}):
+            async with open_pages(central, port(log_lines), {}):
                 pass

@@ -29,7 +29,7 @@ from levity_trio.store.writes import audit
 PAGE_FRAMES: Final = 500
 PAGE_CHARACTERS: Final = 1_048_576
 GATHER_SECONDS: Final = 0.5
-"""What comes in this time goes together: a page a second at most costs less than one for each frame."""
+"""What comes in this time goes together: a look costs as much as fifty frames."""
 BEHIND_SECONDS: Final = 0.1
 """Between two pages while there is more: catching up must not crowd out the chargers."""
 FIRST_PAUSE_SECONDS: Final = 0.5

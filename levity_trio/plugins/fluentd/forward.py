@@ -85,10 +85,11 @@ class Link:
         for start in range(0, len(data), PIECE_BYTES):
             with _patience("it takes nothing any more"):
                 await self._stream.send_all(data[start : start + PIECE_BYTES])
-        while self._waiting:
-            self._heard = trio.Event()
+        while left := len(self._waiting):
             with _patience("it acknowledges nothing"):
-                await self._heard.wait()
+                while len(self._waiting) == left:
+                    self._heard = trio.Event()
+                    await self._heard.wait()
 
     def acknowledged(self, chunks: Sequence[Chunk]) -> int:
         """How many of those that were delivered last are acknowledged with all before them."""

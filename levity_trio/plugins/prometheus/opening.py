@@ -41,11 +41,8 @@ log = get_logger("system")
 
 
 @asynccontextmanager
-async def open_prometheus_metrics(site: Site) -> AsyncIterator[Plugin | None]:
-    """Serve the metrics, if there is a port for them."""
-    if site.config.metrics_port is None:
-        yield None
-        return
+async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
+    """Count, and have a page for who asks."""
     counted = await site.reader.run(totals)
     metrics = Metrics()
     plugin = PrometheusMetrics(metrics, site.clock, counted)

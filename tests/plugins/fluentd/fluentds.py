@@ -29,6 +29,7 @@ class Fluentd:
     told: list[Told] = field(default_factory=list)
     connected_at: list[float] = field(default_factory=list)
     messages: list[list[Told]] = field(default_factory=list)
+    taken_at: list[float] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     refuses: bool = False
     acknowledges: float = float("inf")
@@ -101,6 +102,7 @@ class Fluentd:
             self.acknowledges -= 1
             self.told += taken
             self.messages.append(taken)
+            self.taken_at.append(trio.current_time())
             self._came.set()
             await trio.sleep(self.pause_seconds)
             await stream.send_all(msgpack.packb({"ack": option["chunk"]}))
