@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting, load
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting, load, read_toml
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
 METRICS_PORT: Final = 9464
@@ -54,7 +54,7 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], place: P
     config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
     config = None if config_file is None else Path(str(config_file)).absolute()
     _judge(server, place)
-    server, log = _settled(server, log)
+    server, log = _settled(server, log, is_database_said=_is_said("database", flags, environment, config))
     _judge_paths([server.database, *_paths(log.file, config)])
     metrics_port = server.metrics_port or METRICS_PORT
     agent_port = next(port for port in AGENT_PORTS if port not in (metrics_port, server.port))
@@ -95,10 +95,16 @@ def _judge_paths(paths: Sequence[Path]) -> None:
             raise ConfigError(f"{str(path)!r}: a unit cannot name that path; give one of printable characters")
 
 
-def _settled(server: ServerConfig, log: LogConfig) -> tuple[ServerConfig, LogConfig]:
-    """The same, for a service: paths absolute, with metrics. The default database moves to the service's own folder."""
-    is_default = server.database == ServerConfig().database
-    database = STATE_FOLDER / server.database if is_default else server.database.absolute()
+def _is_said(attribute: str, flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None) -> bool:
+    """Whether anybody set it, be it to its default."""
+    (setting,) = (one for one in SETTINGS if one.attribute == attribute)
+    in_file = config is not None and setting.name in read_toml(config)
+    return attribute in flags or bool(environment.get(setting.environment_name)) or in_file
+
+
+def _settled(server: ServerConfig, log: LogConfig, *, is_database_said: bool) -> tuple[ServerConfig, LogConfig]:
+    """The same, for a service: paths absolute, with metrics. A database that nobody named is in its own folder."""
+    database = server.database.absolute() if is_database_said else STATE_FOLDER / server.database
     file = None if log.file is None else log.file.absolute()
     return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT), replace(log, file=file)
 

@@ -43,10 +43,6 @@ class Transaction:
         """Run a statement that returns no rows; gives the number of rows it changed."""
         return self._connection.execute(sql, parameters).rowcount
 
-    def execute_many(self, sql: str, parameters: Sequence[Sequence[object]]) -> None:
-        """Run a statement that returns no rows, once for each of these."""
-        self._connection.executemany(sql, parameters)
-
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """All rows of a statement, read to their end: an unread RETURNING would hold the commit up."""
         return self._connection.execute(sql, parameters).fetchall()

@@ -92,6 +92,14 @@ def test_what_the_toml_file_says_stays_there(folder: Path) -> None:
     assert (again.port, again.strict, again.plugins, again.plugin_settings["one"]) == (9002, False, (), {"key": 1})
 
 
+def test_a_database_that_was_named_stays_where_it_is(folder: Path) -> None:
+    (folder / "levity.toml").write_text('db = "levity.db"\n')
+    here = str(folder / "levity.db")
+    assert filled(flags={"database": "levity.db"})["database"] == here
+    assert filled({"LEVITY_DB": "levity.db"})["database"] == here
+    assert filled(flags={"config": "levity.toml"})["database"] == here
+
+
 def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
     (folder / "logs").mkdir()
     found = filled(flags={"database": "levity2.db", "file": "logs/levity.log"})

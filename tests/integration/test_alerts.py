@@ -59,7 +59,7 @@ def alive(seconds: int) -> Course:
 
 
 def _just_heard(told: Scrape) -> Scrape:
-    return told.changed("ocpp_cp_link_age_seconds", lambda _: 0.1)
+    return told.changed("ocpp_cp_link_age_seconds", lambda _: 9.5)
 
 
 def deaf_to_pings(told: Story) -> Timeline:
@@ -67,9 +67,11 @@ def deaf_to_pings(told: Story) -> Timeline:
     return [Held(_just_heard(told["calm"]), MINUTE)] * 60
 
 
-def restarting(story: Story) -> Timeline:
+def restarting(starts: int) -> Course:
     """It starts anew each three minutes."""
-    return [Held(_started_later(story["calm"], 3 * MINUTE * times), 3 * MINUTE) for times in range(4)]
+    return lambda story: [
+        Held(_started_later(story["calm"], 3 * MINUTE * later), 3 * MINUTE) for later in range(starts)
+    ]
 
 
 def _started_later(told: Scrape, seconds: int) -> Scrape:
@@ -102,7 +104,7 @@ FIRES: dict[str, Course] = {
     "LevitySetAsideWaits": then(("later", DAY + HOUR)),
     "LevityReviewWaits": then(("later", DAY + HOUR)),
     "LevityServerDown": then(("calm", 5 * MINUTE), ("nothing", SOON)),
-    "LevityServerRestarts": restarting,
+    "LevityServerRestarts": restarting(4),
     "LevityWriterFailing": then(("calm", 5 * MINUTE), ("failing", SOON)),
     "LevityDiskLow": with_change("ocpp_disk_free_bytes", 4e8, SOON),
     "LevityFrameLogPaused": with_change("ocpp_frame_log_paused", 1, SOON),
@@ -117,7 +119,18 @@ FIRES: dict[str, Course] = {
 }
 
 ORDINARY = then(("calm", HOUR), ("calm later", HOUR))
+STEADY = then(("later", HOUR))
+"""What has happened once, and never again."""
 STAYS_SILENT: dict[str, Course] = {
+    "LevityChargerError": STEADY,
+    "LevityCommandTimedOut": STEADY,
+    "LevityCommandRejected": STEADY,
+    "LevityCommandFailed": STEADY,
+    "LevityAutoStartFails": STEADY,
+    "LevityAuditLost": then(("troubled", HOUR)),
+    "LevityPluginFails": then(("troubled", HOUR)),
+    "LevityEnergyUnbilled": with_change("ocpp_energy_unbilled_wh_total", 60, HOUR),
+    "LevityServerRestarts": restarting(3),
     "LevityChargerSilent": alive(HOUR),
     "LevityChargerOffline": then(("later", 10), ("two online", 5 * MINUTE), ("later", 20), ("two online", MINUTE)),
     "LevityChargerFaulted": then(("calm", MINUTE), ("mended", 5 * MINUTE)),
@@ -130,11 +143,14 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityWriterFailing": then(("calm", MINUTE), ("working again", 5 * MINUTE)),
     "LevityDiskLow": with_change("ocpp_disk_free_bytes", 6e8, HOUR),
     "LevityWalGrows": with_change("ocpp_database_wal_bytes", 3e8, 5 * MINUTE),
-    "LevityLoopLags": with_change("ocpp_loop_lag_seconds", 0.2, HOUR),
+    "LevityLoopLags": after(with_change("ocpp_loop_lag_seconds", 0.8, 20), ORDINARY),
     "LevityClockNotTrusted": then(("troubled", 2 * MINUTE), ("calm", 5 * MINUTE)),
     "LevityChargerClockWrong": then(("clock wrong", 10 * MINUTE), ("calm", HOUR)),
     "LevityAuditDisconnected": then(("troubled", 10 * MINUTE), ("calm", HOUR)),
-    "LevityAuditLags": with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),
+    "LevityAuditLags": after(
+        with_change("ocpp_audit_lag_frames", 20_000, 5 * MINUTE, before="troubled"),
+        with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),
+    ),
     "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
 }
 """Where the ordinary day is not near enough to the limit."""
@@ -181,6 +197,13 @@ def test_an_ordinary_hour_is_quiet(story: Story, rules: Path) -> None:
     hour = then(("calm", HOUR // 2), ("calm later", HOUR // 2))(story)
     assert not any_fired(rules, hour, but="LevityChargerSilent")
     assert any_fired(rules, [*hour, Held(story["faulted"], MINUTE)], but="LevityChargerSilent")
+
+
+def test_what_was_refused_and_what_was_not_answered_are_told_apart(story: Story, rules: Path) -> None:
+    course = then(("commands failed at first", MINUTE), ("later", SOON))(story)
+    assert not firing(rules, course, "LevityCommandFailed", error_type="NotSupported")
+    assert firing(rules, course, "LevityCommandFailed", error_type="timeout")
+    assert not firing(rules, course, "LevityCommandTimedOut", error_type="timeout")
 
 
 def test_one_that_answers_no_pings_is_not_called_silent(story: Story, rules: Path) -> None:
