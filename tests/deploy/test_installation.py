@@ -178,3 +178,17 @@ def test_a_place_that_no_service_can_have_is_refused(place: dict[str, str], said
         filled(place=place)
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_nothing_is_left_for_systemd_to_expand() -> None:
+    found = filled(flags={"fluentd_tag": "%n$HOME"}, place={"program": ("/opt/$HOME %i/levity-trio",)})
+    assert 'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()  # no $ is expanded there
+    assert found["command"] == '"/opt/$$HOME %%i/levity-trio" serve'
+
+
+@pytest.mark.parametrize(
+    ("host", "target"),
+    [("0.0.0.0", "127.0.0.1:9464"), ("::", "127.0.0.1:9464"), ("::1", "[::1]:9464"), ("10.0.0.2", "10.0.0.2:9464")],  # noqa: S104
+)
+def test_prometheus_is_told_an_address_that_answers(host: str, target: str) -> None:
+    assert filled(flags={"metrics_host": host})["target"] == f'"{target}"'

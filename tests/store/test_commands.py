@@ -178,5 +178,5 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
     station.lose()
     assert books.rows("SELECT kind FROM event WHERE session_id IS NULL") == [("ServerStarted",)]
     for table in ("boot", "status", "cp_err", "tx", "tx_event", "meter_val", "set_aside", "configuration", "command"):
-        sessions = books.rows(f"SELECT DISTINCT session_id FROM {table}")  # noqa: S608
+        sessions = books.rows(f"SELECT DISTINCT session_id FROM {table}")
         assert sessions == [(station.session,)], table

@@ -19,7 +19,7 @@ No named tuple: two are made for every call, and one takes six times as long.
 INSERTS: Final = tuple(
     (
         size,
-        "INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame) VALUES "
+        "INSERT INTO log (cp_id, session_id, at, direction, message_id, action, frame) VALUES "  # noqa: S608 - places
         + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * size),
     )
     for size in (64, 32, 16, 8, 4, 2, 1)
