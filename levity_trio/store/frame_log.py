@@ -6,7 +6,7 @@ that took frames along, the next ones leave them out for a while; and while the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -35,9 +35,14 @@ class FrameLogStatistics:
 class FrameLog:
     """The waiting frames, and the counts of all. What happens between two of its calls is the writer's."""
 
-    __slots__ = ("_characters", "_dropped", "_is_paused", "_pruned", "_rests_until", "_rows", "_taken", "_waiting")
+    __slots__ = (
+        *("_characters", "_dropped", "_is_paused", "_pruned", "_rests_until", "_rows", "_taken", "_tell_waiting"),
+        "_waiting",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, tell_waiting: Callable[[], None]) -> None:
+        """`tell_waiting` is called when a frame begins to wait while no other does, and when some wait on."""
+        self._tell_waiting = tell_waiting
         self._waiting: list[FrameRow] = []
         self._characters = 0
         self._taken = (0, 0)
@@ -62,6 +67,8 @@ class FrameLog:
             self._dropped += 1
             return
         self._characters = characters
+        if not self._waiting:
+            self._tell_waiting()
         self._waiting.append(row)
 
     def take(self) -> Sequence[FrameRow]:
@@ -75,6 +82,8 @@ class FrameLog:
         frames, characters = self._taken
         del self._waiting[:frames]
         self._characters -= characters
+        if self._waiting:
+            self._tell_waiting()
         if error is None:
             self._rows += frames
         else:
@@ -85,6 +94,7 @@ class FrameLog:
         """The database refused the commit: what was taken waits on."""
         if self._taken[0]:
             self._rests_until = trio.current_time() + REST_SECONDS
+            self._tell_waiting()
 
     def count_rows(self, rows: int) -> None:
         """So many rows were found in the table."""

@@ -26,7 +26,6 @@ from levity_trio.store.frame_log import FrameLog, FrameLogStatistics
 from levity_trio.store.place import Place, place_of
 from levity_trio.store.transaction import Result, Transaction, Write, commit
 from levity_trio.store.writes import frames
-from levity_trio.store.writes.frames import FrameRow
 
 WAITING_JOBS = 1_000
 """Full: the asker waits, and with it its charger feels the disk."""
@@ -103,7 +102,9 @@ class Writer:
         self._coalescing = trio.Event()
         self._batches = self._writes = self._refused = 0
         self._backoff = BACKOFF_SECONDS
-        self.frames = FrameLog()
+        self.frames = FrameLog(self._wake_flush)
+        self.log_frame = self.frames.add
+        """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
         self.is_failing = False
 
     async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
@@ -130,12 +131,7 @@ class Writer:
         An SD card wears out: what is said again every minute need not be a commit each time.
         """
         self._coalesced[key] = lambda db: write(db, *args)
-        self._coalescing.set()
-
-    def log_frame(self, row: FrameRow) -> None:
-        """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
-        self.frames.add(row)
-        self._coalescing.set()
+        self._wake_flush()
 
     def statistics(self) -> WriterStatistics:
         """Counts since the start, and what waits now."""
@@ -172,6 +168,9 @@ class Writer:
                 self._tell_failing(f"no commit within {COMMIT_SECONDS:g} s")
             else:
                 await trio.sleep_until(due)
+
+    def _wake_flush(self) -> None:
+        self._coalescing.set()
 
     def _take_coalesced(self) -> list[_Unasked]:
         writes, self._coalesced = self._coalesced, {}

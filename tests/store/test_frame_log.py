@@ -45,6 +45,10 @@ def stored(connection: sqlite3.Connection) -> list[str]:
         return [frame for (frame,) in other.execute("SELECT frame FROM log ORDER BY id")]
 
 
+def nothing() -> None:
+    """Nobody waits for frames."""
+
+
 def publish(_event: object) -> None:
     """Nobody looks."""
 
@@ -78,9 +82,11 @@ async def test_what_waits_at_the_end_is_stored(connection: sqlite3.Connection) -
 
 @pytest.mark.logs_errors
 async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_without_them(
-    connection: sqlite3.Connection, tmp_path: Path
+    connection: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
+
+    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.1)
 
     async def ask(writer: Writer) -> None:
         await writer.run(keep, "fact")
@@ -95,8 +101,9 @@ async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_wi
                 while not writer.is_failing:  # noqa: ASYNC110 - nothing tells of it
                     await trio.sleep(0.002)
             other.execute("ROLLBACK")
-        await trio.sleep(0.1)
-        await writer.run(keep, "later")
+        with trio.fail_after(SECONDS):
+            while not stored(connection):  # noqa: ASYNC110 - nothing tells of it
+                await trio.sleep(0.002)
     assert seen == [[]]
     assert stored(connection) == ["frame"]
 
@@ -113,7 +120,7 @@ async def test_frames_that_cannot_be_stored_cost_no_fact(connection: sqlite3.Con
 
 
 async def test_what_waits_is_bounded_by_number_and_by_size() -> None:
-    frames = FrameLog()
+    frames = FrameLog(nothing)
     for _ in range(WAITING_FRAMES + 3):
         frames.add(row("x"))
     assert (frames.statistics().waiting, frames.statistics().dropped) == (WAITING_FRAMES, 3)
@@ -129,16 +136,20 @@ async def test_what_waits_is_bounded_by_number_and_by_size() -> None:
 
 
 async def test_what_comes_during_a_commit_waits_for_the_next() -> None:
-    frames = FrameLog()
+    told: list[int] = []
+    frames = FrameLog(lambda: told.append(len(frames)))
     frames.add(row("a"))
     assert [taken[6] for taken in frames.take()] == ["a"]
     frames.add(row("b"))
     frames.committed(None)
+    assert told == [0, 1]  # so that the next comes
     assert [taken[6] for taken in frames.take()] == ["b"]
+    frames.committed(None)
+    assert told == [0, 1]
 
 
 async def test_while_it_is_paused_all_is_dropped() -> None:
-    frames = FrameLog()
+    frames = FrameLog(nothing)
     frames.pause()
     frames.add(row("a"))
     assert frames.statistics().is_paused

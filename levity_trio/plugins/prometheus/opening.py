@@ -29,7 +29,7 @@ PATH: Final = "/metrics"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS: Final = 2.0
 """A scrape waits no longer for the database, and shows what was known before."""
-SLOW_SECONDS: Final = 15.0
+SLOW_SECONDS: Final = 10.0
 LAG_SECONDS: Final = 0.5
 LAG_LOOKS: Final = 30
 """How many of these the highest lag is taken of: two scrapes see each."""

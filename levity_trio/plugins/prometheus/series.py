@@ -17,8 +17,8 @@ from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 Number = int | float
 
-ZERO_SECONDS: Final = 14.0
-"""A little less than the 15 s between two scrapes as we configure them."""
+ZERO_SECONDS: Final = 9.0
+"""A little less than the 10 s between two scrapes as we configure them."""
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0)
 """Seconds. Few, since each is a line for each charger and action."""
 WRITE_BUCKETS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
