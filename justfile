@@ -35,7 +35,7 @@ test-ws *arguments: venv
 lint: venv
     {{ bin }}/ruff check .
     {{ bin }}/ruff format --check .
-    find levity_trio tests -name '*.py' -exec {{ bin }}/flake8-async --disable=ASYNC9,ASYNC124 {} +
+    find levity_trio tests -name '*.py' -exec {{ bin }}/flake8-async --disable=ASYNC9,ASYNC124 --startable-in-context-manager=_live {} +
     {{ bin }}/mypy
 
 # format the code

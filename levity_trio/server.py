@@ -84,9 +84,8 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
 async def serve(
     config: ServerConfig,
     clock: Clock = system_clock,
-    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until a signal comes; `started` gives the port. The order of starting: bind, lock, own, migrate, serve.
+    """Serve until a signal comes. The order of starting: bind, lock, own, migrate, serve.
 
     `clock` is the machine's; on a database made for a simulation all of the server goes by one made from it.
     """
@@ -111,7 +110,7 @@ async def serve(
                 _open_pages(central, pages),
             ):
                 await _begin(central)
-                is_clean = await _serve_chargers(central, listeners, known, signals, last, task_status)
+                is_clean = await _serve_chargers(central, listeners, known, signals, last)
             if is_clean:
                 await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
@@ -164,7 +163,6 @@ async def _serve_chargers(
     known: Beginning,
     signals: AsyncIterator[int],
     last: ExitStack,
-    task_status: trio.TaskStatus[int],
 ) -> bool:
     """Until a signal; True where every connection has ended by then or within the grace."""
     grace_seconds = central.config.shutdown_grace_seconds
@@ -174,7 +172,6 @@ async def _serve_chargers(
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
             _tell_serving(central.config, _port(listeners), known)
-            task_status.started(_port(listeners))
             async with open_supervision(os.environ):
                 await _wait_for_signal(signals)
                 last.enter_context(_last_resort(grace_seconds))

@@ -149,6 +149,17 @@ def test_following_shows_what_comes_until_it_is_interrupted(
     assert ids(typed("CP-1", "--follow", "--json")) == [1, 3]
 
 
+def test_an_interrupt_without_follow_is_told(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, call("CP-1", 1))
+
+    def interrupt(_reading: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(frames_module.FrameReading, "next", interrupt)
+    assert typed().status == 130
+    assert typed("--follow").status == 0
+
+
 def test_on_a_terminal_a_line_fits(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, call("CP-1", 1))
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((60, 24)))

@@ -55,12 +55,12 @@ def publish(_event: object) -> None:
 
 async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(connection: sqlite3.Connection) -> None:
     async with open_writer(connection, publish, SECONDS) as writer:
-        for number in range(50):
+        for number in range(211):
             writer.log_frame(row(str(number)))
         await writer.run(keep, "fact")
-        assert stored(connection) == [str(number) for number in range(50)]
+        assert stored(connection) == [str(number) for number in range(211)]
         statistics = writer.statistics()
-        assert (statistics.writes, statistics.frames.rows, statistics.frames.waiting) == (1, 50, 0)
+        assert (statistics.writes, statistics.frames.rows, statistics.frames.waiting) == (1, 211, 0)
 
 
 async def test_without_a_fact_they_are_stored_within_seconds(
@@ -131,8 +131,9 @@ async def test_what_waits_is_bounded_by_number_and_by_size() -> None:
     assert (frames.statistics().waiting, frames.statistics().dropped) == (1, 4)
     frames.take()
     frames.committed(None)
-    frames.add(row("x"))
-    assert (frames.statistics().waiting, frames.statistics().rows) == (1, WAITING_FRAMES + 1)
+    frames.add(row("y" * WAITING_CHARACTERS))
+    assert [len(taken[6]) for taken in frames.take()] == [WAITING_CHARACTERS]
+    assert frames.statistics().rows == WAITING_FRAMES + 1
 
 
 async def test_what_comes_during_a_commit_waits_for_the_next() -> None:
