@@ -65,7 +65,8 @@ def make_way(db: Transaction, origin: Origin, opening: Opening) -> None:
         return
     words = f"a transaction began on its connector at {opening.meter_start} Wh"
     cause = _Cause(OTHER, words, opening.moment.understood, opening.meter_start)
-    older = f"{_OPEN} AND conn_id = ? AND start_time <= ? ORDER BY start_time, id"
+    # +: by the few that are open (tx_open), not by all that its connector ever had.
+    older = f"{_OPEN} AND +conn_id = ? AND +start_time <= ? ORDER BY start_time, id"
     for row in db.rows(older, (origin.charger, opening.connector, opening.moment.understood)):
         _close(db, origin, _Open(*row), cause)
 
@@ -79,7 +80,7 @@ def end_at_available(db: Transaction, origin: Origin, connector: int, moment: Mo
     )
     charging_at = charging[1] if charging and charging[0] in CHARGING else ""
     cause = _Cause(REBOOT, "its connector is available", moment.understood)
-    for row in db.rows(f"{_OPEN} AND conn_id = ? AND suspended_at IS NOT NULL", (origin.charger, connector)):
+    for row in db.rows(f"{_OPEN} AND +conn_id = ? AND suspended_at IS NOT NULL", (origin.charger, connector)):
         suspended = _Open(*row)
         if moment.understood > max(suspended.start_time, suspended.last_reading_at or "", charging_at):
             _close(db, origin, suspended, cause)
