@@ -41,7 +41,7 @@ class Companion(Protocol):
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
         """Send a request (a dataclass of `ocpp.v16.call`) and give its answer (one of `call_result`).
 
-        Raises CallFailed's causes: see levity_trio.charger.calls.
+        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable, ValueError: as levity_trio.charger.calls says.
         """
 
 
@@ -221,12 +221,16 @@ class Hooks:
             self._tell_failure(PluginFailed(charger=charger, plugin=plugin.name, hook=hook))
 
     def _tell_failure(self, failure: PluginFailed) -> None:
-        """To the others only: who fails at this, too, would fail for ever."""
-        for plugin in self._observing:
-            if plugin.name != failure.plugin:
+        """To the others only, and who fails at this, too, is logged and told to nobody: it would go on for ever."""
+        for plugin in list(self._observing):
+            if plugin.name == failure.plugin:
+                continue
+            try:
                 plugin.observe(failure)
+            except Exception:
+                log.exception("a plugin failed at another's failure", plugin=plugin.name, hook="observe")
 
-    def _pass_on(self, fact: Fact, subscribers: Mapping[Plugin, trio.MemorySendChannel[Fact]]) -> None:
+    def _pass_on(self, fact: Fact, subscribers: dict[Plugin, trio.MemorySendChannel[Fact]]) -> None:
         for plugin, sender in list(subscribers.items()):
             try:
                 sender.send_nowait(fact)
@@ -234,7 +238,7 @@ class Hooks:
                 log.error("a plugin does not take its facts", plugin=plugin.name, cp=fact.charger)
                 self._tell_failure(PluginFailed(charger=fact.charger, plugin=plugin.name, hook="accompany"))
             except trio.BrokenResourceError:  # its task has ended by itself
-                del self._subscribers[str(fact.charger)][plugin]
+                del subscribers[plugin]
 
     def _count_slow(self, plugin: Plugin) -> None:
         count = self._slow[plugin.name] = self._slow.get(plugin.name, 0) + 1

@@ -107,6 +107,18 @@ async def test_one_that_fails_everywhere_costs_nothing(
 
 
 @pytest.mark.logs_errors
+async def test_two_that_fail_at_each_others_failures(central: Central, writer: InlineWriter) -> None:
+    class AlsoBroken(Broken):
+        name = "also broken"
+
+    central.hooks.join(Broken())
+    central.hooks.join(AlsoBroken())
+    async with open_charger(central) as charger:
+        started = await charger.call("StartTransaction", START)
+    assert writer.row("SELECT id, id_tag FROM tx") == (started["transactionId"], "TAG")
+
+
+@pytest.mark.logs_errors
 @pytest.mark.parametrize("sql", [READS, WRITES])
 async def test_one_that_amends_for_ever_is_interrupted(
     central: Central, writer: InlineWriter, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, sql: str
