@@ -196,6 +196,8 @@ def _since_resets(span: Span, series: Series) -> Energy | None:
     A register was reset if it fell to no more than can have been delivered since, and if the power that was told agrees
     with the sum rather than with stop minus start. A spike, a zero or a step back is none.
     """
+    if all(before <= after for (_, before), (_, after) in pairwise(series)):
+        return None
     usual = _usual_pace(series)
     steps: list[int] = []
     for earlier, later in pairwise(series):
@@ -205,8 +207,7 @@ def _since_resets(span: Span, series: Series) -> Energy | None:
         by_pace = usual * seconds_between(earlier[0], later[0]) * (ABOVE_PACE if fell else FASTER)
         if steps[-1] > (by_pace if told_wh is None else told_wh):
             return None
-    has_fallen = sum(steps) != series[-1][1] - series[0][1] if series else False
-    if not has_fallen or not _power_agrees(span, sum(steps)):
+    if not _power_agrees(span, sum(steps)):
         return None
     return _bounded(span, sum(steps), SEGMENTS, "the register was reset")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,6 @@ from levity_trio.cli import main
 from levity_trio.config import SETTINGS
 
 SOURCE = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith("LEVITY_"):
-            monkeypatch.delenv(name)
 
 
 def test_help_has_the_settings_of_serve_and_examples(capsys: pytest.CaptureFixture[str]) -> None:

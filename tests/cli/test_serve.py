@@ -1,6 +1,5 @@
 """`levity-trio serve` as typed: help, exit statuses, one plain line for each mistake."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,14 +23,6 @@ def server_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
         monkeypatch.setitem(sys.modules, "levity_trio.server", SimpleNamespace(run=run))
 
     return put
-
-
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith("LEVITY_"):
-            monkeypatch.delenv(name)
 
 
 def test_help_names_every_setting_its_default_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:

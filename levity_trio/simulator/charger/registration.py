@@ -14,7 +14,7 @@ from levity_trio.wire.times import parse_time
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
 
-ACCEPTED, PENDING, REJECTED = "Accepted", "Pending", "Rejected"
+ACCEPTED, REJECTED = "Accepted", "Rejected"
 RETRY_SECONDS: Final = 30.0
 """Until the next BootNotification where no answer said how long to wait."""
 

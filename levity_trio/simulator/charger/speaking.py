@@ -17,7 +17,7 @@ from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result, write_payloa
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
 
-START, STOP, READINGS = "StartTransaction", "StopTransaction", "MeterValues"
+START, STOP = "StartTransaction", "StopTransaction"
 
 Answer = CallResult | CallError | None
 """None where none came in time."""

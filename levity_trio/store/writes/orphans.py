@@ -19,7 +19,7 @@ from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.store.writes.starts import Opening, started_before
 from levity_trio.store.writes.steps import Step, add_step
 from levity_trio.store.writes.stops import CLOSED, longest_seconds, power_w, register, told_registers
-from levity_trio.store.writes.unbilled import look_around
+from levity_trio.store.writes.unbilled import following, look_around
 
 OTHER, REBOOT = "Other", "Reboot"
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
@@ -132,7 +132,7 @@ def _connected_seconds(db: Transaction, origin: Origin, first_session: int, sinc
 
 def _close(db: Transaction, origin: Origin, found: _Open, cause: _Cause) -> None:
     registers = told_registers(db, _where(origin, found))
-    energy = _bounded(db, origin, found, cause, _shown(db, origin, found, registers))
+    energy = _bounded(db, found, cause, _shown(db, origin, found, registers))
     review = "; ".join(filter(None, (found.review, energy.review))) or None
     meter_stop = _meter_stop(found, energy, registers)
     _complete(db, origin, found, cause, energy, (meter_stop, review))
@@ -166,12 +166,12 @@ def _shown(db: Transaction, origin: Origin, found: _Open, registers: Sequence[Re
     )
 
 
-def _bounded(db: Transaction, origin: Origin, found: _Open, cause: _Cause, energy: Energy) -> Energy:
+def _bounded(db: Transaction, found: _Open, cause: _Cause, energy: Energy) -> Energy:
     """What the next start says to it: the register stands where this one ended, or it cannot have ended above.
 
     Equal zeros say nothing: some count each transaction from 0.
     """
-    next_meter = _next_meter(db, origin, found, cause)
+    next_meter = _next_meter(db, found, cause)
     delivered_wh = None if next_meter is None or found.meter_start is None else next_meter - found.meter_start
     if next_meter and energy.wh == delivered_wh:
         return Energy(energy.wh, energy.method, CERTAIN)
@@ -182,13 +182,9 @@ def _bounded(db: Transaction, origin: Origin, found: _Open, cause: _Cause, energ
     return Energy(wh, energy.method, DOUBTFUL, f"{CLOSED}: {review}")
 
 
-def _next_meter(db: Transaction, origin: Origin, found: _Open, cause: _Cause) -> int | None:
-    following = db.row(
-        "SELECT meter_start FROM tx WHERE cp_id = ? AND conn_id = ? AND (start_time, id) > (?, ?)"
-        " ORDER BY start_time, id LIMIT 1",
-        (origin.charger, found.connector, found.start_time, found.id),
-    )
-    return register(following[0] if following else cause.next_meter)
+def _next_meter(db: Transaction, found: _Open, cause: _Cause) -> int | None:
+    after = following(db, found.id)
+    return register(after[1] if after else cause.next_meter)
 
 
 def _meter_stop(found: _Open, energy: Energy, registers: Sequence[Reading]) -> int | None:

@@ -20,7 +20,7 @@ from levity_trio.store.energy import (
 from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
-from levity_trio.store.writes.unbilled import look_around
+from levity_trio.store.writes.unbilled import following, look_around
 
 LOWEST_ID = 1
 HIGHEST_ID = 2**31 - 1
@@ -136,7 +136,7 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
         _stop_again(db, origin, transaction, request, found)
         return
     energy = _energy(db, origin, transaction, request, found)
-    overlap = _overlap(db, transaction, request.meter_stop)
+    overlap = _overlap(db, transaction, found.meter_start, request.meter_stop)
     review = "; ".join(filter(None, (_unanswered(found.review), energy.review, overlap))) or None
     _complete(db, origin, transaction, request, energy, review)
     step = Step("stop", "charger", request.moment, request.reason, request.message)
@@ -159,17 +159,12 @@ def _unanswered(review: str | None) -> str:
     return "; ".join(part for part in (review or "").split("; ") if not part.startswith(CLOSED))
 
 
-def _overlap(db: Transaction, transaction: int, meter_stop: int) -> str | None:
+def _overlap(db: Transaction, transaction: int, meter_start: int | None, meter_stop: int) -> str | None:
     """What a late stop may bill a second time: its register lies beyond the one at which the next transaction began."""
-    following = db.row(
-        "SELECT following.meter_start, tx.meter_start FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
-        " AND following.conn_id = tx.conn_id AND (following.start_time, following.id) > (tx.start_time, tx.id)"
-        " WHERE tx.id = ? ORDER BY following.start_time, following.id LIMIT 1",
-        (transaction,),
-    )
-    if following is None or None in following or following[0] <= following[1]:  # a register that begins anew
+    _, next_meter = following(db, transaction) or (None, None)
+    if next_meter is None or meter_start is None or next_meter <= meter_start:  # a register that begins anew
         return None
-    overlap_wh = meter_stop - following[0]
+    overlap_wh = meter_stop - next_meter
     return f"{overlap_wh} Wh of it are in the next transaction, too" if overlap_wh > AGREEMENT_WH else None
 
 

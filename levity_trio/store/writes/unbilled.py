@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Origin
 
 
@@ -13,14 +13,18 @@ def look_around(db: Transaction, origin: Origin, transaction: int) -> None:
     An offline charger tells late, so either neighbour may be here already; what a late one changes is told again.
     """
     _look_before(db, origin, transaction)
-    following = db.row(
-        "SELECT following.id FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
+    if after := following(db, transaction):
+        _look_before(db, origin, after[0])
+
+
+def following(db: Transaction, transaction: int) -> Row | None:
+    """The id and the meterStart, in Wh, of the transaction after this one on its connector."""
+    return db.row(
+        "SELECT following.id, following.meter_start FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
         " AND following.conn_id = tx.conn_id AND (following.start_time, following.id) > (tx.start_time, tx.id)"
         " WHERE tx.id = ? ORDER BY following.start_time, following.id LIMIT 1",
         (transaction,),
     )
-    if following:
-        _look_before(db, origin, following[0])
 
 
 def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:

@@ -1,0 +1,14 @@
+"""Commands run in an empty folder, without settings of whoever runs the tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("LEVITY_"):
+            monkeypatch.delenv(name)
