@@ -71,9 +71,9 @@ def _measure(client: Client, chargers: int, interval: int, seconds: float, folde
     arguments = ["--heartbeat-interval", str(interval), "--disable-websocket-ping"]
     with running("serve", chargers, folder, arguments) as server, _client(client, server, chargers, interval) as load:
         time.sleep(2 + interval)  # boots and first statuses are over, and each has begun to beat
-        before = sum(load.cpu())
+        before = load.cpu().total
         time.sleep(seconds)
-        used = sum(load.cpu()) - before
+        used = load.cpu().total - before
         return Load(1e6 * used / (chargers * seconds / interval), load.resident_mib())
 
 
