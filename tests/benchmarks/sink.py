@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import msgpack
 import trio
 
 
 async def take(stream: trio.SocketStream) -> None:
-    """Acknowledge each chunk as soon as it is there."""
+    """Acknowledge each chunk as soon as it is there, until the sender leaves, as politely as it likes."""
     messages = msgpack.Unpacker(max_buffer_size=0)
-    async with stream:
+    with suppress(trio.BrokenResourceError):
         async for data in stream:
             messages.feed(data)
             for message in messages:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
+import msgpack
 import pytest
+import trio
+import trio.testing
 
 from .plan import Results
 from .process import ROOT
 from .report import table
+from .sink import take
 from .targets import targets
 from .websocket import TEXT, client_frame, take_frame
 
@@ -40,6 +47,18 @@ def test_a_phase_shorter_than_one_commit_waits_for_its_first_answer() -> None:
     (row,) = bench("--chargers", "1", "--storm", "1", "--seconds", "1e-9", "--rounds", "1", "--json")["rows"]
     assert row["runs"]["serve"]["mixed"]["calls"] > 0
     assert row["ratios"]["serve"][0] > 0
+
+
+async def test_the_sink_outlives_a_sender_that_leaves_without_a_goodbye(nursery: trio.Nursery) -> None:
+    """So a server does that has not read the last acknowledgement."""
+    (listener,) = await nursery.start(partial(trio.serve_tcp, take, 0, host="127.0.0.1"))
+    chunk = msgpack.packb(["tag", b"", {"chunk": "1"}])
+    for _ in range(2):
+        sender = await trio.testing.open_stream_to_socket_listener(listener)
+        await sender.send_all(chunk)
+        assert msgpack.unpackb(await sender.receive_some()) == {"ack": "1"}
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await sender.aclose()
 
 
 def test_the_simulator_is_measured() -> None:
