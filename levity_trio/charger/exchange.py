@@ -152,7 +152,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     read = read_request(action, exchange.call.payload, strict=strict)
     exchange.request, exchange.repairs = read.message, read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
-    exchange.mended = tuple(repair.kind for repair in read.repairs)
+    exchange.mended = tuple([repair.kind for repair in read.repairs])
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
         await exchange.write(_nothing)

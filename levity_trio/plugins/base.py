@@ -7,8 +7,8 @@ named, and after a few times asked no more.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
@@ -185,8 +185,10 @@ class Hooks:
         """Let all observe an event, and the companions of its charger hear of a fact."""
         for plugin in list(self._observing):
             began = time.perf_counter()
-            with self._guard(plugin, "observe"):
+            try:
                 plugin.observe(event)
+            except Exception as error:  # noqa: BLE001 - a plugin's code
+                self._tell_failed(plugin, "observe", error)
             if time.perf_counter() - began > SLOW_SECONDS:
                 self._count_slow(plugin)
         if isinstance(event, Fact) and event.charger is not None and event.charger in self._subscribers:
@@ -203,22 +205,19 @@ class Hooks:
         subscribers = self._subscribers.setdefault(charger.charger, {})
         subscribers[plugin] = sender  # the newest connection's
         try:
-            with sender, facts, self._guard(plugin, "accompany", charger.charger):
+            with sender, facts:
                 await plugin.accompany(charger, facts)
+        except Exception as error:  # noqa: BLE001 - a plugin's code
+            self._tell_failed(plugin, "accompany", error, charger.charger)
         finally:
             if subscribers.get(plugin) is sender:
                 del subscribers[plugin]
             if not subscribers and self._subscribers.get(charger.charger) is subscribers:
                 del self._subscribers[charger.charger]
 
-    @contextmanager
-    def _guard(self, plugin: Plugin, hook: str, charger: str | None = None) -> Iterator[None]:
-        """The boundary round any hook of a plugin."""
-        try:
-            yield
-        except Exception:
-            log.exception("a plugin failed", plugin=plugin.name, hook=hook, cp=charger)
-            self._tell_failure(PluginFailed(charger=charger, plugin=plugin.name, hook=hook))
+    def _tell_failed(self, plugin: Plugin, hook: str, error: Exception, charger: str | None = None) -> None:
+        log.error("a plugin failed", plugin=plugin.name, hook=hook, cp=charger, exc_info=error)
+        self._tell_failure(PluginFailed(charger=charger, plugin=plugin.name, hook=hook))
 
     def _tell_failure(self, failure: PluginFailed) -> None:
         """To the others only, and who fails at this, too, is logged and told to nobody: it would go on for ever."""

@@ -48,7 +48,7 @@ def gate(schema: Schema) -> Schema:
 
 def without_samples(schema: Schema) -> Schema:
     """A copy in which a SampledValue may be anything: these are looked at by themselves."""
-    return _rewritten(schema, lambda node: {"type": "object", "properties": {}} if is_sample(node) else dict(node))
+    return _rewritten(schema, lambda node: {} if is_sample(node) else dict(node))
 
 
 def sample_of(schema: Schema) -> Schema | None:
@@ -62,9 +62,9 @@ def sample_of(schema: Schema) -> Schema | None:
 def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """A copy of the tree with `change` applied to every node on the way down."""
     node = change(node)
-    if node["type"] == "object":
+    if "properties" in node:
         node["properties"] = {name: _rewritten(child, change) for name, child in node["properties"].items()}
-    if node["type"] == "array":
+    if "items" in node:
         node["items"] = _rewritten(node["items"], change)
     return node
 
