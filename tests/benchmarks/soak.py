@@ -1,5 +1,5 @@
 """The long version of the integration tests: power cuts, a disk that refuses, floods; one database from begin to end.
-And a frame log of millions of rows, pruned on a database of its own.
+And, each on a database of its own, a frame log of millions of rows that is pruned, and an audit that nobody takes.
 
 python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause; in the end
 everything that they were ever answered must be in the database. The exit status is 1 if anything is missing.
@@ -21,13 +21,16 @@ from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, m
 from tests.integration.flood import FLOODS, flooding
 from tests.integration.old_frames import fill_log, frames_left, free_pages
 from tests.integration.outages import locked
+from tests.integration.receiver import Receiver, install
 from tests.integration.serving import Serving, serving
+from tests.integration.stall import stall
 
 from .process import Server
 from .report import table
 
 ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
 PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 50, 3.0, 3600.0
+AUDIT_SECONDS = 600.0
 EARLIEST_SECONDS, LATEST_SECONDS = 0.02, 2.0
 RECOVERED = "the database takes writes again"
 RECOVERY_SECONDS = 30.0
@@ -136,6 +139,21 @@ class Soak:
         yield Figure("prune: MiB before and after", f"{before_mib:.0f}, {after_mib:.0f}; it took {seconds:.0f} s")
         yield Figure("prune: faults", str(faults or 0), bool(faults))
 
+    def audit(self, seconds: float) -> Iterator[Figure]:
+        """Fluentd stands still for so long; nothing may be lost, and no charger may notice."""
+        folder = self.database.parent
+        receiver = Receiver(folder, install(folder))
+        try:
+            told = stall(folder / "audited.db", receiver, accounts(len(self.fleet), "AUDIT"), seconds)
+        finally:
+            receiver.kill()
+        yield Figure("audit: before", str(told.before))
+        yield Figure(f"audit: Fluentd stalled for {seconds:g} s", f"{told.stalled}; {told.grown_mib:+.1f} MiB")
+        yield Figure("audit: afterwards", f"{told.after}; caught up in {told.caught_up_seconds:.0f} s")
+        rows = f"{told.missing} of {told.rows}; {told.repeated} came twice"
+        yield Figure("audit: frames missing", rows, bool(told.missing))
+        yield Figure("audit: faults", str(told.faults or 0), bool(told.faults))
+
     def end(self) -> Iterator[Figure]:
         """A last stop, and the account."""
         with serving(self.database) as server:
@@ -179,6 +197,7 @@ def main() -> int:
         figures += soak.stall(arguments.stall_seconds) if arguments.stall_seconds else ()
         figures += soak.floods(arguments.flood_seconds) if arguments.flood_seconds else ()
         figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
+        figures += soak.audit(arguments.audit_seconds) if arguments.audit_seconds else ()
         figures += soak.end()
     rows = [[figure.what, figure.value, "WRONG" if figure.wrong else ""] for figure in figures]
     print(table(("soak", "", ""), rows, left=3))
@@ -193,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--stall-seconds", type=float, default=STALL_SECONDS, help="the database is locked so long; 0: not at all")
     add("--flood-seconds", type=float, default=FLOOD_SECONDS, help="each kind of flood; 0: none")
     add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
+    add("--audit-seconds", type=float, default=AUDIT_SECONDS, help="Fluentd stands still so long; 0: not at all")
     add("--seed", type=int, help="for the moments of kill -9")
     add("--directory", help="where the database goes; its disk counts (default: the system's temporary one)")
     return parser

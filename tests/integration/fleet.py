@@ -153,18 +153,33 @@ class Waits:
 
 
 class Fleet(Load):
-    """The load generator, remembering how each connection ended (`closed with 1001`)."""
+    """The load generator, remembering how each connection ended (`closed with 1001`).
 
-    def __init__(self, port: int) -> None:
+    With `beat_seconds` each charger says something once in that time; without, as soon as it was answered.
+    """
+
+    def __init__(self, port: int, beat_seconds: float | None = None) -> None:
         super().__init__(port)
         self.endings: dict[str, str] = {}
+        self._beat_seconds = beat_seconds
 
     def join(self, fleet: Iterable[Account]) -> None:
         """Connect these chargers and let them talk, until all are in."""
         before = self.upgraded
-        talks = [(account.identity, account.talk()) for account in fleet]
+        talks = [(account.identity, self._timed(account.talk())) for account in fleet]
         self.connect(talks)
         assert self.run(30, lambda: self.upgraded - before == len(talks)), (self.faults, self.samples)
+
+    def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """As Load.run; on the beat, if there is one."""
+        if self._beat_seconds is None:
+            return super().run(seconds, until)
+        deadline = time.perf_counter() + seconds
+        while (left := deadline - time.perf_counter()) > 0:
+            self.release()
+            if super().run(min(left, self._beat_seconds), until):
+                return True
+        return False
 
     def run_out(self, seconds: float = 30) -> bool:
         """Read what still comes, until every connection has ended."""
@@ -183,9 +198,21 @@ class Fleet(Load):
         waiting = [ended - max(began, connection.sent_at) for connection in self._unfinished]
         return Waits(sorted([*self.answer_seconds, *waiting]), len(self.answer_seconds) / (ended - began))
 
+    def _timed(self, talk: Conversation) -> Conversation:
+        return talk if self._beat_seconds is None else _on_the_beat(talk)
+
     def _fault(self, kind: str, connection: Connection, sample: str | bytes) -> None:
         self.endings[connection.identity] = str(sample)
         super()._fault(kind, connection, sample)
+
+
+def _on_the_beat(talk: Conversation) -> Conversation:
+    """Wait for the next beat behind each answer."""
+    said = next(talk)
+    while True:
+        answer = yield said
+        yield None
+        said = talk.send(answer)
 
 
 def missing(fleet: Iterable[Account], database: Path) -> list[str]:

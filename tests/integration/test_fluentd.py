@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,80 +13,28 @@ import pytest
 
 from tests.integration.charger import Charger, NoWebSocket
 from tests.integration.fleet import Fleet, accounts
-from tests.integration.serving import Serving, environment, serving
+from tests.integration.receiver import CAUGHT_UP_SECONDS, NotInstalled, Receiver, install, is_possible, wait_until
+from tests.integration.serving import Serving, serving
+from tests.integration.stall import stall
 
-PACKAGE = "@fluent-org/logger@1.0.10"
-SCRIPT = Path(__file__).with_name("fluent_server.js")
-INSTALL_SECONDS = 120
-TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
-"""Whom the machine trusts; node has a list of its own, without a company's proxy."""
-CAUGHT_UP_SECONDS = 60
 LOG = "SELECT id, cp_id, direction, frame FROM log ORDER BY id"
+STALL_SECONDS = 5.0
+MOST_GROWN_MIB = 24
+"""While nothing is taken; what waits in the frame log waits on the disk."""
 TAKES, TAKES_NOT = "Fluentd takes the audit", "Fluentd does not take the audit, which waits in the frame log"
 
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("node") and shutil.which("npm")),
+    not is_possible(),
     reason="the receiver is an npm package; .ci/run installs node, npm",
 )
 
 
-class Receiver:
-    """The receiver's process; the next one listens where the first did, and adds to the same records."""
-
-    def __init__(self, folder: Path, modules: Path) -> None:
-        self._modules = modules
-        self._port_file, self._records = folder / "port", folder / "records"
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
-        self._port_file.unlink(missing_ok=True)
-        self.process = subprocess.Popen(
-            ["node", SCRIPT, str(self.port), self._port_file, self._records],
-            env={**environment(), "NODE_PATH": str(self._modules)},
-        )
-        wait_until(lambda: self._port_file.exists() and self._port_file.read_text() != "")
-        self.port = int(self._port_file.read_text())
-
-    def stall(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def told(self) -> list[dict[str, Any]]:
-        """All that it has taken, in the order in which it came; who was killed leaves half a line at most."""
-        lines = self._records.read_text().splitlines()
-        return [json.loads(line) for line in lines]
-
-    def ids(self) -> list[int]:
-        return [told["record"]["id"] for told in self.told()]
-
-    def wait_for(self, server: Serving) -> None:
-        """Until it has all that the log holds."""
-        wait_until(lambda: set(self.ids()) >= {row[0] for row in server.query("SELECT id FROM log")})
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + CAUGHT_UP_SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("npm")
-    command = ("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE)
-    trusting = {**os.environ, **({"NODE_EXTRA_CA_CERTS": str(TRUSTED)} if TRUSTED.exists() else {})}
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=trusting)
-    if ended.returncode:
-        pytest.skip(f"npm cannot install the receiver; a machine with its registry can: {ended.stderr[-300:]}")
-    return folder / "node_modules"
+    try:
+        return install(tmp_path_factory.mktemp("npm"))
+    except NotInstalled as problem:
+        pytest.skip(f"npm cannot install the receiver; a machine with its registry can: {problem}")
 
 
 @pytest.fixture
@@ -189,6 +133,15 @@ def test_nothing_is_missing_whatever_becomes_of_the_receiver(tmp_path: Path, rec
         receiver.wait_for(server)
         assert_whole(receiver, server)
         assert len(server.find(TAKES)) == len(server.find(TAKES_NOT)) + 1 == 3
+
+
+def test_a_long_stall_costs_chargers_nothing(tmp_path: Path, receiver: Receiver) -> None:
+    """`just soak` does the same for ten minutes, and prints how long chargers waited."""
+    told = stall(tmp_path / "levity.db", receiver, accounts(5), STALL_SECONDS)
+    assert told.rows > STALL_SECONDS * 5  # there was something to lose
+    assert (told.missing, told.faults) == (0, {})
+    assert told.stalled.answers_per_second > told.before.answers_per_second / 2
+    assert told.grown_mib < MOST_GROWN_MIB
 
 
 def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path, receiver: Receiver) -> None:
