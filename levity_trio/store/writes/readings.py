@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -146,7 +147,12 @@ def _insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | No
     for first in range(0, len(readings), ROWS_AT_ONCE):
         rows = readings[first : first + ROWS_AT_ONCE]
         values = [value for reading in rows for value in (*head, *reading)]
-        db.execute(INSERT + ",".join([ROW] * len(rows)), values)
+        db.execute(_insert_of(len(rows)), values)
+
+
+@cache
+def _insert_of(rows: int) -> str:
+    return INSERT + ",".join([ROW] * rows)
 
 
 def _known_since(db: Transaction, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
