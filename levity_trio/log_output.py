@@ -24,13 +24,26 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
-import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars, merge_contextvars
-from structlog.dev import ConsoleRenderer, plain_traceback
-from structlog.typing import EventDict, WrappedLogger
 
 from levity_trio.config import EnvironmentProblem, LogConfig
 from levity_trio.log_queue import Descriptor, Line, Outlet, RotatingFile, Sink
+
+
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Let what is imported meanwhile not find this module."""
+    found = module in sys.modules
+    sys.modules.setdefault(module, None)  # type: ignore[arg-type] # as importlib says: None halts its import
+    yield
+    if not found:
+        del sys.modules[module]
+
+
+with _hidden("rich"):  # structlog imports it where it is installed, for tracebacks unlike ours: 3.4 MB of every server
+    import structlog
+    from structlog.contextvars import bind_contextvars, bound_contextvars, merge_contextvars
+    from structlog.dev import ConsoleRenderer, plain_traceback
+    from structlog.typing import EventDict, WrappedLogger
 
 __all__ = ["Log", "LogType", "Logger", "bind_contextvars", "bound_contextvars", "get_logger", "open_log"]
 

@@ -143,17 +143,28 @@ def test_python_m_is_the_same_command() -> None:
     assert done.stderr == "levity-trio: --port x: give a whole number from 0 to 65535\n"
 
 
-def test_help_and_a_wrong_flag_answer_without_loading_the_server() -> None:
-    program = "import sys; from levity_trio.cli import main; main(['serve', '--help']); print(sorted(sys.modules))"
+def loaded_after(program: str) -> str:
+    """The names of the modules that a new interpreter has loaded after this program."""
     source = Path(__file__).parent.parent.parent
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", f"import sys; {program}; print(sorted(sys.modules))"],
         env={"PYTHONPATH": str(source)},
         capture_output=True,
         text=True,
         timeout=20,
         check=True,
     )
-    loaded = done.stdout.splitlines()[-1]
+    return done.stdout.splitlines()[-1]
+
+
+def test_help_and_a_wrong_flag_answer_without_loading_the_server() -> None:
+    loaded = loaded_after("from levity_trio.cli import main; main(['serve', '--help'])")
     for heavy in ("'trio'", "'ocpp'", "'sqlite3'", "'structlog'", "'levity_trio.server'"):
         assert heavy not in loaded
+
+
+def test_the_server_does_without_what_only_the_simulator_shows_its_table_with() -> None:
+    loaded = loaded_after("import levity_trio.server")
+    assert "'structlog'" in loaded
+    assert "'rich'" not in loaded
+    assert "'rich.table'" in loaded_after("import levity_trio.server, rich.table")
