@@ -106,7 +106,7 @@ async def serve(
             pages: dict[str, Page] = {}
             async with (
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-                open_plugins(hooks, partial(_site, central, reader, pages)),
+                open_plugins(hooks, _site(central, reader, pages)),
                 _open_pages(central, pages),
             ):
                 await _begin(central)
@@ -121,11 +121,10 @@ def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
-def _site(central: Central, reader: Reader, pages: dict[str, Page], name: str) -> Site:
-    """What the plugin of this name may use."""
+def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
+    """What plugins may use."""
     return Site(
         config=central.config,
-        settings=central.config.plugin_settings.get(name, {}),
         clock=central.clock,
         writer=central.writer,
         reader=reader,

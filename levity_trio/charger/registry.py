@@ -23,6 +23,7 @@ class Speaker(Protocol):
 
     charger: str
     calls: Calls
+    answers_pings: bool
 
     @property
     def silent_seconds(self) -> float:
@@ -86,7 +87,7 @@ class Registry:
     def links(self) -> list[LinkState]:
         """The connected chargers as they are now."""
         return [
-            LinkState(session.charger, session.silent_seconds, session.calls.waiting)
+            LinkState(session.charger, session.silent_seconds, session.answers_pings, session.calls.waiting)
             for session in self._sessions.values()
         ]
 

@@ -89,7 +89,7 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
+        *("answers_pings", "calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
         *("_beginning", "_closing", "_faults", "_peer", "_row", "_scope"),
         *("_stream", "_useless", "_watching", "_websocket"),
     )
@@ -105,6 +105,8 @@ class Session:
         self.central = central
         self.charger = peer.charger
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
+        self.answers_pings = False
+        """Since the first pong of this connection: some chargers know none."""
         self.may_be_called = trio.Event()
         self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
@@ -318,6 +320,7 @@ class Session:
             await trio.sleep(math.inf if interval is None else interval)
             with suppress(ConnectionClosed):
                 await self._websocket.ping()
+                self.answers_pings = True
 
     @property
     def _patience_seconds(self) -> int:

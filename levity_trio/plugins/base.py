@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
 import trio
@@ -80,10 +80,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """One connected charger, as it is now: seconds since its last byte, our calls that wait for it."""
+    """One connected charger, as it is now: seconds since its last byte, our calls that wait for it.
+
+    `answers_pings`: it has answered one on this connection, so that silence means that it is gone.
+    """
 
     charger: str
     silent_seconds: float
+    answers_pings: bool
     waiting_calls: int
 
 
@@ -92,7 +96,7 @@ class Site:
     """What a plugin may use."""
 
     config: ServerConfig
-    settings: Mapping[str, object]
+    settings: Mapping[str, object] = field(default_factory=dict)
     """Its own table of the TOML file, `[plugin.NAME]`."""
     clock: Clock
     writer: Writer

@@ -5,8 +5,9 @@ Each lives in a task of its own, so that what fails in it, then or later, ends i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -26,16 +27,17 @@ log = get_logger("system")
 
 
 @asynccontextmanager
-async def open_plugins(hooks: Hooks, make_site: Callable[[str], Site]) -> AsyncIterator[None]:
-    """Our own plugins and those that `--plugins` names, as far as they are switched on; `make_site` is for one name.
+async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
+    """Our own plugins and those that `--plugins` names, as far as they are switched on; each has its own settings.
 
     Raises:
         EnvironmentProblem: a plugin is not installed, or does not open.
     """
     closing = trio.Event()
     async with trio.open_nursery() as living:
-        for name, open_one in _chosen(make_site("").config.plugins):
-            await living.start(_live, hooks, name, open_one, make_site(name), closing)
+        for name, open_one in _chosen(site.config.plugins):
+            its_own = replace(site, settings=site.config.plugin_settings.get(name, {}))
+            await living.start(_live, hooks, name, open_one, its_own, closing)
         yield
         closing.set()
         living.cancel_scope.deadline = trio.current_time() + CLOSING_SECONDS

@@ -54,6 +54,18 @@ async def test_a_pong_to_our_ping_is_life(central: Central) -> None:
         await charger.call("Heartbeat")
 
 
+async def test_who_answers_pings_is_known_by_the_first_pong(central: Central) -> None:
+    configure(central, websocket_ping_seconds=20.0)
+    async with open_charger(central), open_raw_charger(central, "/ws/DEAF"):
+        assert answering(central) == {"CP-1": False, "DEAF": False}
+        await trio.sleep(21)
+        assert answering(central) == {"CP-1": True, "DEAF": False}
+
+
+def answering(central: Central) -> dict[str, bool]:
+    return {link.charger: link.answers_pings for link in central.registry.links()}
+
+
 async def test_a_ping_that_nobody_answers_is_the_last(central: Central) -> None:
     configure(central, websocket_ping_seconds=20.0)
     async with open_raw_charger(central) as peer:

@@ -139,16 +139,16 @@ def firing(rules: Path, timeline: Timeline, alert: str, *, step: int = SCRAPE_SE
 
 def ever_fired(rules: Path, timeline: Timeline, alert: str, *, step: int = SCRAPE_SECONDS) -> str:
     """Where promtool sees this alert firing at any time of the timeline: what it saw. Else nothing."""
-    return _ever(one_rule(rules, alert), timeline, step, f'alertname="{alert}"')
+    return _ever(one_rule(rules, alert), timeline, step, f'alertname="{alert}",')
 
 
-def any_fired(rules: Path, timeline: Timeline, but: str) -> str:
-    """The same for all alerts of the file but one."""
-    return _ever(rules, timeline, SCRAPE_SECONDS, f'alertname!="{but}"')
+def any_fired(rules: Path, timeline: Timeline) -> str:
+    """The same for all alerts of the file."""
+    return _ever(rules, timeline, SCRAPE_SECONDS, "")
 
 
 def _ever(rules: Path, timeline: Timeline, step: int, which: str) -> str:
-    expression = f'count_over_time(ALERTS{{{which},alertstate="firing"}}[{_seconds(timeline)}s])'
+    expression = f'count_over_time(ALERTS{{{which}alertstate="firing"}}[{_seconds(timeline)}s])'
     return _tested(rules, timeline, step, {"expr": expression, "exp_samples": []})
 
 

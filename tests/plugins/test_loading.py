@@ -80,14 +80,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     WATCHERS.clear()
 
 
-def a_site(*plugins: str, **settings: Any) -> Any:
+def a_site(*plugins: str, **settings: Any) -> Site:
     config = ServerConfig(database=Path("levity.db"), plugins=plugins, plugin_settings=settings)
-
-    def make(name: str) -> Site:
-        parts: dict[str, Any] = dict.fromkeys(("clock", "writer", "reader", "tell", "links", "is_clock_trusted"))
-        return Site(config=config, settings=config.plugin_settings.get(name, {}), pages={}, **parts)
-
-    return make
+    parts: dict[str, Any] = dict.fromkeys(("clock", "writer", "reader", "tell", "links", "is_clock_trusted"))
+    return Site(config=config, pages={}, **parts)
 
 
 async def test_only_what_is_named_is_opened_and_gets_its_own_settings() -> None:

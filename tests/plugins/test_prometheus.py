@@ -230,14 +230,17 @@ def test_times_are_told_only_once_there_are_any(books: Books, run: Run) -> None:
 def test_links(books: Books, run: Run) -> None:
     Station(books, "CP-1")
     Station(books, "CP-2")
-    page = run.page([LinkState("CP-1", 1.25, 3), LinkState("STRANGER", 0.0, 0)])
+    page = run.page([LinkState("CP-1", 1.25, True, 3), LinkState("STRANGER", 0.0, False, 0)])
     assert page.of("ocpp_cp_connected") == {
         frozenset({("cp_id", "CP-1")}): 1,
         frozenset({("cp_id", "CP-2")}): 0,
     }
     assert page.get("ocpp_cp_link_age_seconds", cp_id="CP-1") == 1.25
+    assert page.get("ocpp_cp_answers_pings", cp_id="CP-1") == 1
     assert page.get("ocpp_central_call_queue", cp_id="CP-1") == 3
-    assert run.page([]).of("ocpp_cp_link_age_seconds") == {}
+    assert run.page([LinkState("CP-1", 0.5, False, 0)]).get("ocpp_cp_answers_pings", cp_id="CP-1") == 0
+    gone = run.page([])
+    assert gone.of("ocpp_cp_link_age_seconds") == gone.of("ocpp_cp_answers_pings") == {}
 
 
 def test_our_calls(books: Books, run: Run) -> None:

@@ -110,6 +110,9 @@ class Metrics:
         self.link_age = add(
             Gauge, "ocpp_cp_link_age_seconds", CHARGER, "Seconds since its last byte, while it is connected."
         )
+        self.answers_pings = add(
+            Gauge, "ocpp_cp_answers_pings", CHARGER, "1 once it has answered a ping on its present connection."
+        )
         self.skew = add(Gauge, "ocpp_cp_clock_skew_seconds", CHARGER, "How far its clock is ahead of ours.")
         self.repairs = add(
             Counter, "ocpp_repairs_total", ("cp_id", "kind"), "What was mended in its messages, by what was wrong."

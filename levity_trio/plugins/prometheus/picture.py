@@ -123,7 +123,9 @@ class Picture:
             metrics.call_queue[key].value = 0 if link is None else link.waiting_calls
             if link is None:
                 metrics.link_age.remove(key)
+                metrics.answers_pings.remove(key)
             else:
+                metrics.answers_pings[key].value = int(link.answers_pings)
                 metrics.link_age[key].value = round(link.silent_seconds, 3)
 
 
