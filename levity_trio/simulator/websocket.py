@@ -18,6 +18,7 @@ __all__ = ["GONE", "WebSocketConnection", "shake_hands", "why"]
 SUBPROTOCOL: Final = "ocpp1.6"
 HANDSHAKE_SECONDS: Final = 30.0
 MAX_MESSAGE_CHARACTERS: Final = 1024 * 1024
+REFUSAL_CHARACTERS: Final = 120
 GONE: Final = (
     *(ConnectionClosed, HandshakeError, ProtocolError, OSError),
     *(trio.BrokenResourceError, trio.ClosedResourceError),
@@ -75,7 +76,13 @@ def why(gone: BaseException) -> str:
     while isinstance(gone, BaseExceptionGroup):
         gone = gone.exceptions[0]
     if isinstance(gone, ConnectionRejected):
-        return f"refused: HTTP {gone.status_code}"
+        return f"refused: HTTP {gone.status_code} {_first_line(gone.body or b'')}".rstrip()
     if isinstance(gone, ConnectionClosed) and gone.reason is not None:
         return f"closed: {gone.reason.code} {gone.reason.reason or ''}".strip()
     return str(gone) or str(gone.__cause__ or "") or type(gone).__name__
+
+
+def _first_line(body: bytes) -> str:
+    """What a person can read of a refusal; a page of HTML begins with nothing of interest."""
+    line, _, _ = body.decode("utf-8", "replace").strip().partition("\n")
+    return "" if line.startswith("<") else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]

@@ -17,7 +17,8 @@ from tests.simulator.link.living import CAR, TAG, Serve, nobody_spins, open_livi
 from tests.simulator.link.scripts import answer, asked, ignore, mute, say, serving, vanish
 
 HOUR = 3600
-BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno"
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 10\r\n\r\nno \x1b[2Jno\n"
+PROXY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>"
 REDIRECT = b"HTTP/1.1 301 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
 STRANGE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
@@ -27,7 +28,8 @@ STRANGE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection
     [
         pytest.param(vanish, 0, "the handshake was not answered", id="closed"),
         pytest.param(ignore, 30, "the handshake was not answered", id="silent"),
-        pytest.param(say(BAD_REQUEST), 0, "refused: HTTP 400", id="refused"),
+        pytest.param(say(BAD_REQUEST), 0, "refused: HTTP 400 no [2Jno", id="refused"),
+        pytest.param(say(PROXY), 0, "refused: HTTP 502", id="refused with a page"),
         pytest.param(say(REDIRECT), 0, "refused: HTTP 301", id="redirected"),
         pytest.param(say(STRANGE), 0, None, id="another protocol"),
         pytest.param(say(b"SSH-2.0-OpenSSH_9.6\r\n"), 30, "the handshake was not answered", id="half a head"),
@@ -47,7 +49,7 @@ async def test_a_server_that_has_no_room(central: Central) -> None:
     configure(central, max_chargers=0)
     async with open_living(central) as living:
         await living.until(lambda: living.link.problem)
-        assert living.link.problem == "refused: HTTP 404"
+        assert living.link.problem == "refused: HTTP 404 No new charger is taken up (--max-chargers)."
         configure(central, max_chargers=1)
         await living.accepted()
 
