@@ -195,7 +195,7 @@ class Fleet(Load):
         began = time.perf_counter()
         self.run(seconds, until)
         ended = time.perf_counter()
-        waiting = [ended - max(began, connection.sent_at) for connection in self._unfinished]
+        waiting = [ended - max(began, connection.sent_at) for connection in self._unfinished - self._waiting]
         return Waits(sorted([*self.answer_seconds, *waiting]), len(self.answer_seconds) / (ended - began))
 
     def _timed(self, talk: Conversation) -> Conversation:

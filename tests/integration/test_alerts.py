@@ -59,8 +59,8 @@ def heard_each(seconds: int, *, answers_pings: bool) -> Course:
 
 
 def _just_heard(told: Scrape, answers_pings: bool) -> Scrape:
-    heard = told.changed("ocpp_cp_link_age_seconds", lambda _: 0)
-    return heard.changed("ocpp_cp_answers_pings", lambda _: answers_pings)
+    heard = told.changed("ocpp_cp_link_age_seconds", lambda _: 0.5)
+    return heard.changed("ocpp_cp_answers_pings", lambda _: int(answers_pings))
 
 
 def restarting(starts: int) -> Course:

@@ -58,7 +58,7 @@ class Page:
         """
         anew = (
             *("ocpp_msg_handling", "ocpp_cp_connected", "ocpp_cp_link_age", "ocpp_cp_last_msg"),
-            *("ocpp_tx_suspended", "ocpp_cp_last_heartbeat"),
+            *("ocpp_tx_suspended", "ocpp_cp_last_heartbeat", "ocpp_cp_answers_pings"),
         )
         return {
             (name, labels): value
