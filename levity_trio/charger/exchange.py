@@ -23,6 +23,7 @@ from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes import notices
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside, start_raw
+from levity_trio.store.writes.stopping import stop_raw
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
@@ -181,5 +182,8 @@ async def _set_aside(exchange: Exchange, reason: str) -> object:
     if message.action == "StartTransaction":
         started = await exchange.write(start_raw, message, reason)
         return call_result.StartTransaction(started.transaction, {"status": started.verdict})
-    await exchange.write(set_aside, message, reason)
-    return call_result.MeterValues() if message.action == "MeterValues" else call_result.StopTransaction()
+    if message.action == "MeterValues":
+        await exchange.write(set_aside, message, reason)
+        return call_result.MeterValues()
+    await exchange.write(stop_raw, message, reason)
+    return call_result.StopTransaction()

@@ -63,6 +63,11 @@ def _phases(samples: Sequence[Sample]) -> set[str]:
 
 def whole_wh(value: str, unit: str) -> int | None:
     """A register's value in whole Wh, halves rounded up; None where it is no such number or no such unit."""
+    exact = _exact(value, unit)
+    return None if exact is None else _rounded(exact)
+
+
+def _exact(value: str, unit: str) -> Decimal | None:
     factor = WH_PER_UNIT.get(unit)
     try:
         number = Decimal(value)
@@ -70,8 +75,12 @@ def whole_wh(value: str, unit: str) -> int | None:
         return None
     if factor is None or not number.is_finite() or not 0 <= number < HIGHEST_WH:
         return None
-    wh = int((number * factor).to_integral_value(ROUND_HALF_UP))
-    return wh if wh < HIGHEST_WH else None
+    return number * factor
+
+
+def _rounded(wh: Decimal | int) -> int | None:
+    whole = int(Decimal(wh).to_integral_value(ROUND_HALF_UP))
+    return whole if whole < HIGHEST_WH else None
 
 
 def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> list[Reading]:
@@ -109,9 +118,9 @@ def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | N
     if whole is not None:
         return whole, _wh(whole)
     by_phase = {sample["phase"]: sample for sample in reversed(present)}
-    values = [_wh(by_phase[phase]) for phase in PHASES if phase in by_phase]
+    values = [_exact_wh(by_phase[phase]) for phase in PHASES if phase in by_phase]
     known = [value for value in values if value is not None]
-    return (by_phase["L1"], sum(known)) if len(known) == len(PHASES) else (None, None)
+    return (by_phase["L1"], _rounded(sum(known))) if len(known) == len(PHASES) else (None, None)
 
 
 def _is_billed(sample: Sample) -> bool:
@@ -126,3 +135,7 @@ def _default_unit(sample: Sample) -> str:
 
 def _wh(sample: Sample) -> int | None:
     return whole_wh(sample["value"], sample.get("unit", "Wh"))
+
+
+def _exact_wh(sample: Sample) -> Decimal | None:
+    return _exact(sample["value"], sample.get("unit", "Wh"))

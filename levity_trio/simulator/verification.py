@@ -100,6 +100,9 @@ def _take(entry: Entry, unexplained: dict[int, BookedTransaction]) -> BookedTran
 
 
 def _differences(entry: Entry, booking: BookedTransaction) -> Iterator[str]:
+    told, kept = ((one.connector, one.id_tag, one.meter_start) for one in (entry, booking))
+    if told != kept:
+        yield _line(entry, "it so", "connector {}, {!r}, begun at {} Wh".format(*kept), booking)
     if not entry.is_ended:
         return
     expected = f"{entry.provable_wh} Wh"

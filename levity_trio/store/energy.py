@@ -19,6 +19,8 @@ JUMP_WH = 10_000
 """A step between two readings above this is looked at (Levity's own limit)."""
 FASTEST_W = 400_000
 """No charger delivers more."""
+FASTEST_AC_W = 43_000
+"""No AC charger delivers more (63 A on three phases)."""
 ABOVE_TOLD = 1.5
 """Between two readings a charger may deliver so many times the power that it told with them."""
 FASTER = 2
@@ -26,6 +28,10 @@ FASTER = 2
 ABOVE_PACE = 1.1
 """The same for what a register counted from its reset to the next reading."""
 SECONDS_PER_HOUR = 3600
+FAR_FASTER = 10
+"""A step that is faster than all others by more is looked at."""
+STEPS_COMPARED = 3
+"""Of so many at least."""
 AGREEMENT_WH = 1_000
 WRONG_UNIT_FACTOR = 100
 
@@ -94,7 +100,9 @@ def delivered(span: Span, arrived: Series) -> Energy:
     if span.meter_start is None or span.meter_stop is None:
         return _from_steps(span, _whole(span, readings), "start or stop has no register")
     difference = span.meter_stop - span.meter_start
-    per_session = _counts_per_session(span.meter_start, readings)
+    per_session = _counts_per_session(span, readings)
+    if not per_session:
+        readings = _squared(span, readings)
     if difference < 0:
         return _from_readings(span, readings, per_session, "meterStop is below meterStart")
     if difference > span.most_wh:
@@ -104,6 +112,19 @@ def delivered(span: Span, arrived: Series) -> Energy:
         return _mended(span, readings, difference, span.meter_start)
     doubt = _doubt(span, difference, readings, per_session)
     return Energy(difference, REGISTER, DOUBTFUL if doubt else CERTAIN, doubt)
+
+
+def begun_at(span: Span, arrived: Series, previous: tuple[int, int] | None) -> Span:
+    """The same, from where the register stood before, where its own meterStart cannot be it.
+
+    `previous` is meterStart and meterStop of the last transaction there. Some chargers tell a start of 0 now and then:
+    below where the last one began, while stop and readings go on from where it ended.
+    """
+    if previous is None or span.meter_start is None or span.meter_stop is None:
+        return span
+    began, ended = previous
+    goes_on = all(wh >= ended for _, wh in arrived) and span.meter_stop >= ended
+    return replace(span, meter_start=ended) if span.meter_start < began <= ended and goes_on else span
 
 
 def shown(span: Span, arrived: Series) -> Energy:
@@ -116,7 +137,7 @@ def shown(span: Span, arrived: Series) -> Energy:
         return Energy(0, REGISTER, DOUBTFUL, "no reading tells what was delivered")
     if span.meter_start is None:
         return _from_steps(span, readings, "start or stop has no register")
-    if _counts_per_session(span.meter_start, readings):
+    if _counts_per_session(span, readings):
         return _from_readings(span, readings, True, "the readings count per session")
     *before, (time, wh) = readings
     return delivered(replace(span, stop_time=time, meter_stop=wh), before)
@@ -150,9 +171,27 @@ def _in_order(span: Span, arrived: Series) -> Series:
     return by_time
 
 
-def _counts_per_session(meter_start: int, readings: Series) -> bool:
-    """Readings that begin below meterStart count from 0 in each session (Grizzl-E)."""
-    return bool(readings) and readings[0][1] < meter_start
+def _counts_per_session(span: Span, readings: Series) -> bool:
+    """Readings that begin below meterStart count from 0 in each session (Grizzl-E).
+
+    Not so where they are only rounded, nor where the lifetime follows a stray 0, which would be a leap.
+    """
+    if not readings or readings[0][1] >= _least(span):
+        return False
+    return not _has_leap(span, [(span.start_time, 0), *readings])
+
+
+def _least(span: Span) -> float:
+    """What a register at meterStart tells at least, if its readings are rounded."""
+    meter_start = span.meter_start or 0
+    return max(meter_start - AGREEMENT_WH, meter_start / 2)
+
+
+def _squared(span: Span, readings: Series) -> Series:
+    """Readings that are rounded, and so lie a little below meterStart or above meterStop: there they are these."""
+    start, stop = span.meter_start or 0, span.meter_stop
+    squared = [(time, start if _least(span) <= wh < start else wh) for time, wh in readings]
+    return [(time, stop if stop and stop < wh < stop + AGREEMENT_WH else wh) for time, wh in squared]
 
 
 def _from_readings(span: Span, readings: Series, per_session: bool, review: str) -> Energy:
@@ -252,7 +291,7 @@ def _without_strays(series: Series) -> Series:
         for before, run, after in zip(runs, runs[1:], runs[2:], strict=False)
         if before[0][1] > after[0][1] or before[0][1] <= run[0][1] <= after[0][1]
     ]
-    return [reading for run in (runs[0], *kept, *runs[-1:]) for reading in run]
+    return [reading for run in (runs[0], *kept, *runs[1:][-1:]) for reading in run]
 
 
 def _possible_steps(span: Span, series: Series) -> list[tuple[int, int]]:
@@ -287,4 +326,27 @@ def _doubt(span: Span, difference: int, readings: Series, per_session: bool) -> 
     expected_wh = span.expected_wh or 0
     if expected_wh > AGREEMENT_WH and difference * WRONG_UNIT_FACTOR < expected_wh:
         return "power and time tell much more than the register: kWh called Wh?"
+    if len(span.power_w) > 1 and difference > ABOVE_TOLD * expected_wh + JUMP_WH:
+        return "start and stop tell much more than power and time"
+    if not per_session and _has_leap(span, _whole(span, readings)):
+        return "between two readings the register rose far faster than else"
     return None
+
+
+def _has_leap(span: Span, series: Series) -> bool:
+    """Whether one step was far faster than every other: perhaps the register jumped, or was another one before.
+
+    What the power told with it explains is no leap; nor is what an AC charger can deliver, since cars do wait.
+    """
+    steps = [
+        (SECONDS_PER_HOUR * (after - before) / seconds, after - before, span.told_wh(earlier, later))
+        for (earlier, before), (later, after) in pairwise(series)
+        if after > before and (seconds := seconds_between(earlier, later)) > 0
+    ]
+    if any(told_wh is not None and wh > max(JUMP_WH, told_wh) for _, wh, told_wh in steps):
+        return True
+    untold = sorted((pace_w, wh) for pace_w, wh, told_wh in steps if told_wh is None)
+    if not span.is_timed or len(untold) < STEPS_COMPARED:
+        return False
+    (next_w, _), (fastest_w, wh) = untold[-2:]
+    return wh > JUMP_WH and fastest_w > max(FASTEST_AC_W, FAR_FASTER * next_w)

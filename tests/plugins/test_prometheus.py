@@ -332,6 +332,21 @@ def test_a_correction_downwards_is_a_counter_of_its_own(books: Books, run: Run) 
         assert (delivered, corrected) == (4000, 4000 - books.value("SELECT energy_delivered FROM tx"))
 
 
+def test_energy_is_counted_once_though_its_own_readings_reopen_it(books: Books, run: Run) -> None:
+    station = Station(books)
+    transaction = station.start(1000)
+    books.wait(30)
+    station.orphan(transaction, 5000)
+    restarted = Run(books)
+    assert run.page().get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 4000
+    station.orphan(transaction, 8000)
+    for page in (run.page(), restarted.page(), Run(books).page()):
+        assert page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 7000
+    station.stop(transaction, meter=9000)
+    for page in (run.page(), restarted.page(), Run(books).page()):
+        assert page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 8000
+
+
 def test_unbilled_energy_that_was_none(books: Books, run: Run) -> None:
     station = Station(books)
     station.stop(station.start(1000, at=station.clock(60)), meter=2000, at=station.clock(50))

@@ -286,3 +286,10 @@ def test_a_file_that_is_not_there_is_told_in_one_plain_line(tmp_path: Path) -> N
     with pytest.raises(EnvironmentProblem, match=r"cannot read the database .*levity\.db: unable to open"):
         verify(tmp_path / "levity.db", [], Mark())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("what", "true"), [("connector", 2), ("id_tag", "OTHER"), ("meter_start", 7)])
+def test_the_right_energy_under_a_wrong_name(site: Site, what: str, true: object) -> None:
+    entry = site.charge()
+    setattr(entry, what, true)
+    assert site.fault().endswith("expected it so, found connector 1, 'TAG', begun at 1000 Wh")

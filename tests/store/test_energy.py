@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.clock import stamp
-from levity_trio.store.energy import FASTEST_W, JUMP_WH, Energy, Series, Span, delivered, is_jump
+from levity_trio.store.energy import FASTEST_W, JUMP_WH, Energy, Series, Span, delivered, is_jump, shown
 from tests.store.books import NOON
 
 HOUR = 60
@@ -124,6 +124,33 @@ def test_a_leap_is_more_than_the_power_that_was_told() -> None:
     assert (told.wh, told.confidence) == (5400, "doubtful")
     fast = steady(60_000, 15, 30, 45)
     assert delivered(span(1000, 28_200, power=fast), readings) == Energy(27_200, "register", "certain")
+
+
+def test_readings_that_are_rounded_count_the_lifetime_all_the_same() -> None:
+    """In kWh with two digits they begin a little below meterStart, and may end a little above meterStop."""
+    readings: Minutes = [(0, 200_040), (15, 201_790), (45, 205_300)]
+    assert bill(200_045, 205_296, readings) == Energy(5251, "register", "certain")
+    assert shown(span(200_045, None), series(readings)).wh == 5255
+
+
+def test_a_stray_zero_does_not_make_the_lifetime_a_session() -> None:
+    readings = series([(1, 0), (15, 91_750), (30, 93_500), (45, 95_250), (60, 97_000)])
+    assert shown(span(90_000, None), readings).wh == 7000
+
+
+def test_a_step_far_faster_than_all_others_is_looked_at() -> None:
+    """Nobody told a power: 90 kWh in a quarter of an hour can be delivered, but not by who did 7 kW else."""
+    told = bill(1000, 96_250, [(15, 2750), (30, 92_750), (45, 94_500)])
+    assert (told.wh, told.confidence) == (95_250, "doubtful")
+    waited = bill(1000, 32_000, [(15, 1001), (30, 1002), (45, 1003)])  # a car for cheap hours, at 120 kW
+    assert waited.confidence == "doubtful"
+    assert bill(1000, 11_750, [(15, 1001), (30, 1002), (45, 1003)]).confidence == "certain"  # at 43 kW
+
+
+def test_start_and_stop_that_tell_much_more_than_the_power_are_looked_at() -> None:
+    told = delivered(span(1000, 301_000, power=steady(7000, 15, 30, 45, 60)), [])
+    assert (told.wh, told.confidence) == (300_000, "doubtful")
+    assert delivered(span(1000, 8000, power=steady(7000, 15, 30, 45, 60)), []).confidence == "certain"
 
 
 def test_a_fast_charger_may_be_done_before_its_next_reading() -> None:

@@ -94,7 +94,8 @@ def phases(**values: str) -> list[dict[str, str]]:
 
 def test_three_phases_are_summed_on_the_row_of_l1() -> None:
     readings = read([meter_value(SENT, *phases(L3="0.3", L1="0.1", L2="0.2"))], NOON)
-    assert [(reading.phase, reading.wh) for reading in readings] == [("L3", None), ("L1", 0), ("L2", None)]
+    assert [(reading.phase, reading.wh) for reading in readings] == [("L3", None), ("L1", 1), ("L2", None)]
+    assert billed(*phases(L1="0.5", L2="0.5", L3="0.5")) == [2]  # rounded once, half up
     assert billed(*phases(L1="100", L2="200", L3="300")) == [600]
 
 

@@ -288,3 +288,26 @@ def test_the_first_reading_of_a_session_is_no_jump(books: Books, station: Statio
     transaction = station.start(500_000)
     station.tell(station.register(0), transaction=transaction)
     assert books.told(EnergyJumped) == []
+
+
+def test_readings_told_before_their_late_start_are_its_own(books: Books, station: Station) -> None:
+    """An offline charger tells its memory in its own order (field.md B11)."""
+    station.tell(station.register(900, minutes_ago=200), transaction=-1)
+    for number in range(1, 6):
+        station.tell(station.register(1000 + 1000 * number, minutes_ago=100 - 10 * number), transaction=-1)
+    transaction = station.start(1000, at=station.clock(minutes_ago=95))
+    assert linked(books) == [(None, 900), *((transaction, 1000 + 1000 * number) for number in range(1, 6))]
+    assert books.row("SELECT last_reading_at, last_register_wh FROM tx") == ("2026-03-01T11:10:00.000Z", 6000)
+    older = station.start(500, at=station.clock(minutes_ago=300))
+    assert linked(books)[0] == (older, 900)
+
+
+def test_power_and_register_of_one_moment_in_two_messages(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    for wh in (2000, 30_000):
+        books.wait(15)
+        station.tell(meter_value(station.clock(), CURRENT), transaction=transaction)
+        station.tell(station.register(wh), transaction=transaction)
+        station.tell(station.register(wh), transaction=transaction)  # again: no second jump
+    assert books.value("SELECT last_register_wh FROM tx") == 30_000
+    assert [(fact.from_wh, fact.to_wh) for fact in books.told(EnergyJumped)] == [(2000, 30_000)]

@@ -100,6 +100,14 @@ def test_a_status_without_a_time_keeps_the_skew_that_is_known(books: Books, stat
     assert books.value("SELECT clock_skew_seconds FROM cp") == -120
 
 
+def test_a_clock_that_fell_back_is_told_though_its_statuses_look_old(books: Books, station: Station) -> None:
+    station.status("Charging")
+    station.behind = 3 * 365 * 24 * 60
+    station.status("Available")
+    assert present(books) == "Charging"
+    assert books.value("SELECT clock_skew_seconds FROM cp") == -3 * 365 * 24 * 3600
+
+
 # Faults
 
 

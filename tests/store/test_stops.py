@@ -2,7 +2,7 @@
 
 import pytest
 
-from levity_trio.events import MessageSetAside, StopConflicted, TransactionStopped
+from levity_trio.events import EnergyUnbilled, MessageSetAside, StopConflicted, TransactionStopped
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60
@@ -318,3 +318,69 @@ def test_1970_and_no_id_each_time(books: Books, station: Station) -> None:
         assert station.bill(transaction) == (7000, "register", "certain")
         books.wait(HOUR)
     assert len(books.told(TransactionStopped)) == 3
+
+
+# A start that tells no register
+
+
+def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station: Station) -> None:
+    """Some chargers tell 0 now and then; half a megawatt-hour is not billed for it."""
+    first = station.start(490_000)
+    books.wait(60)
+    station.stop(first, 500_000)
+    second = station.start(0)
+    books.wait(12 * 60)
+    station.stop(second, 510_000)
+    assert station.bill(second) == (10_000, "register", "doubtful")
+    assert station.review(second) == "it began at 0 Wh and the last one ended at 500000 Wh"
+
+
+def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, station: Station) -> None:
+    for meter_stop in (9000, 12_000):
+        transaction = station.start(0)
+        books.wait(60)
+        station.stop(transaction, meter_stop)
+        assert station.bill(transaction) == (meter_stop, "register", "certain")
+
+
+def test_a_new_meter_is_believed_where_its_readings_begin_with_it(books: Books, station: Station) -> None:
+    first = station.start(5000)
+    books.wait(60)
+    station.stop(first, 9000)
+    second = station.start(0)
+    for wh in (3000, 6000):
+        books.wait(30)
+        station.tell(station.register(wh), transaction=second)
+    station.stop(second, 10_000)
+    assert station.bill(second) == (10_000, "register", "certain")
+
+
+def test_a_stop_without_an_id_closes_nobody_it_cannot_have_been(books: Books, station: Station) -> None:
+    """Of a start that was lost, on another connector: the one that runs stood at 2750 Wh a minute ago, at 7 kW."""
+    running = station.start(1000)
+    books.wait(15)
+    power = {"value": "7000", "unit": "W", "measurand": "Power.Active.Import"}
+    station.tell(meter_value(station.clock(), 2750, power), transaction=running)
+    books.wait(1)
+    station.stop(-1, 9000)
+    assert books.value("SELECT status FROM tx") == "Active"
+    assert books.count("set_aside") == 1
+
+
+def test_a_stop_below_its_start_is_no_place_to_go_on_from(books: Books, station: Station) -> None:
+    transaction = station.start(500_000)
+    books.wait(15)
+    station.tell(station.register(503_000), transaction=transaction)
+    station.stop(transaction, 0)
+    assert station.bill(transaction)[0] == 3000
+    books.wait(60)
+    station.start(505_000)
+    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [2000]
+
+
+def test_a_late_stop_of_long_ago_is_not_the_last_one(books: Books, station: Station) -> None:
+    older = station.start(1000)
+    books.wait(60)
+    station.stop(station.start(9000, connector=2), 9500)
+    station.stop(older, 2000, at=station.clock(minutes_ago=30))
+    assert books.value("SELECT last_tx_stop_at FROM cp") == "2026-03-01T13:00:00.000Z"

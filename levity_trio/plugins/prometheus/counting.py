@@ -16,7 +16,7 @@ from levity_trio.plugins.prometheus.words import ERRORS, OTHER, REJECTIONS, SUCC
 from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
 from levity_trio.store.writes.orphans import OTHER as OTHER_REASON
 from levity_trio.store.writes.orphans import REBOOT
-from levity_trio.store.writes.sessions import SERVER_ENDED, STOPPING
+from levity_trio.store.writes.sessions import NO_OUTAGES, STOPPING
 from levity_trio.wire.errors import ErrorCode
 
 REPAIR_KINDS: Final = 32
@@ -153,7 +153,7 @@ class PrometheusMetrics(Plugin):
     def _transaction_suspended(self, event: events.TransactionSuspended) -> None:
         """All transactions of a charger are suspended at once: it is one outage."""
         charger = self._know(str(event.charger))
-        if event.reason != SERVER_ENDED and charger.outage_at != event.at:
+        if event.reason not in NO_OUTAGES and charger.outage_at != event.at:
             charger.outage_at = event.at
             self._metrics.outages[charger.name,].value += 1
 
@@ -163,9 +163,10 @@ class PrometheusMetrics(Plugin):
 
     def _transaction_closed(self, event: events.TransactionClosed) -> None:
         charger = str(event.charger)
+        told_before = self._closed_by_system.get(event.transaction, 0)  # its own readings may have reopened it
         self._closed_by_system[event.transaction] = event.energy_wh
         self._metrics.orphans[charger, event.reason].value += 1
-        self._step(DELIVERED, charger, event.energy_wh)
+        self._step(DELIVERED, charger, event.energy_wh - told_before)
 
     def _energy_unbilled(self, event: events.EnergyUnbilled) -> None:
         self._step(UNBILLED, str(event.charger), event.energy_wh - event.before_wh)

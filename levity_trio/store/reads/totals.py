@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlite_utils import Database
 
-from levity_trio.store.writes.sessions import SERVER_ENDED, STOPPING
+from levity_trio.store.writes.sessions import NO_OUTAGES, SERVER_ENDED, STOPPING
 
 Pair = tuple[str, str]
 
@@ -30,6 +30,10 @@ SELECT cp_id, counter, sum(max(step, 0)), sum(max(-step, 0)) FROM (
         FROM event WHERE kind IN {COUNTED}
         AND kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionStopped')))
 GROUP BY cp_id, counter"""  # noqa: S608
+CLOSED_BY_SYSTEM: Final = f"""
+SELECT tx.id, json_extract(data, '$.energy_wh') FROM event JOIN tx ON tx.id = json_extract(data, '$.transaction')
+WHERE kind IN {COUNTED} AND kind = 'TransactionClosed' AND coalesce(stopped_by, '') <> 'charger'
+ORDER BY event.id"""  # noqa: S608 - the last one that was told counts, though its readings may have reopened it since
 CLOSED: Final = f"""
 SELECT cp_id, json_extract(data, '$.reason') AS reason, count(*) FROM event
 WHERE kind IN {COUNTED} AND kind = 'TransactionClosed' GROUP BY cp_id, reason"""  # noqa: S608
@@ -74,15 +78,15 @@ def totals(db: Database) -> Totals:
         outages=_counts(
             db,
             "SELECT tx.cp_id, count(DISTINCT received_at) FROM tx_event JOIN tx ON tx.id = tx_id"
-            " WHERE kind = 'suspend' AND reason <> ? GROUP BY tx.cp_id",
-            SERVER_ENDED,
+            " WHERE kind = 'suspend' AND reason NOT IN (?, ?) GROUP BY tx.cp_id",
+            *NO_OUTAGES,
         ),
         errors=_pairs(db, "SELECT cp_id, error_code, count(*) FROM cp_err GROUP BY cp_id, error_code"),
         transactions=_counts(db, "SELECT cp_id, count(*) FROM tx GROUP BY cp_id"),
         facts=_pairs(db, FACTS),
         energy=_energy(db),
         closed=_pairs(db, CLOSED),
-        closed_by_system=_counts(db, "SELECT id, coalesce(energy_delivered, 0) FROM tx WHERE stopped_by = 'system'"),
+        closed_by_system=_counts(db, CLOSED_BY_SYSTEM),
     )
 
 

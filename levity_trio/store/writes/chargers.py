@@ -94,6 +94,7 @@ def status(db: Transaction, origin: Origin, told: Status) -> None:
         _add(db, origin, told)
     if not 0 <= told.connector <= HIGHEST_CONNECTOR:
         return  # kept, but nothing that a charger can have so many of as it likes
+    _keep_skew(db, origin, told)
     present = _present(db, origin.charger, told.connector)
     if present is None or _supersedes(origin, told, present):
         _set_present(db, origin, told)
@@ -157,11 +158,15 @@ def _supersedes(origin: Origin, told: Status, present: _Present) -> bool:
     return _since(origin, told) >= (present.status_at or "")
 
 
+def _keep_skew(db: Transaction, origin: Origin, told: Status) -> None:
+    """Of a status that is older than the present one, too: perhaps the clock went back, and all that follow are."""
+    if told.moment.skew_seconds is not None:
+        skew = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ?"
+        db.execute(skew, (told.moment.skew_seconds, origin.charger))
+
+
 def _set_present(db: Transaction, origin: Origin, told: Status) -> None:
     at, moment, since = origin.received_at, told.moment, _since(origin, told)
-    if moment.skew_seconds is not None:
-        skew = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ?"
-        db.execute(skew, (moment.skew_seconds, origin.charger))
     if told.connector == 0:
         db.execute(
             "UPDATE cp SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ?"

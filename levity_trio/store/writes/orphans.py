@@ -18,7 +18,8 @@ from levity_trio.store.writes.origin import Moment, Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.store.writes.starts import Opening, started_before
 from levity_trio.store.writes.steps import Step, add_step
-from levity_trio.store.writes.stops import CLOSED, longest_seconds, power_w, register, told_registers
+from levity_trio.store.writes.stops import longest_seconds, power_w, register, told_registers
+from levity_trio.store.writes.suspensions import CLOSED
 from levity_trio.store.writes.unbilled import following, look_around
 
 OTHER, REBOOT = "Other", "Reboot"
@@ -207,5 +208,5 @@ def _complete(
         " WHERE id = ?",
         (stop_time, *stood, cause.reason, energy.wh, energy.method, energy.confidence, origin.received_at, found.id),
     )
-    touch = "UPDATE cp SET last_tx_stop_at = ?, updated_at = ? WHERE id = ?"
+    touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (stop_time, origin.received_at, origin.charger))

@@ -12,7 +12,7 @@ from levity_trio.events import EnergyJumped
 from levity_trio.store.energy import is_jump
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.suspensions import resume
+from levity_trio.store.writes.suspensions import reopen, resume
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -23,6 +23,17 @@ ROWS_COMPARED = 1_000
 """The newest of one time: a repeat is among them, and a clock that stands still has more of them every day."""
 ROWS_AT_ONCE = 16
 """Rows of one statement: each statement is a struggle for the interpreter lock with the loop."""
+
+
+_MOVE = (
+    "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
+    " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
+    " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?"
+    " RETURNING previous_register_wh"
+)
+MOVE, MOVE_OR_STAY = _MOVE.format("<"), _MOVE.format("<=")
+LAST = "9999"
+"""Behind every time."""
 
 
 class Reading(NamedTuple):
@@ -67,14 +78,42 @@ def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) ->
             _store_closely(db, origin, batch, claimed, readings)
 
 
+def adopt(db: Transaction, transaction: int) -> None:
+    """Link readings of its connector that came before its start, as an offline charger may tell them (field.md B11).
+
+    They were nobody's, and lie between this start and the next.
+    """
+    found = db.row(
+        "SELECT cp_id, conn_id, start_time, (SELECT min(start_time) FROM tx AS next WHERE next.cp_id = tx.cp_id"
+        " AND next.conn_id = tx.conn_id AND next.start_time > tx.start_time) FROM tx WHERE id = ?",
+        (transaction,),
+    )
+    if found is None:
+        raise LookupError(transaction)
+    charger, connector, begun, ended = found
+    readings = db.rows(
+        "UPDATE meter_val SET tx_id = ? WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ?"
+        " AND tx_id IS NULL RETURNING timestamp, wh",
+        (transaction, charger, connector, begun, ended or LAST),
+    )
+    if not readings:
+        return
+    _, register = max([told for told in readings if told[1] is not None], default=(None, None))
+    newest = "UPDATE tx SET last_reading_at = ?, last_register_wh = ? WHERE id = ?"
+    db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
+
+
 def _store_closely(db: Transaction, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
     transaction = _belonging(db, origin, batch.connector, claimed, readings[0].timestamp)
     insert(db, origin, batch, transaction, readings)
     if transaction is None:
         return
+    if transaction == claimed and (register := _register(readings)) is not None:
+        reopen(db, origin, transaction, register, batch.source)
     if transaction == claimed or _has_risen(db, transaction, readings):
         resume(db, origin, transaction, batch.source)
-    _moves_on(db, origin, batch.connector, transaction, readings)
+    # Power and register of one moment may come in two messages.
+    _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY)
 
 
 def _has_risen(db: Transaction, transaction: int, readings: list[Reading]) -> bool:
@@ -92,19 +131,15 @@ def _register(readings: list[Reading]) -> int | None:
     return next((reading.wh for reading in readings if reading.wh is not None), None)
 
 
-def _moves_on(db: Transaction, origin: Origin, connector: int, transaction: int, readings: list[Reading]) -> bool:
+def _moves_on(
+    db: Transaction, origin: Origin, connector: int, transaction: int, readings: list[Reading], *, move: str = MOVE
+) -> bool:
     """Keep the newest time and register of a running transaction, and tell a jump; False where these do not fit it.
 
     Newer than all before means that they are no repeat.
     """
     at, wh = readings[0].timestamp, _register(readings)
-    before = db.row(
-        "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
-        " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
-        " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') < ?"
-        " RETURNING previous_register_wh",
-        (at, wh, origin.received_at, transaction, origin.charger, connector, at),
-    )
+    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector, at))
     if before is None:
         return False
     if wh is not None and before[0] is not None and is_jump(before[0], wh):

@@ -14,8 +14,10 @@ REPLACED = "replaced by a newer connection"
 SERVER_ENDED = "the server ended"
 """Without a word (kill -9, power): nobody knows when."""
 STOPPING = "the server is stopping"
-SERVER_ENDED = "the server ended"
 CONNECTION_LOST = "connection lost"
+STOP_UNREAD = "its stop could not be read"
+NO_OUTAGES = (SERVER_ENDED, STOP_UNREAD)
+"""Why a transaction is suspended that is not its charger's absence."""
 SHARING_MINUTES = 10
 SHARING_ROWS = 20
 """Looked at: what alternates shows in so many, however often a charger comes back."""

@@ -8,6 +8,7 @@ from levity_trio.events import TransactionStarted
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Message, Moment, Origin
+from levity_trio.store.writes.readings import adopt
 from levity_trio.store.writes.steps import Step, add_step
 from levity_trio.store.writes.suspensions import resume
 from levity_trio.store.writes.unbilled import look_around
@@ -50,7 +51,7 @@ def start(db: Transaction, origin: Origin, request: Start) -> Started:
     verdict = judge(db, request.id_tag)
     transaction = _insert(db, origin, request, verdict)
     add_step(db, origin, transaction, step)
-    touch = "UPDATE cp SET last_tx_start_at = ?, updated_at = ? WHERE id = ?"
+    touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (request.moment.understood, origin.received_at, origin.charger))
     db.tell(
         TransactionStarted(
@@ -63,6 +64,8 @@ def start(db: Transaction, origin: Origin, request: Start) -> Started:
         ),
         origin.session,
     )
+    if request.moment.is_believable:
+        adopt(db, transaction)
     look_around(db, origin, transaction)
     return Started(transaction, verdict)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.energy import (
     AGREEMENT_WH,
+    DOUBTFUL,
     FASTEST_W,
     Energy,
     Reading,
     Span,
+    begun_at,
     delivered,
     most_told_wh,
     most_wh,
@@ -20,14 +22,13 @@ from levity_trio.store.energy import (
 from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
+from levity_trio.store.writes.suspensions import without_closing
 from levity_trio.store.writes.unbilled import following, look_around
 
 LOWEST_ID = 1
 HIGHEST_ID = 2**31 - 1
 LONGEST_SECONDS = 31 * 24 * 3600
 """No transaction goes on for longer; where times tell so, a clock was set on the way."""
-CLOSED = "closed by the system"
-"""What the part of a review begins with that such a closing gave; the charger's own stop answers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,9 @@ def _fitting(db: Transaction, origin: Origin, request: Stop) -> int | None:
         for transaction, status, *start, meter_start in found
         if request.meter_stop - meter_start <= most_wh(longest_seconds(origin, request.moment, *start))
     ]
+    fitting = [(transaction, status) for transaction, status in fitting if _is_in_reach(db, transaction, request)]
     still_open = [transaction for transaction, status in fitting if status == "Active"]
     candidates = still_open or [transaction for transaction, _ in fitting]
-    if len(candidates) > 1:
-        candidates = [transaction for transaction in candidates if _is_in_reach(db, transaction, request)]
     return int(candidates[0]) if len(candidates) == 1 else None
 
 
@@ -137,7 +137,7 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
         return
     energy = _energy(db, origin, transaction, request, found)
     overlap = _overlap(db, transaction, found.meter_start, request.meter_stop)
-    review = "; ".join(filter(None, (_unanswered(found.review), energy.review, overlap))) or None
+    review = "; ".join(filter(None, (without_closing(found.review), energy.review, overlap))) or None
     _complete(db, origin, transaction, request, energy, review)
     step = Step("stop", "charger", request.moment, request.reason, request.message)
     add_step(db, origin, transaction, step)
@@ -153,10 +153,6 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
     )
     db.tell(fact, origin.session)
     look_around(db, origin, transaction)
-
-
-def _unanswered(review: str | None) -> str:
-    return "; ".join(part for part in (review or "").split("; ") if not part.startswith(CLOSED))
 
 
 def _overlap(db: Transaction, transaction: int, meter_start: int | None, meter_stop: int) -> str | None:
@@ -195,7 +191,24 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
         is_timed,
         power_w(db, where),
     )
-    return delivered(span, told_registers(db, where))
+    registers = told_registers(db, where)
+    believed = begun_at(span, registers, _previous(db, transaction))
+    energy = delivered(believed, registers)
+    if believed is span:
+        return energy
+    review = f"it began at {span.meter_start} Wh and the last one ended at {believed.meter_start} Wh"
+    return replace(energy, confidence=DOUBTFUL, review="; ".join(filter(None, (review, energy.review))))
+
+
+def _previous(db: Transaction, transaction: int) -> tuple[int, int] | None:
+    """The registers, in Wh, at which the last transaction on its connector began and ended."""
+    found = db.row(
+        "SELECT before.meter_start, before.meter_stop FROM tx JOIN tx AS before ON before.cp_id = tx.cp_id"
+        " AND before.conn_id = tx.conn_id AND (before.start_time, before.id) < (tx.start_time, tx.id)"
+        " WHERE tx.id = ? ORDER BY before.start_time DESC, before.id DESC LIMIT 1",
+        (transaction,),
+    )
+    return (found[0], found[1]) if found and None not in found else None
 
 
 def told_registers(db: Transaction, where: tuple[str, int, int, str]) -> list[Reading]:
@@ -281,7 +294,7 @@ def _complete(
         (moment.understood, moment.sent, request.meter_stop, request.reason, request.id_tag, energy.wh)
         + (energy.method, energy.confidence, review, at, transaction),
     )
-    touch = "UPDATE cp SET last_tx_stop_at = ?, updated_at = ? WHERE id = ?"
+    touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (moment.understood, at, origin.charger))
 
 

@@ -28,8 +28,11 @@ def following(db: Transaction, transaction: int) -> Row | None:
 
 
 def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
+    """A meterStop below meterStart is no place to go on from: what was delivered is."""
     found = db.row(
-        "SELECT tx.meter_start - before.meter_stop, coalesce(tx.unbilled_wh, 0), tx.conn_id FROM tx"
+        "SELECT tx.meter_start - iif(before.meter_stop < before.meter_start,"
+        " before.meter_start + before.energy_delivered, before.meter_stop), coalesce(tx.unbilled_wh, 0), tx.conn_id"
+        " FROM tx"
         " JOIN tx AS before ON before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id"
         " AND (before.start_time, before.id) < (tx.start_time, tx.id)"
         " WHERE tx.id = ? ORDER BY before.start_time DESC, before.id DESC LIMIT 1",
