@@ -241,7 +241,7 @@ def _is_trusted(clock: Clock, newest: str | None) -> bool:
 
 
 async def _wait_for_clock(central: Central, newest: str | None) -> None:
-    """Let handshakes wait until the clock can be trusted, for `--clock-wait` at most."""
+    """Let handshakes wait until the clock can be trusted, for `--clock-wait` at most; then look on until it can."""
     if not central.clock_trusted:
         log.warning("chargers wait for this machine's clock to be set", newest_row=newest)
     with trio.move_on_after(central.config.clock_wait_seconds):
@@ -251,6 +251,10 @@ async def _wait_for_clock(central: Central, newest: str | None) -> None:
     if not central.clock_trusted:
         log.error("serving with a clock that cannot be trusted; sessions are marked (clock_trusted = 0)")
     central.ready.set()
+    while not central.clock_trusted:
+        await trio.sleep(CLOCK_LOOK_SECONDS)
+        central.clock_trusted = _is_trusted(central.clock, newest)
+    log.info("this machine's clock is trusted")
 
 
 async def _wait_for_signal(signals: AsyncIterator[int]) -> None:

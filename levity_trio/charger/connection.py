@@ -84,7 +84,7 @@ async def _enter(
     except BadRequest as refused:
         central.hooks.observe(HandshakeRefused(charger=None, status=refused.status, reason=refused.text))
         request = masked(raw)
-        log.warning("handshake refused", status=refused.status, reason=refused.text, request=request)
+        log.warning("handshake refused", status=refused.status, reason=refused.text, request=request[:LOGGED_REQUEST])
         _record_refusal(central, stream, head, refused.status, refused.text, request)
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None

@@ -90,7 +90,7 @@ class Session:
 
     __slots__ = (
         *("answers_pings", "calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_beginning", "_closing", "_faults", "_peer", "_row", "_scope"),
+        *("_beginning", "_closing", "_faults", "_peer", "_pinged_at", "_row", "_scope"),
         *("_stream", "_useless", "_watching", "_websocket"),
     )
 
@@ -115,6 +115,7 @@ class Session:
         self._websocket = websocket
         self._scope = scope
         self._closing: Closing | None = None
+        self._pinged_at = math.inf
         self._row: int | None = None
         self._beginning = trio.Lock()
         self._useless = 0
@@ -313,14 +314,19 @@ class Session:
     async def _ping_now_and_then(self) -> None:
         """Keep the way through routers open between frames that are far apart.
 
-        The next ping waits for the pong of the last, for the watchdog's patience at most: some cannot bear them.
+        The next ping waits for the pong of the last; where none comes while others frames do, it was the last: some
+        chargers cannot bear them.
         """
-        interval = self.central.config.websocket_ping_seconds
+        interval = self.central.config.websocket_ping_seconds or math.inf
+        if trio.current_time() > self._pinged_at + interval:  # and no pong since: the library remembers each ping
+            self.answers_pings = False
+            await trio.sleep_forever()
         while True:
-            await trio.sleep(math.inf if interval is None else interval)
+            await trio.sleep(interval)
             with suppress(ConnectionClosed):
+                self._pinged_at = trio.current_time()
                 await self._websocket.ping()
-                self.answers_pings = True
+                self._pinged_at, self.answers_pings = math.inf, True
 
     @property
     def _patience_seconds(self) -> int:

@@ -247,6 +247,6 @@ class Hooks:
         count = self._slow[plugin.name] = self._slow.get(plugin.name, 0) + 1
         log.warning("a plugin blocks the loop", plugin=plugin.name, count=count, more_than_seconds=SLOW_SECONDS)
         self._tell_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
-        if count >= SLOW_TIMES:
+        if count >= SLOW_TIMES and plugin in self._observing:  # what it tells while it observes may have counted first
             log.error("a plugin observes no more: it blocked the loop too often", plugin=plugin.name)
             self._observing.remove(plugin)

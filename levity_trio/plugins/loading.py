@@ -20,6 +20,7 @@ from levity_trio.plugins.base import Hooks, Open, Plugin, Site
 
 GROUP: Final = "levity_trio.plugins"
 OURS: Final = "levity_trio."
+OPENING_SECONDS: Final = 60.0
 CLOSING_SECONDS: Final = 3.0
 """What a plugin may take to close, while the server stops."""
 
@@ -37,7 +38,10 @@ async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
     async with trio.open_nursery() as living:
         for name, open_one in _chosen(site.config.plugins):
             its_own = replace(site, settings=site.config.plugin_settings.get(name, {}))
-            await living.start(_live, hooks, name, open_one, its_own, closing)
+            with trio.move_on_after(OPENING_SECONDS) as patience:
+                await living.start(_live, hooks, name, open_one, its_own, closing)
+            if patience.cancelled_caught:
+                raise EnvironmentProblem(f"the plugin {name} did not open within {OPENING_SECONDS:g} s")
         yield
         closing.set()
         living.cancel_scope.deadline = trio.current_time() + CLOSING_SECONDS
@@ -62,9 +66,9 @@ async def _live(
             task_status.started()
             if plugin is not None:
                 await closing.wait()
-    except (ConfigError, EnvironmentProblem):
-        raise
     except Exception as error:
+        if not is_open and isinstance(error, (ConfigError, EnvironmentProblem)):
+            raise
         if not is_open:
             raise EnvironmentProblem(f"the plugin {name} does not open: {error!r}") from error
         log.exception("a plugin ended", plugin=name)

@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -51,7 +51,8 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
         except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a link to itself
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with suppress(sqlite3.Error):  # a full disk, perhaps; the next start reads the WAL
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 @contextmanager

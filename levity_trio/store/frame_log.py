@@ -74,6 +74,8 @@ class FrameLog:
     def take(self) -> Sequence[FrameRow]:
         """What the next commit takes along. `committed` or `refused` tells what became of it."""
         is_resting = trio.current_time() < self._rests_until
+        if is_resting and self._waiting:
+            self._tell_waiting()
         self._taken = (0, 0) if is_resting else (len(self._waiting), self._characters)
         return self._waiting[: self._taken[0]]
 

@@ -65,11 +65,11 @@ class Transaction:
         told = len(self.facts)
         self._connection.execute("SAVEPOINT attempt")
         error = self._within(change, seconds)
+        if isinstance(error, sqlite3.Error) and is_the_databases(error):
+            raise error
+        if not self._connection.in_transaction:  # interrupted, or the change itself ended it
+            raise TransactionLost from error
         if error is not None:
-            if isinstance(error, sqlite3.Error) and is_the_databases(error):
-                raise error
-            if not self._connection.in_transaction:
-                raise TransactionLost from error
             self._connection.execute("ROLLBACK TO attempt")
             del self.facts[told:]
         self._connection.execute("RELEASE attempt")

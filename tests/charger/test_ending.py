@@ -137,4 +137,19 @@ async def test_a_clock_that_is_never_set_is_waited_for_and_marked(central: Centr
         async with open_charger(central) as charger:
             assert trio.current_time() == 120
             await charger.call("Heartbeat")
+        nursery.cancel_scope.cancel()
     assert writer.row("SELECT clock_trusted FROM session") == (0,)
+
+
+@pytest.mark.logs_errors
+async def test_a_clock_that_is_set_late_is_trusted_from_then_on(central: Central, writer: InlineWriter) -> None:
+    configure(central, clock_wait_seconds=120)
+    central.ready = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server._wait_for_clock, central, stamp(START + timedelta(minutes=10)))
+        async with open_charger(central) as charger:
+            await charger.call("Heartbeat")
+            await trio.sleep(600)
+        async with open_charger(central) as charger:
+            await charger.call("Heartbeat")
+    assert writer.rows("SELECT clock_trusted FROM session") == [(0,), (1,)]

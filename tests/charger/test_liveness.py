@@ -62,6 +62,18 @@ async def test_who_answers_pings_is_known_by_the_first_pong(central: Central) ->
         assert answering(central) == {"CP-1": True, "DEAF": False}
 
 
+async def test_one_that_answers_no_ping_and_talks_on_gets_no_more(central: Central) -> None:
+    """The library remembers each ping that was not answered; a connection lasts for months."""
+    configure(central, websocket_ping_seconds=20.0)
+    async with open_raw_charger(central) as peer:
+        for _ in range(20):
+            await peer.send_frame('[2,"1","Heartbeat",{}]')
+            await trio.sleep(MINUTE)
+        frames = [await peer.receive_frame() for _ in range(21)]
+    assert [opcode for opcode, _ in frames].count(PING) == 1
+    assert answering(central) == {}
+
+
 def answering(central: Central) -> dict[str, bool]:
     return {link.charger: link.answers_pings for link in central.registry.links()}
 

@@ -154,6 +154,20 @@ class Caller(Plugin):
             self.has_ended = True
 
 
+@pytest.mark.logs_errors
+async def test_one_that_commits_by_itself_costs_only_itself(
+    central: Central, writer: InlineWriter, watcher: Watcher
+) -> None:
+    amender = Amender("COMMIT")
+    central.hooks.join(amender)
+    async with open_charger(central) as charger:
+        for number in range(2):
+            await charger.call("StartTransaction", START | {"connectorId": number + 1})
+    assert writer.rows("SELECT conn_id FROM tx") == [(1,), (2,)]
+    assert amender.calls == 2
+    assert len(watcher.of(PluginFailed)) == 2
+
+
 async def test_a_companion_hears_and_calls(central: Central, watcher: Watcher) -> None:
     central.hooks.join(caller := Caller())
     async with open_charger(central) as charger, open_charger(central, "/ocpp/CP-2") as other:
@@ -197,3 +211,24 @@ async def test_one_that_blocks_the_loop_is_asked_no_more(
         for _ in range(2 * base.SLOW_TIMES):
             await charger.call("Heartbeat")
     assert slow.calls == base.SLOW_TIMES
+
+
+@pytest.mark.logs_errors
+async def test_one_that_blocks_the_loop_while_it_tells_of_something(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it tells, it observes too: the inner look is the last one that it is asked for."""
+    monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
+    hooks = central.hooks
+
+    class Teller(Plugin):
+        name = "teller"
+
+        def observe(self, event: Event) -> None:
+            if not isinstance(event, PluginFailed):
+                hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))
+
+    hooks.join(Teller())
+    for _ in range(base.SLOW_TIMES):
+        hooks.observe(FrameOfNoUse(charger=None, kind="x"))
+    assert not hooks.is_observed

@@ -65,6 +65,12 @@ async def open_failing(_site: Site) -> AsyncIterator[Plugin]:
 
 
 @asynccontextmanager
+async def open_endless(_site: Site) -> AsyncIterator[Plugin]:
+    await trio.sleep_forever()
+    yield Watcher()
+
+
+@asynccontextmanager
 async def open_hanging(_site: Site) -> AsyncIterator[Plugin]:
     yield Watcher()
     await trio.sleep_forever()
@@ -74,7 +80,7 @@ async def open_hanging(_site: Site) -> AsyncIterator[Plugin]:
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
         EntryPoint(name, f"tests.plugins.test_loading:open_{name}", GROUP)
-        for name in ("watcher", "off", "broken", "failing", "hanging", "missing")
+        for name in ("watcher", "off", "broken", "failing", "hanging", "endless", "missing")
     ]
     monkeypatch.setattr(loading, "entry_points", lambda group: points if group == GROUP else [])
     WATCHERS.clear()
@@ -121,3 +127,14 @@ async def test_one_that_hangs_at_its_end_is_left(autojump_clock: MockClock) -> N
     async with open_plugins(Hooks(), a_site("hanging")):
         pass
     assert autojump_clock.current_time() - began == loading.CLOSING_SECONDS
+
+
+async def test_one_that_hangs_while_it_opens_is_told(autojump_clock: MockClock) -> None:
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(EnvironmentProblem, match="did not open within 60 s"),
+        flatten_subgroups=True,
+        allow_unwrapped=True,
+    ):
+        async with open_plugins(Hooks(), a_site("endless")):
+            pytest.fail("it was opened")
+    assert autojump_clock.current_time() >= loading.OPENING_SECONDS

@@ -158,3 +158,17 @@ async def test_while_it_is_paused_all_is_dropped() -> None:
     frames.add(row("b"))
     assert [taken[6] for taken in frames.take()] == ["b"]
     assert frames.statistics().dropped == 1
+
+
+async def test_frames_that_rest_are_stored_though_nothing_else_is_written(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is longer than the time after which frames are stored by themselves."""
+    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.02)
+    async with open_writer(connection, publish, SECONDS) as writer:
+        writer.log_frame(row("waits"))
+        writer.frames.take()
+        writer.frames.refused()
+        with trio.fail_after(SECONDS):
+            while not stored(connection):  # noqa: ASYNC110 - nothing tells of it
+                await trio.sleep(0.01)

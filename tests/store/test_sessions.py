@@ -3,13 +3,14 @@
 import pytest
 
 from levity_trio.events import (
+    CallFailed,
     ChargerConnected,
     ChargerDisconnected,
     IdentityShared,
     ServerStarted,
     TransactionSuspended,
 )
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import commands, sessions
 from tests.store.books import Books, Station
 
 ONLINE = "SELECT is_connected, session_id FROM cp"
@@ -164,3 +165,18 @@ def test_a_new_address_is_nothing(books: Books, station: Station) -> None:
 )
 def test_alternates(values: str, expected: bool) -> None:
     assert sessions.alternates(values) is expected
+
+
+def test_commands_that_nobody_will_answer_are_told_gone(books: Books, station: Station) -> None:
+    """Cut by the end of the connection, by kill -9: nobody was there to write it down."""
+    other = Station(books, "CP-2")
+    for name, one in (("Reset", station), ("UnlockConnector", other)):
+        one.write(commands.send, commands.Command(name, "{}", f'"{name}"', books.at))
+    station.lose()
+    assert books.rows("SELECT action, state FROM command") == [("Reset", "gone"), ("UnlockConnector", "sent")]
+    books.run(sessions.start_run, "1.0", books.at, True)
+    assert books.rows("SELECT state FROM command") == [("gone",), ("gone",)]
+    assert [(fact.charger, fact.action) for fact in books.told(CallFailed)] == [
+        ("CP-1", "Reset"),
+        ("CP-2", "UnlockConnector"),
+    ]

@@ -12,6 +12,8 @@ from levity_trio.wire.times import wire_time
 
 ACCEPTED = "Accepted"
 UNKNOWN_VENDOR = "UnknownVendorId"
+DATA_CHARACTERS = 4096
+"""Of a DataTransfer in its fact, which is kept for ever; its frame has all."""
 
 
 async def boot_notification(exchange: Exchange, request: call.BootNotification) -> call_result.BootNotification:
@@ -58,7 +60,7 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
 
 async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
     """§4.3: keep it; no vendor's extension is known here."""
-    data = request.data and masked_frame(request.data)
+    data = request.data and masked_frame(request.data)[:DATA_CHARACTERS]
     await exchange.tell(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)
 

@@ -12,7 +12,9 @@ from sqlite_utils import Database
 
 from levity_trio.store.writes.origin import minutes_before
 
-STATUSES: Final = 200
+CABLES: Final = 4
+"""Looked at: the present status may lie that many plug-ins back, where late ones came with older times."""
+STATUSES: Final = 5000
 """The newest of a connector, in which its plug-in is looked for."""
 CLOCK_MINUTES: Final = 5
 """A start with a time earlier than the plug-in by more was told late and belongs to another; less is clocks."""
@@ -78,8 +80,9 @@ def _began(db: Database, charger: str, connector: int) -> _Status:
     which times can be believed shows in that they were kept."""
     rows = db.execute(
         "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
-        " FROM status WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?",
-        (charger, connector, STATUSES),
+        " FROM status WHERE cp_id = ? AND conn_id = ? AND id >= coalesce((SELECT id FROM status WHERE cp_id = ?"
+        " AND conn_id = ? AND status = ? ORDER BY id DESC LIMIT 1 OFFSET ?), 0) ORDER BY id DESC LIMIT ?",
+        (charger, connector, charger, connector, AVAILABLE, CABLES, STATUSES),
     ).fetchall()
     told = [_Status(*row) for row in reversed(rows)]
     present = began = told[0]

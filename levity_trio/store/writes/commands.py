@@ -77,6 +77,18 @@ def settle(db: Transaction, origin: Origin, answer: Answer) -> int | None:
     return known[0] if known else None
 
 
+def give_up(db: Transaction, at: str, charger: str, session: int | None = None) -> None:
+    """Nobody waits any more for what was sent (over this connection): it, or the server, is gone."""
+    lost = db.rows(
+        "UPDATE command SET state = 'gone', answered_at = ? WHERE cp_id = ? AND state = 'sent'"
+        " AND (? IS NULL OR session_id = ?) RETURNING id, action, session_id",
+        (at, charger, session, session),
+    )
+    for command, action, over in lost:
+        fact = CallFailed(charger=charger, at=at, command=command, action=action, state="gone", error_code=None)
+        db.tell(fact, over)
+
+
 def _follow(db: Transaction, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:
     """Keep what an answer tells of the configuration. It is as the charger sent it: anything may stand in it."""
     if answer.action == "GetConfiguration":

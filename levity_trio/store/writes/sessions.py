@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted
 from levity_trio.store.transaction import Transaction
+from levity_trio.store.writes.commands import give_up
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.suspensions import suspend
 
@@ -65,6 +66,8 @@ def start_run(db: Transaction, version: str, at: str, clock_trusted: bool) -> in
         (version, at, clock_trusted),
     )
     db.execute("UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL", (at, SERVER_ENDED))
+    for (charger,) in db.rows("SELECT DISTINCT cp_id FROM command WHERE state = 'sent'"):
+        give_up(db, at, charger)
     db.execute("UPDATE cp SET is_connected = 0 WHERE is_connected = 1")
     for (charger,) in db.rows("SELECT DISTINCT cp_id FROM tx WHERE status = 'Active' AND suspended_at IS NULL"):
         suspend(db, charger, None, at, SERVER_ENDED)
@@ -117,6 +120,7 @@ def end(db: Transaction, ending: Ending, is_current: bool) -> None:
         "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
         (ending.at, ending.code, ending.reason, ending.session),
     )
+    give_up(db, ending.at, ending.charger, ending.session)
     db.tell(
         ChargerDisconnected(
             charger=ending.charger,
