@@ -6,6 +6,7 @@ from levity_trio.charger.moments import STATUS_AHEAD, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
 from levity_trio.store.writes import orphans, sessions
 from levity_trio.store.writes.origin import Message, Moment
+from levity_trio.store.writes.set_aside import start_raw
 from levity_trio.store.writes.starts import Opening
 from levity_trio.store.writes.stopping import stop_raw
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
@@ -494,3 +495,14 @@ def test_a_stop_that_cannot_be_read_at_all_ends_nobody(books: Books, station: St
         station.write(stop_raw, Message("StopTransaction", payload, '"1"', payload), "no JSON")
     assert books.value("SELECT suspended_at FROM tx") is None
     assert books.count("set_aside") == 4
+
+
+@pytest.mark.parametrize("tag", [None, 7, "x" * 500])
+def test_what_can_be_read_of_a_start_is_kept(books: Books, station: Station, tag: object) -> None:
+    unreadable = station.message("StartTransaction", connectorId=2, idTag=tag, meterStart=1000)
+    transaction = station.write(start_raw, unreadable, "idTag: type").transaction
+    assert books.row("SELECT conn_id, meter_start FROM tx") == (2, 1000)
+    books.wait(60)
+    station.stop(transaction, 11_000)
+    assert station.bill(transaction)[0] == 10_000
+    assert "could not be read" in station.review(transaction)

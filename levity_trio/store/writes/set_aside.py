@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import orjson
+
 from levity_trio.events import MessageSetAside, TransactionStarted
 from levity_trio.store.transaction import Transaction
 from levity_trio.store.writes import frames
@@ -12,6 +14,9 @@ from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.starts import Started
 from levity_trio.store.writes.steps import Step, add_step, digest
 from levity_trio.store.writes.suspensions import resume
+
+HIGHEST = 2**31
+"""Beyond this a register or a connector in a payload that cannot be read is not believed."""
 
 
 def set_aside(
@@ -52,23 +57,39 @@ def start_raw(db: Transaction, origin: Origin, message: Message, reason: str) ->
 
 
 def _open_raw(db: Transaction, origin: Origin, message: Message, reason: str) -> int:
-    at = origin.received_at
+    at, connector, meter_start = origin.received_at, _number(message, "connectorId"), _number(message, "meterStart")
     transaction = db.insert(
-        "INSERT INTO tx (cp_id, session_id, verdict, start_time, review, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (origin.charger, origin.session, ACCEPTED, at, f"its start could not be read: {reason}", at, at),
+        "INSERT INTO tx (cp_id, conn_id, session_id, verdict, start_time, meter_start, review, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (origin.charger, connector or None, origin.session, ACCEPTED, at, meter_start)
+        + (f"its start could not be read: {reason}", at, at),
     )
     add_step(db, origin, transaction, Step("start", "charger", Moment(at, None, False), reason, message))
     fact = TransactionStarted(
         charger=origin.charger,
         at=at,
         transaction=transaction,
-        connector=None,
+        connector=connector or None,
         id_tag=None,
-        meter_start_wh=None,
+        meter_start_wh=meter_start,
     )
     db.tell(fact, origin.session)
     return transaction
+
+
+def _number(message: Message, name: str) -> int | None:
+    """What can be read of a payload that as a whole cannot."""
+    told = told_in(message).get(name)
+    return told if type(told) is int and 0 <= told < HIGHEST else None
+
+
+def told_in(message: Message) -> dict[str, object]:
+    """The payload as an object; empty where it is none."""
+    try:
+        payload = orjson.loads(message.payload)
+    except orjson.JSONDecodeError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def count_repairs(db: Transaction, origin: Origin, repairs: Sequence[tuple[str, str]]) -> None:
