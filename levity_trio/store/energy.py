@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, takewhile
 from operator import itemgetter
 from statistics import fmean, median
 
@@ -81,6 +81,18 @@ class Span:
         if not self.power_w:
             return None
         return fmean(self.power_w.values()) * seconds_between(self.start_time, self.stop_time) / SECONDS_PER_HOUR
+
+    @property
+    def most_expected_wh(self) -> float | None:
+        """The most that the power that was told can have come to; None where it was told less than twice."""
+        told = sorted(self.power_w.items())
+        if len(told) < 2:
+            return None
+        told = [(self.start_time, told[0][1]), *told, (self.stop_time, told[-1][1])]
+        return sum(
+            most_told_wh(max(first_w, then_w), seconds_between(earlier, later))
+            for (earlier, first_w), (later, then_w) in pairwise(told)
+        )
 
     def told_wh(self, earlier: str, later: str) -> float | None:
         """The most that agrees with the power told with these readings; None where none was told with the first."""
@@ -188,10 +200,14 @@ def _least(span: Span) -> float:
 
 
 def _squared(span: Span, readings: Series) -> Series:
-    """Readings that are rounded, and so lie a little below meterStart or above meterStop: there they are these."""
-    start, stop = span.meter_start or 0, span.meter_stop
-    squared = [(time, start if _least(span) <= wh < start else wh) for time, wh in readings]
-    return [(time, stop if stop and stop < wh < stop + AGREEMENT_WH else wh) for time, wh in squared]
+    """Readings that are rounded, and so begin a little below meterStart or end a little above meterStop: there they
+    are these."""
+    start, stop = span.meter_start or 0, span.meter_stop or 0
+    below = list(takewhile(lambda reading: _least(span) <= reading[1] < start, readings))
+    rest = readings[len(below) :]
+    above = list(takewhile(lambda reading: 0 < reading[1] - stop < AGREEMENT_WH, reversed(rest))) if stop else []
+    between = rest[: len(rest) - len(above)]
+    return [*((time, start) for time, _ in below), *between, *((time, stop) for time, _ in reversed(above))]
 
 
 def _from_readings(span: Span, readings: Series, per_session: bool, review: str) -> Energy:
@@ -326,7 +342,7 @@ def _doubt(span: Span, difference: int, readings: Series, per_session: bool) -> 
     expected_wh = span.expected_wh or 0
     if expected_wh > AGREEMENT_WH and difference * WRONG_UNIT_FACTOR < expected_wh:
         return "power and time tell much more than the register: kWh called Wh?"
-    if len(span.power_w) > 1 and difference > ABOVE_TOLD * expected_wh + JUMP_WH:
+    if not readings and span.most_expected_wh is not None and difference > span.most_expected_wh + JUMP_WH:
         return "start and stop tell much more than power and time"
     if not per_session and _has_leap(span, _whole(span, readings)):
         return "between two readings the register rose far faster than else"

@@ -131,6 +131,9 @@ def test_readings_that_are_rounded_count_the_lifetime_all_the_same() -> None:
     readings: Minutes = [(0, 200_040), (15, 201_790), (45, 205_300)]
     assert bill(200_045, 205_296, readings) == Energy(5251, "register", "certain")
     assert shown(span(200_045, None), series(readings)).wh == 5255
+    reset = [(15, 29_990), (30, 32_740), (45, 35_500), (60, 2750), (75, 5500), (90, 8250), (105, 11_000)]
+    told = bill(27_240, 35_490, [*reset, (120, 13_750), (135, 16_500), (150, 19_250), (165, 22_000)], 300)
+    assert told.wh == 8260 + 32_740  # what stood before the reset is not rounded
 
 
 def test_a_stray_zero_does_not_make_the_lifetime_a_session() -> None:
@@ -151,6 +154,8 @@ def test_start_and_stop_that_tell_much_more_than_the_power_are_looked_at() -> No
     told = delivered(span(1000, 301_000, power=steady(7000, 15, 30, 45, 60)), [])
     assert (told.wh, told.confidence) == (300_000, "doubtful")
     assert delivered(span(1000, 8000, power=steady(7000, 15, 30, 45, 60)), []).confidence == "certain"
+    full_soon: dict[float, float] = {15: 47_000.0, 30: 0.0, 45: 0.0, 60: 0.0}  # it began with 120 kW
+    assert delivered(span(1000, 35_000, power=full_soon), []).confidence == "certain"
 
 
 def test_a_fast_charger_may_be_done_before_its_next_reading() -> None:
