@@ -129,6 +129,21 @@ async def test_a_session_stopped_on_purpose_is_not_started_again(server: Served,
     assert reasons(log_lines)[1] == "it had its transaction since it was plugged in"
 
 
+async def test_a_session_of_many_statuses_is_not_started_again(server: Served) -> None:
+    """A battery that is full asks for a little now and then, all night."""
+    async with plugged(server) as charger:
+        await trio.sleep(5)
+        transaction = await start(charger)
+        for _ in range(150):
+            for status in ("Charging", "SuspendedEV"):
+                await tell(charger, status)
+        await stop(charger, transaction)
+        await tell(charger, "Finishing")
+        await tell(charger, "Preparing")
+        await trio.sleep(LONG_ENOUGH)
+        assert len(charger.asked) == 1
+
+
 async def test_one_that_was_accepted_and_did_not_begin_is_not_asked_again(server: Served) -> None:
     async with plugged(server) as charger:
         await trio.sleep(LONG_ENOUGH)
@@ -160,12 +175,13 @@ async def test_a_clock_that_is_put_right_hides_no_plug_in(server: Served) -> Non
         assert len(charger.asked) == 2
 
 
-async def test_a_clock_that_is_a_little_behind(server: Served) -> None:
+@pytest.mark.parametrize("behind", [20, 3600])
+async def test_a_clock_that_is_behind(server: Served, behind: int) -> None:
     """A status without a time is of its receipt; what begins then may have an earlier time."""
     async with server.having(open_auto_remote_start), connected(server.central) as charger:
         told = {"connectorId": 1, "errorCode": "NoError", "status": "Preparing"}
         await charger.call("StatusNotification", **told)
-        await stop(charger, await start(charger, tag="RFID", ago=20))
+        await stop(charger, await start(charger, tag="RFID", ago=behind))
         await trio.sleep(LONG_ENOUGH)
         assert charger.asked == []
     assert outcomes(server) == ["over"]

@@ -17,7 +17,8 @@ CABLES: Final = 4
 STATUSES: Final = 5000
 """The newest of a connector, in which its plug-in is looked for."""
 CLOCK_MINUTES: Final = 5
-"""A start with a time earlier than the plug-in by more was told late and belongs to another; less is clocks."""
+"""A start with a time earlier than the plug-in by more was told late and belongs to another; less is clocks. Where the
+plug-in has no time of the charger's own, these cannot be compared."""
 AVAILABLE: Final = "Available"
 ANSWERED: Final = ("answered", "refused")
 
@@ -66,8 +67,8 @@ def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -
         "SELECT max(id) FROM tx WHERE cp_id = ? AND conn_id = ? AND status = 'Active'", (charger, connector)
     ).fetchall()
     had = db.execute(
-        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND start_time >= ? LIMIT 1",
-        (charger, connector, began.received_at, minutes_before(began.since, CLOCK_MINUTES)),
+        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR NOT ?) LIMIT 1",
+        (charger, connector, began.received_at, minutes_before(began.since, CLOCK_MINUTES), began.is_believable),
     ).fetchall()
     states = _started(db, charger, connector, began.received_at)
     answered = sum(state in ANSWERED for state in states)
