@@ -137,6 +137,7 @@ async def test_a_session_of_many_statuses_is_not_started_again(server: Served) -
         for _ in range(150):
             for status in ("Charging", "SuspendedEV"):
                 await tell(charger, status)
+                await trio.sleep(60)
         await stop(charger, transaction)
         await tell(charger, "Finishing")
         await tell(charger, "Preparing")
