@@ -5,10 +5,8 @@ import pytest
 from levity_trio.charger.moments import STATUS_AHEAD, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
 from levity_trio.store.writes import orphans, sessions
-from levity_trio.store.writes.origin import Message, Moment
-from levity_trio.store.writes.set_aside import start_raw
+from levity_trio.store.writes.origin import Moment
 from levity_trio.store.writes.starts import Opening
-from levity_trio.store.writes.stopping import stop_raw
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60
@@ -443,66 +441,3 @@ def test_an_unbelievable_moment_closes_nothing(books: Books, station: Station) -
     transaction = suspended(books, station)
     station.write(orphans.end_at_available, 1, Moment(books.at, None, False))
     assert open_ones(books) == {transaction}
-
-
-# Its own readings, after it was closed
-
-
-def test_its_own_readings_reopen_what_was_closed_too_early(books: Books, station: Station) -> None:
-    """It tells of itself each half hour only."""
-    transaction = suspended(books, station)
-    wait_and_look(books, MINUTES)
-    assert station.bill(transaction)[0] == 3000
-    books.wait(30)
-    station.tell(station.register(9000), transaction=transaction)
-    assert books.row("SELECT status, suspended_at, stopped_by, energy_delivered, review FROM tx") == (
-        *("Active", None, None, None, None),
-    )
-    station.stop(transaction, 12_000)
-    assert station.bill(transaction) == (11_000, "register", "certain")
-    assert books.told(EnergyUnbilled) == []
-
-
-def test_readings_that_tell_nothing_new_reopen_nothing(books: Books, station: Station) -> None:
-    transaction = suspended(books, station)
-    wait_and_look(books, MINUTES)
-    station.tell(station.register(4000), transaction=transaction)
-    assert open_ones(books) == set()
-
-
-def test_a_closed_one_stays_closed_once_another_began(books: Books, station: Station) -> None:
-    transaction = suspended(books, station)
-    newer = new_start(station, 5000)
-    station.tell(station.register(9000), transaction=transaction)
-    assert open_ones(books) == {newer}
-
-
-def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, station: Station) -> None:
-    transaction = station.start(1000)
-    books.wait(60)
-    station.tell(station.register(8000), transaction=transaction)
-    unreadable = station.message("StopTransaction", transactionId=transaction, meterStop=None)
-    station.write(stop_raw, unreadable, "meterStop: type")
-    assert open_ones(books) == {transaction}
-    books.wait(1)
-    available(station)
-    assert station.bill(transaction)[0] == 7000
-
-
-def test_a_stop_that_cannot_be_read_at_all_ends_nobody(books: Books, station: Station) -> None:
-    station.start(1000)
-    for payload in ("[2,", "[]", '{"transactionId":true}', '{"transactionId":7}'):
-        station.write(stop_raw, Message("StopTransaction", payload, '"1"', payload), "no JSON")
-    assert books.value("SELECT suspended_at FROM tx") is None
-    assert books.count("set_aside") == 4
-
-
-@pytest.mark.parametrize("tag", [None, 7, "x" * 500])
-def test_what_can_be_read_of_a_start_is_kept(books: Books, station: Station, tag: object) -> None:
-    unreadable = station.message("StartTransaction", connectorId=2, idTag=tag, meterStart=1000)
-    transaction = station.write(start_raw, unreadable, "idTag: type").transaction
-    assert books.row("SELECT conn_id, meter_start FROM tx") == (2, 1000)
-    books.wait(60)
-    station.stop(transaction, 11_000)
-    assert station.bill(transaction)[0] == 10_000
-    assert "could not be read" in station.review(transaction)
