@@ -66,6 +66,7 @@ async def _live(
             task_status.started()
             if plugin is not None:
                 await closing.wait()
+                hooks.leave(plugin)  # what it closes in its end must not be asked any more
     except Exception as error:
         if not is_open and isinstance(error, (ConfigError, EnvironmentProblem)):
             raise
