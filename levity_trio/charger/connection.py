@@ -35,8 +35,6 @@ from levity_trio.wire.secrets import masked_url
 HANDSHAKE_SECONDS: Final = 10.0
 HANDSHAKES: Final = 128
 """Under way at once, besides --max-connections: silent sockets must not keep a charger out for longer than that."""
-LOGGED_REQUEST: Final = 1000
-"""Characters: whoever is refused must not fill the log."""
 RETRY: Final = {"Retry-After": "30"}
 
 log = get_logger("ws")
@@ -84,7 +82,7 @@ async def _enter(
     except BadRequest as refused:
         central.hooks.observe(HandshakeRefused(charger=None, status=refused.status, reason=refused.text))
         request = masked(raw)
-        log.warning("handshake refused", status=refused.status, reason=refused.text, request=request[:LOGGED_REQUEST])
+        log.warning("handshake refused", status=refused.status, reason=refused.text, request=request)
         _record_refusal(central, stream, head, refused.status, refused.text, request)
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
@@ -104,12 +102,7 @@ async def _enter(
 def _record_refusal(
     central: Central, stream: ChargerStream, head: Head | None, status: int, reason: str, request: str
 ) -> None:
-    told = {
-        "status": status,
-        "reason": reason,
-        "remote_address": stream.remote_address,
-        "request": request[:LOGGED_REQUEST],
-    }
+    told = {"status": status, "reason": reason, "remote_address": stream.remote_address, "request": request}
     charger = identity(head.target) if head else None
     central.writer.log_frame(refused(stamp(central.clock()), charger, told))
 

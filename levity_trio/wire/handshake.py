@@ -19,6 +19,8 @@ from levity_trio.wire.secrets import masked_url
 SUBPROTOCOL: Final = "ocpp1.6"
 WEBSOCKET_VERSION: Final = "13"
 MAX_IDENTITY: Final = 48  # characters
+LOGGED_CHARACTERS: Final = 1000
+"""Of a request: whoever is refused must not fill the log."""
 
 _ENTRANCES: Final = frozenset({"ws", "ocpp"})  # bare, they name nobody
 _REQUEST_LINE = re.compile(r"([A-Za-z]+)[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/\d\.\d[ \t]*", re.IGNORECASE)
@@ -146,9 +148,9 @@ def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 
 
 def masked(raw: bytes) -> str:
-    """A raw head for the log: one line, control characters escaped, secrets replaced by `***`."""
+    """A raw head for the log: one line of LOGGED_CHARACTERS, control characters escaped, secrets replaced by `***`."""
     text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
-    return masked_url(text).encode("unicode_escape").decode("ascii")
+    return masked_url(text).encode("unicode_escape").decode("ascii")[:LOGGED_CHARACTERS]
 
 
 def _read_headers(lines: list[str]) -> dict[str, str]:

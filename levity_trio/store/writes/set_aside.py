@@ -16,7 +16,7 @@ from levity_trio.store.writes.steps import Step, add_step, digest
 from levity_trio.store.writes.suspensions import resume
 
 HIGHEST = 2**31
-"""Beyond this a register or a connector in a payload that cannot be read is not believed."""
+"""Beyond this a number in a payload that cannot be read is not believed."""
 
 
 def set_aside(
@@ -57,11 +57,12 @@ def start_raw(db: Transaction, origin: Origin, message: Message, reason: str) ->
 
 
 def _open_raw(db: Transaction, origin: Origin, message: Message, reason: str) -> int:
-    at, connector, meter_start = origin.received_at, _number(message, "connectorId"), _number(message, "meterStart")
+    at, meter_start = origin.received_at, number_in(message, "meterStart")
+    connector = number_in(message, "connectorId") or None  # 0 is the charger as a whole
     transaction = db.insert(
         "INSERT INTO tx (cp_id, conn_id, session_id, verdict, start_time, meter_start, review, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (origin.charger, connector or None, origin.session, ACCEPTED, at, meter_start)
+        (origin.charger, connector, origin.session, ACCEPTED, at, meter_start)
         + (f"its start could not be read: {reason}", at, at),
     )
     add_step(db, origin, transaction, Step("start", "charger", Moment(at, None, False), reason, message))
@@ -69,7 +70,7 @@ def _open_raw(db: Transaction, origin: Origin, message: Message, reason: str) ->
         charger=origin.charger,
         at=at,
         transaction=transaction,
-        connector=connector or None,
+        connector=connector,
         id_tag=None,
         meter_start_wh=meter_start,
     )
@@ -77,13 +78,13 @@ def _open_raw(db: Transaction, origin: Origin, message: Message, reason: str) ->
     return transaction
 
 
-def _number(message: Message, name: str) -> int | None:
-    """What can be read of a payload that as a whole cannot."""
-    told = told_in(message).get(name)
+def number_in(message: Message, name: str) -> int | None:
+    """What can be read of a payload that as a whole cannot: a register, a connector, an id."""
+    told = _told_in(message).get(name)
     return told if type(told) is int and 0 <= told < HIGHEST else None
 
 
-def told_in(message: Message) -> dict[str, object]:
+def _told_in(message: Message) -> dict[str, object]:
     """The payload as an object; empty where it is none."""
     try:
         payload = orjson.loads(message.payload)

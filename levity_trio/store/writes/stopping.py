@@ -7,7 +7,7 @@ from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.readings import Reading, store_data
 from levity_trio.store.writes.sessions import STOP_UNREAD
-from levity_trio.store.writes.set_aside import set_aside, told_in
+from levity_trio.store.writes.set_aside import number_in, set_aside
 from levity_trio.store.writes.stops import Stop, find, is_ours, stop
 from levity_trio.store.writes.suspensions import suspend_one
 
@@ -23,8 +23,8 @@ def stop_raw(db: Transaction, origin: Origin, message: Message, reason: str) -> 
     """Keep a stop raw that could not be read or handled. The transaction that it names has ended, for all one knows:
     it is suspended, so that its connector or the time closes it."""
     set_aside(db, origin, message, reason)
-    transaction = told_in(message).get("transactionId")
-    if type(transaction) is int and is_ours(db, origin.charger, transaction):
+    transaction = number_in(message, "transactionId")
+    if transaction is not None and is_ours(db, origin.charger, transaction):
         suspend_one(db, transaction, origin.session, origin.received_at, STOP_UNREAD)
 
 

@@ -23,7 +23,7 @@ from levity_trio.store.transaction import Row, Transaction
 from levity_trio.store.writes.origin import Message, Moment, Origin
 from levity_trio.store.writes.steps import Step, add_step
 from levity_trio.store.writes.suspensions import without_closing
-from levity_trio.store.writes.unbilled import following, look_around
+from levity_trio.store.writes.unbilled import following, look_around, preceding
 
 LOWEST_ID = 1
 HIGHEST_ID = 2**31 - 1
@@ -202,13 +202,8 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
 
 def _previous(db: Transaction, transaction: int) -> tuple[int, int] | None:
     """The registers, in Wh, at which the last transaction on its connector began and ended."""
-    found = db.row(
-        "SELECT before.meter_start, before.meter_stop FROM tx JOIN tx AS before ON before.cp_id = tx.cp_id"
-        " AND before.conn_id = tx.conn_id AND (before.start_time, before.id) < (tx.start_time, tx.id)"
-        " WHERE tx.id = ? ORDER BY before.start_time DESC, before.id DESC LIMIT 1",
-        (transaction,),
-    )
-    return (found[0], found[1]) if found and None not in found else None
+    began, ended, _ = preceding(db, transaction) or (None, None, None)
+    return None if began is None or ended is None else (began, ended)
 
 
 def told_registers(db: Transaction, where: tuple[str, int, int, str]) -> list[Reading]:

@@ -27,20 +27,24 @@ def following(db: Transaction, transaction: int) -> Row | None:
     )
 
 
-def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
-    """A meterStop below meterStart is no place to go on from: what was delivered is."""
-    found = db.row(
-        "SELECT tx.meter_start - iif(before.meter_stop < before.meter_start,"
-        " before.meter_start + before.energy_delivered, before.meter_stop), coalesce(tx.unbilled_wh, 0), tx.conn_id"
-        " FROM tx"
-        " JOIN tx AS before ON before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id"
+def preceding(db: Transaction, transaction: int) -> Row | None:
+    """The meterStart, the meterStop and the energy, in Wh, of the transaction before this one on its connector."""
+    return db.row(
+        "SELECT before.meter_start, before.meter_stop, before.energy_delivered FROM tx JOIN tx AS before"
+        " ON before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id"
         " AND (before.start_time, before.id) < (tx.start_time, tx.id)"
         " WHERE tx.id = ? ORDER BY before.start_time DESC, before.id DESC LIMIT 1",
         (transaction,),
     )
-    if found is None or found[0] is None:  # the one before is still open
+
+
+def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
+    found = db.row("SELECT meter_start, coalesce(unbilled_wh, 0), conn_id FROM tx WHERE id = ?", (transaction,))
+    before = preceding(db, transaction)
+    ended = _ended_at(*before) if before else None
+    if found is None or found[0] is None or ended is None:  # the one before is still open
         return
-    unbilled, known = max(0, found[0]), found[1]
+    unbilled, known = max(0, found[0] - ended), found[1]
     if unbilled == known:
         return
     db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, transaction))
@@ -53,3 +57,10 @@ def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
         before_wh=known,
     )
     db.tell(fact, origin.session)
+
+
+def _ended_at(meter_start: int | None, meter_stop: int | None, energy_wh: int | None) -> int | None:
+    """A meterStop below meterStart is no place to go on from: what was delivered is."""
+    if meter_start is None or meter_stop is None or meter_stop >= meter_start:
+        return meter_stop
+    return None if energy_wh is None else meter_start + energy_wh
