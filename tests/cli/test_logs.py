@@ -46,6 +46,12 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return run
 
 
+@pytest.fixture(autouse=True)
+def from_now_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ages count from the beginning of each test: those of other folders may have run for minutes before."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC).replace(microsecond=0))
+
+
 def fill(folder: Path, *rows: tuple[str, float, str, str | None, str | None, str]) -> None:
     """Rows of charger, minutes ago, direction, message id, action, frame."""
     path = folder / "site.db"
