@@ -1,4 +1,4 @@
-"""The one source of wall-clock time, and the one spelling of it in the database.
+"""The one source of wall-clock time.
 
 Durations are never measured with it: they belong to trio's monotonic clock.
 """
@@ -9,8 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
-
-import orjson
 
 Clock = Callable[[], datetime]
 """Gives the present moment, aware and in UTC. Passed in, so that tests and simulations bring their own."""
@@ -43,15 +41,6 @@ def accelerated(begun: datetime, speed: int, clock: Clock) -> Clock:
         return begun + min(max(clock() - begun, timedelta()), longest) * speed
 
     return simulated
-
-
-def stamp(moment: datetime) -> str:
-    """The moment as the database keeps it, `YYYY-MM-DDTHH:MM:SS.sssZ`: text order is time order.
-
-    `moment` must be aware and in UTC. Each message needs three, and orjson takes a third of isoformat's time.
-    """
-    text = orjson.dumps(moment).decode()  # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00"; without the fraction where that is 0
-    return text[1:24] + "Z" if moment.microsecond else text[1:20] + ".000Z"
 
 
 def is_synchronised(timesyncd: Path = TIMESYNCD) -> bool:

@@ -31,7 +31,7 @@ import trio
 from levity_trio import __version__
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import HANDSHAKES, serve_connection
-from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, stamp, system_clock
+from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
 from levity_trio.log_output import get_logger, open_log
@@ -45,6 +45,7 @@ from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.wire.payloads import prepare
+from levity_trio.wire.times import stamp
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 CLOCK_LOOK_SECONDS: Final = 1.0

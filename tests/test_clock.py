@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.clock import LAST_MOMENT, accelerated, is_synchronised, stamp
+from levity_trio.clock import LAST_MOMENT, accelerated, is_synchronised
+from levity_trio.wire.times import stamp
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 987_654, tzinfo=UTC)
 

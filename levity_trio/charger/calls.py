@@ -14,7 +14,7 @@ import orjson
 import trio
 
 from levity_trio.charger.websocket import ConnectionClosed
-from levity_trio.clock import Clock, stamp
+from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import CallEnded, Event
 from levity_trio.store.writer import Writer
@@ -25,6 +25,7 @@ from levity_trio.wire.errors import CallQueueFull, CallRefused, CallTimedOut, Ch
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked, masked_fragment
+from levity_trio.wire.times import stamp
 
 QUEUED_CALLS: Final = 16
 """More are refused at once: whoever asks so much of one charger does not look at its answers."""

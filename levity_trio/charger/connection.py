@@ -18,7 +18,6 @@ from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
 from levity_trio.charger.transcript import refused
 from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
-from levity_trio.clock import stamp
 from levity_trio.events import HandshakeRefused
 from levity_trio.log_output import bind_contextvars, get_logger
 from levity_trio.wire.handshake import (
@@ -31,6 +30,7 @@ from levity_trio.wire.handshake import (
     upgrade_problem,
 )
 from levity_trio.wire.secrets import masked_url
+from levity_trio.wire.times import stamp
 
 HANDSHAKE_SECONDS: Final = 10.0
 HANDSHAKES: Final = 128

@@ -19,11 +19,11 @@ from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import notices
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.set_aside import count_repairs, set_aside, start_raw
-from levity_trio.store.writes.stopping import stop_raw
+from levity_trio.store.writes.set_aside import count_repairs, set_aside
+from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
@@ -71,7 +71,7 @@ class Exchange:
         told = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # nothing could be read of it
         return Message(self.call.action, told, self.call.raw_id, frame)
 
-    async def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
+    async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.
 
         Raises:
@@ -92,10 +92,10 @@ class Exchange:
 
 
 def _with_more(
-    db: Transaction,
+    db: UnitOfWork,
     repairs: tuple[Repair, ...],
     amend: Amendment | None,
-    write: Callable[[Transaction, Origin, *Ts], T],
+    write: Callable[[UnitOfWork, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
@@ -160,7 +160,7 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     return result
 
 
-def _nothing(db: Transaction, origin: Origin) -> None:
+def _nothing(db: UnitOfWork, origin: Origin) -> None:
     """For messages that store nothing but were repaired."""
 
 
@@ -180,10 +180,10 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.message
     if message.action == "StartTransaction":
-        started = await exchange.write(start_raw, message, reason)
+        started = await exchange.write(start_unreadable, message, reason)
         return call_result.StartTransaction(started.transaction, {"status": started.verdict})
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()
-    await exchange.write(stop_raw, message, reason)
+    await exchange.write(stop_unreadable, message, reason)
     return call_result.StopTransaction()

@@ -27,7 +27,6 @@ from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, ConnectionClosed, WebSocketConnection
-from levity_trio.clock import stamp
 from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
@@ -37,6 +36,7 @@ from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, error_text, parse_frame
 from levity_trio.wire.secrets import has_url, masked, masked_frame
+from levity_trio.wire.times import stamp
 
 USELESS_FRAMES: Final = 100
 """So many in a row are no charger."""

@@ -11,9 +11,10 @@ from typing import Final
 
 import orjson
 
-from levity_trio.clock import Clock, stamp
+from levity_trio.clock import Clock
 from levity_trio.store.writes.frames import FrameRow
 from levity_trio.wire.secrets import masked_frame
+from levity_trio.wire.times import stamp
 
 RECEIVED: Final = "recv"
 SENT: Final = "send"

@@ -19,7 +19,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import Event, Fact, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Reader
-from levity_trio.store.transaction import Transaction, TransactionLost
+from levity_trio.store.unit_of_work import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.origin import Origin
 
@@ -55,7 +55,7 @@ class Plugin:
     def observe(self, event: Event) -> None:
         """Something happened. On the loop: it must not block, nor wait."""
 
-    def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
+    def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         """A charger's request is about to be stored: change what must change with it, in the same transaction.
 
         It runs in the writer's thread, perhaps more than once, so it changes nothing but the database. `request` is a
@@ -128,18 +128,18 @@ class Amendment:
         self._request = request
         self._failed: dict[Plugin, PluginFailed] = {}
 
-    def __call__(self, db: Transaction, origin: Origin) -> list[PluginFailed]:
+    def __call__(self, db: UnitOfWork, origin: Origin) -> list[PluginFailed]:
         """Let each amend that has not failed; gives all failures, for who is on the loop to observe."""
         for plugin in self._plugins:
             if plugin not in self._failed:
                 self._amend(plugin, db, origin)
         return list(self._failed.values())
 
-    def _amend(self, plugin: Plugin, db: Transaction, origin: Origin) -> None:
+    def _amend(self, plugin: Plugin, db: UnitOfWork, origin: Origin) -> None:
         failure = PluginFailed(charger=origin.charger, plugin=plugin.name, hook="amend")
         try:
             error = db.attempt(lambda: plugin.amend(self._request, db, origin), AMEND_SECONDS)
-        except TransactionLost:
+        except UnitOfWorkLost:
             self._failed[plugin] = failure
             log.error("a plugin was interrupted", plugin=plugin.name, hook="amend", cp=origin.charger)
             raise

@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Final
 
 import trio
 
-from levity_trio.clock import stamp
+from levity_trio.charging.moments import Moment
 from levity_trio.plugins.base import Plugin, Site
-from levity_trio.store.transaction import Transaction
-from levity_trio.store.writes import orphans
-from levity_trio.store.writes.origin import Moment, Origin
-from levity_trio.store.writes.starts import Opening
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions.starts import Opening
 from levity_trio.wire.payloads import call
-from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time
+from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
 LOOK_SECONDS: Final = 30.0
 AVAILABLE: Final = "Available"
@@ -31,14 +31,14 @@ class OrphanedTransactions(Plugin):
     name: ClassVar[str] = "orphaned-transactions"
     amends: ClassVar[frozenset[type[Any]]] = frozenset({call.StartTransaction, call.StatusNotification})
 
-    def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
+    def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         """Close what this message ends."""
         if isinstance(request, call.StartTransaction):
             moment = _understand(request.timestamp, origin, TRANSACTION_AHEAD)
             opening = Opening(request.connector_id, request.id_tag, request.meter_start, moment)
-            orphans.make_way(db, origin, opening)
+            closing.close_before_start(db, origin, opening)
         elif isinstance(request, call.StatusNotification) and request.status == AVAILABLE:
-            orphans.end_at_available(db, origin, request.connector_id, _since(request.timestamp, origin))
+            closing.close_available(db, origin, request.connector_id, _since(request.timestamp, origin))
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ async def _look_now_and_then(site: Site) -> None:
     while True:
         await trio.sleep(LOOK_SECONDS)
         if site.is_clock_trusted():
-            site.writer.coalesce("orphans", orphans.end_silent, stamp(site.clock()), silent_seconds)
+            site.writer.coalesce("orphans", closing.close_silent, stamp(site.clock()), silent_seconds)
 
 
 def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:

@@ -22,14 +22,15 @@ from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 import trio
 from sqlite_utils import Database
 
-from levity_trio.clock import Clock, stamp
+from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLog
 from levity_trio.store.reads import Reader, Unreadable
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
+from levity_trio.wire.times import stamp
 
 LOOK_SECONDS: Final = 10.0
 STEP_SECONDS: Final = 0.004
@@ -112,7 +113,7 @@ class Deleted(NamedTuple):
     is_all: bool
 
 
-def delete(db: Transaction, last: int, seconds: float) -> Deleted:
+def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
     """Delete the oldest rows of the log, up to this id, for so many seconds at most."""
     until, rows = time.monotonic() + seconds, 0
     while True:
@@ -123,7 +124,7 @@ def delete(db: Transaction, last: int, seconds: float) -> Deleted:
         rows += db.execute("DELETE FROM log WHERE id <= ?", (min(last, first + ROWS_AT_ONCE - 1),))
 
 
-def shrink(db: Transaction, spare_pages: int, seconds: float) -> bool:
+def shrink(db: UnitOfWork, spare_pages: int, seconds: float) -> bool:
     """Give free pages back to the disk, for so many seconds at most; True where no more than the spare ones are left.
 
     The file itself is cut at the next checkpoint.
@@ -203,7 +204,7 @@ class Pruning:
         while not await self._step(shrink, spare_pages, STEP_SECONDS):
             pass
 
-    async def _step(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+    async def _step(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         began = trio.current_time()
         done = await self._writer.run(write, *args)
         await trio.sleep(REST_TIMES * (trio.current_time() - began))

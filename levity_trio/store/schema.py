@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from levity_trio.clock import SimulatedTime, stamp
+from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
+from levity_trio.wire.times import stamp
 
 APPLICATION_ID = 0x4C565433  # "LVT3"
 FIRST_TRANSACTION_ID = 1_000_000

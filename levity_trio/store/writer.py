@@ -24,7 +24,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.faults import DatabaseFault, StoreUnavailable
 from levity_trio.store.frame_log import FrameLog, FrameLogStatistics
 from levity_trio.store.place import Place, place_of
-from levity_trio.store.transaction import Result, Transaction, Write, commit
+from levity_trio.store.unit_of_work import Result, UnitOfWork, Write, commit
 from levity_trio.store.writes import frames
 
 WAITING_JOBS = 1_000
@@ -107,7 +107,7 @@ class Writer:
         """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
         self.is_failing = False
 
-    async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+    async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Run a write and wait for its commit; gives its answer. It is executed even if its asker is cancelled.
 
         Raises:
@@ -125,7 +125,7 @@ class Writer:
             raise StoreUnavailable
         return cast(T, job.result.unwrap())
 
-    def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Run a write within a few seconds, only the last of those with one key; it promises nothing to anybody.
 
         An SD card wears out: what is said again every minute need not be a commit each time.
@@ -139,7 +139,7 @@ class Writer:
         frames_now = self.frames.statistics()
         return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing, frames_now)
 
-    async def hand_in(self, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+    async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Hand in a write whose answer nobody needs; its failure is told to the log.
 
         Raises:
@@ -251,11 +251,11 @@ def _commit_in(place: Place, connection: sqlite3.Connection, writes: Sequence[Wr
     return commit(connection, writes)
 
 
-def _nothing(db: Transaction) -> None:
+def _nothing(db: UnitOfWork) -> None:
     """A write for the frames that wait: they go with any."""
 
 
-def _touch(db: Transaction) -> None:
+def _touch(db: UnitOfWork) -> None:
     """A write that changes nothing, to see whether the database takes any."""
     db.execute("UPDATE run SET clean = clean")
 

@@ -6,12 +6,15 @@ letters, a blank for the T, seven digits of a fraction. All of these can be unde
 clock is off is measured elsewhere). `datetime.fromisoformat` alone would not do: it also takes week
 dates, bare dates and any letter for the T, and makes a time out of what is none.
 
-In the other direction there is one spelling only: real chargers reject microseconds and `+00:00`.
+In the other direction there is one spelling only: real chargers reject microseconds and `+00:00`. The database has
+one of its own, `stamp`.
 """
 
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
+
+import orjson
 
 FIRST_BELIEVABLE: Final = datetime(2021, 1, 1, tzinfo=UTC)
 STATUS_AHEAD: Final = timedelta(minutes=5)
@@ -44,7 +47,7 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
-class Told(NamedTuple):
+class ReadTime(NamedTuple):
     """A charger's own time: what it means, how it was sent, whether it can be believed.
 
     `skew_seconds` is how far it lies ahead of its receipt; None where it could not be read.
@@ -56,14 +59,14 @@ class Told(NamedTuple):
     skew_seconds: int | None
 
 
-def judge_time(sent: str | None, received: datetime, ahead: timedelta) -> Told:
+def judge_time(sent: str | None, received: datetime, ahead: timedelta) -> ReadTime:
     """What a time means: itself, where it lies after 2020 and no more than `ahead` in the future; else its receipt."""
     sent = sent and sent[:SENT_CHARACTERS]
     told = parse_time(sent) if sent else None
     if told is None:
-        return Told(received, sent, False, None)
+        return ReadTime(received, sent, False, None)
     is_believable = FIRST_BELIEVABLE <= told <= received + ahead
-    return Told(told if is_believable else received, sent, is_believable, round((told - received).total_seconds()))
+    return ReadTime(told if is_believable else received, sent, is_believable, round((told - received).total_seconds()))
 
 
 def _moment(match: re.Match[str]) -> datetime:
@@ -88,6 +91,15 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timedel
     if offset >= timedelta(days=1) or int(minutes or 0) >= 60:
         raise ValueError("no such offset")
     return -offset if sign == "-" else offset
+
+
+def stamp(moment: datetime) -> str:
+    """The moment as the database keeps it, `YYYY-MM-DDTHH:MM:SS.sssZ`: text order is time order.
+
+    `moment` must be aware and in UTC. Each message needs three, and orjson takes a third of isoformat's time.
+    """
+    text = orjson.dumps(moment).decode()  # "YYYY-MM-DDTHH:MM:SS.ssssss+00:00"; without the fraction where that is 0
+    return text[1:24] + "Z" if moment.microsecond else text[1:20] + ".000Z"
 
 
 def wire_time(moment: datetime) -> str:

@@ -10,15 +10,15 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.clock import stamp
 from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
-from levity_trio.store.transaction import Transaction, commit
+from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writer import COMMIT_SECONDS, Writer, WriterStatistics
 from levity_trio.store.writes import frames, sessions
 from levity_trio.store.writes.frames import FrameRow
+from levity_trio.wire.times import stamp
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class InlineWriter:
         self.is_unavailable = False
         self.is_failing = False
 
-    async def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+    async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         if self.is_unavailable:
             await trio.sleep(COMMIT_SECONDS)
             raise StoreUnavailable
@@ -60,14 +60,14 @@ class InlineWriter:
         await trio.sleep(self.answer_seconds)  # the real one always yields, too
         return cast(T, result.unwrap())
 
-    def run_now(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+    def run_now(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Run a write outside of any conversation."""
         return cast(T, commit(self._connection, [lambda db: write(db, *args)])[0].unwrap())
 
-    async def hand_in(self, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+    async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         await self.run(write, *args)
 
-    def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         del key  # nothing here is about sparing the disk
         self.run_now(write, *args)
 

@@ -8,8 +8,8 @@ import trio.testing
 
 from levity_trio import server
 from levity_trio.charger.central import Central
-from levity_trio.clock import stamp
 from levity_trio.config import ServerConfig
+from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure
 from tests.charger.peers import PING, open_charger, open_raw, open_raw_charger, upgrade
 

@@ -9,7 +9,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import MessageSetAside
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call_result
@@ -29,7 +29,7 @@ async def failing(exchange: Exchange, request: Any) -> object:
     raise ZeroDivisionError(exchange.call.action, request)
 
 
-def failing_write(db: Transaction, origin: Origin) -> None:
+def failing_write(db: UnitOfWork, origin: Origin) -> None:
     """A write with a bug in it: what it did before is undone."""
     db.execute("UPDATE cp SET vendor = 'half done' WHERE id = ?", (origin.charger,))
     db.execute("INSERT INTO nowhere VALUES (1)")
@@ -184,7 +184,7 @@ async def test_a_bug_under_strict_still_keeps_the_start(
 async def test_a_bug_in_the_last_write_of_a_connection_stays_in_it(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def end(db: Transaction, *_: object) -> None:
+    def end(db: UnitOfWork, *_: object) -> None:
         db.execute("INSERT INTO nowhere VALUES (1)")
 
     async with open_charger(central, "/ws/CP-2") as other:
@@ -199,7 +199,7 @@ async def test_a_bug_in_the_last_write_of_a_connection_stays_in_it(
 async def test_a_failure_beneath_the_handlers_costs_one_connection(
     central: Central, writer: InlineWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def begin(db: Transaction, *_: object) -> None:
+    def begin(db: UnitOfWork, *_: object) -> None:
         db.execute("INSERT INTO nowhere VALUES (1)")
 
     async with open_charger(central, "/ws/CP-2") as other:

@@ -11,7 +11,7 @@ from levity_trio.charger.central import Central
 from levity_trio.events import CallEnded, Event, Fact, FrameOfNoUse, MessageHandled, PluginFailed, TransactionStarted
 from levity_trio.plugins import base
 from levity_trio.plugins.base import Companion, Plugin
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter
@@ -45,7 +45,7 @@ class Broken(Plugin):
     def observe(self, event: Event) -> None:
         raise ZeroDivisionError
 
-    def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
+    def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         db.execute("UPDATE tx SET id_tag = 'NOT MINE'")
         db.tell(TransactionStarted(charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0))
         raise KeyError
@@ -64,7 +64,7 @@ class Amender(Plugin):
         self._sql = sql
         self.calls = 0
 
-    def amend(self, request: Any, db: Transaction, origin: Origin) -> None:
+    def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         self.calls += 1
         db.execute("UPDATE cp SET name = 'half done'")
         db.rows(self._sql)

@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from levity_trio.clock import stamp
 from levity_trio.store.connection import open_database
+from levity_trio.wire.times import stamp
 from tests.integration.serving import query
 
 OLD_DAYS = 100

@@ -14,7 +14,7 @@ from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks, Open, Plugin, Site
 from levity_trio.store.connection import open_database
 from levity_trio.store.reads import Reader, Unreadable, look
-from levity_trio.store.transaction import Transaction, commit
+from levity_trio.store.unit_of_work import UnitOfWork, commit
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger
 
@@ -42,7 +42,7 @@ class InlineReader:
 class PublishingWriter(InlineWriter):
     """One that publishes the facts of coalesced writes, too."""
 
-    def coalesce(self, key: Hashable, write: Callable[[Transaction, *Ts], object], *args: *Ts) -> None:
+    def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         del key
         (result,) = commit(self._connection, [lambda db: write(db, *args)])
         result.unwrap()

@@ -11,7 +11,7 @@ import trio
 
 from levity_trio.events import PluginFailed, TransactionClosed, TransactionStarted, TransactionStopped
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
-from levity_trio.store.writes import orphans
+from levity_trio.store.writes.transactions import closing
 from levity_trio.wire.payloads import call
 from tests.charger.parts import START
 from tests.plugins.sites import Answering, Served, connected, served
@@ -215,7 +215,7 @@ async def test_a_failure_costs_the_start_nothing(server: Served, monkeypatch: py
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(orphans, "make_way", fail)
+    monkeypatch.setattr(closing, "close_before_start", fail)
     async with server.having(open_orphaned_transactions), connected(server.central) as charger:
         await start(charger)
         await trio.sleep(HOUR)

@@ -10,16 +10,17 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
-from levity_trio.charger import readings
-from levity_trio.charger.moments import STATUS_AHEAD, understand
-from levity_trio.clock import stamp
+from levity_trio.charging import readings
+from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import Fact
 from levity_trio.store.schema import migrate
-from levity_trio.store.transaction import Transaction, commit
-from levity_trio.store.writes import chargers, orphans, sessions, starts, stops
+from levity_trio.store.unit_of_work import UnitOfWork, commit
+from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.readings import Batch, store
-from levity_trio.store.writes.stopping import stop_or_set_aside
+from levity_trio.store.writes.transactions import closing, starts, stops
+from levity_trio.store.writes.transactions.readings import Batch, store
+from levity_trio.store.writes.transactions.stopping import stop_or_set_aside
+from levity_trio.wire.times import stamp
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Books:
         """Now, as the database spells it."""
         return stamp(self.now)
 
-    def run(self, write: Callable[[Transaction, *Ts], T], *args: *Ts) -> T:
+    def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Commit one write."""
         (result,) = commit(self.connection, [lambda db: write(db, *args)])
         self.facts += result.facts
@@ -113,7 +114,7 @@ class Station:
         told = self.books.now - timedelta(minutes=self.behind + minutes_ago)
         return told.strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def write(self, write: Callable[[Transaction, Origin, *Ts], T], *args: *Ts) -> T:
+    def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         return self.books.run(write, self.origin, *args)
 
     def message(self, action: str, **payload: object) -> Message:
@@ -173,7 +174,7 @@ class Station:
         """A boot, after a last reading, and the system closes what is suspended."""
         self.tell(self.register(meter), transaction=transaction, connector=connector)
         self.boot()
-        self.books.run(orphans.end_silent, self.books.at, 0.0)
+        self.books.run(closing.close_silent, self.books.at, 0.0)
 
     def bill(self, transaction: int) -> tuple[Any, ...]:
         """Wh, method, confidence of a transaction."""

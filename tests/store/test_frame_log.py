@@ -13,7 +13,7 @@ from levity_trio.store import frame_log as frame_log_module
 from levity_trio.store import writer as writer_module
 from levity_trio.store.connection import open_database
 from levity_trio.store.frame_log import WAITING_CHARACTERS, WAITING_FRAMES, FrameLog
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes.frames import FrameRow
 
@@ -25,7 +25,7 @@ def row(frame: str, charger: str = "CP-1") -> FrameRow:
     return (charger, 1, AT, "recv", '"1"', "Heartbeat", frame)
 
 
-def keep(db: Transaction, name: str) -> None:
+def keep(db: UnitOfWork, name: str) -> None:
     db.tell(CertificateRequested(charger=None, at=AT, csr=name))
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from levity_trio.charger.moments import STATUS_AHEAD, understand
+from levity_trio.charging.moments import STATUS_AHEAD, Moment, understand
 from levity_trio.events import EnergyUnbilled, TransactionClosed, TransactionStopped
-from levity_trio.store.writes import orphans, sessions
-from levity_trio.store.writes.origin import Moment
-from levity_trio.store.writes.starts import Opening
+from levity_trio.store.writes import sessions
+from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions.starts import Opening
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60
@@ -18,19 +18,19 @@ CURRENT = {"value": "16", "measurand": "Current.Import", "unit": "A"}
 def new_start(station: Station, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
     """A start with what the plugin does before it."""
     sent = station.clock() if at is None else at
-    station.write(orphans.make_way, Opening(connector, tag, meter, understand(sent, station.books.now)))
+    station.write(closing.close_before_start, Opening(connector, tag, meter, understand(sent, station.books.now)))
     return station.start(meter, connector, tag, sent)
 
 
 def available(station: Station, connector: int = 1, at: str | None = None) -> None:
     """The status Available, with what the plugin does before it."""
     sent = station.clock() if at is None else at
-    station.write(orphans.end_at_available, connector, understand(sent, station.books.now, STATUS_AHEAD))
+    station.write(closing.close_available, connector, understand(sent, station.books.now, STATUS_AHEAD))
     station.status("Available", connector, at=sent)
 
 
 def look(books: Books, minutes: float = MINUTES) -> None:
-    books.run(orphans.end_silent, books.at, minutes * 60)
+    books.run(closing.close_silent, books.at, minutes * 60)
 
 
 def wait_and_look(books: Books, minutes: int) -> None:
@@ -439,5 +439,5 @@ def test_a_late_stop_that_bills_what_the_next_one_bills_too(
 
 def test_an_unbelievable_moment_closes_nothing(books: Books, station: Station) -> None:
     transaction = suspended(books, station)
-    station.write(orphans.end_at_available, 1, Moment(books.at, None, False))
+    station.write(closing.close_available, 1, Moment(books.at, None, False))
     assert open_ones(books) == {transaction}

@@ -12,14 +12,14 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.clock import stamp
 from levity_trio.config import ServerConfig
 from levity_trio.store import pruning
 from levity_trio.store.connection import open_database
 from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Pruning, extent
 from levity_trio.store.reads import Reader
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, open_writer
+from levity_trio.wire.times import stamp
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = 5.0
@@ -60,7 +60,7 @@ class Kept:
         )
 
     async def write(self, sql: str, parameters: tuple[object, ...] = ()) -> None:
-        def execute(db: Transaction) -> None:
+        def execute(db: UnitOfWork) -> None:
             db.execute(sql, parameters)
 
         await self.writer.run(execute)

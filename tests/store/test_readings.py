@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from levity_trio.charger import readings
+from levity_trio.charging import readings
 from levity_trio.events import EnergyJumped, TransactionResumed
-from levity_trio.store.writes.readings import Batch, store
+from levity_trio.store.writes.transactions.readings import Batch, store
 from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
 
 VOLTAGE = {"value": "230", "measurand": "Voltage", "unit": "V"}

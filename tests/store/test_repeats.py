@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levity_trio.charging.energy import FASTEST_W, JUMP_WH
 from levity_trio.events import TransactionStarted, TransactionStopped
-from levity_trio.store.energy import FASTEST_W, JUMP_WH
 from tests.store.books import UNSET_CLOCK, Books, Station, in_memory, meter_value
 
 CLOCKS = ("right", "an hour ahead", "an hour behind", "unset")

@@ -4,8 +4,7 @@ import pytest
 
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
-from levity_trio.store.writes.set_aside import start_raw
-from levity_trio.store.writes.stopping import stop_raw
+from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from tests.store.books import Books, Station
 from tests.store.test_orphans import MINUTES, available, new_start, open_ones, suspended, wait_and_look
 
@@ -44,7 +43,7 @@ def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, stat
     books.wait(60)
     station.tell(station.register(8000), transaction=transaction)
     unreadable = station.message("StopTransaction", transactionId=transaction, meterStop=None)
-    station.write(stop_raw, unreadable, "meterStop: type")
+    station.write(stop_unreadable, unreadable, "meterStop: type")
     assert open_ones(books) == {transaction}
     books.wait(1)
     available(station)
@@ -54,7 +53,7 @@ def test_a_stop_that_cannot_be_read_lets_its_connector_end_it(books: Books, stat
 def test_a_stop_that_cannot_be_read_at_all_ends_nobody(books: Books, station: Station) -> None:
     station.start(1000)
     for payload in ("[2,", "[]", '{"transactionId":true}', '{"transactionId":7}'):
-        station.write(stop_raw, Message("StopTransaction", payload, '"1"', payload), "no JSON")
+        station.write(stop_unreadable, Message("StopTransaction", payload, '"1"', payload), "no JSON")
     assert books.value("SELECT suspended_at FROM tx") is None
     assert books.count("set_aside") == 4
 
@@ -62,7 +61,7 @@ def test_a_stop_that_cannot_be_read_at_all_ends_nobody(books: Books, station: St
 @pytest.mark.parametrize("tag", [None, 7, "x" * 500])
 def test_what_can_be_read_of_a_start_is_kept(books: Books, station: Station, tag: object) -> None:
     unreadable = station.message("StartTransaction", connectorId=2, idTag=tag, meterStart=1000)
-    transaction = station.write(start_raw, unreadable, "idTag: type").transaction
+    transaction = station.write(start_unreadable, unreadable, "idTag: type").transaction
     assert books.row("SELECT conn_id, meter_start FROM tx") == (2, 1000)
     books.wait(60)
     station.stop(transaction, 11_000)

@@ -4,7 +4,7 @@ import pytest
 
 from levity_trio.events import EnergyUnbilled, MessageSetAside, TransactionStarted
 from levity_trio.store.schema import FIRST_TRANSACTION_ID
-from levity_trio.store.writes.set_aside import start_raw
+from levity_trio.store.writes.transactions.unreadable import start_unreadable
 from tests.store.books import UNSET_CLOCK, Books, Station
 
 HOUR = 60
@@ -112,7 +112,7 @@ def test_a_repeat_with_another_payload_is_kept_beside_the_first(books: Books, st
 
 def raw_start(station: Station, text: str) -> int:
     message = station.message("StartTransaction", what=text)
-    return station.write(start_raw, message, "meterStart: missing").transaction
+    return station.write(start_unreadable, message, "meterStart: missing").transaction
 
 
 def test_a_start_that_cannot_be_read_opens_a_transaction_for_review(books: Books, station: Station) -> None:

@@ -15,7 +15,7 @@ from levity_trio.store import writer as writer_module
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, WriterStatistics, open_writer
 
 SECONDS = 5.0  # far more than anything here takes
@@ -67,17 +67,17 @@ async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[W
             yield writer
 
 
-def keep(db: Transaction, name: str) -> str:
+def keep(db: UnitOfWork, name: str) -> str:
     db.tell(CertificateRequested(charger=None, at="2026", csr=name))
     return name
 
 
-def keep_and_fail(db: Transaction, name: str) -> None:
+def keep_and_fail(db: UnitOfWork, name: str) -> None:
     keep(db, name)
     raise ValueError(name)
 
 
-def keep_after(db: Transaction, begun: threading.Event, go: threading.Event, name: str) -> str:
+def keep_after(db: UnitOfWork, begun: threading.Event, go: threading.Event, name: str) -> str:
     begun.set()
     assert go.wait(SECONDS)
     return keep(db, name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from levity_trio.charger import readings
 from levity_trio.charger.exchange import Exchange
-from levity_trio.charger.moments import understand
-from levity_trio.store.writes import authorization, starts, stopping, stops
-from levity_trio.store.writes.readings import Batch, Reading, store
+from levity_trio.charging import readings
+from levity_trio.charging.moments import understand
+from levity_trio.charging.readings import Reading
+from levity_trio.store.writes import authorization
+from levity_trio.store.writes.transactions import starts, stopping, stops
+from levity_trio.store.writes.transactions.readings import Batch, store
 from levity_trio.wire.payloads import call, call_result
 
 LOCAL = "Local"

@@ -17,7 +17,6 @@ from typing import Final, NamedTuple, NoReturn
 
 import trio
 
-from levity_trio.clock import stamp
 from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Plugin, Site
@@ -25,6 +24,7 @@ from levity_trio.plugins.fluentd.forward import Broken, Chunk, Connect, Link, Pa
 from levity_trio.plugins.fluentd.records import entry, lost
 from levity_trio.store.reads import AuditPosition, LoggedFrames, Unreadable, audit_position, frames_after
 from levity_trio.store.writes import audit
+from levity_trio.wire.times import stamp
 
 PAGE_FRAMES: Final = 500
 PAGE_CHARACTERS: Final = 1_048_576

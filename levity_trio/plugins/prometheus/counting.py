@@ -14,9 +14,9 @@ from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Gauge, Histogram
 from levity_trio.plugins.prometheus.words import ERRORS, OTHER, REJECTIONS, SUCCESS, known
 from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
-from levity_trio.store.writes.orphans import OTHER as OTHER_REASON
-from levity_trio.store.writes.orphans import REBOOT
 from levity_trio.store.writes.sessions import NO_OUTAGES, STOPPING
+from levity_trio.store.writes.transactions.closing import OTHER as OTHER_REASON
+from levity_trio.store.writes.transactions.closing import REBOOT
 from levity_trio.wire.errors import ErrorCode
 
 REPAIR_KINDS: Final = 32

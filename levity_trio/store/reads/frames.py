@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
-from levity_trio.clock import accelerated, stamp, system_clock
+from levity_trio.clock import accelerated, system_clock
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.reads import LoggedFrame, beginning, look
+from levity_trio.wire.times import stamp
 
 PIECE_ROWS: Final = 2_000
 PIECE_CHARACTERS: Final = 4_000_000

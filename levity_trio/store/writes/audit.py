@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 
 
-def move(db: Transaction, log_id: int, lost: int, lost_told: int) -> None:
+def move(db: UnitOfWork, log_id: int, lost: int, lost_told: int) -> None:
     """Keep how far the audit has come."""
     db.execute(
         "INSERT INTO audit_cursor (id, log_id, lost, lost_told) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from levity_trio.charging.moments import Moment
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
-from levity_trio.store.transaction import Transaction
-from levity_trio.store.writes.origin import Message, Moment, Origin, minutes_before
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Message, Origin, minutes_before
 from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, tell_shared
-from levity_trio.store.writes.suspensions import resume_connector, suspend
+from levity_trio.store.writes.transactions.suspensions import resume_connector, suspend
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100
@@ -46,7 +47,7 @@ class Status:
     moment: Moment
 
 
-def boot(db: Transaction, origin: Origin, told: Identification, message: Message, answer: str, interval: int) -> None:
+def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message, answer: str, interval: int) -> None:
     """Store a BootNotification and its answer (`interval` in seconds); what it leaves blank stays as it was.
 
     A boot suspends the charger's open transactions.
@@ -78,7 +79,7 @@ def boot(db: Transaction, origin: Origin, told: Identification, message: Message
     _look_for_sharing(db, origin)
 
 
-def _look_for_sharing(db: Transaction, origin: Origin) -> None:
+def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
     recent = db.rows(
         "SELECT coalesce(serial_number, charge_box_serial_number) FROM boot"
         " WHERE cp_id = ? AND received_at > ? ORDER BY id DESC LIMIT ?",
@@ -88,7 +89,7 @@ def _look_for_sharing(db: Transaction, origin: Origin) -> None:
         tell_shared(db, origin, "the serial number alternates")
 
 
-def status(db: Transaction, origin: Origin, told: Status) -> None:
+def status(db: UnitOfWork, origin: Origin, told: Status) -> None:
     """Store a StatusNotification: a row if it is a change, the present status if it is not older than that."""
     if not _repeats(db, origin, told):
         _add(db, origin, told)
@@ -105,7 +106,7 @@ def status(db: Transaction, origin: Origin, told: Status) -> None:
         resume_connector(db, origin, told.connector, told.status)
 
 
-def _repeats(db: Transaction, origin: Origin, told: Status) -> bool:
+def _repeats(db: UnitOfWork, origin: Origin, told: Status) -> bool:
     last = db.row(
         "SELECT id, status, error_code, info, vendor_id, vendor_error_code FROM status"
         " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
@@ -119,7 +120,7 @@ def _repeats(db: Transaction, origin: Origin, told: Status) -> bool:
     return True
 
 
-def _add(db: Transaction, origin: Origin, told: Status) -> None:
+def _add(db: UnitOfWork, origin: Origin, told: Status) -> None:
     db.execute(
         "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status, error_code,"
         " info, vendor_id, vendor_error_code, last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -137,7 +138,7 @@ class _Present:
     is_believable: bool
 
 
-def _present(db: Transaction, charger: str, connector: int) -> _Present | None:
+def _present(db: UnitOfWork, charger: str, connector: int) -> _Present | None:
     columns = "SELECT status, error_code, status_at, status_believable FROM"
     if connector == 0:
         found = db.row(f"{columns} cp WHERE id = ?", (charger,))
@@ -158,14 +159,14 @@ def _supersedes(origin: Origin, told: Status, present: _Present) -> bool:
     return _since(origin, told) >= (present.status_at or "")
 
 
-def _keep_skew(db: Transaction, origin: Origin, told: Status) -> None:
+def _keep_skew(db: UnitOfWork, origin: Origin, told: Status) -> None:
     """Of a status that is older than the present one, too: perhaps the clock went back, and all that follow are."""
     if told.moment.skew_seconds is not None:
         skew = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ?"
         db.execute(skew, (told.moment.skew_seconds, origin.charger))
 
 
-def _set_present(db: Transaction, origin: Origin, told: Status) -> None:
+def _set_present(db: UnitOfWork, origin: Origin, told: Status) -> None:
     at, moment, since = origin.received_at, told.moment, _since(origin, told)
     if told.connector == 0:
         db.execute(
@@ -185,7 +186,7 @@ def _set_present(db: Transaction, origin: Origin, told: Status) -> None:
     )
 
 
-def _tell_changed(db: Transaction, origin: Origin, told: Status) -> None:
+def _tell_changed(db: UnitOfWork, origin: Origin, told: Status) -> None:
     db.tell(
         StatusChanged(
             charger=origin.charger,
@@ -198,7 +199,7 @@ def _tell_changed(db: Transaction, origin: Origin, told: Status) -> None:
     )
 
 
-def _follow_errors(db: Transaction, origin: Origin, told: Status) -> None:
+def _follow_errors(db: UnitOfWork, origin: Origin, told: Status) -> None:
     connector = told.connector or None  # Levity's spelling: NULL is the charger itself
     if told.error_code == NO_ERROR:
         resolve = "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
@@ -210,7 +211,7 @@ def _follow_errors(db: Transaction, origin: Origin, told: Status) -> None:
         _open_error(db, origin, connector, told)
 
 
-def _is_open(db: Transaction, origin: Origin, connector: int | None, told: Status) -> bool:
+def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, told: Status) -> bool:
     same = db.row(
         "SELECT 1 FROM cp_err WHERE cp_id = ? AND conn_id IS ? AND error_code = ? AND vendor_error_code IS ?"
         " AND resolved_at IS NULL",
@@ -219,7 +220,7 @@ def _is_open(db: Transaction, origin: Origin, connector: int | None, told: Statu
     return same is not None
 
 
-def _open_error(db: Transaction, origin: Origin, connector: int | None, told: Status) -> None:
+def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, told: Status) -> None:
     is_warning = told.status != "Faulted"  # §4.9
     db.execute(
         "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, error_description,"

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from levity_trio.events import CallFailed
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 INTERVAL_KEYS = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
@@ -40,7 +40,7 @@ class Answer:
     error_description: str | None = None
 
 
-def send(db: Transaction, origin: Origin, command: Command) -> int:
+def send(db: UnitOfWork, origin: Origin, command: Command) -> int:
     """Store a command before it leaves; gives its id."""
     return db.insert(
         "INSERT INTO command (cp_id, session_id, action, payload, message_id, state, requested_at, sent_at)"
@@ -50,7 +50,7 @@ def send(db: Transaction, origin: Origin, command: Command) -> int:
     )
 
 
-def settle(db: Transaction, origin: Origin, answer: Answer) -> int | None:
+def settle(db: UnitOfWork, origin: Origin, answer: Answer) -> int | None:
     """Store what became of a command; a late answer is written to it like any other, and marked.
 
     Gives the heartbeat interval, in seconds, that the charger was last told or has reported, if any.
@@ -77,7 +77,7 @@ def settle(db: Transaction, origin: Origin, answer: Answer) -> int | None:
     return known[0] if known else None
 
 
-def give_up(db: Transaction, at: str, charger: str, session: int | None = None) -> None:
+def give_up(db: UnitOfWork, at: str, charger: str, session: int | None = None) -> None:
     """Nobody waits any more for what was sent (over this connection): it, or the server, is gone."""
     lost = db.rows(
         "UPDATE command SET state = 'gone', answered_at = ? WHERE cp_id = ? AND state = 'sent'"
@@ -89,7 +89,7 @@ def give_up(db: Transaction, at: str, charger: str, session: int | None = None) 
         db.tell(fact, over)
 
 
-def _follow(db: Transaction, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:
+def _follow(db: UnitOfWork, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:
     """Keep what an answer tells of the configuration. It is as the charger sent it: anything may stand in it."""
     if answer.action == "GetConfiguration":
         _keep_configuration(db, origin, told.get("configurationKey"))
@@ -100,7 +100,7 @@ def _follow(db: Transaction, origin: Origin, answer: Answer, told: dict[str, Any
             _keep_interval(db, origin, change["key"], change["value"])
 
 
-def _keep_configuration(db: Transaction, origin: Origin, entries: object) -> None:
+def _keep_configuration(db: UnitOfWork, origin: Origin, entries: object) -> None:
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict) or not isinstance(key := entry.get("key"), str):
             continue
@@ -113,7 +113,7 @@ def _keep_configuration(db: Transaction, origin: Origin, entries: object) -> Non
         _keep_interval(db, origin, key, text)
 
 
-def _keep_interval(db: Transaction, origin: Origin, key: str, value: str | None) -> None:
+def _keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:
     """The watchdog waits for three of the intervals that a charger was last told or has reported."""
     if key in INTERVAL_KEYS and value and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS:
         reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"

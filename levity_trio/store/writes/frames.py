@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
 
 FrameRow = tuple[str, int | None, str, str, str | None, str | None, str]
@@ -27,7 +27,7 @@ INSERTS: Final = tuple(
 """Rows at once, and the statement. One a row takes a third longer, and hands the interpreter to and fro each time."""
 
 
-def keep(db: Transaction, origin: Origin, message: Message) -> None:
+def keep(db: UnitOfWork, origin: Origin, message: Message) -> None:
     """Keep the frame of a message, once, in the transaction of what it told."""
     db.execute(
         "INSERT INTO evidence (cp_id, session_id, at, direction, message_id, action, frame)"
@@ -36,7 +36,7 @@ def keep(db: Transaction, origin: Origin, message: Message) -> None:
     )
 
 
-def add(db: Transaction, rows: Sequence[FrameRow]) -> None:
+def add(db: UnitOfWork, rows: Sequence[FrameRow]) -> None:
     """Add these to the log, in this order."""
     first = 0
     for size, sql in INSERTS:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from levity_trio.events import Fact
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 
-def tell(db: Transaction, origin: Origin, fact: Fact) -> None:
+def tell(db: UnitOfWork, origin: Origin, fact: Fact) -> None:
     """Store a fact of its own."""
     db.tell(fact, origin.session)

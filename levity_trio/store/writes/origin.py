@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from levity_trio.clock import stamp
+from levity_trio.wire.times import stamp
 
 
 class Origin(NamedTuple):
@@ -17,18 +17,6 @@ class Origin(NamedTuple):
     charger: str
     session: int
     received_at: str
-
-
-class Moment(NamedTuple):
-    """A charger's own time: as it was sent, what it was taken to mean, and whether it can be believed.
-
-    `skew_seconds` is how far it lies ahead of the time of receipt; None where it could not be read.
-    """
-
-    understood: str
-    sent: str | None
-    is_believable: bool
-    skew_seconds: int | None = None
 
 
 class Message(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import give_up
 from levity_trio.store.writes.origin import Origin, minutes_before
-from levity_trio.store.writes.suspensions import suspend
+from levity_trio.store.writes.transactions.suspensions import suspend
 
 REPLACED = "replaced by a newer connection"
 SERVER_ENDED = "the server ended"
@@ -58,7 +58,7 @@ class Ending:
     reason: str
 
 
-def start_run(db: Transaction, version: str, at: str, clock_trusted: bool) -> int:
+def start_run(db: UnitOfWork, version: str, at: str, clock_trusted: bool) -> int:
     """Begin a run of the server: what a run before it left open (kill -9, power) is ended first."""
     before = db.row("SELECT clean FROM run ORDER BY id DESC LIMIT 1")
     run = db.insert(
@@ -76,12 +76,12 @@ def start_run(db: Transaction, version: str, at: str, clock_trusted: bool) -> in
     return run
 
 
-def end_run(db: Transaction, run: int, at: str) -> None:
+def end_run(db: UnitOfWork, run: int, at: str) -> None:
     """End a run in order."""
     db.execute("UPDATE run SET ended_at = ?, clean = 1 WHERE id = ?", (at, run))
 
 
-def begin(db: Transaction, connection: Connection, max_chargers: int) -> Begun | None:
+def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | None:
     """Begin a session with the first valid CALL of a connection; None for a new charger where no room is left."""
     at, charger = connection.received_at, connection.charger
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (charger,))
@@ -102,7 +102,7 @@ def begin(db: Transaction, connection: Connection, max_chargers: int) -> Begun |
     return Begun(session, known[0] if known else None)
 
 
-def _insert(db: Transaction, connection: Connection) -> int:
+def _insert(db: UnitOfWork, connection: Connection) -> int:
     return db.insert(
         "INSERT INTO session (cp_id, run_id, remote_address, target, subprotocol, clock_trusted, connected_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -111,7 +111,7 @@ def _insert(db: Transaction, connection: Connection) -> int:
     )
 
 
-def end(db: Transaction, ending: Ending, is_current: bool) -> None:
+def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     """End a connection. Only the charger's present one takes it offline and suspends its open transactions."""
     suspended = _take_offline(db, ending) if is_current else 0
     if ending.session is None:
@@ -135,7 +135,7 @@ def end(db: Transaction, ending: Ending, is_current: bool) -> None:
     )
 
 
-def _take_offline(db: Transaction, ending: Ending) -> int:
+def _take_offline(db: UnitOfWork, ending: Ending) -> int:
     if _has_successor(db, ending):
         return 0
     offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
@@ -144,18 +144,18 @@ def _take_offline(db: Transaction, ending: Ending) -> int:
     return suspend(db, ending.charger, ending.session, ending.at, reason)
 
 
-def _has_successor(db: Transaction, ending: Ending) -> bool:
+def _has_successor(db: UnitOfWork, ending: Ending) -> bool:
     """Whether a newer session of the charger has its row already: then it is not this one's to take offline."""
     newer = "SELECT 1 FROM cp WHERE id = ? AND session_id > ?"
     return db.row(newer, (ending.charger, ending.session)) is not None
 
 
-def heartbeat(db: Transaction, charger: str, at: str) -> None:
+def heartbeat(db: UnitOfWork, charger: str, at: str) -> None:
     """Note a charger's last Heartbeat."""
     db.execute("UPDATE cp SET last_heartbeat_at = ?, last_seen_at = ? WHERE id = ?", (at, at, charger))
 
 
-def _look_for_sharing(db: Transaction, origin: Origin) -> None:
+def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
     """The session that this one replaced may not have been told so yet: it is one that has not ended."""
     recent = db.rows(
         "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM session"
@@ -175,7 +175,7 @@ def alternates(values: Sequence[str | None]) -> bool:
     return len(runs) > len(set(runs)) + 1
 
 
-def tell_shared(db: Transaction, origin: Origin, evidence: str) -> None:
+def tell_shared(db: UnitOfWork, origin: Origin, evidence: str) -> None:
     """Tell that two chargers seem to use one identity, once in ten minutes."""
     told = db.row(
         "SELECT 1 FROM event WHERE cp_id = ? AND kind = 'IdentityShared' AND at > ?",

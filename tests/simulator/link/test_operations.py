@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from levity_trio.charger.central import Central
-from levity_trio.clock import stamp
 from levity_trio.simulator import link
 from levity_trio.simulator.charger.effects import Download, Upload
 from levity_trio.wire.payloads import SERVER_ACTIONS, call
+from levity_trio.wire.times import stamp
 from tests.charger.parts import InlineWriter, configure, wall_clock
 from tests.simulator.charger.test_certificates import authority
 from tests.simulator.link.living import CAR, TAG, Living, open_living

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.clock import stamp
-from levity_trio.store.energy import FASTEST_W, JUMP_WH, Energy, Series, Span, delivered, is_jump, shown
+from levity_trio.charging.energy import FASTEST_W, JUMP_WH, Energy, Series, Span, delivered, is_jump, shown
+from levity_trio.wire.times import stamp
 from tests.store.books import NOON
 
 HOUR = 60

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.charger.moments import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, understand
-from levity_trio.clock import stamp
+from levity_trio.charging.moments import FIRST_BELIEVABLE, STATUS_AHEAD, TRANSACTION_AHEAD, understand
 from levity_trio.store.writes.origin import minutes_before
+from levity_trio.wire.times import stamp
 from tests.store.books import NOON, UNSET_CLOCK
 
 NOW = stamp(NOON)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.transaction import Row, Transaction
+from levity_trio.store.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 
-def look_around(db: Transaction, origin: Origin, transaction: int) -> None:
+def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     """Compare a transaction that began or ended with its neighbours on the connector.
 
     An offline charger tells late, so either neighbour may be here already; what a late one changes is told again.
@@ -17,7 +17,7 @@ def look_around(db: Transaction, origin: Origin, transaction: int) -> None:
         _look_before(db, origin, after[0])
 
 
-def following(db: Transaction, transaction: int) -> Row | None:
+def following(db: UnitOfWork, transaction: int) -> Row | None:
     """The id and the meterStart, in Wh, of the transaction after this one on its connector."""
     return db.row(
         "SELECT following.id, following.meter_start FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
@@ -27,7 +27,7 @@ def following(db: Transaction, transaction: int) -> Row | None:
     )
 
 
-def preceding(db: Transaction, transaction: int) -> Row | None:
+def preceding(db: UnitOfWork, transaction: int) -> Row | None:
     """The meterStart, the meterStop and the energy, in Wh, of the transaction before this one on its connector."""
     return db.row(
         "SELECT before.meter_start, before.meter_stop, before.energy_delivered FROM tx JOIN tx AS before"
@@ -38,7 +38,7 @@ def preceding(db: Transaction, transaction: int) -> Row | None:
     )
 
 
-def _look_before(db: Transaction, origin: Origin, transaction: int) -> None:
+def _look_before(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     found = db.row("SELECT meter_start, coalesce(unbilled_wh, 0), conn_id FROM tx WHERE id = ?", (transaction,))
     before = preceding(db, transaction)
     ended = _ended_at(*before) if before else None

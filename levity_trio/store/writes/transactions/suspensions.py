@@ -5,16 +5,17 @@ It may well be charging and will tell; its readings, its repeated start or a sta
 
 from __future__ import annotations
 
+from levity_trio.charging.moments import Moment
 from levity_trio.events import TransactionResumed, TransactionSuspended
-from levity_trio.store.transaction import Transaction
-from levity_trio.store.writes.origin import Moment, Origin
-from levity_trio.store.writes.steps import Step, add_step, insert_step
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions.history import Step, add_step, insert_step
 
 CLOSED = "closed by the system"
 """What the part of a review begins with that such a closing gave; the charger's own word answers it."""
 
 
-def suspend(db: Transaction, charger: str, session: int | None, at: str, reason: str) -> int:
+def suspend(db: UnitOfWork, charger: str, session: int | None, at: str, reason: str) -> int:
     """Suspend the open transactions of a charger: still open, not billed. Gives how many were running."""
     running = db.rows("SELECT id FROM tx WHERE cp_id = ? AND status = 'Active' AND suspended_at IS NULL", (charger,))
     for (transaction,) in running:
@@ -22,7 +23,7 @@ def suspend(db: Transaction, charger: str, session: int | None, at: str, reason:
     return len(running)
 
 
-def suspend_one(db: Transaction, transaction: int, session: int | None, at: str, reason: str) -> None:
+def suspend_one(db: UnitOfWork, transaction: int, session: int | None, at: str, reason: str) -> None:
     """Suspend this one, if it is running."""
     running = db.row(
         "UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ? AND status = 'Active' AND suspended_at IS NULL"
@@ -39,7 +40,7 @@ def suspend_one(db: Transaction, transaction: int, session: int | None, at: str,
     )
 
 
-def resume(db: Transaction, origin: Origin, transaction: int, reason: str) -> None:
+def resume(db: UnitOfWork, origin: Origin, transaction: int, reason: str) -> None:
     """Resume a transaction where it was suspended; its readings, its repeated start or its status are the sign."""
     at = origin.received_at
     resumed = db.row(
@@ -56,7 +57,7 @@ def resume(db: Transaction, origin: Origin, transaction: int, reason: str) -> No
     )
 
 
-def reopen(db: Transaction, origin: Origin, transaction: int, wh: int, reason: str) -> None:
+def reopen(db: UnitOfWork, origin: Origin, transaction: int, wh: int, reason: str) -> None:
     """Reopen what the system closed too early: its own readings rise beyond where, and no other began there since."""
     found = db.row(
         "SELECT review FROM tx WHERE id = ? AND stopped_by = 'system' AND meter_stop < ? AND NOT EXISTS (SELECT 1 FROM"
@@ -79,7 +80,7 @@ def without_closing(review: str | None) -> str | None:
     return "; ".join(part for part in (review or "").split("; ") if not part.startswith(CLOSED)) or None
 
 
-def resume_connector(db: Transaction, origin: Origin, connector: int, reason: str) -> None:
+def resume_connector(db: UnitOfWork, origin: Origin, connector: int, reason: str) -> None:
     """Resume the newest open transaction of a connector that says it is charging."""
     found = db.row(
         "SELECT id FROM tx WHERE cp_id = ? AND conn_id = ? AND status = 'Active'"

@@ -1,6 +1,6 @@
 """One write's view of the database, and the group commit of many writes.
 
-A write is a plain function of a Transaction. It may run more than once (a batch is retried), so it changes nothing
+A write is a plain function of a UnitOfWork. It may run more than once (a batch is retried), so it changes nothing
 but the database; clock and ids are its arguments. What it tells through `tell` is stored in `event` beside it and
 published after the commit.
 """
@@ -19,18 +19,18 @@ from levity_trio.events import Fact
 from levity_trio.store.faults import DatabaseFault, is_the_databases
 
 Row = tuple[Any, ...]
-Write = Callable[["Transaction"], object]
+Write = Callable[["UnitOfWork"], object]
 
 PROGRESS_STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the time: well below a millisecond."""
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
 
-class TransactionLost(Exception):
+class UnitOfWorkLost(Exception):
     """An interrupted statement took the whole transaction with it: the same batch runs again."""
 
 
-class Transaction:
+class UnitOfWork:
     """Statements inside the present transaction, and the facts told in it. Only `commit` makes one."""
 
     __slots__ = ("_connection", "facts")
@@ -59,7 +59,7 @@ class Transaction:
     def attempt(self, change: Callable[[], None], seconds: float) -> Exception | None:
         """Make a change that may fail: then it is undone, with its facts, and its error is given back.
 
-        It may take so many seconds; then its statement is interrupted. Raises TransactionLost where SQLite threw away
+        It may take so many seconds; then its statement is interrupted. Raises UnitOfWorkLost where SQLite threw away
         the whole transaction with it, and whatever is the database's own fault.
         """
         told = len(self.facts)
@@ -68,7 +68,7 @@ class Transaction:
         if isinstance(error, sqlite3.Error) and is_the_databases(error):
             raise error
         if not self._connection.in_transaction:  # interrupted, or the change itself ended it
-            raise TransactionLost from error
+            raise UnitOfWorkLost from error
         if error is not None:
             self._connection.execute("ROLLBACK TO attempt")
             del self.facts[told:]
@@ -150,12 +150,12 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def _plainly(connection: sqlite3.Connection, write: Write) -> Result:
-    transaction = Transaction(connection)
+    transaction = UnitOfWork(connection)
     return Result(write(transaction), None, transaction.facts)
 
 
 def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
-    transaction = Transaction(connection)
+    transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
     captured = outcome.capture(write, transaction)  # carries a job's failure to its asker
     if isinstance(captured, outcome.Value):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.energy import (
+from levity_trio.charging.energy import (
     AGREEMENT_WH,
     DOUBTFUL,
     FASTEST_W,
@@ -19,11 +18,13 @@ from levity_trio.store.energy import (
     most_wh,
     seconds_between,
 )
-from levity_trio.store.transaction import Row, Transaction
-from levity_trio.store.writes.origin import Message, Moment, Origin
-from levity_trio.store.writes.steps import Step, add_step
-from levity_trio.store.writes.suspensions import without_closing
-from levity_trio.store.writes.unbilled import following, look_around, preceding
+from levity_trio.charging.moments import Moment
+from levity_trio.events import StopConflicted, TransactionStopped
+from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.transactions.history import Step, add_step
+from levity_trio.store.writes.transactions.neighbours import compare_neighbours, following, preceding
+from levity_trio.store.writes.transactions.suspensions import without_closing
 
 LOWEST_ID = 1
 HIGHEST_ID = 2**31 - 1
@@ -58,7 +59,7 @@ class _Standing(NamedTuple):
     stopped_by: str | None
 
 
-def find(db: Transaction, origin: Origin, request: Stop) -> int | None:
+def find(db: UnitOfWork, origin: Origin, request: Stop) -> int | None:
     """The transaction that a stop means: by its id, by an equal stop before, or the only one that fits.
 
     A stop closes only a transaction of its own charger. Without a usable id, time, register and tag must leave
@@ -69,14 +70,14 @@ def find(db: Transaction, origin: Origin, request: Stop) -> int | None:
     return _stopped_before(db, origin, request) or _fitting(db, origin, request)
 
 
-def is_ours(db: Transaction, charger: str, transaction: int | None) -> bool:
+def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
     """Whether this charger was given this transactionId. 0, -1 and what no server gives out are no ids."""
     if transaction is None or not LOWEST_ID <= transaction <= HIGHEST_ID:
         return False
     return db.row("SELECT 1 FROM tx WHERE id = ? AND cp_id = ?", (transaction, charger)) is not None
 
 
-def _stopped_before(db: Transaction, origin: Origin, request: Stop) -> int | None:
+def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop) -> int | None:
     """What an equal stop closed. Without a believable time only while nothing was started since: 1970 comes back."""
     repeated = db.row(
         "SELECT id FROM tx WHERE cp_id = ? AND sent_stop_time = ? AND meter_stop = ? AND stopped_by = 'charger'"
@@ -87,7 +88,7 @@ def _stopped_before(db: Transaction, origin: Origin, request: Stop) -> int | Non
     return int(repeated[0]) if repeated else None
 
 
-def _fitting(db: Transaction, origin: Origin, request: Stop) -> int | None:
+def _fitting(db: UnitOfWork, origin: Origin, request: Stop) -> int | None:
     """The only transaction that time, register and tag leave; an open one before one that the system closed.
 
     On its connector no other may have begun between it and the stop.
@@ -112,7 +113,7 @@ def _fitting(db: Transaction, origin: Origin, request: Stop) -> int | None:
     return int(candidates[0]) if len(candidates) == 1 else None
 
 
-def _is_in_reach(db: Transaction, transaction: int, request: Stop) -> bool:
+def _is_in_reach(db: UnitOfWork, transaction: int, request: Stop) -> bool:
     """Whether the power told with its last reading leads to that stop; where none was told, nothing speaks against."""
     last = db.row(
         "SELECT tx.last_register_wh, tx.last_reading_at, value, unit FROM tx JOIN meter_val ON tx_id = tx.id"
@@ -126,7 +127,7 @@ def _is_in_reach(db: Transaction, transaction: int, request: Stop) -> bool:
     return wh <= most_told_wh(power_w, seconds_between(last[1], request.moment.understood))
 
 
-def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> None:
+def stop(db: UnitOfWork, origin: Origin, transaction: int, request: Stop) -> None:
     """Close a transaction as its charger says; a second, different stop changes nothing and is flagged.
 
     The charger's own stop wins over a close by the system. Readings of its transactionData must be stored before.
@@ -152,10 +153,10 @@ def stop(db: Transaction, origin: Origin, transaction: int, request: Stop) -> No
         review=review,
     )
     db.tell(fact, origin.session)
-    look_around(db, origin, transaction)
+    compare_neighbours(db, origin, transaction)
 
 
-def _overlap(db: Transaction, transaction: int, meter_start: int | None, meter_stop: int) -> str | None:
+def _overlap(db: UnitOfWork, transaction: int, meter_start: int | None, meter_stop: int) -> str | None:
     """What a late stop may bill a second time: its register lies beyond the one at which the next transaction began."""
     _, next_meter = following(db, transaction) or (None, None)
     if next_meter is None or meter_start is None or next_meter <= meter_start:  # a register that begins anew
@@ -164,7 +165,7 @@ def _overlap(db: Transaction, transaction: int, meter_start: int | None, meter_s
     return f"{overlap_wh} Wh of it are in the next transaction, too" if overlap_wh > AGREEMENT_WH else None
 
 
-def _look(db: Transaction, transaction: int) -> _Standing:
+def _look(db: UnitOfWork, transaction: int) -> _Standing:
     found = db.row(
         "SELECT sent_stop_time, meter_stop, stop_reason, stop_id_tag, conn_id, sent_start_time, start_time,"
         " start_skew_seconds, created_at, meter_start, review, stopped_by FROM tx WHERE id = ?",
@@ -175,7 +176,7 @@ def _look(db: Transaction, transaction: int) -> _Standing:
     return _Standing(found[:4], *found[4:])
 
 
-def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> Energy:
+def _energy(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, found: _Standing) -> Energy:
     longest = longest_seconds(origin, request.moment, found.start_time, found.start_skew, found.created_at)
     is_timed = request.moment.is_believable or request.moment.sent != found.sent_start_time
     if not is_timed:
@@ -200,13 +201,13 @@ def _energy(db: Transaction, origin: Origin, transaction: int, request: Stop, fo
     return replace(energy, confidence=DOUBTFUL, review="; ".join(filter(None, (review, energy.review))))
 
 
-def _previous(db: Transaction, transaction: int) -> tuple[int, int] | None:
+def _previous(db: UnitOfWork, transaction: int) -> tuple[int, int] | None:
     """The registers, in Wh, at which the last transaction on its connector began and ended."""
     began, ended, _ = preceding(db, transaction) or (None, None, None)
     return None if began is None or ended is None else (began, ended)
 
 
-def told_registers(db: Transaction, where: tuple[str, int, int, str]) -> list[Reading]:
+def told_registers(db: UnitOfWork, where: tuple[str, int, int, str]) -> list[Reading]:
     """The readings of the billed register, in the order in which they came.
 
     `where` is the charger, the connector, the transaction and the time since which. The fuller of two tellings, never
@@ -234,7 +235,7 @@ def longest_seconds(origin: Origin, moment: Moment, start_time: str, start_skew:
     return max([0.0, min(received, LONGEST_SECONDS), *(seconds for seconds in told if seconds <= LONGEST_SECONDS)])
 
 
-def _seconds_since_last(db: Transaction, origin: Origin, transaction: int) -> float:
+def _seconds_since_last(db: UnitOfWork, origin: Origin, transaction: int) -> float:
     """Seconds since the charger told of an earlier transaction on that connector, over an earlier connection."""
     told = db.row(
         "SELECT max(earlier.created_at) FROM tx JOIN tx AS earlier ON earlier.cp_id = tx.cp_id"
@@ -246,7 +247,7 @@ def _seconds_since_last(db: Transaction, origin: Origin, transaction: int) -> fl
     return min(LONGEST_SECONDS, seconds_between(since, origin.received_at))
 
 
-def _first_seen(db: Transaction, charger: str) -> str:
+def _first_seen(db: UnitOfWork, charger: str) -> str:
     found = db.row("SELECT created_at FROM cp WHERE id = ?", (charger,))
     if found is None:
         raise LookupError(charger)
@@ -258,7 +259,7 @@ def register(wh: int | None) -> int | None:
     return None if wh is None or wh < 0 else wh
 
 
-def power_w(db: Transaction, where: tuple[str, int, int, str]) -> dict[str, float]:
+def power_w(db: UnitOfWork, where: tuple[str, int, int, str]) -> dict[str, float]:
     """What the charger told of its power, in W, by the times of its readings."""
     told = db.rows(
         "SELECT timestamp, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ?"
@@ -279,7 +280,7 @@ def _watts(value: str, unit: str) -> float | None:
 
 
 def _complete(
-    db: Transaction, origin: Origin, transaction: int, request: Stop, energy: Energy, review: str | None
+    db: UnitOfWork, origin: Origin, transaction: int, request: Stop, energy: Energy, review: str | None
 ) -> None:
     at, moment = origin.received_at, request.moment
     db.execute(
@@ -293,7 +294,7 @@ def _complete(
     db.execute(touch, (moment.understood, at, origin.charger))
 
 
-def _stop_again(db: Transaction, origin: Origin, transaction: int, request: Stop, found: _Standing) -> None:
+def _stop_again(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, found: _Standing) -> None:
     told = (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
     kind = "stop" if told == found.stop else "conflicting stop"
     is_new = add_step(db, origin, transaction, Step(kind, "charger", request.moment, request.reason, request.message))

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Energy, Reading, Span, seconds_between, shown
+from levity_trio.charging.moments import Moment
 from levity_trio.events import TransactionClosed
-from levity_trio.store.energy import CERTAIN, DOUBTFUL, Energy, Reading, Span, seconds_between, shown
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.chargers import CHARGING
-from levity_trio.store.writes.origin import Moment, Origin
+from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
-from levity_trio.store.writes.starts import Opening, started_before
-from levity_trio.store.writes.steps import Step, add_step
-from levity_trio.store.writes.stops import longest_seconds, power_w, register, told_registers
-from levity_trio.store.writes.suspensions import CLOSED
-from levity_trio.store.writes.unbilled import following, look_around
+from levity_trio.store.writes.transactions.history import Step, add_step
+from levity_trio.store.writes.transactions.neighbours import compare_neighbours, following
+from levity_trio.store.writes.transactions.starts import Opening, started_before
+from levity_trio.store.writes.transactions.stops import longest_seconds, power_w, register, told_registers
+from levity_trio.store.writes.transactions.suspensions import CLOSED
 
 OTHER, REBOOT = "Other", "Reboot"
 LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
@@ -60,7 +61,7 @@ _OPEN = (
 )
 
 
-def make_way(db: Transaction, origin: Origin, opening: Opening) -> None:
+def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None:
     """Close what is open on the connector of a start that is about to be stored; what began later stays open."""
     if started_before(db, origin, opening):
         return
@@ -72,7 +73,7 @@ def make_way(db: Transaction, origin: Origin, opening: Opening) -> None:
         _close(db, origin, _Open(*row), cause)
 
 
-def end_at_available(db: Transaction, origin: Origin, connector: int, moment: Moment) -> None:
+def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:
     """Close what is suspended on a connector that is available since `moment`, if that is newer than its last sign."""
     if not moment.is_believable:
         return
@@ -87,7 +88,7 @@ def end_at_available(db: Transaction, origin: Origin, connector: int, moment: Mo
             _close(db, origin, suspended, cause)
 
 
-def end_silent(db: Transaction, at: str, silent_seconds: float) -> None:
+def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
     """Close what is suspended where its charger was connected for so long since, or is away for a week.
 
     A sign of the transaction would have resumed it.
@@ -103,7 +104,7 @@ def end_silent(db: Transaction, at: str, silent_seconds: float) -> None:
                 _close(db, origin, suspended, _Cause(REBOOT, words, at))
 
 
-def _silence(db: Transaction, origin: Origin, suspended: _Open, silent_seconds: float) -> str | None:
+def _silence(db: UnitOfWork, origin: Origin, suspended: _Open, silent_seconds: float) -> str | None:
     since = suspended.suspended_at or origin.received_at
     if _connected_seconds(db, origin, suspended.session, since) >= silent_seconds:
         return f"no sign of it in {silent_seconds / 60:g} minutes of connection"
@@ -112,7 +113,7 @@ def _silence(db: Transaction, origin: Origin, suspended: _Open, silent_seconds: 
     return None
 
 
-def _connected_seconds(db: Transaction, origin: Origin, first_session: int, since: str) -> float:
+def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since: str) -> float:
     """How long the charger was connected since then, as far as that is certain.
 
     Nobody knows when a connection ended that a crash of ours cut, nor how long one was in which our clock was not set.
@@ -131,7 +132,7 @@ def _connected_seconds(db: Transaction, origin: Origin, first_session: int, sinc
     return seconds
 
 
-def _close(db: Transaction, origin: Origin, found: _Open, cause: _Cause) -> None:
+def _close(db: UnitOfWork, origin: Origin, found: _Open, cause: _Cause) -> None:
     registers = told_registers(db, _where(origin, found))
     energy = _bounded(db, found, cause, _shown(db, origin, found, registers))
     review = "; ".join(filter(None, (found.review, energy.review))) or None
@@ -150,14 +151,14 @@ def _close(db: Transaction, origin: Origin, found: _Open, cause: _Cause) -> None
         review=review,
     )
     db.tell(fact, origin.session)
-    look_around(db, origin, found.id)
+    compare_neighbours(db, origin, found.id)
 
 
 def _where(origin: Origin, found: _Open) -> tuple[str, int, int, str]:
     return (origin.charger, found.connector or 0, found.id, min(found.start_time, found.created_at))
 
 
-def _shown(db: Transaction, origin: Origin, found: _Open, registers: Sequence[Reading]) -> Energy:
+def _shown(db: UnitOfWork, origin: Origin, found: _Open, registers: Sequence[Reading]) -> Energy:
     last = max([found.start_time, *(time for time, _ in registers)])
     longest = longest_seconds(origin, Moment(last, None, True), found.start_time, found.start_skew, found.created_at)
     power = power_w(db, _where(origin, found))
@@ -167,7 +168,7 @@ def _shown(db: Transaction, origin: Origin, found: _Open, registers: Sequence[Re
     )
 
 
-def _bounded(db: Transaction, found: _Open, cause: _Cause, energy: Energy) -> Energy:
+def _bounded(db: UnitOfWork, found: _Open, cause: _Cause, energy: Energy) -> Energy:
     """What the next start says to it: the register stands where this one ended, or it cannot have ended above.
 
     Equal zeros say nothing: some count each transaction from 0.
@@ -183,7 +184,7 @@ def _bounded(db: Transaction, found: _Open, cause: _Cause, energy: Energy) -> En
     return Energy(wh, energy.method, DOUBTFUL, f"{CLOSED}: {review}")
 
 
-def _next_meter(db: Transaction, found: _Open, cause: _Cause) -> int | None:
+def _next_meter(db: UnitOfWork, found: _Open, cause: _Cause) -> int | None:
     after = following(db, found.id)
     return register(after[1] if after else cause.next_meter)
 
@@ -197,7 +198,7 @@ def _meter_stop(found: _Open, energy: Energy, registers: Sequence[Reading]) -> i
 
 
 def _complete(
-    db: Transaction, origin: Origin, found: _Open, cause: _Cause, energy: Energy, stood: tuple[int | None, str | None]
+    db: UnitOfWork, origin: Origin, found: _Open, cause: _Cause, energy: Energy, stood: tuple[int | None, str | None]
 ) -> None:
     """It ended when it was last seen: the time of its suspension, or of what closes it."""
     lost_at = min(found.suspended_at or cause.at, cause.at)

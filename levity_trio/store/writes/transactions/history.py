@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from levity_trio.store.transaction import Transaction
+from levity_trio.charging.moments import Moment
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
-from levity_trio.store.writes.origin import Message, Moment, Origin
+from levity_trio.store.writes.origin import Message, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def digest(payload: str) -> str:
     return hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
 
 
-def add_step(db: Transaction, origin: Origin, transaction: int, step: Step) -> bool:
+def add_step(db: UnitOfWork, origin: Origin, transaction: int, step: Step) -> bool:
     """Add a row of tx_event; an equal payload of the same kind is counted instead. True where it is new."""
     is_new = insert_step(db, origin.session, origin.received_at, transaction, step)
     if is_new and step.message is not None:
@@ -37,7 +38,7 @@ def add_step(db: Transaction, origin: Origin, transaction: int, step: Step) -> b
     return is_new
 
 
-def insert_step(db: Transaction, session: int | None, at: str, transaction: int, step: Step) -> bool:
+def insert_step(db: UnitOfWork, session: int | None, at: str, transaction: int, step: Step) -> bool:
     """Like add_step, for what the system does: perhaps without a session."""
     message = step.message
     count = db.insert(

@@ -8,11 +8,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from levity_trio.charging.energy import is_jump
+from levity_trio.charging.readings import Reading
 from levity_trio.events import EnergyJumped
-from levity_trio.store.energy import is_jump
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.suspensions import reopen, resume
+from levity_trio.store.writes.transactions.suspensions import reopen, resume
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -36,21 +37,6 @@ LAST = "9999"
 """Behind every time."""
 
 
-class Reading(NamedTuple):
-    """A SampledValue with its defaults filled in. `wh` where it is the billed register's reading, in whole Wh."""
-
-    timestamp: str
-    sent_timestamp: str | None
-    measurand: str
-    value: str
-    unit: str
-    context: str
-    location: str
-    phase: str
-    format: str
-    wh: int | None
-
-
 TOLD = slice(1, 9)
 """The part of a reading that makes it the same when it comes again: what was sent."""
 
@@ -63,7 +49,7 @@ class Batch(NamedTuple):
     readings: Sequence[Reading]
 
 
-def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) -> None:
+def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
     """Store a MeterValues; `claimed` is the transactionId that it names, if it names one.
 
     An id that is not this charger's is no id: the readings go to the transaction of that connector and time. Nearly
@@ -78,7 +64,7 @@ def store(db: Transaction, origin: Origin, batch: Batch, claimed: int | None) ->
             _store_closely(db, origin, batch, claimed, readings)
 
 
-def adopt(db: Transaction, transaction: int) -> None:
+def link_earlier(db: UnitOfWork, transaction: int) -> None:
     """Link readings of its connector that came before its start, as an offline charger may tell them (field.md B11).
 
     They were nobody's, and lie between this start and the next.
@@ -103,7 +89,7 @@ def adopt(db: Transaction, transaction: int) -> None:
     db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
 
 
-def _store_closely(db: Transaction, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
+def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
     transaction = _belonging(db, origin, batch.connector, claimed, readings[0].timestamp)
     insert(db, origin, batch, transaction, readings)
     if transaction is None:
@@ -116,7 +102,7 @@ def _store_closely(db: Transaction, origin: Origin, batch: Batch, claimed: int |
     _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY)
 
 
-def _has_risen(db: Transaction, transaction: int, readings: list[Reading]) -> bool:
+def _has_risen(db: UnitOfWork, transaction: int, readings: list[Reading]) -> bool:
     """Readings that name no transaction come while nothing charges, too: only energy is a sign that one goes on."""
     return (
         db.row(
@@ -132,7 +118,7 @@ def _register(readings: list[Reading]) -> int | None:
 
 
 def _moves_on(
-    db: Transaction, origin: Origin, connector: int, transaction: int, readings: list[Reading], *, move: str = MOVE
+    db: UnitOfWork, origin: Origin, connector: int, transaction: int, readings: list[Reading], *, move: str = MOVE
 ) -> bool:
     """Keep the newest time and register of a running transaction, and tell a jump; False where these do not fit it.
 
@@ -157,7 +143,7 @@ def _moves_on(
     return True
 
 
-def store_data(db: Transaction, origin: Origin, transaction: int, readings: Sequence[Reading]) -> None:
+def store_data(db: UnitOfWork, origin: Origin, transaction: int, readings: Sequence[Reading]) -> None:
     """Store the transactionData of a stop with its transaction."""
     found = db.row("SELECT conn_id FROM tx WHERE id = ?", (transaction,))
     batch = Batch((found and found[0]) or 0, "transactionData", readings)
@@ -165,7 +151,7 @@ def store_data(db: Transaction, origin: Origin, transaction: int, readings: Sequ
         insert(db, origin, batch, transaction, list(group))
 
 
-def insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
+def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
     """Add readings of one timestamp; those that came before in the same way add no row."""
     known = db.rows(
         "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
@@ -177,7 +163,7 @@ def insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | Non
     _insert(db, origin, batch, transaction, new)
 
 
-def _insert(db: Transaction, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
+def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
     head = (transaction, origin.charger, batch.connector, origin.session, origin.received_at, batch.source)
     for first in range(0, len(readings), ROWS_AT_ONCE):
         rows = readings[first : first + ROWS_AT_ONCE]
@@ -190,7 +176,7 @@ def _insert_of(rows: int) -> str:
     return INSERT + ",".join([ROW] * rows)
 
 
-def _known_since(db: Transaction, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
+def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
     """The time under which these would be known. Without one of their own a repeat follows at once what it repeats."""
     timestamp = readings[0].timestamp
     if timestamp != origin.received_at:
@@ -202,7 +188,7 @@ def _known_since(db: Transaction, origin: Origin, batch: Batch, readings: list[R
     return (newest and newest[0]) or timestamp
 
 
-def _belonging(db: Transaction, origin: Origin, connector: int, claimed: int | None, timestamp: str) -> int | None:
+def _belonging(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None, timestamp: str) -> int | None:
     """The transaction that readings name, if it is their charger's and connector's; else the one of their time.
 
     One that its charger ended before may be a stale id: then another of that time comes first.
@@ -219,7 +205,7 @@ def _belonging(db: Transaction, origin: Origin, connector: int, claimed: int | N
     return (named[1] and _covering(db, origin, connector, timestamp)) or claimed
 
 
-def _covering(db: Transaction, origin: Origin, connector: int, timestamp: str) -> int | None:
+def _covering(db: UnitOfWork, origin: Origin, connector: int, timestamp: str) -> int | None:
     """The newest transaction of a connector at this time, if it ran then. Connector 0 is the meter of the charger."""
     found = db.row(
         "SELECT id, status = 'Active' OR stop_time >= ? FROM tx WHERE cp_id = ? AND conn_id = ? AND conn_id > 0"

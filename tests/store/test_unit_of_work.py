@@ -9,7 +9,7 @@ import pytest
 from levity_trio.events import CertificateRequested, Fact
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import DatabaseFault, is_the_databases
-from levity_trio.store.transaction import Transaction, Write, commit
+from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
 
 LARGE = "x" * 100_000
 
@@ -25,7 +25,7 @@ def fact(name: str) -> Fact:
 
 
 def keep(name: str) -> Write:
-    def write(db: Transaction) -> str:
+    def write(db: UnitOfWork) -> str:
         db.tell(fact(name))
         return name
 
@@ -33,14 +33,14 @@ def keep(name: str) -> Write:
 
 
 def fail(error: Exception) -> Write:
-    def write(db: Transaction) -> None:
+    def write(db: UnitOfWork) -> None:
         db.tell(fact("never"))
         raise error
 
     return write
 
 
-def repeat_a_key(db: Transaction) -> None:
+def repeat_a_key(db: UnitOfWork) -> None:
     for _ in range(2):
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP', '', '')")
 
@@ -101,7 +101,7 @@ def test_a_full_disk_throws_the_batch_away(connection: sqlite3.Connection) -> No
 
 
 def test_a_write_that_hides_a_full_disk_is_found_out(connection: sqlite3.Connection) -> None:
-    def hide(db: Transaction) -> str:
+    def hide(db: UnitOfWork) -> str:
         with pytest.raises(sqlite3.OperationalError, match="full"):
             keep(LARGE)(db)
         return "all is well"
@@ -124,7 +124,7 @@ def test_a_lock_held_elsewhere(connection: sqlite3.Connection, tmp_path: Path) -
 
 
 def test_what_a_transaction_gives(connection: sqlite3.Connection) -> None:
-    def look(db: Transaction) -> tuple[object, ...]:
+    def look(db: UnitOfWork) -> tuple[object, ...]:
         insert = "INSERT INTO cp (id, created_at, updated_at) VALUES (?, '', '')"
         changed = db.execute(insert, ("A",))
         first = db.insert("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '', 1) RETURNING id", ())

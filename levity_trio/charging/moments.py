@@ -8,12 +8,23 @@ comes again. What cannot be believed (a clock that was never set, or that is a d
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from levity_trio.clock import stamp
-from levity_trio.store.writes.origin import Moment
-from levity_trio.wire.times import FIRST_BELIEVABLE, SENT_CHARACTERS, STATUS_AHEAD, TRANSACTION_AHEAD, judge_time
+from levity_trio.wire.times import FIRST_BELIEVABLE, SENT_CHARACTERS, STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
 __all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_AHEAD", "understand"]
+
+
+class Moment(NamedTuple):
+    """A charger's own time: as it was sent, what it was taken to mean, and whether it can be believed.
+
+    `skew_seconds` is how far it lies ahead of the time of receipt; None where it could not be read.
+    """
+
+    understood: str
+    sent: str | None
+    is_believable: bool
+    skew_seconds: int | None = None
 
 
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from levity_trio.charger.moments import understand
-from levity_trio.store.writes.readings import Reading
+from levity_trio.charging.moments import understand
 
 MeterValue = Mapping[str, Any]
 Sample = Mapping[str, Any]
@@ -26,6 +25,21 @@ ALL_PHASES: Final = frozenset(PHASES)
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 2**53
 """Beyond this a register is no register, and no longer exact in JSON."""
+
+
+class Reading(NamedTuple):
+    """A SampledValue with its defaults filled in. `wh` where it is the billed register's reading, in whole Wh."""
+
+    timestamp: str
+    sent_timestamp: str | None
+    measurand: str
+    value: str
+    unit: str
+    context: str
+    location: str
+    phase: str
+    format: str
+    wh: int | None
 
 
 def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from levity_trio.charging.moments import Moment
 from levity_trio.events import TransactionStarted
-from levity_trio.store.transaction import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
-from levity_trio.store.writes.origin import Message, Moment, Origin
-from levity_trio.store.writes.readings import adopt
-from levity_trio.store.writes.steps import Step, add_step
-from levity_trio.store.writes.suspensions import resume
-from levity_trio.store.writes.unbilled import look_around
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.transactions.history import Step, add_step
+from levity_trio.store.writes.transactions.neighbours import compare_neighbours
+from levity_trio.store.writes.transactions.readings import link_earlier
+from levity_trio.store.writes.transactions.suspensions import resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Started:
     verdict: str
 
 
-def start(db: Transaction, origin: Origin, request: Start) -> Started:
+def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
     """Open a transaction, or find the one that this message opened before."""
     step = Step("start", "charger", request.moment, None, request.message)
     if known := started_before(db, origin, request):
@@ -65,12 +66,12 @@ def start(db: Transaction, origin: Origin, request: Start) -> Started:
         origin.session,
     )
     if request.moment.is_believable:
-        adopt(db, transaction)
-    look_around(db, origin, transaction)
+        link_earlier(db, transaction)
+    compare_neighbours(db, origin, transaction)
     return Started(transaction, verdict)
 
 
-def started_before(db: Transaction, origin: Origin, request: Opening) -> tuple[int, str] | None:
+def started_before(db: UnitOfWork, origin: Origin, request: Opening) -> tuple[int, str] | None:
     """The transaction that this start opened before, and its verdict.
 
     A believable time makes the message unique for ever; a charger without a clock repeats an open one only.
@@ -86,7 +87,7 @@ def started_before(db: Transaction, origin: Origin, request: Opening) -> tuple[i
     return None
 
 
-def _insert(db: Transaction, origin: Origin, request: Start, verdict: str) -> int:
+def _insert(db: UnitOfWork, origin: Origin, request: Start, verdict: str) -> int:
     at, moment = origin.received_at, request.moment
     return db.insert(
         "INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, start_time, sent_start_time,"
