@@ -131,11 +131,12 @@ class TransactionResumed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionStopped(Fact):
-    """A transaction ended, told by the charger itself."""
+    """A transaction ended, told by the charger itself. `before_wh` was told of its energy until then."""
 
     transaction: int
     connector: int | None
-    energy_wh: int | None
+    energy_wh: int
+    before_wh: int
     method: str
     reason: str
     review: str | None
@@ -144,14 +145,28 @@ class TransactionStopped(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionClosed(Fact):
     """A transaction was closed by the system, as far as its readings show; its charger's own stop may still come, as
-    TransactionStopped, and then takes the place of this. `cause` is `reason` in words.
+    TransactionStopped, and then takes the place of this. `cause` is `reason` in words; `before_wh` was told until then.
     """
 
     transaction: int
     connector: int | None
     energy_wh: int
+    before_wh: int
     method: str
     reason: str
+    cause: str
+    review: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionRejudged(Fact):
+    """Later facts changed the figure of a transaction that had ended, or how sure it is; `cause` says which facts."""
+
+    transaction: int
+    connector: int | None
+    energy_wh: int
+    before_wh: int
+    method: str
     cause: str
     review: str | None
 

@@ -33,6 +33,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 UNKNOWN_ACTION: Final = "unknown"
 """For plugins, whatever a charger made up: it must not grow their tables."""
+NUMBER_CHARACTERS: Final = 64
+"""Kept of a number as it was sent."""
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
 
@@ -89,6 +91,12 @@ class Exchange:
     async def tell(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact of this charger's that is nothing more: `kind` is its class, `fields` are its own."""
         await self.write(notices.tell, kind(charger=self.charger, at=self.origin.received_at, **fields))
+
+
+def sent_number(payload: object, name: str) -> str | None:
+    """A number of a payload as it was sent, where that was no whole number."""
+    sent = payload.get(name) if isinstance(payload, dict) else None
+    return None if sent is None or type(sent) is int else str(sent)[:NUMBER_CHARACTERS]
 
 
 def _with_more(

@@ -1,368 +1,379 @@
-"""How many Wh a transaction delivered, and how sure that is.
+"""How many Wh a transaction delivered, and how sure that is (rules.md, Energy).
 
-Meters lie: registers reset, jump, run backwards, or count per session in the readings while start and stop tell the
-lifetime. The rule: stop minus start where nothing speaks against it; else what can be shown from the readings, marked
-for review; never negative, never more than a charger could deliver. What cannot be shown is not billed: no
-kilowatt-hour is invented.
+"As reported" is tried first: where nothing contradicts it, it is certain. Only then the other candidates: those that
+leave the least open, and of these the lowest, in doubt, with all of them listed. Where none survives, the part that no
+piece of evidence contradicts; where no register supports any part, 0, and the review tells the most that it can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from itertools import groupby, pairwise, takewhile
-from operator import itemgetter
-from statistics import fmean, median
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
-JUMP_WH = 10_000
-"""A step between two readings above this is looked at (Levity's own limit)."""
-FASTEST_W = 400_000
-"""No charger delivers more."""
-FASTEST_AC_W = 43_000
-"""No AC charger delivers more (63 A on three phases)."""
-ABOVE_TOLD = 1.5
-"""Between two readings a charger may deliver so many times the power that it told with them."""
-FASTER = 2
-"""No step of a session is faster than its usual one by more, where resets are to explain all its readings."""
-ABOVE_PACE = 1.1
-"""The same for what a register counted from its reset to the next reading."""
-SECONDS_PER_HOUR = 3600
-FAR_FASTER = 10
-"""A step that is faster than all others by more is looked at."""
-STEPS_COMPARED = 3
-"""Of so many at least."""
-AGREEMENT_WH = 1_000
-WRONG_UNIT_FACTOR = 100
+from levity_trio.charging import tolerances
+from levity_trio.charging.bounds import Bounds, Conflict
+from levity_trio.charging.candidates import (
+    REGISTER,
+    SEGMENTS,
+    SESSION_READINGS,
+    Candidate,
+    candidates,
+    chain_of,
+    part_of,
+    session_chain,
+)
+from levity_trio.charging.evidence import Case, Neighbour, View
+from levity_trio.charging.power import Chain
+from levity_trio.charging.reviews import Code, Doubt
 
-REGISTER, SEGMENTS, SESSION_READINGS = "register", "segments", "session readings"
-CERTAIN, DOUBTFUL = "certain", "doubtful"
-
-Reading = tuple[str, int]
-"""A reading of the billed register as (timestamp, Wh)."""
-Series = Sequence[Reading]
+RULES: Final = 2
+"""The version of these rules; 1 were the thresholds before them."""
+CERTAIN: Final = "certain"
+DOUBTFUL: Final = "doubtful"
+JUMP_WH: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Energy:
-    """A figure with its evidence: `review` says in words why a person should look, None where nobody need."""
+class Judgement:
+    """A figure in Wh with what speaks against it. `billed_from` and `billed_until` are the registers it rests on."""
 
     wh: int
     method: str
-    confidence: str
-    review: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What start and stop told: times as the database spells them, registers in Wh where they could be read.
-
-    `seconds` is the longest that it can have lasted: its times may be those of a receipt long after; `is_timed` is
-    False where the charger's clock stood still and says nothing of it. `power_w` are its Power.Active.Import readings
-    by their times.
-    """
-
-    start_time: str
-    stop_time: str
-    meter_start: int | None
-    meter_stop: int | None
-    seconds: float
-    is_timed: bool = True
-    power_w: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...]
+    billed_from: int | None
+    billed_until: int | None
+    code: Code | None = None
+    """Of the candidate that was chosen; None where it is as reported."""
+    is_confirmed: bool = False
+    """Another source than the register tells the same."""
+    is_sole: bool = False
+    """It was the only candidate that nothing contradicted."""
 
     @property
-    def most_wh(self) -> float:
-        """More than this cannot have been delivered."""
-        return most_wh(self.seconds)
-
-    @property
-    def expected_wh(self) -> float | None:
-        """What the power that was told comes to; None where none was."""
-        if not self.power_w:
-            return None
-        return fmean(self.power_w.values()) * seconds_between(self.start_time, self.stop_time) / SECONDS_PER_HOUR
-
-    @property
-    def most_expected_wh(self) -> float | None:
-        """The most that the power that was told can have come to; None where it was told less than twice."""
-        told = sorted(self.power_w.items())
-        if len(told) < 2:
-            return None
-        told = [(self.start_time, told[0][1]), *told, (self.stop_time, told[-1][1])]
-        return sum(
-            most_told_wh(max(first_w, then_w), seconds_between(earlier, later))
-            for (earlier, first_w), (later, then_w) in pairwise(told)
-        )
-
-    def told_wh(self, earlier: str, later: str) -> float | None:
-        """The most that agrees with the power told with these readings; None where none was told with the first."""
-        if earlier not in self.power_w:
-            return None
-        told_w = max(self.power_w[earlier], self.power_w.get(later, 0.0))
-        return most_told_wh(told_w, seconds_between(earlier, later))
+    def confidence(self) -> str:
+        return DOUBTFUL if self.doubts else CERTAIN
 
 
-def delivered(span: Span, arrived: Series) -> Energy:
-    """The energy between start and stop, in Wh.
-
-    `arrived` are the readings of the transaction from one source, MeterValues or transactionData, in the order in
-    which they came.
-    """
-    readings = _in_order(span, arrived)
-    if span.meter_start is None or span.meter_stop is None:
-        return _from_steps(span, _whole(span, readings), "start or stop has no register")
-    difference = span.meter_stop - span.meter_start
-    per_session = _counts_per_session(span, readings)
-    if not per_session:
-        readings = _squared(span, readings)
-    if difference < 0:
-        return _from_readings(span, readings, per_session, "meterStop is below meterStart")
-    if difference > span.most_wh:
-        review = "stop minus start is more than a charger can deliver in that time"
-        return _from_readings(span, readings, per_session, review)
-    if not per_session and not _all_possible(span, _whole(span, readings)):
-        return _mended(span, readings, difference, span.meter_start)
-    doubt = _doubt(span, difference, readings, per_session)
-    return Energy(difference, REGISTER, DOUBTFUL if doubt else CERTAIN, doubt)
+class _Chosen(NamedTuple):
+    wh: int
+    method: str
+    begin: int | None
+    end: int | None
+    code: Code | None
+    doubts: tuple[Doubt, ...]
+    is_sole: bool = False
 
 
-def begun_at(span: Span, arrived: Series, previous: tuple[int, int] | None) -> Span:
-    """The same, from where the register stood before, where its own meterStart cannot be it.
-
-    `previous` is meterStart and meterStop of the last transaction there. Some chargers tell a start of 0 now and then:
-    below where the last one began, while stop and readings go on from where it ended.
-    """
-    if previous is None or span.meter_start is None or span.meter_stop is None:
-        return span
-    began, ended = previous
-    goes_on = all(wh >= ended for _, wh in arrived) and span.meter_stop >= ended
-    return replace(span, meter_start=ended) if span.meter_start < began <= ended and goes_on else span
-
-
-def shown(span: Span, arrived: Series) -> Energy:
-    """The energy up to the last reading, where no stop was told: that reading takes its place.
-
-    Of a register that counts per session the last reading is the energy itself.
-    """
-    readings = _in_order(span, arrived)
-    if not readings:
-        return Energy(0, REGISTER, DOUBTFUL, "no reading tells what was delivered")
-    if span.meter_start is None:
-        return _from_steps(span, readings, "start or stop has no register")
-    if _counts_per_session(span, readings):
-        return _from_readings(span, readings, True, "the readings count per session")
-    *before, (time, wh) = readings
-    return delivered(replace(span, stop_time=time, meter_stop=wh), before)
+def judge(case: Case) -> Judgement:
+    """The energy of a transaction by all that is known of it."""
+    bounds = Bounds(case)
+    chosen = _as_reported(case, bounds) or _by_candidates(case, bounds)
+    lost, overlap = _overlaps(case, chosen)
+    doubts = [*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)]
+    if chosen.is_sole and chosen.code in case.habits:
+        doubts = [doubt for doubt in doubts if doubt.code is not chosen.code]
+    wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
+    told = (chosen.code, is_confirmed, chosen.is_sole)
+    return Judgement(wh, chosen.method, tuple(doubts), chosen.begin, chosen.end, *told)
 
 
-def is_jump(before_wh: int, after_wh: int) -> bool:
-    """Whether two readings that follow each other lie too far apart, or run backwards."""
-    return not 0 <= after_wh - before_wh <= JUMP_WH
-
-
-def most_wh(seconds: float) -> float:
-    """The most Wh that can be delivered in this time."""
-    return max(JUMP_WH, FASTEST_W * seconds / SECONDS_PER_HOUR)
-
-
-def most_told_wh(power_w: float, seconds: float) -> float:
-    """The most Wh that agrees with a power that was told."""
-    return ABOVE_TOLD * power_w * max(0.0, seconds) / SECONDS_PER_HOUR
-
-
-def seconds_between(earlier: str, later: str) -> float:
-    """Seconds from one time to another, as the database spells them."""
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
-
-
-def _in_order(span: Span, arrived: Series) -> Series:
-    """In order of time; in that of arrival where only so they rise (a clock that was set back on the way)."""
-    by_time = sorted(arrived, key=itemgetter(0))
-    if not _all_possible(span, by_time) and _all_possible(span, arrived):
-        return arrived
-    return by_time
-
-
-def _counts_per_session(span: Span, readings: Series) -> bool:
-    """Readings that begin below meterStart count from 0 in each session (Grizzl-E).
-
-    Not so where they are only rounded, nor where the lifetime follows a stray 0, which would be a leap.
-    """
-    if not readings or readings[0][1] >= _least(span):
-        return False
-    return not _has_leap(span, [(span.start_time, 0), *readings])
-
-
-def _least(span: Span) -> float:
-    """What a register at meterStart tells at least, if its readings are rounded."""
-    meter_start = span.meter_start or 0
-    return max(meter_start - AGREEMENT_WH, meter_start / 2)
-
-
-def _squared(span: Span, readings: Series) -> Series:
-    """Readings that are rounded, and so begin a little below meterStart or end a little above meterStop: there they
-    are these."""
-    start, stop = span.meter_start or 0, span.meter_stop or 0
-    below = list(takewhile(lambda reading: _least(span) <= reading[1] < start, readings))
-    rest = readings[len(below) :]
-    above = list(takewhile(lambda reading: 0 < reading[1] - stop < AGREEMENT_WH, reversed(rest))) if stop else []
-    between = rest[: len(rest) - len(above)]
-    return [*((time, start) for time, _ in below), *between, *((time, stop) for time, _ in reversed(above))]
-
-
-def _from_readings(span: Span, readings: Series, per_session: bool, review: str) -> Energy:
-    session = [(span.start_time, 0), *readings]
-    if not per_session or not _all_possible(span, session):
-        return _from_steps(span, _whole(span, readings), review)
-    to_the_stop = [*session, *_stop(span)]  # a register that was reset goes on to its stop, a lifetime one does not
-    last = to_the_stop[-1] if _all_possible(span, to_the_stop) else readings[-1]
-    return _bounded(span, last[1], SESSION_READINGS, review)
-
-
-def _mended(span: Span, readings: Series, difference: int, meter_start: int) -> Energy:
-    """Start and stop agree, the readings between them do not: the lower of what both can show.
-
-    Readings in kWh that were called Wh speak for start and stop. A register that was reset counts by its steps, and so
-    does one that fell below meterStart and stayed there.
-    """
-    if _all_possible(span, _whole(span, [(time, wh * 1000) for time, wh in readings])):
-        return _bounded(span, difference, REGISTER, "the readings are kWh called Wh")
-    if (since_resets := _since_resets(span, _whole(span, readings))) is not None:
-        return since_resets
-    review = "the register jumped or ran backwards"
-    series = _without_strays(_whole(span, readings))
-    if _all_possible(span, series):
-        return _bounded(span, difference, REGISTER, review)
-    steps = _from_steps(span, series, review)
-    fell_below = min(wh for _, wh in series) < meter_start
-    return steps if fell_below else _bounded(span, min(steps.wh, difference), SEGMENTS, review)
-
-
-def _from_steps(span: Span, series: Series, review: str) -> Energy:
-    if (since_resets := _since_resets(span, series)) is not None:
-        return since_resets
-    steps = [after - before for before, after in _possible_steps(span, series)]
-    return _bounded(span, sum(steps), SEGMENTS, review)
-
-
-def _since_resets(span: Span, series: Series) -> Energy | None:
-    """The sum across resets to 0; None where resets alone do not explain each reading.
-
-    A register was reset if it fell to no more than can have been delivered since, and if the power that was told agrees
-    with the sum rather than with stop minus start. A spike, a zero or a step back is none.
-    """
-    if all(before <= after for (_, before), (_, after) in pairwise(series)):
+def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
+    """Stop minus start, or start to last reading where no stop came; None where something contradicts it."""
+    found = _reported(case, bounds)
+    if found is None or _has_speaking_habit(case):
         return None
-    usual = _usual_pace(series)
-    steps: list[int] = []
-    for earlier, later in pairwise(series):
-        fell = later[1] < earlier[1]
-        steps.append(later[1] if fell else later[1] - earlier[1])
-        told_wh = span.told_wh(earlier[0], later[0])
-        by_pace = usual * seconds_between(earlier[0], later[0]) * (ABOVE_PACE if fell else FASTER)
-        if steps[-1] > (by_pace if told_wh is None else told_wh):
-            return None
-    if not _power_agrees(span, sum(steps)):
+    if _contradiction(case, bounds, found) is not None:
         return None
-    return _bounded(span, sum(steps), SEGMENTS, "the register was reset")
+    against = bounds.doubt(found.chain)
+    if against is not None and (lower := _from_the_one_before(case, bounds, found.chain.wh[-1])) is not None:
+        return lower
+    doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
+    return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
 
 
-def _usual_pace(series: Series) -> float:
-    """Wh a second while the register rises; 0 where it never does."""
-    paces = [
-        (after - before) / seconds
-        for (earlier, before), (later, after) in pairwise(series)
-        if after > before and (seconds := seconds_between(earlier, later)) > 0
-    ]
-    return median(paces) if paces else 0.0
+class _Reported(NamedTuple):
+    chain: Chain
+    method: str
+    end: int
 
 
-def _power_agrees(span: Span, wh: int) -> bool:
-    """Whether power and time come nearer to this than to stop minus start; where these say nothing, it stands."""
-    if span.meter_start is None or span.meter_stop is None or span.meter_stop < span.meter_start:
-        return True
-    expected_wh = span.expected_wh
-    difference = span.meter_stop - span.meter_start
-    return expected_wh is not None and abs(wh - expected_wh) < abs(difference - expected_wh)
+def _reported(case: Case, bounds: Bounds) -> _Reported | None:
+    """What start, stop and the fuller readings tell together; None where they tell no figure."""
+    start, stop, view = case.start_wh, case.stop_wh, case.view
+    if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
+        return None
+    if stop is None and bounds.begins_at_zero(view):
+        return _Reported(session_chain(case, view, None), SESSION_READINGS, start + view.wh[-1])
+    chains = list(_chains(case, bounds, view))
+    chain = next((chain for chain in chains if bounds.walk(chain) is None), chains[0])
+    return _Reported(chain, REGISTER, view.wh[-1] if stop is None else stop)
 
 
-def _bounded(span: Span, wh: int, method: str, review: str) -> Energy:
-    return Energy(min(wh, int(span.most_wh)), method, DOUBTFUL, review)
+def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
+    """How the readings of one source may count beside start and stop: with them, from 0 in each transaction, or for
+    life while start and stop count from 0."""
+    start, stop = case.start_wh or 0, case.stop_wh
+    if bounds.begins_at_zero(view):
+        yield session_chain(case, view, None if stop is None else stop - start)
+    yield chain_of(case, start, view, stop)
+    if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
+        spare = max(0, stop - (view.wh[-1] - view.wh[0]))
+        counted = [wh - view.wh[0] + spare // 2 for wh in view.wh]
+        yield session_chain(case, View(view.at, counted, view.digit), stop)
 
 
-def _whole(span: Span, readings: Series) -> Series:
-    start = [] if span.meter_start is None else [(span.start_time, span.meter_start)]
-    return [*start, *readings, *_stop(span)]
+def _contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | None:
+    """What contradicts stop minus start: its registers as a whole, or the readings of either source."""
+    wh = found.chain.wh[-1]
+    if wh < 0:
+        return Conflict(Code.STOP_GARBLED, "its last reading is below its start", (f"{wh} Wh", "0 Wh"))
+    if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
+        sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
+        return Conflict(Code.WRONG_FACTOR, "a register in Wh has no fraction", (sent, "whole Wh by the specification"))
+    against = _against_ends(case) or bounds.conflict(found.chain) or _below_the_one_before(case)
+    if against is None and case.stop_wh is not None:
+        for view in case.views:
+            walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
+            against = against or (walked[0] if all(walked) else None)
+    return against
 
 
-def _stop(span: Span) -> Series:
-    return [] if span.meter_stop is None else [(span.stop_time, span.meter_stop)]
-
-
-def _without_strays(series: Series) -> Series:
-    """Without values that both their neighbours contradict: a spike, a zero, told once or for a while."""
-    runs = [list(run) for _, run in groupby(series, key=itemgetter(1))]
-    kept = [
-        run
-        for before, run, after in zip(runs, runs[1:], runs[2:], strict=False)
-        if before[0][1] > after[0][1] or before[0][1] <= run[0][1] <= after[0][1]
-    ]
-    return [reading for run in (runs[0], *kept, *runs[1:][-1:]) for reading in run]
-
-
-def _possible_steps(span: Span, series: Series) -> list[tuple[int, int]]:
-    return [(earlier[1], later[1]) for earlier, later in pairwise(series) if _is_possible(span, earlier, later)]
-
-
-def _is_possible(span: Span, earlier: Reading, later: Reading) -> bool:
-    return earlier[1] <= later[1] <= earlier[1] + _most_between(span, earlier[0], later[0])
-
-
-def _most_between(span: Span, earlier: str, later: str) -> float:
-    """Readings of one moment came in one message of a charger without a clock: only the whole span bounds them."""
-    if earlier == later or not span.is_timed:
-        return span.most_wh
-    told_wh = span.told_wh(earlier, later)
-    most_told_wh = span.most_wh if told_wh is None else max(JUMP_WH, told_wh)
-    return min(span.most_wh, most_wh(seconds_between(earlier, later)), most_told_wh)
-
-
-def _all_possible(span: Span, series: Series) -> bool:
-    return len(_possible_steps(span, series)) == max(0, len(series) - 1)
-
-
-def _doubt(span: Span, difference: int, readings: Series, per_session: bool) -> str | None:
-    seconds = seconds_between(span.start_time, span.stop_time)
-    if seconds < 0:
-        return "stop is earlier than start"
-    if not span.is_timed and difference > most_wh(seconds):
-        return "the charger's clock stood still: nobody knows how long it took"
-    if per_session and readings[-1][1] > difference + AGREEMENT_WH:
-        return "the readings of the session tell more than stop minus start"
-    expected_wh = span.expected_wh or 0
-    if expected_wh > AGREEMENT_WH and difference * WRONG_UNIT_FACTOR < expected_wh:
-        return "power and time tell much more than the register: kWh called Wh?"
-    if not readings and span.most_expected_wh is not None and difference > span.most_expected_wh + JUMP_WH:
-        return "start and stop tell much more than power and time"
-    if not per_session and _has_leap(span, _whole(span, readings)):
-        return "between two readings the register rose far faster than else"
+def _against_ends(case: Case) -> Conflict | None:
+    """Transaction.Begin and Transaction.End are start and stop; or count from 0 in each transaction."""
+    start, stop = case.start_wh, case.stop_wh
+    if case.begin_wh and start is not None and abs(case.begin_wh - start) > case.digit:
+        evidence = (f"meterStart {start} Wh", f"Transaction.Begin {case.begin_wh} Wh")
+        return Conflict(Code.START_GARBLED, "its start and Transaction.Begin differ", evidence)
+    if case.end_wh is None or start is None or stop is None:
+        return None
+    if min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) > case.digit:
+        evidence = (f"meterStop {stop} Wh", f"Transaction.End {case.end_wh} Wh")
+        return Conflict(Code.STOP_GARBLED, "its stop and Transaction.End differ", evidence)
     return None
 
 
-def _has_leap(span: Span, series: Series) -> bool:
-    """Whether one step was far faster than every other: perhaps the register jumped, or was another one before.
+def _below_the_one_before(case: Case) -> Conflict | None:
+    """A start below where the one before began, while the rest goes on from where that ended, is no reset."""
+    before, start, stop = case.before, case.start_wh, case.stop_wh
+    if before is None or before.begin is None or before.end is None or start is None or stop is None:
+        return None
+    if not start < before.begin <= before.end <= min([stop, *case.view.wh]):
+        return None
+    evidence = (f"meterStart {start} Wh", f"the one before ended at {before.end} Wh, and this one at {stop} Wh")
+    return Conflict(Code.START_GARBLED, "its start is below the one before", evidence)
 
-    What the power told with it explains is no leap; nor is what an AC charger can deliver, since cars do wait.
-    """
-    steps = [
-        (SECONDS_PER_HOUR * (after - before) / seconds, after - before, span.told_wh(earlier, later))
-        for (earlier, before), (later, after) in pairwise(series)
-        if after > before and (seconds := seconds_between(earlier, later)) > 0
-    ]
-    if any(told_wh is not None and wh > max(JUMP_WH, told_wh) for _, wh, told_wh in steps):
+
+def _has_speaking_habit(case: Case) -> bool:
+    """Whether this charger is known to tell all its registers wrong by a factor."""
+    return Code.WRONG_FACTOR in case.habits and not case.power
+
+
+def _from_the_one_before(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
+    """A start of 0 and a stop of the lifetime register: what is too fast as reported may begin where the last ended."""
+    before = case.before
+    if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None:
+        return None
+    wh = case.stop_wh - before.end
+    if not 0 < before.end <= case.stop_wh or bounds.too_much(wh) is not None or case.view.wh:
+        return None
+    words = f"it began at 0 Wh, and the one before ended at {before.end} Wh"
+    evidence = (f"meterStart 0, meterStop {case.stop_wh} Wh", f"the one before ended at {before.end} Wh")
+    doubt = Doubt(Code.START_GARBLED, words, evidence, {"as reported": reported_wh, words: wh})
+    return _Chosen(wh, REGISTER, before.end, case.stop_wh, Code.START_GARBLED, (doubt,))
+
+
+def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
+    """The lowest of the candidates that leave the least open and that nothing contradicts."""
+    if (in_kilowatts := _power_in_kilowatts(case)) is not None:
+        return in_kilowatts
+    every = list(candidates(case, bounds))
+    survivors = [one for one in every if _is_possible(case, bounds, one)]
+    if not survivors:
+        return _part(case, bounds, every)
+    least = min(one.free for one in survivors)
+    simplest = [one for one in survivors if one.free == least]
+    chosen = min(simplest, key=lambda one: one.wh)
+    conflict = _why(case, bounds)
+    figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
+    doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
+    is_sole = len({one.wh for one in survivors}) == 1
+    return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, chosen.code, (doubt,), is_sole)
+
+
+def _power_in_kilowatts(case: Case) -> _Chosen | None:
+    """Power that no car charges with was told in kW and called W."""
+    if not case.power or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
+        return None
+    reread = replace(case, power=case.power.scaled(1000))
+    found = _as_reported(reread, Bounds(reread))
+    if found is None or found.doubts:
+        return None
+    evidence = (f"{found.wh} Wh", f"{case.power.most:g} W at most")
+    doubt = Doubt(Code.READINGS_UNIT, "its power is kW, called W", evidence, {"as reported": found.wh})
+    return found._replace(doubts=(doubt,), code=Code.READINGS_UNIT)
+
+
+def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
+    return one.wh >= 0 and bounds.conflict(one.chain, is_partial=one.is_partial) is None and _is_in_place(case, one)
+
+
+def _is_in_place(case: Case, one: Candidate) -> bool:
+    """Whether an end that another takes the place of leaves room for its neighbours: between two of them the register
+    does not fall."""
+    if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START):
         return True
-    untold = sorted((pace_w, wh) for pace_w, wh, told_wh in steps if told_wh is None)
-    if not span.is_timed or len(untold) < STEPS_COMPARED:
+    digit, after, before = case.digit, case.after, case.before
+    begin, end = one.begin or 0, one.end or 0
+    falls_after = after is not None and after.begin is not None and begin <= after.begin < end - digit
+    falls_before = before is not None and (before.begin or 0) < begin < (before.end or 0) - digit
+    return not (falls_after or falls_before)
+
+
+def _why(case: Case, bounds: Bounds) -> Conflict:
+    """What contradicts stop minus start."""
+    found = _reported(case, bounds)
+    if found is not None and (conflict := _contradiction(case, bounds, found)) is not None:
+        return conflict
+    if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
+        evidence = (f"meterStart {case.start_wh} Wh", f"meterStop {case.stop_wh} Wh")
+        return Conflict(Code.STOP_GARBLED, "meterStop is below meterStart", evidence)
+    missing = " and ".join(name for name, wh in (("start", case.start_wh), ("stop", case.stop_wh)) if wh is None)
+    words = f"its {missing or 'register'} has no register that can be read"
+    return Conflict(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
+
+
+def _reported_figure(case: Case, bounds: Bounds) -> dict[str, int]:
+    found = _reported(case, bounds)
+    return {} if found is None else {"as reported": found.chain.wh[-1]}
+
+
+def _part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
+    """What is left where every candidate is contradicted."""
+    if not case.is_stopped and not case.view.wh:  # closed by the system, which is told among the circumstances
+        return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
+    conflict = _why(case, bounds)
+    found = _reported(case, bounds)
+    is_too_little = (
+        found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
+    )
+    wh = found.chain.wh[-1] if found and is_too_little else min(part_of(case, bounds), int(bounds.most_wh))
+    figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(case, bounds)
+    most = min(_most(case, bounds), max(figures.values(), default=_most(case, bounds)))
+    words = f"{conflict.words}; {most} Wh at most" if wh == 0 else conflict.words
+    code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
+    begin = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh
+    end = case.stop_wh if case.stop_wh is not None else begin if begin is None else begin + wh
+    return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
+
+
+def _doubt(conflict: Conflict, figures: Mapping[str, int]) -> Doubt:
+    return Doubt(conflict.code, conflict.words, conflict.evidence, figures)
+
+
+# Neighbours
+
+
+def _overlaps(case: Case, chosen: _Chosen) -> tuple[int, list[Doubt]]:
+    """An overlap is billed once: to the one whose own readings reach into it, else to neither; both are doubtful.
+
+    Gives what is not billed to this one, in Wh.
+    """
+    begin, end = chosen.begin, chosen.end
+    if begin is None or end is None or end < begin:
+        return 0, []
+    slack, before, after = max(1, case.digit), case.before, case.after
+    lost, doubts = 0, list[Doubt]()
+    if before and before.begin is not None and before.end is not None and before.begin < begin < before.end - slack:
+        doubts.append(_overlap("the one before", begin, min(before.end, end)))
+        lost += min(_after_the_one_before(before, begin, case.view), end) - begin
+    if after is not None and after.begin is not None and begin < after.begin < end - slack:
+        doubts.append(_overlap("the next one", after.begin, end))
+        lost += end - max(_until_the_next(after, begin, end, case.view), begin)
+    return lost, doubts[:1]
+
+
+def _after_the_one_before(before: Neighbour | None, begin: int, view: View) -> int:
+    if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
+        return begin
+    theirs = max(begin, min(before.highest or 0, before.end))
+    reaches = any(begin <= wh < before.end for wh in view.wh)
+    return theirs if reaches else before.end
+
+
+def _until_the_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
+    if after is None or after.begin is None or not begin < after.begin < end:
+        return end
+    return max([after.begin, *(wh for wh in view.wh if after.begin < wh <= end)])
+
+
+def _overlap(whose: str, since: int, until: int) -> Doubt:
+    words = f"{until - since} Wh of it are in {whose}, too"
+    return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"))
+
+
+# Circumstances
+
+
+def _circumstances(case: Case, bounds: Bounds, chosen: _Chosen) -> Iterator[Doubt]:
+    """What speaks against a figure, whichever it is."""
+    if case.garbled:
+        words = "a register was no number"
+        yield Doubt(Code.NUMBER_REPAIRED, words, ("; ".join(case.garbled), f"{chosen.wh} Wh without it"))
+    if case.is_stopped and case.stop_wh is None:
+        words = "its stop tells no register"
+        yield Doubt(Code.STOP_GARBLED, words, ("no meterStop", f"{chosen.end} Wh at its last reading"))
+    if not case.is_stopped and not _is_shown_by_the_next(case, chosen):
+        what = "nothing tells what came after its last reading"
+        if not case.view.wh:
+            what = f"no reading tells what was delivered, {_most(case, bounds)} Wh at most"
+        yield Doubt(Code.CLOSED_BY_SYSTEM, f"closed by the system: {what}", (f"{chosen.end} Wh at its end", "no stop"))
+    if case.is_timed and case.is_backwards:
+        yield Doubt(Code.STOP_BEFORE_START, "stop is earlier than start", ("its start time", "its stop time"))
+    if not case.is_timed and (against := _against_receipts(case, chosen)) is not None:
+        words = "the charger's clock stood still: nobody knows how long it took"
+        yield Doubt(Code.CLOCK_STOOD_STILL, words, against.evidence)
+    if case.available_at is not None and (rise := _rise_since(case, case.available_at, chosen)) > case.digit:
+        words = "its connector was available before its end"
+        yield Doubt(Code.AVAILABLE_BETWEEN, words, ("Available", f"{rise} Wh after that"))
+
+
+def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
+    """What would contradict a figure if all had been told when it happened."""
+    live = replace(case, is_timed=True, longest=case.received_seconds)
+    bounds = Bounds(live)
+    found = _reported(live, bounds)
+    if found is None or found.chain.wh[-1] != chosen.wh:
+        return None
+    return bounds.conflict(found.chain) or bounds.doubt(found.chain)
+
+
+def _most(case: Case, bounds: Bounds) -> int:
+    """The most Wh that can have been delivered, by time, power and the start of the next one."""
+    by_time, after = int(bounds.most_wh), case.after
+    if after is None or after.begin is None or case.start_wh is None or after.begin < case.start_wh:
+        return by_time
+    return min(by_time, after.begin - case.start_wh)
+
+
+def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
+    """Where the next one begins at its last reading, nothing came after that. Zeros count each transaction anew."""
+    after = case.after
+    if after is None or not after.begin or chosen.end is None or chosen.begin is None or not case.view.wh:
         return False
-    (next_w, _), (fastest_w, wh) = untold[-2:]
-    return wh > JUMP_WH and fastest_w > max(FASTEST_AC_W, FAR_FASTER * next_w)
+    return abs(after.begin - chosen.end) <= case.digit
+
+
+def _rise_since(case: Case, since: float, chosen: _Chosen) -> int:
+    """What its register rose by after a moment."""
+    readings = list(zip(case.view.at, case.view.wh, strict=True))
+    before = [wh for at, wh in readings if at <= since]
+    after = [wh for at, wh in readings if at > since]
+    last = case.stop_wh if not after and case.stop_wh is not None else after[-1] if after else None
+    level = before[-1] if before else chosen.begin
+    return 0 if last is None or level is None else last - level
+
+
+def is_jump(before_wh: int, after_wh: int) -> bool:
+    """Whether two readings that follow each other lie too far apart, or run backwards (Levity's own limit)."""
+    return not 0 <= after_wh - before_wh <= JUMP_WH

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.wire.times import FIRST_BELIEVABLE, SENT_CHARACTERS, STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
 __all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_AHEAD", "understand"]
@@ -25,6 +26,23 @@ class Moment(NamedTuple):
     sent: str | None
     is_believable: bool
     skew_seconds: int | None = None
+
+
+def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
+    """When it was by our clock: a clock that is known to be ahead is put right. One that is behind looks like a message
+    that was told late, and is left as it is.
+
+    `received_at` as the database spells it; `clock_skew` is how many seconds the charger's clock was ahead when it last
+    told the present time.
+    """
+    if moment.skew_seconds is None or not moment.is_believable:
+        return moment.understood
+    if moment.skew_seconds > AHEAD_SECONDS:
+        return received_at
+    is_late = moment.skew_seconds < -AHEAD_SECONDS
+    if not is_late or clock_skew is None or clock_skew <= AHEAD_SECONDS:
+        return moment.understood
+    return stamp(datetime.fromisoformat(moment.understood) - timedelta(seconds=clock_skew))
 
 
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:

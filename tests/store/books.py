@@ -10,6 +10,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
+from levity_trio.charger.exchange import sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import Fact
@@ -17,9 +18,12 @@ from levity_trio.store.schema import migrate
 from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions import closing, starts, stops
+from levity_trio.store.writes.transactions import closing, judging, starts, stops
 from levity_trio.store.writes.transactions.readings import Batch, store
-from levity_trio.store.writes.transactions.stopping import stop_or_set_aside
+from levity_trio.store.writes.transactions.requests import Start, Started, Stop
+from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
+from levity_trio.wire.errors import Refused
+from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import stamp
 
 F = TypeVar("F", bound=Fact)
@@ -61,6 +65,10 @@ class Books:
 
     def wait(self, minutes: float) -> None:
         self.now += timedelta(minutes=minutes)
+
+    def settle(self) -> None:
+        """Judge again what waits for it."""
+        self.run(judging.judge_due, self.at)
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()
@@ -122,19 +130,25 @@ class Station:
         told = orjson.dumps(payload).decode()
         return Message(action, told, f'"{self.messages}"', f'[2,"{self.messages}","{action}",{told}]')
 
-    def start(self, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
+    def start(self, meter: float | str = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
         return self.start_with_verdict(meter, connector, tag, at).transaction
 
-    def start_with_verdict(self, meter: int, connector: int, tag: str, at: str | None) -> starts.Started:
+    def start_with_verdict(self, meter: float | str, connector: int, tag: str, at: str | None) -> Started:
         sent = self.clock() if at is None else at
-        message = self.message("StartTransaction", connectorId=connector, idTag=tag, meterStart=meter, timestamp=sent)
+        payload = {"connectorId": connector, "idTag": tag, "meterStart": meter, "timestamp": sent}
+        message = self.message("StartTransaction", **payload)
+        try:
+            read = read_request("StartTransaction", payload, strict=False).message
+        except Refused as refused:
+            return self.write(start_unreadable, message, refused.description)
         moment = understand(sent, self.books.now)
-        return self.write(starts.start, starts.Start(connector, tag, meter, moment, None, message))
+        start = Start(connector, tag, read.meter_start, moment, None, message, sent_number(payload, "meterStart"))
+        return self.write(starts.start, start)
 
     def stop(
         self,
         transaction: int,
-        meter: int = 5000,
+        meter: float | str = 5000,
         at: str | None = None,
         tag: str | None = None,
         reason: str = "Local",
@@ -142,12 +156,17 @@ class Station:
     ) -> str | None:
         sent = self.clock() if at is None else at
         data = list(data)
-        message = self.message(
-            "StopTransaction", transactionId=transaction, meterStop=meter, timestamp=sent, idTag=tag, reason=reason
-        )
+        payload = {"transactionId": transaction, "meterStop": meter, "timestamp": sent, "idTag": tag, "reason": reason}
+        message = self.message("StopTransaction", **payload)
+        try:
+            read = read_request("StopTransaction", payload, strict=False).message
+        except Refused as refused:
+            self.write(stop_unreadable, message, refused.description)
+            return None
         moment = understand(sent, self.books.now)
-        stop = stops.Stop(transaction, tag, meter, moment, reason, message)
-        return self.write(stop_or_set_aside, stop, readings.read(data, self.books.now))
+        told = sent_number(payload, "meterStop")
+        stop = Stop(read.transaction_id, tag, read.meter_stop, moment, reason, message, told)
+        return self.write(stops.stop, stop, readings.read(data, self.books.now))
 
     def tell(self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1) -> None:
         """A MeterValues."""

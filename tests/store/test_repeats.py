@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.charging.energy import FASTEST_W, JUMP_WH
+from levity_trio.charging.energy import JUMP_WH
+from levity_trio.charging.tolerances import FASTEST_W
 from levity_trio.events import TransactionStarted, TransactionStopped
 from tests.store.books import UNSET_CLOCK, Books, Station, in_memory, meter_value
 
@@ -110,7 +111,7 @@ def test_nor_does_it_without_a_clock(steps: list[tuple[str, int, int, int]]) -> 
 def test_no_bill_is_negative_or_absurd(steps: list[tuple[str, int, int, int]], clock: str) -> None:
     ids, bills, _, _, _ = books_after(steps, clock, times=1)
     hours = sum(minutes + 1 for _, _, _, minutes in steps) / 60
-    assert {row[0] for row in bills} == set(ids)
+    assert {row[0] for row in bills} >= set(ids)
     for _, _, status, start, stop, energy, method, confidence, review in bills:
         assert (energy is None) == (status == "Active")
         if energy is not None:

@@ -52,7 +52,7 @@ def test_a_second_stop_with_the_same_values_changes_nothing(books: Books, statio
 def test_a_second_stop_with_other_values_is_kept_and_flagged(
     books: Books, station: Station, other: dict[str, str]
 ) -> None:
-    transaction, sent = station.start(1000), station.clock()
+    transaction, sent = station.start(1000, at=station.clock(HOUR)), station.clock()
     station.stop(transaction, 5000, at=sent, tag="TAG")
     again = {"meter": 5000, "at": sent, "tag": "TAG"} | other
     station.stop(transaction, **again)  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def test_meter_stop_below_meter_start_closes_and_is_flagged(station: Station) ->
     transaction = station.start(5000)
     station.stop(transaction, 4000)
     assert station.bill(transaction) == (0, "segments", "doubtful")
-    assert station.review(transaction) == "meterStop is below meterStart"
+    assert "meterStop is below meterStart" in station.review(transaction)
 
 
 def test_a_stop_before_its_start_in_time_is_billed_and_flagged(station: Station) -> None:
@@ -134,7 +134,7 @@ def test_decades_between_two_clocks_are_no_time_to_deliver(books: Books, station
     books.wait(1)
     station.stop(transaction, 900_000_000)
     assert station.bill(transaction)[0] == 0
-    assert "more than a charger can deliver" in station.review(transaction)
+    assert "at most" in station.review(transaction)
 
 
 def test_negative_registers_are_none(station: Station) -> None:
@@ -165,7 +165,7 @@ def test_power_of_another_transaction_is_no_evidence(books: Books, station: Stat
     station.stop(first, 1000)
     station.stop(second, 57, tag="TAG")
     assert station.bill(first) == (0, "register", "certain")
-    assert "kWh called Wh" in station.review(second)
+    assert "kWh, called Wh" in station.review(second)
 
 
 # The charger's own stop wins
@@ -186,13 +186,14 @@ def test_a_late_stop_wins_over_a_close_by_the_system(books: Books, station: Stat
 
 @pytest.mark.parametrize("no_id", [-1, 0])
 def test_a_late_stop_without_an_id_wins_too(books: Books, station: Station, no_id: int) -> None:
-    transaction, sent = station.start(1000), station.clock(minutes_ago=-30)
+    transaction, sent = station.start(1000), station.clock(minutes_ago=-90)
     books.wait(HOUR)
     station.orphan(transaction, 3000)
     books.wait(DAY)
     station.stop(no_id, 8000, at=sent)
     station.stop(no_id, 8000, at=sent)
-    assert station.bill(transaction) == (7000, "register", "certain")
+    assert station.bill(transaction) == (7000, "register", "doubtful")
+    assert "named no transaction" in station.review(transaction)
     assert books.count("set_aside") == 0
 
 
@@ -206,7 +207,7 @@ def test_without_a_usable_id_the_only_one_that_fits_is_closed(books: Books, stat
     for _ in range(3):
         station.stop(no_id, 8000, at=sent, tag="TAG")
         books.wait(1)
-    assert station.bill(transaction) == (7000, "register", "certain")
+    assert station.bill(transaction) == (7000, "register", "doubtful")
     assert len(books.told(TransactionStopped)) == 1
     assert books.count("set_aside") == 0
 
@@ -273,7 +274,7 @@ def test_where_two_fit_the_power_that_was_told_decides(books: Books, station: St
     books.wait(10)
     station.stop(-1, 9100)
     assert open_ones(books) == {full}
-    assert station.bill(charging) == (8100, "register", "certain")
+    assert station.bill(charging) == (8100, "register", "doubtful")
 
 
 def test_a_repeat_does_not_close_the_neighbour(books: Books, station: Station) -> None:
@@ -315,7 +316,7 @@ def test_1970_and_no_id_each_time(books: Books, station: Station) -> None:
         books.wait(HOUR)
         station.stop(-1, 7000, at=UNSET_CLOCK)
         station.stop(-1, 7000, at=UNSET_CLOCK)
-        assert station.bill(transaction) == (7000, "register", "certain")
+        assert station.bill(transaction) == (7000, "register", "doubtful")
         books.wait(HOUR)
     assert len(books.told(TransactionStopped)) == 3
 
@@ -332,7 +333,7 @@ def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station:
     books.wait(12 * 60)
     station.stop(second, 510_000)
     assert station.bill(second) == (10_000, "register", "doubtful")
-    assert station.review(second) == "it began at 0 Wh and the last one ended at 500000 Wh"
+    assert station.review(second) == "its start tells 0 Wh, the one before ended at 500000 Wh"
 
 
 def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, station: Station) -> None:

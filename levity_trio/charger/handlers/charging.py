@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from levity_trio.charger.exchange import Exchange
+from levity_trio.charger.exchange import Exchange, sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
 from levity_trio.store.writes import authorization
-from levity_trio.store.writes.transactions import starts, stopping, stops
+from levity_trio.store.writes.transactions import starts, stops
 from levity_trio.store.writes.transactions.readings import Batch, store
+from levity_trio.store.writes.transactions.requests import Start, Stop
 from levity_trio.wire.payloads import call, call_result
 
 LOCAL = "Local"
@@ -24,13 +25,14 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
 
 async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
     """§4.8: open a transaction, once for however often this message comes."""
-    start = starts.Start(
+    start = Start(
         connector=request.connector_id,
         id_tag=request.id_tag,
         meter_start=request.meter_start,
         moment=understand(request.timestamp, exchange.at),
         reservation_id=request.reservation_id,
         message=exchange.message,
+        sent_meter_start=sent_number(exchange.call.payload, "meterStart"),
     )
     started = await exchange.write(starts.start, start)
     return call_result.StartTransaction(started.transaction, {"status": started.verdict})
@@ -45,18 +47,19 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
 
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
     """§4.10: close a transaction; one that cannot be found is set aside, and answered all the same."""
-    stop = stops.Stop(
+    stop = Stop(
         transaction=request.transaction_id,
         id_tag=request.id_tag,
         meter_stop=request.meter_stop,
         moment=understand(request.timestamp, exchange.at),
         reason=request.reason or LOCAL,
         message=exchange.message,
+        sent_meter_stop=sent_number(exchange.call.payload, "meterStop"),
     )
     *ahead, last = _parts(readings.read(request.transaction_data or (), exchange.at)) or [[]]
     for part in ahead:
-        await exchange.write(stopping.store_ahead, stop, part)
-    verdict = await exchange.write(stopping.stop_or_set_aside, stop, last)
+        await exchange.write(stops.store_ahead, stop, part)
+    verdict = await exchange.write(stops.stop, stop, last)
     return call_result.StopTransaction(id_tag_info={"status": verdict} if verdict else None)
 
 

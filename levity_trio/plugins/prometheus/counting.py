@@ -37,7 +37,6 @@ class PrometheusMetrics(Plugin):
         self._metrics = metrics
         self._clock = clock
         self._chargers: dict[str, _Charger] = {}
-        self._closed_by_system = dict(counted.closed_by_system)
         self._families_of_facts = {"EnergyJumped": metrics.jumps, "IdentityShared": metrics.shared}
         self._energies = {DELIVERED: metrics.delivered, UNBILLED: metrics.unbilled}
         self._counts: dict[type[Event], Count] = {
@@ -51,6 +50,7 @@ class PrometheusMetrics(Plugin):
             events.TransactionSuspended: self._transaction_suspended,
             events.TransactionStopped: self._transaction_stopped,
             events.TransactionClosed: self._transaction_closed,
+            events.TransactionRejudged: self._transaction_rejudged,
             events.EnergyUnbilled: self._energy_unbilled,
             events.EnergyJumped: self._energy_jumped,
             events.CallEnded: self._call_ended,
@@ -158,15 +158,15 @@ class PrometheusMetrics(Plugin):
             self._metrics.outages[charger.name,].value += 1
 
     def _transaction_stopped(self, event: events.TransactionStopped) -> None:
-        told_before = self._closed_by_system.pop(event.transaction, 0)
-        self._step(DELIVERED, str(event.charger), (event.energy_wh or 0) - told_before)
+        self._step(DELIVERED, str(event.charger), event.energy_wh - event.before_wh)
 
     def _transaction_closed(self, event: events.TransactionClosed) -> None:
         charger = str(event.charger)
-        told_before = self._closed_by_system.get(event.transaction, 0)  # its own readings may have reopened it
-        self._closed_by_system[event.transaction] = event.energy_wh
         self._metrics.orphans[charger, event.reason].value += 1
-        self._step(DELIVERED, charger, event.energy_wh - told_before)
+        self._step(DELIVERED, charger, event.energy_wh - event.before_wh)
+
+    def _transaction_rejudged(self, event: events.TransactionRejudged) -> None:
+        self._step(DELIVERED, str(event.charger), event.energy_wh - event.before_wh)
 
     def _energy_unbilled(self, event: events.EnergyUnbilled) -> None:
         self._step(UNBILLED, str(event.charger), event.energy_wh - event.before_wh)

@@ -19,7 +19,10 @@ RECENT_FRAMES: Final = 10_000
 """Among which the last message of a charger is looked for."""
 DELIVERED: Final = "delivered"
 UNBILLED: Final = "unbilled"
-COUNTED: Final = "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionStopped')"
+COUNTED: Final = (
+    "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionRejudged',"
+    " 'TransactionStopped')"
+)
 """As the index `event_counted` names them, word for word, or it would not be used."""
 FACTS: Final = f"SELECT cp_id, kind, count(*) FROM event WHERE kind IN {COUNTED} GROUP BY kind, cp_id"  # noqa: S608 - our own words
 ENERGY: Final = f"""
@@ -28,12 +31,8 @@ SELECT cp_id, counter, sum(max(step, 0)), sum(max(-step, 0)) FROM (
         SELECT id, cp_id, CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END AS counter,
             json_extract(data, '$.transaction') AS tx, coalesce(json_extract(data, '$.energy_wh'), 0) AS wh
         FROM event WHERE kind IN {COUNTED}
-        AND kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionStopped')))
+        AND kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionRejudged', 'TransactionStopped')))
 GROUP BY cp_id, counter"""  # noqa: S608
-CLOSED_BY_SYSTEM: Final = f"""
-SELECT tx.id, json_extract(data, '$.energy_wh') FROM event JOIN tx ON tx.id = json_extract(data, '$.transaction')
-WHERE kind IN {COUNTED} AND kind = 'TransactionClosed' AND coalesce(stopped_by, '') <> 'charger'
-ORDER BY event.id"""  # noqa: S608 - the last one that was told counts, though its readings may have reopened it since
 CLOSED: Final = f"""
 SELECT cp_id, json_extract(data, '$.reason') AS reason, count(*) FROM event
 WHERE kind IN {COUNTED} AND kind = 'TransactionClosed' GROUP BY cp_id, reason"""  # noqa: S608
@@ -57,8 +56,6 @@ class Totals(NamedTuple):
     """By charger, DELIVERED and UNBILLED: what was told, and what was taken back later."""
     closed: Mapping[Pair, int]
     """Closings by the system, by charger and reason."""
-    closed_by_system: Mapping[int, int]
-    """The energy of the transactions that a late stop of their charger may still change."""
 
 
 def totals(db: Database) -> Totals:
@@ -86,7 +83,6 @@ def totals(db: Database) -> Totals:
         facts=_pairs(db, FACTS),
         energy=_energy(db),
         closed=_pairs(db, CLOSED),
-        closed_by_system=_counts(db, CLOSED_BY_SYSTEM),
     )
 
 

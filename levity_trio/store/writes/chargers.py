@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from levity_trio.charging.lifecycle import Cause
 from levity_trio.charging.moments import Moment
 from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, StatusChanged
+from levity_trio.store.cases import CHARGING
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin, minutes_before
 from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, tell_shared
-from levity_trio.store.writes.transactions.suspensions import resume_connector, suspend
+from levity_trio.store.writes.transactions.states import Sign, resume_connector, suspend
 
 NO_ERROR = "NoError"
 HIGHEST_CONNECTOR = 100
-CHARGING = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message,
         f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",  # noqa: S608
         (*values, interval, at, at, origin.charger),
     )
-    suspended = suspend(db, origin.charger, origin.session, at, "boot")
+    suspended = suspend(db, origin.charger, origin.session, at, Cause.BOOT)
     db.tell(
         ChargerBooted(
             charger=origin.charger,
@@ -103,7 +104,7 @@ def status(db: UnitOfWork, origin: Origin, told: Status) -> None:
         if present is None or (present.status, present.error_code) != (told.status, told.error_code):
             _tell_changed(db, origin, told)
     if told.status in CHARGING:
-        resume_connector(db, origin, told.connector, told.status)
+        resume_connector(db, origin, told.connector, Sign(Cause.SIGN, told.status, told.moment))
 
 
 def _repeats(db: UnitOfWork, origin: Origin, told: Status) -> bool:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import give_up
 from levity_trio.store.writes.origin import Origin, minutes_before
-from levity_trio.store.writes.transactions.suspensions import suspend
+from levity_trio.store.writes.transactions.states import suspend
 
 REPLACED = "replaced by a newer connection"
-SERVER_ENDED = "the server ended"
+SERVER_ENDED = Cause.SERVER_ENDED.value
 """Without a word (kill -9, power): nobody knows when."""
 STOPPING = "the server is stopping"
-CONNECTION_LOST = "connection lost"
-STOP_UNREAD = "its stop could not be read"
-NO_OUTAGES = (SERVER_ENDED, STOP_UNREAD)
+NO_OUTAGES = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
 """Why a transaction is suspended that is not its charger's absence."""
 SHARING_MINUTES = 10
 SHARING_ROWS = 20
@@ -70,7 +69,7 @@ def start_run(db: UnitOfWork, version: str, at: str, clock_trusted: bool) -> int
         give_up(db, at, charger)
     db.execute("UPDATE cp SET is_connected = 0 WHERE is_connected = 1")
     for (charger,) in db.rows("SELECT DISTINCT cp_id FROM tx WHERE status = 'Active' AND suspended_at IS NULL"):
-        suspend(db, charger, None, at, SERVER_ENDED)
+        suspend(db, charger, None, at, Cause.SERVER_ENDED)
     clean = before is None or bool(before[0])
     db.tell(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
     return run
@@ -117,7 +116,7 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     if ending.session is None:
         return
     db.execute(
-        "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
+        "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ? AND ended_at IS NULL",
         (ending.at, ending.code, ending.reason, ending.session),
     )
     give_up(db, ending.at, ending.charger, ending.session)
@@ -140,8 +139,8 @@ def _take_offline(db: UnitOfWork, ending: Ending) -> int:
         return 0
     offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
     db.execute(offline, (ending.at, ending.charger))
-    reason = SERVER_ENDED if ending.reason == STOPPING else CONNECTION_LOST
-    return suspend(db, ending.charger, ending.session, ending.at, reason)
+    cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
+    return suspend(db, ending.charger, ending.session, ending.at, cause)
 
 
 def _has_successor(db: UnitOfWork, ending: Ending) -> bool:

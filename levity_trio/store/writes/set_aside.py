@@ -16,6 +16,10 @@ HIGHEST = 2**31
 """Beyond this a number in a payload that cannot be read is not believed."""
 
 
+LONGEST_TEXT = 500
+"""Of a field of such a payload; the whole stands in set_aside."""
+
+
 def set_aside(
     db: UnitOfWork, origin: Origin, message: Message, reason: str, transaction: int | None = None
 ) -> int | None:
@@ -40,6 +44,18 @@ def number_in(message: Message, name: str) -> int | None:
     """What can be read of a payload that as a whole cannot: a register, a connector, an id."""
     told = _told_in(message).get(name)
     return told if type(told) is int and 0 <= told < HIGHEST else None
+
+
+def text_in(message: Message, name: str) -> str | None:
+    """A text of a payload that as a whole cannot be read: a tag, a time."""
+    told = _told_in(message).get(name)
+    return told[:LONGEST_TEXT] if isinstance(told, str) and told.strip() else None
+
+
+def raw_in(message: Message, name: str) -> str | None:
+    """What stands in a field, as it was sent."""
+    told = _told_in(message).get(name)
+    return None if told is None else (told if isinstance(told, str) else orjson.dumps(told).decode())[:LONGEST_TEXT]
 
 
 def _told_in(message: Message) -> dict[str, object]:

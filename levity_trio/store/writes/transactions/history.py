@@ -1,4 +1,4 @@
-"""The rows of `tx_event`: every step of a transaction, with the payload as it came.
+"""The rows of `tx_event`: what happened to each transaction, with the payload as it came.
 
 `tx` is the present reading of these rows. The same payload again is counted in its row, not added.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.moments import Moment
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
@@ -15,14 +17,23 @@ from levity_trio.store.writes.origin import Message, Origin
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A row of tx_event to be: what happened, who did it, why."""
+class Entry:
+    """A row of tx_event to be: what happened in which state, who did it, why."""
 
-    kind: str
+    kind: Kind
     who: str
     moment: Moment
     reason: str | None = None
     message: Message | None = None
+    state: State | None = None
+    cause: Cause | None = None
+
+
+class Added(NamedTuple):
+    """The row of an entry; not new where the same payload was known."""
+
+    id: int
+    is_new: bool
 
 
 def digest(payload: str) -> str:
@@ -30,23 +41,30 @@ def digest(payload: str) -> str:
     return hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
 
 
-def add_step(db: UnitOfWork, origin: Origin, transaction: int, step: Step) -> bool:
-    """Add a row of tx_event; an equal payload of the same kind is counted instead. True where it is new."""
-    is_new = insert_step(db, origin.session, origin.received_at, transaction, step)
-    if is_new and step.message is not None:
-        frames.keep(db, origin, step.message)
-    return is_new
+def add(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
+    """Add a row of tx_event and keep its frame; an equal payload of the same kind is counted instead."""
+    added = insert(db, origin.session, origin.received_at, transaction, entry)
+    if added.is_new and entry.message is not None:
+        frames.keep(db, origin, entry.message)
+    return added
 
 
-def insert_step(db: UnitOfWork, session: int | None, at: str, transaction: int, step: Step) -> bool:
-    """Like add_step, for what the system does: perhaps without a session."""
-    message = step.message
-    count = db.insert(
+def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry: Entry) -> Added:
+    """Like `add`, for what the system does: perhaps without a session."""
+    message = entry.message
+    row, count = db.rows(
         "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, sent_timestamp,"
-        " message_id, payload, digest, last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " message_id, payload, digest, state, cause, last_received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
-        " last_received_at = excluded.last_received_at RETURNING count",
-        (transaction, step.kind, step.who, step.reason, session, at, step.moment.understood, step.moment.sent)
-        + (message and message.message_id, message and message.payload, message and digest(message.payload), at),
-    )
-    return count == 1
+        " last_received_at = excluded.last_received_at RETURNING id, count",
+        (transaction, entry.kind, entry.who, entry.reason, session, at, entry.moment.understood, entry.moment.sent)
+        + (message and message.message_id, message and message.payload, message and digest(message.payload))
+        + (entry.state, entry.cause, at),
+    )[0]
+    return Added(row, count == 1)
+
+
+def by_the_system(at: str) -> Moment:
+    """The time of what the system does itself."""
+    return Moment(at, None, True)

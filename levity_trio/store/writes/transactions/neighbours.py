@@ -1,10 +1,15 @@
-"""Unbilled energy: kilowatt-hours that left a connector between two transactions (rules.md, Transactions)."""
+"""A transaction and its neighbours on the connector: what left between two of them, and what a new one tells of the one
+before (rules.md, Transactions, Energy)."""
 
 from __future__ import annotations
 
+from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.states import load, state
 
 
 def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
@@ -12,55 +17,46 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
 
     An offline charger tells late, so either neighbour may be here already; what a late one changes is told again.
     """
-    _look_before(db, origin, transaction)
-    if after := following(db, transaction):
-        _look_before(db, origin, after[0])
+    tx = load(db, transaction)
+    where = (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)
+    before = [load(db, row[0]) for row in db.rows(BEFORE, where)]
+    after = [load(db, row[0]) for row in db.rows(AFTER, where)]
+    pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
+    for first, second in pairs:
+        _tell_unbilled(db, origin, first, second)
+    for other in (*before, *after):
+        if other.judged_at != origin.received_at and _is_touched(tx, other):
+            judge_again(db, origin, other.id, Cause.NEXT_START if other in before else Cause.RISE)
 
 
-def following(db: UnitOfWork, transaction: int) -> Row | None:
-    """The id and the meterStart, in Wh, of the transaction after this one on its connector."""
-    return db.row(
-        "SELECT following.id, following.meter_start FROM tx JOIN tx AS following ON following.cp_id = tx.cp_id"
-        " AND following.conn_id = tx.conn_id AND (following.start_time, following.id) > (tx.start_time, tx.id)"
-        " WHERE tx.id = ? ORDER BY following.start_time, following.id LIMIT 1",
-        (transaction,),
-    )
+def _is_touched(tx: Known, other: Known) -> bool:
+    """Whether a transaction tells the judge something new about the other: where it ended, or that they overlap."""
+    if other.billed_from is None or other.billed_until is None:
+        return False
+    begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
+    if begin is not None and other.billed_from < begin < other.billed_until:
+        return True
+    if begin is not None and end is not None and begin < other.billed_from < end:
+        return True
+    return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
 
 
-def preceding(db: UnitOfWork, transaction: int) -> Row | None:
-    """The meterStart, the meterStop and the energy, in Wh, of the transaction before this one on its connector."""
-    return db.row(
-        "SELECT before.meter_start, before.meter_stop, before.energy_delivered FROM tx JOIN tx AS before"
-        " ON before.cp_id = tx.cp_id AND before.conn_id = tx.conn_id"
-        " AND (before.start_time, before.id) < (tx.start_time, tx.id)"
-        " WHERE tx.id = ? ORDER BY before.start_time DESC, before.id DESC LIMIT 1",
-        (transaction,),
-    )
-
-
-def _look_before(db: UnitOfWork, origin: Origin, transaction: int) -> None:
-    found = db.row("SELECT meter_start, coalesce(unbilled_wh, 0), conn_id FROM tx WHERE id = ?", (transaction,))
-    before = preceding(db, transaction)
-    ended = _ended_at(*before) if before else None
-    if found is None or found[0] is None or ended is None:  # the one before is still open
+def _tell_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) -> None:
+    """Unbilled energy: kilowatt-hours that left the connector between the two. Nothing is told of one still open."""
+    begin = after.meter_start if after.billed_from is None else after.billed_from
+    if begin is None or before.billed_until is None:
         return
-    unbilled, known = max(0, found[0] - ended), found[1]
+    unbilled = max(0, begin - before.billed_until)
+    ((known,),) = db.rows("SELECT coalesce(unbilled_wh, 0) FROM tx WHERE id = ?", (after.id,))
     if unbilled == known:
         return
-    db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, transaction))
+    db.execute("UPDATE tx SET unbilled_wh = ? WHERE id = ?", (unbilled, after.id))
     fact = EnergyUnbilled(
         charger=origin.charger,
         at=origin.received_at,
-        transaction=transaction,
-        connector=found[2],
+        transaction=after.id,
+        connector=after.connector,
         energy_wh=unbilled,
         before_wh=known,
     )
     db.tell(fact, origin.session)
-
-
-def _ended_at(meter_start: int | None, meter_stop: int | None, energy_wh: int | None) -> int | None:
-    """A meterStop below meterStart is no place to go on from: what was delivered is."""
-    if meter_start is None or meter_stop is None or meter_stop >= meter_start:
-        return meter_stop
-    return None if energy_wh is None else meter_start + energy_wh

@@ -9,11 +9,19 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from levity_trio.charging.energy import is_jump
+from levity_trio.charging.evidence import CURRENT, POWER, seconds
+from levity_trio.charging.lifecycle import Cause, Kind, State
+from levity_trio.charging.matching import Covering, match_readings
+from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import EnergyJumped
+from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.suspensions import reopen, resume
+from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.reviews import resolve_doubts
+from levity_trio.store.writes.transactions.states import Sign, load, resume, state, step
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -30,11 +38,15 @@ _MOVE = (
     "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
     " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
     " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?"
+    " AND coalesce(ahead_reading_at, '') < ?"
     " RETURNING previous_register_wh"
 )
 MOVE, MOVE_OR_STAY = _MOVE.format("<"), _MOVE.format("<=")
-LAST = "9999"
-"""Behind every time."""
+FLOWS = (POWER, CURRENT)
+NEWEST = (
+    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
+    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
+)
 
 
 TOLD = slice(1, 9)
@@ -54,11 +66,12 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
 
     An id that is not this charger's is no id: the readings go to the transaction of that connector and time. Nearly
     all belong to the running transaction that they name and are newer than all before; those take two statements.
-    Not so where the time is that of receipt, because the charger's own could not be believed: a repeat looks newer.
+    Not so where the time is that of receipt, because the charger's own could not be believed: a repeat looks newer; nor
+    where it lies ahead.
     """
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
-        readings, can_repeat = list(group), timestamp == origin.received_at
-        if not can_repeat and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
+        readings, is_past = list(group), timestamp < origin.received_at
+        if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
             _insert(db, origin, batch, claimed, readings)
         else:
             _store_closely(db, origin, batch, claimed, readings)
@@ -70,8 +83,8 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
     They were nobody's, and lie between this start and the next.
     """
     found = db.row(
-        "SELECT cp_id, conn_id, start_time, (SELECT min(start_time) FROM tx AS next WHERE next.cp_id = tx.cp_id"
-        " AND next.conn_id = tx.conn_id AND next.start_time > tx.start_time) FROM tx WHERE id = ?",
+        "SELECT cp_id, conn_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next WHERE next.cp_id = tx.cp_id"
+        " AND next.conn_id = tx.conn_id AND next.own_start_time > tx.own_start_time) FROM tx WHERE id = ?",
         (transaction,),
     )
     if found is None:
@@ -80,7 +93,7 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
     readings = db.rows(
         "UPDATE meter_val SET tx_id = ? WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ?"
         " AND tx_id IS NULL RETURNING timestamp, wh",
-        (transaction, charger, connector, begun, ended or LAST),
+        (transaction, charger, connector, begun, ended or LAST_TIME),
     )
     if not readings:
         return
@@ -90,27 +103,78 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
 
 
 def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
-    transaction = _belonging(db, origin, batch.connector, claimed, readings[0].timestamp)
+    named = _named(db, origin, batch.connector, claimed)
+    if named is not None and batch.connector == 0 and named.connector:
+        batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
+    at = readings[0].timestamp
+    transaction = match_readings(seconds(at), _covering(named), _covering(_newest(db, origin, batch.connector, at)))
     insert(db, origin, batch, transaction, readings)
-    if transaction is None:
+    if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
-    if transaction == claimed and (register := _register(readings)) is not None:
-        reopen(db, origin, transaction, register, batch.source)
-    if transaction == claimed or _has_risen(db, transaction, readings):
-        resume(db, origin, transaction, batch.source)
+    if state(tx) in (State.OPEN, State.SUSPENDED):
+        if transaction == claimed or _is_flowing(db, tx, readings):
+            resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
+    elif _is_beyond(tx, _register(readings)):
+        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE))
     # Power and register of one moment may come in two messages.
-    _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY)
+    if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+        reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
+        db.execute(reach, (at, transaction, at))
 
 
-def _has_risen(db: UnitOfWork, transaction: int, readings: list[Reading]) -> bool:
-    """Readings that name no transaction come while nothing charges, too: only energy is a sign that one goes on."""
-    return (
-        db.row(
-            "SELECT 1 FROM tx WHERE id = ? AND ? > coalesce(last_register_wh, meter_start)",
-            (transaction, _register(readings)),
-        )
-        is not None
-    )
+def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
+    """Whether a reading lies ahead of its receipt, also by a clock that is known to be: it never becomes the last."""
+    ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - AHEAD_SECONDS
+    if ahead <= max(0, tx.start_skew or 0):
+        return False
+    ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
+    if ahead <= (skew or 0):
+        return False
+    db.execute("UPDATE tx SET ahead_reading_at = max(coalesce(ahead_reading_at, ''), ?) WHERE id = ?", (at, tx.id))
+    return True
+
+
+def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
+    first = readings[0]
+    return Sign(cause, batch.source, Moment(first.timestamp, first.sent_timestamp, True))
+
+
+def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
+    """Readings that name no transaction come while nothing charges, too: only energy, or what drives it, is a sign."""
+    register = _register(readings)
+    if register is None:
+        return any(reading.measurand in FLOWS and _is_above_zero(reading.value) for reading in readings)
+    ((last,),) = db.rows("SELECT coalesce(last_register_wh, meter_start) FROM tx WHERE id = ?", (tx.id,))
+    return last is not None and register > last
+
+
+def _is_above_zero(value: str) -> bool:
+    try:
+        return float(value) > 0
+    except ValueError:
+        return False
+
+
+def _is_beyond(tx: Known, register: int | None) -> bool:
+    """Whether a reading leaves the stretch on which the figure of an ended transaction rests."""
+    if register is None or tx.billed_from is None or tx.billed_until is None:
+        return register is not None
+    is_of_session = register < tx.billed_from
+    return register > ((tx.energy_delivered or 0) if is_of_session else tx.billed_until)
+
+
+def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> None:
+    """What the system closed too early goes on, where no other began there since; else it is judged again."""
+    is_followed = db.row(AFTER, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)) is not None
+    cause = Cause.LATE_RISE if is_followed else Cause.RISE
+    following = step(tx, cause)
+    if following.kind is Kind.REOPEN:
+        reopened = resume(db, origin, tx, Sign(cause, sign.reason, sign.moment))
+        resolve_doubts(db, reopened.id, origin.received_at)
+    elif following.kind is Kind.REJUDGE:
+        reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
+        db.execute(reach, (sign.moment.understood, tx.id))
+        judge_again(db, origin, tx.id, cause)
 
 
 def _register(readings: list[Reading]) -> int | None:
@@ -125,7 +189,7 @@ def _moves_on(
     Newer than all before means that they are no repeat.
     """
     at, wh = readings[0].timestamp, _register(readings)
-    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector, at))
+    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector, at, at))
     if before is None:
         return False
     if wh is not None and before[0] is not None and is_jump(before[0], wh):
@@ -188,28 +252,28 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
     return (newest and newest[0]) or timestamp
 
 
-def _belonging(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None, timestamp: str) -> int | None:
-    """The transaction that readings name, if it is their charger's and connector's; else the one of their time.
-
-    One that its charger ended before may be a stale id: then another of that time comes first.
-    """
-    named = db.row(
-        "SELECT conn_id, coalesce(stopped_by, '') = 'charger' AND stop_time < ? FROM tx"
-        " WHERE id = ? AND cp_id = ? AND (conn_id = ? OR conn_id IS NULL)",
-        (timestamp, claimed, origin.charger, connector),
-    )
-    if named is None:
-        return _covering(db, origin, connector, timestamp)
-    if named[0] is None and connector > 0:  # its start could not be read: now its connector is known
+def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:
+    """The transaction that readings name, if it is their charger's and connector's."""
+    row = db.row(BY_ID, (claimed,)) if claimed is not None else None
+    tx = Known(*row) if row is not None else None
+    if tx is None or tx.charger != origin.charger or (connector > 0 and tx.connector not in (None, connector)):
+        return None
+    if tx.connector is None and connector > 0:  # its start could not be read: now its connector is known
         db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (connector, claimed))
-    return (named[1] and _covering(db, origin, connector, timestamp)) or claimed
+        return tx._replace(connector=connector)
+    return tx
 
 
-def _covering(db: UnitOfWork, origin: Origin, connector: int, timestamp: str) -> int | None:
-    """The newest transaction of a connector at this time, if it ran then. Connector 0 is the meter of the charger."""
-    found = db.row(
-        "SELECT id, status = 'Active' OR stop_time >= ? FROM tx WHERE cp_id = ? AND conn_id = ? AND conn_id > 0"
-        " AND start_time <= ? ORDER BY start_time DESC, id DESC LIMIT 1",
-        (timestamp, origin.charger, connector, timestamp),
-    )
-    return found[0] if found and found[1] else None
+def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str) -> Known | None:
+    """The newest transaction of a connector at this time. Connector 0 is the meter of the charger."""
+    if connector <= 0:
+        return None
+    row = db.row(NEWEST, (origin.charger, connector, timestamp))
+    return Known(*row) if row is not None else None
+
+
+def _covering(tx: Known | None) -> Covering | None:
+    if tx is None:
+        return None
+    ended = None if tx.own_stop_time is None else seconds(tx.own_stop_time)
+    return Covering(tx.id, state(tx), seconds(tx.own_start_time), ended)

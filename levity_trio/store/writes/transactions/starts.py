@@ -2,97 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from levity_trio.charging.moments import Moment
+from levity_trio.charging.evidence import seconds
+from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.moments import Moment, corrected
 from levity_trio.events import TransactionStarted
+from levity_trio.store.cases import STILL_SECONDS
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions.history import Step, add_step
+from levity_trio.store.writes.transactions import history
+from levity_trio.store.writes.transactions.history import Entry, digest
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import link_earlier
-from levity_trio.store.writes.transactions.suspensions import resume
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What makes a start the same one when it comes again: register in Wh."""
-
-    connector: int
-    id_tag: str
-    meter_start: int
-    moment: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class Start(Opening):
-    """A StartTransaction.req (§6.45)."""
-
-    reservation_id: int | None
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The answer to a start: the transactionId for ever, and the verdict its tag was given the first time."""
-
-    transaction: int
-    verdict: str
+from levity_trio.store.writes.transactions.requests import Opening, Start, Started
+from levity_trio.store.writes.transactions.states import Sign, load, resume
 
 
 def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
     """Open a transaction, or find the one that this message opened before."""
-    step = Step("start", "charger", request.moment, None, request.message)
-    if known := started_before(db, origin, request):
-        transaction, verdict = known
-        add_step(db, origin, transaction, step)
-        resume(db, origin, transaction, "StartTransaction")
-        return Started(transaction, verdict)
+    entry = Entry(Kind.START, "charger", request.moment, None, request.message)
+    if known := started_before(db, origin, request, request.message):
+        history.add(db, origin, known.transaction, entry)
+        sign = Sign(Cause.START_REPEATED, "StartTransaction", request.moment)
+        resume(db, origin, load(db, known.transaction), sign)
+        return known
     verdict = judge(db, request.id_tag)
-    transaction = _insert(db, origin, request, verdict)
-    add_step(db, origin, transaction, step)
-    touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
-    db.execute(touch, (request.moment.understood, origin.received_at, origin.charger))
-    db.tell(
-        TransactionStarted(
-            charger=origin.charger,
-            at=origin.received_at,
-            transaction=transaction,
-            connector=request.connector,
-            id_tag=request.id_tag,
-            meter_start_wh=request.meter_start,
-        ),
-        origin.session,
-    )
+    told = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)
+    transaction = insert(db, origin, request.moment, verdict, told)
+    history.add(db, origin, transaction, entry)
+    tell_started(db, origin, transaction)
     if request.moment.is_believable:
         link_earlier(db, transaction)
     compare_neighbours(db, origin, transaction)
     return Started(transaction, verdict)
 
 
-def started_before(db: UnitOfWork, origin: Origin, request: Opening) -> tuple[int, str] | None:
+def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Message | None = None) -> Started | None:
     """The transaction that this start opened before, and its verdict.
 
-    A believable time makes the message unique for ever; a charger without a clock repeats an open one only.
+    A believable time of a clock that runs makes the message unique for ever. Else it repeats an open transaction, or
+    one whose very message came before.
     """
     found = db.rows(
-        "SELECT id, verdict, status FROM tx WHERE cp_id = ? AND conn_id = ? AND id_tag = ?"
-        " AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC",
+        "SELECT id, verdict, status, created_at, sent_stop_time, stop_received_at FROM tx WHERE cp_id = ?"
+        " AND conn_id = ? AND id_tag = ? AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC",
         (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start),
     )
-    for transaction, verdict, status in found:
-        if request.moment.is_believable or status == "Active":
-            return transaction, verdict
+    for transaction, verdict, status, created_at, sent_stop_time, stopped_at in found:
+        stands_still = sent_stop_time == request.moment.sent and _are_apart(created_at, stopped_at)
+        is_unique = request.moment.is_believable and not stands_still
+        if is_unique or status == "Active" or (message and _came_before(db, transaction, message)):
+            return Started(transaction, verdict)
     return None
 
 
-def _insert(db: UnitOfWork, origin: Origin, request: Start, verdict: str) -> int:
-    at, moment = origin.received_at, request.moment
-    return db.insert(
-        "INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, start_time, sent_start_time,"
-        " start_skew_seconds, meter_start, reservation_id, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (origin.charger, request.connector, origin.session, request.id_tag, verdict, moment.understood, moment.sent)
-        + (moment.skew_seconds, request.meter_start, request.reservation_id, at, at),
+def _are_apart(created_at: str, stopped_at: str | None) -> bool:
+    return stopped_at is not None and seconds(stopped_at) - seconds(created_at) > STILL_SECONDS
+
+
+def _came_before(db: UnitOfWork, transaction: int, message: Message) -> bool:
+    same = "SELECT 1 FROM tx_event WHERE tx_id = ? AND kind = 'start' AND digest = ? AND message_id = ?"
+    return db.row(same, (transaction, digest(message.payload), message.message_id)) is not None
+
+
+Told = tuple[int | None, str | None, int | None, str | None, int | None]
+"""Connector, tag, register in Wh, the register as sent, reservation."""
+
+
+def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: Told) -> int:
+    """Add the row of a transaction that begins, and the time of its charger's last start."""
+    at = origin.received_at
+    ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
+    start_time = corrected(moment, at, skew)
+    transaction = db.insert(
+        "INSERT INTO tx (cp_id, session_id, verdict, start_time, own_start_time, sent_start_time, start_skew_seconds,"
+        " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (origin.charger, origin.session, verdict, start_time, moment.understood, moment.sent, moment.skew_seconds)
+        + (*told, at, at),
     )
+    touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
+    db.execute(touch, (start_time, at, origin.charger))
+    return transaction
+
+
+def tell_started(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Tell that a transaction began."""
+    tx = load(db, transaction)
+    fact = TransactionStarted(
+        charger=origin.charger,
+        at=origin.received_at,
+        transaction=transaction,
+        connector=tx.connector,
+        id_tag=tx.id_tag,
+        meter_start_wh=tx.meter_start,
+    )
+    db.tell(fact, origin.session)

@@ -2,55 +2,60 @@
 
 from __future__ import annotations
 
-from levity_trio.charging.moments import Moment
-from levity_trio.events import TransactionStarted
+from datetime import datetime
+
+from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.moments import understand
+from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.store.cases import BY_ID, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.sessions import STOP_UNREAD
-from levity_trio.store.writes.set_aside import number_in, set_aside
-from levity_trio.store.writes.transactions.history import Step, add_step, digest
-from levity_trio.store.writes.transactions.starts import Started
+from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
+from levity_trio.store.writes.transactions import history
+from levity_trio.store.writes.transactions.history import Entry, digest
+from levity_trio.store.writes.transactions.neighbours import compare_neighbours
+from levity_trio.store.writes.transactions.readings import link_earlier
+from levity_trio.store.writes.transactions.requests import Started
+from levity_trio.store.writes.transactions.reviews import open_review
+from levity_trio.store.writes.transactions.starts import insert, tell_started
+from levity_trio.store.writes.transactions.states import Sign, load, resume, suspend_one
 from levity_trio.store.writes.transactions.stops import is_ours
-from levity_trio.store.writes.transactions.suspensions import resume, suspend_one
 
 
 def start_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> Started:
     """Answer a start that could not be read or handled with a real transaction: its car may well be charging.
 
-    Refused, the charger would repeat it for ever or throw it away, and the kilowatt-hours with it. Its time cannot be
-    believed, so it repeats an open transaction only: a new one costs nothing, a closed one the new one's energy.
+    Refused, the charger would repeat it for ever or throw it away, and the kilowatt-hours with it. Every field that can
+    be read is kept. It repeats an open transaction only: a new one costs nothing, a closed one the new one's energy.
     """
     known = db.row(
         "SELECT tx.id FROM set_aside JOIN tx ON tx.id = set_aside.tx_id AND tx.status = 'Active'"
         " WHERE set_aside.cp_id = ? AND action = ? AND digest = ?",
         (origin.charger, message.action, digest(message.payload)),
     )
-    transaction = int(known[0]) if known else _open_raw(db, origin, message, reason)
-    resume(db, origin, transaction, message.action)
+    transaction = int(known[0]) if known else _open(db, origin, message, reason)
+    if known:
+        moment = understand(text_in(message, "timestamp"), datetime.fromisoformat(origin.received_at))
+        resume(db, origin, load(db, transaction), Sign(Cause.START_REPEATED, message.action, moment))
     set_aside(db, origin, message, reason, transaction)
     return Started(transaction, ACCEPTED)
 
 
-def _open_raw(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> int:
-    at, meter_start = origin.received_at, number_in(message, "meterStart")
+def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> int:
     connector = number_in(message, "connectorId") or None  # 0 is the charger as a whole
-    transaction = db.insert(
-        "INSERT INTO tx (cp_id, conn_id, session_id, verdict, start_time, meter_start, review, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (origin.charger, connector, origin.session, ACCEPTED, at, meter_start)
-        + (f"its start could not be read: {reason}", at, at),
-    )
-    add_step(db, origin, transaction, Step("start", "charger", Moment(at, None, False), reason, message))
-    fact = TransactionStarted(
-        charger=origin.charger,
-        at=at,
-        transaction=transaction,
-        connector=connector,
-        id_tag=None,
-        meter_start_wh=meter_start,
-    )
-    db.tell(fact, origin.session)
+    moment = understand(text_in(message, "timestamp"), datetime.fromisoformat(origin.received_at))
+    meter_start = number_in(message, "meterStart")
+    sent = None if meter_start is not None else raw_in(message, "meterStart")
+    told = (connector, text_in(message, "idTag"), meter_start, sent, number_in(message, "reservationId"))
+    transaction = insert(db, origin, moment, ACCEPTED, told)
+    added = history.add(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
+    doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
+    open_review(db, transaction, doubt, added.id, origin.received_at)
+    tell_started(db, origin, transaction)
+    if moment.is_believable and connector is not None:
+        link_earlier(db, transaction)
+        compare_neighbours(db, origin, transaction)
     return transaction
 
 
@@ -60,4 +65,5 @@ def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: st
     set_aside(db, origin, message, reason)
     transaction = number_in(message, "transactionId")
     if transaction is not None and is_ours(db, origin.charger, transaction):
-        suspend_one(db, transaction, origin.session, origin.received_at, STOP_UNREAD)
+        for row in db.rows(BY_ID, (transaction,)):
+            suspend_one(db, Known(*row), origin.session, origin.received_at, Cause.STOP_UNREADABLE)

@@ -1,0 +1,305 @@
+"""What a figure must agree with: each test names the two pieces of evidence that do not.
+
+A chain is what a candidate takes the register to have counted since the start: points of (seconds, Wh), from 0 at the
+start to the candidate's figure at the stop. A conflict refuses a candidate; what is only unusual is a doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.power import HOUR, Chain, gaps, holds, stood_still, too_fast, too_little
+from levity_trio.charging.reviews import Code
+
+
+class Conflict(NamedTuple):
+    """Two pieces of evidence that do not agree."""
+
+    code: Code
+    words: str
+    evidence: tuple[str, str]
+
+
+class Bounds:
+    """The bounds of one case."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
+        """The first piece of evidence that contradicts a chain; None where it may be true.
+
+        Of a partial one something that flowed is lost, so that power may tell more.
+        """
+        return self.walk(chain) or self.too_much(chain.wh[-1]) or self._against_power(chain, is_partial=is_partial)
+
+    # Power
+
+    @cached_property
+    def is_told_by_power(self) -> bool:
+        """Whether the power that was told tells the pace of this register, as it is or as it would be by a factor."""
+        power, view = self.case.power, self.case.view
+        if not power or power.most < tolerances.LEAST_CHARGING_W:
+            return False
+        if len(power.at) >= tolerances.REGULAR_GAPS and power.is_steady:
+            return True
+        digit = self.case.digit
+        found = gaps(Chain(view.at, view.wh, digit), power)
+        return any(holds(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
+
+    def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
+        power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
+        if power and lasted >= tolerances.SHOWN_TRANSACTION:
+            shown = max(power.low) * tolerances.SHOWN_SECONDS / HOUR
+            if chain.wh[-1] + chain.digit < shown and not is_partial:
+                evidence = (f"{chain.wh[-1]} Wh", f"{round(max(power.low))} W were told")
+                return Conflict(Code.POWER_DISAGREES, "its register rose by less than its power tells", evidence)
+        if not self.is_told_by_power:
+            return None
+        found = gaps(chain, power)
+        if (gap := too_fast(found, power, chain.digit)) is not None:
+            evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
+            return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", evidence)
+        if not is_partial and (still := stood_still(chain, power, found)) is not None:
+            evidence = (f"{still.rise} Wh in the last {round(still.seconds)} s", f"{round(still.low)} Wh by its power")
+            return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)
+        if is_partial or (less := too_little(chain, power, found)) is None:
+            return None
+        evidence = (f"{less[0]} Wh", f"{round(less[1])} Wh by its power")
+        return Conflict(Code.POWER_DISAGREES, "its register rose by less than its power tells", evidence)
+
+    # Steps
+
+    def walk(self, chain: Chain) -> Conflict | None:
+        """Whether a register can have gone this way, step by step."""
+        number = self.refused_step(chain)
+        if number is None:
+            return None
+        before, now = chain.wh[number - 1], chain.wh[number]
+        if now < before:
+            return Conflict(
+                Code.NOTHING_AGREES, "its register fell", (f"{before} Wh after the start", f"then {now} Wh")
+            )
+        return self._too_fast(chain.at[number] - chain.at[number - 1], now - before)
+
+    def refused_step(self, chain: Chain) -> int | None:
+        """The number of the first step that no register makes, or none at this charger; None where all are possible."""
+        at, wh, digit = chain
+        level, level_at, before = wh[0], at[0], at[0]
+        fast, slack = self._fast_w / HOUR, 2 * digit
+        for number in range(1, len(at)):
+            now, value = at[number], wh[number]
+            rise = value - level
+            if rise > 0:
+                if rise > fast * (now - before) + slack and not self._is_step(chain, number, level_at):
+                    return number
+                level, level_at = value, now
+            elif rise < -digit:
+                return number
+            before = now
+        return None
+
+    def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
+        """Whether readings that begin below the start count from 0 in each transaction.
+
+        Where the start may be garbled they may also be the lifetime register, if they begin not far below it.
+        """
+        start = self.case.start_wh
+        if start is None or not view.wh or view.wh[0] >= start - self.case.digit:
+            return False
+        seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.CLOCK
+        if not self.case.is_timed:
+            seconds = max(seconds, self.case.longest)
+        fastest = tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
+        if is_start_garbled and view.wh[0] >= start / 2:
+            paces = list(self._paces(Chain(view.at, view.wh, view.digit)))
+            fastest = max(paces) * tolerances.FIRST_STEP if paces else fastest
+        return view.wh[0] <= fastest * seconds / HOUR + 2 * self.case.digit
+
+    def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
+        """Whether so much can have flowed in one step, going by power, else by the pace of the others."""
+        seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.CLOCK
+        most = self._refused_w if self.is_told_by_power else self._pace(chain) * (1 + tolerances.POWER_SHARE)
+        return wh <= most * seconds / HOUR + 2 * chain.digit
+
+    def _pace(self, chain: Chain) -> float:
+        paces = list(self._paces(chain))
+        return median(paces) if paces else 0.0
+
+    def is_possible(self, chain: Chain, number: int) -> bool:
+        """Whether a register can have made this one step of a chain."""
+        return self._is_step(chain, number, chain.at[number - 1])
+
+    def _is_step(self, chain: Chain, number: int, level_at: float) -> bool:
+        """Look closely at a step that is faster than most: it may end a stretch in which the register stood still."""
+        before, now = chain.at[number - 1], chain.at[number]
+        rise = chain.wh[number] - chain.wh[number - 1]
+        is_end = number in (1, len(chain.at) - 1)
+        seconds = max(0.0, now - before) + tolerances.CLOCK + (self.case.interval if is_end else 0.0)
+        if not self.case.is_timed or now <= before:
+            seconds = max(seconds, self.case.longest)
+        slack = 2 * chain.digit
+        if rise <= self._refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):
+            return True
+        caught_up = now - level_at
+        if caught_up <= now - before:
+            return False
+        if self.is_told_by_power:
+            return rise <= self._refused_w * (caught_up + self.case.interval) / HOUR + slack
+        return rise <= self._usual_w(chain) * caught_up / HOUR + slack
+
+    def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
+        """Where nothing but the register is told: whether a step is no part of the others."""
+        if self.is_told_by_power or self.case.is_dc or not self.case.is_timed:
+            return False
+        pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
+        others = sorted(self._paces(chain, number))
+        if len(others) >= tolerances.MANY_STEPS and _is_one_pace(others):
+            return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * median(others))
+        if len(others) >= tolerances.FEW_STEPS:
+            return pace > max(tolerances.AC_W, tolerances.CONTRAST_OF_FEW * median(others))
+        return False
+
+    def _usual_w(self, chain: Chain) -> float:
+        return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
+
+    def _paces(self, chain: Chain, without: int = -1) -> Iterator[float]:
+        """The paces in W at which the register rose while a car charged."""
+        last = len(chain.at) - 1
+        for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
+            seconds = now - before + (self.case.interval if number in (1, last) else 0.0)
+            if number != without and now > before and high > low:
+                pace = (high - low) * HOUR / seconds
+                if pace >= tolerances.SIGNIFICANT_W:
+                    yield pace
+
+    def _fastest_step_w(self, chain: Chain, slack: int) -> float:
+        """The fastest step, without what the last digits may make of it."""
+        last = len(chain.at) - 1
+        paces = (
+            (high - low - slack) * HOUR / (now - before + (self.case.interval if number in (1, last) else 0.0))
+            for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1)
+            if now > before
+        )
+        return max(paces, default=0.0)
+
+    @cached_property
+    def _refused_w(self) -> float:
+        """What no step can be faster than."""
+        power = self.case.power
+        if self.is_told_by_power:
+            is_dense = power.interval <= tolerances.SHORT_GAP
+            return power.most * (1 + (tolerances.POWER_SHARE if is_dense else tolerances.LONG_GAP_SHARE))
+        if self.case.ceiling_w:
+            return min(tolerances.FASTEST_W, self.case.ceiling_w * tolerances.PHASES * (1 + tolerances.POWER_SHARE))
+        return tolerances.FASTEST_W
+
+    @cached_property
+    def _fast_w(self) -> float:
+        """Slower steps need no closer look."""
+        return self._refused_w if self.is_told_by_power else min(self._refused_w, tolerances.CONTRAST_W)
+
+    def _too_fast(self, seconds: float, rise: int) -> Conflict:
+        evidence = f"{rise} Wh in {round(max(0.0, seconds))} s"
+        if self.is_told_by_power:
+            most = f"{round(self.case.power.most)} W at most"
+            return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", (evidence, most))
+        return Conflict(Code.REGISTER_LEAPT, "its register leapt", (evidence, "all its other readings"))
+
+    # The whole
+
+    def too_much(self, wh: int) -> Conflict | None:
+        """Whether less can have flowed, going by time, power and state of charge."""
+        return self._above_time(wh) or self._against_charge(wh)
+
+    def _above_time(self, wh: int) -> Conflict | None:
+        most = self.most_wh
+        if wh <= most:
+            return None
+        by_time = f"{round(most)} Wh at most in {round(self.case.longest / 60)} minutes"
+        words = "more than can have flowed in that time"
+        return Conflict(Code.POWER_DISAGREES if self.is_told_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time))
+
+    @cached_property
+    def most_wh(self) -> float:
+        """The most that can have flowed, by time and power."""
+        case = self.case
+        return self._refused_w * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * case.digit
+
+    def _against_charge(self, wh: int) -> Conflict | None:
+        if self.case.charge is None:
+            return None
+        first, last = self.case.charge
+        smallest, largest = tolerances.BATTERY_WH
+        least = smallest * (last - first - tolerances.CHARGE_STEP) / 100
+        most = largest * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
+        if least <= wh <= most:
+            return None
+        evidence = (f"{wh} Wh", f"its state of charge rose from {first:g} to {last:g} %")
+        return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", evidence)
+
+    # What is only unusual
+
+    def doubt(self, chain: Chain) -> Conflict | None:
+        """Whether a chain that nothing contradicts is faster than this charger, or any AC charger, was ever seen."""
+        case = self.case
+        if self.is_told_by_power or not case.is_timed or case.ended < case.begun:
+            return None
+        return self._beyond_moments(chain) or self._unusual(chain)
+
+    def _beyond_moments(self, chain: Chain) -> Conflict | None:
+        """Power of moments says little; but where several tell far less than the register rose by, they are a doubt."""
+        power = self.case.power
+        if len(power.at) < tolerances.REGULAR_GAPS:
+            return None
+        for gap in gaps(chain, power):
+            most = tolerances.FAR_MORE * power.most * gap.seconds / HOUR
+            if gap.rise > most + tolerances.REACH_WH + 2 * chain.digit:
+                evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(power.most)} W at most was told")
+                return Conflict(Code.POWER_DISAGREES, "its register rose far faster than its power tells", evidence)
+        return None
+
+    def _unusual(self, chain: Chain) -> Conflict | None:
+        """Faster than this charger, or any AC charger, was ever seen."""
+        case, paces = self.case, list(self._paces(chain))
+        if len(paces) >= tolerances.MANY_STEPS and _is_one_pace(sorted(paces)):
+            return None
+        usual = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
+        shown = case.power.most if case.power else 0.0
+        usual = max(usual, shown, tolerances.FASTEST_W if case.is_dc else 0.0)
+        digit = max(case.digit, case.ends_digit)
+        most = usual * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * digit
+        has_fast_step = len(chain.at) > 2 and self._fastest_step_w(chain, 2 * digit) > usual * (
+            1 + tolerances.POWER_SHARE
+        )
+        if chain.wh[-1] <= most and not has_fast_step:
+            return None
+        words = "faster than this charger was ever seen" if case.ceiling_w else "faster than an AC charger delivers"
+        evidence = (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W")
+        return Conflict(Code.TOO_FAST, words, evidence)
+
+    def confirms(self, wh: int) -> bool:
+        """Whether another source tells this figure, no more and no less."""
+        if self.case.charge is not None and not self.case.power:
+            return self._is_usual_battery(wh, *self.case.charge)
+        expected = self.case.power.expected_wh if self.is_told_by_power else None
+        if expected is None:
+            return False
+        (least, most), power, share = expected, self.case.power, tolerances.AGREEMENT_SHARE
+        ends = max(0.0, power.at[0] - self.case.begun) + max(0.0, self.case.ended - power.at[-1])
+        return least * (1 - share) - 2 <= wh <= (most + power.most * ends / HOUR) * (1 + share) + 2
+
+    @staticmethod
+    def _is_usual_battery(wh: int, first: float, last: float) -> bool:
+        least, most = (battery * (last - first) / 100 for battery in tolerances.USUAL_BATTERY_WH)
+        return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
+
+
+def _is_one_pace(paces: Sequence[float]) -> bool:
+    return paces[-1] <= (1 + tolerances.ONE_PACE_SHARE) * median(paces) and paces[0] > 0

@@ -1,0 +1,351 @@
+"""The candidates: each one reading of the facts that a lying register allows, with the figure that it gives.
+
+Each has its grounds: it is made only where something speaks for it. Whether it can be true the bounds tell. `free` is
+how much it leaves open: a wrong unit nothing (0), since all registers then agree; a leap or a stray value can be of any
+size (1); two of these at once (2). What leaves more open counts only where nothing simpler survives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
+from typing import Final
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.power import Chain
+from levity_trio.charging.reviews import Code
+
+REGISTER: Final = "register"
+SEGMENTS: Final = "segments"
+SESSION_READINGS: Final = "session readings"
+ROLLOVER: Final = "rollover"
+SCALED: Final = "scaled"
+METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One reading of the facts. `begin` and `end` are the stretch of the register that it rests on, in Wh."""
+
+    code: Code
+    words: str
+    method: str
+    chain: Chain
+    free: int
+    begin: int | None
+    end: int | None
+    is_partial: bool = False
+    """Something that flowed is lost to it, so that power may tell more."""
+
+    @property
+    def wh(self) -> int:
+        return self.chain.wh[-1]
+
+
+def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
+    """A lifetime register from its start over its readings to its stop, if there is one."""
+    stop = [] if end is None else [end]
+    wh = [begin, *view.wh, *stop]
+    at = [case.begun, *view.at, *([case.ended] if stop else [])]
+    return Chain(at, [value - begin for value in wh] if begin else wh, max(view.digit, case.digit))
+
+
+def session_chain(case: Case, view: View, end: int | None) -> Chain:
+    """Readings that count from 0 in each transaction, up to what it delivered by its stop."""
+    stop = [] if end is None else [end]
+    return Chain(
+        [case.begun, *view.at, *([case.ended] if stop else [])], [0, *view.wh, *stop], max(view.digit, case.digit)
+    )
+
+
+def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Every reading of the facts for which something speaks, beside the one as reported."""
+    yield from _wrong_units(case)
+    yield from _counted_per_session(case, bounds)
+    yield from _exact_numbers(case)
+    yield from _scaled(case, bounds)
+    yield from _ends_garbled(case)
+    if case.start_wh is not None:
+        chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
+        yield from _rolled_over(case, chain)
+        yield from _swapped(case, chain)
+        yield from _reset(case, chain, bounds)
+        yield from _leapt(case, chain, bounds)
+        yield from _strays(case, chain, bounds)
+
+
+def _wrong_units(case: Case) -> Iterator[Candidate]:
+    """Start, readings or stop in kWh and called Wh, or the other way round, while the rest is right."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or not view.wh:
+        return
+    for of_start, of_view, of_stop, which in _UNITS:
+        end = None if stop is None else stop * of_stop
+        scaled = view if of_view == 1 else view.scaled(of_view)
+        chain = chain_of(case, start * of_start, scaled, end)
+        until = scaled.wh[-1] if end is None else end
+        words = f"its {which} not in the unit of the rest"
+        if 2 * (scaled.wh[-1] - start * of_start) >= chain.wh[-1] > 0:  # tiny readings would agree with anything
+            yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
+
+
+_UNITS: Final = (
+    (1, 1000, 1, "readings are"),
+    (1, 0.001, 1, "readings are"),
+    (1, 1000, 1000, "start is"),
+    (1000, 1, 1, "start is"),
+    (1, 1, 1000, "stop is"),
+)
+
+
+def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """Readings that begin below the start count from 0; perhaps the stop does, too."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or stop is None or not bounds.begins_at_zero(view, is_start_garbled=True):
+        return
+    words = "its readings count from 0 in each transaction"
+    if stop < start:
+        chain = session_chain(case, view, stop)
+        both = f"{words}, and so does its stop"
+        yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, 0, start, start + stop)
+    chain = session_chain(case, view, None)
+    yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
+
+
+def _exact_numbers(case: Case) -> Iterator[Candidate]:
+    """A number with a fraction in a field of whole Wh is one of kWh."""
+    if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):
+        return
+    start = _milli(Decimal(case.start_wh) if case.start_exact is None else case.start_exact)
+    stop = _milli(Decimal(case.stop_wh) if case.stop_exact is None else case.stop_exact)
+    chain = Chain([case.begun, case.ended], [0, stop - start])
+    yield Candidate(Code.WRONG_FACTOR, "its registers are kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
+
+
+def _milli(kwh: Decimal) -> int:
+    return int((kwh * 1000).to_integral_value(ROUND_HALF_UP))
+
+
+UNITS: Final = {1000.0: "its registers are kWh, called Wh", 0.001: "its registers are Wh, called kWh"}
+
+
+def _scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """All registers wrong by one factor, where another source tells the figure that they give without it."""
+    if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
+        return
+    chain = reported_chain(case, bounds)
+    until = case.view.wh[-1] if case.stop_wh is None else case.stop_wh
+    for factor in tolerances.FACTORS:
+        scaled = Chain(chain.at, [round(wh * factor) for wh in chain.wh], max(1, round(chain.digit * factor)))
+        if chain.wh[-1] > 0 and bounds.confirms(scaled.wh[-1]):
+            words = UNITS.get(factor, f"its register is wrong by a factor of {1 / factor:g}")
+            yield Candidate(Code.WRONG_FACTOR, words, SCALED, scaled, 0, case.start_wh, until)
+
+
+def reported_chain(case: Case, bounds: Bounds) -> Chain:
+    """Start, readings and stop as one register; or, where the readings begin at 0, as they count per session."""
+    start, view = case.start_wh or 0, case.view
+    if bounds.begins_at_zero(view, is_start_garbled=True):
+        return session_chain(case, view, None if case.stop_wh is None else case.stop_wh - start)
+    return chain_of(case, start, view, case.stop_wh)
+
+
+def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
+    """A register that begins again at 0 from a number where registers do."""
+    values = [value + (case.start_wh or 0) for value in chain.wh]
+    falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
+    if len(falls) != 1:
+        return
+    before, after = values[falls[0] - 1], values[falls[0]]
+    for modulus in tolerances.ROLLOVERS:
+        is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus and after < modulus - before + chain.wh[-1]
+        if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
+            wh = [*chain.wh[: falls[0]], *(value + modulus for value in chain.wh[falls[0] :])]
+            words, rolled = f"its register began again at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, values[-1])
+
+
+def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
+    """Another meter since a boot: what flowed from the last reading of the one to the first of the other is lost."""
+    for swapped_at in case.swapped_at:
+        for number, (before, after) in enumerate(pairwise(chain.at), 1):
+            if before <= swapped_at <= after:
+                counted = Chain(chain.at, _without_step(chain.wh, number), chain.digit)
+                until = (case.start_wh or 0) + chain.wh[-1]
+                yield Candidate(
+                    *(Code.METER_SWAPPED, "its meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
+                    is_partial=True,
+                )
+
+
+def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
+    """A register that was set to 0 and counts on: it fell to no more than can have flowed since."""
+    values = [value + (case.start_wh or 0) for value in chain.wh]
+    counted = [0]
+    for number, (before, after) in enumerate(pairwise(values), 1):
+        fell = after < before - chain.digit
+        if fell and (after > before / 2 or not bounds.can_have_flowed(chain, number, after)):
+            return
+        counted.append(counted[-1] + (after if fell else max(0, after - before)))
+    if case.view.wh and counted[-1] > chain.wh[-1]:
+        rebuilt = Chain(chain.at, counted, chain.digit)
+        words = "its register was set back to 0"
+        yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, case.start_wh, values[-1], is_partial=True)
+
+
+def _leapt(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
+    """Steps that no charger delivers, for good: without them. What flowed during them, nobody can tell."""
+    counted, leaps = chain, set[int]()
+    while (number := bounds.refused_step(counted)) is not None:
+        if counted.wh[number] < counted.wh[number - 1] or number in leaps:
+            return
+        counted = Chain(counted.at, _without_step(counted.wh, number), counted.digit)
+        leaps.add(number)
+    if leaps - {1}:  # a leap between the start and the first reading is a garbled start
+        words, until = "its register leapt", (case.start_wh or 0) + chain.wh[-1]
+        yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, counted, 1, case.start_wh, until, is_partial=True)
+
+
+def _without_step(wh: Sequence[int], step: int) -> list[int]:
+    """As if the register had stood still during this step."""
+    leap = wh[step] - wh[step - 1]
+    return [*wh[:step], *(value - leap for value in wh[step:])]
+
+
+def _strays(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
+    """Readings that lie outside all others, while start, stop and the rest agree."""
+    as_counted = reported_chain(case, bounds)
+    for whole in (chain,) if as_counted == chain else (chain, as_counted):
+        kept = _without_strays(whole, bounds, has_end=case.end_wh is not None)
+        dropped = 0 if kept is None else len(whole.wh) - len(kept)
+        if kept is not None and 0 < dropped <= len(kept) - 2:
+            rest = Chain([whole.at[number] for number in kept], [whole.wh[number] for number in kept], whole.digit)
+            words = f"{dropped} of its readings lie outside all others"
+            until = case.view.wh[-1] if case.stop_wh is None else case.stop_wh
+            free = 1 if len(set(whole.wh) - set(rest.wh)) == 1 else 2
+            yield Candidate(Code.STRAY_READING, words, REGISTER, rest, free, case.start_wh, until)
+
+
+def _without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> list[int] | None:
+    """The numbers of the points that remain.
+
+    From each step that no register makes, all go up to the next point to which it can have come; where there is none,
+    those before it. None where a reading beside a start or a stop would go that lies where the others lead.
+    """
+    kept, last = list(range(len(chain.wh))), len(chain.wh) - 1
+    while True:
+        rest = Chain([chain.at[number] for number in kept], [chain.wh[number] for number in kept], chain.digit)
+        refused = bounds.refused_step(rest)
+        if refused is None:
+            return kept
+        first, until = _run_of_strays(rest, bounds, refused)
+        is_at_end = first == 1 or until == len(kept) - 1
+        run = kept[first:until]
+        if not run or 0 in run or last in run or (is_at_end and _is_on_pace(rest, first, until)):
+            return None
+        if has_end and last - 1 in run:  # Transaction.End is no stray
+            return None
+        del kept[first:until]
+
+
+def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
+    for until in range(refused + 1, len(rest.wh)):
+        joined = Chain([rest.at[refused - 1], rest.at[until]], [rest.wh[refused - 1], rest.wh[until]], rest.digit)
+        if bounds.refused_step(joined) is None:
+            return refused, until
+    first = refused - 1
+    while first > 0 and rest.wh[first] > rest.wh[refused] + rest.digit:
+        first -= 1
+    return first + 1, refused
+
+
+def _is_on_pace(rest: Chain, first: int, until: int) -> bool:
+    """Whether a run of readings beside a start or a stop lies where those on its other side lead."""
+    before, after = [number for number in (first - 2, first - 1) if number > 0], [until, until + 1]
+    if until == len(rest.wh) - 1:
+        return _leads_to(rest, before, first)
+    return _leads_to(rest, [number for number in after if number < len(rest.wh) - 1], until - 1)
+
+
+def _leads_to(chain: Chain, two: Sequence[int], here: int) -> bool:
+    if len(two) < 2 or chain.at[two[0]] == chain.at[two[1]]:
+        return False
+    first, second = two
+    pace = (chain.wh[second] - chain.wh[first]) / (chain.at[second] - chain.at[first])
+    near = second if here > second else first
+    step = pace * (chain.at[here] - chain.at[near])
+    difference = abs(chain.wh[near] + step - chain.wh[here])
+    return step != 0 and difference <= tolerances.ONE_PACE_SHARE * abs(step) + 2 * chain.digit
+
+
+def _ends_garbled(case: Case) -> Iterator[Candidate]:
+    """A start or a stop that the rest contradicts: the one before, or a reading, takes its place."""
+    begins = [*_as_told(case.start_wh), *_other_begins(case)]
+    ends = [*_as_told(case.stop_wh), *_other_ends(case)]
+    for begin, why_begin in begins:
+        for end, why_end in ends:
+            if (why_begin or why_end) and end >= begin:
+                code = Code.START_GARBLED if why_begin else Code.STOP_GARBLED
+                code = Code.UNKNOWN_START if why_begin and case.is_start_unknown else code
+                words = ", and ".join(filter(None, (why_begin, why_end)))
+                free = bool(why_begin) + bool(why_end)
+                is_of_readings = begin in case.view.wh[:1] or why_end != ""
+                method = SEGMENTS if is_of_readings else REGISTER
+                yield Candidate(code, words, method, _between(case, begin, end), free, begin, end)
+
+
+def _between(case: Case, begin: int, end: int) -> Chain:
+    """The readings from this register to that one."""
+    view = case.view
+    if view.wh and begin == view.wh[0]:
+        chain = chain_of(case, begin, View(view.at[1:], view.wh[1:], view.digit), None)
+        at, wh = [view.at[0], *chain.at[1:]], list(chain.wh)
+    else:
+        chain = chain_of(case, begin, view, None)
+        at, wh = list(chain.at), list(chain.wh)
+    return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
+
+
+def _as_told(wh: int | None) -> list[tuple[int, str]]:
+    return [] if wh is None else [(wh, "")]
+
+
+def _other_begins(case: Case) -> Iterator[tuple[int, str]]:
+    """From where the one before ended, if all the rest goes on from there; else from its first reading."""
+    start, view, before = case.start_wh, case.view, case.before
+    told = "no register" if start is None else f"{start} Wh"
+    if before is not None and before.end is not None and not case.is_start_unknown:
+        lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
+        if (start is None or start < min(before.end, before.begin or 1)) and lowest >= before.end:
+            yield before.end, f"its start tells {told}, the one before ended at {before.end} Wh"
+            return
+    if view.wh and view.wh[0] != start:
+        yield view.wh[0], f"its start tells {told}, its first reading {view.wh[0]} Wh"
+
+
+def _other_ends(case: Case) -> Iterator[tuple[int, str]]:
+    """At its last reading; without readings where the next one began."""
+    stop, view, after = case.stop_wh, case.view, case.after
+    told = "no register" if stop is None else f"{stop} Wh"
+    if view.wh and view.wh[-1] != stop:
+        yield view.wh[-1], f"its stop tells {told}, its last reading {view.wh[-1]} Wh"
+    elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
+        yield after.begin, f"its stop tells {told}, the next one began at {after.begin} Wh"
+
+
+def part_of(case: Case, bounds: Bounds) -> int:
+    """The part that no piece of evidence contradicts: the steps of its readings that are possible, one by one."""
+    if not case.view.wh:
+        return 0
+    begin = case.view.wh[0] if case.start_wh is None else case.start_wh
+    chain = chain_of(case, begin, case.view, case.stop_wh)
+    possible = sum(
+        chain.wh[number] - chain.wh[number - 1]
+        for number in range(1, len(chain.wh))
+        if chain.wh[number] > chain.wh[number - 1] and bounds.is_possible(chain, number)
+    )
+    return min(possible, chain.wh[-1]) if min(chain.wh) >= 0 and case.stop_wh is not None else possible

@@ -1,0 +1,120 @@
+"""The life of a transaction, as a table: in which state it is, what happens to it, and what it is then.
+
+`TABLE` has a row for each state and each cause, also where nothing follows, so that nothing is left to a WHERE clause.
+`kind` is the row of `tx_event` that the step adds; None where nothing is worth a row. README prints the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    """Where a transaction stands."""
+
+    OPEN = "open"
+    SUSPENDED = "suspended"
+    """Open, but its charger booted or is away: it is not billed, and may well go on."""
+    STOPPED = "stopped"
+    """Closed by its charger, with its own id."""
+    JOINED = "joined"
+    """Closed by a stop of its charger that named no usable id and was joined on other grounds."""
+    CLOSED = "closed"
+    """Closed by the system or by an operator."""
+
+
+class Cause(StrEnum):
+    """What happens to a transaction."""
+
+    START_REPEATED = "start repeated"
+    SIGN = "sign of charging"
+    BOOT = "boot"
+    LOST = "connection lost"
+    SERVER_ENDED = "the server ended"
+    STOP_UNREADABLE = "its stop could not be read"
+    AVAILABLE = "available"
+    SILENCE = "silence"
+    NEXT_START = "next start"
+    OPERATOR = "operator"
+    JOINED_STOP = "stop without its id"
+    STOP = "stop"
+    RISE = "readings beyond its end"
+    LATE_RISE = "readings beyond its end, after the next start"
+
+
+class Kind(StrEnum):
+    """What a row of `tx_event` tells."""
+
+    START = "start"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    CLOSE = "close"
+    STOP = "stop"
+    CONFLICTING_STOP = "conflicting stop"
+    REOPEN = "reopen"
+    REJUDGE = "rejudge"
+    CORRECT = "correct"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows: the next state, and the row that tells of it."""
+
+    state: State
+    kind: Kind | None
+
+
+_SUSPEND = Step(State.SUSPENDED, Kind.SUSPEND)
+_RESUME = Step(State.OPEN, Kind.RESUME)
+_CLOSE = Step(State.CLOSED, Kind.CLOSE)
+_REOPEN = Step(State.OPEN, Kind.REOPEN)
+_STOP = Step(State.STOPPED, Kind.STOP)
+_JOIN = Step(State.JOINED, Kind.STOP)
+
+_Cell = Step | Kind | None
+_GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
+    # cause                    open       suspended  stopped                joined                 closed
+    (Cause.START_REPEATED,     None,      _RESUME,   None,                  None,                  None),
+    (Cause.SIGN,               None,      _RESUME,   None,                  None,                  None),
+    (Cause.BOOT,               _SUSPEND,  None,      None,                  None,                  None),
+    (Cause.LOST,               _SUSPEND,  None,      None,                  None,                  None),
+    (Cause.SERVER_ENDED,       _SUSPEND,  None,      None,                  None,                  None),
+    (Cause.STOP_UNREADABLE,    _SUSPEND,  None,      None,                  None,                  None),
+    (Cause.AVAILABLE,          None,      _CLOSE,    None,                  None,                  None),
+    (Cause.SILENCE,            None,      _CLOSE,    None,                  None,                  None),
+    (Cause.NEXT_START,         _CLOSE,    _CLOSE,    None,                  None,                  None),
+    (Cause.OPERATOR,           _CLOSE,    _CLOSE,    None,                  None,                  None),
+    (Cause.JOINED_STOP,        _JOIN,     _JOIN,     None,                  Kind.CONFLICTING_STOP, _JOIN),
+    (Cause.STOP,               _STOP,     _STOP,     Kind.CONFLICTING_STOP, _STOP,                 _STOP),
+    (Cause.RISE,               None,      _RESUME,   Kind.REJUDGE,          Kind.REJUDGE,          _REOPEN),
+    (Cause.LATE_RISE,          None,      _RESUME,   Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
+)  # fmt: skip
+"""What follows from each cause in each state; a kind alone, or nothing, leaves the transaction in its state."""
+
+TABLE: Final[Mapping[tuple[State, Cause], Step]] = {
+    (state, cause): cell if isinstance(cell, Step) else Step(state, cell)
+    for cause, *cells in _GRID
+    for state, cell in zip(State, cells, strict=True)
+}
+
+
+def state_of(status: str, is_suspended: bool, stopped_by: str | None) -> State:
+    """The state that the columns of `tx` spell."""
+    if status == "Active":
+        return State.SUSPENDED if is_suspended else State.OPEN
+    return {"charger": State.STOPPED, "joined": State.JOINED}.get(stopped_by or "", State.CLOSED)
+
+
+def stopped_by(state: State) -> str | None:
+    """The column `stopped_by` of a state."""
+    return {State.STOPPED: "charger", State.JOINED: "joined", State.CLOSED: "system"}.get(state)
+
+
+def rows() -> Iterator[tuple[State, Cause, Kind]]:
+    """The rows of the table at which something follows."""
+    for (state, cause), step in TABLE.items():
+        if step.kind is not None:
+            yield state, cause, step.kind

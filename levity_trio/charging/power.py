@@ -1,0 +1,127 @@
+"""Whether the power that was told agrees with a register: gap by gap, between the moments at which both were told.
+
+Power is told for a moment. Where it is told often enough it tells the pace of the register; of a car in the sun it says
+little. So it is evidence only where it holds in most gaps, for the register as it is or for one that is wrong by a
+factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import Power
+
+HOUR: Final = 3600.0
+
+
+class Chain(NamedTuple):
+    """What a candidate takes the register to have counted since the start; `digit` is the step of its readings."""
+
+    at: Sequence[float]
+    wh: Sequence[int]
+    digit: int = 1
+
+
+class Gap(NamedTuple):
+    """From one moment at which power was told to another, in Wh: what the register rose by, what the lower and the
+    higher power of each two neighbours come to, and the most that can have flowed. A register that stands still is one
+    gap with the rise that ends it."""
+
+    rise: int
+    low: float
+    high: float
+    most: float
+    seconds: float
+
+
+def gaps(chain: Chain, power: Power) -> list[Gap]:
+    """The gaps of a chain between the moments at which its charger told its power."""
+    return list(_gaps(chain, power)) if len(power.at) > 1 else []
+
+
+def _gaps(chain: Chain, power: Power) -> Iterator[Gap]:
+    place = {at: number for number, at in enumerate(power.at)}
+    before: tuple[int, int] | None = None
+    gap = Gap(0, 0.0, 0.0, 0.0, 0.0)
+    for at, wh in zip(chain.at, chain.wh, strict=True):
+        number = place.get(at)
+        if number is None or (before is not None and number <= before[0]):
+            continue
+        if before is not None:
+            for part in range(before[0], number):
+                gap = _joined(gap, _part(power, part))
+            gap = gap._replace(rise=gap.rise + wh - before[1])
+            if gap.rise > chain.digit:
+                yield gap
+                gap = Gap(0, 0.0, 0.0, 0.0, 0.0)
+        before = (number, wh)
+    if gap.high:
+        yield gap
+
+
+def _joined(one: Gap, other: Gap) -> Gap:
+    return Gap(
+        one.rise + other.rise,
+        one.low + other.low,
+        one.high + other.high,
+        one.most + other.most,
+        one.seconds + other.seconds,
+    )
+
+
+def _part(power: Power, number: int) -> Gap:
+    """Between two moments at which power was told. Of a gap that is longer than usual it tells no least."""
+    seconds = power.at[number + 1] - power.at[number]
+    hours, around = seconds / HOUR, power.high[max(0, number - 1) : number + 3]
+    is_usual = seconds <= tolerances.USUAL_GAPS * power.interval
+    low = hours * min(power.low[number], power.low[number + 1]) if is_usual else 0.0
+    high = hours * max(power.high[number], power.high[number + 1])
+    is_short = seconds <= tolerances.SHORT_GAP
+    share = 1 + (tolerances.POWER_SHARE if is_short else tolerances.LONG_GAP_SHARE)
+    return Gap(0, low, high, hours * max(around) * share, seconds)
+
+
+def slack(power: Power, digit: int) -> float:
+    """What the last digits, and a clock that tells whole seconds, may make of a gap in Wh."""
+    return 2 * digit + power.most * tolerances.CLOCK / HOUR
+
+
+def holds(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
+    """Whether power tells the pace of a register, if that is to be multiplied: in most gaps, of three or more."""
+    told = [gap for gap in found if gap.rise or gap.low > slack(power, 1)]
+    if len(told) < tolerances.REGULAR_GAPS:
+        return False
+    allowed = slack(power, max(1, round(digit * factor)))
+    share = tolerances.POWER_SHARE
+    held = sum(gap.low * (1 - share) - allowed <= gap.rise * factor <= gap.high * (1 + share) + allowed for gap in told)
+    return held >= tolerances.MOST_GAPS * len(told)
+
+
+def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
+    """The first gap in which the register rose by more than the power that was told comes to."""
+    return next((gap for gap in found if gap.rise > gap.most + slack(power, digit)), None)
+
+
+def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
+    """The gap at the end in which a register stood still for good, though power was told."""
+    if not found or found[-1].rise > chain.digit:
+        return None
+    last, told = found[-1], set(power.at)
+    since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in told)
+    risen = last.rise + chain.wh[-1] - since - sum(gap.rise for gap in found)
+    return last if last.low * tolerances.LEAST_OF_STILL > risen + slack(power, chain.digit) else None
+
+
+def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, float] | None:
+    """What the register rose by, and what the power comes to at least, where that is far more.
+
+    What a register catches up at its stop counts; a gap that is longer than usual may be one of the clock alone.
+    """
+    if len(power.at) <= tolerances.REGULAR_GAPS:
+        return None
+    since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
+    rise, least = chain.wh[-1] - since, sum(gap.low for gap in found)
+    share = next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)
+    return (rise, least) if rise + slack(power, chain.digit) < least * share else None

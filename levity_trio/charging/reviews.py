@@ -1,0 +1,64 @@
+"""Why a person should look at a transaction: a code for programs, words for people, both pieces of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What is doubtful. The value is what `review.code` holds."""
+
+    # How it ended
+    CLOSED_BY_SYSTEM = "closed_by_system"
+    STOP_WITHOUT_ID = "stop_without_id"
+    STOP_ELSEWHERE = "stop_elsewhere"
+    SECOND_STOP = "second_stop"
+    OPERATOR_OVERRULED = "operator_overruled"
+    # How it began
+    START_UNREADABLE = "start_unreadable"
+    UNKNOWN_START = "unknown_start"
+    OTHER_SERVER = "other_server"
+    # Its registers
+    NO_REGISTER = "no_register"
+    START_GARBLED = "start_garbled"
+    STOP_GARBLED = "stop_garbled"
+    STRAY_READING = "stray_reading"
+    READINGS_UNIT = "readings_unit"
+    WRONG_FACTOR = "wrong_factor"
+    SESSION_COUNT = "session_count"
+    REGISTER_RESET = "register_reset"
+    REGISTER_ROLLED_OVER = "register_rolled_over"
+    REGISTER_LEAPT = "register_leapt"
+    METER_SWAPPED = "meter_swapped"
+    NOTHING_AGREES = "nothing_agrees"
+    NUMBER_REPAIRED = "number_repaired"
+    # What speaks against its figure
+    OVERLAP = "overlap"
+    TOO_FAST = "too_fast"
+    POWER_DISAGREES = "power_disagrees"
+    CLOCK_STOOD_STILL = "clock_stood_still"
+    STOP_BEFORE_START = "stop_before_start"
+    AVAILABLE_BETWEEN = "available_between"
+    LATER_FACTS = "later_facts"
+    # Found by an earlier version, in words only
+    LEGACY = "legacy"
+
+
+OF_THE_MATCH = frozenset(
+    {Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.OPERATOR_OVERRULED, Code.START_UNREADABLE, Code.OTHER_SERVER}
+)
+"""Doubts about which messages belong together: the figure is doubtful with them."""
+LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LATER_FACTS, Code.LEGACY}
+"""What the judge does not find, so that judging again does not answer it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One review: `figures` are the Wh of each candidate, `evidence` the two pieces that do not agree."""
+
+    code: Code
+    words: str
+    evidence: tuple[str, str]
+    figures: Mapping[str, int] = field(default_factory=dict)

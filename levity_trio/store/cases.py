@@ -1,0 +1,342 @@
+"""What is known of a transaction, loaded for the judge: its rows, those of its readings, and its neighbours.
+
+Reads only, so that the writer and read-only connections share it. Every statement is bounded by the transaction: none
+grows with the history of its charger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, Sampled, gather, seconds
+from levity_trio.charging.reviews import Code
+from levity_trio.wire.times import stamp
+
+Rows = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
+"""Runs a SELECT and gives all its rows."""
+
+LONGEST_SECONDS: Final = 31 * 24 * 3600
+"""No transaction goes on for longer; where times tell so, a clock was set on the way."""
+STILL_SECONDS: Final = 60
+"""A charger that sends the same time in messages received further apart has no clock that runs."""
+AFTER_BOOT_SECONDS: Final = 120
+"""Some chargers report Available for every connector after a boot; it says nothing."""
+CEILING: Final = "ceiling"
+AVAILABLE: Final = "Available"
+CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
+
+
+class Known(NamedTuple):
+    """A row of tx, or what it is about to become. Times as the database spells them, registers in Wh."""
+
+    id: int
+    charger: str
+    connector: int | None
+    session: int
+    status: str
+    stopped_by: str | None
+    suspended_at: str | None
+    created_at: str
+    own_start_time: str
+    sent_start_time: str | None
+    start_skew: int | None
+    meter_start: int | None
+    sent_meter_start: str | None
+    own_stop_time: str | None
+    sent_stop_time: str | None
+    stop_skew: int | None
+    stop_received_at: str | None
+    meter_stop: int | None
+    sent_meter_stop: str | None
+    last_reading_at: str | None
+    told_id: int | None
+    id_tag: str | None
+    energy_delivered: int | None
+    energy_method: str | None
+    confidence: str | None
+    review: str | None
+    billed_from: int | None
+    billed_until: int | None
+    rules: int | None
+    judged_at: str | None
+    judge_after: str | None
+    counted_wh: int
+    start_time: str
+    stop_reason: str | None
+    stop_id_tag: str | None
+
+
+COLUMNS: Final = (
+    "tx.id, tx.cp_id, tx.conn_id, tx.session_id, tx.status, tx.stopped_by, tx.suspended_at, tx.created_at,"
+    " tx.own_start_time, tx.sent_start_time, tx.start_skew_seconds, tx.meter_start, tx.sent_meter_start,"
+    " tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at, tx.meter_stop,"
+    " tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered, tx.energy_method,"
+    " tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at, tx.judge_after,"
+    " tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag"
+)
+BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
+_READINGS: Final = (
+    "SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at"  # noqa: S608 - our own names
+    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
+    " AND received_at <= ? AND (wh IS NOT NULL OR measurand IN"
+    f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
+)
+LAST_TIME: Final = "9999"
+"""Behind every time."""
+
+
+def known(rows: Rows, transaction: int) -> Known | None:
+    """A transaction by its id."""
+    found = rows(BY_ID, (transaction,))
+    return Known(*found[0]) if found else None
+
+
+def by_our_clock(tx: Known, own: str) -> str:
+    """A time of the charger's own clock, put right where that was ahead when the transaction began."""
+    ahead = tx.start_skew or 0
+    if ahead <= tolerances.AHEAD_SECONDS:
+        return own
+    return stamp(datetime.fromisoformat(own) - timedelta(seconds=ahead))
+
+
+def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = LAST_TIME) -> Case:
+    """All that is known of a transaction that ended, or is about to, as of a moment of receipt.
+
+    `next_begin` is the register, in Wh, of a transaction on its connector that is about to begin.
+    """
+    is_timed = _is_timed(tx)
+    told = gather(_sampled(row, is_timed=is_timed) for row in readings(rows, tx, until))
+    ended = tx.own_stop_time or tx.last_reading_at or tx.own_start_time
+    boots = _boots(rows, tx)
+    after = following(rows, tx, until)
+    habits = _habits(rows, tx)
+    return Case(
+        begun=seconds(tx.own_start_time if is_timed else tx.created_at),
+        ended=seconds(ended if is_timed else tx.stop_received_at or ended),
+        is_backwards=_is_backwards(tx),
+        start_wh=register(tx.meter_start),
+        stop_wh=register(tx.meter_stop) if tx.stopped_by != "system" else None,
+        longest=_longest(rows, tx, ended, is_timed=is_timed),
+        is_timed=is_timed,
+        is_stopped=tx.stopped_by != "system",
+        is_start_unknown=tx.told_id is not None,
+        received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
+        start_exact=_fraction(tx.sent_meter_start),
+        stop_exact=_fraction(tx.sent_meter_stop),
+        garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and _number(text) is None),
+        views=told.views,
+        begin_wh=told.begin_wh,
+        end_wh=told.end_wh,
+        power=told.power,
+        charge=told.charge,
+        is_dc=told.is_dc,
+        before=preceding(rows, tx, until),
+        after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
+        swapped_at=[seconds(at) for at, is_other in boots if is_other],
+        available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(ended)),
+        habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
+        ceiling_w=habits.get(CEILING),
+    )
+
+
+def _sampled(row: tuple[Any, ...], *, is_timed: bool) -> Sampled:
+    """A reading, at its receipt where the charger's clock stands still."""
+    *told, received_at = row
+    if not is_timed:
+        told[1] = received_at
+    return Sampled(*told)
+
+
+def _is_backwards(tx: Known) -> bool:
+    """A clock that was put right on the way is no reason for a stop before its start."""
+    if tx.own_stop_time is None:
+        return False
+    is_ahead = (tx.stop_skew or 0) > tolerances.AHEAD_SECONDS
+    stopped = tx.stop_received_at if is_ahead and tx.stop_received_at else tx.own_stop_time
+    return stopped < min(tx.start_time, tx.own_start_time)
+
+
+def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[tuple[Any, ...]]:
+    """The readings of a transaction that the judge looks at, in the order in which they came."""
+    first = min(tx.own_start_time, tx.created_at)
+    last = max(tx.last_reading_at or "", tx.own_stop_time or "") or LAST_TIME
+    return rows(_READINGS, (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS))
+
+
+def register(wh: int | None) -> int | None:
+    """A register below zero is none."""
+    return None if wh is None or wh < 0 else wh
+
+
+def _apart(earlier: str, later: str) -> float:
+    return seconds(later) - seconds(earlier)
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _fraction(text: str | None) -> Decimal | None:
+    number = None if text is None else _number(text)
+    return None if number is None or number == number.to_integral_value() else number
+
+
+def _is_timed(tx: Known) -> bool:
+    """Not where start and stop tell the same time and were received apart: that clock stands still."""
+    if tx.sent_stop_time is None or tx.sent_stop_time != tx.sent_start_time:
+        return True
+    return (
+        _apart(tx.created_at, tx.stop_received_at or tx.created_at) <= STILL_SECONDS
+        and tx.start_skew is not None
+        and (abs(tx.start_skew) <= STILL_SECONDS)
+    )
+
+
+def _longest(rows: Rows, tx: Known, ended: str, *, is_timed: bool) -> float:
+    """How long it can have lasted: by the times understood, by those of receipt, by the charger's own clock.
+
+    A charger without a clock that was offline sends all in one second, with its own times hours apart.
+    """
+    received = _apart(tx.created_at, tx.stop_received_at or ended)
+    told = [_apart(tx.own_start_time, ended)]
+    if tx.stop_skew is not None and tx.start_skew is not None:
+        told.append(received + tx.stop_skew - tx.start_skew)
+    longest = max([0.0, min(received, LONGEST_SECONDS), *(lasted for lasted in told if lasted <= LONGEST_SECONDS)])
+    return longest if is_timed else max(longest, _seconds_since_last(rows, tx))
+
+
+def _seconds_since_last(rows: Rows, tx: Known) -> float:
+    """Seconds since the charger told of an earlier transaction on that connector, over an earlier connection."""
+    found = rows(
+        "SELECT created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ? AND id < ?"
+        " AND session_id <> ? ORDER BY own_start_time DESC, id DESC LIMIT 1",
+        (tx.charger, tx.connector, tx.own_start_time, tx.id, tx.session),
+    ) or rows("SELECT created_at FROM cp WHERE id = ?", (tx.charger,))
+    return min(LONGEST_SECONDS, _apart(found[0][0], tx.stop_received_at or tx.created_at))
+
+
+# Neighbours
+
+_NEIGHBOUR: Final = (
+    "SELECT id, cp_id, conn_id, coalesce(billed_from_wh, meter_start), coalesce(billed_until_wh, meter_stop), status,"
+    " created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at <= ?"
+)
+BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
+
+
+def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
+    """The transaction before on its connector; where the two overlap, with how far its own readings reach."""
+    return _neighbour(rows, tx, rows(BEFORE, (tx.charger, tx.connector, until, tx.own_start_time, tx.id)))
+
+
+def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
+    """The transaction after on its connector."""
+    return _neighbour(rows, tx, rows(AFTER, (tx.charger, tx.connector, until, tx.own_start_time, tx.id)))
+
+
+def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
+    """With how far its own readings reach, where the two overlap; None behind a swapped meter."""
+    if not found or _is_other_meter(rows, tx, found[0]):
+        return None
+    other, _, _, begin, end, status, _ = found[0]
+    if status == "Active":
+        return Neighbour(register(begin), None)
+    start = register(tx.meter_start)
+    if begin is None or end is None or start is None or not begin < start < end:
+        return Neighbour(register(begin), register(end))
+    theirs = known(rows, other)
+    own = (
+        [row[-2] for row in readings(rows, theirs) if row[-2] is not None and begin <= row[-2] <= end] if theirs else []
+    )
+    return Neighbour(begin, end, min(own, default=None), max(own, default=None))
+
+
+def _is_other_meter(rows: Rows, tx: Known, other: tuple[Any, ...]) -> bool:
+    """Whether a boot between the two told of another meter than one before them."""
+    first, last = sorted((tx.created_at, str(other[-1])))
+    between = "SELECT 1 FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? LIMIT 1"
+    if not rows(between, (tx.charger, first, last)):
+        return False
+    serials = {told[0][0] for at in (first, last) if (told := rows(_SERIAL, (tx.charger, at)))}
+    return len(serials) > 1
+
+
+_SERIAL: Final = (
+    "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at <= ? AND meter_serial_number IS NOT NULL"
+    " ORDER BY received_at DESC LIMIT 1"
+)
+
+
+# What the charger told besides
+
+
+def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
+    """Its boots meanwhile, by their receipt, each with whether it told of another meter than before."""
+    last = tx.stop_received_at or tx.own_stop_time or tx.created_at
+    found = rows(
+        "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
+        (tx.charger, tx.created_at, last),
+    )
+    if not found:
+        return []
+    earlier = rows(
+        "SELECT meter_serial_number FROM boot WHERE cp_id = ? AND received_at < ? ORDER BY received_at DESC LIMIT 1",
+        (tx.charger, tx.created_at),
+    )
+    serial, boots = earlier[0][0] if earlier else None, []
+    for at, told in found:
+        boots.append((at, told is not None and serial is not None and told != serial))
+        serial = told or serial
+    return boots
+
+
+def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:
+    """Since when its connector was available after its last reading, for one that may have ended at this time."""
+    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
+    return _available_at(rows, tx._replace(stop_received_at=received_at), (), since, ended)
+
+
+def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
+    """Since when its connector was available, before its end and with no sign of charging after; None where it was not.
+
+    Judged by the status's own time. At or after the stop it says nothing, nor does one of the first after a boot.
+    """
+    since: float | None = None
+    for status, timestamp, received_at in rows(
+        "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
+        " AND received_at BETWEEN ? AND ? ORDER BY id",
+        (tx.charger, tx.connector, tx.created_at, tx.stop_received_at or LAST_TIME),
+    ):
+        at = seconds(timestamp)
+        if status in CHARGING:
+            since = None
+        elif (
+            status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS and not _follows(boots, received_at)
+        ):
+            since = at if since is None else since
+    return since
+
+
+def _follows(boots: Sequence[str], received_at: str) -> bool:
+    return any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots)
+
+
+def _habits(rows: Rows, tx: Known) -> dict[str, int | None]:
+    """What this charger always does, by kind; with its present firmware and meter."""
+    return dict(
+        rows(
+            "SELECT kind, value FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
+            " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
+            " AND revoked_at IS NULL AND transactions >= ?",
+            (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS),
+        )
+    )

@@ -1,0 +1,39 @@
+"""The rows of `habit`: what a charger always does, and the power that it was seen to deliver (rules.md, Energy)."""
+
+from __future__ import annotations
+
+from levity_trio.charging.energy import Judgement
+from levity_trio.charging.evidence import Case
+from levity_trio.store.cases import CEILING, Known
+from levity_trio.store.unit_of_work import UnitOfWork
+
+
+def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) -> None:
+    """Learn from a transaction whose figure another source than its register confirms."""
+    if not judgement.is_confirmed:
+        return
+    if judgement.code is not None and judgement.is_sole:
+        _show(db, tx, judgement.code, None, at)
+    elif not judgement.doubts:
+        _show(db, tx, CEILING, round(case.power.most) if case.power else None, at)
+        _revoke_others(db, tx, at)
+
+
+def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> None:
+    db.execute(
+        "INSERT INTO habit (cp_id, conn_id, firmware, meter_serial, kind, value, transactions, since, last_at)"
+        " SELECT id, ?, coalesce(firmware_version, ''), coalesce(meter_serial_number, ''), ?, ?, 1, ?, ? FROM cp"
+        " WHERE id = ? ON CONFLICT (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL"
+        " DO UPDATE SET transactions = habit.transactions + 1, last_at = excluded.last_at,"
+        " value = CASE WHEN habit.value > excluded.value THEN habit.value ELSE excluded.value END",
+        (tx.connector or 0, kind, value, at, at, tx.charger),
+    )
+
+
+def _revoke_others(db: UnitOfWork, tx: Known, at: str) -> None:
+    """One transaction that is certain as reported contradicts every habit of telling it otherwise."""
+    db.execute(
+        "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"
+        " AND kind <> ? AND revoked_at IS NULL",
+        (at, f"transaction {tx.id} is certain as reported", tx.charger, tx.connector or 0, CEILING),
+    )

@@ -1,0 +1,185 @@
+"""Asking the judge, and storing what it says: when a transaction ends, and when later facts come."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from levity_trio.charging.energy import DOUBTFUL, RULES, Judgement, judge
+from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
+from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
+from levity_trio.charging.tolerances import REJUDGE_SECONDS
+from levity_trio.events import TransactionRejudged
+from levity_trio.store.cases import BY_ID, COLUMNS, Known, case_of
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import habits, history
+from levity_trio.store.writes.transactions.history import Entry, by_the_system
+from levity_trio.store.writes.transactions.reviews import OPEN_REVIEWS, is_settled, open_review, replace_doubts
+from levity_trio.store.writes.transactions.states import state
+from levity_trio.wire.times import stamp
+
+MOST_AT_ONCE = 100
+"""Transactions judged again in one write."""
+DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after LIMIT ?"  # noqa: S608 - our own names
+
+
+class Ending(NamedTuple):
+    """How a transaction ends. Times as the database spells them, the register in Wh.
+
+    `next_begin` is where the register of the transaction stands that is about to begin on its connector.
+    """
+
+    state: State
+    stop_time: str
+    own_stop_time: str
+    received_at: str
+    reason: str
+    entry: Entry
+    sent_stop_time: str | None = None
+    skew: int | None = None
+    meter_stop: int | None = None
+    sent_meter_stop: str | None = None
+    id_tag: str | None = None
+    next_begin: int | None = None
+
+
+class Ended(NamedTuple):
+    """What a transaction ended with: its figure, its row of tx_event, the text of its open reviews."""
+
+    judgement: Judgement
+    event: int
+    review: str | None
+
+
+def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...] = ()) -> Ended:
+    """End a transaction and judge it. `doubts` are those that the judge cannot find."""
+    at = origin.received_at
+    case = case_of(db.rows, _ended(tx, ending), ending.next_begin)
+    judgement = judge(case)
+    added = history.add(db, origin, tx.id, ending.entry)
+    replace_doubts(db, tx.id, judgement.doubts, added.id, at)
+    for doubt in doubts:
+        open_review(db, tx.id, doubt, added.id, at)
+    _complete(db, tx, ending, judgement, at)
+    habits.learn(db, tx, case, judgement, at)
+    touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
+    db.execute(touch, (ending.stop_time, at, tx.charger))
+    return Ended(judgement, added.id, review_of(db, tx.id))
+
+
+def _ended(tx: Known, ending: Ending) -> Known:
+    return tx._replace(
+        status="Completed",
+        stopped_by=stopped_by(ending.state),
+        own_stop_time=ending.own_stop_time,
+        sent_stop_time=ending.sent_stop_time,
+        stop_skew=ending.skew,
+        stop_received_at=ending.received_at,
+        meter_stop=ending.meter_stop,
+        sent_meter_stop=ending.sent_meter_stop,
+    )
+
+
+def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, at: str) -> None:
+    meter_stop = judgement.billed_until if ending.state is State.CLOSED else ending.meter_stop
+    db.execute(
+        "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, stop_time = ?, own_stop_time = ?,"
+        " sent_stop_time = ?, stop_skew_seconds = ?, stop_received_at = ?, meter_stop = ?, sent_meter_stop = ?,"
+        " stop_reason = ?, stop_id_tag = ?, energy_delivered = ?, energy_method = ?, confidence = ?,"
+        " billed_from_wh = ?, billed_until_wh = ?, rules = ?, judged_at = ?, judge_after = NULL, counted_wh = ?,"
+        " updated_at = ? WHERE id = ?",
+        (stopped_by(ending.state), ending.stop_time, ending.own_stop_time, ending.sent_stop_time, ending.skew)
+        + (ending.received_at, meter_stop, ending.sent_meter_stop, ending.reason, ending.id_tag, judgement.wh)
+        + (judgement.method, _confidence(db, tx, judgement), judgement.billed_from, judgement.billed_until, RULES, at)
+        + (judgement.wh, at, tx.id),
+    )
+
+
+def _confidence(db: UnitOfWork, tx: Known, judgement: Judgement) -> str:
+    """Certain only where the judge has no doubt, and nobody doubts which messages belong together."""
+    codes = {code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))}
+    return DOUBTFUL if codes & OF_THE_MATCH else judgement.confidence
+
+
+def review_of(db: UnitOfWork, transaction: int) -> str | None:
+    """The text of the reviews that are open."""
+    ((review,),) = db.rows("SELECT review FROM tx WHERE id = ?", (transaction,))
+    return None if review is None else str(review)
+
+
+def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) -> None:
+    """Judge a transaction that has ended by later facts, at most once a minute: what comes meanwhile waits for it."""
+    row = db.row(BY_ID, (transaction,))
+    if row is None or (tx := Known(*row)).judged_at is None:
+        return
+    due = stamp(datetime.fromisoformat(tx.judged_at) + timedelta(seconds=REJUDGE_SECONDS))
+    if origin.received_at < due:
+        db.execute("UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE id = ?", (due, transaction))
+    else:
+        _judge(db, origin.session, origin.received_at, tx, cause)
+
+
+def judge_due(db: UnitOfWork, at: str) -> int:
+    """Judge what waited for the end of its minute. Gives how many there were."""
+    due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
+    for tx in due:
+        _judge(db, None, at, tx, Cause.RISE)
+    return len(due)
+
+
+def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
+    judgement = judge(case_of(db.rows, tx))
+    if _is_as_before(db, tx, judgement):
+        db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
+    elif is_settled(db, tx.id):
+        _tell_settled(db, session, at, tx, judgement)
+    else:
+        _change(db, session, at, tx, judgement, cause)
+
+
+def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
+    """Whether figure, confidence and reviews stay."""
+    before = {code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)) if code not in LASTING}
+    same = (tx.energy_delivered, tx.confidence) == (judgement.wh, _confidence(db, tx, judgement))
+    return same and before == {doubt.code.value for doubt in judgement.doubts}
+
+
+def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), cause)
+    added = history.insert(db, session, at, tx.id, entry)
+    meter_stop = judgement.billed_until if tx.stopped_by == "system" else tx.meter_stop
+    db.execute(
+        "UPDATE tx SET energy_delivered = ?, energy_method = ?, confidence = ?, billed_from_wh = ?,"
+        " billed_until_wh = ?, meter_stop = ?, rules = ?, judged_at = ?, judge_after = NULL, counted_wh = ?,"
+        " updated_at = ? WHERE id = ?",
+        (judgement.wh, judgement.method, _confidence(db, tx, judgement), judgement.billed_from, judgement.billed_until)
+        + (meter_stop, RULES, at, judgement.wh, at, tx.id),
+    )
+    replace_doubts(db, tx.id, judgement.doubts, added.id, at)
+    fact = TransactionRejudged(
+        charger=tx.charger,
+        at=at,
+        transaction=tx.id,
+        connector=tx.connector,
+        energy_wh=judgement.wh,
+        before_wh=tx.counted_wh,
+        method=judgement.method,
+        cause=cause,
+        review=review_of(db, tx.id),
+    )
+    db.tell(fact, session)
+
+
+def _told(tx: Known, judgement: Judgement) -> str:
+    return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {judgement.wh} Wh, {judgement.confidence}, now"
+
+
+def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement) -> None:
+    """A person confirmed or corrected the figure: it stays, and the person is told."""
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), Cause.RISE)
+    added = history.insert(db, session, at, tx.id, entry)
+    words = f"later facts tell {judgement.wh} Wh; the figure was settled by a person and stays"
+    evidence = (f"{tx.energy_delivered} Wh, settled", f"{judgement.wh} Wh by later facts")
+    open_review(db, tx.id, Doubt(Code.LATER_FACTS, words, evidence, {"later facts": judgement.wh}), added.id, at)
+    db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))

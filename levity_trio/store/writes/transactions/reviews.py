@@ -1,0 +1,55 @@
+"""The rows of `review`: opened with a doubt, resolved once, by what came later or by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from levity_trio.charging.reviews import LASTING, Code, Doubt
+from levity_trio.store.unit_of_work import UnitOfWork
+
+SYSTEM = "system"
+OPEN_REVIEWS = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL"
+
+
+def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
+    """Open a review, unless one of the same code is open; triggers write its words into tx.review."""
+    db.execute(
+        "INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
+        (transaction, doubt.code, doubt.words, orjson.dumps(dict(doubt.figures)).decode())
+        + (orjson.dumps(doubt.evidence).decode(), event, at),
+    )
+
+
+def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str) -> None:
+    """Open what the judge doubts now, and resolve what it doubted before and no longer does."""
+    found = {doubt.code: doubt for doubt in doubts}
+    for code, words in db.rows(OPEN_REVIEWS, (transaction,)):
+        if code not in LASTING and (code not in found or found[code].words != words):
+            resolve(db, transaction, code, at, SYSTEM, "judged again", "later facts")
+    for doubt in found.values():
+        open_review(db, transaction, doubt, event, at)
+
+
+def resolve(db: UnitOfWork, transaction: int, code: Code | str, at: str, by: str, resolution: str, reason: str) -> None:
+    """Resolve the open review of this code, if there is one."""
+    db.execute(
+        "UPDATE review SET resolved_at = ?, resolved_by = ?, resolution = ?, reason = ?"
+        " WHERE tx_id = ? AND code = ? AND resolved_at IS NULL",
+        (at, by, resolution, reason, transaction, code),
+    )
+
+
+def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
+    """Resolve what the judge doubted of an end that was none: the transaction goes on."""
+    for code, _ in db.rows(OPEN_REVIEWS, (transaction,)):
+        if code not in LASTING:
+            resolve(db, transaction, code, at, SYSTEM, "reopened", "its charger goes on with it")
+
+
+def is_settled(db: UnitOfWork, transaction: int) -> bool:
+    """Whether a person has confirmed or corrected the figure."""
+    settled = "SELECT 1 FROM review WHERE tx_id = ? AND resolved_by <> ? LIMIT 1"
+    return db.row(settled, (transaction, SYSTEM)) is not None

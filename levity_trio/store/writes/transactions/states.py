@@ -1,0 +1,98 @@
+"""The one place that moves a transaction along the life cycle: what the table of levity_trio.charging.lifecycle says is
+done here, with its row of tx_event and its fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
+from levity_trio.charging.moments import Moment
+from levity_trio.events import TransactionResumed, TransactionSuspended
+from levity_trio.store.cases import BY_ID, COLUMNS, Known
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import history
+from levity_trio.store.writes.transactions.history import Entry, by_the_system
+
+OPEN_ONES = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND status = 'Active'"  # noqa: S608 - our own names
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a charger said of a transaction: the cause, its reason in the charger's words, and when it was."""
+
+    cause: Cause
+    reason: str
+    moment: Moment
+
+
+def load(db: UnitOfWork, transaction: int) -> Known:
+    """A transaction as it stands. Raises LookupError."""
+    found = db.row(BY_ID, (transaction,))
+    if found is None:
+        raise LookupError(transaction)
+    return Known(*found)
+
+
+def state(tx: Known) -> State:
+    """Where a transaction stands."""
+    return state_of(tx.status, tx.suspended_at is not None, tx.stopped_by)
+
+
+def step(tx: Known, cause: Cause) -> Step:
+    """What follows from a cause, by the table."""
+    return TABLE[state(tx), cause]
+
+
+def suspend(db: UnitOfWork, charger: str, session: int | None, at: str, cause: Cause) -> int:
+    """Suspend the open transactions of a charger, as far as the cause does. Gives how many were running."""
+    suspended = [suspend_one(db, Known(*row), session, at, cause) for row in db.rows(OPEN_ONES, (charger,))]
+    return sum(suspended)
+
+
+def suspend_one(db: UnitOfWork, tx: Known, session: int | None, at: str, cause: Cause) -> bool:
+    """Suspend this one; False where nothing follows."""
+    if step(tx, cause).kind is not Kind.SUSPEND:
+        return False
+    db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
+    entry = Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause)
+    history.insert(db, session, at, tx.id, entry)
+    fact = TransactionSuspended(charger=tx.charger, at=at, transaction=tx.id, connector=tx.connector, reason=cause)
+    db.tell(fact, session)
+    return True
+
+
+def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
+    """Resume or reopen a transaction, if the table says so; gives it as it then is.
+
+    What was closed by the system is as if it had not been: without stop and figure, until it ends.
+    """
+    kind = step(tx, sign.cause).kind
+    if kind not in (Kind.RESUME, Kind.REOPEN):
+        return tx
+    db.execute(
+        "UPDATE tx SET status = 'Active', suspended_at = NULL, stopped_by = NULL, stop_time = NULL,"
+        " own_stop_time = NULL, stop_received_at = NULL, meter_stop = NULL, stop_reason = NULL,"
+        " energy_delivered = NULL, energy_method = NULL, confidence = NULL, billed_from_wh = NULL,"
+        " billed_until_wh = NULL, judge_after = NULL, updated_at = ?"
+        " WHERE id = ?",
+        (origin.received_at, tx.id),
+    )
+    history.add(db, origin, tx.id, Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause))
+    fact = TransactionResumed(
+        charger=origin.charger,
+        at=origin.received_at,
+        transaction=tx.id,
+        connector=tx.connector,
+        reason=sign.reason,
+    )
+    db.tell(fact, origin.session)
+    return load(db, tx.id)
+
+
+def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign) -> None:
+    """Resume the newest open transaction of a connector that says it is charging."""
+    # +: among the few that are open (tx_open), not along all that the connector ever had.
+    newest = f"{OPEN_ONES} AND +conn_id = ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
+    for row in db.rows(newest, (origin.charger, connector)):
+        resume(db, origin, Known(*row), sign)

@@ -1,0 +1,109 @@
+"""A stop whose start never came: a transaction from the first reading that shows energy, for review (rules.md, Energy).
+
+Its charger moved here while it charged, or the start was lost. What shows energy is the stop's own transactionData, or
+the readings on exactly one connector that belong to nobody and lead to this stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from levity_trio.charging.evidence import seconds
+from levity_trio.charging.lifecycle import Kind
+from levity_trio.charging.matching import is_id
+from levity_trio.charging.moments import Moment
+from levity_trio.charging.readings import Reading
+from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.authorization import ACCEPTED
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import history, starts
+from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.readings import link_earlier
+from levity_trio.store.writes.transactions.requests import Stop
+from levity_trio.store.writes.transactions.reviews import open_review
+
+MOST_READINGS = 1_000
+"""Of one connector that are looked at, from the stop backwards."""
+LONGEST_PAUSE_SECONDS = 4 * 3600
+"""A register that stands still for longer, or of which nothing is told for longer, was no part of this transaction."""
+
+
+def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
+    """Open a transaction for a stop that fits none, if something shows its energy; None where nothing does."""
+    connector, since = _shown_by_readings(db, origin, request) or (None, None)
+    told = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
+    first = _first_of_rise([*told, (request.moment.understood, request.meter_stop)])
+    if since is None and first is None:
+        return None
+    began = min(time for time in (since, first) if time is not None)
+    moment = Moment(began, None, request.moment.is_believable)
+    transaction = starts.insert(db, origin, moment, ACCEPTED, (connector, request.id_tag, None, None, None))
+    db.execute("UPDATE tx SET told_id = ? WHERE id = ?", (request.transaction, transaction))
+    added = history.insert(
+        db, origin.session, origin.received_at, transaction, Entry(Kind.START, "system", moment, "its start never came")
+    )
+    if is_id(request.transaction):
+        words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
+        doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
+        open_review(db, transaction, doubt, added.id, origin.received_at)
+    starts.tell_started(db, origin, transaction)
+    if connector is not None:
+        link_earlier(db, transaction)
+    return transaction
+
+
+def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[int, str] | None:
+    """The only connector whose readings belong to nobody and lead to this stop, and since when they rise."""
+    found = []
+    for (connector,) in db.rows(
+        "WITH RECURSIVE each (number) AS (SELECT min(conn_id) FROM meter_val WHERE cp_id = ? UNION ALL"
+        " SELECT (SELECT min(conn_id) FROM meter_val WHERE cp_id = ? AND conn_id > each.number) FROM each"
+        " WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number > 0",
+        (origin.charger, origin.charger),
+    ):
+        readings = _nobodys(db, origin, connector, request)
+        if readings and _leads_to(readings[-1], request) and (since := _first_of_rise([*readings, _end(request)])):
+            found.append((connector, since))
+    return found[0] if len(found) == 1 else None
+
+
+def _end(request: Stop) -> tuple[str, int]:
+    return request.moment.understood, request.meter_stop
+
+
+def _nobodys(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> list[tuple[str, int]]:
+    """The billed register on a connector, as far back from the stop as it belongs to no transaction."""
+    newest = db.rows(
+        "SELECT timestamp, wh, tx_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
+        " AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT ?",
+        (origin.charger, connector, request.moment.understood, MOST_READINGS),
+    )
+    readings: list[tuple[str, int]] = []
+    for timestamp, wh, transaction in newest:
+        if transaction is not None:
+            break
+        readings.insert(0, (timestamp, wh))
+    return readings
+
+
+def _leads_to(last: tuple[str, int], request: Stop) -> bool:
+    timestamp, wh = last
+    lasted, rise = seconds(request.moment.understood) - seconds(timestamp), request.meter_stop - wh
+    return lasted <= LONGEST_PAUSE_SECONDS and 0 <= rise <= FASTEST_W * (lasted + AHEAD_SECONDS) / 3600
+
+
+def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
+    """The time of the reading from which the register rises to the last one, without a long pause; None where it never
+    does."""
+    first: str | None = None
+    still_since, level = readings[-1]
+    for (timestamp, wh), (later, _) in zip(reversed(readings[:-1]), reversed(readings[1:]), strict=True):
+        is_silent = seconds(later) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
+        is_still = wh == level and seconds(still_since) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
+        if wh > level or is_silent or is_still:
+            break
+        if wh < level:
+            first, still_since, level = timestamp, timestamp, wh
+    return first

@@ -1,0 +1,239 @@
+-- How a transaction is judged: by which rules, on which stretch of the register, with which doubts; and guards, so that
+-- no write can leave a fact changed or a completed transaction without a figure.
+
+-- start_time and stop_time are for bills and display: a charger's clock that is known to be ahead is put right in them.
+-- own_start_time and own_stop_time are the same by the charger's own clock, by which its messages are in order.
+ALTER TABLE tx ADD COLUMN own_start_time TEXT;
+ALTER TABLE tx ADD COLUMN own_stop_time TEXT;
+ALTER TABLE tx ADD COLUMN stop_skew_seconds INTEGER;
+ALTER TABLE tx ADD COLUMN stop_received_at TEXT;
+-- A register as it was sent, where that was no whole number.
+ALTER TABLE tx ADD COLUMN sent_meter_start TEXT;
+ALTER TABLE tx ADD COLUMN sent_meter_stop TEXT;
+-- The transactionId of the stop by which a transaction with an unknown start is known again.
+ALTER TABLE tx ADD COLUMN told_id INTEGER;
+-- The newest reading that lay ahead of its receipt: it never becomes the last one.
+ALTER TABLE tx ADD COLUMN ahead_reading_at TEXT;
+-- The stretch of the register, in Wh, that the figure rests on; later facts within it change nothing.
+ALTER TABLE tx ADD COLUMN billed_from_wh INTEGER;
+ALTER TABLE tx ADD COLUMN billed_until_wh INTEGER;
+-- The version of the rules, when they were applied, and when they are to be applied again to what came since.
+ALTER TABLE tx ADD COLUMN rules INTEGER;
+ALTER TABLE tx ADD COLUMN judged_at TEXT;
+ALTER TABLE tx ADD COLUMN judge_after TEXT;
+-- What the counters of delivered energy were told of it, in Wh.
+ALTER TABLE tx ADD COLUMN counted_wh INTEGER NOT NULL DEFAULT 0;
+
+UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time, billed_from_wh = meter_start,
+    billed_until_wh = CASE WHEN meter_stop >= meter_start THEN meter_stop ELSE meter_start + energy_delivered END,
+    rules = CASE WHEN status = 'Completed' THEN 1 END, judged_at = CASE WHEN status = 'Completed' THEN updated_at END,
+    counted_wh = coalesce(energy_delivered, (SELECT json_extract(data, '$.energy_wh') FROM event
+        WHERE kind = 'TransactionClosed' AND event.cp_id = tx.cp_id AND json_extract(data, '$.transaction') = tx.id
+        ORDER BY event.id DESC LIMIT 1), 0),
+    stop_received_at = (SELECT max(received_at) FROM tx_event WHERE tx_id = tx.id AND kind IN ('stop', 'close'));
+
+DROP INDEX tx_connector;
+CREATE INDEX tx_connector ON tx (cp_id, conn_id, own_start_time);
+CREATE INDEX tx_charger ON tx (cp_id, own_start_time);
+CREATE INDEX tx_stop ON tx (cp_id, sent_stop_time) WHERE sent_stop_time IS NOT NULL;
+CREATE INDEX tx_judge_after ON tx (judge_after) WHERE judge_after IS NOT NULL;
+CREATE INDEX boot_received ON boot (cp_id, received_at);
+CREATE INDEX status_received ON status (cp_id, conn_id, received_at);
+CREATE INDEX set_aside_waiting ON set_aside (received_at) WHERE looked_at IS NULL;
+
+-- state: of the transaction before; cause: what happened to it (levity_trio/charging/lifecycle.py has both).
+ALTER TABLE tx_event ADD COLUMN state TEXT;
+ALTER TABLE tx_event ADD COLUMN cause TEXT;
+
+-- Why a person should look at a transaction. figures: the Wh of each candidate, as JSON; evidence: the two pieces that do
+-- not agree, as JSON. A review is resolved once, by the system (a later fact answered it) or by a person.
+CREATE TABLE review (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tx_id INTEGER NOT NULL REFERENCES tx (id),
+    code TEXT NOT NULL,
+    words TEXT NOT NULL,
+    figures TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    tx_event_id INTEGER REFERENCES tx_event (id),
+    opened_at TEXT NOT NULL,
+    resolved_at TEXT,
+    resolved_by TEXT,
+    resolution TEXT,
+    reason TEXT
+) STRICT;
+CREATE INDEX review_tx ON review (tx_id);
+CREATE UNIQUE INDEX review_open ON review (tx_id, code) WHERE resolved_at IS NULL;
+CREATE INDEX review_waiting ON review (opened_at) WHERE resolved_at IS NULL;
+
+-- What a charger always does, shown by so many transactions: kind is a review's code, or ceiling (value: the W that it was
+-- seen to deliver). It is of one firmware and one meter; revoked by a contradiction or by a person.
+CREATE TABLE habit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cp_id TEXT NOT NULL REFERENCES cp (id),
+    conn_id INTEGER NOT NULL,
+    firmware TEXT NOT NULL,
+    meter_serial TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value INTEGER,
+    transactions INTEGER NOT NULL,
+    since TEXT NOT NULL,
+    last_at TEXT NOT NULL,
+    revoked_at TEXT,
+    revoked_by TEXT,
+    reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX habit_valid ON habit (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL;
+
+-- tx.review is the text of what is open.
+CREATE TRIGGER review_opens AFTER INSERT ON review WHEN NEW.resolved_at IS NULL BEGIN
+    UPDATE tx SET review = (SELECT group_concat(words, '; ') FROM (
+        SELECT words FROM review WHERE tx_id = NEW.tx_id AND resolved_at IS NULL ORDER BY id)) WHERE id = NEW.tx_id;
+END;
+CREATE TRIGGER review_resolves AFTER UPDATE OF resolved_at ON review BEGIN
+    UPDATE tx SET review = (SELECT group_concat(words, '; ') FROM (
+        SELECT words FROM review WHERE tx_id = NEW.tx_id AND resolved_at IS NULL ORDER BY id)) WHERE id = NEW.tx_id;
+END;
+
+-- What earlier versions left. A completed transaction without a possible figure is put right, told in tx_event, and for
+-- review; what else stood in tx.review keeps its words.
+INSERT INTO tx_event (tx_id, kind, who, reason, received_at, timestamp, last_received_at)
+    SELECT id, 'correct', 'system', 'it had no possible figure: ' || coalesce(energy_delivered, 'none') || ' Wh',
+        updated_at, updated_at, updated_at
+    FROM tx WHERE status = 'Completed' AND (energy_delivered IS NULL OR energy_delivered < 0 OR energy_method IS NULL
+        OR energy_method NOT IN ('register', 'segments', 'session readings')
+        OR confidence IS NULL OR confidence NOT IN ('certain', 'doubtful') OR stop_time IS NULL);
+INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)
+    SELECT id, 'legacy', coalesce(review || '; ', '') || 'it had no possible figure', '{}', '[]',
+        (SELECT max(id) FROM tx_event WHERE tx_id = tx.id), updated_at
+    FROM tx WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
+INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)
+    SELECT id, 'legacy', review, '{}', '[]', (SELECT max(id) FROM tx_event WHERE tx_id = tx.id), updated_at
+    FROM tx WHERE review IS NOT NULL AND NOT EXISTS (SELECT 1 FROM review AS known WHERE known.tx_id = tx.id);
+UPDATE tx SET energy_delivered = max(0, coalesce(energy_delivered, 0)), confidence = 'doubtful',
+    energy_method = CASE WHEN energy_method IN ('register', 'segments', 'session readings') THEN energy_method
+        ELSE 'segments' END,
+    stop_time = coalesce(stop_time, updated_at), own_stop_time = coalesce(own_stop_time, stop_time, updated_at)
+    WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
+UPDATE tx SET status = CASE WHEN energy_delivered IS NULL THEN 'Active' ELSE 'Completed' END
+    WHERE status NOT IN ('Active', 'Completed');
+UPDATE tx SET stopped_by = 'system'
+    WHERE status = 'Completed' AND (stopped_by IS NULL OR stopped_by NOT IN ('charger', 'joined', 'system'));
+
+-- Guards
+CREATE TRIGGER tx_is_possible_at_first BEFORE INSERT ON tx WHEN
+    NEW.status NOT IN ('Active', 'Completed') OR NEW.own_start_time IS NULL
+    OR (NEW.status = 'Completed' AND (NEW.energy_delivered IS NULL OR NEW.energy_method IS NULL
+        OR NEW.confidence IS NULL OR NEW.stop_time IS NULL OR NEW.stopped_by IS NULL))
+    OR NEW.energy_delivered < 0 OR NEW.confidence NOT IN ('certain', 'doubtful')
+    OR NEW.energy_method NOT IN ('register', 'segments', 'session readings', 'rollover', 'scaled')
+    OR NEW.stopped_by NOT IN ('charger', 'joined', 'system')
+    OR NEW.start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+    OR NEW.stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+BEGIN
+    SELECT RAISE(ABORT, 'a transaction must have a possible status, figure, method, confidence and times');
+END;
+CREATE TRIGGER tx_stays_possible BEFORE UPDATE OF status, energy_delivered, energy_method, confidence, stopped_by,
+    start_time, stop_time, own_start_time ON tx WHEN
+    NEW.status NOT IN ('Active', 'Completed') OR NEW.own_start_time IS NULL
+    OR (NEW.status = 'Completed' AND (NEW.energy_delivered IS NULL OR NEW.energy_method IS NULL
+        OR NEW.confidence IS NULL OR NEW.stop_time IS NULL OR NEW.stopped_by IS NULL))
+    OR NEW.energy_delivered < 0 OR NEW.confidence NOT IN ('certain', 'doubtful')
+    OR NEW.energy_method NOT IN ('register', 'segments', 'session readings', 'rollover', 'scaled')
+    OR NEW.stopped_by NOT IN ('charger', 'joined', 'system')
+    OR NEW.start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+    OR NEW.stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+BEGIN
+    SELECT RAISE(ABORT, 'a transaction must have a possible status, figure, method, confidence and times');
+END;
+CREATE TRIGGER tx_is_kept BEFORE DELETE ON tx BEGIN
+    SELECT RAISE(ABORT, 'a transaction is never deleted');
+END;
+
+CREATE TRIGGER tx_event_is_kept BEFORE DELETE ON tx_event BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER tx_event_stays BEFORE UPDATE OF id, tx_id, kind, who, reason, session_id, received_at, timestamp,
+    sent_timestamp, message_id, payload, digest, state, cause ON tx_event BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER meter_val_is_kept BEFORE DELETE ON meter_val BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER meter_val_stays BEFORE UPDATE OF id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,
+    measurand, value, unit, context, location, phase, format, source, wh ON meter_val BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER boot_is_kept BEFORE DELETE ON boot BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER boot_stays BEFORE UPDATE ON boot BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER status_is_kept BEFORE DELETE ON status BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER status_stays BEFORE UPDATE OF id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,
+    status, error_code, info, vendor_id, vendor_error_code ON status BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER configuration_is_kept BEFORE DELETE ON configuration BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER configuration_stays BEFORE UPDATE ON configuration BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER set_aside_is_kept BEFORE DELETE ON set_aside BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER set_aside_stays BEFORE UPDATE OF id, cp_id, session_id, received_at, action, message_id, payload, digest,
+    reason ON set_aside BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER evidence_is_kept BEFORE DELETE ON evidence BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER evidence_stays BEFORE UPDATE ON evidence BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER repair_is_kept BEFORE DELETE ON repair BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER repair_counts BEFORE UPDATE OF cp_id, firmware, kind, first_at, sample ON repair BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER log_stays BEFORE UPDATE ON log BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER session_is_kept BEFORE DELETE ON session BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER session_ends_once BEFORE UPDATE ON session
+    WHEN OLD.ended_at IS NOT NULL OR NEW.id IS NOT OLD.id OR NEW.cp_id IS NOT OLD.cp_id OR NEW.run_id IS NOT OLD.run_id
+    OR NEW.connected_at IS NOT OLD.connected_at OR NEW.remote_address IS NOT OLD.remote_address BEGIN
+    SELECT RAISE(ABORT, 'a session is opened and ended once');
+END;
+CREATE TRIGGER run_is_kept BEFORE DELETE ON run BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER run_ends_once BEFORE UPDATE ON run
+    WHEN (OLD.ended_at IS NOT NULL AND (NEW.ended_at IS NOT OLD.ended_at OR NEW.clean IS NOT OLD.clean))
+    OR NEW.id IS NOT OLD.id OR NEW.version IS NOT OLD.version OR NEW.started_at IS NOT OLD.started_at BEGIN
+    SELECT RAISE(ABORT, 'a run is begun and ended once');
+END;
+CREATE TRIGGER review_is_kept BEFORE DELETE ON review BEGIN
+    SELECT RAISE(ABORT, 'a review is never deleted');
+END;
+CREATE TRIGGER review_resolves_once BEFORE UPDATE ON review
+    WHEN OLD.resolved_at IS NOT NULL OR NEW.id IS NOT OLD.id OR NEW.tx_id IS NOT OLD.tx_id OR NEW.code IS NOT OLD.code
+    OR NEW.words IS NOT OLD.words OR NEW.figures IS NOT OLD.figures OR NEW.evidence IS NOT OLD.evidence
+    OR NEW.opened_at IS NOT OLD.opened_at BEGIN
+    SELECT RAISE(ABORT, 'a review is opened and resolved once');
+END;
+
+DROP INDEX event_counted;
+CREATE INDEX event_counted ON event (kind, cp_id)
+    WHERE kind IN ('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionRejudged',
+        'TransactionStopped');

@@ -1,0 +1,168 @@
+"""What two lies do together (issue 8): the one that hides the other, and the one that makes it worse."""
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_figure,
+    bill_of,
+    charge,
+    close_silent,
+    session,
+    settle,
+    start_with,
+    watts,
+)
+
+
+def test_a_garbled_start_and_an_idless_stop(books: Books, station: Station) -> None:
+    transaction = start_with(station, "n/a")
+    station.tell(station.register(1000), transaction=transaction)
+    register = charge(station, transaction, 1000)
+    books.wait(1)
+    station.stop(-1, register)
+    settle(books)
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_a_stop_of_zero_after_a_leap(station: Station) -> None:
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, 30, every=1)
+    charge(station, transaction, register + 9500, 30, every=1)
+    station.stop(transaction, 0)
+    assert_doubtful(station, transaction, 6960, 7200)
+
+
+def test_a_start_of_zero_and_a_leap(station: Station) -> None:
+    register = session(station, 292_800)
+    transaction = station.start(0)
+    register = charge(station, transaction, register, 30, every=1)
+    register = charge(station, transaction, register + 9500, 30, every=1)
+    station.stop(transaction, register)
+    assert_doubtful(station, transaction, 6840, 7200)
+
+
+def test_ten_times_too_high_and_stopped_at_its_start(books: Books, station: Station) -> None:
+    transaction, register = station.start(50_000), 50_000
+    for _ in range(HOUR):
+        books.wait(1)
+        register += 1200
+        station.tell(meter_value(station.clock(), register, watts(7200)), transaction=transaction)
+    station.stop(transaction, 50_000)
+    assert_doubtful(station, transaction, 0, 7250)
+
+
+def test_swapped_ids_and_a_stop_below_the_readings(books: Books, station: Station) -> None:
+    first, second = station.start(1000, connector=1), station.start(500_000, connector=2)
+    one, two = 1000, 500_000
+    for _ in range(12):
+        books.wait(5)
+        one, two = one + 600, two + 300
+        station.tell(station.register(one), transaction=first, connector=1)
+        station.tell(station.register(two), transaction=second, connector=2)
+    station.stop(first, two - 500)
+    station.stop(second, one - 500)
+    settle(books)
+    assert bill_of(station, first)[2]
+    assert bill_of(station, second)[2]
+    assert (bill_of(station, first)[1] or 0) <= 7200
+    assert (bill_of(station, second)[1] or 0) <= 3600
+
+
+def test_session_readings_and_a_lost_stop(books: Books, station: Station) -> None:
+    """Grizzl-E: meterStart + that reading, and the next start agrees."""
+    transaction = station.start(100_000)
+    register = charge(station, transaction, 0)
+    close_silent(station)
+    books.wait(10)
+    station.start(100_000 + register)
+    settle(books)
+    assert_figure(station, transaction, 7200)
+
+
+def test_a_frozen_clock_and_no_ids(books: Books, station: Station) -> None:
+    frozen = "2022-01-01T00:00:00Z"
+    found: list[int] = []
+    for wh in (7200, 9600):
+        found.append(station.start(0, at=frozen))
+        for told in (wh // 2, wh):
+            books.wait(40)
+            station.tell(meter_value(frozen, told), transaction=-1)
+        station.stop(-1, wh, at=frozen)
+        books.wait(HOUR)
+    assert found[0] != found[1], "the second vanished as a repeat"
+    for transaction, wh in zip(found, (7200, 9600), strict=True):
+        assert_figure(station, transaction, wh)
+
+
+def test_two_leaps_that_take_each_other_back(station: Station) -> None:
+    """Two readings of a bad line, up and down again: the register goes on where it was."""
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, 30)
+    register = charge(station, transaction, register, 10, told=lambda wh: wh + 40_000)
+    register = charge(station, transaction, register, 20)
+    station.stop(transaction, register)
+    assert_figure(station, transaction, 7200)
+
+
+def test_one_lying_reading_at_the_very_end(books: Books, station: Station) -> None:
+    """No stop comes, and the last reading is a leap."""
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000)
+    books.wait(5)
+    station.tell(meter_value(station.clock(), register + 40_000, watts(7200)), transaction=transaction)
+    close_silent(station)
+    assert_doubtful(station, transaction, 7200, 7200)
+
+
+# Ids that are a session too old
+
+
+def test_a_stop_with_the_id_of_the_session_before(books: Books, station: Station) -> None:
+    """It is beyond what that one can have been, and fits the only other."""
+    first = station.start(1000, tag="ALICE")
+    register = charge(station, first, 1000)
+    station.stop(first, register, tag="ALICE")
+    books.wait(10)
+    second = station.start(register, tag="BOB")
+    register = charge(station, second, register, 2 * HOUR)
+    station.stop(first, register, tag="BOB")
+    settle(books)
+    assert_figure(station, first, 7200)
+    assert_figure(station, second, 14_400, flagged=True)
+
+
+def test_readings_with_the_id_of_the_session_before(books: Books, station: Station) -> None:
+    """They rise above that one's stop, but another has begun there since: nobody pays for them twice."""
+    first = station.start(1000, tag="ALICE")
+    register = charge(station, first, 1000)
+    station.stop(first, register)
+    books.wait(10)
+    second = station.start(register, tag="BOB")
+    register = charge(station, first, register, 2 * HOUR)
+    station.stop(second, register)
+    settle(books)
+    assert_figure(station, first, 7200)
+    assert_figure(station, second, 14_400)
+
+
+def test_available_while_the_register_goes_on(station: Station) -> None:
+    """The register is believed, and somebody looks at it."""
+    transaction = station.start(1000)
+    register = charge(station, transaction, 1000, 30)
+    station.status("Available")
+    station.stop(transaction, charge(station, transaction, register, 30))
+    assert_figure(station, transaction, 7200, flagged=True)
+
+
+def test_power_in_another_unit_than_it_says(books: Books, station: Station) -> None:
+    """7.2 called W beside an honest register: whichever is believed, nothing is wrong and certain."""
+    transaction, register = station.start(1000), 1000
+    for _ in range(HOUR):
+        books.wait(1)
+        register += 120
+        station.tell(meter_value(station.clock(), register, watts(7.2)), transaction=transaction)
+    station.stop(transaction, register)
+    _, wh, is_flagged = bill_of(station, transaction)
+    assert wh == 7200 or is_flagged
+    assert wh <= 7200
