@@ -87,7 +87,7 @@ def test_a_quirk_costs_no_energy(lies: tuple[Serving, Simulated], quirk: str) ->
     _, ended = lies
     liar = f"SIM-{list(QUIRKS).index(quirk) + 1:03}"
     assert ended.summary["chargers"][liar]["sessions"] > 0
-    assert [fault for fault in ended.summary["verification"]["faults"] if liar in fault] == []
+    assert [fault for fault in ended.summary["verification"]["faults"] if fault["charger"] == liar] == []
     assert ended.summary["chargers"][liar]["discarded"] == 0
 
 

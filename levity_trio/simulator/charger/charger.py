@@ -296,19 +296,14 @@ class Charger:
     # What quirks do to registers
 
     def reset_register(self, number: int, at: float) -> None:
-        """The register begins again at 0; what was delivered since the last reading is told by nothing any more."""
+        """The register begins again at 0."""
         connector = self.connectors[number]
         true_wh, _ = telling.registers(self, connector, at)
         self.memory.offsets[number] = -true_wh
-        if connector.transaction is not None:
-            connector.transaction.lose(true_wh)
 
     def leap_register(self, number: int, wh: int) -> None:
         """The register leaps, and stays there."""
         self.memory.offsets[number] += wh
-        transaction = self.connectors[number].transaction
-        if transaction is not None:
-            transaction.is_step_lost = True
 
     # What its parts tell each other
 

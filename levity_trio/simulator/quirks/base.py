@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
+    from levity_trio.simulator.charger.connector import Connector
     from levity_trio.simulator.charger.transaction import Transaction
 
 Payload = dict[str, Any]
@@ -41,8 +42,18 @@ class Quirk:
         """What the clock shows instead."""
         return moment
 
+    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+        """What a register shows instead, in Wh."""
+        del charger, connector, at
+        return wh
+
     def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
         """A reading of this transaction was just told: a moment to lose a register."""
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        """Whether this message of a transaction is lost before it leaves; asked once for each."""
+        del action, transaction
+        return False
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         """What leaves instead; a copy where it is changed."""
@@ -84,9 +95,17 @@ class Quirks:
             moment = quirk.clock(moment)
         return moment
 
+    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+        for quirk in self._quirks:
+            wh = quirk.shown(charger, connector, wh, at)
+        return wh
+
     def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
         for quirk in self._quirks:
             quirk.sampled(charger, transaction, at)
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        return any(quirk.loses(action, transaction) for quirk in self._quirks)
 
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
         """What leaves instead of this call; the answer to the last one is awaited."""

@@ -22,6 +22,7 @@ from levity_trio.simulator.charger.memory import Message
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import IllegalMove, Status
 from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.provable import prove
 from levity_trio.wire.times import wire_time
 from tests.simulator.charger.central import NOON, made
 
@@ -325,7 +326,7 @@ class AnyOrder(RuleBasedStateMachine):
     def compare_energy(self) -> None:
         advanced_wh = sum(shown_wh(one.meter.register_wh) - REGISTER_WH for one in self.charger.connectors)
         assert sum(entry.energy_wh for entry in self.charger.ledger) == advanced_wh
-        assert all(entry.is_ended and entry.provable_wh == entry.energy_wh for entry in self.charger.ledger)
+        assert all(entry.is_ended and prove(entry).proved_wh == entry.energy_wh for entry in self.charger.ledger)
 
     def compare_messages(self) -> None:
         assert not self.journal
