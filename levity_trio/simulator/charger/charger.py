@@ -112,6 +112,11 @@ class Charger:
         presence.power_off(self, reason, self.reach(at))
         self.on_news()
 
+    def fail(self, at: float, *, keeps_sessions: bool) -> None:
+        """Lose power without a last word; what was charging goes on afterwards, or is forgotten."""
+        presence.fail(self, self.reach(at), keeps_sessions=keeps_sessions)
+        self.on_news()
+
     def restart(self, at: float, reason: str) -> None:
         """Go down in order and come up again; `reason` is for the stops of what is charging (§5.14)."""
         presence.restart(self, reason, self.reach(at))
@@ -300,6 +305,13 @@ class Charger:
         connector = self.connectors[number]
         true_wh, _ = telling.registers(self, connector, at)
         self.memory.offsets[number] = -true_wh
+
+    def swap_meters(self, register_wh: int, at: float) -> None:
+        """An electrician puts in other meters, which show this."""
+        for connector in self.connectors[1:]:
+            true_wh, _ = telling.registers(self, connector, at)
+            self.memory.offsets[connector.number] = register_wh - true_wh
+        self.memory.meters += 1
 
     def leap_register(self, number: int, wh: int) -> None:
         """The register leaps, and stays there."""

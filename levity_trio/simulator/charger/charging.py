@@ -49,8 +49,8 @@ def unplug(charger: Charger, connector: Connector, at: float) -> None:
         raise Impossible(f"{charger.spec.id}: nothing is plugged into connector {connector.number}")
     connector.meter.unplug(at)
     connector.is_finishing = connector.is_paused_by_vehicle = False
-    if connector.transaction and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
-        end(charger, connector, EV_DISCONNECTED, at)
+    if charger.is_on:  # else it finds out when the power is back
+        _end_unplugged(charger, connector, at)
     settle(charger, connector, at)
 
 
@@ -163,6 +163,19 @@ def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str
     _close(charger, connector, transaction, at)
     settle(charger, connector, at)
     go_on(charger, at)
+
+
+def resume(charger: Charger, connector: Connector, at: float) -> None:
+    """The power is back: go on with the transaction that was kept, if its vehicle is still there."""
+    _end_unplugged(charger, connector, at)
+    if connector.transaction is not None:
+        telling.plan_samples(charger, connector, connector.transaction, at)
+
+
+def _end_unplugged(charger: Charger, connector: Connector, at: float) -> None:
+    is_over = connector.transaction is not None and not connector.meter.is_plugged
+    if is_over and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
+        end(charger, connector, EV_DISCONNECTED, at)
 
 
 def lose(charger: Charger, connector: Connector, at: float) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from levity_trio.simulator.ledger import START
 from levity_trio.simulator.quirks.base import Frame, Payload, Quirk
 from levity_trio.simulator.quirks.readings import PLACES
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from levity_trio.simulator.charger.transaction import Transaction
 
 NO_ID: Final = -1
+LOST_EACH: Final = 3
 
 
 class OfflineId(Quirk):
@@ -24,6 +27,34 @@ class OfflineId(Quirk):
         if action not in PLACES or transaction is None or not transaction.began_offline:
             return payload
         return {**payload, "transactionId": NO_ID}
+
+
+class NoIds(Quirk):
+    __slots__ = ()
+    name = "no-ids"
+    does = "calls every transaction 0, in its readings and in its stop"
+    seen_in = "chargers that send 0, -1 or null as transactionId (steve#1569, steve#395)"
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        if action not in PLACES or transaction is None:
+            return payload
+        return {**payload, "transactionId": 0}
+
+
+class StartLost(Quirk):
+    __slots__ = ("_starts",)
+    name = "start-lost"
+    does = "forgets to send every third StartTransaction; readings and stop have a number of its own below 0"
+    seen_in = "chargers whose queue was full, or that were flashed with messages in it"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._starts = 0
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        del transaction
+        self._starts += action == START
+        return action == START and self._starts % LOST_EACH == 0
 
 
 class Repeats(Quirk):
