@@ -163,8 +163,8 @@ CLOSED = replace(BOOKED, meter_stop=4000, stop_time=time(BEGAN + 2000))
         (4000, ("closed",), []),
         (3000, (), [Kind.SILENT]),
         (4000, (), [Kind.UNREVIEWED]),
-        (2999, ("closed",), [Kind.FLAGGED]),
-        (4001, ("closed",), [Kind.FLAGGED]),
+        (2999, ("closed",), [Kind.BEYOND]),
+        (4001, ("closed",), [Kind.BEYOND]),
         (4001, (), [Kind.SILENT]),
         (None, (), [Kind.SILENT]),
     ],
@@ -173,6 +173,12 @@ def test_what_is_lost_for_everybody_is_between_the_proved_and_the_true(
     energy_wh: int | None, reviews: tuple[str, ...], expected: list[Kind]
 ) -> None:
     assert kinds(differences(lossy(), replace(CLOSED, energy_wh=energy_wh, reviews=reviews))) == expected
+
+
+def test_what_the_messages_show_is_exact_under_review_too() -> None:
+    case = judged(charged().entry, is_honest=False)
+    assert kinds(differences(case, replace(BOOKED, energy_wh=3999, reviews=("leap",)))) == [Kind.FLAGGED]
+    assert not list(differences(case, replace(BOOKED, reviews=("leap",))))
 
 
 def test_one_without_a_stop_may_be_open_or_closed() -> None:

@@ -36,7 +36,8 @@ class Kind(StrEnum):
     TIME = "wrong time"
     OPEN = "still open"
     SILENT = "energy silently wrong"
-    FLAGGED = "energy wrong under review"
+    FLAGGED = "energy wrong under review, though the messages show it"
+    BEYOND = "energy under review beyond what flowed, or below what is proved"
     UNREVIEWED = "review missing"
     NEEDLESS = "review needless"
     THROWN_AWAY = "message refused until it was thrown away"
@@ -190,8 +191,8 @@ def _of_energy(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     if booking.reviews and is_within:
         return
     expected = f"{entry.energy_wh} Wh" if not proof.lost else f"{proof.least_wh} to {entry.energy_wh} Wh, for review"
-    kind = Kind.FLAGGED if booking.reviews else Kind.SILENT
-    yield fault(entry, kind, expected, f"{found} Wh", booking)
+    under_review = Kind.BEYOND if proof.lost else Kind.FLAGGED
+    yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{found} Wh", booking)
 
 
 def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
