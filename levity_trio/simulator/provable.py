@@ -30,7 +30,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from levity_trio.simulator.ledger import START, STOP, Entry
+from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry
 
 WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
 """After so many Wh a register begins again at 0."""
@@ -73,7 +73,7 @@ class Proof:
 
 
 class _Point(NamedTuple):
-    """A register as it was told at one moment, in Wh of its own count."""
+    """A register as it was told at one moment, by a start, a stop, or a reading."""
 
     action: str
     at: float
@@ -105,8 +105,9 @@ def _points(entry: Entry) -> Iterator[_Point]:
         if sent.is_evidence:
             for moment in sent.moments:
                 wh = _read(moment.register, moment.unit)
-                if wh is not None:
-                    yield _Point(sent.action, moment.at, moment.delivered_wh, wh)
+                if wh is not None:  # readings that go with a stop are readings
+                    action = sent.action if moment is sent.moments[-1] else METER_VALUES
+                    yield _Point(action, moment.at, moment.delivered_wh, wh)
 
 
 def _read(register: str | None, unit: str) -> Decimal | None:
@@ -129,7 +130,8 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
     for factor in _FACTORS:
         counts: dict[Decimal, list[int]] = defaultdict(list)
         for point in [*points, *_as_lifetime(points)]:
-            counts[_offset(point, factor)].append(point.delivered_wh)
+            own = _FACTORS[0] if point.action in (START, STOP) else factor  # in its readings only, as a rule
+            counts[_offset(point, own)].append(point.delivered_wh)
         least = 2 if factor == 1 else _LEAST_SCALED
         for delivered in counts.values():
             if len(set(delivered)) >= least:

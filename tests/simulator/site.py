@@ -90,7 +90,7 @@ class Site:
 
     def unsent(self) -> Entry:
         """A transaction whose start waits for a connection."""
-        entry = self.begun("CP-1", 1, "TAG", "")
+        entry = self.begun("CP-1", 1000, "TAG", "")
         entry.sent.append(Sent(action=START, moments=[Moment(at=self.at, delivered_wh=0)]))
         return entry
 

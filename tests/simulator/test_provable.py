@@ -77,6 +77,14 @@ def test_kwh_that_say_so_are_the_truth() -> None:
 
 
 LOST = [
+    pytest.param(
+        [LIFETIME, "5000.100", "5000.200", "5000.300", None], [Lost(Loss.NO_STOP, 100)], id="kWh called Wh and no stop"
+    ),
+    pytest.param(
+        [LIFETIME, 100, 40_200, 40_300, LIFETIME + 40_400],
+        [Lost(Loss.BETWEEN, 100)],
+        id="a leap among readings that count from 0",
+    ),
     pytest.param(lifetime(0, 100, 200, 300, None), [Lost(Loss.NO_STOP, 100)], id="no stop"),
     pytest.param(lifetime(0, None, None, None, None), [Lost(Loss.NO_STOP, 400)], id="a start and nothing more"),
     pytest.param(lifetime(None, 100, 200, 300, 400), [Lost(Loss.START_LOST, 100)], id="no start"),
@@ -132,6 +140,13 @@ def test_two_connectors_on_one_meter_prove_only_where_one_of_them_charged() -> N
 def test_readings_with_the_stop_are_evidence_too() -> None:
     entry = told(*lifetime(None, 400), flowed=(0, 400))
     data = [Moment(at=float(wh), delivered_wh=wh, register=str(LIFETIME + wh)) for wh in (30, 50)]
+    entry.sent[-1].moments[:0] = data
+    assert lost(entry) == [Lost(Loss.START_LOST, 30)]
+
+
+def test_readings_with_the_stop_may_have_another_unit_than_the_stop() -> None:
+    entry = told(*lifetime(None, 400), flowed=(0, 400))
+    data = [Moment(at=float(wh), delivered_wh=wh, register=f"5000.{wh:03}") for wh in (30, 50, 70)]
     entry.sent[-1].moments[:0] = data
     assert lost(entry) == [Lost(Loss.START_LOST, 30)]
 

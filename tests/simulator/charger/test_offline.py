@@ -91,6 +91,20 @@ def test_what_is_not_answered_is_repeated_too() -> None:
     assert central.charger.ledger[0].transaction_id == FIRST_ID
 
 
+def test_the_ledger_notes_when_a_message_left_and_when_it_was_answered() -> None:
+    central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
+    central.silent.add("StartTransaction")
+    central.then(0, central.charger.plug, 1, CAR)
+    central.then(10, central.charger.present_tag, 1, "TAG")
+    start = central.charger.ledger[0].sent[0]
+    assert (start.action, start.left, start.answered, start.is_evidence) == ("StartTransaction", 10, None, True)
+    central.run(141)
+    central.silent.clear()
+    central.run(1000)
+    assert (start.left, start.answered) == (10, 370)
+    assert (start.connector, start.id_tag, start.moments[0].register) == (1, "TAG", "0")
+
+
 def test_a_stop_that_is_thrown_away_is_a_lost_bill() -> None:
     central = charging(keys={"TransactionMessageAttempts": "1"})
     central.refused.add("StopTransaction")
