@@ -47,12 +47,18 @@ class Sent:
     answered: float | None = None
     is_thrown_away: bool = False
     """After TransactionMessageAttempts (OCPP 1.6 §3.7.1)."""
+    is_contradicted: bool = False
+    """The same message followed at once with other values."""
     transaction_id: int | None = None
     connector: int | None = None
     id_tag: str | None = None
 
-    def leave(self, payload: dict[str, Any], at: float) -> None:
-        """Note what is being sent. A repeat says the same, but for an id that was learned meanwhile."""
+    def leave(self, payload: dict[str, Any], at: float, *others: dict[str, Any]) -> None:
+        """Note what is being sent, and what else of the same kind goes with it.
+
+        A repeat of it later says the same, but for an id that was learned meanwhile.
+        """
+        self.is_contradicted = any(other != payload for other in others)
         self.left = at if self.left is None else self.left
         self.transaction_id = payload.get("transactionId")
         self.connector = payload.get("connectorId")
@@ -89,6 +95,8 @@ class Entry:
     transaction_id: int | None = None
     """As the server answered; None while, or where, the charger never learned it."""
     sent: list[Sent] = field(default_factory=list)
+    lies: list[str] = field(default_factory=list)
+    """What else was told wrongly of it, in no message of its own."""
 
     @property
     def is_ended(self) -> bool:

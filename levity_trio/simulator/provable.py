@@ -15,9 +15,9 @@ Nothing else proves anything: power times time is no register. What no count spa
 such stretch has its class. What never left the charger, or what it threw away, proves nothing.
 
 A transaction *is contradicted* where the register was told to fall, other than by a rollover or by readings that count
-from 0: everybody could see that something is wrong. It *is honest* where its start and its stop and all its readings
-are one count (or readings that count from 0 beside a right start and stop; a register that stands still and catches up
-is honest too: it never said too much) and nothing is lost.
+from 0, or where a message came twice with other values: everybody could see that something is wrong. It *is honest*
+where its start and its stop and all its readings are one count (or readings that count from 0 beside a right start and
+stop; a register that stands still and catches up is honest too: it never said too much) and nothing is lost.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def prove(entry: Entry) -> Proof:
     rolled = sum(high - low for low, high in _rolled_over(points))
     lost = tuple(_lost(entry, points, _united([*stretches, *_rolled_over(points)])))
     proved_wh = entry.energy_wh - sum(one.wh for one in lost)
-    is_contradicted = any(True for _ in _falls(points))
+    is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(True for _ in _falls(points))
     is_honest = not lost and not is_contradicted and _tells_all(entry) and _tells_right(points)
     return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest)
 

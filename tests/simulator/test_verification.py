@@ -138,12 +138,14 @@ def test_the_neighbour_on_another_charger_is_none(site: Site) -> None:
     assert reviewed(site, entry) == [Kind.NEEDLESS]
 
 
-@pytest.mark.parametrize("lie", ["time", "id"])
-def test_who_lies_about_time_or_id_is_not_honest(site: Site, lie: str) -> None:
+@pytest.mark.parametrize("lie", ["time", "id", "status"])
+def test_who_lies_about_anything_is_not_honest(site: Site, lie: str) -> None:
     entry = site.charge(wh=1000)
     stop = entry.sent[-1]
     if lie == "id":
         stop.transaction_id = 0
+    elif lie == "status":
+        entry.lies.append("Available while it charged")
     else:
         stop.moments[-1].time = "1970-01-01T00:00:00Z"
     assert reviewed(site, entry) == []
@@ -192,6 +194,14 @@ def test_a_lost_start(site: Site) -> None:
 def test_a_stop_that_is_nowhere(site: Site) -> None:
     site.note_stop(site.lost_start(4000), 4000)
     assert site.fault(Kind.MISSING).endswith("expected a message set aside, found none")
+
+
+def test_readings_alone_open_no_transaction(site: Site) -> None:
+    entry = site.lost_start(4000)
+    for wh in (1000, 3000):
+        site.read(entry, wh)
+    assert [one.wh for one in site.verify().unprovable] == [1000, 1000]
+    assert site.verify().is_clean
 
 
 def test_a_lost_start_takes_nobody_s_place(site: Site) -> None:

@@ -79,6 +79,7 @@ def _booted(charger: Charger, answer: Any, at: float) -> None:
 def _begin_service(charger: Charger, at: float) -> None:
     """Accepted, for the first time since the power came."""
     telling.plan_aligned(charger, at)
+    charger.quirks.accepted(charger, at)
     telling.report_changes(charger, at)
     after_boot(charger, at)
 

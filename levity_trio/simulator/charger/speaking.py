@@ -51,7 +51,8 @@ def next_call(charger: Charger, at: float) -> Outgoing | None:
     charger.tally.sent += 1
     outgoing = charger.mail.under_way = Outgoing(_frames_of(charger, what), what)
     if (sent := _record_of(charger, what)) is not None:
-        sent.leave(outgoing.frames[-1][1], at)
+        first, *others = [payload for action, payload in outgoing.frames if action == sent.action]
+        sent.leave(first, at, *others)
     return outgoing
 
 

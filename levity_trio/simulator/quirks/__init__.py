@@ -17,8 +17,9 @@ from levity_trio.simulator.quirks.floods import StatusFlood, TwoCalls
 from levity_trio.simulator.quirks.handshake import NoPings, NoSubprotocol
 from levity_trio.simulator.quirks.lines import HalfClosed, ReconnectStorm, SilentDeath
 from levity_trio.simulator.quirks.meters import RegisterRollsOver, RegisterStandsStill, SharedMeter, StartsOverlap
+from levity_trio.simulator.quirks.presence import AvailableAfterBoot, BootsAgain, SparseReadings
 from levity_trio.simulator.quirks.registers import RegisterJumps, RegisterResets, RegisterRunsBack
-from levity_trio.simulator.quirks.transactions import NoIds, OfflineId, RepeatsStart, RepeatsStop, StartLost
+from levity_trio.simulator.quirks.transactions import NoIds, OfflineId, RepeatsStart, RepeatsStop, StartLost, StopsTwice
 from levity_trio.simulator.quirks.words import LongStrings, UnknownValues
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
@@ -27,8 +28,8 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(RegisterRunsBack, RegisterJumps, RegisterResets),
     *(SharedMeter, RegisterRollsOver, RegisterStandsStill, StartsOverlap),
     *(GrizzlE, SessionReadings, KwhAsWh),
-    *(OfflineId, NoIds, StartLost, RepeatsStart, RepeatsStop),
-    *(TwoCalls, StatusFlood),
+    *(OfflineId, NoIds, StartLost, RepeatsStart, RepeatsStop, StopsTwice),
+    *(TwoCalls, StatusFlood, BootsAgain, AvailableAfterBoot, SparseReadings),
     *(NeverAnswers, AnswersLate, AnswersGarbage),
     *(LongStrings, UnknownValues),
     *(SilentDeath, HalfClosed, ReconnectStorm),

@@ -38,6 +38,9 @@ class Quirk:
     def power_on(self, charger: Charger, at: float) -> None:
         """Plan misdeeds on the charger's agenda."""
 
+    def accepted(self, charger: Charger, at: float) -> None:
+        """The central system accepted the first boot since the power came: its statuses are told next."""
+
     def clock(self, moment: datetime) -> datetime:
         """What the clock shows instead."""
         return moment
@@ -65,6 +68,10 @@ class Quirk:
         del frame
         return ()
 
+    def last(self, frame: Frame) -> Frame:
+        """What is sent instead, after all that is sent ahead of it: its answer is awaited."""
+        return frame
+
     def reply(self, text: str) -> Sequence[tuple[float, str]]:
         """What answers the central system's calls instead: texts, each after so many simulated seconds."""
         return ((0.0, text),)
@@ -90,6 +97,10 @@ class Quirks:
         for quirk in self._quirks:
             quirk.power_on(charger, at)
 
+    def accepted(self, charger: Charger, at: float) -> None:
+        for quirk in self._quirks:
+            quirk.accepted(charger, at)
+
     def clock(self, moment: datetime) -> datetime:
         for quirk in self._quirks:
             moment = quirk.clock(moment)
@@ -113,7 +124,10 @@ class Quirks:
         for quirk in self._quirks:
             payload = quirk.payload(action, payload, transaction)
         ahead = [told for quirk in self._quirks for told in quirk.ahead((action, payload))]
-        return [*ahead, (action, payload)]
+        last = (action, payload)
+        for quirk in self._quirks:
+            last = quirk.last(last)
+        return [*ahead, last]
 
     def replies(self, text: str) -> list[tuple[float, str]]:
         replies = [(0.0, text)]

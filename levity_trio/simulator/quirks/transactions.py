@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from levity_trio.simulator.ledger import START
+from levity_trio.simulator.ledger import START, STOP
 from levity_trio.simulator.quirks.base import Frame, Payload, Quirk
 from levity_trio.simulator.quirks.readings import PLACES
+from levity_trio.wire.times import parse_time, wire_time
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.transaction import Transaction
 
 NO_ID: Final = -1
 LOST_EACH: Final = 3
+SECOND_STOP: Final = timedelta(minutes=1)
+SECOND_STOP_WH: Final = 100
 
 
 class OfflineId(Quirk):
@@ -39,6 +43,24 @@ class NoIds(Quirk):
         if action not in PLACES or transaction is None:
             return payload
         return {**payload, "transactionId": 0}
+
+
+class StopsTwice(Quirk):
+    __slots__ = ()
+    name = "stops-twice"
+    does = "sends each StopTransaction and at once another one, of 100 Wh and a minute more"
+    seen_in = "chargers that stop by tag and once more when the cable is out"
+
+    def ahead(self, frame: Frame) -> Sequence[Frame]:
+        return (frame,) if frame[0] == STOP else ()
+
+    def last(self, frame: Frame) -> Frame:
+        action, payload = frame
+        if action != STOP:
+            return frame
+        moment = parse_time(payload["timestamp"])
+        later = payload["timestamp"] if moment is None else wire_time(moment + SECOND_STOP)
+        return action, {**payload, "meterStop": payload["meterStop"] + SECOND_STOP_WH, "timestamp": later}
 
 
 class StartLost(Quirk):

@@ -139,7 +139,7 @@ def _cases(ledger: Ledger) -> list[Case]:
     """Every entry with its proof. A neighbour that lied may cast doubt on an honest one: both may be under review."""
     proofs = [prove(entry) for entry in ledger.entries]
     alone = [
-        proof.is_honest and entry.is_ended and is_on_time(entry, ledger) and _has_its_id(entry)
+        proof.is_honest and entry.is_ended and not entry.lies and is_on_time(entry, ledger) and _has_its_id(entry)
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
     doubtful = {place for pair in _neighbours(ledger.entries) for place in pair if not all(alone[one] for one in pair)}

@@ -81,9 +81,10 @@ def missing(case: Case, is_set_aside: bool) -> Iterator[Fault]:
     entry, proof = case.entry, case.proof
     if not (entry.is_ended and any(one.is_evidence for one in entry.sent)):
         return
-    if entry.message(START) is not None or proof.proved_wh > 0:
+    has_stop = entry.message(STOP) is not None  # readings alone open no transaction
+    if entry.message(START) is not None or (has_stop and proof.proved_wh > 0):
         yield fault(entry, Kind.MISSING, f"{proof.proved_wh} Wh", "no transaction of its own")
-    elif not is_set_aside:
+    elif has_stop and not is_set_aside:
         yield fault(entry, Kind.MISSING, "a message set aside", "none")
 
 

@@ -29,7 +29,8 @@ def test_all_that_the_issues_name_are_there() -> None:
         *("never-answers", "answers-late", "answers-garbage", "two-calls", "status-flood", "long-strings"),
         *("unknown-values", "silent-death", "half-closed", "reconnect-storm"),
         *("shared-meter", "register-rolls-over", "register-stands-still", "starts-overlap"),
-        *("clock-set-late", "no-ids", "start-lost"),
+        *("clock-set-late", "no-ids", "start-lost", "stops-twice"),
+        *("boots-again", "available-after-boot", "sparse-readings"),
     }
 
 
