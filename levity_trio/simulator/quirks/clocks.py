@@ -45,7 +45,7 @@ class ClockSetLate(Quirk):
     __slots__ = ("_ahead",)
     name = "clock-set-late"
     does = "has a clock that is hours ahead from its start-up on, is set hours later, and loses its time again"
-    seen_in = "chargers that take the time of their modem until somebody tells them better"
+    seen_in = "no report yet; chargers that start with the time of their modem would do it"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)

@@ -29,7 +29,7 @@ class RegisterRollsOver(Quirk):
     __slots__ = ("_left_wh", "_width")
     name = "register-rolls-over"
     does = "has a register of 16, 31 or 32 bits, or of six digits, which begins again at 0 when it is full"
-    seen_in = "meters that end at 65,535, 999,999, 2,147,483,647 or 4,294,967,295 Wh"
+    seen_in = "a HomeMatic meter of 23 bits (ioBroker.sourceanalytix#594); no report of a charger yet"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -45,7 +45,7 @@ class RegisterStandsStill(Misreads):
     __slots__ = ("_still",)
     name = "register-stands-still"
     does = "tells the same register for two to five readings, with the power that flows, and then catches up"
-    seen_in = "chargers that read their meter now and then only, or not while they are offline"
+    seen_in = "no report yet; chargers that read their meter now and then only would do it"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -66,7 +66,7 @@ class SharedMeter(Quirk):
     __slots__ = ()
     name = "shared-meter"
     does = "has one meter for two connectors: both tell what both of them drew, and each its own power"
-    seen_in = "double chargers with one meter behind both sockets"
+    seen_in = "no report yet; double chargers with one meter behind both sockets would do it"
 
     def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
         others = [other for other in charger.connectors[1:] if other is not connector]
@@ -79,7 +79,7 @@ class StartsOverlap(Quirk):
     __slots__ = ("_before", "_starts")
     name = "starts-overlap"
     does = "tells as meterStart of every second session what its register showed within the session before"
-    seen_in = "chargers that keep the register of the last reading and not of the stop"
+    seen_in = "Heidelberg Energy Control, whose register falls back after a power cut (wbec#106, wbec#132)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)

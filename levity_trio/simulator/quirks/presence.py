@@ -22,7 +22,7 @@ class BootsAgain(NowAndThen):
     __slots__ = ()
     name = "boots-again"
     does = "sends a BootNotification now and then, on the same connection and in the middle of sessions"
-    seen_in = "chargers that boot every 10 s or whenever their modem does"
+    seen_in = "Metron Duo, every 10 s (dallmann-consulting/OCPP.Core#31)"
     pause_seconds = (1 * HOUR, 6 * HOUR)
 
     def misbehave(self, charger: Charger, at: float) -> None:
@@ -34,7 +34,7 @@ class AvailableAfterBoot(Quirk):
     __slots__ = ()
     name = "available-after-boot"
     does = "reports each connector as Available after a boot, and then as what it is"
-    seen_in = "chargers that report it for every connector before they have looked"
+    seen_in = "MicroOcpp after a power cut (MicroOcpp#174), chargestation-one (road-labs/chargestation-one#177)"
 
     def accepted(self, charger: Charger, at: float) -> None:
         for connector in charger.connectors[1:]:
@@ -53,7 +53,7 @@ class SparseReadings(Quirk):
     __slots__ = ("_interval",)
     name = "sparse-readings"
     does = "tells a reading every half hour, every hour, or none at all, whatever its configuration said before"
-    seen_in = "chargers with a MeterValueSampleInterval of their own"
+    seen_in = "go-eCharger, which takes an interval and sends nothing (goecharger/go-eCharger-API-v2#240)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)

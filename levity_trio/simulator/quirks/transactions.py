@@ -37,7 +37,7 @@ class NoIds(Quirk):
     __slots__ = ()
     name = "no-ids"
     does = "calls every transaction 0, in its readings and in its stop"
-    seen_in = "chargers that send 0, -1 or null as transactionId (steve#1569, steve#395)"
+    seen_in = "TKT EV, whose stops say 0 (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, steve#395)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action not in PLACES or transaction is None:
@@ -49,7 +49,7 @@ class StopsTwice(Quirk):
     __slots__ = ()
     name = "stops-twice"
     does = "sends each StopTransaction and at once another one, of 100 Wh and a minute more"
-    seen_in = "chargers that stop by tag and once more when the cable is out"
+    seen_in = "stops with other values that SteVe took one after the other (steve#1293)"
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
         return (frame,) if frame[0] == STOP else ()
@@ -67,7 +67,7 @@ class StartLost(Quirk):
     __slots__ = ("_starts",)
     name = "start-lost"
     does = "forgets to send every third StartTransaction; readings and stop have a number of its own below 0"
-    seen_in = "chargers whose queue was full, or that were flashed with messages in it"
+    seen_in = "a Wallbox that charges for free and tells the stop only (ConnectorIO/connectorio-addons#199)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
