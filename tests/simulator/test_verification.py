@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.ledger import Entry, Ledger
-from levity_trio.simulator.verification import Mark, Unprovable, Verdict, baseline, verify
+from levity_trio.simulator.ledger import STOP, Entry, Ledger, Moment, Sent
+from levity_trio.simulator.verification import Mark, Unprovable, Verdict, _take, baseline, verify
 from levity_trio.simulator.verification.comparison import Kind
+from levity_trio.store.reads.books import BookedTransaction
 from tests.simulator.site import Site
 from tests.store.files import make, make_ours
 
@@ -202,6 +203,17 @@ def test_readings_alone_open_no_transaction(site: Site) -> None:
         site.read(entry, wh)
     assert [one.wh for one in site.verify().unprovable] == [1000, 1000]
     assert site.verify().is_clean
+
+
+@pytest.mark.parametrize(("told_id", "fits"), [(None, True), (-5, True), (-6, False)])
+def test_a_lone_stop_is_found_by_its_id_and_register(told_id: int | None, fits: bool) -> None:
+    entry = Entry(charger="CP-1", connector=1, id_tag="TAG", began_at="", meter_start=1000)
+    stop = Sent(action=STOP, moments=[Moment(at=9, delivered_wh=4000, register="5000")], left=9, transaction_id=-5)
+    entry.sent.append(stop)
+    booked = {7: BookedTransaction(id=7, charger="CP-1", meter_stop=5000, told_id=told_id)}
+    assert (_take(entry, booked) is not None) is fits
+    assert (_take(entry, {8: BookedTransaction(id=8, charger="CP-1", meter_stop=5001)})) is None
+    assert (_take(entry, {9: BookedTransaction(id=9, charger="CP-2", meter_stop=5000)})) is None
 
 
 def test_a_lost_start_takes_nobody_s_place(site: Site) -> None:

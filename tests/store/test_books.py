@@ -54,6 +54,16 @@ def read(db: Database, since: Mark = NOTHING) -> Booked:
     return replace(booked, life=())
 
 
+def test_the_id_that_a_lone_stop_told_is_read_where_it_is_kept() -> None:
+    _, station, db = site()
+    station.start(1000)
+    if "told_id" not in {column.name for column in db["tx"].columns}:
+        assert [one.told_id for one in read(db).transactions] == [None]
+        db.execute("ALTER TABLE tx ADD COLUMN told_id INTEGER")
+    db.execute("UPDATE tx SET told_id = -5")
+    assert [one.told_id for one in read(db).transactions] == [-5]
+
+
 def test_a_review_is_what_is_open() -> None:
     books, station, db = site()
     first, second = station.start(1000), station.start(7, connector=2)
