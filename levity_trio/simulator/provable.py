@@ -36,6 +36,8 @@ WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
 """After so many Wh a register begins again at 0."""
 _FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decimal("0.001"))
 _LEAST_SCALED: Final = 3
+_POWER_TOLERANCE: Final = Decimal("1.1")
+_SECONDS_PER_HOUR: Final = 3600
 _UNITS: Final = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 
 
@@ -62,7 +64,9 @@ class Lost(NamedTuple):
 class Proof:
     """What can be proved of a transaction, in Wh.
 
-    `least_wh` is less than `proved_wh` where a rollover may be taken for a reset.
+    `least_wh` is less than `proved_wh` where a rollover may be taken for a reset. `is_refuted` tells whether the power
+    that was told with the registers is too little for how they rose: only then could it be seen in these messages alone
+    that a register said too much.
     """
 
     proved_wh: int
@@ -70,6 +74,7 @@ class Proof:
     lost: tuple[Lost, ...]
     is_contradicted: bool
     is_honest: bool
+    is_refuted: bool = False
 
 
 class _Point(NamedTuple):
@@ -79,6 +84,7 @@ class _Point(NamedTuple):
     at: float
     delivered_wh: int
     register_wh: Decimal
+    power_w: Decimal | None
 
 
 class _Stretch(NamedTuple):
@@ -97,7 +103,8 @@ def prove(entry: Entry) -> Proof:
     proved_wh = entry.energy_wh - sum(one.wh for one in lost)
     is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(True for _ in _falls(points))
     is_honest = not lost and not is_contradicted and _tells_all(entry) and _tells_right(points)
-    return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest)
+    is_refuted = any(_is_too_much(before, after) for before, after in pairwise(points))
+    return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted)
 
 
 def _points(entry: Entry) -> Iterator[_Point]:
@@ -107,12 +114,12 @@ def _points(entry: Entry) -> Iterator[_Point]:
                 wh = _read(moment.register, moment.unit)
                 if wh is not None:  # readings that go with a stop are readings
                     action = sent.action if moment is sent.moments[-1] else METER_VALUES
-                    yield _Point(action, moment.at, moment.delivered_wh, wh)
+                    yield _Point(action, moment.at, moment.delivered_wh, wh, _read(moment.power_w, "W"))
 
 
-def _read(register: str | None, unit: str) -> Decimal | None:
+def _read(told: str | None, unit: str) -> Decimal | None:
     try:
-        return None if register is None else Decimal(register) * _UNITS.get(unit, Decimal(1))
+        return None if told is None else Decimal(told) * _UNITS.get(unit, Decimal(1))
     except InvalidOperation:
         return None
 
@@ -242,6 +249,15 @@ def _falls(points: Sequence[_Point]) -> Iterator[_Point]:
     for before, after in _all_falls(lifetime):
         if not _is_rollover(before, after) and not _is_scaled(after, points):
             yield after
+
+
+def _is_too_much(before: _Point, after: _Point) -> bool:
+    """Whether a register rose faster than the power that was told at one end or both of the time between."""
+    powers = [point.power_w for point in (before, after) if point.power_w is not None]
+    if not powers:
+        return False
+    most_wh = max(powers) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR * _POWER_TOLERANCE
+    return after.register_wh - before.register_wh > most_wh + 1
 
 
 def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:

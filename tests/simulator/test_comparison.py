@@ -175,6 +175,18 @@ def test_what_is_lost_for_everybody_is_between_the_proved_and_the_true(
     assert kinds(differences(lossy(), replace(CLOSED, energy_wh=energy_wh, reviews=reviews))) == expected
 
 
+def test_wrong_energy_that_its_own_messages_do_not_show_says_so() -> None:
+    def line(case: Case) -> str:
+        (line,) = [one.line for one in differences(case, replace(CLOSED, energy_wh=9000)) if one.kind is Kind.SILENT]
+        return line
+
+    assert line(lossy()).endswith("found 9000 Wh (none of its own messages refutes another)")
+    seen = lossy()
+    seen.entry.sent[0].moments[-1].register = "500000"  # as if it had fallen since
+    assert line(judged(seen.entry, is_honest=False)).endswith("found 9000 Wh")
+    assert line(judged(charged().entry, is_honest=False)).endswith("found 9000 Wh")
+
+
 def test_what_the_messages_show_is_exact_under_review_too() -> None:
     case = judged(charged().entry, is_honest=False)
     assert kinds(differences(case, replace(BOOKED, energy_wh=3999, reviews=("leap",)))) == [Kind.FLAGGED]

@@ -137,6 +137,30 @@ def test_two_connectors_on_one_meter_prove_only_where_one_of_them_charged() -> N
     assert lost(entry) == [Lost(Loss.BETWEEN, 200)]
 
 
+@pytest.mark.parametrize(
+    ("registers", "is_refuted"),
+    [
+        (lifetime(0, 100, 200, 300, 400), False),
+        (lifetime(0, 100, 210, 310, 410), False),
+        (lifetime(0, 100, 213, 313, 413), True),
+        (lifetime(0, 213, 313, 413, 513), True),
+        (lifetime(0, 100, 200, 300, 513), True),
+        (lifetime(0, 100, 100, 300, 400), True),
+        (lifetime(-60, 100, 200, 300, 400), True),
+    ],
+)
+def test_power_refutes_a_register_that_rises_faster(registers: list[int], is_refuted: bool) -> None:
+    """6,000 W are told with each reading: 100 Wh a minute, and a tenth and one Wh more at most."""
+    entry = told(*registers)
+    for sent in entry.sent[1:-1]:
+        sent.moments[0].power_w = "6000.0"
+    assert prove(entry).is_refuted is is_refuted
+
+
+def test_without_power_nothing_is_refuted_by_it() -> None:
+    assert not prove(told(*lifetime(0, 100, 90_000, 90_100, 90_200))).is_refuted
+
+
 def test_readings_with_the_stop_are_evidence_too() -> None:
     entry = told(*lifetime(None, 400), flowed=(0, 400))
     data = [Moment(at=float(wh), delivered_wh=wh, register=str(LIFETIME + wh)) for wh in (30, 50)]

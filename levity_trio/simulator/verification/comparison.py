@@ -11,7 +11,8 @@ what a server measures of a clock goes over the same line once more. So all toge
 - Where no start (or no stop) arrived, its time is not compared.
 
 Energy must be exact, where all of it is proved. Where some is lost for everybody, the books may have anything from what
-is proved to what truly flowed, under review.
+is proved to what truly flowed, under review. Where none of its own messages refutes another, a line of wrong energy
+says so: that something is lost could be seen from the transactions beside it only, or by nobody.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, Sent
 from levity_trio.simulator.provable import Proof
 from levity_trio.store.reads.books import BookedTransaction
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
+
+UNSEEN = " (none of its own messages refutes another)"
+"""Added to wrong energy that only the neighbours, or nobody, could know to be wrong."""
 
 
 class Kind(StrEnum):
@@ -193,7 +197,8 @@ def _of_energy(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
         return
     expected = f"{entry.energy_wh} Wh" if not proof.lost else f"{proof.least_wh} to {entry.energy_wh} Wh, for review"
     under_review = Kind.BEYOND if proof.lost else Kind.FLAGGED
-    yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{found} Wh", booking)
+    unseen = UNSEEN if proof.lost and not (proof.is_contradicted or proof.is_refuted) else ""
+    yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{found} Wh{unseen}", booking)
 
 
 def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
