@@ -7,7 +7,8 @@ The rule, on the truth and on what was sent, and on nothing that a server made o
    it began at. A count proves all from its first moment to its last, whatever was said in between.
 2. A count that began again at 0 proves what it shows: after a reset, or where readings count from 0 in each session.
    It is known to have begun again where a higher register was told before.
-3. A register in another unit (10 or 1000 times too high or too low) is a count where it fits at three moments at least.
+3. A register in another unit (10 or 1000 times too high or too low) is a count where it fits at three moments at least;
+   a start and a stop that are right count among them.
 4. A register that began again at 0 just where a width ends (2^16, 2^31, 2^32, 10^6) rolled over; the stretch around it
    is proved, but nobody can be blamed for taking it for a reset: see `Proof.least_wh`.
 

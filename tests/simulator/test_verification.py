@@ -232,6 +232,16 @@ def test_a_lost_stop(site: Site) -> None:
     assert "expected 4000 Wh, found it still open" in site.fault(Kind.OPEN)
 
 
+def test_one_that_died_is_closed_at_the_latest_by_the_next_start(site: Site) -> None:
+    entry = site.start()
+    site.end(entry, 4000)
+    assert site.verify().is_clean
+    other = site.charge("CP-2", 100)
+    assert site.verify().is_clean
+    other.charger = entry.charger  # as if its start had not closed the other one
+    assert Kind.OPEN in site.kinds()
+
+
 def test_a_message_that_was_thrown_away_is_a_fault_of_the_server(site: Site) -> None:
     entry = site.charge(wh=4000)
     entry.sent[-1].is_thrown_away = True

@@ -142,9 +142,11 @@ def _cases(ledger: Ledger) -> list[Case]:
         proof.is_honest and entry.is_ended and not entry.lies and is_on_time(entry, ledger) and _has_its_id(entry)
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
-    doubtful = {place for pair in _neighbours(ledger.entries) for place in pair if not all(alone[one] for one in pair)}
+    pairs = list(_neighbours(ledger.entries))
+    doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
+    followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
     return [
-        Case(entry, proofs[place], alone[place] and place not in doubtful, ledger)
+        Case(entry, proofs[place], alone[place] and place not in doubtful, ledger, place in followed)
         for place, entry in enumerate(ledger.entries)
     ]
 

@@ -58,12 +58,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One transaction with all that is needed to judge it; `is_honest` where its neighbours are honest too."""
+    """One transaction with all that is needed to judge it.
+
+    `is_honest` where its neighbours are honest too; `is_followed` where its connector told the start of a later one.
+    """
 
     entry: Entry
     proof: Proof
     is_honest: bool
     ledger: Ledger
+    is_followed: bool = False
 
 
 def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
@@ -73,7 +77,7 @@ def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     if not case.entry.is_ended:
         return
     if booking.is_open:
-        if case.entry.message(STOP) is not None:
+        if case.entry.message(STOP) is not None or case.is_followed:
             yield fault(case.entry, Kind.OPEN, f"{case.proof.proved_wh} Wh", "it still open", booking)
         return
     yield from _of_energy(case, booking)
