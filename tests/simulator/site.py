@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +133,3 @@ class Site:
         (fault,) = self.verify().faults
         assert fault.kind is kind, fault
         return fault.line
-
-
-def at_noon(minutes: float) -> str:
-    """So many minutes after a simulation began, as a database has it."""
-    return (NOON + timedelta(minutes=minutes)).isoformat()
