@@ -15,6 +15,7 @@ from levity_trio.cli.logs import logs
 from levity_trio.cli.serve import serve
 from levity_trio.cli.simulate import simulate
 from levity_trio.cli.simulator import simulator
+from levity_trio.cli.verify import verify
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 USAGE = 2
@@ -39,6 +40,7 @@ levity_trio.add_command(deploy)
 levity_trio.add_command(logs)
 levity_trio.add_command(simulate)
 levity_trio.add_command(simulator)
+levity_trio.add_command(verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

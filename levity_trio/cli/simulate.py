@@ -27,6 +27,7 @@ EXAMPLES = f"""\
 Examples:
   levity-trio simulate
   levity-trio simulate --chargers 20 --scenario day --speed 60 --verify trial.db
+  levity-trio simulate --scenario month --speed 600 --verify trial.db --ledger month.jsonl
   levity-trio simulate --scenario liars --quirk reconnect-storm --json
   levity-trio simulate --scenario idle --chargers 5000
   levity-trio simulate --control {CONTROL_PORT}
@@ -89,6 +90,12 @@ WHAT_IS_TOLD = (
         metavar="FILE",
         help="Compare with the central system's database at the end of the plan.",
     ),
+    click.Option(
+        ["--ledger"],
+        type=FILE,
+        metavar="FILE",
+        help="Keep what truly happened in this file, for `levity-trio verify`.",
+    ),
     click.Option(["is_json", "--json"], is_flag=True, help="The summary as JSON."),
     click.Option(
         ["--list-quirks"],
@@ -126,6 +133,7 @@ def run_simulate(
     seed: int,
     quirks: Sequence[str],
     verify: Path | None,
+    ledger: Path | None,
     is_json: bool,
     control: str | None,
     state: Path | None,
@@ -137,7 +145,7 @@ def run_simulate(
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None
     if not is_planned:
-        _refuse_without_plan({"--quirk": quirks, "--verify": verify})
+        _refuse_without_plan({"--quirk": quirks, "--verify": verify, "--ledger": ledger})
     chosen = load("day" if scenario is None else scenario) if is_planned else None
     try:
         order = Order(
@@ -149,6 +157,7 @@ def run_simulate(
             seed=seed,
             database=verify,
             control=controlled,
+            ledger=ledger,
         )
     except ValueError as problem:
         raise ConfigError(f"--url {url}: {problem}") from None

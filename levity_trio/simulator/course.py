@@ -13,6 +13,8 @@ from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.plan import ChargerPlan, Incident, Visit
 from levity_trio.simulator.scenario import Kind
 
+NOTICED_SECONDS = 60.0
+
 
 def stage(charger: Charger, plan: ChargerPlan) -> None:
     """Put all that will happen to a charger on its agenda."""
@@ -83,8 +85,43 @@ def _restore_power(charger: Charger, incident: Incident, at: float) -> None:
     charger.power_on(at)
 
 
+def _brown_out(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.fail(at, keeps_sessions=True)
+
+
+def _die(charger: Charger, incident: Incident, at: float) -> None:
+    """The sessions are forgotten; whoever notices shows the tag again."""
+    charging = [(one.number, one.transaction.id_tag) for one in charger.connectors if one.transaction is not None]
+    charger.fail(at, keeps_sessions=False)
+    if incident.is_noticed:
+        noticed_at = incident.at + incident.seconds + NOTICED_SECONDS
+        for connector, tag in charging:
+            charger.agenda.plan(noticed_at, partial(_show_once_more, charger, connector, tag), is_own=False)
+
+
+def _show_once_more(charger: Charger, connector: int, tag: str, at: float) -> None:
+    one = charger.connectors[connector]
+    if one.transaction is None and one.meter.is_plugged:
+        with suppress(Impossible):
+            charger.present_tag(connector, tag, at)
+
+
+def _open_cabinet(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.power_off(at)
+
+
+def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
+    charger.swap_meters(incident.register_wh, at)
+    charger.power_on(at)
+
+
 _STAGED = {
     Kind.FAULT: (_break, _mend),
     Kind.OUTAGE: (_cut_line, _restore_line),
     Kind.POWER_CUT: (_cut_power, _restore_power),
+    Kind.BROWNOUT: (_brown_out, _restore_power),
+    Kind.DEATH: (_die, _restore_power),
+    Kind.METER_SWAP: (_open_cabinet, _close_cabinet),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, floor
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.dice import HOUR, dice_of, moments
@@ -29,6 +29,8 @@ _BETWEEN_SECONDS: Final = (3, 40)
 """Between plug and tag; a charger's ConnectionTimeOut is longer."""
 _FAREWELL_SECONDS: Final = 30
 _CHANGING_SECONDS: Final = (60, 600)
+_NOTICED_SHARE: Final = 0.5
+_OLDEST_SWAPPED_WH: Final = 9_000_000
 
 
 class Order(StrEnum):
@@ -80,13 +82,19 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """Something that goes wrong from `at` on, for so many simulated seconds; connector and code of a fault only."""
+    """Something that goes wrong from `at` on, for so many simulated seconds; connector and code of a fault only.
+
+    `is_noticed` of a death: whoever was charging shows the tag again when the power is back. `register_wh` is what the
+    new meters show after a swap.
+    """
 
     at: float
     kind: Kind
     seconds: float
     connector: int = 0
     error_code: str = ""
+    is_noticed: bool = False
+    register_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +178,23 @@ def _incidents(scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Ra
     """One after the other: a network that is away cannot go away again."""
     over_at = 0.0
     rates = [mishaps.per_day / _HOURS_PER_DAY] * ceil(scenario.hours)
-    is_fault = mishaps.kind is Kind.FAULT
     for moment in moments(rates, _end(scenario), dice):
         seconds = round(dice.uniform(*mishaps.minutes) * 60)
-        connector = dice.randint(1, spec.connectors) if is_fault else 0
-        error_code = dice.choice(mishaps.error_codes) if is_fault else ""
+        details = _details(mishaps, spec, dice)
         if over_at < moment <= _end(scenario) - seconds:
-            yield Incident(at=moment, kind=mishaps.kind, seconds=seconds, connector=connector, error_code=error_code)
+            yield Incident(at=moment, kind=mishaps.kind, seconds=seconds, **details)
             over_at = moment + seconds
+
+
+def _details(mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> dict[str, Any]:
+    """What an incident of this kind has, and others have not."""
+    if mishaps.kind is Kind.FAULT:
+        return {"connector": dice.randint(1, spec.connectors), "error_code": dice.choice(mishaps.error_codes)}
+    if mishaps.kind is Kind.DEATH:
+        return {"is_noticed": dice.random() < _NOTICED_SHARE}
+    if mishaps.kind is Kind.METER_SWAP:
+        return {"register_wh": dice.choice((0, dice.randrange(_OLDEST_SWAPPED_WH)))}
+    return {}
 
 
 def _arrivals(scenario: Scenario, dice: Random) -> Iterator[float]:

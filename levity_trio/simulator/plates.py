@@ -16,6 +16,8 @@ from levity_trio.simulator.scenario import Scenario
 
 _OLDEST_REGISTER_WH: Final = 9_000_000
 GRIZZLE: Final = "grizzl-e"
+SHARED: Final = "shared-meter"
+"""Of a charger with two connectors."""
 _MODELS: Final = {
     AC: (
         {"model": "Home 7", "phases": 1, "max_current_a": 32.0},
@@ -36,6 +38,8 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
     quirks = _quirks_of(scenario, index, chargers, seed)
     power_type = DC if is_dealt(index, scenario.dc_share, dice_of(seed, DC).random()) else AC
     kind = {"vendor": "Levity", "power_type": power_type, **dice.choice(_MODELS[power_type])}
+    if SHARED in quirks:
+        kind = {"vendor": "Levity", "power_type": power_type, **_MODELS[power_type][-1]}
     if GRIZZLE in quirks:
         kind = {"vendor": "United Chargers", "model": "Grizzl-E Smart", "max_current_a": 40.0}
     return ChargerSpec(

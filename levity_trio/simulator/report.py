@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.verification import Verdict
+from levity_trio.simulator.verification import LifecycleRow, Verdict
 from levity_trio.simulator.view import delivered_wh
 
 MOST_LINES: Final = 50
@@ -76,7 +76,7 @@ class Report:
             "total": asdict(self.total),
         }
         if self.verdict is not None:
-            told["verification"] = {"is_clean": self.verdict.is_clean, **asdict(self.verdict)}
+            told["verification"] = self.verdict.as_dict()
         return told
 
 
@@ -92,8 +92,46 @@ def show(console: Console, told: Report) -> None:
     if hidden > 0:
         console.print(f"… and {hidden} chargers more with less trouble; --json tells all of them", highlight=False)
     if told.verdict is not None:
-        for line in _judgement(told.verdict):
-            console.print(line, soft_wrap=True)
+        show_verdict(console, told.verdict)
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """Print what the database says to a ledger, for people."""
+    for line in _judgement(verdict):
+        console.print(line, soft_wrap=True, highlight=False)
+    if verdict.unprovable:
+        rows = [(one.why, str(one.transactions), kwh(one.wh)) for one in verdict.unprovable]
+        console.print(_counts("energy that nobody could prove", ("transactions", "kWh"), rows))
+    if verdict.faults:
+        found = [(kind, str(count)) for kind, count in verdict.kinds.items()]
+        console.print(_counts("what is wrong in the database", ("times",), found))
+    for line in _life(verdict):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _counts(head: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(head, no_wrap=True)
+    for other in heads:
+        table.add_column(other, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _life(verdict: Verdict) -> Iterator[Text]:
+    """Which rows of the life cycle were taken, and which were not."""
+    if not verdict.life:
+        return
+    taken = [row for row in verdict.life if row.times]
+    yield Text(f"Life cycle: {len(taken)} of {len(verdict.life)} rows were taken", style="bold")
+    for row in sorted(taken, key=lambda row: -row.times):
+        yield Text(f"  {row.times:6}  {_row(row)}")
+    yield from (Text(f"  not taken: {_row(row)}", style="yellow") for row in verdict.life if not row.times)
+
+
+def _row(row: LifecycleRow) -> str:
+    return f"{row.state or '(no state)'} + {row.cause or '(no cause)'} -> {row.kind or '(nothing noted)'}"
 
 
 def _table(told: Report) -> Table:
@@ -138,7 +176,7 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
     return [
         Text(f"The database does not agree. It has {booked} ({details}), and is wrong here:", style="bold red"),
         *([Text("  not one of the sessions is in it: is it the database of that server?")] if is_strange else []),
-        *(Text(f"  {fault}") for fault in verdict.faults[:MOST_LINES]),
+        *(Text(f"  [{fault.kind}] {fault.line}") for fault in verdict.faults[:MOST_LINES]),
         *([Text(f"  … and {hidden} more; --json tells all of them")] if hidden > 0 else []),
     ]
 

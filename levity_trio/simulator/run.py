@@ -28,6 +28,8 @@ from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.course import stage
 from levity_trio.simulator.fleet import Fleet, open_fleet
+from levity_trio.simulator.ledger import Ledger
+from levity_trio.simulator.ledger_file import check_writable, write_ledger
 from levity_trio.simulator.link import Door
 from levity_trio.simulator.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.pace import Pace
@@ -80,6 +82,13 @@ class Order:
     seed: int
     database: Path | None
     control: Control | None
+    ledger: Path | None = None
+    """Where the truth of the run is kept."""
+
+    @property
+    def slack_seconds(self) -> float:
+        """How old a told time may be, so how far a charger's clock may be off."""
+        return max(1.0, STALE_SECONDS * self.speed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,9 @@ async def simulate(order: Order, console: Console) -> Outcome:
         EnvironmentProblem: the clocks do not agree, the database is none of ours, the API cannot listen.
         ConfigError: the file of the park cannot be read.
     """
-    since = None if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
+    if order.ledger is not None:
+        await trio.to_thread.run_sync(check_writable, order.ledger)
+    since = Mark() if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
     pace, over = Pace(order.speed), trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
@@ -115,25 +126,37 @@ async def simulate(order: Order, console: Console) -> Outcome:
                 finally:
                     chargers = list(fleet.chargers.values())  # the park takes its own away
             watching.cancel_scope.cancel()
-    if order.database is None or since is None or not over.is_set():
-        return Outcome(report(chargers), over.is_set())
     try:
-        verdict = await _compare(order.database, planned, since)
+        verdict = await _compare(order, _ledger(order, planned, since), is_whole=over.is_set())
     except EnvironmentProblem as problem:
-        return Outcome(report(chargers), is_whole=True, problem=problem)
-    return Outcome(report(chargers, verdict), is_whole=True)
+        return Outcome(report(chargers), over.is_set(), problem)
+    return Outcome(report(chargers, verdict), over.is_set())
 
 
-async def _compare(database: Path, chargers: Sequence[Charger], since: Mark) -> Verdict:
-    entries = [entry for charger in chargers for entry in charger.ledger]
-    names = [charger.spec.id for charger in chargers]
-    return await trio.to_thread.run_sync(verify, database, entries, since, names)
+async def _compare(order: Order, ledger: Ledger, *, is_whole: bool) -> Verdict | None:
+    """Keep the ledger, where that is asked for, and compare it with the database, where the run came to its end."""
+    if order.ledger is not None:
+        await trio.to_thread.run_sync(write_ledger, order.ledger, ledger)
+    if order.database is None or not is_whole:
+        return None
+    return await trio.to_thread.run_sync(verify, order.database, ledger)
+
+
+def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
+    return Ledger(
+        chargers=[charger.spec.id for charger in chargers],
+        entries=[entry for charger in chargers for entry in charger.ledger],
+        zero=max((charger.clock.zero for charger in chargers if charger.clock.zero is not None), default=None),
+        slack_seconds=order.slack_seconds,
+        transaction=since.transaction,
+        set_aside_at=since.set_aside_at,
+    )
 
 
 def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charger:
     """A charger with its quirks, whose clock knows how old a told time may be."""
     quirks = made(spec.quirks, QUIRKS, f"{order.seed}:{spec.id}")
-    return Charger(spec, memory, quirks, clock_slack_seconds=max(1.0, STALE_SECONDS * order.speed))
+    return Charger(spec, memory, quirks, clock_slack_seconds=order.slack_seconds)
 
 
 def _arrive(order: Order, fleet: Fleet) -> list[Charger]:

@@ -45,6 +45,9 @@ class Kind(StrEnum):
     FAULT = "faults"
     OUTAGE = "outages"
     POWER_CUT = "power-cuts"
+    BROWNOUT = "brownouts"
+    DEATH = "deaths"
+    METER_SWAP = "meter-swaps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,11 @@ def test_quirks_are_given_to_all_once(orders: list[Order]) -> None:
     assert {one.spec.quirks for one in order.plan.chargers} == {("no-pings", "two-calls")}
 
 
+def test_the_ledger_is_kept_where_it_was_said(orders: list[Order]) -> None:
+    assert main(["simulate"]) == main(["simulate", "--ledger", "run.jsonl"]) == 0
+    assert [order.ledger for order in orders] == [None, Path("run.jsonl")]
+
+
 def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
     assert main(["simulate", "--control", "9100"]) == 0
     assert main(["simulate", "--control", "[::1]:9100", "--chargers", "3", "--state", "x.json"]) == 0
@@ -67,6 +72,7 @@ def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
         (["--scenario", "night"], "give one of day, idle"),
         (["--quirk", "nope"], "see --list-quirks"),
         (["--control", "9100", "--quirk", "no-pings"], "--quirk: it is for the chargers of a plan; give --scenario"),
+        (["--control", "9100", "--ledger", "x.jsonl"], "--ledger: it is for the chargers of a plan; give --scenario"),
         (["--control", "9100", "--verify", "x.db"], "--verify: it is for the chargers of a plan; give --scenario"),
         (["--control", "9100", "--state", "/"], "is a directory"),
         (["--verify", "/"], "is a directory"),

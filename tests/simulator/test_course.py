@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from levity_trio.simulator.course import stage
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
+from levity_trio.simulator.provable import Loss, prove
 from levity_trio.simulator.scenario import Kind
-from tests.simulator.charger.central import CAR, CAR_W, Central, made
+from tests.simulator.charger.central import CAR, CAR_W, Central, made, stamp
 
 TAG = "TAG"
 HOUR = 3600
@@ -112,3 +115,81 @@ def test_a_cable_that_is_taken_leaves_no_room_for_the_next() -> None:
     central = staged(visit(), visit(at=200, between_seconds=5))
     central.run(2 * HOUR)
     assert [(one["idTag"], one.get("reason")) for one in central.said("StopTransaction")] == [(TAG, None)]
+
+
+# A lack of power without a last word
+
+
+def test_after_a_brownout_the_session_goes_on() -> None:
+    central = staged(visit(), incidents=(incident(Kind.BROWNOUT, 1000, 600),))
+    central.run(2 * HOUR)
+    (entry,) = central.charger.ledger
+    assert entry.energy_wh == pytest.approx(CAR_W * (HOUR - 10 - 600) / HOUR, abs=1)
+    assert len(central.said("StartTransaction")) == len(central.said("StopTransaction")) == 1
+    assert central.moments("BootNotification") == [1600]
+    assert central.statuses() == ["Preparing", "Charging", "Charging", "Available"]
+    readings = [at for at in central.moments("MeterValues") if at > 1000]
+    assert readings[0] == 1600 + 60
+    assert prove(entry).is_honest
+
+
+@pytest.mark.parametrize("seconds", [HOUR, 2 * HOUR])
+def test_who_leaves_during_a_brownout_is_noticed_when_the_power_is_back(seconds: float) -> None:
+    central = staged(visit(), incidents=(incident(Kind.BROWNOUT, 1000, seconds),))
+    central.run(4 * HOUR)
+    (entry,) = central.charger.ledger
+    assert entry.energy_wh == pytest.approx(CAR_W * (1000 - 110) / HOUR, abs=1)
+    assert [one["reason"] for one in central.said("StopTransaction")] == ["EVDisconnected"]
+    assert entry.ended == 1000 + seconds
+    assert central.said("StopTransaction")[0]["timestamp"] == stamp(1000 + seconds)
+
+
+@pytest.mark.parametrize("is_noticed", [False, True])
+def test_a_death_ends_a_session_without_a_word(is_noticed: bool) -> None:
+    death = replace(incident(Kind.DEATH, 1000, 600), is_noticed=is_noticed)
+    central = staged(visit(), incidents=(death,))
+    central.run(2 * HOUR)
+    first, *second = central.charger.ledger
+    assert (first.ended, first.message("StopTransaction")) == (1000, None)
+    assert first.energy_wh == pytest.approx(CAR_W * (1000 - 110) / HOUR, abs=1)
+    assert [lost.why for lost in prove(first).lost] == [Loss.NO_STOP]
+    stops = central.said("StopTransaction")
+    if not is_noticed:
+        assert (second, stops) == ([], [])
+        assert central.statuses()[-2:] == ["Preparing", "Available"]
+        return
+    (again,) = second
+    assert (again.began, again.id_tag, prove(again).is_honest) == (1660, TAG, True)
+    assert [one["transactionId"] for one in stops] == [again.transaction_id]
+
+
+def test_nothing_is_kept_of_a_session_that_died() -> None:
+    central = staged(visit(), incidents=(incident(Kind.DEATH, 1000, 600),))
+    central.run(2 * HOUR)
+    assert (central.charger.transactions, central.charger.memory.transaction_ids) == ({}, {})
+
+
+def test_what_a_dead_session_said_is_told_all_the_same() -> None:
+    """It was offline: start and readings waited in its memory."""
+    keys = {"AllowOfflineTxForUnknownId": "true"}
+    away = incident(Kind.OUTAGE, 50, HOUR)
+    central = staged(visit(), incidents=(away, incident(Kind.DEATH, 1000, 600)), keys=keys)
+    central.run(2 * HOUR)
+    assert central.moments("StartTransaction") == [50 + HOUR]
+    assert len(central.moments("MeterValues")) == 14
+    assert (central.charger.transactions, central.charger.memory.transaction_ids) == ({}, {})
+
+
+@pytest.mark.parametrize("register_wh", [0, 123_456])
+def test_a_swapped_meter_shows_another_register_and_has_another_serial(register_wh: int) -> None:
+    swap = replace(incident(Kind.METER_SWAP, 1000, 600), register_wh=register_wh)
+    central = staged(visit(), visit(at=2 * HOUR), incidents=(swap,), register_wh=5_000_000)
+    before = central.charger.memory.meters
+    central.run(4 * HOUR)
+    first, second = central.charger.ledger
+    told = [one["meterStop"] for one in central.said("StopTransaction")]
+    assert told == [5_000_000 + first.energy_wh, register_wh + second.energy_wh]
+    assert [one["meterStart"] for one in central.said("StartTransaction")] == [5_000_000, register_wh]
+    assert all(prove(entry).is_honest for entry in (first, second))
+    (boot,) = central.said("BootNotification")
+    assert boot["meterSerialNumber"].endswith(f"-{before + 1}")

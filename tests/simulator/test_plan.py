@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from levity_trio.simulator.charger.spec import AC, DC, ChargerSpec
 from levity_trio.simulator.plan import LAST_QUIET_SECONDS, ChargerPlan, Ending, Order, Plan, fleet, plan
-from levity_trio.simulator.plates import GRIZZLE
+from levity_trio.simulator.plates import GRIZZLE, SHARED
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario import ANY_TIME, Kind, Mishaps, Scenario, VehicleKind, load
 
@@ -224,6 +224,27 @@ def test_faults_and_outages_come_as_often_as_said() -> None:
     assert 950 < kinds[Kind.OUTAGE] < 1_050
     assert 450 < kinds[Kind.FAULT] < 550
     assert not run.visits
+
+
+def test_of_deaths_some_are_noticed_and_of_new_meters_some_are_used_ones() -> None:
+    deaths = Mishaps(kind=Kind.DEATH, per_day=5, minutes=(1, 5))
+    swaps = Mishaps(kind=Kind.METER_SWAP, per_day=5, minutes=(1, 5))
+    run = drawn(Scenario(title="bad", hours=48, mishaps=(deaths, swaps)), 20)
+    found = [one for charger in run.chargers for one in charger.incidents]
+    noticed = [one.is_noticed for one in found if one.kind is Kind.DEATH]
+    shown = [one.register_wh for one in found if one.kind is Kind.METER_SWAP]
+    assert 0.4 < sum(noticed) / len(noticed) < 0.6
+    assert 0.4 < sum(wh == 0 for wh in shown) / len(shown) < 0.6
+    assert len(set(shown)) > len(shown) / 3
+    assert not any(one.is_noticed for one in found if one.kind is not Kind.DEATH)
+    assert not any(one.register_wh for one in found if one.kind is not Kind.METER_SWAP)
+
+
+@pytest.mark.parametrize("dc_share", [0, 1])
+def test_two_connectors_share_a_meter(dc_share: float) -> None:
+    specs = fleet(Scenario(title="shared", hours=1, dc_share=dc_share, quirks={SHARED: 1}), 10, 1)
+    assert {spec.connectors for spec in specs} == {2}
+    assert SHARED in QUIRKS
 
 
 def test_five_thousand_idle_chargers_are_planned_at_once() -> None:

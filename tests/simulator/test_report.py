@@ -12,16 +12,18 @@ from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.report import MOST_LINES, Account, Report, report, show
-from levity_trio.simulator.verification import Verdict
+from levity_trio.simulator.verification import LifecycleRow, Unprovable, Verdict
+from levity_trio.simulator.verification.comparison import Fault, Kind
 
-CLEAN = Verdict(transactions=3, energy_wh=12_345, unprovable_wh=7, reviews=1, set_aside=2, faults=())
+LOST = Unprovable("start lost", 2, 7)
+CLEAN = Verdict(transactions=3, energy_wh=12_345, reviews=1, set_aside=2, unprovable=(LOST,))
 
 
 def charger(identity: str = "CP-1", energies: tuple[int, ...] = (), **tally: int) -> Charger:
     """A charger with ended sessions of these energies."""
     one = Charger(ChargerSpec(id=identity))
     one.ledger.extend(
-        Entry(charger=identity, connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, is_ended=True)
+        Entry(charger=identity, connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, ended=1.0)
         for energy_wh in energies
     )
     for name, count in tally.items():
@@ -82,10 +84,13 @@ def test_programs_get_plain_data() -> None:
             "is_clean": True,
             "transactions": 3,
             "energy_wh": 12_345,
-            "unprovable_wh": 7,
             "reviews": 1,
             "set_aside": 2,
+            "unprovable_wh": 7,
+            "unprovable": [{"why": "start lost", "transactions": 2, "wh": 7}],
+            "fault_kinds": {},
             "faults": [],
+            "life_cycle": [],
         },
     }
 
@@ -124,16 +129,40 @@ def test_a_database_that_agrees_is_one_line() -> None:
 
 
 def test_a_database_that_does_not_is_told_line_by_line() -> None:
-    faults = tuple(f"SIM-001: transaction {number}: [expected] 1 Wh, found 2 Wh" for number in range(MOST_LINES + 2))
-    verdict = Verdict(transactions=1, energy_wh=1, unprovable_wh=0, reviews=0, set_aside=0, faults=faults)
+    faults = tuple(
+        Fault(Kind.SILENT, "SIM-001", f"SIM-001: transaction {number}: [expected] 1 Wh, found 2 Wh")
+        for number in range(MOST_LINES + 2)
+    )
+    verdict = Verdict(transactions=1, energy_wh=1, faults=faults)
     lines = told(report([charger()], verdict), width=40).splitlines()
     assert any(line.startswith("The database does not agree. It has 1 transactions, 0.001 kWh") for line in lines)
-    assert f"  {faults[0]}" in lines  # whole, and not taken for a colour
-    assert f"  {faults[MOST_LINES]}" not in lines
-    assert lines[-1] == "  … and 2 more; --json tells all of them"
+    assert f"  [energy silently wrong] {faults[0].line}" in lines  # whole, and not taken for a colour
+    assert not any(faults[MOST_LINES].line in line for line in lines)
+    assert "  … and 2 more; --json tells all of them" in lines
+    assert lines[-1].split() == ["energy", "silently", "wrong", str(MOST_LINES + 2)]
+
+
+def test_what_nobody_could_prove_is_told_by_class() -> None:
+    lines = told(report([charger()], CLEAN)).splitlines()
+    assert lines[-1].split() == ["start", "lost", "2", "0.007"]
+
+
+def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
+    life = (
+        LifecycleRow("open", "boot", "suspend", 3),
+        LifecycleRow("suspended", "silence", "close", 0),
+        LifecycleRow("open", "reading", "", 40),
+    )
+    lines = told(report([charger()], replace(CLEAN, life=life)), width=200).splitlines()
+    assert lines[-4:] == [
+        "Life cycle: 2 of 3 rows were taken",
+        "      40  open + reading -> (nothing noted)",
+        "       3  open + boot -> suspend",
+        "  not taken: suspended + silence -> close",
+    ]
 
 
 def test_a_database_of_another_server_is_guessed() -> None:
-    other = Verdict(transactions=0, energy_wh=0, unprovable_wh=0, reviews=0, set_aside=0, faults=("no",))
+    other = Verdict(faults=(Fault(Kind.MISSING, "CP-1", "no"),))
     assert "is it the database of that server?" in told(report([charger()], other))
     assert "that server?" not in told(report([charger()], replace(other, transactions=1)))

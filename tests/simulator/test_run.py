@@ -6,6 +6,7 @@ import json
 import signal
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ import trio
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator import run
+from levity_trio.simulator.ledger import Ledger
+from levity_trio.simulator.ledger_file import read_ledger
 from levity_trio.simulator.link import Door
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report
@@ -65,6 +68,19 @@ def test_a_simulation_that_is_over() -> None:
     outcome = trio.run(run.simulate, order(0.01), Console(file=StringIO()))
     assert outcome.is_whole
     assert list(outcome.report.accounts) == ["CP-0", "CP-1", "CP-2"]
+
+
+def test_the_truth_of_a_run_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    trio.run(run.simulate, replace(order(0.01), ledger=path, speed=60.0), Console(file=StringIO()))
+    kept = read_ledger(path)
+    assert kept == Ledger(chargers=["CP-0", "CP-1", "CP-2"], entries=[], slack_seconds=15.0)
+
+
+def test_a_ledger_that_cannot_be_written_is_told_before_anything_happens(tmp_path: Path) -> None:
+    endless = replace(order(1e6), ledger=tmp_path / "nowhere" / "run.jsonl")
+    with pytest.raises(EnvironmentProblem, match=r"--ledger .* cannot be written"):
+        trio.run(run.simulate, endless, Console(file=StringIO()))
 
 
 @pytest.mark.real_log

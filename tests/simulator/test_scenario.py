@@ -50,6 +50,7 @@ def test_the_month_is_the_one_that_the_bill_is_proved_with() -> None:
 
 def test_the_others_have_what_their_names_say() -> None:
     assert load("liars").deals_each_quirk
+    assert {mishaps.kind for mishaps in load("month").mishaps} == set(Kind)
     assert load("idle").sessions_per_day == 0
     assert {mishaps.kind for mishaps in load("outage").mishaps} == {Kind.OUTAGE, Kind.POWER_CUT}
 

@@ -124,9 +124,7 @@ def test_what_was_delivered_is_all_sessions() -> None:
 
 
 def entry(energy_wh: int) -> Entry:
-    return Entry(
-        charger="CP-1", connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, is_ended=True
-    )
+    return Entry(charger="CP-1", connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, ended=1.0)
 
 
 def test_messages_go_both_ways_and_errors_are_those_without_use() -> None:

@@ -112,6 +112,11 @@ class Charger:
         presence.power_off(self, reason, self.reach(at))
         self.on_news()
 
+    def fail(self, at: float, *, keeps_sessions: bool) -> None:
+        """Lose power without a last word; what was charging goes on afterwards, or is forgotten."""
+        presence.fail(self, self.reach(at), keeps_sessions=keeps_sessions)
+        self.on_news()
+
     def restart(self, at: float, reason: str) -> None:
         """Go down in order and come up again; `reason` is for the stops of what is charging (§5.14)."""
         presence.restart(self, reason, self.reach(at))
@@ -296,19 +301,21 @@ class Charger:
     # What quirks do to registers
 
     def reset_register(self, number: int, at: float) -> None:
-        """The register begins again at 0; what was delivered since the last reading is told by nothing any more."""
+        """The register begins again at 0."""
         connector = self.connectors[number]
         true_wh, _ = telling.registers(self, connector, at)
         self.memory.offsets[number] = -true_wh
-        if connector.transaction is not None:
-            connector.transaction.lose(true_wh)
+
+    def swap_meters(self, register_wh: int, at: float) -> None:
+        """An electrician puts in other meters, which show this."""
+        for connector in self.connectors[1:]:
+            true_wh, _ = telling.registers(self, connector, at)
+            self.memory.offsets[connector.number] = register_wh - true_wh
+        self.memory.meters += 1
 
     def leap_register(self, number: int, wh: int) -> None:
         """The register leaps, and stays there."""
         self.memory.offsets[number] += wh
-        transaction = self.connectors[number].transaction
-        if transaction is not None:
-            transaction.is_step_lost = True
 
     # What its parts tell each other
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from levity_trio.simulator.charger import telling
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.memory import Message
 from levity_trio.simulator.charger.operations.firmware import go_on
 from levity_trio.simulator.charger.power import settle
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import Entry
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.wire.payloads import call, write_payload
+from levity_trio.wire.payloads import call
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
@@ -50,8 +49,8 @@ def unplug(charger: Charger, connector: Connector, at: float) -> None:
         raise Impossible(f"{charger.spec.id}: nothing is plugged into connector {connector.number}")
     connector.meter.unplug(at)
     connector.is_finishing = connector.is_paused_by_vehicle = False
-    if connector.transaction and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
-        end(charger, connector, EV_DISCONNECTED, at)
+    if charger.is_on:  # else it finds out when the power is back
+        _end_unplugged(charger, connector, at)
     settle(charger, connector, at)
 
 
@@ -111,12 +110,8 @@ def begin(charger: Charger, connector: Connector, tag: str, parent: str | None, 
         connector=connector.number,
         id_tag=tag,
         began_at=began_at,
-        energy_wh=0,
-        provable_wh=0,
         meter_start=shown,
-        transaction_id=None,
-        is_ended=False,
-        discarded=False,
+        began=at,
     )
     transaction = Transaction(
         local_id=memory.last_local_id,
@@ -126,7 +121,6 @@ def begin(charger: Charger, connector: Connector, tag: str, parent: str | None, 
         began_offline=not charger.may_tell,
         true_start_wh=true_wh,
         shown_start_wh=shown,
-        told_wh=true_wh,
         entry=entry,
         parent_id_tag=parent,
     )
@@ -143,7 +137,7 @@ def begin(charger: Charger, connector: Connector, tag: str, parent: str | None, 
         timestamp=began_at,
         reservation_id=charger.reservations.used(connector.number, tag, parent, charger.clock.read(at)),
     )
-    charger.mail.keep(Message("StartTransaction", write_payload(request), transaction.local_id))
+    telling.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
     telling.add_data(charger, connector, "StopTxnSampledData", telling.BEGIN, at)
     telling.plan_samples(charger, connector, transaction, at)
     charger.settle_reservations(at)
@@ -155,14 +149,7 @@ def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str
     if transaction is None:
         raise Impossible(f"{charger.spec.id}: nothing charges at connector {connector.number}")
     true_wh, shown = telling.registers(charger, connector, at)
-    transaction.tell(true_wh)
     telling.add_data(charger, connector, "StopTxnSampledData", telling.END, at)
-    if transaction.sampling is not None:
-        transaction.sampling.cancel()
-    entry = transaction.entry
-    entry.energy_wh = true_wh - transaction.true_start_wh
-    entry.provable_wh = entry.energy_wh - transaction.unprovable_wh
-    entry.is_ended = True
     request = call.StopTransaction(
         meter_stop=shown,
         timestamp=charger.timestamp(at),
@@ -171,13 +158,52 @@ def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str
         id_tag=tag,
         transaction_data=transaction.data or None,
     )
-    charger.mail.keep(Message("StopTransaction", write_payload(request), transaction.local_id))
-    connector.transaction = None
+    telling.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
     connector.is_finishing = connector.meter.is_plugged
-    connector.is_paused_by_vehicle = connector.is_paused_by_charger = False
-    charger.profiles.end_transaction(connector.number)
+    _close(charger, connector, transaction, at)
     settle(charger, connector, at)
     go_on(charger, at)
+
+
+def resume(charger: Charger, connector: Connector, at: float) -> None:
+    """The power is back: go on with the transaction that was kept, if its vehicle is still there."""
+    _end_unplugged(charger, connector, at)
+    if connector.transaction is not None:
+        telling.plan_samples(charger, connector, connector.transaction, at)
+
+
+def _end_unplugged(charger: Charger, connector: Connector, at: float) -> None:
+    is_over = connector.transaction is not None and not connector.meter.is_plugged
+    if is_over and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
+        end(charger, connector, EV_DISCONNECTED, at)
+
+
+def lose(charger: Charger, connector: Connector, at: float) -> None:
+    """Forget the connector's transaction, without a word; what it has said already still waits for its answers."""
+    transaction = connector.transaction
+    if transaction is None:
+        return
+    _close(charger, connector, transaction, at)
+    if transaction.is_over:
+        forget(charger, transaction.local_id)
+
+
+def forget(charger: Charger, local_id: int) -> None:
+    """Nothing more will be said of this transaction."""
+    charger.transactions.pop(local_id, None)
+    charger.memory.transaction_ids.pop(str(local_id), None)
+
+
+def _close(charger: Charger, connector: Connector, transaction: Transaction, at: float) -> None:
+    """No energy flows in this transaction any more."""
+    true_wh, _ = telling.registers(charger, connector, at)
+    if transaction.sampling is not None:
+        transaction.sampling.cancel()
+    transaction.entry.energy_wh = true_wh - transaction.true_start_wh
+    transaction.entry.ended = at
+    connector.transaction = None
+    connector.is_paused_by_vehicle = connector.is_paused_by_charger = False
+    charger.profiles.end_transaction(connector.number)
 
 
 def started(charger: Charger, transaction: Transaction, answer: Any, at: float) -> None:

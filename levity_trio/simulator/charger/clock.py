@@ -15,7 +15,7 @@ class ChargerClock:
     What is told is a moment old, and `slack_seconds` says how much: a clock that is nearer than that is left alone.
     """
 
-    __slots__ = ("_at", "_first", "_last", "_moment", "_slack_seconds")
+    __slots__ = ("_at", "_first", "_last", "_moment", "_slack_seconds", "zero")
 
     def __init__(self, slack_seconds: float = 1.0) -> None:
         self._slack_seconds = slack_seconds
@@ -23,6 +23,8 @@ class ChargerClock:
         self._moment = UNSET
         self._first: tuple[float, datetime] | None = None
         self._last: tuple[float, datetime] | None = None
+        self.zero: datetime | None = None
+        """What the central system's clock showed at second 0: the latest that any told time says, for each is old."""
 
     @property
     def is_set(self) -> bool:
@@ -43,6 +45,8 @@ class ChargerClock:
         """Take the central system's time; True where that changed what the clock shows."""
         self._first = self._first or (at, told)
         self._last = (at, told)
+        zero = told - timedelta(seconds=at)
+        self.zero = zero if self.zero is None else max(self.zero, zero)
         if self.is_set and abs((told - self.read(at)).total_seconds()) <= self._slack_seconds:
             return False
         self._moment, self._at = told.replace(microsecond=told.microsecond // 1000 * 1000), at

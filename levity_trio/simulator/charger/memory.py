@@ -43,6 +43,8 @@ class Memory:
     transaction_ids: dict[str, int] = field(default_factory=dict)
     """The central system's ids by our own, as long as messages wait for them."""
     last_local_id: int = 0
+    meters: int = 1
+    """How many meters it has had at each connector."""
 
     @classmethod
     def fresh(cls, spec: ChargerSpec) -> Self:

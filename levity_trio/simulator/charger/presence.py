@@ -24,6 +24,7 @@ def power_on(charger: Charger, at: float) -> None:
     charger.registration = None
     for connector, is_operative in zip(charger.connectors, charger.memory.is_operative, strict=True):
         connector.begin_anew(is_operative=is_operative)
+        charging.resume(charger, connector, at)
     power.settle_all(charger, at)
     circumstances.settle_reservations(charger, at)
     charger.quirks.power_on(charger, at)
@@ -39,11 +40,35 @@ def power_off(charger: Charger, reason: str, at: float) -> None:
     for connector in charger.connectors:
         if connector.transaction is not None:
             charging.end(charger, connector, reason, at)
+    _go_dark(charger)
+    charger.clock.forget(at)
+
+
+def fail(charger: Charger, at: float, *, keeps_sessions: bool) -> None:
+    """Lose power without strength for a last word.
+
+    What was charging goes on when the power is back, by a clock with a battery; or it is forgotten for ever.
+    """
+    _forget_start_up(charger)
+    if not charger.is_on:
+        return
+    charger.is_on = False
+    hang_up(charger, "drop", at)
+    for connector in charger.connectors:
+        if not keeps_sessions:
+            charging.lose(charger, connector, at)
+        power.settle(charger, connector, at)
+    _go_dark(charger)
+    if not keeps_sessions:
+        charger.clock.forget(at)
+
+
+def _go_dark(charger: Charger) -> None:
+    for connector in charger.connectors:
         charging.drop_tag(connector)
         connector.is_finishing = False
     charger.firmware, charger.deliveries = charger.firmware.after_power_cut(), Deliveries()
     charger.agenda.forget_own()
-    charger.clock.forget(at)
 
 
 def restart(charger: Charger, reason: str, at: float) -> None:

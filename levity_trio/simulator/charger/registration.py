@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
 
 ACCEPTED, REJECTED = "Accepted", "Rejected"
+_LONGEST_SERIAL: Final = 25
 RETRY_SECONDS: Final = 30.0
 """Until the next BootNotification where no answer said how long to wait."""
 
@@ -51,6 +52,7 @@ def _introduction(charger: Charger) -> call.BootNotification:
         charge_point_serial_number=spec.serial_number or None,
         firmware_version=charger.memory.firmware_version,
         meter_type="simulated",
+        meter_serial_number=f"{spec.serial_number or spec.id}-{charger.memory.meters}"[-_LONGEST_SERIAL:],
     )
 
 
@@ -77,6 +79,7 @@ def _booted(charger: Charger, answer: Any, at: float) -> None:
 def _begin_service(charger: Charger, at: float) -> None:
     """Accepted, for the first time since the power came."""
     telling.plan_aligned(charger, at)
+    charger.quirks.accepted(charger, at)
     telling.report_changes(charger, at)
     after_boot(charger, at)
 

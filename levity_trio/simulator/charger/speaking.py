@@ -9,6 +9,7 @@ from levity_trio.simulator.charger import charging
 from levity_trio.simulator.charger.mail import Ask
 from levity_trio.simulator.charger.memory import Message
 from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.ledger import START, STOP, Sent
 from levity_trio.simulator.quirks.base import Frame
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult
@@ -16,8 +17,6 @@ from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result, write_payloa
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
-
-START, STOP = "StartTransaction", "StopTransaction"
 
 Answer = CallResult | CallError | None
 """None where none came in time."""
@@ -50,8 +49,11 @@ def next_call(charger: Charger, at: float) -> Outgoing | None:
     if what is None:
         return None
     charger.tally.sent += 1
-    charger.mail.under_way = Outgoing(_frames_of(charger, what), what)
-    return charger.mail.under_way
+    outgoing = charger.mail.under_way = Outgoing(_frames_of(charger, what), what)
+    if (sent := _record_of(charger, what)) is not None:
+        first, *others = [payload for action, payload in outgoing.frames if action == sent.action]
+        sent.leave(first, at, *others)
+    return outgoing
 
 
 def settle(charger: Charger, outgoing: Outgoing, answer: Answer, at: float) -> None:
@@ -63,6 +65,8 @@ def settle(charger: Charger, outgoing: Outgoing, answer: Answer, at: float) -> N
     if isinstance(what, Ask):
         what.then(understood, at)
     elif understood is not None:
+        if (sent := _record_of(charger, what)) is not None:
+            sent.answered = at
         _take(charger, what, understood)
     elif _is_given_up(charger, what, at):
         _discard(charger, what)
@@ -120,17 +124,27 @@ def _is_given_up(charger: Charger, message: Message, at: float) -> bool:
 def _discard(charger: Charger, message: Message) -> None:
     """Thrown away (§3.7.1): a start or a stop that is lost is a lost bill."""
     charger.tally.discarded += 1
-    transaction = _transaction_of(charger, message)
-    if transaction is not None and message.action in (START, STOP):
-        transaction.entry.discarded = True
+    if (sent := _record_of(charger, message)) is not None:
+        sent.is_thrown_away = True
     _forget_ended(charger, message)
 
 
 def _forget_ended(charger: Charger, message: Message) -> None:
-    """After its stop nothing more will be said of a transaction."""
-    if message.action == STOP and message.local_id is not None:
-        charger.transactions.pop(message.local_id, None)
-        charger.memory.transaction_ids.pop(str(message.local_id), None)
+    """After its stop, or the last message where it has none, nothing more will be said of a transaction."""
+    if message.local_id is None:
+        return
+    transaction = charger.transactions.get(message.local_id)
+    if transaction is not None:
+        transaction.under_way.pop(id(message), None)
+    if message.action == STOP or (transaction is not None and transaction.is_over):
+        charging.forget(charger, message.local_id)
+
+
+def _record_of(charger: Charger, what: Ask | Message) -> Sent | None:
+    """What the ledger keeps of a message; nothing of one from before the simulator began anew."""
+    if not isinstance(what, Message) or (transaction := _transaction_of(charger, what)) is None:
+        return None
+    return transaction.under_way.get(id(what))
 
 
 def _transaction_of(charger: Charger, message: Message) -> Transaction | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.memory import Message
 from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.ledger import Moment, Sent
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.samples import sampled_values
 from levity_trio.wire.payloads import call, write_payload
@@ -62,7 +63,8 @@ def registers(charger: Charger, connector: Connector, at: float) -> tuple[int, i
     """The true register and the one that it shows, in whole Wh."""
     connector.meter.advance(at)
     true_wh = shown_wh(connector.meter.register_wh)
-    return true_wh, true_wh + charger.memory.offsets[connector.number]
+    shown = true_wh + charger.memory.offsets[connector.number]
+    return true_wh, charger.quirks.shown(charger, connector, shown, at)
 
 
 def meter_value(charger: Charger, connector: Connector, key: str, context: str, at: float) -> dict[str, Any] | None:
@@ -92,9 +94,23 @@ def sample(
     if transaction is None:
         charger.tell(request, is_asked_for=is_asked_for)
         return
-    charger.mail.keep(Message("MeterValues", write_payload(request), transaction.local_id))
-    transaction.tell(registers(charger, connector, at)[0])
+    keep(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
     charger.quirks.sampled(charger, transaction, at)
+
+
+def keep(charger: Charger, transaction: Transaction, request: Any, moments: list[Moment]) -> None:
+    """Keep a message of a transaction until it is answered, and a record of it; a quirk may lose it before it leaves.
+
+    `moments` are what is true of what it tells: each of its readings, and then itself where it is a start or a stop.
+    """
+    action = type(request).__name__
+    sent = Sent(action=action, moments=moments)
+    transaction.entry.sent.append(sent)
+    if charger.quirks.loses(action, transaction):
+        return
+    message = Message(action, write_payload(request), transaction.local_id)
+    transaction.under_way[id(message)] = sent
+    charger.mail.keep(message)
 
 
 def add_data(charger: Charger, connector: Connector, key: str, context: str, at: float) -> None:
@@ -102,6 +118,7 @@ def add_data(charger: Charger, connector: Connector, key: str, context: str, at:
     transaction = connector.transaction
     if transaction is not None and (value := meter_value(charger, connector, key, context, at)) is not None:
         transaction.data.append(value)
+        transaction.moments.append(transaction.moment(at, registers(charger, connector, at)[0]))
 
 
 def plan_samples(charger: Charger, connector: Connector, transaction: Transaction, at: float) -> None:

@@ -1,4 +1,4 @@
-"""One charging transaction as the charger knows it, and what anybody could know of it from what it told."""
+"""One charging transaction as the charger knows it, and the records of what it sends of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from levity_trio.simulator.charger.agenda import Entry
 from levity_trio.simulator.ledger import Entry as LedgerEntry
+from levity_trio.simulator.ledger import Moment, Sent
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,26 +21,21 @@ class Transaction:
     began_offline: bool
     true_start_wh: int
     shown_start_wh: int
-    told_wh: int
-    """The true register at the last reading that was told."""
     entry: LedgerEntry
     parent_id_tag: str | None = None
     sampling: Entry | None = None
     data: list[dict[str, Any]] = field(default_factory=list)
     """The readings that go with its stop (StopTxnSampledData)."""
-    unprovable_wh: int = 0
-    is_step_lost: bool = False
-    """The register leapt since the last reading: the step to the next one shows nothing."""
+    moments: list[Moment] = field(default_factory=list)
+    """What was true at the moments of `data`."""
+    under_way: dict[int, Sent] = field(default_factory=dict)
+    """The records of messages that wait for their answer, by the identity of the message."""
 
-    def tell(self, true_wh: int) -> None:
-        """The register was told: what lay behind a leap can be shown by nobody."""
-        if self.is_step_lost:
-            self.unprovable_wh += true_wh - self.told_wh
-            self.is_step_lost = False
-        self.told_wh = true_wh
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it is still to be said."""
+        return self.entry.is_ended and not self.under_way
 
-    def lose(self, true_wh: int) -> None:
-        """The register was set back to 0: what was not told since the last reading is gone."""
-        self.unprovable_wh += true_wh - self.told_wh
-        self.told_wh = true_wh
-        self.is_step_lost = False
+    def moment(self, at: float, true_wh: int) -> Moment:
+        """The truth at a moment of which something is told."""
+        return Moment(at=at, delivered_wh=true_wh - self.true_start_wh)

@@ -11,22 +11,25 @@ from typing import Final
 
 from levity_trio.simulator.quirks.answers import AnswersGarbage, AnswersLate, NeverAnswers
 from levity_trio.simulator.quirks.base import Quirk
-from levity_trio.simulator.quirks.clocks import Clock1970, ClockWrong
+from levity_trio.simulator.quirks.clocks import Clock1970, ClockSetLate, ClockWrong
 from levity_trio.simulator.quirks.counting import GrizzlE, KwhAsWh, SessionReadings
 from levity_trio.simulator.quirks.floods import StatusFlood, TwoCalls
 from levity_trio.simulator.quirks.handshake import NoPings, NoSubprotocol
 from levity_trio.simulator.quirks.lines import HalfClosed, ReconnectStorm, SilentDeath
+from levity_trio.simulator.quirks.meters import RegisterRollsOver, RegisterStandsStill, SharedMeter, StartsOverlap
+from levity_trio.simulator.quirks.presence import AvailableAfterBoot, BootsAgain, SparseReadings
 from levity_trio.simulator.quirks.registers import RegisterJumps, RegisterResets, RegisterRunsBack
-from levity_trio.simulator.quirks.transactions import OfflineId, RepeatsStart, RepeatsStop
+from levity_trio.simulator.quirks.transactions import NoIds, OfflineId, RepeatsStart, RepeatsStop, StartLost, StopsTwice
 from levity_trio.simulator.quirks.words import LongStrings, UnknownValues
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(NoSubprotocol, NoPings),
-    *(Clock1970, ClockWrong),
+    *(Clock1970, ClockWrong, ClockSetLate),
     *(RegisterRunsBack, RegisterJumps, RegisterResets),
+    *(SharedMeter, RegisterRollsOver, RegisterStandsStill, StartsOverlap),
     *(GrizzlE, SessionReadings, KwhAsWh),
-    *(OfflineId, RepeatsStart, RepeatsStop),
-    *(TwoCalls, StatusFlood),
+    *(OfflineId, NoIds, StartLost, RepeatsStart, RepeatsStop, StopsTwice),
+    *(TwoCalls, StatusFlood, BootsAgain, AvailableAfterBoot, SparseReadings),
     *(NeverAnswers, AnswersLate, AnswersGarbage),
     *(LongStrings, UnknownValues),
     *(SilentDeath, HalfClosed, ReconnectStorm),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
+    from levity_trio.simulator.charger.connector import Connector
     from levity_trio.simulator.charger.transaction import Transaction
 
 Payload = dict[str, Any]
@@ -37,12 +38,25 @@ class Quirk:
     def power_on(self, charger: Charger, at: float) -> None:
         """Plan misdeeds on the charger's agenda."""
 
+    def accepted(self, charger: Charger, at: float) -> None:
+        """The central system accepted the first boot since the power came: its statuses are told next."""
+
     def clock(self, moment: datetime) -> datetime:
         """What the clock shows instead."""
         return moment
 
+    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+        """What a register shows instead, in Wh."""
+        del charger, connector, at
+        return wh
+
     def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
         """A reading of this transaction was just told: a moment to lose a register."""
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        """Whether this message of a transaction is lost before it leaves; asked once for each."""
+        del action, transaction
+        return False
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         """What leaves instead; a copy where it is changed."""
@@ -53,6 +67,10 @@ class Quirk:
         """What is sent before it, without waiting for answers."""
         del frame
         return ()
+
+    def last(self, frame: Frame) -> Frame:
+        """What is sent instead, after all that is sent ahead of it: its answer is awaited."""
+        return frame
 
     def reply(self, text: str) -> Sequence[tuple[float, str]]:
         """What answers the central system's calls instead: texts, each after so many simulated seconds."""
@@ -79,14 +97,26 @@ class Quirks:
         for quirk in self._quirks:
             quirk.power_on(charger, at)
 
+    def accepted(self, charger: Charger, at: float) -> None:
+        for quirk in self._quirks:
+            quirk.accepted(charger, at)
+
     def clock(self, moment: datetime) -> datetime:
         for quirk in self._quirks:
             moment = quirk.clock(moment)
         return moment
 
+    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+        for quirk in self._quirks:
+            wh = quirk.shown(charger, connector, wh, at)
+        return wh
+
     def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
         for quirk in self._quirks:
             quirk.sampled(charger, transaction, at)
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        return any(quirk.loses(action, transaction) for quirk in self._quirks)
 
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
         """What leaves instead of this call; the answer to the last one is awaited."""
@@ -94,7 +124,10 @@ class Quirks:
         for quirk in self._quirks:
             payload = quirk.payload(action, payload, transaction)
         ahead = [told for quirk in self._quirks for told in quirk.ahead((action, payload))]
-        return [*ahead, (action, payload)]
+        last = (action, payload)
+        for quirk in self._quirks:
+            last = quirk.last(last)
+        return [*ahead, last]
 
     def replies(self, text: str) -> list[tuple[float, str]]:
         replies = [(0.0, text)]

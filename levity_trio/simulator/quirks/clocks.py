@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Final
 
 from levity_trio.simulator.charger.clock import UNSET
 from levity_trio.simulator.quirks.base import Quirk
 
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+
+AHEAD_HOURS: Final = (1.0, 9.0)
+UNTIL_SET_SECONDS: Final = (1 * 3600.0, 5 * 3600.0)
+UNTIL_LOST_SECONDS: Final = (4 * 3600.0, 30 * 3600.0)
 AHEAD: Final = timedelta(hours=2)
 """Summer time in Berlin; far less than a day ahead, where no central system would believe it."""
 
@@ -31,3 +39,28 @@ class ClockWrong(Quirk):
 
     def clock(self, moment: datetime) -> datetime:
         return moment + AHEAD
+
+
+class ClockSetLate(Quirk):
+    __slots__ = ("_ahead",)
+    name = "clock-set-late"
+    does = "has a clock that is hours ahead from its start-up on, is set hours later, and loses its time again"
+    seen_in = "no report yet; chargers that start with the time of their modem would do it"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._ahead = timedelta()
+
+    def power_on(self, charger: Charger, at: float) -> None:
+        self._lose(charger, at)
+
+    def clock(self, moment: datetime) -> datetime:
+        return moment + self._ahead
+
+    def _lose(self, charger: Charger, at: float) -> None:
+        self._ahead = timedelta(hours=self.random.uniform(*AHEAD_HOURS))
+        charger.agenda.plan(at + self.random.uniform(*UNTIL_SET_SECONDS), partial(self._set, charger))
+
+    def _set(self, charger: Charger, at: float) -> None:
+        self._ahead = timedelta()
+        charger.agenda.plan(at + self.random.uniform(*UNTIL_LOST_SECONDS), partial(self._lose, charger))

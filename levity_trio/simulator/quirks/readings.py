@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from levity_trio.simulator.ledger import is_register
 from levity_trio.simulator.quirks.base import Payload
 
 Sample = dict[str, Any]
 
-REGISTER: Final = "Energy.Active.Import.Register"
 PLACES: Final[Mapping[str, str]] = {"MeterValues": "meterValue", "StopTransaction": "transactionData"}
 """Where an action carries its readings."""
 
@@ -41,8 +41,3 @@ def with_registers(action: str, payload: Payload, change: Callable[[str, int], i
         return {**sample, "value": str(change(timestamp, int(sample["value"])))}
 
     return with_samples(action, payload, changed)
-
-
-def is_register(sample: Sample) -> bool:
-    """A sample without measurand is the register too (§7.43)."""
-    return bool(sample.get("measurand", REGISTER) == REGISTER)

@@ -39,7 +39,7 @@ class Turns:
     def is_due(self, charger: Charger, transaction: Transaction, first: int) -> bool:
         """Count one reading; `first` is the number of that at which something happens, the first time."""
         left = self._left.get(transaction.local_id, first)
-        self._left = {**_of_living(charger, self._left), transaction.local_id: max(0, left - 1)}
+        self._left = {**of_living(charger, self._left), transaction.local_id: max(0, left - 1)}
         return left == 1
 
     def again(self, transaction: Transaction, readings: int) -> None:
@@ -61,8 +61,8 @@ class Misreads(Quirk):
     def misread(self, charger: Charger, transaction: Transaction, at: float, wh: int) -> None:
         """Tell this instead of the reading that was taken at this moment."""
         slips = self._slips.get(transaction.local_id, {})
-        slips[charger.timestamp(at), _shown_wh(charger, transaction, at)] = wh
-        self._slips = {**_of_living(charger, self._slips), transaction.local_id: slips}
+        slips[charger.timestamp(at), shown_at(charger, transaction, at)] = wh
+        self._slips = {**of_living(charger, self._slips), transaction.local_id: slips}
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         slips = None if transaction is None else self._slips.get(transaction.local_id)
@@ -87,8 +87,8 @@ class RegisterRunsBack(Misreads):
         if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
             self.misread(charger, transaction, at, self._lower(transaction, before))
             self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_SLIP))
-        shown = _shown_wh(charger, transaction, at)
-        self._before = {**_of_living(charger, self._before), transaction.local_id: shown}
+        shown = shown_at(charger, transaction, at)
+        self._before = {**of_living(charger, self._before), transaction.local_id: shown}
 
     def _lower(self, transaction: Transaction, before: int) -> int:
         """What this session showed earlier; after a reset, since the reset."""
@@ -109,7 +109,7 @@ class RegisterJumps(Misreads):
         if self.random.random() < 0.5:
             charger.agenda.plan(at, partial(_leap, charger, transaction.connector, leap_wh))
         else:
-            self.misread(charger, transaction, at, _shown_wh(charger, transaction, at) + leap_wh)
+            self.misread(charger, transaction, at, shown_at(charger, transaction, at) + leap_wh)
 
 
 class RegisterResets(Quirk):
@@ -132,10 +132,11 @@ def _leap(charger: Charger, connector: int, wh: int, at: float) -> None:
     charger.leap_register(connector, wh)
 
 
-def _shown_wh(charger: Charger, transaction: Transaction, at: float) -> int:
+def shown_at(charger: Charger, transaction: Transaction, at: float) -> int:
+    """What the register of its connector shows."""
     return registers(charger, charger.connectors[transaction.connector], at)[1]
 
 
-def _of_living(charger: Charger, kept: dict[int, Kept]) -> dict[int, Kept]:
+def of_living(charger: Charger, kept: dict[int, Kept]) -> dict[int, Kept]:
     """Without what was kept for transactions of which nothing more will be said."""
     return {local_id: one for local_id, one in kept.items() if local_id in charger.transactions}

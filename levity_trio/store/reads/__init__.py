@@ -93,59 +93,6 @@ def _simulated_time(db: Database) -> SimulatedTime | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far the books go: the highest transaction, and when the last message was set aside."""
-
-    transaction: int = 0
-    set_aside_at: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookedTransaction:
-    """A transaction as it would be billed: registers and energy in Wh, None where there is none."""
-
-    id: int
-    charger: str
-    connector: int | None
-    id_tag: str | None
-    meter_start: int | None
-    energy_wh: int | None
-    is_open: bool
-    review: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """What came after a mark: transactions in their order, and the charger of each message that was set aside."""
-
-    transactions: tuple[BookedTransaction, ...]
-    set_aside: tuple[str, ...]
-
-
-def mark(db: Database) -> Mark:
-    """How far the books go now; one that has no tables yet has not begun."""
-    if "tx" not in db.table_names():
-        return Mark()
-    return Mark(
-        next(db.query("SELECT coalesce(max(id), 0) AS id FROM tx"))["id"],
-        next(db.query("SELECT coalesce(max(last_received_at), '') AS at FROM set_aside"))["at"],
-    )
-
-
-def booked_since(db: Database, since: Mark) -> Booked:
-    """What came after a mark, as of one moment."""
-    db.execute("BEGIN")
-    transactions = db.query(
-        "SELECT id, cp_id AS charger, conn_id AS connector, id_tag, meter_start, energy_delivered AS energy_wh,"
-        " status = 'Active' AS is_open, review FROM tx WHERE id > ? ORDER BY id",
-        [since.transaction],
-    )
-    booked = tuple(BookedTransaction(**row | {"is_open": bool(row["is_open"])}) for row in transactions)
-    set_aside = db.query("SELECT cp_id FROM set_aside WHERE last_received_at > ?", [since.set_aside_at])
-    return Booked(booked, tuple(row["cp_id"] for row in set_aside))
-
-
 class AuditPosition(NamedTuple):
     """How far the audit has come: see `audit_cursor` in schema/."""
 

@@ -30,6 +30,7 @@ def test_the_first_words() -> None:
             "chargePointSerialNumber": "S-1",
             "firmwareVersion": "1.2.3",
             "meterType": "simulated",
+            "meterSerialNumber": "S-1-1",
         }
     ]
     assert central.said("StatusNotification")[0] == {

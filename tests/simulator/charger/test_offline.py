@@ -69,7 +69,7 @@ def test_what_is_refused_is_repeated_and_thrown_away() -> None:
     central.run(1000)
     assert central.moments("StartTransaction") == [10, 110, 310]
     assert central.charger.tally.discarded == 1
-    assert central.charger.ledger[0].discarded
+    assert central.charger.ledger[0].thrown_away == ["StartTransaction"]
     assert told(central)[3] == (310, "MeterValues")  # what waited behind it follows at once
     assert central.said("MeterValues")[0]["transactionId"] == -1
     central.then(2000, central.charger.unplug, 1)
@@ -87,8 +87,22 @@ def test_what_is_not_answered_is_repeated_too() -> None:
     central.silent.clear()
     central.run(1000)
     assert central.moments("StartTransaction") == [10, 140, 370]
-    assert not central.charger.ledger[0].discarded
+    assert central.charger.ledger[0].thrown_away == []
     assert central.charger.ledger[0].transaction_id == FIRST_ID
+
+
+def test_the_ledger_notes_when_a_message_left_and_when_it_was_answered() -> None:
+    central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
+    central.silent.add("StartTransaction")
+    central.then(0, central.charger.plug, 1, CAR)
+    central.then(10, central.charger.present_tag, 1, "TAG")
+    start = central.charger.ledger[0].sent[0]
+    assert (start.action, start.left, start.answered, start.is_evidence) == ("StartTransaction", 10, None, True)
+    central.run(141)
+    central.silent.clear()
+    central.run(1000)
+    assert (start.left, start.answered) == (10, 370)
+    assert (start.connector, start.id_tag, start.moments[0].register) == (1, "TAG", "0")
 
 
 def test_a_stop_that_is_thrown_away_is_a_lost_bill() -> None:
@@ -97,15 +111,16 @@ def test_a_stop_that_is_thrown_away_is_a_lost_bill() -> None:
     central.then(100, central.charger.unplug, 1)
     central.run(500)
     assert central.moments("StopTransaction") == [100]
-    assert (central.charger.ledger[0].discarded, central.charger.ledger[0].is_ended) == (True, True)
+    assert central.charger.ledger[0].thrown_away == ["StopTransaction"]
+    assert central.charger.ledger[0].is_ended
 
 
-def test_a_reading_that_is_thrown_away_is_none() -> None:
+def test_a_reading_that_is_thrown_away_is_noted_too() -> None:
     central = charging(keys={"TransactionMessageAttempts": "1"})
     central.refused.add("MeterValues")
     central.run(100)
     assert central.charger.tally.discarded == 1
-    assert not central.charger.ledger[0].discarded
+    assert central.charger.ledger[0].thrown_away == ["MeterValues"]
 
 
 def test_a_lost_connection_counts_no_attempt() -> None:

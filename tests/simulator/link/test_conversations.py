@@ -97,7 +97,7 @@ async def test_a_connection_that_ends_while_a_call_is_under_way(central: Central
         living.charger.unplug(1, living.at)
         await living.quiet()
     (entry,) = living.charger.ledger
-    assert (entry.discarded, living.charger.tally.unanswered) == (False, 0)
+    assert (entry.thrown_away, living.charger.tally.unanswered) == ([], 0)
     assert writer.rows(TRANSACTIONS) == [(TAG, "Completed", entry.energy_wh, entry.energy_wh)]
 
 
@@ -149,7 +149,7 @@ async def test_a_message_of_a_transaction_is_repeated_then_thrown_away(central: 
         moments = [at for at, _ in living.moments("StartTransaction")]
     assert [later - earlier for earlier, later in pairwise(moments)] == pytest.approx([90, 150], abs=0.1)
     assert len(writer.rows(TRANSACTIONS)) == 1
-    assert living.charger.ledger[0].discarded
+    assert living.charger.ledger[0].thrown_away
 
 
 async def test_a_newer_connection_of_the_same_charger_takes_its_place(central: Central) -> None:

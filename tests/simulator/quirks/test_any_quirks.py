@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.simulator.model.vehicle import Vehicle
+from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import Payload
 from tests.simulator.quirks.driven import Driven
@@ -59,8 +60,8 @@ def check(driven: Driven) -> None:
     assert len(charger.ledger) == 5
     for entry in charger.ledger:
         assert entry.is_ended
-        assert not entry.discarded
-        assert 0 <= entry.provable_wh <= entry.energy_wh
+        assert not entry.thrown_away
+        assert 0 <= prove(entry).proved_wh <= entry.energy_wh
     assert not charger.memory.messages
     assert charger.tally.unanswered == charger.tally.unreadable == charger.tally.discarded == 0
 

@@ -2,13 +2,14 @@
 
 import re
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import orjson
 import pytest
 
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.times import wire_time
-from tests.simulator.quirks.driven import TAG, Driven, an_hour
+from tests.simulator.quirks.driven import EPOCH, TAG, Driven, an_hour
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 LIMITED = {
@@ -62,3 +63,27 @@ def test_a_reservation_ends_when_it_should(name: str) -> None:
     driven.run(1_900)
     is_reserved.append(driven.charger.connectors[1].status is Status.RESERVED)
     assert is_reserved == [True, False]
+
+
+def test_a_clock_is_set_late_and_loses_its_time_again() -> None:
+    driven = Driven("clock-set-late")
+    off = []
+    for hour in range(60):
+        driven.run(hour * 3600.0)
+        shown = datetime.fromisoformat(driven.charger.timestamp(driven.at))
+        off.append((shown - EPOCH).total_seconds() / 3600 - hour)
+    is_ahead = [0.9 < hours < 9.1 for hours in off]
+    assert all(is_right or abs(hours) < 0.01 for is_right, hours in zip(is_ahead, off, strict=True))
+    assert is_ahead[0]
+    changes = sum(before != after for before, after in pairwise(is_ahead))
+    assert changes >= 3
+
+
+def test_a_clock_that_is_set_late_begins_anew_with_the_power() -> None:
+    driven = Driven("clock-set-late")
+    driven.run(6 * 3600.0)
+    assert driven.charger.timestamp(driven.at) == wire_time(EPOCH + timedelta(hours=6))
+    driven.charger.power_off(driven.at)
+    driven.charger.power_on(driven.at)
+    driven.run(driven.at + 60)
+    assert driven.charger.timestamp(driven.at) > wire_time(EPOCH + timedelta(hours=6.9))

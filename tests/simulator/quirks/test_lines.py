@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from levity_trio.simulator.provable import prove
 from tests.simulator.quirks.driven import Driven, an_hour
 
 HOUR = 3600
@@ -38,7 +39,7 @@ def test_it_happens_in_sessions_too_and_no_session_is_lost(name: str) -> None:
     assert len(in_sessions) < len(driven.hangs)
     ledger = driven.charger.ledger
     assert len(ledger) == 4 * DAYS
-    assert all(entry.is_ended and entry.provable_wh == entry.energy_wh for entry in ledger)
+    assert all(entry.is_ended and prove(entry).proved_wh == entry.energy_wh for entry in ledger)
     assert len(driven.told("StopTransaction")) == 4 * DAYS
 
 

@@ -22,12 +22,15 @@ def test_each_says_in_a_line_what_it_does_and_where_it_was_seen(name: str) -> No
         assert not line.endswith(".")
 
 
-def test_all_that_the_issue_names_are_there() -> None:
+def test_all_that_the_issues_name_are_there() -> None:
     assert set(QUIRKS) == {
         *("grizzl-e", "no-subprotocol", "session-readings", "no-pings", "clock-1970", "clock-wrong", "kwh-as-wh"),
         *("register-resets", "register-jumps", "register-runs-back", "offline-id", "repeats-start", "repeats-stop"),
         *("never-answers", "answers-late", "answers-garbage", "two-calls", "status-flood", "long-strings"),
         *("unknown-values", "silent-death", "half-closed", "reconnect-storm"),
+        *("shared-meter", "register-rolls-over", "register-stands-still", "starts-overlap"),
+        *("clock-set-late", "no-ids", "start-lost", "stops-twice"),
+        *("boots-again", "available-after-boot", "sparse-readings"),
     }
 
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from levity_trio.simulator.provable import prove
 from levity_trio.simulator.quirks.registers import Misreads, RegisterResets
 from tests.simulator.quirks.driven import REGISTER_WH, Driven, an_hour, registers
 
@@ -58,7 +59,7 @@ def test_a_register_begins_again_at_zero_after_a_reading() -> None:
         where.append(fall)
         assert told[fall] <= 130  # a minute's worth
         shown_wh = told[fall - 1] - told[0] + told[-1]
-        assert entry.energy_wh == entry.provable_wh == shown_wh < HOURS_WH
+        assert entry.energy_wh == prove(entry).proved_wh == shown_wh < HOURS_WH
     assert set(where) == {2, 3, 4, 5, 6, 7}  # after the first to the sixth reading, each in its turn
 
 
@@ -71,12 +72,12 @@ def test_a_register_leaps_for_good_or_once() -> None:
         if falls(told) == [leap + 1]:
             slips += 1
             assert told[leap - 1] < told[leap + 1] < told[leap - 1] + 260
-            assert entry.provable_wh == entry.energy_wh == told[-1] - told[0]
+            assert prove(entry).proved_wh == entry.energy_wh == told[-1] - told[0]
         else:
             stays += 1
             assert not falls(told)
-            assert entry.energy_wh - entry.provable_wh in (122, 123)  # the one step behind the leap
-            assert entry.provable_wh == told[-1] - told[leap] + told[leap - 1] - told[0]
+            assert entry.energy_wh - prove(entry).proved_wh in (122, 123)  # the one step behind the leap
+            assert prove(entry).proved_wh == told[-1] - told[leap] + told[leap - 1] - told[0]
     assert stays > 0 < slips
 
 
@@ -88,7 +89,7 @@ def test_a_register_runs_back_for_single_readings() -> None:
         assert all(after - before >= 2 for before, after in pairwise(wrong))
         assert falls(told) == wrong
         assert min(told) == right[0]
-        assert entry.energy_wh == entry.provable_wh == told[-1] - told[0]
+        assert entry.energy_wh == prove(entry).proved_wh == told[-1] - told[0]
 
 
 def test_a_register_that_was_reset_runs_back_all_the_same() -> None:
@@ -98,7 +99,9 @@ def test_a_register_that_was_reset_runs_back_all_the_same() -> None:
         wrong = [number for number, wh in enumerate(told) if wh != expected[number]]
         assert len(wrong) > 5
         assert all(0 <= told[number] < told[number - 1] for number in wrong)
-        assert entry.energy_wh == entry.provable_wh
+        proof = prove(entry)
+        assert entry.energy_wh - proof.proved_wh in (0, 122, 123)  # where the last reading before the reset was wrong
+        assert proof.is_contradicted
 
 
 @pytest.mark.parametrize("name", ["register-jumps", "register-runs-back", "register-resets"])
@@ -127,8 +130,8 @@ def test_a_reset_between_readings_costs_what_nobody_can_show() -> None:
     driven.run(5_000)
     (told,), (entry,) = sessions(driven), driven.charger.ledger
     (fall,) = falls(told)
-    assert entry.provable_wh == told[fall - 1] - REGISTER_WH + told[-1]
-    assert 0 < entry.energy_wh - entry.provable_wh <= 123
+    assert prove(entry).proved_wh == told[fall - 1] - REGISTER_WH + told[-1]
+    assert 0 < entry.energy_wh - prove(entry).proved_wh <= 123
 
 
 def test_nothing_is_kept_for_transactions_that_are_over() -> None:

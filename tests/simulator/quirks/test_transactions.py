@@ -3,9 +3,11 @@
 import orjson
 import pytest
 
+from levity_trio.simulator.provable import Loss, prove
 from tests.simulator.quirks.driven import Driven, an_hour
 
 NO_ID = -1
+A_MINUTE_WH = 123
 ONLINE_AT, OFFLINE_AT, BACK_AT = 100.0, 4_000.0, 6_000.0
 
 
@@ -54,3 +56,36 @@ def test_a_start_that_was_refused_is_repeated_three_times_again() -> None:
     first, second = [frames for frames in told.frames if frames[-1][0] == "StartTransaction"]
     assert orjson.dumps(first) == orjson.dumps(second)
     assert len(first) == 3
+
+
+def test_without_ids_every_transaction_is_0() -> None:
+    known, unknown = two_sessions(), two_sessions("no-ids")
+    assert set(ids(unknown, "StopTransaction")) == set(ids(unknown, "MeterValues")) == {0}
+    assert known.told("StartTransaction") == unknown.told("StartTransaction")
+
+
+def test_every_third_start_is_never_sent() -> None:
+    driven = Driven("start-lost")
+    for number in range(6):
+        driven.session(4_000.0 * number, 3_000)
+    driven.run(30_000)
+    assert len(driven.told("StartTransaction")) == 4
+    stops = ids(driven, "StopTransaction")
+    assert [one < 0 for one in stops] == [False, False, True] * 2
+    assert stops[2] != stops[5]
+    for number, entry in enumerate(driven.charger.ledger, start=1):
+        proof = prove(entry)
+        if number % 3:
+            assert proof.is_honest
+            continue
+        assert (entry.transaction_id, entry.message("StartTransaction")) == (None, None)
+        assert [lost.why for lost in proof.lost] == [Loss.START_LOST]
+        assert 0 < proof.lost[0].wh <= A_MINUTE_WH
+
+
+def test_nothing_is_kept_of_what_was_never_started_at_the_server() -> None:
+    driven = Driven("start-lost", "start-lost")
+    for number in range(6):
+        driven.session(4_000.0 * number, 3_000)
+    driven.run(30_000)
+    assert (driven.charger.transactions, driven.charger.memory.transaction_ids) == ({}, {})

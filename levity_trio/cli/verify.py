@@ -1,0 +1,54 @@
+"""`levity-trio verify`: the ledger that a simulation kept against a database, now or later."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio simulate --speed 60 --ledger day.jsonl
+  levity-trio verify day.jsonl trial.db
+  levity-trio verify day.jsonl trial.db --json
+
+\b
+LEDGER is what `levity-trio simulate --ledger LEDGER` wrote, DB the database of the server that it talked to, whether
+that server runs or not. If the database was there before the simulation, give `simulate` --verify too: so the ledger
+knows where the simulation begins in it.
+
+Exit status: 0 when they agree, 1 when they do not agree or the database cannot be read, 2 for wrong usage.
+"""
+
+
+def run_verify(*, ledger: Path, db: Path, is_json: bool) -> int:
+    from levity_trio.simulator.ledger_file import read_ledger  # noqa: PLC0415 - so that --help answers at once
+    from levity_trio.simulator.output import tell, telling  # noqa: PLC0415
+    from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
+    from levity_trio.simulator.screen import Console  # noqa: PLC0415
+    from levity_trio.simulator.verification import verify as compare  # noqa: PLC0415
+
+    verdict = compare(db, read_ledger(ledger))
+    if is_json:
+        tell(json.dumps(verdict.as_dict(), indent=2))
+    else:
+        with telling(sys.stdout):
+            show_verdict(Console(), verdict)
+    return 0 if verdict.is_clean else 1
+
+
+verify = click.Command(
+    "verify",
+    params=[
+        click.Argument(["ledger"], type=FILE),
+        click.Argument(["db"], type=FILE),
+        click.Option(["is_json", "--json"], is_flag=True, help="The same as JSON."),
+    ],
+    callback=run_verify,
+    help="Compare a database with what a simulation knows to be true.",
+    epilog=EXAMPLES,
+)

@@ -1,0 +1,88 @@
+"""A run's ledger as a file: JSON lines, so that a program can read it line by line, and a person too.
+
+The first line says what the file is, its version, and what holds for the whole run; each other line is one transaction
+with all that was sent of it. Moments are simulated seconds, `zero` is the central system's time at the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.simulator.ledger import Entry, Ledger, Moment, Sent
+from levity_trio.wire.times import parse_time, wire_time
+
+FORMAT: Final = "levity-trio ledger"
+VERSION: Final = 1
+_WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
+
+
+def write_ledger(path: Path, ledger: Ledger) -> None:
+    """Write it whole; what was there is replaced. Blocks. Raises EnvironmentProblem."""
+    try:
+        with path.open("wb") as file:
+            file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in _lines(ledger))
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"--ledger {path} cannot be written: {error.strerror}; make room, or give a file this user can write"
+        ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Better now than at the end of a long day; a file that is there keeps what it has. Raises EnvironmentProblem."""
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"--ledger {path} cannot be written: {error.strerror}; give a file this user can write"
+        ) from error
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Read what `write_ledger` wrote. Blocks. Raises ConfigError with one plain line for any other file."""
+    try:
+        head, *lines = path.read_bytes().splitlines()
+        return _ledger(orjson.loads(head), [orjson.loads(line) for line in lines])
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give a file that simulate --ledger wrote") from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        raise ConfigError(f"{path} is no ledger: {what}; give a file that simulate --ledger wrote") from None
+
+
+def _lines(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    zero = None if ledger.zero is None else wire_time(ledger.zero)
+    whole_run = {name: getattr(ledger, name) for name in _WHOLE_RUN}
+    yield {"format": FORMAT, "version": VERSION, "zero": zero, **whole_run}
+    yield from (asdict(entry) for entry in ledger.entries)
+
+
+def _ledger(head: dict[str, Any], lines: list[dict[str, Any]]) -> Ledger:
+    if head["format"] != FORMAT:
+        raise ValueError(f"its format is {head['format']!r}")
+    if head["version"] != VERSION:
+        raise ValueError(f"its version is {head['version']}, and this program reads version {VERSION}")
+    return Ledger(
+        zero=None if head["zero"] is None else parse_time(head["zero"]),
+        entries=[_entry(line) for line in lines],
+        **{name: head[name] for name in _WHOLE_RUN},
+    )
+
+
+def _entry(line: dict[str, Any]) -> Entry:
+    return Entry(**{**_known(Entry, line), "sent": [_sent(one) for one in line["sent"]]})
+
+
+def _sent(line: dict[str, Any]) -> Sent:
+    return Sent(**{**_known(Sent, line), "moments": [Moment(**one) for one in line["moments"]]})
+
+
+def _known(kind: type[Entry | Sent], line: dict[str, Any]) -> dict[str, Any]:
+    """All fields; one that is missing is told by its name."""
+    return {field.name: line[field.name] for field in fields(kind)}

@@ -1,0 +1,297 @@
+"""What of a transaction's energy the messages that its charger sent can prove, and what is lost for everybody.
+
+The rule, on the truth and on what was sent, and on nothing that a server made of it:
+
+1. A register that was told at two moments proves what flowed between them, if its difference is what truly flowed. So
+   all moments are put together at which the register stood equally far from the truth: they are one *count*, whatever
+   it began at. A count proves all from its first moment to its last, whatever was said in between.
+2. A count that began again at 0 proves what it shows: after a reset, or where readings count from 0 in each session.
+   It is known to have begun again where a higher register was told before.
+3. A register in another unit (10 or 1000 times too high or too low) is a count where it fits at three moments at least;
+   a start and a stop that are right count among them.
+4. A register that began again at 0 just where a width ends (2^16, 2^31, 2^32, 10^6) rolled over; the stretch around it
+   is proved, but nobody can be blamed for taking it for a reset: see `Proof.least_wh`.
+
+Nothing else proves anything: power times time is no register. What no count spans flowed, and nobody can show it; each
+such stretch has its class. What never left the charger, or what it threw away, proves nothing.
+
+A transaction *is contradicted* where the register was told to fall, other than by a rollover or by readings that count
+from 0, or where a message came twice with other values: everybody could see that something is wrong. It *is honest*
+where its start and its stop and all its readings are one count (or readings that count from 0 beside a right start and
+stop; a register that stands still and catches up is honest too: it never said too much) and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry
+
+WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
+"""After so many Wh a register begins again at 0."""
+_FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decimal("0.001"))
+_LEAST_SCALED: Final = 3
+_POWER_TOLERANCE: Final = Decimal("1.1")
+_SECONDS_PER_HOUR: Final = 3600
+_UNITS: Final = {"Wh": Decimal(1), "kWh": Decimal(1000)}
+
+
+class Loss(StrEnum):
+    """Why nobody can show a stretch of energy."""
+
+    START_LOST = "start lost"
+    START_WRONG = "start told wrong"
+    BETWEEN = "register lost between readings"
+    STOP_WRONG = "stop told wrong"
+    NO_STOP = "no stop and no reading after"
+    THROWN_AWAY = "message thrown away"
+    NOT_SENT = "not sent by the end"
+
+
+class Lost(NamedTuple):
+    """One stretch of energy that nobody can show."""
+
+    why: Loss
+    wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What can be proved of a transaction, in Wh.
+
+    `least_wh` is less than `proved_wh` where a rollover may be taken for a reset. `is_refuted` tells whether the power
+    that was told with the registers is too little for how they rose: only then could it be seen in these messages alone
+    that a register said too much.
+    """
+
+    proved_wh: int
+    least_wh: int
+    lost: tuple[Lost, ...]
+    is_contradicted: bool
+    is_honest: bool
+    is_refuted: bool = False
+
+
+class _Point(NamedTuple):
+    """A register as it was told at one moment, by a start, a stop, or a reading."""
+
+    action: str
+    at: float
+    delivered_wh: int
+    register_wh: Decimal
+    power_w: Decimal | None
+
+
+class _Stretch(NamedTuple):
+    """From so many Wh of the transaction to so many."""
+
+    low: int
+    high: int
+
+
+def prove(entry: Entry) -> Proof:
+    """Judge one transaction that has ended."""
+    points = sorted(_points(entry), key=lambda point: point.at)
+    stretches = _united([*_spanned(points), *_counted_from_zero(points)])
+    rolled = sum(high - low for low, high in _rolled_over(points))
+    lost = tuple(_lost(entry, points, _united([*stretches, *_rolled_over(points)])))
+    proved_wh = entry.energy_wh - sum(one.wh for one in lost)
+    is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(True for _ in _falls(points))
+    is_honest = not lost and not is_contradicted and _tells_all(entry) and _tells_right(points)
+    is_refuted = any(_is_too_much(before, after) for before, after in pairwise(points))
+    return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted)
+
+
+def _points(entry: Entry) -> Iterator[_Point]:
+    for sent in entry.sent:
+        if sent.is_evidence:
+            for moment in sent.moments:
+                wh = _read(moment.register, moment.unit)
+                if wh is not None:  # readings that go with a stop are readings
+                    action = sent.action if moment is sent.moments[-1] else METER_VALUES
+                    yield _Point(action, moment.at, moment.delivered_wh, wh, _read(moment.power_w, "W"))
+
+
+def _read(told: str | None, unit: str) -> Decimal | None:
+    try:
+        return None if told is None else Decimal(told) * _UNITS.get(unit, Decimal(1))
+    except InvalidOperation:
+        return None
+
+
+def _offset(point: _Point, factor: Decimal = _FACTORS[0]) -> Decimal:
+    """How far a register stands from the truth."""
+    return point.register_wh * factor - point.delivered_wh
+
+
+# What is proved
+
+
+def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
+    """Rules 1 and 3: from the first moment of each count to its last."""
+    for factor in _FACTORS:
+        counts: dict[Decimal, list[int]] = defaultdict(list)
+        for point in [*points, *_as_lifetime(points)]:
+            own = _FACTORS[0] if point.action in (START, STOP) else factor  # in its readings only, as a rule
+            counts[_offset(point, own)].append(point.delivered_wh)
+        least = 2 if factor == 1 else _LEAST_SCALED
+        for delivered in counts.values():
+            if len(set(delivered)) >= least:
+                yield _Stretch(min(delivered), max(delivered))
+
+
+def _as_lifetime(points: Sequence[_Point]) -> Iterator[_Point]:
+    """Readings as they would be if they counted from the start: then they are one count with the stop."""
+    starts = [point.register_wh for point in points if point.action == START]
+    for point in points:
+        if starts and point.action not in (START, STOP):
+            yield point._replace(register_wh=point.register_wh + starts[0])
+
+
+def _counted_from_zero(points: Sequence[_Point]) -> Iterator[_Stretch]:
+    """Rule 2: a count that began again within the transaction, after a higher register was told.
+
+    One that was told once is no count: contradicted later it is a slip, and in a stop alone anything may be wrong.
+    """
+    counts: dict[Decimal, list[_Point]] = defaultdict(list)
+    for point in points:
+        counts[_offset(point)].append(point)
+    for offset, of_count in counts.items():
+        first, last = of_count[0], of_count[-1]
+        fell = any(
+            point.at <= first.at and point.delivered_wh <= -offset and point.register_wh > first.register_wh
+            for point in points
+        )
+        if fell and (len(of_count) > 1 or (last is points[-1] and last.action != STOP)):
+            yield _Stretch(int(-offset), last.delivered_wh)
+
+
+def _rolled_over(points: Sequence[_Point]) -> list[_Stretch]:
+    """Rule 4: the stretches around rollovers."""
+    return [
+        _Stretch(before.delivered_wh, int(-_offset(after)))
+        for before, after in _all_falls(points)
+        if _is_rollover(before, after)
+    ]
+
+
+def _is_rollover(before: _Point, after: _Point) -> bool:
+    return _offset(before) - _offset(after) in WIDTHS
+
+
+def _all_falls(points: Sequence[_Point]) -> Iterator[tuple[_Point, _Point]]:
+    """Each moment at which the register was lower than it had been told before, with that."""
+    return ((before, after) for before, after in pairwise(points) if after.register_wh < before.register_wh)
+
+
+def _united(stretches: Sequence[_Stretch]) -> list[_Stretch]:
+    """The same without overlaps, in order."""
+    united: list[_Stretch] = []
+    for stretch in sorted(stretches):
+        if united and stretch.low <= united[-1].high:
+            united[-1] = _Stretch(united[-1].low, max(united[-1].high, stretch.high))
+        else:
+            united.append(stretch)
+    return united
+
+
+# What is lost
+
+
+def _lost(entry: Entry, points: Sequence[_Point], proved: Sequence[_Stretch]) -> Iterator[Lost]:
+    """The gaps between what is proved, each with its class."""
+    shown_wh = 0
+    for low, high in [*proved, _Stretch(entry.energy_wh, entry.energy_wh)]:
+        if low > shown_wh:
+            yield Lost(_why(entry, points, shown_wh, low), low - shown_wh)
+        shown_wh = max(shown_wh, high)
+
+
+def _why(entry: Entry, points: Sequence[_Point], low: int, high: int) -> Loss:
+    if not any(one.left is not None for one in entry.sent):
+        return Loss.NOT_SENT
+    if low == 0 and not _has_told(points, START):
+        return _why_not_told(entry, START, Loss.START_LOST)
+    if high == entry.energy_wh and not _has_told(points, STOP):
+        return _why_not_told(entry, STOP, Loss.NO_STOP)
+    if low == 0 and _is_alone(points, START):
+        return Loss.START_WRONG
+    if high == entry.energy_wh and _is_alone(points, STOP):
+        return Loss.STOP_WRONG
+    return Loss.BETWEEN
+
+
+def _has_told(points: Sequence[_Point], action: str) -> bool:
+    return any(point.action == action for point in points)
+
+
+def _why_not_told(entry: Entry, action: str, otherwise: Loss) -> Loss:
+    return Loss.THROWN_AWAY if action in entry.thrown_away else otherwise
+
+
+def _is_alone(points: Sequence[_Point], action: str) -> bool:
+    """Whether the register of this message is one count with that of no other."""
+    own = {_offset(point) for point in points if point.action == action}
+    return not own & {_offset(point) for point in points if point.action != action}
+
+
+# What everybody could see
+
+
+def _falls(points: Sequence[_Point]) -> Iterator[_Point]:
+    """Moments at which the register was told to fall, without an innocent reason."""
+    lifetime = [point for point in points if not _is_of_session(point, points)]
+    for before, after in _all_falls(lifetime):
+        if not _is_rollover(before, after) and not _is_scaled(after, points):
+            yield after
+
+
+def _is_too_much(before: _Point, after: _Point) -> bool:
+    """Whether a register rose faster than the power that was told at one end or both of the time between."""
+    powers = [point.power_w for point in (before, after) if point.power_w is not None]
+    if not powers:
+        return False
+    most_wh = max(powers) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR * _POWER_TOLERANCE
+    return after.register_wh - before.register_wh > most_wh + 1
+
+
+def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:
+    """Whether it counts from 0 in each session, beside a start that has another count."""
+    return point.register_wh == point.delivered_wh and any(
+        other.action == START and _offset(other) != 0 for other in points
+    )
+
+
+def _is_scaled(point: _Point, points: Sequence[_Point]) -> bool:
+    """Whether it fits a register in another unit: the count of start or stop, or one of three moments."""
+    ends = {_offset(other) for other in points if other.action in (START, STOP)}
+    return any(
+        _offset(point, factor) in ends or len(_moments_of(_offset(point, factor), factor, points)) >= _LEAST_SCALED
+        for factor in _FACTORS[1:]
+    )
+
+
+def _moments_of(offset: Decimal, factor: Decimal, points: Sequence[_Point]) -> set[int]:
+    return {point.delivered_wh for point in points if _offset(point, factor) == offset}
+
+
+def _tells_all(entry: Entry) -> bool:
+    """Whether start and stop were sent, and nothing was thrown away."""
+    return all(one.is_evidence for one in entry.sent) and all(entry.message(action) for action in (START, STOP))
+
+
+def _tells_right(points: Sequence[_Point]) -> bool:
+    """Start and stop are one count; each reading is of it, or stands still behind it, or counts from 0."""
+    start, *_, stop = points
+    if (start.action, stop.action) != (START, STOP) or _offset(start) != _offset(stop):
+        return False
+    return all(
+        _is_of_session(point, points) or (_offset(point) <= _offset(start) and point.register_wh >= start.register_wh)
+        for point in points
+    )

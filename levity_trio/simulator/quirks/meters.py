@@ -1,0 +1,105 @@
+"""Meters that count rightly, and cannot show it: too narrow, asleep, or shared; and a start that looks back."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from levity_trio.simulator.ledger import START
+from levity_trio.simulator.model.meter import shown_wh
+from levity_trio.simulator.quirks.base import Payload, Quirk
+from levity_trio.simulator.quirks.registers import Misreads, of_living, shown_at
+
+if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
+    from levity_trio.simulator.charger.connector import Connector
+    from levity_trio.simulator.charger.transaction import Transaction
+
+WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
+LEFT_WH: Final = (5_000, 40_000)
+"""What a register has left on the first day, until it is full."""
+READINGS_STILL: Final = (2, 5)
+READINGS_UNTIL_STILL: Final = (1, 4)
+LOOKS_BACK: Final = (0.2, 0.8)
+_KEPT_STARTS: Final = 8
+"""A start that waits for its answer is the last one; a few more cost nothing."""
+
+
+class RegisterRollsOver(Quirk):
+    __slots__ = ("_left_wh", "_width")
+    name = "register-rolls-over"
+    does = "has a register of 16, 31 or 32 bits, or of six digits, which begins again at 0 when it is full"
+    seen_in = "a HomeMatic meter of 23 bits (ioBroker.sourceanalytix#594); no report of a charger yet"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._width = random.choice(WIDTHS)
+        self._left_wh = random.randint(*LEFT_WH)
+
+    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+        del connector, at
+        return (wh - charger.spec.register_wh - self._left_wh) % self._width
+
+
+class RegisterStandsStill(Misreads):
+    __slots__ = ("_still",)
+    name = "register-stands-still"
+    does = "tells the same register for two to five readings, with the power that flows, and then catches up"
+    seen_in = "no report yet; chargers that read their meter now and then only would do it"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._still: dict[int, tuple[int, int]] = {}
+        """By transaction: the register that is told, and for how many readings more."""
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        told_wh, left = self._still.get(transaction.local_id, (0, 0))
+        if left:
+            self.misread(charger, transaction, at, told_wh)
+            self._turns.again(transaction, self.random.randint(*READINGS_UNTIL_STILL) if left == 1 else 0)
+        elif self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_STILL)):
+            told_wh, left = shown_at(charger, transaction, at), self.random.randint(*READINGS_STILL) + 1
+        self._still = {**of_living(charger, self._still), transaction.local_id: (told_wh, max(0, left - 1))}
+
+
+class SharedMeter(Quirk):
+    __slots__ = ()
+    name = "shared-meter"
+    does = "has one meter for two connectors: both tell what both of them drew, and each its own power"
+    seen_in = "no report yet; double chargers with one meter behind both sockets would do it"
+
+    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+        others = [other for other in charger.connectors[1:] if other is not connector]
+        for other in others:
+            other.meter.advance(at)
+        return wh + sum(shown_wh(other.meter.register_wh) - charger.spec.register_wh for other in others)
+
+
+class StartsOverlap(Quirk):
+    __slots__ = ("_before", "_starts")
+    name = "starts-overlap"
+    does = "tells as meterStart of every second session what its register showed within the session before"
+    seen_in = "Heidelberg Energy Control, whose register falls back after a power cut (wbec#106, wbec#132)"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._before: dict[int, int] = {}
+        """By connector: where its last session began."""
+        self._starts: dict[int, int] = {}
+        """What is told, by transaction: the same each time."""
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        if action != START or transaction is None:
+            return payload
+        if transaction.local_id not in self._starts:
+            kept = [*self._starts.items(), (transaction.local_id, self._told_wh(transaction))]
+            self._starts = dict(kept[-_KEPT_STARTS:])
+        return {**payload, "meterStart": self._starts[transaction.local_id]}
+
+    def _told_wh(self, transaction: Transaction) -> int:
+        shown, before = transaction.shown_start_wh, self._before.get(transaction.connector)
+        self._before[transaction.connector] = shown
+        if before is None or before >= shown:
+            return shown
+        del self._before[transaction.connector]  # the next one tells the truth
+        return before + int((shown - before) * self.random.uniform(*LOOKS_BACK))

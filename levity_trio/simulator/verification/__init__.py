@@ -1,0 +1,219 @@
+"""Whether the central system's database agrees with what the simulated chargers know: every Wh, and none invented.
+
+Each entry of the ledger is found by the transactionId that the server answered; where the charger never learned it, by
+what its start told; where no start was sent, by its stop. What of these chargers is left over then was invented.
+How two that belong together are compared: comparison.py here; what can be proved at all: simulator/provable.py. The
+functions here block.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
+from levity_trio.simulator.provable import Proof, prove
+from levity_trio.simulator.verification.comparison import (
+    Case,
+    Fault,
+    Kind,
+    differences,
+    is_on_time,
+    missing,
+    thrown_away,
+)
+from levity_trio.store.reads import look
+from levity_trio.store.reads.books import BookedTransaction, LifecycleRow, Mark, booked_since, mark
+
+__all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
+
+
+class Unprovable(NamedTuple):
+    """Energy of one class that flowed and nobody can show: in how many transactions, and how much."""
+
+    why: str
+    transactions: int
+    wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the database says of the chargers since the mark, and every line in which it is wrong.
+
+    `transactions`, `energy_wh`, `reviews` (those that are under review) and `set_aside` are the database's; `life` is
+    how often its transactions took each row of their life cycle.
+    """
+
+    transactions: int = 0
+    energy_wh: int = 0
+    reviews: int = 0
+    set_aside: int = 0
+    unprovable: tuple[Unprovable, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    life: tuple[LifecycleRow, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every transaction was found as it was, and none besides."""
+        return not self.faults
+
+    @property
+    def unprovable_wh(self) -> int:
+        return sum(one.wh for one in self.unprovable)
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many faults there are of each kind."""
+        return dict(Counter(fault.kind.value for fault in self.faults).most_common())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return {
+            "is_clean": self.is_clean,
+            "transactions": self.transactions,
+            "energy_wh": self.energy_wh,
+            "reviews": self.reviews,
+            "set_aside": self.set_aside,
+            "unprovable_wh": self.unprovable_wh,
+            "unprovable": [one._asdict() for one in self.unprovable],
+            "fault_kinds": self.kinds,
+            "faults": [asdict(fault) for fault in self.faults],
+            "life_cycle": [row._asdict() for row in self.life],
+        }
+
+
+def baseline(path: Path) -> Mark:
+    """How far the books go before a simulation.
+
+    Raises:
+        EnvironmentProblem: it is not there, or cannot be read as a database of ours.
+    """
+    if not path.exists():  # better now than at the end of a long day
+        raise EnvironmentProblem(f"--verify {path}: no such file; start the server first, or name its own database")
+    try:
+        return look(path, mark)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(str(problem).replace("--db", "--verify")) from problem
+
+
+def verify(path: Path, ledger: Ledger) -> Verdict:
+    """Compare the books since the ledger's mark with the ledger.
+
+    Raises:
+        EnvironmentProblem: the file cannot be read as a database of ours.
+    """
+    since = Mark(ledger.transaction, ledger.set_aside_at)
+    booked = look(path, partial(booked_since, since=since))
+    ours = set(ledger.chargers) | {entry.charger for entry in ledger.entries}
+    transactions = [booking for booking in booked.transactions if booking.charger in ours]
+    set_aside = [charger for charger in booked.set_aside if charger in ours]
+    cases = _cases(ledger)
+    return Verdict(
+        transactions=len(transactions),
+        energy_wh=sum(booking.energy_wh or 0 for booking in transactions),
+        reviews=sum(bool(booking.reviews) for booking in transactions),
+        set_aside=len(set_aside),
+        unprovable=tuple(_unprovable(case.proof for case in cases if case.entry.is_ended)),
+        faults=tuple(_faults(cases, transactions, frozenset(set_aside))),
+        life=booked.life,
+    )
+
+
+def _unprovable(proofs: Iterable[Proof]) -> Iterator[Unprovable]:
+    found = sorted(((lost.why.value, lost.wh) for proof in proofs for lost in proof.lost), key=lambda one: one[0])
+    for why, losses in groupby(found, key=lambda one: one[0]):
+        wh = [wh for _, wh in losses]
+        yield Unprovable(why, len(wh), sum(wh))
+
+
+# Whether each is honest
+
+
+def _cases(ledger: Ledger) -> list[Case]:
+    """Every entry with its proof. A neighbour that lied may cast doubt on an honest one: both may be under review."""
+    proofs = [prove(entry) for entry in ledger.entries]
+    alone = [
+        proof.is_honest and entry.is_ended and not entry.lies and is_on_time(entry, ledger) and _has_its_id(entry)
+        for entry, proof in zip(ledger.entries, proofs, strict=True)
+    ]
+    pairs = list(_neighbours(ledger.entries))
+    doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
+    followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
+    return [
+        Case(entry, proofs[place], alone[place] and place not in doubtful, ledger, place in followed)
+        for place, entry in enumerate(ledger.entries)
+    ]
+
+
+def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
+    """The places of any two that follow each other on a connector."""
+
+    def connector(place: int) -> tuple[str, int]:
+        return entries[place].charger, entries[place].connector
+
+    places = sorted(range(len(entries)), key=lambda place: (*connector(place), entries[place].began))
+    for _, of_connector in groupby(places, key=connector):
+        yield from pairwise(of_connector)
+
+
+def _has_its_id(entry: Entry) -> bool:
+    """Whether its messages named the transaction as the server did."""
+    named = {one.transaction_id for one in entry.sent if one.action != START}
+    return entry.transaction_id is not None and named <= {entry.transaction_id}
+
+
+# Which transaction is which
+
+
+def _faults(
+    cases: Sequence[Case], transactions: Sequence[BookedTransaction], set_aside: frozenset[str]
+) -> Iterator[Fault]:
+    unexplained = {booking.id: booking for booking in transactions}
+    for case in sorted(cases, key=_certainty):
+        booking = _take(case.entry, unexplained)
+        yield from thrown_away(case.entry)
+        if booking is None:
+            yield from missing(case, case.entry.charger in set_aside)
+        else:
+            yield from differences(case, booking)
+    for booking in unexplained.values():
+        found = f"{booking.energy_wh} Wh on connector {booking.connector} for {booking.id_tag!r}"
+        line = f"{booking.charger}: transaction {booking.id}: expected none, found {found}"
+        yield Fault(Kind.INVENTED, booking.charger, line)
+
+
+def _certainty(case: Case) -> int:
+    """First those that an id names, then those that a start names; a lost start takes nobody's place."""
+    if case.entry.transaction_id is not None:
+        return 0
+    return 1 if case.entry.message(START) is not None else 2
+
+
+def _take(entry: Entry, unexplained: dict[int, BookedTransaction]) -> BookedTransaction | None:
+    """The transaction of an entry, which explains no other; several with equal starts are in the order they began."""
+    if entry.transaction_id is not None:
+        named = unexplained.get(entry.transaction_id)
+        return unexplained.pop(named.id) if named and named.charger == entry.charger else None
+    fits = _fits_start if entry.message(START) is not None else _fits_stop
+    fitting = [booking for booking in unexplained.values() if booking.charger == entry.charger and fits(entry, booking)]
+    return unexplained.pop(fitting[0].id) if fitting else None
+
+
+def _fits_start(entry: Entry, booking: BookedTransaction) -> bool:
+    start = entry.message(START)
+    told = None if start is None else (start.connector, start.id_tag, start.moments[-1].register)
+    return told == (booking.connector, booking.id_tag, str(booking.meter_start))
+
+
+def _fits_stop(entry: Entry, booking: BookedTransaction) -> bool:
+    """A transaction of which only the stop arrived."""
+    stop = entry.message(STOP)
+    if stop is None or stop.moments[-1].register != str(booking.meter_stop):
+        return False
+    return booking.told_id in (None, stop.transaction_id)

@@ -1,0 +1,27 @@
+"""A site to be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from levity_trio.store.connection import open_database
+from tests.simulator.site import Site
+from tests.store.books import Books
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site with a past that is of no interest."""
+    path = tmp_path / "site.db"
+    with open_database(path) as connection:
+        site = Site(path, Books(connection))
+        site.charge(wh=1)
+        site.start("CP-2", meter=77)
+        site.station("CP-1").stop(5, 10)  # set aside
+        site.ledger.entries.clear()
+        site.books.wait(1)
+        site.mark()
+        yield site

@@ -1,0 +1,191 @@
+"""What messages can prove: each kind of truth and lie, and each class of what is lost."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from levity_trio.simulator import provable
+from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry, Moment, Sent
+from levity_trio.simulator.provable import Loss, Lost, Proof, prove
+
+LIFETIME = 5_000_000
+FLOWED = (0, 100, 200, 300, 400)
+"""What had flowed at the start, three readings, and the stop."""
+
+
+def told(*registers: object, flowed: tuple[int, ...] = FLOWED, unit: str = "Wh") -> Entry:
+    """A transaction that told these registers, each a minute after the last: start, readings, stop. None: not sent."""
+    entry = Entry(charger="CP-1", connector=1, id_tag="TAG", began_at="", meter_start=0, transaction_id=7)
+    actions = [START, *[METER_VALUES] * (len(registers) - 2), STOP]
+    for number, (action, register, wh) in enumerate(zip(actions, registers, flowed, strict=True)):
+        moment = Moment(at=60.0 * number, delivered_wh=wh, register=None if register is None else str(register))
+        moment.unit = unit if action == METER_VALUES else "Wh"
+        left = None if register is None else moment.at
+        entry.sent.append(Sent(action=action, moments=[moment], left=left, answered=left))
+    entry.energy_wh, entry.ended = flowed[-1], 60.0 * len(flowed)
+    return entry
+
+
+def lifetime(*wh: int | None) -> list[int | None]:
+    return [None if one is None else LIFETIME + one for one in wh]
+
+
+def lost(entry: Entry) -> list[Lost]:
+    return list(prove(entry).lost)
+
+
+WHOLE = Proof(proved_wh=400, least_wh=400, lost=(), is_contradicted=False, is_honest=True)
+
+HONEST = [
+    pytest.param(lifetime(0, 100, 200, 300, 400), id="the true register"),
+    pytest.param([0, 100, 200, 300, 400], id="counted from 0"),
+    pytest.param([LIFETIME, 100, 200, 300, LIFETIME + 400], id="readings from 0 beside a lifetime register"),
+    pytest.param(lifetime(0, 100, 100, 100, 400), id="a register that stands still and catches up"),
+]
+
+
+@pytest.mark.parametrize("registers", HONEST)
+def test_an_honest_transaction_is_proved_whole(registers: list[int]) -> None:
+    assert prove(told(*registers)) == WHOLE
+
+
+WHOLE_ALL_THE_SAME = [
+    pytest.param(lifetime(0, 100, 0, 300, 400), True, id="a reading that runs back"),
+    pytest.param(lifetime(0, 100, 40_200, 300, 400), True, id="a reading that leaps"),
+    pytest.param(lifetime(0, 100, -99_999, 300, 400), True, id="a reading below the start"),
+    pytest.param([LIFETIME, LIFETIME + 100, 100, 200, 300], True, id="a register that was reset right after a reading"),
+    pytest.param([LIFETIME, "5000.100", "5000.200", "5000.300", LIFETIME + 400], False, id="kWh called Wh"),
+    pytest.param([LIFETIME, 500_010, 500_020, 500_030, LIFETIME + 400], False, id="ten times too low"),
+]
+
+
+@pytest.mark.parametrize(("registers", "is_contradicted"), WHOLE_ALL_THE_SAME)
+def test_a_lie_that_the_rest_refutes_costs_nothing_and_is_not_honest(
+    registers: list[object], is_contradicted: bool
+) -> None:
+    proof = prove(told(*registers))
+    assert (proof.proved_wh, proof.lost, proof.is_honest) == (400, (), False)
+    assert proof.is_contradicted is is_contradicted
+
+
+def test_kwh_that_say_so_are_the_truth() -> None:
+    entry = told(LIFETIME, "5000.1", "5000.2", "5000.3", LIFETIME + 400, unit="kWh")
+    assert prove(entry) == WHOLE
+
+
+LOST = [
+    pytest.param(
+        [LIFETIME, "5000.100", "5000.200", "5000.300", None], [Lost(Loss.NO_STOP, 100)], id="kWh called Wh and no stop"
+    ),
+    pytest.param(
+        [LIFETIME, 100, 40_200, 40_300, LIFETIME + 40_400],
+        [Lost(Loss.BETWEEN, 100)],
+        id="a leap among readings that count from 0",
+    ),
+    pytest.param(lifetime(0, 100, 200, 300, None), [Lost(Loss.NO_STOP, 100)], id="no stop"),
+    pytest.param(lifetime(0, None, None, None, None), [Lost(Loss.NO_STOP, 400)], id="a start and nothing more"),
+    pytest.param(lifetime(None, 100, 200, 300, 400), [Lost(Loss.START_LOST, 100)], id="no start"),
+    pytest.param(lifetime(None, None, None, None, 400), [Lost(Loss.START_LOST, 400)], id="only the stop"),
+    pytest.param(lifetime(-50, 100, 200, 300, 400), [Lost(Loss.START_WRONG, 100)], id="a wrong start"),
+    pytest.param(lifetime(0, 100, 200, 300, 9), [Lost(Loss.STOP_WRONG, 100)], id="a wrong stop"),
+    pytest.param(lifetime(0, 100, 40_200, 40_300, 40_400), [Lost(Loss.BETWEEN, 100)], id="a leap for good"),
+    pytest.param([LIFETIME, LIFETIME + 100, 50, 150, 250], [Lost(Loss.BETWEEN, 50)], id="a reset after a reading"),
+    pytest.param(
+        [LIFETIME, LIFETIME + 100, 777_200, 777_300, 777_400], [Lost(Loss.BETWEEN, 100)], id="a swapped meter"
+    ),
+    pytest.param(
+        lifetime(None, 100, 200, 300, None), [Lost(Loss.START_LOST, 100), Lost(Loss.NO_STOP, 100)], id="neither"
+    ),
+    pytest.param(lifetime(None, None, None, None, None), [Lost(Loss.NOT_SENT, 400)], id="nothing left"),
+]
+
+
+@pytest.mark.parametrize(("registers", "expected"), LOST)
+def test_what_nobody_can_show_has_its_class(registers: list[int | None], expected: list[Lost]) -> None:
+    proof = prove(told(*registers))
+    assert list(proof.lost) == expected
+    assert proof.proved_wh == proof.least_wh == 400 - sum(one.wh for one in expected)
+    assert not proof.is_honest
+
+
+@pytest.mark.parametrize("width", provable.WIDTHS)
+def test_a_rollover_is_proved_and_may_be_taken_for_a_reset(width: int) -> None:
+    proof = prove(told(width - 150, width - 50, 50, 150, 250))
+    assert (proof.proved_wh, proof.least_wh, proof.lost) == (400, 350, ())
+    assert not proof.is_contradicted
+    assert not proof.is_honest
+
+
+def test_a_fall_by_another_width_is_a_reset() -> None:
+    assert lost(told(65_400, 65_500, 63, 163, 263)) == [Lost(Loss.BETWEEN, 63 - 26)]  # it began again at 137
+
+
+@pytest.mark.parametrize(("place", "wh"), [(0, 100), (4, 100), (2, 0)])
+def test_a_message_that_was_thrown_away_proves_nothing(place: int, wh: int) -> None:
+    entry = told(*lifetime(*FLOWED))
+    entry.sent[place].is_thrown_away = True
+    assert lost(entry) == ([Lost(Loss.THROWN_AWAY, wh)] if wh else [])
+    assert not prove(entry).is_honest
+
+
+def test_two_connectors_on_one_meter_prove_only_where_one_of_them_charged() -> None:
+    """The other one's 7 Wh and 9 Wh flowed between the first and the third reading."""
+    entry = told(*lifetime(0, 100, 207, 316, 416))
+    assert lost(entry) == [Lost(Loss.BETWEEN, 200)]
+
+
+@pytest.mark.parametrize(
+    ("registers", "is_refuted"),
+    [
+        (lifetime(0, 100, 200, 300, 400), False),
+        (lifetime(0, 100, 210, 310, 410), False),
+        (lifetime(0, 100, 213, 313, 413), True),
+        (lifetime(0, 213, 313, 413, 513), True),
+        (lifetime(0, 100, 200, 300, 513), True),
+        (lifetime(0, 100, 100, 300, 400), True),
+        (lifetime(-60, 100, 200, 300, 400), True),
+    ],
+)
+def test_power_refutes_a_register_that_rises_faster(registers: list[int], is_refuted: bool) -> None:
+    """6,000 W are told with each reading: 100 Wh a minute, and a tenth and one Wh more at most."""
+    entry = told(*registers)
+    for sent in entry.sent[1:-1]:
+        sent.moments[0].power_w = "6000.0"
+    assert prove(entry).is_refuted is is_refuted
+
+
+def test_without_power_nothing_is_refuted_by_it() -> None:
+    assert not prove(told(*lifetime(0, 100, 90_000, 90_100, 90_200))).is_refuted
+
+
+def test_readings_with_the_stop_are_evidence_too() -> None:
+    entry = told(*lifetime(None, 400), flowed=(0, 400))
+    data = [Moment(at=float(wh), delivered_wh=wh, register=str(LIFETIME + wh)) for wh in (30, 50)]
+    entry.sent[-1].moments[:0] = data
+    assert lost(entry) == [Lost(Loss.START_LOST, 30)]
+
+
+def test_readings_with_the_stop_may_have_another_unit_than_the_stop() -> None:
+    entry = told(*lifetime(None, 400), flowed=(0, 400))
+    data = [Moment(at=float(wh), delivered_wh=wh, register=f"5000.{wh:03}") for wh in (30, 50, 70)]
+    entry.sent[-1].moments[:0] = data
+    assert lost(entry) == [Lost(Loss.START_LOST, 30)]
+
+
+def test_a_reading_that_is_no_number_proves_nothing() -> None:
+    assert lost(told(LIFETIME, "12,5", None, None, None)) == [Lost(Loss.NO_STOP, 400)]
+
+
+def test_no_energy_is_proved_by_anything() -> None:
+    proof = prove(told(*lifetime(0, 0), flowed=(0, 0)))
+    assert (proof.proved_wh, proof.lost, proof.is_honest) == (0, (), True)
+    assert prove(told(None, *lifetime(0), flowed=(0, 0))).lost == ()
+
+
+def test_the_rule_knows_nothing_of_how_a_server_judges() -> None:
+    tree = ast.parse(Path(str(provable.__file__)).read_text(encoding="utf-8"))
+    ours = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    assert {name for name in ours if name.startswith("levity_trio")} == {"levity_trio.simulator.ledger"}
