@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from levity_trio.settings import (
     ADDRESS,
@@ -100,6 +100,11 @@ def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
     said = {"name": flag, "group": group, "kind": kind, "help": text}
     stands_for_default: T = field(default=default, metadata=said)
     return stands_for_default
+
+
+LOOK_SECONDS: Final = 30.0
+SHORTEST_LOOK_SECONDS: Final = 0.1
+"""Of a simulation, whose clock runs many times as fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +242,11 @@ class ServerConfig:
         whole(1, 100_000),
         "How many times as fast the wall clock runs, for simulations; only on a database made with it.",
     )
+
+    @property
+    def look_seconds(self) -> float:
+        """How long to wait between two looks at what the passing of time alone brings about."""
+        return max(SHORTEST_LOOK_SECONDS, LOOK_SECONDS / self.clock_speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, beginning
+from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
 from levity_trio.systemd import open_supervision
@@ -107,6 +108,7 @@ async def serve(
             pages: dict[str, Page] = {}
             async with (
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+                open_rejudging(writer, clock, config.look_seconds),
                 open_plugins(hooks, _site(central, reader, pages)),
                 _open_pages(central, pages),
             ):

@@ -6,7 +6,7 @@ Suspension and resumption are the store's own and go on without this plugin.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -14,6 +14,7 @@ import trio
 
 from levity_trio.charging.moments import Moment
 from levity_trio.plugins.base import Plugin, Site
+from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import closing
@@ -21,7 +22,6 @@ from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.wire.payloads import call
 from levity_trio.wire.times import STATUS_AHEAD, TRANSACTION_AHEAD, judge_time, stamp
 
-LOOK_SECONDS: Final = 30.0
 AVAILABLE: Final = "Available"
 
 
@@ -55,11 +55,12 @@ async def open_orphaned_transactions(site: Site) -> AsyncIterator[Plugin | None]
 
 async def _look_now_and_then(site: Site) -> None:
     """One look for all chargers. Without a clock that can be trusted nobody knows how long anything was silent."""
-    silent_seconds = site.config.orphan_minutes * 60
+    silent_seconds, pause = site.config.orphan_minutes * 60, site.config.look_seconds
     while True:
-        await trio.sleep(LOOK_SECONDS)
+        await trio.sleep(pause)
         if site.is_clock_trusted():
-            site.writer.coalesce("orphans", closing.close_silent, stamp(site.clock()), silent_seconds)
+            with suppress(StoreUnavailable):  # the next look finds it again
+                await site.writer.run(closing.close_silent, stamp(site.clock()), silent_seconds)
 
 
 def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:

@@ -1,0 +1,33 @@
+"""Judging again what later facts told about: at most once a minute for a transaction, and never dropped.
+
+What came within a minute of the last judgement waits in tx.judge_after; this task sees to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import trio
+
+from levity_trio.clock import Clock
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes.transactions import judging
+from levity_trio.wire.times import stamp
+
+
+@asynccontextmanager
+async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float) -> AsyncIterator[None]:
+    """A task that judges what is due until the block is left."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_keep_on, writer, clock, look_seconds)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _keep_on(writer: Writer, clock: Clock, seconds: float) -> None:
+    while True:
+        await trio.sleep(seconds)
+        with suppress(StoreUnavailable):  # the next look finds it again
+            await writer.run(judging.judge_due, stamp(clock()))
