@@ -12,7 +12,7 @@ from levity_trio.charging.power import Chain
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
     """Without the steps that no charger delivers; None where there are none, or where the register falls.
 
-    A leap between the start and the first reading is a wrong start, and none of these.
+    A leap beside the start or the stop is a wrong start or stop, and none of these.
     """
     leaps = set[int]()
     while (number := bounds.refused_step(chain)) is not None:
@@ -20,7 +20,7 @@ def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
             return None
         chain = Chain(chain.at, without_step(chain.wh, number), chain.digit)
         leaps.add(number)
-    return chain if leaps - {1} else None
+    return chain if leaps and not leaps & {1, len(chain.wh) - 1} else None
 
 
 def without_step(wh: Sequence[int], step: int) -> list[int]:
