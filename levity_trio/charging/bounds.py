@@ -47,7 +47,8 @@ class Bounds:
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W:
             return False
-        if len(power.at) >= tolerances.REGULAR_GAPS and power.is_steady:
+        is_dense = len(power.at) > tolerances.REGULAR_GAPS and power.interval <= tolerances.SHORT_GAP
+        if is_dense or (len(power.at) >= tolerances.REGULAR_GAPS and power.is_steady):
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)
