@@ -37,7 +37,12 @@ class Bounds:
 
         Of a partial one something that flowed is lost, so that power may tell more.
         """
-        return self.walk(chain) or self.too_much(chain.wh[-1]) or self._against_power(chain, is_partial=is_partial)
+        return (
+            self.walk(chain)
+            or self.too_much(chain.wh[-1])
+            or self._against_charge(chain)
+            or self._against_power(chain, is_partial=is_partial)
+        )
 
     # Power
 
@@ -216,10 +221,7 @@ class Bounds:
     # The whole
 
     def too_much(self, wh: int) -> Conflict | None:
-        """Whether less can have flowed, going by time, power and state of charge."""
-        return self._above_time(wh) or self._against_charge(wh)
-
-    def _above_time(self, wh: int) -> Conflict | None:
+        """Whether less can have flowed, going by time and power."""
         most = self.most_wh
         if wh <= most:
             return None
@@ -233,17 +235,27 @@ class Bounds:
         case = self.case
         return self._refused_w * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * case.digit
 
-    def _against_charge(self, wh: int) -> Conflict | None:
+    def _against_charge(self, chain: Chain) -> Conflict | None:
+        """Whether no battery took what the register rose by, from its first state of charge to its last, and after."""
         if self.case.charge is None:
             return None
         first, last = self.case.charge
+        least, most = _rise_between(chain, first.at, last.at)
+        _, after = _rise_between(chain, last.at, chain.at[-1])
         smallest, largest = tolerances.BATTERY_WH
-        least = smallest * (last - first - tolerances.CHARGE_STEP) / 100
-        most = largest * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
-        if least <= wh <= most:
-            return None
-        evidence = (f"{wh} Wh", f"its state of charge rose from {first:g} to {last:g} %")
-        return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", evidence)
+        rise, step = max(0.0, last.percent - first.percent), tolerances.CHARGE_STEP
+        beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
+        needed, room = smallest * (rise - step) / 100, largest * (rise + step) / 100
+        charged = f"its state of charge rose from {first.percent:g} to {last.percent:g} %"
+        if most < needed:
+            return _no_battery(most, charged)
+        if least > room:
+            return _no_battery(least, charged)
+        if chain.wh[-1] > room + self._refused_w * beside / HOUR:
+            return _no_battery(chain.wh[-1], charged)
+        if after > largest * (max(0.0, 100 - last.percent) + step) / 100:
+            return _no_battery(after, f"its state of charge was {last.percent:g} % before that")
+        return None
 
     # What is only unusual
 
@@ -288,7 +300,8 @@ class Bounds:
     def confirms(self, wh: int) -> bool:
         """Whether another source tells this figure, no more and no less."""
         if self.case.charge is not None and not self.case.power:
-            return self._is_usual_battery(wh, *self.case.charge)
+            first, last = self.case.charge
+            return self._is_usual_battery(wh, first.percent, last.percent)
         expected = self.case.power.expected_wh if self.is_told_by_power else None
         if expected is None:
             return False
@@ -304,3 +317,16 @@ class Bounds:
 
 def _is_one_pace(paces: Sequence[float]) -> bool:
     return paces[-1] <= (1 + tolerances.ONE_PACE_SHARE) * median(paces) and paces[0] > 0
+
+
+def _no_battery(wh: int, charged: str) -> Conflict:
+    return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", (f"{wh} Wh", charged))
+
+
+def _rise_between(chain: Chain, first: float, last: float) -> tuple[int, int]:
+    """What a chain rose by between two moments, at least and at most: of the points in between, and next to them."""
+    points = list(zip(chain.at, chain.wh, strict=True))
+    inside = [wh for at, wh in points if first <= at <= last]
+    below = max((wh for at, wh in points if at <= first), default=0)
+    above = min((wh for at, wh in points if at >= last), default=chain.wh[-1])
+    return (inside[-1] - inside[0] if inside else 0), above - below

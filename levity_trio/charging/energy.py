@@ -296,15 +296,18 @@ def _overlaps(case: Case, chosen: _Chosen) -> tuple[int, list[Doubt]]:
 def _after_the_one_before(before: Neighbour | None, begin: int, view: View) -> int:
     if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
         return begin
-    theirs = max(begin, min(before.highest or 0, before.end))
-    reaches = any(begin <= wh < before.end for wh in view.wh)
-    return theirs if reaches else before.end
+    own = [wh for wh in view.wh if begin <= wh < before.end]
+    if before.highest is None or before.highest <= begin:
+        return begin if own else before.end
+    return max(before.highest, min(own)) if own else before.end
 
 
 def _until_the_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
     if after is None or after.begin is None or not begin < after.begin < end:
         return end
-    return max([after.begin, *(wh for wh in view.wh if after.begin < wh <= end)])
+    own = [wh for wh in view.wh if after.begin < wh <= end]
+    theirs = end if after.lowest is None else min(after.lowest, end)
+    return max(*own, theirs) if own else after.begin
 
 
 def _overlap(whose: str, since: int, until: int) -> Doubt:

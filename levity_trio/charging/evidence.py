@@ -107,6 +107,13 @@ def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
     return sum((then - now) * (first + second) / 7200 for (now, first), (then, second) in points)
 
 
+class Charge(NamedTuple):
+    """A state of charge in per cent, and when it was told."""
+
+    at: float
+    percent: float
+
+
 class Neighbour(NamedTuple):
     """The transaction before or after on the connector, by its register in Wh: begin, end, and how far its own readings
     of the lifetime register reach."""
@@ -148,8 +155,8 @@ class Case:
     end_wh: int | None = None
     """The register as told with Transaction.Begin and Transaction.End."""
     power: Power = field(default_factory=Power)
-    charge: tuple[float, float] | None = None
-    """The first and the last state of charge, in per cent."""
+    charge: tuple[Charge, Charge] | None = None
+    """The first and the last state of charge."""
     is_dc: bool = False
     before: Neighbour | None = None
     after: Neighbour | None = None
@@ -199,7 +206,7 @@ class Told(NamedTuple):
     end_wh: int | None
     """Told with Transaction.Begin and Transaction.End."""
     power: Power
-    charge: tuple[float, float] | None
+    charge: tuple[Charge, Charge] | None
     is_dc: bool
 
 
@@ -213,7 +220,7 @@ def gather(rows: Iterable[Sampled]) -> Told:
         elif (number := watts_of(row.value, row.unit)) is not None:
             others[row.measurand].setdefault(row.timestamp, {})[row.phase] = number
     views = [view for told in registers.values() if (view := _view(told)) is not None]
-    charges = [number for told in dict(sorted(others[CHARGE].items())).values() for number in told.values()]
+    charges = [Charge(seconds(at), number) for at, told in sorted(others[CHARGE].items()) for number in told.values()]
     volts = [number for told in others[VOLTAGE].values() for phase, number in told.items() if "-" not in phase]
     offers = [number for told in others[OFFERED].values() for number in told.values()]
     power = _power(others[POWER]) if others[POWER] else _power_of_current(others[CURRENT], others[VOLTAGE])

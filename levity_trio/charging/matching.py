@@ -31,8 +31,8 @@ class Running(NamedTuple):
     """A transaction that a stop may mean.
 
     `reached_wh` is its last reading of the lifetime register and `reached_at` the time of it, else its start; `power_w`
-    is the most power that it told, None where it told none. `available_at`: since when its connector was
-    available, after its last sign.
+    is the most power that it told, None where it told none. `available_at`: when its connector was available
+    first after its last sign. `begun` is the earlier one of the charger's time and ours, where its clock was ahead.
     """
 
     id: int
@@ -76,6 +76,7 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
         return _without_id(stop, running)
     against = _against(stop, named)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
+    others = [one for one in others if not _are_of_one_meter(named, one)]
     if named.state is State.STOPPED:
         against = against or "that one was stopped before"
     if against is None:
@@ -84,6 +85,13 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
         return Match(named.id, None)
     words = f"its stop names transaction {named.id}, where it is impossible"
     return Match(others[0].id, Doubt(Code.STOP_ELSEWHERE, words, (f"transactionId {named.id}", against)))
+
+
+def _are_of_one_meter(one: Running, other: Running) -> bool:
+    """Whether the registers of two lie in one stretch, as where connectors share a meter: they tell nothing apart."""
+    if None in (one.start_wh, one.reached_wh, other.start_wh, other.reached_wh):
+        return False
+    return max(one.start_wh or 0, other.start_wh or 0) < min(one.reached_wh or 0, other.reached_wh or 0)
 
 
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:

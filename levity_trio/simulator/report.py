@@ -120,18 +120,21 @@ def _counts(head: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> T
 
 
 def _life(verdict: Verdict) -> Iterator[Text]:
-    """Which rows of the life cycle were taken, and which were not."""
-    if not verdict.life:
+    """Which rows of the life cycle were taken, and which were not; what is before its life is no row of it."""
+    table = [row for row in verdict.life if row.state]
+    if not table:
         return
-    taken = [row for row in verdict.life if row.times]
-    yield Text(f"Life cycle: {len(taken)} of {len(verdict.life)} rows were taken", style="bold")
+    taken, missed = [row for row in table if row.times], [row for row in table if not row.times]
+    yield Text(f"Life cycle: {len(taken)} of {len(table)} rows were taken", style="bold")
     for row in sorted(taken, key=lambda row: -row.times):
         yield Text(f"  {row.times:6}  {_row(row)}")
-    yield from (Text(f"  not taken: {_row(row)}", style="yellow") for row in verdict.life if not row.times)
+    for row in missed:
+        why = "not taken" if row.is_in_reach else "cannot be taken yet"
+        yield Text(f"  {why}: {_row(row)}", style="yellow" if row.is_in_reach else "dim")
 
 
 def _row(row: LifecycleRow) -> str:
-    return f"{row.state or '(no state)'} + {row.cause or '(no cause)'} -> {row.kind or '(nothing noted)'}"
+    return f"{row.state} + {row.cause} -> {row.kind}"
 
 
 def _table(told: Report) -> Table:

@@ -6,7 +6,7 @@ grows with the history of its charger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
@@ -251,8 +251,9 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     other, _, _, begin, end, status, _ = found[0]
     if status == "Active":
         return Neighbour(register(begin), None)
-    start = register(tx.meter_start)
-    if begin is None or end is None or start is None or not begin < start < end:
+    start, stop = register(tx.meter_start), register(tx.meter_stop)
+    is_overlap = None not in (begin, end, start) and (begin < start < end or start < begin < (stop or 0))
+    if not is_overlap:
         return Neighbour(register(begin), register(end))
     theirs = known(rows, other)
     own = (
@@ -301,9 +302,12 @@ def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
 
 
 def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:
-    """Since when its connector was available after its last reading, for one that may have ended at this time."""
+    """When its connector was available first after its last reading, for one that may have ended at this time: what
+    charged there after that is another."""
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    return _available_at(rows, tx._replace(stop_received_at=received_at), (), since, ended)
+    told = tx._replace(stop_received_at=received_at)
+    times = _available_times(rows, told, (), since, ended)
+    return next((at for at in times if at is not None), None)
 
 
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
@@ -312,6 +316,13 @@ def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, end
     Judged by the status's own time. At or after the stop it says nothing, nor does one of the first after a boot.
     """
     since: float | None = None
+    for at in _available_times(rows, tx, boots, begun, ended):
+        since = at if at is None or since is None else since
+    return since
+
+
+def _available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> Iterator[float | None]:
+    """When its connector was available, in the order of receipt; None at each sign of charging."""
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
@@ -319,12 +330,11 @@ def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, end
     ):
         at = seconds(timestamp)
         if status in CHARGING:
-            since = None
+            yield None
         elif (
             status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS and not _follows(boots, received_at)
         ):
-            since = at if since is None else since
-    return since
+            yield at
 
 
 def _follows(boots: Sequence[str], received_at: str) -> bool:

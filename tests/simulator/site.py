@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,10 @@ class Site:
 
     def verify(self) -> Verdict:
         return verify(self.path, self.ledger)
+
+    def found(self) -> Verdict:
+        """The same without the life cycle, which lists all its rows."""
+        return replace(self.verify(), life=())
 
     def kinds(self) -> list[Kind]:
         return [fault.kind for fault in self.verify().faults]

@@ -151,14 +151,17 @@ def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
     life = (
         LifecycleRow("open", "boot", "suspend", 3),
         LifecycleRow("suspended", "silence", "close", 0),
-        LifecycleRow("open", "reading", "", 40),
+        LifecycleRow("open", "stop", "stop", 40),
+        LifecycleRow("open", "operator", "close", 0, is_in_reach=False),
+        LifecycleRow("", "", "start", 43),
     )
     lines = told(report([charger()], replace(CLEAN, life=life)), width=200).splitlines()
-    assert lines[-4:] == [
-        "Life cycle: 2 of 3 rows were taken",
-        "      40  open + reading -> (nothing noted)",
+    assert lines[-5:] == [
+        "Life cycle: 2 of 4 rows were taken",
+        "      40  open + stop -> stop",
         "       3  open + boot -> suspend",
         "  not taken: suspended + silence -> close",
+        "  cannot be taken yet: open + operator -> close",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The books as whoever checks them sees them, on today's schema and on what comes after it."""
+"""The books as whoever checks them sees them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from dataclasses import replace
 
 from sqlite_utils import Database
 
+from levity_trio.charging.lifecycle import rows
 from levity_trio.store.reads.books import NOTHING, Booked, LifecycleRow, Mark, booked_since, lifecycle_rows, mark
 from tests.store.books import Books, Station, in_memory
-
-LATER = (
-    "CREATE TABLE IF NOT EXISTS review (id INTEGER PRIMARY KEY, tx_id INTEGER NOT NULL, code TEXT NOT NULL,"
-    " resolved_at TEXT)"
-)
 
 
 def site() -> tuple[Books, Station, Database]:
@@ -54,37 +50,36 @@ def read(db: Database, since: Mark = NOTHING) -> Booked:
     return replace(booked, life=())
 
 
-def test_the_id_that_a_lone_stop_told_is_read_where_it_is_kept() -> None:
-    _, station, db = site()
-    station.start(1000)
-    if "told_id" not in {column.name for column in db["tx"].columns}:
-        assert [one.told_id for one in read(db).transactions] == [None]
-        db.execute("ALTER TABLE tx ADD COLUMN told_id INTEGER")
-    db.execute("UPDATE tx SET told_id = -5")
+def test_the_id_that_a_lone_stop_told_is_read() -> None:
+    books, station, db = site()
+    register = station.register(1000)
+    books.wait(60)
+    station.stop(-5, 4000, data=[register])
     assert [one.told_id for one in read(db).transactions] == [-5]
 
 
 def test_a_review_is_what_is_open() -> None:
     books, station, db = site()
     first, second = station.start(1000), station.start(7, connector=2)
-    if "review" in db.table_names():
-        return
-    books.connection.execute("UPDATE tx SET review = 'a leap; a stray' WHERE id = ?", [first])
-    assert [one.reviews for one in read(db).transactions] == [("a leap; a stray",), ()]
-    db.execute(LATER)
-    for tx, code, resolved_at in ((second, "leap", None), (second, "stray", None), (first, "leap", "2026")):
-        db.execute("INSERT INTO review (tx_id, code, resolved_at) VALUES (?, ?, ?)", [tx, code, resolved_at])
+    review = (
+        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) VALUES (?, ?, 'words', '{}', '[]', '')"
+    )
+    for tx, code in ((second, "leap"), (second, "stray"), (first, "leap")):
+        books.connection.execute(review, [tx, code])
+    resolve = "UPDATE review SET resolved_at = '2026', resolved_by = 'x', resolution = 'confirmed' WHERE tx_id = ?"
+    books.connection.execute(resolve, [first])
     assert [one.reviews for one in read(db).transactions] == [(), ("leap", "stray")]
 
 
 def test_the_rows_of_the_life_cycle_are_counted() -> None:
     _, station, db = site()
-    station.start(1000)
-    if "cause" not in {column.name for column in db["tx_event"].columns}:
-        assert lifecycle_rows(db) == []
-        db.execute("ALTER TABLE tx_event ADD COLUMN state TEXT")
-        db.execute("ALTER TABLE tx_event ADD COLUMN cause TEXT")
-        db.execute("UPDATE tx_event SET cause = 'start'")
+    station.stop(station.start(1000), 4000)
     since = mark(db)
-    assert [row for row in lifecycle_rows(db) if row.times] == [LifecycleRow("", "start", "start", 1)]
+    life = lifecycle_rows(db)
+    assert [row for row in life if row.times] == [
+        LifecycleRow("open", "stop", "stop", 1),
+        LifecycleRow("", "", "start", 1),
+    ]
+    assert [(row.state, row.cause, row.kind) for row in life[:-1]] == list(rows())
+    assert {row.cause for row in life if not row.is_in_reach} == {"operator"}
     assert not any(row.times for row in lifecycle_rows(db, since))

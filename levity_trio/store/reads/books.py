@@ -1,30 +1,25 @@
-"""The books as whoever checks them sees them: every transaction since a mark, its reviews, its life cycle.
-
-A database of an older version has less to say (no table of reviews, no corrected times): what is missing is read from
-what stood for it then, or left out. So one program can check both.
-"""
+"""The books as whoever checks them sees them: every transaction since a mark, its reviews, its life cycle."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
-_WANTED: Final = {
-    "id": "id",
-    "charger": "cp_id",
-    "connector": "conn_id",
-    "id_tag": "id_tag",
-    "start_time": "start_time",
-    "stop_time": "stop_time",
-    "meter_start": "meter_start",
-    "meter_stop": "meter_stop",
-    "energy_wh": "energy_delivered",
-    "confidence": "confidence",
-    "told_id": "told_id",
-}
-"""What is read of a transaction, by the column that has it."""
+from levity_trio.charging.lifecycle import Cause, rows
+
+_TRANSACTIONS: Final = (
+    "SELECT id, cp_id AS charger, conn_id AS connector, id_tag, start_time, stop_time, meter_start, meter_stop,"
+    " energy_delivered AS energy_wh, confidence, told_id, status FROM tx WHERE id > ? ORDER BY id"
+)
+_OPEN_REVIEWS: Final = "SELECT tx_id AS id, code FROM review WHERE tx_id > ? AND resolved_at IS NULL ORDER BY id"
+_STEPS: Final = (
+    "SELECT coalesce(state, '') AS state, coalesce(cause, '') AS cause, kind, count(*) AS times FROM tx_event"
+    " WHERE tx_id > ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+)
+_OUT_OF_REACH: Final = frozenset({Cause.OPERATOR})
+"""Causes that nothing brings about: there is no command yet with which an operator closes a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +56,17 @@ class BookedTransaction:
 
 
 class LifecycleRow(NamedTuple):
-    """One row of the table of a transaction's life: its state before, what befell it, what was noted, how often."""
+    """One row of the table of a transaction's life: its state before, what befell it, what was noted, how often.
+
+    One without a state is how a transaction began: before its life.
+    """
 
     state: str
     cause: str
     kind: str
     times: int
+    is_in_reach: bool = True
+    """Whether anything that exists can bring it about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,46 +93,27 @@ def booked_since(db: Database, since: Mark) -> Booked:
     db.execute("BEGIN")
     reviews = _open_reviews(db, since)
     booked = tuple(
-        BookedTransaction(**row, is_open=status == "Active", reviews=reviews.get(row["id"], ()))
-        for row, status in _transactions(db, since)
+        BookedTransaction(is_open=row.pop("status") == "Active", reviews=reviews.get(row["id"], ()), **row)
+        for row in db.query(_TRANSACTIONS, [since.transaction])
     )
     set_aside = db.query("SELECT cp_id FROM set_aside WHERE last_received_at > ?", [since.set_aside_at])
     return Booked(booked, tuple(row["cp_id"] for row in set_aside), tuple(lifecycle_rows(db, since)))
 
 
 def lifecycle_rows(db: Database, since: Mark = NOTHING) -> list[LifecycleRow]:
-    """How often each row of the life cycle was taken by a transaction after the mark; none where it was not noted."""
-    if not {"state", "cause"} <= _columns(db, "tx_event"):
-        return []
-    rows = db.query(
-        "SELECT coalesce(state, '') AS state, coalesce(cause, '') AS cause, kind, count(*) AS times FROM tx_event"
-        " WHERE tx_id > ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-        [since.transaction],
-    )
-    return [LifecycleRow(**row) for row in rows]
-
-
-def _transactions(db: Database, since: Mark) -> list[tuple[dict[str, Any], str]]:
-    there = _columns(db, "tx")
-    names = {name: column for name, column in _WANTED.items() if column in there}
-    picked = ", ".join(f"{column} AS {name}" for name, column in names.items())
-    rows = db.query(f"SELECT {picked}, status FROM tx WHERE id > ? ORDER BY id", [since.transaction])  # noqa: S608
-    return [({name: row[name] for name in names}, row["status"]) for row in rows]
+    """How often each row of the life cycle was taken by a transaction after the mark: all of the table, in its order,
+    then what was noted beside it."""
+    taken = {(row["state"], row["cause"], row["kind"]): row["times"] for row in db.query(_STEPS, [since.transaction])}
+    listed = [
+        LifecycleRow(state, cause, kind, taken.pop((state, cause, kind), 0), cause not in _OUT_OF_REACH)
+        for state, cause, kind in rows()
+    ]
+    return listed + [LifecycleRow(*row, times) for row, times in taken.items()]
 
 
 def _open_reviews(db: Database, since: Mark) -> dict[int, tuple[str, ...]]:
-    """The codes of the open reviews by transaction; before there was a table of them, the text itself."""
+    """The codes of the open reviews by transaction."""
     found: dict[int, tuple[str, ...]] = {}
-    is_table = "review" in db.table_names()
-    sql = (
-        "SELECT tx_id AS id, code FROM review WHERE tx_id > ? AND resolved_at IS NULL ORDER BY id"
-        if is_table
-        else "SELECT id, review AS code FROM tx WHERE id > ? AND review IS NOT NULL"
-    )
-    for row in db.query(sql, [since.transaction]):
+    for row in db.query(_OPEN_REVIEWS, [since.transaction]):
         found[row["id"]] = (*found.get(row["id"], ()), row["code"])
     return found
-
-
-def _columns(db: Database, table: str) -> set[str]:
-    return {row["name"] for row in db.query("SELECT name FROM pragma_table_info(?)", [table])}

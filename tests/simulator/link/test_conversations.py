@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from tests.charger.parts import InlineWriter, configure, make_central
+from levity_trio.clock import accelerated
+from tests.charger.parts import InlineWriter, configure, make_central, wall_clock
 from tests.charger.peers import open_charger, session_of
 from tests.simulator.link.living import CAR, CAR_W, TAG, open_living
 from tests.simulator.link.scripts import mute
@@ -32,8 +33,9 @@ async def test_a_charger_boots_tells_its_statuses_and_beats(central: Central, wr
     assert (tally.answered, tally.sent) == (7, 7)
 
 
-@pytest.mark.parametrize("speed", [1.0, 60.0])
-async def test_a_session_is_billed(central: Central, writer: InlineWriter, speed: float) -> None:
+@pytest.mark.parametrize("speed", [1, 60])
+async def test_a_session_is_billed(central: Central, writer: InlineWriter, speed: int) -> None:
+    central.clock = accelerated(wall_clock(), speed, wall_clock)
     async with open_living(central, speed=speed, keys={"MeterValueSampleInterval": "600"}) as living:
         await living.accepted()
         await living.session(HOUR + 60)

@@ -10,6 +10,7 @@ from levity_trio.charging.matching import Match, Running, Stopping, is_id, match
 from levity_trio.charging.moments import corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.cases import BY_ID, COLUMNS, Known, available_at
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -133,18 +134,19 @@ def _stopping(request: Stop) -> Stopping:
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
     """What the match needs to know of a transaction."""
-    ended, begun = seconds(request.moment.understood), seconds(tx.own_start_time)
+    ended, begun = seconds(request.moment.understood), seconds(min(tx.own_start_time, tx.start_time))
     reached_wh, digit = _reached(db, tx)
     told_w = [] if reached_wh is None else _watts_told(db, tx)
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
+    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings, too, may have been told by that clock
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     return Running(
         id=tx.id,
         state=state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
-        reached_at=seconds(tx.last_reading_at) if reached_wh is not None and tx.last_reading_at else begun,
+        reached_at=begun if reached_wh is None or is_ahead else seconds(tx.last_reading_at or tx.own_start_time),
         reached_wh=reached_wh,
         power_w=max(told_w, default=0.0) or None,
         last_power_w=told_w[-1] if told_w else None,

@@ -27,7 +27,8 @@ from levity_trio.store.writes.transactions.reviews import open_review
 MOST_READINGS = 1_000
 """Of one connector that are looked at, from the stop backwards."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
-"""A register that stands still for longer, or of which nothing is told for longer, was no part of this transaction."""
+"""A register that stands still for longer before it rises, or of which nothing is told for longer, was no part of this
+transaction."""
 
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
@@ -102,6 +103,7 @@ def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
     for (timestamp, wh), (later, _) in zip(reversed(readings[:-1]), reversed(readings[1:]), strict=True):
         is_silent = seconds(later) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
         is_still = wh == level and seconds(still_since) - seconds(timestamp) > LONGEST_PAUSE_SECONDS
+        is_still = is_still and first is not None  # a full car may stay until its stop
         if wh > level or is_silent or is_still:
             break
         if wh < level:

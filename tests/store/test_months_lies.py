@@ -1,0 +1,152 @@
+"""What a simulated month told, and the judge got wrong: the shortest story of each kind."""
+
+import pytest
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_figure,
+    bill_of,
+    charge,
+    charge_state,
+    close_silent,
+    others,
+    settle,
+    watts,
+)
+
+QUARTER = 15
+
+
+def charge_dc(station: Station, transaction: int, start: int, told: list[tuple[int, float, float]]) -> None:
+    """Readings each quarter of an hour: Wh since the start, W, per cent."""
+    for wh, power, percent in told:
+        station.books.wait(QUARTER)
+        samples = (start + wh, watts(power), charge_state(percent))
+        station.tell(meter_value(station.clock(), *samples), transaction=transaction)
+
+
+# State of charge
+
+
+def test_the_first_state_of_charge_is_told_with_the_first_reading(books: Books, station: Station) -> None:
+    """29.8 kWh flow before it; from then on the battery takes what 5.6 % need."""
+    transaction = station.start(3_907_062)
+    charge_dc(station, transaction, 3_907_062, [(29_834, 47_067.1, 94.4), *[(34_111, 0, 100.0)] * 8])
+    books.wait(10)
+    station.stop(transaction, 3_941_173)
+    assert_figure(station, transaction, 34_111, flagged=False)
+
+
+@pytest.mark.parametrize("more", [6_711, 11_711])
+def test_a_full_battery_takes_no_more(books: Books, station: Station, more: int) -> None:
+    """One meter for two connectors: its register rises while this car is full, and nothing is told of that but the
+    stop."""
+    transaction = station.start(6_580_212)
+    told = [(20_000, 80_000, 58.4), (38_348, 45_746.3, 89.0), (44_088, 9_391.2, 98.6), *[(44_940, 0, 100.0)] * 8]
+    charge_dc(station, transaction, 6_580_212, told)
+    books.wait(11)
+    station.stop(transaction, 6_580_212 + 44_940 + more)
+    assert_figure(station, transaction, 44_940, flagged=True)
+
+
+# Overlaps
+
+
+def test_what_the_next_start_looks_back_on_is_billed_to_whom_it_was_told_for(books: Books, station: Station) -> None:
+    """The next start tells a register from the middle of this one, whose readings reach to its end."""
+    first = station.start(6_924_954)
+    wh = charge(station, first, 6_924_954, minutes=225, power=7360, every=15)
+    books.wait(9)
+    station.stop(first, wh + 1_104)
+    books.wait(5 * HOUR)
+    second = station.start(6_933_234)
+    settle(books)
+    wh = charge(station, second, wh + 1_104, minutes=60, power=7360, every=15)
+    station.stop(second, wh)
+    settle(books)
+    assert_figure(station, first, 28_704)
+    assert bill_of(station, second)[1] <= 7_360
+
+
+def test_an_overlap_is_whole_for_the_only_one_whose_readings_reach_into_it(books: Books, station: Station) -> None:
+    """Also what lies between its last reading and its stop."""
+    first = station.start(1000)
+    wh = charge(station, first, 1000, minutes=225, every=15)
+    books.wait(10)
+    station.stop(first, wh + 1200)
+    books.wait(5 * HOUR)
+    second = station.start(10_000)
+    books.wait(120)
+    station.stop(second, wh + 1200 + 9000)
+    settle(books)
+    assert_figure(station, first, 28_200, flagged=True)
+    assert_figure(station, second, 9000, flagged=True)
+
+
+# Which transaction a stop means
+
+
+def test_a_clock_that_was_ahead_at_the_start_and_is_set_at_the_stop(books: Books, station: Station) -> None:
+    """Its own id counts, though its start has the later time; the one before is over."""
+    before = station.start(2_384_207)
+    charge(station, before, 2_384_207, minutes=60)
+    close_silent(station)
+    books.wait(60)
+    ahead = station.start(2_391_407, at=station.clock(-6 * HOUR), tag="OTHER")
+    books.wait(15)
+    station.tell(station.register(2_393_207, minutes_ago=-6 * HOUR), transaction=ahead)
+    wh = charge(station, ahead, 2_393_207, minutes=180, every=15)
+    station.lose()
+    books.wait(5)
+    station.connect()
+    station.stop(ahead, wh)
+    settle(books)
+    assert_figure(station, before, 7_200)
+    assert bill_of(station, ahead)[1] == wh - 2_391_407
+    assert books.value("SELECT stopped_by FROM tx WHERE id = ?", ahead) == "charger"
+
+
+def test_a_lone_stop_is_not_that_of_one_whose_connector_was_available(books: Books, station: Station) -> None:
+    """Available, and then charging for somebody whose start was lost."""
+    closed = station.start(6_447_636)
+    station.status("Charging")
+    wh = charge(station, closed, 6_447_636, power=11_000, every=15)
+    close_silent(station)
+    books.wait(180)
+    station.status("Available")
+    books.wait(10)
+    station.status("Charging")
+    wh = charge(station, -30, wh, minutes=120, power=11_000, every=15)
+    books.wait(5)
+    station.stop(-30, wh)
+    settle(books)
+    assert_doubtful(station, closed, 11_000, 11_000)
+    ((_, billed, is_flagged),) = others(books, closed)
+    assert (billed, is_flagged) == (19_250, True)  # from its first reading on
+
+
+def test_a_lone_stop_after_a_night_with_a_full_battery(books: Books, station: Station) -> None:
+    wh = charge(station, -30, 6_459_968, minutes=120, power=11_000, every=15)
+    wh = charge(station, -30, wh, minutes=6 * HOUR, power=0, every=15)
+    station.stop(-30, wh)
+    settle(books)
+    ((_, billed, is_flagged),) = others(books)
+    assert (billed, is_flagged) == (19_250, True)
+
+
+def test_two_connectors_with_one_meter_keep_their_stops(books: Books, station: Station) -> None:
+    """The register rises by what the other one draws, out of reach for the power of this one."""
+    here, there = station.start(7_570_121, connector=2), station.start(7_570_121, connector=1, tag="OTHER")
+    wh = 7_570_121
+    for mine, others_power in ((80_000, 0), (0, 120_000), (0, 120_000), (0, 120_000)):
+        books.wait(QUARTER)
+        wh += (mine + others_power) // 4
+        station.tell(meter_value(station.clock(), wh, watts(mine)), transaction=here, connector=2)
+        station.tell(meter_value(station.clock(), wh, watts(others_power)), transaction=there)
+    books.wait(4)
+    station.stop(here, wh + 8_000)
+    station.stop(there, wh + 8_000)
+    stopped = books.rows("SELECT id, meter_stop, stopped_by FROM tx ORDER BY id")
+    assert stopped == [(here, wh + 8_000, "charger"), (there, wh + 8_000, "charger")]
