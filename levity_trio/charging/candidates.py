@@ -7,8 +7,8 @@ size (1); two of these at once (2). What leaves more open counts only where noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.mending import without_leaps, without_step, without_strays
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import Code
 
@@ -68,14 +69,12 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield from _counted_per_session(case, bounds)
     yield from _exact_numbers(case)
     yield from _scaled(case, bounds)
-    yield from _ends_garbled(case)
+    yield from _between_ends(case, bounds)
     if case.start_wh is not None:
         chain = chain_of(case, case.start_wh, case.view, case.stop_wh)
         yield from _rolled_over(case, chain)
         yield from _swapped(case, chain)
         yield from _reset(case, chain, bounds)
-        yield from _leapt(case, chain, bounds)
-        yield from _strays(case, chain, bounds)
 
 
 def _wrong_units(case: Case) -> Iterator[Candidate]:
@@ -91,6 +90,11 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
         words = f"its {which} not in the unit of the rest"
         if 2 * (scaled.wh[-1] - start * of_start) >= chain.wh[-1] > 0:  # tiny readings would agree with anything
             yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
+        is_level = start * of_start >= tolerances.TELLING_START_WH and scaled.wh[-1] > start * of_start
+        if stop is not None and of_view != 1 and is_level:
+            chain = chain_of(case, start * of_start, scaled, None)
+            both = f"{words}, and its stop tells {stop} Wh"
+            yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, start * of_start, scaled.wh[-1])
 
 
 _UNITS: Final = (
@@ -174,7 +178,7 @@ def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
     for swapped_at in case.swapped_at:
         for number, (before, after) in enumerate(pairwise(chain.at), 1):
             if before <= swapped_at <= after:
-                counted = Chain(chain.at, _without_step(chain.wh, number), chain.digit)
+                counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
                 until = (case.start_wh or 0) + chain.wh[-1]
                 yield Candidate(
                     *(Code.METER_SWAPPED, "its meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
@@ -197,105 +201,57 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
         yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, case.start_wh, values[-1], is_partial=True)
 
 
-def _leapt(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
-    """Steps that no charger delivers, for good: without them. What flowed during them, nobody can tell."""
-    counted, leaps = chain, set[int]()
-    while (number := bounds.refused_step(counted)) is not None:
-        if counted.wh[number] < counted.wh[number - 1] or number in leaps:
-            return
-        counted = Chain(counted.at, _without_step(counted.wh, number), counted.digit)
-        leaps.add(number)
-    if leaps - {1}:  # a leap between the start and the first reading is a garbled start
-        words, until = "its register leapt", (case.start_wh or 0) + chain.wh[-1]
-        yield Candidate(Code.REGISTER_LEAPT, words, SEGMENTS, counted, 1, case.start_wh, until, is_partial=True)
+def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
+    """A start or a stop that the rest contradicts, so that the one before, or a reading, takes its place; and between
+    start and stop, whichever they are, strays and leaps."""
+    for begin, why_begin in [*_as_told(case.start_wh), *_other_begins(case)]:
+        for end, why_end in _ends(case):
+            if end < begin:
+                continue
+            is_of_readings = begin in case.view.wh[:1] or why_end != ""
+            base = Candidate(
+                code=_code(case, why_begin),
+                words=", and ".join(filter(None, (why_begin, why_end))),
+                method=SEGMENTS if is_of_readings else REGISTER,
+                chain=_between(case, begin, end),
+                free=bool(why_begin) + bool(why_end),
+                begin=begin,
+                end=end,
+            )
+            if base.free:
+                yield base
+            yield from _mended(case, base, bounds)
+    if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
+        chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
+        told = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
+        yield from _mended(case, told, bounds)
 
 
-def _without_step(wh: Sequence[int], step: int) -> list[int]:
-    """As if the register had stood still during this step."""
-    leap = wh[step] - wh[step - 1]
-    return [*wh[:step], *(value - leap for value in wh[step:])]
+def _code(case: Case, why_begin: str) -> Code:
+    if not why_begin:
+        return Code.STOP_GARBLED
+    return Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
 
 
-def _strays(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
-    """Readings that lie outside all others, while start, stop and the rest agree."""
-    as_counted = reported_chain(case, bounds)
-    for whole in (chain,) if as_counted == chain else (chain, as_counted):
-        kept = _without_strays(whole, bounds, has_end=case.end_wh is not None)
-        dropped = 0 if kept is None else len(whole.wh) - len(kept)
-        if kept is not None and 0 < dropped <= len(kept) - 2:
-            rest = Chain([whole.at[number] for number in kept], [whole.wh[number] for number in kept], whole.digit)
-            words = f"{dropped} of its readings lie outside all others"
-            until = case.view.wh[-1] if case.stop_wh is None else case.stop_wh
-            free = 1 if len(set(whole.wh) - set(rest.wh)) == 1 else 2
-            yield Candidate(Code.STRAY_READING, words, REGISTER, rest, free, case.start_wh, until)
+def _mended(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
+    """The same without the readings that lie outside all others, and without the steps that no charger delivers."""
+    if bounds.refused_step(base.chain) is None:
+        return
+    rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
+    if rest is not None:
+        dropped = len(base.chain.wh) - len(rest.wh)
+        words = f"{dropped} of its readings lie outside all others"
+        free = base.free + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
+        yield _with(base, Code.STRAY_READING, words, rest, free)
+    smooth = without_leaps(base.chain, bounds)
+    if smooth is not None:
+        mended = _with(base, Code.REGISTER_LEAPT, "its register leapt", smooth, base.free + 1)
+        yield replace(mended, method=SEGMENTS, is_partial=True)
 
 
-def _without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> list[int] | None:
-    """The numbers of the points that remain.
-
-    From each step that no register makes, all go up to the next point to which it can have come; where there is none,
-    those before it. None where a reading beside a start or a stop would go that lies where the others lead.
-    """
-    kept, last = list(range(len(chain.wh))), len(chain.wh) - 1
-    while True:
-        rest = Chain([chain.at[number] for number in kept], [chain.wh[number] for number in kept], chain.digit)
-        refused = bounds.refused_step(rest)
-        if refused is None:
-            return kept
-        first, until = _run_of_strays(rest, bounds, refused)
-        is_at_end = first == 1 or until == len(kept) - 1
-        run = kept[first:until]
-        if not run or 0 in run or last in run or (is_at_end and _is_on_pace(rest, first, until)):
-            return None
-        if has_end and last - 1 in run:  # Transaction.End is no stray
-            return None
-        del kept[first:until]
-
-
-def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
-    for until in range(refused + 1, len(rest.wh)):
-        joined = Chain([rest.at[refused - 1], rest.at[until]], [rest.wh[refused - 1], rest.wh[until]], rest.digit)
-        if bounds.refused_step(joined) is None:
-            return refused, until
-    first = refused - 1
-    while first > 0 and rest.wh[first] > rest.wh[refused] + rest.digit:
-        first -= 1
-    return first + 1, refused
-
-
-def _is_on_pace(rest: Chain, first: int, until: int) -> bool:
-    """Whether a run of readings beside a start or a stop lies where those on its other side lead."""
-    before, after = [number for number in (first - 2, first - 1) if number > 0], [until, until + 1]
-    if until == len(rest.wh) - 1:
-        return _leads_to(rest, before, first)
-    return _leads_to(rest, [number for number in after if number < len(rest.wh) - 1], until - 1)
-
-
-def _leads_to(chain: Chain, two: Sequence[int], here: int) -> bool:
-    if len(two) < 2 or chain.at[two[0]] == chain.at[two[1]]:
-        return False
-    first, second = two
-    pace = (chain.wh[second] - chain.wh[first]) / (chain.at[second] - chain.at[first])
-    near = second if here > second else first
-    step = pace * (chain.at[here] - chain.at[near])
-    difference = abs(chain.wh[near] + step - chain.wh[here])
-    return step != 0 and difference <= tolerances.ONE_PACE_SHARE * abs(step) + 2 * chain.digit
-
-
-def _ends_garbled(case: Case) -> Iterator[Candidate]:
-    """A start or a stop that the rest contradicts: the one before, or a reading, takes its place."""
-    begins = [*_as_told(case.start_wh), *_other_begins(case)]
-    ends = [*_as_told(case.stop_wh), *_other_ends(case)]
-    for begin, why_begin in begins:
-        for end, why_end in ends:
-            if (why_begin or why_end) and end >= begin:
-                code = Code.START_GARBLED if why_begin else Code.STOP_GARBLED
-                code = Code.UNKNOWN_START if why_begin and case.is_start_unknown else code
-                words = ", and ".join(filter(None, (why_begin, why_end)))
-                free = bool(why_begin) + bool(why_end)
-                is_of_readings = begin in case.view.wh[:1] or why_end != ""
-                method = SEGMENTS if is_of_readings else REGISTER
-                yield Candidate(code, words, method, _between(case, begin, end), free, begin, end)
+def _with(base: Candidate, code: Code, words: str, chain: Chain, free: int) -> Candidate:
+    code = base.code if base.free else code
+    return replace(base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, free=free)
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
@@ -308,6 +264,15 @@ def _between(case: Case, begin: int, end: int) -> Chain:
         chain = chain_of(case, begin, view, None)
         at, wh = list(chain.at), list(chain.wh)
     return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
+
+
+def _ends(case: Case) -> Iterator[tuple[int, str]]:
+    """Where it ended: at its stop, or as something else tells. Closed by the system it ended at its last reading."""
+    if not case.is_stopped and case.view.wh:
+        yield case.view.wh[-1], ""
+        return
+    yield from _as_told(case.stop_wh)
+    yield from _other_ends(case)
 
 
 def _as_told(wh: int | None) -> list[tuple[int, str]]:

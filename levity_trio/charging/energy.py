@@ -263,7 +263,7 @@ def _part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
     words = f"{conflict.words}; {most} Wh at most" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh
-    end = case.stop_wh if case.stop_wh is not None else begin if begin is None else begin + wh
+    end = None if begin is None else begin + wh
     return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
 
 

@@ -245,18 +245,25 @@ def _view(rows: Sequence[Sampled]) -> View | None:
     readings = [(row.timestamp, row.wh) for row in carriers if row.wh is not None] or list(_by_phase(rows))
     if not readings:
         return None
-    in_order = _in_order([(seconds(timestamp), wh) for timestamp, wh in readings])
+    in_order = sorted(((seconds(timestamp), wh) for timestamp, wh in readings), key=lambda reading: reading[0])
     digit = min(digit_of(row.value, row.unit) for row in carriers or rows)
     return View([at for at, _ in in_order], [wh for _, wh in in_order], digit)
 
 
-def _in_order(arrived: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    """In order of time; in that of arrival where only so they rise (a clock that was set back on the way)."""
-    by_time = sorted(arrived, key=lambda reading: reading[0])
-    return arrived if not _rises(by_time) and _rises(arrived) else by_time
+def is_set_back(rows: Iterable[Sampled]) -> bool:
+    """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time."""
+    by_source: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        if row.wh is not None:
+            by_source.setdefault(row.source, []).append((row.timestamp, row.wh))
+    return any(
+        not _rises(sorted(arrived, key=lambda reading: reading[0])) and _rises(arrived)
+        for arrived in by_source.values()
+        if any(after < before for (before, _), (after, _) in pairwise(arrived))
+    )
 
 
-def _rises(readings: Sequence[tuple[float, int]]) -> bool:
+def _rises(readings: Sequence[tuple[str, int]]) -> bool:
     return all(before <= after for (_, before), (_, after) in pairwise(readings))
 
 

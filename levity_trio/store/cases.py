@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, Sampled, gather, seconds
+from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, Sampled, gather, is_set_back, seconds
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
 
@@ -108,15 +108,16 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
 
     `next_begin` is the register, in Wh, of a transaction on its connector that is about to begin.
     """
-    is_timed = _is_timed(tx)
-    told = gather(_sampled(row, is_timed=is_timed) for row in readings(rows, tx, until))
+    is_timed, found = _is_timed(tx), readings(rows, tx, until)
+    by_receipt = not is_timed or is_set_back(Sampled(*row[:-1]) for row in found)
+    told = gather(_sampled(row, by_receipt=by_receipt) for row in found)
     ended = tx.own_stop_time or tx.last_reading_at or tx.own_start_time
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
     habits = _habits(rows, tx)
     return Case(
-        begun=seconds(tx.own_start_time if is_timed else tx.created_at),
-        ended=seconds(ended if is_timed else tx.stop_received_at or ended),
+        begun=seconds(tx.created_at if by_receipt else tx.own_start_time),
+        ended=seconds(tx.stop_received_at or ended if by_receipt else ended),
         is_backwards=_is_backwards(tx),
         start_wh=register(tx.meter_start),
         stop_wh=register(tx.meter_stop) if tx.stopped_by != "system" else None,
@@ -143,10 +144,10 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     )
 
 
-def _sampled(row: tuple[Any, ...], *, is_timed: bool) -> Sampled:
-    """A reading, at its receipt where the charger's clock stands still."""
+def _sampled(row: tuple[Any, ...], *, by_receipt: bool) -> Sampled:
+    """A reading, at its receipt where the charger's clock stands still or was set back on the way."""
     *told, received_at = row
-    if not is_timed:
+    if by_receipt:
         told[1] = received_at
     return Sampled(*told)
 

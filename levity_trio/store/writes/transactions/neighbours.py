@@ -4,11 +4,13 @@ before (rules.md, Transactions, Energy)."""
 from __future__ import annotations
 
 from levity_trio.charging.lifecycle import Cause, State
+from levity_trio.charging.reviews import Code
 from levity_trio.events import EnergyUnbilled
 from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.reviews import OPEN_REVIEWS
 from levity_trio.store.writes.transactions.states import load, state
 
 
@@ -25,7 +27,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     for first, second in pairs:
         _tell_unbilled(db, origin, first, second)
     for other in (*before, *after):
-        if other.judged_at != origin.received_at and _is_touched(tx, other):
+        if other.judged_at != origin.received_at and (_is_touched(tx, other) or _is_in_overlap(db, other)):
             judge_again(db, origin, other.id, Cause.NEXT_START if other in before else Cause.RISE)
 
 
@@ -39,6 +41,11 @@ def _is_touched(tx: Known, other: Known) -> bool:
     if begin is not None and end is not None and begin < other.billed_from < end:
         return True
     return state(other) is State.CLOSED and (other.own_start_time, other.id) < (tx.own_start_time, tx.id)
+
+
+def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:
+    """Whether a transaction is under review for an overlap, which its neighbour's own end may answer."""
+    return any(code == Code.OVERLAP for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
 
 
 def _tell_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) -> None:

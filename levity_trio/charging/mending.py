@@ -1,0 +1,83 @@
+"""A chain without what no register does: readings that lie outside all others, and steps that no charger delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.power import Chain
+
+
+def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
+    """Without the steps that no charger delivers; None where there are none, or where the register falls.
+
+    A leap between the start and the first reading is a wrong start, and none of these.
+    """
+    leaps = set[int]()
+    while (number := bounds.refused_step(chain)) is not None:
+        if chain.wh[number] < chain.wh[number - 1] or number in leaps:
+            return None
+        chain = Chain(chain.at, without_step(chain.wh, number), chain.digit)
+        leaps.add(number)
+    return chain if leaps - {1} else None
+
+
+def without_step(wh: Sequence[int], step: int) -> list[int]:
+    """As if the register had stood still during this step."""
+    leap = wh[step] - wh[step - 1]
+    return [*wh[:step], *(value - leap for value in wh[step:])]
+
+
+def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | None:
+    """Without readings that lie outside all others; None where there are none, where they are the most, or where one
+    beside a start or a stop would go that lies where the others lead.
+
+    From each step that no register makes, all go up to the next point to which it can have come; where there is none,
+    those before it. `has_end`: the last reading was told with Transaction.End, and is no stray.
+    """
+    kept, last = list(range(len(chain.wh))), len(chain.wh) - 1
+    while True:
+        rest = Chain([chain.at[number] for number in kept], [chain.wh[number] for number in kept], chain.digit)
+        refused = bounds.refused_step(rest)
+        if refused is None:
+            dropped = len(chain.wh) - len(kept)
+            return rest if 0 < dropped <= len(kept) - 2 else None
+        first, until = _run_of_strays(rest, bounds, refused)
+        is_at_end = first == 1 or until == len(kept) - 1
+        run = kept[first:until]
+        if not run or 0 in run or last in run or (is_at_end and _is_on_pace(rest, first, until)):
+            return None
+        if has_end and last - 1 in run:
+            return None
+        del kept[first:until]
+
+
+def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
+    for until in range(refused + 1, len(rest.wh)):
+        joined = Chain([rest.at[refused - 1], rest.at[until]], [rest.wh[refused - 1], rest.wh[until]], rest.digit)
+        if bounds.refused_step(joined) is None:
+            return refused, until
+    first = refused - 1
+    while first > 0 and rest.wh[first] > rest.wh[refused] + rest.digit:
+        first -= 1
+    return first + 1, refused
+
+
+def _is_on_pace(rest: Chain, first: int, until: int) -> bool:
+    """Whether a run of readings beside a start or a stop lies where those on its other side lead."""
+    before, after = [number for number in (first - 2, first - 1) if number > 0], [until, until + 1]
+    if until == len(rest.wh) - 1:
+        return _leads_to(rest, before, first)
+    return _leads_to(rest, [number for number in after if number < len(rest.wh) - 1], until - 1)
+
+
+def _leads_to(chain: Chain, two: Sequence[int], here: int) -> bool:
+    if len(two) < 2 or chain.at[two[0]] == chain.at[two[1]]:
+        return False
+    first, second = two
+    pace = (chain.wh[second] - chain.wh[first]) / (chain.at[second] - chain.at[first])
+    near = second if here > second else first
+    step = pace * (chain.at[here] - chain.at[near])
+    difference = abs(chain.wh[near] + step - chain.wh[here])
+    return step != 0 and difference <= tolerances.ONE_PACE_SHARE * abs(step) + 2 * chain.digit
