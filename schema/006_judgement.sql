@@ -34,11 +34,15 @@ UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time, billed_fro
 
 DROP INDEX tx_connector;
 CREATE INDEX tx_connector ON tx (cp_id, conn_id, own_start_time);
-CREATE INDEX tx_charger ON tx (cp_id, own_start_time);
+-- What began since a moment of receipt, whatever its charger's clock tells: auto start's look.
+CREATE INDEX tx_received ON tx (cp_id, conn_id, created_at);
 CREATE INDEX tx_stop ON tx (cp_id, sent_stop_time) WHERE sent_stop_time IS NOT NULL;
 CREATE INDEX tx_judge_after ON tx (judge_after) WHERE judge_after IS NOT NULL;
 CREATE INDEX boot_received ON boot (cp_id, received_at);
 CREATE INDEX status_received ON status (cp_id, conn_id, received_at);
+-- When a connection ends, and auto start's look: both only a few rows of all that were ever sent.
+CREATE INDEX command_sent ON command (cp_id) WHERE state = 'sent';
+CREATE INDEX command_remote_start ON command (cp_id, requested_at) WHERE action = 'RemoteStartTransaction';
 CREATE INDEX set_aside_waiting ON set_aside (received_at) WHERE looked_at IS NULL;
 
 -- state: of the transaction before; cause: what happened to it (levity_trio/charging/lifecycle.py has both).

@@ -217,9 +217,10 @@ def _longest(rows: Rows, tx: Known, ended: str, *, is_timed: bool) -> float:
 def _seconds_since_last(rows: Rows, tx: Known) -> float:
     """Seconds since the charger told of an earlier transaction on that connector, over an earlier connection."""
     found = rows(
-        "SELECT created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ? AND id < ?"
-        " AND session_id <> ? ORDER BY own_start_time DESC, id DESC LIMIT 1",
-        (tx.charger, tx.connector, tx.own_start_time, tx.id, tx.session),
+        "SELECT created_at FROM tx WHERE cp_id = ? AND conn_id = ?"
+        " AND created_at <= (SELECT connected_at FROM session WHERE id = ?) AND +own_start_time <= ? AND id < ?"
+        " AND session_id <> ? ORDER BY created_at DESC, id DESC LIMIT 1",
+        (tx.charger, tx.connector, tx.session, tx.own_start_time, tx.id, tx.session),
     ) or rows("SELECT created_at FROM cp WHERE id = ?", (tx.charger,))
     return min(LONGEST_SECONDS, _apart(found[0][0], tx.stop_received_at or tx.created_at))
 

@@ -64,7 +64,8 @@ def plug_ins(db: Database, charger: str) -> list[PlugIn]:
 def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -> PlugIn:
     began = _began(db, charger, connector)
     open_ones = db.execute(
-        "SELECT max(id) FROM tx WHERE cp_id = ? AND conn_id = ? AND status = 'Active'", (charger, connector)
+        "SELECT max(id) FROM tx INDEXED BY tx_open WHERE cp_id = ? AND conn_id = ? AND status = 'Active'",
+        (charger, connector),
     ).fetchall()
     had = db.execute(
         "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR NOT ?) LIMIT 1",
@@ -81,9 +82,10 @@ def _began(db: Database, charger: str, connector: int) -> _Status:
     which times can be believed shows in that they were kept."""
     rows = db.execute(
         "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
-        " FROM status WHERE cp_id = ? AND conn_id = ? AND id >= coalesce((SELECT id FROM status WHERE cp_id = ?"
-        " AND conn_id = ? AND status = ? ORDER BY id DESC LIMIT 1 OFFSET ?), 0) ORDER BY id DESC LIMIT ?",
-        (charger, connector, charger, connector, AVAILABLE, CABLES, STATUSES),
+        " FROM status WHERE cp_id = ? AND conn_id = ? AND id >= coalesce((SELECT id FROM (SELECT id, status FROM status"
+        " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT ?) WHERE status = ? LIMIT 1 OFFSET ?), 0)"
+        " ORDER BY id DESC LIMIT ?",
+        (charger, connector, charger, connector, STATUSES, AVAILABLE, CABLES, STATUSES),
     ).fetchall()
     told = [_Status(*row) for row in reversed(rows)]
     present = began = told[0]

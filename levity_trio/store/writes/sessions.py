@@ -157,9 +157,10 @@ def heartbeat(db: UnitOfWork, charger: str, at: str) -> None:
 def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
     """The session that this one replaced may not have been told so yet: it is one that has not ended."""
     recent = db.rows(
-        "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM session"
-        " WHERE cp_id = ? AND connected_at > ? ORDER BY id DESC LIMIT ?",
-        (REPLACED, origin.session, origin.charger, minutes_before(origin.received_at, SHARING_MINUTES), SHARING_ROWS),
+        "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM"
+        " (SELECT id, remote_address, close_reason, ended_at, connected_at FROM session WHERE cp_id = ?"
+        " ORDER BY id DESC LIMIT ?) WHERE connected_at > ?",
+        (REPLACED, origin.session, origin.charger, SHARING_ROWS, minutes_before(origin.received_at, SHARING_MINUTES)),
     )
     replaced = sum(bool(is_replaced) for _, is_replaced in recent)
     if replaced >= SHARING_REPLACEMENTS:

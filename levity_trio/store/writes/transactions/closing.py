@@ -68,8 +68,7 @@ def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Mome
 
 
 def _open_on(db: UnitOfWork, origin: Origin, connector: int) -> Iterator[Known]:
-    # +: by the few that are open (tx_open), not by all that its connector ever had.
-    open_ones = f"{OPEN_ONES} AND +conn_id = ? ORDER BY own_start_time, id"
+    open_ones = f"{OPEN_ONES} AND conn_id = ? ORDER BY own_start_time, id"
     for row in db.rows(open_ones, (origin.charger, connector)):
         yield Known(*row)
 

@@ -17,6 +17,9 @@ from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
 from levity_trio.store.writes.transactions.states import Sign, load, resume
 
+STARTS_COMPARED = 50
+"""The newest that tell the same: where the clock is never set and the register begins at 0, all of a tag do."""
+
 
 def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
     """Open a transaction, or find the one that this message opened before."""
@@ -45,8 +48,9 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
     """
     found = db.rows(
         "SELECT id, verdict, status, created_at, sent_stop_time, stop_received_at FROM tx WHERE cp_id = ?"
-        " AND conn_id = ? AND id_tag = ? AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC",
-        (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start),
+        " AND conn_id = ? AND id_tag = ? AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC LIMIT ?",
+        (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start)
+        + (STARTS_COMPARED,),
     )
     for transaction, verdict, status, created_at, sent_stop_time, stopped_at in found:
         stands_still = sent_stop_time == request.moment.sent and _are_apart(created_at, stopped_at)

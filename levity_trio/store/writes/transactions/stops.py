@@ -98,7 +98,7 @@ def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, *, is_named: 
         if tx.meter_stop == request.meter_stop and tx.stopped_by != "system":
             if is_named and not _came_before(db, tx, request):
                 continue
-            newer = "SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active' AND created_at > ?"
+            newer = "SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND created_at > ?"
             is_back = db.row(newer, (origin.charger, tx.stop_received_at)) is not None
             return None if is_back and not request.moment.is_believable else tx.id
     return None

@@ -26,6 +26,13 @@ from levity_trio.store.writes.transactions.reviews import open_review
 
 MOST_READINGS = 1_000
 """Of one connector that are looked at, from the stop backwards."""
+_TOLD = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND wh IS NOT NULL"
+_BACKWARDS = "ORDER BY timestamp DESC, id DESC LIMIT ?"
+NOBODYS = (
+    f"SELECT timestamp, wh, tx_id {_TOLD} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
+    f" (SELECT timestamp, tx_id {_TOLD} {_BACKWARDS}) WHERE tx_id IS NOT NULL LIMIT 1), '') {_BACKWARDS}"
+)
+"""The newest, back to the first of a transaction; those of the same time may be nobody's or not."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
 """A register that stands still for longer before it rises, or of which nothing is told for longer, was no part of this
 transaction."""
@@ -76,11 +83,8 @@ def _end(request: Stop) -> tuple[str, int]:
 
 def _nobodys(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> list[tuple[str, int]]:
     """The billed register on a connector, as far back from the stop as it belongs to no transaction."""
-    newest = db.rows(
-        "SELECT timestamp, wh, tx_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
-        " AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT ?",
-        (origin.charger, connector, request.moment.understood, MOST_READINGS),
-    )
+    told = (origin.charger, connector, request.moment.understood)
+    newest = db.rows(NOBODYS, (*told, *told, MOST_READINGS, MOST_READINGS))
     readings: list[tuple[str, int]] = []
     for timestamp, wh, transaction in newest:
         if transaction is not None:
