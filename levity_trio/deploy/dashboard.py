@@ -203,6 +203,7 @@ SERVER: Final = Row(
             (("ocpp_set_aside_oldest_seconds", "set aside"), ("ocpp_reviews_oldest_seconds", "for review")),
             "s",
         ),
+        table("Open reviews by code", "ocpp_reviews_open > 0"),
         graph("Plugins failed, an hour", "increase(ocpp_plugin_errors_total[1h])", "{{plugin}} {{hook}}"),
         graph("Clock trusted", "ocpp_clock_trusted", "trusted"),
         table("Version", "ocpp_build_info"),

@@ -114,7 +114,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     ended = tx.own_stop_time or tx.last_reading_at or tx.own_start_time
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
-    habits = _habits(rows, tx)
+    habits = _habits(rows, tx, until)
     return Case(
         begun=seconds(tx.created_at if by_receipt else tx.own_start_time),
         ended=seconds(tx.stop_received_at or ended if by_receipt else ended),
@@ -227,12 +227,15 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 
 # Neighbours
 
+# As it stood at the moment ?3: a neighbour that was judged later had the registers that it was sent.
 _NEIGHBOUR: Final = (
-    "SELECT id, cp_id, conn_id, coalesce(billed_from_wh, meter_start), coalesce(billed_until_wh, meter_stop), status,"
-    " created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at <= ?"
+    "SELECT id, cp_id, conn_id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
+    " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
+    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, created_at"
+    " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
-BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
-AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
+BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_start_time, id LIMIT 1"
 
 
 def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
@@ -342,13 +345,14 @@ def _follows(boots: Sequence[str], received_at: str) -> bool:
     return any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots)
 
 
-def _habits(rows: Rows, tx: Known) -> dict[str, int | None]:
-    """What this charger always does, by kind; with its present firmware and meter."""
+def _habits(rows: Rows, tx: Known, until: str) -> dict[str, int | None]:
+    """What this charger always does, by kind; with its present firmware and meter. How often it was shown by then is
+    not kept: a habit is known from its first transaction on."""
     return dict(
         rows(
             "SELECT kind, value FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
             " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
-            " AND revoked_at IS NULL AND transactions >= ?",
-            (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS),
+            " AND since < ? AND (revoked_at IS NULL OR revoked_at > ?) AND transactions >= ? ORDER BY habit.id",
+            (tx.charger, tx.connector or 0, until, until, tolerances.HABIT_TRANSACTIONS),
         )
     )

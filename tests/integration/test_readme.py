@@ -95,8 +95,31 @@ def test_the_simulated_day_works_as_printed(tmp_path: Path) -> None:
         ended = simulate(f"ws://127.0.0.1:{server.port}/ws/", *flags, folder=tmp_path)
     assert ended.status == 0
     assert ended.summary["verification"]["transactions"] > 0
-    look = block("bash", "order by start_time").replace(".venv/bin/", f"{Path(sys.executable).parent}/")
-    assert "SIM-001" in subprocess.check_output(["bash", "-c", look], cwd=tmp_path, text=True)
+    assert "SIM-001" in paste(block("bash", "order by start_time"), tmp_path)
+    assert "The database agrees" in " ".join(paste(block("bash", "levity-trio verify"), tmp_path).split())
+    assert " transactions, " in paste(block("bash", "levity-trio recheck"), tmp_path).splitlines()[-1]
+
+
+def paste(command: str, folder: Path) -> str:
+    """What a command prints, typed into a shell in a folder; it must end with 0."""
+    here = command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    return subprocess.check_output(["bash", "-c", here], cwd=folder, text=True, timeout=60)
+
+
+def test_a_review_is_seen_and_resolved_as_printed(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        transaction = charger.start("TAG", 1000)
+        for register in (4000, 4100):
+            charger.call("StopTransaction", transactionId=transaction, meterStop=register, timestamp=now())
+        look = block("bash", "from review where resolved_at is null")
+        assert "second_stop" in paste(look, tmp_path)
+        paste(block("bash", "update review set resolved_at"), tmp_path)
+        assert "second_stop" not in paste(look, tmp_path)
+        assert server.query("SELECT review FROM tx") == [(None,)]
+        ((resolved_at, resolved_by),) = server.query("SELECT resolved_at, resolved_by FROM review")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", resolved_at)
+    assert resolved_by == "your name"
 
 
 def test_a_charger_is_commanded_as_printed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from levity_trio.charging.reviews import Code
 from levity_trio.events import (
     AutoStart,
     CallEnded,
@@ -290,6 +291,29 @@ def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
     assert page.get("ocpp_set_aside_waiting") == 1
     assert page.get("ocpp_set_aside_oldest_seconds") == 7200
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
+    assert {page.get("ocpp_reviews_open", code=code) for code in Code} == {0}
+
+
+def test_reviews_that_are_open(books: Books, run: Run) -> None:
+    station = Station(books)
+    transaction = station.start(1000)
+    station.stop(transaction, 6000, at=station.clock(60))
+    books.wait(60)
+    station.stop(transaction, 7000)
+    books.wait(60)
+    books.connection.execute("UPDATE tx SET updated_at = ?", (books.at,))
+    page = run.page()
+    assert page.get("ocpp_reviews_waiting") == 1
+    assert page.get("ocpp_reviews_oldest_seconds") == 7200
+    assert page.get("ocpp_reviews_open", code="second_stop") == 1
+    assert page.get("ocpp_reviews_open", code="stop_before_start") == 1
+    assert page.get("ocpp_reviews_open", code="overlap") == 0
+    books.connection.execute(
+        "UPDATE review SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'r'", (books.at,)
+    )
+    page = run.page()
+    assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
+    assert page.get("ocpp_reviews_open", code="second_stop") == 0
 
 
 def test_each_of_levitys_names(books: Books, run: Run) -> None:

@@ -185,6 +185,7 @@ class Metrics:
         self.set_aside = add(Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody looked at.")
         self.set_aside_age = add(Gauge, "ocpp_set_aside_oldest_seconds", (), "How long the oldest of them waits.")
         self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions that a person should look at.")
+        self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by what is doubtful.")
         self.reviews_age = add(Gauge, "ocpp_reviews_oldest_seconds", (), "How long the oldest of them waits.")
 
     def _add_frames(self) -> None:

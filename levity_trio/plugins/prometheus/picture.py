@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from levity_trio.charging.reviews import Code
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
@@ -53,6 +54,8 @@ class Picture:
         metrics.set_aside[()].value = waiting.set_aside
         metrics.set_aside_age[()].value = _seconds_since(waiting.set_aside_since, now)
         metrics.reviews[()].value = waiting.reviews
+        for code in Code:
+            metrics.reviews_open[code.value,].value = waiting.open_reviews.get(code, 0)
         metrics.reviews_age[()].value = _seconds_since(waiting.reviews_since, now)
 
     def draw_files(self, files: Files) -> None:

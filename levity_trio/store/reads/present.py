@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from sqlite_utils import Database
+
+from levity_trio.charging.bounds import Bounds
+from levity_trio.charging.evidence import CHARGE, Case, View, digit_of, seconds
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 RECENT_READINGS: Final = 60
@@ -63,46 +66,71 @@ def present(db: Database) -> Present:
     )
 
 
+class _Row(NamedTuple):
+    """An open transaction as it is stored, with its first reading of the billed register."""
+
+    id: int
+    charger: str
+    connector: int | None
+    is_suspended: int
+    began: str
+    start_wh: int | None
+    last_wh: int | None
+    first_at: str | None
+    first_wh: int | None
+    value: str
+    unit: str
+
+
 def _open_transactions(db: Database) -> list[OpenTransaction]:
-    """Its first reading tells whether its readings count from 0 in each session (as store.energy judges it)."""
     found = db.execute(
-        "SELECT id, cp_id, conn_id, suspended_at IS NOT NULL, coalesce(meter_start, 0), last_register_wh,"
-        " (SELECT wh FROM meter_val WHERE meter_val.cp_id = tx.cp_id AND meter_val.conn_id = tx.conn_id"
-        " AND timestamp >= min(tx.start_time, tx.created_at) AND tx_id = tx.id AND wh IS NOT NULL"
-        " ORDER BY timestamp LIMIT 1) FROM tx WHERE status = 'Active' ORDER BY start_time, id"
+        "SELECT tx.id, tx.cp_id, tx.conn_id, suspended_at IS NOT NULL, own_start_time, meter_start, last_register_wh,"
+        " first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, '')"
+        " FROM tx LEFT JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val WHERE meter_val.cp_id = tx.cp_id"
+        " AND meter_val.conn_id = tx.conn_id AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id"
+        " AND wh IS NOT NULL ORDER BY timestamp LIMIT 1) WHERE status = 'Active' ORDER BY own_start_time, tx.id"
     ).fetchall()
-    return [
-        OpenTransaction(
-            charger,
-            connector,
-            bool(is_suspended),
-            _energy_wh(start, last, first),
-            *_currents_a(db, charger, connector, transaction),
-        )
-        for transaction, charger, connector, is_suspended, start, last, first in found
-    ]
+    return [_open_transaction(db, _Row(*row)) for row in found]
 
 
-def _energy_wh(start: int, last: int | None, first: int | None) -> int:
-    if last is None:
+def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
+    recent = _recent(db, row)
+    is_dc = any(measurand == CHARGE for measurand, _, _ in recent)
+    return OpenTransaction(
+        row.charger,
+        row.connector,
+        bool(row.is_suspended),
+        _energy_wh(row, is_dc=is_dc),
+        _largest(recent, "Current.Import"),
+        _largest(recent, "Current.Offered"),
+    )
+
+
+def _energy_wh(row: _Row, *, is_dc: bool) -> int:
+    """As the judge begins: its first reading tells whether they count from 0 in each transaction; without a start it
+    counts from there."""
+    if row.last_wh is None or row.first_wh is None or row.first_at is None:
         return 0
-    return last if first is not None and first < start else max(0, last - start)
+    if row.start_wh is None:
+        return max(0, row.last_wh - row.first_wh)
+    view = View([seconds(row.first_at)], [row.first_wh], digit_of(row.value, row.unit))
+    begun, ended = seconds(row.began), view.at[0]
+    case = Case(begun=begun, ended=ended, start_wh=row.start_wh, stop_wh=None, longest=0.0, views=[view], is_dc=is_dc)
+    return row.last_wh if Bounds(case).begins_at_zero(view) else max(0, row.last_wh - row.start_wh)
 
 
-def _currents_a(
-    db: Database, charger: str, connector: int | None, transaction: int
-) -> tuple[float | None, float | None]:
-    """What was told last of Current.Import and Current.Offered: of several phases the largest."""
-    told = db.execute(
+def _recent(db: Database, row: _Row) -> list[tuple[str, str, str]]:
+    """What was told last of its current, and of its battery, which only DC chargers know."""
+    return db.execute(
         "SELECT measurand, timestamp, value FROM (SELECT tx_id, measurand, timestamp, value FROM meter_val"
         " WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC LIMIT ?)"
-        " WHERE tx_id = ? AND measurand IN ('Current.Import', 'Current.Offered')",
-        (charger, connector, RECENT_READINGS, transaction),
+        " WHERE tx_id = ? AND measurand IN ('Current.Import', 'Current.Offered', ?)",
+        (row.charger, row.connector, RECENT_READINGS, row.id, CHARGE),
     ).fetchall()
-    return _largest(told, "Current.Import"), _largest(told, "Current.Offered")
 
 
 def _largest(told: Iterable[tuple[str, str, str]], wanted: str) -> float | None:
+    """The newest value; of several phases the largest."""
     found = [(timestamp, value) for measurand, timestamp, value in told if measurand == wanted]
     newest = max((timestamp for timestamp, _ in found), default=None)
     numbers = [_number(value) for timestamp, value in found if timestamp == newest]
@@ -118,16 +146,22 @@ def _number(text: str) -> float | None:
 
 
 class Waiting(NamedTuple):
-    """What waits for the operator, each with the time of the oldest."""
+    """What waits for the operator, each with the time of the oldest; `open_reviews` are counted by code."""
 
     set_aside: int
     set_aside_since: str | None
     reviews: int
     reviews_since: str | None
+    open_reviews: Mapping[str, int]
 
 
 def waiting(db: Database) -> Waiting:
-    """What nobody has looked at yet."""
-    set_aside = db.execute("SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL").fetchall()[0]
-    reviews = db.execute("SELECT count(*), min(updated_at) FROM tx WHERE review IS NOT NULL").fetchall()[0]
-    return Waiting(*set_aside, *reviews)
+    """What nobody has looked at yet: transactions with an open review count once, however many it has."""
+    ((set_aside, set_aside_since),) = db.execute(
+        "SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL"
+    ).fetchall()
+    ((reviews, reviews_since),) = db.execute(
+        "SELECT count(DISTINCT tx_id), min(opened_at) FROM review WHERE resolved_at IS NULL"
+    ).fetchall()
+    by_code = db.execute("SELECT code, count(*) FROM review WHERE resolved_at IS NULL GROUP BY code").fetchall()
+    return Waiting(set_aside, set_aside_since, reviews, reviews_since, dict(by_code))

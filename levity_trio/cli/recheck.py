@@ -1,0 +1,234 @@
+"""`levity-trio recheck`: every billed figure judged again by today's rules, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from levity_trio.cli.serve import options
+from levity_trio.cli.tables import cell, say
+from levity_trio.config import SETTINGS, load
+
+if TYPE_CHECKING:
+    from levity_trio.store.reads.recheck import Difference, Figure, Page, Rechecking
+
+NAME_WIDTH: Final = 11
+"""Of a charger, on a terminal: with figures below 1,000 kWh a line then has 80 columns."""
+COLUMNS: Final = ("id", "charger", "start", "stored Wh", "", "now Wh", "")
+IS_NUMBER: Final = (False, False, False, True, False, True, False)
+GROUPS: Final = {
+    True: "By the rules: what was known when the figure was found gives another one today.",
+    False: "By later facts and habits: the rules are the same, more is known.",
+}
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio recheck
+  levity-trio recheck CP-1 --db /var/lib/levity/levity.db
+  levity-trio recheck --json | jq 'select(.causes == ["rules"])'
+
+\b
+Judges all completed transactions, or those of one charger, by the rules of this version, and lists those that get
+another figure, confidence or review than is stored. The database is only read, page by page, also beside a running
+server. Each difference has a cause:
+  rules    what was known when the figure was found gives another figure today
+  facts    readings, stops or neighbours came later
+  habits   this charger's habits, or the most that it delivers, were learned later
+Where a person confirmed or corrected a figure, only another number of Wh is listed. Times are UTC. With --json each
+difference is an object on a line of its own ("then": by what was known then), and the last line has the totals.
+
+\b
+Exit status: 0 without any difference, 1 with some, or where the database cannot be read, 2 for wrong usage.
+"""
+
+
+def run_recheck(*, charger: str | None, is_json: bool, **given: object) -> int:
+    from levity_trio.store.reads.recheck import Rechecking  # noqa: PLC0415 - so that --help answers at once
+
+    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
+    rechecking = Rechecking(config.database, charger)
+    if not rechecking.is_known:
+        raise click.BadParameter(f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'")
+    totals = Totals()
+    pages = totals.counted(_with_progress(rechecking) if _is_progress_shown(is_json) else rechecking.pages())
+    if is_json:
+        _say_lines(line for page in pages for line in map(_json, page))
+        _say_lines([json.dumps(totals.as_dict())])
+    else:
+        _say_lines(_table([difference for page in pages for difference in page]))
+        _say_lines(totals.lines())
+    return 1 if totals.differences else 0
+
+
+def _say_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line)
+
+
+class Totals:
+    """What came of it: how many were judged, how many differ by which cause, and by how much."""
+
+    def __init__(self) -> None:
+        self.transactions = self.stored_wh = self.differences = self.change_wh = 0
+        self.causes: Counter[str] = Counter(rules=0, facts=0, habits=0)
+
+    def counted(self, pages: Iterable[Page]) -> Iterator[Sequence[Difference]]:
+        """The differences of each page, counted."""
+        for page in pages:
+            self.transactions += page.transactions
+            self.stored_wh += page.stored_wh
+            self.differences += len(page.differences)
+            self.change_wh += sum(one.now.wh - one.stored.wh for one in page.differences)
+            self.causes.update(cause for one in page.differences for cause in one.causes)
+            yield page.differences
+
+    def lines(self) -> Iterator[str]:
+        judged = f"{self.transactions:,} transactions, {self.stored_wh / 1000:,.3f} kWh"
+        if not self.differences:
+            yield f"{judged}: no difference."
+            return
+        by_cause = ", ".join(f"{count:,} by {cause}" for cause, count in self.causes.items() if count)
+        yield f"{judged}: {self.differences:,} differ ({by_cause}), {self.change_wh / 1000:+,.3f} kWh."
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": "totals",
+            "transactions": self.transactions,
+            "stored_wh": self.stored_wh,
+            "differences": self.differences,
+            "change_wh": self.change_wh,
+            "causes": dict(self.causes),
+        }
+
+
+# Progress
+
+
+def _is_progress_shown(is_json: bool) -> bool:
+    """On a terminal, but not between lines that stream to it."""
+    return _is_terminal(sys.stderr) and not (is_json and _is_terminal(sys.stdout))
+
+
+def _is_terminal(file: IO[str] | None) -> bool:
+    return file is not None and file.isatty()
+
+
+def _with_progress(rechecking: Rechecking) -> Iterator[Page]:
+    """The pages; a line tells how far it is, and goes at the end."""
+    began, done = time.monotonic(), 0
+    try:
+        for page in rechecking.pages():
+            done += page.transactions
+            _show(_progress(done, rechecking.total, time.monotonic() - began))
+            yield page
+    finally:
+        _show("")
+
+
+def _progress(done: int, total: int, seconds: float) -> str:
+    rate = done / seconds if seconds else 0.0
+    left = max(0, total - done) / rate if rate else 0.0
+    return f"{done:,} of {total:,} transactions, {rate:,.0f} a second, {left:,.0f} s left"
+
+
+def _show(line: str) -> None:
+    click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+
+
+# Lines
+
+
+def _json(difference: Difference) -> str:
+    told = {
+        "kind": "difference",
+        "id": difference.transaction,
+        "charger": difference.charger,
+        "connector": difference.connector,
+        "start_time": difference.start_time,
+        "causes": difference.causes,
+        "rules": difference.rules,
+        "judged_at": difference.judged_at,
+        "settled_by": difference.settled_by,
+        "stored": difference.stored._asdict(),
+        "then": difference.then._asdict(),
+        "now": difference.now._asdict(),
+    }
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _table(differences: Sequence[Difference]) -> Iterator[str]:
+    """Two lines a difference, the second says why; apart by cause."""
+    for is_by_rules, heading in GROUPS.items():
+        group = [one for one in differences if ("rules" in one.causes) is is_by_rules]
+        if group:
+            yield from (heading, "")
+            yield from _lines(group)
+            yield ""
+
+
+def _lines(group: Sequence[Difference]) -> Iterator[str]:
+    rows = [_cells(one) for one in group]
+    widths = [max(map(len, texts)) for texts in zip(COLUMNS, *rows, strict=True)]
+    yield _aligned(COLUMNS, widths)
+    for one, row in zip(group, rows, strict=True):
+        yield _aligned(row, widths)
+        yield _cut(f"    {_why(one)}")
+
+
+def _cells(one: Difference) -> tuple[str, ...]:
+    start = one.start_time[:16].replace("T", " ")
+    stored, now = one.stored, one.now
+    return (
+        *(str(one.transaction), _ending(cell(one.charger)), start),
+        *(f"{stored.wh}", stored.confidence, f"{now.wh}", now.confidence),
+    )
+
+
+def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
+    each = zip(texts, widths, IS_NUMBER, strict=True)
+    return "  ".join(text.rjust(width) if is_number else text.ljust(width) for text, width, is_number in each).rstrip()
+
+
+def _why(one: Difference) -> str:
+    by_whom = f", settled by {cell(one.settled_by)}" if one.settled_by is not None else ""
+    return f"{' and '.join(one.causes)}{by_whom}: {_reason(one.stored, one.now)}"
+
+
+def _reason(stored: Figure, now: Figure) -> str:
+    """What is doubted now; else what is doubted no more."""
+    if now.words:
+        return cell(now.words)
+    return f"no longer: {cell(stored.words)}" if stored.words else f"found by {now.method}"
+
+
+def _ending(charger: str) -> str:
+    """A name as long as fits; the end tells chargers apart."""
+    is_cut = _is_terminal(sys.stdout) and len(charger) > NAME_WIDTH
+    return f"…{charger[1 - NAME_WIDTH :]}" if is_cut else charger
+
+
+def _cut(line: str) -> str:
+    width = shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else len(line)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+recheck = click.Command(
+    "recheck",
+    params=[
+        click.Argument(["charger"], required=False, metavar="[CHARGER]"),
+        click.Option(["is_json", "--json"], is_flag=True, help="JSON lines, for programs."),
+        *options(setting for setting in SETTINGS if setting.attribute == "database"),
+    ],
+    callback=run_recheck,
+    help="Judge all completed transactions again, by today's rules, and list what differs.",
+    epilog=EXAMPLES,
+)

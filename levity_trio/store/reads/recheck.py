@@ -1,0 +1,227 @@
+"""Judge every completed transaction by today's rules, and say where the stored figure is another.
+
+Two causes are told apart. "Rules": what was known when the figure was found gives another figure by today's rules.
+"Facts" and "habits": the rules give the stored figure for what was known then, and another for what is known now.
+
+What was known then is asked of the facts. How often a habit had been shown by then is not kept, so it counts as known
+from its first transaction on, and a figure that today's rules give without any habit is never put down to the rules.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
+from levity_trio.charging.evidence import Case
+from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, Rows, case_of
+from levity_trio.store.reads import look
+from levity_trio.store.schema import newest_version
+
+PAGE_ROWS: Final = 500
+PAGE_SECONDS: Final = 0.5
+"""After so long a page ends with the transaction that is being judged: an open read keeps the WAL from being reset."""
+SYSTEM: Final = "system"
+COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?)"
+PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ? AND {COMPLETED} ORDER BY id LIMIT ?"  # noqa: S608 - our own names
+REVIEWS: Final = "SELECT code, words, resolved_at, resolved_by FROM review WHERE tx_id = ? ORDER BY id"
+
+
+class Cause(StrEnum):
+    """Why a figure would be another today."""
+
+    RULES = "rules"
+    FACTS = "facts"
+    HABITS = "habits"
+
+
+class Figure(NamedTuple):
+    """What a transaction delivered. `reviews` are the codes of the doubts; `words` say what they are."""
+
+    wh: int
+    confidence: str
+    method: str | None
+    reviews: tuple[str, ...]
+    words: str
+
+
+class Difference(NamedTuple):
+    """A transaction whose stored figure is not the one that today's rules give. `rules` found the stored one.
+
+    `settled_by` is the person who confirmed or corrected it; then only another number of Wh is a difference.
+    """
+
+    transaction: int
+    charger: str
+    connector: int | None
+    start_time: str
+    rules: int | None
+    judged_at: str | None
+    settled_by: str | None
+    stored: Figure
+    then: Figure
+    now: Figure
+    causes: tuple[Cause, ...]
+
+
+class Page(NamedTuple):
+    """A piece of the work: how many transactions it judged, how many Wh of them are stored, and what differs."""
+
+    transactions: int
+    stored_wh: int
+    differences: list[Difference]
+
+
+class Rechecking:
+    """The completed transactions of one file, perhaps of one charger, as many as there are at the beginning.
+
+    Raises EnvironmentProblem: the file is not there, is not ours, is of another version, or cannot be read.
+    """
+
+    def __init__(self, path: Path, charger: str | None) -> None:
+        if not path.exists():
+            raise EnvironmentProblem(f"there is no database {path}; name that of the server with --db")
+        self._path = path
+        self._charger = charger
+        if look(path, _version) < newest_version():
+            raise EnvironmentProblem(
+                f"{path} is from an older version of levity-trio; start this version's server on it once, or on a copy"
+            )
+        self.total = look(path, partial(_count, charger))
+        """How many there are."""
+        self.is_known = charger is None or look(path, partial(_is_known, charger))
+        """Whether the charger is, if one is named."""
+
+    def pages(self) -> Iterator[Page]:
+        """Judge them, page by page; each page is a read of its own."""
+        after = 0
+        while (found := look(self._path, partial(_page, after, self._charger))) is not None:
+            page, after = found
+            yield page
+
+
+def _version(db: Database) -> int:
+    ((version,),) = db.execute("PRAGMA user_version").fetchall()
+    return int(version)
+
+
+def _count(charger: str | None, db: Database) -> int:
+    ((count,),) = db.execute(f"SELECT count(*) FROM tx WHERE {COMPLETED}", (charger, charger)).fetchall()  # noqa: S608
+    return int(count)
+
+
+def _is_known(charger: str, db: Database) -> bool:
+    return bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall())
+
+
+def _page(after: int, charger: str | None, db: Database) -> tuple[Page, int] | None:
+    """What follows this id, and the id that it ends with; None at the end."""
+    db.execute("BEGIN")
+    ends = time.monotonic() + PAGE_SECONDS
+    rows = _rows_of(db.conn)
+    count, stored_wh, differences = 0, 0, list[Difference]()
+    for row in rows(PAGE, (after, charger, charger, PAGE_ROWS)):
+        tx = Known(*row)
+        count, after, stored_wh = count + 1, tx.id, stored_wh + (tx.energy_delivered or 0)
+        if (difference := compare(rows, tx)) is not None:
+            differences.append(difference)
+        if time.monotonic() > ends:
+            break
+    return (Page(count, stored_wh, differences), after) if count else None
+
+
+def _rows_of(connection: sqlite3.Connection) -> Rows:
+    def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        return connection.execute(sql, tuple(values)).fetchall()
+
+    return rows
+
+
+class _Reviews(NamedTuple):
+    """What `review` tells of a transaction: open codes and words, whether they are comparable with the judge's."""
+
+    codes: frozenset[str]
+    words: str
+    settled_by: str | None
+    is_match_doubted: bool
+    is_legacy: bool
+
+
+def compare(rows: Rows, tx: Known) -> Difference | None:
+    """What today's rules say of a transaction, where that is not what is stored."""
+    reviews = _reviews(rows, tx)
+    stored = Figure(
+        tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, _told(reviews.codes), reviews.words
+    )
+    case = case_of(rows, tx)
+    now = _figure(judge(case), reviews)
+    if _is_same(stored, now, reviews):
+        return None
+    case_then = case_of(rows, tx, until=tx.judged_at or LAST_TIME)
+    then = _then(case_then, stored, reviews)
+    causes = [] if _is_same(stored, then, reviews) else [Cause.RULES]
+    if not _is_same(then, now, reviews):
+        causes.append(_later(case, case_then, then, reviews))
+    row = (tx.id, tx.charger, tx.connector, tx.start_time, tx.rules, tx.judged_at, reviews.settled_by)
+    return Difference(*row, stored, then, now, tuple(causes))
+
+
+def _then(case: Case, stored: Figure, reviews: _Reviews) -> Figure:
+    """By what was known then; without habits, where only so the stored figure comes out."""
+    then = _figure(judge(case), reviews)
+    without = _figure(judge(_without_habits(case)), reviews)
+    return without if _is_same(stored, without, reviews) else then
+
+
+def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Cause:
+    """Whether habits or facts make the difference between what was known then and what is known now."""
+    as_they_were = replace(case, habits=case_then.habits, ceiling_w=case_then.ceiling_w)
+    olds = (_figure(judge(old), reviews) for old in (as_they_were, _without_habits(case)))
+    return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
+
+
+def _without_habits(case: Case) -> Case:
+    return replace(case, habits={}, ceiling_w=None)
+
+
+def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
+    """A person's figure is compared alone. Words of an earlier version tell no codes."""
+    if one.wh != other.wh:
+        return False
+    if reviews.settled_by is not None:
+        return True
+    return one.confidence == other.confidence and (reviews.is_legacy or one.reviews == other.reviews)
+
+
+def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:
+    is_certain = judgement.confidence == CERTAIN and not reviews.is_match_doubted
+    codes = _told({doubt.code for doubt in judgement.doubts})
+    words = "; ".join(doubt.words for doubt in judgement.doubts)
+    return Figure(judgement.wh, CERTAIN if is_certain else DOUBTFUL, judgement.method, codes, words)
+
+
+def _told(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(str(code) for code in codes))
+
+
+def _reviews(rows: Rows, tx: Known) -> _Reviews:
+    found = rows(REVIEWS, (tx.id,))
+    codes = {code: words for code, words, resolved_at, _ in found if resolved_at is None}
+    settled = [by for _, _, resolved_at, by in found if resolved_at is not None and by != SYSTEM]
+    return _Reviews(
+        frozenset(codes) - LASTING,
+        "; ".join(codes.values()),
+        settled[-1] if settled else None,
+        bool(codes.keys() & OF_THE_MATCH),
+        Code.LEGACY in codes,
+    )
