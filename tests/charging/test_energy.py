@@ -1,259 +1,254 @@
-"""energy.delivered: what is billed for honest meters, and for those that lie (rules.md, Energy; design §7)."""
+"""What is billed as reported, and what its registers, its stop and its clock say against it (rules.md, Energy)."""
 
-from datetime import timedelta
-from random import Random
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from levity_trio.charging.energy import FASTEST_W, JUMP_WH, Energy, Series, Span, delivered, is_jump, shown
-from levity_trio.wire.times import stamp
-from tests.store.books import NOON
+from levity_trio.charging.energy import JUMP_WH, is_jump, judge
+from levity_trio.charging.evidence import Case, Neighbour
+from levity_trio.charging.reviews import Code
+from tests.charging.cases import case, certain, doubtful, found, steady, view
 
-HOUR = 60
-Minutes = list[tuple[int, int]]
-
-
-def span(start: int | None, stop: int | None, minutes: float = HOUR, power: dict[float, float] | None = None) -> Span:
-    power_w = {at(minute): watts for minute, watts in (power or {}).items()}
-    return Span(at(0), at(minutes), start, stop, max(0, minutes) * 60, power_w=power_w)
+QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]
+"""7.2 kW, in quarters of an hour."""
+POWER = steady(7200, 15, 30, 45, 60)
 
 
-def steady(watts: float, *minutes: float) -> dict[float, float]:
-    return dict.fromkeys(minutes, watts)
+def quarters(begin: int) -> list[tuple[int, int]]:
+    """The same of a register that began elsewhere, by odd Wh: round ones would show a coarser register."""
+    return [(minute, begin + wh + minute // 15) for minute, wh in QUARTERS]
 
 
-def at(minutes: float) -> str:
-    return stamp(NOON + timedelta(minutes=minutes))
-
-
-def series(readings: Minutes) -> Series:
-    return [(at(minutes), wh) for minutes, wh in readings]
-
-
-def bill(start: int | None, stop: int | None, readings: Minutes, minutes: float = HOUR) -> Energy:
-    return delivered(span(start, stop, minutes), series(readings))
-
-
-HONEST: list[tuple[int, int, Minutes]] = [
-    (1000, 5000, []),
-    (1000, 5000, [(10, 1500), (20, 3000), (59, 4990)]),
-    (1000, 1000, [(10, 1000)]),
-    (0, 7000, [(1, 0), (30, 3500)]),
-    (1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]),  # the same reading told twice
-    (100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]),  # Grizzl-E: per session in the readings
-    (500, 7500, [(1, 0), (30, 3500), (59, 6990)]),  # the same, young: they overtake the register
-]
-
-
-@pytest.mark.parametrize(("start", "stop", "readings"), HONEST)
-def test_an_honest_meter_is_billed_by_stop_minus_start(start: int, stop: int, readings: Minutes) -> None:
-    assert bill(start, stop, readings) == Energy(stop - start, "register", "certain")
-
-
-LIARS = [
-    # The register fell below meterStart and stayed there: its steps count, across the reset.
-    pytest.param(100, 3000, [(10, 5000), (20, 0), (30, 1500)], 7900, "segments", id="reset, stop above start"),
-    pytest.param(5000, 2500, [(10, 6000), (20, 100), (30, 2000)], 3500, "segments", id="reset, stop below start"),
-    pytest.param(5000, 3000, [], 0, "segments", id="backwards without evidence"),
-    pytest.param(100_000, 3000, [(10, 1000), (50, 2900)], 3000, "session readings", id="stop per session"),
-    # One value that its neighbours contradict is none.
-    pytest.param(100, 400, [(10, 200), (20, 9000), (30, 300)], 300, "register", id="spike"),
-    pytest.param(100, 400, [(10, 200), (20, 9000), (25, 9000), (30, 300)], 300, "register", id="spike that stays"),
-    pytest.param(100, 400, [(10, 200), (20, 0), (21, 0), (30, 300)], 300, "register", id="read as zero"),
-    pytest.param(100, 250, [(10, 200), (20, 150)], 150, "register", id="a step back"),
-    pytest.param(100, 400, [(10, 9000), (20, 9100), (30, 9050), (40, 300)], 300, "segments", id="lies that differ"),
-    pytest.param(0, 15_100, [(10, 100), (20, 200), (21, 15_000)], 300, "segments", id="jump"),
-    # More than can be delivered in the time.
-    pytest.param(0, 1_005_100, [(10, 1_000_100), (50, 1_005_000)], 5000, "segments", id="meterStart 0"),
-    pytest.param(0, 1_005_100, [], 0, "segments", id="meterStart 0 without evidence"),
-    pytest.param(1_000_000, 1005, [(10, 1001), (50, 1004)], 1005, "session readings", id="kWh called Wh at the end"),
-    # A swapped meter reads less than meterStart, but counts no session.
-    pytest.param(1_000_000, 500_200, [(1, 500_000), (30, 500_100)], 200, "segments", id="swapped meter"),
-    pytest.param(100, 2000, [(15, 1900), (30, 3700), (45, 1990)], 1900, "register", id="a fall that is no reset"),
+HONEST = [
+    pytest.param(case(1000, 5000), 4000, id="start and stop alone"),
+    pytest.param(case(1000, 5000, [(10, 1500), (20, 3000), (59, 4990)]), 4000, id="readings"),
+    pytest.param(case(1000, 1000, [(10, 1000)]), 0, id="nothing flowed"),
+    pytest.param(case(0, 7000, [(1, 0), (30, 3500)]), 7000, id="a new register"),
+    pytest.param(case(1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]), 4000, id="a reading told twice"),
+    pytest.param(case(100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="readings per session"),
+    pytest.param(case(500, 7500, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="the same, young: they overtake it"),
     pytest.param(
-        0, 22_000, [(15, 5), (30, 10), (45, 15), (59, 20)], 22_000, "register", id="readings in kWh called Wh"
+        case(0, 7300, [(minute, 100_000 + wh - 30) for minute, wh in QUARTERS], 61),
+        *(7300,),
+        id="start and stop per session, readings for life",
     ),
-    pytest.param(None, 5000, [(10, 1000), (20, 3000)], 4000, "segments", id="no meterStart"),
-    pytest.param(1000, None, [(10, 1500), (20, 3000)], 2000, "segments", id="no meterStop"),
-    pytest.param(None, None, [], 0, "segments", id="nothing at all"),
+    pytest.param(
+        case(200_045, 205_296, [(0, 200_040), (15, 201_790), (45, 205_300)], digit=10),
+        *(5251,),
+        id="readings rounded to 10 Wh",
+    ),
+    pytest.param(case(1000, 11_750, [(15, 1001), (30, 1002), (45, 1003)]), 10_750, id="a car that waited"),
+    pytest.param(case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61), 7300, id="it catches up"),
+    pytest.param(case(1000, 31_000, [(0, 1000), (0, 31_000)], 0, longest=3 * 3600.0), 30_000, id="all in one moment"),
+    pytest.param(case(1003, 8206, quarters(1003), 61), 7203, id="a stop within its last digits"),
+    pytest.param(case(1000, 8200, views=[view(QUARTERS[:0]), view(quarters(1000)[:3])]), 7200, id="an empty source"),
 ]
 
 
-@pytest.mark.parametrize(("start", "stop", "readings", "wh", "method"), LIARS)
-def test_a_meter_that_lies_is_billed_by_what_can_be_shown(
-    start: int | None, stop: int | None, readings: Minutes, wh: int, method: str
-) -> None:
-    told = bill(start, stop, readings)
-    assert (told.wh, told.method, told.confidence) == (wh, method, "doubtful")
-    assert told.review
+@pytest.mark.parametrize(("known", "wh"), HONEST)
+def test_an_honest_meter_is_billed_by_stop_minus_start(known: Case, wh: int) -> None:
+    judgement = judge(known)
+    assert found(known) == certain(wh)
+    assert judgement.code is None
+    assert (judgement.billed_from, judgement.billed_until) == (known.start_wh, known.stop_wh)
 
 
-def test_many_small_lies_are_bounded_by_the_time() -> None:
-    readings = series([(0, 9000 * number) for number in range(3)] + [(1, 9000 * number) for number in range(3, 6)])
-    told = delivered(Span(at(0), at(1), None, None, 60), readings)
-    assert (told.wh, told.confidence) == (JUMP_WH, "doubtful")
+def test_readings_of_two_sources_are_tested_both() -> None:
+    honest, other = view(QUARTERS), view([(0, 0), (60, 7200)])
+    assert found(case(0, 7300, (), 61, views=[honest, other])) == certain(7300)
+    wh, _, confidence, reviews = found(case(0, 7300, (), 61, views=[honest, view([(0, 0), (30, 9999)])]))
+    assert (wh, confidence) == (7300, "doubtful")
+    assert reviews
 
 
-def test_readings_in_order_of_arrival_after_the_clock_was_set_back() -> None:
-    arrived = series([(125, 1100), (126, 1200), (7, 1300), (8, 1400)])
-    assert delivered(span(1000, 1500, 10), arrived) == Energy(500, "register", "certain")
+# Closed by the system
+
+SYSTEM = "closed_by_system"
+CLOSED = [
+    pytest.param(case(1000, None), doubtful(0, "register", SYSTEM), id="nothing tells what was delivered"),
+    pytest.param(case(0, None, QUARTERS), doubtful(7200, "register", SYSTEM), id="up to its last reading"),
+    pytest.param(
+        case(100_000, None, QUARTERS),
+        *(doubtful(7200, "session readings", SYSTEM),),
+        id="readings per session: start + reading, never the reading alone",
+    ),
+    pytest.param(
+        case(200_045, None, [(0, 200_040), (15, 201_790), (45, 205_300)], digit=10),
+        *(doubtful(5255, "register", SYSTEM),),
+        id="rounded readings",
+    ),
+    pytest.param(
+        case(90_000, None, [(1, 0), (15, 91_750), (30, 93_500), (45, 95_250), (60, 97_000)]),
+        *(doubtful(7000, "register", SYSTEM, "stray_reading"),),
+        id="a stray zero is no session",
+    ),
+    pytest.param(case(None, None), doubtful(0, "register", SYSTEM), id="nothing at all"),
+    pytest.param(
+        case(None, None, quarters(1000)), doubtful(5403, "segments", SYSTEM, "start_garbled"), id="no start either"
+    ),
+]
 
 
-def test_readings_that_arrive_late_are_put_in_order_of_time() -> None:
-    arrived = series([(20, 3000), (30, 4000), (5, 1200), (10, 2000)])
-    assert delivered(span(1000, 5000), arrived) == Energy(4000, "register", "certain")
+@pytest.mark.parametrize(("known", "expected"), CLOSED)
+def test_what_the_system_closed_is_billed_by_its_readings(known: Case, expected: tuple[Any, ...]) -> None:
+    closed = _closed(known)
+    assert found(closed) == expected
 
 
-def test_a_stop_earlier_than_its_start_is_billed_and_shown() -> None:
-    told = bill(1000, 5000, [], minutes=-30)
-    assert (told.wh, told.review) == (4000, "stop is earlier than start")
+def _closed(known: Case, **more: Any) -> Case:
+    return replace(known, is_stopped=False, **more)
 
 
-def test_a_register_in_kwh_called_wh_is_shown() -> None:
-    told = delivered(span(1000, 1007, power=steady(7000, 30)), [])
-    assert (told.wh, told.confidence) == (7, "doubtful")
-    assert "kWh called Wh" in (told.review or "")
+@pytest.mark.parametrize(("begin", "reviews"), [(7200, set()), (7201, set()), (7202, {SYSTEM}), (9000, {SYSTEM})])
+def test_nothing_came_after_the_last_reading_where_the_next_one_begins_there(begin: int, reviews: set[str]) -> None:
+    known = _closed(case(0, None, [(14, 1801), *QUARTERS[1:]]), after=Neighbour(begin, None))
+    assert (found(known)[0], found(known)[3]) == (7200, reviews)
 
 
-def test_a_leap_is_more_than_the_power_that_was_told() -> None:
-    """One of 20 kWh in a quarter of an hour, and it stays: what came before and after is billed."""
-    readings = series([(15, 2800), (30, 24_600), (45, 26_400)])
-    told = delivered(span(1000, 28_200, power=steady(7200, 15, 30, 45)), readings)
-    assert (told.wh, told.confidence) == (5400, "doubtful")
-    fast = steady(60_000, 15, 30, 45)
-    assert delivered(span(1000, 28_200, power=fast), readings) == Energy(27_200, "register", "certain")
+def test_the_review_tells_the_most_that_it_can_have_been() -> None:
+    (doubt,) = judge(_closed(case(1000, None), after=Neighbour(4000, None))).doubts
+    assert doubt.words.endswith("3000 Wh at most")
 
 
-def test_readings_that_are_rounded_count_the_lifetime_all_the_same() -> None:
-    """In kWh with two digits they begin a little below meterStart, and may end a little above meterStop."""
-    readings: Minutes = [(0, 200_040), (15, 201_790), (45, 205_300)]
-    assert bill(200_045, 205_296, readings) == Energy(5251, "register", "certain")
-    assert shown(span(200_045, None), series(readings)).wh == 5255
-    reset = [(15, 29_990), (30, 32_740), (45, 35_500), (60, 2750), (75, 5500), (90, 8250), (105, 11_000)]
-    told = bill(27_240, 35_490, [*reset, (120, 13_750), (135, 16_500), (150, 19_250), (165, 22_000)], 300)
-    assert told.wh == 8260 + 32_740  # what stood before the reset is not rounded
+@pytest.mark.xfail(reason="with readings at both ends alone, the pace of the others is halved by their intervals")
+def test_a_reset_in_what_the_system_closed() -> None:
+    known = _closed(case(50_000, None, [(15, 51_801), (30, 53_602), (45, 1803), (60, 3604)]))
+    assert found(known)[0] == 1801 + 1801 + 1803 + 1801
 
 
-def test_a_stray_zero_does_not_make_the_lifetime_a_session() -> None:
-    readings = series([(1, 0), (15, 91_750), (30, 93_500), (45, 95_250), (60, 97_000)])
-    assert shown(span(90_000, None), readings).wh == 7000
+# Numbers that are none, or have a fraction
+
+NUMBERS = [
+    pytest.param(
+        case(5123, 5146, minutes=200, start_exact=Decimal("5123.4"), stop_exact=Decimal("5146.2")),
+        *(doubtful(22_800, "scaled", "wrong_factor"),),
+        id="both in kWh",
+    ),
+    pytest.param(
+        case(5123, 12_323, minutes=61, start_exact=Decimal("5123.4")),
+        *(doubtful(7200, "segments", "nothing_agrees"),),
+        id="a start with a fraction, and nothing confirms it",
+    ),
+    pytest.param(
+        case(5123, 12_323, quarters(5119), 61, POWER, start_exact=Decimal("5123.4")),
+        *(certain(7200),),
+        id="a start with a fraction that its power confirms",
+    ),
+    pytest.param(
+        case(1000, 8300, quarters(1000), 61, garbled=("1000,5",)),
+        *(doubtful(7300, "register", "number_repaired"),),
+        id="mended",
+    ),
+    pytest.param(
+        case(None, 8304, quarters(1000), 61, garbled=("1_000",)),
+        *(doubtful(5503, "segments", "number_repaired", "start_garbled"),),
+        id="the start is no number",
+    ),
+    pytest.param(
+        case(None, None, quarters(1000), 61, garbled=("a", "٣")),
+        *(doubtful(5403, "segments", "number_repaired", "start_garbled", "stop_garbled"),),
+        id="neither is one",
+    ),
+]
 
 
-def test_a_step_far_faster_than_all_others_is_looked_at() -> None:
-    """Nobody told a power: 90 kWh in a quarter of an hour can be delivered, but not by who did 7 kW else."""
-    told = bill(1000, 96_250, [(15, 2750), (30, 92_750), (45, 94_500)])
-    assert (told.wh, told.confidence) == (95_250, "doubtful")
-    waited = bill(1000, 32_000, [(15, 1001), (30, 1002), (45, 1003)])  # a car for cheap hours, at 120 kW
-    assert waited.confidence == "doubtful"
-    assert bill(1000, 11_750, [(15, 1001), (30, 1002), (45, 1003)]).confidence == "certain"  # at 43 kW
+@pytest.mark.parametrize(("known", "expected"), NUMBERS)
+def test_a_number_that_is_none_leaves_a_doubt(known: Case, expected: tuple[Any, ...]) -> None:
+    assert found(known) == expected
 
 
-def test_start_and_stop_that_tell_much_more_than_the_power_are_looked_at() -> None:
-    told = delivered(span(1000, 301_000, power=steady(7000, 15, 30, 45, 60)), [])
-    assert (told.wh, told.confidence) == (300_000, "doubtful")
-    assert delivered(span(1000, 8000, power=steady(7000, 15, 30, 45, 60)), []).confidence == "certain"
-    full_soon: dict[float, float] = {15: 47_000.0, 30: 0.0, 45: 0.0, 60: 0.0}  # it began with 120 kW
-    assert delivered(span(1000, 35_000, power=full_soon), []).confidence == "certain"
+def test_what_was_sent_stands_in_the_evidence() -> None:
+    (doubt,) = judge(case(1000, 8300, quarters(1000), 61, garbled=("1000,5",))).doubts
+    assert doubt.evidence == ("1000,5", "7300 Wh without it")
 
 
-def test_a_fast_charger_may_be_done_before_its_next_reading() -> None:
-    """12 kWh in a quarter of an hour, and then hours of a full battery."""
-    readings = series([(15, 13_000), (30, 25_000), *((minute, 25_000) for minute in range(45, 600, 15))])
-    power = {15: 50_000.0} | steady(0, *range(30, 600, 15))
-    assert delivered(span(1000, 25_000, 600, power), readings) == Energy(24_000, "register", "certain")
+# Its times
+
+TIMES: list[Any] = [
+    pytest.param(
+        {"minutes": -30, "longest": 3600.0, "is_backwards": True},
+        doubtful(7300, "register", "stop_before_start"),
+        id="back",
+    ),
+    pytest.param({"minutes": -30, "longest": 3600.0}, certain(7300), id="back, by a clock that was put right"),
+    pytest.param(
+        {"minutes": 0, "is_timed": False, "longest": 3600.0, "received_seconds": 3600.0},
+        *(certain(7300),),
+        id="frozen, told when it happened",
+    ),
+    pytest.param(
+        {"minutes": 0, "is_timed": False, "longest": 7 * 86_400.0, "received_seconds": 120.0},
+        *(doubtful(7300, "register", "clock_stood_still"),),
+        id="frozen, told late",
+    ),
+]
 
 
-def test_power_tells_a_reset_from_a_stray_reading() -> None:
-    """The register of a session of 7.2 kW begins again at 0, and comes back to where it was."""
-    readings = series([(15, 1800), (30, 3600), (45, 1800), (60, 3600)])
-    told = delivered(span(0, 5400, 75, steady(7200, 15, 30, 45, 60)), readings)
-    assert told == Energy(9000, "segments", "doubtful", "the register was reset")
-    assert delivered(span(0, 5400, 75), readings).wh == 5400
-    assert delivered(span(0, 5400, 75, steady(4320, 15, 30, 45, 60)), readings).wh == 5400
+@pytest.mark.parametrize(("known", "expected"), TIMES)
+def test_its_clock(known: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    assert found(case(1003, 8303, **known)) == expected
 
 
-def test_power_that_agrees_is_no_doubt() -> None:
-    assert delivered(span(1000, 8000, power=steady(7000, 30)), []).review is None
-
-
-def test_session_readings_above_stop_minus_start_are_shown() -> None:
-    told = bill(100_000, 101_000, [(10, 500), (50, 6900)])
-    assert (told.wh, told.confidence) == (1000, "doubtful")
-
-
-def test_readings_of_one_moment_are_bounded_by_the_whole_time() -> None:
-    """A charger without a clock, back from being offline: all that it tells has the time of receipt."""
-    readings = series([(0, 1000), (0, 31_000)])
-    whole = Span(at(0), at(0), 1000, 31_000, 3 * HOUR * 60)
-    assert delivered(whole, readings) == Energy(30_000, "register", "certain")
+def test_a_frozen_clock_lets_nothing_absurd_pass() -> None:
+    known = case(1000, 908_300, (), 0, is_timed=False, longest=3600.0, received_seconds=3600.0)
+    assert found(known) == doubtful(0, "segments", "nothing_agrees")
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [(0, 0, False), (0, JUMP_WH, False), (0, JUMP_WH + 1, True), (5, 4, True)],
+    ("available", "expected"),
+    [(20, doubtful(7300, "register", "available_between")), (70, certain(7300))],
 )
-def test_jump(before: int, after: int, expected: bool) -> None:
-    assert is_jump(before, after) is expected
+def test_available_yields_to_a_rising_register(available: int, expected: tuple[Any, ...]) -> None:
+    known = case(1000, 8300, [*quarters(1000), (65, 8300)], 100, available_at=available * 60.0)
+    assert found(known) == expected
 
 
-# Hypothesis
+# Habits
 
-registers = st.integers(0, 3_000_000)
-readings_of_any_kind = st.lists(st.tuples(st.integers(-30, 200), registers), max_size=8)
-
-
-@st.composite
-def honest_meters(draw: st.DrawFn) -> tuple[int, Minutes, int]:
-    """meterStart, readings that rise as a charger can deliver, and the minutes that it took."""
-    steps = draw(st.lists(st.tuples(st.integers(1, 90), st.floats(0, 1)), min_size=1, max_size=12))
-    start, minute = draw(registers), 0
-    readings, wh = [], float(start)
-    for minutes, share in steps:
-        minute += minutes
-        wh += share * 22_000 * minutes / 60
-        readings.append((minute, int(wh)))
-    return start, readings, minute
+FACTOR = case(0, 80_000, [(minute, 10 * wh) for minute, wh in QUARTERS], 61, POWER)
+RESET = case(5000, 2500, [(10, 6000), (20, 100), (30, 2000)])
 
 
-@given(st.none() | registers, st.none() | registers, readings_of_any_kind, st.floats(-60, 600), st.floats(0, 1e6))
-def test_never_negative_and_never_more_than_a_charger_can(
-    start: int | None, stop: int | None, readings: Minutes, minutes: float, power: float
-) -> None:
-    told = delivered(span(start, stop, minutes, steady(power, *(minute for minute, _ in readings))), series(readings))
-    assert 0 <= told.wh <= max(JUMP_WH, FASTEST_W * max(0, minutes) / 60)
-    assert (told.confidence == "certain") == (told.review is None)
-    if told.confidence == "certain":
-        assert start is not None
-        assert stop is not None
-        assert told.wh == stop - start
+@pytest.mark.parametrize(
+    ("known", "habit", "other"),
+    [
+        (FACTOR, Code.WRONG_FACTOR, Code.SESSION_COUNT),
+        (RESET, Code.REGISTER_RESET, Code.STRAY_READING),
+    ],
+)
+def test_a_habit_spares_its_own_review_and_no_other(known: Case, habit: Code, other: Code) -> None:
+    plain = judge(known)
+    assert (plain.code, plain.is_sole, plain.confidence) == (habit, True, "doubtful")
+    spared = judge(replace(known, habits={habit: 0}))
+    assert (spared.wh, spared.method, spared.confidence) == (plain.wh, plain.method, "certain")
+    assert judge(replace(known, habits={other: 0})).confidence == "doubtful"
 
 
-@given(honest_meters(), st.randoms())
-def test_an_honest_meter_is_billed_exactly_whatever_the_order(honest: tuple[int, Minutes, int], chance: Random) -> None:
-    start, readings, minutes = honest
-    shuffled = readings.copy()
-    chance.shuffle(shuffled)
-    told = delivered(span(start, readings[-1][1], minutes), series(shuffled))
-    assert told == Energy(readings[-1][1] - start, "register", "certain")
+def test_a_habit_spares_nothing_where_another_candidate_survives() -> None:
+    known = case(100, 400, [(10, 200), (20, 9000), (30, 300)], habits={Code.STRAY_READING: 0})
+    assert found(known) == doubtful(300, "register", "stray_reading")
 
 
-@given(honest_meters())
-def test_readings_per_session_do_not_disturb(honest: tuple[int, Minutes, int]) -> None:
-    start, readings, minutes = honest
-    session = [(minute, wh - start) for minute, wh in readings]
-    told = delivered(span(start, readings[-1][1], minutes), series(session))
-    assert told == Energy(readings[-1][1] - start, "register", "certain")
+def test_a_habit_of_a_wrong_factor_speaks_against_what_is_reported() -> None:
+    quiet = case(1003, 8303, quarters(1003), 61)
+    assert found(quiet) == certain(7300)
+    assert found(replace(quiet, habits={Code.WRONG_FACTOR: 10}))[2] == "doubtful"
 
 
-@given(honest_meters(), st.integers(0, 20), registers)
-def test_one_false_reading_invents_nothing(honest: tuple[int, Minutes, int], where: int, lie: int) -> None:
-    start, readings, minutes = honest
-    if len(readings) < 3:
-        return
-    index = 1 + where % (len(readings) - 2)
-    lying = [*readings[:index], (readings[index][0], lie), *readings[index + 1 :]]
-    told = delivered(span(start, readings[-1][1], minutes), series(lying))
-    assert told.wh <= readings[-1][1] - start
-    assert told.wh == readings[-1][1] - start or told.review
+@pytest.mark.xfail(reason="a start garbled up to the first reading survives beside it, so that it is never sole")
+def test_a_stop_that_counts_per_session_can_become_a_habit() -> None:
+    assert judge(case(100_000, 7300, [*QUARTERS, (61, 7300)], 61, POWER)).is_sole
+
+
+# Jumps between two readings, which are told and no more
+
+
+def test_a_jump_is_more_than_ten_kilowatt_hours_or_backwards() -> None:
+    assert [is_jump(5000, after) for after in (4999, 5000, 5000 + JUMP_WH, 5001 + JUMP_WH)] == [
+        True,
+        False,
+        False,
+        True,
+    ]

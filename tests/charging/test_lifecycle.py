@@ -1,0 +1,158 @@
+"""The life of a transaction: the table is whole, leads nowhere it must not, and is what README prints."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, rows, state_of, stopped_by
+
+README = Path(__file__).parents[2] / "README.md"
+RUNNING = {State.OPEN, State.SUSPENDED}
+RANK = {State.OPEN: 0, State.SUSPENDED: 0, State.CLOSED: 1, State.JOINED: 2, State.STOPPED: 3}
+"""Whose word counts more: nobody's, the system's, that of a stop without an id, the charger's own."""
+ORDERS_OF = 5
+
+
+def after(state: State, causes: tuple[Cause, ...]) -> State:
+    """Where these causes lead, one after the other."""
+    for cause in causes:
+        state = TABLE[state, cause].state
+    return state
+
+
+# The table
+
+
+def test_it_has_a_step_for_each_state_and_cause() -> None:
+    assert set(TABLE) == {(state, cause) for state in State for cause in Cause}
+    assert len(TABLE) == 5 * 14
+
+
+def test_a_step_to_another_state_is_told() -> None:
+    silent = {key for key, step in TABLE.items() if step.kind is None}
+    assert all(TABLE[state, cause].state is state for state, cause in silent)
+    assert {(state, cause) for state, cause, _ in rows()} == set(TABLE) - silent
+
+
+KIND_OF_STATE = {
+    Kind.SUSPEND: {State.SUSPENDED},
+    Kind.RESUME: {State.OPEN},
+    Kind.REOPEN: {State.OPEN},
+    Kind.CLOSE: {State.CLOSED},
+    Kind.STOP: {State.STOPPED, State.JOINED},
+}
+
+
+@pytest.mark.parametrize("kind", KIND_OF_STATE)
+def test_a_kind_leads_to_its_states_from_others(kind: Kind) -> None:
+    steps = {(state, cause): step.state for (state, cause), step in TABLE.items() if step.kind is kind}
+    assert set(steps.values()) == KIND_OF_STATE[kind]
+    assert all(state is not to for (state, _), to in steps.items())
+
+
+@pytest.mark.parametrize("kind", [Kind.REJUDGE, Kind.CONFLICTING_STOP])
+def test_other_kinds_leave_it_in_its_state(kind: Kind) -> None:
+    states = [state for state, _, told in rows() if told is kind]
+    assert states
+    assert all(TABLE[state, cause].state is state for state, cause, told in rows() if told is kind)
+    assert not RUNNING & set(states)
+
+
+# What must never be
+
+
+def test_after_its_chargers_own_stop_nothing_changes() -> None:
+    assert {TABLE[State.STOPPED, cause].state for cause in Cause} == {State.STOPPED}
+
+
+def test_what_its_charger_stopped_in_any_way_never_runs_again() -> None:
+    assert {TABLE[State.JOINED, cause].state for cause in Cause} == {State.JOINED, State.STOPPED}
+    assert {cause for cause in Cause if TABLE[State.JOINED, cause].state is State.STOPPED} == {Cause.STOP}
+
+
+def test_only_a_rise_before_the_next_start_reopens_what_the_system_closed() -> None:
+    reopening = {(state, cause) for state, cause, _ in rows() if TABLE[state, cause].kind is Kind.REOPEN}
+    assert reopening == {(State.CLOSED, Cause.RISE)}
+    assert {cause for cause in Cause if TABLE[State.CLOSED, cause].state in RUNNING} == {Cause.RISE}
+
+
+def test_its_chargers_own_stop_ends_whatever_was_before() -> None:
+    assert {TABLE[state, Cause.STOP].state for state in State} == {State.STOPPED}
+
+
+def test_what_runs_is_closed_only_where_it_was_lost_or_another_began() -> None:
+    closing = {cause for cause in Cause if TABLE[State.OPEN, cause].state is State.CLOSED}
+    assert closing == {Cause.NEXT_START, Cause.OPERATOR}
+    assert {cause for cause in Cause if TABLE[State.SUSPENDED, cause].state is State.CLOSED} == closing | {
+        *(Cause.AVAILABLE, Cause.SILENCE)
+    }
+
+
+def test_every_order_of_any_five() -> None:
+    """All 14⁵: the word that counts most stands, unless a rise took back the system's."""
+    orders = list(_orders(State.OPEN, ORDERS_OF))
+    assert len(orders) == len(Cause) ** ORDERS_OF
+    assert {state for state, _ in orders} == set(State)
+    assert all(rank == RANK[state] for state, rank in orders)
+
+
+def _orders(state: State, length: int, rank: int = 0) -> Iterator[tuple[State, int]]:
+    """Each end of so many causes, with the rank of the word that counted most on the way."""
+    if length == 0:
+        yield state, rank
+        return
+    for cause in Cause:
+        step = TABLE[state, cause]
+        highest = 0 if step.kind is Kind.REOPEN else max(rank, RANK[step.state])
+        yield from _orders(step.state, length - 1, highest)
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_same_again_changes_nothing_more(state: State) -> None:
+    for cause in Cause:
+        once = after(state, (cause,))
+        if TABLE[state, cause].kind is not Kind.REOPEN:
+            assert after(state, (cause, cause)) is once
+
+
+# How the database spells it
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_columns_of_a_state_spell_it(state: State) -> None:
+    status = "Active" if state in RUNNING else "Completed"
+    assert state_of(status, state is State.SUSPENDED, stopped_by(state)) is state
+    assert (stopped_by(state) is None) == (state in RUNNING)
+
+
+def test_no_two_states_are_spelled_alike() -> None:
+    assert len({(state in RUNNING, state is State.SUSPENDED, stopped_by(state)) for state in State}) == len(State)
+
+
+def test_what_nobody_is_said_to_have_stopped_was_the_system() -> None:
+    assert state_of("Completed", False, None) is State.CLOSED
+    assert state_of("Completed", True, "charger") is State.STOPPED
+
+
+# README
+
+
+def printed() -> list[str]:
+    """The table as README prints it: what each cause adds to tx_event, and the state that it leads to."""
+    head = ["| what happens | " + " | ".join(State) + " |", "|" + (1 + len(State)) * "---|"]
+    return head + [f"| {cause} | " + " | ".join(_cell(state, cause) for state in State) + " |" for cause in Cause]
+
+
+def _cell(state: State, cause: Cause) -> str:
+    step: Step = TABLE[state, cause]
+    if step.kind is None:
+        return "–"
+    return f"{step.kind}" if step.state is state else f"{step.kind} → {step.state}"
+
+
+def test_readme_prints_it() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    begin = lines.index("### The life of a transaction")
+    told = [line for line in lines[begin:] if line.startswith("|")][: 2 + len(Cause)]
+    assert told == printed()

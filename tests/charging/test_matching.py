@@ -1,0 +1,306 @@
+"""Which transaction a stop or a reading means, and on which grounds."""
+
+from typing import Any
+
+import pytest
+
+from levity_trio.charging.lifecycle import State
+from levity_trio.charging.matching import Covering, Running, Stopping, is_id, match_readings, match_stop, tag
+from levity_trio.charging.reviews import Code
+
+MINUTE, HOUR = 60.0, 3600.0
+BEGUN = 10 * HOUR
+FIRST, SECOND = 1_000_001, 1_000_002
+NO_ID = -1
+ENDED = [State.STOPPED, State.JOINED, State.CLOSED]
+
+
+def running(transaction: int = FIRST, **known: Any) -> Running:
+    """Begun at 10 o'clock at 1000 Wh; by 11 it stood at 8,000 Wh, with 7 kW."""
+    usual: dict[str, Any] = {
+        "state": State.OPEN,
+        "begun": BEGUN,
+        "start_wh": 1000,
+        "reached_at": BEGUN + HOUR,
+        "reached_wh": 8000,
+        "power_w": 7000.0,
+        "last_power_w": 7000.0,
+        "digit": 1,
+        "id_tag": "TAG",
+        "available_at": None,
+        "longest": 2 * HOUR,
+    }
+    return Running(id=transaction, **(usual | known))
+
+
+def elsewhere(**known: Any) -> Running:
+    """One of another connector, whose register stands at 500 kWh."""
+    return running(SECOND, **({"start_wh": 493_000, "reached_wh": 500_000} | known))
+
+
+def stopping(transaction: int = NO_ID, wh: int = 8100, **told: Any) -> Stopping:
+    """A stop one minute after the last reading."""
+    usual: dict[str, Any] = {"id_tag": None, "at": BEGUN + HOUR + MINUTE, "is_timed": True}
+    return Stopping(transaction, wh=wh, **(usual | told))
+
+
+def grounds(stop: Stopping, *candidates: Running) -> tuple[int | None, str | None]:
+    """The transaction that a stop means, and the code of the doubt."""
+    match = match_stop(stop, candidates)
+    return match.transaction, None if match.doubt is None else match.doubt.code.value
+
+
+# With its own id
+
+
+@pytest.mark.parametrize("state", State)
+def test_its_own_id(state: State) -> None:
+    assert grounds(stopping(FIRST), running(state=state)) == (FIRST, None)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"wh": 10}, {"wh": 2**31}, {"at": BEGUN - HOUR}, {"id_tag": "OTHER"}, {"wh": 500_010}],
+    ids=["below its register", "beyond reach", "before its start", "another tag", "of another register"],
+)
+def test_its_own_id_stands_where_no_other_fits(told: dict[str, Any]) -> None:
+    """It is closed all the same; what does not fit is for the judge."""
+    assert grounds(stopping(FIRST, **told), running()) == (FIRST, None)
+
+
+IMPOSSIBLE = [
+    pytest.param({"wh": 500_010}, {}, id="too far from its register"),
+    pytest.param({"wh": 7900}, {"reached_wh": 7700, "start_wh": 1}, id="below its register"),
+    pytest.param(
+        {"at": BEGUN - HOUR, "wh": 500_010},
+        {"begun": BEGUN - 3 * HOUR, "reached_at": BEGUN - HOUR - MINUTE},
+        id="before its start",
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "other"), IMPOSSIBLE)
+def test_its_own_id_is_overruled_where_it_is_impossible_and_exactly_one_other_fits(
+    told: dict[str, Any], other: dict[str, Any]
+) -> None:
+    match = match_stop(stopping(FIRST, **told), [running(), elsewhere(**other)])
+    assert match.transaction == SECOND
+    assert match.doubt is not None
+    assert match.doubt.code is Code.STOP_ELSEWHERE
+    assert match.doubt.evidence[0] == f"transactionId {FIRST}"
+
+
+def test_its_own_id_is_not_overruled_where_it_is_possible() -> None:
+    assert grounds(stopping(FIRST), running(), elsewhere(reached_wh=8000, start_wh=1)) == (FIRST, None)
+
+
+def test_its_own_id_is_not_overruled_by_two_others() -> None:
+    third = elsewhere()._replace(id=3)
+    assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(), third) == (FIRST, None)
+
+
+def test_its_own_id_is_not_overruled_by_one_that_was_stopped() -> None:
+    assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(state=State.STOPPED)) == (FIRST, None)
+
+
+def test_a_stale_id_means_the_only_one_that_still_runs() -> None:
+    """The charger repeats the id of a transaction that it stopped before."""
+    stopped = running(state=State.STOPPED)
+    fresh = running(SECOND, begun=BEGUN + HOUR, start_wh=8000, reached_at=BEGUN + HOUR, reached_wh=None)
+    assert grounds(stopping(FIRST), stopped, fresh) == (SECOND, "stop_elsewhere")
+    assert grounds(stopping(FIRST), stopped) == (FIRST, None)
+
+
+@pytest.mark.parametrize("digit", [1, 10])
+def test_a_stop_below_the_last_reading_by_its_last_digit_is_possible(digit: int) -> None:
+    other = elsewhere(reached_wh=8000 - 2 * digit, start_wh=1)
+    own = running(digit=digit)
+    assert grounds(stopping(FIRST, wh=8000 - digit), own, other) == (FIRST, None)
+    assert grounds(stopping(FIRST, wh=8000 - digit - 1), own, other._replace(digit=digit)) == (SECOND, "stop_elsewhere")
+
+
+# Without one
+
+
+def test_without_an_id_the_only_one_that_fits() -> None:
+    assert grounds(stopping(), running()) == (FIRST, "stop_without_id")
+    assert grounds(stopping(), running(), elsewhere()) == (FIRST, "stop_without_id")
+    assert grounds(stopping(wh=500_010), running(), elsewhere()) == (SECOND, "stop_without_id")
+
+
+@pytest.mark.parametrize("number", [NO_ID, 0, 7, 2**31, 2**40])
+def test_an_id_that_nobody_has_is_none(number: int) -> None:
+    assert grounds(stopping(number), running()) == (FIRST, "stop_without_id")
+
+
+def test_without_an_id_none_where_two_fit() -> None:
+    assert grounds(stopping(), running(), running(SECOND)) == (None, None)
+
+
+def test_without_an_id_none_where_there_is_none() -> None:
+    assert grounds(stopping()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (State.SUSPENDED, FIRST),
+        (State.CLOSED, FIRST),
+        (State.JOINED, None),
+        (State.STOPPED, None),
+    ],
+)
+def test_without_an_id_what_its_charger_has_not_ended(state: State, expected: int | None) -> None:
+    assert grounds(stopping(), running(state=state))[0] == expected
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.SUSPENDED])
+def test_without_an_id_an_open_one_before_one_that_the_system_closed(state: State) -> None:
+    closed = running(SECOND, state=State.CLOSED)
+    assert grounds(stopping(), running(state=state), closed) == (FIRST, "stop_without_id")
+
+
+@pytest.mark.parametrize(
+    ("told", "fits"),
+    [(None, True), ("", True), ("  ", True), ("TAG", True), ("tag", True), (" Tag ", True), ("OTHER", False)],
+)
+def test_without_an_id_the_tag_of_its_start_or_none(told: str | None, fits: bool) -> None:
+    assert grounds(stopping(id_tag=told), running()) == ((FIRST, "stop_without_id") if fits else (None, None))
+
+
+def test_a_tag_chooses_between_two() -> None:
+    assert grounds(stopping(id_tag="other"), running(), running(SECOND, id_tag="OTHER"))[0] == SECOND
+
+
+@pytest.mark.parametrize(
+    ("available", "fits"),
+    [(None, True), (BEGUN + HOUR + MINUTE, True), (BEGUN + HOUR + MINUTE - 2, True), (BEGUN + HOUR + 30, False)],
+)
+def test_without_an_id_none_whose_connector_was_available_in_between(available: float | None, fits: bool) -> None:
+    assert (grounds(stopping(), running(available_at=available))[0] == FIRST) == fits
+    assert grounds(stopping(FIRST), running(available_at=available)) == (FIRST, None)
+
+
+@pytest.mark.parametrize(("wh", "fits"), [(7998, False), (7999, True), (8000, True)])
+def test_without_an_id_never_against_its_readings(wh: int, fits: bool) -> None:
+    assert (grounds(stopping(wh=wh), running())[0] == FIRST) == fits
+
+
+@pytest.mark.parametrize(("start", "fits"), [(8100, True), (8102, False)])
+def test_without_an_id_never_below_its_start(start: int, fits: bool) -> None:
+    young = running(start_wh=start, reached_wh=None, reached_at=BEGUN)
+    assert (grounds(stopping(), young)[0] == FIRST) == fits
+
+
+@pytest.mark.parametrize(
+    ("power", "wh", "fits"),
+    [(7000.0, 8356, True), (7000.0, 8357, False), (None, 21_333, True), (None, 21_334, False)],
+)
+def test_without_an_id_within_reach(power: float | None, wh: int, fits: bool) -> None:
+    """Two minutes, with the jitter of its clock: at its power and 10 % and 100 Wh more, else at 400 kW."""
+    assert (grounds(stopping(wh=wh), running(power_w=power, last_power_w=power))[0] == FIRST) == fits
+
+
+@pytest.mark.parametrize(("longest", "fits"), [(2 * HOUR, True), (0.0, False)])
+def test_without_readings_it_can_have_come_as_far_as_it_lasted(longest: float, fits: bool) -> None:
+    young = running(reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None, longest=longest)
+    assert (grounds(stopping(wh=600_000), young)[0] == FIRST) == fits
+
+
+@pytest.mark.parametrize(("minutes", "is_timed", "fits"), [(-2, True, False), (-1, True, True), (-2, False, True)])
+def test_without_an_id_not_before_its_start(minutes: int, is_timed: bool, fits: bool) -> None:
+    """A minute is jitter; a clock that stands still tells nothing."""
+    young = running(start_wh=8100, reached_wh=None, reached_at=BEGUN)
+    stop = stopping(at=BEGUN + minutes * MINUTE, is_timed=is_timed)
+    assert (grounds(stop, young)[0] == FIRST) == fits
+
+
+def test_without_an_id_none_of_which_no_register_is_known() -> None:
+    assert grounds(stopping(), running(start_wh=None, reached_wh=None)) == (None, None)
+    assert grounds(stopping(), running(start_wh=None))[0] == FIRST
+
+
+@pytest.mark.parametrize("told", [0.0, 1000.0])
+def test_power_decides_between_two(told: float) -> None:
+    """110 Wh in a minute and more: the one drew 7 kW, the other waited."""
+    waiting = running(SECOND, last_power_w=told)
+    assert grounds(stopping(wh=8190), running(), waiting) == (FIRST, "stop_without_id")
+    assert grounds(stopping(wh=8050), running(), waiting) == (None, None)
+
+
+def test_power_decides_nothing_where_one_told_none() -> None:
+    assert grounds(stopping(wh=8190), running(), running(SECOND, last_power_w=None)) == (None, None)
+
+
+def test_a_doubt_tells_how_many_were_looked_at() -> None:
+    doubt = match_stop(stopping(), [running(), elsewhere()]).doubt
+    assert doubt is not None
+    assert doubt.evidence == ("transactionId -1", "2 transactions of this charger were looked at")
+
+
+# Ids and tags
+
+
+@pytest.mark.parametrize(("number", "expected"), [(None, False), (-1, False), (0, False), (1, True), (2**31 - 1, True)])
+def test_an_id(number: int | None, expected: bool) -> None:
+    assert is_id(number) == expected
+    assert not is_id(2**31)
+
+
+def test_tags_are_compared_without_blanks_and_case() -> None:
+    assert [tag(told) for told in (None, "", "  ", " Ab ", "AB", "STRASSE")] == [
+        None,
+        None,
+        None,
+        "ab",
+        "ab",
+        "strasse",
+    ]
+
+
+# Readings
+
+NOW = BEGUN + 2 * HOUR
+
+
+def covering(transaction: int = FIRST, state: State = State.OPEN, ended: float | None = None) -> Covering:
+    return Covering(transaction, state, BEGUN, ended)
+
+
+@pytest.mark.parametrize("newest", [None, covering(SECOND), covering(SECOND, State.STOPPED, NOW - HOUR)])
+def test_readings_belong_to_the_running_one_that_they_name(newest: Covering | None) -> None:
+    assert match_readings(NOW, covering(), newest) == FIRST
+
+
+@pytest.mark.parametrize("state", ENDED)
+def test_readings_belong_to_an_ended_one_that_they_name_where_no_other_ran(state: State) -> None:
+    ended = covering(FIRST, state, NOW - HOUR)
+    assert match_readings(NOW, ended, None) == FIRST
+    assert match_readings(NOW, ended, ended) == FIRST
+    assert match_readings(NOW, ended, covering(SECOND, State.STOPPED, NOW - MINUTE)) == FIRST
+
+
+def test_a_stale_id_gives_way_to_the_one_that_runs() -> None:
+    stopped, fresh = covering(FIRST, State.STOPPED, NOW - HOUR), covering(SECOND)
+    assert match_readings(NOW, stopped, fresh) == SECOND
+    assert match_readings(NOW - HOUR, stopped, fresh) == FIRST
+
+
+@pytest.mark.parametrize("state", [State.JOINED, State.CLOSED])
+def test_an_id_that_its_charger_did_not_end_is_not_stale(state: State) -> None:
+    assert match_readings(NOW, covering(FIRST, state, NOW - HOUR), covering(SECOND)) == FIRST
+
+
+@pytest.mark.parametrize(
+    ("newest", "expected"),
+    [
+        (None, None),
+        (covering(), FIRST),
+        (covering(FIRST, State.SUSPENDED), FIRST),
+        (covering(FIRST, State.STOPPED, NOW), FIRST),
+        (covering(FIRST, State.STOPPED, NOW - 1), None),
+        (covering(FIRST, State.CLOSED, NOW - 1), None),
+    ],
+)
+def test_without_an_id_readings_belong_to_what_ran_then(newest: Covering | None, expected: int | None) -> None:
+    assert match_readings(NOW, None, newest) == expected

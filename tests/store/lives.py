@@ -1,0 +1,199 @@
+"""A transaction that lives through causes of its life cycle in the database, and the same by the table alone.
+
+Each cause is what a charger, the server or a person does. What begins after it on its connector stays its follower: a
+stop or a reading of it is then told late, as of the time before.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing as closed_after
+from typing import NamedTuple
+
+from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, state_of
+from levity_trio.charging.moments import Moment
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import sessions
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import closing
+from levity_trio.store.writes.transactions.closing import Closing
+from levity_trio.store.writes.transactions.requests import Opening
+from levity_trio.store.writes.transactions.states import load
+from levity_trio.store.writes.transactions.unreadable import stop_unreadable
+from tests.store.books import Books, Station, meter_value
+
+ACTS = tuple(cause for cause in Cause if cause is not Cause.LATE_RISE)
+"""What can be done to a transaction: a rise is a late one once another began on its connector."""
+BEGIN_WH = 1000
+STEP_WH = 100
+SECOND = 1 / 60
+PAUSE_MINUTES = 2
+"""Longer than the minute in which a transaction is judged only once."""
+UNTOLD = frozenset({Kind.START, Kind.REJUDGE})
+"""Rows of tx_event that do not follow from the table alone: a rejudging adds one only where something changes."""
+OF_WHAT_RUNS = (State.OPEN, State.SUSPENDED)
+
+
+class Told(NamedTuple):
+    """A row of tx_event."""
+
+    state: State
+    cause: Cause
+    kind: Kind
+
+
+class Life(NamedTuple):
+    """How a transaction stands, and what tx_event has of its way there."""
+
+    state: State
+    told: list[Told]
+
+
+def by_the_table(acts: Sequence[Cause]) -> Life:
+    """What the table says of these acts, one after the other."""
+    state, told, is_followed = State.OPEN, list[Told](), False
+    for act in acts:
+        cause = _cause(state, act, is_followed=is_followed)
+        step = TABLE[state, cause]
+        if step.kind is not None and step.kind not in UNTOLD:
+            told.append(Told(state, cause, step.kind))
+        state, is_followed = step.state, is_followed or act is Cause.NEXT_START
+    return Life(state, told)
+
+
+def _cause(state: State, act: Cause, *, is_followed: bool) -> Cause:
+    """A reading of what runs is a sign, however far it rises: it has no end to be beyond."""
+    if act is not Cause.RISE:
+        return act
+    if state in OF_WHAT_RUNS:
+        return Cause.SIGN
+    return Cause.LATE_RISE if is_followed else Cause.RISE
+
+
+class Living:
+    """The same in the database."""
+
+    def __init__(self, books: Books, name: str = "CP-1") -> None:
+        self.books = books
+        self.station = Station(books, name)
+        self.begun = self.station.clock()
+        self.wh = BEGIN_WH
+        self.until: str | None = None
+        """When its follower began."""
+        self.transaction = self.station.start(BEGIN_WH, at=self.begun)
+
+    def live(self, acts: Sequence[Cause]) -> Life:
+        """Do all of this to it."""
+        for act in acts:
+            self.books.wait(PAUSE_MINUTES)
+            self.do(act)
+        return self.life
+
+    def do(self, act: Cause) -> None:
+        """Do one of them now."""
+        _DOING[act](self)
+
+    @property
+    def life(self) -> Life:
+        rows = self.books.rows(
+            "SELECT state, cause, kind FROM tx_event WHERE tx_id = ? AND kind NOT IN ('start', 'rejudge') ORDER BY id",
+            self.transaction,
+        )
+        return Life(self.state, [Told(State(state), Cause(cause), Kind(kind)) for state, cause, kind in rows])
+
+    @property
+    def state(self) -> State:
+        status, suspended_at, stopped_by = self.books.row(
+            "SELECT status, suspended_at, stopped_by FROM tx WHERE id = ?", self.transaction
+        )
+        return state_of(status, suspended_at is not None, stopped_by)
+
+    # What is done
+
+    def repeat_start(self) -> None:
+        assert self.station.start(BEGIN_WH, at=self.begun) == self.transaction
+
+    def tell_no_more(self) -> None:
+        self._read(self._level())
+
+    def rise(self) -> None:
+        self.wh = self._level() + STEP_WH
+        self._read(self.wh)
+
+    def boot(self) -> None:
+        self.station.boot()
+
+    def lose(self) -> None:
+        self.station.lose()
+        self.station.connect()
+
+    def end_server(self) -> None:
+        self.books.server = self.books.run(sessions.start_run, "1.0", self.books.at, True)
+        self.station.connect()
+
+    def stop_unreadably(self) -> None:
+        message = self.station.message("StopTransaction", transactionId=self.transaction)
+        self.station.write(stop_unreadable, message, "no meterStop")
+
+    def become_available(self) -> None:
+        self.station.write(closing.close_available, 1, Moment(self.books.at, None, True))
+
+    def be_silent(self) -> None:
+        self.books.run(closing.close_silent, self.books.at, 0.0)
+
+    def start_next(self) -> None:
+        self.until = self.until or self.station.clock(SECOND)
+        at = Moment(self.books.at, self.station.clock(), True)
+        self.station.write(closing.close_before_start, Opening(1, "NEXT", self.wh, at))
+        self.station.start(self.wh, tag="NEXT")
+
+    def operate(self) -> None:
+        self.station.write(self._close)
+
+    def stop_without_id(self) -> None:
+        self._stop(-1)
+
+    def stop(self) -> None:
+        self._stop(self.transaction)
+
+    def _close(self, db: UnitOfWork, origin: Origin) -> None:
+        told = Closing(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
+        closing.close(db, origin, load(db, self.transaction), told, who="anna")
+
+    def _stop(self, transaction: int) -> None:
+        self.wh = self._level() + 1
+        self.station.stop(transaction, self.wh, at=self.until)
+
+    def _level(self) -> int:
+        """Where its register stands; never below what it is billed for."""
+        (billed,) = self.books.row("SELECT billed_until_wh FROM tx WHERE id = ?", self.transaction)
+        return max(self.wh, billed or 0)
+
+    def _read(self, wh: int) -> None:
+        (ended,) = self.books.row("SELECT own_stop_time FROM tx WHERE id = ?", self.transaction)
+        told = meter_value(ended or self.station.clock(), wh)
+        self.station.tell(told, transaction=self.transaction)
+
+
+_DOING: dict[Cause, Callable[[Living], None]] = {
+    Cause.START_REPEATED: Living.repeat_start,
+    Cause.SIGN: Living.tell_no_more,
+    Cause.BOOT: Living.boot,
+    Cause.LOST: Living.lose,
+    Cause.SERVER_ENDED: Living.end_server,
+    Cause.STOP_UNREADABLE: Living.stop_unreadably,
+    Cause.AVAILABLE: Living.become_available,
+    Cause.SILENCE: Living.be_silent,
+    Cause.NEXT_START: Living.start_next,
+    Cause.OPERATOR: Living.operate,
+    Cause.JOINED_STOP: Living.stop_without_id,
+    Cause.STOP: Living.stop,
+    Cause.RISE: Living.rise,
+}
+
+
+def lived(template: sqlite3.Connection, acts: Sequence[Cause]) -> Life:
+    """A life in a database of its own, copied from an empty one."""
+    with closed_after(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        template.backup(connection)
+        connection.execute("PRAGMA foreign_keys = ON")
+        return Living(Books(connection)).live(acts)
