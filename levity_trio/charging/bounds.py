@@ -177,19 +177,23 @@ class Bounds:
 
     def _paces(self, chain: Chain, without: int = -1) -> Iterator[float]:
         """The paces in W at which the register rose while a car charged."""
-        last = len(chain.at) - 1
+        ends = self._ends(chain)
         for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
-            seconds = now - before + (self.case.interval if number in (1, last) else 0.0)
+            seconds = now - before + (self.case.interval if number in ends else 0.0)
             if number != without and now > before and high > low:
                 pace = (high - low) * HOUR / seconds
                 if pace >= tolerances.SIGNIFICANT_W:
                     yield pace
 
+    def _ends(self, chain: Chain) -> tuple[int, int]:
+        """The steps beside the start and the stop, whose times are exact to one sampling interval only."""
+        return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
+
     def _fastest_step_w(self, chain: Chain, slack: int) -> float:
         """The fastest step, without what the last digits may make of it."""
-        last = len(chain.at) - 1
+        ends = self._ends(chain)
         paces = (
-            (high - low - slack) * HOUR / (now - before + (self.case.interval if number in (1, last) else 0.0))
+            (high - low - slack) * HOUR / (now - before + (self.case.interval if number in ends else 0.0))
             for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1)
             if now > before
         )

@@ -83,6 +83,8 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
     if start is None or not view.wh:
         return
     for of_start, of_view, of_stop, which in _UNITS:
+        if (of_start != 1 and start == 0) or (of_stop != 1 and not stop):
+            continue
         end = None if stop is None else stop * of_stop
         scaled = view if of_view == 1 else view.scaled(of_view)
         chain = chain_of(case, start * of_start, scaled, end)
@@ -220,11 +222,24 @@ def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             )
             if base.free:
                 yield base
+            elif is_contradicted_at_ends(case):
+                words = "Transaction.Begin or Transaction.End is wrong"
+                yield replace(base, words=words, free=1)
             yield from _mended(case, base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
         told = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
         yield from _mended(case, told, bounds)
+
+
+def is_contradicted_at_ends(case: Case) -> bool:
+    """Whether Transaction.Begin or Transaction.End is another register than start or stop; they may count from 0."""
+    start, stop, digit = case.start_wh, case.stop_wh, case.digit
+    if start is None or stop is None:
+        return False
+    begins = not case.begin_wh or abs(case.begin_wh - start) <= digit
+    ends = case.end_wh is None or min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) <= digit
+    return not (begins and ends)
 
 
 def _code(case: Case, why_begin: str) -> Code:
@@ -288,7 +303,9 @@ def _other_begins(case: Case) -> Iterator[tuple[int, str]]:
         if (start is None or start < min(before.end, before.begin or 1)) and lowest >= before.end:
             yield before.end, f"its start tells {told}, the one before ended at {before.end} Wh"
             return
-    if view.wh and view.wh[0] != start:
+    if case.begin_wh is not None and case.begin_wh != start:
+        yield case.begin_wh, f"its start tells {told}, Transaction.Begin {case.begin_wh} Wh"
+    elif view.wh and view.wh[0] != start:
         yield view.wh[0], f"its start tells {told}, its first reading {view.wh[0]} Wh"
 
 
@@ -296,7 +313,9 @@ def _other_ends(case: Case) -> Iterator[tuple[int, str]]:
     """At its last reading; without readings where the next one began."""
     stop, view, after = case.stop_wh, case.view, case.after
     told = "no register" if stop is None else f"{stop} Wh"
-    if view.wh and view.wh[-1] != stop:
+    if case.end_wh is not None and case.end_wh != stop:
+        yield case.end_wh, f"its stop tells {told}, Transaction.End {case.end_wh} Wh"
+    elif view.wh and view.wh[-1] != stop:
         yield view.wh[-1], f"its stop tells {told}, its last reading {view.wh[-1]} Wh"
     elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
         yield after.begin, f"its stop tells {told}, the next one began at {after.begin} Wh"

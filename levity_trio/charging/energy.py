@@ -20,6 +20,7 @@ from levity_trio.charging.candidates import (
     Candidate,
     candidates,
     chain_of,
+    is_contradicted_at_ends,
     part_of,
     session_chain,
 )
@@ -68,14 +69,16 @@ class _Chosen(NamedTuple):
 def judge(case: Case) -> Judgement:
     """The energy of a transaction by all that is known of it."""
     bounds = Bounds(case)
-    chosen = _as_reported(case, bounds) or _by_candidates(case, bounds)
+    chosen = _power_in_kilowatts(case) or _as_reported(case, bounds) or _by_candidates(case, bounds)
     lost, overlap = _overlaps(case, chosen)
-    doubts = [*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)]
-    if chosen.is_sole and chosen.code in case.habits:
-        doubts = [doubt for doubt in doubts if doubt.code is not chosen.code]
+    doubts: dict[Code, Doubt] = {}
+    for doubt in (*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)):
+        doubts.setdefault(doubt.code, doubt)
+    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits:
+        doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
     told = (chosen.code, is_confirmed, chosen.is_sole)
-    return Judgement(wh, chosen.method, tuple(doubts), chosen.begin, chosen.end, *told)
+    return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *told)
 
 
 def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
@@ -140,17 +143,11 @@ def _contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | N
 
 
 def _against_ends(case: Case) -> Conflict | None:
-    """Transaction.Begin and Transaction.End are start and stop; or count from 0 in each transaction."""
-    start, stop = case.start_wh, case.stop_wh
-    if case.begin_wh and start is not None and abs(case.begin_wh - start) > case.digit:
-        evidence = (f"meterStart {start} Wh", f"Transaction.Begin {case.begin_wh} Wh")
-        return Conflict(Code.START_GARBLED, "its start and Transaction.Begin differ", evidence)
-    if case.end_wh is None or start is None or stop is None:
+    """Transaction.Begin and Transaction.End are start and stop."""
+    if not is_contradicted_at_ends(case):
         return None
-    if min(abs(case.end_wh - stop), abs(case.end_wh - (stop - start))) > case.digit:
-        evidence = (f"meterStop {stop} Wh", f"Transaction.End {case.end_wh} Wh")
-        return Conflict(Code.STOP_GARBLED, "its stop and Transaction.End differ", evidence)
-    return None
+    evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
+    return Conflict(Code.STOP_GARBLED, "its start or stop and Transaction.Begin or End differ", evidence)
 
 
 def _below_the_one_before(case: Case) -> Conflict | None:
@@ -185,8 +182,6 @@ def _from_the_one_before(case: Case, bounds: Bounds, reported_wh: int) -> _Chose
 
 def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
     """The lowest of the candidates that leave the least open and that nothing contradicts."""
-    if (in_kilowatts := _power_in_kilowatts(case)) is not None:
-        return in_kilowatts
     every = list(candidates(case, bounds))
     survivors = [one for one in every if _is_possible(case, bounds, one)]
     if not survivors:
@@ -197,7 +192,7 @@ def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
     conflict = _why(case, bounds)
     figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
-    is_sole = len({one.wh for one in survivors}) == 1
+    is_sole = len({one.wh for one in simplest}) == 1
     return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, chosen.code, (doubt,), is_sole)
 
 

@@ -102,10 +102,14 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
     if len(candidates) != 1:
         return Match(None, None)
-    chosen = candidates[0]
-    others = f"{len(running)} transactions of this charger were looked at"
+    return joined(candidates[0].id, stop.transaction, len(running))
+
+
+def joined(transaction: int, named: int, looked_at: int) -> Match:
+    """A transaction that a stop without its id means, out of so many that were looked at."""
+    evidence = (f"transactionId {named}", f"{looked_at} transactions of this charger were looked at")
     words = "its stop named no transaction; time and register fit this one only"
-    return Match(chosen.id, Doubt(Code.STOP_WITHOUT_ID, words, (f"transactionId {stop.transaction}", others)))
+    return Match(transaction, Doubt(Code.STOP_WITHOUT_ID, words, evidence))
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:

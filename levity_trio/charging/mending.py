@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
@@ -54,14 +54,25 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
 
 
 def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
+    """The shorter of the two runs that may go: from the step on, or, where the register fell, up to it."""
+    runs = [*_up_to_it(rest, refused), *_from_it_on(rest, bounds, refused)]
+    return min(runs, key=lambda run: run[1] - run[0], default=(refused, refused))
+
+
+def _from_it_on(rest: Chain, bounds: Bounds, refused: int) -> Iterator[tuple[int, int]]:
     for until in range(refused + 1, len(rest.wh)):
         joined = Chain([rest.at[refused - 1], rest.at[until]], [rest.wh[refused - 1], rest.wh[until]], rest.digit)
         if bounds.refused_step(joined) is None:
-            return refused, until
-    first = refused - 1
-    while first > 0 and rest.wh[first] > rest.wh[refused] + rest.digit:
+            yield refused, until
+            return
+
+
+def _up_to_it(rest: Chain, refused: int) -> Iterator[tuple[int, int]]:
+    first = refused
+    while first > 1 and rest.wh[first - 1] > rest.wh[refused] + rest.digit:
         first -= 1
-    return first + 1, refused
+    if first < refused and rest.wh[first - 1] <= rest.wh[refused] + rest.digit:
+        yield first, refused
 
 
 def _is_on_pace(rest: Chain, first: int, until: int) -> bool:

@@ -66,7 +66,6 @@ def test_power_that_tells_the_same_confirms() -> None:
     assert (agreeing.is_confirmed, judge(case(1000, 8000)).is_confirmed) == (True, False)
 
 
-@pytest.mark.xfail(reason="as reported is flagged before anybody asks for the unit of its power")
 def test_power_in_kilowatts_called_watts_has_its_own_code() -> None:
     assert found(case(0, 7300, QUARTERS, 61, steady(7.2, *TIMES))) == doubtful(7300, "register", "readings_unit")
 

@@ -196,13 +196,11 @@ def test_one_false_reading_invents_nothing(
     assert wh == readings[-1][1] - start or confidence == DOUBTFUL
 
 
-@pytest.mark.xfail(reason="two true readings are dropped instead of the lie, which leaves more open than a reset")
 def test_a_false_reading_near_the_stop_invents_nothing() -> None:
     told = [(12, 1177), (14, 2456), (34, 1178), (35, 1179), (58, 2463)]
     assert found(case(335, 2463, told, 58))[0] <= 2463 - 335
 
 
-@pytest.mark.xfail(reason="'its stop tells no register' is told twice, and the store keeps the one without its figures")
 def test_each_code_is_told_once() -> None:
     doubts = judge(case(0, None, [(0, 0)], begin_wh=2)).doubts
     assert len({doubt.code for doubt in doubts}) == len(doubts)

@@ -76,7 +76,6 @@ def test_what_nobody_can_tell_apart_from_a_stranger_is_set_aside(template: sqlit
     assert twice == by_the_table((Cause.JOINED_STOP,))
 
 
-@pytest.mark.xfail(reason="_stopped_before gives it without its doubt, and it counts as the charger's own stop")
 def test_the_same_stop_without_an_id_and_with_another_reason_is_a_second_one(books: Books) -> None:
     living = Living(books)
     books.wait(10)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Match, Running, Stopping, is_id, match_stop
+from levity_trio.charging.matching import Match, Running, Stopping, is_id, joined, match_stop
 from levity_trio.charging.moments import corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
@@ -60,7 +60,7 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
     if named is not None and _is_equal(named, request):
         return Match(named.id, None)
     if (repeated := _stopped_before(db, origin, request, is_named=named is not None)) is not None:
-        return Match(repeated, None)
+        return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
     others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
