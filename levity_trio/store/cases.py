@@ -345,14 +345,20 @@ def _follows(boots: Sequence[str], received_at: str) -> bool:
     return any(0 <= _apart(boot, received_at) <= AFTER_BOOT_SECONDS for boot in boots)
 
 
+_HABITS: Final = (
+    "SELECT kind, value FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
+    " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
+    " AND transactions >= ?"
+)
+_VALID: Final = f"{_HABITS} AND revoked_at IS NULL"
+_VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoked_at > ?) ORDER BY habit.id"
+"""Without the index of those that are valid, so for a moment of the past only."""
+
+
 def _habits(rows: Rows, tx: Known, until: str) -> dict[str, int | None]:
     """What this charger always does, by kind; with its present firmware and meter. How often it was shown by then is
     not kept: a habit is known from its first transaction on."""
-    return dict(
-        rows(
-            "SELECT kind, value FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
-            " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
-            " AND since < ? AND (revoked_at IS NULL OR revoked_at > ?) AND transactions >= ? ORDER BY habit.id",
-            (tx.charger, tx.connector or 0, until, until, tolerances.HABIT_TRANSACTIONS),
-        )
-    )
+    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS)
+    if until == LAST_TIME:
+        return dict(rows(_VALID, values))
+    return dict(rows(_VALID_THEN, (*values, until, until)))

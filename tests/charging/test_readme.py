@@ -27,15 +27,14 @@ def rows(heading: str) -> list[list[str]]:
 def text(value: object) -> str:
     """A tolerance as README has it."""
     if isinstance(value, tuple):
-        pairs = "; ".join(f"{text(limit)}: {text(share)}" for limit, share in value) if _is_nested(value) else ""
-        return pairs or ", ".join(map(text, value))
+        return "; ".join(map(_pair if isinstance(value[0], tuple) else text, value))
     if value == math.inf:
         return "∞"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
 
 
-def _is_nested(value: tuple[object, ...]) -> bool:
-    return isinstance(value[0], tuple)
+def _pair(pair: tuple[float, float]) -> str:
+    return ": ".join(map(text, pair))
 
 
 @pytest.mark.parametrize("name", TOLERANCES)
