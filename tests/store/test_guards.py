@@ -183,6 +183,7 @@ def test_one_review_of_a_code_is_open(full: Books) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         full.connection.execute(f"{again} FROM review")
     full.connection.execute("UPDATE review SET resolved_at = '2026', resolved_by = 'anna'")
+    assert full.rows("SELECT review FROM tx") == [(None,)]
     full.connection.execute(f"{again} FROM review")
 
 

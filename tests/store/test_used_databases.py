@@ -38,7 +38,7 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "no stop time": ENDED | {"stop_time": None},
     "all at once": ENDED | dict.fromkeys(HONEST) | {"stop_time": None},
 }
-TOLD = {"stopped": [4000], "closed": [2500, 3000], "reopened": [700], "negative": [-500], "no energy": [900]}
+TOLD = {"stopped": [4000], "closed": [2500, 3000], "reopened": [500, 700], "negative": [-500], "no energy": [900]}
 """What the event table told of the energy of some, in order."""
 
 
