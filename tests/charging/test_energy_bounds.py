@@ -11,6 +11,7 @@ from tests.charging.cases import case, certain, doubtful, found, steady
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]
 TIMES = (15, 30, 45, 60)
 QUARTERS_ABOVE = [(minute, 1003 + wh) for minute, wh in QUARTERS[:3]]
+LATE_SUN = [(15, 501), (30, 1001), (45, 1501), (60, 2001), (75, 2001), (90, 2001), (105, 10_251)]
 
 # Power
 
@@ -31,6 +32,11 @@ BY_POWER = [
         case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61, steady(7200, *TIMES)),
         *(certain(7300),),
         id="a register that stands still and catches up",
+    ),
+    pytest.param(
+        case(0, 10_251, LATE_SUN, 106, steady(2000, 15, 30, 45, 60) | steady(11_000, 75, 90, 105)),
+        *(certain(10_251),),
+        id="one that catches up after the power rose",
     ),
     pytest.param(
         case(1003, 8201, [*QUARTERS_ABOVE, (60, 8200)], 61, steady(7200, 15, 30, 45) | {60: 0}),
