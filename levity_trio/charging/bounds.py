@@ -31,6 +31,7 @@ class Bounds:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self._walked: list[tuple[Chain, Conflict | None]] = []
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
         """The first piece of evidence that contradicts a chain; None where it may be true.
@@ -83,7 +84,14 @@ class Bounds:
     # Steps
 
     def walk(self, chain: Chain) -> Conflict | None:
-        """Whether a register can have gone this way, step by step."""
+        """Whether a register can have gone this way, step by step. One way is asked for several times."""
+        for known, found in self._walked:
+            if known == chain:
+                return found
+        self._walked.append((chain, found := self._walk(chain)))
+        return found
+
+    def _walk(self, chain: Chain) -> Conflict | None:
         number = self.refused_step(chain)
         if number is None:
             return None
@@ -110,6 +118,17 @@ class Bounds:
                 return number
             before = now
         return None
+
+    def can_rise(self, rise: int, seconds: float, digit: int) -> bool:
+        """Whether a register can have come from one point to another: `refused_step` where there are no others."""
+        if rise <= 0:
+            return rise >= -digit
+        if rise <= self._fast_w / HOUR * seconds + 2 * digit:
+            return True
+        spare = max(0.0, seconds) + tolerances.CLOCK + self.case.interval
+        if not self.case.is_timed or seconds <= 0:
+            spare = max(spare, self.case.longest)
+        return rise <= self._refused_w * spare / HOUR + 2 * digit
 
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.

@@ -54,9 +54,9 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
 
 
 def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
+    at, wh = rest.at[refused - 1], rest.wh[refused - 1]
     for until in range(refused + 1, len(rest.wh)):
-        joined = Chain([rest.at[refused - 1], rest.at[until]], [rest.wh[refused - 1], rest.wh[until]], rest.digit)
-        if bounds.refused_step(joined) is None:
+        if bounds.can_rise(rest.wh[until] - wh, rest.at[until] - at, rest.digit):
             return refused, until
     first = refused - 1
     while first > 0 and rest.wh[first] > rest.wh[refused] + rest.digit:
