@@ -47,7 +47,8 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
         if number <= since:
             continue
         if since >= 0:
-            for part_low, part_high, part_most, seconds in parts[since:number]:
+            for part in range(since, number):
+                part_low, part_high, part_most, seconds = parts[part]
                 low += part_low
                 high += part_high
                 most += part_most
