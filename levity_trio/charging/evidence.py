@@ -29,9 +29,22 @@ MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED)
 """What the judge looks at."""
 
 
-Sampled = tuple[str, str, str, str, str, str, str, int | None, str]
-"""A row of meter_val, as the judge needs it, in the order in which they came. Plain tuples, because there are thousands
-of them: to name their fields would take as long as to read them from the database."""
+class Sampled(NamedTuple):
+    """A row of meter_val, as the judge needs it, in the order in which they came."""
+
+    source: str
+    timestamp: str
+    measurand: str
+    value: str
+    unit: str
+    phase: str
+    context: str
+    wh: int | None
+    received_at: str = ""
+
+
+Row = tuple[str, str, str, str, str, str, str, int | None, str]
+"""The same, as the database gives it: there are thousands, and to name their fields takes as long as to read them."""
 SOURCE: Final = 0
 TIMESTAMP: Final = 1
 MEASURAND: Final = 2
@@ -40,7 +53,7 @@ UNIT: Final = 4
 PHASE: Final = 5
 CONTEXT: Final = 6
 WH: Final = 7
-"""The places of its fields; the last, 8, is the time of receipt."""
+"""The places of its fields."""
 
 
 @dataclass(frozen=True)
@@ -249,14 +262,14 @@ class _Seconds(dict[str, float]):
         return at
 
 
-def gather(rows: Sequence[Sampled], *, by_receipt: bool = False) -> Told:
+def gather(rows: Sequence[Row], *, by_receipt: bool = False) -> Told:
     """Put the readings of one transaction together, by what they measure; `by_receipt` at the time of that."""
-    told: dict[str, list[Sampled]] = {measurand: [] for measurand in MEASURANDS}
+    told: dict[str, list[Row]] = {measurand: [] for measurand in MEASURANDS}
     for row in rows:
         told[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
     if by_receipt:
         told = {measurand: [_at_receipt(row) for row in found] for measurand, found in told.items()}
-    times, registers = _Seconds(), dict[str, list[Sampled]]()
+    times, registers = _Seconds(), dict[str, list[Row]]()
     for row in told[REGISTER]:
         registers.setdefault(row[SOURCE], []).append(row)
     views = [view for found in registers.values() if (view := _view(found, times)) is not None]
@@ -274,12 +287,12 @@ def gather(rows: Sequence[Sampled], *, by_receipt: bool = False) -> Told:
     return Told(views, begin_wh, end_wh, power, (charges[0], charges[-1]) if charges else None, is_dc)
 
 
-def _at_receipt(row: Sampled) -> Sampled:
+def _at_receipt(row: Row) -> Row:
     source, _, measurand, value, unit, phase, context, wh, received_at = row
     return source, received_at, measurand, value, unit, phase, context, wh, received_at
 
 
-def _numbers(rows: Iterable[Sampled]) -> dict[str, dict[str, float]]:
+def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
     """The numbers of one measurand, by time and phase."""
     found: dict[str, dict[str, float]] = {}
     for _, timestamp, _, value, unit, phase, _, _, _ in rows:
@@ -291,7 +304,7 @@ def _numbers(rows: Iterable[Sampled]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _at_ends(registers: Iterable[Sampled]) -> tuple[int | None, int | None]:
+def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
     told = {row[CONTEXT]: row[WH] for row in registers}
     return told.get("Transaction.Begin"), told.get("Transaction.End")
 
@@ -306,7 +319,7 @@ def watts_of(value: str, unit: str) -> float | None:
     return number if 0 <= number <= tolerances.FASTEST_W else None
 
 
-def _view(rows: Sequence[Sampled], times: Mapping[str, float]) -> View | None:
+def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     """The register of one source: without phase, else L1 + L2 + L3, else the only phase that there is."""
     carriers = [row for row in rows if row[WH] is not None]
     readings = [(row[TIMESTAMP], wh) for row in carriers if (wh := row[WH]) is not None] or list(_by_phase(rows))
@@ -318,11 +331,11 @@ def _view(rows: Sequence[Sampled], times: Mapping[str, float]) -> View | None:
     return View([at for at, _ in in_order], [wh for _, wh in in_order], _last_digit(carriers or rows))
 
 
-def _last_digit(rows: Iterable[Sampled]) -> int:
+def _last_digit(rows: Iterable[Row]) -> int:
     return 1 if any(row[UNIT] != "kWh" for row in rows) else min(digit_of(row[VALUE], "kWh") for row in rows)
 
 
-def is_set_back(rows: Iterable[Sampled]) -> bool:
+def is_set_back(rows: Iterable[Row]) -> bool:
     """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time."""
     carriers = [row for row in rows if row[WH] is not None]
     if _is_rising([row[TIMESTAMP] for row in carriers]):
@@ -346,7 +359,7 @@ def _rises(readings: Sequence[tuple[str, int]]) -> bool:
     return _is_rising([wh for _, wh in readings])
 
 
-def _by_phase(rows: Sequence[Sampled]) -> Iterator[tuple[str, int]]:
+def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
     """The readings of a register that is told by phase, in messages of one timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
     for row in rows:
@@ -359,7 +372,7 @@ def _by_phase(rows: Sequence[Sampled]) -> Iterator[tuple[str, int]]:
             yield timestamp, round(sum(told[phase] for phase in wanted))
 
 
-def _exact_wh(row: Sampled) -> Decimal | None:
+def _exact_wh(row: Row) -> Decimal | None:
     try:
         number = Decimal(row[VALUE]) * {"Wh": 1, "kWh": 1000}[row[UNIT]]
     except (InvalidOperation, KeyError):

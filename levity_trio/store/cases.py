@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import MEASURANDS, WH, Case, Neighbour, Sampled, gather, is_set_back, seconds
+from levity_trio.charging.evidence import MEASURANDS, WH, Case, Neighbour, Row, gather, is_set_back, seconds
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
 
@@ -153,7 +153,7 @@ def _is_backwards(tx: Known) -> bool:
     return stopped < min(tx.start_time, tx.own_start_time)
 
 
-def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Sampled]:
+def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
     """The readings of a transaction that the judge looks at, in the order in which they came."""
     first = min(tx.own_start_time, tx.created_at)
     last = max(tx.last_reading_at or "", tx.own_stop_time or "") or LAST_TIME
