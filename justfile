@@ -15,9 +15,9 @@ help:
 venv:
     @test -x {{ bin }}/pytest || ({{ python }} -m venv .venv && {{ bin }}/pip install -q -e '.[dev]')
 
-# all tests; `just test -k writer` hands its arguments to pytest
+# all tests, on all cores; `just test -k writer` hands its arguments to pytest
 test *arguments: venv
-    {{ bin }}/pytest {{ arguments }}
+    {{ bin }}/pytest -n auto {{ arguments }}
 
 # one room alone: no process, no connection
 test-unit *arguments: venv
@@ -50,6 +50,10 @@ fix: venv
 # measure the server against a bare echo
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
+
+# measure what judging a stop costs, against the SELECT of what it needs
+bench-judging *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}
 
 # measure the simulator against bare clients
 bench-simulator *arguments: venv

@@ -19,7 +19,10 @@ MARKERS = {
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    item.add_marker(MARKERS.get(item.path.relative_to(TESTS).parts[0], "unit"))
+    marker = MARKERS.get(item.path.relative_to(TESTS).parts[0], "unit")
+    item.add_marker(marker)
+    if marker == "integration":  # they start servers and look at the time: never two of them at once
+        item.add_marker(pytest.mark.xdist_group(marker))
 
 
 @pytest.fixture(autouse=True)

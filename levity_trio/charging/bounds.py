@@ -6,14 +6,14 @@ start to the candidate's figure at the stop. A conflict refuses a candidate; wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
-from statistics import median
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import HOUR, Chain, gaps, holds, stood_still, too_fast, too_little
 from levity_trio.charging.reviews import Code
 
@@ -31,6 +31,8 @@ class Bounds:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self._paced: Paces | None = None
+        self._walked: list[tuple[Chain, Conflict | None]] = []
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
         """The first piece of evidence that contradicts a chain; None where it may be true.
@@ -83,7 +85,14 @@ class Bounds:
     # Steps
 
     def walk(self, chain: Chain) -> Conflict | None:
-        """Whether a register can have gone this way, step by step."""
+        """Whether a register can have gone this way, step by step. One way is asked for several times."""
+        for known, found in self._walked:
+            if known == chain:
+                return found
+        self._walked.append((chain, found := self._walk(chain)))
+        return found
+
+    def _walk(self, chain: Chain) -> Conflict | None:
         number = self.refused_step(chain)
         if number is None:
             return None
@@ -96,20 +105,36 @@ class Bounds:
 
     def refused_step(self, chain: Chain) -> int | None:
         """The number of the first step that no register makes, or none at this charger; None where all are possible."""
+        return next(self.refused_steps(chain), None)
+
+    def refused_steps(self, chain: Chain) -> Iterator[int]:
+        """Each such step, for one who cuts it out of the lists of the chain before the next one is looked for."""
         at, wh, digit = chain
-        level, level_at, before = wh[0], at[0], at[0]
+        level, level_at, before, number = wh[0], at[0], at[0], 1
         fast, slack = self._fast_w / HOUR, 2 * digit
-        for number in range(1, len(at)):
+        while number < len(at):
             now, value = at[number], wh[number]
             rise = value - level
+            if rise < -digit or (
+                rise > 0 and rise > fast * (now - before) + slack and not self._is_step(chain, number, level_at)
+            ):
+                yield number
+                continue
             if rise > 0:
-                if rise > fast * (now - before) + slack and not self._is_step(chain, number, level_at):
-                    return number
                 level, level_at = value, now
-            elif rise < -digit:
-                return number
             before = now
-        return None
+            number += 1
+
+    def can_rise(self, rise: int, seconds: float, digit: int) -> bool:
+        """Whether a register can have come from one point to another: `refused_step` where there are no others."""
+        if rise <= 0:
+            return rise >= -digit
+        if rise <= self._fast_w / HOUR * seconds + 2 * digit:
+            return True
+        spare = max(0.0, seconds) + tolerances.CLOCK + self.case.interval
+        if not self.case.is_timed or seconds <= 0:
+            spare = max(spare, self.case.longest)
+        return rise <= self._refused_w * spare / HOUR + 2 * digit
 
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
@@ -124,8 +149,8 @@ class Bounds:
             seconds = max(seconds, self.case.longest)
         fastest = tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
         if is_start_garbled and view.wh[0] >= start / 2:
-            paces = list(self._paces(Chain(view.at, view.wh, view.digit)))
-            fastest = max(paces) * tolerances.FIRST_STEP if paces else fastest
+            paces = self._paces(Chain(view.at, view.wh, view.digit)).spread()
+            fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
         return view.wh[0] <= fastest * seconds / HOUR + 2 * self.case.digit
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
@@ -135,8 +160,7 @@ class Bounds:
         return wh <= most * seconds / HOUR + 2 * chain.digit
 
     def _pace(self, chain: Chain) -> float:
-        paces = list(self._paces(chain))
-        return median(paces) if paces else 0.0
+        return self._paces(chain).spread().median
 
     def is_possible(self, chain: Chain, number: int) -> bool:
         """Whether a register can have made this one step of a chain."""
@@ -165,25 +189,20 @@ class Bounds:
         if self.is_told_by_power or self.case.is_dc or not self.case.is_timed:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
-        others = sorted(self._paces(chain, number))
-        if len(others) >= tolerances.MANY_STEPS and _is_one_pace(others):
-            return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * median(others))
-        if len(others) >= tolerances.FEW_STEPS:
-            return pace > max(tolerances.AC_W, tolerances.CONTRAST_OF_FEW * median(others))
+        others = self._paces(chain).spread(without=number)
+        if others.is_one_pace:
+            return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * others.median)
+        if others.steps >= tolerances.FEW_STEPS:
+            return pace > max(tolerances.AC_W, tolerances.CONTRAST_OF_FEW * others.median)
         return False
 
     def _usual_w(self, chain: Chain) -> float:
         return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
 
-    def _paces(self, chain: Chain, without: int = -1) -> Iterator[float]:
-        """The paces in W at which the register rose while a car charged."""
-        ends = self._ends(chain)
-        for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1):
-            seconds = now - before + (self.case.interval if number in ends else 0.0)
-            if number != without and now > before and high > low:
-                pace = (high - low) * HOUR / seconds
-                if pace >= tolerances.SIGNIFICANT_W:
-                    yield pace
+    def _paces(self, chain: Chain) -> Paces:
+        if self._paced is None or self._paced.chain is not chain:
+            self._paced = Paces(chain, self.case.interval, self._ends(chain))
+        return self._paced
 
     def _ends(self, chain: Chain) -> tuple[int, int]:
         """The steps beside the start and the stop, whose times are exact to one sampling interval only."""
@@ -284,8 +303,8 @@ class Bounds:
 
     def _unusual(self, chain: Chain) -> Conflict | None:
         """Faster than this charger, or any AC charger, was ever seen."""
-        case, paces = self.case, list(self._paces(chain))
-        if len(paces) >= tolerances.MANY_STEPS and _is_one_pace(sorted(paces)):
+        case = self.case
+        if self._paces(chain).spread().is_one_pace:
             return None
         usual = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
         shown = case.power.most if case.power else 0.0
@@ -317,10 +336,6 @@ class Bounds:
     def _is_usual_battery(wh: int, first: float, last: float) -> bool:
         least, most = (battery * (last - first) / 100 for battery in tolerances.USUAL_BATTERY_WH)
         return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
-
-
-def _is_one_pace(paces: Sequence[float]) -> bool:
-    return paces[-1] <= (1 + tolerances.ONE_PACE_SHARE) * median(paces) and paces[0] > 0
 
 
 def _no_battery(wh: int, charged: str) -> Conflict:

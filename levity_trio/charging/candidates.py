@@ -146,8 +146,8 @@ def _scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     chain = reported_chain(case, bounds)
     until = case.view.wh[-1] if case.stop_wh is None else case.stop_wh
     for factor in tolerances.FACTORS:
-        scaled = Chain(chain.at, [round(wh * factor) for wh in chain.wh], max(1, round(chain.digit * factor)))
-        if chain.wh[-1] > 0 and bounds.confirms(scaled.wh[-1]):
+        if chain.wh[-1] > 0 and bounds.confirms(round(chain.wh[-1] * factor)):
+            scaled = Chain(chain.at, [round(wh * factor) for wh in chain.wh], max(1, round(chain.digit * factor)))
             words = UNITS.get(factor, f"its register is wrong by a factor of {1 / factor:g}")
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, scaled, 0, case.start_wh, until)
 

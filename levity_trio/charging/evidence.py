@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import itemgetter, le
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.readings import PHASES, REGISTER
@@ -39,6 +40,20 @@ class Sampled(NamedTuple):
     phase: str
     context: str
     wh: int | None
+    received_at: str = ""
+
+
+Row = tuple[str, str, str, str, str, str, str, int | None, str]
+"""The same, as the database gives it: there are thousands, and to name their fields takes as long as to read them."""
+SOURCE: Final = 0
+TIMESTAMP: Final = 1
+MEASURAND: Final = 2
+VALUE: Final = 3
+UNIT: Final = 4
+PHASE: Final = 5
+CONTEXT: Final = 6
+WH: Final = 7
+"""The places of its fields."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,30 @@ class Power:
         return median(gaps) if gaps else 0.0
 
     @cached_property
+    def places(self) -> Mapping[float, int]:
+        """The number of each moment."""
+        return {at: number for number, at in enumerate(self.at)}
+
+    @cached_property
+    def parts(self) -> Sequence[tuple[float, float, float, float]]:
+        """From each moment to the next: what the lower and the higher power of the two come to in Wh, the most that can
+        have flowed, and the seconds. Of one that is longer than usual it tells no least."""
+        if len(self.at) < 2:
+            return ()
+        parts, usual, at, low, high = [], tolerances.USUAL_GAPS * self.interval, self.at, self.low, self.high
+        times, lows, highs = (
+            pairwise(at),
+            pairwise(low),
+            zip([high[0], *high], high, high[1:], [*high[2:], high[-1]], strict=False),
+        )
+        for (begun, ended), (first, second), (before, left, right, after) in zip(times, lows, highs, strict=False):
+            seconds = ended - begun
+            hours, share = seconds / 3600, _SHORT_SHARE if seconds <= tolerances.SHORT_GAP else _LONG_SHARE
+            least = hours * min(first, second) if seconds <= usual else 0.0
+            parts.append((least, hours * max(left, right), hours * max(before, left, right, after) * share, seconds))
+        return parts
+
+    @cached_property
     def is_steady(self) -> bool:
         return min(self.low) >= (1 - tolerances.STEADY_SHARE) * max(self.low)
 
@@ -99,12 +138,17 @@ class Power:
         """Power × time from the first to the last, at least and at most; None where it was told too rarely."""
         if len(self.at) <= tolerances.REGULAR_GAPS:
             return None
-        return _over_time(self.at, self.low), _over_time(self.at, self.high)
+        least = _over_time(self.at, self.low)
+        return least, least if self.low == self.high else _over_time(self.at, self.high)
+
+
+_SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
+_LONG_SHARE: Final = 1 + tolerances.LONG_GAP_SHARE
 
 
 def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
-    points = pairwise(zip(at, watts, strict=True))
-    return sum((then - now) * (first + second) / 7200 for (now, first), (then, second) in points)
+    points = zip(at, at[1:], watts, watts[1:], strict=False)
+    return sum([(then - now) * (first + second) / 7200 for now, then, first, second in points])
 
 
 class Charge(NamedTuple):
@@ -210,29 +254,58 @@ class Told(NamedTuple):
     is_dc: bool
 
 
-def gather(rows: Iterable[Sampled]) -> Told:
-    """Put the readings of one transaction together, by what they measure."""
-    registers: dict[str, list[Sampled]] = {}
-    others: dict[str, dict[str, dict[str, float]]] = {POWER: {}, CURRENT: {}, VOLTAGE: {}, CHARGE: {}, OFFERED: {}}
+class _Seconds(dict[str, float]):
+    """Each time is read once, however many measurands were told of it."""
+
+    def __missing__(self, timestamp: str) -> float:
+        at = self[timestamp] = seconds(timestamp)
+        return at
+
+
+def gather(rows: Sequence[Row], *, by_receipt: bool = False) -> Told:
+    """Put the readings of one transaction together, by what they measure; `by_receipt` at the time of that."""
+    told: dict[str, list[Row]] = {measurand: [] for measurand in MEASURANDS}
     for row in rows:
-        if row.wh is not None or row.measurand == REGISTER:
-            registers.setdefault(row.source, []).append(row)
-        elif (number := watts_of(row.value, row.unit)) is not None:
-            others[row.measurand].setdefault(row.timestamp, {})[row.phase] = number
-    views = [view for told in registers.values() if (view := _view(told)) is not None]
-    charges = [Charge(seconds(at), number) for at, told in sorted(others[CHARGE].items()) for number in told.values()]
-    volts = [number for told in others[VOLTAGE].values() for phase, number in told.items() if "-" not in phase]
-    offers = [number for told in others[OFFERED].values() for number in told.values()]
-    power = _power(others[POWER]) if others[POWER] else _power_of_current(others[CURRENT], others[VOLTAGE])
+        told[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
+    if by_receipt:
+        told = {measurand: [_at_receipt(row) for row in found] for measurand, found in told.items()}
+    times, registers = _Seconds(), dict[str, list[Row]]()
+    for row in told[REGISTER]:
+        registers.setdefault(row[SOURCE], []).append(row)
+    views = [view for found in registers.values() if (view := _view(found, times)) is not None]
+    socs = sorted(_numbers(told[CHARGE]).items())
+    charges = [Charge(times[at], number) for at, found in socs for number in found.values()]
+    voltages = _numbers(told[VOLTAGE])
+    volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
+    offers = [number for found in _numbers(told[OFFERED]).values() for number in found.values()]
+    powers = _numbers(told[POWER])
+    power = _power(powers, times) if powers else _power_of_current(_numbers(told[CURRENT]), voltages, times)
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
-    begin_wh, end_wh = _at_ends(registers)
+    begin_wh, end_wh = _at_ends(told[REGISTER])
     return Told(views, begin_wh, end_wh, power, (charges[0], charges[-1]) if charges else None, is_dc)
 
 
-def _at_ends(registers: Mapping[str, Sequence[Sampled]]) -> tuple[int | None, int | None]:
-    told = {row.context: row.wh for rows in registers.values() for row in rows}
+def _at_receipt(row: Row) -> Row:
+    source, _, measurand, value, unit, phase, context, wh, received_at = row
+    return source, received_at, measurand, value, unit, phase, context, wh, received_at
+
+
+def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
+    """The numbers of one measurand, by time and phase."""
+    found: dict[str, dict[str, float]] = {}
+    for _, timestamp, _, value, unit, phase, _, _, _ in rows:
+        if (number := watts_of(value, unit)) is not None:
+            if timestamp in found:
+                found[timestamp][phase] = number
+            else:
+                found[timestamp] = {phase: number}
+    return found
+
+
+def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
+    told = {row[CONTEXT]: row[WH] for row in registers}
     return told.get("Transaction.Begin"), told.get("Transaction.End")
 
 
@@ -246,40 +319,52 @@ def watts_of(value: str, unit: str) -> float | None:
     return number if 0 <= number <= tolerances.FASTEST_W else None
 
 
-def _view(rows: Sequence[Sampled]) -> View | None:
+def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     """The register of one source: without phase, else L1 + L2 + L3, else the only phase that there is."""
-    carriers = [row for row in rows if row.wh is not None]
-    readings = [(row.timestamp, row.wh) for row in carriers if row.wh is not None] or list(_by_phase(rows))
+    carriers = [row for row in rows if row[WH] is not None]
+    readings = [(row[TIMESTAMP], wh) for row in carriers if (wh := row[WH]) is not None] or list(_by_phase(rows))
     if not readings:
         return None
-    in_order = sorted(((seconds(timestamp), wh) for timestamp, wh in readings), key=lambda reading: reading[0])
-    digit = min(digit_of(row.value, row.unit) for row in carriers or rows)
-    return View([at for at, _ in in_order], [wh for _, wh in in_order], digit)
+    in_order = [(times[timestamp], wh) for timestamp, wh in readings]
+    if not _is_rising([at for at, _ in in_order]):
+        in_order.sort(key=itemgetter(0))
+    return View([at for at, _ in in_order], [wh for _, wh in in_order], _last_digit(carriers or rows))
 
 
-def is_set_back(rows: Iterable[Sampled]) -> bool:
+def _last_digit(rows: Iterable[Row]) -> int:
+    return 1 if any(row[UNIT] != "kWh" for row in rows) else min(digit_of(row[VALUE], "kWh") for row in rows)
+
+
+def is_set_back(rows: Iterable[Row]) -> bool:
     """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time."""
+    carriers = [row for row in rows if row[WH] is not None]
+    if _is_rising([row[TIMESTAMP] for row in carriers]):
+        return False
     by_source: dict[str, list[tuple[str, int]]] = {}
-    for row in rows:
-        if row.wh is not None:
-            by_source.setdefault(row.source, []).append((row.timestamp, row.wh))
+    for row in carriers:
+        if (wh := row[WH]) is not None:
+            by_source.setdefault(row[SOURCE], []).append((row[TIMESTAMP], wh))
     return any(
-        not _rises(sorted(arrived, key=lambda reading: reading[0])) and _rises(arrived)
+        not _rises(sorted(arrived, key=itemgetter(0))) and _rises(arrived)
         for arrived in by_source.values()
         if any(after < before for (before, _), (after, _) in pairwise(arrived))
     )
 
 
+def _is_rising(values: Sequence[Any]) -> bool:
+    return all(map(le, values, islice(values, 1, None)))
+
+
 def _rises(readings: Sequence[tuple[str, int]]) -> bool:
-    return all(before <= after for (_, before), (_, after) in pairwise(readings))
+    return _is_rising([wh for _, wh in readings])
 
 
-def _by_phase(rows: Sequence[Sampled]) -> Iterator[tuple[str, int]]:
+def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
     """The readings of a register that is told by phase, in messages of one timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
     for row in rows:
         if (exact := _exact_wh(row)) is not None:
-            by_time.setdefault(row.timestamp, {})[row.phase] = exact
+            by_time.setdefault(row[TIMESTAMP], {})[row[PHASE]] = exact
     phases = {phase for told in by_time.values() for phase in told}
     wanted = phases if len(phases) == 1 else set(PHASES)
     for timestamp, told in by_time.items():
@@ -287,9 +372,9 @@ def _by_phase(rows: Sequence[Sampled]) -> Iterator[tuple[str, int]]:
             yield timestamp, round(sum(told[phase] for phase in wanted))
 
 
-def _exact_wh(row: Sampled) -> Decimal | None:
+def _exact_wh(row: Row) -> Decimal | None:
     try:
-        number = Decimal(row.value) * {"Wh": 1, "kWh": 1000}[row.unit]
+        number = Decimal(row[VALUE]) * {"Wh": 1, "kWh": 1000}[row[UNIT]]
     except (InvalidOperation, KeyError):
         return None
     return number if number.is_finite() and number >= 0 else None
@@ -313,9 +398,13 @@ def digit_of(value: str, unit: str) -> int:
     return (1000, 100, 10, 1)[min(decimals, 3)]
 
 
-def _power(told: Mapping[str, Mapping[str, float]]) -> Power:
+def _power(told: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> Power:
     """From Power.Active.Import: without phase, else the sum of the phases; one phase alone may be a third of it."""
-    points = sorted((seconds(timestamp), *_total(phases)) for timestamp, phases in told.items())
+    return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in told.items()])
+
+
+def _in_order(points: list[tuple[float, float, float]]) -> Power:
+    points.sort()
     return Power([at for at, _, _ in points], [low for _, low, _ in points], [high for _, _, high in points])
 
 
@@ -326,12 +415,13 @@ def _total(phases: Mapping[str, float]) -> tuple[float, float]:
     return total, total * (tolerances.PHASES if len(phases) == 1 else 1)
 
 
-def _power_of_current(amperes: Mapping[str, Mapping[str, float]], volts: Mapping[str, Mapping[str, float]]) -> Power:
+def _power_of_current(
+    amperes: Mapping[str, Mapping[str, float]], volts: Mapping[str, Mapping[str, float]], times: Mapping[str, float]
+) -> Power:
     """From current × voltage: by phase where phases are named, else on one phase at least and three at most."""
-    points = sorted(
-        (seconds(timestamp), *_watts(phases, volts.get(timestamp, {}))) for timestamp, phases in amperes.items()
+    return _in_order(
+        [(times[timestamp], *_watts(phases, volts.get(timestamp, {}))) for timestamp, phases in amperes.items()]
     )
-    return Power([at for at, _, _ in points], [low for _, low, _ in points], [high for _, _, high in points])
 
 
 def _watts(amperes: Mapping[str, float], volts: Mapping[str, float]) -> tuple[float, float]:

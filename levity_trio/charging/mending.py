@@ -36,21 +36,22 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
     From each step that no register makes, all go up to the next point to which it can have come; where there is none,
     those before it. `has_end`: the last reading was told with Transaction.End, and is no stray.
     """
-    kept, last = list(range(len(chain.wh))), len(chain.wh) - 1
-    while True:
-        rest = Chain([chain.at[number] for number in kept], [chain.wh[number] for number in kept], chain.digit)
-        refused = bounds.refused_step(rest)
-        if refused is None:
-            dropped = len(chain.wh) - len(kept)
-            return rest if 0 < dropped <= len(kept) - 2 else None
+    at, wh = [*chain.at], [*chain.wh]
+    rest = Chain(at, wh, chain.digit)
+    refused_steps = bounds.refused_steps(rest)
+    while (refused := next(refused_steps, None)) is not None:
         first, until = _run_of_strays(rest, bounds, refused)
-        is_at_end = first == 1 or until == len(kept) - 1
-        run = kept[first:until]
-        if not run or 0 in run or last in run or (is_at_end and _is_on_pace(rest, first, until)):
+        is_at_end = until == len(wh) - 1
+        if first == until or (has_end and is_at_end):
             return None
-        if has_end and last - 1 in run:
+        if (first == 1 or is_at_end) and _is_on_pace(rest, first, until):
             return None
-        del kept[first:until]
+        del at[first:until], wh[first:until]
+        if first != refused or not bounds.is_told_by_power:  # where steps are compared with others, all are asked again
+            rest = Chain(at, wh, chain.digit)
+            refused_steps = bounds.refused_steps(rest)
+    dropped = len(chain.wh) - len(rest.wh)
+    return rest if 0 < dropped <= len(rest.wh) - 2 else None
 
 
 def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
@@ -60,9 +61,9 @@ def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]
 
 
 def _from_it_on(rest: Chain, bounds: Bounds, refused: int) -> Iterator[tuple[int, int]]:
+    at, wh = rest.at[refused - 1], rest.wh[refused - 1]
     for until in range(refused + 1, len(rest.wh)):
-        joined = Chain([rest.at[refused - 1], rest.at[until]], [rest.wh[refused - 1], rest.wh[until]], rest.digit)
-        if bounds.refused_step(joined) is None:
+        if bounds.can_rise(rest.wh[until] - wh, rest.at[until] - at, rest.digit):
             yield refused, until
             return
 

@@ -7,7 +7,7 @@ factor.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -38,49 +38,27 @@ class Gap(NamedTuple):
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
     """The gaps of a chain between the moments at which its charger told its power."""
-    return list(_gaps(chain, power)) if len(power.at) > 1 else []
-
-
-def _gaps(chain: Chain, power: Power) -> Iterator[Gap]:
-    place = {at: number for number, at in enumerate(power.at)}
-    before: tuple[int, int] | None = None
-    gap = Gap(0, 0.0, 0.0, 0.0, 0.0)
+    # The innermost loop of the judge: plain numbers, and what each part of the power tells is worked out once.
+    found: list[Gap] = []
+    place, parts, digit = power.places, power.parts, chain.digit
+    since, level, rise, low, high, most, lasted = -1, 0, 0, 0.0, 0.0, 0.0, 0.0
     for at, wh in zip(chain.at, chain.wh, strict=True):
-        number = place.get(at)
-        if number is None or (before is not None and number <= before[0]):
+        number = place.get(at, -1)
+        if number <= since:
             continue
-        if before is not None:
-            for part in range(before[0], number):
-                gap = _joined(gap, _part(power, part))
-            gap = gap._replace(rise=gap.rise + wh - before[1])
-            if gap.rise > chain.digit:
-                yield gap
-                gap = Gap(0, 0.0, 0.0, 0.0, 0.0)
-        before = (number, wh)
-    if gap.high:
-        yield gap
-
-
-def _joined(one: Gap, other: Gap) -> Gap:
-    return Gap(
-        one.rise + other.rise,
-        one.low + other.low,
-        one.high + other.high,
-        one.most + other.most,
-        one.seconds + other.seconds,
-    )
-
-
-def _part(power: Power, number: int) -> Gap:
-    """Between two moments at which power was told. Of a gap that is longer than usual it tells no least."""
-    seconds = power.at[number + 1] - power.at[number]
-    hours, around = seconds / HOUR, power.high[max(0, number - 1) : number + 3]
-    is_usual = seconds <= tolerances.USUAL_GAPS * power.interval
-    low = hours * min(power.low[number], power.low[number + 1]) if is_usual else 0.0
-    high = hours * max(power.high[number], power.high[number + 1])
-    is_short = seconds <= tolerances.SHORT_GAP
-    share = 1 + (tolerances.POWER_SHARE if is_short else tolerances.LONG_GAP_SHARE)
-    return Gap(0, low, high, hours * max(around) * share, seconds)
+        if since >= 0:
+            for part in range(since, number):
+                part_low, part_high, part_most, seconds = parts[part]
+                low += part_low
+                high += part_high
+                most += part_most
+                lasted += seconds
+            rise += wh - level
+            if rise > digit:
+                found.append(Gap(rise, low, high, most, lasted))
+                rise, low, high, most, lasted = 0, 0.0, 0.0, 0.0, 0.0
+        since, level = number, wh
+    return [*found, Gap(rise, low, high, most, lasted)] if high else found
 
 
 def slack(power: Power, digit: int) -> float:
@@ -90,7 +68,8 @@ def slack(power: Power, digit: int) -> float:
 
 def holds(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
     """Whether power tells the pace of a register, if that is to be multiplied: in most gaps, of three or more."""
-    told = [gap for gap in found if gap.rise or gap.low > slack(power, 1)]
+    least = slack(power, 1)
+    told = [gap for gap in found if gap.rise or gap.low > least]
     if len(told) < tolerances.REGULAR_GAPS:
         return False
     allowed = slack(power, max(1, round(digit * factor)))
@@ -101,7 +80,8 @@ def holds(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0)
 
 def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
     """The first gap in which the register rose by more than the power that was told comes to."""
-    return next((gap for gap in found if gap.rise > gap.most + slack(power, digit)), None)
+    allowed = slack(power, digit) if found else 0.0
+    return next((gap for gap in found if gap.rise > gap.most + allowed), None)
 
 
 def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, Sampled, gather, is_set_back, seconds
+from levity_trio.charging.evidence import MEASURANDS, WH, Case, Neighbour, Row, gather, is_set_back, seconds
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
 
@@ -109,8 +109,8 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     `next_begin` is the register, in Wh, of a transaction on its connector that is about to begin.
     """
     is_timed, found = _is_timed(tx), readings(rows, tx, until)
-    by_receipt = not is_timed or is_set_back(Sampled(*row[:-1]) for row in found)
-    told = gather(_sampled(row, by_receipt=by_receipt) for row in found)
+    by_receipt = not is_timed or is_set_back(found)
+    told = gather(found, by_receipt=by_receipt)
     ended = tx.own_stop_time or tx.last_reading_at or tx.own_start_time
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
@@ -144,14 +144,6 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     )
 
 
-def _sampled(row: tuple[Any, ...], *, by_receipt: bool) -> Sampled:
-    """A reading, at its receipt where the charger's clock stands still or was set back on the way."""
-    *told, received_at = row
-    if by_receipt:
-        told[1] = received_at
-    return Sampled(*told)
-
-
 def _is_backwards(tx: Known) -> bool:
     """A clock that was put right on the way is no reason for a stop before its start."""
     if tx.own_stop_time is None:
@@ -161,11 +153,12 @@ def _is_backwards(tx: Known) -> bool:
     return stopped < min(tx.start_time, tx.own_start_time)
 
 
-def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[tuple[Any, ...]]:
+def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
     """The readings of a transaction that the judge looks at, in the order in which they came."""
     first = min(tx.own_start_time, tx.created_at)
     last = max(tx.last_reading_at or "", tx.own_stop_time or "") or LAST_TIME
-    return rows(_READINGS, (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS))
+    found: list[Any] = rows(_READINGS, (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS))
+    return found
 
 
 def register(wh: int | None) -> int | None:
@@ -260,9 +253,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     if not is_overlap:
         return Neighbour(register(begin), register(end))
     theirs = known(rows, other)
-    own = (
-        [row[-2] for row in readings(rows, theirs) if row[-2] is not None and begin <= row[-2] <= end] if theirs else []
-    )
+    own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
     return Neighbour(begin, end, min(own, default=None), max(own, default=None))
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 Conversation = Generator[bytes | None, bytes, None]
 
 HEARTBEAT = b'"Heartbeat",{}'
+READINGS_OF_SHORT = 3
 METER_START_WH = 1_000_000
 WH_PER_READING = 2  # a reading a second at 7.2 kW
 HISTORY = timedelta(days=2)
@@ -54,6 +55,8 @@ class Conductor:
 
     times: ReadingTimes
     heartbeat_every: int | None = 10
+    are_short: bool = False
+    """Transactions of READINGS_OF_SHORT readings, one after the other."""
     stopping: bool = False
     without_transaction: int = 0
 
@@ -89,24 +92,27 @@ def charge(identity: str, number: int, conductor: Conductor) -> Conversation:
     answer = yield _body("StartTransaction", connectorId=1, idTag=tag, meterStart=METER_START_WH, timestamp=begin)
     transaction_id = _transaction_id(answer, conductor)
     yield None
-    reading = 0
+    reading = since = 0
     turn = number  # so that not all chargers send their Heartbeat in the same moment
     while not conductor.stopping:
         turn += 1
         if conductor.heartbeat_every and turn % conductor.heartbeat_every == 0:
             yield HEARTBEAT
             continue
+        if conductor.are_short and reading - since >= READINGS_OF_SHORT:
+            since, energy, now = reading, METER_START_WH + reading * WH_PER_READING, text(reading).decode()
+            yield _stop(transaction_id, tag, energy, now)
+            answer = yield _body("StartTransaction", connectorId=1, idTag=tag, meterStart=energy, timestamp=now)
+            transaction_id = _transaction_id(answer, conductor)
         reading += 1
         energy = METER_START_WH + reading * WH_PER_READING
         yield _READING % (transaction_id, text(reading), energy, reading % 10, reading % 10)
-    yield _body(
-        "StopTransaction",
-        transactionId=transaction_id,
-        idTag=tag,
-        meterStop=METER_START_WH + reading * WH_PER_READING,
-        timestamp=text(reading + 1).decode(),
-        reason="Local",
-    )
+    yield _stop(transaction_id, tag, METER_START_WH + reading * WH_PER_READING, text(reading + 1).decode())
+
+
+def _stop(transaction_id: int, tag: str, energy: int, time: str) -> bytes:
+    told: dict[str, str | int] = {"transactionId": transaction_id, "idTag": tag, "meterStop": energy, "timestamp": time}
+    return _body("StopTransaction", **told, reason="Local")
 
 
 def _transaction_id(answer: bytes, conductor: Conductor) -> int:

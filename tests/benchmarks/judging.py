@@ -1,8 +1,10 @@
 """What judging a stop costs: `python -m tests.benchmarks.judging`, or `just bench-judging`.
 
 Against the time to SELECT the rows that the judge needs, on a file as the server opens it. The longer a session, the
-denser its readings: from one in 15 minutes to one in 15 seconds. A leap is the dear case: what was reported is
-contradicted, and every other candidate is tried.
+denser its readings: from one in 15 minutes to one in 15 seconds. Under the sun power
+is not steady, so that it is compared with the register gap by gap. Without power each fast step is compared with all
+others. A leap, or a register that is told as 0 in one of 50
+readings, is the dear case: what was reported is contradicted, and every other candidate is tried.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ from tests.store.books import Books, Station
 
 from .report import table
 
-Session = Literal["honest", "a leap"]
+Session = Literal["honest", "sun", "no power", "a leap", "strays"]
 
 READINGS = (10, 100, 1_000, 5_000)
 SECONDS_APART = {10: 900, 100: 300, 1_000: 60}
 DENSEST_SECONDS = 15
-WATTS, LEAP_WH = 7_200, 60_000
+WATTS, FAST_WATTS, LEAP_WH, STRAY_EVERY = 7_200, 38_000, 60_000, 50
 LIMIT, LEAST_READINGS = 2.0, 100
 """Judging costs at most so many times the SELECT, from so many readings on; below, what is fixed weighs more."""
 ROUNDS, ROUND_SECONDS = 7, 0.2
@@ -75,14 +77,20 @@ def _charge(station: Station, session: Session, number: int) -> int:
     transaction = station.start(wh)
     values = []
     for count in range(1, number + 1):
-        power = WATTS + count % 7 * 10
+        power = FAST_WATTS if session == "no power" else WATTS + count % 7 * (600 if session == "sun" else 10)
         wh += round(power * seconds / 3600) + (LEAP_WH if session == "a leap" and count == number // 2 else 0)
+        is_stray = session == "strays" and count % STRAY_EVERY == STRAY_EVERY // 2
         at = (begun + timedelta(seconds=count * seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
         samples: list[dict[str, str]] = [
-            {"value": str(wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
-            {"value": str(power), "measurand": "Power.Active.Import", "unit": "W"},
-            {"value": f"{power / 230:.1f}", "measurand": "Current.Import", "unit": "A", "phase": "L1"},
+            {"value": str(0 if is_stray else wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
+            {"value": "230", "measurand": "Voltage", "unit": "V", "phase": "L1-N"},
+            {"value": "0", "measurand": "Power.Offered", "unit": "W"},
         ]
+        if session != "no power":
+            samples[1:] = [
+                {"value": str(power), "measurand": "Power.Active.Import", "unit": "W"},
+                {"value": f"{power / 230:.1f}", "measurand": "Current.Import", "unit": "A", "phase": "L1"},
+            ]
         values.append({"timestamp": at, "sampledValue": samples})
     books.now = begun + timedelta(seconds=(number + 1) * seconds)
     station.tell(*values, transaction=transaction)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from .conversation import Conductor, ReadingTimes, boot_only, charge
+from .conversation import READINGS_OF_SHORT, Conductor, ReadingTimes, boot_only, charge
 from .load import Load
 from .process import BenchError, CpuSeconds, Kind, Server, machine_cpu_seconds, running
 
@@ -74,7 +74,15 @@ class Run:
     """One call in ten is a Heartbeat."""
     plain: Phase
     """MeterValues only."""
+    short: Phase
+    """Transactions of three readings: two calls in five are a start or a stop."""
     faults: Faults
+
+    @property
+    def start_stop_us(self) -> float:
+        """CPU of a start or a stop, on average: what a call of short transactions takes more than a reading."""
+        calls = READINGS_OF_SHORT + 2
+        return (calls * self.short.cpu_us_per_call - READINGS_OF_SHORT * self.plain.cpu_us_per_call) / 2
 
 
 @dataclass(frozen=True)
@@ -115,10 +123,13 @@ def measure(
         loaded_mib = server.resident_mib()
         conductor.heartbeat_every = None
         plain = _phase(load, server, seconds / 2)
+        conductor.are_short = True
+        load.run(min(WARM_UP_SECONDS, seconds / 2))
+        short = _phase(load, server, seconds / 2)
         conductor.stopping = True
         load.run(DRAIN_SECONDS, until=lambda: not load.unfinished)
     faults = _faults(load, conductor if kind != "echo" else None)
-    return Run(kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, faults)
+    return Run(kind, chargers, ramp_seconds, idle_mib, waiting_mib, loaded_mib, mixed, plain, short, faults)
 
 
 def storm(kind: Kind, chargers: int, directory: Path) -> Storm:
@@ -161,6 +172,7 @@ def median_run(runs: list[Run]) -> Run:
         loaded_mib=statistics.median(run.loaded_mib for run in runs),
         mixed=median_phase([run.mixed for run in runs]),
         plain=median_phase([run.plain for run in runs]),
+        short=median_phase([run.short for run in runs]),
         faults=_merged([run.faults for run in runs]),
     )
 

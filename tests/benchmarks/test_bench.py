@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.testing
 
+from . import judging
 from .plan import Results
 from .process import ROOT
 from .report import table
@@ -68,6 +69,12 @@ def test_the_simulator_is_measured() -> None:
     ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
     assert not ended.stderr
     assert "against the bare client" in ended.stdout
+
+
+def test_judging_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert judging.main(["--readings", "10", "--rounds", "1", "--seconds", "0.001"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["honest", "sun"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535])
