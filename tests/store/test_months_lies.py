@@ -51,6 +51,18 @@ def test_a_full_battery_takes_no_more(books: Books, station: Station, more: int)
     assert_figure(station, transaction, 44_940, flagged=True)
 
 
+def test_a_battery_that_stays_full_took_nothing_of_what_the_register_rose_by(books: Books, station: Station) -> None:
+    """The other connector's car, over the same meter: 10, 18 and 5.6 kWh at 100 % and 0 W."""
+    transaction = station.start(1000)
+    full = [(45_420, 0, 100.0)] * 8
+    others_draw = [(wh, 0, 100.0) for wh in (55_464, 73_654, 79_231, 79_231, 79_231)]
+    told = [(20_000, 80_000, 57.6), (38_549, 47_518.1, 88.5), (44_511, 9_755.0, 98.5), *full, *others_draw]
+    charge_dc(station, transaction, 1000, told)
+    books.wait(13)
+    station.stop(transaction, 1000 + 79_231)
+    assert_doubtful(station, transaction, 45_420, 45_420)
+
+
 # Overlaps
 
 
