@@ -76,6 +76,10 @@ class Sent:
         return self.left is not None and not self.is_thrown_away
 
 
+SHARED_METER: Final = "its register counted another car, too"
+"""A lie of an entry: see simulator/provable.py."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Entry:
     """One transaction of one charger, from its start on.
