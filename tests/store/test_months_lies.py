@@ -162,3 +162,31 @@ def test_two_connectors_with_one_meter_keep_their_stops(books: Books, station: S
     station.stop(there, wh + 8_000)
     stopped = books.rows("SELECT id, meter_stop, stopped_by FROM tx ORDER BY id")
     assert stopped == [(here, wh + 8_000, "charger"), (there, wh + 8_000, "charger")]
+
+
+# One stop, told more than once
+
+
+def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    wh = charge(station, transaction, 1000)
+    at = station.clock()
+    station.stop(-1, wh, at=at)
+    assert "named no transaction" in station.review(transaction)
+    station.stop(transaction, wh, at=at)
+    assert_figure(station, transaction, 7200, flagged=False)
+    assert books.value("SELECT stopped_by FROM tx WHERE id = ?", transaction) == "charger"
+
+
+def test_a_second_stop_without_an_id_opens_nothing(books: Books, station: Station) -> None:
+    """With its readings, which show energy once more."""
+    transaction = station.start(1000)
+    data = [station.register(1000)]
+    wh = charge(station, transaction, 1000)
+    station.stop(-1, wh, data=data)
+    station.stop(-1, wh + 100, data=data)
+    assert others(books, transaction) == []
+    assert_figure(station, transaction, 7200, flagged=True)
+    assert "a second stop came with other values" in station.review(transaction)
+    station.stop(-1, wh, data=data)
+    assert books.count("tx") == 1
