@@ -4,7 +4,6 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
