@@ -25,7 +25,7 @@ ALTER TABLE tx ADD COLUMN judge_after TEXT;
 ALTER TABLE tx ADD COLUMN counted_wh INTEGER NOT NULL DEFAULT 0;
 
 UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time, billed_from_wh = meter_start,
-    billed_until_wh = CASE WHEN meter_stop >= meter_start THEN meter_stop ELSE meter_start + energy_delivered END,
+    billed_until_wh = coalesce(meter_start + energy_delivered, meter_stop),
     rules = CASE WHEN status = 'Completed' THEN 1 END, judged_at = CASE WHEN status = 'Completed' THEN updated_at END,
     counted_wh = coalesce(energy_delivered, (SELECT json_extract(data, '$.energy_wh') FROM event
         WHERE kind = 'TransactionClosed' AND event.cp_id = tx.cp_id AND json_extract(data, '$.transaction') = tx.id

@@ -206,8 +206,8 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
 def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """A start or a stop that the rest contradicts, so that the one before, or a reading, takes its place; and between
     start and stop, whichever they are, strays and leaps."""
-    for begin, why_begin in [*_as_told(case.start_wh), *_other_begins(case)]:
-        for end, why_end in _ends(case):
+    for begin, why_begin in [*_as_told(case.start_wh), *_other_begins(case, bounds)]:
+        for end, why_end in _ends(case, bounds):
             if end < begin:
                 continue
             is_of_readings = begin in case.view.wh[:1] or why_end != ""
@@ -225,6 +225,9 @@ def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
             elif is_contradicted_at_ends(case):
                 words = "Transaction.Begin or Transaction.End is wrong"
                 yield replace(base, words=words, free=1)
+            elif len(case.views) > 1:
+                words = "its MeterValues and its transactionData differ"
+                yield replace(base, code=Code.STRAY_READING, words=words, free=1)
             yield from _mended(case, base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
@@ -281,20 +284,20 @@ def _between(case: Case, begin: int, end: int) -> Chain:
     return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
 
 
-def _ends(case: Case) -> Iterator[tuple[int, str]]:
+def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """Where it ended: at its stop, or as something else tells. Closed by the system it ended at its last reading."""
     if not case.is_stopped and case.view.wh:
         yield case.view.wh[-1], ""
         return
     yield from _as_told(case.stop_wh)
-    yield from _other_ends(case)
+    yield from _other_ends(case, bounds)
 
 
 def _as_told(wh: int | None) -> list[tuple[int, str]]:
     return [] if wh is None else [(wh, "")]
 
 
-def _other_begins(case: Case) -> Iterator[tuple[int, str]]:
+def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """From where the one before ended, if all the rest goes on from there; else from its first reading."""
     start, view, before = case.start_wh, case.view, case.before
     told = "no register" if start is None else f"{start} Wh"
@@ -305,20 +308,25 @@ def _other_begins(case: Case) -> Iterator[tuple[int, str]]:
             return
     if case.begin_wh is not None and case.begin_wh != start:
         yield case.begin_wh, f"its start tells {told}, Transaction.Begin {case.begin_wh} Wh"
-    elif view.wh and view.wh[0] != start:
+    elif view.wh and view.wh[0] != start and not _leads(case, bounds, start, view.wh[0], case.begun, view.at[0]):
         yield view.wh[0], f"its start tells {told}, its first reading {view.wh[0]} Wh"
 
 
-def _other_ends(case: Case) -> Iterator[tuple[int, str]]:
+def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """At its last reading; without readings where the next one began."""
     stop, view, after = case.stop_wh, case.view, case.after
     told = "no register" if stop is None else f"{stop} Wh"
     if case.end_wh is not None and case.end_wh != stop:
         yield case.end_wh, f"its stop tells {told}, Transaction.End {case.end_wh} Wh"
-    elif view.wh and view.wh[-1] != stop:
+    elif view.wh and view.wh[-1] != stop and not _leads(case, bounds, view.wh[-1], stop, view.at[-1], case.ended):
         yield view.wh[-1], f"its stop tells {told}, its last reading {view.wh[-1]} Wh"
     elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
         yield after.begin, f"its stop tells {told}, the next one began at {after.begin} Wh"
+
+
+def _leads(case: Case, bounds: Bounds, low: int | None, high: int | None, since: float, until: float) -> bool:
+    """Whether a start leads to its first reading, or a last reading to its stop: then neither is garbled."""
+    return low is not None and high is not None and bounds.can_rise(high - low, until - since, case.digit)
 
 
 def part_of(case: Case, bounds: Bounds) -> int:

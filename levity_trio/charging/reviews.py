@@ -47,10 +47,13 @@ class Code(StrEnum):
 
 
 OF_THE_MATCH = frozenset(
-    {Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.OPERATOR_OVERRULED, Code.START_UNREADABLE, Code.OTHER_SERVER}
+    {
+        *(Code.STOP_WITHOUT_ID, Code.STOP_ELSEWHERE, Code.OPERATOR_OVERRULED),
+        *(Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS),
+    }
 )
 """Doubts about which messages belong together: the figure is doubtful with them."""
-LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LATER_FACTS, Code.LEGACY}
+LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LEGACY}
 """What the judge does not find, so that judging again does not answer it."""
 
 

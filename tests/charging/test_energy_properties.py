@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from levity_trio.charging.candidates import METHODS
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour, Sampled, gather, seconds
+from levity_trio.charging.evidence import Case, Charge, Neighbour, Sampled, gather, seconds
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
@@ -46,7 +46,7 @@ def wild_cases(draw: st.DrawFn) -> Case:
         begin_wh=draw(registers),
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
-        charge=draw(st.none() | st.tuples(st.integers(0, 100), st.integers(0, 100))),
+        charges=[Charge(60.0 * minute, draw(st.integers(0, 100))) for minute in draw(st.sampled_from([(), (0, 30)]))],
         is_dc=draw(st.booleans()),
         before=draw(neighbours),
         after=draw(neighbours),

@@ -15,7 +15,8 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
     if judgement.code is not None and judgement.is_sole:
         _show(db, tx, judgement.code, None, at)
     elif not judgement.doubts:
-        _show(db, tx, CEILING, round(case.power.most) if case.power else None, at)
+        if case.power:
+            _show(db, tx, CEILING, round(case.power.most), at)
         _revoke_others(db, tx, at)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -56,16 +57,34 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     """End a transaction and judge it. `doubts` are those that the judge cannot find."""
     at = origin.received_at
     case = case_of(db.rows, _ended(tx, ending), ending.next_begin)
-    judgement = judge(case)
+    found = judge(case)
+    judgement, doubts = (
+        (_settled(tx, found), (*doubts, *_later(tx, found))) if is_settled(db, tx.id) else (found, doubts)
+    )
     added = history.add(db, origin, tx.id, ending.entry)
     replace_doubts(db, tx.id, judgement.doubts, added.id, at)
     for doubt in doubts:
         open_review(db, tx.id, doubt, added.id, at)
     _complete(db, tx, ending, judgement, at)
-    habits.learn(db, tx, case, judgement, at)
+    habits.learn(db, tx, case, found, at)
     touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (ending.stop_time, at, tx.charger))
     return Ended(judgement, added.id, review_of(db, tx.id))
+
+
+def _settled(tx: Known, found: Judgement) -> Judgement:
+    """The figure that a person confirmed or corrected: it stays, whatever comes later."""
+    wh, method = tx.energy_delivered or 0, tx.energy_method or found.method
+    return replace(found, wh=wh, method=method, doubts=(), billed_from=tx.billed_from, billed_until=tx.billed_until)
+
+
+def _later(tx: Known, found: Judgement) -> tuple[Doubt, ...]:
+    """What later facts tell against a figure that a person settled."""
+    if found.wh == tx.energy_delivered:
+        return ()
+    words = f"later facts tell {found.wh} Wh; the figure was settled by a person and stays"
+    evidence = (f"{tx.energy_delivered} Wh, settled", f"{found.wh} Wh by later facts")
+    return (Doubt(Code.LATER_FACTS, words, evidence, {"later facts": found.wh}),)
 
 
 def _ended(tx: Known, ending: Ending) -> Known:
@@ -130,10 +149,10 @@ def judge_due(db: UnitOfWork, at: str) -> int:
 
 def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
     judgement = judge(case_of(db.rows, tx))
-    if _is_as_before(db, tx, judgement):
-        db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
-    elif is_settled(db, tx.id):
+    if is_settled(db, tx.id):
         _tell_settled(db, session, at, tx, judgement)
+    elif _is_as_before(db, tx, judgement):
+        db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
     else:
         _change(db, session, at, tx, judgement, cause)
 
@@ -177,9 +196,8 @@ def _told(tx: Known, judgement: Judgement) -> str:
 
 def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement) -> None:
     """A person confirmed or corrected the figure: it stays, and the person is told."""
-    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), Cause.RISE)
-    added = history.insert(db, session, at, tx.id, entry)
-    words = f"later facts tell {judgement.wh} Wh; the figure was settled by a person and stays"
-    evidence = (f"{tx.energy_delivered} Wh, settled", f"{judgement.wh} Wh by later facts")
-    open_review(db, tx.id, Doubt(Code.LATER_FACTS, words, evidence, {"later facts": judgement.wh}), added.id, at)
+    for doubt in _later(tx, judgement):
+        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), Cause.RISE)
+        added = history.insert(db, session, at, tx.id, entry)
+        open_review(db, tx.id, doubt, added.id, at)
     db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))

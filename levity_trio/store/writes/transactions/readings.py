@@ -20,7 +20,7 @@ from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
-from levity_trio.store.writes.transactions.reviews import resolve_doubts
+from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import Sign, load, resume, state, step
 
 INSERT = (
@@ -114,8 +114,8 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
             resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
-    elif _is_beyond(tx, _register(readings)):
-        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE))
+    elif _is_outside(db, tx, _register(readings)):
+        _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), _register(readings))
     # Power and register of one moment may come in two messages.
     if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
@@ -155,18 +155,34 @@ def _is_above_zero(value: str) -> bool:
         return False
 
 
-def _is_beyond(tx: Known, register: int | None) -> bool:
+def _is_outside(db: UnitOfWork, tx: Known, register: int | None) -> bool:
     """Whether a reading leaves the stretch on which the figure of an ended transaction rests."""
     if register is None or tx.billed_from is None or tx.billed_until is None:
         return register is not None
-    is_of_session = register < tx.billed_from
-    return register > ((tx.energy_delivered or 0) if is_of_session else tx.billed_until)
+    return not (tx.billed_from <= register <= tx.billed_until) and not _is_within_session(db, tx, register)
 
 
-def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> None:
-    """What the system closed too early goes on, where no other began there since; else it is judged again."""
+def _is_within_session(db: UnitOfWork, tx: Known, register: int) -> bool:
+    """The same for readings that count from 0 in each transaction, as its last one did."""
+    ((last,),) = db.rows("SELECT last_register_wh FROM tx WHERE id = ?", (tx.id,))
+    return last is not None and last < (tx.billed_from or 0) and register <= (tx.energy_delivered or 0)
+
+
+def _is_above(tx: Known, register: int | None) -> bool:
+    """Whether a reading tells more than was billed: above its end, or counted from 0 above its figure."""
+    if register is None:
+        return False
+    if tx.billed_from is None or tx.billed_until is None:
+        return True
+    return register > (tx.billed_until if register >= tx.billed_from else tx.energy_delivered or 0)
+
+
+def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: int | None) -> None:
+    """What the system closed too early goes on, where no other began there since and no person settled its figure; else
+    it is judged again."""
     is_followed = db.row(AFTER, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)) is not None
-    cause = Cause.LATE_RISE if is_followed else Cause.RISE
+    goes_on = _is_above(tx, register) and not is_followed and not is_settled(db, tx.id)
+    cause = Cause.RISE if goes_on else Cause.LATE_RISE
     following = step(tx, cause)
     if following.kind is Kind.REOPEN:
         reopened = resume(db, origin, tx, Sign(cause, sign.reason, sign.moment))

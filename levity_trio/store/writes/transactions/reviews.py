@@ -50,6 +50,9 @@ def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
 
 
 def is_settled(db: UnitOfWork, transaction: int) -> bool:
-    """Whether a person has confirmed or corrected the figure."""
-    settled = "SELECT 1 FROM review WHERE tx_id = ? AND resolved_by <> ? LIMIT 1"
+    """Whether a person has confirmed or corrected the figure, after the transaction had ended."""
+    settled = (
+        "SELECT 1 FROM review JOIN tx ON tx.id = tx_id WHERE tx_id = ? AND resolved_by <> ?"
+        " AND tx.status = 'Completed' AND resolved_at >= coalesce(stop_received_at, '') LIMIT 1"
+    )
     return db.row(settled, (transaction, SYSTEM)) is not None
