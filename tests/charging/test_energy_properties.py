@@ -4,13 +4,12 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from levity_trio.charging.candidates import METHODS
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour, Sampled, gather, seconds
+from levity_trio.charging.evidence import Case, Charge, Neighbour, Sampled, gather, seconds
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
@@ -47,7 +46,10 @@ def wild_cases(draw: st.DrawFn) -> Case:
         begin_wh=draw(registers),
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
-        charge=draw(st.none() | st.tuples(st.integers(0, 100), st.integers(0, 100))),
+        charges=[
+            Charge(minute * 60.0, percent)
+            for minute, percent in sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 100)), max_size=3)))
+        ],
         is_dc=draw(st.booleans()),
         before=draw(neighbours),
         after=draw(neighbours),
