@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
@@ -121,6 +122,9 @@ class Bounds:
                 yield number
                 continue
             if rise > 0:
+                if rise > slack and self._percent and rise > self._room_wh(before, now):
+                    yield number
+                    continue
                 level, level_at = value, now
             before = now
             number += 1
@@ -135,6 +139,17 @@ class Bounds:
         if not self.case.is_timed or seconds <= 0:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
+
+    def _room_wh(self, before: float, now: float) -> float:
+        """What any battery can have taken between two moments, where its state of charge was told at both."""
+        first, last = self._percent.get(before), self._percent.get(now)
+        if first is None or last is None:
+            return inf
+        return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
+
+    @cached_property
+    def _percent(self) -> dict[float, float]:
+        return dict(self.case.charges)
 
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
@@ -260,9 +275,9 @@ class Bounds:
 
     def _against_charge(self, chain: Chain) -> Conflict | None:
         """Whether no battery took what the register rose by, from its first state of charge to its last, and after."""
-        if self.case.charge is None:
+        if not self.case.charges:
             return None
-        first, last = self.case.charge
+        first, last = self.case.charges[0], self.case.charges[-1]
         least, most = _rise_between(chain, first.at, last.at)
         _, after = _rise_between(chain, last.at, chain.at[-1])
         smallest, largest = tolerances.BATTERY_WH
@@ -322,8 +337,8 @@ class Bounds:
 
     def confirms(self, wh: int) -> bool:
         """Whether another source tells this figure, no more and no less."""
-        if self.case.charge is not None and not self.case.power:
-            first, last = self.case.charge
+        if self.case.charges and not self.case.power:
+            first, last = self.case.charges[0], self.case.charges[-1]
             return self._is_usual_battery(wh, first.percent, last.percent)
         expected = self.case.power.expected_wh if self.is_told_by_power else None
         if expected is None:

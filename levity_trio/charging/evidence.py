@@ -199,8 +199,8 @@ class Case:
     end_wh: int | None = None
     """The register as told with Transaction.Begin and Transaction.End."""
     power: Power = field(default_factory=Power)
-    charge: tuple[Charge, Charge] | None = None
-    """The first and the last state of charge."""
+    charges: Sequence[Charge] = ()
+    """Its states of charge, in order of time."""
     is_dc: bool = False
     before: Neighbour | None = None
     after: Neighbour | None = None
@@ -250,7 +250,7 @@ class Told(NamedTuple):
     end_wh: int | None
     """Told with Transaction.Begin and Transaction.End."""
     power: Power
-    charge: tuple[Charge, Charge] | None
+    charges: Sequence[Charge]
     is_dc: bool
 
 
@@ -284,7 +284,7 @@ def gather(rows: Sequence[Row], *, by_receipt: bool = False) -> Told:
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(told[REGISTER])
-    return Told(views, begin_wh, end_wh, power, (charges[0], charges[-1]) if charges else None, is_dc)
+    return Told(views, begin_wh, end_wh, power, charges, is_dc)
 
 
 def _at_receipt(row: Row) -> Row:

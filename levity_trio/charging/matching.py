@@ -50,6 +50,7 @@ class Running(NamedTuple):
     available_at: float | None
     longest: float
     """Seconds that it can have lasted until the stop, by any clock."""
+    ended: float | None = None
 
 
 class Match(NamedTuple):
@@ -100,6 +101,7 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
     if len(candidates) > 1:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
+    candidates = candidates or [one for one in running if _is_again(stop, one)]
     if len(candidates) != 1:
         return Match(None, None)
     return joined(candidates[0].id, stop.transaction, len(running))
@@ -110,6 +112,14 @@ def joined(transaction: int, named: int, looked_at: int) -> Match:
     evidence = (f"transactionId {named}", f"{looked_at} transactions of this charger were looked at")
     words = "its stop named no transaction; time and register fit this one only"
     return Match(transaction, Doubt(Code.STOP_WITHOUT_ID, words, evidence))
+
+
+def _is_again(stop: Stopping, one: Running) -> bool:
+    """Whether a stop is said once more, with other values, of one that a stop without its id closed a moment before."""
+    if one.state is not State.JOINED or one.ended is None or abs(stop.at - one.ended) > 2 * tolerances.AHEAD_SECONDS:
+        return False
+    wanted, shown = tag(stop.id_tag), tag(one.id_tag)
+    return (wanted is None or wanted == shown) and stop.wh >= (one.start_wh or 0)
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 START, STOP, METER_VALUES = "StartTransaction", "StopTransaction", "MeterValues"
 REGISTER: Final = "Energy.Active.Import.Register"
+_ID: Final = "transactionId"
 _POWER: Final = "Power.Active.Import"
 _READINGS: Final = {METER_VALUES: "meterValue", STOP: "transactionData"}
 _OWN_REGISTER: Final = {START: "meterStart", STOP: "meterStop"}
@@ -58,9 +59,9 @@ class Sent:
 
         A repeat of it later says the same, but for an id that was learned meanwhile.
         """
-        self.is_contradicted = any(other != payload for other in others)
+        self.is_contradicted = any({**other, _ID: None} != {**payload, _ID: None} for other in others)
         self.left = at if self.left is None else self.left
-        self.transaction_id = payload.get("transactionId")
+        self.transaction_id = payload.get(_ID)
         self.connector = payload.get("connectorId")
         self.id_tag = payload.get("idTag")
         values = payload.get(_READINGS.get(self.action, ""), [])
@@ -74,6 +75,10 @@ class Sent:
     def is_evidence(self) -> bool:
         """Whether anybody could know of it."""
         return self.left is not None and not self.is_thrown_away
+
+
+SHARED_METER: Final = "its register counted another car, too"
+"""A lie of an entry: see simulator/provable.py."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,11 @@ The rule, on the truth and on what was sent, and on nothing that a server made o
 4. A register that began again at 0 just where a width ends (2^16, 2^31, 2^32, 10^6) rolled over; the stretch around it
    is proved, but nobody can be blamed for taking it for a reset: see `Proof.least_wh`.
 
+5. A register that counted another car, too (connectors that share a meter), shows what both took. What the other took
+   can be told from this one's only by the power that was told, and that is told for moments: so under review anything
+   from nothing to what the register rose by will do, see `Proof.most_wh`. Where it rose by no more than a car may have
+   drawn in between, nobody could see it, and nothing is expected (`is_hidden`).
+
 Nothing else proves anything: power times time is no register. What no count spans flowed, and nobody can show it; each
 such stretch has its class. What never left the charger, or what it threw away, proves nothing.
 
@@ -31,13 +36,15 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry
+from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry
 
 WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
 """After so many Wh a register begins again at 0."""
 _FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decimal("0.001"))
 _LEAST_SCALED: Final = 3
 _POWER_TOLERANCE: Final = Decimal("1.1")
+_FAR_MORE: Final = 2
+_MUCH_WH: Final = 5000
 _SECONDS_PER_HOUR: Final = 3600
 _UNITS: Final = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 
@@ -65,7 +72,8 @@ class Lost(NamedTuple):
 class Proof:
     """What can be proved of a transaction, in Wh.
 
-    `least_wh` is less than `proved_wh` where a rollover may be taken for a reset. `is_refuted` tells whether the power
+    `least_wh` is less than `proved_wh` where a rollover may be taken for a reset, or where another car was counted;
+    `most_wh` is more than flowed there. `is_refuted` tells whether the power
     that was told with the registers is too little for how they rose: only then could it be seen in these messages alone
     that a register said too much.
     """
@@ -76,6 +84,10 @@ class Proof:
     is_contradicted: bool
     is_honest: bool
     is_refuted: bool = False
+    most_wh: int | None = None
+    """The most that may be in the books under review; None: what truly flowed."""
+    is_hidden: bool = False
+    """Its register counted another car, and nobody could see that."""
 
 
 class _Point(NamedTuple):
@@ -105,6 +117,10 @@ def prove(entry: Entry) -> Proof:
     is_contradicted = any(sent.is_contradicted for sent in entry.sent) or any(True for _ in _falls(points))
     is_honest = not lost and not is_contradicted and _tells_all(entry) and _tells_right(points)
     is_refuted = any(_is_too_much(before, after) for before, after in pairwise(points))
+    if SHARED_METER in entry.lies:
+        shown = [int(point.register_wh) for point in points]
+        most_wh = max(entry.energy_wh, max(shown, default=0) - min(shown, default=0))
+        return Proof(proved_wh, 0, lost, is_contradicted, False, is_refuted, most_wh, not _is_seen(points))
     return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted)
 
 
@@ -259,6 +275,16 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
         return False
     most_wh = max(powers) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR * _POWER_TOLERANCE
     return after.register_wh - before.register_wh > most_wh + 1
+
+
+def _is_seen(points: Sequence[_Point]) -> bool:
+    """Whether a register rose by far more, between two moments at which power was told, than that comes to."""
+    return any(
+        after.register_wh - before.register_wh
+        > _FAR_MORE * max(before.power_w, after.power_w) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR + _MUCH_WH
+        for before, after in pairwise(points)
+        if before.power_w is not None and after.power_w is not None
+    )
 
 
 def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:

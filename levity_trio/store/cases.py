@@ -133,7 +133,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         begin_wh=told.begin_wh,
         end_wh=told.end_wh,
         power=told.power,
-        charge=told.charge,
+        charges=told.charges,
         is_dc=told.is_dc,
         before=preceding(rows, tx, until),
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,

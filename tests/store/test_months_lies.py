@@ -51,6 +51,18 @@ def test_a_full_battery_takes_no_more(books: Books, station: Station, more: int)
     assert_figure(station, transaction, 44_940, flagged=True)
 
 
+def test_a_battery_that_stays_full_took_nothing_of_what_the_register_rose_by(books: Books, station: Station) -> None:
+    """The other connector's car, over the same meter: 10, 18 and 5.6 kWh at 100 % and 0 W."""
+    transaction = station.start(1000)
+    full = [(45_420, 0, 100.0)] * 8
+    others_draw = [(wh, 0, 100.0) for wh in (55_464, 73_654, 79_231, 79_231, 79_231)]
+    told = [(20_000, 80_000, 57.6), (38_549, 47_518.1, 88.5), (44_511, 9_755.0, 98.5), *full, *others_draw]
+    charge_dc(station, transaction, 1000, told)
+    books.wait(13)
+    station.stop(transaction, 1000 + 79_231)
+    assert_doubtful(station, transaction, 45_420, 45_420)
+
+
 # Overlaps
 
 
@@ -150,3 +162,31 @@ def test_two_connectors_with_one_meter_keep_their_stops(books: Books, station: S
     station.stop(there, wh + 8_000)
     stopped = books.rows("SELECT id, meter_stop, stopped_by FROM tx ORDER BY id")
     assert stopped == [(here, wh + 8_000, "charger"), (there, wh + 8_000, "charger")]
+
+
+# One stop, told more than once
+
+
+def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    wh = charge(station, transaction, 1000)
+    at = station.clock()
+    station.stop(-1, wh, at=at)
+    assert "named no transaction" in station.review(transaction)
+    station.stop(transaction, wh, at=at)
+    assert_figure(station, transaction, 7200, flagged=False)
+    assert books.value("SELECT stopped_by FROM tx WHERE id = ?", transaction) == "charger"
+
+
+def test_a_second_stop_without_an_id_opens_nothing(books: Books, station: Station) -> None:
+    """With its readings, which show energy once more."""
+    transaction = station.start(1000)
+    data = [station.register(1000)]
+    wh = charge(station, transaction, 1000)
+    station.stop(-1, wh, data=data)
+    station.stop(-1, wh + 100, data=data)
+    assert others(books, transaction) == []
+    assert_figure(station, transaction, 7200, flagged=True)
+    assert "a second stop came with other values" in station.review(transaction)
+    station.stop(-1, wh, data=data)
+    assert books.count("tx") == 1

@@ -159,6 +159,7 @@ def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str
         transaction_data=transaction.data or None,
     )
     telling.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
+    charger.quirks.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
     settle(charger, connector, at)

@@ -130,13 +130,13 @@ def _discard(charger: Charger, message: Message) -> None:
 
 
 def _forget_ended(charger: Charger, message: Message) -> None:
-    """After its stop, or the last message where it has none, nothing more will be said of a transaction."""
+    """After its last message nothing more will be said of a transaction."""
     if message.local_id is None:
         return
     transaction = charger.transactions.get(message.local_id)
     if transaction is not None:
         transaction.under_way.pop(id(message), None)
-    if message.action == STOP or (transaction is not None and transaction.is_over):
+    if transaction.is_over if transaction is not None else message.action == STOP:
         charging.forget(charger, message.local_id)
 
 

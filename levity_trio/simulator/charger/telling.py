@@ -103,14 +103,30 @@ def keep(charger: Charger, transaction: Transaction, request: Any, moments: list
 
     `moments` are what is true of what it tells: each of its readings, and then itself where it is a start or a stop.
     """
+    if (message := hold(charger, transaction, request, moments)) is not None:
+        charger.mail.keep(message)
+
+
+def hold(charger: Charger, transaction: Transaction, request: Any, moments: list[Moment]) -> Message | None:
+    """The same, but for whoever keeps it later; None where it is lost."""
     action = type(request).__name__
     sent = Sent(action=action, moments=moments)
     transaction.entry.sent.append(sent)
     if charger.quirks.loses(action, transaction):
-        return
+        return None
     message = Message(action, write_payload(request), transaction.local_id)
     transaction.under_way[id(message)] = sent
-    charger.mail.keep(message)
+    return message
+
+
+def last_reading(charger: Charger, transaction: Transaction, at: float) -> Message | None:
+    """The reading at the end of a transaction, for whoever keeps it."""
+    connector = charger.connectors[transaction.connector]
+    value = meter_value(charger, connector, "MeterValuesSampledData", END, at)
+    if value is None:
+        return None
+    request = call.MeterValues(connector_id=connector.number, meter_value=[value], transaction_id=transaction.local_id)
+    return hold(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
 
 
 def add_data(charger: Charger, connector: Connector, key: str, context: str, at: float) -> None:

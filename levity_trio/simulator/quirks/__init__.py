@@ -19,7 +19,18 @@ from levity_trio.simulator.quirks.lines import HalfClosed, ReconnectStorm, Silen
 from levity_trio.simulator.quirks.meters import RegisterRollsOver, RegisterStandsStill, SharedMeter, StartsOverlap
 from levity_trio.simulator.quirks.presence import AvailableAfterBoot, BootsAgain, SparseReadings
 from levity_trio.simulator.quirks.registers import RegisterJumps, RegisterResets, RegisterRunsBack
-from levity_trio.simulator.quirks.transactions import NoIds, OfflineId, RepeatsStart, RepeatsStop, StartLost, StopsTwice
+from levity_trio.simulator.quirks.transactions import (
+    NoIds,
+    OfflineId,
+    RepeatsStart,
+    RepeatsStop,
+    StartLost,
+    StopEarly,
+    StopIdLate,
+    StopLost,
+    StopsTwice,
+    StopUnreadable,
+)
 from levity_trio.simulator.quirks.words import LongStrings, UnknownValues
 
 _KINDS: Final[tuple[type[Quirk], ...]] = (
@@ -33,6 +44,7 @@ _KINDS: Final[tuple[type[Quirk], ...]] = (
     *(NeverAnswers, AnswersLate, AnswersGarbage),
     *(LongStrings, UnknownValues),
     *(SilentDeath, HalfClosed, ReconnectStorm),
+    *(StopUnreadable, StopIdLate, StopEarly, StopLost),
 )
 
 QUIRKS: Final[Mapping[str, type[Quirk]]] = {kind.name: kind for kind in _KINDS}

@@ -53,6 +53,9 @@ class Quirk:
     def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
         """A reading of this transaction was just told: a moment to lose a register."""
 
+    def ended(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        """This transaction ends, and its stop was just told: a moment to say more."""
+
     def loses(self, action: str, transaction: Transaction) -> bool:
         """Whether this message of a transaction is lost before it leaves; asked once for each."""
         del action, transaction
@@ -114,6 +117,10 @@ class Quirks:
     def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
         for quirk in self._quirks:
             quirk.sampled(charger, transaction, at)
+
+    def ended(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        for quirk in self._quirks:
+            quirk.ended(charger, transaction, at)
 
     def loses(self, action: str, transaction: Transaction) -> bool:
         return any(quirk.loses(action, transaction) for quirk in self._quirks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from levity_trio.simulator.ledger import START
+from levity_trio.simulator.ledger import SHARED_METER, START
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.quirks.base import Payload, Quirk
 from levity_trio.simulator.quirks.registers import Misreads, of_living, shown_at
@@ -72,7 +72,14 @@ class SharedMeter(Quirk):
         others = [other for other in charger.connectors[1:] if other is not connector]
         for other in others:
             other.meter.advance(at)
+        if connector.transaction is not None and any(other.transaction is not None for other in others):
+            _note(connector.transaction)
         return wh + sum(shown_wh(other.meter.register_wh) - charger.spec.register_wh for other in others)
+
+
+def _note(transaction: Transaction) -> None:
+    if SHARED_METER not in transaction.entry.lies:
+        transaction.entry.lies.append(SHARED_METER)
 
 
 class StartsOverlap(Quirk):

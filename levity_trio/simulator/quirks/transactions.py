@@ -7,18 +7,23 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from levity_trio.simulator.charger.telling import last_reading
 from levity_trio.simulator.ledger import START, STOP
 from levity_trio.simulator.quirks.base import Frame, Payload, Quirk
 from levity_trio.simulator.quirks.readings import PLACES
+from levity_trio.simulator.quirks.registers import of_living, shown_at
 from levity_trio.wire.times import parse_time, wire_time
 
 if TYPE_CHECKING:
+    from levity_trio.simulator.charger.charger import Charger
     from levity_trio.simulator.charger.transaction import Transaction
 
 NO_ID: Final = -1
 LOST_EACH: Final = 3
 SECOND_STOP: Final = timedelta(minutes=1)
 SECOND_STOP_WH: Final = 100
+LATER_SECONDS: Final = (3_600.0, 18_000.0, 43_200.0)
+"""Perhaps after the next one began."""
 
 
 class OfflineId(Quirk):
@@ -56,11 +61,96 @@ class StopsTwice(Quirk):
 
     def last(self, frame: Frame) -> Frame:
         action, payload = frame
-        if action != STOP:
+        if action != STOP or not isinstance(payload["meterStop"], int):
             return frame
         moment = parse_time(payload["timestamp"])
         later = payload["timestamp"] if moment is None else wire_time(moment + SECOND_STOP)
         return action, {**payload, "meterStop": payload["meterStop"] + SECOND_STOP_WH, "timestamp": later}
+
+
+class StopIdLate(Quirk):
+    __slots__ = ()
+    name = "stop-id-late"
+    does = "sends each stop without its id, some once more so and with 100 Wh more, and then as it is, with its id"
+    seen_in = "no report yet; chargers that forget an id and read it again from their memory would do it"
+
+    def ahead(self, frame: Frame) -> Sequence[Frame]:
+        action, payload = frame
+        if action != STOP or not isinstance(payload["meterStop"], int):
+            return ()
+        without = {**payload, "transactionId": NO_ID}
+        again = {**without, "meterStop": payload["meterStop"] + SECOND_STOP_WH}
+        return ((action, without), (action, again))[: 1 + payload["meterStop"] % 2]
+
+
+class StopUnreadable(Quirk):
+    __slots__ = ("_garbled", "_stops")
+    name = "stop-unreadable"
+    does = "tells in every third StopTransaction a meterStop that is no number"
+    seen_in = "no report yet; chargers whose meter does not answer at the end would do it"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._stops = 0
+        self._garbled: list[int] = []
+        """The last few, by local id: a stop that waits is the last one."""
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        self._stops += action == STOP
+        if action == STOP and self._stops % LOST_EACH == 0:
+            self._garbled = [*self._garbled[-LOST_EACH:], transaction.local_id]
+        return False
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        if action != STOP or transaction is None or transaction.local_id not in self._garbled:
+            return payload
+        return {**payload, "meterStop": "n/a"}
+
+
+class StopEarly(Quirk):
+    __slots__ = ("_registers",)
+    name = "stop-early"
+    does = (
+        "tells as meterStop what its last reading told; what it ended at comes in a reading after that, or hours later"
+    )
+    seen_in = "no report yet; chargers that read their meter after they wrote the stop would do it"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._registers: dict[int, int] = {}
+        """What was told last of each transaction."""
+
+    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        shown = shown_at(charger, transaction, at)
+        self._registers = {**of_living(charger, self._registers), transaction.local_id: shown}
+
+    def ended(self, charger: Charger, transaction: Transaction, at: float) -> None:
+        message = last_reading(charger, transaction, at)
+        if message is not None:
+            later = self.random.choice((0.0, 0.0, *LATER_SECONDS))
+            charger.agenda.plan(at + later, lambda _: charger.mail.keep(message), is_own=False)
+
+    def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
+        if action != STOP or transaction is None:
+            return payload
+        told = self._registers.get(transaction.local_id, transaction.shown_start_wh)
+        return {**payload, "meterStop": told}
+
+
+class StopLost(StopEarly):
+    __slots__ = ("_stops",)
+    name = "stop-lost"
+    does = "forgets to send every second StopTransaction; else it is stop-early"
+    seen_in = "chargers whose sessions never end (no report names the firmware); see stop-early"
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._stops = 0
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        del transaction
+        self._stops += action == STOP
+        return action == STOP and self._stops % 2 == 0
 
 
 class StartLost(Quirk):

@@ -8,13 +8,14 @@ functions here block.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
@@ -23,15 +24,21 @@ from levity_trio.simulator.verification.comparison import (
     Case,
     Fault,
     Kind,
+    ahead,
     differences,
     is_on_time,
     missing,
     thrown_away,
+    tolerance,
 )
 from levity_trio.store.reads import look
 from levity_trio.store.reads.books import BookedTransaction, LifecycleRow, Mark, booked_since, mark
 
 __all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
+
+_SHOW_A_HABIT: Final = 5
+"""So many transactions, as the central system's documentation says."""
+_DAY: Final = 24 * 3600.0
 
 
 class Unprovable(NamedTuple):
@@ -145,10 +152,44 @@ def _cases(ledger: Ledger) -> list[Case]:
     pairs = list(_neighbours(ledger.entries))
     doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
     followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
+    habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)
     return [
-        Case(entry, proofs[place], alone[place] and place not in doubtful, ledger, place in followed)
+        Case(
+            entry=entry,
+            proof=proofs[place],
+            is_honest=alone[place] and place not in doubtful,
+            ledger=ledger,
+            is_followed=place in followed,
+            is_habit=habits[place],
+            ahead=_ahead_around(entry, clocks[entry.charger]),
+        )
         for place, entry in enumerate(ledger.entries)
     ]
+
+
+def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
+    """Whether the connector of each contradicted itself in as many transactions before as show a habit."""
+    contradicted: Counter[tuple[str, int]] = Counter()
+    for entry, proof in zip(entries, proofs, strict=True):
+        connector = (entry.charger, entry.connector)
+        yield contradicted[connector] >= _SHOW_A_HABIT
+        contradicted[connector] += proof.is_contradicted
+
+
+def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:
+    """By charger: when its clock told a time that was ahead, and by how much."""
+    clocks: dict[str, list[tuple[float, timedelta]]] = defaultdict(list)
+    for entry in ledger.entries:
+        moments = (moment for sent in entry.sent for moment in sent.moments)
+        told = ((moment.at, ahead(ledger, moment)) for moment in moments)
+        clocks[entry.charger] += [(at, by) for at, by in told if by > tolerance(ledger)]
+    return clocks
+
+
+def _ahead_around(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
+    """How far a clock was ahead, from a day before a transaction to its end."""
+    ended = entry.began if entry.ended is None else entry.ended
+    return max((by for at, by in clock if entry.began - _DAY <= at <= ended), default=timedelta())
 
 
 def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:

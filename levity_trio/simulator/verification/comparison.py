@@ -8,11 +8,15 @@ what a server measures of a clock goes over the same line once more. So all toge
   waited for a connection, nobody knows by how much it was ahead: any time from the true one to the told one will do.
 - A clock that was behind cannot be told from a message that waited: any time from the told one to the receipt will do.
   Where it was not set at all (before 2021), any time of the run up to the receipt.
-- Where no start (or no stop) arrived, its time is not compared.
+- Nobody knows either whether a clock that was ahead was set before a message that waits was told: where it was ahead
+  within a day before, the books may have the told time less that.
+- Where no start (or no stop) arrived, its time is not compared; nor that of a stop whose register is no number.
 
 Energy must be exact, where all of it is proved. Where some is lost for everybody, the books may have anything from what
 is proved to what truly flowed, under review. Where none of its own messages refutes another, a line of wrong energy
-says so: that something is lost could be seen from the transactions beside it only, or by nobody.
+says so: that something is lost could be seen from the transactions beside it only, or by nobody. A review of registers
+that contradict each other is not missed where the same connector did so in five transactions before: a server may have
+learned what its charger always does.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, Sent
+from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import Proof
 from levity_trio.store.reads.books import BookedTransaction
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
@@ -60,7 +64,9 @@ class Fault:
 class Case:
     """One transaction with all that is needed to judge it.
 
-    `is_honest` where its neighbours are honest too; `is_followed` where its connector told the start of a later one.
+    `is_honest` where its neighbours are honest too; `is_followed` where its connector told the start of a later one;
+    `is_habit` where its connector contradicted itself often before, so that its charger may be known for it. `ahead` is
+    how far its charger's clock was ahead around it.
     """
 
     entry: Entry
@@ -68,6 +74,8 @@ class Case:
     is_honest: bool
     ledger: Ledger
     is_followed: bool = False
+    is_habit: bool = False
+    ahead: timedelta = timedelta()
 
 
 def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
@@ -158,9 +166,9 @@ def _own_register(sent: Sent) -> int | None:
 def _of_times(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     for action, what, kept in ((START, "start", booking.start_time), (STOP, "stop", booking.stop_time)):
         sent = case.entry.message(action)
-        if sent is None or (action == STOP and booking.is_open):
+        if sent is None or (action == STOP and (booking.is_open or not _is_number(sent))):
             continue
-        window = _window(case.ledger, sent)
+        window = _window(case, sent)
         moment = parse_time(kept) if kept else None
         if window is not None and (moment is None or not window[0] <= moment <= window[1]):
             told = sent.moments[-1].time
@@ -168,8 +176,13 @@ def _of_times(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
             yield fault(case.entry, Kind.TIME, expected, str(kept), booking)
 
 
-def _window(ledger: Ledger, sent: Sent) -> tuple[datetime, datetime] | None:
+def _is_number(sent: Sent) -> bool:
+    return (sent.moments[-1].register or "").lstrip("-").isdecimal()
+
+
+def _window(case: Case, sent: Sent) -> tuple[datetime, datetime] | None:
     """From when to when a start or a stop may be in the books; None where nobody knows the true time."""
+    ledger = case.ledger
     moment, slack = sent.moments[-1], tolerance(ledger)
     true, zero = ledger.wall(moment.at), ledger.zero
     if true is None or zero is None:
@@ -181,7 +194,13 @@ def _window(ledger: Ledger, sent: Sent) -> tuple[datetime, datetime] | None:
     if told < true - slack:
         return told - slack, received + slack
     is_queued = received > true + slack
-    return true - slack, (max(true, told) if is_queued else true) + slack
+    return true - slack - (case.ahead if is_queued else timedelta()), (max(true, told) if is_queued else true) + slack
+
+
+def ahead(ledger: Ledger, moment: Moment) -> timedelta:
+    """How far a clock was ahead when it told a moment."""
+    true, told = ledger.wall(moment.at), parse_time(moment.time or "")
+    return timedelta() if true is None or told is None else max(timedelta(), told - true)
 
 
 def _is_told_right(ledger: Ledger, at: float, time: str | None) -> bool:
@@ -196,11 +215,13 @@ def _of_energy(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     entry, proof, found = case.entry, case.proof, booking.energy_wh
     if found == entry.energy_wh:
         return
-    is_within = found is not None and proof.least_wh <= found <= entry.energy_wh
-    if booking.reviews and is_within:
+    most_wh = entry.energy_wh if proof.most_wh is None else proof.most_wh
+    is_within = found is not None and proof.least_wh <= found <= most_wh
+    if is_within and (booking.reviews or proof.is_hidden):
         return
-    expected = f"{entry.energy_wh} Wh" if not proof.lost else f"{proof.least_wh} to {entry.energy_wh} Wh, for review"
-    under_review = Kind.BEYOND if proof.lost else Kind.FLAGGED
+    is_range = proof.lost or proof.most_wh is not None
+    expected = f"{proof.least_wh} to {most_wh} Wh, for review" if is_range else f"{entry.energy_wh} Wh"
+    under_review = Kind.BEYOND if is_range else Kind.FLAGGED
     unseen = UNSEEN if proof.lost and not (proof.is_contradicted or proof.is_refuted) else ""
     yield fault(entry, under_review if booking.reviews else Kind.SILENT, expected, f"{found} Wh{unseen}", booking)
 
@@ -211,7 +232,7 @@ def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
         if case.is_honest:
             found = "; ".join(booking.reviews)
             yield fault(entry, Kind.NEEDLESS, "no review: nothing lied and nothing was lost", found, booking)
-    elif booking.energy_wh == entry.energy_wh and (why := _why_reviewed(entry, proof)):
+    elif booking.energy_wh == entry.energy_wh and not case.is_habit and (why := _why_reviewed(entry, proof)):
         yield fault(entry, Kind.UNREVIEWED, f"a review, since {why}", "none", booking)
 
 

@@ -31,6 +31,7 @@ def test_all_that_the_issues_name_are_there() -> None:
         *("shared-meter", "register-rolls-over", "register-stands-still", "starts-overlap"),
         *("clock-set-late", "no-ids", "start-lost", "stops-twice"),
         *("boots-again", "available-after-boot", "sparse-readings"),
+        *("stop-unreadable", "stop-id-late", "stop-early", "stop-lost"),
     }
 
 

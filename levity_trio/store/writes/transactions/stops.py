@@ -154,6 +154,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         id_tag=tx.id_tag,
         available_at=available_at(db.rows, tx, ended, origin.received_at),
         longest=max(received, by_clock),
+        ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
     )
 
 
@@ -188,10 +189,11 @@ def _watts_told(db: UnitOfWork, tx: Known) -> list[float]:
 
 def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt | None) -> None:
     """Close a transaction as its charger says; a second, different stop changes nothing and is flagged."""
-    is_joined = doubt is not None and doubt.code is Code.STOP_WITHOUT_ID
+    is_joined = request.transaction != tx.id and (doubt is None or doubt.code is Code.STOP_WITHOUT_ID)
     cause = Cause.JOINED_STOP if is_joined else Cause.STOP
     following = step(tx, cause)
-    if following.kind is not Kind.STOP or _is_equal(tx, request):
+    is_named = state(tx) is State.JOINED and not is_joined
+    if following.kind is not Kind.STOP or (_is_equal(tx, request) and not is_named):
         _stop_again(db, origin, tx, request, cause)
         return
     doubts = [doubt] if doubt is not None else []
