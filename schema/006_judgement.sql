@@ -98,30 +98,40 @@ CREATE TRIGGER review_resolves AFTER UPDATE OF resolved_at ON review BEGIN
         SELECT words FROM review WHERE tx_id = NEW.tx_id AND resolved_at IS NULL ORDER BY id)) WHERE id = NEW.tx_id;
 END;
 
--- What earlier versions left. A completed transaction without a possible figure is put right, told in tx_event, and for
--- review; what else stood in tx.review keeps its words.
+-- What earlier versions left, and what may have been changed by hand. A row that a guard would refuse is put right, told
+-- in tx_event, and for review; what else stood in tx.review keeps its words.
 INSERT INTO tx_event (tx_id, kind, who, reason, received_at, timestamp, last_received_at)
-    SELECT id, 'correct', 'system', 'it had no possible figure: ' || coalesce(energy_delivered, 'none') || ' Wh',
+    SELECT id, 'correct', 'system', 'a guard of the database: status ' || status || ', ' || coalesce(energy_delivered, 'no')
+        || ' Wh, method ' || coalesce(energy_method, 'none') || ', ' || coalesce(confidence, 'no confidence')
+        || ', from ' || start_time || ' to ' || coalesce(stop_time, 'nothing') || ', by ' || coalesce(stopped_by, 'nobody'),
         updated_at, updated_at, updated_at
-    FROM tx WHERE status = 'Completed' AND (energy_delivered IS NULL OR energy_delivered < 0 OR energy_method IS NULL
+    FROM tx WHERE status NOT IN ('Active', 'Completed') OR energy_delivered < 0
         OR energy_method NOT IN ('register', 'segments', 'session readings')
-        OR confidence IS NULL OR confidence NOT IN ('certain', 'doubtful') OR stop_time IS NULL);
+        OR confidence NOT IN ('certain', 'doubtful') OR stopped_by NOT IN ('charger', 'system')
+        OR (status <> 'Active' AND (energy_delivered IS NULL OR energy_method IS NULL OR confidence IS NULL
+            OR stop_time IS NULL OR stopped_by IS NULL))
+        OR start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+        OR stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z';
 INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)
-    SELECT id, 'legacy', coalesce(review || '; ', '') || 'it had no possible figure', '{}', '[]',
-        (SELECT max(id) FROM tx_event WHERE tx_id = tx.id), updated_at
-    FROM tx WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
+    SELECT tx_id, 'legacy', coalesce((SELECT review || '; ' FROM tx WHERE tx.id = tx_id), '') || 'put right: ' || reason,
+        '{}', '[]', id, received_at
+    FROM tx_event WHERE kind = 'correct';
 INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)
     SELECT id, 'legacy', review, '{}', '[]', (SELECT max(id) FROM tx_event WHERE tx_id = tx.id), updated_at
     FROM tx WHERE review IS NOT NULL AND NOT EXISTS (SELECT 1 FROM review AS known WHERE known.tx_id = tx.id);
-UPDATE tx SET energy_delivered = max(0, coalesce(energy_delivered, 0)), confidence = 'doubtful',
-    energy_method = CASE WHEN energy_method IN ('register', 'segments', 'session readings') THEN energy_method
-        ELSE 'segments' END,
-    stop_time = coalesce(stop_time, updated_at), own_stop_time = coalesce(own_stop_time, stop_time, updated_at)
+UPDATE tx SET
+    start_time = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', start_time), created_at),
+    stop_time = CASE WHEN stop_time IS NOT NULL THEN coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', stop_time), updated_at)
+        WHEN status <> 'Active' THEN updated_at END,
+    status = CASE WHEN status = 'Active' THEN 'Active' ELSE 'Completed' END,
+    energy_delivered = CASE WHEN status = 'Active' THEN NULL ELSE max(0, coalesce(energy_delivered, 0)) END,
+    energy_method = CASE WHEN status = 'Active' THEN NULL
+        WHEN energy_method IN ('register', 'segments', 'session readings') THEN energy_method ELSE 'segments' END,
+    confidence = CASE WHEN status <> 'Active' THEN 'doubtful' END,
+    stopped_by = CASE WHEN stopped_by IN ('charger', 'system') THEN stopped_by WHEN status <> 'Active' THEN 'system' END
     WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
-UPDATE tx SET status = CASE WHEN energy_delivered IS NULL THEN 'Active' ELSE 'Completed' END
-    WHERE status NOT IN ('Active', 'Completed');
-UPDATE tx SET stopped_by = 'system'
-    WHERE status = 'Completed' AND (stopped_by IS NULL OR stopped_by NOT IN ('charger', 'joined', 'system'));
+UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time
+    WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
 
 -- Guards
 CREATE TRIGGER tx_is_possible_at_first BEFORE INSERT ON tx WHEN
@@ -133,11 +143,13 @@ CREATE TRIGGER tx_is_possible_at_first BEFORE INSERT ON tx WHEN
     OR NEW.stopped_by NOT IN ('charger', 'joined', 'system')
     OR NEW.start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
     OR NEW.stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+    OR NEW.own_start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+    OR NEW.own_stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
 BEGIN
     SELECT RAISE(ABORT, 'a transaction must have a possible status, figure, method, confidence and times');
 END;
 CREATE TRIGGER tx_stays_possible BEFORE UPDATE OF status, energy_delivered, energy_method, confidence, stopped_by,
-    start_time, stop_time, own_start_time ON tx WHEN
+    start_time, stop_time, own_start_time, own_stop_time ON tx WHEN
     NEW.status NOT IN ('Active', 'Completed') OR NEW.own_start_time IS NULL
     OR (NEW.status = 'Completed' AND (NEW.energy_delivered IS NULL OR NEW.energy_method IS NULL
         OR NEW.confidence IS NULL OR NEW.stop_time IS NULL OR NEW.stopped_by IS NULL))
@@ -146,6 +158,8 @@ CREATE TRIGGER tx_stays_possible BEFORE UPDATE OF status, energy_delivered, ener
     OR NEW.stopped_by NOT IN ('charger', 'joined', 'system')
     OR NEW.start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
     OR NEW.stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+    OR NEW.own_start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
+    OR NEW.own_stop_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
 BEGIN
     SELECT RAISE(ABORT, 'a transaction must have a possible status, figure, method, confidence and times');
 END;
@@ -205,6 +219,15 @@ END;
 CREATE TRIGGER repair_counts BEFORE UPDATE OF cp_id, firmware, kind, first_at, sample ON repair BEGIN
     SELECT RAISE(ABORT, 'a fact is never rewritten');
 END;
+CREATE TRIGGER repair_only_grows BEFORE UPDATE OF count ON repair WHEN NEW.count < OLD.count BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER command_is_kept BEFORE DELETE ON command BEGIN
+    SELECT RAISE(ABORT, 'a fact is never deleted');
+END;
+CREATE TRIGGER command_stays BEFORE UPDATE OF id, cp_id, action, payload, requested_at ON command BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
 CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN
     SELECT RAISE(ABORT, 'a fact is never rewritten');
 END;
@@ -216,7 +239,9 @@ CREATE TRIGGER session_is_kept BEFORE DELETE ON session BEGIN
 END;
 CREATE TRIGGER session_ends_once BEFORE UPDATE ON session
     WHEN OLD.ended_at IS NOT NULL OR NEW.id IS NOT OLD.id OR NEW.cp_id IS NOT OLD.cp_id OR NEW.run_id IS NOT OLD.run_id
-    OR NEW.connected_at IS NOT OLD.connected_at OR NEW.remote_address IS NOT OLD.remote_address BEGIN
+    OR NEW.connected_at IS NOT OLD.connected_at OR NEW.remote_address IS NOT OLD.remote_address
+    OR NEW.target IS NOT OLD.target OR NEW.subprotocol IS NOT OLD.subprotocol
+    OR NEW.clock_trusted IS NOT OLD.clock_trusted BEGIN
     SELECT RAISE(ABORT, 'a session is opened and ended once');
 END;
 CREATE TRIGGER run_is_kept BEFORE DELETE ON run BEGIN
@@ -224,7 +249,8 @@ CREATE TRIGGER run_is_kept BEFORE DELETE ON run BEGIN
 END;
 CREATE TRIGGER run_ends_once BEFORE UPDATE ON run
     WHEN (OLD.ended_at IS NOT NULL AND (NEW.ended_at IS NOT OLD.ended_at OR NEW.clean IS NOT OLD.clean))
-    OR NEW.id IS NOT OLD.id OR NEW.version IS NOT OLD.version OR NEW.started_at IS NOT OLD.started_at BEGIN
+    OR NEW.id IS NOT OLD.id OR NEW.version IS NOT OLD.version OR NEW.started_at IS NOT OLD.started_at
+    OR NEW.clock_trusted IS NOT OLD.clock_trusted BEGIN
     SELECT RAISE(ABORT, 'a run is begun and ended once');
 END;
 CREATE TRIGGER review_is_kept BEFORE DELETE ON review BEGIN
@@ -233,8 +259,9 @@ END;
 CREATE TRIGGER review_resolves_once BEFORE UPDATE ON review
     WHEN OLD.resolved_at IS NOT NULL OR NEW.id IS NOT OLD.id OR NEW.tx_id IS NOT OLD.tx_id OR NEW.code IS NOT OLD.code
     OR NEW.words IS NOT OLD.words OR NEW.figures IS NOT OLD.figures OR NEW.evidence IS NOT OLD.evidence
-    OR NEW.opened_at IS NOT OLD.opened_at BEGIN
-    SELECT RAISE(ABORT, 'a review is opened and resolved once');
+    OR NEW.opened_at IS NOT OLD.opened_at OR NEW.tx_event_id IS NOT OLD.tx_event_id
+    OR (NEW.resolved_at IS NOT NULL AND (NEW.resolved_by IS NULL OR NEW.resolution IS NULL)) BEGIN
+    SELECT RAISE(ABORT, 'a review is opened once, and resolved once by somebody as something');
 END;
 
 DROP INDEX event_counted;

@@ -56,7 +56,8 @@ class Bounds:
         if not power or power.most < tolerances.LEAST_CHARGING_W:
             return False
         is_dense = len(power.at) > tolerances.REGULAR_GAPS and power.interval <= tolerances.SHORT_GAP
-        if is_dense or (len(power.at) >= tolerances.REGULAR_GAPS and power.is_steady):
+        is_close = len(power.at) > 1 and power.interval <= tolerances.SHORT_GAP
+        if is_dense or (power.is_steady and (is_close or len(power.at) >= tolerances.REGULAR_GAPS)):
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)

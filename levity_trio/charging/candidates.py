@@ -326,7 +326,13 @@ def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
 
 def _leads(case: Case, bounds: Bounds, low: int | None, high: int | None, since: float, until: float) -> bool:
     """Whether a start leads to its first reading, or a last reading to its stop: then neither is garbled."""
-    return low is not None and high is not None and bounds.can_rise(high - low, until - since, case.digit)
+    if (
+        low is None
+        or high is None
+        or (case.stop_wh is not None and bounds.too_much(case.stop_wh - (case.start_wh or 0)))
+    ):
+        return False
+    return bounds.can_rise(high - low, until - since, case.digit)
 
 
 def part_of(case: Case, bounds: Bounds) -> int:

@@ -130,7 +130,7 @@ def test_a_ceiling_refuses_and_is_no_figure() -> None:
     ],
 )
 def test_the_state_of_charge(wh: int, charge: tuple[float, float], expected: tuple[Any, ...]) -> None:
-    charges = [Charge(60.0 * minute, percent) for minute, percent in zip((0, 30), charge, strict=True)]
+    charges = [Charge(at, percent) for at, percent in zip((0.0, 1800.0), charge, strict=True)]
     assert found(case(0, wh, minutes=30, charges=charges, is_dc=True)) == expected
 
 
@@ -151,7 +151,7 @@ NEIGHBOURS: list[Any] = [
         {"before": Neighbour(0, 3001, highest=2500)},
         [(10, 2601), (50, 8000)],
         *(doubtful(6401, "register", "overlap"),),
-        id="both do: from where the other's end",
+        id="both do: from its own first, where the other's end below",
     ),
     pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins where it ends"),
     pytest.param(
@@ -162,6 +162,12 @@ NEIGHBOURS: list[Any] = [
         [(50, 8501)],
         *(doubtful(7001, "register", "overlap"),),
         id="its own readings reach into the next",
+    ),
+    pytest.param(
+        {"after": Neighbour(8001, 12_000, lowest=8701)},
+        [(50, 8501)],
+        *(doubtful(6700, "register", "overlap"),),
+        id="both do: up to where the next one's begin",
     ),
 ]
 
@@ -175,7 +181,7 @@ def test_an_overlap_is_billed_once(
 
 def test_both_sides_of_an_overlap_come_to_what_the_register_rose_by() -> None:
     """The first goes to 3,001 and has readings up to 2,500, the second begins at 2,001 and has them from 2,601 on."""
-    first = case(0, 3001, [(10, 2500)], after=Neighbour(2001, 9002, 2601, 8000))
+    first = case(0, 3001, [(10, 2500)], after=Neighbour(2001, 9002, lowest=2601, highest=8000))
     second = case(2001, 9002, [(10, 2601), (50, 8000)], before=Neighbour(0, 3001, highest=2500))
-    assert found(first)[0] + found(second)[0] <= 9002
+    assert found(first)[0] + found(second)[0] == 9002
     assert found(first)[3] == found(second)[3] == {"overlap"}

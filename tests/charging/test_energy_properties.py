@@ -46,7 +46,10 @@ def wild_cases(draw: st.DrawFn) -> Case:
         begin_wh=draw(registers),
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
-        charges=[Charge(60.0 * minute, draw(st.integers(0, 100))) for minute in draw(st.sampled_from([(), (0, 30)]))],
+        charges=[
+            Charge(minute * 60.0, percent)
+            for minute, percent in sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 100)), max_size=3)))
+        ],
         is_dc=draw(st.booleans()),
         before=draw(neighbours),
         after=draw(neighbours),

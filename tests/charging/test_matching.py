@@ -70,7 +70,7 @@ def test_its_own_id_stands_where_no_other_fits(told: dict[str, Any]) -> None:
 
 IMPOSSIBLE = [
     pytest.param({"wh": 500_010}, {}, id="too far from its register"),
-    pytest.param({"wh": 7900}, {"reached_wh": None, "start_wh": 1}, id="below its register"),
+    pytest.param({"wh": 7900}, {"reached_wh": 7700, "start_wh": None}, id="below its register"),
     pytest.param(
         {"at": BEGUN - HOUR, "wh": 500_010},
         {"begun": BEGUN - 3 * HOUR, "reached_at": BEGUN - HOUR - MINUTE},
@@ -94,6 +94,13 @@ def test_its_own_id_is_not_overruled_where_it_is_possible() -> None:
     assert grounds(stopping(FIRST), running(), elsewhere(reached_wh=8000, start_wh=1)) == (FIRST, None)
 
 
+def test_its_own_id_is_not_overruled_by_one_that_may_share_its_meter() -> None:
+    """Their registers lie in one stretch: neither tells anything that the other does not."""
+    sharing = elsewhere(start_wh=2000, reached_wh=7850)
+    assert grounds(stopping(FIRST, wh=7900), running(), sharing) == (FIRST, None)
+    assert grounds(stopping(FIRST, wh=7900), running(), sharing._replace(start_wh=None)) == (SECOND, "stop_elsewhere")
+
+
 def test_its_own_id_is_not_overruled_by_two_others() -> None:
     third = elsewhere()._replace(id=3)
     assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(), third) == (FIRST, None)
@@ -113,7 +120,7 @@ def test_a_stale_id_means_the_only_one_that_still_runs() -> None:
 
 @pytest.mark.parametrize("digit", [1, 10])
 def test_a_stop_below_the_last_reading_by_its_last_digit_is_possible(digit: int) -> None:
-    other = elsewhere(reached_wh=None, start_wh=1)
+    other = elsewhere(reached_wh=8000 - 2 * digit, start_wh=None)
     own = running(digit=digit)
     assert grounds(stopping(FIRST, wh=8000 - digit), own, other) == (FIRST, None)
     assert grounds(stopping(FIRST, wh=8000 - digit - 1), own, other._replace(digit=digit)) == (SECOND, "stop_elsewhere")

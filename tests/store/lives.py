@@ -150,18 +150,20 @@ class Living:
         self.station.write(self._close)
 
     def stop_without_id(self) -> None:
-        self._stop(-1)
+        """One that is said again, with another register, is of the same moment."""
+        (sent,) = self.books.row("SELECT sent_stop_time FROM tx WHERE id = ?", self.transaction)
+        self._stop(-1, sent if self.state is State.JOINED else self.until)
 
     def stop(self) -> None:
-        self._stop(self.transaction)
+        self._stop(self.transaction, self.until)
 
     def _close(self, db: UnitOfWork, origin: Origin) -> None:
         told = Closing(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
         closing.close(db, origin, load(db, self.transaction), told, who="anna")
 
-    def _stop(self, transaction: int) -> None:
+    def _stop(self, transaction: int, at: str | None) -> None:
         self.wh = self._level() + 1
-        self.station.stop(transaction, self.wh, at=self.until)
+        self.station.stop(transaction, self.wh, at=at)
 
     def _level(self) -> int:
         """Where its register stands; never below what it is billed for."""

@@ -18,8 +18,6 @@ from tests.store.lives import ACTS, Living, by_the_table, lived
 LONGEST = 5
 SAMPLES = 2000
 SEED = 8
-AFTER_JOINED = (State.JOINED, Cause.JOINED_STOP)
-"""A second stop without an id is never joined to the same transaction; it is set aside."""
 WAYS: dict[State, tuple[Cause, ...]] = {
     State.OPEN: (),
     State.SUSPENDED: (Cause.BOOT,),
@@ -35,13 +33,6 @@ def template() -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def passes_a_joined_stop_twice(acts: tuple[Cause, ...]) -> bool:
-    return any(
-        act is Cause.JOINED_STOP and by_the_table(acts[:number]).state is State.JOINED
-        for number, act in enumerate(acts)
-    )
-
-
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("act", ACTS)
 def test_each_step_of_the_table(template: sqlite3.Connection, state: State, act: Cause) -> None:
@@ -52,25 +43,27 @@ def test_each_step_of_the_table(template: sqlite3.Connection, state: State, act:
 def test_every_order_of_any_two_after_each_state(template: sqlite3.Connection) -> None:
     for state, *acts in product(State, ACTS, ACTS):
         whole = (*WAYS[state], *acts)
-        if not passes_a_joined_stop_twice(whole):
-            assert lived(template, whole) == by_the_table(whole), whole
+        assert lived(template, whole) == by_the_table(whole), whole
 
 
 def test_orders_of_five(template: sqlite3.Connection) -> None:
     chance, seen = Random(SEED), set[State]()
     for _ in range(SAMPLES):
         acts = tuple(chance.choices(ACTS, k=LONGEST))
-        if passes_a_joined_stop_twice(acts):
-            continue
         life = lived(template, acts)
         assert life == by_the_table(acts), acts
         seen.add(life.state)
     assert seen == set(State)
 
 
-def test_a_second_stop_without_an_id_a_moment_later_is_the_same_one_told_again(template: sqlite3.Connection) -> None:
-    twice = lived(template, (Cause.JOINED_STOP, Cause.JOINED_STOP))
-    assert twice == by_the_table((Cause.JOINED_STOP, Cause.JOINED_STOP))
+def test_another_stop_without_an_id_is_set_aside(books: Books) -> None:
+    """Minutes later, and at another register, it may be a stranger's."""
+    living = Living(books)
+    life = living.live((Cause.JOINED_STOP,))
+    books.wait(10)
+    living.station.stop(-1, 5000)
+    assert living.life == life
+    assert books.count("set_aside") == 1
 
 
 def test_the_same_stop_without_an_id_and_with_another_reason_is_a_second_one(books: Books) -> None:
