@@ -101,13 +101,13 @@ END;
 -- What earlier versions left, and what may have been changed by hand. A row that a guard would refuse is put right, told
 -- in tx_event, and for review; what else stood in tx.review keeps its words.
 INSERT INTO tx_event (tx_id, kind, who, reason, received_at, timestamp, last_received_at)
-    SELECT id, 'correct', 'system', 'a guard of the database: status ' || status || ', ' || coalesce(energy_delivered, 'no')
+    SELECT id, 'correct', 'system', 'it had no possible figure: status ' || status || ', ' || coalesce(energy_delivered, 'no')
         || ' Wh, method ' || coalesce(energy_method, 'none') || ', ' || coalesce(confidence, 'no confidence')
         || ', from ' || start_time || ' to ' || coalesce(stop_time, 'nothing') || ', by ' || coalesce(stopped_by, 'nobody'),
         updated_at, updated_at, updated_at
     FROM tx WHERE status NOT IN ('Active', 'Completed') OR energy_delivered < 0
         OR energy_method NOT IN ('register', 'segments', 'session readings')
-        OR confidence NOT IN ('certain', 'doubtful') OR stopped_by NOT IN ('charger', 'system')
+        OR confidence NOT IN ('certain', 'doubtful') OR stopped_by NOT IN ('charger', 'joined', 'system')
         OR (status <> 'Active' AND (energy_delivered IS NULL OR energy_method IS NULL OR confidence IS NULL
             OR stop_time IS NULL OR stopped_by IS NULL))
         OR start_time NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z'
@@ -128,7 +128,7 @@ UPDATE tx SET
     energy_method = CASE WHEN status = 'Active' THEN NULL
         WHEN energy_method IN ('register', 'segments', 'session readings') THEN energy_method ELSE 'segments' END,
     confidence = CASE WHEN status <> 'Active' THEN 'doubtful' END,
-    stopped_by = CASE WHEN stopped_by IN ('charger', 'system') THEN stopped_by WHEN status <> 'Active' THEN 'system' END
+    stopped_by = CASE WHEN stopped_by IN ('charger', 'joined', 'system') THEN stopped_by WHEN status <> 'Active' THEN 'system' END
     WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
 UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time
     WHERE EXISTS (SELECT 1 FROM tx_event WHERE tx_id = tx.id AND kind = 'correct');
@@ -261,7 +261,7 @@ CREATE TRIGGER review_resolves_once BEFORE UPDATE ON review
     OR NEW.words IS NOT OLD.words OR NEW.figures IS NOT OLD.figures OR NEW.evidence IS NOT OLD.evidence
     OR NEW.opened_at IS NOT OLD.opened_at OR NEW.tx_event_id IS NOT OLD.tx_event_id
     OR (NEW.resolved_at IS NOT NULL AND (NEW.resolved_by IS NULL OR NEW.resolution IS NULL)) BEGIN
-    SELECT RAISE(ABORT, 'a review is opened once, and resolved once by somebody as something');
+    SELECT RAISE(ABORT, 'a review is opened and resolved once');
 END;
 
 DROP INDEX event_counted;

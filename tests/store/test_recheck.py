@@ -159,7 +159,7 @@ def test_a_person_s_figure_is_compared_alone(cp_1: Station, tmp_path: Path) -> N
 def test_words_of_an_earlier_version_are_no_codes(cp_1: Station, tmp_path: Path) -> None:
     cp_1.orphan(cp_1.start(1000), 4000)
     connection = cp_1.books.connection
-    connection.execute("UPDATE review SET resolved_at = opened_at, resolved_by = 'system'")
+    connection.execute("UPDATE review SET resolved_at = opened_at, resolved_by = 'system', resolution = 'judged again'")
     connection.execute(
         "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at)"
         " SELECT id, 'legacy', 'no stop came', '{}', '[]', updated_at FROM tx"
