@@ -56,7 +56,9 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
 
 def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
     """The shorter of the two runs that may go: from the step on, or, where the register fell, up to it."""
-    runs = [*_up_to_it(rest, refused), *_from_it_on(rest, bounds, refused)]
+    onward = list(_from_it_on(rest, bounds, refused))
+    longest = onward[0][1] - refused if onward else refused  # of many strays each would be compared with all before it
+    runs = [*_up_to_it(rest, refused, longest), *onward]
     return min(runs, key=lambda run: run[1] - run[0], default=(refused, refused))
 
 
@@ -68,9 +70,9 @@ def _from_it_on(rest: Chain, bounds: Bounds, refused: int) -> Iterator[tuple[int
             return
 
 
-def _up_to_it(rest: Chain, refused: int) -> Iterator[tuple[int, int]]:
+def _up_to_it(rest: Chain, refused: int, longest: int) -> Iterator[tuple[int, int]]:
     first = refused
-    while first > 1 and rest.wh[first - 1] > rest.wh[refused] + rest.digit:
+    while first > max(1, refused - longest) and rest.wh[first - 1] > rest.wh[refused] + rest.digit:
         first -= 1
     if first < refused and rest.wh[first - 1] <= rest.wh[refused] + rest.digit:
         yield first, refused

@@ -12,7 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import MEASURANDS, WH, Case, Neighbour, Row, gather, is_set_back, seconds
+from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
+from levity_trio.charging.gathering import WH, Row, gather, is_set_back
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from levity_trio.charging.candidates import METHODS
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Charge, Neighbour, Sampled, gather, seconds
+from levity_trio.charging.evidence import Case, Charge, Neighbour, seconds
+from levity_trio.charging.gathering import Sampled, gather
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp

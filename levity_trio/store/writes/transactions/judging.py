@@ -58,18 +58,21 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     at = origin.received_at
     case = case_of(db.rows, _ended(tx, ending), ending.next_begin)
     found = judge(case)
-    judgement, doubts = (
-        (_settled(tx, found), (*doubts, *_later(tx, found))) if is_settled(db, tx.id) else (found, doubts)
-    )
+    judgement = found
+    if tx.status == "Completed" and is_settled(db, tx.id):
+        judgement, doubts = _settled(tx, found), (*doubts, *_later(tx, found))
     added = history.add(db, origin, tx.id, ending.entry)
-    replace_doubts(db, tx.id, judgement.doubts, added.id, at)
-    for doubt in doubts:
-        open_review(db, tx.id, doubt, added.id, at)
-    _complete(db, tx, ending, judgement, at)
+    is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all are not, and each statement costs
+    if is_reviewed:
+        replace_doubts(db, tx.id, judgement.doubts, added.id, at)
+        for doubt in doubts:
+            open_review(db, tx.id, doubt, added.id, at)
+    confidence = _confidence(db, tx, judgement) if is_reviewed else judgement.confidence
+    _complete(db, tx, ending, judgement, confidence, at)
     habits.learn(db, tx, case, found, at)
     touch = "UPDATE cp SET last_tx_stop_at = max(coalesce(last_tx_stop_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (ending.stop_time, at, tx.charger))
-    return Ended(judgement, added.id, review_of(db, tx.id))
+    return Ended(judgement, added.id, review_of(db, tx.id) if is_reviewed else None)
 
 
 def _settled(tx: Known, found: Judgement) -> Judgement:
@@ -100,7 +103,7 @@ def _ended(tx: Known, ending: Ending) -> Known:
     )
 
 
-def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, at: str) -> None:
+def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, confidence: str, at: str) -> None:
     meter_stop = judgement.billed_until if ending.state is State.CLOSED else ending.meter_stop
     db.execute(
         "UPDATE tx SET status = 'Completed', stopped_by = ?, suspended_at = NULL, stop_time = ?, own_stop_time = ?,"
@@ -110,7 +113,7 @@ def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, a
         " updated_at = ? WHERE id = ?",
         (stopped_by(ending.state), ending.stop_time, ending.own_stop_time, ending.sent_stop_time, ending.skew)
         + (ending.received_at, meter_stop, ending.sent_meter_stop, ending.reason, ending.id_tag, judgement.wh)
-        + (judgement.method, _confidence(db, tx, judgement), judgement.billed_from, judgement.billed_until, RULES, at)
+        + (judgement.method, confidence, judgement.billed_from, judgement.billed_until, RULES, at)
         + (judgement.wh, at, tx.id),
     )
 

@@ -6,12 +6,16 @@ from __future__ import annotations
 from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.charging.reviews import Code
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known
+from levity_trio.store.cases import COLUMNS, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
 from levity_trio.store.writes.transactions.reviews import OPEN_REVIEWS
 from levity_trio.store.writes.transactions.states import load, state
+
+_NEXT_TO = f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id)"  # noqa: S608 - ours
+BEFORE = f"{_NEXT_TO} < (?, ?) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 
 
 def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
@@ -20,9 +24,9 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     An offline charger tells late, so either neighbour may be here already; what a late one changes is told again.
     """
     tx = load(db, transaction)
-    where = (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)
-    before = [load(db, row[0]) for row in db.rows(BEFORE, where)]
-    after = [load(db, row[0]) for row in db.rows(AFTER, where)]
+    where = (tx.charger, tx.connector, tx.own_start_time, tx.id)
+    before = [Known(*row) for row in db.rows(BEFORE, where)]
+    after = [Known(*row) for row in db.rows(AFTER, where)]
     pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
     for first, second in pairs:
         _tell_unbilled(db, origin, first, second)
@@ -45,7 +49,7 @@ def _is_touched(tx: Known, other: Known) -> bool:
 
 def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:
     """Whether a transaction is under review for an overlap, which its neighbour's own end may answer."""
-    return any(code == Code.OVERLAP for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
+    return tx.review is not None and any(code == Code.OVERLAP for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
 
 
 def _tell_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) -> None:

@@ -225,6 +225,8 @@ def _moves_on(
 
 def store_data(db: UnitOfWork, origin: Origin, transaction: int, readings: Sequence[Reading]) -> None:
     """Store the transactionData of a stop with its transaction."""
+    if not readings:
+        return
     found = db.row("SELECT conn_id FROM tx WHERE id = ?", (transaction,))
     batch = Batch((found and found[0]) or 0, "transactionData", readings)
     for _, group in groupby(readings, attrgetter("timestamp")):

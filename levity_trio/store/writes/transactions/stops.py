@@ -200,7 +200,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
     if (operator := _closed_by_operator(db, tx)) is not None:
         words = f"{operator} had closed it at {tx.energy_delivered} Wh; its charger's own stop came later"
         doubts.append(Doubt(Code.OPERATOR_OVERRULED, words, (f"{tx.energy_delivered} Wh", f"{request.meter_stop} Wh")))
-    if not is_joined:
+    if not is_joined and tx.review is not None:
         resolve(db, tx.id, Code.STOP_WITHOUT_ID, origin.received_at, SYSTEM, "answered", "its own stop came")
     entry = Entry(Kind.STOP, "charger", request.moment, request.reason, request.message, state(tx), cause)
     judgement, _, review = end(db, origin, tx, _ending(db, origin, request, entry, following.state), tuple(doubts))
