@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour
+from levity_trio.charging.evidence import Case, Charge, Neighbour
 from tests.charging.cases import case, certain, doubtful, found, steady
 
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]
@@ -130,7 +130,8 @@ def test_a_ceiling_refuses_and_is_no_figure() -> None:
     ],
 )
 def test_the_state_of_charge(wh: int, charge: tuple[float, float], expected: tuple[Any, ...]) -> None:
-    assert found(case(0, wh, minutes=30, charge=charge, is_dc=True)) == expected
+    charges = [Charge(0, charge[0]), Charge(30 * 60, charge[1])]
+    assert found(case(0, wh, minutes=30, charges=charges, is_dc=True)) == expected
 
 
 # Neighbours
@@ -159,8 +160,14 @@ NEIGHBOURS: list[Any] = [
     pytest.param(
         {"after": Neighbour(8001, 12_000)},
         [(50, 8501)],
-        *(doubtful(6500, "register", "overlap"),),
+        *(doubtful(7001, "register", "overlap"),),
         id="its own readings reach into the next",
+    ),
+    pytest.param(
+        {"after": Neighbour(8001, 12_000, lowest=8600)},
+        [(50, 8501)],
+        *(doubtful(6500, "register", "overlap"),),
+        id="both do: to where its own end",
     ),
 ]
 
@@ -174,7 +181,7 @@ def test_an_overlap_is_billed_once(
 
 def test_both_sides_of_an_overlap_come_to_what_the_register_rose_by() -> None:
     """The first goes to 3,001 and has readings up to 2,500, the second begins at 2,001 and has them from 2,601 on."""
-    first = case(0, 3001, [(10, 2500)], after=Neighbour(2001, 9002))
+    first = case(0, 3001, [(10, 2500)], after=Neighbour(2001, 9002, lowest=2601))
     second = case(2001, 9002, [(10, 2601), (50, 8000)], before=Neighbour(0, 3001, highest=2500))
     assert found(first)[0] + found(second)[0] <= 9002
     assert found(first)[3] == found(second)[3] == {"overlap"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from levity_trio.charging.candidates import METHODS
 from levity_trio.charging.energy import judge
-from levity_trio.charging.evidence import Case, Neighbour, Sampled, gather, seconds
+from levity_trio.charging.evidence import Case, Charge, Neighbour, Sampled, gather, seconds
 from levity_trio.charging.readings import REGISTER
 from levity_trio.charging.reviews import Code
 from levity_trio.wire.times import stamp
@@ -21,6 +21,7 @@ minutes = st.integers(0, 3000)
 watts = st.integers(0, 25_000) | st.integers(0, 400_000)
 SHOWN_MINUTES = 10
 """A shorter transaction has too few powers to tell anything of its register."""
+percents = st.integers(0, 100)
 neighbours = st.none() | st.builds(Neighbour, registers, registers, registers, registers)
 
 
@@ -46,7 +47,10 @@ def wild_cases(draw: st.DrawFn) -> Case:
         begin_wh=draw(registers),
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
-        charge=draw(st.none() | st.tuples(st.integers(0, 100), st.integers(0, 100))),
+        charges=[
+            Charge(at * 60.0, percent)
+            for at, percent in sorted(draw(st.lists(st.tuples(minutes, percents), max_size=3)))
+        ],
         is_dc=draw(st.booleans()),
         before=draw(neighbours),
         after=draw(neighbours),

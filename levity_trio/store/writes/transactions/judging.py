@@ -124,7 +124,7 @@ def judge_due(db: UnitOfWork, at: str) -> int:
     """Judge what waited for the end of its minute. Gives how many there were."""
     due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
     for tx in due:
-        _judge(db, None, at, tx, Cause.RISE)
+        _judge(db, None, at, tx, Cause.LATER)
     return len(due)
 
 
@@ -133,7 +133,7 @@ def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause
     if _is_as_before(db, tx, judgement):
         db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
     elif is_settled(db, tx.id):
-        _tell_settled(db, session, at, tx, judgement)
+        _tell_settled(db, session, at, tx, judgement, cause)
     else:
         _change(db, session, at, tx, judgement, cause)
 
@@ -175,9 +175,9 @@ def _told(tx: Known, judgement: Judgement) -> str:
     return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {judgement.wh} Wh, {judgement.confidence}, now"
 
 
-def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement) -> None:
+def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
     """A person confirmed or corrected the figure: it stays, and the person is told."""
-    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), Cause.RISE)
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), cause)
     added = history.insert(db, session, at, tx.id, entry)
     words = f"later facts tell {judgement.wh} Wh; the figure was settled by a person and stays"
     evidence = (f"{tx.energy_delivered} Wh, settled", f"{judgement.wh} Wh by later facts")
