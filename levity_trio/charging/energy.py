@@ -26,7 +26,7 @@ from levity_trio.charging.candidates import (
 )
 from levity_trio.charging.evidence import Case, Neighbour, View
 from levity_trio.charging.power import Chain
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 
 RULES: Final = 2
 """The version of these rules; 1 were the thresholds before them."""
@@ -74,7 +74,7 @@ def judge(case: Case) -> Judgement:
     doubts: dict[Code, Doubt] = {}
     for doubt in (*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
-    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits:
+    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and chosen.code not in PARTIAL:
         doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
     told = (chosen.code, is_confirmed, chosen.is_sole)
@@ -292,17 +292,16 @@ def _after_the_one_before(before: Neighbour | None, begin: int, view: View) -> i
     if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
         return begin
     own = [wh for wh in view.wh if begin <= wh < before.end]
-    if before.highest is None or before.highest <= begin:
-        return begin if own else before.end
-    return max(before.highest, min(own)) if own else before.end
+    return max(begin, min(before.highest or 0, before.end)) if own else before.end
 
 
 def _until_the_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
     if after is None or after.begin is None or not begin < after.begin < end:
         return end
     own = [wh for wh in view.wh if after.begin < wh <= end]
-    theirs = end if after.lowest is None else min(after.lowest, end)
-    return max(*own, theirs) if own else after.begin
+    if not own:
+        return after.begin
+    return max(own) if after.lowest is not None and after.lowest < end else end
 
 
 def _overlap(whose: str, since: int, until: int) -> Doubt:

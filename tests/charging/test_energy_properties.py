@@ -22,6 +22,7 @@ minutes = st.integers(0, 3000)
 watts = st.integers(0, 25_000) | st.integers(0, 400_000)
 SHOWN_MINUTES = 10
 """A shorter transaction has too few powers to tell anything of its register."""
+percents = st.integers(0, 100)
 neighbours = st.none() | st.builds(Neighbour, registers, registers, registers, registers)
 
 
