@@ -316,7 +316,7 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
             return
     if case.begin_wh is not None and case.begin_wh != start:
         yield case.begin_wh, f"its start tells {told}, Transaction.Begin {case.begin_wh} Wh"
-    elif view.wh and view.wh[0] != start and not _leads(case, bounds, start, view.wh[0], case.begun, view.at[0]):
+    elif view.wh and view.wh[0] != start and _is_start_at_fault(case, bounds):
         yield view.wh[0], f"its start tells {told}, its first reading {view.wh[0]} Wh"
 
 
@@ -326,21 +326,30 @@ def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     told = "no register" if stop is None else f"{stop} Wh"
     if case.end_wh is not None and case.end_wh != stop:
         yield case.end_wh, f"its stop tells {told}, Transaction.End {case.end_wh} Wh"
-    elif view.wh and view.wh[-1] != stop and not _leads(case, bounds, view.wh[-1], stop, view.at[-1], case.ended):
+    elif view.wh and view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
         yield view.wh[-1], f"its stop tells {told}, its last reading {view.wh[-1]} Wh"
     elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
         yield after.begin, f"its stop tells {told}, the next one began at {after.begin} Wh"
 
 
-def _leads(case: Case, bounds: Bounds, low: int | None, high: int | None, since: float, until: float) -> bool:
-    """Whether a start leads to its first reading, or a last reading to its stop: then neither is garbled."""
-    if (
-        low is None
-        or high is None
-        or (case.stop_wh is not None and bounds.too_much(case.stop_wh - (case.start_wh or 0)))
-    ):
-        return False
-    return bounds.can_rise(high - low, until - since, case.digit)
+def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
+    """Whether a start does not lead to its first reading, or all agrees without it."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if start is None or not bounds.can_rise(view.wh[0] - start, view.at[0] - case.begun, case.digit):
+        return True
+    whole = chain_of(case, start, view, stop)
+    end = view.wh[-1] if stop is None else stop
+    return bounds.conflict(whole) is not None and bounds.conflict(_between(case, view.wh[0], end)) is None
+
+
+def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
+    """Whether a last reading does not lead to its stop, or all agrees without it."""
+    view, start, stop = case.view, case.start_wh, case.stop_wh
+    if stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit):
+        return True
+    begin = view.wh[0] if start is None else start
+    whole = chain_of(case, begin, view, stop)
+    return bounds.conflict(whole) is not None and bounds.conflict(chain_of(case, begin, view, None)) is None
 
 
 def part_of(case: Case, bounds: Bounds) -> int:

@@ -94,11 +94,11 @@ def test_its_own_id_is_not_overruled_where_it_is_possible() -> None:
     assert grounds(stopping(FIRST), running(), elsewhere(reached_wh=8000, start_wh=1)) == (FIRST, None)
 
 
-def test_its_own_id_is_not_overruled_by_one_that_may_share_its_meter() -> None:
+def test_its_own_id_is_overruled_by_one_that_may_share_its_meter_only_below_its_readings() -> None:
     """Their registers lie in one stretch: neither tells anything that the other does not."""
     sharing = elsewhere(start_wh=2000, reached_wh=7850)
-    assert grounds(stopping(FIRST, wh=7900), running(), sharing) == (FIRST, None)
-    assert grounds(stopping(FIRST, wh=7900), running(), sharing._replace(start_wh=None)) == (SECOND, "stop_elsewhere")
+    assert grounds(stopping(FIRST, wh=7900), running(), sharing) == (SECOND, "stop_elsewhere")
+    assert grounds(stopping(FIRST, wh=8100, at=BEGUN - HOUR), running(), sharing) == (FIRST, None)
 
 
 def test_its_own_id_is_not_overruled_by_two_others() -> None:

@@ -73,6 +73,8 @@ def change(books: Books, table: str, column: str) -> None:
     other = f"coalesce({column}, 0) + 1000" if kind == "INTEGER" else f"coalesce({column}, '') || 'x'"
     if column in ("tx_id", "session_id", "tx_event_id"):
         other = "NULL"
+    if column == "resolved_at":
+        other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"
     books.connection.execute("PRAGMA foreign_keys = OFF")  # a reference refuses, too, and is no guard
     books.connection.execute(f"UPDATE {table} SET {column} = {other} WHERE rowid = ?", (newest(books, table),))
 
