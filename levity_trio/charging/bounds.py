@@ -123,7 +123,7 @@ class Bounds:
                 yield number
                 continue
             if rise > 0:
-                if rise > slack and self._percent and rise > self._room_wh(before, now):
+                if rise > slack and self._percent and rise > self._room_wh(level_at, now):
                     yield number
                     continue
                 level, level_at = value, now
@@ -142,8 +142,11 @@ class Bounds:
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
     def _room_wh(self, before: float, now: float) -> float:
-        """What any battery can have taken between two moments, where its state of charge was told at both."""
+        """What any battery can have taken between two moments at which its state of charge was told; after the last of
+        them it may have become full."""
         first, last = self._percent.get(before), self._percent.get(now)
+        if last is None and self.case.charges and now > self.case.charges[-1].at:
+            last = 100.0
         if first is None or last is None:
             return inf
         return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
@@ -279,22 +282,17 @@ class Bounds:
         if not self.case.charges:
             return None
         first, last = self.case.charges[0], self.case.charges[-1]
-        least, most = _rise_between(chain, first.at, last.at)
-        _, after = _rise_between(chain, last.at, chain.at[-1])
-        smallest, largest = tolerances.BATTERY_WH
         rise, step = max(0.0, last.percent - first.percent), tolerances.CHARGE_STEP
+        smallest, largest = tolerances.BATTERY_WH
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
-        needed, room = smallest * (rise - step) / 100, largest * (rise + step) / 100
+        room = largest * (rise + step) / 100 + self._refused_w * beside / HOUR
+        wh = chain.wh[-1]
+        if (most := _rise_between(chain, first.at, last.at)) < smallest * (rise - step) / 100:
+            room, wh = -1, most
+        if wh <= room:
+            return None
         charged = f"its state of charge rose from {first.percent:g} to {last.percent:g} %"
-        if most < needed:
-            return _no_battery(most, charged)
-        if least > room:
-            return _no_battery(least, charged)
-        if chain.wh[-1] > room + self._refused_w * beside / HOUR:
-            return _no_battery(chain.wh[-1], charged)
-        if after > largest * (max(0.0, 100 - last.percent) + step) / 100:
-            return _no_battery(after, f"its state of charge was {last.percent:g} % before that")
-        return None
+        return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", (f"{wh} Wh", charged))
 
     # What is only unusual
 
@@ -354,14 +352,8 @@ class Bounds:
         return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
 
 
-def _no_battery(wh: int, charged: str) -> Conflict:
-    return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", (f"{wh} Wh", charged))
-
-
-def _rise_between(chain: Chain, first: float, last: float) -> tuple[int, int]:
-    """What a chain rose by between two moments, at least and at most: of the points in between, and next to them."""
+def _rise_between(chain: Chain, first: float, last: float) -> int:
+    """What a chain rose by between two moments at most."""
     points = list(zip(chain.at, chain.wh, strict=True))
-    inside = [wh for at, wh in points if first <= at <= last]
     below = max((wh for at, wh in points if at <= first), default=0)
-    above = min((wh for at, wh in points if at >= last), default=chain.wh[-1])
-    return (inside[-1] - inside[0] if inside else 0), above - below
+    return min((wh for at, wh in points if at >= last), default=chain.wh[-1]) - below

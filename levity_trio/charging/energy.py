@@ -26,7 +26,7 @@ from levity_trio.charging.candidates import (
 )
 from levity_trio.charging.evidence import Case, Neighbour, View
 from levity_trio.charging.power import Chain
-from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 
 RULES: Final = 2
 """The version of these rules; 1 were the thresholds before them."""
@@ -74,7 +74,7 @@ def judge(case: Case) -> Judgement:
     doubts: dict[Code, Doubt] = {}
     for doubt in (*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
-    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits:
+    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and chosen.code not in PARTIAL:
         doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
     told = (chosen.code, is_confirmed, chosen.is_sole)

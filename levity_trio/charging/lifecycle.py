@@ -43,6 +43,7 @@ class Cause(StrEnum):
     STOP = "stop"
     RISE = "readings beyond its end"
     LATE_RISE = "readings beyond its end, after the next start"
+    LATER = "what its neighbours tell, or what waited to be judged"
 
 
 class Kind(StrEnum):
@@ -89,8 +90,9 @@ _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
     (Cause.OPERATOR,           _CLOSE,    _CLOSE,    None,                  None,                  None),
     (Cause.JOINED_STOP,        _JOIN,     _JOIN,     None,                  Kind.CONFLICTING_STOP, _JOIN),
     (Cause.STOP,               _STOP,     _STOP,     Kind.CONFLICTING_STOP, _STOP,                 _STOP),
-    (Cause.RISE,               None,      _RESUME,   Kind.REJUDGE,          Kind.REJUDGE,          _REOPEN),
-    (Cause.LATE_RISE,          None,      _RESUME,   Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
+    (Cause.RISE,               None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          _REOPEN),
+    (Cause.LATE_RISE,          None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
+    (Cause.LATER,              None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
 )  # fmt: skip
 """What follows from each cause in each state; a kind alone, or nothing, leaves the transaction in its state."""
 

@@ -57,6 +57,10 @@ LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LEGACY}
 """What the judge does not find, so that judging again does not answer it."""
 
 
+PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED})
+"""Where something that flowed is lost for good: no habit makes such a figure certain."""
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """One review: `figures` are the Wh of each candidate, `evidence` the two pieces that do not agree."""

@@ -110,15 +110,19 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     `next_begin` is the register, in Wh, of a transaction on its connector that is about to begin.
     """
     is_timed, found = _is_timed(tx), readings(rows, tx, until)
-    by_receipt = not is_timed or is_set_back(found)
-    told = gather(found, by_receipt=by_receipt)
     ended = tx.own_stop_time or tx.last_reading_at or tx.own_start_time
+    begun, last = tx.own_start_time, ended
+    if not is_timed:
+        begun, last = tx.created_at, tx.stop_received_at or ended
+    elif is_set_back(found):
+        found, last = _by_steps(found, tx)
+    told = gather(found, by_receipt=not is_timed)
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
     habits = _habits(rows, tx, until)
     return Case(
-        begun=seconds(tx.created_at if by_receipt else tx.own_start_time),
-        ended=seconds(tx.stop_received_at or ended if by_receipt else ended),
+        begun=seconds(begun),
+        ended=seconds(last),
         is_backwards=_is_backwards(tx),
         start_wh=register(tx.meter_start),
         stop_wh=register(tx.meter_stop) if tx.stopped_by != "system" else None,
@@ -143,6 +147,34 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=habits.get(CEILING),
     )
+
+
+def _by_steps(found: Sequence[Row], tx: Known) -> tuple[list[Row], str]:
+    """Readings, and the end, where the charger's clock was set back on the way: each as long after the one before as it
+    tells; where that is before it, as they were received."""
+    begun = _Step(tx.own_start_time, tx.created_at, tx.own_start_time)
+    steps, rows = dict[str, _Step](), list[Row]()
+    for source, timestamp, measurand, value, unit, phase, context, wh, received_at in found:
+        steps[source] = steps.get(source, begun).on(timestamp, received_at)
+        rows.append((source, steps[source].at, measurand, value, unit, phase, context, wh, received_at))
+    latest = max(steps.values(), key=lambda step: step.at, default=begun)
+    if tx.own_stop_time is None:
+        return rows, latest.at
+    return rows, latest.on(tx.own_stop_time, tx.stop_received_at or latest.received_at).at
+
+
+class _Step(NamedTuple):
+    """A moment as its charger told it, when that was received, and when it is taken to have been."""
+
+    told: str
+    received_at: str
+    at: str
+
+    def on(self, told: str, received_at: str) -> _Step:
+        apart = _apart(self.told, told)
+        if apart < 0:
+            apart = max(0.0, _apart(self.received_at, received_at))
+        return _Step(told, received_at, stamp(datetime.fromisoformat(self.at) + timedelta(seconds=apart)))
 
 
 def _is_backwards(tx: Known) -> bool:

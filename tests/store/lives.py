@@ -21,7 +21,7 @@ from levity_trio.store.writes.transactions.states import load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import Books, Station, meter_value
 
-ACTS = tuple(cause for cause in Cause if cause is not Cause.LATE_RISE)
+ACTS = tuple(cause for cause in Cause if cause not in (Cause.LATE_RISE, Cause.LATER))
 """What can be done to a transaction: a rise is a late one once another began on its connector."""
 BEGIN_WH = 1000
 STEP_WH = 100

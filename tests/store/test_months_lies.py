@@ -63,6 +63,40 @@ def test_a_battery_that_stays_full_took_nothing_of_what_the_register_rose_by(boo
     assert_doubtful(station, transaction, 45_420, 45_420)
 
 
+@pytest.mark.parametrize("to_the_stop", [False, True])
+def test_a_register_that_stands_still_while_the_battery_fills_catches_up(
+    books: Books, station: Station, to_the_stop: bool
+) -> None:
+    transaction = station.start(7_892_832)
+    told = [(12_500, 50_000, 41.9), (25_000, 50_000, 62.8), (37_500, 50_000, 83.6), (37_500, 14_226.3, 97.3)]
+    told += [(37_500, 0, 100.0)] * 4 + [(37_500 if to_the_stop else 47_340, 0, 100.0)] * 4
+    charge_dc(station, transaction, 7_892_832, told)
+    books.wait(10)
+    station.stop(transaction, 7_892_832 + 47_340)
+    assert_figure(station, transaction, 47_340, flagged=False)
+
+
+def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) -> None:
+    """Neither its times nor those of receipt tell how long all took, but each step of them does."""
+    transaction = station.start(670_234)
+    books.wait(9 * QUARTER)
+    wh = 670_234
+    for minutes_ago in range(8 * QUARTER, 0, -QUARTER):
+        wh += 2750
+        value = meter_value(station.clock(minutes_ago), wh, watts(11_000))
+        station.tell(value, transaction=transaction)
+    for _ in range(4):
+        books.wait(QUARTER)
+        wh += 2750
+        station.tell(meter_value(station.clock(-4 * HOUR), wh, watts(11_000)), transaction=transaction)
+    for _ in range(4):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), wh, watts(0)), transaction=transaction)
+    books.wait(5)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, 33_000)
+
+
 # Overlaps
 
 

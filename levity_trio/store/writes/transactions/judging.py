@@ -146,14 +146,14 @@ def judge_due(db: UnitOfWork, at: str) -> int:
     """Judge what waited for the end of its minute. Gives how many there were."""
     due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
     for tx in due:
-        _judge(db, None, at, tx, Cause.RISE)
+        _judge(db, None, at, tx, Cause.LATER)
     return len(due)
 
 
 def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
     judgement = judge(case_of(db.rows, tx))
     if is_settled(db, tx.id):
-        _tell_settled(db, session, at, tx, judgement)
+        _tell_settled(db, session, at, tx, judgement, cause)
     elif _is_as_before(db, tx, judgement):
         db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
     else:
@@ -197,10 +197,10 @@ def _told(tx: Known, judgement: Judgement) -> str:
     return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {judgement.wh} Wh, {judgement.confidence}, now"
 
 
-def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement) -> None:
+def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
     """A person confirmed or corrected the figure: it stays, and the person is told."""
     for doubt in _later(tx, judgement):
-        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), Cause.RISE)
+        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), cause)
         added = history.insert(db, session, at, tx.id, entry)
         open_review(db, tx.id, doubt, added.id, at)
     db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))

@@ -32,7 +32,7 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
         _tell_unbilled(db, origin, first, second)
     for other in (*before, *after):
         if other.judged_at != origin.received_at and (_is_touched(tx, other) or _is_in_overlap(db, other)):
-            judge_again(db, origin, other.id, Cause.NEXT_START if other in before else Cause.RISE)
+            judge_again(db, origin, other.id, Cause.LATER)
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
