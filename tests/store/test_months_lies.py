@@ -2,6 +2,9 @@
 
 import pytest
 
+from levity_trio.charging.moments import understand
+from levity_trio.store.writes.transactions.closing import close_before_start
+from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
@@ -95,6 +98,35 @@ def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) ->
     books.wait(5)
     station.stop(transaction, wh)
     assert_figure(station, transaction, 33_000)
+
+
+def test_readings_of_a_clock_that_is_ahead_are_readings_though_the_start_was_slow(
+    books: Books, station: Station
+) -> None:
+    """Its start took 80 s, and so seems less far ahead than its readings."""
+    transaction = station.start(6_151_394, at=station.clock(-2 * HOUR + 1.4))
+    wh = 6_151_394
+    for _ in range(7):
+        books.wait(QUARTER)
+        wh += 2750
+        station.tell(meter_value(station.clock(-2 * HOUR), wh, watts(11_000)), transaction=transaction)
+    close_silent(station)
+    settle(books)
+    assert_doubtful(station, transaction, 19_250, 19_250)
+
+
+def test_readings_in_kwh_called_wh_end_where_the_next_begins(books: Books, station: Station) -> None:
+    """They lose their decimals: 5,428.782 is told, and the next starts at 5,428,782."""
+    first = station.start(5_395_364)
+    wh = charge(station, first, 5_395_364, minutes=180, power=11_136, every=15, told=lambda wh: f"{wh / 1000:.3f}")
+    station.write(close_before_start, Opening(1, "NEXT", wh, understand(station.clock(), books.now)))
+    second = station.start(wh)
+    settle(books)
+    assert_doubtful(station, first, wh - 5_395_364, wh - 5_395_364)
+    end = charge(station, second, wh, minutes=60, power=11_136, every=15, told=lambda wh: f"{wh / 1000:.3f}")
+    station.stop(second, end)
+    settle(books)
+    assert_figure(station, second, end - wh, flagged=True)
 
 
 # Overlaps

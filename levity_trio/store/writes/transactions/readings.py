@@ -125,7 +125,7 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
     """Whether a reading lies ahead of its receipt, also by a clock that is known to be: it never becomes the last."""
     ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - AHEAD_SECONDS
-    if ahead <= max(0, tx.start_skew or 0):
+    if ahead <= max(0, (tx.start_skew or 0) + AHEAD_SECONDS):  # its start may have been on its way for a while
         return False
     ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
     if ahead <= (skew or 0):
