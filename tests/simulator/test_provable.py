@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.simulator import provable
-from levity_trio.simulator.ledger import METER_VALUES, START, STOP, Entry, Moment, Sent
+from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry, Moment, Sent
 from levity_trio.simulator.provable import Loss, Lost, Proof, prove
 
 LIFETIME = 5_000_000
@@ -189,3 +189,25 @@ def test_the_rule_knows_nothing_of_how_a_server_judges() -> None:
     tree = ast.parse(Path(str(provable.__file__)).read_text(encoding="utf-8"))
     ours = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     assert {name for name in ours if name.startswith("levity_trio")} == {"levity_trio.simulator.ledger"}
+
+
+# A shared meter
+
+
+def shared(*registers: int, powers: tuple[str | None, ...]) -> Proof:
+    entry = told(*registers)
+    entry.lies.append(SHARED_METER)
+    for sent, power in zip(entry.sent, powers, strict=True):
+        sent.moments[-1].power_w = power
+    return prove(entry)
+
+
+def test_what_another_car_drew_is_told_by_power_only() -> None:
+    """In a minute 6 kWh more than its own car took, at 6 kW."""
+    proof = shared(0, 100, 6200, 6300, 6400, powers=(None, "6000", "6000", "6000", None))
+    assert (proof.least_wh, proof.most_wh, proof.is_hidden, proof.is_honest) == (0, 6400, False, False)
+
+
+def test_what_another_car_drew_where_no_power_was_told_is_hidden() -> None:
+    proof = shared(0, 6100, 6200, 6300, 6400, powers=(None, "6000", "6000", "6000", None))
+    assert (proof.most_wh, proof.is_hidden) == (6400, True)

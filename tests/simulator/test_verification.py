@@ -325,3 +325,26 @@ def test_a_file_that_is_not_there_is_told_in_one_plain_line(tmp_path: Path) -> N
     with pytest.raises(EnvironmentProblem, match=r"cannot read the database .*levity\.db: unable to open"):
         verify(tmp_path / "levity.db", NOTHING)
     assert not list(tmp_path.iterdir())
+
+
+# What nobody can be blamed for
+
+
+def test_a_review_that_a_habit_spares_is_not_missing(site: Site) -> None:
+    """The same connector contradicted itself in five transactions before."""
+    for number in range(6):
+        entry = site.charge(wh=1000, meter=1000 + 1000 * number)
+        entry.sent[-1].is_contradicted = True
+    assert site.kinds() == [Kind.UNREVIEWED] * 5
+
+
+def test_a_stop_without_a_number_has_no_time_to_compare(site: Site) -> None:
+    entry = site.charge(wh=1000)
+    stop = entry.sent[-1].moments[-1]
+    stop.register = "n/a"
+    site.books.connection.execute(
+        "UPDATE tx SET stop_time = '2026-03-01T12:10:01.000Z' WHERE id = ?", [entry.transaction_id]
+    )
+    assert Kind.TIME not in site.kinds()
+    stop.register = "2000"
+    assert Kind.TIME in site.kinds()

@@ -89,3 +89,49 @@ def test_nothing_is_kept_of_what_was_never_started_at_the_server() -> None:
         driven.session(4_000.0 * number, 3_000)
     driven.run(30_000)
     assert (driven.charger.transactions, driven.charger.memory.transaction_ids) == ({}, {})
+
+
+# Stops
+
+
+def six_sessions(quirk: str, until: float = 80_000) -> Driven:
+    driven = Driven(quirk)
+    for number in range(6):
+        driven.session(4_000.0 * number, 3_000)
+    driven.run(until)
+    return driven
+
+
+def test_a_stop_comes_without_its_id_first() -> None:
+    driven = six_sessions("stop-id-late")
+    stops = [frames for frames in driven.frames if frames[-1][0] == "StopTransaction"]
+    known = [
+        payload for frames in six_sessions("no-pings").frames for name, payload in frames if name == "StopTransaction"
+    ]
+    assert [frames[-1][1] for frames in stops] == known
+    for frames in stops:
+        without, *again = [payload for _, payload in frames[:-1]]
+        assert without == {**frames[-1][1], "transactionId": NO_ID}
+        assert again in ([], [{**without, "meterStop": without["meterStop"] + 100}])
+    assert {len(frames) for frames in stops} == {2, 3}
+    for frames, entry in zip(stops, driven.charger.ledger, strict=True):
+        assert prove(entry).is_contradicted is (len(frames) == 3)
+
+
+def test_every_third_stop_is_unreadable() -> None:
+    driven = six_sessions("stop-unreadable")
+    assert [payload["meterStop"] == "n/a" for payload in driven.told("StopTransaction")] == [False, False, True] * 2
+    for number, entry in enumerate(driven.charger.ledger, start=1):
+        assert [lost.why for lost in prove(entry).lost] == ([] if number % 3 else [Loss.NO_STOP])
+
+
+@pytest.mark.parametrize(("quirk", "stops"), [("stop-early", 6), ("stop-lost", 3)])
+def test_what_a_stop_did_not_tell_comes_in_a_reading_after_it(quirk: str, stops: int) -> None:
+    driven = six_sessions(quirk)
+    assert len(driven.told("StopTransaction")) == stops
+    for entry in driven.charger.ledger:
+        proof, last = prove(entry), entry.sent[-1]
+        assert (last.action, proof.lost, proof.is_honest) == ("MeterValues", (), False)
+        stop = entry.message("StopTransaction")
+        assert stop is None or int(stop.moments[-1].register or 0) < int(last.moments[-1].register or 0)
+    assert (driven.charger.transactions, driven.charger.memory.transaction_ids) == ({}, {})
