@@ -78,7 +78,8 @@ class Sent:
 
 
 SHARED_METER: Final = "its register counted another car, too"
-"""A lie of an entry: see simulator/provable.py."""
+KEPT_BACK: Final = "its last reading was not sent yet"
+"""Lies of an entry: see simulator/provable.py, and comparison.py."""
 
 
 @dataclass(slots=True, kw_only=True)

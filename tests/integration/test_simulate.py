@@ -104,7 +104,7 @@ def test_lies_are_seen(lies: tuple[Serving, Simulated]) -> None:
     reviewed = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM tx WHERE review IS NOT NULL")}
     assert {liars["register-resets"], liars["register-jumps"], liars["register-runs-back"]} <= reviewed
     set_aside = {row[0] for row in server.query("SELECT DISTINCT cp_id FROM set_aside")}
-    assert set_aside <= {liars["start-lost"]}
+    assert set_aside <= {liars["start-lost"], liars["stop-unreadable"]}
     assert (ended.summary["verification"]["set_aside"] > 0) is bool(set_aside)
 
 

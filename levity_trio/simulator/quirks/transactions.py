@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from levity_trio.simulator.charger.telling import last_reading
-from levity_trio.simulator.ledger import START, STOP
+from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
 from levity_trio.simulator.quirks.base import Frame, Payload, Quirk
 from levity_trio.simulator.quirks.readings import PLACES
 from levity_trio.simulator.quirks.registers import of_living, shown_at
@@ -16,6 +17,7 @@ from levity_trio.wire.times import parse_time, wire_time
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.charger import Charger
+    from levity_trio.simulator.charger.memory import Message
     from levity_trio.simulator.charger.transaction import Transaction
 
 NO_ID: Final = -1
@@ -128,13 +130,20 @@ class StopEarly(Quirk):
         message = last_reading(charger, transaction, at)
         if message is not None:
             later = self.random.choice((0.0, 0.0, *LATER_SECONDS))
-            charger.agenda.plan(at + later, lambda _: charger.mail.keep(message), is_own=False)
+            transaction.entry.lies.append(KEPT_BACK)
+            charger.agenda.plan(at + later, partial(_send, charger, transaction, message), is_own=False)
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action != STOP or transaction is None:
             return payload
         told = self._registers.get(transaction.local_id, transaction.shown_start_wh)
         return {**payload, "meterStop": told}
+
+
+def _send(charger: Charger, transaction: Transaction, message: Message, at: float) -> None:
+    del at
+    transaction.entry.lies.remove(KEPT_BACK)
+    charger.mail.keep(message)
 
 
 class StopLost(StopEarly):

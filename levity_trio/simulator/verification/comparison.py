@@ -16,7 +16,8 @@ Energy must be exact, where all of it is proved. Where some is lost for everybod
 is proved to what truly flowed, under review. Where none of its own messages refutes another, a line of wrong energy
 says so: that something is lost could be seen from the transactions beside it only, or by nobody. A review of registers
 that contradict each other is not missed where the same connector did so in five transactions before: a server may have
-learned what its charger always does.
+learned what its charger always does. Where its charger keeps a reading back that it will tell later, neither energy nor
+reviews are compared: what the books have is not the last word.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from levity_trio.simulator.ledger import START, STOP, Entry, Ledger, Moment, Sent
+from levity_trio.simulator.ledger import KEPT_BACK, START, STOP, Entry, Ledger, Moment, Sent
 from levity_trio.simulator.provable import Proof
 from levity_trio.store.reads.books import BookedTransaction
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
@@ -82,7 +83,7 @@ def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     """Everything in which the books are wrong about a transaction that they have."""
     yield from _of_identity(case, booking)
     yield from _of_times(case, booking)
-    if not case.entry.is_ended:
+    if not case.entry.is_ended or KEPT_BACK in case.entry.lies:
         return
     if booking.is_open:
         if case.entry.message(STOP) is not None or case.is_followed:
