@@ -86,7 +86,7 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
         if (of_start != 1 and start == 0) or (of_stop != 1 and not stop):
             continue
         end = None if stop is None else stop * of_stop
-        scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
+        scaled = view if of_view == 1 else view.scaled(of_view)
         chain = chain_of(case, start * of_start, scaled, end)
         until = scaled.wh[-1] if end is None else end
         words = f"its {which} not in the unit of the rest"
@@ -97,14 +97,6 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
             chain = chain_of(case, start * of_start, scaled, None)
             both = f"{words}, and its stop tells {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, start * of_start, scaled.wh[-1])
-
-
-def _up_to_the_next(case: Case, view: View) -> View:
-    """Readings that were rounded to whole kWh end where the next one began, if that is within their last digit."""
-    after = case.after
-    if case.stop_wh is not None or after is None or after.begin is None or abs(after.begin - view.wh[-1]) > view.digit:
-        return view
-    return View(view.at, [*view.wh[:-1], after.begin], view.digit)
 
 
 _UNITS: Final = (

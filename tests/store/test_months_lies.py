@@ -205,6 +205,29 @@ def test_a_lone_stop_is_not_that_of_one_whose_connector_was_available(books: Boo
     assert (billed, is_flagged) == (19_250, True)  # from its first reading on
 
 
+def test_readings_without_a_name_after_available_are_not_those_of_the_one_that_never_stopped(
+    books: Books, station: Station
+) -> None:
+    """Its stop was lost, and so was the start of the next one."""
+    first = station.start(724_276)
+    station.status("Charging")
+    wh = charge(station, first, 724_276, minutes=120, power=11_000, every=15)
+    books.wait(60)
+    station.status("Available")
+    books.wait(11 * HOUR)
+    station.status("Charging")
+    end = charge(station, -30, wh, minutes=240, power=11_000, every=15)
+    books.wait(5)
+    station.status("Finishing")
+    station.stop(-30, end)
+    station.write(close_before_start, Opening(1, "NEXT", end, understand(station.clock(), books.now)))
+    station.start(end, tag="NEXT")
+    settle(books)
+    assert_doubtful(station, first, 22_000, 22_000)
+    alone = [(wh, is_flagged) for _, wh, is_flagged in others(books, first) if is_flagged]
+    assert alone == [(41_250, True)]  # from its first reading on
+
+
 def test_a_lone_stop_after_a_night_with_a_full_battery(books: Books, station: Station) -> None:
     wh = charge(station, -30, 6_459_968, minutes=120, power=11_000, every=15)
     wh = charge(station, -30, wh, minutes=6 * HOUR, power=0, every=15)

@@ -16,7 +16,7 @@ from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import EnergyJumped
-from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known
+from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
@@ -107,7 +107,10 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
-    transaction = match_readings(seconds(at), _covering(named), _covering(_newest(db, origin, batch.connector, at)))
+    newest = _newest(db, origin, batch.connector, at)
+    if named is None and newest is not None and newest.status == "Active":
+        newest = None if was_available(db.rows, newest, at, origin.received_at) else newest
+    transaction = match_readings(seconds(at), _covering(named), _covering(newest))
     insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
