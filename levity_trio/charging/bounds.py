@@ -123,7 +123,7 @@ class Bounds:
                 yield number
                 continue
             if rise > 0:
-                if rise > slack and self._percent and rise > self._room_wh(level_at, now):
+                if rise > slack and self._percent and rise > self.room_wh(level_at, now):
                     yield number
                     continue
                 level, level_at = value, now
@@ -141,7 +141,7 @@ class Bounds:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
-    def _room_wh(self, before: float, now: float) -> float:
+    def room_wh(self, before: float, now: float) -> float:
         """What any battery can have taken between two moments at which its state of charge was told; after the last of
         them it may have become full."""
         first, last = self._percent.get(before), self._percent.get(now)

@@ -332,7 +332,8 @@ def _leads(case: Case, bounds: Bounds, low: int | None, high: int | None, since:
         or (case.stop_wh is not None and bounds.too_much(case.stop_wh - (case.start_wh or 0)))
     ):
         return False
-    return bounds.can_rise(high - low, until - since, case.digit)
+    level_at = next((at for at, wh in zip(case.view.at, case.view.wh, strict=True) if wh == low), since)
+    return bounds.can_rise(high - low, until - since, case.digit) and high - low <= bounds.room_wh(level_at, until)
 
 
 def part_of(case: Case, bounds: Bounds) -> int:

@@ -77,8 +77,7 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
         return _without_id(stop, running)
     against = _against(stop, named)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
-    if stop.wh >= (named.reached_wh or 0):
-        others = [one for one in others if not _are_of_one_meter(named, one)]
+    others = [one for one in others if not _are_of_one_meter(named, one)]
     if named.state is State.STOPPED:
         against = against or "that one was stopped before"
     if against is None:
@@ -117,7 +116,7 @@ def joined(transaction: int, named: int, looked_at: int) -> Match:
 
 def _is_again(stop: Stopping, one: Running) -> bool:
     """Whether a stop is said once more, with other values, of one that a stop without its id closed a moment before."""
-    if one.state is not State.JOINED or one.ended is None or abs(stop.at - one.ended) > tolerances.AHEAD_SECONDS:
+    if one.state is not State.JOINED or one.ended is None or abs(stop.at - one.ended) > 2 * tolerances.AHEAD_SECONDS:
         return False
     wanted, shown = tag(stop.id_tag), tag(one.id_tag)
     return (wanted is None or wanted == shown) and stop.wh >= (one.start_wh or 0)
