@@ -12,7 +12,7 @@ from levity_trio.charging.energy import is_jump
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Covering, match_readings
-from levity_trio.charging.moments import Moment
+from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import EnergyJumped
@@ -128,7 +128,8 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
     """Whether a reading lies ahead of its receipt, also by a clock that is known to be: it never becomes the last."""
     ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - AHEAD_SECONDS
-    if ahead <= max(0, (tx.start_skew or 0) + AHEAD_SECONDS):  # its start may have been on its way for a while
+    on_its_way = STATUS_AHEAD.total_seconds()  # so long its start may have taken, and seem less far ahead
+    if ahead <= max(0, (tx.start_skew or 0) + on_its_way):
         return False
     ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
     if ahead <= (skew or 0):
