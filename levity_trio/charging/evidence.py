@@ -38,6 +38,8 @@ class View:
     at: Sequence[float]
     wh: Sequence[int]
     digit: int = 1
+    exact: Sequence[float] = ()
+    """The same as `wh`, with the decimals that were sent; empty where none were."""
 
     @cached_property
     def interval(self) -> float:
@@ -47,7 +49,8 @@ class View:
 
     def scaled(self, factor: float) -> View:
         """The same, if each value is to be multiplied."""
-        return View(self.at, [round(wh * factor) for wh in self.wh], max(1, round(self.digit * factor)))
+        scaled = [round(wh * factor) for wh in self.exact or self.wh]
+        return View(self.at, scaled, 1 if self.exact else max(1, round(self.digit * factor)))
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,17 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     if not readings:
         return None
     in_order = [(times[timestamp], wh) for timestamp, wh in readings]
+    exact = [(times[row[TIMESTAMP]], float(row[VALUE])) for row in carriers] if _has_decimals(carriers) else []
     if not _is_rising([at for at, _ in in_order]):
         in_order.sort(key=itemgetter(0))
-    return View([at for at, _ in in_order], [wh for _, wh in in_order], _last_digit(carriers or rows))
+        exact.sort(key=itemgetter(0))
+    ats, whs = [at for at, _ in in_order], [wh for _, wh in in_order]
+    return View(ats, whs, _last_digit(carriers or rows), [wh for _, wh in exact])
+
+
+def _has_decimals(rows: Sequence[Row]) -> bool:
+    """Whether whole Wh were told with decimals, as kWh are."""
+    return bool(rows) and "." in rows[0][VALUE] and all(row[UNIT] != "kWh" for row in rows)
 
 
 def _last_digit(rows: Iterable[Row]) -> int:

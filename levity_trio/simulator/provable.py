@@ -44,7 +44,7 @@ _FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decim
 _LEAST_SCALED: Final = 3
 _POWER_TOLERANCE: Final = Decimal("1.1")
 _FAR_MORE: Final = 2
-_MUCH_WH: Final = 5000
+_MUCH_WH: Final = 1000
 _SECONDS_PER_HOUR: Final = 3600
 _UNITS: Final = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 

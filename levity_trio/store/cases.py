@@ -338,6 +338,15 @@ def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float
     return next((at for at in times if at is not None), None)
 
 
+def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
+    """Whether its connector was available between its last reading and this moment: what is told of it then by no name
+    is another's. One of the first statuses after a boot says nothing."""
+    told = tx._replace(stop_received_at=received_at)
+    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
+    times = _available_times(rows, told, [at for at, _ in _boots(rows, told)], since, seconds(at))
+    return any(time is not None for time in times)
+
+
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
     """Since when its connector was available, before its end and with no sign of charging after; None where it was not.
 

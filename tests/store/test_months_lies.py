@@ -103,8 +103,8 @@ def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) ->
 def test_readings_of_a_clock_that_is_ahead_are_readings_though_the_start_was_slow(
     books: Books, station: Station
 ) -> None:
-    """Its start took 80 s, and so seems less far ahead than its readings."""
-    transaction = station.start(6_151_394, at=station.clock(-2 * HOUR + 1.4))
+    """Its start took minutes, and so seems less far ahead than its readings."""
+    transaction = station.start(6_151_394, at=station.clock(-2 * HOUR + 2.5))
     wh = 6_151_394
     for _ in range(7):
         books.wait(QUARTER)
@@ -205,6 +205,29 @@ def test_a_lone_stop_is_not_that_of_one_whose_connector_was_available(books: Boo
     assert (billed, is_flagged) == (19_250, True)  # from its first reading on
 
 
+def test_readings_without_a_name_after_available_are_not_those_of_the_one_that_never_stopped(
+    books: Books, station: Station
+) -> None:
+    """Its stop was lost, and so was the start of the next one."""
+    first = station.start(724_276)
+    station.status("Charging")
+    wh = charge(station, first, 724_276, minutes=120, power=11_000, every=15)
+    books.wait(60)
+    station.status("Available")
+    books.wait(11 * HOUR)
+    station.status("Charging")
+    end = charge(station, -30, wh, minutes=240, power=11_000, every=15)
+    books.wait(5)
+    station.status("Finishing")
+    station.stop(-30, end)
+    station.write(close_before_start, Opening(1, "NEXT", end, understand(station.clock(), books.now)))
+    station.start(end, tag="NEXT")
+    settle(books)
+    assert_doubtful(station, first, 22_000, 22_000)
+    alone = [(wh, is_flagged) for _, wh, is_flagged in others(books, first) if is_flagged]
+    assert alone == [(41_250, True)]  # from its first reading on
+
+
 def test_a_lone_stop_after_a_night_with_a_full_battery(books: Books, station: Station) -> None:
     wh = charge(station, -30, 6_459_968, minutes=120, power=11_000, every=15)
     wh = charge(station, -30, wh, minutes=6 * HOUR, power=0, every=15)
@@ -256,3 +279,17 @@ def test_a_second_stop_without_an_id_opens_nothing(books: Books, station: Statio
     assert "a second stop came with other values" in station.review(transaction)
     station.stop(-1, wh, data=data)
     assert books.count("tx") == 1
+
+
+@pytest.mark.xfail(reason="power holds in 17 of 24 gaps, less than MOST_GAPS: so it is not asked about the other seven")
+def test_a_register_that_rises_at_0_w_is_not_certain(books: Books, station: Station) -> None:
+    """An AC charger with one meter for two connectors: 11 kW for four hours, then 0 W while the other car charges."""
+    transaction = station.start(5_678_723)
+    wh = charge(station, transaction, 5_678_723, minutes=255, power=11_000, every=15)
+    for rise in (1276, 0, 1797, 2750, 2750, 2750, 2750, 2750, 2750):
+        books.wait(QUARTER)
+        wh += rise
+        station.tell(meter_value(station.clock(), wh, watts(0)), transaction=transaction)
+    books.wait(14)
+    station.stop(transaction, wh + 2_600)
+    assert bill_of(station, transaction)[2]

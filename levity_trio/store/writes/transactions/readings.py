@@ -12,11 +12,11 @@ from levity_trio.charging.energy import is_jump
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Covering, match_readings
-from levity_trio.charging.moments import Moment
+from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import EnergyJumped
-from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known
+from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
@@ -107,7 +107,10 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
-    transaction = match_readings(seconds(at), _covering(named), _covering(_newest(db, origin, batch.connector, at)))
+    newest = _newest(db, origin, batch.connector, at)
+    if named is None and newest is not None and newest.status == "Active":
+        newest = None if was_available(db.rows, newest, at, origin.received_at) else newest
+    transaction = match_readings(seconds(at), _covering(named), _covering(newest))
     insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
@@ -125,7 +128,8 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
     """Whether a reading lies ahead of its receipt, also by a clock that is known to be: it never becomes the last."""
     ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - AHEAD_SECONDS
-    if ahead <= max(0, (tx.start_skew or 0) + AHEAD_SECONDS):  # its start may have been on its way for a while
+    on_its_way = STATUS_AHEAD.total_seconds()  # so long its start may have taken, and seem less far ahead
+    if ahead <= max(0, (tx.start_skew or 0) + on_its_way):
         return False
     ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
     if ahead <= (skew or 0):
