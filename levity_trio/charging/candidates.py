@@ -169,12 +169,15 @@ def reported_chain(case: Case, bounds: Bounds) -> Chain:
 
 
 def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
-    """A register that begins again at 0 from a number where registers do."""
+    """A register that begins again at 0 from a number where registers do. Where it is soon back at the value it fell
+    from, the readings between are wrong."""
     values = [value + (case.start_wh or 0) for value in chain.wh]
     falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
     if len(falls) != 1:
         return
     before, after = values[falls[0] - 1], values[falls[0]]
+    if values[-1] >= before:
+        return
     for modulus in tolerances.ROLLOVERS:
         is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus and after < modulus - before + chain.wh[-1]
         if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
