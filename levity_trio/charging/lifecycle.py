@@ -43,7 +43,7 @@ class Cause(StrEnum):
     STOP = "stop"
     RISE = "readings beyond its end"
     LATE_RISE = "readings beyond its end, after the next start"
-    LATER = "what its neighbours tell, or what waited to be judged"
+    LATER = "late readings within its stretch, what its neighbours tell, or what waited to be judged"
 
 
 class Kind(StrEnum):

@@ -111,7 +111,7 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if named is None and newest is not None and newest.status == "Active":
         newest = None if was_available(db.rows, newest, at, origin.received_at) else newest
     transaction = match_readings(seconds(at), _covering(named), _covering(newest))
-    insert(db, origin, batch, transaction, readings)
+    is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
     if state(tx) in (State.OPEN, State.SUSPENDED):
@@ -119,6 +119,8 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
             resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
     elif _is_outside(db, tx, _register(readings)):
         _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), _register(readings))
+    elif is_new:
+        judge_again(db, origin, transaction, Cause.LATER)
     # Power and register of one moment may come in two messages.
     if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
@@ -237,8 +239,8 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, readings: Seque
         insert(db, origin, batch, transaction, list(group))
 
 
-def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
-    """Add readings of one timestamp; those that came before in the same way add no row."""
+def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
+    """Add readings of one timestamp; those that came before in the same way add no row. Whether any was new."""
     known = db.rows(
         "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
         " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ? ORDER BY id DESC LIMIT ?",
@@ -247,6 +249,7 @@ def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None
     told = set(known)
     new = [reading for reading in readings if tuple(reading)[TOLD] not in told]
     _insert(db, origin, batch, transaction, new)
+    return bool(new)
 
 
 def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
