@@ -53,7 +53,7 @@ class Bounds:
     def is_told_by_power(self) -> bool:
         """Whether the power that was told tells the pace of this register, as it is or as it would be by a factor."""
         power, view = self.case.power, self.case.view
-        if not power or power.most < tolerances.LEAST_CHARGING_W:
+        if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
         is_dense = len(power.at) > tolerances.REGULAR_GAPS and power.interval <= tolerances.SHORT_GAP
         is_close = len(power.at) > 1 and power.interval <= tolerances.SHORT_GAP
@@ -137,7 +137,7 @@ class Bounds:
         if rise <= self._fast_w / HOUR * seconds + 2 * digit:
             return True
         spare = max(0.0, seconds) + tolerances.CLOCK + self.case.interval
-        if not self.case.is_timed or seconds <= 0:
+        if not self.case.is_timed or self.case.is_instant or seconds <= 0:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
@@ -190,7 +190,8 @@ class Bounds:
         before, now = chain.at[number - 1], chain.at[number]
         rise = chain.wh[number] - chain.wh[number - 1]
         is_end = number in (1, len(chain.at) - 1)
-        seconds = max(0.0, now - before) + tolerances.CLOCK + (self.case.interval if is_end else 0.0)
+        is_inexact = is_end or self.case.is_instant
+        seconds = max(0.0, now - before) + tolerances.CLOCK + (self.case.interval if is_inexact else 0.0)
         if not self.case.is_timed or now <= before:
             seconds = max(seconds, self.case.longest)
         slack = 2 * chain.digit
@@ -205,7 +206,7 @@ class Bounds:
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
         """Where nothing but the register is told: whether a step is no part of the others."""
-        if self.is_told_by_power or self.case.is_dc or not self.case.is_timed:
+        if self.is_told_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self._paces(chain).spread(without=number)
@@ -320,7 +321,7 @@ class Bounds:
     def _unusual(self, chain: Chain) -> Conflict | None:
         """Faster than this charger, or any AC charger, was ever seen."""
         case = self.case
-        if self._paces(chain).spread().is_one_pace:
+        if case.is_instant or self._paces(chain).spread().is_one_pace:
             return None
         usual = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
         shown = case.power.most if case.power else 0.0

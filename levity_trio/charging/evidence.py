@@ -206,10 +206,16 @@ class Case:
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         return next((step for step in (1000, 100, 10) if all(wh % step == 0 for wh in ends)), 1)
 
+    @property
+    def is_instant(self) -> bool:
+        """Shorter than a sampling interval, as of a simulator: its times say nothing of its steps."""
+        return self.longest < tolerances.INTERVAL
+
     @cached_property
     def interval(self) -> float:
         """The usual sampling interval."""
-        return self.view.interval or self.power.interval or tolerances.INTERVAL
+        usual = 0.0 if self.is_instant else self.view.interval or self.power.interval
+        return usual or tolerances.INTERVAL
 
 
 def seconds(timestamp: str) -> float:
