@@ -107,9 +107,7 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
-    newest = _newest(db, origin, batch.connector, at)
-    if named is None and newest is not None and newest.status == "Active":
-        newest = None if was_available(db.rows, newest, at, origin.received_at) else newest
+    newest = _newest(db, origin, batch.connector, at, is_named=named is not None)
     transaction = match_readings(seconds(at), _covering(named), _covering(newest))
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
@@ -289,12 +287,18 @@ def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) 
     return tx
 
 
-def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str) -> Known | None:
-    """The newest transaction of a connector at this time. Connector 0 is the meter of the charger."""
+def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, is_named: bool) -> Known | None:
+    """The newest transaction of a connector at this time. Connector 0 is the meter of the charger.
+
+    One that runs has no readings without its id since its connector was Available.
+    """
     if connector <= 0:
         return None
     row = db.row(NEWEST, (origin.charger, connector, timestamp))
-    return Known(*row) if row is not None else None
+    tx = Known(*row) if row is not None else None
+    if tx is None or is_named or tx.status != "Active":
+        return tx
+    return None if was_available(db.rows, tx, timestamp, origin.received_at) else tx
 
 
 def _covering(tx: Known | None) -> Covering | None:
