@@ -55,8 +55,8 @@ class Bounds:
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
-        is_dense = len(power.at) > tolerances.REGULAR_GAPS and power.interval <= tolerances.SHORT_GAP
         is_close = len(power.at) > 1 and power.interval <= tolerances.SHORT_GAP
+        is_dense = is_close and len(power.at) > tolerances.REGULAR_GAPS
         if is_dense or (power.is_steady and (is_close or len(power.at) >= tolerances.REGULAR_GAPS)):
             return True
         digit = self.case.digit
@@ -306,9 +306,10 @@ class Bounds:
 
     def _beyond_moments(self, chain: Chain) -> Conflict | None:
         """Power of moments says little; but where several tell far less than the register rose by, they are a doubt."""
-        power, found = self.case.power, gaps(chain, self.case.power)
+        power = self.case.power
         if len(power.at) < tolerances.REGULAR_GAPS:
             return None
+        found = gaps(chain, power)
         slack = tolerances.REACH_WH + 2 * chain.digit
         fast = [gap for gap in found if gap.rise > tolerances.FAR_MORE * power.most * gap.seconds / HOUR + slack]
         often = [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + slack]

@@ -11,7 +11,7 @@ from levity_trio.charging.lifecycle import Cause, Kind, State, stopped_by
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import REJUDGE_SECONDS
 from levity_trio.events import TransactionRejudged
-from levity_trio.store.cases import BY_ID, COLUMNS, Known, case_of
+from levity_trio.store.cases import COLUMNS, Known, case_of, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import habits, history
@@ -132,8 +132,8 @@ def review_of(db: UnitOfWork, transaction: int) -> str | None:
 
 def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) -> None:
     """Judge a transaction that has ended by later facts, at most once a minute: what comes meanwhile waits for it."""
-    row = db.row(BY_ID, (transaction,))
-    if row is None or (tx := Known(*row)).judged_at is None:
+    tx = known(db.rows, transaction)
+    if tx is None or tx.judged_at is None:
         return
     due = stamp(datetime.fromisoformat(tx.judged_at) + timedelta(seconds=REJUDGE_SECONDS))
     if origin.received_at < due:

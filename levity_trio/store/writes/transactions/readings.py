@@ -16,12 +16,12 @@ from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import EnergyJumped
-from levity_trio.store.cases import AFTER, BY_ID, COLUMNS, LAST_TIME, Known, was_available
+from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
-from levity_trio.store.writes.transactions.states import Sign, load, resume, state, step
+from levity_trio.store.writes.transactions.states import Sign, load, newest, resume, skew, state, step
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -43,10 +43,6 @@ _MOVE = (
 )
 MOVE, MOVE_OR_STAY = _MOVE.format("<"), _MOVE.format("<=")
 FLOWS = (POWER, CURRENT)
-NEWEST = (
-    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
-    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
-)
 
 
 TOLD = slice(1, 9)
@@ -107,8 +103,8 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
-    newest = _newest(db, origin, batch.connector, at, is_named=named is not None)
-    transaction = match_readings(seconds(at), _covering(named), _covering(newest))
+    latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
+    transaction = match_readings(seconds(at), _covering(named), _covering(latest))
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
@@ -131,8 +127,7 @@ def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
     on_its_way = STATUS_AHEAD.total_seconds()  # so long its start may have taken, and seem less far ahead
     if ahead <= max(0, (tx.start_skew or 0) + on_its_way):
         return False
-    ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
-    if ahead <= (skew or 0):
+    if ahead <= (skew(db, origin.charger) or 0):
         return False
     db.execute("UPDATE tx SET ahead_reading_at = max(coalesce(ahead_reading_at, ''), ?) WHERE id = ?", (at, tx.id))
     return True
@@ -277,8 +272,7 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
 
 def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:
     """The transaction that readings name, if it is their charger's and connector's."""
-    row = db.row(BY_ID, (claimed,)) if claimed is not None else None
-    tx = Known(*row) if row is not None else None
+    tx = known(db.rows, claimed) if claimed is not None else None
     if tx is None or tx.charger != origin.charger or (connector > 0 and tx.connector not in (None, connector)):
         return None
     if tx.connector is None and connector > 0:  # its start could not be read: now its connector is known
@@ -294,8 +288,7 @@ def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, i
     """
     if connector <= 0:
         return None
-    row = db.row(NEWEST, (origin.charger, connector, timestamp))
-    tx = Known(*row) if row is not None else None
+    tx = newest(db, origin.charger, connector, timestamp)
     if tx is None or is_named or tx.status != "Active":
         return tx
     return None if was_available(db.rows, tx, timestamp, origin.received_at) else tx

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
 from levity_trio.charging.moments import Moment
 from levity_trio.events import TransactionResumed, TransactionSuspended
-from levity_trio.store.cases import BY_ID, COLUMNS, Known
+from levity_trio.store.cases import COLUMNS, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history
@@ -19,6 +19,10 @@ OPEN_ONES = (
     " WHERE cp_id = ? AND status = 'Active'"
 )
 """Of a charger. Without being told so SQLite goes along all that it ever had."""
+NEWEST = (
+    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
+    " ORDER BY own_start_time DESC, id DESC LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,22 @@ class Sign:
 
 def load(db: UnitOfWork, transaction: int) -> Known:
     """A transaction as it stands. Raises LookupError."""
-    found = db.row(BY_ID, (transaction,))
+    found = known(db.rows, transaction)
     if found is None:
         raise LookupError(transaction)
-    return Known(*found)
+    return found
+
+
+def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:
+    """The newest transaction of a connector that had begun by this time."""
+    row = db.row(NEWEST, (charger, connector, at))
+    return Known(*row) if row is not None else None
+
+
+def skew(db: UnitOfWork, charger: str) -> int | None:
+    """Seconds by which the clock of a charger is ahead of ours at present."""
+    ((seconds,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
+    return None if seconds is None else int(seconds)
 
 
 def state(tx: Known) -> State:

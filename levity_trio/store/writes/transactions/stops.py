@@ -12,7 +12,7 @@ from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.cases import BY_ID, COLUMNS, Known, available_at
+from levity_trio.store.cases import COLUMNS, Known, available_at, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
@@ -24,7 +24,7 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import load, state, step
+from levity_trio.store.writes.transactions.states import load, newest, skew, state, step
 
 REGISTERS = (
     "SELECT wh, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
@@ -70,8 +70,8 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
 
 def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     """The transaction of this charger that has this id."""
-    row = db.row(BY_ID, (transaction,)) if is_id(transaction) else None
-    return Known(*row) if row and row[1] == charger else None
+    tx = known(db.rows, transaction) if is_id(transaction) else None
+    return tx if tx and tx.charger == charger else None
 
 
 def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
@@ -117,13 +117,9 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
         " WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number IS NOT NULL",
         (origin.charger, origin.charger),
     )
-    newest = (
-        f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
-        " ORDER BY own_start_time DESC, id DESC LIMIT 1"
-    )
     until = request.moment.understood
-    found = [db.row(newest, (origin.charger, connector, until)) for (connector,) in connectors]
-    return [Known(*row) for row in found if row is not None]
+    found = [newest(db, origin.charger, connector, until) for (connector,) in connectors]
+    return [tx for tx in found if tx is not None]
 
 
 def _stopping(request: Stop) -> Stopping:
@@ -221,10 +217,9 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
 
 def _ending(db: UnitOfWork, origin: Origin, request: Stop, entry: Entry, ended: State) -> Ending:
     moment = request.moment
-    ((skew,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (origin.charger,))
     return Ending(
         state=ended,
-        stop_time=corrected(moment, origin.received_at, skew),
+        stop_time=corrected(moment, origin.received_at, skew(db, origin.charger)),
         own_stop_time=moment.understood,
         received_at=origin.received_at,
         reason=request.reason,

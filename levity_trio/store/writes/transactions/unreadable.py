@@ -7,7 +7,6 @@ from datetime import datetime
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import understand
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.store.cases import BY_ID, Known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Message, Origin
@@ -65,5 +64,4 @@ def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: st
     set_aside(db, origin, message, reason)
     transaction = number_in(message, "transactionId")
     if transaction is not None and is_ours(db, origin.charger, transaction):
-        for row in db.rows(BY_ID, (transaction,)):
-            suspend_one(db, Known(*row), origin.session, origin.received_at, Cause.STOP_UNREADABLE)
+        suspend_one(db, load(db, transaction), origin.session, origin.received_at, Cause.STOP_UNREADABLE)
