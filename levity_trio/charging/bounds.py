@@ -15,7 +15,7 @@ from typing import NamedTuple
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
-from levity_trio.charging.power import HOUR, Chain, gaps, holds, stood_still, too_fast, too_little
+from levity_trio.charging.power import HOUR, Chain, gaps, holds, slack, stood_still, too_fast, too_little
 from levity_trio.charging.reviews import Code
 
 
@@ -140,6 +140,23 @@ class Bounds:
         if not self.case.is_timed or self.case.is_instant or seconds <= 0:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
+
+    def leads(self, chain: Chain, here: int, there: int, level: int) -> bool:
+        """Whether a register can have come from one point of a chain to a later one; it stood at the one since `level`."""
+        rise, since, until = chain.wh[there] - chain.wh[here], chain.at[level], chain.at[there]
+        if not self.can_rise(rise, until - since, chain.digit):
+            return False
+        if rise <= 2 * chain.digit:
+            return True
+        return rise <= min(self._room_wh(chain.at[here], until), self._most_by_power(since, until, chain.digit))
+
+    def _most_by_power(self, since: float, until: float, digit: int) -> float:
+        """The most that can have flowed between two moments at which power was told, where that tells the pace."""
+        power = self.case.power
+        if not self.is_told_by_power or since not in power.places or until not in power.places:
+            return inf
+        parts = power.parts[power.places[since] : power.places[until]]
+        return sum(most for _, _, most, _ in parts) + slack(power, digit)
 
     def _room_wh(self, before: float, now: float) -> float:
         """What any battery can have taken between two moments at which its state of charge was told; after the last of
