@@ -1,21 +1,31 @@
 """What a figure must agree with: each test names the two pieces of evidence that do not.
 
 A chain is what a candidate takes the register to have counted since the start: points of (seconds, Wh), from 0 at the
-start to the candidate's figure at the stop. A conflict refuses a candidate; what is only unusual is a doubt.
+start to the candidate's figure at the stop. A conflict refuses a candidate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
-from levity_trio.charging.power import HOUR, Chain, gaps, holds, slack, stood_still, too_fast, too_little
+from levity_trio.charging.power import (
+    HOUR,
+    Chain,
+    agreement,
+    beyond_moments,
+    gaps,
+    holds,
+    slack,
+    stood_still,
+    too_fast,
+    too_little,
+)
 from levity_trio.charging.reviews import Code
 
 
@@ -142,7 +152,7 @@ class Bounds:
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
     def leads(self, chain: Chain, here: int, there: int, level: int) -> bool:
-        """Whether a register can have come from one point of a chain to a later one; it stood at the one since `level`."""
+        """Whether a register can have come from one point of a chain to a later one; it was there since `level`."""
         rise, since, until = chain.wh[there] - chain.wh[here], chain.at[level], chain.at[there]
         if not self.can_rise(rise, until - since, chain.digit):
             return False
@@ -185,18 +195,18 @@ class Bounds:
             seconds = max(seconds, self.case.longest)
         fastest = tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
         if is_start_garbled and view.wh[0] >= start / 2:
-            paces = self._paces(Chain(view.at, view.wh, view.digit)).spread()
+            paces = self.paces(Chain(view.at, view.wh, view.digit)).spread()
             fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
         return view.wh[0] <= fastest * seconds / HOUR + 2 * self.case.digit
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether so much can have flowed in one step, going by power, else by the pace of the others."""
         seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.CLOCK
-        most = self._refused_w if self.is_told_by_power else self._pace(chain) * (1 + tolerances.POWER_SHARE)
-        return wh <= most * seconds / HOUR + 2 * chain.digit
+        most = self.case.power.most if self.case.power else self._pace(chain)
+        return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
 
     def _pace(self, chain: Chain) -> float:
-        return self._paces(chain).spread().median
+        return self.paces(chain).spread().median
 
     def is_possible(self, chain: Chain, number: int) -> bool:
         """Whether a register can have made this one step of a chain."""
@@ -226,7 +236,7 @@ class Bounds:
         if self.is_told_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
-        others = self._paces(chain).spread(without=number)
+        others = self.paces(chain).spread(without=number)
         if others.is_one_pace:
             return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * others.median)
         if others.steps >= tolerances.FEW_STEPS:
@@ -236,24 +246,15 @@ class Bounds:
     def _usual_w(self, chain: Chain) -> float:
         return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
 
-    def _paces(self, chain: Chain) -> Paces:
+    def paces(self, chain: Chain) -> Paces:
+        """How fast a chain rose, step by step."""
         if self._paced is None or self._paced.chain is not chain:
-            self._paced = Paces(chain, self.case.interval, self._ends(chain))
+            self._paced = Paces(chain, self.case.interval, self.ends(chain))
         return self._paced
 
-    def _ends(self, chain: Chain) -> tuple[int, int]:
+    def ends(self, chain: Chain) -> tuple[int, int]:
         """The steps beside the start and the stop, whose times are exact to one sampling interval only."""
         return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
-
-    def _fastest_step_w(self, chain: Chain, slack: int) -> float:
-        """The fastest step, without what the last digits may make of it."""
-        ends = self._ends(chain)
-        paces = (
-            (high - low - slack) * HOUR / (now - before + (self.case.interval if number in ends else 0.0))
-            for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1)
-            if now > before
-        )
-        return max(paces, default=0.0)
 
     @cached_property
     def _refused_w(self) -> float:
@@ -312,48 +313,17 @@ class Bounds:
         charged = f"its state of charge rose from {first.percent:g} to {last.percent:g} %"
         return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", (f"{wh} Wh", charged))
 
-    # What is only unusual
+    # Another source
 
-    def doubt(self, chain: Chain) -> Conflict | None:
-        """Whether a chain that nothing contradicts is faster than this charger, or any AC charger, was ever seen."""
-        case = self.case
-        if self.is_told_by_power or not case.is_timed or case.ended < case.begun:
-            return None
-        return self._beyond_moments(chain) or self._unusual(chain)
-
-    def _beyond_moments(self, chain: Chain) -> Conflict | None:
-        """Power of moments says little; but where several tell far less than the register rose by, they are a doubt."""
+    def agreement(self, chain: Chain) -> tuple[int, int]:
+        """In how many gaps the power that was told is that of a chain, and in how many it is not."""
         power = self.case.power
-        if len(power.at) < tolerances.REGULAR_GAPS:
-            return None
-        found = gaps(chain, power)
-        slack = tolerances.REACH_WH + 2 * chain.digit
-        fast = [gap for gap in found if gap.rise > tolerances.FAR_MORE * power.most * gap.seconds / HOUR + slack]
-        often = [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + slack]
-        if not fast and len(often) < tolerances.REGULAR_GAPS:
-            return None
-        gap = (fast or often)[0]
-        evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
-        return Conflict(Code.POWER_DISAGREES, "its register rose far faster than its power tells", evidence)
+        return agreement(gaps(chain, power), power, chain.digit) if power else (0, 0)
 
-    def _unusual(self, chain: Chain) -> Conflict | None:
-        """Faster than this charger, or any AC charger, was ever seen."""
-        case = self.case
-        if case.is_instant or self._paces(chain).spread().is_one_pace:
-            return None
-        usual = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
-        shown = case.power.most if case.power else 0.0
-        usual = max(usual, shown, tolerances.FASTEST_W if case.is_dc else 0.0)
-        digit = max(case.digit, case.ends_digit)
-        most = usual * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * digit
-        has_fast_step = len(chain.at) > 2 and self._fastest_step_w(chain, 2 * digit) > usual * (
-            1 + tolerances.POWER_SHARE
-        )
-        if chain.wh[-1] <= most and not has_fast_step:
-            return None
-        words = "faster than this charger was ever seen" if case.ceiling_w else "faster than an AC charger delivers"
-        evidence = (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W")
-        return Conflict(Code.TOO_FAST, words, evidence)
+    def is_beyond_moments(self, chain: Chain) -> bool:
+        """Whether the power of any moments tells far less than a chain."""
+        power = self.case.power
+        return bool(power) and bool(beyond_moments(gaps(chain, power), chain.digit))
 
     def confirms(self, wh: int) -> bool:
         """Whether another source tells this figure, no more and no less."""

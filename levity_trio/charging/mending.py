@@ -52,15 +52,15 @@ def _longest(chain: Chain, bounds: Bounds) -> list[int]:
     """
     count, before, level, most = [1], [0], [0], 1
     for number in range(1, len(chain.wh)):
-        best = 0
+        best, found = 0, 0
         for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
             if count[earlier] > best and bounds.leads(chain, earlier, number, level[earlier]):
                 best, found = count[earlier], earlier
             if best == most:
                 break
-        count.append(best + 1 if best else 0)
-        before.append(found if best else 0)
         stands = best and chain.wh[number] - chain.wh[found] <= chain.digit
+        count.append(best + 1 if best else 0)
+        before.append(found)
         level.append(level[found] if stands else number)
         most = max(most, count[number])
     return _traced(before) if count[-1] else []
