@@ -65,9 +65,7 @@ class Bounds:
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
-        is_close = len(power.at) > 1 and power.interval <= tolerances.SHORT_GAP
-        is_dense = is_close and len(power.at) > tolerances.REGULAR_GAPS
-        if is_dense or (power.is_steady and (is_close or len(power.at) >= tolerances.REGULAR_GAPS)):
+        if power.is_steady or (power.is_close and len(power.at) > tolerances.REGULAR_GAPS):
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)
