@@ -65,7 +65,8 @@ class Bounds:
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
-        if power.is_steady or (power.is_close and len(power.at) > tolerances.REGULAR_GAPS):
+        is_dense = power.is_close and len(power.at) > tolerances.REGULAR_GAPS
+        if self.case.is_timed and (power.is_steady or is_dense):
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)

@@ -58,6 +58,8 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
             if rise > digit:
                 found.append(Gap(rise, low, high, most, lasted, still))
                 rise, low, high, most, lasted, still = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+            elif high * HOUR <= tolerances.LEAST_CHARGING_W * lasted:  # nothing to catch up
+                rise, low, high, most, lasted, still = 0, 0.0, 0.0, 0.0, 0.0, 0.0
             else:
                 still = low
         since, level = number, wh
@@ -82,9 +84,10 @@ def agreement(found: Sequence[Gap], power: Power, digit: int) -> tuple[int, int]
 
 
 def _held(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
-    """Of how many gaps something is told, and in how many of them both tell the same."""
+    """Of how many gaps something is told, and in how many of them both tell the same. Where no least is told, any
+    factor would fit."""
     least = slack(power, 1)
-    told = [gap for gap in found if gap.rise or gap.low > least]
+    told = [gap for gap in found if gap.low > least or (gap.rise and factor == 1)]
     allowed = slack(power, max(1, round(digit * factor)))
     share = tolerances.POWER_SHARE
     held = sum(gap.low * (1 - share) - allowed <= gap.rise * factor <= gap.high * (1 + share) + allowed for gap in told)
@@ -92,9 +95,15 @@ def _held(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tu
 
 
 def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
-    """The first gap in which the register rose by more than the power that was told comes to."""
+    """The first gap in which the register rose by more than can have flowed: over a longer one the power may have been
+    any that was told."""
     allowed = slack(power, digit) if found else 0.0
-    return next((gap for gap in found if gap.rise > gap.most + allowed), None)
+    return next((gap for gap in found if gap.rise > max(gap.most, _most_of(gap, power)) + allowed), None)
+
+
+def _most_of(gap: Gap, power: Power) -> float:
+    longer = (1 + tolerances.LONG_GAP_SHARE) * power.most * gap.seconds / HOUR
+    return longer if gap.seconds > tolerances.SHORT_GAP else 0.0
 
 
 def beyond_moments(found: Sequence[Gap], digit: int) -> list[Gap]:

@@ -278,10 +278,12 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
 
 
 def _is_seen(points: Sequence[_Point]) -> bool:
-    """Whether a register rose by far more, between two moments at which power was told, than that comes to."""
+    """Whether a register rose by far more, between two moments at which power was told, than the highest of all comes
+    to: a car that draws nothing at both may have drawn that in between."""
+    highest_w = max((point.power_w for point in points if point.power_w is not None), default=Decimal(0))
     return any(
         after.register_wh - before.register_wh
-        > _FAR_MORE * max(before.power_w, after.power_w) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR + _MUCH_WH
+        > _FAR_MORE * highest_w * Decimal(after.at - before.at) / _SECONDS_PER_HOUR + _MUCH_WH
         for before, after in pairwise(points)
         if before.power_w is not None and after.power_w is not None
     )
