@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
@@ -36,7 +37,7 @@ def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Readi
     """Store a part of a long transactionData before its stop; should the stop not follow, its repeat finds it there."""
     match = find(db, origin, request)
     if match.transaction is not None:
-        store_data(db, origin, match.transaction, found)
+        store_data(db, origin, match.transaction, request, found)
 
 
 def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> str | None:
@@ -46,7 +47,7 @@ def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) ->
     if transaction is None:
         set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
-        store_data(db, origin, transaction, found)
+        store_data(db, origin, transaction, request, found)
         _stop(db, origin, load(db, transaction), request, match.doubt)
     return judge(db, request.id_tag) if request.id_tag is not None else None
 
@@ -61,6 +62,8 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
         return Match(named.id, None)
     if (repeated := _stopped_before(db, origin, request, is_named=named is not None)) is not None:
         return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
+    if named is None and unknown_starts.is_named(db, origin, request):
+        return Match(None, None)
     others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
@@ -72,11 +75,6 @@ def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     """The transaction of this charger that has this id."""
     tx = known(db.rows, transaction) if is_id(transaction) else None
     return tx if tx and tx.charger == charger else None
-
-
-def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
-    """Whether this charger was given this transactionId."""
-    return transaction is not None and _named(db, charger, transaction) is not None
 
 
 def _is_equal(tx: Known, request: Stop) -> bool:
@@ -130,19 +128,21 @@ def _stopping(request: Stop) -> Stopping:
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
     """What the match needs to know of a transaction."""
-    ended, begun = seconds(request.moment.understood), seconds(min(tx.own_start_time, tx.start_time))
+    ended = seconds(request.moment.understood)
+    is_timed = tx.own_start_time != tx.created_at
+    begun = seconds(min(tx.own_start_time, tx.start_time)) if is_timed else -math.inf
     reached_wh, digit = _reached(db, tx)
     told_w = [] if reached_wh is None else _watts_told(db, tx)
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
-    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings, too, may have been told by that clock
+    is_off = not is_timed or (tx.start_skew or 0) > AHEAD_SECONDS  # and so may the times of its readings be
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     return Running(
         id=tx.id,
         state=state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
-        reached_at=begun if reached_wh is None or is_ahead else seconds(tx.last_reading_at or tx.own_start_time),
+        reached_at=begun if reached_wh is None or is_off else seconds(tx.last_reading_at or tx.own_start_time),
         reached_wh=reached_wh,
         power_w=max(told_w, default=0.0) or None,
         last_power_w=told_w[-1] if told_w else None,
