@@ -54,6 +54,16 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     return None if seconds is None else int(seconds)
 
 
+def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
+    """A start whose time could not be believed, and so is taken to be that of its receipt, waited for that: it was no
+    later than what its charger tells of the transaction by a clock that was set since. Gives it as it then is."""
+    if tx.is_start_timed or at >= tx.own_start_time:
+        return tx
+    start_time = min(tx.start_time, at)
+    db.execute("UPDATE tx SET own_start_time = ?, start_time = ? WHERE id = ?", (at, start_time, tx.id))
+    return tx._replace(own_start_time=at, start_time=start_time)
+
+
 def state(tx: Known) -> State:
     """Where a transaction stands."""
     return state_of(tx.status, tx.suspended_at is not None, tx.stopped_by)
