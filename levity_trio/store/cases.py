@@ -75,6 +75,7 @@ class Known(NamedTuple):
     start_time: str
     stop_reason: str | None
     stop_id_tag: str | None
+    ahead_reading_at: str | None
 
     @property
     def is_start_timed(self) -> bool:
@@ -93,7 +94,7 @@ COLUMNS: Final = (
     " tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at, tx.meter_stop,"
     " tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered, tx.energy_method,"
     " tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at, tx.judge_after,"
-    " tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag"
+    " tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
 _OF_READINGS: Final = (
@@ -163,8 +164,8 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     """When it began and ended, and its readings, as far as its charger's clock tells."""
     start, stop = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at), None
-    if not tx.is_start_timed:
-        start = start._replace(understood=start.received)
+    if start.own is not None:  # what it is taken to be may be later evidence
+        start = start._replace(understood=start.own if tx.is_start_timed else start.received)
     if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
         stop = at_clock(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
     as_told = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
@@ -199,7 +200,7 @@ def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
 
 def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
     first = min(tx.own_start_time, tx.created_at, tx.start_time)
-    last = max(tx.last_reading_at or "", tx.own_stop_time or "") or LAST_TIME
+    last = max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
     return (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS)
 
 

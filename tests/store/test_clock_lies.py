@@ -98,6 +98,20 @@ def test_a_clock_that_is_set_back_while_readings_wait(books: Books, station: Sta
     assert_figure(station, transaction, 8 * STEP, flagged=False)
 
 
+def test_the_start_of_a_clock_that_was_ahead_waited_too(books: Books, station: Station) -> None:
+    """The clock was set long before it came: the first readings are older than its receipt."""
+    ahead, begun = 5 * HOUR + 45, books.now
+    books.wait(72)
+    transaction = station.start(10_802_840, at=station.clock(72 - ahead))
+    for number, received in enumerate((80, 82, 83, 84, 85, 90, 105, 120), 1):
+        books.now = begun + timedelta(minutes=received)
+        waited = received - number * QUARTER - (ahead if number == 1 else 0)
+        value = meter_value(station.clock(waited), 10_802_840 + number * STEP, watts(11_000))
+        station.tell(value, transaction=transaction)
+    station.stop(transaction, 10_802_840 + 8 * STEP)
+    assert_figure(station, transaction, 8 * STEP, flagged=False)
+
+
 def test_a_clock_that_was_ahead_at_its_readings_only(books: Books, station: Station) -> None:
     """It is set before the stop, which has the earlier time: a car of 150 kW, that was soon full."""
     ahead, start = 6 * HOUR, 8_564_059
@@ -113,6 +127,17 @@ def test_a_clock_that_was_ahead_at_its_readings_only(books: Books, station: Stat
     books.wait(11)
     station.stop(transaction, start + 54_824, at=station.clock(56))
     assert_figure(station, transaction, 54_824, flagged=False)
+
+
+def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(books: Books, station: Station) -> None:
+    """None of them was the last while the car charged, since nobody knew that the clock was ahead."""
+    transaction, wh = station.start(7_274_330), 7_274_330
+    for ahead in (0, 0, 0, 0, 0, 0, 80, 80, 80, 80, 80, 80, 80):
+        books.wait(QUARTER)
+        wh += STEP
+        station.tell(meter_value(station.clock(-ahead), wh, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, 13 * STEP, flagged=False)
 
 
 def test_a_clock_that_stands_still_tells_nothing_of_how_long_it_took(books: Books, station: Station) -> None:
