@@ -22,7 +22,7 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
-from levity_trio.store.writes.transactions.states import Sign, load, newest, resume, skew, state, step
+from levity_trio.store.writes.transactions.states import Sign, begin_by, load, newest, resume, skew, state, step
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -36,13 +36,13 @@ ROWS_AT_ONCE = 16
 
 
 _MOVE = (
-    "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
-    " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
-    " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?"
-    " AND coalesce(ahead_reading_at, '') < ?"
+    "UPDATE tx SET last_reading_at = ?1, previous_register_wh = last_register_wh,"
+    " last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3 WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6"
+    " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?1"
+    " AND coalesce(ahead_reading_at, '') < ?1{}"
     " RETURNING previous_register_wh"
 )
-MOVE, MOVE_OR_STAY = _MOVE.format("<"), _MOVE.format("<=")
+MOVE, MOVE_OR_STAY = _MOVE.format("<", " AND own_start_time <= ?1"), _MOVE.format("<=", "")
 NAME = (
     "SELECT told_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
     " ORDER BY timestamp DESC, id DESC LIMIT 1"
@@ -120,6 +120,7 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
+    named = named and begin_by(db, named, at)
     latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
     told = None if is_ours(db, origin.charger, claimed) else name(claimed)
     called = _called(db, latest, at) if told is not None and latest is not None else None
@@ -223,7 +224,7 @@ def _moves_on(
     Newer than all before means that they are no repeat.
     """
     at, wh = readings[0].timestamp, _register(readings)
-    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector, at, at))
+    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
     if before is None:
         return False
     if wh is not None and before[0] is not None and is_jump(before[0], wh):

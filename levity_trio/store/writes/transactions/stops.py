@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
+from levity_trio.charging.gathering import TIMESTAMP
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Match, Running, Stopping, is_id, joined, match_stop
-from levity_trio.charging.moments import corrected
+from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.cases import COLUMNS, Known, available_at, known
+from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
@@ -25,7 +27,7 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import load, newest, skew, state, step
+from levity_trio.store.writes.transactions.states import begin_by, load, newest, skew, state, step
 
 REGISTERS = (
     "SELECT wh, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
@@ -128,21 +130,21 @@ def _stopping(request: Stop) -> Stopping:
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
     """What the match needs to know of a transaction."""
-    ended = seconds(request.moment.understood)
-    is_timed = tx.own_start_time != tx.created_at
-    begun = seconds(min(tx.own_start_time, tx.start_time)) if is_timed else -math.inf
+    ended, last_at = seconds(request.moment.understood), seconds(tx.last_reading_at or tx.own_start_time)
+    begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
     reached_wh, digit = _reached(db, tx)
     told_w = [] if reached_wh is None else _watts_told(db, tx)
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
-    is_off = not is_timed or (tx.start_skew or 0) > AHEAD_SECONDS  # and so may the times of its readings be
+    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings, too, may have been told by that clock
+    is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     return Running(
         id=tx.id,
         state=state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
-        reached_at=begun if reached_wh is None or is_off else seconds(tx.last_reading_at or tx.own_start_time),
+        reached_at=begun if reached_wh is None or is_set else last_at,
         reached_wh=reached_wh,
         power_w=max(told_w, default=0.0) or None,
         last_power_w=told_w[-1] if told_w else None,
@@ -199,7 +201,8 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
     if not is_joined and tx.review is not None:
         resolve(db, tx.id, Code.STOP_WITHOUT_ID, origin.received_at, SYSTEM, "answered", "its own stop came")
     entry = Entry(Kind.STOP, "charger", request.moment, request.reason, request.message, state(tx), cause)
-    judgement, _, review = end(db, origin, tx, _ending(db, origin, request, entry, following.state), tuple(doubts))
+    ending = _ending(db, origin, tx, request, entry, following.state)
+    judgement, _, review = end(db, origin, begin_by(db, tx, ending.own_stop_time), ending, tuple(doubts))
     fact = TransactionStopped(
         charger=origin.charger,
         at=origin.received_at,
@@ -215,11 +218,14 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
     compare_neighbours(db, origin, tx.id)
 
 
-def _ending(db: UnitOfWork, origin: Origin, request: Stop, entry: Entry, ended: State) -> Ending:
+def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:
     moment = request.moment
+    ahead = skew(db, origin.charger)
+    if ahead is not None and ahead > AHEAD_SECONDS and _was_set(db, tx, moment):
+        ahead = None
     return Ending(
         state=ended,
-        stop_time=corrected(moment, origin.received_at, skew(db, origin.charger)),
+        stop_time=corrected(moment, origin.received_at, ahead),
         own_stop_time=moment.understood,
         received_at=origin.received_at,
         reason=request.reason,
@@ -230,6 +236,12 @@ def _ending(db: UnitOfWork, origin: Origin, request: Stop, entry: Entry, ended: 
         sent_meter_stop=request.sent_meter_stop,
         id_tag=request.id_tag,
     )
+
+
+def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
+    """Whether a clock told less than before in this transaction: what it was ahead by is over."""
+    told = [tx.own_start_time, *(row[TIMESTAMP] for row in readings(db.rows, tx)), moment.understood]
+    return any(now < before for before, now in pairwise(told))
 
 
 def _closed_by_operator(db: UnitOfWork, tx: Known) -> str | None:
