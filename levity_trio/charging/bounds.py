@@ -184,19 +184,33 @@ class Bounds:
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
 
-        Where the start may be garbled they may also be the lifetime register, if they begin not far below it.
+        Where the start may be garbled they may also be the lifetime register, if they begin not far below it, or if
+        they go on from it as kWh.
         """
-        start = self.case.start_wh
-        if start is None or not view.wh or view.wh[0] >= start - self.case.digit:
+        start, digit = self.case.start_wh, self.case.digit
+        if start is None or not view.wh or view.wh[0] >= start - digit or self._goes_on_in_kwh(view, start):
             return False
         seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.CLOCK
         if not self.case.is_timed:
             seconds = max(seconds, self.case.longest)
-        fastest = tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
+        fastest = self._kind_w
         if is_start_garbled and view.wh[0] >= start / 2:
             paces = self.paces(Chain(view.at, view.wh, view.digit)).spread()
             fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
-        return view.wh[0] <= fastest * seconds / HOUR + 2 * self.case.digit
+        return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
+
+    def _goes_on_in_kwh(self, view: View, start: int) -> bool:
+        """Whether two readings or more rise from the start, if they are kWh: one alone may do so by chance."""
+        if len(view.wh) < 2 or start < tolerances.TELLING_START_WH:
+            return False
+        first, last, slack = view.wh[0] * 1000 - start, view.wh[-1] * 1000 - start, 1000 * view.digit
+        room = self._kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
+        return -slack <= first < last <= room + slack
+
+    @property
+    def _kind_w(self) -> float:
+        """What no charger of its kind delivers more than."""
+        return tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether so much can have flowed in one step, going by power, else by the pace of the others."""
@@ -305,7 +319,7 @@ class Bounds:
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
         room = largest * (rise + step) / 100 + self._refused_w * beside / HOUR
         wh = chain.wh[-1]
-        if (most := _rise_between(chain, first.at, last.at)) < smallest * (rise - step) / 100:
+        if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
             room, wh = -1, most
         if wh <= room:
             return None
@@ -342,8 +356,6 @@ class Bounds:
         return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
 
 
-def _rise_between(chain: Chain, first: float, last: float) -> int:
-    """What a chain rose by between two moments at most."""
-    points = list(zip(chain.at, chain.wh, strict=True))
-    below = max((wh for at, wh in points if at <= first), default=0)
-    return min((wh for at, wh in points if at >= last), default=chain.wh[-1]) - below
+def _rise_since(chain: Chain, first: float) -> int:
+    """What a chain rose by from a moment to the stop, where a register that stood still catches up."""
+    return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)

@@ -116,7 +116,7 @@ def never_caught_up(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | N
     """The first gap in which a register stood still while power was told, and did not catch up when it rose again."""
     if not any(gap.still for gap in found):
         return None
-    allowed, share = slack(power, chain.digit), 1 - tolerances.POWER_SHARE
+    allowed, share = slack(power, chain.digit), least_share(power)
     with_stop = [*found[:-1], found[-1]._replace(rise=_risen_by_the_stop(chain, power, found))]
     return next((gap for gap in with_stop if gap.still > allowed and gap.rise + allowed < gap.low * share), None)
 
@@ -145,5 +145,9 @@ def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, f
         return None
     since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
     rise, least = chain.wh[-1] - since, sum(gap.low for gap in found)
-    share = next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)
-    return (rise, least) if rise + slack(power, chain.digit) < least * share else None
+    return (rise, least) if rise + slack(power, chain.digit) < least * least_share(power) else None
+
+
+def least_share(power: Power) -> float:
+    """Of what power comes to at least, a register must have risen by so much."""
+    return next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)

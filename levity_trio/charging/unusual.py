@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
-from levity_trio.charging.evidence import Case, Power
+from levity_trio.charging.evidence import Case
 from levity_trio.charging.power import HOUR, Chain, Gap, beyond_moments, gaps, never_caught_up
 from levity_trio.charging.reviews import Code
 
@@ -16,7 +16,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Two pieces of evidence that hardly agree; None where there are none, or where no time can be told."""
     if not case.is_timed or case.ended < case.begun:
         return None
-    found = gaps(chain, case.power) if _is_telling(case.power) else []
+    found = gaps(chain, case.power) if _is_telling(case) else []
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.low)} Wh at least by its power")
         return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)
@@ -25,16 +25,18 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     return _faster_than_usual(case, bounds, chain)
 
 
-def _is_telling(power: Power) -> bool:
-    """Not that of a moment or two, nor one that is always 0."""
-    return len(power.at) >= tolerances.REGULAR_GAPS and power.most >= tolerances.LEAST_CHARGING_W
+def _is_telling(case: Case) -> bool:
+    """Not the power of a moment or two, nor one that is always 0 at a charger that was never seen to tell another."""
+    if len(case.power.at) < tolerances.REGULAR_GAPS:
+        return False
+    return case.power.most >= tolerances.LEAST_CHARGING_W or case.ceiling_w is not None
 
 
 def _beyond_moments(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
     """Power of moments says little; but where it tells far less than the register rose by, in one gap even at its
     highest, or in several, it is a doubt; where a charger of direct current tells it, in any gap."""
-    power, spare = case.power, tolerances.REACH_WH + 2 * chain.digit
-    fast = [gap for gap in found if gap.rise > tolerances.FAR_MORE * power.most * gap.seconds / HOUR + spare]
+    most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
+    fast = [gap for gap in found if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
     fast += [gap for gap in found if case.is_dc and gap.rise > (1 + tolerances.LONG_GAP_SHARE) * gap.high + spare]
     often = beyond_moments(found, chain.digit)
     if not fast and len(often) < tolerances.REGULAR_GAPS:

@@ -391,8 +391,9 @@ _VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoke
 
 def _habits(rows: Rows, tx: Known, until: str) -> dict[str, int | None]:
     """What this charger always does, by kind; with its present firmware and meter. How often it was shown by then is
-    not kept: a habit is known from its first transaction on."""
-    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS)
+    not kept: a habit is known from its first transaction on. One that was judged before may be among those that showed
+    it, and is no ground for itself."""
+    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS + (tx.judged_at is not None))
     if until == LAST_TIME:
         return dict(rows(_VALID, values))
     return dict(rows(_VALID_THEN, (*values, until, until)))

@@ -186,8 +186,8 @@ UNITS = [
     ),
     pytest.param(
         case(1_000_000, 1005, [(10, 1001), (50, 1004)]),
-        *(doubtful(1005, "session readings", "session_count"),),
-        id="a stop in kWh, or per session: the lower",
+        *(doubtful(5000, "register", "readings_unit"),),
+        id="readings and a stop that go on from the start in kWh",
     ),
 ]
 
