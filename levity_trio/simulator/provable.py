@@ -168,9 +168,10 @@ def _offset(point: _Point, factor: Decimal = _FACTORS[0]) -> Decimal:
 
 def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
     """Rules 1 and 3: from the first moment of each count to its last."""
+    telling = list(_fresh(points))
     for factor in _FACTORS:
         counts: dict[Decimal, list[int]] = defaultdict(list)
-        for point in [*_fresh(points), *_as_lifetime(points)]:
+        for point in [*telling, *_as_lifetime(telling)]:
             own = _FACTORS[0] if point.action in (START, STOP) else factor  # in its readings only, as a rule
             counts[_offset(point, own)].append(point.delivered_wh)
         least = 2 if factor == 1 else _LEAST_SCALED
@@ -180,7 +181,7 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
 
 
 def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Without those that tell what was told before, though something flowed: two that are equally far off show nothing."""
+    """Without those that repeat what was told before, though something flowed: two that are equally late show nothing."""
     yield from points[:1]
     for before, point in pairwise(points):
         if point.register_wh != before.register_wh or point.delivered_wh == before.delivered_wh:
