@@ -26,10 +26,12 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
 
 
 def _is_telling(case: Case) -> bool:
-    """Not the power of a moment or two, nor one that is always 0 at a charger that was never seen to tell another."""
+    """Not the power of a moment or two, nor one that is always 0 at a charger that was never seen to tell another,
+    unless the battery was full."""
     if len(case.power.at) < tolerances.REGULAR_GAPS:
         return False
-    return case.power.most >= tolerances.LEAST_CHARGING_W or case.ceiling_w is not None
+    is_full = bool(case.charges) and case.charges[0].percent > 100 - tolerances.CHARGE_STEP
+    return case.power.most >= tolerances.LEAST_CHARGING_W or case.ceiling_w is not None or is_full
 
 
 def _beyond_moments(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:

@@ -181,7 +181,7 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
 
 
 def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Without those that repeat what was told before, though something flowed: two that are equally late show nothing."""
+    """Without those that repeat what was told before though something flowed: two equally late show nothing."""
     yield from points[:1]
     for before, point in pairwise(points):
         if point.register_wh != before.register_wh or point.delivered_wh == before.delivered_wh:

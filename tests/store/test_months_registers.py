@@ -155,3 +155,11 @@ def test_a_habit_is_no_ground_for_the_transaction_that_showed_it_last(books: Boo
     station.tell(late, transaction=last)
     settle(books)
     assert_figure(station, last, 7200, flagged=True)
+
+
+def test_a_register_that_leaps_while_the_battery_is_full_is_not_certain(station: Station) -> None:
+    """No power, 100 % from the first reading on, and 20.9 kWh in a quarter of an hour."""
+    transaction = station.start(3_541_009)
+    charge_dc(station, transaction, 3_541_009, [(0, 0, 100.0), (0, 0, 100.0), (0, 0, 100.0), (20_889, 0, 100.0)])
+    station.stop(transaction, 3_541_009 + 20_889)
+    assert bill_of(station, transaction)[2]
