@@ -4,7 +4,7 @@
 sent of a register is `told(true register)`, so a test says in one place how its charger lies.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -64,7 +64,7 @@ def charge(
     return wh
 
 
-def charge_dc(station: Station, transaction: int, start: int, told: list[tuple[int, float, float]]) -> None:
+def charge_dc(station: Station, transaction: int, start: int, told: Sequence[tuple[int, float, float]]) -> None:
     """Readings each quarter of an hour: Wh since the start, W, per cent."""
     for wh, power, percent in told:
         station.books.wait(QUARTER)

@@ -145,7 +145,7 @@ def test_a_register_that_catches_up_at_the_stop_fills_the_battery(books: Books, 
 
 def test_a_habit_is_no_ground_for_the_transaction_that_showed_it_last(books: Books, station: Station) -> None:
     """Ten times too much, five times; a late reading judges the fifth again."""
-    wh = 100_000
+    wh, last = 100_000, 0
     for _ in range(5):
         last = station.start(wh * 10)
         wh = charge(station, last, wh, HOUR, told=lambda now: now * 10)
