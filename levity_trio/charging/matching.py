@@ -5,7 +5,8 @@ The store selects the candidates; what follows is decided here. A choice that is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -52,6 +53,8 @@ class Running(NamedTuple):
     longest: float
     """Seconds that it can have lasted until the stop, by any clock."""
     ended: float | None = None
+    told: tuple[int, int] | None = None
+    """Its first reading and its last one, as they were told."""
 
 
 class Match(NamedTuple):
@@ -82,7 +85,7 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     named = next((one for one in running if one.id == stop.transaction), None)
     if named is None:
         return _without_id(stop, running)
-    against = _against(stop, named)
+    against = _against_its_name(stop, named)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
@@ -111,6 +114,7 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
     if len(candidates) > 1:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
+        candidates = [one for one in candidates if _is_at_its_end(stop, one)] or candidates
     candidates = candidates or [one for one in running if _is_again(stop, one)]
     if len(candidates) != 1:
         return Match(None, None)
@@ -141,6 +145,11 @@ def _is_led_to(stop: Stopping, one: Running) -> bool:
     return stop.wh - one.reached_wh <= most + tolerances.REACH_WH
 
 
+def _is_at_its_end(stop: Stopping, one: Running) -> bool:
+    """Whether its last reading tells the very register of this stop, to one Wh: some chargers repeat it."""
+    return one.digit == 1 and one.told is not None and one.told[1] == stop.wh
+
+
 def _is_free(one: Running) -> bool:
     return one.state in (State.OPEN, State.SUSPENDED, State.CLOSED)
 
@@ -167,6 +176,33 @@ def _against(stop: Stopping, one: Running) -> str | None:
     if stop.wh - reached > _reach_wh(stop, one):
         return f"its register stood at {reached} Wh, too far from {stop.wh} Wh"
     return None
+
+
+def _against_its_name(stop: Stopping, one: Running) -> str | None:
+    """The same at the one that it names: only what no charger does.
+
+    Power says nothing there: a meter that two connectors share counts both cars. Where its readings are in another
+    unit, or its register began again, the figure is in doubt, but not whose it is.
+    """
+    named = one._replace(power_w=None)
+    against = _against(stop, named)
+    if against is None or one.told is None:
+        return against
+    ways = (
+        named._replace(start_wh=None, reached_wh=level, digit=digit) for level, digit in _levels(stop, one, *one.told)
+    )
+    return None if any(_against(stop, way) is None for way in ways) else against
+
+
+def _levels(stop: Stopping, one: Running, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Where its last reading may have been, and its step: as told, or by a factor between its start and this stop."""
+    yield last, one.digit
+    start = one.start_wh or 0
+    bases = (0, start) if first < start else (0,)
+    for factor, base in product(tolerances.FACTORS, bases):
+        level, digit = base + round(last * factor), max(one.digit, round(factor))
+        if base + first * factor >= start - digit and level <= stop.wh + digit:
+            yield level, digit
 
 
 def _reach_wh(stop: Stopping, one: Running) -> float:

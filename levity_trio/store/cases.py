@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.reviews import Code
@@ -391,9 +392,8 @@ _VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoke
 
 def _habits(rows: Rows, tx: Known, until: str) -> dict[str, int | None]:
     """What this charger always does, by kind; with its present firmware and meter. How often it was shown by then is
-    not kept: a habit is known from its first transaction on. One that was judged before may be among those that showed
-    it, and is no ground for itself."""
-    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS + (tx.judged_at is not None))
+    not kept: a habit is known from its first transaction on. One that is doubtful may have helped to show it."""
+    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL))
     if until == LAST_TIME:
         return dict(rows(_VALID, values))
     return dict(rows(_VALID_THEN, (*values, until, until)))

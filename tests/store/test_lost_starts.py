@@ -1,6 +1,8 @@
 """Starts that were lost: the number by which a charger calls a transaction, in its readings and its stop, tells whose
 they are."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.store.books import Books, Station, meter_value
@@ -9,6 +11,7 @@ from tests.store.telling import (
     assert_doubtful,
     assert_figure,
     assert_open,
+    assert_time,
     bill_of,
     charge,
     close_silent,
@@ -153,3 +156,14 @@ def test_connectors_of_one_meter_are_told_apart_by_their_ids_only(books: Books, 
     station.stop(transaction, wh + 9_000)
     assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == wh + 9_000
     assert_open(station, other)
+
+
+def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(books: Books, station: Station) -> None:
+    first, wh = start_named(station, 100_000)
+    books.wait(2 * HOUR)
+    began = books.now + timedelta(minutes=5)
+    station.stop(OWN, charge(station, OWN, wh), tag="SECOND")
+    books.wait(9 * HOUR)
+    close_silent(station)
+    assert_time(books, first, "stop_time", began)
+    assert_figure(station, first, wh - 100_000)

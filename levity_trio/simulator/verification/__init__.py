@@ -172,12 +172,17 @@ def _cases(ledger: Ledger) -> list[Case]:
 
 
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
-    """Whether the connector of each contradicted itself in as many transactions before as show a habit."""
-    contradicted: Counter[tuple[str, int]] = Counter()
+    """Whether the connector of each contradicted itself in as many transactions as show a habit: in those before it
+    and in the next one, with which it may be judged again."""
+    on_connector: dict[tuple[str, int], list[bool]] = defaultdict(list)
     for entry, proof in zip(entries, proofs, strict=True):
+        on_connector[entry.charger, entry.connector].append(proof.is_contradicted)
+    places: Counter[tuple[str, int]] = Counter()
+    for entry in entries:
         connector = (entry.charger, entry.connector)
-        yield contradicted[connector] >= _SHOW_A_HABIT
-        contradicted[connector] += proof.is_contradicted
+        told, place = on_connector[connector], places[connector]
+        yield sum(told[:place]) + sum(told[place + 1 : place + 2]) >= _SHOW_A_HABIT
+        places[connector] += 1
 
 
 def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
-from levity_trio.charging.gathering import TIMESTAMP
+from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Match, Running, Stopping, is_id, joined, match_stop
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.timeline import at_clock, is_set_back
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
@@ -27,12 +29,7 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import begin_by, load, newest, skew, state, step
-
-REGISTERS = (
-    "SELECT wh, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
-    " AND wh IS NOT NULL"
-)
+from levity_trio.store.writes.transactions.states import OPEN_ONES, begin_by, load, newest, skew, state, step
 
 
 def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:
@@ -110,7 +107,8 @@ def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
 
 
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
-    """On each connector the newest transaction that began before this stop."""
+    """On each connector the newest transaction that began before this stop; and what is open of which nobody knows when
+    it began: its start may have waited until after the stop."""
     connectors = db.rows(
         "WITH RECURSIVE each (number) AS (SELECT min(conn_id) FROM tx WHERE cp_id = ? UNION ALL"
         " SELECT (SELECT min(conn_id) FROM tx WHERE cp_id = ? AND conn_id > each.number) FROM each"
@@ -119,7 +117,8 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     )
     until = request.moment.understood
     found = [newest(db, origin.charger, connector, until) for (connector,) in connectors]
-    return [tx for tx in found if tx is not None]
+    waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
+    return [*(tx for tx in found if tx is not None), *waited]
 
 
 def _stopping(request: Stop) -> Stopping:
@@ -130,10 +129,11 @@ def _stopping(request: Stop) -> Stopping:
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
     """What the match needs to know of a transaction."""
-    ended, last_at = seconds(request.moment.understood), seconds(tx.last_reading_at or tx.own_start_time)
+    ended, told = seconds(request.moment.understood), _in_order(db, origin, request, tx)
+    carriers = [row for row in told if row[WH] is not None]
+    last_at = seconds(carriers[-1][TIMESTAMP] if carriers else tx.own_start_time)
     begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
-    reached_wh, digit = _reached(db, tx)
-    told_w = [] if reached_wh is None else _watts_told(db, tx)
+    told_w = _watts_told(told) if carriers else []
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
     is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings, too, may have been told by that clock
@@ -144,42 +144,45 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         state=state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
-        reached_at=begun if reached_wh is None or is_set else last_at,
-        reached_wh=reached_wh,
+        reached_at=begun if not carriers or is_set else last_at,
+        reached_wh=_reached(tx, carriers),
         power_w=max(told_w, default=0.0) or None,
         last_power_w=told_w[-1] if told_w else None,
-        digit=digit,
+        digit=digit_of(carriers[-1][VALUE], carriers[-1][UNIT]) if carriers else 1,
         id_tag=tx.id_tag,
         available_at=available_at(db.rows, tx, ended, origin.received_at),
         longest=max(received, by_clock),
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
+        told=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
     )
 
 
-def _reached(db: UnitOfWork, tx: Known) -> tuple[int | None, int]:
-    """How far the readings of a transaction show its register to be, in Wh, and the step of their last digit.
+def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
+    """The readings of a transaction by their time; as they came, where its clock was set back on the way."""
+    told, moment = readings(db.rows, tx), request.moment
+    is_back = is_set_back(told, at_clock(moment.understood, moment.sent, origin.received_at))
+    return told if is_back else sorted(told, key=itemgetter(TIMESTAMP))
+
+
+def _wh(row: Row) -> int:
+    return row[WH] or 0
+
+
+def _reached(tx: Known, carriers: Sequence[Row]) -> int | None:
+    """How far the readings of a transaction show its register to be, in Wh.
 
     Readings that begin below the start count from 0 in each transaction.
     """
-    if tx.last_reading_at is None:
-        return None, 1
-    where = (tx.charger, tx.connector, min(tx.own_start_time, tx.created_at), tx.last_reading_at, tx.id)
-    ends = [db.rows(f"{REGISTERS} ORDER BY timestamp {way} LIMIT 1", where) for way in ("ASC", "DESC")]
-    if not ends[0]:
-        return None, 1
-    ((first, _, _),), ((last, value, unit),) = ends
-    start = max(0, tx.meter_start or 0)
-    return last + (start if first < start else 0), digit_of(value, unit)
+    if not carriers:
+        return None
+    start, first, last = max(0, tx.meter_start or 0), _wh(carriers[0]), _wh(carriers[-1])
+    return last + (start if first < start else 0)
 
 
-def _watts_told(db: UnitOfWork, tx: Known) -> list[float]:
-    """The power that was told with the readings of a transaction, in order of time."""
-    told = db.rows(
-        "SELECT value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
-        " AND measurand = ? AND phase = '' ORDER BY timestamp",
-        (tx.charger, tx.connector, min(tx.own_start_time, tx.created_at), tx.last_reading_at, tx.id, POWER),
-    )
-    return [watts for value, unit in told if (watts := watts_of(value, unit)) is not None]
+def _watts_told(told: Sequence[Row]) -> list[float]:
+    """The power that was told with readings, in their order."""
+    powers = (watts_of(row[VALUE], row[UNIT]) for row in told if row[MEASURAND] == POWER and not row[PHASE])
+    return [watts for watts in powers if watts is not None]
 
 
 # Its end
