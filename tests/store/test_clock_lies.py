@@ -193,3 +193,47 @@ def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Bo
     tell(station, transaction, FROZEN, STEP)
     close_silent(station)
     assert station.start(0, at=FROZEN) != transaction
+
+
+def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(books: Books, station: Station) -> None:
+    """The start waited, and was received after what the first reading tells: that one did not begin it."""
+    ahead, begun, wh = 8 * HOUR, books.now, 6_629_437
+    books.wait(20)
+    transaction = station.start(wh, at=station.clock(20 - ahead))
+    for number, received in enumerate((43, 44, 45, 60, 75, 90), 1):
+        books.now = begun + timedelta(minutes=received)
+        at = station.clock(received - number * QUARTER)
+        station.tell(meter_value(at, wh + number * STEP, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh + 6 * STEP)
+    assert_figure(station, transaction, 6 * STEP, flagged=False)
+
+
+def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: Station) -> None:
+    """All waited, so that nobody saw that the clock was ahead; it was set while they waited."""
+    ahead, begun, wh = 96, books.now, 2_825_373
+    books.wait(102)
+    transaction = station.start(wh, at=station.clock(102 - ahead))
+    for number, received in enumerate((103, 104, 105, 106, 107, 108, 109, 120, 135), 1):
+        books.now = begun + timedelta(minutes=received)
+        at = station.clock(received - number * QUARTER - (ahead if number < 6 else 0))
+        station.tell(meter_value(at, wh + number * STEP, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh + 9 * STEP)
+    assert_figure(station, transaction, 9 * STEP, flagged=False)
+
+
+@pytest.mark.parametrize("is_set_since", [False, True])
+def test_a_skew_from_before_the_last_connection_was_lost_is_over(
+    books: Books, station: Station, is_set_since: bool
+) -> None:
+    """By a clock that is still ahead the car came before that, and would have been told at once."""
+    ahead, waited = 6 * HOUR, HOUR if is_set_since else 7 * HOUR
+    station.status("Available", at=station.clock(-ahead))
+    books.wait(HOUR)
+    station.lose()
+    books.wait(4 * HOUR if is_set_since else 8 * HOUR)
+    begun = station.clock(waited if is_set_since else waited - ahead)
+    station.connect()
+    transaction = station.start(2_136_944, at=begun)
+    station.stop(transaction, 2_136_944, at=begun)
+    for column in ("start_time", "stop_time"):
+        assert_time(books, transaction, column, books.now - timedelta(minutes=waited))

@@ -26,6 +26,8 @@ NEWEST = (
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 
+LOST = "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
+
 
 @dataclass(frozen=True, slots=True)
 class Sign:
@@ -56,10 +58,20 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     return None if seconds is None else int(seconds)
 
 
+def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
+    """Seconds by which its charger's clock was ahead when it told a moment; None where it was set since we knew: what
+    waits is told after the connection before was lost, or it would have been sent over that."""
+    ahead = skew(db, origin.charger)
+    lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > AHEAD_SECONDS else None
+    if ahead is None or lost is None:
+        return ahead
+    return None if seconds(moment.understood) - ahead < seconds(lost[0]) else ahead
+
+
 def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
-    """A start whose time could not be believed, or lies ahead of its receipt, may have waited for that: it was no later
-    than what its charger tells of the transaction by a clock that was set since. Gives it as it then is."""
-    is_right = tx.is_start_timed and (tx.start_skew or 0) <= AHEAD_SECONDS
+    """A start whose time could not be believed, lies ahead of its receipt, or waited, was told by a clock that may have
+    been set since: it was no later than what its charger tells of the transaction after it. Gives it as it then is."""
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
     received = min(tx.own_start_time, tx.created_at)
     if is_right or not 0 < seconds(received) - seconds(at) <= LONGEST_SECONDS:
         return tx

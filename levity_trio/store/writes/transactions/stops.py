@@ -27,7 +27,7 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import begin_by, load, newest, skew, state, step
+from levity_trio.store.writes.transactions.states import begin_by, load, newest, skew_of, state, step
 
 REGISTERS = (
     "SELECT wh, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
@@ -220,7 +220,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
 
 def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:
     moment = request.moment
-    ahead = skew(db, origin.charger)
+    ahead = skew_of(db, origin, moment)
     if ahead is not None and ahead > AHEAD_SECONDS and _was_set(db, tx, moment):
         ahead = None
     return Ending(
