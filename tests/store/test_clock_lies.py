@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from levity_trio.store.writes.transactions import closing
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
@@ -237,3 +238,39 @@ def test_a_skew_from_before_the_last_connection_was_lost_is_over(
     station.stop(transaction, 2_136_944, at=begun)
     for column in ("start_time", "stop_time"):
         assert_time(books, transaction, column, books.now - timedelta(minutes=waited))
+
+
+def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
+    """By then the clock is set, and they tell an earlier time than that at which the start was received."""
+    power_cut = station.start(4_567_238)
+    for number in range(1, 6):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), 4_567_238 + number * STEP, watts(11_000)), transaction=-1)
+    station.lose()
+    books.wait(4 * HOUR)
+    station.connect()
+    begun, start = books.now - timedelta(minutes=200), 4_581_538
+    station.books.run(closing.close_silent, books.at, 0.0)
+    transaction = station.start(start, at=unset(13))
+    for number in range(1, 11):
+        books.wait(1)
+        waited = (books.now - begun).total_seconds() / 60 - number * QUARTER
+        at = unset(13 + number * QUARTER) if number <= 3 else station.clock(waited)
+        station.tell(meter_value(at, start + number * STEP, watts(11_000)), transaction=-1)
+    station.stop(-1, start + 10 * STEP)
+    assert_doubtful(station, transaction, 10 * STEP, 10 * STEP)
+    settle(books)
+    assert bill_of(station, power_cut)[1] == 5 * STEP
+
+
+def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, station: Station) -> None:
+    """Its stop repeats the reading before; the clock was never set, so that both times are those of receipt."""
+    transaction = station.start(1_354_371, at=unset(91))
+    books.wait(QUARTER)
+    station.tell(meter_value(unset(106), 1_357_121, watts(11_000)))
+    books.wait(9)
+    station.stop(transaction, 1_357_121, at=unset(110))
+    books.wait(HOUR)
+    station.tell(meter_value(unset(110), 1_357_784, watts(0)))
+    settle(books)
+    assert_doubtful(station, transaction, 3413, 3413)

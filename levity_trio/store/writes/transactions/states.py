@@ -26,6 +26,10 @@ NEWEST = (
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
 
+NEXT = (
+    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
+    " ORDER BY own_start_time, id LIMIT 1"
+)
 LOST = "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
 
 
@@ -78,6 +82,17 @@ def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
     start_time = min(tx.start_time, at)
     db.execute("UPDATE tx SET own_start_time = ?, start_time = ? WHERE id = ?", (at, start_time, tx.id))
     return tx._replace(own_start_time=at, start_time=start_time)
+
+
+def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register: int | None) -> None:
+    """A charger tells all in the order in which it happened: readings without an id that come behind a start of an
+    unset clock and tell more than its register are of its transaction, though it was received after what they tell."""
+    row = db.row(NEXT, (charger, connector, at))
+    tx = Known(*row) if row is not None else None
+    if tx is None or tx.is_start_timed or tx.meter_start is None or register is None:
+        return
+    if register > tx.meter_start:
+        begin_by(db, tx, at)
 
 
 def state(tx: Known) -> State:
