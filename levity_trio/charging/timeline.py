@@ -145,13 +145,15 @@ class _Clock:
 
 
 def _usual_step(moments: Iterable[Told]) -> float:
-    """The usual time between two readings told by one clock; 0 where there are no two."""
+    """The usual time between two readings told by one clock; 0 where fewer than two steps tell: the last reading comes
+    with the stop, whenever that is."""
     steps = [
         now.own - before.own
         for before, now in pairwise(moments)
         if before.own is not None and now.own is not None and before.is_believed == now.is_believed
     ]
-    return median([step for step in steps if step > 0] or [0.0])
+    rising = [step for step in steps if step > 0]
+    return median(rising) if len(rising) > 1 else 0.0
 
 
 def _stamp(at: float) -> str:

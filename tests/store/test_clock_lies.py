@@ -274,3 +274,15 @@ def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, s
     station.tell(meter_value(unset(110), 1_357_784, watts(0)))
     settle(books)
     assert_doubtful(station, transaction, 3413, 3413)
+
+
+def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(books: Books, station: Station) -> None:
+    """The start waited minutes for the connection; the last reading came seconds after the one before."""
+    session(station, 3_518_000)
+    books.wait(2 * HOUR)
+    transaction = station.start(3_532_149, at=unset(96))
+    books.wait(QUARTER - 6)
+    tell(station, transaction, station.clock(1), 3_532_149 + STEP)
+    station.tell(meter_value(station.clock(0.75), 3_532_149 + STEP + 40, watts(11_000)), transaction=transaction)
+    station.stop(transaction, 3_532_149 + STEP + 40, at=station.clock(0.75))
+    assert_figure(station, transaction, STEP + 40, flagged=False)
