@@ -67,10 +67,12 @@ def stands_still(moments: Sequence[Told]) -> bool:
     return max(last.received - first.received, abs(first.received - first.own)) > STILL_SECONDS
 
 
-def is_set_back(rows: Sequence[Row], stop: Told | None) -> bool:
+def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
     """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time, or
-    it told the stop before a reading that came before that."""
+    it told a reading long before the start that it had sent, or the stop before a reading that came before that."""
     carriers = [row for row in rows if row[WH] is not None]
+    if start.own is not None and any(_is_told_before(start.own, start.received, row) for row in carriers):
+        return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
         if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + AHEAD_SECONDS:
@@ -88,6 +90,11 @@ def is_set_back(rows: Sequence[Row], stop: Told | None) -> bool:
     )
 
 
+def _is_told_before(own: float, received: float, row: Row) -> bool:
+    """Whether a reading tells an earlier time than a message that came before it."""
+    return own > seconds(row[TIMESTAMP]) + AHEAD_SECONDS and seconds(row[RECEIVED_AT]) >= received
+
+
 def _rises(readings: Sequence[tuple[str, int]]) -> bool:
     return is_rising([wh for _, wh in readings])
 
@@ -95,7 +102,7 @@ def _rises(readings: Sequence[tuple[str, int]]) -> bool:
 def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | None, unknown: float) -> Timeline | None:
     """Each message as long after the one before from its source as the clock tells, up to the last one; None where that
     was not set on the way. `unknown`: how long it can have taken between two where nothing tells."""
-    is_back = is_set_back([row for row, moment in readings if moment.is_believed], stop)
+    is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
     is_unset = any(
         not moment.is_believed and moment.own is not None for moment in (start, *(now for _, now in readings))
     )
@@ -138,13 +145,15 @@ class _Clock:
 
 
 def _usual_step(moments: Iterable[Told]) -> float:
-    """The usual time between two readings told by one clock; 0 where there are no two."""
+    """The usual time between two readings told by one clock; 0 where fewer than two steps tell: the last reading comes
+    with the stop, whenever that is."""
     steps = [
         now.own - before.own
         for before, now in pairwise(moments)
         if before.own is not None and now.own is not None and before.is_believed == now.is_believed
     ]
-    return median([step for step in steps if step > 0] or [0.0])
+    rising = [step for step in steps if step > 0]
+    return median(rising) if len(rising) > 1 else 0.0
 
 
 def _stamp(at: float) -> str:

@@ -172,7 +172,8 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     as_told = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
     if stop is not None and stands_still([start, stop]):
         return at_receipt(start, stop.received, found)
-    if tx.is_start_timed and not is_set_back(found, stop) and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found):
+    is_told = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
+    if is_told and not is_set_back(start, found, stop):
         return as_told
     sent = rows(_SENT, _of_readings(tx, until))
     readings = [at_clock(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from levity_trio.store.writes.transactions import closing
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
@@ -193,3 +194,95 @@ def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Bo
     tell(station, transaction, FROZEN, STEP)
     close_silent(station)
     assert station.start(0, at=FROZEN) != transaction
+
+
+def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(books: Books, station: Station) -> None:
+    """The start waited, and was received after what the first reading tells: that one did not begin it."""
+    ahead, begun, wh = 8 * HOUR, books.now, 6_629_437
+    books.wait(20)
+    transaction = station.start(wh, at=station.clock(20 - ahead))
+    for number, received in enumerate((43, 44, 45, 60, 75, 90), 1):
+        books.now = begun + timedelta(minutes=received)
+        at = station.clock(received - number * QUARTER)
+        station.tell(meter_value(at, wh + number * STEP, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh + 6 * STEP)
+    assert_figure(station, transaction, 6 * STEP, flagged=False)
+
+
+def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: Station) -> None:
+    """All waited, so that nobody saw that the clock was ahead; it was set while they waited."""
+    ahead, begun, wh = 96, books.now, 2_825_373
+    books.wait(102)
+    transaction = station.start(wh, at=station.clock(102 - ahead))
+    for number, received in enumerate((103, 104, 105, 106, 107, 108, 109, 120, 135), 1):
+        books.now = begun + timedelta(minutes=received)
+        at = station.clock(received - number * QUARTER - (ahead if number < 6 else 0))
+        station.tell(meter_value(at, wh + number * STEP, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh + 9 * STEP)
+    assert_figure(station, transaction, 9 * STEP, flagged=False)
+
+
+@pytest.mark.parametrize("is_set_since", [False, True])
+def test_a_skew_from_before_the_last_connection_was_lost_is_over(
+    books: Books, station: Station, is_set_since: bool
+) -> None:
+    """By a clock that is still ahead the car came before that, and would have been told at once."""
+    ahead, waited = 6 * HOUR, HOUR if is_set_since else 7 * HOUR
+    station.status("Available", at=station.clock(-ahead))
+    books.wait(HOUR)
+    station.lose()
+    books.wait(4 * HOUR if is_set_since else 8 * HOUR)
+    begun = station.clock(waited if is_set_since else waited - ahead)
+    station.connect()
+    transaction = station.start(2_136_944, at=begun)
+    station.stop(transaction, 2_136_944, at=begun)
+    for column in ("start_time", "stop_time"):
+        assert_time(books, transaction, column, books.now - timedelta(minutes=waited))
+
+
+def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
+    """By then the clock is set, and they tell an earlier time than that at which the start was received."""
+    power_cut = station.start(4_567_238)
+    for number in range(1, 6):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), 4_567_238 + number * STEP, watts(11_000)), transaction=-1)
+    station.lose()
+    books.wait(4 * HOUR)
+    station.connect()
+    begun, start = books.now - timedelta(minutes=200), 4_581_538
+    station.books.run(closing.close_silent, books.at, 0.0)
+    transaction = station.start(start, at=unset(13))
+    for number in range(1, 11):
+        books.wait(1)
+        waited = (books.now - begun).total_seconds() / 60 - number * QUARTER
+        at = unset(13 + number * QUARTER) if number <= 3 else station.clock(waited)
+        station.tell(meter_value(at, start + number * STEP, watts(11_000)), transaction=-1)
+    station.stop(-1, start + 10 * STEP)
+    assert_doubtful(station, transaction, 10 * STEP, 10 * STEP)
+    settle(books)
+    assert bill_of(station, power_cut)[1] == 5 * STEP
+
+
+def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, station: Station) -> None:
+    """Its stop repeats the reading before; the clock was never set, so that both times are those of receipt."""
+    transaction = station.start(1_354_371, at=unset(91))
+    books.wait(QUARTER)
+    station.tell(meter_value(unset(106), 1_357_121, watts(11_000)))
+    books.wait(9)
+    station.stop(transaction, 1_357_121, at=unset(110))
+    books.wait(HOUR)
+    station.tell(meter_value(unset(110), 1_357_784, watts(0)))
+    settle(books)
+    assert_doubtful(station, transaction, 3413, 3413)
+
+
+def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(books: Books, station: Station) -> None:
+    """The start waited minutes for the connection; the last reading came seconds after the one before."""
+    session(station, 3_518_000)
+    books.wait(2 * HOUR)
+    transaction = station.start(3_532_149, at=unset(96))
+    books.wait(QUARTER - 6)
+    tell(station, transaction, station.clock(1), 3_532_149 + STEP)
+    station.tell(meter_value(station.clock(0.75), 3_532_149 + STEP + 40, watts(11_000)), transaction=transaction)
+    station.stop(transaction, 3_532_149 + STEP + 40, at=station.clock(0.75))
+    assert_figure(station, transaction, STEP + 40, flagged=False)

@@ -22,7 +22,17 @@ from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
-from levity_trio.store.writes.transactions.states import Sign, begin_by, load, newest, resume, skew, state, step
+from levity_trio.store.writes.transactions.states import (
+    Sign,
+    begin_by,
+    begin_unset,
+    load,
+    newest,
+    resume,
+    skew,
+    state,
+    step,
+)
 
 INSERT = (
     "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
@@ -116,15 +126,15 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
 
 
 def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
-    named = _named(db, origin, batch.connector, claimed)
+    named = _begun(db, origin, batch, claimed, readings)
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
-    named = named and begin_by(db, named, at)
     latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
     told = None if is_ours(db, origin.charger, claimed) else name(claimed)
     called = _called(db, latest, at) if told is not None and latest is not None else None
-    transaction = match_readings(seconds(at), _covering(named), _covering(latest, called), told)
+    moment = _moment(latest, readings[0])
+    transaction = match_readings(moment, _covering(named), _covering(latest, called), told)
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
@@ -139,6 +149,14 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
+
+
+def _moment(latest: Known | None, reading: Reading) -> float:
+    """When a reading was, in seconds: one that tells the time of the stop as sent was told with it, whenever it was
+    received, unless that clock stands still."""
+    if latest is None or latest.own_stop_time is None or latest.sent_stop_time == latest.sent_start_time:
+        return seconds(reading.timestamp)
+    return seconds(latest.own_stop_time if reading.sent_timestamp == latest.sent_stop_time else reading.timestamp)
 
 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
@@ -296,6 +314,15 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
         (origin.charger, batch.connector, timestamp),
     )
     return (newest and newest[0]) or timestamp
+
+
+def _begun(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> Known | None:
+    """The transaction that readings name; it, or else the one behind whose start they come, began by then."""
+    at, named = readings[0].timestamp, _named(db, origin, batch.connector, claimed)
+    if named is not None:
+        return begin_by(db, named, at)
+    begin_unset(db, origin.charger, batch.connector, at, _register(readings))
+    return None
 
 
 def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:

@@ -15,7 +15,7 @@ from levity_trio.store.writes.transactions.history import Entry, digest
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
-from levity_trio.store.writes.transactions.states import Sign, load, resume, skew
+from levity_trio.store.writes.transactions.states import Sign, load, resume, skew_of
 
 STARTS_COMPARED = 50
 """The newest that tell the same: where the clock is never set and the register begins at 0, all of a tag do."""
@@ -83,7 +83,7 @@ Told = tuple[int | None, str | None, int | None, str | None, int | None]
 def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: Told) -> int:
     """Add the row of a transaction that begins, and the time of its charger's last start."""
     at = origin.received_at
-    start_time = corrected(moment, at, skew(db, origin.charger))
+    start_time = corrected(moment, at, skew_of(db, origin, moment))
     transaction = db.insert(
         "INSERT INTO tx (cp_id, session_id, verdict, start_time, own_start_time, sent_start_time, start_skew_seconds,"
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, created_at, updated_at)"

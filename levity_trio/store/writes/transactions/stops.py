@@ -29,7 +29,7 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import OPEN_ONES, begin_by, load, newest, skew, state, step
+from levity_trio.store.writes.transactions.states import OPEN_ONES, begin_by, load, newest, skew_of, state, step
 
 
 def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:
@@ -160,7 +160,8 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
 def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
     """The readings of a transaction by their time; as they came, where its clock was set back on the way."""
     told, moment = readings(db.rows, tx), request.moment
-    is_back = is_set_back(told, at_clock(moment.understood, moment.sent, origin.received_at))
+    start = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    is_back = is_set_back(start, told, at_clock(moment.understood, moment.sent, origin.received_at))
     return told if is_back else sorted(told, key=itemgetter(TIMESTAMP))
 
 
@@ -223,7 +224,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
 
 def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:
     moment = request.moment
-    ahead = skew(db, origin.charger)
+    ahead = skew_of(db, origin, moment)
     if ahead is not None and ahead > AHEAD_SECONDS and _was_set(db, tx, moment):
         ahead = None
     return Ending(
