@@ -200,12 +200,13 @@ class Bounds:
         return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
 
     def _goes_on_in_kwh(self, view: View, start: int) -> bool:
-        """Whether two readings or more rise from the start, if they are kWh: one alone may do so by chance."""
-        if len(view.wh) < 2 or start < tolerances.TELLING_START_WH:
+        """Whether two readings or more rise from the start, if they are kWh. One alone may do so by chance, unless it
+        has the fraction that Wh have not."""
+        kwh, room = view.scaled(1000), self._kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
+        first, last = kwh.wh[0] - start, kwh.wh[-1] - start
+        if start < tolerances.TELLING_START_WH or not (view.exact or first < last):
             return False
-        first, last, slack = view.wh[0] * 1000 - start, view.wh[-1] * 1000 - start, 1000 * view.digit
-        room = self._kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
-        return -slack <= first < last <= room + slack
+        return -kwh.digit <= first <= last <= room + kwh.digit
 
     @property
     def _kind_w(self) -> float:

@@ -53,6 +53,7 @@ class Running(NamedTuple):
     longest: float
     """Seconds that it can have lasted until the stop, by any clock."""
     ended: float | None = None
+    ended_wh: int | None = None
     told: tuple[int, int] | None = None
     """Its first reading and its last one, as they were told."""
 
@@ -89,7 +90,7 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
-    if named.state is State.STOPPED:
+    if named.state is State.STOPPED and not _is_repeated(stop, named):
         against = against or "that one was stopped before"
     if against is None:
         return Match(named.id, None)
@@ -130,10 +131,20 @@ def joined(transaction: int, named: int, looked_at: int) -> Match:
 
 def _is_again(stop: Stopping, one: Running) -> bool:
     """Whether a stop is said once more, with other values, of one that a stop without its id closed a moment before."""
-    if one.state is not State.JOINED or one.ended is None or abs(stop.at - one.ended) > tolerances.AHEAD_SECONDS:
+    if one.state is not State.JOINED or not _is_at(stop, one):
         return False
     wanted, shown = tag(stop.id_tag), tag(one.id_tag)
     return (wanted is None or wanted == shown) and stop.wh >= (one.start_wh or 0)
+
+
+def _is_at(stop: Stopping, one: Running) -> bool:
+    """Whether a stop is of the moment at which one ended: the same, said once more."""
+    return one.ended is not None and abs(stop.at - one.ended) <= tolerances.AHEAD_SECONDS
+
+
+def _is_repeated(stop: Stopping, one: Running) -> bool:
+    """Whether a stop that one had is said once more, with other values."""
+    return _is_at(stop, one) and one.ended_wh is not None and abs(stop.wh - one.ended_wh) <= tolerances.REACH_WH
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:

@@ -163,3 +163,12 @@ def test_a_register_that_leaps_while_the_battery_is_full_is_not_certain(station:
     charge_dc(station, transaction, 3_541_009, [(0, 0, 100.0), (0, 0, 100.0), (0, 0, 100.0), (20_889, 0, 100.0)])
     station.stop(transaction, 3_541_009 + 20_889)
     assert bill_of(station, transaction)[2]
+
+
+def test_one_reading_with_a_fraction_that_goes_on_from_the_start_in_kwh(station: Station) -> None:
+    transaction = station.start(592_034)
+    station.books.wait(QUARTER)
+    told = {"value": "592.784", "unit": "Wh"}
+    station.tell(meter_value(station.clock(), told, watts(3000)), transaction=transaction)
+    close_silent(station)
+    assert_figure(station, transaction, 750, flagged=True)

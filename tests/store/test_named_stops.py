@@ -113,3 +113,14 @@ def test_a_start_without_a_clock_waited_until_after_the_stop(books: Books, stati
     station.stop(-1, register + 9000, at=ended)
     assert stopped_by(books, transaction) == "joined"
     assert bill_of(station, transaction)[1] == 9000
+
+
+def test_a_second_stop_with_more_is_no_stop_of_the_other_connector(books: Books, station: Station) -> None:
+    """It names the one that ended a minute before, and the other connector's could have come so far."""
+    first, second = station.start(1000, connector=1), station.start(0, connector=2)
+    books.wait(60)
+    station.stop(first, 8200)
+    books.wait(1)
+    station.stop(first, 8300)
+    assert books.value("SELECT status FROM tx WHERE id = ?", second) == "Active"
+    assert books.value("SELECT meter_stop FROM tx WHERE id = ?", first) == 8200

@@ -153,6 +153,7 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         available_at=available_at(db.rows, tx, ended, origin.received_at),
         longest=max(received, by_clock),
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
+        ended_wh=tx.meter_stop,
         told=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
     )
 
