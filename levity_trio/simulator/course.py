@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
+from levity_trio.simulator.charger import meters
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.plan import ChargerPlan, Incident, Visit
@@ -113,7 +114,7 @@ def _open_cabinet(charger: Charger, incident: Incident, at: float) -> None:
 
 
 def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
-    charger.swap_meters(incident.register_wh, at)
+    meters.swap(charger, incident.register_wh, at)
     charger.power_on(at)
 
 

@@ -22,7 +22,8 @@ import trio
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
-from levity_trio.simulator.charger.speaking import Answer, Outgoing
+from levity_trio.simulator.charger.mail import Outgoing
+from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
@@ -183,7 +184,7 @@ class Link:
     def _next_due(self) -> float | None:
         if self._line is None or not self._line.is_deaf:
             return self.charger.next_due
-        return None if self.charger.questions else self.charger.agenda.next_due  # what is held cannot leave
+        return self.charger.agenda.next_due  # what is kept cannot leave
 
     def _give_up(self) -> None:
         under_way = self._under_way

@@ -20,16 +20,10 @@ from typing import Final
 from levity_trio.config import ConfigError
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
 from levity_trio.simulator.charger.spec import DC
+from levity_trio.simulator.model.states import ERROR_CODES
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario_keys import Keys, Range
-
-ERROR_CODES: Final = (
-    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
-    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
-    *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
-)
-"""ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
 
 SHORTEST_STAY_HOURS: Final = 0.1
 LEAST_DC_KW: Final = 0.1

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.config import ConfigError
+from levity_trio.simulator.model.states import ERROR_CODES
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.scenario import ERROR_CODES, Kind, Scenario, VehicleKind, load, read, shipped
+from levity_trio.simulator.scenario import Kind, Scenario, VehicleKind, load, read, shipped
 
 LEAST = 'title = "t"\nhours = 1\n'
 

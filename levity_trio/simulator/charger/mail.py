@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from levity_trio.simulator.charger.memory import Memory, Message
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.speaking import Outgoing
-
+Payload = dict[str, Any]
+Frame = tuple[str, Payload]
+"""Action and payload of a CALL."""
 Then = Callable[[Any, float], None]
 """Gets the answer, an object of `ocpp.v16.call_result`, or None where none came that could be read; and the moment."""
 
@@ -30,6 +30,14 @@ class Ask:
     then: Then
     behind: int
     """So many messages of transactions were there before it, and leave before it."""
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """A CALL to send now: `frames` are sent one after the other, the answer to the last is awaited."""
+
+    frames: list[Frame]
+    what: Ask | Message
 
 
 class Mail:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.model.states import ERROR_CODES, Status
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.park import Act
 from levity_trio.simulator.park.registry import Registry
-from levity_trio.simulator.scenario import ERROR_CODES
 
 LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
 ANY_VEHICLE: Final = Vehicle(name="any vehicle")

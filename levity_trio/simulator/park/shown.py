@@ -53,7 +53,7 @@ def _state(charger: Charger | None) -> str:
 
 
 def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:
-    if not charger.questions:  # else time stands still for it, and what is due has yet to happen
+    if not charger.agenda.is_held:  # else time stands still for it, and what is due has yet to happen
         connector.meter.advance(at)
     transaction, meter = connector.transaction, connector.meter
     ids = charger.memory.transaction_ids

@@ -163,10 +163,10 @@ async def test_a_charger_that_waits_for_the_central_system_keeps_people_waiting(
     monkeypatch.setattr(park_module, "PATIENCE_SECONDS", 0.05)
     charger = api.park.running("CP-1")
     assert charger is not None
-    charger.questions = 1
+    charger.agenda.hold()
     assert "busy" in (await api.refused(409, "POST", f"{CP_1}/plug"))["detail"]
     assert (await api.done("GET", CP_1))["statuses"] == ["Available"]
-    charger.questions = 0
+    charger.agenda.release()
     shown = await api.done("POST", f"{CP_1}/offline")
     assert shown["connector"][1]["is_plugged"] is False  # what was given up was not done later
 
@@ -174,10 +174,10 @@ async def test_a_charger_that_waits_for_the_central_system_keeps_people_waiting(
 async def test_to_look_at_a_waiting_charger_does_not_move_its_time(api: Asker) -> None:
     charger = api.park.running("CP-1")
     assert charger is not None
-    charger.questions = 1
+    charger.agenda.hold()
     charger.agenda.plan(api.park.now(), charger.connectors[1].meter.advance)
     await api.done("GET", CP_1)
-    charger.questions = 0
+    charger.agenda.release()
     charger.advance(api.park.now())  # a meter whose time had gone on would refuse
 
 

@@ -8,13 +8,11 @@ first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from levity_trio.simulator.charger.operations import firmware, lists, remote, security, settings, smart, uploads
+from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import SERVER_ACTIONS, read_request, write_payload
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 Operation = Callable[[Any, Any, float], Any]
 
@@ -48,7 +46,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 }
 
 
-def obey(charger: Charger, action: str, payload: object, at: float) -> dict[str, Any]:
+def obey(charger: State, action: str, payload: object, at: float) -> dict[str, Any]:
     """Read a request, obey it, and give the payload of the answer. Raises Refused for what cannot be read."""
     request = read_request(action, payload, strict=True, accepted=SERVER_ACTIONS).message
     return write_payload(OPERATIONS[action](charger, request, at))
