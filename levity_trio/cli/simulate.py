@@ -138,7 +138,7 @@ def run_simulate(
     control: str | None,
     state: Path | None,
 ) -> int:
-    from levity_trio.simulator.link import door  # noqa: PLC0415 - see above
+    from levity_trio.simulator.door import door  # noqa: PLC0415 - see above
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
 

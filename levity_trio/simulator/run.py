@@ -27,10 +27,10 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.course import stage
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import check_writable, write_ledger
-from levity_trio.simulator.link import Door
 from levity_trio.simulator.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import Plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
 from levity_trio.simulator.charger.presence import hang_up
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.line_stream import SEND_SECONDS
-from levity_trio.simulator.link import Door
 from levity_trio.simulator.pace import Pace
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import StreamPair
@@ -28,7 +29,7 @@ MANY = 50
 class MemoryDoor(Door):
     wire: Wire
 
-    async def dial(self) -> trio.abc.Stream:
+    async def dial(self, seconds: float = 0.0, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
         return await self.wire.dial()
 
 

@@ -14,8 +14,8 @@ import trio.testing
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import open_fleet
-from levity_trio.simulator.link import Door
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.park.api import park_application
 from levity_trio.simulator.park.park import Park, open_park
