@@ -6,25 +6,37 @@ refuses. Nothing else is caught here, so a bug still shows its traceback.
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 import click
 
 from levity_trio import __version__
-from levity_trio.cli.deploy import deploy
-from levity_trio.cli.logs import logs
-from levity_trio.cli.recheck import recheck
-from levity_trio.cli.serve import serve
-from levity_trio.cli.simulate import simulate
-from levity_trio.cli.simulator import simulator
-from levity_trio.cli.verify import verify
 from levity_trio.config import ConfigError, EnvironmentProblem
 
+COMMANDS: Final = ("serve", "deploy", "logs", "recheck", "simulate", "simulator", "verify")
+"""Each the name of a module here, and of the command in it."""
 USAGE = 2
 ENVIRONMENT = 1
 INTERRUPTED = 130
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports a command when it is asked for: a server need not carry what only the others use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="levity-trio")
 @click.pass_context
 def levity_trio(context: click.Context) -> None:
@@ -34,15 +46,6 @@ def levity_trio(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-levity_trio.add_command(serve)
-levity_trio.add_command(deploy)
-levity_trio.add_command(logs)
-levity_trio.add_command(recheck)
-levity_trio.add_command(simulate)
-levity_trio.add_command(simulator)
-levity_trio.add_command(verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

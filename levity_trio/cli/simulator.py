@@ -11,6 +11,7 @@ import click
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
+from levity_trio.simulator.park.client import Api, Refusal
 
 EXAMPLES = """\
 \b
@@ -44,8 +45,6 @@ class Talk:
     """The API, and how its answers are shown."""
 
     def __init__(self, url: str, is_json: bool) -> None:
-        from levity_trio.simulator.park.client import Api  # noqa: PLC0415 - 3 MB that `serve` need not carry
-
         self.api = Api(url)
         self._is_json = is_json
 
@@ -332,8 +331,6 @@ _KIND = click.argument("kind", type=click.Choice(["chargers", "vehicles"]))
 @click.argument("file", type=click.File("rb"))
 def import_file(talk: Talk, kind: str, file: BinaryIO) -> None:
     """Add all chargers or vehicles of a CSV or JSON file (`-`: what is piped in), or none if a line is wrong."""
-    from levity_trio.simulator.park.client import Refusal  # noqa: PLC0415 - see Talk
-
     body = file.read()
     is_json = file.name.endswith(".json") or body.lstrip().startswith(b"[")
     media_type = "application/json" if is_json else "text/csv"

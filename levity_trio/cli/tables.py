@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from levity_trio.simulator.output import telling
+from levity_trio.output import telling
 
 
 def say(text: str | bytes, *, ends_line: bool = True) -> None:

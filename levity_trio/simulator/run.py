@@ -23,6 +23,7 @@ import trio
 
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
 from levity_trio.log_output import STDOUT, get_logger, open_log
+from levity_trio.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -31,7 +32,6 @@ from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import check_writable, write_ledger
-from levity_trio.simulator.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import Plan
 from levity_trio.simulator.quirks import QUIRKS
