@@ -103,7 +103,7 @@ class Outcome:
     problem: EnvironmentProblem | None = None
 
 
-async def simulate(order: Order, console: Console) -> Outcome:
+async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SECONDS) -> Outcome:
     """Simulate until the plan is over, or until SIGINT or SIGTERM.
 
     Raises:
@@ -118,7 +118,7 @@ async def simulate(order: Order, console: Console) -> Outcome:
         async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_tell_problems, fleet, _url(order.door), console)
+            watching.start_soon(_tell_problems, fleet, _url(order.door), console, look_seconds)
             chargers = planned = _arrive(order, fleet)
             async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
                 try:
@@ -247,11 +247,11 @@ async def _compare_clocks(fleet: Fleet) -> None:
             )
 
 
-async def _tell_problems(fleet: Fleet, url: str, console: Console) -> None:
+async def _tell_problems(fleet: Fleet, url: str, console: Console, look_seconds: float) -> None:
     """Each reason for which a charger is not connected, once: thousands have the same."""
     told: set[str] = set()
     while True:
-        await trio.sleep(LOOK_SECONDS)
+        await trio.sleep(look_seconds)
         found = {link.problem for link in fleet.links.values() if link.problem is not None}
         for problem in sorted(found - told):
             line = f"a charger is not connected: {problem}; it tries again (is there a server at {url}, see --url?)"
