@@ -1,6 +1,6 @@
 """The command line: one file a command, and no logic.
 
-Every mistake ends as one plain line on stderr: status 2 for usage and configuration, 1 for what the machine
+Every mistake is one plain line on stderr: status 2 for usage and configuration, 1 for what the machine
 refuses. Nothing else is caught here, so a bug still shows its traceback.
 """
 
@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = problem.ctx.command_path if problem.ctx else "levity-trio"
         return _fail(f"{problem.format_message()} See {hint} --help.", USAGE)
     except ConfigError as problem:
-        return _fail(str(problem), USAGE)
+        for line in problem.args:
+            _fail(line, USAGE)
+        return USAGE
     except EnvironmentProblem as problem:
         return _fail(str(problem), ENVIRONMENT)
     except (click.Abort, KeyboardInterrupt):

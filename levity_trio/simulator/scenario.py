@@ -1,8 +1,8 @@
 """What happens to a simulated fleet: small TOML files, read and judged before anything is opened.
 
 A scenario says how people and networks behave, never when exactly: the moments are drawn from it by plan.py. Only
-`title` and `hours` have to be said; without `sessions-per-day` nobody comes. Every mistake is one plain line that names
-file, key and what to give. The files of scenarios/ say what each key means.
+`title` and `hours` have to be said; without `sessions-per-day` nobody comes. All mistakes are told at once, each in one
+plain line that names file, key and what to give. The files of scenarios/ say what each key means.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def load(name_or_path: str) -> Scenario:
 
 
 def read(text: str, file: str) -> Scenario:
-    """A scenario from its text; `file` is what its mistakes are told with. Raises ConfigError."""
+    """A scenario from its text; `file` is what its mistakes are told with. Raises ConfigError with all of them."""
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -145,6 +145,8 @@ def read(text: str, file: str) -> Scenario:
     keys = Keys(table, file)
     scenario = _scenario(keys)
     keys.end()
+    if keys.faults:
+        raise ConfigError(*keys.faults)
     return scenario
 
 

@@ -207,6 +207,39 @@ def test_a_mistake_is_one_plain_line(text: str, told: str) -> None:
     assert len(line) < 700
 
 
+def test_all_mistakes_are_told_at_once() -> None:
+    text = """
+    hours = 0
+    wheels = 4
+    stay-hours = [2, 1]
+    tags = ["A", 1]
+    dc-share = 1
+    [[vehicles]]
+    dc-kw = "many"
+    doors = 5
+    [quirks]
+    lies = 1
+    clock-1970 = 2
+    [faults]
+    error-codes = ["NoError", "Never"]
+    [configuration]
+    MeterInterval = 1
+    HeartbeatInterval = 0
+    """
+    with pytest.raises(ConfigError) as refused:
+        read(text, "my.toml")
+    told = [line.removeprefix("my.toml: ").split(": ")[0].split(" is ")[0] for line in refused.value.args]
+    assert sorted(told) == sorted(
+        [
+            *("title", "hours = 0", "'wheels'", "stay-hours = [2, 1]", "tags = 1"),
+            *("vehicles[1].name", "vehicles[1].dc-kw = 'many'", "vehicles[1].'doors'"),
+            *("quirks.'lies'", "quirks.clock-1970 = 2"),
+            *("faults.per-day", "faults.minutes", "faults.error-codes = 'NoError'", "faults.error-codes = 'Never'"),
+            *("configuration.MeterInterval = 1", "configuration.HeartbeatInterval = 0"),
+        ]
+    )
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LEAST, encoding="utf-8")
