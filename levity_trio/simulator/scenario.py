@@ -26,6 +26,9 @@ from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario_keys import Keys, Range
 
 SHORTEST_STAY_HOURS: Final = 0.1
+SHORTEST_STAY_MINUTES: Final = 2
+"""Enough to plug in, to show the tag twice and to leave."""
+LONGEST_STAY_HOURS: Final = 72
 LEAST_DC_KW: Final = 0.1
 EACH: Final = "each"
 _SECONDS_PER_HOUR: Final = 3600
@@ -82,6 +85,7 @@ class Mishaps:
 
 
 ANY_TIME: Final = (1.0,) * 24
+DEFAULT_STAY_HOURS: Final[Range] = (1.0, 4.0)
 TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0))
 
@@ -98,7 +102,7 @@ class Scenario:
     """Of one charger, on average."""
     arrivals: tuple[float, ...] = ANY_TIME
     """The weight of each hour of day."""
-    stay_hours: Range = (1.0, 4.0)
+    stay_hours: Range = DEFAULT_STAY_HOURS
     tags: tuple[str, ...] = TAGS
     vehicles: tuple[VehicleKind, ...] = VEHICLES
     dc_share: float = 0.0
@@ -177,7 +181,7 @@ def _scenario(keys: Keys) -> Scenario:
         chargers=keys.whole("chargers", 1, 100_000, 20),
         sessions_per_day=keys.number("sessions-per-day", 0, 200, 0.0),
         arrivals=keys.weights("arrivals", 24, ANY_TIME),
-        stay_hours=keys.range("stay-hours", SHORTEST_STAY_HOURS, 72, (1.0, 4.0)),
+        stay_hours=_stay_hours(keys),
         tags=keys.texts("tags", 20, TAGS),
         vehicles=vehicles,
         dc_share=dc_share,
@@ -186,6 +190,18 @@ def _scenario(keys: Keys) -> Scenario:
         mishaps=tuple(found for kind in Kind if (found := _mishaps(keys, kind))),
         configuration=_configuration(keys),
     )
+
+
+def _stay_hours(keys: Keys) -> Range:
+    """The stay, which a file may give in minutes."""
+    given = keys.peek("stay-hours")
+    hours = keys.range("stay-hours", SHORTEST_STAY_HOURS, LONGEST_STAY_HOURS, DEFAULT_STAY_HOURS)
+    if keys.peek("stay-minutes") is None:
+        return hours
+    if given is not None:
+        keys.refuse("stay-hours", given, "give either stay-hours or stay-minutes")
+    least, most = keys.range("stay-minutes", SHORTEST_STAY_MINUTES, LONGEST_STAY_HOURS * 60)
+    return least / 60, most / 60
 
 
 def _vehicle(keys: Keys) -> VehicleKind:

@@ -30,7 +30,7 @@ def problem(text: str) -> str:
 
 def test_the_shipped_ones_are_those_promised() -> None:
     titles = shipped()
-    assert list(titles) == ["day", "idle", "liars", "month", "outage"]
+    assert list(titles) == ["day", "idle", "liars", "minutes", "month", "outage"]
     assert all(titles.values())
 
 
@@ -53,6 +53,7 @@ def test_the_others_have_what_their_names_say() -> None:
     assert load("liars").deals_each_quirk
     assert {mishaps.kind for mishaps in load("month").mishaps} == set(Kind)
     assert load("idle").sessions_per_day == 0
+    assert (load("minutes").seconds, load("minutes").stay_hours) == (1_800, (2 / 60, 5 / 60))
     assert {mishaps.kind for mishaps in load("outage").mishaps} == {Kind.OUTAGE, Kind.POWER_CUT}
 
 
@@ -150,6 +151,12 @@ MISTAKES = [
     pytest.param(LEAST + "stay-hours = [2, 1]", "stay-hours = [2, 1]: give two numbers", id="range reversed"),
     pytest.param(LEAST + "stay-hours = 2", "stay-hours = 2: give two numbers", id="no range"),
     pytest.param(LEAST + 'stay-hours = ["1", 2]', "stay-hours = ['1', 2]: give two numbers", id="text in a range"),
+    pytest.param(LEAST + "stay-minutes = [1, 5]", "stay-minutes = [1, 5]: give two numbers from 2", id="too short"),
+    pytest.param(
+        LEAST + "stay-hours = [1, 2]\nstay-minutes = [2, 5]",
+        "[1, 2]: give either stay-hours or stay-minutes",
+        id="hours and minutes",
+    ),
     pytest.param(LEAST + "arrivals = [1, 2]", "arrivals = [1, 2]: give 24 numbers", id="two hours"),
     pytest.param(LEAST + f"arrivals = {[0] * 24}", "at least one of them above 0", id="nobody ever"),
     pytest.param(LEAST + f"arrivals = {[-1] + [1] * 23}", "give 24 numbers from 0", id="below nobody"),
@@ -261,7 +268,9 @@ def test_a_file_without_an_end_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["night", "", "a\nb", "a\0b"])
 def test_an_unknown_name_is_told_the_known_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match="give one of day, idle, liars, month, outage, or the path") as refused:
+    with pytest.raises(
+        ConfigError, match="give one of day, idle, liars, minutes, month, outage, or the path"
+    ) as refused:
         load(name)
     assert "\n" not in str(refused.value)
 
