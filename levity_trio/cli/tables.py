@@ -42,6 +42,8 @@ def cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={cell(one)}" for name, one in value.items()) or "-"
     if isinstance(value, list):
         return " ".join(map(cell, value)) or "-"
     text = f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.simulator.charger import charging, circumstances, presence, registration, speaking
+from levity_trio.simulator.charger import charging, circumstances, demand, meters, presence, registration, speaking
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.effects import Effect
-from levity_trio.simulator.charger.mail import Outgoing
+from levity_trio.simulator.charger.mail import Outgoing, Payload, Then
 from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.operations.table import obey
+from levity_trio.simulator.charger.operations.table import force_answer, obey
 from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.charger.state import State
@@ -163,6 +163,21 @@ class Charger(State):
     def set_status(self, number: int, status: str, at: float) -> None:
         """Bring a connector into a status. Raises IllegalMove or Impossible."""
         circumstances.set_status(self, self._place(number), status, self.agenda.reach(at))
+
+    # Whoever tries a central system
+
+    def send(self, action: str, payload: Payload | None, number: int, then: Then, at: float) -> None:
+        """Send a message on demand; `then` gets its answer. Raises Impossible."""
+        demand.send(self, action, payload, self._place(number), then, self.agenda.reach(at))
+
+    def force_answer(self, action: str, status: str | None, at: float) -> None:
+        """Answer such calls with this status, None: as it should. Raises Impossible."""
+        self.agenda.reach(at)
+        force_answer(self, action, status)
+
+    def set_register(self, number: int, wh: int, at: float) -> None:
+        """Let a register show this from now on. Raises Impossible."""
+        meters.set_register(self, self.connector(number).number, wh, self.agenda.reach(at))
 
     def _place(self, number: int) -> Connector:
         return self.connectors[0] if number == 0 else self.connector(number)

@@ -100,7 +100,7 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
         then(True, parent, at)
     else:
         charger.agenda.hold()
-        charger.mail.ask(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
+        charger.ask(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
 
 
 def begin(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> None:

@@ -36,8 +36,8 @@ def connected(charger: State, at: float) -> None:
 def boot(charger: State) -> None:
     """Introduce the charger, if there is somebody to introduce it to."""
     charger.agenda.stop_timer(Timer.BOOT)
-    if charger.is_linked and not charger.mail.waits(call.BootNotification):
-        charger.mail.ask(_introduction(charger), partial(_booted, charger), is_urgent=True)
+    if charger.is_linked and not charger.mail.waits("BootNotification"):
+        charger.ask(introduction(charger), partial(_booted, charger), is_urgent=True)
         charger.on_news()
 
 
@@ -49,11 +49,12 @@ def plan_heartbeat(charger: State, at: float) -> None:
 
 def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
     """Send a Heartbeat, if none waits already."""
-    if not charger.mail.waits(call.Heartbeat):
+    if not charger.mail.waits("Heartbeat"):
         charger.tell(call.Heartbeat(), partial(_told_time, charger), is_asked_for=is_asked_for)
 
 
-def _introduction(charger: State) -> call.BootNotification:
+def introduction(charger: State) -> call.BootNotification:
+    """What it says of itself."""
     spec = charger.spec
     return call.BootNotification(
         charge_point_model=spec.model,

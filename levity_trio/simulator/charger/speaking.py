@@ -12,7 +12,7 @@ from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import START, STOP, Sent
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult
-from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result, write_payload
+from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result
 
 Answer = CallResult | CallError | None
 """None where none came in time."""
@@ -38,7 +38,7 @@ def settle(charger: State, outgoing: Outgoing, answer: Answer, at: float) -> Non
     understood = _understood(charger.tally, outgoing.frames[-1][0], answer)
     what = outgoing.what
     if isinstance(what, Ask):
-        what.then(understood, at)
+        what.then(answer if what.is_foreign else understood, at)
     elif understood is not None:
         if (sent := _record_of(charger, what)) is not None:
             sent.answered = at
@@ -50,7 +50,8 @@ def settle(charger: State, outgoing: Outgoing, answer: Answer, at: float) -> Non
 def _frames_of(charger: State, what: Ask | Message) -> list[Frame]:
     if isinstance(what, Message):
         return _frames_of_message(charger, what)
-    return charger.quirks.frames((type(what.request).__name__, write_payload(what.request)), None)
+    frame = what.action, what.payload
+    return [frame] if what.is_foreign else charger.quirks.frames(frame, None)
 
 
 def _frames_of_message(charger: State, message: Message) -> list[Frame]:

@@ -26,6 +26,7 @@ from levity_trio.simulator.charger.tags import Tags
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import Entry as LedgerEntry
 from levity_trio.simulator.model.meter import Meter, Supply
+from levity_trio.wire.payloads import write_payload
 from levity_trio.wire.times import wire_time
 
 ACCEPTED: Final = "Accepted"
@@ -71,7 +72,7 @@ class State:
         *("agenda", "clock"),
         *("is_linked", "is_offline", "is_on", "mail", "registration"),
         *("connectors", "transactions"),
-        *("deliveries", "firmware", "when_idle"),
+        *("deliveries", "firmware", "forced_answers", "when_idle"),
         *("frames", "ledger", "tally"),
         *("effects", "on_news"),
     )
@@ -99,6 +100,8 @@ class State:
         """Those of which something is still to be said, by our own ids."""
         self.firmware = Progress()
         self.deliveries = Deliveries()
+        self.forced_answers: dict[str, str] = {}
+        """By action: the status, or the error code, that somebody wants it answered with, whatever it asks for."""
         self.when_idle: Action | None = None
         """What waits until nothing charges here."""
         # What is known of it afterwards
@@ -132,8 +135,12 @@ class State:
         """
         may_tell = self.may_tell or (is_asked_for and self.is_linked)
         if may_tell:
-            self.mail.ask(request, then or _ignore)
+            self.ask(request, then or _ignore)
         return may_tell
+
+    def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
+        """Say it when it has its turn; `then` gets the answer."""
+        self.mail.ask((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
 
     def do(self, effect: Effect) -> None:
         """Have something done by the shell."""

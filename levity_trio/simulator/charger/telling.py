@@ -36,14 +36,18 @@ def notify(charger: State, connector: Connector, at: float) -> None:
 
 def report(charger: State, connector: Connector, at: float, *, is_asked_for: bool = False) -> None:
     """Send the status as it is; what changes while there is no connection is told at its return."""
-    request = call.StatusNotification(
+    if charger.tell(status_of(charger, connector, at), partial(_doubt, connector), is_asked_for=is_asked_for):
+        connector.told = (connector.status, connector.error_code)
+
+
+def status_of(charger: State, connector: Connector, at: float) -> call.StatusNotification:
+    """The status as it is."""
+    return call.StatusNotification(
         connector_id=connector.number,
         error_code=connector.error_code,
         status=connector.status.value,
         timestamp=charger.timestamp(at),
     )
-    if charger.tell(request, partial(_doubt, connector), is_asked_for=is_asked_for):
-        connector.told = (connector.status, connector.error_code)
 
 
 def _doubt(connector: Connector, answer: Any, at: float) -> None:

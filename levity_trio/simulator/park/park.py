@@ -20,7 +20,9 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.mail import Then
 from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.park.file import owned, read_registry, write, written
 from levity_trio.simulator.park.registry import Kept, Placement, Registry
@@ -40,6 +42,8 @@ class Limits:
     last_save_seconds: float = 5.0
     patience_seconds: float = 10.0
     """How long people wait for a charger that is busy."""
+    answer_seconds: float = 15.0
+    """How long they wait for the central system's answer."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -65,6 +69,8 @@ class Fleet(Protocol):
 Make = Callable[[ChargerSpec, Memory], Charger]
 Act = Callable[[Charger, float], None]
 """What people do at a charger: gets the charger and the moment."""
+Ask = Callable[[Charger, Then, float], None]
+"""What they let it ask: gets also what becomes of the answer's frame."""
 
 
 class Park:
@@ -164,6 +170,23 @@ class Park:
             raise Impossible(f"{kept.spec.id} is busy: it waits for the central system; try again")
         for refusal in refusals:
             raise refusal
+
+    async def hear(self, kept: Kept, ask: Ask) -> Answer:
+        """Let a connected charger ask the central system; gives the answer, None where none came in time.
+
+        Raises as `act`.
+        """
+        answers, answered = list[Answer](), trio.Event()
+
+        def then(answer: Answer, at: float) -> None:
+            del at
+            answers.append(answer)
+            answered.set()
+
+        await self.act(kept, lambda charger, at: ask(charger, then, at))
+        with trio.move_on_after(self._limits.answer_seconds):
+            await answered.wait()
+        return answers[0] if answers else None
 
     async def save(self) -> None:
         """Write the file, if what it holds is not so any more. Raises EnvironmentProblem; the change stays in use."""

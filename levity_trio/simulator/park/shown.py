@@ -37,6 +37,7 @@ def details(kept: Kept, charger: Charger | None, at: float) -> dict[str, Any]:
         "state": _state(charger),
         "registration": charger.registration,
         "waiting_messages": len(charger.memory.messages),
+        "forced_answers": charger.forced_answers,
         "connector": [_connector(charger, one, at) for one in charger.connectors],
     }
 
