@@ -28,7 +28,7 @@ from levity_trio.simulator.door import Door
 from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
-from levity_trio.simulator.websocket import GONE, WebSocketConnection, open_websocket, why
+from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, Malformed, call_text, error_text, parse_frame, result_text
 
@@ -245,11 +245,10 @@ class Link:
     async def _converse(self) -> None:
         """One connection, from its first byte to its last."""
         try:
-            with trio.CancelScope() as scope:
-                async with await self._open() as stream, self._open_websocket(stream) as websocket:
-                    line = self._begin(Line(websocket, stream, scope, trio.CancelScope(), self._pace.now))
-                    with line.talk:
-                        await self._read(line)
+            async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
+                line = self._begin(Line(websocket, stream, scope, trio.CancelScope(), self._pace.now))
+                with line.talk:
+                    await self._read(line)
         except* GONE as gone:
             self.problem = why(gone)
         finally:
@@ -283,7 +282,7 @@ class Link:
     async def _open(self) -> LineStream:
         return LineStream(await self._dial(), bears_pings=self.charger.quirks.bears_pings)
 
-    def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[WebSocketConnection]:
+    def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[Opened]:
         return open_websocket(
             stream,
             self._door.authority,

@@ -14,7 +14,7 @@ import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import ProtocolError
 
-__all__ = ["GONE", "WebSocketConnection", "open_websocket", "why"]
+__all__ = ["GONE", "Opened", "WebSocketConnection", "open_websocket", "why"]
 
 SUBPROTOCOL: Final = "ocpp1.6"
 HANDSHAKE_SECONDS: Final = 30.0
@@ -28,6 +28,8 @@ GONE: Final = (
 """What is raised where there is no connection, or no more."""
 
 Reader = Callable[[], Awaitable[None]]
+Opened = tuple[WebSocketConnection, trio.CancelScope]
+"""A WebSocket, and the scope whose cancelling ends it without a goodbye."""
 
 
 class _Library:
@@ -58,7 +60,7 @@ async def open_websocket(
     headers: Sequence[tuple[bytes, bytes]],
     *,
     offers_subprotocol: bool,
-) -> AsyncIterator[WebSocketConnection]:
+) -> AsyncIterator[Opened]:
     """An open WebSocket, whose library reads while the block runs; who leaves it in order says goodbye.
 
     Raises one of GONE, in a group, where there is no connection, or no more.
@@ -76,7 +78,7 @@ async def open_websocket(
             )
         if waiting.cancelled_caught:
             raise HandshakeError("the handshake was not answered")
-        yield websocket
+        yield websocket, library.cancel_scope
         with trio.move_on_after(GOODBYE_SECONDS):
             await websocket.aclose()
         library.cancel_scope.cancel()

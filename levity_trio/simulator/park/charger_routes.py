@@ -107,7 +107,7 @@ class _Chargers:
         kept, ask = self._find(request), demand(await given(request))
         answer = await self._park.hear(kept, ask)
         if not isinstance(answer, CallResult):
-            raise Impossible(f"{kept.spec.id} was answered {_refusal(answer)}")
+            raise Impossible(f"{kept.spec.id}: the central system answered {_refusal(answer)}")
         return json_reply({"payload": answer.payload})
 
     async def configuration(self, request: Request) -> Response:
@@ -174,7 +174,7 @@ def _refusal(error: CallError | None) -> str:
     if error is None:
         return "nothing; see its log"
     told = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
-    return " ".join(filter(None, told))
+    return ": ".join(filter(None, told))
 
 
 def _limit(text: str) -> int:
