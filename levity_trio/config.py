@@ -41,7 +41,10 @@ T = TypeVar("T")
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used. Its text is one plain line that says what to do; exit status 2."""
+    """Settings that cannot be used. Each argument is one plain line that says what to do; exit status 2."""
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
 
 
 class EnvironmentProblem(RuntimeError):

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from structlog.contextvars import clear_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
+
+settings.register_profile("house", deadline=None)  # no test asserts a timing
+settings.load_profile("house")
 
 TESTS = Path(__file__).parent
 

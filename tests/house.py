@@ -63,6 +63,17 @@ def _absolute(node: ast.ImportFrom, module: Module) -> str:
     return ".".join([*parts, node.module] if node.module else parts)
 
 
+def circles(found: Iterable[Import]) -> list[Import]:
+    """Of these imports, those that make circles: what nobody imports, or what imports nobody, is in none."""
+    left = set(found)
+    while True:
+        importers, imported = {one.importer for one in left}, {one.imported for one in left}
+        within = {one for one in left if one.importer in imported and one.imported in importers}
+        if within == left:
+            return sorted(left)
+        left = within
+
+
 def functions(source: str) -> Iterator[tuple[str, int]]:
     """Name and number of lines of each function; decorators count."""
     for node in ast.walk(ast.parse(source)):

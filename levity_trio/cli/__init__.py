@@ -1,30 +1,42 @@
 """The command line: one file a command, and no logic.
 
-Every mistake ends as one plain line on stderr: status 2 for usage and configuration, 1 for what the machine
+Every mistake is one plain line on stderr: status 2 for usage and configuration, 1 for what the machine
 refuses. Nothing else is caught here, so a bug still shows its traceback.
 """
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 import click
 
 from levity_trio import __version__
-from levity_trio.cli.deploy import deploy
-from levity_trio.cli.logs import logs
-from levity_trio.cli.recheck import recheck
-from levity_trio.cli.serve import serve
-from levity_trio.cli.simulate import simulate
-from levity_trio.cli.simulator import simulator
-from levity_trio.cli.verify import verify
 from levity_trio.config import ConfigError, EnvironmentProblem
 
+COMMANDS: Final = ("serve", "deploy", "logs", "recheck", "simulate", "simulator", "verify")
+"""Each the name of a module here, and of the command in it."""
 USAGE = 2
 ENVIRONMENT = 1
 INTERRUPTED = 130
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports a command when it is asked for: a server need not carry what only the others use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="levity-trio")
 @click.pass_context
 def levity_trio(context: click.Context) -> None:
@@ -36,15 +48,6 @@ def levity_trio(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-levity_trio.add_command(serve)
-levity_trio.add_command(deploy)
-levity_trio.add_command(logs)
-levity_trio.add_command(recheck)
-levity_trio.add_command(simulate)
-levity_trio.add_command(simulator)
-levity_trio.add_command(verify)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (the process's own, if none is given) and return its exit status."""
     try:
@@ -53,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = problem.ctx.command_path if problem.ctx else "levity-trio"
         return _fail(f"{problem.format_message()} See {hint} --help.", USAGE)
     except ConfigError as problem:
-        return _fail(str(problem), USAGE)
+        for line in problem.args:
+            _fail(line, USAGE)
+        return USAGE
     except EnvironmentProblem as problem:
         return _fail(str(problem), ENVIRONMENT)
     except (click.Abort, KeyboardInterrupt):

@@ -33,7 +33,11 @@ Examples:
   levity-trio simulate --control {CONTROL_PORT}
 
 \b
-With --speed, the central system must run as fast, on a database of its own:
+At --speed 1 any central system will do, also one that is not Levity:
+  levity-trio simulate --url ws://central.example/ocpp/ --scenario minutes
+
+\b
+With another --speed, the central system must run as fast, on a database of its own:
   levity-trio serve --db trial.db --clock-speed 60
 
 Exit status: 0 at the end of the plan, 1 when the database does not agree (--verify) or the machine refuses, 2 for
@@ -76,7 +80,7 @@ WHAT_HAPPENS = (
         callback=_real,
         default=1.0,
         show_default=True,
-        help="How many times as fast as real time; 60: an hour a minute. The server needs the same --clock-speed.",
+        help="How many times as fast as real time; 60: an hour a minute, on a server of the same --clock-speed.",
     ),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="The same seed, the same run."),
     click.Option(
@@ -138,7 +142,7 @@ def run_simulate(
     control: str | None,
     state: Path | None,
 ) -> int:
-    from levity_trio.simulator.link import door  # noqa: PLC0415 - see above
+    from levity_trio.simulator.door import door  # noqa: PLC0415 - see above
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
 

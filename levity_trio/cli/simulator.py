@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import click
@@ -11,6 +11,7 @@ import click
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
+from levity_trio.simulator.park.client import Api, Refusal
 
 EXAMPLES = """\
 \b
@@ -21,6 +22,10 @@ Examples:
   levity-trio simulator tag CP-1 04A2B3C4
   levity-trio simulator chargers CP-1
   levity-trio simulator log CP-1
+  levity-trio simulator meter CP-1 --wh 250000
+  levity-trio simulator answer CP-1 RemoteStartTransaction Rejected
+  levity-trio simulator send CP-1 StatusNotification
+  levity-trio simulator send CP-1 DataTransfer '{"vendorId": "org.example", "data": "hello"}'
   levity-trio simulator template chargers > chargers.csv
   levity-trio simulator import chargers chargers.csv
 
@@ -38,14 +43,13 @@ VEHICLE_COLUMNS = ("name", "battery_wh", "max_ac_w", "ac_phases", "max_dc_w", "s
 
 Fields = dict[str, Any]
 Command = Callable[..., None]
+Parameter = Callable[[Command], Command]
 
 
 class Talk:
     """The API, and how its answers are shown."""
 
     def __init__(self, url: str, is_json: bool) -> None:
-        from levity_trio.simulator.park.client import Api  # noqa: PLC0415 - 3 MB that `serve` need not carry
-
         self.api = Api(url)
         self._is_json = is_json
 
@@ -119,7 +123,7 @@ _CHARGER = click.argument("charger", metavar="CHARGER")
 _CONNECTOR = click.option("--connector", "-c", type=int, help="Number of the connector, where there are several.")
 
 
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def _options(*options: Parameter) -> Parameter:
     def decorate(function: Command) -> Command:
         for option in reversed(options):
             function = option(function)
@@ -192,68 +196,50 @@ def remove(talk: Talk, charger: str) -> None:
     talk.record(talk.api.ask("DELETE", "chargers", charger), f"removed {charger}")
 
 
-@command("plug")
-@_CHARGER
-@click.option("--vehicle", help="Name of a vehicle of `simulator vehicles`; any, if none is given.")
-@_CONNECTOR
-def plug(talk: Talk, charger: str, **given: Any) -> None:
-    """Plug a vehicle in."""
-    talk.act(charger, "plug", given)
-
-
-@command("tag")
-@_CHARGER
-@click.argument("tag")
-@_CONNECTOR
-def present_tag(talk: Talk, charger: str, **given: Any) -> None:
-    """Hold a tag to the reader: it begins a session, or ends the one it began."""
-    talk.act(charger, "tag", given)
-
-
-@command("start")
-@_CHARGER
-@click.argument("tag")
-@_CONNECTOR
-def start(talk: Talk, charger: str, **given: Any) -> None:
-    """Begin a transaction without asking anybody; a vehicle must be plugged in."""
-    talk.act(charger, "start", given)
-
-
-@command("fault")
-@_CHARGER
-@click.argument("error_code", required=False, metavar="[ERROR_CODE]")
-@_CONNECTOR
-def fault(talk: Talk, charger: str, **given: Any) -> None:
-    """Let a connector fail (connector 0: the whole charger), by an error code of OCPP 1.6 §7.6."""
-    talk.act(charger, "fault", given)
-
-
-@command("status")
-@_CHARGER
-@click.argument("status")
-@_CONNECTOR
-def status(talk: Talk, charger: str, **given: Any) -> None:
-    """Bring a connector into a status, if OCPP 1.6 §4.9 knows that move."""
-    talk.act(charger, "status", given)
-
-
-_AT_A_CONNECTOR = {
-    "unplug": "Take the cable out.",
-    "stop": "End the transaction, as a button on the charger would.",
-    "clear-fault": "Mend what `fault` broke.",
+_TAG = click.argument("tag")
+_VEHICLE = click.option("--vehicle", help="Name of a vehicle of `simulator vehicles`; any, if none is given.")
+_DEEDS: Mapping[str, tuple[str, Sequence[Parameter]]] = {
+    "connect": ("Give a charger power, so that it connects.", ()),
+    "disconnect": ("Cut a charger's power.", ()),
+    "plug": (
+        "Plug a vehicle in.",
+        (
+            click.option("--vehicle", help="Name of a vehicle of `simulator vehicles`; any, if none is given."),
+            _CONNECTOR,
+        ),
+    ),
+    "unplug": ("Take the cable out.", (_CONNECTOR,)),
+    "tag": ("Hold a tag to the reader: it begins a session, or ends the one it began.", (_TAG, _CONNECTOR)),
+    "start": ("Begin a transaction without asking anybody; a vehicle must be plugged in.", (_TAG, _CONNECTOR)),
+    "stop": ("End the transaction, as a button on the charger would.", (_CONNECTOR,)),
+    "meter": (
+        "Set what the register of a connector shows; what was truly charged stays what it was.",
+        (click.option("--wh", type=int, required=True, help="What it shows, in Wh."), _CONNECTOR),
+    ),
+    "fault": (
+        "Let a connector fail (connector 0: the whole charger), by an error code of OCPP 1.6 §7.6.",
+        (click.argument("error_code", required=False, metavar="[ERROR_CODE]"), _CONNECTOR),
+    ),
+    "clear-fault": ("Mend what `fault` broke.", (_CONNECTOR,)),
+    "status": (
+        "Bring a connector into a status, if OCPP 1.6 §4.9 knows that move.",
+        (click.argument("status"), _CONNECTOR),
+    ),
+    "offline": ("Cut a charger's network; it goes on charging, and remembers what it has to tell.", ()),
+    "online": ("Give it its network back.", ()),
+    "answer": (
+        (
+            "Answer calls of ACTION with STATUS, or an error code such as NotSupported, without obeying them."
+            "\n\nWithout STATUS the charger answers by itself again, as it does after it was disconnected."
+        ),
+        (click.argument("action"), click.argument("status", required=False, metavar="[STATUS]")),
+    ),
 }
-_AT_A_CHARGER = {
-    "connect": "Give a charger power, so that it connects.",
-    "disconnect": "Cut a charger's power.",
-    "offline": "Cut a charger's network; it goes on charging, and remembers what it has to tell.",
-    "online": "Give it its network back.",
-}
+"""What is done at a charger: the name that the API has for it, the help, what can be said with it."""
 
 
-def _add_plain(action: str, text: str, *options: Callable[[Command], Command]) -> None:
-    """A command that says no more than where."""
-
-    @_options(_CHARGER, *options)
+def _add_deed(action: str, text: str, parameters: Sequence[Parameter]) -> None:
+    @_options(_CHARGER, *parameters)
     def run(talk: Talk, charger: str, **given: Any) -> None:
         talk.act(charger, action, given)
 
@@ -261,10 +247,31 @@ def _add_plain(action: str, text: str, *options: Callable[[Command], Command]) -
     command(action)(run)
 
 
-for _name, _text in _AT_A_CONNECTOR.items():
-    _add_plain(_name, _text, _CONNECTOR)
-for _name, _text in _AT_A_CHARGER.items():
-    _add_plain(_name, _text)
+for _name, (_text, _parameters) in _DEEDS.items():
+    _add_deed(_name, _text, _parameters)
+
+
+@command("send")
+@_CHARGER
+@click.argument("action")
+@click.argument("payload", required=False, metavar="[PAYLOAD]")
+@click.option("--connector", "-c", type=int, help="Of whose status or meter it tells, without PAYLOAD  [default: 1].")
+def send(talk: Talk, charger: str, action: str, payload: str | None, connector: int | None) -> None:
+    """Send a message, and print what the central system answers.
+
+    PAYLOAD, a JSON object, is sent as it is. Without it the charger sends what it would say itself: a BootNotification,
+    a Heartbeat, a StatusNotification or MeterValues. What is answered changes nothing at the charger.
+    """
+    said = _given({"action": action, "payload": None if payload is None else _json(payload), "connector": connector})
+    answer = talk.api.ask("POST", "chargers", charger, "send", given=said)
+    talk.record(answer, json.dumps(answer["payload"]))
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        raise click.BadParameter(f"it is no JSON: {problem}", param_hint="PAYLOAD") from None
 
 
 @command("configuration")
@@ -332,8 +339,6 @@ _KIND = click.argument("kind", type=click.Choice(["chargers", "vehicles"]))
 @click.argument("file", type=click.File("rb"))
 def import_file(talk: Talk, kind: str, file: BinaryIO) -> None:
     """Add all chargers or vehicles of a CSV or JSON file (`-`: what is piped in), or none if a line is wrong."""
-    from levity_trio.simulator.park.client import Refusal  # noqa: PLC0415 - see Talk
-
     body = file.read()
     is_json = file.name.endswith(".json") or body.lstrip().startswith(b"[")
     media_type = "application/json" if is_json else "text/csv"

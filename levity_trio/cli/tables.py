@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from levity_trio.simulator.output import telling
+from levity_trio.output import telling
 
 
 def say(text: str | bytes, *, ends_line: bool = True) -> None:
@@ -42,6 +42,8 @@ def cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={cell(one)}" for name, one in value.items()) or "-"
     if isinstance(value, list):
         return " ".join(map(cell, value)) or "-"
     text = f"{value:.12g}" if isinstance(value, float) else str(value)

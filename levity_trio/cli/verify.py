@@ -26,8 +26,8 @@ Exit status: 0 when they agree, 1 when they do not agree or the database cannot 
 
 
 def run_verify(*, ledger: Path, db: Path, is_json: bool) -> int:
+    from levity_trio.output import tell, telling  # noqa: PLC0415
     from levity_trio.simulator.ledger_file import read_ledger  # noqa: PLC0415 - so that --help answers at once
-    from levity_trio.simulator.output import tell, telling  # noqa: PLC0415
     from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
     from levity_trio.simulator.screen import Console  # noqa: PLC0415
     from levity_trio.simulator.verification import verify as compare  # noqa: PLC0415

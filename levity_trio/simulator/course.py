@@ -5,15 +5,20 @@ All of it lies on each charger's own agenda, so that it happens in the order of 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
+from levity_trio.simulator.charger import meters
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.plan import ChargerPlan, Incident, Visit
 from levity_trio.simulator.scenario import Kind
 
-NOTICED_SECONDS = 60.0
+NOTICED_SECONDS: Final = 60.0
+
+Deed = Callable[[Charger, Incident, float], None]
 
 
 def stage(charger: Charger, plan: ChargerPlan) -> None:
@@ -57,39 +62,6 @@ def _leave(charger: Charger, visit: Visit, at: float) -> None:
         charger.unplug(visit.connector, at)
 
 
-def _break(charger: Charger, incident: Incident, at: float) -> None:
-    charger.fault(incident.connector, incident.error_code, at)
-
-
-def _mend(charger: Charger, incident: Incident, at: float) -> None:
-    charger.clear_fault(incident.connector, at)
-
-
-def _cut_line(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
-    charger.go_offline(at)
-
-
-def _restore_line(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
-    charger.go_online(at)
-
-
-def _cut_power(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
-    charger.power_off(at)
-
-
-def _restore_power(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
-    charger.power_on(at)
-
-
-def _brown_out(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
-    charger.fail(at, keeps_sessions=True)
-
-
 def _die(charger: Charger, incident: Incident, at: float) -> None:
     """The sessions are forgotten; whoever notices shows the tag again."""
     charging = [(one.number, one.transaction.id_tag) for one in charger.connectors if one.transaction is not None]
@@ -107,21 +79,25 @@ def _show_once_more(charger: Charger, connector: int, tag: str, at: float) -> No
             charger.present_tag(connector, tag, at)
 
 
-def _open_cabinet(charger: Charger, incident: Incident, at: float) -> None:
-    del incident
-    charger.power_off(at)
-
-
 def _close_cabinet(charger: Charger, incident: Incident, at: float) -> None:
-    charger.swap_meters(incident.register_wh, at)
+    meters.swap(charger, incident.register_wh, at)
     charger.power_on(at)
 
 
-_STAGED = {
-    Kind.FAULT: (_break, _mend),
-    Kind.OUTAGE: (_cut_line, _restore_line),
-    Kind.POWER_CUT: (_cut_power, _restore_power),
-    Kind.BROWNOUT: (_brown_out, _restore_power),
+def _restore_power(charger: Charger, incident: Incident, at: float) -> None:
+    del incident
+    charger.power_on(at)
+
+
+_STAGED: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
+    Kind.FAULT: (
+        lambda charger, fault, at: charger.fault(fault.connector, fault.error_code, at),
+        lambda charger, fault, at: charger.clear_fault(fault.connector, at),
+    ),
+    Kind.OUTAGE: (lambda charger, _, at: charger.go_offline(at), lambda charger, _, at: charger.go_online(at)),
+    Kind.POWER_CUT: (lambda charger, _, at: charger.power_off(at), _restore_power),
+    Kind.BROWNOUT: (lambda charger, _, at: charger.fail(at, keeps_sessions=True), _restore_power),
     Kind.DEATH: (_die, _restore_power),
-    Kind.METER_SWAP: (_open_cabinet, _close_cabinet),
+    Kind.METER_SWAP: (lambda charger, _, at: charger.power_off(at), _close_cabinet),
 }
+"""How each incident begins, and how it ends."""

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.link import Door, Link
+from levity_trio.simulator.door import Door
+from levity_trio.simulator.link import Link
 from levity_trio.simulator.pace import Pace
 
 ARRIVING = 200

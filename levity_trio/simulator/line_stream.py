@@ -23,11 +23,12 @@ class LineStream(trio.abc.HalfCloseableStream):
     Silent, it takes what is sent and sends nothing; what was under way leaves whole.
     """
 
-    __slots__ = ("_bears_pings", "_closed", "_is_silent", "_sending", "_transport")
+    __slots__ = ("_bears_pings", "_closed", "_is_silent", "_send_seconds", "_sending", "_transport")
 
-    def __init__(self, transport: trio.abc.Stream, *, bears_pings: bool) -> None:
+    def __init__(self, transport: trio.abc.Stream, *, bears_pings: bool, send_seconds: float = SEND_SECONDS) -> None:
         self._transport = transport
         self._bears_pings = bears_pings
+        self._send_seconds = send_seconds
         self._is_silent = False
         self._closed: trio.Event | None = None
         self._sending = trio.Lock()
@@ -66,12 +67,12 @@ class LineStream(trio.abc.HalfCloseableStream):
             raise trio.BrokenResourceError(f"the central system went away: {error}") from error
 
     async def _send_rest(self, data: memoryview) -> None:
-        with trio.move_on_after(SEND_SECONDS, shield=True) as patience:
+        with trio.move_on_after(self._send_seconds, shield=True) as patience:
             async with self._sending:
                 await self._transport.send_all(data)
         if patience.cancelled_caught:
             await trio.aclose_forcefully(self._transport)
-            raise trio.BrokenResourceError(f"the central system took nothing for {SEND_SECONDS:g} s")
+            raise trio.BrokenResourceError(f"the central system took nothing for {self._send_seconds:g} s")
 
     async def send_eof(self) -> None:
         """Close the sending half, of TLS too, and stay. A connection that is gone needs no half closed."""

@@ -1,6 +1,7 @@
 """One charger's tasks: its mind, which lets time pass and sends, and its line, which connects and reads.
 
-    mind   lets the charger do what is due, sends its next call, gives up answers that do not come
+    mind   lets the charger do what is due, sends its next call, gives up answers that do not come; what takes its
+           time (a file, a late reply, a ping) it starts as a task beside itself
     line   connects, and again; hands answers and the central system's calls to the charger
 
 The charger itself waits for nothing (levity_trio.simulator.charger); all waiting is here.
@@ -8,89 +9,38 @@ The charger itself waits for nothing (levity_trio.simulator.charger); all waitin
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from math import inf
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import trio
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
-from levity_trio.simulator.charger.speaking import Answer, Outgoing
+from levity_trio.simulator.charger.mail import Outgoing
+from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
-from levity_trio.simulator.websocket import GONE, WebSocketConnection, shake_hands, why
+from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, Malformed, call_text, error_text, parse_frame, result_text
 
 ANSWER_SECONDS: Final = 30.0
-DIAL_SECONDS: Final = 30.0
-GOODBYE_SECONDS: Final = 2.0
 FIRST_PAUSE_SECONDS: Final = 6.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 """Simulated, between two attempts to connect; and really at least SHORTEST_PAUSE_SECONDS."""
 SHORTEST_PAUSE_SECONDS: Final = 0.1
 
 Dial = Callable[[], Awaitable[trio.abc.Stream]]
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where the central system is: `path` is what stands before the charger's id."""
-
-    host: str
-    port: int
-    path: str
-    is_tls: bool
-
-    @property
-    def authority(self) -> str:
-        """As the Host header has it (RFC 9110 §7.2)."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    async def dial(self) -> trio.abc.Stream:
-        """Raises OSError, or BrokenResourceError where TLS fails."""
-        with trio.move_on_after(DIAL_SECONDS):
-            stream = await trio.open_tcp_stream(self.host, self.port)
-            return await self._secured(stream) if self.is_tls else stream
-        raise TimeoutError(f"no connection within {DIAL_SECONDS:g} s")
-
-    async def _secured(self, stream: trio.SocketStream) -> trio.abc.Stream:
-        secured = trio.SSLStream(stream, _trusted(), server_hostname=self.host, https_compatible=True)
-        try:
-            await secured.do_handshake()
-        except BaseException:
-            await trio.aclose_forcefully(secured)
-            raise
-        return secured
-
-
-def door(url: str) -> Door:
-    """Read `ws://host:port/ws/`. Raises ValueError with a line that says what to give."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")
-    except ValueError:  # a port or a host that is none; a UnicodeError is one too
-        parts, host, port = urlsplit(""), "", None
-    if parts.scheme not in ("ws", "wss") or not host or port == 0:
-        raise ValueError("give an address such as ws://localhost:9000/ws/")
-    is_tls = parts.scheme == "wss"
-    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"
-    return Door(host, port or (443 if is_tls else 80), path, is_tls)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom this machine trusts: read from its disk once, not for each connection."""
-    return ssl.create_default_context()
+Carry = Callable[[Download | Upload], Awaitable[bytes | None]]
+Beside = Callable[[], Awaitable[object]]
 
 
 @dataclass(slots=True, eq=False)
@@ -120,21 +70,24 @@ class Link:
     """The tasks of one charger."""
 
     __slots__ = (
-        *("charger", "problem", "_away_until", "_dial", "_door", "_line", "_news", "_pace"),
+        *("charger", "problem", "_away_until", "_beside", "_carry", "_dial", "_door", "_line", "_news", "_pace"),
         *("_pause_seconds", "_sent", "_sleeps_until", "_under_way", "_wish"),
     )
 
-    def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None) -> None:
+    def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None, carry: Carry = carry) -> None:
         self.charger = charger
         self.problem: str | None = None
         """Why it is not connected, as far as it knows."""
         self._pace = pace
         self._door = to
         self._dial = dial or to.dial
+        self._carry = carry
         self._news = trio.Event()
         """For the mind."""
         self._wish = trio.Event()
         """For the line, while there is none: each clears its own, so that none waits for the other to do so."""
+        self._beside: list[Beside] = []
+        """What the mind is to start beside itself."""
         self._line: Line | None = None
         self._under_way: UnderWay | None = None
         self._sleeps_until = inf
@@ -146,11 +99,16 @@ class Link:
     async def run(self) -> None:
         """Live until cancelled."""
         async with trio.open_nursery() as tasks:
-            tasks.start_soon(self._mind, tasks)
+            tasks.start_soon(self._stay_connected)
             while True:
-                await self._wait_for_wish()
-                await self._converse(tasks)
-                await self._pause()
+                if self._news.is_set():
+                    self._news = trio.Event()
+                await self._think()
+                beside, self._beside = self._beside, []
+                for task in beside:
+                    tasks.start_soon(task)
+                if not await self._send_next():
+                    await self._sleep()
 
     def _tell_news(self) -> None:
         """The charger changed; its mind need not be woken to find that nothing is to be done."""
@@ -159,20 +117,24 @@ class Link:
         if self.charger.has_work or self._next_moment() < self._sleeps_until:
             self._news.set()
 
+    def _start_beside(self, task: Beside) -> None:
+        """What is to be done beside the mind, which must not wait for it."""
+        self._beside.append(task)
+        self._news.set()
+
     # The mind
 
-    async def _mind(self, tasks: trio.Nursery) -> None:
-        while True:
-            if self._news.is_set():
-                self._news = trio.Event()
-            self.charger.advance(self._pace.now)
-            for effect in self.charger.take_effects():
-                await self._carry_out(effect, tasks)
-            if not await self._send_next():
-                self._sleeps_until = self._next_moment()
-                with trio.move_on_at(self._sleeps_until):
-                    await self._news.wait()
-                self._give_up()
+    async def _think(self) -> None:
+        self.charger.advance(self._pace.now)
+        for effect in self.charger.take_effects():
+            await self._carry_out(effect)
+
+    async def _sleep(self) -> None:
+        """Until something is due, or there is news."""
+        self._sleeps_until = self._next_moment()
+        with trio.move_on_at(self._sleeps_until):
+            await self._news.wait()
+        self._give_up()
 
     def _next_moment(self) -> float:
         """When something is due, or an answer has not come in time."""
@@ -183,7 +145,7 @@ class Link:
     def _next_due(self) -> float | None:
         if self._line is None or not self._line.is_deaf:
             return self.charger.next_due
-        return None if self.charger.questions else self.charger.agenda.next_due  # what is held cannot leave
+        return self.charger.agenda.next_due  # what is kept cannot leave
 
     def _give_up(self) -> None:
         under_way = self._under_way
@@ -224,20 +186,20 @@ class Link:
 
     # Effects
 
-    async def _carry_out(self, effect: Effect, tasks: trio.Nursery) -> None:
+    async def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Download | Upload):
-            tasks.start_soon(self._transfer, effect)
+            self._start_beside(partial(self._transfer, effect))
         elif isinstance(effect, Hang):
-            self._hang(effect, tasks)
+            self._hang(effect)
         elif self._line is not None and not self._line.is_deaf:
             await self._send(self._line, effect.text)
 
     async def _transfer(self, transfer: Download | Upload) -> None:
-        content = await carry(transfer)
+        content = await self._carry(transfer)
         transfer.then(content, self._pace.now)
         self._tell_news()
 
-    def _hang(self, how: Hang, tasks: trio.Nursery) -> None:
+    def _hang(self, how: Hang) -> None:
         """Treat the connection badly, or end it; a next one comes when the time is over."""
         self._away_until = self._pace.now + how.seconds
         line = self._line
@@ -249,11 +211,11 @@ class Link:
             line.scope.cancel()
         else:
             line.is_deaf = True
-            tasks.start_soon(self._hang_up_later, line)
+            self._start_beside(partial(self._hang_up_later, line))
             if how.kind == "freeze":
                 line.stream.freeze()
             else:
-                tasks.start_soon(line.stream.send_eof)
+                self._start_beside(line.stream.send_eof)
 
     async def _hang_up_later(self, line: Line) -> None:
         """Not on the charger's agenda: that stands still while a question is open that nobody will answer."""
@@ -261,6 +223,12 @@ class Link:
         line.scope.cancel()
 
     # The line
+
+    async def _stay_connected(self) -> None:
+        while True:
+            await self._wait_for_wish()
+            await self._converse()
+            await self._pause()
 
     async def _wait_for_wish(self) -> None:
         while not self.charger.wants_link or self._pace.now < self._away_until:
@@ -274,38 +242,34 @@ class Link:
         self._pause_seconds = min(LONGEST_PAUSE_SECONDS, 2 * seconds)
         await trio.sleep(max(SHORTEST_PAUSE_SECONDS, seconds / self._pace.speed))
 
-    async def _converse(self, tasks: trio.Nursery) -> None:
+    async def _converse(self) -> None:
         """One connection, from its first byte to its last."""
         try:
-            async with await self._open() as stream, trio.open_nursery() as library:
-                line = await self._begin(stream, library)
-                library.start_soon(self._ping, line)
+            async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
+                line = self._begin(Line(websocket, stream, scope, trio.CancelScope(), self._pace.now))
                 with line.talk:
-                    await self._read(line, tasks)
-                with trio.move_on_after(GOODBYE_SECONDS):
-                    await line.websocket.aclose()
-                library.cancel_scope.cancel()
+                    await self._read(line)
         except* GONE as gone:
             self.problem = why(gone)
         finally:
             self._forget()
 
-    async def _begin(self, stream: LineStream, library: trio.Nursery) -> Line:
-        websocket = await self._shake_hands(library, stream)
-        line = Line(websocket, stream, library.cancel_scope, trio.CancelScope(), self._pace.now)
+    def _begin(self, line: Line) -> Line:
         self.problem = None
         self._line = line
         self.charger.connected(line.began)
+        if seconds := self.charger.configuration.integer("WebSocketPingInterval"):
+            self._start_beside(partial(self._ping, line, seconds))
         return line
 
-    async def _ping(self, line: Line) -> None:
+    async def _ping(self, line: Line, seconds: int) -> None:
         """See whether the central system is there, where it wants to be asked (WebSocketPingInterval, OCPP-J §5.3)."""
-        seconds = self.charger.configuration.integer("WebSocketPingInterval")
-        while seconds and not line.is_deaf:
+        while self._line is line and not line.is_deaf:
             with trio.move_on_after(ANSWER_SECONDS) as patience, suppress(*GONE):
                 await line.websocket.ping()
-            if patience.cancelled_caught and not line.is_deaf:
-                raise trio.BrokenResourceError("no pong came")
+            if patience.cancelled_caught and self._line is line and not line.is_deaf:
+                self.problem = "no pong came"
+                line.scope.cancel()
             await trio.sleep(seconds)
 
     def _forget(self) -> None:
@@ -318,9 +282,8 @@ class Link:
     async def _open(self) -> LineStream:
         return LineStream(await self._dial(), bears_pings=self.charger.quirks.bears_pings)
 
-    async def _shake_hands(self, library: trio.Nursery, stream: trio.abc.Stream) -> WebSocketConnection:
-        return await shake_hands(
-            library,
+    def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[Opened]:
+        return open_websocket(
             stream,
             self._door.authority,
             self._door.path + quote(self.charger.spec.id, safe=""),
@@ -336,13 +299,13 @@ class Link:
         name = self.charger.spec.id.encode()
         return [(b"Authorization", b"Basic " + b64encode(name + b":" + _password(key)))]
 
-    async def _read(self, line: Line, tasks: trio.Nursery) -> None:
+    async def _read(self, line: Line) -> None:
         while True:
             text = await line.websocket.get_message()
             self._keep("recv", text if isinstance(text, str) else text.decode(errors="replace"))
             frame = parse_frame(text)
             if isinstance(frame, Call):
-                await self._reply(line, frame, tasks)
+                await self._reply(line, frame)
             elif isinstance(frame, Malformed):
                 await self._refuse(line, frame)
             elif self._under_way is not None and self._under_way.message_id == frame.message_id:
@@ -354,14 +317,14 @@ class Link:
         if malformed.answer is not None:
             await self._send(line, malformed.answer)
 
-    async def _reply(self, line: Line, asked: Call, tasks: trio.Nursery) -> None:
+    async def _reply(self, line: Line, asked: Call) -> None:
         try:
             text = result_text(asked.raw_id, self.charger.answer(asked.action, asked.payload, self._pace.now))
         except Refused as refused:
             text = error_text(asked.raw_id, refused.code, refused.description)
         for seconds, reply in self.charger.quirks.replies(text):
             if seconds:
-                tasks.start_soon(self._reply_late, line, reply, seconds)
+                self._start_beside(partial(self._reply_late, line, reply, seconds))
                 continue
             # What was promised, a reset, may end this connection before its answer has its turn on the wire.
             with trio.move_on_after(2 * SEND_SECONDS, shield=True):

@@ -23,15 +23,15 @@ import trio
 
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
 from levity_trio.log_output import STDOUT, get_logger, open_log
+from levity_trio.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.course import stage
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import check_writable, write_ledger
-from levity_trio.simulator.link import Door
-from levity_trio.simulator.output import hold_standard_streams, tell, telling
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import Plan
 from levity_trio.simulator.quirks import QUIRKS
@@ -103,7 +103,7 @@ class Outcome:
     problem: EnvironmentProblem | None = None
 
 
-async def simulate(order: Order, console: Console) -> Outcome:
+async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SECONDS) -> Outcome:
     """Simulate until the plan is over, or until SIGINT or SIGTERM.
 
     Raises:
@@ -118,7 +118,7 @@ async def simulate(order: Order, console: Console) -> Outcome:
         async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_tell_problems, fleet, _url(order.door), console)
+            watching.start_soon(_tell_problems, fleet, _url(order.door), console, look_seconds)
             chargers = planned = _arrive(order, fleet)
             async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
                 try:
@@ -247,11 +247,11 @@ async def _compare_clocks(fleet: Fleet) -> None:
             )
 
 
-async def _tell_problems(fleet: Fleet, url: str, console: Console) -> None:
+async def _tell_problems(fleet: Fleet, url: str, console: Console, look_seconds: float) -> None:
     """Each reason for which a charger is not connected, once: thousands have the same."""
     told: set[str] = set()
     while True:
-        await trio.sleep(LOOK_SECONDS)
+        await trio.sleep(look_seconds)
         found = {link.problem for link in fleet.links.values() if link.problem is not None}
         for problem in sorted(found - told):
             line = f"a charger is not connected: {problem}; it tries again (is there a server at {url}, see --url?)"

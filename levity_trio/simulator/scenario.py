@@ -1,8 +1,8 @@
 """What happens to a simulated fleet: small TOML files, read and judged before anything is opened.
 
 A scenario says how people and networks behave, never when exactly: the moments are drawn from it by plan.py. Only
-`title` and `hours` have to be said; without `sessions-per-day` nobody comes. Every mistake is one plain line that names
-file, key and what to give. The files of scenarios/ say what each key means.
+`title` and `hours` have to be said; without `sessions-per-day` nobody comes. All mistakes are told at once, each in one
+plain line that names file, key and what to give. The files of scenarios/ say what each key means.
 """
 
 from __future__ import annotations
@@ -20,18 +20,15 @@ from typing import Final
 from levity_trio.config import ConfigError
 from levity_trio.simulator.charger.configuration import NOT_SUPPORTED, REJECTED, Configuration
 from levity_trio.simulator.charger.spec import DC
+from levity_trio.simulator.model.states import ERROR_CODES
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.scenario_keys import Keys, Range
 
-ERROR_CODES: Final = (
-    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
-    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
-    *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
-)
-"""ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
-
 SHORTEST_STAY_HOURS: Final = 0.1
+SHORTEST_STAY_MINUTES: Final = 2
+"""Enough to plug in, to show the tag twice and to leave."""
+LONGEST_STAY_HOURS: Final = 72
 LEAST_DC_KW: Final = 0.1
 EACH: Final = "each"
 _SECONDS_PER_HOUR: Final = 3600
@@ -88,6 +85,7 @@ class Mishaps:
 
 
 ANY_TIME: Final = (1.0,) * 24
+DEFAULT_STAY_HOURS: Final[Range] = (1.0, 4.0)
 TAGS: Final = tuple(f"LEVITY-{number:02}" for number in range(1, 31))
 VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Sedan", battery_kwh=77.0, dc_kw=150.0))
 
@@ -104,7 +102,7 @@ class Scenario:
     """Of one charger, on average."""
     arrivals: tuple[float, ...] = ANY_TIME
     """The weight of each hour of day."""
-    stay_hours: Range = (1.0, 4.0)
+    stay_hours: Range = DEFAULT_STAY_HOURS
     tags: tuple[str, ...] = TAGS
     vehicles: tuple[VehicleKind, ...] = VEHICLES
     dc_share: float = 0.0
@@ -143,7 +141,7 @@ def load(name_or_path: str) -> Scenario:
 
 
 def read(text: str, file: str) -> Scenario:
-    """A scenario from its text; `file` is what its mistakes are told with. Raises ConfigError."""
+    """A scenario from its text; `file` is what its mistakes are told with. Raises ConfigError with all of them."""
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -151,6 +149,8 @@ def read(text: str, file: str) -> Scenario:
     keys = Keys(table, file)
     scenario = _scenario(keys)
     keys.end()
+    if keys.faults:
+        raise ConfigError(*keys.faults)
     return scenario
 
 
@@ -181,7 +181,7 @@ def _scenario(keys: Keys) -> Scenario:
         chargers=keys.whole("chargers", 1, 100_000, 20),
         sessions_per_day=keys.number("sessions-per-day", 0, 200, 0.0),
         arrivals=keys.weights("arrivals", 24, ANY_TIME),
-        stay_hours=keys.range("stay-hours", SHORTEST_STAY_HOURS, 72, (1.0, 4.0)),
+        stay_hours=_stay_hours(keys),
         tags=keys.texts("tags", 20, TAGS),
         vehicles=vehicles,
         dc_share=dc_share,
@@ -190,6 +190,18 @@ def _scenario(keys: Keys) -> Scenario:
         mishaps=tuple(found for kind in Kind if (found := _mishaps(keys, kind))),
         configuration=_configuration(keys),
     )
+
+
+def _stay_hours(keys: Keys) -> Range:
+    """The stay, which a file may give in minutes."""
+    given = keys.peek("stay-hours")
+    hours = keys.range("stay-hours", SHORTEST_STAY_HOURS, LONGEST_STAY_HOURS, DEFAULT_STAY_HOURS)
+    if keys.peek("stay-minutes") is None:
+        return hours
+    if given is not None:
+        keys.refuse("stay-hours", given, "give either stay-hours or stay-minutes")
+    least, most = keys.range("stay-minutes", SHORTEST_STAY_MINUTES, LONGEST_STAY_HOURS * 60)
+    return least / 60, most / 60
 
 
 def _vehicle(keys: Keys) -> VehicleKind:

@@ -1,13 +1,12 @@
-"""One table of a scenario file, read key by key: what is wrong is one line naming file, key and what to give."""
+"""One table of a scenario file, read key by key: what is wrong is a line each, naming file, key and what to give."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn, TypeGuard
-
-from levity_trio.config import ConfigError
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 Range = tuple[float, float]
+T = TypeVar("T")
 _SHOWN_CHARACTERS: Final = 60
 _MOST_WEIGHT: Final = 1_000_000
 
@@ -15,11 +14,12 @@ _MOST_WEIGHT: Final = 1_000_000
 class Keys:
     """The keys of one table. Each is taken once, and what nobody took was not known: see `end`.
 
-    A key without default must be there. `where` is the file, and the path of the table in it. All of it raises
-    ConfigError.
+    A key without default must be there. Where a value is wrong, that is noted in `faults`, which a table shares with
+    those below it, and another value is given, so that the rest can be read too. `file` and `path` say where it is.
     """
 
-    def __init__(self, table: Mapping[str, object], file: str, path: str = "") -> None:
+    def __init__(self, table: Mapping[str, object], file: str, path: str = "", faults: list[str] | None = None) -> None:
+        self.faults: list[str] = [] if faults is None else faults
         self._left = dict(table)
         self._known: dict[str, None] = {}
         self._file = file
@@ -27,64 +27,65 @@ class Keys:
 
     def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
         give = f"give a number from {low:g} to {high:g}"
-        value = self._take(key, default, give)
-        return value if _is_number(value) and low <= value <= high else self.refuse(key, value, give)
+        return self._read(key, default, give, lambda value: _is_number(value) and low <= value <= high, high)
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         give = f"give a whole number from {low} to {high}"
-        value = self._take(key, default, give)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.refuse(key, value, give)
-        return value
+        return self._read(key, default, give, lambda value: _is_whole(value) and low <= value <= high, high)
 
     def range(self, key: str, low: float, high: float, default: Range | None = None) -> Range:
         """Two numbers, the least and the most."""
         give = f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, {high:g}]"
-        values = self._numbers(key, default, give)
-        if len(values) != 2 or not low <= values[0] <= values[1] <= high:
-            self.refuse(key, list(values), give)
-        return values[0], values[1]
+
+        def is_range(values: Any) -> bool:
+            return _are_numbers(values) and len(values) == 2 and low <= values[0] <= values[1] <= high
+
+        least, most = self._read(key, default, give, is_range, (low, high))
+        return least, most
 
     def weights(self, key: str, count: int, default: Sequence[float]) -> tuple[float, ...]:
         give = f"give {count} numbers from 0 to {_MOST_WEIGHT}, at least one of them above 0"
-        values = self._numbers(key, default, give)
-        is_fit = len(values) == count and all(0 <= value <= _MOST_WEIGHT for value in values) and sum(values) > 0
-        return tuple(values) if is_fit else self.refuse(key, list(values), give)
+
+        def are_weights(values: Any) -> bool:
+            is_list = _are_numbers(values) and len(values) == count
+            return is_list and all(0 <= value <= _MOST_WEIGHT for value in values) and sum(values) > 0
+
+        return tuple(self._read(key, default, give, are_weights, default))
 
     def text(self, key: str, longest: int) -> str:
         give = f"give a text of 1 to {longest} characters in one line"
-        value = self._take(key, None, give)
-        return value if _is_text(value, longest) else self.refuse(key, value, give)
+        return self._read(key, None, give, lambda value: _is_text(value, longest), "")
 
-    def texts(self, key: str, longest: int, default: Sequence[str] = ()) -> tuple[str, ...]:
+    def texts(self, key: str, longest: int, default: Sequence[str]) -> tuple[str, ...]:
         give = f"give a list of texts, each of 1 to {longest} characters in one line"
-        values = self._take(key, default, give)
-        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-            return self.refuse(key, values, give)
-        return tuple(value if _is_text(value, longest) else self.refuse(key, value, give) for value in values)
+        values: Sequence[Any] = self._read(key, default, give, _is_list, default)
+        for value in values:
+            if not _is_text(value, longest):
+                self.refuse(key, value, give)
+        return tuple(values)
 
     def words(self, key: str, known: Sequence[str]) -> tuple[str, ...]:
         """Some of the known words; all of them if the key is not there."""
-        values = self.texts(key, 50, known)
+        give = f"give a list, some of {', '.join(known)}"
+        values: Sequence[Any] = self._read(key, known, give, _is_list, known)
         for value in values:
             if value not in known:
                 self.refuse(key, value, f"give some of {', '.join(known)}")
-        return values
+        return tuple(values)
 
     def table(self, key: str) -> Keys | None:
         """A table below this one; None where there is none."""
         if self.peek(key) is None:
             return None
-        value = self._take(key, None, "")
-        return self._below(key, value) if isinstance(value, dict) else self.refuse(key, value, f"give a table [{key}]")
+        nothing: dict[str, object] | None = None
+        table = self._read(key, None, f"give a table [{key}]", lambda value: isinstance(value, dict), nothing)
+        return None if table is None else self._below(key, table)
 
     def tables(self, key: str) -> list[Keys]:
         """All tables `[[key]]`; empty where there is none."""
         give = f"give one or more tables [[{key}]]"
-        values = self._take(key, [], give)
-        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            return self.refuse(key, values, give)
-        return [self._below(f"{key}[{number}]", value) for number, value in enumerate(values, 1)]
+        tables: list[Any] = self._read(key, [], give, _are_tables, [])
+        return [self._below(f"{key}[{number}]", table) for number, table in enumerate(tables, 1)]
 
     def peek(self, key: str) -> object:
         """The value of a key that is not taken by it; None where there is none."""
@@ -96,37 +97,54 @@ class Keys:
         return list(self._left)
 
     def end(self) -> None:
-        """Every key was taken; what is left is a mistake."""
+        """Every key was taken; each that is left is a mistake."""
         for key in self._left:
-            raise ConfigError(f"{self._place(repr(key))} is not known; give some of {', '.join(self._known)}")
+            self.faults.append(f"{self._place(repr(key))} is not known; give some of {', '.join(self._known)}")
 
-    def refuse(self, key: str, value: object, give: str) -> NoReturn:
+    def refuse(self, key: str, value: object, give: str) -> None:
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
-        raise ConfigError(f"{self._place(key)} = {shown}: {give}")
+        self.faults.append(f"{self._place(key)} = {shown}: {give}")
 
-    def _take(self, key: str, default: object, give: str) -> object:
+    def _read(self, key: str, default: object, give: str, is_fit: Callable[[Any], bool], instead: T) -> T:
+        """The value, or the default, where it is fit; else that is a fault, and there is something instead."""
         self._known[key] = None
-        if key not in self._left and default is None:
-            raise ConfigError(f"{self._place(key)} is missing: {give}")
-        return self._left.pop(key, default)
-
-    def _numbers(self, key: str, default: Sequence[float] | None, give: str) -> list[float]:
-        values = self._take(key, default, give)
-        if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-            return self.refuse(key, values, give)
-        return [value if _is_number(value) else self.refuse(key, list(values), give) for value in values]
+        value: Any = self._left.pop(key, default)
+        if value is None:
+            self.faults.append(f"{self._place(key)} is missing: {give}")
+            return instead
+        if not is_fit(value):
+            self.refuse(key, value, give)
+            return instead
+        fit: T = value
+        return fit
 
     def _below(self, key: str, table: dict[str, object]) -> Keys:
-        return Keys(table, self._file, f"{self._path}{key}.")
+        return Keys(table, self._file, f"{self._path}{key}.", self.faults)
 
     def _place(self, key: str) -> str:
         return f"{self._file}: {self._path}{key}"
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_text(value: object, longest: int) -> TypeGuard[str]:
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple) and bool(value)
+
+
+def _are_numbers(values: Any) -> bool:
+    return _is_list(values) and all(map(_is_number, values))
+
+
+def _are_tables(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, dict) for value in values)
+
+
+def _is_text(value: object, longest: int) -> bool:
     return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and value.isprintable()

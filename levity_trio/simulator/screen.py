@@ -20,8 +20,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from levity_trio.output import telling
 from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.output import telling
 from levity_trio.simulator.view import Row, Scene, View
 
 __all__ = ["Console", "open_screen", "picture", "totals"]

@@ -21,25 +21,25 @@ log = get_logger("system")
 _threads = trio.CapacityLimiter(4)
 
 
-async def carry(transfer: Download | Upload) -> bytes | None:
+async def carry(transfer: Download | Upload, largest_bytes: int = LARGEST_BYTES) -> bytes | None:
     """What was read, or what an upload was answered; None where it failed."""
-    return await trio.to_thread.run_sync(_carried, transfer, limiter=_threads, abandon_on_cancel=True)
+    return await trio.to_thread.run_sync(_carried, transfer, largest_bytes, limiter=_threads, abandon_on_cancel=True)
 
 
-def _carried(transfer: Download | Upload) -> bytes | None:
+def _carried(transfer: Download | Upload, largest_bytes: int) -> bytes | None:
     try:
         with urllib.request.urlopen(_request(transfer), timeout=SECONDS) as answer:  # noqa: S310 - see _request
-            return _read(answer)
+            return _read(answer, largest_bytes)
     except (OSError, ValueError, HTTPException) as error:  # a URLError is an OSError
         log.warning("a transfer failed", url=masked_url(transfer.url), error=str(error))
         return None
 
 
-def _read(answer: HTTPResponse) -> bytes:
+def _read(answer: HTTPResponse, largest_bytes: int) -> bytes:
     """All of it, or an error: with a limit, the library itself would take what was cut off for the whole."""
-    content = answer.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise ValueError(f"more than {LARGEST_BYTES} bytes")
+    content = answer.read(largest_bytes + 1)
+    if len(content) > largest_bytes:
+        raise ValueError(f"more than {largest_bytes} bytes")
     if answer.length:
         raise IncompleteRead(content, answer.length)
     return content

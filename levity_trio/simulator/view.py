@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.speaking import Tally
 from levity_trio.simulator.charger.spec import DC
+from levity_trio.simulator.charger.state import State, Tally
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.model.states import Status
 
@@ -85,7 +84,7 @@ class Scene:
         return View(rows=self.rows(), at=self.now(), seconds=self.seconds, first_hour=self.first_hour)
 
 
-def row_of(charger: Charger) -> Row:
+def row_of(charger: State) -> Row:
     """The row of a charger. It changes nothing."""
     connectors = charger.connectors
     return Row(
@@ -110,7 +109,7 @@ def session_wh(connector: Connector) -> int:
     return shown_wh(connector.meter.register_wh) - transaction.true_start_wh if transaction else 0
 
 
-def delivered_wh(charger: Charger) -> int:
+def delivered_wh(charger: State) -> int:
     """What has truly flowed in all of its sessions, in whole Wh."""
     ended = sum(entry.energy_wh for entry in charger.ledger if entry.is_ended)
     return ended + sum(session_wh(connector) for connector in charger.connectors)
@@ -125,7 +124,7 @@ def _share(at: float, seconds: float | None) -> float:
     return min(1.0, at / seconds) if seconds else 0.0
 
 
-def _link(charger: Charger) -> str:
+def _link(charger: State) -> str:
     if not charger.is_on:
         return "off"
     if charger.is_offline:
@@ -142,7 +141,7 @@ def _tag(connector: Connector) -> str:
     return connector.tag[0] if connector.tag else ""
 
 
-def _soc(charger: Charger) -> float | None:
+def _soc(charger: State) -> float | None:
     if charger.spec.power_type != DC:
         return None
     known = (connector.meter.soc for connector in charger.connectors)

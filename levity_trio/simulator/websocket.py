@@ -6,17 +6,19 @@ that would wait for ever: so its end ends the wait.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import ProtocolError
 
-__all__ = ["GONE", "WebSocketConnection", "shake_hands", "why"]
+__all__ = ["GONE", "Opened", "WebSocketConnection", "open_websocket", "why"]
 
 SUBPROTOCOL: Final = "ocpp1.6"
 HANDSHAKE_SECONDS: Final = 30.0
+GOODBYE_SECONDS: Final = 2.0
 MAX_MESSAGE_CHARACTERS: Final = 1024 * 1024
 REFUSAL_CHARACTERS: Final = 120
 GONE: Final = (
@@ -26,6 +28,8 @@ GONE: Final = (
 """What is raised where there is no connection, or no more."""
 
 Reader = Callable[[], Awaitable[None]]
+Opened = tuple[WebSocketConnection, trio.CancelScope]
+"""A WebSocket, and the scope whose cancelling ends it without a goodbye."""
 
 
 class _Library:
@@ -48,27 +52,36 @@ class _Library:
         self._waiting.cancel()
 
 
-async def shake_hands(
-    nursery: trio.Nursery,
+@asynccontextmanager
+async def open_websocket(
     stream: trio.abc.Stream,
     authority: str,
     target: str,
     headers: Sequence[tuple[bytes, bytes]],
     *,
     offers_subprotocol: bool,
-) -> WebSocketConnection:
-    """An open WebSocket, whose library reads in `nursery` from now on. Raises one of GONE, in the nursery too."""
-    with trio.move_on_after(HANDSHAKE_SECONDS) as waiting:
-        return await wrap_client_stream(
-            _Library(nursery, waiting),  # type: ignore[arg-type]  # of a nursery it needs no more
-            stream,  # type: ignore[arg-type]  # annotated for sockets, made for any stream
-            authority,
-            target,
-            subprotocols=[SUBPROTOCOL] if offers_subprotocol else None,
-            extra_headers=list(headers),
-            max_message_size=MAX_MESSAGE_CHARACTERS,
-        )
-    raise HandshakeError("the handshake was not answered")
+) -> AsyncIterator[Opened]:
+    """An open WebSocket, whose library reads while the block runs; who leaves it in order says goodbye.
+
+    Raises one of GONE, in a group, where there is no connection, or no more.
+    """
+    async with trio.open_nursery() as library:
+        with trio.move_on_after(HANDSHAKE_SECONDS) as waiting:
+            websocket = await wrap_client_stream(
+                _Library(library, waiting),  # type: ignore[arg-type]  # of a nursery it needs no more
+                stream,  # type: ignore[arg-type]  # annotated for sockets, made for any stream
+                authority,
+                target,
+                subprotocols=[SUBPROTOCOL] if offers_subprotocol else None,
+                extra_headers=list(headers),
+                max_message_size=MAX_MESSAGE_CHARACTERS,
+            )
+        if waiting.cancelled_caught:
+            raise HandshakeError("the handshake was not answered")
+        yield websocket, library.cancel_scope
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await websocket.aclose()
+        library.cancel_scope.cancel()
 
 
 def why(gone: BaseException) -> str:

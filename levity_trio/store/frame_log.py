@@ -36,16 +36,17 @@ class FrameLog:
     """The waiting frames, and the counts of all. What happens between two of its calls is the writer's."""
 
     __slots__ = (
-        *("_characters", "_dropped", "_is_paused", "_pruned", "_rests_until", "_rows", "_taken", "_tell_waiting"),
-        "_waiting",
+        *("_characters", "_dropped", "_is_paused", "_pruned", "_rest_seconds", "_rests_until", "_rows", "_taken"),
+        *("_tell_waiting", "_waiting"),
     )
 
-    def __init__(self, tell_waiting: Callable[[], None]) -> None:
+    def __init__(self, tell_waiting: Callable[[], None], rest_seconds: float = REST_SECONDS) -> None:
         """`tell_waiting` is called when a frame begins to wait while no other does, and when some wait on."""
         self._tell_waiting = tell_waiting
         self._waiting: list[FrameRow] = []
         self._characters = 0
         self._taken = (0, 0)
+        self._rest_seconds = rest_seconds
         self._rests_until = 0.0
         self._rows = self._dropped = self._pruned = 0
         self._is_paused = False
@@ -95,7 +96,7 @@ class FrameLog:
     def refused(self) -> None:
         """The database refused the commit: what was taken waits on."""
         if self._taken[0]:
-            self._rests_until = trio.current_time() + REST_SECONDS
+            self._rests_until = trio.current_time() + self._rest_seconds
             self._tell_waiting()
 
     def count_rows(self, rows: int) -> None:

@@ -22,27 +22,37 @@ import trio
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import DatabaseFault, StoreUnavailable
-from levity_trio.store.frame_log import FrameLog, FrameLogStatistics
+from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
 from levity_trio.store.place import Place, place_of
 from levity_trio.store.unit_of_work import Result, UnitOfWork, Write, commit
 from levity_trio.store.writes import frames
 
-WAITING_JOBS = 1_000
-"""Full: the asker waits, and with it its charger feels the disk."""
 BATCH_JOBS = 250
 PATIENT_TURNS = 4
 """Turns of the loop that bring no further job before a commit begins: a message takes so many from socket to job."""
 GATHER_SECONDS = 0.005
-COMMIT_SECONDS = 10.0
-"""After this an asker is told that the store is unavailable (rules.md: its connection closes with 1013)."""
-COALESCE_SECONDS = 5.0
-BACKOFF_SECONDS = 0.05
-LONGEST_BACKOFF_SECONDS = 2.0
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Publish = Callable[[Event], None]
 log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What may wait, and how long."""
+
+    waiting_jobs: int = 1_000
+    """Full: the asker waits, and with it its charger feels the disk."""
+    commit_seconds: float = 10.0
+    """After this an asker is told that the store is unavailable (rules.md: its connection closes with 1013)."""
+    coalesce_seconds: float = 5.0
+    backoff_seconds: float = 0.05
+    longest_backoff_seconds: float = 2.0
+    frames_rest_seconds: float = REST_SECONDS
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class _Job:
@@ -93,7 +103,8 @@ class WriterStatistics:
 class Writer:
     """The way to the database for all that changes it. Made by `open_writer`."""
 
-    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish, place: Place) -> None:
+    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish, place: Place, limits: Limits) -> None:
+        self._limits = limits
         self._jobs = jobs
         self._place = place
         self._publish = publish
@@ -101,8 +112,8 @@ class Writer:
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
         self._batches = self._writes = self._refused = 0
-        self._backoff = BACKOFF_SECONDS
-        self.frames = FrameLog(self._wake_flush)
+        self._backoff = self._limits.backoff_seconds
+        self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
         """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
         self.is_failing = False
@@ -111,7 +122,7 @@ class Writer:
         """Run a write and wait for its commit; gives its answer. It is executed even if its asker is cancelled.
 
         Raises:
-            StoreUnavailable: it was not committed within COMMIT_SECONDS; it may still be, at the next try.
+            StoreUnavailable: it was not committed within `commit_seconds`; it may still be, at the next try.
             Exception: what the write itself raised; it was undone alone.
         """
         job, asked_at = _Job(lambda db: write(db, *args)), trio.current_time()
@@ -148,7 +159,7 @@ class Writer:
         await self._wait_to_send(_Unasked(lambda db: write(db, *args)))
 
     async def _wait_to_send(self, job: _Job) -> None:
-        with trio.move_on_after(COMMIT_SECONDS) as patience:
+        with trio.move_on_after(self._limits.commit_seconds) as patience:
             await self._jobs.send(job)
         if patience.cancelled_caught:
             raise StoreUnavailable
@@ -161,11 +172,11 @@ class Writer:
         """
         while True:
             oldest = next(iter(self._unanswered), None)
-            due = COMMIT_SECONDS + (trio.current_time() if oldest is None else self._unanswered[oldest])
+            due = self._limits.commit_seconds + (trio.current_time() if oldest is None else self._unanswered[oldest])
             if oldest is not None and due <= trio.current_time():
                 del self._unanswered[oldest]
                 oldest.give_up()
-                self._tell_failing(f"no commit within {COMMIT_SECONDS:g} s")
+                self._tell_failing(f"no commit within {self._limits.commit_seconds:g} s")
             else:
                 await trio.sleep_until(due)
 
@@ -180,7 +191,7 @@ class Writer:
     async def _flush(self) -> None:
         while True:
             await self._coalescing.wait()
-            await trio.sleep(COALESCE_SECONDS)
+            await trio.sleep(self._limits.coalesce_seconds)
             for job in self._take_coalesced():
                 await self._jobs.send(job)
 
@@ -226,7 +237,7 @@ class Writer:
             self.frames.refused()
             self._tell_failing(str(fault))
             await trio.sleep(self._backoff)
-            self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
+            self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
         self._tell_working()
         if rows:
@@ -242,7 +253,7 @@ class Writer:
     def _tell_working(self) -> None:
         if self.is_failing:
             log.warning("the database takes writes again")
-        self._backoff = BACKOFF_SECONDS
+        self._backoff = self._limits.backoff_seconds
         self.is_failing = False
 
 
@@ -279,7 +290,9 @@ async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_J
 
 
 @asynccontextmanager
-async def open_writer(connection: sqlite3.Connection, publish: Publish, drain_seconds: float) -> AsyncIterator[Writer]:
+async def open_writer(
+    connection: sqlite3.Connection, publish: Publish, drain_seconds: float, limits: Limits = DEFAULT_LIMITS
+) -> AsyncIterator[Writer]:
     """A writer on this connection; on leaving, what was handed in is committed, for `drain_seconds` at most.
 
     `publish` is called for each fact after its commit, in commit order, before the asker is answered.
@@ -287,8 +300,8 @@ async def open_writer(connection: sqlite3.Connection, publish: Publish, drain_se
     Raises:
         StoreUnavailable: the drain did not end in time; what was left over was never acknowledged.
     """
-    sender, jobs = trio.open_memory_channel[_Job](WAITING_JOBS)
-    writer = Writer(sender, publish, place_of(connection))
+    sender, jobs = trio.open_memory_channel[_Job](limits.waiting_jobs)
+    writer = Writer(sender, publish, place_of(connection), limits)
     drain = trio.CancelScope(shield=True)  # round the worker only: the body stays cancellable
     async with trio.open_nursery() as working:
         working.start_soon(writer._work, connection, jobs, drain)

@@ -15,7 +15,7 @@ from levity_trio.events import Fact
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.unit_of_work import UnitOfWork, commit
-from levity_trio.store.writer import COMMIT_SECONDS, Writer, WriterStatistics
+from levity_trio.store.writer import DEFAULT_LIMITS, Writer, WriterStatistics
 from levity_trio.store.writes import frames, sessions
 from levity_trio.store.writes.frames import FrameRow
 from levity_trio.wire.times import stamp
@@ -50,7 +50,7 @@ class InlineWriter:
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         if self.is_unavailable:
-            await trio.sleep(COMMIT_SECONDS)
+            await trio.sleep(DEFAULT_LIMITS.commit_seconds)
             raise StoreUnavailable
         result = commit(self._connection, [lambda db: write(db, *args)])[0]
         self._commits += 1

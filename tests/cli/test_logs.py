@@ -18,7 +18,7 @@ import sqlite_utils
 
 from levity_trio.cli import main
 from levity_trio.cli.logs import ARROWS
-from levity_trio.store.reads import frames as frames_module
+from levity_trio.store.reads.frames import FrameReading, Piece, Wanted
 from tests.store.files import make, make_ours
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -124,20 +124,29 @@ def test_one_charger_one_action_some_time(tmp_path: Path, typed: Type) -> None:
     assert ids(typed("NOBODY", "--json")) == []
 
 
-def test_what_is_far_back_is_found_piece_by_piece(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames_module, "PIECE_ROWS", 7)
-    monkeypatch.setattr(frames_module, "PIECE_CHARACTERS", 3 * len(CALL))
-    monkeypatch.setattr(sys.modules["levity_trio.cli.logs"], "LAST_FRAMES", 10)
+def test_what_is_far_back_is_found_piece_by_piece(tmp_path: Path) -> None:
+    """What is asked for as a number is the last so many frames, as a duration all since then."""
+
+    def found(since: int | timedelta, charger: str | None = None) -> list[int]:
+        small = Piece(rows=7, characters=3 * len(CALL))
+        reading = FrameReading(tmp_path / "site.db", Wanted(charger, None), small)
+        if isinstance(since, int):
+            reading.go_back(since)
+        else:
+            reading.go_back_to(since)
+        return [frame.id for frames in iter(reading.next, None) for frame in frames]
+
+    week = timedelta(weeks=1)
     fill(tmp_path, *(call(f"CP-{number % 3}", 100 - number) for number in range(60)))
-    assert ids(typed("--json")) == list(range(51, 61))
-    assert ids(typed("CP-1", "--json")) == list(range(32, 61, 3))
-    assert ids(typed("--since", "1w", "--json")) == list(range(1, 61))
-    assert len(ids(typed("--since", "75m", "--json"))) in (34, 35)
+    assert found(10) == list(range(51, 61))
+    assert found(10, "CP-1") == list(range(32, 61, 3))
+    assert found(week) == list(range(1, 61))
+    assert len(found(timedelta(minutes=75))) in (34, 35)
     with closing(sqlite_utils.Database(tmp_path / "site.db").conn) as connection:
         connection.execute("DELETE FROM log WHERE id <= 40")
         connection.commit()
-    assert ids(typed("--since", "1w", "--json")) == list(range(41, 61))
-    assert ids(typed("CP-1", "--json")) == list(range(41, 61, 3))
+    assert found(week) == list(range(41, 61))
+    assert found(10, "CP-1") == list(range(41, 61, 3))
 
 
 def test_following_shows_what_comes_until_it_is_interrupted(
@@ -161,7 +170,7 @@ def test_an_interrupt_without_follow_is_told(tmp_path: Path, typed: Type, monkey
     def interrupt(_reading: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(frames_module.FrameReading, "next", interrupt)
+    monkeypatch.setattr(FrameReading, "next", interrupt)
     assert typed().status == 130
     assert typed("--follow").status == 0
 

@@ -163,8 +163,12 @@ def test_help_and_a_wrong_flag_answer_without_loading_the_server() -> None:
         assert heavy not in loaded
 
 
-def test_the_server_does_without_what_only_the_simulator_shows_its_table_with() -> None:
-    loaded = loaded_after("import levity_trio.server")
+def test_the_server_does_without_what_only_the_simulator_needs() -> None:
+    """Its flag is refused when all of it is there, and before it opens anything."""
+    loaded = loaded_after(
+        "from levity_trio.cli import main; import levity_trio.server; main(['serve', '--log-level', 'LOUD'])"
+    )
     assert "'structlog'" in loaded
-    assert "'rich'" not in loaded
+    for name in ("simulat", "'rich'", "'cryptography'", "'urllib.request'"):
+        assert name not in loaded
     assert "'rich.table'" in loaded_after("import levity_trio.server, rich.table")

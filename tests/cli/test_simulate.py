@@ -44,6 +44,17 @@ def test_quirks_are_given_to_all_once(orders: list[Order]) -> None:
     assert {one.spec.quirks for one in order.plan.chargers} == {("no-pings", "two-calls")}
 
 
+def test_all_faults_of_a_scenario_are_told_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.toml").write_text("hours = 0\nwheels = 4")
+    assert main(["simulate", "--scenario", "mine.toml"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1:3] for line in told] == [
+        ["mine.toml", "title is missing"],
+        ["mine.toml", "hours = 0"],
+        ["mine.toml", "'wheels' is not known; give some of " + told[2].partition("some of ")[2]],
+    ]
+
+
 def test_the_ledger_is_kept_where_it_was_said(orders: list[Order]) -> None:
     assert main(["simulate"]) == main(["simulate", "--ledger", "run.jsonl"]) == 0
     assert [order.ledger for order in orders] == [None, Path("run.jsonl")]

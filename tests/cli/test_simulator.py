@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +101,22 @@ async def test_a_session(type_in: Type) -> None:
     assert await done(type_in("offline", "CP-1")) == "CP-1 offline: Unavailable\n"
     assert await done(type_in("online", "CP-1")) == "CP-1 connecting: Unavailable\n"
     assert "takes no tag while Unavailable" in await refused(type_in("tag", "CP-1", "ABC"))
+
+
+async def test_what_a_charger_is_told_to_say(type_in: Type) -> None:
+    await done(type_in("add", "CP-1"))
+    assert await done(type_in("meter", "CP-1", "--wh", "250000")) == "CP-1 connecting: Available\n"
+    assert "250000" in await done(type_in("chargers", "CP-1"))
+    assert "wh: give 0 or more" in await refused(type_in("meter", "CP-1", "--wh", "-1"))
+    assert await done(type_in("answer", "CP-1", "Reset", "Rejected")) == "CP-1 connecting: Available\n"
+    assert "forced answers    Reset=Rejected" in await done(type_in("chargers", "CP-1"))
+    assert "is not answered with Maybe" in await refused(type_in("answer", "CP-1", "Reset", "Maybe"))
+    await done(type_in("answer", "CP-1", "Reset"))
+    assert "forced answers    -" in await done(type_in("chargers", "CP-1"))
+    assert "has no connection" in await refused(type_in("send", "CP-1", "Heartbeat"))
+    assert "has no connection" in await refused(type_in("send", "CP-1", "DataTransfer", '{"vendorId": "x"}'))
+    assert "PAYLOAD: it is no JSON" in await refused(type_in("send", "CP-1", "Heartbeat", "{"), 2)
+    assert "payload: give a JSON object" in await refused(type_in("send", "CP-1", "Heartbeat", "[]"))
 
 
 async def test_configuration_and_log(type_in: Type) -> None:
@@ -207,7 +224,7 @@ async def test_help_has_examples_that_parse(typed: Type) -> None:
     assert "Examples:" in await done(typed())
     text = (await done(typed("--help"))).partition("Examples:")[2]
     examples = [
-        line.split("simulator ")[1].split(">")[0].split()
+        shlex.split(line.split("simulator ")[1].split(">")[0])
         for line in text.splitlines()
         if "levity-trio simulator" in line
     ]
@@ -223,4 +240,4 @@ async def test_help_has_examples_that_parse(typed: Type) -> None:
 def test_every_command_says_what_it_does() -> None:
     for name, command in simulator.commands.items():
         assert command.help, name
-        assert command.help.endswith("."), name
+        assert command.help.rstrip().endswith("."), name

@@ -108,15 +108,16 @@ def test_lies_are_seen(lies: tuple[Serving, Simulated]) -> None:
     assert (ended.summary["verification"]["set_aside"] > 0) is bool(set_aside)
 
 
-def test_a_central_system_that_is_not_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scenario", "speed"), [("day", SPEED), ("minutes", 120)])
+def test_a_central_system_that_is_not_ours(tmp_path: Path, scenario: str, speed: int) -> None:
     """The `ocpp` package validates all that comes, and all answers to its own calls."""
     books = tmp_path / "books.json"
-    program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(SPEED), str(books)]
+    program = [sys.executable, str(ROOT / "tests/integration/ocpp_central.py"), str(speed), str(books)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as central:
         try:
             assert central.stdout is not None
             url = f"ws://127.0.0.1:{int(central.stdout.readline())}/ocpp/"
-            ended = simulate(url, "--scenario", "day", "--chargers", "3", "--speed", str(SPEED), folder=tmp_path)
+            ended = simulate(url, "--scenario", scenario, "--chargers", "3", "--speed", str(speed), folder=tmp_path)
         finally:
             central.terminate()
     told = json.loads(books.read_text())

@@ -17,9 +17,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.simulator import link
+from levity_trio.simulator.door import Door, door
 from levity_trio.simulator.line_stream import LineStream
-from levity_trio.simulator.link import Door, door
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.websocket import why
 
@@ -62,15 +61,13 @@ async def test_nobody_listens() -> None:
 
 
 async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "DIAL_SECONDS", 0.01)
-
     async def wait(host: str, port: int) -> None:
         del host, port
         await trio.sleep_forever()
 
     monkeypatch.setattr(trio, "open_tcp_stream", wait)
     with pytest.raises(TimeoutError, match=r"no connection within 0\.01 s"):
-        await door("ws://127.0.0.1:1/").dial()
+        await door("ws://127.0.0.1:1/").dial(seconds=0.01)
 
 
 @asynccontextmanager
@@ -108,9 +105,8 @@ async def test_a_server_that_nobody_vouches_for(tmp_path: Path) -> None:
     assert "certificate verify failed" in why(caught.value)
 
 
-async def test_half_closed_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_half_closed_over_tls(tmp_path: Path) -> None:
     async with open_tls(tmp_path) as (listener, to, trusting), trio.open_nursery() as nursery:
-        monkeypatch.setattr(link, "_trusted", lambda: trusting)
         heard = []
 
         async def serve() -> None:
@@ -120,7 +116,7 @@ async def test_half_closed_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
         nursery.start_soon(serve)
         with trio.fail_after(PATIENCE_SECONDS):
-            async with LineStream(await to.dial(), bears_pings=True) as line:
+            async with LineStream(await to.dial(trust=trusting), bears_pings=True) as line:
                 await line.send_all(b"hello")
                 await line.send_eof()
                 assert await line.receive_some() == b""  # the peer has seen it, and closed

@@ -9,7 +9,6 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.simulator import line_stream
 from levity_trio.simulator.line_stream import LineStream
 
 PATIENCE_SECONDS = 30.0
@@ -19,20 +18,17 @@ PING, PONG, TEXT = b"\x89\x80\x00\x00\x00\x00", b"\x8a\x80\x00\x00\x00\x00", b"\
 MUCH = bytes(16 * 1024 * 1024)
 
 
-@pytest.fixture(autouse=True)
-def _slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_stream, "SEND_SECONDS", PATIENCE_SECONDS)
-
-
 @asynccontextmanager
-async def open_line(*, bears_pings: bool = True) -> AsyncIterator[tuple[LineStream, trio.SocketStream]]:
+async def open_line(
+    *, bears_pings: bool = True, send_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[LineStream, trio.SocketStream]]:
     """A charger's end of a TCP connection, and its peer's."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         ours = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
         peer = await listener.accept()
     with trio.fail_after(PATIENCE_SECONDS):
-        async with LineStream(ours, bears_pings=bears_pings) as line, peer:
+        async with LineStream(ours, bears_pings=bears_pings, send_seconds=send_seconds) as line, peer:
             yield line, peer
 
 
@@ -146,9 +142,8 @@ async def test_a_frame_leaves_whole_even_while_being_cancelled() -> None:
     assert received == len(MUCH)
 
 
-async def test_a_peer_that_takes_nothing_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_stream, "SEND_SECONDS", A_LITTLE)
-    async with open_line() as (line, _):
+async def test_a_peer_that_takes_nothing_ends_the_connection() -> None:
+    async with open_line(send_seconds=A_LITTLE) as (line, _):
         with pytest.raises(trio.BrokenResourceError, match="took nothing"):
             await line.send_all(MUCH)
         with pytest.raises(trio.BrokenResourceError):

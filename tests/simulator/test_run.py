@@ -15,9 +15,9 @@ import trio
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator import run
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import read_ledger
-from levity_trio.simulator.link import Door
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report
 from levity_trio.simulator.run import Order, Outcome
@@ -42,15 +42,12 @@ def order(seconds: float, chargers: int = 3) -> Order:
     )
 
 
-async def test_why_nobody_is_connected_is_told_once_and_a_signal_ends_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(run, "LOOK_SECONDS", 0.001)
+async def test_why_nobody_is_connected_is_told_once_and_a_signal_ends_it() -> None:
     shown, outcomes = StringIO(), []
     before = signal.getsignal(signal.SIGINT)
 
     async def simulate() -> None:
-        outcomes.append(await run.simulate(order(1e6), Console(file=shown, width=200)))
+        outcomes.append(await run.simulate(order(1e6), Console(file=shown, width=200), look_seconds=0.001))
 
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levity_trio.config import ConfigError
+from levity_trio.simulator.model.states import ERROR_CODES
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.scenario import ERROR_CODES, Kind, Scenario, VehicleKind, load, read, shipped
+from levity_trio.simulator.scenario import Kind, Scenario, VehicleKind, load, read, shipped
 
 LEAST = 'title = "t"\nhours = 1\n'
 
@@ -29,7 +30,7 @@ def problem(text: str) -> str:
 
 def test_the_shipped_ones_are_those_promised() -> None:
     titles = shipped()
-    assert list(titles) == ["day", "idle", "liars", "month", "outage"]
+    assert list(titles) == ["day", "idle", "liars", "minutes", "month", "outage"]
     assert all(titles.values())
 
 
@@ -52,6 +53,7 @@ def test_the_others_have_what_their_names_say() -> None:
     assert load("liars").deals_each_quirk
     assert {mishaps.kind for mishaps in load("month").mishaps} == set(Kind)
     assert load("idle").sessions_per_day == 0
+    assert (load("minutes").seconds, load("minutes").stay_hours) == (1_800, (2 / 60, 5 / 60))
     assert {mishaps.kind for mishaps in load("outage").mishaps} == {Kind.OUTAGE, Kind.POWER_CUT}
 
 
@@ -149,6 +151,12 @@ MISTAKES = [
     pytest.param(LEAST + "stay-hours = [2, 1]", "stay-hours = [2, 1]: give two numbers", id="range reversed"),
     pytest.param(LEAST + "stay-hours = 2", "stay-hours = 2: give two numbers", id="no range"),
     pytest.param(LEAST + 'stay-hours = ["1", 2]', "stay-hours = ['1', 2]: give two numbers", id="text in a range"),
+    pytest.param(LEAST + "stay-minutes = [1, 5]", "stay-minutes = [1, 5]: give two numbers from 2", id="too short"),
+    pytest.param(
+        LEAST + "stay-hours = [1, 2]\nstay-minutes = [2, 5]",
+        "[1, 2]: give either stay-hours or stay-minutes",
+        id="hours and minutes",
+    ),
     pytest.param(LEAST + "arrivals = [1, 2]", "arrivals = [1, 2]: give 24 numbers", id="two hours"),
     pytest.param(LEAST + f"arrivals = {[0] * 24}", "at least one of them above 0", id="nobody ever"),
     pytest.param(LEAST + f"arrivals = {[-1] + [1] * 23}", "give 24 numbers from 0", id="below nobody"),
@@ -206,6 +214,39 @@ def test_a_mistake_is_one_plain_line(text: str, told: str) -> None:
     assert len(line) < 700
 
 
+def test_all_mistakes_are_told_at_once() -> None:
+    text = """
+    hours = 0
+    wheels = 4
+    stay-hours = [2, 1]
+    tags = ["A", 1]
+    dc-share = 1
+    [[vehicles]]
+    dc-kw = "many"
+    doors = 5
+    [quirks]
+    lies = 1
+    clock-1970 = 2
+    [faults]
+    error-codes = ["NoError", "Never"]
+    [configuration]
+    MeterInterval = 1
+    HeartbeatInterval = 0
+    """
+    with pytest.raises(ConfigError) as refused:
+        read(text, "my.toml")
+    told = [line.removeprefix("my.toml: ").split(": ")[0].split(" is ")[0] for line in refused.value.args]
+    assert sorted(told) == sorted(
+        [
+            *("title", "hours = 0", "'wheels'", "stay-hours = [2, 1]", "tags = 1"),
+            *("vehicles[1].name", "vehicles[1].dc-kw = 'many'", "vehicles[1].'doors'"),
+            *("quirks.'lies'", "quirks.clock-1970 = 2"),
+            *("faults.per-day", "faults.minutes", "faults.error-codes = 'NoError'", "faults.error-codes = 'Never'"),
+            *("configuration.MeterInterval = 1", "configuration.HeartbeatInterval = 0"),
+        ]
+    )
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(LEAST, encoding="utf-8")
@@ -227,7 +268,9 @@ def test_a_file_without_an_end_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["night", "", "a\nb", "a\0b"])
 def test_an_unknown_name_is_told_the_known_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match="give one of day, idle, liars, month, outage, or the path") as refused:
+    with pytest.raises(
+        ConfigError, match="give one of day, idle, liars, minutes, month, outage, or the path"
+    ) as refused:
         load(name)
     assert "\n" not in str(refused.value)
 

@@ -12,7 +12,6 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.simulator import transfers
 from levity_trio.simulator.charger.effects import Download, Upload
 from levity_trio.simulator.transfers import carry
 
@@ -105,11 +104,10 @@ async def test_what_was_cut_off_is_not_taken_for_the_whole(url: str) -> None:
     assert await fetched(f"{url}/cut.bin") is None
 
 
-async def test_what_is_too_large_is_not_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfers, "LARGEST_BYTES", len(FIRMWARE))
-    assert await fetched(f"{url}/firmware.bin") == FIRMWARE
-    monkeypatch.setattr(transfers, "LARGEST_BYTES", len(FIRMWARE) - 1)
-    assert await fetched(f"{url}/firmware.bin") is None
+async def test_what_is_too_large_is_not_taken(url: str) -> None:
+    firmware = Download(f"{url}/firmware.bin", _never)
+    assert await carry(firmware, len(FIRMWARE)) == FIRMWARE
+    assert await carry(firmware, len(FIRMWARE) - 1) is None
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,21 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store import frame_log as frame_log_module
-from levity_trio.store import writer as writer_module
 from levity_trio.store.connection import open_database
 from levity_trio.store.frame_log import WAITING_CHARACTERS, WAITING_FRAMES, FrameLog
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writer import Writer, open_writer
+from levity_trio.store.writer import Limits, Writer, open_writer
 from levity_trio.store.writes.frames import FrameRow
 
-SECONDS = 5.0
+SECONDS = 30.0
+LIMITS = Limits(backoff_seconds=0.01, coalesce_seconds=0.02, frames_rest_seconds=0.05)
 AT = "2026-03-01T12:00:00.000Z"
 
 
@@ -30,9 +30,7 @@ def keep(db: UnitOfWork, name: str) -> None:
 
 
 @pytest.fixture
-def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
-    monkeypatch.setattr(writer_module, "BACKOFF_SECONDS", 0.01)
-    monkeypatch.setattr(frame_log_module, "REST_SECONDS", 0.05)
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     with open_database(tmp_path / "site.db") as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         yield connection
@@ -63,11 +61,8 @@ async def test_frames_are_there_with_their_fact_in_the_order_of_their_coming(con
         assert (statistics.writes, statistics.frames.rows, statistics.frames.waiting) == (1, 211, 0)
 
 
-async def test_without_a_fact_they_are_stored_within_seconds(
-    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.01)
-    async with open_writer(connection, publish, SECONDS) as writer:
+async def test_without_a_fact_they_are_stored_within_seconds(connection: sqlite3.Connection) -> None:
+    async with open_writer(connection, publish, SECONDS, LIMITS) as writer:
         writer.log_frame(row("alone"))
         with trio.fail_after(SECONDS):
             while not stored(connection):  # noqa: ASYNC110 - nothing tells of it
@@ -82,17 +77,16 @@ async def test_what_waits_at_the_end_is_stored(connection: sqlite3.Connection) -
 
 @pytest.mark.logs_errors
 async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_without_them(
-    connection: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    connection: sqlite3.Connection, tmp_path: Path
 ) -> None:
     seen: list[list[str]] = []
-
-    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.1)
 
     async def ask(writer: Writer) -> None:
         await writer.run(keep, "fact")
         seen.append(stored(connection))
 
-    async with open_writer(connection, publish, SECONDS) as writer, trio.open_nursery() as nursery:
+    limits = replace(LIMITS, frames_rest_seconds=0.5)  # far more than the next try is away
+    async with open_writer(connection, publish, SECONDS, limits) as writer, trio.open_nursery() as nursery:
         writer.log_frame(row("frame"))
         with closing(sqlite3.connect(tmp_path / "site.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -161,11 +155,10 @@ async def test_while_it_is_paused_all_is_dropped() -> None:
 
 
 async def test_frames_that_rest_are_stored_though_nothing_else_is_written(
-    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    connection: sqlite3.Connection,
 ) -> None:
     """The rest is longer than the time after which frames are stored by themselves."""
-    monkeypatch.setattr(writer_module, "COALESCE_SECONDS", 0.02)
-    async with open_writer(connection, publish, SECONDS) as writer:
+    async with open_writer(connection, publish, SECONDS, LIMITS) as writer:
         writer.log_frame(row("waits"))
         writer.frames.take()
         writer.frames.refused()

@@ -13,7 +13,6 @@ import pytest
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.cases import COLUMNS, Known
 from levity_trio.store.connection import open_database
-from levity_trio.store.reads import recheck
 from levity_trio.store.reads.recheck import Cause, Difference, Rechecking, compare
 from tests.store.books import Books, Station, in_memory
 from tests.store.files import contents, make
@@ -177,14 +176,11 @@ def test_only_one_charger(site: Books, tmp_path: Path) -> None:
     assert not Rechecking(tmp_path / "site.db", "CP-3").is_known
 
 
-@pytest.mark.parametrize(("limit", "value"), [("PAGE_ROWS", 1), ("PAGE_SECONDS", -1.0)])
-def test_each_page_is_a_read_of_its_own(
-    cp_1: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
-) -> None:
-    monkeypatch.setattr(recheck, limit, value)
+@pytest.mark.parametrize("limits", [{"most_rows": 1}, {"seconds": -1.0}], ids=["rows", "seconds"])
+def test_each_page_is_a_read_of_its_own(cp_1: Station, tmp_path: Path, limits: dict[str, Any]) -> None:
     for number in range(3):
         charge(cp_1, 1000 + 5000 * number)
-    pages = Rechecking(tmp_path / "site.db", None).pages()
+    pages = Rechecking(tmp_path / "site.db", None).pages(**limits)
     first = next(pages)
     assert (first.transactions, first.stored_wh, first.differences) == (1, 5000, [])
     busy, *_ = cp_1.books.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.operations.firmware import go_on
-from levity_trio.simulator.charger.power import settle
+from levity_trio.simulator.charger.meters import registers
+from levity_trio.simulator.charger.power import settle, settle_reservations
+from levity_trio.simulator.charger.state import ACCEPTED, State
 from levity_trio.simulator.charger.tags import is_same
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import Entry
+from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.payloads import call
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-
-ACCEPTED = "Accepted"
 LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
 
 Profile = dict[str, Any]
@@ -31,7 +30,7 @@ class Impossible(ValueError):
     """What cannot be done at this charger now; the text says why."""
 
 
-def plug(charger: Charger, connector: Connector, vehicle: Vehicle, at: float) -> None:
+def plug(charger: State, connector: Connector, vehicle: Vehicle, at: float) -> None:
     """Plug a vehicle in. Raises Impossible where one is already."""
     if connector.meter.is_plugged:
         raise Impossible(f"{charger.spec.id}: a vehicle is plugged into connector {connector.number} already")
@@ -43,7 +42,7 @@ def plug(charger: Charger, connector: Connector, vehicle: Vehicle, at: float) ->
         settle(charger, connector, at)
 
 
-def unplug(charger: Charger, connector: Connector, at: float) -> None:
+def unplug(charger: State, connector: Connector, at: float) -> None:
     """Take the cable out. Raises Impossible where there is none."""
     if not connector.meter.is_plugged:
         raise Impossible(f"{charger.spec.id}: nothing is plugged into connector {connector.number}")
@@ -54,7 +53,7 @@ def unplug(charger: Charger, connector: Connector, at: float) -> None:
     settle(charger, connector, at)
 
 
-def present_tag(charger: Charger, connector: Connector, tag: str, at: float) -> None:
+def present_tag(charger: State, connector: Connector, tag: str, at: float) -> None:
     """Hold a tag to the reader: it begins a session, or ends the one that its group began.
 
     Raises Impossible where the connector takes no tag.
@@ -71,14 +70,21 @@ def present_tag(charger: Charger, connector: Connector, tag: str, at: float) -> 
         authorise(charger, tag, at, partial(_stop_by_group, charger, transaction, tag))
 
 
-def takes_starts(charger: Charger, connector: Connector) -> bool:
+def start(charger: State, connector: Connector, tag: str, at: float) -> None:
+    """Begin a transaction without asking anybody. Raises Impossible where no vehicle is, or no session may begin."""
+    if not (connector.meter.is_plugged and takes_starts(charger, connector)):
+        raise Impossible(f"{charger.spec.id}: connector {connector.number} is {connector.status}; plug a vehicle in")
+    begin(charger, connector, tag, charger.tags.parent(tag), at)
+
+
+def takes_starts(charger: State, connector: Connector) -> bool:
     """Whether a session may begin there: neither it nor the charger failed, and no Unavailable is to come (§5.2)."""
     is_operative = charger.memory.is_operative[connector.number]
     is_faulted = connector.is_faulted or charger.connectors[0].is_faulted
     return charger.is_on and is_operative and not is_faulted and connector.transaction is None
 
 
-def authorise(charger: Charger, tag: str, at: float, then: Verdict) -> None:
+def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
     """Find out whether a tag may charge: by list and cache, by asking, or by what holds offline (§3.5).
 
     While it asks, time stands still for this charger: the session begins at the moment of the tag, however long the
@@ -93,15 +99,15 @@ def authorise(charger: Charger, tag: str, at: float, then: Verdict) -> None:
     elif known == ACCEPTED and settings.boolean("LocalPreAuthorize"):
         then(True, parent, at)
     else:
-        charger.questions += 1
-        charger.mail.ask(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
+        charger.agenda.hold()
+        charger.ask(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
 
 
-def begin(charger: Charger, connector: Connector, tag: str, parent: str | None, at: float) -> None:
+def begin(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> None:
     """Begin a transaction: energy flows from here on, whatever the central system will say to it."""
     profile = connector.profile
-    drop_tag(connector)
-    true_wh, shown = telling.registers(charger, connector, at)
+    drop_tag(charger, connector)
+    true_wh, shown = registers(charger, connector, at)
     memory = charger.memory
     memory.last_local_id -= 1
     began_at = charger.timestamp(at)
@@ -140,15 +146,15 @@ def begin(charger: Charger, connector: Connector, tag: str, parent: str | None, 
     telling.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
     telling.add_data(charger, connector, "StopTxnSampledData", telling.BEGIN, at)
     telling.plan_samples(charger, connector, transaction, at)
-    charger.settle_reservations(at)
+    settle_reservations(charger, at)
 
 
-def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str | None = None) -> None:
+def end(charger: State, connector: Connector, reason: str, at: float, tag: str | None = None) -> None:
     """End the connector's transaction; the cable may still be in. Local needs no reason (§4.10)."""
     transaction = connector.transaction
     if transaction is None:
         raise Impossible(f"{charger.spec.id}: nothing charges at connector {connector.number}")
-    true_wh, shown = telling.registers(charger, connector, at)
+    true_wh, shown = registers(charger, connector, at)
     telling.add_data(charger, connector, "StopTxnSampledData", telling.END, at)
     request = call.StopTransaction(
         meter_stop=shown,
@@ -163,23 +169,35 @@ def end(charger: Charger, connector: Connector, reason: str, at: float, tag: str
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
     settle(charger, connector, at)
-    go_on(charger, at)
+    _go_on(charger, at)
 
 
-def resume(charger: Charger, connector: Connector, at: float) -> None:
+def is_busy(charger: State) -> bool:
+    """Whether a transaction goes on here."""
+    return any(connector.transaction is not None for connector in charger.connectors)
+
+
+def _go_on(charger: State, at: float) -> None:
+    """Do what has waited until nothing charges here."""
+    if charger.when_idle is not None and charger.is_on and not is_busy(charger):
+        go_on, charger.when_idle = charger.when_idle, None
+        go_on(at)
+
+
+def resume(charger: State, connector: Connector, at: float) -> None:
     """The power is back: go on with the transaction that was kept, if its vehicle is still there."""
     _end_unplugged(charger, connector, at)
     if connector.transaction is not None:
         telling.plan_samples(charger, connector, connector.transaction, at)
 
 
-def _end_unplugged(charger: Charger, connector: Connector, at: float) -> None:
+def _end_unplugged(charger: State, connector: Connector, at: float) -> None:
     is_over = connector.transaction is not None and not connector.meter.is_plugged
     if is_over and charger.configuration.boolean("StopTransactionOnEVSideDisconnect"):
         end(charger, connector, EV_DISCONNECTED, at)
 
 
-def lose(charger: Charger, connector: Connector, at: float) -> None:
+def lose(charger: State, connector: Connector, at: float) -> None:
     """Forget the connector's transaction, without a word; what it has said already still waits for its answers."""
     transaction = connector.transaction
     if transaction is None:
@@ -189,17 +207,16 @@ def lose(charger: Charger, connector: Connector, at: float) -> None:
         forget(charger, transaction.local_id)
 
 
-def forget(charger: Charger, local_id: int) -> None:
+def forget(charger: State, local_id: int) -> None:
     """Nothing more will be said of this transaction."""
     charger.transactions.pop(local_id, None)
     charger.memory.transaction_ids.pop(str(local_id), None)
 
 
-def _close(charger: Charger, connector: Connector, transaction: Transaction, at: float) -> None:
+def _close(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:
     """No energy flows in this transaction any more."""
-    true_wh, _ = telling.registers(charger, connector, at)
-    if transaction.sampling is not None:
-        transaction.sampling.cancel()
+    true_wh, _ = registers(charger, connector, at)
+    charger.agenda.stop_timer(Timer.READING, connector.number)
     transaction.entry.energy_wh = true_wh - transaction.true_start_wh
     transaction.entry.ended = at
     connector.transaction = None
@@ -207,7 +224,7 @@ def _close(charger: Charger, connector: Connector, transaction: Transaction, at:
     charger.profiles.end_transaction(connector.number)
 
 
-def started(charger: Charger, transaction: Transaction, answer: Any, at: float) -> None:
+def started(charger: State, transaction: Transaction, answer: Any, at: float) -> None:
     """The central system took a start: its id is known, and perhaps it does not want this tag (§4.8).
 
     Then the transaction ends, or, by StopTransactionOnInvalidId, goes on without energy.
@@ -226,7 +243,7 @@ def started(charger: Charger, transaction: Transaction, answer: Any, at: float) 
 
 
 def admit(
-    charger: Charger,
+    charger: State,
     connector: Connector,
     tag: str,
     profile: Profile | None,
@@ -235,36 +252,41 @@ def admit(
     at: float,
 ) -> None:
     """Let a tag charge that may: at once, or when its cable comes. `profile` is that of a remote start."""
-    if not is_admitted or not takes_starts(charger, connector) or not charger.may_use(connector, tag, parent, at):
+    if not is_admitted or not takes_starts(charger, connector) or not may_use(charger, connector, tag, parent, at):
         return
-    drop_tag(connector)
+    drop_tag(charger, connector)
     connector.profile = profile
     if connector.meter.is_plugged:
         begin(charger, connector, tag, parent, at)
         return
     connector.tag = (tag, parent)
     wait = charger.configuration.integer("ConnectionTimeOut")
-    connector.timeout = charger.agenda.plan(at + wait, partial(_give_up, charger, connector))
+    give_up = partial(_give_up, charger, connector)
+    charger.agenda.set_timer(Timer.CABLE, at + wait, give_up, connector=connector.number)
     settle(charger, connector, at)
 
 
-def drop_tag(connector: Connector) -> None:
+def may_use(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> bool:
+    """Whether no reservation stands against it."""
+    free = sum(one is connector or one.status is Status.AVAILABLE for one in charger.connectors[1:])
+    return charger.reservations.may_start(connector.number, tag, parent, charger.clock.read(at), free=free)
+
+
+def drop_tag(charger: State, connector: Connector) -> None:
     """Nobody waits for a cable any more, and what a remote start brought goes too."""
     connector.tag = connector.profile = None
-    if connector.timeout is not None:
-        connector.timeout.cancel()
-        connector.timeout = None
+    charger.agenda.stop_timer(Timer.CABLE, connector.number)
 
 
-def _give_up(charger: Charger, connector: Connector, at: float) -> None:
+def _give_up(charger: State, connector: Connector, at: float) -> None:
     """No cable came within ConnectionTimeOut."""
-    drop_tag(connector)
+    drop_tag(charger, connector)
     settle(charger, connector, at)
 
 
-def _answered(charger: Charger, tag: str, began: float, then: Verdict, answer: Any, at: float) -> None:
+def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any, at: float) -> None:
     del at  # the tag was presented when it was presented
-    charger.questions -= 1
+    charger.agenda.release()
     if not charger.is_on:
         return
     if answer is None:
@@ -276,7 +298,7 @@ def _answered(charger: Charger, tag: str, began: float, then: Verdict, answer: A
     then(info.get("status") == ACCEPTED, info.get("parentIdTag"), began)
 
 
-def _holds_offline(charger: Charger, known: str | None) -> bool:
+def _holds_offline(charger: State, known: str | None) -> bool:
     """Whether a tag may charge while nobody can be asked (§3.5.1)."""
     if known is not None and charger.configuration.boolean("LocalAuthorizeOffline"):
         return known == ACCEPTED
@@ -284,7 +306,7 @@ def _holds_offline(charger: Charger, known: str | None) -> bool:
 
 
 def _stop_by_group(
-    charger: Charger, transaction: Transaction, tag: str, is_admitted: bool, parent: str | None, at: float
+    charger: State, transaction: Transaction, tag: str, is_admitted: bool, parent: str | None, at: float
 ) -> None:
     """Another tag ends a session where it has the same parent (§3.5)."""
     connector = charger.connectors[transaction.connector]

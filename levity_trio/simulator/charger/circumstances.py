@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from levity_trio.simulator.charger import telling
 from levity_trio.simulator.charger.charging import Impossible, drop_tag
 from levity_trio.simulator.charger.connector import NO_ERROR, Connector
 from levity_trio.simulator.charger.power import settle
-from levity_trio.simulator.model.states import Status, check_move
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.model.states import ERROR_CODES, Status, check_move
 
 SOME_ERROR = "OtherError"
-ERRORS = (
-    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
-    *("LocalListConflict", "OtherError", "OverCurrentFailure", "OverVoltage", "PowerMeterFailure"),
-    *("PowerSwitchFailure", "ReaderFailure", "ResetFailure", "UnderVoltage", "WeakSignal"),
-)
-"""ChargePointErrorCode (§7.6), without NoError."""
 WAYS = {
     Status.PREPARING: "plug a vehicle in, or present a tag",
     Status.FINISHING: "stop the transaction",
@@ -28,27 +18,27 @@ WAYS = {
 """How a status comes about that no operator's hand can bring."""
 
 
-def fault(charger: Charger, connector: Connector, error_code: str, at: float) -> None:
+def fault(charger: State, connector: Connector, error_code: str, at: float) -> None:
     """Let it fail; a transaction is kept and goes on when the fault is cleared. Raises Impossible for no such error."""
-    if error_code not in ERRORS:
-        raise Impossible(f"{error_code} is no error code; give one of {', '.join(ERRORS)}")
+    if error_code not in ERROR_CODES:
+        raise Impossible(f"{error_code} is no error code; give one of {', '.join(ERROR_CODES)}")
     connector.error_code = error_code
     was_faulted = connector.status is Status.FAULTED
-    drop_tag(connector)
+    drop_tag(charger, connector)
     settle(charger, connector, at)
     if was_faulted:  # another fault: no move, and still news
         telling.report(charger, connector, at)
     charger.on_news()
 
 
-def clear_fault(charger: Charger, connector: Connector, at: float) -> None:
+def clear_fault(charger: State, connector: Connector, at: float) -> None:
     """The fault is gone, and the connector is what it would be without."""
     connector.error_code = NO_ERROR
     settle(charger, connector, at)
     charger.on_news()
 
 
-def make_operative(charger: Charger, connector: Connector, is_operative: bool, at: float) -> bool:
+def make_operative(charger: State, connector: Connector, is_operative: bool, at: float) -> bool:
     """Change the availability; False where that waits for the end of what goes on there (§5.2)."""
     charger.memory.is_operative[connector.number] = is_operative
     settle(charger, connector, at)
@@ -56,16 +46,12 @@ def make_operative(charger: Charger, connector: Connector, is_operative: bool, a
     return is_operative or connector.beneath is Status.UNAVAILABLE
 
 
-def set_status(charger: Charger, connector: Connector, status: Status, at: float) -> None:
+def set_status(charger: State, connector: Connector, name: str, at: float) -> None:
     """Bring about a status by what an operator's hand can do.
 
     Raises IllegalMove where §4.9 knows no such move, Impossible where it takes something else.
     """
-    if not charger.is_on:
-        raise Impossible(f"{charger.spec.id} has no power")
-    check_move(connector.number, connector.status, status)
-    if status in WAYS:
-        raise Impossible(f"{charger.spec.id}: connector {connector.number} is {status} when you {WAYS[status]}")
+    status = _status(charger, connector, name)
     if status is Status.FAULTED:
         fault(charger, connector, SOME_ERROR, at)
         return
@@ -78,21 +64,18 @@ def set_status(charger: Charger, connector: Connector, status: Status, at: float
     make_operative(charger, connector, status is not Status.UNAVAILABLE, at)
 
 
+def _status(charger: State, connector: Connector, name: str) -> Status:
+    """The status of that name, if a hand may try it there."""
+    if name not in list(Status):
+        raise Impossible(f"{name} is no status; give one of {', '.join(Status)}")
+    if not charger.is_on:
+        raise Impossible(f"{charger.spec.id} has no power")
+    status = Status(name)
+    check_move(connector.number, connector.status, status)
+    if status in WAYS:
+        raise Impossible(f"{charger.spec.id}: connector {connector.number} is {status} when you {WAYS[status]}")
+    return status
+
+
 def _pause(connector: Connector, by_vehicle: bool, by_charger: bool) -> None:
     connector.is_paused_by_vehicle, connector.is_paused_by_charger = by_vehicle, by_charger
-
-
-def settle_reservations(charger: Charger, at: float) -> None:
-    """Let the statuses follow the reservations, and plan the next expiry."""
-    now = charger.clock.read(at)
-    charger.reservations.expire(now)
-    for connector in charger.connectors[1:]:
-        connector.is_reserved = charger.reservations.on(connector.number, now) is not None
-        settle(charger, connector, at)
-    if charger.expiry is not None:
-        charger.expiry.cancel()
-        charger.expiry = None
-    expiry = charger.reservations.next_expiry()
-    if expiry is not None:
-        due = charger.clock.due(expiry, at)
-        charger.expiry = charger.agenda.plan(due, lambda due: settle_reservations(charger, due))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from levity_trio.simulator.charger.agenda import Entry
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.model.meter import Meter
 from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, check_move
@@ -24,8 +23,7 @@ class Connector:
 
     __slots__ = (
         *("beneath", "error_code", "is_finishing", "is_offered", "is_paused_by_charger", "is_paused_by_vehicle"),
-        *("is_reserved", "meter", "notice", "number", "profile", "shown_wh", "status", "tag", "timeout", "told"),
-        *("transaction", "turn"),
+        *("is_reserved", "meter", "number", "profile", "shown_wh", "status", "tag", "told", "transaction"),
     )
 
     def __init__(self, number: int, meter: Meter) -> None:
@@ -37,8 +35,6 @@ class Connector:
         self.error_code = NO_ERROR
         self.told: tuple[Status, str] | None = None
         """Status and error code as they were told last; None where that may not have been heard."""
-        self.notice: Entry | None = None
-        """When its status will have lasted long enough to be told (MinimumStatusDuration)."""
         self.shown_wh: dict[str, int] = {}
         """The register as the last reading of each kind showed it: an interval is counted from there."""
         self.tag: tuple[str, str | None] | None = None
@@ -52,9 +48,6 @@ class Connector:
         self.is_paused_by_charger = False
         self.profile: dict[str, Any] | None = None
         """The charging profile that a remote start brought for the transaction to come."""
-        self.timeout: Entry | None = None
-        self.turn: Entry | None = None
-        """When its power will change by itself: the vehicle full, another period of a profile."""
 
     def __repr__(self) -> str:
         return f"<Connector {self.number} {self.status} tag={self.tag} transaction={self.transaction}>"

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from levity_trio.simulator.charger.memory import Memory, Message
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.speaking import Outgoing
-
+Payload = dict[str, Any]
+Frame = tuple[str, Payload]
+"""Action and payload of a CALL."""
 Then = Callable[[Any, float], None]
 """Gets the answer, an object of `ocpp.v16.call_result`, or None where none came that could be read; and the moment."""
 
@@ -26,10 +26,21 @@ Then = Callable[[Any, float], None]
 class Ask:
     """One question that nothing keeps."""
 
-    request: Any
+    action: str
+    payload: Payload
     then: Then
     behind: int
     """So many messages of transactions were there before it, and leave before it."""
+    is_foreign: bool = False
+    """Worded by somebody else: it leaves as it is, whatever the quirks, and `then` gets the frame of its answer."""
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """A CALL to send now: `frames` are sent one after the other, the answer to the last is awaited."""
+
+    frames: list[Frame]
+    what: Ask | Message
 
 
 class Mail:
@@ -54,19 +65,19 @@ class Mail:
         """Something may leave: it waits, and nothing is under way."""
         return self.under_way is None and bool(self._asks or self._memory.messages)
 
-    def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
+    def ask(self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False) -> None:
         if is_urgent:
-            self._asks.appendleft(Ask(request, then, 0))
+            self._asks.appendleft(Ask(*frame, then, 0, is_foreign))
         else:
-            self._asks.append(Ask(request, then, len(self._memory.messages)))
+            self._asks.append(Ask(*frame, then, len(self._memory.messages), is_foreign))
 
     def keep(self, message: Message) -> None:
         self._memory.messages.append(message)
 
-    def waits(self, kind: type[Any]) -> bool:
-        """Whether a question of this kind waits already, for its turn or for its answer."""
+    def waits(self, action: str) -> bool:
+        """Whether such a question waits already, for its turn or for its answer."""
         asked = [] if self.under_way is None else [self.under_way.what]
-        return any(isinstance(ask, Ask) and isinstance(ask.request, kind) for ask in [*asked, *self._asks])
+        return any(isinstance(ask, Ask) and ask.action == action for ask in [*asked, *self._asks])
 
     def next(self, at: float, *, may_tell: bool) -> Ask | Message | None:
         """What to send now; messages of transactions only where it may tell, and not while they are held."""

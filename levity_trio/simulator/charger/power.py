@@ -1,22 +1,25 @@
-"""Where power goes: contactors follow statuses, limits follow profiles, and each change of status is told."""
+"""Where power goes: contactors follow statuses, limits follow profiles, and each change of status is told.
+
+A status follows from a reservation, and a reservation does not outlive a fault: so they settle here together.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import AC
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.model.states import Status
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 LEAST_CURRENT_A: Final = 6.0
 """Below this no vehicle charges from AC (IEC 61851)."""
 
 
-def settle(charger: Charger, connector: Connector, at: float) -> None:
+def settle(charger: State, connector: Connector, at: float) -> None:
     """Let status and power follow from the circumstances, and plan when they will change by themselves."""
     meter = connector.meter
     meter.advance(at)
@@ -28,17 +31,31 @@ def settle(charger: Charger, connector: Connector, at: float) -> None:
     meter.switch(natural is Status.CHARGING and not connector.is_faulted, at)
     for status in connector.move(natural):
         telling.notify(charger, connector, at)
-        charger.on_status(connector, status, at)
+        if status in (Status.FAULTED, Status.UNAVAILABLE) and charger.reservations.end_on(connector.number):
+            settle_reservations(charger, at)  # one does not outlive a fault or an unavailability (§5.13)
     _plan_turn(charger, connector, at)
 
 
-def settle_all(charger: Charger, at: float) -> None:
+def settle_all(charger: State, at: float) -> None:
     """The same for all connectors."""
     for connector in charger.connectors:
         settle(charger, connector, at)
 
 
-def _limit(charger: Charger, connector: Connector, at: float) -> None:
+def settle_reservations(charger: State, at: float) -> None:
+    """Let the statuses follow the reservations, and plan the next expiry."""
+    now = charger.clock.read(at)
+    charger.reservations.expire(now)
+    for connector in charger.connectors[1:]:
+        connector.is_reserved = charger.reservations.on(connector.number, now) is not None
+        settle(charger, connector, at)
+    charger.agenda.stop_timer(Timer.EXPIRY)
+    expiry = charger.reservations.next_expiry()
+    if expiry is not None:
+        charger.agenda.set_timer(Timer.EXPIRY, charger.clock.due(expiry, at), partial(settle_reservations, charger))
+
+
+def _limit(charger: State, connector: Connector, at: float) -> None:
     """Hand the limit of the profiles to the meter; they go for running transactions only."""
     transaction = connector.transaction
     if transaction is None:
@@ -54,10 +71,8 @@ def _limit(charger: Charger, connector: Connector, at: float) -> None:
         connector.is_offered = watts is None or watts > 0
 
 
-def _plan_turn(charger: Charger, connector: Connector, at: float) -> None:
-    if connector.turn is not None:
-        connector.turn.cancel()
-        connector.turn = None
+def _plan_turn(charger: State, connector: Connector, at: float) -> None:
+    charger.agenda.stop_timer(Timer.POWER, connector.number)
     transaction = connector.transaction
     if transaction is None:
         return
@@ -67,4 +82,6 @@ def _plan_turn(charger: Charger, connector: Connector, at: float) -> None:
     if change is not None:
         turns.append(clock.due(change, at))
     if turns:
-        connector.turn = charger.agenda.plan(min(turns), lambda due: settle(charger, connector, due))
+        charger.agenda.set_timer(
+            Timer.POWER, min(turns), partial(settle, charger, connector), connector=connector.number
+        )

@@ -1,23 +1,24 @@
-"""Being there: power and connection, their loss and their return (§4.2, §5.14, OCPP-J 1.6 §5.4)."""
+"""Being there: power and its loss, and the end of a connection (§5.14, OCPP-J 1.6 §5.4)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
-from levity_trio.simulator.charger import charging, circumstances, power, registration, telling
-from levity_trio.simulator.charger.operations.uploads import Deliveries
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger import charging, power
+from levity_trio.simulator.charger.agenda import Timer
+from levity_trio.simulator.charger.errands import Deliveries
+from levity_trio.simulator.charger.state import State
 
 POWER_LOSS: Final = "PowerLoss"
 START_UP_SECONDS: Final = 10.0
 """From power to the first connection, after a reset or a new firmware."""
 
 
-def power_on(charger: Charger, at: float) -> None:
+def power_on(charger: State, at: float) -> None:
     """Start up: what was open when the power went was ended then; all else begins anew."""
-    _forget_start_up(charger)
+    at = charger.agenda.reach(at)
+    charger.agenda.stop_timer(Timer.START_UP)
     if charger.is_on:
         return
     charger.is_on = True
@@ -26,17 +27,16 @@ def power_on(charger: Charger, at: float) -> None:
         connector.begin_anew(is_operative=is_operative)
         charging.resume(charger, connector, at)
     power.settle_all(charger, at)
-    circumstances.settle_reservations(charger, at)
+    power.settle_reservations(charger, at)
     charger.quirks.power_on(charger, at)
+    charger.on_news()
 
 
-def power_off(charger: Charger, reason: str, at: float) -> None:
+def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
     """Lose power: the last strength goes into the stops of what was charging, and no start-up is to come."""
-    _forget_start_up(charger)
-    if not charger.is_on:
+    at = charger.agenda.reach(at)
+    if not _switch_off(charger, "drop" if reason == POWER_LOSS else "close", at):
         return
-    charger.is_on = False
-    hang_up(charger, "drop" if reason == POWER_LOSS else "close", at)
     for connector in charger.connectors:
         if connector.transaction is not None:
             charging.end(charger, connector, reason, at)
@@ -44,16 +44,14 @@ def power_off(charger: Charger, reason: str, at: float) -> None:
     charger.clock.forget(at)
 
 
-def fail(charger: Charger, at: float, *, keeps_sessions: bool) -> None:
+def fail(charger: State, at: float, *, keeps_sessions: bool) -> None:
     """Lose power without strength for a last word.
 
     What was charging goes on when the power is back, by a clock with a battery; or it is forgotten for ever.
     """
-    _forget_start_up(charger)
-    if not charger.is_on:
+    at = charger.agenda.reach(at)
+    if not _switch_off(charger, "drop", at):
         return
-    charger.is_on = False
-    hang_up(charger, "drop", at)
     for connector in charger.connectors:
         if not keeps_sessions:
             charging.lose(charger, connector, at)
@@ -63,46 +61,43 @@ def fail(charger: Charger, at: float, *, keeps_sessions: bool) -> None:
         charger.clock.forget(at)
 
 
-def _go_dark(charger: Charger) -> None:
-    for connector in charger.connectors:
-        charging.drop_tag(connector)
-        connector.is_finishing = False
-    charger.firmware, charger.deliveries = charger.firmware.after_power_cut(), Deliveries()
-    charger.agenda.forget_own()
+def restart(charger: State, at: float, reason: str) -> None:
+    """Go down in order and come up again; `reason` is for the stops of what is charging (§5.14)."""
+    at = charger.agenda.reach(at)
+    power_off(charger, at, reason)
+    start_up = partial(power_on, charger)
+    charger.agenda.set_timer(Timer.START_UP, at + START_UP_SECONDS, start_up, is_own=False)
+    charger.on_news()
 
 
-def restart(charger: Charger, reason: str, at: float) -> None:
-    """Go down in order and come up again; `reason` is for the stops of what is charging."""
-    power_off(charger, reason, at)
-    charger.start_up = charger.agenda.plan(at + START_UP_SECONDS, charger.power_on, is_own=False)
-
-
-def connected(charger: Charger, at: float) -> None:
-    """A boot comes first if the central system has not accepted one since the power came."""
-    if not charger.wants_link:  # it came too late
-        charger.hang("drop")
-        return
-    charger.is_linked = True
-    if charger.registration == registration.ACCEPTED:
-        telling.report_changes(charger, at)
-    elif charger.registration is None or charger.retry is None:  # else it waits as it was told (§4.2)
-        registration.boot(charger)
-
-
-def disconnected(charger: Charger, at: float) -> None:
-    """With the connection go the answers to what was asked."""
-    charger.is_linked = False
-    for ask in charger.mail.hang_up():
-        ask.then(None, at)
-
-
-def hang_up(charger: Charger, kind: str, at: float) -> None:
+def hang_up(charger: State, kind: str, at: float) -> None:
     """It ends the connection itself."""
     charger.hang(kind)
     disconnected(charger, at)
 
 
-def _forget_start_up(charger: Charger) -> None:
-    if charger.start_up is not None:
-        charger.start_up.cancel()
-        charger.start_up = None
+def disconnected(charger: State, at: float) -> None:
+    """The connection is gone, and with it go the answers to what was asked."""
+    charger.is_linked = False
+    for ask in charger.mail.hang_up():
+        ask.then(None, at)
+    charger.on_news()
+
+
+def _switch_off(charger: State, kind: str, at: float) -> bool:
+    """The power is gone, and with it the connection; False where it was so already."""
+    charger.agenda.stop_timer(Timer.START_UP)
+    if not charger.is_on:
+        return False
+    charger.is_on = False
+    hang_up(charger, kind, at)
+    return True
+
+
+def _go_dark(charger: State) -> None:
+    for connector in charger.connectors:
+        charging.drop_tag(charger, connector)
+        connector.is_finishing = False
+    charger.firmware, charger.deliveries = charger.firmware.after_power_cut(), Deliveries()
+    charger.when_idle = None
+    charger.agenda.forget_own()

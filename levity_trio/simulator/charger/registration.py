@@ -1,50 +1,60 @@
-"""Getting accepted, and staying so: BootNotification and Heartbeat (§4.2, §4.6)."""
+"""Getting connected and accepted, and staying so: BootNotification and Heartbeat (§4.2, §4.6)."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from levity_trio.simulator.charger import telling
-from levity_trio.simulator.charger.circumstances import settle_reservations
-from levity_trio.simulator.charger.operations.firmware import after_boot
+from levity_trio.simulator.charger.agenda import Timer
+from levity_trio.simulator.charger.firmware import after_boot
+from levity_trio.simulator.charger.power import settle_reservations
+from levity_trio.simulator.charger.state import ACCEPTED, State
 from levity_trio.wire.payloads import call
 from levity_trio.wire.times import parse_time
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-
-ACCEPTED, REJECTED = "Accepted", "Rejected"
+REJECTED: Final = "Rejected"
 _LONGEST_SERIAL: Final = 25
 RETRY_SECONDS: Final = 30.0
 """Until the next BootNotification where no answer said how long to wait."""
 
 
-def boot(charger: Charger) -> None:
+def connected(charger: State, at: float) -> None:
+    """There is a connection. A boot comes first if the central system accepted none since the power came."""
+    at = charger.agenda.reach(at)
+    if not charger.wants_link:  # it came too late
+        charger.hang("drop")
+        return
+    charger.is_linked = True
+    if charger.registration == ACCEPTED:
+        telling.report_changes(charger, at)
+    elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else it waits as told (§4.2)
+        boot(charger)
+    charger.on_news()
+
+
+def boot(charger: State) -> None:
     """Introduce the charger, if there is somebody to introduce it to."""
-    if charger.retry is not None:
-        charger.retry.cancel()
-        charger.retry = None
-    if charger.is_linked and not charger.mail.waits(call.BootNotification):
-        charger.mail.ask(_introduction(charger), partial(_booted, charger), is_urgent=True)
+    charger.agenda.stop_timer(Timer.BOOT)
+    if charger.is_linked and not charger.mail.waits("BootNotification"):
+        charger.ask(introduction(charger), partial(_booted, charger), is_urgent=True)
         charger.on_news()
 
 
-def plan_heartbeat(charger: Charger, at: float) -> None:
+def plan_heartbeat(charger: State, at: float) -> None:
     """The next Heartbeat, HeartbeatInterval from now; the one that was planned is off."""
-    if charger.heartbeat is not None:
-        charger.heartbeat.cancel()
     seconds = max(1, charger.configuration.integer("HeartbeatInterval"))
-    charger.heartbeat = charger.agenda.plan(at + seconds, partial(_beat, charger))
+    charger.agenda.set_timer(Timer.HEARTBEAT, at + seconds, partial(_beat, charger))
 
 
-def ask_time(charger: Charger, *, is_asked_for: bool = False) -> None:
+def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
     """Send a Heartbeat, if none waits already."""
-    if not charger.mail.waits(call.Heartbeat):
+    if not charger.mail.waits("Heartbeat"):
         charger.tell(call.Heartbeat(), partial(_told_time, charger), is_asked_for=is_asked_for)
 
 
-def _introduction(charger: Charger) -> call.BootNotification:
+def introduction(charger: State) -> call.BootNotification:
+    """What it says of itself."""
     spec = charger.spec
     return call.BootNotification(
         charge_point_model=spec.model,
@@ -56,7 +66,7 @@ def _introduction(charger: Charger) -> call.BootNotification:
     )
 
 
-def _booted(charger: Charger, answer: Any, at: float) -> None:
+def _booted(charger: State, answer: Any, at: float) -> None:
     if not charger.is_on:
         return
     if answer is None:
@@ -66,17 +76,18 @@ def _booted(charger: Charger, answer: Any, at: float) -> None:
     was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status
     _set_clock(charger, answer.current_time, at)
     if answer.status != ACCEPTED:
-        charger.drop_asks(at)
+        for ask in charger.mail.drop_asks():  # the central system wants to hear nothing now (§4.2)
+            ask.then(None, at)
         _plan_retry(charger, answer.interval if answer.interval > 0 else RETRY_SECONDS, at)
         return
     if answer.interval > 0:
         charger.configuration.set_interval(answer.interval)
     plan_heartbeat(charger, at)
     if not was_accepted:
-        _begin_service(charger, charger.present)
+        _begin_service(charger, charger.agenda.present)
 
 
-def _begin_service(charger: Charger, at: float) -> None:
+def _begin_service(charger: State, at: float) -> None:
     """Accepted, for the first time since the power came."""
     telling.plan_aligned(charger, at)
     charger.quirks.accepted(charger, at)
@@ -84,24 +95,24 @@ def _begin_service(charger: Charger, at: float) -> None:
     after_boot(charger, at)
 
 
-def _plan_retry(charger: Charger, seconds: float, at: float) -> None:
+def _plan_retry(charger: State, seconds: float, at: float) -> None:
     """The next BootNotification: not before the interval that was told is over (§4.2)."""
-    charger.retry = charger.agenda.plan(at + seconds, lambda _: boot(charger))
+    charger.agenda.set_timer(Timer.BOOT, at + seconds, lambda _: boot(charger))
 
 
-def _beat(charger: Charger, at: float) -> None:
+def _beat(charger: State, at: float) -> None:
     ask_time(charger)
     plan_heartbeat(charger, at)
     charger.on_news()
 
 
-def _told_time(charger: Charger, answer: Any, at: float) -> None:
+def _told_time(charger: State, answer: Any, at: float) -> None:
     if answer is not None:
         _set_clock(charger, answer.current_time, at)
 
 
-def _set_clock(charger: Charger, told: str, at: float) -> None:
+def _set_clock(charger: State, told: str, at: float) -> None:
     """Take the time; all that was planned by the clock follows it."""
     if (moment := parse_time(told)) is not None and charger.clock.set(moment, at):
-        telling.plan_aligned(charger, charger.present)
-        settle_reservations(charger, charger.present)
+        telling.plan_aligned(charger, charger.agenda.present)
+        settle_reservations(charger, charger.agenda.present)

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from levity_trio.simulator.charger import charging
-from levity_trio.simulator.charger.mail import Ask
+from levity_trio.simulator.charger.mail import Ask, Frame, Outgoing
 from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.state import State, Tally
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import START, STOP, Sent
-from levity_trio.simulator.quirks.base import Frame
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import CallError, CallResult
-from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result, write_payload
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
+from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result
 
 Answer = CallResult | CallError | None
 """None where none came in time."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """What a charger said and heard, in messages."""
-
-    sent: int = 0
-    answered: int = 0
-    refused: int = 0
-    unanswered: int = 0
-    unreadable: int = 0
-    discarded: int = 0
-    served: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Outgoing:
-    """A CALL to send now: `frames` are sent one after the other, the answer to the last is awaited."""
-
-    frames: list[Frame]
-    what: Ask | Message
-
-
-def next_call(charger: Charger, at: float) -> Outgoing | None:
+def next_call(charger: State, at: float) -> Outgoing | None:
     """What to send now, if anything."""
     what = charger.mail.next(at, may_tell=charger.may_tell) if charger.is_linked else None
     if what is None:
@@ -56,14 +31,14 @@ def next_call(charger: Charger, at: float) -> Outgoing | None:
     return outgoing
 
 
-def settle(charger: Charger, outgoing: Outgoing, answer: Answer, at: float) -> None:
+def settle(charger: State, outgoing: Outgoing, answer: Answer, at: float) -> None:
     """Act upon an answer; one to what was lost with its connection comes too late for anything."""
     if not charger.mail.close(outgoing):
         return
     understood = _understood(charger.tally, outgoing.frames[-1][0], answer)
     what = outgoing.what
     if isinstance(what, Ask):
-        what.then(understood, at)
+        what.then(answer if what.is_foreign else understood, at)
     elif understood is not None:
         if (sent := _record_of(charger, what)) is not None:
             sent.answered = at
@@ -72,13 +47,14 @@ def settle(charger: Charger, outgoing: Outgoing, answer: Answer, at: float) -> N
         _discard(charger, what)
 
 
-def _frames_of(charger: Charger, what: Ask | Message) -> list[Frame]:
+def _frames_of(charger: State, what: Ask | Message) -> list[Frame]:
     if isinstance(what, Message):
         return _frames_of_message(charger, what)
-    return charger.quirks.frames((type(what.request).__name__, write_payload(what.request)), None)
+    frame = what.action, what.payload
+    return [frame] if what.is_foreign else charger.quirks.frames(frame, None)
 
 
-def _frames_of_message(charger: Charger, message: Message) -> list[Frame]:
+def _frames_of_message(charger: State, message: Message) -> list[Frame]:
     """A message of a transaction with the id that it has by now; our own, below zero, while the start is unanswered."""
     payload = message.payload
     if message.local_id is not None and message.action != START:
@@ -103,7 +79,7 @@ def _understood(tally: Tally, action: str, answer: Answer) -> Any:
     return understood
 
 
-def _take(charger: Charger, message: Message, answer: Any) -> None:
+def _take(charger: State, message: Message, answer: Any) -> None:
     charger.mail.answered(message)
     tag, info = message.payload.get("idTag"), getattr(answer, "id_tag_info", None)
     if tag and info:  # of a start or a stop; a charger learns from both (§3.5.1)
@@ -111,17 +87,17 @@ def _take(charger: Charger, message: Message, answer: Any) -> None:
     if message.action == START:
         charger.memory.transaction_ids[str(message.local_id)] = answer.transaction_id
         if (transaction := _transaction_of(charger, message)) is not None:
-            charging.started(charger, transaction, answer, charger.present)
+            charging.started(charger, transaction, answer, charger.agenda.present)
     _forget_ended(charger, message)
 
 
-def _is_given_up(charger: Charger, message: Message, at: float) -> bool:
+def _is_given_up(charger: State, message: Message, at: float) -> bool:
     attempts = charger.configuration.integer("TransactionMessageAttempts")
     interval = charger.configuration.integer("TransactionMessageRetryInterval")
     return charger.mail.failed(message, at, attempts, interval)
 
 
-def _discard(charger: Charger, message: Message) -> None:
+def _discard(charger: State, message: Message) -> None:
     """Thrown away (§3.7.1): a start or a stop that is lost is a lost bill."""
     charger.tally.discarded += 1
     if (sent := _record_of(charger, message)) is not None:
@@ -129,7 +105,7 @@ def _discard(charger: Charger, message: Message) -> None:
     _forget_ended(charger, message)
 
 
-def _forget_ended(charger: Charger, message: Message) -> None:
+def _forget_ended(charger: State, message: Message) -> None:
     """After its last message nothing more will be said of a transaction."""
     if message.local_id is None:
         return
@@ -140,12 +116,12 @@ def _forget_ended(charger: Charger, message: Message) -> None:
         charging.forget(charger, message.local_id)
 
 
-def _record_of(charger: Charger, what: Ask | Message) -> Sent | None:
+def _record_of(charger: State, what: Ask | Message) -> Sent | None:
     """What the ledger keeps of a message; nothing of one from before the simulator began anew."""
     if not isinstance(what, Message) or (transaction := _transaction_of(charger, what)) is None:
         return None
     return transaction.under_way.get(id(what))
 
 
-def _transaction_of(charger: Charger, message: Message) -> Transaction | None:
+def _transaction_of(charger: State, message: Message) -> Transaction | None:
     return None if message.local_id is None else charger.transactions.get(message.local_id)

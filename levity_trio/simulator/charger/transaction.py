@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from levity_trio.simulator.charger.agenda import Entry
-from levity_trio.simulator.ledger import Entry as LedgerEntry
-from levity_trio.simulator.ledger import Moment, Sent
+from levity_trio.simulator.ledger import Entry, Moment, Sent
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,9 +19,8 @@ class Transaction:
     began_offline: bool
     true_start_wh: int
     shown_start_wh: int
-    entry: LedgerEntry
+    entry: Entry
     parent_id_tag: str | None = None
-    sampling: Entry | None = None
     data: list[dict[str, Any]] = field(default_factory=list)
     """The readings that go with its stop (StopTxnSampledData)."""
     moments: list[Moment] = field(default_factory=list)

@@ -24,6 +24,13 @@ class Status(StrEnum):
     FAULTED = "Faulted"
 
 
+ERROR_CODES: Final = (
+    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
+    *("LocalListConflict", "OtherError", "OverCurrentFailure", "PowerMeterFailure", "PowerSwitchFailure"),
+    *("ReaderFailure", "ResetFailure", "UnderVoltage", "OverVoltage", "WeakSignal"),
+)
+"""ChargePointErrorCode, OCPP 1.6 §7.6, without NoError."""
+
 _ENERGY_FLOWS_OR_WAITS: Final = frozenset({Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
 _SESSION_ENDS: Final = frozenset({Status.AVAILABLE, Status.FINISHING, Status.UNAVAILABLE, Status.FAULTED})
 

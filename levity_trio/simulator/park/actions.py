@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.model.states import Status
+from levity_trio.simulator.model.states import ERROR_CODES, Status
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
-from levity_trio.simulator.park.park import Act
+from levity_trio.simulator.park.park import Act, Ask
 from levity_trio.simulator.park.registry import Registry
-from levity_trio.simulator.scenario import ERROR_CODES
 
 LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
+LONGEST_ACTION: Final = 50
 ANY_VEHICLE: Final = Vehicle(name="any vehicle")
 
 
@@ -61,6 +61,36 @@ class Bring(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Register(Place):
+    wh: int
+
+    def __post_init__(self) -> None:
+        if self.wh < 0:
+            raise ValueError("wh: give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forced:
+    """How calls of an action are answered from now on; without a status as they should be."""
+
+    action: str
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """A message to be sent; without a payload, in the charger's own words about this connector."""
+
+    action: str
+    payload: dict[str, Any] | None = None
+    connector: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.action) <= LONGEST_ACTION:
+            raise ValueError(f"action: give 1 to {LONGEST_ACTION} characters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
     """The whole charger: there is nothing to say."""
 
@@ -96,6 +126,10 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "fault": Action(Failure, 0, lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at)),
     "clear-fault": Action(Place, 0, lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at)),
     "status": Action(Bring, 0, lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at)),
+    "meter": Action(Register, 1, lambda _, form, number: lambda charger, at: charger.set_register(number, form.wh, at)),
+    "answer": Action(
+        Forced, 0, lambda _, form, _number: lambda charger, at: charger.force_answer(form.action, form.status, at)
+    ),
     "offline": Action(Whole, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)),
     "online": Action(Whole, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)),
 }
@@ -107,6 +141,12 @@ def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str,
     form = forms.read(one.form, given)
     number = _number(form.connector, spec, one.least) if isinstance(form, Place) else 0
     return one.made(registry, form, number)
+
+
+def demand(given: Mapping[str, object]) -> Ask:
+    """The message that is wanted. Raises Invalid."""
+    form = forms.read(Demand, given)
+    return lambda charger, then, at: charger.send(form.action, form.payload, form.connector, then, at)
 
 
 def _number(connector: int | None, spec: ChargerSpec, least: int) -> int:

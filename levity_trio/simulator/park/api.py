@@ -3,6 +3,7 @@
     GET POST          /api/chargers, /api/locations, /api/vehicles
     GET PATCH DELETE  the same with /{name}
     POST              /api/chargers/{id}/{connect, disconnect, and what actions.py names}
+    POST              /api/chargers/{id}/send                  {"action": "…", "payload": {…}}
     GET               /api/chargers/{id}/configuration, …/configuration/{key}, …/log
     PUT               /api/chargers/{id}/configuration/{key}   {"value": "…"}
     POST              /api/import/{chargers, vehicles}         text/csv or application/json

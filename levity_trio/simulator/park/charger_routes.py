@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,14 +15,16 @@ from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.operations.settings import change_configuration
 from levity_trio.simulator.park import forms, shown
-from levity_trio.simulator.park.actions import ACTIONS, action
+from levity_trio.simulator.park.actions import ACTIONS, action, demand
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
 from levity_trio.simulator.park.registry import CHARGER_KINDS, Kept
 from levity_trio.simulator.park.replies import given, json_reply, keep_name
+from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import call
 
 CHANGED: Final = ("Accepted", "RebootRequired")
+KNOWN: Final = ("connect", "disconnect", "send", *ACTIONS)
 
 
 def charger_routes(park: Park) -> list[Route]:
@@ -40,6 +43,7 @@ def charger_routes(park: Park) -> list[Route]:
         Route(f"{one}/configuration/{{key}}", chargers.configuration_key, methods=["GET"]),
         Route(f"{one}/configuration/{{key}}", chargers.configure, methods=["PUT"]),
         Route(f"{one}/log", chargers.log, methods=["GET"]),
+        Route(f"{one}/send", chargers.send, methods=["POST"]),
         Route(f"{one}/{{action}}", chargers.act, methods=["POST"]),
     ]
 
@@ -92,9 +96,19 @@ class _Chargers:
         name, sent = request.path_params["action"], await given(request)
         kept = self._find(request)
         if name not in ACTIONS:
-            raise Unknown(f"there is no action {name}; take one of {', '.join(('connect', 'disconnect', *ACTIONS))}")
+            raise Unknown(
+                f"there is no action {name}; take one of {', '.join(('connect', 'disconnect', 'send', *ACTIONS))}"
+            )
         await self._park.act(kept, action(name, self._park.registry, kept.spec, sent))
         return self._shown(kept)
+
+    async def send(self, request: Request) -> Response:
+        """A message on demand, and what the central system answers to it."""
+        kept, ask = self._find(request), demand(await given(request))
+        answer = await self._park.hear(kept, ask)
+        if not isinstance(answer, CallResult):
+            raise Impossible(f"{kept.spec.id}: the central system answered {_refusal(answer)}")
+        return json_reply({"payload": answer.payload})
 
     async def configuration(self, request: Request) -> Response:
         keys, _ = _configuration(self._find(request)).read(None)
@@ -154,6 +168,13 @@ def _key(kept: Kept, key: str) -> dict[str, Any]:
     if not known:
         raise Unknown(f"{kept.spec.id} has no configuration key {key}")
     return known[0]
+
+
+def _refusal(error: CallError | None) -> str:
+    if error is None:
+        return "nothing; see its log"
+    told = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
+    return ": ".join(filter(None, told))
 
 
 def _limit(text: str) -> int:

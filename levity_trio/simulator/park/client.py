@@ -13,8 +13,8 @@ from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
 
-PATIENCE_SECONDS: Final = 20.0
-"""More than a busy charger is waited for (park.py)."""
+PATIENCE_SECONDS: Final = 30.0
+"""More than a busy charger and the central system's answer are waited for (park.py)."""
 JSON: Final = "application/json"
 Given = Mapping[str, object] | None
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 T = TypeVar("T")
 Kinds = Sequence[Any]
-"""Dataclasses, whose fields are texts, numbers, switches and tuples of texts."""
+"""Dataclasses, whose fields are texts, numbers, switches, tuples of texts and JSON objects."""
 
 LARGEST: Final = 2**53
 """Up to here JSON's numbers are exact everywhere."""
@@ -135,6 +135,10 @@ def _texts(given: object) -> Read:
     return given, "give a list of texts"
 
 
+def _object(given: object) -> Read:
+    return given, "" if isinstance(given, dict) else "give a JSON object"
+
+
 def _or_nothing(reader: Callable[[object], Read]) -> Callable[[object], Read]:
     return lambda given: (None, "") if given is None else reader(given)
 
@@ -147,6 +151,7 @@ _READERS: Final[Mapping[Any, Callable[[object], Read]]] = {
     float: _number,
     bool: _switch,
     tuple[str, ...]: _texts,
+    dict[str, Any] | None: _or_nothing(_object),
 }
 
 

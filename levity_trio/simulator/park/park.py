@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,20 +20,33 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
+from levity_trio.simulator.charger.mail import Then
 from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.park.file import owned, read_registry, write, written
 from levity_trio.simulator.park.registry import Kept, Placement, Registry
 
-SAVE_SECONDS: Final = 5.0
-"""How often the memories of the chargers are written, where they changed; changes made by people are at once."""
-LAST_SAVE_SECONDS: Final = 5.0
-PATIENCE_SECONDS: Final = 10.0
-"""How long people wait for a charger that is busy; in real time."""
 KEPT_FRAMES: Final = 500
 """Of the OCPP log, for each charger."""
 
 log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """In real time."""
+
+    save_seconds: float = 5.0
+    """How often the memories of the chargers are written, where they changed; changes made by people are at once."""
+    last_save_seconds: float = 5.0
+    patience_seconds: float = 10.0
+    """How long people wait for a charger that is busy."""
+    answer_seconds: float = 15.0
+    """How long they wait for the central system's answer."""
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class Unknown(LookupError):
@@ -55,17 +69,22 @@ class Fleet(Protocol):
 Make = Callable[[ChargerSpec, Memory], Charger]
 Act = Callable[[Charger, float], None]
 """What people do at a charger: gets the charger and the moment."""
+Ask = Callable[[Charger, Then, float], None]
+"""What they let it ask: gets also what becomes of the answer's frame."""
 
 
 class Park:
     """Everything that can be asked of the park; `now` gives simulated seconds."""
 
-    def __init__(self, registry: Registry, fleet: Fleet, now: Callable[[], float], make: Make, path: Path) -> None:
+    def __init__(
+        self, registry: Registry, fleet: Fleet, now: Callable[[], float], make: Make, path: Path, limits: Limits
+    ) -> None:
         self.registry = registry
         self.now = now
         self._fleet = fleet
         self._make = make
         self._path = path
+        self._limits = limits
         self._written = b""
         self._writing = trio.Lock()
 
@@ -144,13 +163,30 @@ class Park:
 
         entry = charger.agenda.plan(self.now(), do, is_own=False)
         charger.on_news()
-        with trio.move_on_after(PATIENCE_SECONDS):
+        with trio.move_on_after(self._limits.patience_seconds):
             await done.wait()
         if not done.is_set():
             entry.cancel()
             raise Impossible(f"{kept.spec.id} is busy: it waits for the central system; try again")
         for refusal in refusals:
             raise refusal
+
+    async def hear(self, kept: Kept, ask: Ask) -> Answer:
+        """Let a connected charger ask the central system; gives the answer, None where none came in time.
+
+        Raises as `act`.
+        """
+        answers, answered = list[Answer](), trio.Event()
+
+        def then(answer: Answer, at: float) -> None:
+            del at
+            answers.append(answer)
+            answered.set()
+
+        await self.act(kept, lambda charger, at: ask(charger, then, at))
+        with trio.move_on_after(self._limits.answer_seconds):
+            await answered.wait()
+        return answers[0] if answers else None
 
     async def save(self) -> None:
         """Write the file, if what it holds is not so any more. Raises EnvironmentProblem; the change stays in use."""
@@ -173,7 +209,9 @@ def _remember(charger: Charger) -> None:
 
 
 @asynccontextmanager
-async def open_park(path: Path, fleet: Fleet, now: Callable[[], float], make: Make) -> AsyncIterator[Park]:
+async def open_park(
+    path: Path, fleet: Fleet, now: Callable[[], float], make: Make, limits: Limits = DEFAULT_LIMITS
+) -> AsyncIterator[Park]:
     """The park of this file, its chargers connected as they wish; at the end they lose power, and the file is written.
 
     Raises:
@@ -181,30 +219,32 @@ async def open_park(path: Path, fleet: Fleet, now: Callable[[], float], make: Ma
         EnvironmentProblem: the file cannot be written, or another simulator has it.
     """
     with owned(path):
-        async with _opened(path, fleet, now, make) as park:
+        async with _opened(path, fleet, now, make, limits) as park:
             yield park
 
 
 @asynccontextmanager
-async def _opened(path: Path, fleet: Fleet, now: Callable[[], float], make: Make) -> AsyncIterator[Park]:
-    park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path)
+async def _opened(
+    path: Path, fleet: Fleet, now: Callable[[], float], make: Make, limits: Limits
+) -> AsyncIterator[Park]:
+    park = Park(await trio.to_thread.run_sync(read_registry, path), fleet, now, make, path, limits)
     await park.save()
     park.connect_all(park.registry.chargers)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_keep_saving, park)
+        nursery.start_soon(_keep_saving, park, limits.save_seconds)
         try:
             yield park
         finally:
             nursery.cancel_scope.cancel()
             for name in set(fleet.chargers) & set(park.registry.chargers):
                 park.disconnect(park.registry.chargers[name])
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_SAVE_SECONDS):
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + limits.last_save_seconds):
                 await _save_or_tell(park)
 
 
-async def _keep_saving(park: Park) -> None:
+async def _keep_saving(park: Park, seconds: float) -> None:
     while True:
-        await trio.sleep(SAVE_SECONDS)
+        await trio.sleep(seconds)
         await _save_or_tell(park)
 
 

@@ -37,6 +37,7 @@ def details(kept: Kept, charger: Charger | None, at: float) -> dict[str, Any]:
         "state": _state(charger),
         "registration": charger.registration,
         "waiting_messages": len(charger.memory.messages),
+        "forced_answers": charger.forced_answers,
         "connector": [_connector(charger, one, at) for one in charger.connectors],
     }
 
@@ -53,7 +54,7 @@ def _state(charger: Charger | None) -> str:
 
 
 def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:
-    if not charger.questions:  # else time stands still for it, and what is due has yet to happen
+    if not charger.agenda.is_held:  # else time stands still for it, and what is due has yet to happen
         connector.meter.advance(at)
     transaction, meter = connector.transaction, connector.meter
     ids = charger.memory.transaction_ids

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
 from levity_trio.simulator.charger.effects import SendText
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.moments import NowAndThen
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 SILENT_SHARE: Final = 0.5
 GARBLED_SHARE: Final = 0.7
@@ -50,7 +48,7 @@ class AnswersGarbage(NowAndThen):
     seen_in = "Grizzl-E Smart, JSON cut off (lbbrhzn/ocpp#442); ZJ BENY (lbbrhzn/ocpp#1078); Wallbe, NUL (evcc#3685)"
     pause_seconds = (600.0, 7200.0)
 
-    def misbehave(self, charger: Charger, at: float) -> None:
+    def misbehave(self, charger: State, at: float) -> None:
         del at
         charger.do(SendText(self.random.choice(GARBAGE)))
 

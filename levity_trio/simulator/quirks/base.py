@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-    from levity_trio.simulator.charger.connector import Connector
-    from levity_trio.simulator.charger.transaction import Transaction
-
-Payload = dict[str, Any]
-Frame = tuple[str, Payload]
-"""Action and payload of a CALL."""
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.mail import Frame, Payload
+from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.transaction import Transaction
 
 
 class Quirk:
@@ -35,25 +31,25 @@ class Quirk:
     def __init__(self, random: Random) -> None:
         self.random = random
 
-    def power_on(self, charger: Charger, at: float) -> None:
+    def power_on(self, charger: State, at: float) -> None:
         """Plan misdeeds on the charger's agenda."""
 
-    def accepted(self, charger: Charger, at: float) -> None:
+    def accepted(self, charger: State, at: float) -> None:
         """The central system accepted the first boot since the power came: its statuses are told next."""
 
     def clock(self, moment: datetime) -> datetime:
         """What the clock shows instead."""
         return moment
 
-    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
         """What a register shows instead, in Wh."""
         del charger, connector, at
         return wh
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         """A reading of this transaction was just told: a moment to lose a register."""
 
-    def ended(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
         """This transaction ends, and its stop was just told: a moment to say more."""
 
     def loses(self, action: str, transaction: Transaction) -> bool:
@@ -96,11 +92,11 @@ class Quirks:
     def bears_pings(self) -> bool:
         return all(quirk.bears_pings for quirk in self._quirks)
 
-    def power_on(self, charger: Charger, at: float) -> None:
+    def power_on(self, charger: State, at: float) -> None:
         for quirk in self._quirks:
             quirk.power_on(charger, at)
 
-    def accepted(self, charger: Charger, at: float) -> None:
+    def accepted(self, charger: State, at: float) -> None:
         for quirk in self._quirks:
             quirk.accepted(charger, at)
 
@@ -109,16 +105,16 @@ class Quirks:
             moment = quirk.clock(moment)
         return moment
 
-    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
         for quirk in self._quirks:
             wh = quirk.shown(charger, connector, wh, at)
         return wh
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         for quirk in self._quirks:
             quirk.sampled(charger, transaction, at)
 
-    def ended(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
         for quirk in self._quirks:
             quirk.ended(charger, transaction, at)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from levity_trio.simulator.charger.clock import UNSET
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.quirks.base import Quirk
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 AHEAD_HOURS: Final = (1.0, 9.0)
 UNTIL_SET_SECONDS: Final = (1 * 3600.0, 5 * 3600.0)
@@ -51,16 +49,16 @@ class ClockSetLate(Quirk):
         super().__init__(random)
         self._ahead = timedelta()
 
-    def power_on(self, charger: Charger, at: float) -> None:
+    def power_on(self, charger: State, at: float) -> None:
         self._lose(charger, at)
 
     def clock(self, moment: datetime) -> datetime:
         return moment + self._ahead
 
-    def _lose(self, charger: Charger, at: float) -> None:
+    def _lose(self, charger: State, at: float) -> None:
         self._ahead = timedelta(hours=self.random.uniform(*AHEAD_HOURS))
         charger.agenda.plan(at + self.random.uniform(*UNTIL_SET_SECONDS), partial(self._set, charger))
 
-    def _set(self, charger: Charger, at: float) -> None:
+    def _set(self, charger: State, at: float) -> None:
         self._ahead = timedelta()
         charger.agenda.plan(at + self.random.uniform(*UNTIL_LOST_SECONDS), partial(self._lose, charger))

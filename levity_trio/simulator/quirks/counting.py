@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import is_register
-from levity_trio.simulator.quirks.base import Payload, Quirk
+from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.handshake import NoPings, NoSubprotocol
 from levity_trio.simulator.quirks.readings import Sample, with_registers, with_samples
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.transaction import Transaction
 
 
 class SessionReadings(Quirk):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.quirks.moments import NowAndThen
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 HOUR: Final = 3600.0
 SILENCE_SECONDS: Final = (1200.0, 2400.0)
@@ -26,7 +24,7 @@ class SilentDeath(NowAndThen):
     seen_in = "chargers shown as charging that have long been gone (steve#1193, steve#1309)"
     pause_seconds = (1 * HOUR, 4 * HOUR)
 
-    def misbehave(self, charger: Charger, at: float) -> None:
+    def misbehave(self, charger: State, at: float) -> None:
         del at
         charger.hang("freeze", self.random.uniform(*SILENCE_SECONDS))
 
@@ -38,7 +36,7 @@ class HalfClosed(NowAndThen):
     seen_in = "chargers that come back before their old connection is dead (lbbrhzn/ocpp#2122, steve#4)"
     pause_seconds = (1 * HOUR, 4 * HOUR)
 
-    def misbehave(self, charger: Charger, at: float) -> None:
+    def misbehave(self, charger: State, at: float) -> None:
         del at
         charger.hang("half-close", self.random.uniform(*HALF_CLOSED_SECONDS))
 
@@ -50,10 +48,10 @@ class ReconnectStorm(NowAndThen):
     seen_in = "Wallbox in its loop (lbbrhzn/ocpp#1503, evcc#25069)"
     pause_seconds = (1 * HOUR, 5 * HOUR)
 
-    def misbehave(self, charger: Charger, at: float) -> None:
+    def misbehave(self, charger: State, at: float) -> None:
         self._drop(charger, self.random.randint(*DROPS), at)
 
-    def _drop(self, charger: Charger, left: int, at: float) -> None:
+    def _drop(self, charger: State, left: int, at: float) -> None:
         if charger.is_linked:
             charger.hang("drop", AWAY_SECONDS)
             left -= 1

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import SHARED_METER, START
 from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.quirks.base import Payload, Quirk
+from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.registers import Misreads, of_living, shown_at
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-    from levity_trio.simulator.charger.connector import Connector
-    from levity_trio.simulator.charger.transaction import Transaction
 
 WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
 LEFT_WH: Final = (5_000, 40_000)
@@ -36,7 +35,7 @@ class RegisterRollsOver(Quirk):
         self._width = random.choice(WIDTHS)
         self._left_wh = random.randint(*LEFT_WH)
 
-    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
         del connector, at
         return (wh - charger.spec.register_wh - self._left_wh) % self._width
 
@@ -52,7 +51,7 @@ class RegisterStandsStill(Misreads):
         self._still: dict[int, tuple[int, int]] = {}
         """By transaction: the register that is told, and for how many readings more."""
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         told_wh, left = self._still.get(transaction.local_id, (0, 0))
         if left:
             self.misread(charger, transaction, at, told_wh)
@@ -68,7 +67,7 @@ class SharedMeter(Quirk):
     does = "has one meter for two connectors: both tell what both of them drew, and each its own power"
     seen_in = "no report yet; double chargers with one meter behind both sockets would do it"
 
-    def shown(self, charger: Charger, connector: Connector, wh: int, at: float) -> int:
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
         others = [other for other in charger.connectors[1:] if other is not connector]
         for other in others:
             other.meter.advance(at)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from levity_trio.simulator.charger.registration import boot
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.moments import NowAndThen
 from levity_trio.wire.payloads import call
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 HOUR: Final = 3600.0
 INTERVALS: Final = ("1800", "3600", "0")
@@ -25,7 +23,7 @@ class BootsAgain(NowAndThen):
     seen_in = "Metron Duo, every 10 s (dallmann-consulting/OCPP.Core#31)"
     pause_seconds = (1 * HOUR, 6 * HOUR)
 
-    def misbehave(self, charger: Charger, at: float) -> None:
+    def misbehave(self, charger: State, at: float) -> None:
         del at
         boot(charger)
 
@@ -36,7 +34,7 @@ class AvailableAfterBoot(Quirk):
     does = "reports each connector as Available after a boot, and then as what it is"
     seen_in = "MicroOcpp after a power cut (MicroOcpp#174), chargestation-one (road-labs/chargestation-one#177)"
 
-    def accepted(self, charger: Charger, at: float) -> None:
+    def accepted(self, charger: State, at: float) -> None:
         for connector in charger.connectors[1:]:
             request = call.StatusNotification(
                 connector_id=connector.number,
@@ -59,6 +57,6 @@ class SparseReadings(Quirk):
         super().__init__(random)
         self._interval = random.choice(INTERVALS)
 
-    def power_on(self, charger: Charger, at: float) -> None:
+    def power_on(self, charger: State, at: float) -> None:
         del at
         charger.configuration.change("MeterValueSampleInterval", self._interval)

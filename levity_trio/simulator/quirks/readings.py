@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from levity_trio.simulator.charger.mail import Payload
 from levity_trio.simulator.ledger import is_register
-from levity_trio.simulator.quirks.base import Payload
 
 Sample = dict[str, Any]
 

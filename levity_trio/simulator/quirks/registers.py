@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-from levity_trio.simulator.charger.telling import registers
-from levity_trio.simulator.quirks.base import Payload, Quirk
+from levity_trio.simulator.charger import meters
+from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.readings import with_registers
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-    from levity_trio.simulator.charger.transaction import Transaction
 
 JUMP_WH: Final = (20_000, 60_000)
 READINGS_UNTIL_LOSS: Final = (1, 6)
@@ -36,7 +35,7 @@ class Turns:
         self._left: dict[int, int] = {}
         """Readings still to come by local id; 0 where nothing more will happen."""
 
-    def is_due(self, charger: Charger, transaction: Transaction, first: int) -> bool:
+    def is_due(self, charger: State, transaction: Transaction, first: int) -> bool:
         """Count one reading; `first` is the number of that at which something happens, the first time."""
         left = self._left.get(transaction.local_id, first)
         self._left = {**of_living(charger, self._left), transaction.local_id: max(0, left - 1)}
@@ -58,7 +57,7 @@ class Misreads(Quirk):
         self._slips: dict[int, dict[tuple[str, int], int]] = {}
         """What is told instead, by transaction, and by time and Wh of the right reading."""
 
-    def misread(self, charger: Charger, transaction: Transaction, at: float, wh: int) -> None:
+    def misread(self, charger: State, transaction: Transaction, at: float, wh: int) -> None:
         """Tell this instead of the reading that was taken at this moment."""
         slips = self._slips.get(transaction.local_id, {})
         slips[charger.timestamp(at), shown_at(charger, transaction, at)] = wh
@@ -82,7 +81,7 @@ class RegisterRunsBack(Misreads):
         self._before: dict[int, int] = {}
         """The last right reading of each transaction."""
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         before = self._before.get(transaction.local_id, transaction.shown_start_wh)
         if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
             self.misread(charger, transaction, at, self._lower(transaction, before))
@@ -102,7 +101,7 @@ class RegisterJumps(Misreads):
     does = "lets its register leap by 20 to 60 kWh, for good in some sessions, for a single reading in others"
     seen_in = "Grizzl-E Smart: the first Levity had to correct jumps over 10 kWh"
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if not self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
             return
         leap_wh = self.random.randint(*JUMP_WH)
@@ -122,21 +121,21 @@ class RegisterResets(Quirk):
         super().__init__(random)
         self._turns = Turns()
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_LOSS)):
-            charger.agenda.plan(at, partial(charger.reset_register, transaction.connector))
+            charger.agenda.plan(at, partial(meters.reset, charger, transaction.connector))
 
 
-def _leap(charger: Charger, connector: int, wh: int, at: float) -> None:
+def _leap(charger: State, connector: int, wh: int, at: float) -> None:
     del at
-    charger.leap_register(connector, wh)
+    meters.leap(charger, connector, wh)
 
 
-def shown_at(charger: Charger, transaction: Transaction, at: float) -> int:
+def shown_at(charger: State, transaction: Transaction, at: float) -> int:
     """What the register of its connector shows."""
-    return registers(charger, charger.connectors[transaction.connector], at)[1]
+    return meters.registers(charger, charger.connectors[transaction.connector], at)[1]
 
 
-def of_living(charger: Charger, kept: dict[int, Kept]) -> dict[int, Kept]:
+def of_living(charger: State, kept: dict[int, Kept]) -> dict[int, Kept]:
     """Without what was kept for transactions of which nothing more will be said."""
     return {local_id: one for local_id, one in kept.items() if local_id in charger.transactions}

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
+from levity_trio.simulator.charger.mail import Frame, Payload
+from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.charger.telling import last_reading
+from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
-from levity_trio.simulator.quirks.base import Frame, Payload, Quirk
+from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.readings import PLACES
 from levity_trio.simulator.quirks.registers import of_living, shown_at
 from levity_trio.wire.times import parse_time, wire_time
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-    from levity_trio.simulator.charger.memory import Message
-    from levity_trio.simulator.charger.transaction import Transaction
 
 NO_ID: Final = -1
 LOST_EACH: Final = 3
@@ -122,11 +121,11 @@ class StopEarly(Quirk):
         self._registers: dict[int, int] = {}
         """What was told last of each transaction."""
 
-    def sampled(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         shown = shown_at(charger, transaction, at)
         self._registers = {**of_living(charger, self._registers), transaction.local_id: shown}
 
-    def ended(self, charger: Charger, transaction: Transaction, at: float) -> None:
+    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
         message = last_reading(charger, transaction, at)
         if message is not None:
             later = self.random.choice((0.0, 0.0, *LATER_SECONDS))
@@ -140,7 +139,7 @@ class StopEarly(Quirk):
         return {**payload, "meterStop": told}
 
 
-def _send(charger: Charger, transaction: Transaction, message: Message, at: float) -> None:
+def _send(charger: State, transaction: Transaction, message: Message, at: float) -> None:
     del at
     transaction.entry.lies.remove(KEPT_BACK)
     charger.mail.keep(message)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from levity_trio.simulator.quirks.base import Payload, Quirk
+from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.readings import with_values
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.transaction import Transaction
 
 LONG: Final[Mapping[str, Payload]] = {
     "BootNotification": {

@@ -6,6 +6,7 @@ own. Ids have no gaps, so a piece is bounded by ids.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,17 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.reads import LoggedFrame, beginning, look
 from levity_trio.wire.times import stamp
 
-PIECE_ROWS: Final = 2_000
-PIECE_CHARACTERS: Final = 4_000_000
-"""Of frames in memory at once: one may have half a million."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """How much of the log is read at once."""
+
+    rows: int = 2_000
+    characters: int = 4_000_000
+    """Of frames in memory: one may have half a million."""
+
+
+DEFAULT_PIECE: Final = Piece()
 
 
 class Wanted(NamedTuple):
@@ -36,27 +45,28 @@ class FrameReading:
     Raises EnvironmentProblem: the file is not there, is not ours, or cannot be read.
     """
 
-    def __init__(self, path: Path, wanted: Wanted) -> None:
+    def __init__(self, path: Path, wanted: Wanted, piece: Piece = DEFAULT_PIECE) -> None:
         if not path.exists():
             raise EnvironmentProblem(f"there is no database {path}; name that of the server with --db")
         self._path = path
         self._wanted = wanted
+        self._piece = piece
         self._after = look(path, _newest)
 
     def go_back(self, frames: int) -> None:
         """Begin with the last so many."""
         while frames > 0 and self._after > look(self._path, _before_oldest):
-            frames, self._after = look(self._path, partial(_back, self._after, self._wanted, frames))
+            frames, self._after = look(self._path, partial(_back, self._after, self._wanted, frames, self._piece))
 
     def go_back_to(self, since: datetime | timedelta) -> None:
         """Begin with the first since then; a duration is counted back from now, as the database's clock goes."""
         at = look(self._path, partial(_moment, since))
-        while (start := look(self._path, partial(_before, self._after, at))) is not None:
+        while (start := look(self._path, partial(_before, self._after, at, self._piece))) is not None:
             self._after = start
 
     def next(self) -> list[LoggedFrame] | None:
         """The next ones; perhaps none, while more may follow. None at the end of the log."""
-        frames, reached = look(self._path, partial(_piece, self._after, self._wanted))
+        frames, reached = look(self._path, partial(_next, self._after, self._wanted, self._piece))
         is_end = reached == self._after
         self._after = reached
         return None if is_end else frames
@@ -81,17 +91,17 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
     return stamp(clock() - since)
 
 
-def _before(upto: int, at: str, db: Database) -> int | None:
+def _before(upto: int, at: str, piece: Piece, db: Database) -> int | None:
     """The id before the first frame from `at` on in the piece that ends here; None where it holds none."""
     sql = "SELECT min(id) FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) WHERE at >= ?"
-    (first,) = db.execute(sql, (upto, PIECE_ROWS, at)).fetchall()[0]
+    (first,) = db.execute(sql, (upto, piece.rows, at)).fetchall()[0]
     return None if first is None else int(first) - 1
 
 
-def _back(upto: int, wanted: Wanted, most: int, db: Database) -> tuple[int, int]:
+def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> tuple[int, int]:
     """How many of the wanted frames are still missing when one has gone back by a piece, and the id before it."""
     condition, values = _condition(wanted)
-    first = max(upto - PIECE_ROWS, 0)
+    first = max(upto - piece.rows, 0)
     found = db.execute(
         f"SELECT id FROM log WHERE id > ? AND id <= ?{condition} ORDER BY id DESC LIMIT ?",  # noqa: S608 - fixed texts
         (first, upto, *values, most),
@@ -100,12 +110,12 @@ def _back(upto: int, wanted: Wanted, most: int, db: Database) -> tuple[int, int]
     return missing, first if missing else found[-1][0] - 1
 
 
-def _piece(after: int, wanted: Wanted, db: Database) -> tuple[list[LoggedFrame], int]:
+def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[LoggedFrame], int]:
     """The wanted ones of the next piece, and the id that it ends with; `after` where it is empty."""
     condition, values = _condition(wanted)
     db.execute("BEGIN")
     after = max(after, _before_oldest(db))
-    last = min(after + PIECE_ROWS, _newest(db))
+    last = min(after + piece.rows, _newest(db))
     frames: list[LoggedFrame] = []
     characters = 0
     for row in db.execute(
@@ -116,7 +126,7 @@ def _piece(after: int, wanted: Wanted, db: Database) -> tuple[list[LoggedFrame],
     ):
         frames.append(LoggedFrame(*row))
         characters += len(frames[-1].frame)
-        if characters > PIECE_CHARACTERS:
+        if characters > piece.characters:
             return frames, frames[-1].id
     return frames, max(last, after)
 

@@ -102,10 +102,10 @@ class Rechecking:
         self.is_known = charger is None or look(path, partial(_is_known, charger))
         """Whether the charger is, if one is named."""
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Page]:
         """Judge them, page by page; each page is a read of its own."""
         after = 0
-        while (found := look(self._path, partial(_page, after, self._charger))) is not None:
+        while (found := look(self._path, partial(_page, after, self._charger, most_rows, seconds))) is not None:
             page, after = found
             yield page
 
@@ -124,13 +124,13 @@ def _is_known(charger: str, db: Database) -> bool:
     return bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall())
 
 
-def _page(after: int, charger: str | None, db: Database) -> tuple[Page, int] | None:
+def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Page, int] | None:
     """What follows this id, and the id that it ends with; None at the end."""
     db.execute("BEGIN")
-    ends = time.monotonic() + PAGE_SECONDS
+    ends = time.monotonic() + seconds
     rows = _rows_of(db.conn)
     count, stored_wh, differences = 0, 0, list[Difference]()
-    for row in rows(PAGE, (after, charger, charger, PAGE_ROWS)):
+    for row in rows(PAGE, (after, charger, charger, most_rows)):
         tx = Known(*row)
         count, after, stored_wh = count + 1, tx.id, stored_wh + (tx.energy_delivered or 0)
         if (difference := compare(rows, tx)) is not None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
+from levity_trio.simulator.charger.mail import Outgoing
 from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.speaking import Answer, Outgoing
+from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.frames import CallError, CallResult

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from levity_trio.simulator.charger.charging import Impossible
-from levity_trio.simulator.charger.circumstances import ERRORS
 from levity_trio.simulator.charger.memory import Message
 from levity_trio.simulator.model.meter import shown_wh
-from levity_trio.simulator.model.states import IllegalMove, Status
+from levity_trio.simulator.model.states import ERROR_CODES, IllegalMove, Status
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.provable import prove
 from levity_trio.wire.times import wire_time
@@ -165,7 +164,7 @@ class AnyOrder(RuleBasedStateMachine):
     def stop(self, number: int) -> None:
         self.do(self.charger.stop, number)
 
-    @rule(number=ALL_PLACES, code=st.sampled_from(ERRORS))
+    @rule(number=ALL_PLACES, code=st.sampled_from(ERROR_CODES))
     def fault(self, number: int, code: str) -> None:
         self.do(self.charger.fault, number, code)
 

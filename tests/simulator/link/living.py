@@ -16,11 +16,13 @@ from levity_trio.charger.connection import serve_connection
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.link import Door, Link
+from levity_trio.simulator.door import Door
+from levity_trio.simulator.link import Carry, Link
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.transfers import carry
 from tests.charger.peers import StreamPair, session_of
 
 CP = "CP-1"
@@ -67,11 +69,11 @@ class Wire:
 class Living:
     """The charger, its link, and what lies between it and the server."""
 
-    def __init__(self, charger: Charger, pace: Pace, wire: Wire) -> None:
+    def __init__(self, charger: Charger, pace: Pace, wire: Wire, carry: Carry = carry) -> None:
         self.charger = charger
         self.pace = pace
         self.wire = wire
-        self.link = Link(charger, pace, DOOR, wire.dial)
+        self.link = Link(charger, pace, DOOR, wire.dial, carry)
         self.frames: deque[tuple[float, str, str]] = deque()
         charger.frames = self.frames
 
@@ -141,6 +143,7 @@ async def open_living(
     speed: float = 1.0,
     keys: dict[str, str] | None = None,
     pair: StreamPair = memory_stream_pair,
+    carry: Carry = carry,
     **plate: Any,
 ) -> AsyncIterator[Living]:
     """A charger with power on its tasks; on leaving they end, and the server soon has finished with it."""
@@ -148,7 +151,7 @@ async def open_living(
         wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
         if isinstance(serve, Central):
             wire.to(serve)
-        living = Living(make_charger(*quirks, keys=keys, **plate), Pace(speed), wire)
+        living = Living(make_charger(*quirks, keys=keys, **plate), Pace(speed), wire, carry)
         async with trio.open_nursery() as tasks:
             with nobody_spins():
                 tasks.start_soon(living.link.run)

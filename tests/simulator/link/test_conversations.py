@@ -9,6 +9,7 @@ import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.clock import accelerated
+from levity_trio.simulator.charger.presence import hang_up
 from tests.charger.parts import InlineWriter, configure, make_central, wall_clock
 from tests.charger.peers import open_charger, session_of
 from tests.simulator.link.living import CAR, CAR_W, TAG, open_living
@@ -53,7 +54,7 @@ async def test_it_closes_in_order_and_by_cutting_its_power(central: Central, wri
     async with open_living(central) as living:
         await living.accepted()
         began = trio.current_time()
-        living.charger.reconnect(living.at)
+        hang_up(living.charger, "close", living.at)
         await living.until(lambda: not len(central.registry))
         assert trio.current_time() - began < 1  # both said goodbye
         await living.until(lambda: len(central.registry))
@@ -114,7 +115,7 @@ async def test_a_question_ends_with_its_connection(central: Central, writer: Inl
         charger.agenda.plan(living.at + 5, lambda at: charger.unplug(1, at), is_own=False)
         await living.until(lambda: living.sent("Authorize"))
         await trio.sleep(10)
-        assert charger.questions == 1
+        assert charger.agenda.is_held == 1
         session_of(central).end(1011, "an accident")
         writer.answer_seconds = 0
         await living.until(lambda: writer.rows(TRANSACTIONS))
@@ -184,7 +185,7 @@ async def test_a_server_that_stops_and_one_that_takes_its_place(central: Central
         assert living.link.problem is None
         await trio.sleep(60)  # it lasts: the next pause is a short one again
         dials, began = len(living.wire.dials), trio.current_time()
-        living.charger.reconnect(living.at)
+        hang_up(living.charger, "close", living.at)
         await living.until(lambda: len(living.wire.dials) > dials)
         assert trio.current_time() - began < 10
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
+from levity_trio.simulator.charger.presence import hang_up
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.line_stream import SEND_SECONDS
-from levity_trio.simulator.link import Door
 from levity_trio.simulator.pace import Pace
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import StreamPair
@@ -27,7 +29,7 @@ MANY = 50
 class MemoryDoor(Door):
     wire: Wire
 
-    async def dial(self) -> trio.abc.Stream:
+    async def dial(self, seconds: float = 0.0, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
         return await self.wire.dial()
 
 
@@ -126,14 +128,14 @@ async def test_a_connected_charger_is_removed_whatever_it_is_at(
             charger.plug(1, CAR, at)
             charger.present_tag(1, TAG, at)
         elif doing == "close":
-            charger.reconnect(at)
+            hang_up(charger, "close", at)
         elif doing == "offline":
             charger.go_offline(at)
         else:
             charger.hang("drop" if doing == "away" else doing, 1000)
         await trio.sleep(0.5)
         fleet.remove("CP-1")
-        assert not charger.questions
+        assert not charger.agenda.is_held
         await trio.testing.wait_all_tasks_blocked()
         assert not living(fleet)
         writer.answer_seconds = 0

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator import link
 from levity_trio.simulator.charger.effects import Download, Upload
 from levity_trio.wire.payloads import SERVER_ACTIONS, call
 from levity_trio.wire.times import stamp
@@ -290,29 +289,20 @@ def test_everything_is_asked() -> None:
     assert set(CASES) == SERVER_ACTIONS
 
 
-@pytest.fixture
-def uploads(monkeypatch: pytest.MonkeyPatch) -> list[Upload]:
-    """What was put somewhere. Transfers take a second, and no thread: virtual time would not wait for it."""
-    taken: list[Upload] = []
+@pytest.mark.parametrize("action", CASES)
+async def test_an_operation_is_answered_and_has_its_effect(action: str, central: Central, writer: InlineWriter) -> None:
+    case, uploads = CASES[action], list[Upload]()
 
     async def carry(transfer: Download | Upload) -> bytes | None:
+        """In a second, and without a thread: virtual time would not wait for it."""
         await trio.sleep(1)
         if isinstance(transfer, Upload):
-            taken.append(transfer)
+            uploads.append(transfer)
             return b""
         return FIRMWARE if transfer.url == URL else None
 
-    monkeypatch.setattr(link, "carry", carry)
-    return taken
-
-
-@pytest.mark.parametrize("action", CASES)
-async def test_an_operation_is_answered_and_has_its_effect(
-    action: str, central: Central, writer: InlineWriter, uploads: list[Upload]
-) -> None:
-    case = CASES[action]
     configure(central, strict=True, heartbeat_interval_seconds=86_400)
-    async with open_living(central) as living:
+    async with open_living(central, carry=carry) as living:
         scene = Scene(living, central, writer, uploads)
         await living.accepted()
         await case.before(scene)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 import trio
@@ -12,8 +13,10 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator import run
 from levity_trio.simulator.fleet import Fleet
 from levity_trio.simulator.pace import Pace
-from levity_trio.simulator.plan import Plan
+from levity_trio.simulator.plan import Plan, plan
+from levity_trio.simulator.plan import fleet as plates
 from levity_trio.simulator.run import SETTLING_SECONDS, Order
+from levity_trio.simulator.scenario import load
 from tests.charger.parts import InlineWriter, configure
 from tests.simulator.link.living import CAR, DOOR, TAG, make_charger
 from tests.simulator.link.test_fleet import fleet_of
@@ -45,6 +48,20 @@ async def test_it_ends_with_its_plan(speed: float) -> None:
     async with fleet_of(None) as fleet:
         fleet.pace = Pace(speed)
         assert await until_end(fleet, speed) == pytest.approx(PLANNED / speed)
+
+
+async def test_a_scenario_of_minutes_at_the_speed_of_the_wall_clock(central: Central, writer: InlineWriter) -> None:
+    minutes = load("minutes")
+    whole = plan(minutes, plates(minutes, minutes.chargers, seed=1), seed=1)
+    by_the_wall = replace(order(), plan=whole, configuration=minutes.configuration)
+    async with fleet_of(central) as fleet:
+        run._arrive(by_the_wall, fleet)
+        await run._wait_for_end(by_the_wall, fleet)
+        entries = [entry for charger in fleet.chargers.values() for entry in charger.ledger]
+    billed = writer.rows("SELECT cp_id, energy_delivered FROM tx WHERE status = 'Completed' AND review IS NULL")
+    assert sorted(billed) == sorted((entry.charger, entry.energy_wh) for entry in entries)
+    assert len(entries) == whole.visits > 5
+    assert max(entry.ended - entry.began for entry in entries if entry.ended is not None) <= 5 * 60
 
 
 async def test_it_waits_for_what_is_still_to_be_said(central: Central, writer: InlineWriter) -> None:

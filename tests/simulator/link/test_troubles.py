@@ -186,8 +186,8 @@ async def test_a_question_that_nobody_answers_ends_with_the_silence() -> None:
         living.charger.plug(1, CAR, living.at)
         living.charger.present_tag(1, TAG, living.at)
         await trio.sleep(HOUR - 10)
-        assert living.charger.questions == 1
-        await living.until(lambda: not living.charger.questions)
+        assert living.charger.agenda.is_held == 1
+        await living.until(lambda: not living.charger.agenda.is_held)
         assert living.at == pytest.approx(HOUR, abs=20)
         assert living.charger.connectors[1].transaction is not None
         assert living.charger.connectors[1].transaction.begun < 20

@@ -14,11 +14,11 @@ import trio.testing
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import open_fleet
-from levity_trio.simulator.link import Door
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.park.api import park_application
-from levity_trio.simulator.park.park import Park, open_park
+from levity_trio.simulator.park.park import DEFAULT_LIMITS, Limits, Park, open_park
 
 NOBODY = Door("127.0.0.1", 1, "/ws/", is_tls=False)
 """Nothing listens there: chargers try again and again."""
@@ -82,10 +82,13 @@ class Asker:
 
 
 @asynccontextmanager
-async def running_park(path: Path) -> AsyncIterator[Asker]:
+async def running_park(path: Path, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[Asker]:
     """The park of this file, running."""
     pace = Pace()
-    async with open_fleet(pace, NOBODY) as fleet, open_park(path, fleet, lambda: pace.now, make_charger) as park:
+    async with (
+        open_fleet(pace, NOBODY) as fleet,
+        open_park(path, fleet, lambda: pace.now, make_charger, limits) as park,
+    ):
         yield Asker(park)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.states import Status
-from levity_trio.simulator.park import park as park_module
 from levity_trio.simulator.park.actions import ACTIONS
 from levity_trio.simulator.park.imports import template
+from levity_trio.simulator.park.park import Limits
 from levity_trio.simulator.park.registry import DEFAULT_LOCATION
-from tests.simulator.park.parks import Asker
+from tests.simulator.park.parks import Asker, running_park
 
 CP_1, CP_2 = "/api/chargers/CP-1", "/api/chargers/CP-2"
 
@@ -157,27 +158,26 @@ async def test_every_action_needs_a_charger(api: Asker, action: str) -> None:
     await api.refused(404, "POST", f"/api/chargers/CP-9/{action}")
 
 
-async def test_a_charger_that_waits_for_the_central_system_keeps_people_waiting(
-    api: Asker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(park_module, "PATIENCE_SECONDS", 0.05)
-    charger = api.park.running("CP-1")
-    assert charger is not None
-    charger.questions = 1
-    assert "busy" in (await api.refused(409, "POST", f"{CP_1}/plug"))["detail"]
-    assert (await api.done("GET", CP_1))["statuses"] == ["Available"]
-    charger.questions = 0
-    shown = await api.done("POST", f"{CP_1}/offline")
-    assert shown["connector"][1]["is_plugged"] is False  # what was given up was not done later
+async def test_a_charger_that_waits_for_the_central_system_keeps_people_waiting(path: Path) -> None:
+    async with running_park(path, Limits(patience_seconds=0.05)) as api:
+        await api.done("POST", "/api/chargers", {"id": "CP-1"})
+        charger = api.park.running("CP-1")
+        assert charger is not None
+        charger.agenda.hold()
+        assert "busy" in (await api.refused(409, "POST", f"{CP_1}/plug"))["detail"]
+        assert (await api.done("GET", CP_1))["statuses"] == ["Available"]
+        charger.agenda.release()
+        charger.advance(api.park.now())  # what was given up is not done later
+        assert not charger.connectors[1].meter.is_plugged
 
 
 async def test_to_look_at_a_waiting_charger_does_not_move_its_time(api: Asker) -> None:
     charger = api.park.running("CP-1")
     assert charger is not None
-    charger.questions = 1
+    charger.agenda.hold()
     charger.agenda.plan(api.park.now(), charger.connectors[1].meter.advance)
     await api.done("GET", CP_1)
-    charger.questions = 0
+    charger.agenda.release()
     charger.advance(api.park.now())  # a meter whose time had gone on would refuse
 
 

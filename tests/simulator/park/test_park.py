@@ -11,15 +11,18 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.simulator.park import park as park_module
 from levity_trio.simulator.park.file import read_registry
+from levity_trio.simulator.park.park import Limits
 from tests.simulator.park.parks import running_park
 
+PATIENCE_SECONDS = 30.0
+OFTEN = Limits(save_seconds=0.01)
 
-async def kept_at_last(is_kept: Callable[[], bool]) -> None:
-    """Wait for the file: nothing announces that it was written."""
-    with trio.fail_after(5):
-        while not is_kept():  # noqa: ASYNC110 - see above
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for the file, or for a line of the log: nothing announces that it was written."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        while not is_so():  # noqa: ASYNC110 - see above
             await trio.sleep(0.01)
 
 
@@ -72,12 +75,11 @@ async def test_registers_are_kept_though_nobody_asks(path: Path) -> None:
     assert [message.action for message in kept.messages] == ["StartTransaction", "StopTransaction"]
 
 
-async def test_changes_of_chargers_are_saved_now_and_then(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(park_module, "SAVE_SECONDS", 0.01)
-    async with running_park(path) as api:
+async def test_changes_of_chargers_are_saved_now_and_then(path: Path) -> None:
+    async with running_park(path, OFTEN) as api:
         await api.done("POST", "/api/chargers", {"id": "CP-1"})
         api.park.find("CP-1").memory.local_list_version = 42
-        await kept_at_last(lambda: read_registry(path).chargers["CP-1"].memory.local_list_version == 42)
+        await until(lambda: read_registry(path).chargers["CP-1"].memory.local_list_version == 42)
 
 
 async def test_a_broken_file_is_told_before_anything_runs(path: Path) -> None:
@@ -100,13 +102,11 @@ async def test_a_full_disk_is_told_and_got_over(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(park_module, "SAVE_SECONDS", 0.01)
-    async with running_park(path) as api:
+    async with running_park(path, OFTEN) as api:
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", full)
             problem = await api.refused(503, "POST", "/api/chargers", {"id": "CP-1"})
             assert problem["detail"].startswith("done, but not kept: ")
             assert "CP-1" not in read_registry(path).chargers
-            await trio.sleep(0.05)
-        await kept_at_last(lambda: "CP-1" in read_registry(path).chargers)
-    assert any(line["event"] == "simulator state not saved" for line in log_lines)
+            await until(lambda: any(line["event"] == "simulator state not saved" for line in log_lines))
+        await until(lambda: "CP-1" in read_registry(path).chargers)

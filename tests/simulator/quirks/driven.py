@@ -10,11 +10,12 @@ import orjson
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Hang, SendText
+from levity_trio.simulator.charger.mail import Frame, Payload
 from levity_trio.simulator.charger.memory import Memory, Message
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
-from levity_trio.simulator.quirks.base import Frame, Payload, made
+from levity_trio.simulator.quirks.base import made
 from levity_trio.wire.frames import CallError, CallResult, result_text
 from levity_trio.wire.times import wire_time
 
@@ -34,7 +35,8 @@ class Driven:
         self.refuses_first = refuses_first
         """Whether each message of a transaction gets a CALLERROR before it is accepted."""
         plate = {"id": "CP-1", "register_wh": REGISTER_WH, **plate}
-        self.charger = Charger(ChargerSpec(quirks=quirks, **plate), quirks=made(quirks, QUIRKS, "seed"))
+        self.quirks = made(quirks, QUIRKS, "seed")
+        self.charger = Charger(ChargerSpec(quirks=quirks, **plate), quirks=self.quirks)
         self.charger.configuration.change("AllowOfflineTxForUnknownId", "true")
         self.frames: list[list[Frame]] = []
         self.texts: list[str] = []

@@ -18,7 +18,7 @@ SMALL = Vehicle(name="Small", battery_wh=60_000, soc=0.2, max_ac_w=3_680)
 
 
 def width_of(driven: Driven) -> int:
-    (quirk,) = driven.charger.quirks._quirks
+    (quirk,) = driven.quirks._quirks
     assert isinstance(quirk, RegisterRollsOver)
     return quirk._width
 

@@ -45,7 +45,7 @@ def test_available_is_told_of_a_connector_that_charges() -> None:
 
 def test_readings_come_as_rarely_as_it_likes() -> None:
     driven = a_long_stay("sparse-readings")
-    (quirk,) = driven.charger.quirks._quirks
+    (quirk,) = driven.quirks._quirks
     assert isinstance(quirk, SparseReadings)
     assert quirk._interval in INTERVALS
     assert driven.charger.configuration.text("MeterValueSampleInterval") == quirk._interval

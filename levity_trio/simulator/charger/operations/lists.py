@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from levity_trio.simulator.charger.circumstances import settle_reservations
+from levity_trio.simulator.charger.power import settle_reservations
+from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.times import parse_time
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 REFUSALS = {Status.FAULTED: "Faulted", Status.UNAVAILABLE: "Unavailable"}
 FREE = (Status.AVAILABLE, Status.RESERVED)
 
 
 def get_local_list_version(
-    charger: Charger, request: call.GetLocalListVersion, at: float
+    charger: State, request: call.GetLocalListVersion, at: float
 ) -> call_result.GetLocalListVersion:
     """§5.10."""
     del request, at
     return call_result.GetLocalListVersion(list_version=charger.tags.version)
 
 
-def send_local_list(charger: Charger, request: call.SendLocalList, at: float) -> call_result.SendLocalList:
+def send_local_list(charger: State, request: call.SendLocalList, at: float) -> call_result.SendLocalList:
     """§5.15."""
     del at
     status = charger.tags.update(request.list_version, request.update_type, request.local_authorization_list)
     return call_result.SendLocalList(status=status)
 
 
-def reserve_now(charger: Charger, request: call.ReserveNow, at: float) -> call_result.ReserveNow:
+def reserve_now(charger: State, request: call.ReserveNow, at: float) -> call_result.ReserveNow:
     """§5.13: a connector that is free, or any of them for connector 0."""
     number, expiry = request.connector_id, parse_time(request.expiry_date)
     if expiry is None or expiry <= charger.clock.read(at) or not 0 <= number < len(charger.connectors):
@@ -48,7 +44,7 @@ def reserve_now(charger: Charger, request: call.ReserveNow, at: float) -> call_r
     return call_result.ReserveNow(status="Accepted")
 
 
-def cancel_reservation(charger: Charger, request: call.CancelReservation, at: float) -> call_result.CancelReservation:
+def cancel_reservation(charger: State, request: call.CancelReservation, at: float) -> call_result.CancelReservation:
     """§5.1."""
     if not charger.reservations.cancel(request.reservation_id):
         return call_result.CancelReservation(status="Rejected")
@@ -56,7 +52,7 @@ def cancel_reservation(charger: Charger, request: call.CancelReservation, at: fl
     return call_result.CancelReservation(status="Accepted")
 
 
-def _refusal(charger: Charger, number: int) -> str | None:
+def _refusal(charger: State, number: int) -> str | None:
     """Why a place cannot be reserved; for connector 0 only where no connector is free."""
     if charger.connectors[0].is_faulted:
         return "Faulted"

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from levity_trio.simulator.charger import charging, registration, telling
+from levity_trio.simulator.charger import charging, presence, registration, telling
 from levity_trio.simulator.charger.circumstances import make_operative
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.operations import firmware, security, uploads
 from levity_trio.simulator.charger.profiles import TRANSACTION
+from levity_trio.simulator.charger.state import ACCEPTED, State
 from levity_trio.simulator.model.states import Status
 from levity_trio.wire.payloads import call, call_result
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
-
 RESET_REASONS: Final = {"Hard": "HardReset", "Soft": "SoftReset"}
 SOFT_RESET_SECONDS: Final = 5.0
-ACCEPTED, REJECTED = "Accepted", "Rejected"
+REJECTED: Final = "Rejected"
 READY: Final = (Status.PREPARING, Status.FINISHING, Status.RESERVED, Status.AVAILABLE)
 """Where a remote start may begin, the most promising first."""
 
 
 def remote_start_transaction(
-    charger: Charger, request: call.RemoteStartTransaction, at: float
+    charger: State, request: call.RemoteStartTransaction, at: float
 ) -> call_result.RemoteStartTransaction:
     """§5.11: as if the tag were presented; AuthorizeRemoteTxRequests says whether it is asked for first."""
     connector = _connector_for(charger, request.connector_id, request.id_tag, at)
@@ -38,7 +36,7 @@ def remote_start_transaction(
 
 
 def remote_stop_transaction(
-    charger: Charger, request: call.RemoteStopTransaction, at: float
+    charger: State, request: call.RemoteStopTransaction, at: float
 ) -> call_result.RemoteStopTransaction:
     """§5.12; neither this nor a remote start while Pending (§4.2)."""
     for connector in charger.connectors[1:]:
@@ -50,7 +48,7 @@ def remote_stop_transaction(
     return call_result.RemoteStopTransaction(status=REJECTED)
 
 
-def unlock_connector(charger: Charger, request: call.UnlockConnector, at: float) -> call_result.UnlockConnector:
+def unlock_connector(charger: State, request: call.UnlockConnector, at: float) -> call_result.UnlockConnector:
     """§5.18: a transaction ends first; the cable is free then."""
     if not 1 <= request.connector_id < len(charger.connectors):
         return call_result.UnlockConnector(status="NotSupported")
@@ -60,15 +58,13 @@ def unlock_connector(charger: Charger, request: call.UnlockConnector, at: float)
     return call_result.UnlockConnector(status="Unlocked")
 
 
-def reset(charger: Charger, request: call.Reset, at: float) -> call_result.Reset:
+def reset(charger: State, request: call.Reset, at: float) -> call_result.Reset:
     """§5.14: transactions are stopped, the connection closes, the charger starts anew."""
     charger.agenda.plan(at, partial(_restart, charger, request.type))
     return call_result.Reset(status=ACCEPTED)
 
 
-def change_availability(
-    charger: Charger, request: call.ChangeAvailability, at: float
-) -> call_result.ChangeAvailability:
+def change_availability(charger: State, request: call.ChangeAvailability, at: float) -> call_result.ChangeAvailability:
     """§5.2: at once, or Scheduled for the end of what goes on; connector 0 means the whole charger."""
     if not 0 <= request.connector_id < len(charger.connectors):
         return call_result.ChangeAvailability(status=REJECTED)
@@ -79,7 +75,7 @@ def change_availability(
 
 
 def trigger_message(
-    charger: Charger, request: call.TriggerMessage | call.ExtendedTriggerMessage, at: float
+    charger: State, request: call.TriggerMessage | call.ExtendedTriggerMessage, at: float
 ) -> call_result.TriggerMessage | call_result.ExtendedTriggerMessage:
     """§5.17, and A05 of the whitepaper: send that message once more, after this answer."""
     number = request.connector_id
@@ -93,7 +89,7 @@ def trigger_message(
     return (call_result.ExtendedTriggerMessage if is_extended else call_result.TriggerMessage)(status=status)
 
 
-def _connector_for(charger: Charger, number: int | None, tag: str, at: float) -> Connector | None:
+def _connector_for(charger: State, number: int | None, tag: str, at: float) -> Connector | None:
     """The connector that is named, or the one that promises most; None where none can begin."""
     if number is not None and not 1 <= number < len(charger.connectors):
         return None
@@ -102,53 +98,53 @@ def _connector_for(charger: Charger, number: int | None, tag: str, at: float) ->
     return min(ready, key=lambda one: READY.index(one.status), default=None)
 
 
-def _may_use(charger: Charger, connector: Connector, tag: str, at: float) -> bool:
+def _may_use(charger: State, connector: Connector, tag: str, at: float) -> bool:
     """Whether no reservation stands against it; where the tag is asked for first, its group is not known yet."""
     is_asked_for = charger.configuration.boolean("AuthorizeRemoteTxRequests")
-    return is_asked_for or charger.may_use(connector, tag, charger.tags.parent(tag), at)
+    return is_asked_for or charging.may_use(charger, connector, tag, charger.tags.parent(tag), at)
 
 
-def _start(charger: Charger, connector: Connector, tag: str, profile: charging.Profile | None, at: float) -> None:
+def _start(charger: State, connector: Connector, tag: str, profile: charging.Profile | None, at: float) -> None:
     if charger.configuration.boolean("AuthorizeRemoteTxRequests"):
         charging.authorise(charger, tag, at, partial(charging.admit, charger, connector, tag, profile))
     else:
         charging.admit(charger, connector, tag, profile, True, charger.tags.parent(tag), at)
 
 
-def _stop(charger: Charger, connector: Connector, reason: str, at: float) -> None:
+def _stop(charger: State, connector: Connector, reason: str, at: float) -> None:
     if connector.transaction is not None:
         charging.end(charger, connector, reason, at)
 
 
-def _restart(charger: Charger, kind: str, at: float) -> None:
+def _restart(charger: State, kind: str, at: float) -> None:
     """A soft reset ends the transactions first and leaves time to tell it; a hard one tells it afterwards (§5.14)."""
     reason = RESET_REASONS[kind]
-    security.tell_event(charger, security.RESTARTED, at)
+    telling.tell_event(charger, telling.RESTARTED, at)
     if kind == "Hard":
-        charger.restart(at, reason)
+        presence.restart(charger, at, reason)
         return
     for connector in charger.connectors:
         _stop(charger, connector, reason, at)
-    charger.agenda.plan(at + SOFT_RESET_SECONDS, lambda at: charger.restart(at, reason))
+    charger.agenda.plan(at + SOFT_RESET_SECONDS, lambda at: presence.restart(charger, at, reason))
 
 
-def _send_boot(charger: Charger, number: int | None, at: float) -> None:
+def _send_boot(charger: State, number: int | None, at: float) -> None:
     del number, at
     registration.boot(charger)
 
 
-def _send_time(charger: Charger, number: int | None, at: float) -> None:
+def _send_time(charger: State, number: int | None, at: float) -> None:
     del number, at
     registration.ask_time(charger, is_asked_for=True)
 
 
-def _send_readings(charger: Charger, number: int | None, at: float) -> None:
+def _send_readings(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors[1:]:
         if number in (None, 0, connector.number):
             telling.sample(charger, connector, "MeterValuesSampledData", telling.TRIGGERED, at, is_asked_for=True)
 
 
-def _send_status(charger: Charger, number: int | None, at: float) -> None:
+def _send_status(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors:
         if number in (None, connector.number):
             telling.report(charger, connector, at, is_asked_for=True)

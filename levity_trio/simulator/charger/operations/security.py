@@ -7,32 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from levity_trio.simulator.charger.memory import Message
-from levity_trio.wire.payloads import call, call_result, write_payload
+from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger.state import State
+from levity_trio.wire.payloads import call, call_result
 
 if TYPE_CHECKING:
     from levity_trio.simulator.charger.certificates import Certificates
-    from levity_trio.simulator.charger.charger import Charger
-
-STARTED, RESTARTED, UPDATED = "StartupOfTheDevice", "ResetOrReboot", "FirmwareUpdated"
-BAD_SIGNATURE, BAD_CERTIFICATE = "InvalidFirmwareSignature", "InvalidChargePointCertificate"
 
 
-def tell_event(charger: Charger, kind: str, at: float) -> None:
-    """Queue a security event for guaranteed delivery (A04); chargers of profile 0 know none."""
-    if charger.configuration.integer("SecurityProfile"):
-        request = call.SecurityEventNotification(type=kind, timestamp=charger.timestamp(at), tech_info=None)
-        charger.mail.keep(Message("SecurityEventNotification", write_payload(request), None))
-
-
-def certificates(charger: Charger) -> Certificates:
+def certificates(charger: State) -> Certificates:
     """The certificates that the charger keeps."""
     from levity_trio.simulator.charger.certificates import Certificates  # noqa: PLC0415 - see above
 
     return Certificates(charger.memory.certificates, charger.configuration.integer("CertificateStoreMaxLength"))
 
 
-def send_sign_certificate(charger: Charger, number: int | None, at: float) -> None:
+def send_sign_certificate(charger: State, number: int | None, at: float) -> None:
     """A02: a new key, and the request to sign it."""
     del number, at
     name = charger.spec.serial_number or charger.spec.id
@@ -40,31 +30,29 @@ def send_sign_certificate(charger: Charger, number: int | None, at: float) -> No
     charger.tell(call.SignCertificate(csr=csr), is_asked_for=True)
 
 
-def certificate_signed(charger: Charger, request: call.CertificateSigned, at: float) -> call_result.CertificateSigned:
+def certificate_signed(charger: State, request: call.CertificateSigned, at: float) -> call_result.CertificateSigned:
     """A02.FR.06: take a certificate that fits our key, and report any other as an event."""
     status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
     if status != "Accepted":
-        tell_event(charger, BAD_CERTIFICATE, at)
+        telling.tell_event(charger, telling.BAD_CERTIFICATE, at)
     return call_result.CertificateSigned(status=status)
 
 
-def install_certificate(
-    charger: Charger, request: call.InstallCertificate, at: float
-) -> call_result.InstallCertificate:
+def install_certificate(charger: State, request: call.InstallCertificate, at: float) -> call_result.InstallCertificate:
     """M05."""
     del at
     status = certificates(charger).install(request.certificate_type, request.certificate)
     return call_result.InstallCertificate(status=status)
 
 
-def delete_certificate(charger: Charger, request: call.DeleteCertificate, at: float) -> call_result.DeleteCertificate:
+def delete_certificate(charger: State, request: call.DeleteCertificate, at: float) -> call_result.DeleteCertificate:
     """M04."""
     del at
     return call_result.DeleteCertificate(status=certificates(charger).delete(request.certificate_hash_data))
 
 
 def get_installed_certificate_ids(
-    charger: Charger, request: call.GetInstalledCertificateIds, at: float
+    charger: State, request: call.GetInstalledCertificateIds, at: float
 ) -> call_result.GetInstalledCertificateIds:
     """M03."""
     del at

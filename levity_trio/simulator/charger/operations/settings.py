@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
-from levity_trio.simulator.charger import registration, telling
+from levity_trio.simulator.charger import presence, registration, telling
+from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 VENDOR: Final = "levity-trio"
 """The only vendor whose data the simulated charger knows: it sends them back."""
 
 
 def change_configuration(
-    charger: Charger, request: call.ChangeConfiguration, at: float
+    charger: State, request: call.ChangeConfiguration, at: float
 ) -> call_result.ChangeConfiguration:
     """§5.3: keep a value, and let it act at once where it says when something happens next, or who may connect."""
     status = charger.configuration.change(request.key, request.value)
@@ -26,20 +25,20 @@ def change_configuration(
     return call_result.ChangeConfiguration(status=status)
 
 
-def get_configuration(charger: Charger, request: call.GetConfiguration, at: float) -> call_result.GetConfiguration:
+def get_configuration(charger: State, request: call.GetConfiguration, at: float) -> call_result.GetConfiguration:
     """§5.8: the keys that were asked for, or all."""
     del at
     known, unknown = charger.configuration.read(request.key)
     return call_result.GetConfiguration(configuration_key=known, unknown_key=unknown or None)
 
 
-def clear_cache(charger: Charger, request: call.ClearCache, at: float) -> call_result.ClearCache:
+def clear_cache(charger: State, request: call.ClearCache, at: float) -> call_result.ClearCache:
     """§5.4."""
     del request, at
     return call_result.ClearCache(status=charger.tags.clear_cache())
 
 
-def data_transfer(charger: Charger, request: call.DataTransfer, at: float) -> call_result.DataTransfer:
+def data_transfer(charger: State, request: call.DataTransfer, at: float) -> call_result.DataTransfer:
     """§5.6: our own vendor's data come back; all others are unknown."""
     del charger, at
     if request.vendor_id != VENDOR:
@@ -47,18 +46,18 @@ def data_transfer(charger: Charger, request: call.DataTransfer, at: float) -> ca
     return call_result.DataTransfer(status="Accepted", data=request.data)
 
 
-def _sample_anew(charger: Charger, at: float) -> None:
+def _sample_anew(charger: State, at: float) -> None:
     for connector in charger.connectors:
         if connector.transaction is not None:
             telling.plan_samples(charger, connector, connector.transaction, at)
 
 
-def _reconnect(charger: Charger, at: float) -> None:
+def _reconnect(charger: State, at: float) -> None:
     """A new password is proved by connecting with it, after the answer (whitepaper A01)."""
-    charger.agenda.plan(at, charger.reconnect)
+    charger.agenda.plan(at, partial(presence.hang_up, charger, "close"))
 
 
-_FOLLOWED: Final[Mapping[str, Callable[[Charger, float], None]]] = {
+_FOLLOWED: Final[Mapping[str, Callable[[State, float], None]]] = {
     "authorizationkey": _reconnect,
     "clockaligneddatainterval": telling.plan_aligned,
     "heartbeatinterval": registration.plan_heartbeat,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from levity_trio.simulator.charger.power import settle_all
 from levity_trio.simulator.charger.schedules import Limit, Unit
 from levity_trio.simulator.charger.spec import AC
+from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.times import wire_time
 
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
-
-def set_charging_profile(
-    charger: Charger, request: call.SetChargingProfile, at: float
-) -> call_result.SetChargingProfile:
+def set_charging_profile(charger: State, request: call.SetChargingProfile, at: float) -> call_result.SetChargingProfile:
     """§5.16: what fits limits the current from now on."""
     number = request.connector_id
     if not 0 <= number < len(charger.connectors):
@@ -26,7 +22,7 @@ def set_charging_profile(
     return call_result.SetChargingProfile(status=status)
 
 
-def install(charger: Charger, number: int, profile: dict[str, Any], at: float) -> str:
+def install(charger: State, number: int, profile: dict[str, Any], at: float) -> str:
     """Keep a profile for a connector, if it goes with its transaction."""
     transaction = charger.connectors[number].transaction
     known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
@@ -35,7 +31,7 @@ def install(charger: Charger, number: int, profile: dict[str, Any], at: float) -
 
 
 def clear_charging_profile(
-    charger: Charger, request: call.ClearChargingProfile, at: float
+    charger: State, request: call.ClearChargingProfile, at: float
 ) -> call_result.ClearChargingProfile:
     """§5.4."""
     status = charger.profiles.clear(
@@ -45,7 +41,7 @@ def clear_charging_profile(
     return call_result.ClearChargingProfile(status=status)
 
 
-def capacity(charger: Charger) -> Limit:
+def capacity(charger: State) -> Limit:
     """What the hardware of one connector gives."""
     spec = charger.spec
     if spec.power_type == AC:
@@ -54,7 +50,7 @@ def capacity(charger: Charger) -> Limit:
 
 
 def get_composite_schedule(
-    charger: Charger, request: call.GetCompositeSchedule, at: float
+    charger: State, request: call.GetCompositeSchedule, at: float
 ) -> call_result.GetCompositeSchedule:
     """§5.7: what the profiles come to; Rejected for a connector that is not there, or where nothing limits."""
     number = request.connector_id

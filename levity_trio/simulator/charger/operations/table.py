@@ -8,13 +8,14 @@ first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import Any, Final
 
+from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.operations import firmware, lists, remote, security, settings, smart, uploads
-from levity_trio.wire.payloads import SERVER_ACTIONS, read_request, write_payload
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.state import State
+from levity_trio.wire.errors import ErrorCode, Refused
+from levity_trio.wire.payloads import SERVER_ACTIONS, call_result, read_request, write_payload
 
 Operation = Callable[[Any, Any, float], Any]
 
@@ -48,7 +49,40 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 }
 
 
-def obey(charger: Charger, action: str, payload: object, at: float) -> dict[str, Any]:
-    """Read a request, obey it, and give the payload of the answer. Raises Refused for what cannot be read."""
+def obey(charger: State, action: str, payload: object, at: float) -> dict[str, Any]:
+    """Read a request, obey it, and give the payload of the answer. Raises Refused for what cannot be read.
+
+    An action whose answer is forced is not obeyed.
+    """
     request = read_request(action, payload, strict=True, accepted=SERVER_ACTIONS).message
+    if (status := charger.forced_answers.get(action)) is not None:
+        return _answer(action, status)
     return write_payload(OPERATIONS[action](charger, request, at))
+
+
+def force_answer(charger: State, action: str, status: str | None) -> None:
+    """Answer such calls with this status, or with this error code, and obey them no more; None: as they should be.
+
+    Raises Impossible for an action that no central system may send, or a status that its answer does not know.
+    """
+    if action not in OPERATIONS:
+        raise Impossible(f"{action} is no action of a central system; give one of {', '.join(OPERATIONS)}")
+    charger.forced_answers.pop(action, None)
+    if status is not None:
+        with suppress(Refused):
+            _answer(action, status)
+        charger.forced_answers[action] = status
+
+
+def _answer(action: str, status: str) -> dict[str, Any]:
+    """The payload with this status. Raises Refused for an error code, Impossible for what is neither."""
+    kind = getattr(call_result, action)
+    try:
+        return write_payload(kind(status=status))
+    except (TypeError, ValueError):  # it has no status, or not this one
+        if status in list(ErrorCode):
+            raise Refused(ErrorCode(status), "as it was told to answer") from None
+    raise Impossible(
+        f"{action} is not answered with {status}; give a status of its answer in OCPP 1.6,"
+        f" or one of {', '.join(ErrorCode)}"
+    )

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from levity_trio.simulator.charger.effects import Upload
+from levity_trio.simulator.charger.errands import Delivery
+from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
-
-if TYPE_CHECKING:
-    from levity_trio.simulator.charger.charger import Charger
 
 _IDLE, _UPLOADING, _UPLOADED = "Idle", "Uploading", "Uploaded"
 _DIAGNOSTICS_FAILED: Final = "UploadFailed"
 _LOG_FAILED: Final = "UploadFailure"
 
 
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """Diagnostics, or with `request_id` a log, on their way to the central system."""
-
-    location: str
-    name: str
-    retries: int
-    retry_seconds: float
-    request_id: int | None = None
-
-
-@dataclass(slots=True)
-class Deliveries:
-    """What is on its way; the newest takes the place of the one before."""
-
-    diagnostics: Delivery | None = None
-    log: Delivery | None = None
-
-
-def get_diagnostics(charger: Charger, request: call.GetDiagnostics, at: float) -> call_result.GetDiagnostics:
+def get_diagnostics(charger: State, request: call.GetDiagnostics, at: float) -> call_result.GetDiagnostics:
     """§5.9: what the charger has of its own conversation."""
     name = f"diagnostics-{charger.spec.id}.txt"
     delivery = Delivery(request.location, name, request.retries or 0, float(request.retry_interval or 0))
@@ -45,7 +24,7 @@ def get_diagnostics(charger: Charger, request: call.GetDiagnostics, at: float) -
     return call_result.GetDiagnostics(file_name=name)
 
 
-def get_log(charger: Charger, request: call.GetLog, at: float) -> call_result.GetLog:
+def get_log(charger: State, request: call.GetLog, at: float) -> call_result.GetLog:
     """N01: a diagnostics or a security log."""
     is_replaced = charger.deliveries.log is not None
     name = f"{request.log_type}-{charger.spec.id}.txt"
@@ -56,14 +35,14 @@ def get_log(charger: Charger, request: call.GetLog, at: float) -> call_result.Ge
     return call_result.GetLog(status="AcceptedCanceled" if is_replaced else "Accepted", filename=name)
 
 
-def send_diagnostics_status(charger: Charger, number: int | None, at: float) -> None:
+def send_diagnostics_status(charger: State, number: int | None, at: float) -> None:
     """For a trigger: Idle where nothing is on its way (§4.4)."""
     del number, at
     word = _IDLE if charger.deliveries.diagnostics is None else _UPLOADING
     charger.tell(call.DiagnosticsStatusNotification(status=word), is_asked_for=True)
 
 
-def send_log_status(charger: Charger, number: int | None, at: float) -> None:
+def send_log_status(charger: State, number: int | None, at: float) -> None:
     """For a trigger: Idle, of no request, where nothing is on its way."""
     del number, at
     log = charger.deliveries.log
@@ -71,7 +50,7 @@ def send_log_status(charger: Charger, number: int | None, at: float) -> None:
     charger.tell(call.LogStatusNotification(status=word, request_id=request_id), is_asked_for=True)
 
 
-def _upload(charger: Charger, delivery: Delivery, at: float) -> None:
+def _upload(charger: State, delivery: Delivery, at: float) -> None:
     del at
     if _is_awaited(charger, delivery):
         _tell(charger, delivery, _UPLOADING)
@@ -79,8 +58,8 @@ def _upload(charger: Charger, delivery: Delivery, at: float) -> None:
         charger.do(Upload(delivery.location, delivery.name, _conversation(charger), then))
 
 
-def _uploaded(charger: Charger, delivery: Delivery, answer: bytes | None, at: float) -> None:
-    at = charger.reach(at)
+def _uploaded(charger: State, delivery: Delivery, answer: bytes | None, at: float) -> None:
+    at = charger.agenda.reach(at)
     if not _is_awaited(charger, delivery):
         return
     if answer is None and delivery.retries > 0:
@@ -95,19 +74,19 @@ def _uploaded(charger: Charger, delivery: Delivery, answer: bytes | None, at: fl
         charger.deliveries.log = None
 
 
-def _is_awaited(charger: Charger, delivery: Delivery) -> bool:
+def _is_awaited(charger: State, delivery: Delivery) -> bool:
     """Neither another took its place, nor was the power cut."""
     return delivery in (charger.deliveries.diagnostics, charger.deliveries.log)
 
 
-def _tell(charger: Charger, delivery: Delivery, word: str) -> None:
+def _tell(charger: State, delivery: Delivery, word: str) -> None:
     if delivery.request_id is None:
         charger.tell(call.DiagnosticsStatusNotification(status=word))
     else:
         charger.tell(call.LogStatusNotification(status=word, request_id=delivery.request_id))
 
 
-def _conversation(charger: Charger) -> bytes:
+def _conversation(charger: State) -> bytes:
     """The frames that it kept, and in any case what it is."""
     lines = [f"{charger.spec.vendor} {charger.spec.model} {charger.spec.id} {charger.memory.firmware_version}"]
     lines += [f"{at:.3f} {direction} {text}" for at, direction, text in charger.frames or ()]

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.output import tell, telling
+from levity_trio.output import tell, telling
 
 ALIVE_SECONDS = 60
 CLOSED = """
 import os
 os.close({closed})
-from levity_trio.simulator.output import hold_standard_streams
+from levity_trio.output import hold_standard_streams
 hold_standard_streams()
 descriptor = os.open("mine", os.O_CREAT | os.O_WRONLY)
 assert descriptor > 2, descriptor
 os.write({closed}, b"gone") if {closed} else None
 """
 TOLD = """
-from levity_trio.simulator.output import tell
+from levity_trio.output import tell
 tell("x")
 """
 

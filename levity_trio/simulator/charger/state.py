@@ -1,0 +1,183 @@
+"""One charger as data: what it is, what it remembers, how far it is with everything. The modules beside this one are
+the verbs: functions of a state, each above those that it needs. What has to happen when they come to their end is put
+on the agenda, or into `when_idle`, so that no verb calls one above it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from levity_trio.simulator.charger.agenda import Action, Agenda
+from levity_trio.simulator.charger.clock import ChargerClock
+from levity_trio.simulator.charger.configuration import Configuration
+from levity_trio.simulator.charger.connector import Connector
+from levity_trio.simulator.charger.effects import Effect, Hang
+from levity_trio.simulator.charger.errands import Deliveries, Progress
+from levity_trio.simulator.charger.mail import Frame, Mail, Then
+from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.profiles import Profiles
+from levity_trio.simulator.charger.reservations import Reservations
+from levity_trio.simulator.charger.spec import ChargerSpec
+from levity_trio.simulator.charger.tags import Tags
+from levity_trio.simulator.charger.transaction import Transaction
+from levity_trio.simulator.ledger import Entry as LedgerEntry
+from levity_trio.simulator.model.meter import Meter, Supply
+from levity_trio.wire.payloads import write_payload
+from levity_trio.wire.times import wire_time
+
+ACCEPTED: Final = "Accepted"
+
+
+class Habits(Protocol):
+    """Where a charger may do otherwise than it should; levity_trio.simulator.quirks.base says what each is for."""
+
+    @property
+    def offers_subprotocol(self) -> bool: ...
+    @property
+    def bears_pings(self) -> bool: ...
+    def power_on(self, charger: State, at: float, /) -> None: ...
+    def accepted(self, charger: State, at: float, /) -> None: ...
+    def clock(self, moment: datetime, /) -> datetime: ...
+    def shown(self, charger: State, connector: Connector, wh: int, at: float, /) -> int: ...
+    def sampled(self, charger: State, transaction: Transaction, at: float, /) -> None: ...
+    def ended(self, charger: State, transaction: Transaction, at: float, /) -> None: ...
+    def loses(self, action: str, transaction: Transaction, /) -> bool: ...
+    def frames(self, frame: Frame, transaction: Transaction | None, /) -> list[Frame]: ...
+    def replies(self, text: str, /) -> list[tuple[float, str]]: ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a charger said and heard, in messages."""
+
+    sent: int = 0
+    answered: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    unreadable: int = 0
+    discarded: int = 0
+    served: int = 0
+
+
+class State:
+    """Everything about one charger; `at`, wherever it is asked for, is simulated seconds since the simulation began."""
+
+    __slots__ = (
+        *("spec", "memory", "quirks"),
+        *("configuration", "profiles", "reservations", "tags"),
+        *("agenda", "clock"),
+        *("is_linked", "is_offline", "is_on", "mail", "registration"),
+        *("connectors", "transactions"),
+        *("deliveries", "firmware", "forced_answers", "when_idle"),
+        *("frames", "ledger", "tally"),
+        *("effects", "on_news"),
+    )
+
+    def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Habits, clock_slack_seconds: float) -> None:
+        # What it is, and what it remembers over a power cut
+        self.spec = spec
+        self.memory = memory
+        self.quirks = quirks
+        self.configuration = Configuration(memory.configuration, spec.connectors, _factory(spec))
+        self.tags = Tags(memory, self.configuration)
+        self.reservations = Reservations(memory.reservations, spec.connectors)
+        self.profiles = _profiles(spec, memory, self.configuration)
+        # Its time
+        self.clock = ChargerClock(clock_slack_seconds)
+        self.agenda = Agenda()
+        # Where it is with the central system
+        self.is_on = self.is_linked = self.is_offline = False
+        self.registration: str | None = None
+        """The status of the last BootNotification since the power came."""
+        self.mail = Mail(memory)
+        # What goes on at it
+        self.connectors = _connectors(spec, memory)
+        self.transactions: dict[int, Transaction] = {}
+        """Those of which something is still to be said, by our own ids."""
+        self.firmware = Progress()
+        self.deliveries = Deliveries()
+        self.forced_answers: dict[str, str] = {}
+        """By action: the status, or the error code, that somebody wants it answered with, whatever it asks for."""
+        self.when_idle: Action | None = None
+        """What waits until nothing charges here."""
+        # What is known of it afterwards
+        self.ledger: list[LedgerEntry] = []
+        self.tally = Tally()
+        self.frames: deque[tuple[float, str, str]] | None = None
+        """The last frames, where somebody wants to see them: moment, `send` or `recv`, text."""
+        # For its shell
+        self.effects: list[Effect] = []
+        self.on_news: Callable[[], None] = _nothing
+
+    def __repr__(self) -> str:
+        return f"<Charger {self.spec.id} on={self.is_on} linked={self.is_linked} {self.connectors}>"
+
+    @property
+    def wants_link(self) -> bool:
+        return self.is_on and not self.is_offline
+
+    @property
+    def may_tell(self) -> bool:
+        """Connected and accepted: it may say what it likes (§4.2)."""
+        return self.is_linked and self.registration == ACCEPTED
+
+    def timestamp(self, at: float) -> str:
+        """What it says of a moment; what it does goes by its clock, whatever it says."""
+        return wire_time(self.quirks.clock(self.clock.read(at)))
+
+    def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
+        """Say something, if there is somebody to hear it, else give False; before it is accepted a charger says only
+        what it is asked for (§4.2).
+        """
+        may_tell = self.may_tell or (is_asked_for and self.is_linked)
+        if may_tell:
+            self.ask(request, then or _ignore)
+        return may_tell
+
+    def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
+        """Say it when it has its turn; `then` gets the answer."""
+        self.mail.ask((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
+
+    def do(self, effect: Effect) -> None:
+        """Have something done by the shell."""
+        self.effects.append(effect)
+        self.on_news()
+
+    def hang(self, kind: str, seconds: float = 0.0) -> None:
+        """Do something to the connection."""
+        self.do(Hang(kind, seconds))
+
+
+def _nothing() -> None:
+    """Nobody carries news yet."""
+
+
+def _ignore(answer: Any, at: float) -> None:
+    """For answers that change nothing."""
+
+
+def _factory(spec: ChargerSpec) -> dict[str, str]:
+    """What the installer set; a shared nothing for most."""
+    if not spec.security_profile and spec.password is None:
+        return {}
+    return {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}
+
+
+def _profiles(spec: ChargerSpec, memory: Memory, configuration: Configuration) -> Profiles:
+    return Profiles(
+        memory.profiles,
+        phases=spec.phases,
+        max_periods=configuration.integer("ChargingScheduleMaxPeriods"),
+        max_stack_level=configuration.integer("ChargeProfileMaxStackLevel"),
+        max_installed=configuration.integer("MaxChargingProfilesInstalled"),
+    )
+
+
+def _connectors(spec: ChargerSpec, memory: Memory) -> list[Connector]:
+    """Connector 0 is the charger itself."""
+    supply = Supply(spec.power_type, spec.phases, spec.max_current_a, spec.max_power_w)
+    return [Connector(number, Meter(supply, register)) for number, register in enumerate(memory.registers)]
