@@ -317,7 +317,9 @@ class FrameOfNoUse(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandshakeRefused(Observation):
-    """Somebody was not let in; nobody knows who, so that `charger` is None."""
+    """Somebody was not let in; nobody knows who, so that `charger` is None. `status` is the HTTP status, or the close
+    code 1002 where no OCPP 1.6 was among the subprotocols.
+    """
 
     status: int
     reason: str

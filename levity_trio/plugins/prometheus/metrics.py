@@ -120,7 +120,10 @@ class Metrics:
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with an error.")
         self.useless = add(Counter, "ocpp_frames_of_no_use_total", ("kind",), "What was no frame, or answered nothing.")
         self.strangers = add(
-            Counter, "ocpp_handshakes_refused_total", ("status",), "Handshakes that were refused, by the HTTP status."
+            Counter,
+            "ocpp_handshakes_refused_total",
+            ("status",),
+            "Handshakes that were refused, by the HTTP status; 1002: for their subprotocols.",
         )
         self.shared = add(
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers seemed to use its identity."
