@@ -168,12 +168,8 @@ class ServerConfig:
         whole(0, 65535),
         "Port of /metrics, /healthz and /readyz; without it there are none. 0 takes a free one and logs it.",
     )
-    metrics_host: str = _setting(
-        "0.0.0.0",  # noqa: S104 - Prometheus is another machine
-        "metrics-host",
-        "Watching",
-        ADDRESS,
-        "Address on which these are served.",
+    metrics_host: str | None = _setting(
+        None, "metrics-host", "Watching", ADDRESS, "Address on which these are served; without it that of --host."
     )
     fluentd_endpoint: tuple[str, int] | None = _setting(
         None, "fluentd-endpoint", "Watching", ENDPOINT, "Fluentd that gets every frame (forward protocol), host:port."
@@ -242,6 +238,11 @@ class ServerConfig:
         whole(1, 100_000),
         "How many times as fast the wall clock runs, for simulations; only on a database made with it.",
     )
+
+    @property
+    def metrics_address(self) -> str:
+        """Where the pages of `metrics_port` are served."""
+        return self.metrics_host or self.host
 
     @property
     def look_seconds(self) -> float:

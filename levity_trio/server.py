@@ -14,7 +14,6 @@ stuck on a disk, which cannot be cancelled, is left by `os._exit`.
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import resource
 import signal
@@ -22,18 +21,20 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import trio
 
 from levity_trio import __version__
+from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import HANDSHAKES, serve_connection
 from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
+from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
 from levity_trio.plugins.loading import open_plugins
@@ -56,8 +57,6 @@ LAST_LINE_SECONDS: Final = 0.2
 COLLECT_AFTER: Final = (20_000, 5, 20)
 """Objects before the collector looks, and looks further. With Python's own 700 it takes half of all time at 2,000
 connections, whose objects it goes through again and again; much higher, and the connections of a flood pile up."""
-LOGGED_CHARACTERS: Final = 200
-"""Of a text in a fact: a charger may make it as long as a frame."""
 SPARE_FILES: Final = 64
 BACKLOG: Final = 1024
 
@@ -92,7 +91,8 @@ async def serve(
     `clock` is the machine's; on a database made for a simulation all of the server goes by one made from it.
     """
     grace_seconds = config.shutdown_grace_seconds
-    listeners = await _bind(config)
+    listeners = await listen(config.host, config.port, Flags(), BACKLOG)
+    page_listeners = await _listen_for_pages(config)
     prepare()
     with (
         ExitStack() as last,
@@ -110,7 +110,7 @@ async def serve(
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
                 open_rejudging(writer, clock, config.look_seconds),
                 open_plugins(hooks, _site(central, reader, pages)),
-                _open_pages(central, pages),
+                _open_pages(central, page_listeners, pages),
             ):
                 await _begin(central)
                 is_clean = await _serve_chargers(central, listeners, known, signals, last)
@@ -138,16 +138,24 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
     )
 
 
+async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
+    """None where no port is set for them."""
+    if config.metrics_port is None:
+        return []
+    return await listen(config.metrics_address, config.metrics_port, Flags("--metrics-host", "--metrics-port"))
+
+
 @asynccontextmanager
-async def _open_pages(central: Central, pages: dict[str, Page]) -> AsyncIterator[None]:
+async def _open_pages(
+    central: Central, listeners: list[trio.SocketListener], pages: dict[str, Page]
+) -> AsyncIterator[None]:
     """The pages, where they have a port: their libraries are 3 MB that a server without need not carry."""
-    port = central.config.metrics_port
-    if port is None:
+    if not listeners:
         yield
         return
     from levity_trio.web.pages import open_pages  # noqa: PLC0415 - see above
 
-    async with open_pages(central, port, pages):
+    async with open_pages(central, listeners, pages):
         yield
 
 
@@ -188,7 +196,8 @@ def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
     log.info(
         "serving",
         port=port,
-        database=str(config.database),
+        address=f"ws://{reachable(config.host, port)}/ws/CHARGER-ID",
+        database=str(config.database.absolute()),
         version=__version__,
         chargers=len(known.chargers),
         open_transactions=known.open_transactions,
@@ -208,34 +217,14 @@ def fit_to_files(config: ServerConfig) -> ServerConfig:
     return replace(config, max_connections=min(config.max_connections, room))
 
 
-async def _bind(config: ServerConfig) -> list[trio.SocketListener]:
-    try:
-        return await trio.open_tcp_listeners(config.port, host=config.host, backlog=BACKLOG)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"cannot listen on {config.host} port {config.port}: {error.strerror or error};"
-            " stop what uses it, or choose another with --host and --port"
-        ) from error
-
-
 def _port(listeners: list[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
 
 
 def _publish(hooks: Hooks, event: Event) -> None:
     if isinstance(event, Fact):
-        _log_fact(event)
+        log_fact(event)
     hooks.observe(event)
-
-
-def _log_fact(fact: Fact) -> None:
-    if log.is_enabled_for(logging.INFO):
-        told = {name: _short(value) for name, value in asdict(fact).items()}
-        log.info(type(fact).__name__, cp=told.pop("charger"), **told)
-
-
-def _short(value: object) -> object:
-    return value[:LOGGED_CHARACTERS] if isinstance(value, str) else value
 
 
 def _is_trusted(clock: Clock, newest: str | None) -> bool:

@@ -92,7 +92,7 @@ async def _enter(
     central.registry.install(session)
     session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
     bind_contextvars(cp=charger)  # of this task and those it starts
-    log.info("connected", remote_address=peer.remote_address)
+    log.debug("connected", remote_address=peer.remote_address)  # the line to read is that of ChargerConnected
     return session
 
 

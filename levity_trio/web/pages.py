@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from levity_trio.addresses import reachable
 from levity_trio.charger.central import Central
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Page
@@ -23,13 +24,15 @@ log = get_logger("system")
 
 
 @asynccontextmanager
-async def open_pages(central: Central, port: int, pages: Mapping[str, Page]) -> AsyncIterator[None]:
-    """Serve them on this port. Raises EnvironmentProblem where it cannot be listened on."""
-    host = central.config.metrics_host
+async def open_pages(
+    central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, Page]
+) -> AsyncIterator[None]:
+    """Serve them."""
     routes = [Route("/healthz", _health), Route("/readyz", partial(_readiness, central))]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
-    async with open_http(application(routes), host, port) as port:
-        log.info("pages", host=host, port=port, paths=[route.path for route in routes])
+    async with open_http(application(routes), listeners) as port:
+        paths = " ".join(route.path for route in routes)
+        log.info("pages", port=port, address=f"http://{reachable(central.config.metrics_address, port)}", paths=paths)
         yield
 
 

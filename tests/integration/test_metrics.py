@@ -49,9 +49,9 @@ def port(server: Serving) -> int:
 
 
 @contextmanager
-def watched(database: Path, **options: Any) -> Iterator[Serving]:
+def watched(database: Path, *flags: str, **options: Any) -> Iterator[Serving]:
     """A server with metrics."""
-    with serving(database, "--metrics-port", "0", "--metrics-host", "127.0.0.1", **options) as server:
+    with serving(database, "--metrics-port", "0", *flags, **options) as server:
         yield server
 
 
@@ -168,7 +168,7 @@ def test_not_ready_while_the_database_is_locked(tmp_path: Path) -> None:
 
 
 def test_who_never_spoke_has_no_series(tmp_path: Path) -> None:
-    with watched(tmp_path / "levity.db") as server, Charger(server.port, "STRANGER"):
+    with watched(tmp_path / "levity.db", "--log-level", "DEBUG") as server, Charger(server.port, "STRANGER"):
         assert server.wait_line("connected", charger="STRANGER")
         assert not [labels for _, labels in scrape(port(server)).samples if ("cp_id", "STRANGER") in labels]
 

@@ -43,11 +43,23 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(tmp_path, "--port", str(taken.getsockname()[1]))
-    assert "another with --host and --port" in line
+    assert "stop what uses it" in line
+    assert "another with --port" in line
 
 
 def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
-    assert "cannot listen on 192.0.2.1" in refused(tmp_path, "--host", "192.0.2.1", "--port", "0")
+    line = refused(tmp_path, "--host", "192.0.2.1", "--port", "0")
+    assert "cannot listen on 192.0.2.1" in line
+    assert "give --host an address of this machine" in line
+
+
+def test_a_name_that_nobody_knows(tmp_path: Path) -> None:
+    assert "give --host an address of this machine" in refused(tmp_path, "--host", "nowhere.invalid", "--port", "0")
+
+
+def test_a_name_that_nobody_knows_for_the_metrics(tmp_path: Path) -> None:
+    flags = ("--port", "0", "--metrics-port", "0", "--metrics-host", "nowhere.invalid")
+    assert "give --metrics-host an address of this machine" in refused(tmp_path, *flags)
 
 
 def test_a_levity_database_of_the_same_name(tmp_path: Path) -> None:
