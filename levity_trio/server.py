@@ -6,9 +6,9 @@
           └─ chargers  one task a connection, with nurseries of its own
              └─ accepting  the listeners, and the wait for a trusted clock; they end first
 
-On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that;
-the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
-stuck on a disk, which cannot be cancelled, is left by `os._exit`.
+When a signal ends the run: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for
+that; the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a
+thread stuck on a disk, which cannot be cancelled, is left by `os._exit`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -38,6 +37,7 @@ from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
 from levity_trio.plugins.loading import open_plugins
+from levity_trio.signals import open_signals, wait_for_stop
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import open_pruning
@@ -49,7 +49,6 @@ from levity_trio.systemd import open_supervision
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 CLOCK_LOOK_SECONDS: Final = 1.0
 LAST_RESORT_SECONDS: Final = 2.0
 """Beyond the grace: the time that an orderly end may take to be over."""
@@ -64,7 +63,7 @@ log = get_logger("system")
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
-    """Serve until SIGINT or SIGTERM; gives the exit status.
+    """Serve until a signal ends the run; gives the exit status.
 
     Raises:
         EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
@@ -97,7 +96,7 @@ async def serve(
     with (
         ExitStack() as last,
         open_database(config.database, _simulated_time(config, clock)) as connection,
-        trio.open_signal_receiver(*STOPPING) as signals,  # before the first word that it serves
+        open_signals() as signals,  # before the first word that it serves
     ):
         hooks = Hooks()
         async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
@@ -183,7 +182,7 @@ async def _serve_chargers(
             accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
             _tell_serving(central.config, _port(listeners), known)
             async with open_supervision(os.environ):
-                await _wait_for_signal(signals)
+                await wait_for_stop(signals)
                 last.enter_context(_last_resort(grace_seconds))
             accepting.cancel_scope.cancel()
         central.registry.end_all()
@@ -247,14 +246,6 @@ async def _wait_for_clock(central: Central, newest: str | None) -> None:
         await trio.sleep(CLOCK_LOOK_SECONDS)
         central.clock_trusted = _is_trusted(central.clock, newest)
     log.info("this machine's clock is trusted")
-
-
-async def _wait_for_signal(signals: AsyncIterator[int]) -> None:
-    async for number in signals:
-        log.info("stopping", signal=signal.Signals(number).name)
-        break
-    for number in STOPPING:  # a second one leaves at once, without waiting for shields
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

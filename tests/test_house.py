@@ -29,6 +29,7 @@ EVERYTHING = (
     "wire",
     "events",
     "config",
+    "signals",
     "systemd",
 )
 
@@ -64,6 +65,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "config": ("settings",),
     "settings": (),
     "clock": (),
+    "signals": ("log_output",),
     "systemd": ("log_output",),
     "charging": ("events", "wire.times"),
     "wire": (),
