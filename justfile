@@ -1,7 +1,7 @@
 # Everything runs in .venv, which is made when it is missing. `just` itself comes with the `dev` extra:
 # after `just venv` (or README's test command) it is .venv/bin/just.
 
-python := env("LEVITY_PYTHON", "python3")
+python := env("PYTHON", "python3")
 bin := ".venv/bin"
 
 # lint and test

@@ -34,6 +34,9 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
 WEBSOCKET_PING_SECONDS = 20.0
 
+PREFIX = "LEVITY_"
+OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API")
+"""Of the environment, beside those of the settings."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
 _WEEK_SECONDS = 7 * 24 * 3600
@@ -89,7 +92,7 @@ class Setting:
 
 
 def environment_name(name: str) -> str:
-    return "LEVITY_" + name.replace("-", "_").upper()
+    return PREFIX + name.replace("-", "_").upper()
 
 
 def _read_ping_switch(value: object) -> float | None:
@@ -295,6 +298,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     `flags` goes by attribute, with `config` for the TOML file; nothing in it was judged yet. An empty
     environment variable counts as not set. Raises ConfigError.
     """
+    _know_all_variables(environment)
+    if flags.get("config") == "":
+        raise ConfigError("--config '': give the path of a TOML file")
     file = flags.get("config") or environment.get(environment_name("config"))
     toml = {} if file is None else read_toml(Path(str(file)))
     values: dict[str, object] = {"plugin_settings": toml.get(PLUGIN_TABLES, {})}
@@ -310,6 +316,15 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
     _keep_apart(server.database, log.file)
     return server, log
+
+
+def _know_all_variables(environment: Mapping[str, str]) -> None:
+    """A misspelt variable would count for nothing, and nobody would know. Raises ConfigError."""
+    known = {*(setting.environment_name for setting in SETTINGS), *OTHER_VARIABLES}
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and value and name not in known:
+            meant = _nearest(name.removeprefix(PREFIX).lower(), [setting.name for setting in SETTINGS])
+            raise ConfigError(f"{shown(name)} is no setting; did you mean {environment_name(meant)}?")
 
 
 def read_toml(path: Path) -> dict[str, object]:

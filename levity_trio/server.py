@@ -36,12 +36,12 @@ from levity_trio.events import Event, Fact
 from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
-from levity_trio.plugins.loading import open_plugins
+from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.signals import open_signals, wait_for_stop
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import open_pruning
-from levity_trio.store.reads import Beginning, Reader, beginning
+from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
@@ -67,8 +67,9 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
 
     Raises:
         EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
-        ConfigError: a plugin finds its settings wrong.
+        ConfigError: a plugin is not installed, or finds its settings wrong.
     """
+    check_plugins(config)  # before anything is created
     status = 0
     with open_log(log_config):
         try:
@@ -78,6 +79,9 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
             status = 1
         except* (EnvironmentProblem, ConfigError) as problems:
             raise innermost(problems) from None
+        except* Unreadable as problems:
+            what = f"cannot read the database {config.database}: {innermost(problems)}"
+            raise EnvironmentProblem(f"{what}; restore it from its copy, or name another file with --db") from None
     return status
 
 
