@@ -70,11 +70,11 @@ class Plugin:
 class Page:
     """What is served at a path of `--metrics-port`, never twice at once.
 
-    `prepare` looks at what belongs to the loop, then `render` gives the body, in a thread.
+    `formats` are by content type, the first for who prefers none: `prepare` looks at what belongs to the loop, then one
+    of them gives the body, in a thread.
     """
 
-    content_type: str
-    render: Callable[[], bytes]
+    formats: Mapping[str, Callable[[], bytes]]
     prepare: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint
 
 

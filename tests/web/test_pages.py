@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -42,7 +43,7 @@ class Slow:
 
     @property
     def page(self) -> Page:
-        return Page(SLOW_TYPE, self.render, self.prepare)
+        return Page({SLOW_TYPE: self.render}, self.prepare)
 
     async def prepare(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -63,8 +64,8 @@ def port(log_lines: list[EventDict]) -> int:
     return int(line["port"])
 
 
-async def get(log_lines: list[EventDict], path: str, method: str = "GET") -> Answer:
-    return await exchange(port(log_lines), request(method, path))
+async def get(log_lines: list[EventDict], path: str, method: str = "GET", **headers: str) -> Answer:
+    return await exchange(port(log_lines), request(method, path, b"", **headers))
 
 
 async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDict]) -> None:
@@ -118,12 +119,26 @@ async def _read_slow(log_lines: list[EventDict]) -> None:
     assert answer.body == b"rendered\n"
 
 
+async def test_the_client_chooses_the_format_and_whether_it_is_compressed(
+    central: Central, log_lines: list[EventDict]
+) -> None:
+    page = Page({"text/plain; charset=utf-8": lambda: b"plain\n", "text/csv; charset=utf-8": lambda: b"a,b\n"})
+    async with open_pages(central, await on_a_free_port(), {"/two": page}):
+        plain = await get(log_lines, "/two")
+        csv = await get(log_lines, "/two", accept="text/csv", accept_encoding="gzip, br")
+    assert (plain.headers["content-type"], plain.body) == ("text/plain; charset=utf-8", b"plain\n")
+    assert "content-encoding" not in plain.headers
+    assert (csv.headers["content-type"], csv.headers["content-encoding"]) == ("text/csv; charset=utf-8", "gzip")
+    assert gzip.decompress(csv.body) == b"a,b\n"
+    assert csv.headers["vary"] == plain.headers["vary"] == "accept, accept-encoding"
+
+
 @pytest.mark.logs_errors
 async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_lines: list[EventDict]) -> None:
     def fail() -> bytes:
         raise ZeroDivisionError
 
-    async with open_pages(central, await on_a_free_port(), {"/fails": Page("text/plain", fail)}):
+    async with open_pages(central, await on_a_free_port(), {"/fails": Page({"text/plain": fail})}):
         for _ in range(2):
             assert (await get(log_lines, "/fails")).status == 500
         assert (await get(log_lines, "/healthz")).status == 200
