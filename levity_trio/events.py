@@ -193,7 +193,9 @@ class EnergyUnbilled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyJumped(Fact):
-    """Two readings of a transaction lie further apart than any charger could deliver, or run backwards."""
+    """Between two readings of a transaction its register stepped back, or on by more than 10 kWh and by more than the
+    power that was reported, or that a charger of its kind delivers, comes to in that time.
+    """
 
     transaction: int
     connector: int

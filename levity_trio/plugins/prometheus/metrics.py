@@ -87,7 +87,10 @@ class Metrics:
             Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of the transactions that were stopped."
         )
         self.jumps = add(
-            Counter, "ocpp_energy_jump_total", CHARGER, "Steps of over 10 kWh, or back, between two readings."
+            Counter,
+            "ocpp_energy_jump_total",
+            CHARGER,
+            "Steps back, or of over 10 kWh and more than the power comes to, between two readings.",
         )
         self.call_errors = add(
             Counter,
