@@ -19,6 +19,7 @@ TEMPLATES: Final = (
     "prometheus-agent.yml",
     "prometheus-receiver.yml",
     "levity-dead-man.yml",
+    "alertmanager.yml",
     "litestream.yml",
     "fluentd.conf",
 )

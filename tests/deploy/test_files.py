@@ -33,6 +33,19 @@ def test_the_readme_names_every_file() -> None:
     assert [name for name in MADE if name not in MADE["README.txt"]] == ["README.txt"]
 
 
+def test_litestream_is_scraped_where_it_tells() -> None:
+    for flags, address, target in (
+        ({}, "0.0.0.0:9465", "127.0.0.1:9465"),
+        ({"metrics_port": "9465"}, "0.0.0.0:9466", "127.0.0.1:9466"),
+        ({"metrics_host": "::1"}, "[::1]:9465", "[::1]:9465"),
+    ):
+        made = texts(values(flags, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+        assert f'\naddr: "{address}"\n' in made["litestream.yml"]
+        for name in ("prometheus.yml", "prometheus-agent.yml"):
+            assert "  - job_name: litestream" in made[name]
+            assert f'      - targets: ["{target}"]\n' in made[name]
+
+
 def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
     rules = MADE["levity-alerts.yml"].split("- alert: ")[1:]
     assert len(rules) > len(set(re.findall(r"^severity", MADE["levity-alerts.yml"])))

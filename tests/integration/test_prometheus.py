@@ -121,7 +121,7 @@ def test_the_dashboard_has_what_levity_s_had() -> None:
 def test_an_agent_behind_nat_sends_what_it_scrapes(tmp_path: Path, site: Site) -> None:
     """Also what was scraped while nobody received; the receiving side has the rules and the dead man's."""
     port, target = free_port(), (site.folder / "prometheus.yml").read_text()
-    scraped = re.findall(r"targets: \[\"127.0.0.1:(\d+)\"\]", target)[-1]
+    scraped = re.findall(r"job_name: levity-trio.*?127.0.0.1:(\d+)", target, re.DOTALL)[0]
     deploy(tmp_path, "--metrics-port", scraped, "--remote-write", f"http://127.0.0.1:{port}{WRITE}")
     agent = (tmp_path / "prometheus-agent.yml", "--enable-feature=agent", "--storage.agent.path=agent", ENDS_SOON)
     receiver = (tmp_path / "prometheus-receiver.yml", "--storage.tsdb.path=data", "--web.enable-remote-write-receiver")
