@@ -135,7 +135,9 @@ class ServerConfig:
         whole(1024, _GIBIBYTE, "bytes"),
         "Largest message of a charger; a larger one ends its connection.",
     )
-    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database, made if it is missing.")
+    database: Path = _setting(
+        Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve makes it if it is missing."
+    )
     heartbeat_interval_seconds: int = _setting(
         60,
         "heartbeat-interval",

@@ -17,8 +17,8 @@ EXAMPLES = """\
 Examples:
   levity-trio deploy deploy/
   levity-trio deploy --config /etc/levity.toml --user levity deploy/
-  levity-trio deploy --metrics-port 9464 --fluentd-endpoint 127.0.0.1:24224 deploy/
-  levity-trio deploy --remote-write https://prometheus.example.org/api/v1/write deploy/
+  levity-trio deploy --fluentd-endpoint 127.0.0.1:24224 deploy/
+  levity-trio deploy --remote-write https://metrics.example.org/write deploy/
 
 It takes the settings of `levity-trio serve`, from the same flags, environment and TOML file, and writes them into the
 unit and the files beside it; DIR/README.txt says where each of them goes. Nothing is installed, and no file is replaced
@@ -72,6 +72,8 @@ deploy = GroupedCommand(
         *options(SETTINGS),
     ],
     callback=run_deploy,
-    help="Write what an operator installs into DIR: systemd unit, Prometheus, Grafana, Litestream, Fluentd.",
+    help="Write what an operator installs into DIR: a systemd unit, and files for Prometheus, Alertmanager, Grafana,"
+    " Litestream and Fluentd.",
+    short_help="Write the files that an operator installs.",
     epilog=EXAMPLES,
 )

@@ -42,6 +42,7 @@ Without --since it begins with the last {LAST_FRAMES} frames. One line a frame: 
 disconnected, {ARROWS["refuse"]} handshake refused), action, message id, and what was said:
 an answer begins with =, a CALLERROR with !. On a terminal a line is cut to its width. Passwords and the like
 are not in the log; they were masked (***) before.
+
 Exit status: 0 at the end or when --follow was stopped, 1 when there is no such database, 2 for wrong usage or a
 charger that is not known.
 """
@@ -180,6 +181,6 @@ logs = click.Command(
         *options(setting for setting in SETTINGS if setting.attribute == "database"),
     ],
     callback=run_logs,
-    help="Show what was said with all chargers, or with one.",
+    help="Show the frames of all chargers, or of one.",
     epilog=EXAMPLES,
 )
