@@ -118,7 +118,11 @@ def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
     charger.call("MeterValues", **meter_values(transaction, "25000", in_seconds(2)))
     charger.call("MeterValues", **currents(transaction))
     told["jumped"] = scrape(port)
+    status(charger, 1, "Faulted", "GroundFailure")
+    told["faulted while charging"] = scrape(port)
+    status(charger, 1, "Charging")
     charger.call("StopTransaction", transactionId=transaction, meterStop=40_000, timestamp=now())
+    status(charger, 1, "Available")
     charger.call("StopTransaction", transactionId=4_000_000, meterStop=7, timestamp=now())
     return told
 

@@ -300,6 +300,7 @@ def test_a_charger_alone_is_no_site(story: Story, rules: Path) -> None:
 OPEN = ("ocpp_tx_info", "transaction")
 NAMES = {
     "LevityDisconnectedWhileCharging": (("calm", "left while charging", SOON), OPEN, "Transaction {} on connector 1"),
+    "LevityChargerFaulted": (("jumped", "faulted while charging", SOON), OPEN, "Transaction {} on connector 1"),
     "LevityEnergyJump": (("unbilled", "jumped", SOON), OPEN, "Transaction {} on connector 1, tag TAG."),
     "LevityEnergyUnbilled": (("calm", "unbilled", SOON), OPEN, "Transaction {} on connector 1, tag TAG."),
     "LevityReviewWaits": (
