@@ -1,37 +1,40 @@
 # Everything runs in .venv, which is made when it is missing. `just` itself comes with the `dev` extra:
 # after `just venv` (or README's test command) it is .venv/bin/just.
 
-python := env("LEVITY_PYTHON", "python3")
+python := env("PYTHON", "python3")
 bin := ".venv/bin"
-
-# lint and test
-check: lint test
+charger := "ws://localhost:9000/ws/CP001"
 
 # list the recipes
 help:
     @{{ just_executable() }} --list --unsorted
 
-# make .venv with the server and the development tools, if it is missing
+# lint and test
+check: lint test
+
+# make .venv with all tools, if it is missing
 venv:
     @test -x {{ bin }}/pytest || ({{ python }} -m venv .venv && {{ bin }}/pip install -q -e '.[dev]')
 
-# all tests, on all cores; `just test -k writer` hands its arguments to pytest
+# `just test -k writer` hands its arguments to pytest.
+# all tests, on all cores
 test *arguments: venv
     {{ bin }}/pytest -n auto {{ arguments }}
 
-# one room alone: no process, no connection
+# tests of one room: no process, no connection
 test-unit *arguments: venv
     {{ bin }}/pytest -m unit {{ arguments }}
 
-# a spawned server, real signals, real clients
+# tests of a spawned server with real clients
 test-integration *arguments: venv
     {{ bin }}/pytest -m integration {{ arguments }}
 
-# whole conversations over a WebSocket, in memory
+# tests of whole conversations, in memory
 test-ws *arguments: venv
     {{ bin }}/pytest -m ws {{ arguments }}
 
-# ruff, flake8-async (but for "async function without await": handlers share one shape) and mypy
+# Not "async function without await" (ASYNC124): handlers share one shape.
+# ruff, flake8-async and mypy
 lint: venv
     {{ bin }}/ruff check .
     {{ bin }}/ruff format --check .
@@ -42,7 +45,7 @@ lint: venv
 format: venv
     {{ bin }}/ruff format .
 
-# mend what the linter can mend by itself, then format
+# mend what the linter can, then format
 fix: venv
     {{ bin }}/ruff check --fix .
     {{ bin }}/ruff format .
@@ -51,7 +54,7 @@ fix: venv
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 
-# measure what judging a stop costs, against the SELECT of what it needs
+# measure what judging a stop costs
 bench-judging *arguments: venv
     {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}
 
@@ -59,16 +62,18 @@ bench-judging *arguments: venv
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
 
-# power cuts, a disk that refuses, floods: the long version of the integration tests
+# long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}
 
-# start the server; `just serve --port 9001` hands its arguments on
+# `just serve --port 9001` hands its arguments on.
+# start the server
 serve *arguments: venv
     {{ bin }}/levity-trio serve {{ arguments }}
 
 alias run := serve
 
-# one charger's conversation with a running server, through the `ocpp` package's own client
-example url="ws://localhost:9000/ws/CP001": venv
+# It talks through the `ocpp` package's own client.
+# one charging session with a running server
+example url=charger: venv
     {{ bin }}/python tests/example_client.py {{ url }}

@@ -34,6 +34,9 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
 WEBSOCKET_PING_SECONDS = 20.0
 
+PREFIX = "LEVITY_"
+OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API")
+"""Of the environment, beside those of the settings."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
 _WEEK_SECONDS = 7 * 24 * 3600
@@ -92,7 +95,7 @@ class Setting:
 
 
 def environment_name(name: str) -> str:
-    return "LEVITY_" + name.replace("-", "_").upper()
+    return PREFIX + name.replace("-", "_").upper()
 
 
 def _read_ping_switch(value: object) -> float | None:
@@ -135,7 +138,9 @@ class ServerConfig:
         whole(1024, _GIBIBYTE, "bytes"),
         "Largest message of a charger; a larger one ends its connection.",
     )
-    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database, made if it is missing.")
+    database: Path = _setting(
+        Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve makes it if it is missing."
+    )
     heartbeat_interval_seconds: int = _setting(
         60,
         "heartbeat-interval",
@@ -171,12 +176,8 @@ class ServerConfig:
         whole(0, 65535),
         "Port of /metrics, /healthz and /readyz; without it there are none. 0 takes a free one and logs it.",
     )
-    metrics_host: str = _setting(
-        "0.0.0.0",  # noqa: S104 - Prometheus is another machine
-        "metrics-host",
-        "Watching",
-        ADDRESS,
-        "Address on which these are served.",
+    metrics_host: str | None = _setting(
+        None, "metrics-host", "Watching", ADDRESS, "Address on which these are served; without it that of --host."
     )
     fluentd_endpoint: tuple[str, int] | None = _setting(
         None, "fluentd-endpoint", "Watching", ENDPOINT, "Fluentd that gets every frame (forward protocol), host:port."
@@ -247,6 +248,11 @@ class ServerConfig:
     )
 
     @property
+    def metrics_address(self) -> str:
+        """Where the pages of `metrics_port` are served."""
+        return self.metrics_host or self.host
+
+    @property
     def look_seconds(self) -> float:
         """How long to wait between two looks at what the passing of time alone brings about."""
         return max(SHORTEST_LOOK_SECONDS, LOOK_SECONDS / self.clock_speed)
@@ -297,6 +303,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     `flags` goes by attribute, with `config` for the TOML file; nothing in it was judged yet. An empty
     environment variable counts as not set. Raises ConfigError.
     """
+    _know_all_variables(environment)
+    if flags.get("config") == "":
+        raise ConfigError("--config '': give the path of a TOML file")
     file = flags.get("config") or environment.get(environment_name("config"))
     toml = {} if file is None else read_toml(Path(str(file)))
     values: dict[str, object] = {"plugin_settings": toml.get(PLUGIN_TABLES, {})}
@@ -312,6 +321,15 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
     _keep_apart(server.database, log.file)
     return server, log
+
+
+def _know_all_variables(environment: Mapping[str, str]) -> None:
+    """A misspelt variable would count for nothing, and nobody would know. Raises ConfigError."""
+    known = {*(setting.environment_name for setting in SETTINGS), *OTHER_VARIABLES}
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and value and name not in known:
+            meant = _nearest(name.removeprefix(PREFIX).lower(), [setting.name for setting in SETTINGS])
+            raise ConfigError(f"{shown(name)} is no setting; did you mean {environment_name(meant)}?")
 
 
 def read_toml(path: Path) -> dict[str, object]:

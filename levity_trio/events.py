@@ -193,7 +193,9 @@ class EnergyUnbilled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyJumped(Fact):
-    """Two readings of a transaction lie further apart than any charger could deliver, or run backwards."""
+    """Between two readings of a transaction its register stepped back, or on by more than 10 kWh and by more than the
+    power that was reported, or that a charger of its kind delivers, comes to in that time.
+    """
 
     transaction: int
     connector: int
@@ -317,7 +319,9 @@ class FrameOfNoUse(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandshakeRefused(Observation):
-    """Somebody was not let in; nobody knows who, so that `charger` is None."""
+    """Somebody was not let in; nobody knows who, so that `charger` is None. `status` is the HTTP status, or the close
+    code 1002 where no OCPP 1.6 was among the subprotocols.
+    """
 
     status: int
     reason: str

@@ -1,8 +1,8 @@
 """The log: loggers for the house, and the lines that come out of it.
 
 A line has `time` (UTC, …Z), `level`, `type` (what it is about: ocpp, ws, error, system), `event` (the text),
-and whatever was bound or given: `cp` the charger, `dir` recv or send, `msg` the frame. These names are a
-promise to whoever parses them (JSON) and do not change.
+and whatever was bound or given and is not empty: `cp` the charger, `dir` recv or send, `msg` the frame. These
+names are a promise to whoever parses them (JSON) and do not change; the console leaves `type` out.
 
 Only what must happen at the caller happens there: is the level on, what is bound in this task's context
 (the writing thread has another), what time is it, which exception. Turning that into text is the work of the
@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, Literal
 
 import orjson
@@ -52,6 +53,7 @@ STDOUT = 1
 
 LogType = Literal["ocpp", "ws", "error", "system"]
 
+EMPTY = (None, "")
 _DEFAULTS = LogConfig()
 _FIRST_KEYS = ("time", "level", "type", "event", "cp", "dir")
 _NAMES = logging.getLevelNamesMapping()
@@ -265,7 +267,7 @@ def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
     )
 
     def render(line: Line) -> bytes:
-        ready = {key: _printable(key, value) for key, value in _readable(line).items()}
+        ready = {key: _printable(key, value) for key, value in _readable(line).items() if key != "type"}
         text = str(to_text(None, "", ready))
         return f"{text}\n".encode("utf-8", "backslashreplace")
 
@@ -273,8 +275,11 @@ def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
 
 
 def _readable(line: Line) -> dict[str, Any]:
-    """The keys in the order that people read them, the time as text, the exception as its traceback."""
-    ready = {key: line[key] for key in _FIRST_KEYS if key in line} | dict(line)
+    """The keys in the order that people read them, the time as text, the exception as its traceback; no empty values,
+    and of an enumeration its word.
+    """
+    told = {key: value.value if isinstance(value, Enum) else value for key, value in line.items()}
+    ready = {key: told[key] for key in (*_FIRST_KEYS, *told) if told.get(key) not in EMPTY}
     moment = datetime.fromtimestamp(line["time"], UTC)
     ready["time"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     exception = ready.pop("exc_info", None)

@@ -6,41 +6,42 @@
           └─ chargers  one task a connection, with nurseries of its own
              └─ accepting  the listeners, and the wait for a trusted clock; they end first
 
-On SIGINT or SIGTERM: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for that;
-the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a thread
-stuck on a disk, which cannot be cancelled, is left by `os._exit`.
+When a signal ends the run: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for
+that; the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a
+thread stuck on a disk, which cannot be cancelled, is left by `os._exit`.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import resource
-import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import trio
 
 from levity_trio import __version__
+from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import HANDSHAKES, serve_connection
 from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
+from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
 from levity_trio.plugins.base import Hooks, Page, Site
-from levity_trio.plugins.loading import open_plugins
+from levity_trio.plugins.loading import check_plugins, open_plugins
+from levity_trio.signals import open_signals, wait_for_stop
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import open_pruning
-from levity_trio.store.reads import Beginning, Reader, beginning
+from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import sessions
@@ -48,7 +49,6 @@ from levity_trio.systemd import open_supervision
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 CLOCK_LOOK_SECONDS: Final = 1.0
 LAST_RESORT_SECONDS: Final = 2.0
 """Beyond the grace: the time that an orderly end may take to be over."""
@@ -56,8 +56,6 @@ LAST_LINE_SECONDS: Final = 0.2
 COLLECT_AFTER: Final = (20_000, 5, 20)
 """Objects before the collector looks, and looks further. With Python's own 700 it takes half of all time at 2,000
 connections, whose objects it goes through again and again; much higher, and the connections of a flood pile up."""
-LOGGED_CHARACTERS: Final = 200
-"""Of a text in a fact: a charger may make it as long as a frame."""
 SPARE_FILES: Final = 64
 BACKLOG: Final = 1024
 
@@ -65,12 +63,13 @@ log = get_logger("system")
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
-    """Serve until SIGINT or SIGTERM; gives the exit status.
+    """Serve until a signal ends the run; gives the exit status.
 
     Raises:
         EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
-        ConfigError: a plugin finds its settings wrong.
+        ConfigError: a plugin is not installed, or finds its settings wrong.
     """
+    check_plugins(config)  # before anything is created
     status = 0
     with open_log(log_config):
         try:
@@ -80,6 +79,9 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
             status = 1
         except* (EnvironmentProblem, ConfigError) as problems:
             raise innermost(problems) from None
+        except* Unreadable as problems:
+            what = f"cannot read the database {config.database}: {innermost(problems)}"
+            raise EnvironmentProblem(f"{what}; restore it from its copy, or name another file with --db") from None
     return status
 
 
@@ -92,12 +94,13 @@ async def serve(
     `clock` is the machine's; on a database made for a simulation all of the server goes by one made from it.
     """
     grace_seconds = config.shutdown_grace_seconds
-    listeners = await _bind(config)
+    listeners = await listen(config.host, config.port, Flags(), BACKLOG)
+    page_listeners = await _listen_for_pages(config)
     prepare()
     with (
         ExitStack() as last,
         open_database(config.database, _simulated_time(config, clock)) as connection,
-        trio.open_signal_receiver(*STOPPING) as signals,  # before the first word that it serves
+        open_signals() as signals,  # before the first word that it serves
     ):
         hooks = Hooks()
         async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
@@ -110,7 +113,7 @@ async def serve(
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
                 open_rejudging(writer, clock, config.look_seconds),
                 open_plugins(hooks, _site(central, reader, pages)),
-                _open_pages(central, pages),
+                _open_pages(central, page_listeners, pages),
             ):
                 await _begin(central)
                 is_clean = await _serve_chargers(central, listeners, known, signals, last)
@@ -138,16 +141,24 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
     )
 
 
+async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
+    """None where no port is set for them."""
+    if config.metrics_port is None:
+        return []
+    return await listen(config.metrics_address, config.metrics_port, Flags("--metrics-host", "--metrics-port"))
+
+
 @asynccontextmanager
-async def _open_pages(central: Central, pages: dict[str, Page]) -> AsyncIterator[None]:
+async def _open_pages(
+    central: Central, listeners: list[trio.SocketListener], pages: dict[str, Page]
+) -> AsyncIterator[None]:
     """The pages, where they have a port: their libraries are 3 MB that a server without need not carry."""
-    port = central.config.metrics_port
-    if port is None:
+    if not listeners:
         yield
         return
     from levity_trio.web.pages import open_pages  # noqa: PLC0415 - see above
 
-    async with open_pages(central, port, pages):
+    async with open_pages(central, listeners, pages):
         yield
 
 
@@ -175,7 +186,7 @@ async def _serve_chargers(
             accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
             _tell_serving(central.config, _port(listeners), known)
             async with open_supervision(os.environ):
-                await _wait_for_signal(signals)
+                await wait_for_stop(signals)
                 last.enter_context(_last_resort(grace_seconds))
             accepting.cancel_scope.cancel()
         central.registry.end_all()
@@ -188,7 +199,8 @@ def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
     log.info(
         "serving",
         port=port,
-        database=str(config.database),
+        address=f"ws://{reachable(config.host, port)}/ws/CHARGER-ID",
+        database=str(config.database.absolute()),
         version=__version__,
         chargers=len(known.chargers),
         open_transactions=known.open_transactions,
@@ -208,34 +220,14 @@ def fit_to_files(config: ServerConfig) -> ServerConfig:
     return replace(config, max_connections=min(config.max_connections, room))
 
 
-async def _bind(config: ServerConfig) -> list[trio.SocketListener]:
-    try:
-        return await trio.open_tcp_listeners(config.port, host=config.host, backlog=BACKLOG)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"cannot listen on {config.host} port {config.port}: {error.strerror or error};"
-            " stop what uses it, or choose another with --host and --port"
-        ) from error
-
-
 def _port(listeners: list[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
 
 
 def _publish(hooks: Hooks, event: Event) -> None:
     if isinstance(event, Fact):
-        _log_fact(event)
+        log_fact(event)
     hooks.observe(event)
-
-
-def _log_fact(fact: Fact) -> None:
-    if log.is_enabled_for(logging.INFO):
-        told = {name: _short(value) for name, value in asdict(fact).items()}
-        log.info(type(fact).__name__, cp=told.pop("charger"), **told)
-
-
-def _short(value: object) -> object:
-    return value[:LOGGED_CHARACTERS] if isinstance(value, str) else value
 
 
 def _is_trusted(clock: Clock, newest: str | None) -> bool:
@@ -258,14 +250,6 @@ async def _wait_for_clock(central: Central, newest: str | None) -> None:
         await trio.sleep(CLOCK_LOOK_SECONDS)
         central.clock_trusted = _is_trusted(central.clock, newest)
     log.info("this machine's clock is trusted")
-
-
-async def _wait_for_signal(signals: AsyncIterator[int]) -> None:
-    async for number in signals:
-        log.info("stopping", signal=signal.Signals(number).name)
-        break
-    for number in STOPPING:  # a second one leaves at once, without waiting for shields
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -105,7 +105,13 @@ def test_a_switch_in_the_environment(word: str, ping: float | None) -> None:
 
 
 def test_an_empty_environment_variable_is_not_set() -> None:
-    assert load({}, {"LEVITY_PORT": ""}) == load({}, {})
+    assert load({}, {"LEVITY_PORT": "", "LEVITY_PROT": ""}) == load({}, {})
+
+
+def test_a_variable_that_is_no_setting_is_named() -> None:
+    assert problem({}, {"LEVITY_PROT": "99"}) == "LEVITY_PROT is no setting; did you mean LEVITY_PORT?"
+    assert "LEVITY_LOG_LEVEL?" in problem({}, {"LEVITY_LOGLEVEL": "DEBUG"})
+    assert load({}, {"PROT": "99", "LEVITY_SIMULATOR_API": "http://127.0.0.1:9100"}) == load({}, {})
 
 
 @pytest.mark.parametrize(
@@ -173,6 +179,7 @@ def test_a_toml_file_that_cannot_be_used(text: str, advice: str, write_toml: Wri
 
 def test_a_toml_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "No such file" in problem({"config": str(tmp_path / "none.toml")})
+    assert "--config '': give the path" in problem({"config": ""})
     assert "Is a directory" in problem({"config": str(tmp_path)})
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b"# \xe4")

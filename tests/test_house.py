@@ -18,6 +18,8 @@ TEST_MODULE_LINES = 500
 FUNCTION_LINES = 50
 
 EVERYTHING = (
+    "addresses",
+    "log_facts",
     "log_output",
     "clock",
     "web",
@@ -28,6 +30,7 @@ EVERYTHING = (
     "wire",
     "events",
     "config",
+    "signals",
     "systemd",
 )
 
@@ -37,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cli": ("server", "simulator", "deploy", "store.reads", "wire.times", "output", "config"),
     "deploy": ("config",),
     "server": EVERYTHING,
-    "web": ("charger", "store", "plugins.base", "events", "config", "clock", "log_output"),
+    "web": ("addresses", "charger", "store", "plugins.base", "events", "config", "clock", "log_output"),
     "charger": ("wire", "charging", "store", "events", "plugins.base", "config", "clock", "log_output"),
     "plugins.base": ("charging", "store", "events", "config", "clock", "log_output"),
     "plugins": (
@@ -54,14 +57,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "log_output",
     ),
     "store": ("charging", "wire.times", "events", "config", "clock", "log_output"),
-    "simulator": ("wire", "config", "web.http", "clock", "log_output", "output"),
+    "simulator": ("wire", "config", "web.http", "addresses", "clock", "log_output", "output"),
     "simulator.verification": ("simulator", "wire", "config", "store.reads", "clock", "log_output"),
+    "addresses": ("config",),
+    "log_facts": ("events", "log_output"),
     "log_output": ("config", "log_queue"),
     "log_queue": (),
     "config": ("settings",),
     "settings": (),
     "clock": (),
     "output": ("config",),
+    "signals": ("log_output",),
     "systemd": ("log_output",),
     "charging": ("events", "wire.times"),
     "wire": (),

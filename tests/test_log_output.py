@@ -6,6 +6,7 @@ import os
 import select
 import timeit
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ pytestmark = pytest.mark.real_log
 EVERYTHING = LogConfig(level="DEBUG", ocpp_level="DEBUG", format="json")
 SYSTEM = get_logger("system")
 OCPP = get_logger("ocpp")
+
+
+class Word(StrEnum):
+    NOT_JSON = "not JSON"
 
 
 def output_of(act: Callable[[], object], config: LogConfig = EVERYTHING, *, make: Any = os.pipe) -> str:
@@ -115,6 +120,15 @@ def fail() -> None:
         SYSTEM.exception("handler failed", cp="CP1")
 
 
+def test_what_is_empty_is_left_out_and_a_word_is_its_word() -> None:
+    refuse = partial(OCPP.warning, "refused", cp=None, info="", code=Word.NOT_JSON, count=0, replaced=False)
+    (line,) = lines_of(refuse)
+    del line["time"]
+    told = {"code": "not JSON", "count": 0, "replaced": False}
+    assert line == {"level": "warning", "type": "ocpp", "event": "refused", **told}
+    assert output_of(refuse, LogConfig())[24:] == " [warning  ] refused code='not JSON' count=0 replaced=False\n"
+
+
 def test_an_exception_comes_with_its_traceback() -> None:
     [line] = lines_of(fail)
     assert (line["level"], line["event"], line["cp"]) == ("error", "handler failed", "CP1")
@@ -134,7 +148,7 @@ def test_libraries_that_use_logging_come_out_from_warning_on() -> None:
         logging.getLogger().handlers[-1].handle(misfit)
         library.error("bad", exc_info=ValueError("this"))
 
-    shown = [(line["level"], line["event"], str(line["logger"])) for line in lines_of(log)]
+    shown = [(line["level"], line["event"], str(line.get("logger"))) for line in lines_of(log)]
     assert shown == [
         ("warning", "odd frame", "trio-websocket"),
         ("warning", "odd %d", "None"),
@@ -147,7 +161,7 @@ def test_colours_only_on_a_terminal() -> None:
     warn = partial(SYSTEM.warning, "careful", cp="CP1")
     assert "\x1b[" in output_of(warn, LogConfig(), make=os.openpty)
     assert "\x1b[" not in output_of(warn, LogConfig())
-    assert output_of(warn, LogConfig())[24:] == " [warning  ] careful type=system cp=CP1\n"
+    assert output_of(warn, LogConfig())[24:] == " [warning  ] careful cp=CP1\n"
 
 
 def test_the_log_file_gets_the_same_lines(tmp_path: Path) -> None:

@@ -80,10 +80,7 @@ async def _enter(
         head = parse_head(raw)
         charger = await _admit(central, head)
     except BadRequest as refused:
-        central.hooks.observe(HandshakeRefused(charger=None, status=refused.status, reason=refused.text))
-        request = masked(raw)
-        log.warning("handshake refused", status=refused.status, reason=refused.text, request=request)
-        _record_refusal(central, stream, head, refused.status, refused.text, request)
+        _record_refusal(central, stream, head, refused.status, refused.text, masked(raw))
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
     websocket = await accept(library, stream, head, central.config.max_message_bytes)
@@ -95,14 +92,16 @@ async def _enter(
     central.registry.install(session)
     session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
     bind_contextvars(cp=charger)  # of this task and those it starts
-    log.info("connected", remote_address=peer.remote_address)
+    log.debug("connected", remote_address=peer.remote_address)  # the line to read is that of ChargerConnected
     return session
 
 
 def _record_refusal(
     central: Central, stream: ChargerStream, head: Head | None, status: int, reason: str, request: str
 ) -> None:
+    central.hooks.observe(HandshakeRefused(charger=None, status=status, reason=reason))
     told = {"status": status, "reason": reason, "remote_address": stream.remote_address, "request": request}
+    log.warning("handshake refused", **told)
     charger = identity(head.target) if head else None
     central.writer.log_frame(refused(stamp(central.clock()), charger, told))
 

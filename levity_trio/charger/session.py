@@ -168,7 +168,8 @@ class Session:
         """Store how it ended; only the charger's present session takes it offline."""
         is_current = self.central.registry.remove(self)
         closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
-        log.info("disconnected", code=closing.code, reason=closing.reason)
+        if self._row is None:  # else there is the line of ChargerDisconnected
+            log.info("left without a valid message", remote_address=self._peer.remote_address, reason=closing.reason)
         self.transcript.disconnected(*closing)
         ending = sessions.Ending(self.charger, self._row, stamp(self.central.clock()), *closing)
         with suppress(StoreUnavailable):  # the next start ends it

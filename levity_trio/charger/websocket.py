@@ -15,8 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from wsproto.utilities import LocalProtocolError as PingAfterGoodbye
 
 from levity_trio.charger.stream import ChargerStream
-from levity_trio.log_output import get_logger
-from levity_trio.wire.handshake import Head, canonical_head, choose_subprotocol, masked
+from levity_trio.wire.handshake import Head, canonical_head, choose_subprotocol
 
 __all__ = [
     "GOODBYE_SECONDS",
@@ -30,8 +29,6 @@ __all__ = [
 
 GOODBYE_SECONDS: Final = 1.5
 NO_COMMON_SUBPROTOCOL: Final = "only ocpp1.6 is spoken here"
-
-log = get_logger("ws")
 
 
 class CloseCode(IntEnum):
@@ -57,7 +54,6 @@ async def accept(
     stream.message_completed()
     if subprotocol.acceptable:
         return websocket
-    log.warning("no common subprotocol", request=masked(head.raw))
     with trio.move_on_after(GOODBYE_SECONDS):
         await websocket.aclose(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL)
     return None

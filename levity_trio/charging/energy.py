@@ -34,7 +34,6 @@ RULES: Final = 2
 """The version of these rules; 1 were the thresholds before them."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
-JUMP_WH: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,8 +375,3 @@ def _rise_since(case: Case, since: float, chosen: _Chosen) -> int:
     last = case.stop_wh if not after and case.stop_wh is not None else after[-1] if after else None
     level = before[-1] if before else chosen.begin
     return 0 if last is None or level is None else last - level
-
-
-def is_jump(before_wh: int, after_wh: int) -> bool:
-    """Whether two readings that follow each other lie too far apart, or run backwards (Levity's own limit)."""
-    return not 0 <= after_wh - before_wh <= JUMP_WH

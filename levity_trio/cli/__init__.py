@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = levity_trio.main(arguments, prog_name="levity-trio", standalone_mode=False)
     except click.UsageError as problem:
         hint = problem.ctx.command_path if problem.ctx else "levity-trio"
-        return _fail(f"{problem.format_message()} See {hint} --help.", USAGE)
+        return _fail(f"{problem.format_message().removesuffix('.')}. See {hint} --help.", USAGE)
     except ConfigError as problem:
         for line in problem.args:
             _fail(line, USAGE)

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,8 +17,8 @@ EXAMPLES = """\
 Examples:
   levity-trio deploy deploy/
   levity-trio deploy --config /etc/levity.toml --user levity deploy/
-  levity-trio deploy --metrics-port 9464 --fluentd-endpoint 127.0.0.1:24224 deploy/
-  levity-trio deploy --remote-write https://prometheus.example.org/api/v1/write deploy/
+  levity-trio deploy --fluentd-endpoint 127.0.0.1:24224 deploy/
+  levity-trio deploy --remote-write https://metrics.example.org/write deploy/
 
 It takes the settings of `levity-trio serve`, from the same flags, environment and TOML file, and writes them into the
 unit and the files beside it; DIR/README.txt says where each of them goes. Nothing is installed, and no file is replaced
@@ -46,6 +47,15 @@ def run_deploy(directory: Path, *, user: str | None, remote_write: str | None, i
     return 0
 
 
+class Folder(click.Path):
+    """A folder that is named: an empty name would be the present one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("give the name of a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _program() -> tuple[str, ...]:
     """How a service starts what runs here."""
     script = Path(sys.executable).with_name("levity-trio")
@@ -55,13 +65,15 @@ def _program() -> tuple[str, ...]:
 deploy = GroupedCommand(
     "deploy",
     params=[
-        click.Argument(["directory"], metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
+        click.Argument(["directory"], metavar="DIR", type=Folder(file_okay=False, path_type=Path)),
         click.Option(["--user"], metavar="NAME", help="System user the service runs as  [default: levity]."),
         click.Option(["--remote-write"], metavar="URL", help="Where the Prometheus agent sends what it scrapes."),
         click.Option(["is_force", "--force"], is_flag=True, help="Replace files that are there already."),
         *options(SETTINGS),
     ],
     callback=run_deploy,
-    help="Write what an operator installs into DIR: systemd unit, Prometheus, Grafana, Litestream, Fluentd.",
+    help="Write what an operator installs into DIR: a systemd unit, and files for Prometheus, Alertmanager, Grafana,"
+    " Litestream and Fluentd.",
+    short_help="Write the files that an operator installs.",
     epilog=EXAMPLES,
 )

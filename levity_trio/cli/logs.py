@@ -42,7 +42,9 @@ Without --since it begins with the last {LAST_FRAMES} frames. One line a frame: 
 disconnected, {ARROWS["refuse"]} handshake refused), action, message id, and what was said:
 an answer begins with =, a CALLERROR with !. On a terminal a line is cut to its width. Passwords and the like
 are not in the log; they were masked (***) before.
-Exit status: 0 at the end or when --follow was stopped, 1 when there is no such database, 2 for wrong usage.
+
+Exit status: 0 at the end or when --follow was stopped, 1 when there is no such database, 2 for wrong usage or a
+charger that is not known.
 """
 
 
@@ -76,12 +78,18 @@ def run_logs(
     else:
         reading.go_back_to(since)
     lines = JsonLines() if is_json else Lines()
+    is_empty = True
     try:
         for frames in _pieces(reading, is_follow):
             say("\n".join(lines.line(frame) for frame in frames))
+            is_empty = False
     except KeyboardInterrupt:
         if not is_follow:
             raise
+    if is_empty and charger is not None and not reading.is_known(charger):
+        raise click.BadParameter(f"no charger {cell(charger)} is in {config.database}", param_hint="'CHARGER'")
+    if is_empty and not is_json:
+        say("none")
     return 0
 
 
@@ -173,6 +181,6 @@ logs = click.Command(
         *options(setting for setting in SETTINGS if setting.attribute == "database"),
     ],
     callback=run_logs,
-    help="Show what was said with all chargers, or with one.",
+    help="Show the frames of all chargers, or of one.",
     epilog=EXAMPLES,
 )

@@ -36,17 +36,18 @@ Examples:
   levity-trio recheck CP-1 --db /var/lib/levity/levity.db
   levity-trio recheck --json | jq 'select(.causes == ["rules"])'
 
-\b
 Judges all completed transactions, or those of one charger, by the rules of this version, and lists those that get
 another figure, confidence or review than is stored. The database is only read, page by page, also beside a running
 server. Each difference has a cause:
-  rules    what was known when the figure was found gives another figure today
+
+\b
+  rules    what was known when the figure was found gives another today
   facts    readings, stops or neighbours came later
-  habits   this charger's habits, or the most that it delivers, were learned later
+  habits   habits of the charger, or its highest power, were learned later
+
 Where a person confirmed or corrected a figure, only another number of Wh is listed. Times are UTC. With --json each
 difference is an object on a line of its own ("then": by what was known then), and the last line has the totals.
 
-\b
 Exit status: 0 without any difference, 1 with some, or where the database cannot be read, 2 for wrong usage.
 """
 
@@ -230,5 +231,6 @@ recheck = click.Command(
     ],
     callback=run_recheck,
     help="Judge all completed transactions again, by today's rules, and list what differs.",
+    short_help="Judge all transactions again.",
     epilog=EXAMPLES,
 )

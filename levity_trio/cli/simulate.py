@@ -26,8 +26,8 @@ EXAMPLES = f"""\
 \b
 Examples:
   levity-trio simulate
-  levity-trio simulate --chargers 20 --scenario day --speed 60 --verify trial.db
-  levity-trio simulate --scenario month --speed 600 --verify trial.db --ledger month.jsonl
+  levity-trio simulate --chargers 20 --speed 60 --verify trial.db
+  levity-trio simulate --scenario month --speed 600 --ledger month.jsonl
   levity-trio simulate --scenario liars --quirk reconnect-storm --json
   levity-trio simulate --scenario idle --chargers 5000
   levity-trio simulate --control {CONTROL_PORT}
@@ -205,5 +205,6 @@ simulate = click.Command(
     params=[*WHAT_HAPPENS, *WHAT_IS_TOLD, *WHO_COMMANDS],
     callback=run_simulate,
     help="Simulate chargers: they boot, charge, misbehave, and are compared with what was billed.",
+    short_help="Simulate chargers, and compare what was billed.",
     epilog=EXAMPLES,
 )

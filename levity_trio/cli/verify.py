@@ -16,7 +16,6 @@ Examples:
   levity-trio verify day.jsonl trial.db
   levity-trio verify day.jsonl trial.db --json
 
-\b
 LEDGER is what `levity-trio simulate --ledger LEDGER` wrote, DB the database of the server that it talked to, whether
 that server runs or not. If the database was there before the simulation, give `simulate` --verify too: so the ledger
 knows where the simulation begins in it.
@@ -50,5 +49,6 @@ verify = click.Command(
     ],
     callback=run_verify,
     help="Compare a database with what a simulation knows to be true.",
+    short_help="Compare a database with a simulation.",
     epilog=EXAMPLES,
 )

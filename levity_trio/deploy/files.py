@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -19,10 +20,25 @@ TEMPLATES: Final = (
     "prometheus-agent.yml",
     "prometheus-receiver.yml",
     "levity-dead-man.yml",
+    "alertmanager.yml",
     "litestream.yml",
     "fluentd.conf",
 )
 DASHBOARD: Final = "grafana-dashboard.json"
+
+
+def _transactions(series: str) -> str:
+    """What an alert says of the transactions that a query finds; in Prometheus's template language."""
+    found = f"{{{{ range query (printf {json.dumps(series)} $labels.cp_id) }}}}"
+    one = "Transaction {{ .Labels.transaction }} on connector {{ .Labels.connector_id }}, tag {{ .Labels.id_tag }}."
+    return f"{found}{one} {{{{ end }}}}"
+
+
+WORDS: Final = {
+    "open_transactions": _transactions("ocpp_tx_info{cp_id=%q}"),
+    "transactions_of_late": _transactions("last_over_time(ocpp_tx_info{cp_id=%q}[1h])"),
+}
+"""What several alerts say."""
 
 
 class _Form(Template):
@@ -34,7 +50,9 @@ class _Form(Template):
 def texts(values: Mapping[str, str]) -> dict[str, str]:
     """What each file holds, by its name."""
     folder = files(__package__) / "templates"
-    made = {name: _Form((folder / name).read_text(encoding="utf-8")).substitute(values) for name in TEMPLATES}
+    made = {
+        name: _Form((folder / name).read_text(encoding="utf-8")).substitute({**values, **WORDS}) for name in TEMPLATES
+    }
     return {**made, DASHBOARD: dashboard()}
 
 

@@ -22,6 +22,7 @@ METRICS_PORT: Final = 9464
 """Where nothing else of an operator's machine is used to listen: Prometheus itself has 9090."""
 FLUENTD_PORT: Final = 24224
 AGENT_PORTS: Final = (9095, 9096, 9097)
+LITESTREAM_PORTS: Final = (9465, 9466, 9467)
 REMOTE_WRITE: Final = "https://prometheus.example.org/api/v1/write"
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - to know what PrivateTmp would hide
@@ -58,14 +59,18 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], place: P
     _judge_paths([server.database, *_paths(log.file, config)])
     metrics_port = server.metrics_port or METRICS_PORT
     agent_port = next(port for port in AGENT_PORTS if port not in (metrics_port, server.port))
+    litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
     return {
         **_unit_values(server, log, config, place),
         "version": place.version,
         "site": json.dumps(place.site),
         "user": place.user,
         "port": str(server.port),
-        "target": json.dumps(_target(server.metrics_host, metrics_port)),
-        "plain_target": _target(server.metrics_host, metrics_port),
+        "target": json.dumps(_target(server.metrics_address, metrics_port)),
+        "plain_target": _target(server.metrics_address, metrics_port),
+        "litestream_target": json.dumps(_target(server.metrics_address, litestream_port)),
+        "plain_litestream_target": _target(server.metrics_address, litestream_port),
+        "litestream_address": json.dumps(_spelt(server.metrics_address, litestream_port)),
         "agent_address": f"127.0.0.1:{agent_port}",
         "remote_write": json.dumps(place.remote_write),
         "clock_seconds": str(math.ceil(server.clock_wait_seconds) + CLOCK_SPARE_SECONDS),
@@ -172,8 +177,11 @@ def _lies_below(paths: Sequence[Path], folders: Sequence[Path]) -> bool:
 
 def _target(host: str, port: int) -> str:
     """Where a Prometheus on this machine finds the metrics."""
-    reachable = "127.0.0.1" if host in ANYWHERE else host
-    return f"[{reachable}]:{port}" if ":" in reachable else f"{reachable}:{port}"
+    return _spelt("127.0.0.1" if host in ANYWHERE else host, port)
+
+
+def _spelt(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _fluentd_values(server: ServerConfig) -> dict[str, str]:

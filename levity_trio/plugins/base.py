@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Protocol
 import trio
 
 from levity_trio.clock import Clock
-from levity_trio.config import ServerConfig
+from levity_trio.config import ConfigError, ServerConfig
 from levity_trio.events import Event, Fact, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.store.reads import Reader
@@ -70,11 +70,11 @@ class Plugin:
 class Page:
     """What is served at a path of `--metrics-port`, never twice at once.
 
-    `prepare` looks at what belongs to the loop, then `render` gives the body, in a thread.
+    `formats` are by content type, the first for who prefers none: `prepare` looks at what belongs to the loop, then one
+    of them gives the body, in a thread.
     """
 
-    content_type: str
-    render: Callable[[], bytes]
+    formats: Mapping[str, Callable[[], bytes]]
     prepare: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint
 
 
@@ -91,13 +91,25 @@ class LinkState:
     waiting_calls: int
 
 
+class PluginSettings(dict[str, object]):
+    """A plugin's own table of the TOML file. One that is missing in it is a mistake of whoever wrote that file."""
+
+    def __init__(self, plugin: str, table: Mapping[str, object]) -> None:
+        super().__init__(table)
+        self._plugin = plugin
+
+    def __missing__(self, key: str) -> object:
+        table = f"[plugin.{self._plugin}]"
+        raise ConfigError(f"the plugin {self._plugin} needs {key}: set it in the table {table} of the file of --config")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What a plugin may use."""
 
     config: ServerConfig
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Its own table of the TOML file, `[plugin.NAME]`."""
+    """Its own table of the TOML file, `[plugin.NAME]`; PluginSettings, for one that is open."""
     clock: Clock
     writer: Writer
     reader: Reader

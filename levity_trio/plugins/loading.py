@@ -13,10 +13,11 @@ from typing import Final
 
 import trio
 
-from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig, innermost
 from levity_trio.events import PluginFailed
 from levity_trio.log_output import get_logger
-from levity_trio.plugins.base import Hooks, Open, Plugin, Site
+from levity_trio.plugins.base import Hooks, Open, Plugin, PluginSettings, Site
+from levity_trio.store.reads import Unreadable
 
 GROUP: Final = "levity_trio.plugins"
 OURS: Final = "levity_trio."
@@ -27,17 +28,37 @@ CLOSING_SECONDS: Final = 3.0
 log = get_logger("system")
 
 
+def check_plugins(config: ServerConfig) -> None:
+    """Whether all plugins that are named, by `--plugins` or by a table of their own, are installed.
+
+    Raises:
+        ConfigError: one is not; the text names those that are.
+    """
+    installed = _installed()
+    named = {f"--plugins {name}": name for name in config.plugins}
+    named |= {f"[plugin.{name}]": name for name in config.plugin_settings}
+    for source, name in named.items():
+        if name not in installed:
+            raise ConfigError(f"{source}: no such plugin is installed; installed are {', '.join(sorted(installed))}")
+
+
 @asynccontextmanager
 async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
     """Our own plugins and those that `--plugins` names, as far as they are switched on; each has its own settings.
 
     Raises:
-        EnvironmentProblem: a plugin is not installed, or does not open.
+        EnvironmentProblem: a plugin does not open.
+        ConfigError: its settings are wrong, or it is not installed.
+        Unreadable: the database that it reads is not.
     """
+    check_plugins(site.config)
+    chosen = _chosen(site.config.plugins)
+    for name in site.config.plugin_settings.keys() - dict(chosen).keys():
+        log.warning("a plugin has settings but is not switched on; add it to --plugins", plugin=name)
     closing = trio.Event()
     async with trio.open_nursery() as living:
-        for name, open_one in _chosen(site.config.plugins):
-            its_own = replace(site, settings=site.config.plugin_settings.get(name, {}))
+        for name, open_one in chosen:
+            its_own = replace(site, settings=PluginSettings(name, site.config.plugin_settings.get(name, {})))
             with trio.move_on_after(OPENING_SECONDS) as patience:
                 await living.start(_live, hooks, name, open_one, its_own, closing)
             if patience.cancelled_caught:
@@ -68,10 +89,8 @@ async def _live(
                 await closing.wait()
                 hooks.leave(plugin)  # what it closes in its end must not be asked any more
     except Exception as error:
-        if not is_open and isinstance(error, (ConfigError, EnvironmentProblem)):
-            raise
         if not is_open:
-            raise EnvironmentProblem(f"the plugin {name} does not open: {error!r}") from error
+            raise _not_opened(name, innermost(error)) from None
         log.exception("a plugin ended", plugin=name)
         hooks.observe(PluginFailed(charger=None, plugin=name, hook="open"))
     finally:
@@ -79,12 +98,19 @@ async def _live(
             hooks.leave(plugin)
 
 
+def _not_opened(name: str, error: BaseException) -> BaseException:
+    """What says best why a plugin did not open."""
+    if isinstance(error, (ConfigError, EnvironmentProblem, Unreadable)):
+        return error
+    return EnvironmentProblem(f"the plugin {name} does not open: {error!r}")
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def _chosen(wanted: tuple[str, ...]) -> list[tuple[str, Open]]:
-    installed = {point.name: point for point in entry_points(group=GROUP)}
-    missing = [name for name in wanted if name not in installed]
-    if missing:
-        known = ", ".join(sorted(installed)) or "none"
-        raise EnvironmentProblem(f"--plugins {missing[0]}: no such plugin is installed; installed are {known}")
+    installed = _installed()
     ours = sorted(name for name, point in installed.items() if point.value.startswith(OURS))
     return [(name, _loaded(installed[name])) for name in dict.fromkeys([*ours, *wanted])]
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from levity_trio.addresses import Flags, listen
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
 from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, tell, telling
@@ -57,6 +58,7 @@ APART: Final = 0.2
 DISAGREEMENT: Final = 1
 INTERRUPTED: Final = 130
 STDERR: Final = 2
+CONTROL_FLAGS: Final = Flags("--control", "--control")
 
 log = get_logger("system")
 
@@ -187,7 +189,8 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
         park: Park = await stack.enter_async_context(
             open_park(control.state, fleet, lambda: fleet.pace.now, partial(make, order))
         )
-        port = await stack.enter_async_context(open_http(park_application(park), control.host, control.port))
+        listeners = await listen(control.host, control.port, CONTROL_FLAGS)
+        port = await stack.enter_async_context(open_http(park_application(park), listeners))
         log.info("control", host=control.host, port=port, state=str(control.state))
         yield
 

@@ -11,7 +11,7 @@ Applications get no lifespan: what they need is open before they are served. Web
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,6 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
 from starlette.types import ASGIApp
 
-from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.web.bodies import Bodies
 from levity_trio.web.problems import application, problem
@@ -59,16 +58,14 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 @asynccontextmanager
-async def open_http(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[int]:
-    """Serve `app` while the block runs; gives the port, which listens by then (0 takes a free one).
+async def open_http(
+    app: ASGIApp, listeners: Sequence[trio.SocketListener], limits: Limits = DEFAULT_LIMITS
+) -> AsyncIterator[int]:
+    """Serve `app` while the block runs; gives the port. The listeners are closed in the end.
 
     A bug in the application is logged with its traceback and costs that request. Leaving takes no longer than
     `grace_seconds` and `send_seconds` together.
-
-    Raises:
-        EnvironmentProblem: the address cannot be listened on.
     """
-    listeners = await _bind(host, port)
     server = _Server(app, limits)
     places = trio.Semaphore(limits.connections)
     async with trio.open_nursery() as connections:
@@ -80,15 +77,6 @@ async def open_http(app: ASGIApp, host: str, port: int, limits: Limits = DEFAULT
             accepting.cancel_scope.cancel()
         await server.context.terminated.set()
         connections.cancel_scope.deadline = trio.current_time() + limits.grace_seconds
-
-
-async def _bind(host: str, port: int) -> list[trio.SocketListener]:
-    try:
-        return await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"cannot serve HTTP on {host} port {port}: {error.strerror or error}; stop what uses it, or choose another"
-        ) from error
 
 
 class _Listener(trio.abc.Listener[trio.SocketStream]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import gzip
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -12,24 +13,30 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from levity_trio.addresses import reachable
 from levity_trio.charger.central import Central
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Page
 from levity_trio.web.http import application, open_http, problem
+from levity_trio.web.negotiation import accepts_gzip, preferred
 
 UNAVAILABLE: Final = 503
+GZIP_LEVEL: Final = 1
+"""Enough for lines that are nearly all alike."""
 
 log = get_logger("system")
 
 
 @asynccontextmanager
-async def open_pages(central: Central, port: int, pages: Mapping[str, Page]) -> AsyncIterator[None]:
-    """Serve them on this port. Raises EnvironmentProblem where it cannot be listened on."""
-    host = central.config.metrics_host
+async def open_pages(
+    central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, Page]
+) -> AsyncIterator[None]:
+    """Serve them."""
     routes = [Route("/healthz", _health), Route("/readyz", partial(_readiness, central))]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
-    async with open_http(application(routes), host, port) as port:
-        log.info("pages", host=host, port=port, paths=[route.path for route in routes])
+    async with open_http(application(routes), listeners) as port:
+        paths = " ".join(route.path for route in routes)
+        log.info("pages", port=port, address=f"http://{reachable(central.config.metrics_address, port)}", paths=paths)
         yield
 
 
@@ -46,9 +53,17 @@ async def _readiness(central: Central, _request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-async def _page(page: Page, turn: trio.Lock, _request: Request) -> Response:
+async def _page(page: Page, turn: trio.Lock, request: Request) -> Response:
     """Rendered in a thread, and never twice at once: whoever asks faster than it renders waits."""
+    content_type = preferred(request.headers.get("accept", ""), list(page.formats))
+    headers = {"vary": "accept, accept-encoding"}
+    if is_compressed := accepts_gzip(request.headers.get("accept-encoding", "")):
+        headers["content-encoding"] = "gzip"
     async with turn:
         await page.prepare()
-        body = await trio.to_thread.run_sync(page.render)
-    return Response(body, media_type=page.content_type)
+        body = await trio.to_thread.run_sync(_body, page.formats[content_type], is_compressed)
+    return Response(body, headers=headers, media_type=content_type)
+
+
+def _body(render: Callable[[], bytes], is_compressed: bool) -> bytes:
+    return gzip.compress(render(), GZIP_LEVEL, mtime=0) if is_compressed else render()

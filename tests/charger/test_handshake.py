@@ -4,6 +4,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.events import HandshakeRefused
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import (
     KEY,
@@ -14,6 +15,7 @@ from tests.charger.peers import (
     session_of,
     upgrade,
 )
+from tests.plugins.sites import Witness
 
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 
@@ -83,7 +85,11 @@ async def test_ours_among_several_is_chosen(central: Central, offer: str) -> Non
         await heartbeat(peer)
 
 
-async def test_only_other_subprotocols_get_a_handshake_and_a_close(central: Central, writer: InlineWriter) -> None:
+async def test_only_other_subprotocols_get_a_handshake_and_a_close(
+    central: Central, writer: InlineWriter, log_lines: list[dict[str, object]]
+) -> None:
+    witness = Witness()
+    central.hooks.join(witness)
     async with open_raw(central) as peer:
         await peer.send(upgrade(subprotocol="ocpp2.0.1"))
         head = await peer.read_head()
@@ -91,6 +97,8 @@ async def test_only_other_subprotocols_get_a_handshake_and_a_close(central: Cent
         assert "sec-websocket-protocol" not in head.lower()
         assert (await peer.wait_closed())[0] == 1002
         assert await peer.read_to_end() == b""
+    assert [refusal.status for refusal in witness.of(HandshakeRefused)] == [1002]
+    assert [(line["event"], line["status"]) for line in log_lines] == [("handshake refused", 1002)]
     assert central.registry.find("CP-1") is None
     assert len(central.registry) == 0
     assert writer.rows("SELECT id FROM session") == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from levity_trio.charging.energy import JUMP_WH, is_jump, judge
+from levity_trio.charging.energy import judge
 from levity_trio.charging.evidence import Case, Neighbour
 from levity_trio.charging.reviews import Code
 from tests.charging.cases import case, certain, doubtful, found, steady, view
@@ -241,15 +241,3 @@ def test_a_habit_of_a_wrong_factor_speaks_against_what_is_reported() -> None:
 
 def test_a_stop_that_counts_per_session_can_become_a_habit() -> None:
     assert judge(case(100_000, 7300, [*QUARTERS, (61, 7300)], 61, POWER)).is_sole
-
-
-# Jumps between two readings, which are told and no more
-
-
-def test_a_jump_is_more_than_ten_kilowatt_hours_or_backwards() -> None:
-    assert [is_jump(5000, after) for after in (4999, 5000, 5000 + JUMP_WH, 5001 + JUMP_WH)] == [
-        True,
-        False,
-        False,
-        True,
-    ]

@@ -62,6 +62,7 @@ def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.Captur
         (["deploy", "--db", "/nowhere/x.db", "out"], "create it first"),
         (["deploy", "--user", "", "out"], "--user"),
         (["deploy", "a-file"], "is a file"),
+        (["deploy", ""], "give the name of a folder"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(
@@ -74,7 +75,7 @@ def test_wrong_usage_is_one_line_and_status_2(
     assert line.startswith("levity-trio: ")
     assert line.count("\n") == 1
     assert said in line
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a-file"]
 
 
 def test_it_loads_no_server() -> None:

@@ -121,7 +121,19 @@ def test_one_charger_one_action_some_time(tmp_path: Path, typed: Type) -> None:
     assert ids(typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}", "--json")) == [3, 4]
     assert ids(typed("--since", f"{NOW - timedelta(minutes=100):%Y-%m-%dT%H:%M:%S}+00:00", "--json")) == [3, 4]
     assert ids(typed("--since", "2020-01-01", "--json")) == [1, 2, 3, 4]
-    assert ids(typed("NOBODY", "--json")) == []
+
+
+def test_nothing_found_is_told(tmp_path: Path, typed: Type) -> None:
+    fill(tmp_path, call("CP-1", 1), call("A SCANNER", 1))
+    with closing(sqlite_utils.Database(tmp_path / "site.db").conn) as connection:
+        connection.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-1', '2026', '2026')")
+        connection.commit()
+    assert typed("CP-1", "--action", "Reset") == Run(0, ["none"], "")
+    assert typed("A SCANNER").status == 0
+    for flags in ((), ("--json",), ("--since", "1h")):
+        ran = typed("NOPE", *flags)
+        assert (ran.status, ran.out) == (2, [])
+        assert ran.err.endswith(f"no charger NOPE is in {tmp_path / 'site.db'}. See levity-trio logs --help.\n")
 
 
 def test_what_is_far_back_is_found_piece_by_piece(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from levity_trio.cli.tables import cell
 from levity_trio.simulator.park.api import park_application
 from levity_trio.web.http import application, open_http
 from tests.simulator.park.parks import running_park
+from tests.web.clients import on_a_free_port
 
 HOST = "127.0.0.1"
 NOWHERE = f"http://{HOST}:1"
@@ -49,7 +50,10 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Type:
 @pytest.fixture
 async def type_in(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Type]:
     """The same, with a simulator running where the environment says."""
-    async with running_park(tmp_path / "simulator.json") as api, open_http(park_application(api.park), HOST, 0) as port:
+    async with (
+        running_park(tmp_path / "simulator.json") as api,
+        open_http(park_application(api.park), await on_a_free_port()) as port,
+    ):
         monkeypatch.setenv("LEVITY_SIMULATOR_API", f"http://{HOST}:{port}")
         yield typed
 
@@ -202,7 +206,7 @@ async def test_something_else_that_answers(typed: Type) -> None:
     async def greet(_request: Request) -> Response:
         return PlainTextResponse("hello")
 
-    async with open_http(application([Route("/api/chargers", greet)]), HOST, 0) as port:
+    async with open_http(application([Route("/api/chargers", greet)]), await on_a_free_port()) as port:
         assert "no simulator" in await refused(typed("chargers", "--api", f"http://{HOST}:{port}"))
         assert "there is nothing at" in await refused(typed("vehicles", "list", "--api", f"http://{HOST}:{port}"))
 

@@ -6,6 +6,7 @@ import json
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,19 @@ def test_the_readme_names_every_file() -> None:
     assert [name for name in MADE if name not in MADE["README.txt"]] == ["README.txt"]
 
 
+def test_litestream_is_scraped_where_it_tells() -> None:
+    for flags, address, target in (
+        ({}, "0.0.0.0:9465", "127.0.0.1:9465"),
+        ({"metrics_port": "9465"}, "0.0.0.0:9466", "127.0.0.1:9466"),
+        ({"metrics_host": "::1"}, "[::1]:9465", "[::1]:9465"),
+    ):
+        made = texts(values(flags, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+        assert f'\naddr: "{address}"\n' in made["litestream.yml"]
+        for name in ("prometheus.yml", "prometheus-agent.yml"):
+            assert "  - job_name: litestream" in made[name]
+            assert f'      - targets: ["{target}"]\n' in made[name]
+
+
 def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
     rules = MADE["levity-alerts.yml"].split("- alert: ")[1:]
     assert len(rules) > len(set(re.findall(r"^severity", MADE["levity-alerts.yml"])))
@@ -42,9 +56,15 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
         assert "description: " in rule, rule
 
 
-def test_the_dashboard_is_laid_out_without_holes() -> None:
-    panels = json.loads(MADE[DASHBOARD])["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
+BOARD = json.loads(MADE[DASHBOARD])
+TOP = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+ROWS = [panel for panel in BOARD["panels"] if panel["type"] == "row"]
+FOLDED = [row["panels"] for row in ROWS if row["collapsed"]]
+PANELS = [panel for panels in (TOP, *FOLDED) for panel in panels]
+
+
+@pytest.mark.parametrize("panels", [TOP, *FOLDED], ids=["open", *(row["title"] for row in ROWS if row["collapsed"])])
+def test_the_dashboard_is_laid_out_without_holes(panels: list[dict[str, Any]]) -> None:
     taken: set[tuple[int, int]] = set()
     for panel in panels:
         at = panel["gridPos"]
@@ -52,7 +72,33 @@ def test_the_dashboard_is_laid_out_without_holes() -> None:
         assert not taken & cells, panel["title"]
         assert max(x for x, _ in cells) < 24, panel["title"]
         taken |= cells
-    assert all(panel["targets"] for panel in panels if panel["type"] != "row")
+    assert len({panel["id"] for panel in (*PANELS, *ROWS)}) == len(PANELS) + len(ROWS)
+
+
+def test_the_dashboard_is_for_the_owner_first() -> None:
+    assert [row["title"] for row in ROWS if not row["collapsed"]] == ["Now"]
+    assert {"Charging now", "Energy today", "Energy this month", "Needs attention"} <= {one["title"] for one in TOP}
+    assert {panel["timeFrom"] for panel in TOP if "timeFrom" in panel} == {"now/d", "now/M"}
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
+    assert panel["targets"]
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["value"] is None
+
+
+@pytest.mark.parametrize("panel", [one for one in PANELS if one["type"] == "table"], ids=lambda panel: panel["title"])
+def test_the_columns_of_a_table_have_names(panel: dict[str, Any]) -> None:
+    """Each query's values are a column, or labels are all that is shown of it."""
+    *_, organized = panel["transformations"]
+    names = organized["options"]["renameByName"]
+    assert all(name[0].isupper() or name == "levity-trio" for name in names.values())
+    values = {name for name in names if name.startswith("Value")}
+    if len(panel["targets"]) > 1:
+        assert {f"Value #{target['refId']}" for target in panel["targets"]} == values
+    assert {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]} == set(names.values())
 
 
 def test_a_folder_is_made_and_filled(tmp_path: Path) -> None:

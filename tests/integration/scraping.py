@@ -46,6 +46,10 @@ class Scrape:
     def names(self) -> set[str]:
         return {name for name, _ in self.samples}
 
+    def beside(self, name: str, value: float, **labels: str) -> Scrape:
+        """The same with what was scraped elsewhere at that moment."""
+        return replace(self, samples={**self.samples, (name, tuple(sorted(labels.items()))): value})
+
     def changed(self, name: str, change: Callable[[float], float], **labels: str) -> Scrape:
         """The same with some numbers changed: for what no test can do to a real machine."""
         wanted = set(labels.items())
@@ -102,9 +106,10 @@ def _up(held: Held, samples: int) -> str:
 
 
 def _spelt(series: Series) -> str:
+    """As Prometheus knows it: what was scraped elsewhere says where."""
     name, labels = series
-    pairs = (*labels, ("instance", INSTANCE), ("job", JOB))
-    return name + "{" + ",".join(f"{key}={json.dumps(value)}" for key, value in pairs) + "}"
+    pairs = {"instance": INSTANCE, "job": JOB} | dict(labels)
+    return name + "{" + ",".join(f"{key}={json.dumps(value)}" for key, value in pairs.items()) + "}"
 
 
 def _values(series: Series, timeline: Timeline, step: int) -> Iterator[str]:
@@ -152,6 +157,16 @@ def _ever(rules: Path, timeline: Timeline, step: int, which: str) -> str:
     return _tested(rules, timeline, step, {"expr": expression, "exp_samples": []})
 
 
+def words_of(rules: Path, timeline: Timeline, alert: str, *, step: int = SCRAPE_SECONDS) -> str:
+    """What promtool says of the alert at the end of the timeline: it is asked for one without words, and shows each
+    that fires, with its words.
+    """
+    wanted = {"alertname": alert, "exp_alerts": []}
+    told = _tested(one_rule(rules, alert), timeline, step, wanted, "alert_rule_test")
+    assert "Annotations:" in told, told
+    return " ".join(told.split())
+
+
 def one_rule(rules: Path, alert: str) -> Path:
     """A file beside it with this rule alone, as it stands there: promtool evaluates whatever it is given."""
     found = re.search(rf"^ +- alert: {alert}\n(.+\n)+", rules.read_text(), re.MULTILINE)
@@ -165,13 +180,13 @@ def _seconds(timeline: Timeline) -> int:
     return sum(held.seconds for held in timeline)
 
 
-def _tested(rules: Path, timeline: Timeline, step: int, wanted: dict[str, Any]) -> str:
+def _tested(rules: Path, timeline: Timeline, step: int, wanted: dict[str, Any], kind: str = "promql_expr_test") -> str:
     """What promtool says at the last sample of the timeline, where it is not as wanted."""
     names = set(re.findall(r"\w+", rules.read_text()))
     test = {
         "interval": f"{step}s",
         "input_series": list(input_series(timeline, step, names)),
-        "promql_expr_test": [{**wanted, "eval_time": f"{_seconds(timeline) - step}s"}],
+        kind: [{**wanted, "eval_time": f"{_seconds(timeline) - step}s"}],
     }
     file = rules.with_name(f"{rules.stem}.test.json")  # JSON is YAML
     file.write_text(json.dumps({"rule_files": [rules.name], "evaluation_interval": f"{step}s", "tests": [test]}))

@@ -94,8 +94,8 @@ class Serving:
         return time.monotonic() - began
 
     def errors(self) -> list[LogLine]:
-        """The log lines that report what must not happen."""
-        return [line for line in self.lines if line["level"] in ERRORS]
+        """The log lines that report what must not happen; a charger may well be faulted."""
+        return [line for line in self.lines if line["level"] in ERRORS and line["event"] != "StatusChanged"]
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of a read from outside, as any other process may do at any time."""

@@ -10,6 +10,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.benchmarks.websocket import upgrade_request
+
 from .charger import Charger, NoWebSocket, meter_values, now
 from .outages import locked
 from .scraping import Scrape, scrape, scrape_when
@@ -116,7 +118,11 @@ def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:
     charger.call("MeterValues", **meter_values(transaction, "25000", in_seconds(2)))
     charger.call("MeterValues", **currents(transaction))
     told["jumped"] = scrape(port)
+    status(charger, 1, "Faulted", "GroundFailure")
+    told["faulted while charging"] = scrape(port)
+    status(charger, 1, "Charging")
     charger.call("StopTransaction", transactionId=transaction, meterStop=40_000, timestamp=now())
+    status(charger, 1, "Available")
     charger.call("StopTransaction", transactionId=4_000_000, meterStop=7, timestamp=now())
     return told
 
@@ -135,6 +141,9 @@ def _commands(server: Serving, charger: Charger, port: int) -> dict[str, Scrape]
         kind, *told = answer
         charger.send_text(json.dumps([kind, _start_of_ours(charger), *told]))
         status(charger, 1, "Available")
+    newer = upgrade_request(f"/ocpp/{TWO}", server.port).replace(b"ocpp1.6", b"ocpp2.0.1")
+    with Charger(server.port, TWO, newer) as refused:
+        refused.wait_closed()
     return {"before commands": before, "commands failed at first": scrape(port)}
 
 
@@ -161,6 +170,7 @@ def _all_is_told(told: Scrape) -> bool:
         ("ocpp_central_call_errors_total", {"error_type": "timeout"}),
         ("ocpp_central_call_errors_total", {"error_type": "NotSupported"}),
         ("ocpp_auto_start_total", {"outcome": "rejected"}),
+        ("ocpp_handshakes_refused_total", {"status": "1002"}),
     )
     return all(sum(told.find(name)) for name in names) and all(sum(told.find(name, **has)) for name, has in labelled)
 

@@ -17,7 +17,7 @@ import pytest
 from levity_trio.deploy.files import texts, write
 from levity_trio.deploy.installation import Place, values
 
-from .scraping import SCRAPE_SECONDS, Held, Scrape, Timeline, any_fired, ever_fired, firing
+from .scraping import SCRAPE_SECONDS, Held, Scrape, Timeline, any_fired, ever_fired, firing, words_of
 from .story import ONE, TWO, Story
 
 pytestmark = pytest.mark.skipif(
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+LITESTREAM = {"job": "litestream", "instance": "127.0.0.1:9465"}
 SOON = 50
 """What is left of a minute when a scrape may be 10 s late."""
 RULES, DEAD_MAN = "levity-alerts.yml", "levity-dead-man.yml"
@@ -74,6 +75,48 @@ def _started_later(told: Scrape, seconds: int) -> Scrape:
     return told.changed("process_start_time_seconds", lambda began: began + seconds)
 
 
+def with_litestream(seconds: int, *, answers: bool = True, uploads: bool = True, talks: bool = True) -> Course:
+    """Litestream was there for an hour; then so long as it says."""
+
+    def course(story: Story) -> Timeline:
+        calm = story["calm"]
+        before = [Held(_copied(calm, minute, minute, minute), MINUTE) for minute in range(60)]
+        later = range(60, 60 + seconds // MINUTE)
+        return [
+            *before,
+            *(Held(_copied(calm, m if talks else 59, m if uploads else 59, m, answers), MINUTE) for m in later),
+        ]
+
+    return course
+
+
+def _copied(calm: Scrape, commits: int, uploads: int, at: int, answers: bool = True) -> Scrape:
+    told = calm.changed("ocpp_commit_seconds_count", lambda before: before + 10 * commits)
+    told = told.beside("up", float(answers), **LITESTREAM)
+    if not answers:
+        return told
+    told = told.beside("litestream_db_size", 1e6 + at, db="/var/lib/levity/levity.db", **LITESTREAM)
+    return told.beside("litestream_replica_operation_total", uploads, operation="PUT", replica_type="s3", **LITESTREAM)
+
+
+def dark(*gone: tuple[str, float], seconds: int = SOON) -> Course:
+    """Two chargers, online; then as it says of each: 0 is not connected, else the seconds since its last byte."""
+
+    def course(story: Story) -> Timeline:
+        online = _just_heard(story["two online"], answers_pings=True)
+        told = online
+        for charger, silent in gone:
+            told = _gone(told, charger, silent)
+        return [*[Held(online, 20)] * 15, Held(told, seconds)]
+
+    return course
+
+
+def _gone(told: Scrape, charger: str, silent: float) -> Scrape:
+    name = "ocpp_cp_link_age_seconds" if silent else "ocpp_cp_connected"
+    return told.changed(name, lambda _: silent, cp_id=charger)
+
+
 def after(first: Course, second: Course) -> Course:
     return lambda story: [*first(story), *second(story)]
 
@@ -112,6 +155,10 @@ FIRES: dict[str, Course] = {
     "LevityAuditLags": with_change("ocpp_audit_lag_frames", 20_000, 15 * MINUTE, before="troubled"),
     "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
     "LevityPluginFails": then(("troubled at first", 5 * MINUTE), ("troubled", SOON)),
+    "LevitySiteDark": dark((ONE, 0), (TWO, 36)),
+    "LevityWrongSubprotocol": then(("commands failed at first", MINUTE), ("later", SOON)),
+    "LevityBackupDown": with_litestream(HOUR, answers=False),
+    "LevityBackupStands": with_litestream(HOUR, uploads=False),
 }
 
 ORDINARY = then(("calm", HOUR), ("calm later", HOUR))
@@ -148,6 +195,10 @@ STAYS_SILENT: dict[str, Course] = {
         with_change("ocpp_audit_lag_frames", 5_000, HOUR, before="troubled"),
     ),
     "LevityEnergyJump": then(("calm", 5 * MINUTE), ("calm later", 5 * MINUTE)),
+    "LevitySiteDark": dark((ONE, 36), (TWO, 10), seconds=20),
+    "LevityWrongSubprotocol": then(("later", HOUR)),
+    "LevityBackupDown": with_litestream(HOUR),
+    "LevityBackupStands": after(with_litestream(HOUR), with_litestream(HOUR, talks=False, uploads=False)),
 }
 """Where the ordinary day is not near enough to the limit."""
 COARSE = {"LevityNoHeartbeat", "LevityNoTransaction", "LevitySetAsideWaits", "LevityReviewWaits"}
@@ -225,6 +276,55 @@ def test_the_receiving_side_misses_what_does_not_arrive(story: Story, rules: Pat
     assert not ever_fired(dead_man, calm, "LevityNothingArrives")
     assert not ever_fired(dead_man, [*calm, Held(None, HOUR)], "LevityNothingArrives")  # that it is down, arrives
     assert not firing(dead_man, [*calm, Held(None, 3 * MINUTE, arrives=False)], "LevityNothingArrives")
+
+
+def test_chargers_that_come_back_one_by_one_are_not_told_of(story: Story, rules: Path) -> None:
+    """As long as one of them is away the whole site was, for three minutes."""
+    *_, one_back = dark((ONE, 0), seconds=20)(story)
+    course = dark((ONE, 0), (TWO, 0))(story)
+    assert not firing(rules, [*course, *[one_back] * 6], "LevitySiteDark")
+    assert firing(rules, [*course, *[one_back] * 12], "LevitySiteDark")
+
+
+def test_who_never_used_litestream_hears_nothing_of_it(story: Story, rules: Path) -> None:
+    never = [Held(story["calm"].beside("up", 0, **LITESTREAM), HOUR)]
+    assert not ever_fired(rules, never, "LevityBackupDown")
+    assert not ever_fired(rules, never, "LevityBackupStands")
+
+
+def test_a_charger_alone_is_no_site(story: Story, rules: Path) -> None:
+    gone = story["calm"].changed("ocpp_cp_connected", lambda _: 0)
+    assert not ever_fired(rules, [Held(story["calm"], 5 * MINUTE), Held(gone, 5 * MINUTE)], "LevitySiteDark")
+
+
+OPEN = ("ocpp_tx_info", "transaction")
+NAMES = {
+    "LevityDisconnectedWhileCharging": (("calm", "left while charging", SOON), OPEN, "Transaction {} on connector 1"),
+    "LevityChargerFaulted": (("jumped", "faulted while charging", SOON), OPEN, "Transaction {} on connector 1"),
+    "LevityEnergyJump": (("unbilled", "jumped", SOON), OPEN, "Transaction {} on connector 1, tag TAG."),
+    "LevityEnergyUnbilled": (("calm", "unbilled", SOON), OPEN, "Transaction {} on connector 1, tag TAG."),
+    "LevityReviewWaits": (
+        ("later", "later", DAY + HOUR),
+        ("ocpp_review_opened_ts", "transaction"),
+        "CP-1: transaction {} waits for review (",
+    ),
+    "LevitySetAsideWaits": (
+        ("later", "later", DAY + HOUR),
+        ("ocpp_set_aside_received_ts", "set_aside"),
+        "SELECT * FROM set_aside WHERE id = {}`",
+    ),
+}
+"""What happens before and at last, for how long; the label that names it; how the alert does."""
+
+
+@pytest.mark.parametrize("alert", NAMES)
+def test_an_alert_names_its_transaction(alert: str, story: Story, rules: Path) -> None:
+    (before, last, seconds), (metric, label), words = NAMES[alert]
+    named = {dict(labels)[label] for told, labels in story[last].samples if told == metric}
+    told = words_of(rules, then((before, HOUR), (last, seconds))(story), alert, step=step(alert))
+    assert named
+    assert all(words.format(one) in told for one in named), told
+    assert "CP-1" in told
 
 
 def test_promtool_accepts_all_rules(rules: Path) -> None:

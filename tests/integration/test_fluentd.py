@@ -78,7 +78,7 @@ def test_a_conversation_arrives_with_levitys_tags_and_shapes(tmp_path: Path, rec
             transaction = charger.start("TAG")
             charger.call("StopTransaction", transactionId=transaction, meterStop=2000, timestamp="2026-03-01T12:00:00Z")
             charger.close()
-        server.wait_line("disconnected")
+        server.wait_line("ChargerDisconnected")
         with pytest.raises(NoWebSocket):
             Charger(server.port, "CP-1", b"GET /ws/ HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_until(lambda: "refuse" in json.dumps(receiver.told()))

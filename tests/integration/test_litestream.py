@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
 from levity_trio.deploy.files import texts
 from levity_trio.deploy.installation import Place, values
 from tests.integration.fleet import Fleet, accounts, answered, missing
+from tests.integration.prometheus import free_port, wait_for
 from tests.integration.serving import environment, serving
 
 PROGRAM = Path(sys.executable).with_name("litestream")
@@ -76,3 +80,22 @@ def test_what_was_answered_is_in_the_copy(tmp_path: Path) -> None:
     assert answered(fleet) > len(fleet) * POWER_CUTS
     assert not faults
     assert not missing(fleet, restored(config, database))
+
+
+def test_it_tells_what_the_alerts_watch(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    asked = re.findall(r'^addr: "(.*)"$', config.read_text(), re.MULTILINE)
+    assert asked == ["0.0.0.0:9465"]
+    port = free_port()
+    config.write_text(config.read_text().replace(asked[0], f"127.0.0.1:{port}"))
+    with serving(tmp_path / "levity.db"), copying(config):
+        wait_for(lambda: "litestream_db_size{" in metrics(port), "it has found the database")
+
+
+def metrics(port: int) -> str:
+    """What Litestream says of itself; nothing until it listens."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return str(answer.read(), "utf-8")
+    except URLError:
+        return ""

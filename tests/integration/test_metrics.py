@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.plugins.scrapes import LEVITYS, Page, label_names, scrape
+from tests.plugins.scrapes import LEVITYS, Page, label_names, parse_open_metrics, scrape
 
 from .charger import Charger, meter_values, now
 from .fleet import Fleet, accounts
@@ -49,9 +50,9 @@ def port(server: Serving) -> int:
 
 
 @contextmanager
-def watched(database: Path, **options: Any) -> Iterator[Serving]:
+def watched(database: Path, *flags: str, **options: Any) -> Iterator[Serving]:
     """A server with metrics."""
-    with serving(database, "--metrics-port", "0", "--metrics-host", "127.0.0.1", **options) as server:
+    with serving(database, "--metrics-port", "0", *flags, **options) as server:
         yield server
 
 
@@ -167,8 +168,22 @@ def test_not_ready_while_the_database_is_locked(tmp_path: Path) -> None:
         assert scrape(port(server)).get("ocpp_tx_active", cp_id="CP-1", connector_id="1") == 1
 
 
+def test_it_is_told_as_open_metrics_and_compressed_to_who_asks(tmp_path: Path) -> None:
+    with watched(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        charger.start("TAG")
+        wanted = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
+        asked = urllib.request.Request(f"http://127.0.0.1:{port(server)}/metrics", headers=wanted)
+        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - it is http
+            assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            samples = parse_open_metrics(gzip.decompress(answer.read()).decode())
+        text = scrape(port(server))
+    assert samples.keys() == text.samples.keys()
+    assert samples["ocpp_tx_active", frozenset({("cp_id", "CP-1"), ("connector_id", "1")})] == 1
+
+
 def test_who_never_spoke_has_no_series(tmp_path: Path) -> None:
-    with watched(tmp_path / "levity.db") as server, Charger(server.port, "STRANGER"):
+    with watched(tmp_path / "levity.db", "--log-level", "DEBUG") as server, Charger(server.port, "STRANGER"):
         assert server.wait_line("connected", charger="STRANGER")
         assert not [labels for _, labels in scrape(port(server)).samples if ("cp_id", "STRANGER") in labels]
 

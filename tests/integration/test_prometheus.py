@@ -14,7 +14,7 @@ import pytest
 
 from levity_trio.deploy.dashboard import dashboard
 
-from .charger import Charger
+from .charger import Charger, meter_values
 from .prometheus import Prometheus, free_port, prometheus, wait_for
 from .serving import PROGRAM, environment, serving
 from .story import FLAGS, ONE, Story, metrics_port, session, status
@@ -57,6 +57,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         status(charger, 1, "Available")
         session(charger, 1000, 2500)
         status(charger, 1, "Faulted", "GroundFailure")
+        transaction = charger.start("TAG", 2500)
+        charger.call("MeterValues", **meter_values(transaction, "9900"))
         deploy(folder, "--metrics-port", str(metrics_port(server)))
         with prometheus(folder / "prometheus.yml", "--storage.tsdb.path=data") as scraping:
             wait_for(lambda: scraping.query("ocpp_central_up == 1"), "it has scraped")
@@ -84,9 +86,24 @@ def test_it_evaluates_the_rules_and_words_the_alerts(site: Site) -> None:
 
 def expressions() -> list[str]:
     """Every expression of the dashboard, as Grafana asks it."""
-    panels = json.loads(dashboard())["panels"]
-    told = [target["expr"] for panel in panels for target in panel.get("targets", [])]
-    return [one.replace("$cp", CHARGERS).replace("$__rate_interval", RANGE) for one in told]
+    told = [
+        target["expr"]
+        for row in json.loads(dashboard())["panels"]
+        for panel in (row, *row.get("panels", []))
+        for target in panel.get("targets", [])
+    ]
+    return [one.replace("$cp", CHARGERS).replace("$__rate_interval", RANGE).replace("$__range", RANGE) for one in told]
+
+
+def test_the_dashboard_tells_who_is_charging(site: Site) -> None:
+    """Each column of the table has a row, with the same labels, so that Grafana puts them together."""
+    panels = {panel["title"]: panel for panel in json.loads(dashboard())["panels"]}
+    since, energy, _ = [target["expr"].replace("$cp", CHARGERS) for target in panels["Charging now"]["targets"]]
+    wait_for(lambda: site.prometheus.query(energy), "it has scraped the session")
+    (began,), (kwh,) = site.prometheus.query(since), site.prometheus.query(energy)
+    assert began["metric"] == kwh["metric"]
+    assert (kwh["metric"]["cp_id"], kwh["metric"]["id_tag"]) == (ONE, "TAG")
+    assert kwh["value"][1] == "7.4"
 
 
 @pytest.mark.parametrize("expression", expressions())
@@ -100,7 +117,7 @@ def test_the_dashboard_asks_for_what_there_is(expression: str, story: Story) -> 
     """Each series of each expression was in a scrape of the server, with the labels that are asked of it."""
     told = [series for scrape in story.values() for series in scrape.samples]
     asked = re.findall(r"((?:ocpp|process)_\w+)(?:{(.*?)})?", expression)
-    assert asked
+    assert asked or re.search("up{|ALERTS{", expression)  # those are Prometheus's own
     for name, matchers in asked:
         wanted = dict(re.findall(r'(\w+)="([^"]*)"', matchers))
         wanted.pop("job", None)  # Prometheus's own
@@ -121,7 +138,7 @@ def test_the_dashboard_has_what_levity_s_had() -> None:
 def test_an_agent_behind_nat_sends_what_it_scrapes(tmp_path: Path, site: Site) -> None:
     """Also what was scraped while nobody received; the receiving side has the rules and the dead man's."""
     port, target = free_port(), (site.folder / "prometheus.yml").read_text()
-    scraped = re.findall(r"targets: \[\"127.0.0.1:(\d+)\"\]", target)[-1]
+    scraped = re.findall(r"job_name: levity-trio.*?127.0.0.1:(\d+)", target, re.DOTALL)[0]
     deploy(tmp_path, "--metrics-port", scraped, "--remote-write", f"http://127.0.0.1:{port}{WRITE}")
     agent = (tmp_path / "prometheus-agent.yml", "--enable-feature=agent", "--storage.agent.path=agent", ENDS_SOON)
     receiver = (tmp_path / "prometheus-receiver.yml", "--storage.tsdb.path=data", "--web.enable-remote-write-receiver")

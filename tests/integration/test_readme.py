@@ -122,6 +122,35 @@ def test_a_review_is_seen_and_resolved_as_printed(tmp_path: Path) -> None:
     assert resolved_by == "your name"
 
 
+def test_a_month_is_billed_by_charger_as_printed(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        for start, stop in ((1000, 4000), (4000, 4500)):
+            transaction = charger.start("anonymous", start)
+            charger.call("StopTransaction", transactionId=transaction, meterStop=stop, timestamp=now())
+        told = paste(block("bash", "group by cp_id, month"), tmp_path)
+    assert told.split()[-5:] == ["CP-1", now()[:7], "2", "3.5", "0"]
+
+
+def test_completion_is_installed_as_printed(tmp_path: Path) -> None:
+    program = f"{Path(sys.executable).parent}/levity-trio"
+    command = block("bash", "_LEVITY_TRIO_COMPLETE").replace(".venv/bin/levity-trio", program)
+    subprocess.run(["bash", "-ec", command], env={**environment(), "HOME": str(tmp_path)}, check=True)
+    (script,) = tmp_path.rglob("completions/levity-trio")
+    typed = f"source {script}; COMP_WORDS=(levity-trio serve --metr); COMP_CWORD=2; _levity_trio_completion {program}"
+    told = subprocess.check_output(["bash", "-c", f"{typed}; echo ${{COMPREPLY[@]}}"], text=True)
+    assert told.split() == ["--metrics-port", "--metrics-host"]
+
+
+@pytest.mark.skipif(shutil.which("just", path=Path(sys.executable).parent) is None, reason="it comes with [dev]")
+def test_just_alone_lists_what_there_is() -> None:
+    told = subprocess.check_output([Path(sys.executable).with_name("just")], cwd=ROOT, text=True).splitlines()
+    assert told[0] == "Available recipes:"
+    assert max(map(len, told)) <= 80
+    recipes = {line.split()[0] for line in told[1:]}
+    assert all(f"`{recipe}`" in README for recipe in recipes - {"help", "venv"})
+
+
 def test_a_charger_is_commanded_as_printed(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db") as server, controlled(server.port, tmp_path) as api:
         here = f"{sys.executable} -m levity_trio simulator"

@@ -16,7 +16,7 @@ from .serving import PROGRAM, environment, serving
 REFUSED_SECONDS = 30
 
 
-def refused(folder: Path, *flags: str) -> str:
+def refused(folder: Path, *flags: str, status: int = 1) -> str:
     """Start a server that must not start; gives its one line."""
     before = contents(folder)
     done = subprocess.run(
@@ -28,7 +28,7 @@ def refused(folder: Path, *flags: str) -> str:
         timeout=REFUSED_SECONDS,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, ""), done
+    assert (done.returncode, done.stdout) == (status, ""), done
     assert done.stderr.startswith("levity-trio: ")
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.endswith("\n")
@@ -43,11 +43,23 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(tmp_path, "--port", str(taken.getsockname()[1]))
-    assert "another with --host and --port" in line
+    assert "stop what uses it" in line
+    assert "another with --port" in line
 
 
 def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
-    assert "cannot listen on 192.0.2.1" in refused(tmp_path, "--host", "192.0.2.1", "--port", "0")
+    line = refused(tmp_path, "--host", "192.0.2.1", "--port", "0")
+    assert "cannot listen on 192.0.2.1" in line
+    assert "give --host an address of this machine" in line
+
+
+def test_a_name_that_nobody_knows(tmp_path: Path) -> None:
+    assert "give --host an address of this machine" in refused(tmp_path, "--host", "nowhere.invalid", "--port", "0")
+
+
+def test_a_name_that_nobody_knows_for_the_metrics(tmp_path: Path) -> None:
+    flags = ("--port", "0", "--metrics-port", "0", "--metrics-host", "nowhere.invalid")
+    assert "give --metrics-host an address of this machine" in refused(tmp_path, *flags)
 
 
 def test_a_levity_database_of_the_same_name(tmp_path: Path) -> None:
@@ -96,6 +108,37 @@ def test_a_second_server_on_one_file(name: str, tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     assert "cannot use the database" in refused(tmp_path, "--port", "0", "--db", "/sys/levity.db")
+
+
+@pytest.mark.parametrize("tables", [("cp", "tx", "session"), ("boot", "tx_event", "event")])
+def test_three_damaged_pages(tables: tuple[str, ...], tmp_path: Path) -> None:
+    database = tmp_path / "levity.db"
+    with serving(database) as server, Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        charger.start("TAG")
+    damage(database, *tables)
+    line = refused(tmp_path, "--port", "0", "--metrics-port", "0")
+    assert f"cannot read the database {database.name}: database disk image is malformed" in line
+    assert "restore it from its copy" in line
+
+
+def damage(database: Path, *tables: str) -> None:
+    """Overwrite the root page of each."""
+    with closing(sqlite3.connect(database)) as connection:
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+        pages = [
+            connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchall()[0][0]
+            for table in tables
+        ]
+    with database.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * size)
+            file.write(b"?" * size)
+
+
+def test_plugins_that_are_not_installed(tmp_path: Path) -> None:
+    line = refused(tmp_path, "--port", "0", "--plugins", "bel", "--log-file", "levity.log", status=2)
+    assert "--plugins bel: no such plugin is installed; installed are auto-remote-start, fluentd" in line
 
 
 def test_a_refused_start_leaves_the_database_usable(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.request import urlopen
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 LEVITYS = {
@@ -91,3 +92,12 @@ def label_names(page: Page, name: str) -> Iterator[set[str]]:
     """The names of the labels of each series of a name."""
     for labels in page.of(name):
         yield {label for label, _ in labels}
+
+
+def parse_open_metrics(text: str) -> dict[tuple[str, Labels], float]:
+    """The samples of a page by the parser for OpenMetrics, which takes nothing that breaks its rules."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in open_metrics_families(text)  # type: ignore[no-untyped-call]  # unlike its twin
+        for sample in family.samples
+    }

@@ -10,13 +10,15 @@ from typing import Any, cast
 
 import pytest
 import trio
+from structlog.typing import EventDict
 from trio.testing import MockClock
 
-from levity_trio.config import EnvironmentProblem, ServerConfig
+from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
 from levity_trio.events import Event, FrameOfNoUse, PluginFailed
 from levity_trio.plugins import loading
 from levity_trio.plugins.base import Hooks, Plugin, Site
-from levity_trio.plugins.loading import GROUP, open_plugins
+from levity_trio.plugins.loading import GROUP, check_plugins, open_plugins
+from levity_trio.store.reads import Unreadable
 
 EVENT = FrameOfNoUse(charger="CP-1", kind="not JSON")
 
@@ -54,6 +56,19 @@ async def open_broken(_site: Site) -> AsyncIterator[Plugin]:
 
 
 @asynccontextmanager
+async def open_demanding(site: Site) -> AsyncIterator[Plugin]:
+    async with trio.open_nursery():
+        assert site.settings["file"]
+        yield Watcher()
+
+
+@asynccontextmanager
+async def open_reading(_site: Site) -> AsyncIterator[Plugin]:
+    raise Unreadable("database disk image is malformed")
+    yield Watcher()
+
+
+@asynccontextmanager
 async def open_failing(_site: Site) -> AsyncIterator[Plugin]:
     async def fail() -> None:
         await trio.sleep(0.01)
@@ -80,7 +95,7 @@ async def open_hanging(_site: Site) -> AsyncIterator[Plugin]:
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
         EntryPoint(name, f"tests.plugins.test_loading:open_{name}", GROUP)
-        for name in ("watcher", "off", "broken", "failing", "hanging", "endless", "missing")
+        for name in ("watcher", "off", "broken", "failing", "hanging", "endless", "missing", "demanding", "reading")
     ]
     monkeypatch.setattr(loading, "entry_points", lambda group: points if group == GROUP else [])
     WATCHERS.clear()
@@ -102,14 +117,34 @@ async def test_only_what_is_named_is_opened_and_gets_its_own_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("unheard-of", "installed are"), ("missing", "cannot be loaded"), ("broken", "does not open")]
+    ("name", "problem", "advice"),
+    [
+        ("missing", EnvironmentProblem, "--plugins missing: it cannot be loaded"),
+        ("broken", EnvironmentProblem, "the plugin broken does not open: ZeroDivisionError"),
+        ("demanding", ConfigError, r"the plugin demanding needs file: set it in the table \[plugin.demanding\]"),
+        ("reading", Unreadable, "malformed"),
+    ],
 )
-async def test_one_that_is_not_there_is_told_at_the_start(name: str, advice: str) -> None:
-    with pytest.RaisesGroup(
-        pytest.RaisesExc(EnvironmentProblem, match=advice), flatten_subgroups=True, allow_unwrapped=True
-    ):
+async def test_one_that_does_not_open_is_told_at_the_start(name: str, problem: type[Exception], advice: str) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(problem, match=advice), flatten_subgroups=True, allow_unwrapped=True):
         async with open_plugins(Hooks(), a_site(name)):
             pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize(
+    ("site", "source"),
+    [(a_site("watcher", "wacther"), "--plugins wacther"), (a_site(wacther={}), r"\[plugin.wacther\]")],
+    ids=["named", "a table"],
+)
+def test_one_that_is_not_installed_is_a_wrong_setting(site: Site, source: str) -> None:
+    with pytest.raises(ConfigError, match=f"{source}: no such plugin is installed; installed are .*watcher"):
+        check_plugins(site.config)
+
+
+async def test_settings_of_one_that_is_not_switched_on_are_told(log_lines: list[EventDict]) -> None:
+    async with open_plugins(Hooks(), a_site(watcher={"file": "x"})):
+        pass
+    assert [(line["log_level"], line["plugin"]) for line in log_lines] == [("warning", "watcher")]
 
 
 @pytest.mark.logs_errors

@@ -167,9 +167,12 @@ def test_our_own_stop_is_no_failure_of_a_charger(books: Books, run: Run) -> None
 
 
 def test_an_open_transaction(books: Books, run: Run) -> None:
-    open_one(Station(books))
+    transaction, began = open_one(Station(books)), books.now - timedelta(minutes=1)
     page, where = run.page(), {"cp_id": "CP-1", "connector_id": "2"}
     assert page.get("ocpp_tx_active", **where) == 1
+    assert page.get("ocpp_tx_info", transaction=str(transaction), id_tag="TAG", **where) == 1
+    assert page.get("ocpp_tx_start_ts", **where) == pytest.approx(began.timestamp(), abs=1)
+    assert page.get("ocpp_tx_power_w", **where) is None  # one reading tells none
     assert page.get("ocpp_tx_energy_wh", **where) == 1500
     assert page.get("ocpp_cp_current_a", **where) == 16.25
     assert page.get("ocpp_cp_current_limit_a", **where) == 32
@@ -183,7 +186,14 @@ def test_when_it_is_over(books: Books, run: Run) -> None:
     page, where = run.page(), {"cp_id": "CP-1", "connector_id": "2"}
     names = ("ocpp_tx_active", "ocpp_tx_suspended", "ocpp_tx_energy_wh", "ocpp_cp_current_a")
     assert [page.get(name, **where) for name in names] == [0, 0, 0, 0]
-    assert page.get("ocpp_cp_current_limit_a", **where) is None
+    gone = ("ocpp_cp_current_limit_a", "ocpp_tx_info", "ocpp_tx_start_ts", "ocpp_tx_power_w")
+    assert [page.of(name) for name in gone] == [{}, {}, {}, {}]
+
+
+def test_a_tag_as_long_as_a_frame_is_a_short_label(books: Books, run: Run) -> None:
+    Station(books).start(1000, tag="T" * 5000)
+    ((labels, _),) = run.page().of("ocpp_tx_info").items()
+    assert dict(labels)["id_tag"] == "T" * 40 + "…"
 
 
 def test_statuses(books: Books, run: Run) -> None:
@@ -290,6 +300,9 @@ def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
     page = run.page()
     assert page.get("ocpp_set_aside_waiting") == 1
     assert page.get("ocpp_set_aside_oldest_seconds") == 7200
+    ((labels, at),) = page.of("ocpp_set_aside_received_ts").items()
+    assert dict(labels) == {"cp_id": "CP-1", "action": "StopTransaction", "transaction": "", "set_aside": "1"}
+    assert books.now.timestamp() - at == 7200
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
     assert {page.get("ocpp_reviews_open", code=code) for code in Code} == {0}
 
@@ -308,12 +321,22 @@ def test_reviews_that_are_open(books: Books, run: Run) -> None:
     assert page.get("ocpp_reviews_open", code="second_stop") == 1
     assert page.get("ocpp_reviews_open", code="stop_before_start") == 1
     assert page.get("ocpp_reviews_open", code="overlap") == 0
+    told = {dict(labels)["code"]: dict(labels) for labels in page.of("ocpp_review_opened_ts")}
+    assert told.keys() == {"second_stop", "stop_before_start"}
+    assert told["second_stop"] | {"review": ""} == {
+        "cp_id": "CP-1",
+        "connector_id": "1",
+        "transaction": str(transaction),
+        "code": "second_stop",
+        "review": "",
+    }
     books.connection.execute(
         "UPDATE review SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'r'", (books.at,)
     )
     page = run.page()
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
     assert page.get("ocpp_reviews_open", code="second_stop") == 0
+    assert page.of("ocpp_review_opened_ts") == {}
 
 
 def test_each_of_levitys_names(books: Books, run: Run) -> None:

@@ -7,6 +7,7 @@ from sqlite_utils import Database
 
 from levity_trio.store.reads.present import RECENT_READINGS, OpenTransaction, present
 from tests.store.books import Books, Station, meter_value
+from tests.store.telling import watts
 
 
 def only(books: Books) -> OpenTransaction:
@@ -43,7 +44,8 @@ def test_energy_so_far(books: Books, station: Station, start: int, readings: lis
 def test_a_start_that_could_not_be_read(books: Books, station: Station) -> None:
     transaction = station.start()
     books.connection.execute("UPDATE tx SET conn_id = NULL, meter_start = NULL WHERE id = ?", (transaction,))
-    assert only(books) == OpenTransaction("CP-1", None, False, 0, None, None)
+    began = books.value("SELECT start_time FROM tx")
+    assert only(books) == OpenTransaction("CP-1", None, transaction, "TAG", began, False, 0, None, None, None)
 
 
 def test_a_start_without_a_register(books: Books, station: Station) -> None:
@@ -67,9 +69,39 @@ def test_readings_of_a_fast_charger_count_from_0(
 
 
 def test_it_is_suspended(books: Books, station: Station) -> None:
-    station.start()
+    transaction = station.start(1000)
+    station.tell(meter_value(station.clock(), 1200, watts(7400)), transaction=transaction)
     station.boot()
-    assert only(books).is_suspended
+    one = only(books)
+    assert one.is_suspended
+    assert one.power_w is None  # nobody knows what it draws now
+
+
+@pytest.mark.parametrize(
+    ("samples", "power_w"),
+    [
+        pytest.param([watts(7400)], 7400, id="reported"),
+        pytest.param([watts(7400, "kW")], 7400, id="in kW"),
+        pytest.param([watts(2000) | {"phase": phase} for phase in ("L1", "L2", "L3")], 6000, id="by phase"),
+        pytest.param([watts(2000) | {"phase": "L1"}, watts(6100)], 6100, id="by phase, and the sum"),
+        pytest.param([watts(0)], 0, id="a car that waits"),
+        pytest.param([], 6000, id="the pace of the register"),
+        pytest.param([{"value": "x", "measurand": "Power.Active.Import"}], 6000, id="no number"),
+    ],
+)
+def test_power(books: Books, station: Station, samples: list[dict[str, str]], power_w: float) -> None:
+    transaction = station.start(1000)
+    for wh in (1100, 1600):
+        books.wait(5)
+        station.tell(meter_value(station.clock(), wh, *samples), transaction=transaction)
+    assert only(books).power_w == pytest.approx(power_w)
+
+
+def test_power_that_nobody_can_know(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    assert only(books).power_w is None
+    station.tell(meter_value(station.clock(), 1100), transaction=transaction)
+    assert only(books).power_w is None
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,14 @@ from typing import Any, NamedTuple
 import orjson
 import trio
 
+from levity_trio.addresses import Flags, listen
+
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 10
+
+
+async def on_a_free_port() -> list[trio.SocketListener]:
+    return await listen(HOST, 0, Flags())
 
 
 class Answer(NamedTuple):

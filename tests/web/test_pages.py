@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,12 +13,11 @@ import trio
 from structlog.typing import EventDict
 
 from levity_trio.charger.central import Central
-from levity_trio.config import EnvironmentProblem
 from levity_trio.plugins.base import Page
 from levity_trio.web.pages import open_pages
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.store.books import in_memory
-from tests.web.clients import HOST, Answer, exchange, request
+from tests.web.clients import HOST, Answer, exchange, on_a_free_port, request
 
 READERS = 4
 RENDER_SECONDS = 0.02
@@ -43,7 +43,7 @@ class Slow:
 
     @property
     def page(self) -> Page:
-        return Page(SLOW_TYPE, self.render, self.prepare)
+        return Page({SLOW_TYPE: self.render}, self.prepare)
 
     async def prepare(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -64,12 +64,12 @@ def port(log_lines: list[EventDict]) -> int:
     return int(line["port"])
 
 
-async def get(log_lines: list[EventDict], path: str, method: str = "GET") -> Answer:
-    return await exchange(port(log_lines), request(method, path))
+async def get(log_lines: list[EventDict], path: str, method: str = "GET", **headers: str) -> Answer:
+    return await exchange(port(log_lines), request(method, path, b"", **headers))
 
 
 async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDict]) -> None:
-    async with open_pages(central, 0, {}):
+    async with open_pages(central, await on_a_free_port(), {}):
         for path in ("/healthz", "/readyz"):
             answer = await get(log_lines, path)
             assert (answer.status, answer.headers["content-type"][:10]) == (200, "text/plain")
@@ -77,7 +77,7 @@ async def test_it_lives_and_can_store(central: Central, log_lines: list[EventDic
 
 async def test_not_ready_while_nothing_can_be_committed(central: Central, log_lines: list[EventDict]) -> None:
     writer = cast(InlineWriter, central.writer)
-    async with open_pages(central, 0, {}):
+    async with open_pages(central, await on_a_free_port(), {}):
         writer.is_failing = True
         refused = await get(log_lines, "/readyz")
         assert (refused.status, refused.headers["content-type"]) == (503, "application/problem+json")
@@ -89,14 +89,14 @@ async def test_not_ready_while_nothing_can_be_committed(central: Central, log_li
 
 async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log_lines: list[EventDict]) -> None:
     central.ready = trio.Event()
-    async with open_pages(central, 0, {}):
+    async with open_pages(central, await on_a_free_port(), {}):
         assert (await get(log_lines, "/readyz")).status == 503
         central.ready.set()
         assert (await get(log_lines, "/readyz")).status == 200
 
 
 async def test_there_are_no_operator_functions(central: Central, log_lines: list[EventDict]) -> None:
-    async with open_pages(central, 0, {}):
+    async with open_pages(central, await on_a_free_port(), {}):
         assert (await get(log_lines, "/")).status == 404
         assert (await get(log_lines, "/metrics")).status == 404
         assert (await get(log_lines, "/healthz", "POST")).status == 405
@@ -106,7 +106,7 @@ async def test_a_page_is_rendered_in_a_thread_and_never_twice_at_once(
     central: Central, log_lines: list[EventDict]
 ) -> None:
     slow = Slow()
-    async with open_pages(central, 0, {"/slow": slow.page}), trio.open_nursery() as readers:
+    async with open_pages(central, await on_a_free_port(), {"/slow": slow.page}), trio.open_nursery() as readers:
         for _ in range(READERS):
             readers.start_soon(_read_slow, log_lines)
     assert (slow.prepared, slow.most) == (READERS, 1)
@@ -119,19 +119,26 @@ async def _read_slow(log_lines: list[EventDict]) -> None:
     assert answer.body == b"rendered\n"
 
 
+async def test_the_client_chooses_the_format_and_whether_it_is_compressed(
+    central: Central, log_lines: list[EventDict]
+) -> None:
+    page = Page({"text/plain; charset=utf-8": lambda: b"plain\n", "text/csv; charset=utf-8": lambda: b"a,b\n"})
+    async with open_pages(central, await on_a_free_port(), {"/two": page}):
+        plain = await get(log_lines, "/two")
+        csv = await get(log_lines, "/two", accept="text/csv", accept_encoding="gzip, br")
+    assert (plain.headers["content-type"], plain.body) == ("text/plain; charset=utf-8", b"plain\n")
+    assert "content-encoding" not in plain.headers
+    assert (csv.headers["content-type"], csv.headers["content-encoding"]) == ("text/csv; charset=utf-8", "gzip")
+    assert gzip.decompress(csv.body) == b"a,b\n"
+    assert csv.headers["vary"] == plain.headers["vary"] == "accept, accept-encoding"
+
+
 @pytest.mark.logs_errors
 async def test_a_page_that_fails_costs_its_own_answer(central: Central, log_lines: list[EventDict]) -> None:
     def fail() -> bytes:
         raise ZeroDivisionError
 
-    async with open_pages(central, 0, {"/fails": Page("text/plain", fail)}):
+    async with open_pages(central, await on_a_free_port(), {"/fails": Page({"text/plain": fail})}):
         for _ in range(2):
             assert (await get(log_lines, "/fails")).status == 500
         assert (await get(log_lines, "/healthz")).status == 200
-
-
-async def test_a_port_that_is_taken_is_one_plain_line(central: Central, log_lines: list[EventDict]) -> None:
-    async with open_pages(central, 0, {}):
-        with pytest.raises(EnvironmentProblem, match="cannot serve HTTP"):
-            async with open_pages(central, port(log_lines), {}):
-                pass

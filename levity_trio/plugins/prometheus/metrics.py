@@ -79,6 +79,16 @@ class Metrics:
     def _add_levitys_transactions(self) -> None:
         add = self._add
         self.active = add(Gauge, "ocpp_tx_active", CONNECTOR, "1 while a transaction is open.")
+        self.open = add(
+            Gauge,
+            "ocpp_tx_info",
+            (*CONNECTOR, "transaction", "id_tag"),
+            "1 for the open transaction, with its id and its tag.",
+        )
+        self.started_at = add(Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time of the start of the open transaction.")
+        self.power = add(
+            Gauge, "ocpp_tx_power_w", CONNECTOR, "Power of the open transaction, as reported or by its register."
+        )
         self.energy = add(Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction.")
         self.current = add(Gauge, "ocpp_cp_current_a", CONNECTOR, "Current of the open transaction, the largest phase.")
         self.limit = add(Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current that it is offered.")
@@ -87,7 +97,10 @@ class Metrics:
             Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of the transactions that were stopped."
         )
         self.jumps = add(
-            Counter, "ocpp_energy_jump_total", CHARGER, "Steps of over 10 kWh, or back, between two readings."
+            Counter,
+            "ocpp_energy_jump_total",
+            CHARGER,
+            "Steps back, or of over 10 kWh and more than the power comes to, between two readings.",
         )
         self.call_errors = add(
             Counter,
@@ -120,7 +133,10 @@ class Metrics:
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with an error.")
         self.useless = add(Counter, "ocpp_frames_of_no_use_total", ("kind",), "What was no frame, or answered nothing.")
         self.strangers = add(
-            Counter, "ocpp_handshakes_refused_total", ("status",), "Handshakes that were refused, by the HTTP status."
+            Counter,
+            "ocpp_handshakes_refused_total",
+            ("status",),
+            "Handshakes that were refused, by the HTTP status; 1002: for their subprotocols.",
         )
         self.shared = add(
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers seemed to use its identity."
@@ -186,6 +202,18 @@ class Metrics:
         self.set_aside_age = add(Gauge, "ocpp_set_aside_oldest_seconds", (), "How long the oldest of them waits.")
         self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions that a person should look at.")
         self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by what is doubtful.")
+        self.open_review = add(
+            Gauge,
+            "ocpp_review_opened_ts",
+            ("cp_id", "connector_id", "transaction", "code", "review"),
+            "Unix time at which a review was opened, for the oldest that are open; review: its id.",
+        )
+        self.one_set_aside = add(
+            Gauge,
+            "ocpp_set_aside_received_ts",
+            ("cp_id", "action", "transaction", "set_aside"),
+            "Unix time of receipt of a message set aside, for the oldest that wait; set_aside: its id.",
+        )
         self.reviews_age = add(Gauge, "ocpp_reviews_oldest_seconds", (), "How long the oldest of them waits.")
 
     def _add_frames(self) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_latest_open_metrics
 
 from levity_trio import __version__
 from levity_trio.log_output import get_logger
@@ -26,7 +27,8 @@ from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
 
 PATH: Final = "/metrics"
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 LOOK_SECONDS: Final = 2.0
 """A scrape waits no longer for the database, and shows what was known before."""
 SLOW_SECONDS: Final = 10.0
@@ -47,7 +49,7 @@ async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
     metrics = Metrics()
     plugin = PrometheusMetrics(metrics, site.clock, counted)
     scrape = Scrape(site, metrics, Picture(metrics, counted.connectors))
-    site.pages[PATH] = Page(CONTENT_TYPE, scrape.render, scrape.prepare)
+    site.pages[PATH] = Page({TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare)
     async with trio.open_nursery() as tasks:
         tasks.start_soon(scrape.keep_looking)
         tasks.start_soon(scrape.measure_lag)
@@ -82,16 +84,24 @@ class Scrape:
         self._links = self._site.links()
         self._look_at_server()
 
-    def render(self) -> bytes:
-        """The text of all series."""
+    def text(self) -> bytes:
+        """All series, in Prometheus's own format."""
+        return self._render(is_open_metrics=False) + generate_latest(self._process)
+
+    def open_metrics(self) -> bytes:
+        """The same as OpenMetrics."""
+        of_process: bytes = generate_latest_open_metrics(self._process)  # type: ignore[no-untyped-call] # unlike its twin
+        return self._render(is_open_metrics=True) + of_process
+
+    def _render(self, *, is_open_metrics: bool) -> bytes:
         self._picture.draw(self._present, self._links)
         now, parts = time.monotonic(), []
         for family in self._metrics.families:
-            for lines in family.lines(now):
+            for lines in family.lines(now, is_open_metrics=is_open_metrics):
                 parts.append(lines)
                 if len(parts) % LINES_AT_ONCE == 0:
                     time.sleep(HAND_OVER_SECONDS)
-        return "".join(parts).encode() + generate_latest(self._process)
+        return "".join(parts).encode()
 
     async def keep_looking(self) -> None:
         """Look at the database when somebody asks: in a task of its own, since a stuck disk ends no scrape."""

@@ -5,9 +5,9 @@ So gauges are the same before and after a restart: both read them where they are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.charging.reviews import Code
 from levity_trio.plugins.base import LinkState
@@ -19,6 +19,7 @@ from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present
 NOBODY = Present([], [], [])
 NEVER_TOLD = "Unknown"
 """The status of a charger of which none was told."""
+LABEL_CHARACTERS: Final = 40
 
 
 class Files(NamedTuple):
@@ -57,6 +58,26 @@ class Picture:
         for code in Code:
             metrics.reviews_open[code.value,].value = waiting.open_reviews.get(code, 0)
         metrics.reviews_age[()].value = _seconds_since(waiting.reviews_since, now)
+        _tell_times(
+            metrics.open_review,
+            {
+                (
+                    one.charger,
+                    connector_label(one.connector),
+                    str(one.transaction),
+                    one.code,
+                    str(one.id),
+                ): one.opened_at
+                for one in waiting.oldest_reviews
+            },
+        )
+        _tell_times(
+            metrics.one_set_aside,
+            {
+                (one.charger, _label(one.action), _label(one.transaction), str(one.id)): one.received_at
+                for one in waiting.oldest_set_aside
+            },
+        )
 
     def draw_files(self, files: Files) -> None:
         """Set how much room there is."""
@@ -106,16 +127,20 @@ class Picture:
             if key not in present:
                 for family in self._of_transactions:
                     family[key].value = 0
-                metrics.limit.remove(key)
+                for family in (metrics.limit, metrics.power, metrics.started_at):
+                    family.remove(key)
         for key, one in present.items():
             metrics.active[key].value = 1
             metrics.suspended[key].value = int(one.is_suspended)
             metrics.energy[key].value = one.energy_wh
             metrics.current[key].value = one.current_a or 0
-            if one.limit_a is None:
-                metrics.limit.remove(key)
-            else:
-                metrics.limit[key].value = one.limit_a
+            _set_known(metrics.limit, key, one.limit_a)
+            _set_known(metrics.power, key, one.power_w)
+            _set_time(metrics.started_at, key, one.started_at)
+        opened = {(*key, str(one.id), _label(one.id_tag)) for key, one in present.items()}
+        _keep(metrics.open, opened)
+        for series in opened:
+            metrics.open[series].value = 1
 
     def _draw_links(self, known: set[str], links: Sequence[LinkState]) -> None:
         """Who is connected and never spoke may call himself what he likes, and is left out."""
@@ -130,6 +155,34 @@ class Picture:
             else:
                 metrics.answers_pings[key].value = int(link.answers_pings)
                 metrics.link_age[key].value = round(link.silent_seconds, 3)
+
+
+def _keep(family: Family[Gauge], wanted: Collection[tuple[str, ...]]) -> None:
+    """Say nothing more of the others."""
+    for key in family.known():
+        if key not in wanted:
+            family.remove(key)
+
+
+def _tell_times(family: Family[Gauge], times: Mapping[tuple[str, ...], str]) -> None:
+    """Tell these and no others."""
+    _keep(family, times)
+    for key, at in times.items():
+        _set_time(family, key, at)
+
+
+def _label(value: object) -> str:
+    """What a charger sent, as a label; it may be as long as a frame."""
+    text = "" if value is None else str(value)
+    return text if len(text) <= LABEL_CHARACTERS else f"{text[:LABEL_CHARACTERS]}…"
+
+
+def _set_known(family: Family[Gauge], key: tuple[str, ...], value: float | None) -> None:
+    """Never 0 where nothing is known."""
+    if value is None:
+        family.remove(key)
+    else:
+        family[key].value = value
 
 
 def _set_time(family: Family[Gauge], key: tuple[str, ...], at: str | None) -> None:

@@ -118,13 +118,15 @@ class WriteHistogram(Histogram):
 class Family(Generic[S]):
     """All series of one name, told apart by the values of its labels."""
 
-    __slots__ = ("_head", "_kind", "_series", "labels", "name")
+    __slots__ = ("_head", "_kind", "_open_metrics_head", "_series", "labels", "name")
 
     def __init__(self, kind: type[S], name: str, text: str, labels: Sequence[str] = ()) -> None:
         self.name = name
         self._kind = kind
         self.labels = labels
+        told = name.removesuffix("_total") if kind.TYPE == Counter.TYPE else name
         self._head = f"# HELP {name} {text}\n# TYPE {name} {kind.TYPE}\n"
+        self._open_metrics_head = f"# HELP {told} {text}\n# TYPE {told} {kind.TYPE}\n"
         self._series: dict[tuple[str, ...], S] = {}
 
     def __getitem__(self, values: tuple[str, ...]) -> S:
@@ -146,9 +148,12 @@ class Family(Generic[S]):
         """The values of the labels of each series."""
         return list(self._series)
 
-    def lines(self, now: float) -> Iterator[str]:
-        """The text of the whole family; its name is told before anything of it happened."""
-        yield self._head
+    def lines(self, now: float, *, is_open_metrics: bool = False) -> Iterator[str]:
+        """The text of the whole family; its name is told before anything of it happened.
+
+        OpenMetrics differs in the name of a family of counters only, as far as ours go.
+        """
+        yield self._open_metrics_head if is_open_metrics else self._head
         for series in list(self._series.values()):
             yield series.lines(now)
 

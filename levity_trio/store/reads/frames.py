@@ -53,6 +53,10 @@ class FrameReading:
         self._piece = piece
         self._after = look(path, _newest)
 
+    def is_known(self, charger: str) -> bool:
+        """Whether this charger has ever spoken to the server."""
+        return look(self._path, lambda db: bool(list(db.query("SELECT 1 FROM cp WHERE id = ?", (charger,)))))
+
     def go_back(self, frames: int) -> None:
         """Begin with the last so many."""
         while frames > 0 and self._after > look(self._path, _before_oldest):

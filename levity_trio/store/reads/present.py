@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
 from levity_trio.charging.bounds import Bounds
-from levity_trio.charging.evidence import CHARGE, Case, View, digit_of, seconds
+from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, digit_of, seconds, watts_of
+from levity_trio.charging.power import HOUR
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 RECENT_READINGS: Final = 60
 """Of a transaction, in which its current is looked for; a charger that tells of none must not cost more."""
+LEAST_REGISTERS: Final = 2
+"""Readings of the register that tell its pace."""
+WAITING_ROWS: Final = 20
+"""Of what waits for the operator; the rest is counted."""
 
 
 class ChargerNow(NamedTuple):
@@ -36,12 +41,16 @@ class ConnectorNow(NamedTuple):
 
 
 class OpenTransaction(NamedTuple):
-    """An open transaction: its energy in Wh so far, what its car draws and is offered, in A."""
+    """An open transaction: its energy in Wh so far, what its car draws, in W and A, and what it is offered, in A."""
 
     charger: str
     connector: int | None
+    id: int
+    id_tag: str | None
+    started_at: str
     is_suspended: bool
     energy_wh: int
+    power_w: float | None
     current_a: float | None
     limit_a: float | None
 
@@ -72,6 +81,8 @@ class _Row(NamedTuple):
     id: int
     charger: str
     connector: int | None
+    id_tag: str | None
+    started_at: str
     is_suspended: int
     began: str
     start_wh: int | None
@@ -84,8 +95,8 @@ class _Row(NamedTuple):
 
 def _open_transactions(db: Database) -> list[OpenTransaction]:
     found = db.execute(
-        "SELECT tx.id, tx.cp_id, tx.conn_id, suspended_at IS NOT NULL, own_start_time, meter_start, last_register_wh,"
-        " first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, '')"
+        "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, own_start_time,"
+        " meter_start, last_register_wh, first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, '')"
         " FROM tx LEFT JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val WHERE meter_val.cp_id = tx.cp_id"
         " AND meter_val.conn_id = tx.conn_id AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id"
         " AND wh IS NOT NULL ORDER BY timestamp LIMIT 1) WHERE status = 'Active' ORDER BY own_start_time, tx.id"
@@ -95,13 +106,17 @@ def _open_transactions(db: Database) -> list[OpenTransaction]:
 
 def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
     recent = _recent(db, row)
-    is_dc = any(measurand == CHARGE for measurand, _, _ in recent)
+    is_dc = any(one.measurand == CHARGE for one in recent)
     return OpenTransaction(
         row.charger,
         row.connector,
+        row.id,
+        row.id_tag,
+        row.started_at,
         bool(row.is_suspended),
         _energy_wh(row, is_dc=is_dc),
-        _largest(recent, "Current.Import"),
+        None if row.is_suspended else _power_w(recent),
+        _largest(recent, CURRENT),
         _largest(recent, "Current.Offered"),
     )
 
@@ -119,22 +134,53 @@ def _energy_wh(row: _Row, *, is_dc: bool) -> int:
     return row.last_wh if Bounds(case).begins_at_zero(view) else max(0, row.last_wh - row.start_wh)
 
 
-def _recent(db: Database, row: _Row) -> list[tuple[str, str, str]]:
-    """What was told last of its current, and of its battery, which only DC chargers know."""
-    return db.execute(
-        "SELECT measurand, timestamp, value FROM (SELECT tx_id, measurand, timestamp, value FROM meter_val"
-        " WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC LIMIT ?)"
-        " WHERE tx_id = ? AND measurand IN ('Current.Import', 'Current.Offered', ?)",
-        (row.charger, row.connector, RECENT_READINGS, row.id, CHARGE),
+class _Recent(NamedTuple):
+    """A reading of late."""
+
+    measurand: str
+    timestamp: str
+    value: str
+    unit: str
+    phase: str
+    wh: int | None
+
+
+def _recent(db: Database, row: _Row) -> list[_Recent]:
+    """What was told last of its register, its power, its current, and of its battery, which only DC chargers know."""
+    found = db.execute(
+        "SELECT measurand, timestamp, value, unit, phase, wh FROM (SELECT tx_id, measurand, timestamp, value, unit,"
+        " phase, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
+        " AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
+        (row.charger, row.connector, RECENT_READINGS, row.id, POWER, CURRENT, CHARGE),
     ).fetchall()
+    return [_Recent(*one) for one in found]
 
 
-def _largest(told: Iterable[tuple[str, str, str]], wanted: str) -> float | None:
+def _power_w(recent: Sequence[_Recent]) -> float | None:
+    """The power that was told last, of several phases the sum; without any, the pace of the register."""
+    newest = _newest(recent, POWER)
+    told = {one.phase: watts_of(one.value, one.unit) for one in newest}
+    known = [number for number in ([told[""]] if "" in told else told.values()) if number is not None]
+    if known:
+        return sum(known)
+    registers = sorted({(seconds(one.timestamp), one.wh) for one in recent if one.wh is not None})
+    if len(registers) < LEAST_REGISTERS:
+        return None
+    (before, low), (now, high) = registers[-LEAST_REGISTERS:]
+    return max(0.0, (high - low) * HOUR / (now - before)) if now > before else None
+
+
+def _largest(recent: Sequence[_Recent], wanted: str) -> float | None:
     """The newest value; of several phases the largest."""
-    found = [(timestamp, value) for measurand, timestamp, value in told if measurand == wanted]
-    newest = max((timestamp for timestamp, _ in found), default=None)
-    numbers = [_number(value) for timestamp, value in found if timestamp == newest]
+    numbers = [_number(one.value) for one in _newest(recent, wanted)]
     return max((number for number in numbers if number is not None), default=None)
+
+
+def _newest(recent: Sequence[_Recent], wanted: str) -> list[_Recent]:
+    """The newest of a measurand: one, or one for each phase."""
+    found = [one for one in recent if one.measurand == wanted]
+    newest = max((one.timestamp for one in found), default=None)
+    return [one for one in found if one.timestamp == newest]
 
 
 def _number(text: str) -> float | None:
@@ -145,14 +191,38 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+class OpenReview(NamedTuple):
+    """An open review, and the transaction that it is about."""
+
+    id: int
+    charger: str
+    connector: int | None
+    transaction: int
+    code: str
+    opened_at: str
+
+
+class SetAside(NamedTuple):
+    """A message that was set aside and that nobody looked at."""
+
+    id: int
+    charger: str
+    action: str
+    transaction: int | None
+    received_at: str
+
+
 class Waiting(NamedTuple):
-    """What waits for the operator, each with the time of the oldest; `open_reviews` are counted by code."""
+    """What waits for the operator, each with the time of the oldest; `open_reviews` are counted by code. Of each the
+    oldest are told one by one."""
 
     set_aside: int
     set_aside_since: str | None
     reviews: int
     reviews_since: str | None
     open_reviews: Mapping[str, int]
+    oldest_set_aside: Sequence[SetAside]
+    oldest_reviews: Sequence[OpenReview]
 
 
 def waiting(db: Database) -> Waiting:
@@ -164,4 +234,18 @@ def waiting(db: Database) -> Waiting:
         "SELECT count(DISTINCT tx_id), min(opened_at) FROM review WHERE resolved_at IS NULL"
     ).fetchall()
     by_code = db.execute("SELECT code, count(*) FROM review WHERE resolved_at IS NULL GROUP BY code").fetchall()
-    return Waiting(set_aside, set_aside_since, reviews, reviews_since, dict(by_code))
+    oldest_set_aside = db.execute(
+        "SELECT id, cp_id, action, tx_id, received_at FROM set_aside WHERE looked_at IS NULL"
+        " ORDER BY received_at, id LIMIT ?",
+        (WAITING_ROWS,),
+    ).fetchall()
+    oldest_reviews = db.execute(
+        "SELECT review.id, cp_id, conn_id, tx_id, code, opened_at FROM review JOIN tx ON tx.id = tx_id"
+        " WHERE resolved_at IS NULL ORDER BY opened_at, review.id LIMIT ?",
+        (WAITING_ROWS,),
+    ).fetchall()
+    return Waiting(
+        *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code)),
+        [SetAside(*row) for row in oldest_set_aside],
+        [OpenReview(*row) for row in oldest_reviews],
+    )

@@ -8,18 +8,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from levity_trio.charging.energy import is_jump
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Covering, is_id, match_readings, name
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
-from levity_trio.events import EnergyJumped
 from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.jumps import tell_jump
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
@@ -245,18 +244,8 @@ def _moves_on(
     before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
     if before is None:
         return False
-    if wh is not None and before[0] is not None and is_jump(before[0], wh):
-        db.tell(
-            EnergyJumped(
-                charger=origin.charger,
-                at=origin.received_at,
-                transaction=transaction,
-                connector=connector,
-                from_wh=before[0],
-                to_wh=wh,
-            ),
-            origin.session,
-        )
+    if wh is not None and before[0] is not None:
+        tell_jump(db, origin, connector, transaction, before[0], readings)
     return True
 
 

@@ -1,0 +1,205 @@
+"""The Grafana dashboard: the panels laid out, and written as Grafana imports them.
+
+`$cp` chooses chargers, `$datasource` the Prometheus.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from levity_trio.deploy.dashboard.engineers import ROWS
+from levity_trio.deploy.dashboard.owner import NOW
+from levity_trio.deploy.dashboard.panels import Colour, Column, Panel, Row, Steps
+
+COLUMNS: Final = 24
+SCHEMA_VERSION: Final = 38
+"""Grafana 10's; newer ones read it."""
+DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+NO_COLOUR: Final = ((0.0, "text"),)
+NOTHING: Final = "–"
+INSTANT: Final = ("table", "bargauge", "stat")
+OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
+    "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "value", "graphMode": "none"},
+    "bargauge": {
+        "reduceOptions": {"calcs": ["lastNotNull"]},
+        "orientation": "horizontal",
+        "displayMode": "basic",
+        "showUnfilled": True,
+    },
+    "table": {"showHeader": True, "cellHeight": "sm"},
+    "timeseries": {
+        "legend": {"displayMode": "list", "placement": "bottom"},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    },
+}
+
+
+def dashboard() -> str:
+    """The dashboard as JSON."""
+    board = {
+        "uid": "levity-trio",
+        "title": "levity-trio",
+        "description": "Who is charging, how much it was, and what needs attention; beneath it, folded, the rest.",
+        "tags": ["ocpp", "levity"],
+        "schemaVersion": SCHEMA_VERSION,
+        "version": 1,
+        "editable": True,
+        "refresh": "10s",
+        "time": {"from": "now-24h", "to": "now"},
+        "templating": {"list": _variables()},
+        "panels": list(_laid_out((NOW, *ROWS))),
+    }
+    return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+
+
+def _variables() -> list[dict[str, Any]]:
+    chargers = "label_values(ocpp_cp_connected, cp_id)"
+    return [
+        {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"},
+        {
+            "name": "cp",
+            "label": "Charger",
+            "type": "query",
+            "datasource": DATASOURCE,
+            "definition": chargers,
+            "query": {"query": chargers, "refId": "cp"},
+            "refresh": 2,
+            "sort": 1,
+            "multi": True,
+            "includeAll": True,
+            "allValue": ".*",
+            "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        },
+    ]
+
+
+def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Each row under its heading; the panels of one that is folded lie within it."""
+    top = number = 0
+    for row in rows:
+        panels = list(_placed(row.panels, number + 2, top + 1))
+        heading = {"type": "row", "title": row.title, "collapsed": not row.is_open, **_at(0, top, COLUMNS, 1)}
+        yield {"id": number + 1, **heading, "panels": [] if row.is_open else panels}
+        if row.is_open:
+            yield from panels
+        number += 1 + len(panels)
+        top = max(_bottom(one) for one in panels) if row.is_open else top + 1
+
+
+def _placed(panels: Iterable[Panel], number: int, top: int) -> Iterator[dict[str, Any]]:
+    """From left to right and from top to bottom."""
+    left, height = 0, 0
+    for offset, panel in enumerate(panels):
+        if left + panel.width > COLUMNS:
+            left, top, height = 0, top + height, 0
+        yield {"id": number + offset, **_panel(panel), **_at(left, top, panel.width, panel.height)}
+        left, height = left + panel.width, max(height, panel.height)
+
+
+def _at(left: int, top: int, width: int, height: int) -> dict[str, Any]:
+    return {"gridPos": {"x": left, "y": top, "w": width, "h": height}}
+
+
+def _bottom(placed: dict[str, Any]) -> int:
+    return int(placed["gridPos"]["y"] + placed["gridPos"]["h"])
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    own_time = {"timeFrom": panel.since} if panel.since else {}
+    columns = {"transformations": _transformations(panel)} if panel.columns else {}
+    return {
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.text,
+        "datasource": DATASOURCE,
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": [_override(one) for one in panel.columns]},
+        "options": OPTIONS[panel.kind],
+        "targets": [_target(panel, *query) for query in enumerate(panel.queries)],
+        **own_time,
+        **columns,
+    }
+
+
+def _target(panel: Panel, index: int, query: tuple[str, str]) -> dict[str, Any]:
+    expression, legend = query
+    is_instant = panel.kind in INSTANT
+    return {
+        "refId": _letter(index),
+        "datasource": DATASOURCE,
+        "expr": expression,
+        "legendFormat": legend,
+        "instant": is_instant,
+        "range": not is_instant,
+        "format": "table" if panel.kind == "table" else "time_series",
+    }
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index)
+
+
+def _defaults(panel: Panel) -> dict[str, Any]:
+    custom = {"fillOpacity": 10, "spanNulls": False} if panel.kind == "timeseries" else {}
+    return {
+        **_unit(panel.unit),
+        **({"min": 0} if panel.kind == "bargauge" else {}),
+        "noValue": NOTHING,
+        "color": {"mode": "palette-classic" if panel.kind == "timeseries" else "thresholds"},
+        "thresholds": _thresholds(panel.steps or NO_COLOUR),
+        "mappings": _mappings({str(number): word for number, word in (panel.words or {}).items()}),
+        "custom": custom,
+    }
+
+
+def _unit(unit: str) -> dict[str, Any]:
+    """A unit; kW and kWh with a tenth."""
+    return {**({"unit": unit} if unit else {}), **({"decimals": 1} if unit.startswith("kwatt") else {})}
+
+
+def _thresholds(steps: Steps) -> dict[str, Any]:
+    """The first colour holds from the bottom on."""
+    told = [{"color": colour, "value": value if index else None} for index, (value, colour) in enumerate(steps)]
+    return {"mode": "absolute", "steps": told}
+
+
+def _mappings(words: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
+    options = {
+        value: {"text": text, "color": colour, "index": index}
+        for index, (value, (text, colour)) in enumerate(words.items())
+    }
+    return [{"type": "value", "options": options}] if options else []
+
+
+def _override(column: Column) -> dict[str, Any]:
+    """A column's unit, and the colours of its words."""
+    properties: list[dict[str, Any]] = []
+    properties += [{"id": name, "value": value} for name, value in _unit(column.unit).items()]
+    if column.colours:
+        words = {word: (word, colour) for word, colour in column.colours.items()}
+        properties += [
+            {"id": "mappings", "value": _mappings(words)},
+            {"id": "custom.cellOptions", "value": {"type": "color-text"}},
+        ]
+    return {"matcher": {"id": "byName", "options": column.name}, "properties": properties}
+
+
+def _transformations(panel: Panel) -> list[dict[str, Any]]:
+    """The rows of all queries put together, and the columns that are wanted: named, in their order, and no others."""
+    fields = {_field(column, panel): column.name for column in panel.columns}
+    return [
+        {"id": "merge", "options": {}},
+        {"id": "filterFieldsByName", "options": {"include": {"names": list(fields)}}},
+        {
+            "id": "organize",
+            "options": {"renameByName": fields, "indexByName": {name: index for index, name in enumerate(fields)}},
+        },
+    ]
+
+
+def _field(column: Column, panel: Panel) -> str:
+    """What Grafana calls it: a label by its name, the values of the only query `Value`, of several `Value #A`, …"""
+    if column.shows not in (_letter(index) for index in range(len(panel.queries))):
+        return column.shows
+    return f"Value #{column.shows}" if len(panel.queries) > 1 else "Value"

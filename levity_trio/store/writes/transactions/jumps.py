@@ -1,0 +1,52 @@
+"""Jumps of a register, told as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from levity_trio.charging.evidence import seconds
+from levity_trio.charging.gathering import TIMESTAMP, WH, Row, gather
+from levity_trio.charging.jumps import JUMP_WH, is_jump
+from levity_trio.charging.readings import Reading
+from levity_trio.events import EnergyJumped
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+
+ROWS: Final = 60
+"""The newest of a connector: the previous register is among them, and the power that was reported of late."""
+_NEWEST: Final = (
+    "SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at FROM (SELECT * FROM meter_val"
+    " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
+)
+
+
+def tell_jump(
+    db: UnitOfWork, origin: Origin, connector: int, transaction: int, before_wh: int, readings: Sequence[Reading]
+) -> None:
+    """Tell a jump from the previous register of a transaction to the one in these readings, of one timestamp."""
+    at, wh = readings[0].timestamp, next(reading.wh for reading in readings if reading.wh is not None)
+    if 0 <= wh - before_wh <= JUMP_WH:  # nearly always, and then it costs nothing
+        return
+    rows = db.rows(_NEWEST, (origin.charger, connector, at, ROWS, transaction))
+    if is_jump(wh - before_wh, seconds(at) - seconds(_before(rows, at)), gather([*rows, *map(_row, readings)])):
+        jump = EnergyJumped(
+            charger=origin.charger,
+            at=origin.received_at,
+            transaction=transaction,
+            connector=connector,
+            from_wh=before_wh,
+            to_wh=wh,
+        )
+        db.tell(jump, origin.session)
+
+
+def _before(rows: Sequence[Row], at: str) -> str:
+    """The time of the previous register; where only other things were told since, it lies before all of these."""
+    earlier = [row for row in rows if row[TIMESTAMP] < at]
+    registers = [row[TIMESTAMP] for row in earlier if row[WH] is not None]
+    return max(registers, default=min((row[TIMESTAMP] for row in earlier), default=at))
+
+
+def _row(one: Reading) -> Row:
+    return "", one.timestamp, one.measurand, one.value, one.unit, one.phase, one.context, one.wh, ""

@@ -1,0 +1,27 @@
+"""Help as people read it: 80 columns, every command, no line that was cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from levity_trio.cli import levity_trio, main
+
+COLUMNS = 80
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in levity_trio.commands)], ids=str)
+def test_help_fits_a_terminal(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    assert main([*command, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert not [line for line in lines if len(line) > COLUMNS]
+
+
+def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == sorted(levity_trio.commands)
+    assert not [line for line in listed if line.endswith("...")]

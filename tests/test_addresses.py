@@ -1,0 +1,51 @@
+"""Listening, the advice where that fails, and what others type."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+
+from levity_trio.addresses import ALL_ADDRESSES, Flags, listen, reachable
+from levity_trio.config import EnvironmentProblem
+
+FLAGS = Flags("--metrics-host", "--metrics-port")
+
+
+async def test_it_listens() -> None:
+    (listener,) = await listen("127.0.0.1", 0, FLAGS)
+    async with listener:
+        port = listener.socket.getsockname()[1]
+        async with await trio.open_tcp_stream("127.0.0.1", port):
+            pass
+
+
+async def test_a_taken_port_is_told_as_such() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = rf"127\.0\.0\.1 port {port}: .*; stop what uses it .* choose another with --metrics-port"
+        with pytest.raises(EnvironmentProblem, match=told):
+            await listen("127.0.0.1", port, FLAGS)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+async def test_an_address_that_is_not_ours_is_told_as_such(host: str) -> None:
+    with pytest.raises(EnvironmentProblem, match="give --metrics-host an address of this machine") as raised:
+        await listen(host, 0, FLAGS)
+    assert "stop what uses it" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("192.168.1.5", "192.168.1.5:9000"), ("charging.example", "charging.example:9000"), ("fd00::5", "[fd00::5]:9000")],
+)
+def test_what_was_named_is_what_others_type(host: str, told: str) -> None:
+    assert reachable(host, 9000) == told
+
+
+@pytest.mark.parametrize("host", ALL_ADDRESSES)
+def test_of_all_addresses_one_that_can_be_typed(host: str) -> None:
+    told = reachable(host, 9000)
+    assert told.endswith(":9000")
+    assert host not in (told.removesuffix(":9000").strip("[]"), "")
