@@ -133,6 +133,13 @@ class ServerConfig:
         "Largest message of a charger; a larger one ends its connection.",
     )
     database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database, made if it is missing.")
+    server_name: str = _setting(
+        "levity",
+        "server-name",
+        "Storage",
+        TEXT,
+        "Name of this server in its database; a start ends what an earlier run of that name left open.",
+    )
     heartbeat_interval_seconds: int = _setting(
         60,
         "heartbeat-interval",

@@ -11,7 +11,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import InUse, open_database, open_reader
 from levity_trio.store.reads import Reader, beginning
 from levity_trio.store.writes import sessions
-from tests.store.books import Books, Station
+from tests.store.books import SERVER, Books, Station
 from tests.store.files import contents, make_ours
 
 
@@ -97,7 +97,7 @@ async def test_a_run_with_a_wrong_clock_is_not_believed_for_ever(tmp_path: Path)
     with open_database(path) as connection:
         books = Books(connection)
         books.run(sessions.end_run, books.server, "2038-01-19T03:14:07.000Z")
-        next_run = books.run(sessions.start_run, "1", books.at, True)
+        next_run = books.run(sessions.start_run, SERVER, "1", books.at, True)
         books.wait(1)
         books.run(sessions.end_run, next_run, books.at)
         assert (await Reader(path).run(beginning)).newest == books.at

@@ -23,7 +23,7 @@ from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions import closing, judging
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.wire.times import stamp
-from tests.store.books import NOON, Books, Station, meter_value
+from tests.store.books import NOON, SERVER, Books, Station, meter_value
 from tests.store.telling import watts
 
 FEW, MANY = 100, 10_000
@@ -301,7 +301,7 @@ WRITES = {
     "close what is silent": Write(_suspended, _close_silent),
     "judge what is due": Write(_risen, lambda station, _: station.books.run(judging.judge_due, station.books.at)),
     "the server starts": Write(
-        _charging, lambda station, _: station.books.run(sessions.start_run, "1.0", station.books.at, True)
+        _charging, lambda station, _: station.books.run(sessions.start_run, SERVER, "1.0", station.books.at, True)
     ),
 }
 
