@@ -270,7 +270,7 @@ def _nothing(db: UnitOfWork) -> None:
 
 def _touch(db: UnitOfWork) -> None:
     """A write that changes nothing, to see whether the database takes any."""
-    db.execute("UPDATE run SET clean = clean")
+    db.execute("UPDATE run SET clean = clean WHERE id = (SELECT max(id) FROM run)")
 
 
 async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:

@@ -27,8 +27,8 @@ SHARING_REPLACEMENTS = 3
 # What a server's start finds of its own. A run without a name is of a version that knew one server only.
 LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
 END_SESSIONS = """
-UPDATE session SET ended_at = ?, close_reason = ?
-WHERE ended_at IS NULL AND run_id IN (SELECT id FROM run WHERE server = ? OR server IS NULL) RETURNING cp_id, id"""
+UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
+AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
 ELSEWHERE = """
 (SELECT 1 FROM session JOIN run ON run.id = session.run_id WHERE session.id = cp.session_id AND server <> ?)"""
 """The last connection of a charger, where that was to another server."""
