@@ -21,6 +21,8 @@ from levity_trio.store.schema import NotOurs, check_clock_speed, check_ownership
 
 BUSY_MILLISECONDS = 2_000
 CACHED_STATEMENTS = 256
+JOURNAL_BYTES = 32_000_000
+"""The WAL is cut to this length when it begins anew; a reader that took long may have let it grow."""
 CACHE_KIBIBYTES = 512
 """Of pages; the ends of all trees that 20 chargers write to are a tenth of it, and the system caches the rest."""
 
@@ -98,6 +100,7 @@ def connect(path: Path) -> sqlite3.Connection:
         path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS
     )
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}").fetchall()
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     connection.execute("PRAGMA synchronous = FULL")
     # Some builds overwrite what is deleted with zeros, which writes every page of a pruned log once more.

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store import connection as connection_module
 from levity_trio.store.connection import InUse, open_database, open_reader
 from levity_trio.store.reads import Reader, beginning
 from levity_trio.store.writes import sessions
@@ -59,6 +60,21 @@ def test_a_reader_reads_only(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM tx").fetchone() == (0,)
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM tx")
+
+
+def test_a_wal_that_has_grown_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "JOURNAL_BYTES", 100_000)
+    wal, keep = tmp_path / "site.db-wal", "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', ?)"
+    with open_database(tmp_path / "site.db") as connection:
+        with closing(open_reader(tmp_path / "site.db").conn) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM event").fetchall()
+            for _ in range(10):
+                connection.execute(keep, ("x" * 1_000_000,))
+        assert wal.stat().st_size > 10_000_000
+        connection.execute("PRAGMA wal_checkpoint").fetchall()
+        connection.execute(keep, ("x",))
+        assert wal.stat().st_size <= 100_000
 
 
 async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
