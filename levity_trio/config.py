@@ -141,6 +141,13 @@ class ServerConfig:
     database: Path = _setting(
         Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve makes it if it is missing."
     )
+    server_name: str = _setting(
+        "levity",
+        "server-name",
+        "Storage",
+        TEXT,
+        "Name of this server in its database; a start ends what an earlier run of that name left open.",
+    )
     heartbeat_interval_seconds: int = _setting(
         60,
         "heartbeat-interval",

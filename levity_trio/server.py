@@ -165,7 +165,7 @@ async def _open_pages(
 async def _begin(central: Central) -> None:
     """Begin a run: what the last one left open is ended first."""
     at, trusted = stamp(central.clock()), central.clock_trusted
-    central.run = await central.writer.run(sessions.start_run, __version__, at, trusted)
+    central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
     gc.freeze()  # what is here now stays: no collection need look at it again
     gc.set_threshold(*COLLECT_AFTER)
 

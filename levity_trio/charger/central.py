@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 
 import trio
 
@@ -25,5 +28,7 @@ class Central:
     hooks: Hooks = field(default_factory=Hooks)
     run: int = 0
     registry: Registry = field(default_factory=Registry)
+    connection_numbers: Iterator[int] = field(default_factory=partial(count, 1))
+    """Each names a connection of this run before it has a row."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the clock can be trusted, or was waited for long enough."""

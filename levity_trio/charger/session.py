@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVarTuple
 
 import trio
 
@@ -30,6 +31,7 @@ from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, Connection
 from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
@@ -41,6 +43,8 @@ from levity_trio.wire.times import stamp
 USELESS_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
+
+Ts = TypeVarTuple("Ts")
 
 frames_log = get_logger("ocpp")
 log = get_logger("ws")
@@ -90,7 +94,7 @@ class Session:
 
     __slots__ = (
         *("answers_pings", "calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_beginning", "_closing", "_faults", "_peer", "_pinged_at", "_row", "_scope"),
+        *("_beginning", "_closing", "_faults", "_number", "_peer", "_pinged_at", "_row", "_scope"),
         *("_stream", "_useless", "_watching", "_websocket"),
     )
 
@@ -116,6 +120,7 @@ class Session:
         self._scope = scope
         self._closing: Closing | None = None
         self._pinged_at = math.inf
+        self._number = next(central.connection_numbers)
         self._row: int | None = None
         self._beginning = trio.Lock()
         self._useless = 0
@@ -171,11 +176,18 @@ class Session:
         if self._row is None:  # else there is the line of ChargerDisconnected
             log.info("left without a valid message", remote_address=self._peer.remote_address, reason=closing.reason)
         self.transcript.disconnected(*closing)
-        ending = sessions.Ending(self.charger, self._row, stamp(self.central.clock()), *closing)
-        with suppress(StoreUnavailable):  # the next start ends it
-            await self.central.writer.hand_in(sessions.end, ending, is_current)
-            if self._faults and self._row is not None:
-                await self.central.writer.hand_in(count_faults, self.origin(), self._faults)
+        central, at = self.central, stamp(self.central.clock())
+        ending = sessions.Ending(self.charger, central.run, self._number, at, *closing)
+        await self._hand_in(sessions.end, ending, is_current)
+        if self._faults and self._row is not None:
+            await self._hand_in(count_faults, self.origin(), self._faults)
+
+    async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """However long the database refuses: a session without its end would count as connected."""
+        while True:
+            with suppress(StoreUnavailable):
+                await self.central.writer.hand_in(write, *args)
+                return
 
     async def begin(self) -> Origin:
         """Give the session its row, once: with the first valid CALL, or with our first own.
@@ -288,6 +300,7 @@ class Session:
         connection = sessions.Connection(
             charger=peer.charger,
             run=central.run,
+            number=self._number,
             remote_address=peer.remote_address,
             target=peer.target,
             subprotocol=peer.subprotocol,

@@ -7,6 +7,7 @@ named, and after a few times asked no more.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ from levity_trio.store.writes.origin import Origin
 
 SLOW_SECONDS: Final = 0.05
 SLOW_TIMES: Final = 10
-"""So often an observe may take longer than SLOW_SECONDS before the plugin observes no more."""
+SLOW_WITHIN_SECONDS: Final = 3600.0
+"""So often within this time an observe may take longer than SLOW_SECONDS before the plugin observes no more."""
 AMEND_SECONDS: Final = 1.0
 WAITING_FACTS: Final = 64
 """For each companion; more are dropped, and that is counted as a failure of the plugin."""
@@ -169,7 +171,7 @@ class Hooks:
         self._observing: list[Plugin] = []
         self._amending: list[Plugin] = []
         self._companions: list[Plugin] = []
-        self._slow: dict[str, int] = {}
+        self._slow: dict[str, deque[float]] = {}
         self._subscribers: dict[str, dict[Plugin, trio.MemorySendChannel[Fact]]] = {}
 
     def join(self, plugin: Plugin) -> None:
@@ -256,7 +258,10 @@ class Hooks:
                 del subscribers[plugin]
 
     def _count_slow(self, plugin: Plugin) -> None:
-        count = self._slow[plugin.name] = self._slow.get(plugin.name, 0) + 1
+        now = trio.current_time()
+        looks = self._slow.setdefault(plugin.name, deque(maxlen=SLOW_TIMES))
+        looks.append(now)
+        count = sum(look > now - SLOW_WITHIN_SECONDS for look in looks)
         log.warning("a plugin blocks the loop", plugin=plugin.name, count=count, more_than_seconds=SLOW_SECONDS)
         self._tell_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
         if count >= SLOW_TIMES and plugin in self._observing:  # what it tells while it observes may have counted first

@@ -21,6 +21,8 @@ from levity_trio.store.schema import NotOurs, check_clock_speed, check_ownership
 
 BUSY_MILLISECONDS = 2_000
 CACHED_STATEMENTS = 256
+JOURNAL_BYTES = 32_000_000
+"""The WAL is cut to this length when it begins anew; a reader that took long may have let it grow."""
 CACHE_KIBIBYTES = 512
 """Of pages; the ends of all trees that 20 chargers write to are a tenth of it, and the system caches the rest."""
 
@@ -42,17 +44,27 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(path, simulated.speed if simulated else 1))
-            connection = stack.enter_context(closing(_connect(path)))
+            connection = stack.enter_context(closing(connect(path)))
             migrate(connection, simulated)
-            connection.execute("BEGIN IMMEDIATE")  # another program may hold it
-            connection.execute("ROLLBACK")
+            lock_once(connection)
         except EnvironmentProblem:
             raise
         except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a link to itself
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection
-        with suppress(sqlite3.Error):  # a full disk, perhaps; the next start reads the WAL
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        checkpoint(connection)
+
+
+def lock_once(connection: sqlite3.Connection) -> None:
+    """Open all its files, and see that no other program holds the lock. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Write the WAL back, as far as that can be done now; the next start reads what is left of it."""
+    with suppress(sqlite3.Error):  # a full disk, perhaps
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 @contextmanager
@@ -82,11 +94,13 @@ def _take(descriptor: int, path: Path) -> None:
         raise InUse(f"another levity-trio runs on {path}; stop it, or name another file with --db") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """A writing connection as the server needs it; its WAL is opened with its first statement."""
     connection = sqlite3.connect(
         path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS
     )
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}").fetchall()
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}").fetchall()
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     connection.execute("PRAGMA synchronous = FULL")
     # Some builds overwrite what is deleted with zeros, which writes every page of a pruned log once more.

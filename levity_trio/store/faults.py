@@ -29,6 +29,14 @@ class DatabaseFault(Exception):
     """The disk or the file refused: full, locked, read-only, broken. Nothing of the batch was stored."""
 
 
+class FileLost(DatabaseFault):
+    """A file of the database was deleted or replaced: waiting does not bring it back."""
+
+
+class CommitLost(FileLost):
+    """The batch was committed before the loss was seen: it must be neither acknowledged nor tried again."""
+
+
 class StoreUnavailable(Exception):
     """What was handed in could not be committed in time. It was not acknowledged, and may still be stored."""
 

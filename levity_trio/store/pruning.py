@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
@@ -49,6 +49,9 @@ ROW_BYTES: Final = 14
 BEGUN: Final = "2020"
 """A row that claims to be older comes from a time when the clock was not set."""
 
+TEXTS: Final = ("cp_id", "at", "direction", "coalesce(message_id, '')", "coalesce(action, '')", "frame")
+LENGTH: Final = " + ".join(f"length(CAST({text} AS BLOB))" for text in TEXTS)
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 log = get_logger("system")
@@ -73,16 +76,31 @@ class Extent(NamedTuple):
         return min(self.last, self.first + int(surplus_bytes / self.bytes_per_row))
 
 
-def extent(db: Database) -> Extent:
-    """How much the log holds, from a sample of its rows: those that it takes stay the same, so they are in memory."""
-    first, last = _row(db, "SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM log")
-    stride = 1 << max(0, (last - first) // SAMPLES).bit_length()
-    ids = ",".join(str(number) for number in range(first + -first % stride, last + 1, stride))
-    texts = ("cp_id", "at", "direction", "coalesce(message_id, '')", "coalesce(action, '')", "frame")
-    length = " + ".join(f"length(CAST({text} AS BLOB))" for text in texts)
-    (average,) = _row(db, f"SELECT avg({length}) FROM log WHERE id IN ({ids})")  # noqa: S608 - ids are numbers of ours
+class Sample:
+    """The mean length of the log's rows, from some hundred at even distances; each is read once, for none changes."""
+
+    __slots__ = ("_lengths",)
+
+    def __init__(self) -> None:
+        self._lengths: dict[int, int] = {}
+
+    def mean(self, db: Database, first: int, last: int) -> float:
+        """Of the rows with these ids, in bytes of text."""
+        stride = 1 << max(0, (last - first) // SAMPLES).bit_length()
+        wanted = range(first + -first % stride, last + 1, stride)
+        unread = ",".join(str(number) for number in wanted if number not in self._lengths)
+        lengths = f"SELECT id, {LENGTH} FROM log WHERE id IN ({unread})"  # noqa: S608 - numbers of ours
+        read = dict(db.execute(lengths).fetchall()) if unread else {}
+        known = self._lengths | read
+        self._lengths = {number: known.get(number, 0) for number in wanted}
+        return sum(self._lengths.values()) / max(1, len(self._lengths))
+
+
+def extent(db: Database, sample: Sample) -> Extent:
+    """How much the log holds."""
+    first, last = _row(db, "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)")
     marks = (_row(db, f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count"))
-    return Extent(first, last, (average or 0.0) + ROW_BYTES, *marks)
+    return Extent(first, last, sample.mean(db, first, last) + ROW_BYTES, *marks)
 
 
 def aged(db: Database, before: str, now: str) -> int | None:
@@ -151,6 +169,7 @@ class Pruning:
         self._most_bytes = config.log_megabytes * 1_000_000
         self._clock = clock
         self._is_clock_trusted = is_clock_trusted
+        self._sample = Sample()
         self._is_scarce = False
 
     @property
@@ -168,7 +187,7 @@ class Pruning:
 
     async def look(self) -> None:
         """Look once, and prune what must go. Raises StoreUnavailable, Unreadable, OSError."""
-        found = await self._reader.run(extent)
+        found, old = await self._reader.run(partial(self._read, now=self._now()))
         self._frames.count_rows(found.rows)
         room_bytes = await trio.to_thread.run_sync(room, self._path, found)
         self._judge(room_bytes, found.rows)
@@ -176,20 +195,26 @@ class Pruning:
         freed = 0
         if surplus > 0 and found.rows:
             freed = await self._delete(found.last_of(surplus))
-        freed += await self._delete_aged()
+        freed += await self._delete_aged(old)
         spare_pages = 0 if room_bytes < SCARCE_BYTES else SPARE_PAGES
         if freed or found.free_pages > spare_pages:
             await self._shrink(spare_pages)
 
-    async def _delete_aged(self) -> int:
-        """Only by a clock that can be believed: one that is years ahead would take everything."""
+    def _now(self) -> datetime | None:
+        """None by a clock that cannot be believed: one that is years ahead would take everything."""
+        return self._clock() if self._is_clock_trusted() else None
+
+    def _read(self, db: Database, now: datetime | None) -> tuple[Extent, int | None]:
+        return extent(db, self._sample), self._aged(db, now)
+
+    def _aged(self, db: Database, now: datetime | None) -> int | None:
+        return aged(db, stamp(now - self._keep), stamp(now)) if now else None
+
+    async def _delete_aged(self, last: int | None) -> int:
         rows = 0
-        while self._is_clock_trusted():
-            now = self._clock()
-            last = await self._reader.run(partial(aged, before=stamp(now - self._keep), now=stamp(now)))
-            if last is None:
-                break
+        while last is not None:
             rows += await self._delete(last)
+            last = await self._reader.run(partial(self._aged, now=self._now()))
         return rows
 
     async def _delete(self, last: int) -> int:

@@ -3,6 +3,7 @@
 All that waits is committed together (group commit), in one hop to a thread of its own: the loop never blocks on the
 disk, and a busy disk gathers larger batches by itself. While the database refuses, the same batch is tried again with
 backoff, its askers go unanswered, and `is_failing` tells so; who has waited too long is told, and its write dropped.
+Where a file of the database was deleted or replaced, nobody waits: see writing_connection.py.
 
 The worker stands behind a shield, so that what was handed in is committed even while everything else is being
 cancelled; the shield's deadline begins when the body is left.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, TypeVarTuple, cast
@@ -21,11 +22,11 @@ import trio
 
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import DatabaseFault, StoreUnavailable
+from levity_trio.store.faults import CommitLost, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
-from levity_trio.store.place import Place, place_of
-from levity_trio.store.unit_of_work import Result, UnitOfWork, Write, commit
+from levity_trio.store.unit_of_work import Result, UnitOfWork, Write
 from levity_trio.store.writes import frames
+from levity_trio.store.writing_connection import WritingConnection
 
 BATCH_JOBS = 250
 PATIENT_TURNS = 4
@@ -103,10 +104,12 @@ class WriterStatistics:
 class Writer:
     """The way to the database for all that changes it. Made by `open_writer`."""
 
-    def __init__(self, jobs: trio.MemorySendChannel[_Job], publish: Publish, place: Place, limits: Limits) -> None:
+    def __init__(
+        self, jobs: trio.MemorySendChannel[_Job], publish: Publish, connection: WritingConnection, limits: Limits
+    ) -> None:
         self._limits = limits
         self._jobs = jobs
-        self._place = place
+        self._connection = connection
         self._publish = publish
         self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
@@ -117,14 +120,19 @@ class Writer:
         self.log_frame = self.frames.add
         """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
         self.is_failing = False
+        self._is_lost = False
+        """A file of the database is lost: no commit can be waited for."""
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Run a write and wait for its commit; gives its answer. It is executed even if its asker is cancelled.
 
         Raises:
-            StoreUnavailable: it was not committed within `commit_seconds`; it may still be, at the next try.
+            StoreUnavailable: it was not committed within `commit_seconds`, or a file of the database is lost; it may
+                still be, at the next try.
             Exception: what the write itself raised; it was undone alone.
         """
+        if self._is_lost:
+            raise StoreUnavailable
         job, asked_at = _Job(lambda db: write(db, *args)), trio.current_time()
         try:
             self._jobs.send_nowait(job)
@@ -200,9 +208,7 @@ class Writer:
             for job in self._take_coalesced():
                 self._jobs.send_nowait(job)
 
-    async def _work(
-        self, connection: sqlite3.Connection, jobs: trio.MemoryReceiveChannel[_Job], drain: trio.CancelScope
-    ) -> None:
+    async def _work(self, jobs: trio.MemoryReceiveChannel[_Job], drain: trio.CancelScope) -> None:
         thread = trio.CapacityLimiter(1)
         with drain:
             async for job in jobs:
@@ -211,7 +217,7 @@ class Writer:
                     # Whoever was told that nothing was stored sends again; and one that never fits, a large one on a
                     # full disk, must not hold up all others.
                     batch = [job for job in batch if not job.is_given_up] or [_Unasked(_touch)]
-                    results = await self._try(connection, batch, thread)
+                    results = await self._try(batch, thread)
                 self._answer(batch, results)
 
     def _answer(self, batch: Sequence[_Job], results: Sequence[Result]) -> None:
@@ -223,19 +229,17 @@ class Writer:
             self._unanswered.pop(job, None)
             job.answer(result)
 
-    async def _try(
-        self, connection: sqlite3.Connection, batch: Sequence[_Job], thread: trio.CapacityLimiter
-    ) -> list[Result] | None:
+    async def _try(self, batch: Sequence[_Job], thread: trio.CapacityLimiter) -> list[Result] | None:
         """One try to commit; None where the database refused, after a pause."""
         writes, began = [job.write for job in batch], trio.current_time()
         if rows := self.frames.take():
             writes.insert(0, partial(frames.add, rows=rows))
         try:
-            results = await trio.to_thread.run_sync(_commit_in, self._place, connection, writes, limiter=thread)
+            results = await trio.to_thread.run_sync(self._connection.commit, writes, limiter=thread)
         except DatabaseFault as fault:
-            self._refused += 1
-            self.frames.refused()
-            self._tell_failing(str(fault))
+            self._refuse(batch, fault)
+            if isinstance(fault, FileLost):  # those who waited know it by now: a copy may take minutes
+                await trio.to_thread.run_sync(self._connection.save, limiter=thread)
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
@@ -244,6 +248,22 @@ class Writer:
             self.frames.committed(results.pop(0).error)
         self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
         return results
+
+    def _refuse(self, batch: Sequence[_Job], fault: DatabaseFault) -> None:
+        """Acknowledge nothing of a batch. Where a file was lost, all askers are told at once."""
+        self._refused += 1
+        self._tell_failing(str(fault))
+        if isinstance(fault, CommitLost):
+            self.frames.committed(None)
+            for job in batch:
+                job.give_up()
+        else:
+            self.frames.refused()
+        if isinstance(fault, FileLost):
+            self._is_lost = True
+            for job in self._unanswered:
+                job.give_up()
+            self._unanswered.clear()
 
     def _tell_failing(self, reason: str) -> None:
         if not self.is_failing:
@@ -254,12 +274,7 @@ class Writer:
         if self.is_failing:
             log.warning("the database takes writes again")
         self._backoff = self._limits.backoff_seconds
-        self.is_failing = False
-
-
-def _commit_in(place: Place, connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
-    place.check()
-    return commit(connection, writes)
+        self.is_failing = self._is_lost = False
 
 
 def _nothing(db: UnitOfWork) -> None:
@@ -268,7 +283,7 @@ def _nothing(db: UnitOfWork) -> None:
 
 def _touch(db: UnitOfWork) -> None:
     """A write that changes nothing, to see whether the database takes any."""
-    db.execute("UPDATE run SET clean = clean")
+    db.execute("UPDATE run SET clean = clean WHERE id = (SELECT max(id) FROM run)")
 
 
 async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:
@@ -301,19 +316,20 @@ async def open_writer(
         StoreUnavailable: the drain did not end in time; what was left over was never acknowledged.
     """
     sender, jobs = trio.open_memory_channel[_Job](limits.waiting_jobs)
-    writer = Writer(sender, publish, place_of(connection), limits)
-    drain = trio.CancelScope(shield=True)  # round the worker only: the body stays cancellable
-    async with trio.open_nursery() as working:
-        working.start_soon(writer._work, connection, jobs, drain)
-        try:
-            with sender:
-                async with trio.open_nursery() as flushing:
-                    flushing.start_soon(writer._flush)
-                    flushing.start_soon(writer._give_up)
-                    yield writer
-                    flushing.cancel_scope.cancel()
-                writer._flush_nowait()
-        finally:
-            drain.deadline = trio.current_time() + drain_seconds
+    with closing(WritingConnection(connection)) as writing:
+        writer = Writer(sender, publish, writing, limits)
+        drain = trio.CancelScope(shield=True)  # round the worker only: the body stays cancellable
+        async with trio.open_nursery() as working:
+            working.start_soon(writer._work, jobs, drain)
+            try:
+                with sender:
+                    async with trio.open_nursery() as flushing:
+                        flushing.start_soon(writer._flush)
+                        flushing.start_soon(writer._give_up)
+                        yield writer
+                        flushing.cancel_scope.cancel()
+                    writer._flush_nowait()
+            finally:
+                drain.deadline = trio.current_time() + drain_seconds
     if drain.cancelled_caught:
         raise StoreUnavailable

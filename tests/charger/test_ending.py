@@ -9,6 +9,7 @@ import trio.testing
 from levity_trio import server
 from levity_trio.charger.central import Central
 from levity_trio.config import ServerConfig
+from levity_trio.events import ChargerDisconnected
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure
 from tests.charger.peers import PING, open_charger, open_raw, open_raw_charger, upgrade
@@ -58,6 +59,32 @@ async def test_the_end_during_a_write_loses_nothing(central: Central, writer: In
         assert (await charger.wait_closed_silently())[0] == 1001
         writer.answer_seconds = 0
     assert writer.row("SELECT count(*), suspended_at IS NOT NULL FROM tx") == (1, 1)
+
+
+async def test_one_that_ends_while_its_row_is_stored_ends_that_row(central: Central, writer: InlineWriter) -> None:
+    writer.answer_seconds = 5  # the row is there, and nobody has learned its id
+    async with open_charger(central) as charger:
+        await charger.send_call("Heartbeat", {})
+        await trio.testing.wait_all_tasks_blocked()
+        central.registry.end_all()
+        assert (await charger.wait_closed_silently())[0] == 1001
+    assert writer.row("SELECT close_code, ended_at IS NULL FROM session") == (1001, 0)
+    assert writer.row("SELECT is_connected FROM cp") == (0,)
+    assert [fact.session for fact in writer.told(ChargerDisconnected)] == [1]
+
+
+async def test_one_that_is_replaced_while_its_row_is_stored_ends_that_row_only(
+    central: Central, writer: InlineWriter
+) -> None:
+    writer.answer_seconds = 5
+    async with open_charger(central) as old:
+        await old.send_call("Heartbeat", {})
+        await trio.testing.wait_all_tasks_blocked()
+        async with open_charger(central) as new:
+            await new.call("Heartbeat")
+            await trio.sleep(10)  # the old one is over
+            assert writer.rows("SELECT close_code FROM session") == [(1000,), (None,)]
+            assert writer.row("SELECT is_connected, session_id FROM cp") == (1, 2)
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /ws/CP-1 HTTP/1.1\r\nHost: test\r\n"])

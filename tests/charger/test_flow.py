@@ -236,8 +236,11 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
         with trio.fail_after(10 + 0.001):
             assert await charger.wait_closed_silently() == (1013, "nothing can be stored at present")
         assert trio.current_time() - began == 10
+        await trio.sleep(60)
+        assert len(central.registry) == 0
+        writer.is_unavailable = False
     assert writer.rows("SELECT id FROM tx") == []
-    assert len(central.registry) == 0
+    assert writer.rows("SELECT close_code FROM session") == [(1013,)]  # stored when that was possible again
 
 
 async def test_a_first_message_that_cannot_be_stored_ends_the_connection(
@@ -247,6 +250,7 @@ async def test_a_first_message_that_cannot_be_stored_ends_the_connection(
         writer.is_unavailable = True
         await charger.send(HEARTBEAT)
         assert (await charger.wait_closed_silently())[0] == 1013
+        writer.is_unavailable = False
 
 
 async def test_frames_that_are_no_ocpp_are_counted_when_their_session_ends(

@@ -213,6 +213,15 @@ async def test_one_that_blocks_the_loop_is_asked_no_more(
     assert slow.calls == base.SLOW_TIMES
 
 
+async def test_one_that_is_slow_now_and_then_goes_on(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+    central.hooks.join(slow := Slow())
+    monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
+    for _ in range(5 * base.SLOW_TIMES):
+        central.hooks.observe(FrameOfNoUse(charger=None, kind="x"))
+        await trio.sleep(base.SLOW_WITHIN_SECONDS / (base.SLOW_TIMES - 1))
+    assert slow.calls == 5 * base.SLOW_TIMES
+
+
 @pytest.mark.logs_errors
 async def test_one_that_blocks_the_loop_while_it_tells_of_something(
     central: Central, monkeypatch: pytest.MonkeyPatch

@@ -92,6 +92,7 @@ async def test_one_that_leaves_before_it_has_a_row_is_told_to_the_end(central: C
     async with open_charger(central) as charger:
         await charger.send('[2,"1","Heartbeat",{}]')
         assert (await charger.wait_closed())[0] == 1013
+        writer.is_unavailable = False
     assert [direction for direction, _, _ in told(writer)] == ["connect", "recv", "disconnect"]
     ((frame,),) = writer.rows("SELECT frame FROM log WHERE direction = 'disconnect'")
     assert json.loads(frame) == {"code": 1013, "reason": "nothing can be stored at present"}

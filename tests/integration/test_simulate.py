@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.simulator.quirks import QUIRKS
+from tests.integration import recorded
 from tests.integration.serving import PROGRAM, ROOT, Serving, environment, serving
 from tests.integration.simulating import Simulated, simulate
 
@@ -46,7 +47,8 @@ def simulate_at(server: Serving, *arguments: str) -> Simulated:
 
 def test_a_day_is_found_again_in_the_database(tmp_path: Path) -> None:
     _, *flags = fast_server(tmp_path)
-    with serving(tmp_path / "levity.db", *flags) as server:
+    statements = tmp_path / "statements.json"
+    with serving(tmp_path / "levity.db", *flags, program=(*recorded.PROGRAM, str(statements))) as server:
         ledger = str(tmp_path / "day.jsonl")
         ended = simulate_at(server, "--scenario", "day", "--chargers", "5", "--ledger", ledger)
         command = [*PROGRAM, "verify", ledger, str(server.database), "--json"]
@@ -59,6 +61,7 @@ def test_a_day_is_found_again_in_the_database(tmp_path: Path) -> None:
     # The same seed, the same run, to the Wh; and the database tells the two runs apart.
     assert again.status == 0
     assert again.total["energy_wh"] == ended.total["energy_wh"] > 0
+    assert not recorded.recorded_in(statements)
 
 
 def test_a_server_on_another_clock_is_told_so(tmp_path: Path) -> None:

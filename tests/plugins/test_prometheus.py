@@ -29,7 +29,7 @@ from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.totals import totals
 from levity_trio.store.writes import sessions
 from tests.plugins.scrapes import LEVITYS, Page, label_names, parse
-from tests.store.books import Books, Station, in_memory, meter_value
+from tests.store.books import SERVER, Books, Station, in_memory, meter_value
 
 LONG_AFTER = 2 * ZERO_SECONDS
 
@@ -159,7 +159,7 @@ def test_our_own_stop_is_no_failure_of_a_charger(books: Books, run: Run) -> None
     station = Station(books)
     station.start(1000)
     station.lose(reason=sessions.STOPPING)
-    books.run(sessions.start_run, "2", books.at, True)
+    books.run(sessions.start_run, SERVER, "2", books.at, True)
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_cp_reconnect_during_tx_total", cp_id="CP-1") == 0
         assert page.get("ocpp_cp_disconnects_total", cp_id="CP-1") == 0

@@ -6,6 +6,7 @@ What a charger sends goes the way of the handlers: its times are understood, its
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
@@ -32,6 +33,7 @@ Ts = TypeVarTuple("Ts")
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 MAX_CHARGERS = 100
+SERVER = "levity"
 UNSET_CLOCK = "1970-01-01T00:00:00Z"
 
 
@@ -50,7 +52,8 @@ class Books:
         self.connection = connection
         self.now = NOON
         self.facts: list[Fact] = []
-        self.server = self.run(sessions.start_run, "1.0", self.at, True)
+        self.numbers = count(1)
+        self.server = self.run(sessions.start_run, SERVER, "1.0", self.at, True)
 
     @property
     def at(self) -> str:
@@ -103,14 +106,16 @@ class Station:
 
     def connect(self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS) -> sessions.Begun | None:
         at = self.books.at
-        connection = sessions.Connection(self.name, self.books.server, address, "/ws", None, True, at, at)
+        number = next(self.books.numbers)
+        connection = sessions.Connection(self.name, self.books.server, number, address, "/ws", None, True, at, at)
         begun = self.books.run(sessions.begin, connection, max_chargers)
         if begun is not None:
             self.session = begun.session
         return begun
 
     def lose(self, is_current: bool = True, reason: str = "gone") -> None:
-        ending = sessions.Ending(self.name, self.session, self.books.at, 1006, reason)
+        run, number = self.books.row("SELECT run_id, connection FROM session WHERE id = ?", self.session)
+        ending = sessions.Ending(self.name, run, number, self.books.at, 1006, reason)
         self.books.run(sessions.end, ending, is_current)
 
     @property

@@ -1,11 +1,27 @@
-"""The books of a site, and one charger of it."""
+"""The books of a site, and one charger of it; no statement that a test runs may read all of a table that grows."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from tests.store.books import Books, Station, in_memory
+from tests.store.plans import Recorder, whole_reads
+
+judged: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def flat_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Recorder))
+    yield
+    monkeypatch.undo()
+    new = {sql: parameters for sql, parameters in Recorder.seen.items() if sql not in judged}
+    judged.update(new)
+    found = list(whole_reads(new)) if new else []
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

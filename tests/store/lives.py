@@ -19,7 +19,7 @@ from levity_trio.store.writes.transactions.closing import Closing
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.states import load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
-from tests.store.books import Books, Station, meter_value
+from tests.store.books import SERVER, Books, Station, meter_value
 
 ACTS = tuple(cause for cause in Cause if cause not in (Cause.LATE_RISE, Cause.LATER))
 """What can be done to a transaction: a rise is a late one once another began on its connector."""
@@ -127,7 +127,7 @@ class Living:
         self.station.connect()
 
     def end_server(self) -> None:
-        self.books.server = self.books.run(sessions.start_run, "1.0", self.books.at, True)
+        self.books.server = self.books.run(sessions.start_run, SERVER, "1.0", self.books.at, True)
         self.station.connect()
 
     def stop_unreadably(self) -> None:

@@ -71,6 +71,27 @@ def test_what_a_charger_reports_of_its_configuration(books: Books, station: Stat
     assert begun.heartbeat_interval == 3600
 
 
+def test_a_configuration_adds_a_row_only_where_it_changed(books: Books, station: Station) -> None:
+    def report(value: str | None, readonly: bool = False) -> None:
+        books.wait(1)
+        entry = {"key": "Key", "readonly": readonly, "value": value}
+        other = {"key": "Other", "readonly": True, "value": "1"}
+        answer(station, send(station), "GetConfiguration", {"configurationKey": [entry, other]})
+
+    for value in ("1", "1", None, None, "1", "2", "2"):
+        report(value)
+    report("2", readonly=True)
+    report("2", readonly=True)
+    other = Station(books, "CP-2")
+    answer(other, send(other), "GetConfiguration", {"configurationKey": [{"key": "Key", "value": "2"}]})
+    rows = books.rows("SELECT cp_id, value, readonly FROM configuration WHERE key = 'Key' ORDER BY id")
+    assert rows == [
+        *(("CP-1", "1", 0), ("CP-1", None, 0), ("CP-1", "1", 0), ("CP-1", "2", 0), ("CP-1", "2", 1)),
+        ("CP-2", "2", 0),
+    ]
+    assert books.value("SELECT count(*) FROM configuration WHERE key = 'Other'") == 1
+
+
 ODD_INTERVALS: list[object] = ["", "²", "-5", "9" * 30, "9" * 5000, None, {}, [1], 1.5, True, 0]
 
 

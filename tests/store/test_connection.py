@@ -8,10 +8,11 @@ import pytest
 import trio
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store import connection as connection_module
 from levity_trio.store.connection import InUse, open_database, open_reader
 from levity_trio.store.reads import Reader, beginning
 from levity_trio.store.writes import sessions
-from tests.store.books import Books, Station
+from tests.store.books import SERVER, Books, Station
 from tests.store.files import contents, make_ours
 
 
@@ -61,6 +62,21 @@ def test_a_reader_reads_only(tmp_path: Path) -> None:
             connection.execute("DELETE FROM tx")
 
 
+def test_a_wal_that_has_grown_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "JOURNAL_BYTES", 100_000)
+    wal, keep = tmp_path / "site.db-wal", "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', ?)"
+    with open_database(tmp_path / "site.db") as connection:
+        with closing(open_reader(tmp_path / "site.db").conn) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM event").fetchall()
+            for _ in range(10):
+                connection.execute(keep, ("x" * 1_000_000,))
+        assert wal.stat().st_size > 10_000_000
+        connection.execute("PRAGMA wal_checkpoint").fetchall()
+        connection.execute(keep, ("x",))
+        assert wal.stat().st_size <= 100_000
+
+
 async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     with open_database(path) as connection:
@@ -97,7 +113,7 @@ async def test_a_run_with_a_wrong_clock_is_not_believed_for_ever(tmp_path: Path)
     with open_database(path) as connection:
         books = Books(connection)
         books.run(sessions.end_run, books.server, "2038-01-19T03:14:07.000Z")
-        next_run = books.run(sessions.start_run, "1", books.at, True)
+        next_run = books.run(sessions.start_run, SERVER, "1", books.at, True)
         books.wait(1)
         books.run(sessions.end_run, next_run, books.at)
         assert (await Reader(path).run(beginning)).newest == books.at

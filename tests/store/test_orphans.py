@@ -8,7 +8,7 @@ from levity_trio.store.writes import sessions
 from levity_trio.store.writes.transactions import closing
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.unreadable import start_unreadable
-from tests.store.books import UNSET_CLOCK, Books, Station, meter_value
+from tests.store.books import SERVER, UNSET_CLOCK, Books, Station, meter_value
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -273,7 +273,7 @@ def test_the_time_in_which_we_were_away_does_not_count(books: Books, station: St
     transaction = suspended(books, station)
     wait_and_look(books, 5)
     books.wait(3 * DAY)
-    books.server = books.run(sessions.start_run, "1.1", books.at, True)
+    books.server = books.run(sessions.start_run, SERVER, "1.1", books.at, True)
     look(books)
     station.connect()
     wait_and_look(books, MINUTES - 1)

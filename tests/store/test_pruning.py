@@ -5,17 +5,19 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import trio
+from sqlite_utils import Database
 from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.store import pruning
 from levity_trio.store.connection import open_database
-from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Pruning, extent
+from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Extent, Pruning, Sample, extent
 from levity_trio.store.reads import Reader
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, open_writer
@@ -149,9 +151,31 @@ async def test_more_than_its_size_goes_the_oldest_first(kept: Kept) -> None:
 async def test_the_size_is_measured_well_enough(kept: Kept, frame: str) -> None:
     """Long ones alone leave part of each page empty, which others would fill."""
     await kept.fill(3000, frame=frame)
-    found = await Reader(kept.path).run(extent)
+    found = await Reader(kept.path).run(partial(extent, sample=Sample()))
     assert found.rows == 3000
     assert found.rows * found.bytes_per_row == pytest.approx(kept.log_bytes, rel=0.3)
+
+
+async def test_a_look_reads_each_row_of_its_sample_once(kept: Kept) -> None:
+    """Each is a page or two of a log of gigabytes, and a look comes every ten seconds."""
+    sample, said = Sample(), list[str]()
+
+    def look(db: Database) -> Extent:
+        db.conn.set_trace_callback(said.append)
+        return extent(db, sample)
+
+    await kept.fill(3000)
+    first = await Reader(kept.path).run(look)
+    assert sum("length(" in one for one in said) == 1
+    said.clear()
+    assert await Reader(kept.path).run(look) == first
+    assert not [one for one in said if "length(" in one]
+    await kept.fill(100, frame=FRAME * 10)
+    assert (await Reader(kept.path).run(look)).bytes_per_row > first.bytes_per_row
+    (new,) = [one for one in said if "length(" in one]
+    ids = [int(number) for number in new.partition("IN (")[2].rstrip(")").split(",")]
+    assert 0 < len(ids) < 20
+    assert min(ids) > 3000
 
 
 async def test_the_file_shrinks(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

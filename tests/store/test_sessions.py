@@ -11,7 +11,7 @@ from levity_trio.events import (
     TransactionSuspended,
 )
 from levity_trio.store.writes import commands, sessions
-from tests.store.books import Books, Station
+from tests.store.books import SERVER, Books, Station
 
 ONLINE = "SELECT is_connected, session_id FROM cp"
 
@@ -55,13 +55,13 @@ def test_a_lost_connection_suspends(books: Books, station: Station) -> None:
     assert books.value("SELECT count(*) FROM tx_event WHERE kind = 'suspend' AND tx_id = ?", transaction) == 1
 
 
-def test_a_replaced_session_touches_nothing_of_its_successor(books: Books, station: Station) -> None:
+@pytest.mark.parametrize("is_current", [False, True])  # even where the registry thought so a moment ago
+def test_a_replaced_session_touches_nothing_of_its_successor(books: Books, station: Station, is_current: bool) -> None:
     station.start()
     older = station.session
     station.connect()
     newer, station.session = station.session, older
-    for is_current in (False, True):  # even where the registry thought so a moment ago
-        station.lose(is_current, sessions.REPLACED)
+    station.lose(is_current, sessions.REPLACED)
     assert books.row(ONLINE) == (1, newer)
     assert books.value("SELECT suspended_at FROM tx") is None
     assert books.value("SELECT ended_at FROM session WHERE id = ?", older) == books.at
@@ -71,7 +71,8 @@ def test_a_connection_that_never_spoke_leaves_no_row_but_takes_the_charger_offli
     books: Books, station: Station
 ) -> None:
     station.start()
-    books.run(sessions.end, sessions.Ending("CP-1", None, books.at, 1006, "gone"), True)
+    number = next(books.numbers)
+    books.run(sessions.end, sessions.Ending("CP-1", books.server, number, books.at, 1006, "gone"), True)
     assert books.row(ONLINE) == (0, station.session)
     assert books.value("SELECT suspended_at FROM tx") == books.at
     assert books.told(ChargerDisconnected) == []
@@ -84,7 +85,7 @@ def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, 
     if is_clean:
         books.run(sessions.end_run, books.server, books.at)
     books.wait(5)
-    books.run(sessions.start_run, "1.1", books.at, False)
+    books.run(sessions.start_run, SERVER, "1.1", books.at, False)
     assert books.rows("SELECT version, clock_trusted, clean FROM run ORDER BY id") == [
         ("1.0", 1, is_clean),
         ("1.1", 0, 0),
@@ -103,6 +104,47 @@ def test_heartbeats(books: Books) -> None:
     books.wait(1)
     books.run(sessions.heartbeat, "CP-1", books.at)
     assert books.row("SELECT last_heartbeat_at, last_seen_at FROM cp") == (books.at, books.at)
+
+
+# Several servers on one database
+
+
+def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_server(books: Books) -> None:
+    """A charger that has gone over to the other server is that one's, whatever it left behind here."""
+    ours, moved, theirs = (Station(books, name) for name in ("OURS", "MOVED", "THEIRS"))
+    left_behind = moved.session
+    for one in (ours, moved):
+        one.write(commands.send, commands.Command("Reset", "{}", f'"{one.name}"', books.at))
+    books.server, first = books.run(sessions.start_run, "other", "1.0", books.at, True), books.server
+    for one in (moved, theirs):
+        one.connect()
+        one.write(commands.send, commands.Command("Reset", "{}", f'"{one.name} 2"', books.at))
+    for one in (ours, moved, theirs):
+        one.start()
+    books.wait(1)
+    books.run(sessions.start_run, SERVER, "1.1", books.at, True)
+    ended = books.rows("SELECT id FROM session WHERE ended_at IS NOT NULL ORDER BY id")
+    assert ended == [(ours.session,), (left_behind,), (3,)]
+    assert books.rows("SELECT id, is_connected FROM cp ORDER BY id") == [("MOVED", 1), ("OURS", 0), ("THEIRS", 1)]
+    assert books.rows("SELECT cp_id FROM tx WHERE suspended_at IS NOT NULL") == [("OURS",)]
+    assert books.rows("SELECT session_id FROM command WHERE state = 'gone'") == [(ours.session,), (left_behind,)]
+    assert books.rows("SELECT server FROM run ORDER BY id") == [(SERVER,), ("other",), (SERVER,)]
+    assert first == 1
+
+
+def test_whether_the_last_run_was_clean_is_asked_of_its_own(books: Books) -> None:
+    books.run(sessions.end_run, books.server, books.at)
+    books.run(sessions.start_run, "other", "1.0", books.at, True)  # and it runs
+    books.run(sessions.start_run, SERVER, "1.0", books.at, True)
+    assert [fact.clean for fact in books.told(ServerStarted)] == [True, True, True]
+
+
+def test_what_a_version_without_names_left_open_is_ended_by_any(books: Books, station: Station) -> None:
+    books.connection.execute("DROP TRIGGER run_ends_once")
+    books.connection.execute("UPDATE run SET server = NULL")
+    books.run(sessions.start_run, "other", "1.1", books.at, True)
+    assert books.value("SELECT ended_at FROM session WHERE id = ?", station.session) == books.at
+    assert books.row(ONLINE) == (0, station.session)
 
 
 # One identity, two chargers
@@ -174,7 +216,7 @@ def test_commands_that_nobody_will_answer_are_told_gone(books: Books, station: S
         one.write(commands.send, commands.Command(name, "{}", f'"{name}"', books.at))
     station.lose()
     assert books.rows("SELECT action, state FROM command") == [("Reset", "gone"), ("UnlockConnector", "sent")]
-    books.run(sessions.start_run, "1.0", books.at, True)
+    books.run(sessions.start_run, SERVER, "1.0", books.at, True)
     assert books.rows("SELECT state FROM command") == [("gone",), ("gone",)]
     assert [(fact.charger, fact.action) for fact in books.told(CallFailed)] == [
         ("CP-1", "Reset"),

@@ -152,7 +152,7 @@ def test_an_empty_one_gives_out_ids_above_a_million(version: int, monkeypatch: p
         assert Station(Books(connection)).start() == before[0][1] + 1 > 10**6
 
 
-@pytest.mark.parametrize("version", OLD)
+@pytest.mark.parametrize("version", range(1, newest_version()))
 def test_all_versions_come_to_the_same_schema(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
     every = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     with closing(made(version, monkeypatch)) as old, closing(made(newest_version(), monkeypatch)) as new:
@@ -240,6 +240,18 @@ def test_its_chargers_go_on(used: Used) -> None:
         assert used.of(name, "stopped_by, counted_wh") == ("charger", 5000)
     assert books.count("set_aside") == 1
     assert station.start() > max(used.ids.values())
+
+
+def test_what_was_open_before_servers_had_names_is_ended_by_the_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(made(6, monkeypatch)) as connection:
+        use(connection)
+        open_ones = "SELECT count(*) FROM session WHERE ended_at IS NULL"
+        assert connection.execute(open_ones).fetchone() == (1,)
+        migrate(connection)
+        books = Books(connection)
+        assert connection.execute(open_ones).fetchone() == (0,)
+        Station(books).lose()
+        assert connection.execute(open_ones).fetchone() == (0,)
 
 
 # Whatever breaks a guard

@@ -106,11 +106,21 @@ def _keep_configuration(db: UnitOfWork, origin: Origin, entries: object) -> None
             continue
         value = entry.get("value")
         text = value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+        _keep_entry(db, origin, key, text, bool(entry.get("readonly")))
+        _keep_interval(db, origin, key, text)
+
+
+def _keep_entry(db: UnitOfWork, origin: Origin, key: str, value: str | None, readonly: bool) -> None:
+    """Add a row where it is not as it was: most answers tell what is known."""
+    before = db.row(
+        "SELECT value, readonly FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1",
+        (origin.charger, key),
+    )
+    if before != (value, readonly):
         db.execute(
             "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) VALUES (?, ?, ?, ?, ?, ?)",
-            (origin.charger, origin.session, key, text, bool(entry.get("readonly")), origin.received_at),
+            (origin.charger, origin.session, key, value, readonly, origin.received_at),
         )
-        _keep_interval(db, origin, key, text)
 
 
 def _keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:

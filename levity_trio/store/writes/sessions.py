@@ -24,12 +24,28 @@ SHARING_ROWS = 20
 SHARING_REPLACEMENTS = 3
 
 
+# What a server's start finds of its own. A run without a name is of a version that knew one server only.
+LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
+END_SESSIONS = """
+UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
+AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
+ELSEWHERE = """
+(SELECT 1 FROM session JOIN run ON run.id = session.run_id WHERE session.id = cp.session_id AND server <> ?)"""
+"""The last connection of a charger, where that was to another server."""
+TAKE_OFFLINE = f"UPDATE cp SET is_connected = 0 WHERE is_connected = 1 AND NOT EXISTS {ELSEWHERE}"  # noqa: S608 - ours
+WITH_OPEN_TRANSACTIONS = f"""
+SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
+    SELECT 1 FROM tx INDEXED BY tx_open WHERE cp_id = cp.id AND status = 'Active' AND suspended_at IS NULL)"""  # noqa: S608
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection at the moment of its first valid CALL. Times as the database spells them."""
+    """A connection at the moment of its first valid CALL; `number` is its own within its run. Times as the database
+    spells them."""
 
     charger: str
     run: int
+    number: int
     remote_address: str
     target: str
     subprotocol: str | None
@@ -48,31 +64,35 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a connection ended; `session` is None where the charger never spoke in it."""
+    """How a connection ended, named by run and number: who is cut off while its row is stored never learns its id."""
 
     charger: str
-    session: int | None
+    run: int
+    number: int
     at: str
     code: int
     reason: str
 
 
-def start_run(db: UnitOfWork, version: str, at: str, clock_trusted: bool) -> int:
-    """Begin a run of the server: what a run before it left open (kill -9, power) is ended first."""
-    before = db.row("SELECT clean FROM run ORDER BY id DESC LIMIT 1")
+def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted: bool) -> int:
+    """Begin a run of a server: what an earlier run of its own left open (kill -9, power) is ended first."""
+    before = db.row(LAST_RUN, (server,))
+    _end_left_over(db, server, at)
     run = db.insert(
-        "INSERT INTO run (version, started_at, clock_trusted) VALUES (?, ?, ?) RETURNING id",
-        (version, at, clock_trusted),
+        "INSERT INTO run (server, version, started_at, clock_trusted) VALUES (?, ?, ?, ?) RETURNING id",
+        (server, version, at, clock_trusted),
     )
-    db.execute("UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL", (at, SERVER_ENDED))
-    for (charger,) in db.rows("SELECT DISTINCT cp_id FROM command WHERE state = 'sent'"):
-        give_up(db, at, charger)
-    db.execute("UPDATE cp SET is_connected = 0 WHERE is_connected = 1")
-    for (charger,) in db.rows("SELECT DISTINCT cp_id FROM tx WHERE status = 'Active' AND suspended_at IS NULL"):
-        suspend(db, charger, None, at, Cause.SERVER_ENDED)
     clean = before is None or bool(before[0])
     db.tell(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
     return run
+
+
+def _end_left_over(db: UnitOfWork, server: str, at: str) -> None:
+    for charger, session in db.rows(END_SESSIONS, (at, SERVER_ENDED, server)):
+        give_up(db, at, charger, session)
+    db.execute(TAKE_OFFLINE, (server,))
+    for (charger,) in db.rows(WITH_OPEN_TRANSACTIONS, (server,)):
+        suspend(db, charger, None, at, Cause.SERVER_ENDED)
 
 
 def end_run(db: UnitOfWork, run: int, at: str) -> None:
@@ -103,50 +123,59 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | 
 
 def _insert(db: UnitOfWork, connection: Connection) -> int:
     return db.insert(
-        "INSERT INTO session (cp_id, run_id, remote_address, target, subprotocol, clock_trusted, connected_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (connection.charger, connection.run, connection.remote_address, connection.target, connection.subprotocol)
-        + (connection.clock_trusted, connection.connected_at),
+        "INSERT INTO session (cp_id, run_id, connection, remote_address, target, subprotocol, clock_trusted,"
+        " connected_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (connection.charger, connection.run, connection.number, connection.remote_address, connection.target)
+        + (connection.subprotocol, connection.clock_trusted, connection.connected_at),
     )
 
 
 def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     """End a connection. Only the charger's present one takes it offline and suspends its open transactions."""
-    suspended = _take_offline(db, ending) if is_current else 0
-    if ending.session is None:
+    session = _session(db, ending)
+    suspended = _take_offline(db, ending, session) if is_current else 0
+    if session is None:
         return
     db.execute(
-        "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ? AND ended_at IS NULL",
-        (ending.at, ending.code, ending.reason, ending.session),
+        "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
+        (ending.at, ending.code, ending.reason, session),
     )
-    give_up(db, ending.at, ending.charger, ending.session)
+    give_up(db, ending.at, ending.charger, session)
     db.tell(
         ChargerDisconnected(
             charger=ending.charger,
             at=ending.at,
-            session=ending.session,
+            session=session,
             code=ending.code,
             reason=ending.reason,
             replaced=not is_current,
             during_transaction=suspended > 0,
         ),
-        ending.session,
+        session,
     )
 
 
-def _take_offline(db: UnitOfWork, ending: Ending) -> int:
-    if _has_successor(db, ending):
+def _session(db: UnitOfWork, ending: Ending) -> int | None:
+    """The row of a connection; None where its charger never spoke in it, or it has ended."""
+    found = db.row(
+        "SELECT id FROM session WHERE run_id = ? AND connection = ? AND ended_at IS NULL", (ending.run, ending.number)
+    )
+    return None if found is None else int(found[0])
+
+
+def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
+    if _has_successor(db, ending, session):
         return 0
     offline = "UPDATE cp SET is_connected = 0, updated_at = ? WHERE id = ? AND is_connected = 1"
     db.execute(offline, (ending.at, ending.charger))
     cause = Cause.SERVER_ENDED if ending.reason == STOPPING else Cause.LOST
-    return suspend(db, ending.charger, ending.session, ending.at, cause)
+    return suspend(db, ending.charger, session, ending.at, cause)
 
 
-def _has_successor(db: UnitOfWork, ending: Ending) -> bool:
+def _has_successor(db: UnitOfWork, ending: Ending, session: int | None) -> bool:
     """Whether a newer session of the charger has its row already: then it is not this one's to take offline."""
     newer = "SELECT 1 FROM cp WHERE id = ? AND session_id > ?"
-    return db.row(newer, (ending.charger, ending.session)) is not None
+    return db.row(newer, (ending.charger, session)) is not None
 
 
 def heartbeat(db: UnitOfWork, charger: str, at: str) -> None:

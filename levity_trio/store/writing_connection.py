@@ -1,0 +1,103 @@
+"""The writing connection, and the guard over the files that it writes to: the database, its WAL and the WAL's index.
+
+They are compared with their paths before and after each commit. Where one is lost, nothing is acknowledged; what was
+committed is saved through the descriptors that are still open, and where that leaves the database file whole, it is
+opened anew. All of this runs in the writer's thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+from levity_trio.log_output import get_logger
+from levity_trio.store.connection import checkpoint, connect, lock_once
+from levity_trio.store.faults import CommitLost, DatabaseFault
+from levity_trio.store.file_identity import files_of
+from levity_trio.store.unit_of_work import Result, Write, commit
+
+log = get_logger("system")
+
+
+class WritingConnection:
+    """Commits to the files that other programs find at their paths."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._given = self._connection = connection
+        self._database, *self._beside = files_of(connection)
+        self._is_saved = False
+        """Since the last commit all of the WAL was written to the database file."""
+        self._copy: Path | None = None
+
+    def commit(self, writes: Sequence[Write]) -> list[Result]:
+        """Run the writes in one transaction and commit it; one that raises is undone alone.
+
+        Raises:
+            DatabaseFault: nothing was stored; the same batch may be tried again.
+            CommitLost: the batch was committed, but perhaps where nobody finds it.
+        """
+        self._check()
+        results = commit(self._connection, writes)
+        try:
+            self._check()
+        except DatabaseFault as fault:
+            raise CommitLost(str(fault)) from fault
+        self._is_saved, self._copy = False, None
+        return results
+
+    def save(self) -> None:
+        """Bring what a lost file holds to where it is found, as far as that was not done yet."""
+        self._is_saved = self._is_saved or self._write_back()
+        if self._is_saved and self._database.is_in_place:
+            self._open_anew()
+        elif self._copy is None and (self._database.is_deleted or not self._is_saved):
+            self._copy_all()
+
+    def close(self) -> None:
+        """Close what was opened beside the connection that was given."""
+        if self._connection is not self._given:
+            checkpoint(self._connection)
+            self._connection.close()
+
+    def _check(self) -> None:
+        for file in (self._database, *self._beside):
+            file.check()
+
+    def _write_back(self) -> bool:
+        """Write the whole WAL into the database file; False where it cannot be, or another program reads old pages."""
+        with suppress(sqlite3.Error):
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()[0]
+            return not busy
+        return False
+
+    def _open_anew(self) -> None:
+        """Begin a new WAL; what another program may have put in its place must not be read as ours."""
+        for file in self._beside:
+            file.clear()
+        self._connection.close()
+        try:
+            self._connection = connect(Path(self._database.path))
+            lock_once(self._connection)
+            self._database, *self._beside = files_of(self._connection)
+            if self._copy is not None:
+                self._copy.unlink()
+        except (sqlite3.Error, OSError) as error:  # the next try may go better
+            log.warning("the database cannot be opened anew yet", reason=str(error))
+        else:
+            log.warning("all that was committed is in the database file, which was opened anew")
+
+    def _copy_all(self) -> None:
+        path = self._database.path
+        self._copy = Path(f"{path}.saved-{self._database.inode}")
+        advice = "stop the program that reads old pages of the database, such as Litestream, and start it again"
+        if self._database.is_deleted:
+            advice = f"stop the server, delete {path}-wal and {path}-shm, move the copy to {path}, and start again"
+        try:
+            with closing(sqlite3.connect(self._copy)) as target:
+                self._connection.backup(target)
+        except sqlite3.Error as error:
+            log.critical("what was committed could not be copied", copy=str(self._copy), reason=str(error))
+        else:
+            log.critical("all that was committed is in a copy", copy=str(self._copy), advice=advice)

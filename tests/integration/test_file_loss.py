@@ -1,0 +1,75 @@
+"""Files of the database that somebody deletes under a running server: what it answered is there after a power cut."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from .charger import Charger, Closed, NoWebSocket
+from .serving import Serving, serving
+
+TRY_AGAIN_LATER = 1013
+REFUSES = "the database refuses; nothing is acknowledged until it takes writes again"
+
+
+def start_until_refused(server: Serving, identity: str, answered: list[str]) -> None:
+    """Transactions, one after the other; the one without an answer is the last."""
+    with Charger(server.port, identity) as charger:
+        for number in range(1000):
+            tag = f"{identity} {len(answered)} {number}"[:20]
+            try:
+                charger.start(tag)
+            except Closed as closed:
+                if closed.code == TRY_AGAIN_LATER:
+                    return
+                raise
+            answered.append(tag)
+            if server.find(REFUSES):  # it was seen, and mended, between two of them
+                return
+
+
+@pytest.mark.parametrize("suffixes", [("-wal",), ("-shm",), ("-wal", "-shm")])
+def test_what_was_answered_is_there(tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+    answered: list[str] = []
+    with serving(tmp_path / "levity.db", may_log_errors=True) as server:
+        with Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            for number in range(20):
+                answered.append(f"before {number}")
+                charger.start(answered[-1])
+        for suffix in suffixes:
+            Path(f"{server.database}{suffix}").unlink()
+        start_until_refused(server, "CP-1", answered)
+        server.wait_line("the database takes writes again")
+        with Charger(server.port, "CP-1") as charger:
+            for number in range(5):
+                answered.append(f"after {number}")
+                charger.start(answered[-1])
+        server.kill()
+        assert [line["event"] for line in server.errors()] == [REFUSES]
+    with closing(sqlite3.connect(tmp_path / "levity.db")) as found:
+        assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        stored = {tag for (tag,) in found.execute("SELECT id_tag FROM tx")}
+    assert set(answered) <= stored
+
+
+def test_a_database_that_is_gone_is_copied_and_nobody_let_in(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db", may_log_errors=True) as server:
+        with Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            charger.start("before")
+            for path in tmp_path.glob("levity.db*"):
+                path.unlink()
+            charger.send("Heartbeat")
+            charger.receive()  # promises nothing
+            with pytest.raises(Closed) as closed:
+                charger.start("never")
+        assert closed.value.code == TRY_AGAIN_LATER
+        copy = Path(server.wait_line("all that was committed is in a copy")["copy"])
+        with pytest.raises(NoWebSocket) as refused:
+            Charger(server.port, "CP-1")
+        assert refused.value.status == 503
+        server.kill()
+    with closing(sqlite3.connect(copy)) as found:
+        assert found.execute("SELECT id_tag FROM tx").fetchall() == [("before",)]

@@ -1,0 +1,80 @@
+"""Which statements read a whole table that grows: those of the package are collected as they run, and SQLite is asked
+how it would go about each, on a database with a history.
+
+They are collected as they stand in the code. A trace has values in the place of the parameters, and with those SQLite
+may use a partial index that it cannot use without.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from types import FrameType
+from typing import Any, ClassVar
+
+from tests.store.history import with_history
+
+FEW_TRANSACTIONS = 100
+BOUNDED = {"cp", "cp_conn", "simulated_time", "audit_cursor", "sqlite_schema", "json_each"}
+"""What does not grow with the years: every other table does."""
+OF_THE_PRESENT = {
+    "tx_open": "only what is open",
+    "tx_judge_after": "only what waits to be judged again",
+    "session_open": "only connections of now",
+    "command_sent": "only commands that wait for their answer",
+    "review_open": "only what waits for a person",
+    "review_waiting": "only what waits for a person",
+    "set_aside_waiting": "only what waits for a person",
+}
+"""Indices that may be read from one end to the other: none of them has a row of what is over."""
+PERMITTED = {
+    "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
+    "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
+    "FROM each": "a row for each connector",
+    "FROM habit": "a few for each connector",
+    "status = 'Completed' AND (? IS NULL OR cp_id = ?)": "recheck, which a person runs",
+    "SELECT cp_id FROM set_aside WHERE last_received_at > ?": "verify, which a person runs",
+}
+"""Parts of statements that may read whole tables, and why."""
+PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work")
+"""Modules that run the statements of others."""
+OURS, MIGRATIONS = "levity_trio", "levity_trio.store.schema"
+
+
+class Recorder(sqlite3.Connection):
+    """A connection that collects the package's statements, each with how many parameters it had."""
+
+    seen: ClassVar[dict[str, int]] = {}
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        if sql not in self.seen and _is_ours(sys._getframe(1)):
+            self.seen[sql] = len(parameters)
+        return super().execute(sql, parameters)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Whether a statement stands in the package; migrations run once."""
+    while frame is not None and frame.f_globals["__name__"].startswith(PASSED_ON):
+        frame = frame.f_back
+    name = frame.f_globals["__name__"] if frame is not None else ""
+    return bool(name.startswith(OURS)) and name != MIGRATIONS
+
+
+def whole_reads(statements: Mapping[str, int]) -> Iterator[str]:
+    """What reads a growing table from one end to the other, or an index that is not of the present."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.deserialize(with_history(FEW_TRANSACTIONS))
+        for sql, parameters in statements.items():
+            if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", sql) and not any(part in sql for part in PERMITTED):
+                yield from _whole_reads(connection, sql, parameters)
+
+
+def _whole_reads(connection: sqlite3.Connection, sql: str, parameters: int) -> Iterator[str]:
+    for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * parameters):
+        scan = re.match(r"SCAN (?!(?:\d+ )?CONSTANT )(\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)
+        is_whole = scan and scan[1] not in BOUNDED and scan[2] not in OF_THE_PRESENT
+        if is_whole or "AUTOMATIC" in step:
+            yield f"{step}: {sql}"

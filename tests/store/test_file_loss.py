@@ -1,0 +1,228 @@
+"""A file of the database that is deleted or replaced under the writer: nothing is acknowledged into nowhere."""
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from levity_trio.events import CertificateRequested
+from levity_trio.store import writer as writer_module
+from levity_trio.store.connection import open_database
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writer import Writer, open_writer
+
+SECONDS = 20.0
+"""A try waits 2 s for other readers, perhaps twice."""
+REFUSES = "the database refuses; nothing is acknowledged until it takes writes again"
+OPENED_ANEW = "all that was committed is in the database file, which was opened anew"
+pytestmark = pytest.mark.logs_errors
+
+Mishap = Callable[[Path], object]
+
+
+class Site:
+    """A database file and its writing connection."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.path = folder / "site.db"
+        self.wal = folder / "site.db-wal"
+        self.index = folder / "site.db-shm"
+        self.connection = connection
+
+    def on_disk(self, name: str = "site.db") -> list[str]:
+        """What a start would find now, after a power cut."""
+        after = self.folder / "after"
+        shutil.rmtree(after, ignore_errors=True)
+        after.mkdir()
+        for path in self.folder.glob(f"{name}*"):
+            shutil.copy(path, after)
+        with closing(sqlite3.connect(after / name)) as found:
+            assert found.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return [told for (told,) in found.execute("SELECT data ->> 'csr' FROM event ORDER BY id")]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(writer_module, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 10 * SECONDS)  # nobody is refused for having waited long
+    with open_database(tmp_path / "site.db") as connection:
+        connection.execute("PRAGMA busy_timeout = 10").fetchall()
+        yield Site(tmp_path, connection)
+
+
+@asynccontextmanager
+async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
+    with trio.fail_after(SECONDS):
+        async with open_writer(site.connection, lambda _event: None, drain_seconds) as writer:
+            yield writer
+
+
+def keep(db: UnitOfWork, name: str, mishap: Callable[[], object] | None = None) -> str:
+    """A fact; or one during whose commit something happens."""
+    db.tell(CertificateRequested(charger=None, at="2026", csr=name))
+    if mishap:
+        mishap()
+    return name
+
+
+def delete(*paths: Path) -> None:
+    for path in paths:
+        path.unlink()
+
+
+def replace(path: Path) -> None:
+    """As a program does that writes a new file and renames it."""
+    copy = path.with_name("copy")
+    shutil.copy(path, copy)
+    copy.replace(path)
+
+
+async def refused(writer: Writer, name: str, mishap: Callable[[], object] | None = None) -> None:
+    with pytest.raises(StoreUnavailable):
+        await writer.run(keep, name, mishap)
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Nothing tells of it."""
+    while not condition():  # noqa: ASYNC110
+        await trio.sleep(0.005)
+
+
+MISHAPS: dict[str, Callable[[Site], object]] = {
+    "wal deleted": lambda site: site.wal.unlink(),
+    "index deleted": lambda site: site.index.unlink(),
+    "both deleted": lambda site: delete(site.wal, site.index),
+    "wal replaced": lambda site: replace(site.wal),
+    "index replaced": lambda site: replace(site.index),
+    "wal moved": lambda site: site.wal.rename(site.folder / "moved"),
+}
+
+
+@pytest.mark.parametrize("mishap", MISHAPS.values(), ids=MISHAPS)
+async def test_what_was_promised_is_saved_and_the_next_write_refused_at_once(
+    site: Site, mishap: Callable[[Site], object], log_lines: list[Any]
+) -> None:
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        mishap(site)
+        await refused(writer, "never")
+        await wait_until(lambda: not writer.is_failing)
+        assert site.on_disk() == ["a"]
+        assert await writer.run(keep, "b") == "b"
+        assert site.on_disk() == ["a", "b"]
+    assert [line["event"] for line in log_lines] == [REFUSES, OPENED_ANEW, "the database takes writes again"]
+
+
+@pytest.mark.parametrize("mishap", MISHAPS.values(), ids=MISHAPS)
+async def test_what_was_being_committed_is_not_acknowledged_and_stored_once(
+    site: Site, mishap: Callable[[Site], object]
+) -> None:
+    async with writing(site) as writer:
+        await writer.hand_in(keep, "unasked")
+        await refused(writer, "a", lambda: mishap(site))
+        await wait_until(lambda: not writer.is_failing)
+        await writer.run(keep, "b")
+        assert site.on_disk() == ["unasked", "a", "b"]
+
+
+async def test_what_nobody_waits_for_is_not_dropped(site: Site) -> None:
+    async with writing(site) as writer:
+        site.wal.unlink()
+        await writer.hand_in(keep, "unasked")
+        await wait_until(lambda: writer.statistics().writes > 0)
+        assert site.on_disk() == ["unasked"]
+
+
+async def test_again_and_again(site: Site) -> None:
+    kept = []
+    async with writing(site) as writer:
+        for number, mishap in enumerate([*MISHAPS.values()] * 2):
+            kept.append(await writer.run(keep, str(number)))
+            mishap(site)
+            await refused(writer, "never")
+            await wait_until(lambda: not writer.is_failing)
+    assert site.on_disk() == kept
+
+
+async def test_frames_that_were_committed_are_not_logged_twice(site: Site) -> None:
+    async with writing(site) as writer:
+        writer.log_frame(("CP-1", None, "2026", "recv", None, None, "[]"))
+        await refused(writer, "a", site.wal.unlink)
+        await wait_until(lambda: not writer.is_failing)
+    with closing(sqlite3.connect(site.path)) as found:
+        assert found.execute("SELECT count(*) FROM log").fetchone() == (1,)
+
+
+async def test_a_wal_that_is_not_ours_is_kept_beside_and_not_read(site: Site) -> None:
+    """An older copy of our own WAL: SQLite would take its frames for newer than the database."""
+    older = site.folder / "older"
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        shutil.copy(site.wal, older)
+        await writer.run(keep, "b")
+        shutil.copy(older, site.folder / "copy")
+        (site.folder / "copy").replace(site.wal)
+        await refused(writer, "never")
+        await wait_until(lambda: not writer.is_failing)
+        assert site.on_disk() == ["a", "b"]
+    assert (site.folder / "site.db-wal.replaced").read_bytes() == older.read_bytes()
+
+
+# The database file itself
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    [
+        pytest.param(lambda site: site.path.unlink(), id="deleted"),
+        pytest.param(lambda site: delete(site.path, site.wal, site.index), id="all deleted"),
+        pytest.param(lambda site: replace(site.path), id="replaced"),
+    ],
+)
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_a_database_that_is_gone_is_copied(
+    site: Site, mishap: Callable[[Site], object], is_committed: bool, log_lines: list[Any]
+) -> None:
+    copy = site.folder / f"site.db.saved-{site.path.stat().st_ino}"
+
+    async def lose() -> None:
+        async with writing(site, drain_seconds=0.05) as writer:
+            await writer.run(keep, "a")
+            if is_committed:
+                await refused(writer, "b", lambda: mishap(site))
+            else:
+                mishap(site)
+                await refused(writer, "never")
+            await wait_until(lambda: any(line["log_level"] == "critical" for line in log_lines))
+            await refused(writer, "never")
+            assert site.on_disk(copy.name) == (["a", "b"] if is_committed else ["a"])
+
+    with pytest.raises(StoreUnavailable):  # its own probe is still waiting
+        await lose()
+    assert [line["copy"] for line in log_lines if line["log_level"] == "critical"] == [str(copy)]
+
+
+async def test_a_reader_that_looks_at_old_pages_is_waited_for_with_a_copy(site: Site, log_lines: list[Any]) -> None:
+    """They cannot be overwritten in the database file yet."""
+    copy = site.folder / f"site.db.saved-{site.path.stat().st_ino}"
+    async with writing(site) as writer:
+        await writer.run(keep, "a")
+        with closing(sqlite3.connect(site.path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM event").fetchall()
+            await writer.run(keep, "b")
+            site.wal.unlink()
+            await refused(writer, "never")
+            await wait_until(lambda: any(line["log_level"] == "critical" for line in log_lines))
+            await refused(writer, "never")
+            assert site.on_disk(copy.name) == ["a", "b"]
+        await wait_until(lambda: not writer.is_failing)
+        assert site.on_disk() == ["a", "b"]
+        assert not copy.exists()

@@ -1,0 +1,43 @@
+"""The look at query plans itself (plans.py); conftest.py takes it after each test of this folder."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.store.plans import PERMITTED, whole_reads
+
+PACKAGE = Path(__file__).parents[2] / "levity_trio"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM log",
+        "SELECT * FROM meter_val WHERE value = ?",
+        "SELECT count(*) FROM tx AS known",
+        "UPDATE session SET ended_at = ? WHERE target = ?",
+        "SELECT 1 FROM tx WHERE status = ?",  # a partial index wants the word itself
+    ],
+)
+def test_a_whole_read_is_seen(sql: str) -> None:
+    assert list(whole_reads({sql: sql.count("?")}))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)",
+        "SELECT * FROM cp",
+        "SELECT 1 FROM tx WHERE status = 'Active'",
+        "INSERT INTO habit (kind) VALUES (?), (?)",
+        "PRAGMA page_count",
+    ],
+)
+def test_what_is_bounded_is_none(sql: str) -> None:
+    assert not list(whole_reads({sql: sql.count("?")}))
+
+
+@pytest.mark.parametrize("part", PERMITTED)
+def test_what_is_permitted_is_in_the_package(part: str) -> None:
+    """An entry that nothing needs any more would let something else through."""
+    assert any(part in path.read_text() for path in PACKAGE.rglob("*.py"))
