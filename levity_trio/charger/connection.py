@@ -44,7 +44,8 @@ async def serve_connection(central: Central, transport: trio.abc.Stream) -> None
     """Serve one connection until it ends. Raises nothing but Cancelled."""
     session: Session | None = None
     with _boundary():
-        stream = ChargerStream(transport, central.config.max_message_bytes)
+        config = central.config
+        stream = ChargerStream(transport, config.max_message_bytes, text_as_binary=not config.strict)
         async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
             with central.registry.enlisted() as scope:
                 session = await _enter(central, library, stream, scope)
@@ -86,7 +87,7 @@ async def _enter(
         _record_refusal(central, stream, head, refused.status, refused.text, request)
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
-    websocket = await accept(library, stream, head, central.config.max_message_bytes)
+    websocket = await accept(library, stream, head)
     if websocket is None:
         _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked(head.raw))
         return None

@@ -52,10 +52,10 @@ class Exchange:
     origin: Origin
     tell_interval: Callable[[int], None]
     """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
+    repairs: tuple[Repair, ...] = ()
+    """What was mended to understand it, of its frame and of its payload, until it is counted with its first write."""
     request: Any = None
     """What was understood of it, a dataclass of `ocpp.v16.call`."""
-    repairs: tuple[Repair, ...] = ()
-    """What was mended to understand it, until it is counted with its first write."""
     mended: tuple[str, ...] = ()
     """The same by kind, for plugins."""
     amendment: Amendment | None = None
@@ -159,9 +159,9 @@ def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHan
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
     read = read_request(action, exchange.call.payload, strict=strict)
-    exchange.request, exchange.repairs = read.message, read.repairs
+    exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
-    exchange.mended = tuple([repair.kind for repair in read.repairs])
+    exchange.mended = tuple([repair.kind for repair in exchange.repairs])
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
         await exchange.write(_nothing)

@@ -24,9 +24,9 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
-from levity_trio.charger.stream import ChargerStream
+from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
-from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, ConnectionClosed, WebSocketConnection
+from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
@@ -34,7 +34,8 @@ from levity_trio.store.writes import sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Malformed, error_text, parse_frame
+from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
+from levity_trio.wire.repair import Repair, not_utf8
 from levity_trio.wire.secrets import has_url, masked, masked_frame
 from levity_trio.wire.times import stamp
 
@@ -68,6 +69,8 @@ class Received(NamedTuple):
     call: Call
     at: datetime
     received_at: str
+    repairs: tuple[Repair, ...]
+    """What was mended of the frame itself."""
 
 
 Waiting = Received | Malformed
@@ -121,7 +124,7 @@ class Session:
         self._useless = 0
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
-        stream.on_overflow = self._end_overflowed
+        stream.on_overflow = self._end_too_large
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
@@ -213,8 +216,8 @@ class Session:
         except ConnectionClosed:
             inbox.close()
 
-    async def _take(self, inbox: Inbox[Waiting], text: str | bytes) -> None:
-        self._stream.message_completed()
+    async def _take(self, inbox: Inbox[Waiting], message: str | bytes) -> None:
+        text, is_utf8 = decoded(message)
         frame, told, at = parse_frame(text), masked_frame(text), self.central.clock()
         received_at = stamp(at)
         _log_frame("recv", told)
@@ -223,12 +226,13 @@ class Session:
             if self._row is None:
                 self.transcript.hold()
             self.transcript.received(received_at, told, frame.raw_id, frame.action)
-            await inbox.put(Received(told, frame, at, received_at), len(text))
+            repairs = () if is_utf8 else (not_utf8(told),)
+            await inbox.put(Received(told, frame, at, received_at, repairs), len(message))
         elif isinstance(frame, Malformed):
             self.transcript.received(received_at, told, frame.raw_id, None)
             self._count(frame.kind)
             if frame.answer is not None:
-                await inbox.put(frame, len(text))
+                await inbox.put(frame, len(message))
         else:
             self.transcript.received(received_at, told, frame.message_id, self.calls.action_of(frame))
             if oddity := self.calls.settle(frame):
@@ -267,7 +271,7 @@ class Session:
             await self.send(text, message_id, action)
 
     async def _answer_to(self, received: Received) -> str:
-        text, call, at, received_at = received
+        text, call, at, received_at, repairs = received
         if has_url(text):  # perhaps with a password; nothing of a charger's is stored or told before it is masked
             call = replace(call, payload=masked(call.payload))
         if self._row is None:
@@ -277,7 +281,7 @@ class Session:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
-        exchange = Exchange(self.central, text, call, at, self.origin(received_at), self.tell_interval)
+        exchange = Exchange(self.central, text, call, at, self.origin(received_at), self.tell_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered
@@ -332,9 +336,9 @@ class Session:
     def _patience_seconds(self) -> int:
         return SILENT_INTERVALS * self.heartbeat_interval
 
-    def _end_overflowed(self) -> None:
+    def _end_too_large(self) -> None:
         limit = self.central.config.max_message_bytes
-        self.end(CloseCode.MESSAGE_TOO_BIG, f"{limit} bytes came without a whole message")
+        self.end(CloseCode.MESSAGE_TOO_BIG, f"a message is larger than {limit} bytes (--max-message-bytes)")
 
     def _closed_by_peer(self) -> Closing | None:
         closed = self._websocket.closed

@@ -86,14 +86,22 @@ class Malformed:
 Frame = Call | CallResult | CallError | Malformed
 
 
-def parse_frame(text: str | bytes) -> Frame:
+def decoded(message: str | bytes) -> tuple[str, bool]:
+    """The text of a message, and whether it was UTF-8; where not, U+FFFD stands for what was none."""
+    if isinstance(message, str):
+        return message, True
+    try:
+        return message.decode(), True
+    except UnicodeDecodeError:
+        return message.decode("utf-8", "replace"), False
+
+
+def parse_frame(text: str) -> Frame:
     """Read one message. Never raises.
 
-    Accepted beyond the letter of OCPP-J §4.2: a byte order mark or NUL around the text, bytes (those that
-    are no UTF-8 become U+FFFD), the type of the message as text, and elements too many, which are ignored.
+    Accepted beyond the letter of OCPP-J §4.2: a byte order mark or NUL around the text, the type of the message as
+    text, and elements too many, which are ignored.
     """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
     text = text.strip(TRIMMED)
     try:
         frame = orjson.loads(text)

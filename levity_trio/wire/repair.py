@@ -85,6 +85,7 @@ class Wrong(StrEnum):
     NOT_AN_INTEGER = "not an integer"
     NOT_AN_OBJECT = "not an object"
     NOT_TEXT = "not text"
+    NOT_UTF8 = "not UTF-8"
     NULL = "null"
     NUMBER_FOR_TEXT = "number for text"
     OTHER_FOR_BOOLEAN = "other type for boolean"
@@ -113,6 +114,11 @@ class Repair:
 
     kind: str
     sample: str
+
+
+def not_utf8(frame: str) -> Repair:
+    """Of a frame in another encoding (field: Latin-1): U+FFFD stands in it for what could not be read."""
+    return Repair(f"frame: {Wrong.NOT_UTF8}", frame[:MAX_SAMPLE])
 
 
 class _Unreadable(Exception):
