@@ -117,11 +117,11 @@ Handler = Callable[[Exchange, Any], Awaitable[object]]
 """Takes the request (a dataclass of `ocpp.v16.call`), gives the answer (one of `call_result`)."""
 
 
-def check_call(call: Call) -> None:
+def check_call(call: Call, *, strict: bool) -> None:
     """Raises Refused for what is no valid CALL at first sight and would be refused in the end."""
     check_action(call.action)
     if not isinstance(call.payload, dict) and call.action not in TRANSACTION_MESSAGES:
-        raise Refused(ErrorCode.FORMATION_VIOLATION, f"{call.action}: payload is no object")
+        read_request(call.action, call.payload, strict=strict)
 
 
 async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:

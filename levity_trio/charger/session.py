@@ -276,7 +276,7 @@ class Session:
             call = replace(call, payload=masked(call.payload))
         if self._row is None:
             try:
-                check_call(call)  # who never says anything valid leaves no row
+                check_call(call, strict=self.central.config.strict)  # who never says anything valid leaves no row
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)

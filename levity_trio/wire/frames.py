@@ -24,6 +24,11 @@ from levity_trio.wire.secrets import TRIMMED
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
+NOTHING: Final[tuple[object, ...]] = (
+    None,
+    [],
+    "",
+)  # an empty object, as some languages write it; None, too, where nothing stands
 
 # The type of the message, then the token of the id. Possessive, so that no text makes it slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
@@ -159,7 +164,7 @@ def _read_result(frame: list[Any]) -> CallResult | Malformed:
     if message_id is None:
         return Malformed(Fault.NO_ID, None)
     payload = frame[2] if len(frame) > 2 else None
-    if payload is None or payload == []:  # an empty object, as some languages write it
+    if payload in NOTHING:
         return CallResult(message_id, {})
     if type(payload) is not dict:
         return Malformed(Fault.NO_PAYLOAD, None)

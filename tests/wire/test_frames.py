@@ -173,6 +173,7 @@ def test_what_nobody_waits_for_gets_no_answer(text: str, fault: Fault) -> None:
         ('[3,"1"]', CallResult("1", {})),
         ('[3,"1",null]', CallResult("1", {})),
         ('[3,"1",[]]', CallResult("1", {})),
+        ('[3,"1",""]', CallResult("1", {})),
         ("[3,17,{}]", CallResult("17", {})),
         ("[3,17.0,{}]", CallResult("17", {})),
         ("[3,1.5,{}]", CallResult("1.5", {})),
