@@ -24,11 +24,8 @@ from levity_trio.wire.secrets import TRIMMED
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
-NOTHING: Final[tuple[object, ...]] = (
-    None,
-    [],
-    "",
-)  # an empty object, as some languages write it; None, too, where nothing stands
+# How some languages write an object without properties; None, too, where nothing stands.
+NOTHING: Final[tuple[object, ...]] = (None, [], "")
 
 # The type of the message, then the token of the id. Possessive, so that no text makes it slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
