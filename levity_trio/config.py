@@ -120,7 +120,8 @@ class ServerConfig:
         "max-connections",
         "Network",
         whole(1, 1_000_000),
-        "Open connections at most; more are answered 503. The limit of open files may lower it.",
+        "Open connections at most; more are answered 503, but chargers with transactions take the place of others."
+        " The limit of open files may lower it.",
     )
     max_chargers: int = _setting(
         1000, "max-chargers", "Network", whole(1, 1_000_000), "Different chargers taken up at most."

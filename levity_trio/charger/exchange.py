@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 import orjson
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.registry import Visitor
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
@@ -50,6 +51,7 @@ class Exchange:
     at: datetime
     """When it came."""
     origin: Origin
+    visitor: Visitor
     tell_interval: Callable[[int], None]
     """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
     repairs: tuple[Repair, ...] = ()
@@ -189,6 +191,7 @@ async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.message
     if message.action == "StartTransaction":
         started = await exchange.write(start_unreadable, message, reason)
+        exchange.central.has_charged.add(exchange.charger)
         return call_result.StartTransaction(started.transaction, {"status": started.verdict})
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)

@@ -24,6 +24,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
+from levity_trio.charger.registry import Visitor
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
@@ -93,8 +94,8 @@ class Session:
 
     __slots__ = (
         *("answers_pings", "calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_beginning", "_closing", "_faults", "_peer", "_pinged_at", "_row", "_scope"),
-        *("_stream", "_useless", "_watching", "_websocket"),
+        *("_beginning", "_closing", "_faults", "_peer", "_pinged_at", "_row", "_stream"),
+        *("_useless", "_watching", "_websocket", "visitor"),
     )
 
     def __init__(
@@ -103,10 +104,11 @@ class Session:
         peer: Peer,
         stream: ChargerStream,
         websocket: WebSocketConnection,
-        scope: trio.CancelScope,
+        visitor: Visitor,
     ) -> None:
         self.central = central
         self.charger = peer.charger
+        self.visitor = visitor
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
         self.answers_pings = False
         """Since the first pong of this connection: some chargers know none."""
@@ -116,7 +118,6 @@ class Session:
         self._peer = peer
         self._stream = stream
         self._websocket = websocket
-        self._scope = scope
         self._closing: Closing | None = None
         self._pinged_at = math.inf
         self._row: int | None = None
@@ -128,6 +129,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether a valid CALL came, so that it has its row."""
+        return self._row is not None
 
     @property
     def silent_seconds(self) -> float:
@@ -143,7 +149,7 @@ class Session:
     def end(self, code: int, reason: str) -> None:
         """End this session from our side; the first reason given is the one that the peer is told."""
         self._closing = self._closing or Closing(code, reason)
-        self._scope.cancel()
+        self.visitor.scope.cancel()
 
     async def converse(self) -> None:
         """Talk until the peer leaves or the session is ended."""
@@ -281,7 +287,8 @@ class Session:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
-        exchange = Exchange(self.central, text, call, at, self.origin(received_at), self.tell_interval, repairs)
+        origin = self.origin(received_at)
+        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.tell_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered

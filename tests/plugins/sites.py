@@ -100,6 +100,7 @@ class Served:
         self.central = make_central(self.writer)
         configure(self.central, heartbeat_interval_seconds=INTERVAL_SECONDS)
         self.central.known.update(charger for (charger,) in self.writer.rows("SELECT id FROM cp"))
+        self.central.has_charged.update(charger for (charger,) in self.writer.rows("SELECT cp_id FROM tx"))
         self.central.hooks.join(self.witness)
         return self.central
 
