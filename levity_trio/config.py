@@ -153,7 +153,8 @@ class ServerConfig:
         "disable-websocket-ping",
         "Chargers",
         Kind("", _read_ping_switch),
-        f"Send no WebSocket ping every {WEBSOCKET_PING_SECONDS:g} s; some chargers cannot bear them.",
+        f"Send no WebSocket ping every {WEBSOCKET_PING_SECONDS:g} s to any charger; one that cannot bear them gets none"
+        " by itself.",
     )
     strict: bool = _setting(
         False,

@@ -29,8 +29,11 @@ class Speaker(Protocol):
 
     charger: str
     calls: Calls
-    answers_pings: bool
     visitor: Visitor
+
+    @property
+    def answers_pings(self) -> bool:
+        """Whether the charger answers ours."""
 
     @property
     def has_spoken(self) -> bool:

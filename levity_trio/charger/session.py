@@ -24,6 +24,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
+from levity_trio.charger.pings import Pings
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
@@ -31,7 +32,7 @@ from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocket
 from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
@@ -93,8 +94,8 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("answers_pings", "calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_beginning", "_closing", "_faults", "_peer", "_pinged_at", "_row", "_stream"),
+        *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
+        *("_beginning", "_closing", "_faults", "_peer", "_pings", "_row", "_stream"),
         *("_useless", "_watching", "_websocket", "visitor"),
     )
 
@@ -110,8 +111,6 @@ class Session:
         self.charger = peer.charger
         self.visitor = visitor
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
-        self.answers_pings = False
-        """Since the first pong of this connection: some chargers know none."""
         self.may_be_called = trio.Event()
         self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
@@ -119,7 +118,7 @@ class Session:
         self._stream = stream
         self._websocket = websocket
         self._closing: Closing | None = None
-        self._pinged_at = math.inf
+        self._pings = Pings(websocket, stream, central.config.websocket_ping_seconds or math.inf)
         self._row: int | None = None
         self._beginning = trio.Lock()
         self._useless = 0
@@ -134,6 +133,11 @@ class Session:
     def has_spoken(self) -> bool:
         """Whether a valid CALL came, so that it has its row."""
         return self._row is not None
+
+    @property
+    def answers_pings(self) -> bool:
+        """Whether it answers our pings on this connection."""
+        return self._pings.are_answered
 
     @property
     def silent_seconds(self) -> float:
@@ -158,6 +162,7 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self._watch)
+                tasks.start_soon(self._pings.run, self._are_pings_off)
                 for plugin in self.central.hooks.companions:
                     tasks.start_soon(self.central.hooks.accompany, plugin, self)
                 await self._work(inbox)
@@ -184,6 +189,8 @@ class Session:
             await self.central.writer.hand_in(sessions.end, ending, is_current)
             if self._faults and self._row is not None:
                 await self.central.writer.hand_in(count_faults, self.origin(), self._faults)
+            if (outcome := self._pings.outcome) is not None:
+                await self.central.writer.hand_in(pings.note, ending, outcome)
 
     async def begin(self) -> Origin:
         """Give the session its row, once: with the first valid CALL, or with our first own.
@@ -319,25 +326,14 @@ class Session:
         """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
             with trio.move_on_at(deadline) as self._watching:
-                await self._ping_now_and_then()
+                await trio.sleep_forever()
         self.end(CloseCode.POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
 
-    async def _ping_now_and_then(self) -> None:
-        """Keep the way through routers open between frames that are far apart.
-
-        The next ping waits for the pong of the last; where none comes while others frames do, it was the last: some
-        chargers cannot bear them.
-        """
-        interval = self.central.config.websocket_ping_seconds or math.inf
-        if trio.current_time() > self._pinged_at + interval:  # and no pong since: the library remembers each ping
-            self.answers_pings = False
-            await trio.sleep_forever()
-        while True:
-            await trio.sleep(interval)
-            with suppress(ConnectionClosed):
-                self._pinged_at = trio.current_time()
-                await self._websocket.ping()
-                self._pinged_at, self.answers_pings = math.inf, True
+    async def _are_pings_off(self) -> bool:
+        try:
+            return await self.central.writer.run(pings.are_off, self.charger)
+        except StoreUnavailable:
+            return True  # for this connection; it will not last
 
     @property
     def _patience_seconds(self) -> int:

@@ -8,6 +8,7 @@ WebSocket; and a peer that broke the protocol is told so.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,7 +42,7 @@ class ChargerStream(trio.abc.Stream):
 
     __slots__ = (
         *("_accepted", "_ahead", "_farewell_bytes", "_framing", "_is_full", "_request", "_transport"),
-        *("last_received", "last_word", "on_overflow", "remote_address", "send_seconds"),
+        *("last_received", "last_word", "left_at", "on_overflow", "remote_address", "send_seconds"),
     )
 
     def __init__(self, transport: trio.abc.Stream, max_message_bytes: int, *, text_as_binary: bool) -> None:
@@ -55,6 +56,8 @@ class ChargerStream(trio.abc.Stream):
         self._is_full = False
         self.send_seconds = SEND_SECONDS
         self.last_received = trio.current_time()
+        self.left_at = math.inf
+        """When the peer closed the connection by itself, by a close frame or the end of its stream; not by a reset."""
         self.on_overflow: Callable[[], None] = _ignore
         self.last_word: Callable[[], bytes] | None = None
         """Gives the close frame that the library owes the peer; forgotten once one was sent."""
@@ -111,6 +114,8 @@ class ChargerStream(trio.abc.Stream):
         data = bytearray(await self._next())
         self.last_received = trio.current_time()
         self._framing.follow(data)
+        if (self._framing.has_closed or not data) and self.last_word is not None:
+            self.left_at = min(self.left_at, self.last_received)
         if self._is_too_much(len(data)):
             self.on_overflow()
         return data
