@@ -32,7 +32,8 @@ class Running(NamedTuple):
 
     `reached_wh` is its last reading of the lifetime register and `reached_at` the time of it, else its start; `power_w`
     is the most power that it told, None where it told none. `available_at`: when its connector was available
-    first after its last sign. `begun` is the earlier one of the charger's time and ours, where its clock was ahead.
+    first after its last sign. `begun` is the earlier one of the charger's time and ours, where its clock was ahead, and
+    -inf where it told none: nobody knows how long before its receipt it began.
     """
 
     id: int
@@ -65,6 +66,12 @@ def is_id(transaction: int | None) -> bool:
     return transaction is not None and LOWEST_ID <= transaction <= HIGHEST_ID
 
 
+def name(told: int | None) -> int | None:
+    """The number by which a charger calls a transaction, be it ours or its own; None where it has none: many say 0 or
+    -1 then, of every transaction."""
+    return None if told in (None, 0, -1) else told
+
+
 def tag(id_tag: str | None) -> str | None:
     """A tag as it is compared: without blanks around it and without regard to case; None where none was named."""
     return (id_tag or "").strip().casefold() or None
@@ -90,10 +97,12 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
 
 
 def _are_of_one_meter(one: Running, other: Running) -> bool:
-    """Whether the registers of two lie in one stretch, as where connectors share a meter: they tell nothing apart."""
-    if None in (one.start_wh, one.reached_wh, other.start_wh, other.reached_wh):
+    """Whether the later begins within the stretch of the earlier, as where connectors share a meter: their registers
+    tell nothing apart."""
+    if one.start_wh is None or other.start_wh is None:
         return False
-    return max(one.start_wh or 0, other.start_wh or 0) < min(one.reached_wh or 0, other.reached_wh or 0)
+    earlier = min(one, other, key=lambda each: (each.start_wh, -(each.reached_wh or 0)))
+    return earlier.reached_wh is not None and max(one.start_wh, other.start_wh) < earlier.reached_wh
 
 
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
@@ -170,19 +179,25 @@ def _reach_wh(stop: Stopping, one: Running) -> float:
 
 
 class Covering(NamedTuple):
-    """A transaction to which readings may belong: `ended` is None while it is open."""
+    """A transaction to which readings may belong: `ended` is None while it is open.
+
+    `name` is what its charger called it in the reading before; None where that called it nothing, or is not known.
+    """
 
     id: int
     state: State
-    begun: float
     ended: float | None
+    name: int | None = None
 
 
-def match_readings(at: float, named: Covering | None, newest: Covering | None) -> int | None:
+def match_readings(at: float, named: Covering | None, newest: Covering | None, told: int | None = None) -> int | None:
     """The transaction of readings of one time: the one that they name, if it is their charger's; else the newest that
     ran on their connector then. An id that its charger ended before may be stale: then another of that time comes
-    first."""
+    first. `told` is a name that this server did not give: a charger has one for each transaction, so readings of
+    another name are of another transaction, of which nothing else was heard."""
     running = newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
+    if newest is not None and None not in (told, newest.name) and told != newest.name:
+        running = None
     if named is None:
         return running
     is_stale = named.state is State.STOPPED and named.ended is not None and named.ended < at

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import groupby, pairwise
@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
-from levity_trio.simulator.provable import Proof, prove
+from levity_trio.simulator.provable import Proof, prove, without_overlaps
 from levity_trio.simulator.verification.comparison import (
     Case,
     Fault,
@@ -150,6 +150,10 @@ def _cases(ledger: Ledger) -> list[Case]:
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
     pairs = list(_neighbours(ledger.entries))
+    for first, second in pairs:
+        for place in (first, second):
+            shared = without_overlaps(ledger.entries[first], ledger.entries[second], proofs[place].least_wh)
+            proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
     doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
     followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
     habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)

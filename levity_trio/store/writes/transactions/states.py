@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
-from levity_trio.store.cases import COLUMNS, Known, known
+from levity_trio.store.cases import COLUMNS, LONGEST_SECONDS, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history
@@ -52,6 +54,18 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     """Seconds by which the clock of a charger is ahead of ours at present."""
     ((seconds,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
     return None if seconds is None else int(seconds)
+
+
+def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
+    """A start whose time could not be believed, or lies ahead of its receipt, may have waited for that: it was no later
+    than what its charger tells of the transaction by a clock that was set since. Gives it as it then is."""
+    is_right = tx.is_start_timed and (tx.start_skew or 0) <= AHEAD_SECONDS
+    received = min(tx.own_start_time, tx.created_at)
+    if is_right or not 0 < seconds(received) - seconds(at) <= LONGEST_SECONDS:
+        return tx
+    start_time = min(tx.start_time, at)
+    db.execute("UPDATE tx SET own_start_time = ?, start_time = ? WHERE id = ?", (at, start_time, tx.id))
+    return tx._replace(own_start_time=at, start_time=start_time)
 
 
 def state(tx: Known) -> State:
