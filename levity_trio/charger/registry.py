@@ -66,6 +66,11 @@ class Visitor:
         self._serial: str | None = None
         self._rival_serial: str | None = None
 
+    @property
+    def is_shaking_hands(self) -> bool:
+        """Whether it has no place yet, and was not asked to leave."""
+        return not self.is_admitted and not self.scope.cancel_called
+
     def replace(self, before: Speaker) -> None:
         """Take the place of a session. One that is alive, at another address, belongs to another client."""
         if before.has_spoken and before.silent_seconds <= ALIVE_SECONDS:
@@ -158,8 +163,8 @@ class Registry:
 
     def find_handshake(self, known: Collection[str], besides: Visitor) -> Visitor | None:
         """The oldest of those that have no place yet and are of no known charger, as far as they have told."""
-        handshakes = (visitor for visitor in self._visitors if not visitor.is_admitted and visitor is not besides)
-        return next((visitor for visitor in handshakes if visitor.charger not in known), None)
+        strangers = (visitor for visitor in self._visitors if visitor is not besides and visitor.charger not in known)
+        return next((visitor for visitor in strangers if visitor.is_shaking_hands), None)
 
     # Whose turn it is
 

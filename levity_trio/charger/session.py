@@ -1,4 +1,4 @@
-"""One charger's session: one nursery, in it a reader, a worker and a watchdog.
+"""One charger's session: one nursery, in it a reader, a worker, a watchdog and our pings.
 
     websocket → reader → inbox → worker → handler → writer, then the answer
                       ↘ answers to our own calls
