@@ -126,7 +126,8 @@ class ServerConfig:
         "max-connections",
         "Network",
         whole(1, 1_000_000),
-        "Open connections at most; more are answered 503. The limit of open files may lower it.",
+        "Open connections at most; more are answered 503, but chargers with transactions take the place of others."
+        " The limit of open files may lower it.",
     )
     max_chargers: int = _setting(
         1000, "max-chargers", "Network", whole(1, 1_000_000), "Different chargers taken up at most."
@@ -167,7 +168,8 @@ class ServerConfig:
         "disable-websocket-ping",
         "Chargers",
         Kind("", _read_ping_switch),
-        f"Send no WebSocket ping every {WEBSOCKET_PING_SECONDS:g} s; some chargers cannot bear them.",
+        f"Send no WebSocket ping every {WEBSOCKET_PING_SECONDS:g} s to any charger; one that cannot bear them gets none"
+        " by itself.",
     )
     strict: bool = _setting(
         False,

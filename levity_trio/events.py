@@ -67,6 +67,13 @@ class ChargerBooted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PingsSwitchedOff(Fact):
+    """A charger closed three connections running just after a WebSocket ping: it gets no more under this firmware."""
+
+    firmware_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChanged(Fact):
     """The present status of a connector (0: the charger itself) is another one than before."""
 

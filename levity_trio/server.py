@@ -28,8 +28,9 @@ import trio
 
 from levity_trio import __version__
 from levity_trio.addresses import Flags, listen, reachable
+from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.charger.central import Central
-from levity_trio.charger.connection import HANDSHAKES, serve_connection
+from levity_trio.charger.connection import serve_connection
 from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -107,7 +108,8 @@ async def serve(
             reader = Reader(config.database)
             known = await reader.run(beginning)
             clock = accelerated(*known.simulated, clock) if known.simulated else clock
-            central = Central(config, writer, clock, set(known.chargers), _is_trusted(clock, known.newest), hooks)
+            trusted = _is_trusted(clock, known.newest)
+            central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
             pages: dict[str, Page] = {}
             async with (
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),

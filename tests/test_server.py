@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from levity_trio import server
-from levity_trio.charger.connection import HANDSHAKES
+from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.config import ServerConfig
 
 

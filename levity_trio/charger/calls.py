@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
+from weakref import WeakValueDictionary
 
 import orjson
 import trio
@@ -21,7 +22,7 @@ from levity_trio.store.writer import Writer
 from levity_trio.store.writes import commands
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched
-from levity_trio.wire.errors import CallQueueFull, CallRefused, CallTimedOut, ChargerGone, Refused
+from levity_trio.wire.errors import CallFailed, CallQueueFull, CallRefused, CallTimedOut, ChargerGone, Refused
 from levity_trio.wire.frames import CallError, CallResult, call_text
 from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked, masked_fragment
@@ -59,8 +60,8 @@ class Calls:
     """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
 
     __slots__ = (
-        *("_answer", "_answered", "_clock", "_config", "_is_closed", "_line", "_observe", "_turn", "_under_way"),
-        "_writer",
+        *("_answer", "_answered", "_clock", "_config", "_is_closed", "_line", "_observe", "_timed_out", "_turn"),
+        *("_under_way", "_writer"),
     )
 
     def __init__(
@@ -75,6 +76,8 @@ class Calls:
         self._turn = trio.Lock()
         self._answer: Answer | None = None
         self._answered: trio.Event | None = None
+        self._timed_out: WeakValueDictionary[int, CallTimedOut] = WeakValueDictionary()
+        """By command, for as long as somebody keeps it."""
         self._is_closed = False
 
     @property
@@ -120,6 +123,8 @@ class Calls:
             return "unexpected answer"
         command = settled.call.command
         if command is not None:
+            if (timed_out := self._timed_out.get(command)) is not None:
+                timed_out.was_answered = True
             row = _row(command, settled.call.action, answer, is_late=True)
             self._tell_ended(row, answer, 0.0)
             # By the reader, who waits for nothing. A kill -9 in the next seconds loses it: nobody was promised it.
@@ -153,12 +158,13 @@ class Calls:
         finally:
             self._under_way.expire()
         received: Answer | None = self._answer
-        row = self._unanswered(command, action) if received is None else _row(command, action, received)
-        self._tell_ended(row, received, trio.current_time() - sent_at)
+        outcome = received or self._failure(command, action, seconds)
+        row = _row(command, action, outcome)
+        self._tell_ended(row, outcome, trio.current_time() - sent_at)
         await self._store(row)
-        if received is None:
-            raise ChargerGone if self._is_closed else CallTimedOut(f"{action}: no answer within {seconds:g} s")
-        return self._read(action, received)
+        if isinstance(outcome, CallFailed):
+            raise outcome
+        return self._read(action, outcome)
 
     async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
         origin = await self._line.begin()
@@ -170,11 +176,15 @@ class Calls:
             await self._line.send(call_text(message_id, action, payload), message_id, action)
         return command
 
-    def _unanswered(self, command: int, action: str) -> commands.Answer:
-        return commands.Answer(command, action, "gone" if self._is_closed else "timed out")
+    def _failure(self, command: int, action: str, seconds: float) -> CallFailed:
+        """Why there is no answer. It is made before that is stored, since the answer may come meanwhile."""
+        if self._is_closed:
+            return ChargerGone()
+        failure = self._timed_out[command] = CallTimedOut(f"{action}: no answer within {seconds:g} s")
+        return failure
 
-    def _tell_ended(self, row: commands.Answer, answer: Answer | None, seconds: float) -> None:
-        status = answer.payload.get("status") if isinstance(answer, CallResult) else None
+    def _tell_ended(self, row: commands.Answer, outcome: Answer | CallFailed, seconds: float) -> None:
+        status = outcome.payload.get("status") if isinstance(outcome, CallResult) else None
         self._observe(
             CallEnded(
                 charger=self._line.charger,
@@ -201,8 +211,10 @@ class Calls:
             self._line.tell_interval(interval)
 
 
-def _row(command: int, action: str, answer: Answer, is_late: bool = False) -> commands.Answer:
-    if isinstance(answer, CallError):
-        code, description = masked_fragment(answer.code), masked_fragment(answer.description)
+def _row(command: int, action: str, outcome: Answer | CallFailed, is_late: bool = False) -> commands.Answer:
+    if isinstance(outcome, CallFailed):
+        return commands.Answer(command, action, "timed out" if isinstance(outcome, CallTimedOut) else "gone")
+    if isinstance(outcome, CallError):
+        code, description = masked_fragment(outcome.code), masked_fragment(outcome.description)
         return commands.Answer(command, action, "refused", is_late, None, code, description)
-    return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked(answer.payload)).decode())
+    return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked(outcome.payload)).decode())

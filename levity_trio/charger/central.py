@@ -18,12 +18,14 @@ from levity_trio.store.writer import Writer
 
 @dataclass(slots=True)
 class Central:
-    """What all connections share. `known` are the identities that have a row; `run` is that of this run, once begun."""
+    """What all connections share. `known` are the identities that have a row, `has_charged` those that have had a
+    transaction; `run` is that of this run, once begun."""
 
     config: ServerConfig
     writer: Writer
     clock: Clock
     known: set[str]
+    has_charged: set[str]
     clock_trusted: bool
     hooks: Hooks = field(default_factory=Hooks)
     run: int = 0

@@ -13,7 +13,9 @@ from typing import Final
 
 import trio
 
+from levity_trio.charger.admission import admit, check_handshakes
 from levity_trio.charger.central import Central
+from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Peer, Session
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
 from levity_trio.charger.transcript import refused
@@ -27,15 +29,11 @@ from levity_trio.wire.handshake import (
     masked,
     parse_head,
     refusal,
-    upgrade_problem,
 )
 from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import stamp
 
 HANDSHAKE_SECONDS: Final = 10.0
-HANDSHAKES: Final = 128
-"""Under way at once, besides --max-connections: silent sockets must not keep a charger out for longer than that."""
-RETRY: Final = {"Retry-After": "30"}
 
 log = get_logger("ws")
 
@@ -44,10 +42,11 @@ async def serve_connection(central: Central, transport: trio.abc.Stream) -> None
     """Serve one connection until it ends. Raises nothing but Cancelled."""
     session: Session | None = None
     with _boundary():
-        stream = ChargerStream(transport, central.config.max_message_bytes)
+        config = central.config
+        stream = ChargerStream(transport, config.max_message_bytes, text_as_binary=not config.strict)
         async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
-            with central.registry.enlisted() as scope:
-                session = await _enter(central, library, stream, scope)
+            with central.registry.enlisted(stream.remote_address) as visitor:
+                session = await _enter(central, library, stream, visitor)
                 if session is not None:
                     await session.converse()
             if session is not None:
@@ -68,27 +67,25 @@ def _boundary() -> Iterator[None]:
         log.exception("a connection failed")
 
 
-async def _enter(
-    central: Central, library: trio.Nursery, stream: ChargerStream, scope: trio.CancelScope
-) -> Session | None:
+async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream, visitor: Visitor) -> Session | None:
     """Shake hands; None where the peer was refused, and told so."""
     connected_at = central.clock()
     raw, head = b"", None
     try:
-        _check_room(central)
+        check_handshakes(central, visitor)
         raw = await _read_head(stream)
         head = parse_head(raw)
-        charger = await _admit(central, head)
+        charger = await admit(central, visitor, head)
     except BadRequest as refused:
         _record_refusal(central, stream, head, refused.status, refused.text, masked(raw))
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
-    websocket = await accept(library, stream, head, central.config.max_message_bytes)
+    websocket = await accept(library, stream, head)
     if websocket is None:
         _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked(head.raw))
         return None
     peer = Peer(charger, stream.remote_address, masked_url(head.target), websocket.subprotocol, connected_at)
-    session = Session(central, peer, stream, websocket, scope)
+    session = Session(central, peer, stream, websocket, visitor)
     central.registry.install(session)
     session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
     bind_contextvars(cp=charger)  # of this task and those it starts
@@ -106,11 +103,6 @@ def _record_refusal(
     central.writer.log_frame(refused(stamp(central.clock()), charger, told))
 
 
-def _check_room(central: Central) -> None:
-    if len(central.registry) > central.config.max_connections + HANDSHAKES:
-        raise BadRequest(503, "Too many handshakes are under way.", RETRY)
-
-
 async def _read_head(stream: ChargerStream) -> bytes:
     with trio.move_on_after(HANDSHAKE_SECONDS):
         try:
@@ -118,20 +110,3 @@ async def _read_head(stream: ChargerStream) -> bytes:
         except HeadTooLarge as error:
             raise BadRequest(431, "The request head is too large.") from error
     raise BadRequest(408, f"No whole request came within {HANDSHAKE_SECONDS:g} s.")
-
-
-async def _admit(central: Central, head: Head) -> str:
-    """The identity of whoever may come in. Raises BadRequest."""
-    if problem := upgrade_problem(head):
-        raise problem
-    charger = identity(head.target)
-    if charger is None:
-        raise BadRequest(404, "The path names no charger; use /ws/CHARGER-ID.")
-    if charger not in central.known and len(central.known) >= central.config.max_chargers:
-        raise BadRequest(404, "No new charger is taken up (--max-chargers).")
-    if central.registry.sessions >= central.config.max_connections and central.registry.find(charger) is None:
-        raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
-    await central.ready.wait()
-    if central.writer.is_failing:
-        raise BadRequest(503, "Nothing can be stored at present; try again later.", RETRY)
-    return charger

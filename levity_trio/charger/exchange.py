@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 import orjson
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.registry import Visitor
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
@@ -50,12 +51,13 @@ class Exchange:
     at: datetime
     """When it came."""
     origin: Origin
+    visitor: Visitor
     tell_interval: Callable[[int], None]
     """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
+    repairs: tuple[Repair, ...] = ()
+    """What was mended to understand it, of its frame and of its payload, until it is counted with its first write."""
     request: Any = None
     """What was understood of it, a dataclass of `ocpp.v16.call`."""
-    repairs: tuple[Repair, ...] = ()
-    """What was mended to understand it, until it is counted with its first write."""
     mended: tuple[str, ...] = ()
     """The same by kind, for plugins."""
     amendment: Amendment | None = None
@@ -117,11 +119,11 @@ Handler = Callable[[Exchange, Any], Awaitable[object]]
 """Takes the request (a dataclass of `ocpp.v16.call`), gives the answer (one of `call_result`)."""
 
 
-def check_call(call: Call) -> None:
+def check_call(call: Call, *, strict: bool) -> None:
     """Raises Refused for what is no valid CALL at first sight and would be refused in the end."""
     check_action(call.action)
     if not isinstance(call.payload, dict) and call.action not in TRANSACTION_MESSAGES:
-        raise Refused(ErrorCode.FORMATION_VIOLATION, f"{call.action}: payload is no object")
+        read_request(call.action, call.payload, strict=strict)
 
 
 async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
@@ -159,9 +161,9 @@ def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHan
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
     read = read_request(action, exchange.call.payload, strict=strict)
-    exchange.request, exchange.repairs = read.message, read.repairs
+    exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
-    exchange.mended = tuple([repair.kind for repair in read.repairs])
+    exchange.mended = tuple([repair.kind for repair in exchange.repairs])
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
         await exchange.write(_nothing)
@@ -189,6 +191,7 @@ async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.message
     if message.action == "StartTransaction":
         started = await exchange.write(start_unreadable, message, reason)
+        exchange.central.has_charged.add(exchange.charger)
         return call_result.StartTransaction(started.transaction, {"status": started.verdict})
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)

@@ -1,4 +1,4 @@
-"""One charger's session: one nursery, in it a reader, a worker and a watchdog.
+"""One charger's session: one nursery, in it a reader, a worker, a watchdog and our pings.
 
     websocket → reader → inbox → worker → handler → writer, then the answer
                       ↘ answers to our own calls
@@ -25,18 +25,21 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange, answer, check_call
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
-from levity_trio.charger.stream import ChargerStream
+from levity_trio.charger.pings import Pings
+from levity_trio.charger.registry import Visitor
+from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
-from levity_trio.charger.websocket import GOODBYE_SECONDS, CloseCode, ConnectionClosed, WebSocketConnection
+from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
-from levity_trio.wire.frames import Call, Malformed, error_text, parse_frame
+from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
+from levity_trio.wire.repair import Repair, not_utf8
 from levity_trio.wire.secrets import has_url, masked, masked_frame
 from levity_trio.wire.times import stamp
 
@@ -72,6 +75,8 @@ class Received(NamedTuple):
     call: Call
     at: datetime
     received_at: str
+    repairs: tuple[Repair, ...]
+    """What was mended of the frame itself."""
 
 
 Waiting = Received | Malformed
@@ -93,9 +98,9 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("answers_pings", "calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_beginning", "_closing", "_faults", "_number", "_peer", "_pinged_at", "_row", "_scope"),
-        *("_stream", "_useless", "_watching", "_websocket"),
+        *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
+        *("_beginning", "_closing", "_faults", "_number", "_peer", "_pings", "_row", "_stream"),
+        *("_useless", "_watching", "_websocket", "visitor"),
     )
 
     def __init__(
@@ -104,32 +109,40 @@ class Session:
         peer: Peer,
         stream: ChargerStream,
         websocket: WebSocketConnection,
-        scope: trio.CancelScope,
+        visitor: Visitor,
     ) -> None:
         self.central = central
         self.charger = peer.charger
+        self.visitor = visitor
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
-        self.answers_pings = False
-        """Since the first pong of this connection: some chargers know none."""
         self.may_be_called = trio.Event()
         self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
         self._peer = peer
         self._stream = stream
         self._websocket = websocket
-        self._scope = scope
         self._closing: Closing | None = None
-        self._pinged_at = math.inf
+        self._pings = Pings(websocket, stream, central.config.websocket_ping_seconds or math.inf)
         self._number = next(central.connection_numbers)
         self._row: int | None = None
         self._beginning = trio.Lock()
         self._useless = 0
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
-        stream.on_overflow = self._end_overflowed
+        stream.on_overflow = self._end_too_large
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether a valid CALL came, so that it has its row."""
+        return self._row is not None
+
+    @property
+    def answers_pings(self) -> bool:
+        """Whether it answers our pings on this connection."""
+        return self._pings.are_answered
 
     @property
     def silent_seconds(self) -> float:
@@ -145,7 +158,7 @@ class Session:
     def end(self, code: int, reason: str) -> None:
         """End this session from our side; the first reason given is the one that the peer is told."""
         self._closing = self._closing or Closing(code, reason)
-        self._scope.cancel()
+        self.visitor.scope.cancel()
 
     async def converse(self) -> None:
         """Talk until the peer leaves or the session is ended."""
@@ -154,6 +167,7 @@ class Session:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self._watch)
+                tasks.start_soon(self._pings.run, self._are_pings_off)
                 for plugin in self.central.hooks.companions:
                     tasks.start_soon(self.central.hooks.accompany, plugin, self)
                 await self._work(inbox)
@@ -181,6 +195,8 @@ class Session:
         await self._hand_in(sessions.end, ending, is_current)
         if self._faults and self._row is not None:
             await self._hand_in(count_faults, self.origin(), self._faults)
+        if (outcome := self._pings.outcome) is not None:
+            await self._hand_in(pings.note, ending, outcome)
 
     async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """However long the database refuses: a session without its end would count as connected."""
@@ -226,8 +242,8 @@ class Session:
         except ConnectionClosed:
             inbox.close()
 
-    async def _take(self, inbox: Inbox[Waiting], text: str | bytes) -> None:
-        self._stream.message_completed()
+    async def _take(self, inbox: Inbox[Waiting], message: str | bytes) -> None:
+        text, is_utf8 = decoded(message)
         frame, told, at = parse_frame(text), masked_frame(text), self.central.clock()
         received_at = stamp(at)
         _log_frame("recv", told)
@@ -236,12 +252,13 @@ class Session:
             if self._row is None:
                 self.transcript.hold()
             self.transcript.received(received_at, told, frame.raw_id, frame.action)
-            await inbox.put(Received(told, frame, at, received_at), len(text))
+            repairs = () if is_utf8 else (not_utf8(told),)
+            await inbox.put(Received(told, frame, at, received_at, repairs), len(message))
         elif isinstance(frame, Malformed):
             self.transcript.received(received_at, told, frame.raw_id, None)
             self._count(frame.kind)
             if frame.answer is not None:
-                await inbox.put(frame, len(text))
+                await inbox.put(frame, len(message))
         else:
             self.transcript.received(received_at, told, frame.message_id, self.calls.action_of(frame))
             if oddity := self.calls.settle(frame):
@@ -280,17 +297,18 @@ class Session:
             await self.send(text, message_id, action)
 
     async def _answer_to(self, received: Received) -> str:
-        text, call, at, received_at = received
+        text, call, at, received_at, repairs = received
         if has_url(text):  # perhaps with a password; nothing of a charger's is stored or told before it is masked
             call = replace(call, payload=masked(call.payload))
         if self._row is None:
             try:
-                check_call(call)  # who never says anything valid leaves no row
+                check_call(call, strict=self.central.config.strict)  # who never says anything valid leaves no row
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
-        exchange = Exchange(self.central, text, call, at, self.origin(received_at), self.tell_interval)
+        origin = self.origin(received_at)
+        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.tell_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered
@@ -322,33 +340,22 @@ class Session:
         """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
             with trio.move_on_at(deadline) as self._watching:
-                await self._ping_now_and_then()
+                await trio.sleep_forever()
         self.end(CloseCode.POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
 
-    async def _ping_now_and_then(self) -> None:
-        """Keep the way through routers open between frames that are far apart.
-
-        The next ping waits for the pong of the last; where none comes while others frames do, it was the last: some
-        chargers cannot bear them.
-        """
-        interval = self.central.config.websocket_ping_seconds or math.inf
-        if trio.current_time() > self._pinged_at + interval:  # and no pong since: the library remembers each ping
-            self.answers_pings = False
-            await trio.sleep_forever()
-        while True:
-            await trio.sleep(interval)
-            with suppress(ConnectionClosed):
-                self._pinged_at = trio.current_time()
-                await self._websocket.ping()
-                self._pinged_at, self.answers_pings = math.inf, True
+    async def _are_pings_off(self) -> bool:
+        try:
+            return await self.central.writer.run(pings.are_off, self.charger)
+        except StoreUnavailable:
+            return True  # for this connection; it will not last
 
     @property
     def _patience_seconds(self) -> int:
         return SILENT_INTERVALS * self.heartbeat_interval
 
-    def _end_overflowed(self) -> None:
+    def _end_too_large(self) -> None:
         limit = self.central.config.max_message_bytes
-        self.end(CloseCode.MESSAGE_TOO_BIG, f"{limit} bytes came without a whole message")
+        self.end(CloseCode.MESSAGE_TOO_BIG, f"a message is larger than {limit} bytes (--max-message-bytes)")
 
     def _closed_by_peer(self) -> Closing | None:
         closed = self._websocket.closed

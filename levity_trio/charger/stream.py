@@ -2,25 +2,31 @@
 
 What the library cannot do is done here, once, for every frame whatever its kind: a frame leaves whole or the
 connection ends (half a frame would corrupt all that follow); any byte is a sign of life, pings and pongs included
-(OCPP-J 1.6 §5.3); and bytes that never become a message are bounded.
+(OCPP-J 1.6 §5.3); the size of a message is bounded, in bytes; what comes with the request head is kept for the
+WebSocket; and a peer that broke the protocol is told so.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import trio
 
+from levity_trio.wire.framing import CLOSE, FINAL, Framing
+
 HEAD_BYTES: Final = 8 * 1024
 SEND_SECONDS: Final = 5.0
+GOODBYE_SECONDS: Final = 1.5
 RECEIVE_BYTES: Final = 2 * 1024
 LONGEST_REST_SECONDS: Final = 0.05
 FAREWELL_BYTES: Final = 16 * 1024
-ALONGSIDE_BYTES: Final = 2 * RECEIVE_BYTES
-"""What may come with the bytes of a message: its frame's head, and messages read with it that nobody has taken yet."""
 HEAD_END: Final = (b"\r\n\r\n", b"\n\n")
+CLOSE_FRAME: Final = FINAL | CLOSE
+GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class HeadTooLarge(Exception):
@@ -30,24 +36,31 @@ class HeadTooLarge(Exception):
 class ChargerStream(trio.abc.Stream):
     """One charger's connection; `last_received` is the monotonic time of its last byte.
 
-    `remote_address` is the peer's, without its port.
+    `remote_address` is the peer's, without its port. With `text_as_binary` the library sees no text frame, so that it
+    does not refuse what is no UTF-8.
     """
 
     __slots__ = (
-        *("_ahead", "_max_unframed_bytes", "_transport", "_unframed_bytes"),
-        *("_is_full", "last_received", "on_overflow", "remote_address", "send_seconds"),
+        *("_accepted", "_ahead", "_farewell_bytes", "_framing", "_is_full", "_request", "_transport"),
+        *("last_received", "last_word", "left_at", "on_overflow", "remote_address", "send_seconds"),
     )
 
-    def __init__(self, transport: trio.abc.Stream, max_unframed_bytes: int) -> None:
+    def __init__(self, transport: trio.abc.Stream, max_message_bytes: int, *, text_as_binary: bool) -> None:
         self._transport = transport
         self.remote_address = _address(transport)
+        self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
+        self._request = b""
+        self._accepted = trio.Event()
         self._ahead = b""
-        self._max_unframed_bytes = max_unframed_bytes
-        self._unframed_bytes = 0
+        self._farewell_bytes: int | None = None
         self._is_full = False
         self.send_seconds = SEND_SECONDS
         self.last_received = trio.current_time()
+        self.left_at = math.inf
+        """When the peer closed the connection by itself, by a close frame or the end of its stream; not by a reset."""
         self.on_overflow: Callable[[], None] = _ignore
+        self.last_word: Callable[[], bytes] | None = None
+        """Gives the close frame that the library owes the peer; forgotten once one was sent."""
 
     async def read_head(self) -> bytes:
         """Everything up to the empty line that ends a request head; what came after it stays to be read.
@@ -69,39 +82,60 @@ class ChargerStream(trio.abc.Stream):
         self._ahead = received[end:]
         return received[:end]
 
-    def put_first(self, data: bytes) -> None:
-        """Let `data` be read before all that is still to come."""
-        self._ahead = data + self._ahead
+    def begin_handshake(self, request: bytes) -> None:
+        """Let the library read this request, and nothing behind it before `end_handshake`.
 
-    def message_completed(self) -> None:
-        """Say that the bytes so far have become a message."""
-        self._unframed_bytes = 0
+        What it reads between a request and its own answer it takes for a body, and drops.
+        """
+        self._request = request
+
+    def end_handshake(self, last_word: Callable[[], bytes]) -> None:
+        """The library has answered: from now on it reads frames."""
+        self.last_word = last_word
+        self.last_received = trio.current_time()
+        self._accepted.set()
 
     def begin_goodbye(self, end: Callable[[], None]) -> None:
         """What still comes is of no use to anybody: `end` is called when there is much of it."""
-        self._unframed_bytes = 0
-        self._max_unframed_bytes = FAREWELL_BYTES
+        self._farewell_bytes = FAREWELL_BYTES
         self.on_overflow = end
 
     async def receive_some(
         self,
         max_bytes: int | None = None,  # noqa: ARG002 - how much is fair is decided here
     ) -> bytes | bytearray:
-        """The next bytes. Calls `on_overflow` where too many came without a whole message."""
-        if self._ahead:
-            data: bytes | bytearray = self._ahead
-            self._ahead = b""
+        """The next bytes. Calls `on_overflow` where a message is too large."""
+        if self._request:
+            request, self._request = self._request, b""
             await trio.lowlevel.checkpoint()
-        else:
-            if self._is_full:
-                await self._rest()
-            data = await self._receive(RECEIVE_BYTES)
-            self._is_full = len(data) == RECEIVE_BYTES
+            return request
+        if not self._accepted.is_set():
+            await self._accepted.wait()
+        data = bytearray(await self._next())
         self.last_received = trio.current_time()
-        self._unframed_bytes += len(data)
-        if self._unframed_bytes > self._max_unframed_bytes + ALONGSIDE_BYTES:
+        self._framing.follow(data)
+        if (self._framing.has_closed or not data) and self.last_word is not None:
+            self.left_at = min(self.left_at, self.last_received)
+        if self._is_too_much(len(data)):
             self.on_overflow()
         return data
+
+    async def _next(self) -> bytes | bytearray:
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
+            await trio.lowlevel.checkpoint()
+            return ahead
+        if self._is_full:
+            await self._rest()
+        data = await self._receive(RECEIVE_BYTES)
+        self._is_full = len(data) == RECEIVE_BYTES
+        return data
+
+    def _is_too_much(self, received: int) -> bool:
+        if self._farewell_bytes is None:
+            return self._framing.is_too_large
+        self._farewell_bytes -= received
+        return self._farewell_bytes < 0
 
     async def _rest(self) -> None:
         """One who fills a read floods, or sends something large: what it cost the loop, it rests for twice.
@@ -133,6 +167,8 @@ class ChargerStream(trio.abc.Stream):
         Raises:
             trio.BrokenResourceError: the peer did not take it; the connection is closed.
         """
+        if data[0] == CLOSE_FRAME:
+            self.last_word = None
         sent = self._send_at_once(data)
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
@@ -161,8 +197,20 @@ class ChargerStream(trio.abc.Stream):
         await self._transport.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connection, after the last word where one is owed."""
+        last_word, self.last_word = self.last_word, None
+        if last_word is not None and (frame := last_word()):
+            with trio.move_on_after(GOODBYE_SECONDS, shield=True), suppress(*GONE):
+                await self._transport.send_all(frame)
+                await self._let_it_be_read()
         await self._transport.aclose()
+
+    async def _let_it_be_read(self) -> None:
+        """Read on until the peer has closed: TCP resets a connection that is closed with bytes unread, and what was
+        sent last is lost on the way (RFC 6455 §7.1.1)."""
+        left = FAREWELL_BYTES
+        while left > 0 and (data := await self._transport.receive_some(RECEIVE_BYTES)):
+            left -= len(data)
 
 
 def _address(transport: trio.abc.Stream) -> str:

@@ -107,6 +107,8 @@ class _Attendance:
         self._delay = max(site.config.auto_start_delay_seconds, ANSWER_SECONDS)
         self._due: dict[int, _Due] = {}
         self._told: dict[int, _Told] = {}
+        self._timed_out: dict[int, list[CallTimedOut]] = {}
+        """By plug-in: its starts over this connection that were not answered in time."""
 
     def __repr__(self) -> str:
         return f"<_Attendance charger={self._charger.charger!r} due={self._due}>"
@@ -137,17 +139,23 @@ class _Attendance:
                 del self._due[connector]
                 self._tell(connector, WITHDRAWN, "the connector is no longer in Preparing")
         self._told = {connector: told for connector, told in self._told.items() if connector in present}
+        self._timed_out = {car.id: self._timed_out[car.id] for car in cars if car.id in self._timed_out}
         for car in cars:
             self._decide(car, delay)
         return True
 
     def _decide(self, car: PlugIn, delay: float) -> None:
-        objection = _objection(car)
+        objection = _objection(self._as_known(car))
         if objection is not None:
             self._due.pop(car.connector, None)
             self._object(car, *objection)
         elif car.connector not in self._due and self._told.get(car.connector) != _Told(car.id, None):
             self._due[car.connector] = _Due(trio.current_time() + delay, car.id, car.unanswered)
+
+    def _as_known(self, car: PlugIn) -> PlugIn:
+        """With late answers that came already: their writes promise nothing, and may wait for seconds."""
+        is_answered = any(problem.was_answered for problem in self._timed_out.get(car.id, ()))
+        return car._replace(was_answered=car.was_answered or is_answered)
 
     def _object(self, car: PlugIn, outcome: str, reason: str) -> None:
         if self._told.get(car.connector) not in (_Told(car.id, reason), _Told(car.id, None)):
@@ -156,7 +164,7 @@ class _Attendance:
 
     async def _start(self, connector: int) -> None:
         due = self._due.pop(connector)
-        outcome, reason = await self._call(connector)
+        outcome, reason = await self._call(connector, due.plug_in)
         again = outcome in RETRIED and due.tries < len(AGAIN_SECONDS)
         if again:
             seconds = AGAIN_SECONDS[due.tries]
@@ -168,7 +176,7 @@ class _Attendance:
         if outcome in RETRIED and not again:
             self._tell(connector, GIVEN_UP, NO_MORE)
 
-    async def _call(self, connector: int) -> tuple[str, str]:
+    async def _call(self, connector: int, plug_in: int) -> tuple[str, str]:
         """What became of it, and why."""
         request = call.RemoteStartTransaction(id_tag=self._site.config.auto_start_id_tag, connector_id=connector)
         try:
@@ -176,6 +184,7 @@ class _Attendance:
         except CallRefused as refused:
             return REJECTED, f"the charger refused: {refused}"
         except CallTimedOut as problem:
+            self._timed_out.setdefault(plug_in, []).append(problem)
             return TIMED_OUT, str(problem)
         except (CallFailed, StoreUnavailable) as problem:
             return NOT_SENT, f"{type(problem).__name__} {problem}".strip()

@@ -30,7 +30,7 @@ from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
 from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
 from levity_trio.wire.errors import Refused
-from levity_trio.wire.frames import Call, Malformed, call_text, error_text, parse_frame, result_text
+from levity_trio.wire.frames import Call, Malformed, call_text, decoded, error_text, parse_frame, result_text
 
 ANSWER_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 6.0
@@ -301,8 +301,8 @@ class Link:
 
     async def _read(self, line: Line) -> None:
         while True:
-            text = await line.websocket.get_message()
-            self._keep("recv", text if isinstance(text, str) else text.decode(errors="replace"))
+            text, _ = decoded(await line.websocket.get_message())
+            self._keep("recv", text)
             frame = parse_frame(text)
             if isinstance(frame, Call):
                 await self._reply(line, frame)

@@ -50,7 +50,11 @@ class CallRefused(CallFailed):
 
 
 class CallTimedOut(CallFailed):
-    """No answer came in time; a late one is still written to its command."""
+    """No answer came in time. A late one is still written to its command, and `was_answered` is true from then on:
+    whoever would ask again knows it at once, before it is stored.
+    """
+
+    was_answered = False
 
 
 class ChargerGone(CallFailed):

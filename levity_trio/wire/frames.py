@@ -24,6 +24,8 @@ from levity_trio.wire.secrets import TRIMMED
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
+# How some languages write an object without properties; None, too, where nothing stands.
+NOTHING: Final[tuple[object, ...]] = (None, [], "")
 
 # The type of the message, then the token of the id. Possessive, so that no text makes it slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
@@ -86,14 +88,22 @@ class Malformed:
 Frame = Call | CallResult | CallError | Malformed
 
 
-def parse_frame(text: str | bytes) -> Frame:
+def decoded(message: str | bytes) -> tuple[str, bool]:
+    """The text of a message, and whether it was UTF-8; where not, U+FFFD stands for what was none."""
+    if isinstance(message, str):
+        return message, True
+    try:
+        return message.decode(), True
+    except UnicodeDecodeError:
+        return message.decode("utf-8", "replace"), False
+
+
+def parse_frame(text: str) -> Frame:
     """Read one message. Never raises.
 
-    Accepted beyond the letter of OCPP-J §4.2: a byte order mark or NUL around the text, bytes (those that
-    are no UTF-8 become U+FFFD), the type of the message as text, and elements too many, which are ignored.
+    Accepted beyond the letter of OCPP-J §4.2: a byte order mark or NUL around the text, the type of the message as
+    text, and elements too many, which are ignored.
     """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
     text = text.strip(TRIMMED)
     try:
         frame = orjson.loads(text)
@@ -151,7 +161,7 @@ def _read_result(frame: list[Any]) -> CallResult | Malformed:
     if message_id is None:
         return Malformed(Fault.NO_ID, None)
     payload = frame[2] if len(frame) > 2 else None
-    if payload is None or payload == []:  # an empty object, as some languages write it
+    if payload in NOTHING:
         return CallResult(message_id, {})
     if type(payload) is not dict:
         return Malformed(Fault.NO_PAYLOAD, None)

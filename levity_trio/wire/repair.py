@@ -26,6 +26,7 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.wire.errors import ErrorCode, Refused
+from levity_trio.wire.frames import NOTHING
 from levity_trio.wire.schemas import MAX_NUMBER, MISSPELT_IN_SCHEMA, Schema, is_sample
 from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
@@ -85,6 +86,7 @@ class Wrong(StrEnum):
     NOT_AN_INTEGER = "not an integer"
     NOT_AN_OBJECT = "not an object"
     NOT_TEXT = "not text"
+    NOT_UTF8 = "not UTF-8"
     NULL = "null"
     NUMBER_FOR_TEXT = "number for text"
     OTHER_FOR_BOOLEAN = "other type for boolean"
@@ -115,6 +117,11 @@ class Repair:
     sample: str
 
 
+def not_utf8(frame: str) -> Repair:
+    """Of a frame in another encoding (field: Latin-1): U+FFFD stands in it for what could not be read."""
+    return Repair(f"frame: {Wrong.NOT_UTF8}", frame[:MAX_SAMPLE])
+
+
 class _Unreadable(Exception):
     def __init__(self, where: str, wrong: Wrong, value: object) -> None:
         super().__init__(where, wrong)
@@ -132,7 +139,7 @@ def repair(schema: Schema, payload: object, where: str) -> tuple[dict[str, Any],
     """
     walk = _Walk()
     try:
-        understood = walk.read_object(schema, payload, where)
+        understood = walk.read_message(schema, payload, where)
     except _Unreadable as failure:
         code = _CODES.get(failure.wrong, ErrorCode.TYPE_CONSTRAINT_VIOLATION)
         if failure.where == where:  # the payload itself is no object
@@ -147,6 +154,13 @@ class _Walk:
     def __init__(self) -> None:
         self.noted: dict[str, str] = {}
         self._items_left = MAX_ITEMS
+
+    def read_message(self, schema: Schema, payload: object, where: str) -> dict[str, Any]:
+        """Read a payload. Where nothing is required, nothing stands for an empty object."""
+        if payload in NOTHING and not schema.get("required"):
+            self._note(where, Wrong.NOT_AN_OBJECT, payload)
+            payload = {}
+        return self.read_object(schema, payload, where)
 
     def read_object(self, schema: Schema, value: object, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):

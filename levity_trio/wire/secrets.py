@@ -24,10 +24,9 @@ _PROPERTY = re.compile(
 )
 
 
-def has_url(text: str | bytes) -> bool:
+def has_url(text: str) -> bool:
     """Whether a frame may hold a URL, and so a password in one."""
-    readable = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return "/" in readable and ("://" in readable or r":\/" in readable)
+    return "/" in text and ("://" in text or r":\/" in text)
 
 
 def masked_url(text: str) -> str:
@@ -55,17 +54,16 @@ def masked_fragment(text: str) -> str:
     return _PROPERTY.sub(rf'\1"{MASK}"', masked_url(text))
 
 
-def masked_frame(text: str | bytes) -> str:
+def masked_frame(text: str) -> str:
     """A frame for a log. One that is no JSON is masked as far as its text allows."""
-    readable = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    if not _may_hold_secret(readable):
-        return readable
+    if not _may_hold_secret(text):
+        return text
     try:
-        value = orjson.loads(readable.strip(TRIMMED))
+        value = orjson.loads(text.strip(TRIMMED))
         told = masked(value)
-        return readable if told == value else orjson.dumps(told).decode()
+        return text if told == value else orjson.dumps(told).decode()
     except (orjson.JSONDecodeError, TypeError, RecursionError):
-        return masked_fragment(readable)
+        return masked_fragment(text)
 
 
 def _may_hold_secret(text: str) -> bool:

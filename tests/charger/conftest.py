@@ -14,6 +14,7 @@ import pytest
 import trio
 import trio.testing
 
+from levity_trio.charger import stream
 from levity_trio.charger.central import Central
 from levity_trio.store.connection import open_database
 from tests.charger.parts import InlineWriter, make_central
@@ -34,6 +35,12 @@ async def _guarded(test: Callable[[], Awaitable[object]]) -> None:
 def pytest_itemcollected(item: pytest.Function) -> None:
     if inspect.iscoroutinefunction(item.function):
         item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
+
+
+@pytest.fixture(autouse=True)
+def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams in memory have the address that a test gave them, else `memory`."""
+    monkeypatch.setattr(stream, "_address", lambda transport: getattr(transport, "address", "memory"))
 
 
 @pytest.fixture

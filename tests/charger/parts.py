@@ -95,7 +95,7 @@ def make_central(writer: InlineWriter) -> Central:
     """A server in its first run on this writer, without pings of its own, ready to shake hands."""
     run = writer.run_now(sessions.start_run, "levity", "test", stamp(START), True)
     config = ServerConfig(database=Path("levity.db"), websocket_ping_seconds=None)
-    central = Central(config, cast(Writer, writer), wall_clock, set(), clock_trusted=True, run=run)
+    central = Central(config, cast(Writer, writer), wall_clock, set(), set(), clock_trusted=True, run=run)
     central.ready.set()
     writer.publish = central.hooks.observe
     return central

@@ -23,6 +23,17 @@ TEXT, CONTINUATION, BINARY, CLOSE, PING, PONG = 1, 0, 2, 8, 9, 10
 StreamPair = Callable[[], tuple[trio.abc.Stream, trio.abc.Stream]]
 
 
+def at(address: str) -> StreamPair:
+    """Streams in memory whose charger is at this address (see conftest.py)."""
+
+    def pair() -> tuple[trio.abc.Stream, trio.abc.Stream]:
+        ours, theirs = memory_stream_pair()
+        ours.address = address  # type: ignore[attr-defined]  # as a socket has one
+        return ours, theirs
+
+    return pair
+
+
 class Charger:
     """A charger on an open WebSocket."""
 

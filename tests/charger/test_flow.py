@@ -19,12 +19,15 @@ from tests.charger.peers import BINARY, Charger, frame, open_charger, open_raw_c
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
 UNREADABLE_PAYLOADS = [
-    '[2,"1","Heartbeat",{},]',
-    '[2,"1","Heartbeat",{"a":NaN}]',
-    '[2,null,"Heartbeat"]',
-    '[2,"1","Heartbeat",null]',
-    '[2,"1","Heartbeat",[]]',
+    '[2,"1","Authorize",{"idTag":"T"},]',
+    '[2,"1","Heartbeat",17]',
+    '[2,"1","Heartbeat",[{}]]',
+    '[2,"1","Heartbeat","{}"]',
+    '[2,null,"Authorize"]',
+    '[2,"1","Authorize",null]',
+    '[2,"1","Authorize",[]]',
 ]
+AS_GOOD_AS_EMPTY = ["null", "[]", '""', "", "{},", '{"a":NaN}']
 NO_OCPP = [
     "",
     " ",
@@ -100,8 +103,10 @@ async def test_what_is_no_ocpp_is_counted_and_the_connection_lives(
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ('[2,"1","Heartbeat"]', "FormationViolation"),
-        ('[2,"1","Heartbeat",null]', "FormationViolation"),
+        ('[2,"1","Heartbeat",17]', "FormationViolation"),
+        ('[2,"1","Authorize"]', "FormationViolation"),
+        ('[2,"1","Authorize",null]', "FormationViolation"),
+        ('[2,"1","Authorize",""]', "FormationViolation"),
         ('[2,"1","heartbeat",{}]', "NotImplemented"),
         ('[2,"1","Teapot",{}]', "NotImplemented"),
         ('[2,"1","Reset",{"type":"Soft"}]', "NotSupported"),
@@ -112,6 +117,34 @@ async def test_a_call_that_cannot_be_served_gets_its_callerror(central: Central,
         await charger.send(text)
         assert (await charger.receive())[:3] == [4, "1", code]
         await still_talks(charger)
+
+
+@pytest.mark.parametrize("payload", AS_GOOD_AS_EMPTY)
+async def test_where_nothing_is_required_nothing_is_as_good_as_empty(
+    central: Central, writer: InlineWriter, payload: str
+) -> None:
+    """A widespread simulator sends null, and dies of a CALLERROR."""
+    text = f'[2,"1","Heartbeat"{payload and ","}{payload}]'
+    async with open_charger(central) as charger:
+        for _ in range(2):
+            await charger.send(text)
+            assert (await charger.receive())[:2] == [3, "1"]
+    assert writer.rows("SELECT kind, count FROM repair") == [("Heartbeat: not an object", 2)]
+    assert writer.row("SELECT last_heartbeat_at IS NOT NULL FROM cp") == (1,)
+
+
+@pytest.mark.parametrize("payload", AS_GOOD_AS_EMPTY)
+@pytest.mark.parametrize("has_row", [False, True])
+async def test_strict_refuses_nothing_for_an_object(
+    central: Central, writer: InlineWriter, payload: str, has_row: bool
+) -> None:
+    configure(central, strict=True)
+    async with open_charger(central) as charger:
+        if has_row:
+            await charger.call("Heartbeat")
+        await charger.send(f'[2,"1","Heartbeat"{payload and ","}{payload}]')
+        assert (await charger.receive())[:3] == [4, "1", "FormationViolation"]
+    assert writer.rows("SELECT id FROM cp") == [("CP-1",)] * has_row
 
 
 async def test_no_ocpp_leaves_no_row(central: Central, writer: InlineWriter) -> None:

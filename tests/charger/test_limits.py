@@ -8,10 +8,11 @@ import trio
 from trio.testing import lockstep_stream_pair
 
 from levity_trio.charger.central import Central
-from levity_trio.charger.stream import SEND_SECONDS
+from levity_trio.charger.stream import GOODBYE_SECONDS, SEND_SECONDS
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import (
     BINARY,
+    CLOSE,
     CONTINUATION,
     PING,
     PONG,
@@ -72,23 +73,39 @@ async def test_a_message_that_is_a_little_too_large_ends_it_too(central: Central
         assert (await peer.wait_closed())[0] == 1009
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        frame(b"", CONTINUATION, is_last=False),
-        frame(b"", PING),
-        frame(125 * b"p", PING),
-        frame(b"", PONG),
-    ],
-    ids=["continuation", "ping", "full ping", "pong"],
-)
-async def test_frames_that_never_become_a_message_end_the_connection(central: Central, part: bytes) -> None:
+@pytest.mark.parametrize("size", [0, 100])
+async def test_fragments_that_never_become_a_message_end_the_connection(central: Central, size: int) -> None:
+    part = frame(size * b"x", CONTINUATION, is_last=False)
     async with open_raw_charger(central) as peer:
         await peer.send_frame("[", TEXT, is_last=False)
         with suppress(trio.BrokenResourceError):  # closed already
             for _ in range(2 * LIMIT // len(part)):
                 await peer.send(part)
         assert (await peer.wait_closed())[0] == 1009
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_pings_that_replace_heartbeats_never_add_up(central: Central, opcode: int) -> None:
+    """OCPP-J 1.6 §5.3 allows a charger to send nothing else, for days."""
+    async with open_raw_charger(central) as peer:
+        for _ in range(3 * LIMIT // 100):
+            await trio.sleep(60)
+            await peer.send_frame(100 * b"p", opcode)
+        await peer.send_frame(HEARTBEAT)
+        while (answer := await peer.receive_frame())[0] != TEXT:
+            assert answer == (PONG, 100 * b"p")
+        assert answer[1].startswith(b'[3,"h",')
+
+
+async def test_a_ping_between_two_fragments_costs_the_message_nothing(central: Central) -> None:
+    text = data_transfer(LIMIT - 100).encode()
+    async with open_raw_charger(central) as peer:
+        await peer.send_frame(text[:5000], TEXT, is_last=False)
+        for _ in range(3 * LIMIT // 100):
+            await peer.send_frame(100 * b"p", PING)
+            await peer.receive_frame()
+        await peer.send_frame(text[5000:], CONTINUATION)
+        assert (await peer.receive())[:2] == [3, "d"]
 
 
 async def test_no_other_charger_feels_it(central: Central) -> None:
@@ -128,14 +145,40 @@ async def test_what_breaks_the_websocket_protocol_ends_its_connection_only(
     async with open_charger(central, "/ws/CP-2") as other, open_raw_charger(central) as peer:
         await peer.send_frame(HEARTBEAT)
         await peer.receive()
-        await peer.send(b"\xff\xff\xff\xff")
+        await peer.send(b"\xff\xff\xff\xff" + 1000 * b"x")
+        assert await peer.wait_closed() == (1002, "Invalid opcode 0xf")
         assert await peer.read_to_end() == b""
         await other.call("Heartbeat")
     assert writer.row("SELECT close_code FROM session WHERE cp_id = 'CP-1'") == (1002,)
 
 
-async def test_text_that_is_no_utf8_ends_its_connection_only(central: Central) -> None:
-    async with open_charger(central, "/ws/CP-2") as other, open_raw_charger(central) as peer:
-        await peer.send_frame(b'[2,"\xff","Heartbeat",{}]')
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x81\x05hello",  # not masked
+        frame(b"x", CONTINUATION),  # of nothing
+        frame(b"", CLOSE, is_last=False),
+        frame(b"\x03", CLOSE),  # half a code
+        frame(126 * b"p", PING),
+    ],
+)
+async def test_who_breaks_the_websocket_protocol_gets_its_close_frame_once(central: Central, garbage: bytes) -> None:
+    async with open_raw_charger(central) as peer:
+        await peer.send(garbage)
+        assert (await peer.wait_closed())[0] == 1002
         assert await peer.read_to_end() == b""
-        await other.call("Heartbeat")
+
+
+async def test_a_close_frame_is_answered_once(central: Central) -> None:
+    async with open_raw_charger(central) as peer:
+        await peer.send_frame((1002).to_bytes(2, "big") + b"your fault", CLOSE)
+        assert await peer.wait_closed() == (1002, "your fault")
+        assert await peer.read_to_end() == b""
+
+
+async def test_who_breaks_it_and_does_not_close_holds_nothing_up(central: Central) -> None:
+    async with open_raw_charger(central) as peer:
+        await peer.send(b"\xff\xff\xff\xff")
+        await peer.wait_closed()
+        await peer.read_to_end()
+        assert trio.current_time() <= GOODBYE_SECONDS

@@ -62,6 +62,20 @@ async def test_who_answers_pings_is_known_by_the_first_pong(central: Central) ->
         assert answering(central) == {"CP-1": True, "DEAF": False}
 
 
+@pytest.mark.parametrize("talks_on", [True, False])
+async def test_one_that_answers_no_more_is_gone_unless_it_talks_on(central: Central, talks_on: bool) -> None:
+    configure(central, websocket_ping_seconds=20.0)
+    async with open_raw_charger(central) as peer:
+        opcode, payload = await peer.receive_frame()
+        assert opcode == PING
+        await peer.send_frame(payload, PONG)
+        await trio.sleep(45)
+        if talks_on:
+            await peer.send_frame('[2,"1","Heartbeat",{}]')
+            await trio.sleep(1)
+        assert answering(central) == {"CP-1": not talks_on}
+
+
 async def test_one_that_answers_no_ping_and_talks_on_gets_no_more(central: Central) -> None:
     """The library remembers each ping that was not answered; a connection lasts for months."""
     configure(central, websocket_ping_seconds=20.0)

@@ -52,11 +52,11 @@ def now() -> str:
 
 
 class Charger:
-    """A charger with an open connection; `with` closes it."""
+    """A charger with an open connection, from an address of this machine; `with` closes it."""
 
-    def __init__(self, port: int, identity: str, head: bytes | None = None) -> None:
+    def __init__(self, port: int, identity: str, head: bytes | None = None, address: str = "127.0.0.1") -> None:
         self.identity = identity
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS)
+        self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS, source_address=(address, 0))
         self._buffer = b""
         self._calls = 0
         try:

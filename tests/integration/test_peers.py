@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from tests.benchmarks.websocket import upgrade_request
+from tests.benchmarks.websocket import TEXT, client_frame, upgrade_request
 
 from .charger import Charger, deaf, reset
 from .fleet import Account, Fleet, accounts, missing
@@ -102,6 +102,31 @@ def test_bytes_above_127_in_a_header(server: Serving) -> None:
     head = upgrade_request("/ocpp/LATIN", server.port)
     with Charger(server.port, "LATIN", head.replace(b"Host:", b"X-Site: B\xfcro \xff\xfe\r\nHost:")) as charger:
         assert charger.boot()["status"] == "Accepted"
+
+
+def test_who_breaks_the_websocket_protocol_is_told_so(server: Serving, others: Fleet) -> None:
+    with Charger(server.port, "BREAKS") as charger:
+        charger.boot()
+        charger.socket.sendall(b"\xff" * 5000)
+        others.run(0.01)
+        assert charger.wait_closed().code == 1002
+    server.wait_line("ChargerDisconnected", charger=charger.identity)
+    assert server.query("SELECT close_code FROM session WHERE cp_id = ?", charger.identity) == [(1002,)]
+
+
+def test_a_boot_in_latin_1(server: Serving) -> None:
+    with Charger(server.port, "COLOGNE") as charger:
+        told = '[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"Köln"}]'
+        charger.socket.sendall(client_frame(TEXT, told.encode("latin-1")))
+        assert charger.receive()[2]["status"] == "Accepted"
+    counted = server.query("SELECT kind FROM repair WHERE cp_id = ?", charger.identity)
+    assert counted == [("frame: not UTF-8",)]
+
+
+def test_a_frame_that_comes_with_the_request(server: Serving) -> None:
+    early = client_frame(TEXT, b'[2,"early","Heartbeat",{}]')
+    with Charger(server.port, "EARLY", upgrade_request("/ocpp/EARLY", server.port) + early) as charger:
+        assert charger.receive()[:2] == [3, "early"]
 
 
 def test_half_open_handshakes(server: Serving, others: Fleet) -> None:

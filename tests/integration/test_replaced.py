@@ -1,11 +1,15 @@
-"""Two sockets of one charger: the newest wins, and what the older one leaves behind touches nothing of it."""
+"""Two sockets of one charger: the newest wins, and what the older one leaves behind touches nothing of it; and who has
+to wait, or to leave, for whom."""
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from .charger import Charger, meter_values, now
+from tests.benchmarks.websocket import upgrade_request
+
+from .charger import ANSWER_SECONDS, Charger, NoWebSocket, meter_values, now
 from .serving import Serving, serving
 
 REPLACED = "replaced by a newer connection"
@@ -66,6 +70,43 @@ def test_twenty_reconnects_at_once_leave_one(tmp_path: Path) -> None:
         last.boot()
         assert server.query("SELECT is_connected, session_id FROM cp") == [(1, 1)]
         assert sessions(server) == [(None, None)]
+
+
+def test_two_clients_with_one_identity_take_turns(tmp_path: Path) -> None:
+    with serving(tmp_path / "levity.db") as server, ExitStack() as stack:
+        here = stack.enter_context(Charger(server.port, "CP-1"))
+        here.boot()
+        there = stack.enter_context(Charger(server.port, "CP-1", address="127.0.0.2"))
+        there.boot()
+        assert here.wait_closed().code == 1000
+        waiting = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS))
+        waiting.sendall(upgrade_request("/ocpp/CP-1", server.port))
+        server.wait_line("two clients use one identity: the newer request waits")
+        there.call("Heartbeat")
+        there.close()
+        assert waiting.recv(1024).startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_charger_with_transactions_takes_the_place_of_a_stranger(is_restarted: bool, tmp_path: Path) -> None:
+    database, limit = tmp_path / "levity.db", ("--max-connections", "2")
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(database, *limit))
+        with Charger(server.port, "KNOWN") as known:
+            known.boot()
+            known.start("TAG")
+        if is_restarted:
+            server.stop()
+            server = stack.enter_context(serving(database, *limit))
+        strangers = [stack.enter_context(Charger(server.port, f"STRANGER-{number}")) for number in range(2)]
+        for stranger in strangers:
+            stranger.boot()
+        with pytest.raises(NoWebSocket, match="503"):
+            Charger(server.port, "STRANGER-3")
+        with Charger(server.port, "KNOWN") as known:
+            known.boot()
+            assert strangers[0].wait_closed().code == 1013
+            strangers[1].call("Heartbeat")
 
 
 def sessions(server: Serving) -> list[tuple[object, ...]]:

@@ -1,6 +1,7 @@
 """A server in memory with one plugin in it, and a charger that is called back."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks, Open, Plugin, Site
 from levity_trio.store.connection import open_database
 from levity_trio.store.reads import Reader, Unreadable, look
-from levity_trio.store.unit_of_work import UnitOfWork, commit
+from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger
 
@@ -40,11 +41,29 @@ class InlineReader:
 
 
 class PublishingWriter(InlineWriter):
-    """One that publishes the facts of coalesced writes, too."""
+    """One that publishes the facts of coalesced writes, too; `hold` keeps those back, as the real one does for 5 s."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._held: list[Write] | None = None
+
+    def hold(self) -> None:
+        self._held = []
+
+    def flush(self) -> None:
+        held, self._held = self._held, None
+        for write in held or ():
+            self._run(write)
 
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         del key
-        (result,) = commit(self._connection, [lambda db: write(db, *args)])
+        if self._held is None:
+            self._run(lambda db: write(db, *args))
+        else:
+            self._held.append(lambda db: write(db, *args))
+
+    def _run(self, write: Write) -> None:
+        (result,) = commit(self._connection, [write])
         result.unwrap()
         self.facts += result.facts
         for fact in result.facts:
@@ -69,7 +88,7 @@ class Witness(Plugin):
 class Served:
     """A server in memory: restarted, it keeps its database and nothing else."""
 
-    def __init__(self, path: Path, writer: InlineWriter) -> None:
+    def __init__(self, path: Path, writer: PublishingWriter) -> None:
         self.writer = writer
         self.reader = InlineReader(path)
         self.witness = Witness()
@@ -81,6 +100,7 @@ class Served:
         self.central = make_central(self.writer)
         configure(self.central, heartbeat_interval_seconds=INTERVAL_SECONDS)
         self.central.known.update(charger for (charger,) in self.writer.rows("SELECT id FROM cp"))
+        self.central.has_charged.update(charger for (charger,) in self.writer.rows("SELECT cp_id FROM tx"))
         self.central.hooks.join(self.witness)
         return self.central
 

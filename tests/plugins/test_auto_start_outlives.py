@@ -120,6 +120,52 @@ async def test_what_an_offline_charger_tells_late_is_another_plug_in(server: Ser
         assert len(charger.asked) == 1
 
 
+# An answer that comes late, and is stored seconds after that
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3])
+async def test_a_late_answer_counts_before_it_is_stored(server: Served, tries: int) -> None:
+    async with plugged(server) as charger:
+        charger.says = None
+        await trio.sleep(DELAY + tries * TIMEOUT + sum(AGAIN_SECONDS[:tries]) - 4)
+        server.writer.hold()
+        await charger.answer(charger.frames[-1][1], {"status": "Accepted"})
+        for status in ("Faulted", "Available", "Faulted", "Available", "Faulted"):  # it looks each time
+            await trio.sleep(1)
+            await tell(charger, status, connector=2)
+        assert len(charger.asked) == tries
+        server.writer.flush()
+        await trio.sleep(LONG_ENOUGH)
+        assert len(charger.asked) == tries
+    assert outcomes(server) == [*["timed out"] * tries, "over"]
+
+
+async def test_a_late_answer_to_an_earlier_try_counts_too(server: Served) -> None:
+    async with plugged(server) as charger:
+        charger.says = None
+        await trio.sleep(DELAY + TIMEOUT + AGAIN_SECONDS[0] + TIMEOUT + AGAIN_SECONDS[1] - 1)
+        server.writer.hold()
+        first, _ = [frame for frame in charger.frames if frame[0] == 2]
+        await charger.answer(first[1], {"status": "Accepted"})
+        await trio.sleep(4)
+        server.writer.flush()
+        await trio.sleep(LONG_ENOUGH)
+        assert len(charger.asked) == 2
+
+
+async def test_one_that_comes_while_the_time_out_is_being_stored(server: Served) -> None:
+    async with plugged(server) as charger:
+        charger.says = None
+        await trio.sleep(DELAY + TIMEOUT - 1)
+        server.writer.answer_seconds = 9
+        server.writer.hold()
+        await trio.sleep(5)
+        await charger.answer(charger.frames[-1][1], {"status": "Accepted"})
+        await trio.sleep(LONG_ENOUGH)
+        server.writer.answer_seconds = 0
+        assert len(charger.asked) == 1
+
+
 # The database
 
 

@@ -27,7 +27,7 @@ from levity_trio.plugins.prometheus.picture import Picture
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.totals import totals
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import pings, sessions
 from tests.plugins.scrapes import LEVITYS, Page, label_names, parse
 from tests.store.books import SERVER, Books, Station, in_memory, meter_value
 
@@ -252,6 +252,17 @@ def test_links(books: Books, run: Run) -> None:
     assert run.page([LinkState("CP-1", 0.5, False, 0)]).get("ocpp_cp_answers_pings", cp_id="CP-1") == 0
     gone = run.page([])
     assert gone.of("ocpp_cp_link_age_seconds") == gone.of("ocpp_cp_answers_pings") == {}
+
+
+def test_whose_pings_are_off(books: Books, run: Run) -> None:
+    station = Station(books, "CP-1")
+    assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0
+    ending = sessions.Ending("CP-1", books.server, 0, books.at, 1006, "")
+    for _ in range(pings.CLOSINGS):
+        books.run(pings.note, ending, pings.PingOutcome.CLOSED)
+    assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 1
+    station.boot(firmware_version="2.0")
+    assert run.page().get("ocpp_cp_pings_off", cp_id="CP-1") == 0
 
 
 def test_our_calls(books: Books, run: Run) -> None:

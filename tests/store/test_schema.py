@@ -26,7 +26,7 @@ from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
 FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
-PRESENT = "cp cp_conn tx meter_val cp_err habit"
+PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()

@@ -18,7 +18,7 @@ from levity_trio.wire.payloads import (
     read_result,
     write_payload,
 )
-from levity_trio.wire.repair import Wrong
+from levity_trio.wire.repair import Repair, Wrong
 from tests.wire.examples import (
     ALL_ACTIONS,
     ANY_JSON,
@@ -116,11 +116,23 @@ def test_a_charger_reads_what_we_send() -> None:
 
 
 @pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("payload", [None, [], "{}", 7, True])
-def test_a_payload_that_is_no_object(payload: object, strict: bool) -> None:
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [("Heartbeat", "{}"), ("Heartbeat", 7), ("Heartbeat", True), ("Heartbeat", [{}]), ("Authorize", None)]
+    + [("Authorize", []), ("BootNotification", None)],
+)
+def test_a_payload_that_is_no_object(action: str, payload: object, strict: bool) -> None:
     with pytest.raises(Refused) as caught:
-        read_request("Heartbeat", payload, strict=strict)
+        read_request(action, payload, strict=strict)
     assert caught.value.code is ErrorCode.FORMATION_VIOLATION
+
+
+@pytest.mark.parametrize(("payload", "sample"), [(None, "null"), ([], "[]"), ("", '""')])
+def test_where_nothing_is_required_nothing_is_an_empty_object(payload: object, sample: str) -> None:
+    read = read_request("Heartbeat", payload, strict=False)
+    assert (read.message, read.repairs) == (call.Heartbeat(), (Repair("Heartbeat: not an object", sample),))
+    with pytest.raises(Refused):
+        read_request("Heartbeat", payload, strict=True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_frame_without_secrets_stays_byte_for_byte(text: str) -> None:
     [
         '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"SECRET"}]}]',
         '[2,"1","ChangeConfiguration",{"value":"SECRET","key":"AuthorizationKey"}]',
-        b'[2,"1","GetDiagnostics",{"location":"ftp://user:SECRET@host/x"}]',
+        '[2,"1","GetDiagnostics",{"location":"ftp://user:SECRET@host/x"}]',
         '[2,"1","DataTransfer",{"password":"SECRET"',
         r'[2,"1","DataTransfer",{"pass\u0077ord":"SECRET"}]',
         r'[2,"1","GetDiagnostics",{"location":"ftp:\/\/user:SECRET@host\/x"}]',
@@ -56,7 +56,7 @@ def test_a_frame_without_secrets_stays_byte_for_byte(text: str) -> None:
         '[2,"1","DataTransfer",{"ſecret":"SECRET"}]',
     ],
 )
-def test_a_frame_for_the_log(text: str | bytes) -> None:
+def test_a_frame_for_the_log(text: str) -> None:
     assert "SECRET" not in masked_frame(text)
     assert "***" in masked_frame(text)
 
@@ -66,8 +66,8 @@ def test_pieces_of_urls_and_of_json() -> None:
     assert masked_fragment('{"token":"SECR') == '{"token":"***"'
 
 
-@given(st.text() | st.binary())
-def test_any_text_is_masked_without_a_word(text: str | bytes) -> None:
+@given(st.text())
+def test_any_text_is_masked_without_a_word(text: str) -> None:
     masked_frame(text)
 
 

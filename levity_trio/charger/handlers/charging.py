@@ -35,6 +35,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
         sent_meter_start=sent_number(exchange.call.payload, "meterStart"),
     )
     started = await exchange.write(starts.start, start)
+    exchange.central.has_charged.add(exchange.charger)
     return call_result.StartTransaction(started.transaction, {"status": started.verdict})
 
 

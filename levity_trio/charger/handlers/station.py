@@ -32,6 +32,7 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
     interval = exchange.central.config.heartbeat_interval_seconds
     await exchange.write(chargers.boot, told, exchange.message, ACCEPTED, interval)
     exchange.tell_interval(interval)
+    exchange.visitor.identify(told.serial_number or told.charge_box_serial_number)
     now = wire_time(exchange.central.clock())
     return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
 

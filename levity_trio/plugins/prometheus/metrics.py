@@ -126,6 +126,12 @@ class Metrics:
         self.answers_pings = add(
             Gauge, "ocpp_cp_answers_pings", CHARGER, "1 once it has answered a ping on its present connection."
         )
+        self.pings_off = add(
+            Gauge,
+            "ocpp_cp_pings_off",
+            CHARGER,
+            "1 where it is sent no pings, since it closed its connections after them.",
+        )
         self.skew = add(Gauge, "ocpp_cp_clock_skew_seconds", CHARGER, "How far its clock is ahead of ours.")
         self.repairs = add(
             Counter, "ocpp_repairs_total", ("cp_id", "kind"), "What was mended in its messages, by what was wrong."

@@ -92,6 +92,7 @@ class Picture:
             self._set_status(charger.charger, "0", charger.status)
         _set_time(metrics.heartbeat_at, key, charger.heartbeat_at)
         _set_time(metrics.stop_at, key, charger.stop_at)
+        metrics.pings_off[key].value = int(charger.pings_off)
         if charger.skew_seconds is not None:
             metrics.skew[key].value = charger.skew_seconds
 

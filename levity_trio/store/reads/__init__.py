@@ -67,14 +67,18 @@ class Beginning:
     """What a server must know of its database before it serves."""
 
     chargers: frozenset[str]
+    has_charged: frozenset[str]
     open_transactions: int
     newest: str | None
     simulated: SimulatedTime | None
 
 
 def beginning(db: Database) -> Beginning:
-    """The known chargers, how many transactions are open, and the time of the newest row, the clock it was made for."""
+    """The known chargers and those of them that have had a transaction, how many transactions are open, the time of the
+    newest row, and the clock that the database was made for."""
     chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp"))
+    charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+    has_charged = frozenset(row["id"] for row in db.query(charged))
     open_transactions = next(db.query("SELECT count(*) AS n FROM tx WHERE status = 'Active'"))["n"]
     newest = next(
         db.query(
@@ -84,7 +88,7 @@ def beginning(db: Database) -> Beginning:
             " UNION ALL SELECT at FROM (SELECT ended_at AS at FROM run ORDER BY id DESC LIMIT 1))"
         )
     )["at"]
-    return Beginning(chargers, open_transactions, newest, _simulated_time(db))
+    return Beginning(chargers, has_charged, open_transactions, newest, _simulated_time(db))
 
 
 def _simulated_time(db: Database) -> SimulatedTime | None:

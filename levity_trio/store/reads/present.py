@@ -30,6 +30,7 @@ class ChargerNow(NamedTuple):
     heartbeat_at: str | None
     stop_at: str | None
     skew_seconds: int | None
+    pings_off: bool
 
 
 class ConnectorNow(NamedTuple):
@@ -66,7 +67,10 @@ class Present(NamedTuple):
 def present(db: Database) -> Present:
     """How the site is now."""
     db.execute("BEGIN")
-    chargers = db.execute("SELECT id, status, last_heartbeat_at, last_tx_stop_at, clock_skew_seconds FROM cp")
+    chargers = db.execute(
+        "SELECT id, status, last_heartbeat_at, last_tx_stop_at, clock_skew_seconds, off_at IS NOT NULL FROM cp"
+        " LEFT JOIN ping ON ping.cp_id = cp.id AND firmware = substr(coalesce(firmware_version, ''), 1, 64)"
+    )
     connectors = db.execute("SELECT cp_id, conn_id, status FROM cp_conn")
     return Present(
         [ChargerNow(*row) for row in chargers.fetchall()],

@@ -132,7 +132,7 @@ def _insert(db: UnitOfWork, connection: Connection) -> int:
 
 def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     """End a connection. Only the charger's present one takes it offline and suspends its open transactions."""
-    session = _session(db, ending)
+    session = session_of(db, ending)
     suspended = _take_offline(db, ending, session) if is_current else 0
     if session is None:
         return
@@ -155,7 +155,7 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
     )
 
 
-def _session(db: UnitOfWork, ending: Ending) -> int | None:
+def session_of(db: UnitOfWork, ending: Ending) -> int | None:
     """The row of a connection; None where its charger never spoke in it, or it has ended."""
     found = db.row(
         "SELECT id FROM session WHERE run_id = ? AND connection = ? AND ended_at IS NULL", (ending.run, ending.number)

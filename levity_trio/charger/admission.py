@@ -1,0 +1,110 @@
+"""Who may come in, and when: limits, and the order in which two clients with one identity are served.
+
+A charger with transactions is known and always gets in: where strangers fill the server, one of them leaves. A known
+charger that is refused loses what it would have told; a stranger may be anybody. Handshakes that are not complete yet
+have room of their own besides --max-connections, and the oldest makes way for the newest.
+
+Some handshakes wait: for this machine's clock, and while another client of the same identity is served. What held
+before that is looked at again afterwards.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.registry import Visitor
+from levity_trio.charger.websocket import CloseCode
+from levity_trio.events import HandshakeRefused
+from levity_trio.log_output import get_logger
+from levity_trio.wire.handshake import BadRequest, Head, identity, upgrade_problem
+
+HANDSHAKES: Final = 128
+"""Under way at once, besides --max-connections."""
+LEAST_STRANGERS: Final = 32
+STRANGERS_SHARE: Final = 4
+"""Connections of strangers from one address: this part of --max-connections, or LEAST_STRANGERS. A site that stands
+behind one address becomes known as it charges."""
+RETRY: Final = {"Retry-After": "30"}
+TOO_MANY_HANDSHAKES: Final = "Too many handshakes are under way."
+MADE_ROOM: Final = "the server is full, and a charger that has charged here needs the place"
+WAITS_NEWER: Final = "Another client of this identity is being served, and a newer request waits already."
+
+log = get_logger("ws")
+
+
+def check_handshakes(central: Central, visitor: Visitor) -> None:
+    """Make room for a handshake that has just begun. Raises BadRequest."""
+    if len(central.registry) <= central.config.max_connections + HANDSHAKES:
+        return
+    oldest = central.registry.find_handshake(central.has_charged, besides=visitor)
+    if oldest is None:
+        raise BadRequest(503, TOO_MANY_HANDSHAKES, RETRY)
+    oldest.scope.cancel()
+    central.hooks.observe(HandshakeRefused(charger=None, status=503, reason=TOO_MANY_HANDSHAKES))
+    log.warning("a handshake was dropped", reason=TOO_MANY_HANDSHAKES, remote_address=oldest.address)
+
+
+async def admit(central: Central, visitor: Visitor, head: Head) -> str:
+    """The identity of whoever may come in, who has a place from then on. Raises BadRequest."""
+    if problem := upgrade_problem(head):
+        raise problem
+    visitor.charger = charger = identity(head.target)
+    if charger is None:
+        raise BadRequest(404, "The path names no charger; use /ws/CHARGER-ID.")
+    _check_limits(central, visitor, charger)
+    await central.ready.wait()
+    await _wait_turn(central, visitor, charger)
+    _check_limits(central, visitor, charger)
+    _take_place(central, visitor, charger)
+    return charger
+
+
+def _check_limits(central: Central, visitor: Visitor, charger: str) -> None:
+    config, registry, known = central.config, central.registry, central.has_charged
+    if central.writer.is_failing:
+        raise BadRequest(503, "Nothing can be stored at present; try again later.", RETRY)
+    if charger not in central.known and len(central.known) >= config.max_chargers:
+        raise BadRequest(404, "No new charger is taken up (--max-chargers).")
+    if charger not in known and not _is_loopback(visitor.address):
+        most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
+        if registry.count_strangers(visitor.address, known) > most:
+            raise BadRequest(503, f"Over {most} connections of chargers without transactions, from one address.", RETRY)
+    if not registry.has_room(charger, config.max_connections) and not _can_make_room(central, charger):
+        raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
+
+
+def _can_make_room(central: Central, charger: str) -> bool:
+    return charger in central.has_charged and central.registry.find_stranger(central.has_charged) is not None
+
+
+def _take_place(central: Central, visitor: Visitor, charger: str) -> None:
+    registry = central.registry
+    if not registry.has_room(charger, central.config.max_connections):
+        stranger = registry.find_stranger(central.has_charged)
+        if stranger is not None:
+            registry.dismiss(stranger, CloseCode.TRY_AGAIN_LATER, MADE_ROOM)
+    visitor.is_admitted = True
+
+
+async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
+    """Two clients with one identity would replace each other each second, for ever; each is served for a while."""
+    while seconds := central.registry.held_seconds(charger):
+        log.warning(
+            "two clients use one identity: the newer request waits",
+            cp=charger,
+            remote_address=visitor.address,
+            seconds=round(seconds),
+        )
+        if not await central.registry.wait_turn(charger, seconds):
+            raise BadRequest(503, WAITS_NEWER, RETRY)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        peer = ip_address(address)
+    except ValueError:
+        return False
+    mapped = peer.ipv4_mapped if isinstance(peer, IPv6Address) else None
+    return (mapped or peer).is_loopback

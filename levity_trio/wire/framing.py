@@ -1,0 +1,94 @@
+"""WebSocket frames as they pass by (RFC 6455 §5.2): the little that the WebSocket library does not tell or allow.
+
+The library decodes a text frame strictly: one byte of Latin-1 ends the connection before anybody sees a message. So
+text is passed on to it as binary, which it leaves alone, and decoded by `parse_frame`. It also counts only the payload
+of a message, though an empty fragment costs memory, too, and it shows neither pings nor a close frame.
+
+Nothing is checked here. What breaks the protocol is for the library to refuse.
+"""
+
+from typing import Final
+
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+FINAL: Final = 0x80
+_OPCODE: Final = 0x0F
+_MASKED: Final = 0x80
+_SIZE: Final = 0x7F
+_LONGER_SIZES: Final = {126: 2, 127: 8}  # bytes that follow with the size itself
+_MASK_BYTES: Final = 4
+_LONGEST_HEAD: Final = 14
+
+
+class Framing:
+    """The frames of one peer, in whatever pieces they come.
+
+    `is_too_large` is true once a message exceeded `most_bytes`, counting its payload as it is announced and the heads
+    of its fragments. `has_closed` is true once a close frame began.
+    """
+
+    __slots__ = (
+        *("_ends_message", "_head", "_left", "_message_bytes", "_most_bytes", "_text_as_binary"),
+        *("has_closed", "is_too_large"),
+    )
+
+    def __init__(self, most_bytes: int, *, text_as_binary: bool) -> None:
+        self._most_bytes = most_bytes
+        self._text_as_binary = text_as_binary
+        self._head = b""  # of a frame whose head is not complete yet
+        self._left = 0  # of the present frame's payload
+        self._message_bytes = 0
+        self._ends_message = False
+        self.is_too_large = False
+        self.has_closed = False
+
+    def follow(self, data: bytearray) -> None:
+        """Follow the next bytes; turns text frames that begin in them into binary ones."""
+        at = 0
+        while at < len(data):
+            if self._left:
+                step = min(self._left, len(data) - at)
+                self._left -= step
+                at += step
+            else:
+                at = self._follow_head(data, at)
+            if not self._left and not self._head:
+                self._end_frame()
+
+    def _follow_head(self, data: bytearray, at: int) -> int:
+        if not self._head and self._text_as_binary and data[at] & _OPCODE == TEXT:
+            data[at] ^= TEXT ^ BINARY
+        known = len(self._head)
+        head = self._head + bytes(data[at : at + _LONGEST_HEAD - known])
+        size = _head_size(head)
+        if len(head) < size:
+            self._head = head
+            return len(data)
+        self._head = b""
+        self._begin_frame(head, size)
+        return at + size - known
+
+    def _begin_frame(self, head: bytes, size: int) -> None:
+        opcode, short = head[0] & _OPCODE, head[1] & _SIZE
+        self._left = int.from_bytes(head[2 : 2 + _LONGER_SIZES[short]]) if short in _LONGER_SIZES else short
+        is_control = opcode >= CLOSE
+        self._ends_message = bool(head[0] & FINAL) and not is_control
+        if is_control:
+            self.has_closed |= opcode == CLOSE
+            return
+        self._message_bytes += self._left if opcode else self._left + size
+        self.is_too_large |= self._message_bytes > self._most_bytes
+
+    def _end_frame(self) -> None:
+        if self._ends_message:
+            self._message_bytes = 0
+            self._ends_message = False
+
+
+def _head_size(head: bytes) -> int:
+    """The size of a whole head, as far as its first two bytes tell."""
+    if len(head) < 2:
+        return 2
+    masked = _MASK_BYTES if head[1] & _MASKED else 0
+    return 2 + _LONGER_SIZES.get(head[1] & _SIZE, 0) + masked
