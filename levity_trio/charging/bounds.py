@@ -1,21 +1,31 @@
 """What a figure must agree with: each test names the two pieces of evidence that do not.
 
 A chain is what a candidate takes the register to have counted since the start: points of (seconds, Wh), from 0 at the
-start to the candidate's figure at the stop. A conflict refuses a candidate; what is only unusual is a doubt.
+start to the candidate's figure at the stop. A conflict refuses a candidate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
-from levity_trio.charging.power import HOUR, Chain, gaps, holds, stood_still, too_fast, too_little
+from levity_trio.charging.power import (
+    HOUR,
+    Chain,
+    agreement,
+    beyond_moments,
+    gaps,
+    holds,
+    slack,
+    stood_still,
+    too_fast,
+    too_little,
+)
 from levity_trio.charging.reviews import Code
 
 
@@ -55,9 +65,8 @@ class Bounds:
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
-        is_close = len(power.at) > 1 and power.interval <= tolerances.SHORT_GAP
-        is_dense = is_close and len(power.at) > tolerances.REGULAR_GAPS
-        if is_dense or (power.is_steady and (is_close or len(power.at) >= tolerances.REGULAR_GAPS)):
+        is_dense = power.is_close and len(power.at) > tolerances.REGULAR_GAPS
+        if self.case.is_timed and (power.is_steady or is_dense):
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)
@@ -141,6 +150,23 @@ class Bounds:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
+    def leads(self, chain: Chain, here: int, there: int, level: int) -> bool:
+        """Whether a register can have come from one point of a chain to a later one; it was there since `level`."""
+        rise, since, until = chain.wh[there] - chain.wh[here], chain.at[level], chain.at[there]
+        if not self.can_rise(rise, until - since, chain.digit):
+            return False
+        if rise <= 2 * chain.digit:
+            return True
+        return rise <= min(self._room_wh(chain.at[here], until), self._most_by_power(since, until, chain.digit))
+
+    def _most_by_power(self, since: float, until: float, digit: int) -> float:
+        """The most that can have flowed between two moments at which power was told, where that tells the pace."""
+        power = self.case.power
+        if not self.is_told_by_power or since not in power.places or until not in power.places:
+            return inf
+        parts = power.parts[power.places[since] : power.places[until]]
+        return sum(most for _, _, most, _ in parts) + slack(power, digit)
+
     def _room_wh(self, before: float, now: float) -> float:
         """What any battery can have taken between two moments at which its state of charge was told; after the last of
         them it may have become full."""
@@ -158,28 +184,43 @@ class Bounds:
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
 
-        Where the start may be garbled they may also be the lifetime register, if they begin not far below it.
+        Where the start may be garbled they may also be the lifetime register, if they begin not far below it, or if
+        they go on from it as kWh.
         """
-        start = self.case.start_wh
-        if start is None or not view.wh or view.wh[0] >= start - self.case.digit:
+        start, digit = self.case.start_wh, self.case.digit
+        if start is None or not view.wh or view.wh[0] >= start - digit or self._goes_on_in_kwh(view, start):
             return False
         seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.CLOCK
         if not self.case.is_timed:
             seconds = max(seconds, self.case.longest)
-        fastest = tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
+        fastest = self._kind_w
         if is_start_garbled and view.wh[0] >= start / 2:
-            paces = self._paces(Chain(view.at, view.wh, view.digit)).spread()
+            paces = self.paces(Chain(view.at, view.wh, view.digit)).spread()
             fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
-        return view.wh[0] <= fastest * seconds / HOUR + 2 * self.case.digit
+        return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
+
+    def _goes_on_in_kwh(self, view: View, start: int) -> bool:
+        """Whether two readings or more rise from the start, if they are kWh. One alone may do so by chance, unless it
+        has the fraction that Wh have not."""
+        kwh, room = view.scaled(1000), self._kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
+        first, last = kwh.wh[0] - start, kwh.wh[-1] - start
+        if start < tolerances.TELLING_START_WH or not (view.exact or first < last):
+            return False
+        return -kwh.digit <= first <= last <= room + kwh.digit
+
+    @property
+    def _kind_w(self) -> float:
+        """What no charger of its kind delivers more than."""
+        return tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
         """Whether so much can have flowed in one step, going by power, else by the pace of the others."""
         seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.CLOCK
-        most = self._refused_w if self.is_told_by_power else self._pace(chain) * (1 + tolerances.POWER_SHARE)
-        return wh <= most * seconds / HOUR + 2 * chain.digit
+        most = self.case.power.most if self.case.power else self._pace(chain)
+        return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
 
     def _pace(self, chain: Chain) -> float:
-        return self._paces(chain).spread().median
+        return self.paces(chain).spread().median
 
     def is_possible(self, chain: Chain, number: int) -> bool:
         """Whether a register can have made this one step of a chain."""
@@ -209,7 +250,7 @@ class Bounds:
         if self.is_told_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
-        others = self._paces(chain).spread(without=number)
+        others = self.paces(chain).spread(without=number)
         if others.is_one_pace:
             return pace > max(tolerances.CONTRAST_W, tolerances.CONTRAST_OF_MANY * others.median)
         if others.steps >= tolerances.FEW_STEPS:
@@ -219,24 +260,15 @@ class Bounds:
     def _usual_w(self, chain: Chain) -> float:
         return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
 
-    def _paces(self, chain: Chain) -> Paces:
+    def paces(self, chain: Chain) -> Paces:
+        """How fast a chain rose, step by step."""
         if self._paced is None or self._paced.chain is not chain:
-            self._paced = Paces(chain, self.case.interval, self._ends(chain))
+            self._paced = Paces(chain, self.case.interval, self.ends(chain))
         return self._paced
 
-    def _ends(self, chain: Chain) -> tuple[int, int]:
+    def ends(self, chain: Chain) -> tuple[int, int]:
         """The steps beside the start and the stop, whose times are exact to one sampling interval only."""
         return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
-
-    def _fastest_step_w(self, chain: Chain, slack: int) -> float:
-        """The fastest step, without what the last digits may make of it."""
-        ends = self._ends(chain)
-        paces = (
-            (high - low - slack) * HOUR / (now - before + (self.case.interval if number in ends else 0.0))
-            for number, ((before, low), (now, high)) in enumerate(pairwise(zip(chain.at, chain.wh, strict=True)), 1)
-            if now > before
-        )
-        return max(paces, default=0.0)
 
     @cached_property
     def _refused_w(self) -> float:
@@ -288,55 +320,24 @@ class Bounds:
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
         room = largest * (rise + step) / 100 + self._refused_w * beside / HOUR
         wh = chain.wh[-1]
-        if (most := _rise_between(chain, first.at, last.at)) < smallest * (rise - step) / 100:
+        if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
             room, wh = -1, most
         if wh <= room:
             return None
         charged = f"its state of charge rose from {first.percent:g} to {last.percent:g} %"
         return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", (f"{wh} Wh", charged))
 
-    # What is only unusual
+    # Another source
 
-    def doubt(self, chain: Chain) -> Conflict | None:
-        """Whether a chain that nothing contradicts is faster than this charger, or any AC charger, was ever seen."""
-        case = self.case
-        if self.is_told_by_power or not case.is_timed or case.ended < case.begun:
-            return None
-        return self._beyond_moments(chain) or self._unusual(chain)
-
-    def _beyond_moments(self, chain: Chain) -> Conflict | None:
-        """Power of moments says little; but where several tell far less than the register rose by, they are a doubt."""
+    def agreement(self, chain: Chain) -> tuple[int, int]:
+        """In how many gaps the power that was told is that of a chain, and in how many it is not."""
         power = self.case.power
-        if len(power.at) < tolerances.REGULAR_GAPS:
-            return None
-        found = gaps(chain, power)
-        slack = tolerances.REACH_WH + 2 * chain.digit
-        fast = [gap for gap in found if gap.rise > tolerances.FAR_MORE * power.most * gap.seconds / HOUR + slack]
-        often = [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + slack]
-        if not fast and len(often) < tolerances.REGULAR_GAPS:
-            return None
-        gap = (fast or often)[0]
-        evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
-        return Conflict(Code.POWER_DISAGREES, "its register rose far faster than its power tells", evidence)
+        return agreement(gaps(chain, power), power, chain.digit) if power else (0, 0)
 
-    def _unusual(self, chain: Chain) -> Conflict | None:
-        """Faster than this charger, or any AC charger, was ever seen."""
-        case = self.case
-        if case.is_instant or self._paces(chain).spread().is_one_pace:
-            return None
-        usual = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
-        shown = case.power.most if case.power else 0.0
-        usual = max(usual, shown, tolerances.FASTEST_W if case.is_dc else 0.0)
-        digit = max(case.digit, case.ends_digit)
-        most = usual * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * digit
-        has_fast_step = len(chain.at) > 2 and self._fastest_step_w(chain, 2 * digit) > usual * (
-            1 + tolerances.POWER_SHARE
-        )
-        if chain.wh[-1] <= most and not has_fast_step:
-            return None
-        words = "faster than this charger was ever seen" if case.ceiling_w else "faster than an AC charger delivers"
-        evidence = (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W")
-        return Conflict(Code.TOO_FAST, words, evidence)
+    def is_beyond_moments(self, chain: Chain) -> bool:
+        """Whether the power of any moments tells far less than a chain."""
+        power = self.case.power
+        return bool(power) and bool(beyond_moments(gaps(chain, power), chain.digit))
 
     def confirms(self, wh: int) -> bool:
         """Whether another source tells this figure, no more and no less."""
@@ -356,8 +357,6 @@ class Bounds:
         return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
 
 
-def _rise_between(chain: Chain, first: float, last: float) -> int:
-    """What a chain rose by between two moments at most."""
-    points = list(zip(chain.at, chain.wh, strict=True))
-    below = max((wh for at, wh in points if at <= first), default=0)
-    return min((wh for at, wh in points if at >= last), default=chain.wh[-1]) - below
+def _rise_since(chain: Chain, first: float) -> int:
+    """What a chain rose by from a moment to the stop, where a register that stood still catches up."""
+    return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)

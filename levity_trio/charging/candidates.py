@@ -170,13 +170,13 @@ def reported_chain(case: Case, bounds: Bounds) -> Chain:
 
 def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
     """A register that begins again at 0 from a number where registers do. Where it is soon back at the value it fell
-    from, the readings between are wrong."""
+    from, the readings between are wrong; one that stays at 0 was set back."""
     values = [value + (case.start_wh or 0) for value in chain.wh]
     falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
     if len(falls) != 1:
         return
     before, after = values[falls[0] - 1], values[falls[0]]
-    if values[-1] >= before:
+    if values[-1] >= before or values[-1] == 0:
         return
     for modulus in tolerances.ROLLOVERS:
         is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus and after < modulus - before + chain.wh[-1]
@@ -205,7 +205,7 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
     counted = [0]
     for number, (before, after) in enumerate(pairwise(values), 1):
         fell = after < before - chain.digit
-        if fell and (after > before / 2 or not bounds.can_have_flowed(chain, number, after)):
+        if fell and not bounds.can_have_flowed(chain, number, after):
             return
         counted.append(counted[-1] + (after if fell else max(0, after - before)))
     if case.view.wh and counted[-1] > chain.wh[-1]:

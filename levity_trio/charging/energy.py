@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -27,6 +28,7 @@ from levity_trio.charging.candidates import (
 from levity_trio.charging.evidence import Case, Neighbour, View
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
+from levity_trio.charging.unusual import unusual
 
 RULES: Final = 2
 """The version of these rules; 1 were the thresholds before them."""
@@ -88,7 +90,7 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
         return None
     if _contradiction(case, bounds, found) is not None:
         return None
-    against = bounds.doubt(found.chain)
+    against = unusual(case, bounds, found.chain)
     if against is not None and (lower := _from_the_one_before(case, bounds, found.chain.wh[-1])) is not None:
         return lower
     doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
@@ -181,14 +183,17 @@ def _from_the_one_before(case: Case, bounds: Bounds, reported_wh: int) -> _Chose
 
 
 def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
-    """The lowest of the candidates that leave the least open and that nothing contradicts."""
+    """Of the candidates that nothing contradicts and that leave the least open, a gap counted with each in which the
+    power is another, the one that the power agrees with most; of several, the lowest."""
     every = list(candidates(case, bounds))
     survivors = [one for one in every if _is_possible(case, bounds, one)]
     if not survivors:
         return _part(case, bounds, every)
-    least = min(one.free for one in survivors)
-    simplest = [one for one in survivors if one.free == least]
-    chosen = min(simplest, key=lambda one: one.wh)
+    told = [(one, *bounds.agreement(one.chain)) for one in survivors]
+    least = min(one.free + against for one, _, against in told)
+    ranked = [(-agreeing, one.wh, one) for one, agreeing, against in told if one.free + against == least]
+    *_, chosen = min(ranked, key=itemgetter(0, 1))
+    simplest = [one for *_, one in ranked]
     conflict = _why(case, bounds)
     figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
@@ -210,7 +215,9 @@ def _power_in_kilowatts(case: Case) -> _Chosen | None:
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
-    return one.wh >= 0 and bounds.conflict(one.chain, is_partial=one.is_partial) is None and _is_in_place(case, one)
+    if one.wh < 0 or bounds.is_beyond_moments(one.chain):
+        return False
+    return bounds.conflict(one.chain, is_partial=one.is_partial) is None and _is_in_place(case, one)
 
 
 def _is_in_place(case: Case, one: Candidate) -> bool:
@@ -342,7 +349,7 @@ def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
     found = _reported(live, bounds)
     if found is None or found.chain.wh[-1] != chosen.wh:
         return None
-    return bounds.conflict(found.chain) or bounds.doubt(found.chain)
+    return bounds.conflict(found.chain) or unusual(live, bounds, found.chain)
 
 
 def _most(case: Case, bounds: Bounds) -> int:

@@ -102,7 +102,16 @@ class Power:
 
     @cached_property
     def is_steady(self) -> bool:
-        return min(self.low) >= (1 - tolerances.STEADY_SHARE) * max(self.low)
+        """Whether most moments at which a car charged, of three or more, or of two close ones, tell the same."""
+        charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
+        least = 2 if self.is_close else tolerances.REGULAR_GAPS
+        level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
+        return len(charging) >= least and sum(low >= level for low in charging) >= tolerances.MOST_GAPS * len(charging)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether it was told so often that hardly anything happened in between."""
+        return len(self.at) > 1 and self.interval <= tolerances.SHORT_GAP
 
     def scaled(self, factor: float) -> Power:
         """The same, if each value is to be multiplied."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from itertools import islice, pairwise
+from itertools import islice
 from operator import itemgetter, le
 from typing import Any, Final, NamedTuple
 
@@ -54,6 +54,7 @@ UNIT: Final = 4
 PHASE: Final = 5
 CONTEXT: Final = 6
 WH: Final = 7
+RECEIVED_AT: Final = 8
 """The places of its fields."""
 
 
@@ -77,13 +78,11 @@ class _Seconds(dict[str, float]):
         return at
 
 
-def gather(rows: Sequence[Row], *, by_receipt: bool = False) -> Told:
-    """Put the readings of one transaction together, by what they measure; `by_receipt` at the time of that."""
+def gather(rows: Sequence[Row]) -> Told:
+    """Put the readings of one transaction together, by what they measure."""
     told: dict[str, list[Row]] = {measurand: [] for measurand in MEASURANDS}
     for row in rows:
         told[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
-    if by_receipt:
-        told = {measurand: [_at_receipt(row) for row in found] for measurand, found in told.items()}
     times, registers = _Seconds(), dict[str, list[Row]]()
     for row in told[REGISTER]:
         registers.setdefault(row[SOURCE], []).append(row)
@@ -100,11 +99,6 @@ def gather(rows: Sequence[Row], *, by_receipt: bool = False) -> Told:
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(told[REGISTER])
     return Told(views, begin_wh, end_wh, power, charges, is_dc)
-
-
-def _at_receipt(row: Row) -> Row:
-    source, _, measurand, value, unit, phase, context, wh, received_at = row
-    return source, received_at, measurand, value, unit, phase, context, wh, received_at
 
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
@@ -132,7 +126,7 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
         return None
     in_order = [(times[timestamp], wh) for timestamp, wh in readings]
     exact = [(times[row[TIMESTAMP]], float(row[VALUE])) for row in carriers] if _has_decimals(carriers) else []
-    if not _is_rising([at for at, _ in in_order]):
+    if not is_rising([at for at, _ in in_order]):
         in_order.sort(key=itemgetter(0))
         exact.sort(key=itemgetter(0))
     ats, whs = [at for at, _ in in_order], [wh for _, wh in in_order]
@@ -148,28 +142,9 @@ def _last_digit(rows: Iterable[Row]) -> int:
     return 1 if any(row[UNIT] != "kWh" for row in rows) else min(digit_of(row[VALUE], "kWh") for row in rows)
 
 
-def is_set_back(rows: Iterable[Row]) -> bool:
-    """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time."""
-    carriers = [row for row in rows if row[WH] is not None]
-    if _is_rising([row[TIMESTAMP] for row in carriers]):
-        return False
-    by_source: dict[str, list[tuple[str, int]]] = {}
-    for row in carriers:
-        if (wh := row[WH]) is not None:
-            by_source.setdefault(row[SOURCE], []).append((row[TIMESTAMP], wh))
-    return any(
-        not _rises(sorted(arrived, key=itemgetter(0))) and _rises(arrived)
-        for arrived in by_source.values()
-        if any(after < before for (before, _), (after, _) in pairwise(arrived))
-    )
-
-
-def _is_rising(values: Sequence[Any]) -> bool:
+def is_rising(values: Sequence[Any]) -> bool:
+    """Whether none is less than the one before."""
     return all(map(le, values, islice(values, 1, None)))
-
-
-def _rises(readings: Sequence[tuple[str, int]]) -> bool:
-    return _is_rising([wh for _, wh in readings])
 
 
 def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,8 @@ The store selects the candidates; what follows is decided here. A choice that is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -32,7 +33,8 @@ class Running(NamedTuple):
 
     `reached_wh` is its last reading of the lifetime register and `reached_at` the time of it, else its start; `power_w`
     is the most power that it told, None where it told none. `available_at`: when its connector was available
-    first after its last sign. `begun` is the earlier one of the charger's time and ours, where its clock was ahead.
+    first after its last sign. `begun` is the earlier one of the charger's time and ours, where its clock was ahead, and
+    -inf where it told none: nobody knows how long before its receipt it began.
     """
 
     id: int
@@ -51,6 +53,9 @@ class Running(NamedTuple):
     longest: float
     """Seconds that it can have lasted until the stop, by any clock."""
     ended: float | None = None
+    ended_wh: int | None = None
+    told: tuple[int, int] | None = None
+    """Its first reading and its last one, as they were told."""
 
 
 class Match(NamedTuple):
@@ -65,6 +70,12 @@ def is_id(transaction: int | None) -> bool:
     return transaction is not None and LOWEST_ID <= transaction <= HIGHEST_ID
 
 
+def name(told: int | None) -> int | None:
+    """The number by which a charger calls a transaction, be it ours or its own; None where it has none: many say 0 or
+    -1 then, of every transaction."""
+    return None if told in (None, 0, -1) else told
+
+
 def tag(id_tag: str | None) -> str | None:
     """A tag as it is compared: without blanks around it and without regard to case; None where none was named."""
     return (id_tag or "").strip().casefold() or None
@@ -75,11 +86,11 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     named = next((one for one in running if one.id == stop.transaction), None)
     if named is None:
         return _without_id(stop, running)
-    against = _against(stop, named)
+    against = _against_its_name(stop, named)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
-    if named.state is State.STOPPED:
+    if named.state is State.STOPPED and not _is_repeated(stop, named):
         against = against or "that one was stopped before"
     if against is None:
         return Match(named.id, None)
@@ -90,10 +101,12 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
 
 
 def _are_of_one_meter(one: Running, other: Running) -> bool:
-    """Whether the registers of two lie in one stretch, as where connectors share a meter: they tell nothing apart."""
-    if None in (one.start_wh, one.reached_wh, other.start_wh, other.reached_wh):
+    """Whether the later begins within the stretch of the earlier, as where connectors share a meter: their registers
+    tell nothing apart."""
+    if one.start_wh is None or other.start_wh is None:
         return False
-    return max(one.start_wh or 0, other.start_wh or 0) < min(one.reached_wh or 0, other.reached_wh or 0)
+    earlier = min(one, other, key=lambda each: (each.start_wh, -(each.reached_wh or 0)))
+    return earlier.reached_wh is not None and max(one.start_wh, other.start_wh) < earlier.reached_wh
 
 
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
@@ -102,6 +115,7 @@ def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
     if len(candidates) > 1:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
+        candidates = [one for one in candidates if _is_at_its_end(stop, one)] or candidates
     candidates = candidates or [one for one in running if _is_again(stop, one)]
     if len(candidates) != 1:
         return Match(None, None)
@@ -117,10 +131,20 @@ def joined(transaction: int, named: int, looked_at: int) -> Match:
 
 def _is_again(stop: Stopping, one: Running) -> bool:
     """Whether a stop is said once more, with other values, of one that a stop without its id closed a moment before."""
-    if one.state is not State.JOINED or one.ended is None or abs(stop.at - one.ended) > tolerances.AHEAD_SECONDS:
+    if one.state is not State.JOINED or not _is_at(stop, one):
         return False
     wanted, shown = tag(stop.id_tag), tag(one.id_tag)
     return (wanted is None or wanted == shown) and stop.wh >= (one.start_wh or 0)
+
+
+def _is_at(stop: Stopping, one: Running) -> bool:
+    """Whether a stop is of the moment at which one ended: the same, said once more."""
+    return one.ended is not None and abs(stop.at - one.ended) <= tolerances.AHEAD_SECONDS
+
+
+def _is_repeated(stop: Stopping, one: Running) -> bool:
+    """Whether a stop that one had is said once more, with other values."""
+    return _is_at(stop, one) and one.ended_wh is not None and abs(stop.wh - one.ended_wh) <= tolerances.REACH_WH
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:
@@ -130,6 +154,11 @@ def _is_led_to(stop: Stopping, one: Running) -> bool:
     seconds = max(0.0, stop.at - one.reached_at)
     most = one.last_power_w * (1 + tolerances.LONG_GAP_SHARE) * seconds / HOUR
     return stop.wh - one.reached_wh <= most + tolerances.REACH_WH
+
+
+def _is_at_its_end(stop: Stopping, one: Running) -> bool:
+    """Whether its last reading tells the very register of this stop, to one Wh: some chargers repeat it."""
+    return one.digit == 1 and one.told is not None and one.told[1] == stop.wh
 
 
 def _is_free(one: Running) -> bool:
@@ -160,6 +189,33 @@ def _against(stop: Stopping, one: Running) -> str | None:
     return None
 
 
+def _against_its_name(stop: Stopping, one: Running) -> str | None:
+    """The same at the one that it names: only what no charger does.
+
+    Power says nothing there: a meter that two connectors share counts both cars. Where its readings are in another
+    unit, or its register began again, the figure is in doubt, but not whose it is.
+    """
+    named = one._replace(power_w=None)
+    against = _against(stop, named)
+    if against is None or one.told is None:
+        return against
+    ways = (
+        named._replace(start_wh=None, reached_wh=level, digit=digit) for level, digit in _levels(stop, one, *one.told)
+    )
+    return None if any(_against(stop, way) is None for way in ways) else against
+
+
+def _levels(stop: Stopping, one: Running, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Where its last reading may have been, and its step: as told, or by a factor between its start and this stop."""
+    yield last, one.digit
+    start = one.start_wh or 0
+    bases = (0, start) if first < start else (0,)
+    for factor, base in product(tolerances.FACTORS, bases):
+        level, digit = base + round(last * factor), max(one.digit, round(factor))
+        if base + first * factor >= start - digit and level <= stop.wh + digit:
+            yield level, digit
+
+
 def _reach_wh(stop: Stopping, one: Running) -> float:
     """How far its register can have come since its last reading."""
     if one.power_w is None:
@@ -170,19 +226,25 @@ def _reach_wh(stop: Stopping, one: Running) -> float:
 
 
 class Covering(NamedTuple):
-    """A transaction to which readings may belong: `ended` is None while it is open."""
+    """A transaction to which readings may belong: `ended` is None while it is open.
+
+    `name` is what its charger called it in the reading before; None where that called it nothing, or is not known.
+    """
 
     id: int
     state: State
-    begun: float
     ended: float | None
+    name: int | None = None
 
 
-def match_readings(at: float, named: Covering | None, newest: Covering | None) -> int | None:
+def match_readings(at: float, named: Covering | None, newest: Covering | None, told: int | None = None) -> int | None:
     """The transaction of readings of one time: the one that they name, if it is their charger's; else the newest that
     ran on their connector then. An id that its charger ended before may be stale: then another of that time comes
-    first."""
+    first. `told` is a name that this server did not give: a charger has one for each transaction, so readings of
+    another name are of another transaction, of which nothing else was heard."""
     running = newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
+    if newest is not None and None not in (told, newest.name) and told != newest.name:
+        running = None
     if named is None:
         return running
     is_stale = named.state is State.STOPPED and named.ended is not None and named.ended < at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
@@ -30,60 +30,58 @@ def without_step(wh: Sequence[int], step: int) -> list[int]:
 
 
 def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | None:
-    """Without readings that lie outside all others; None where there are none, where they are the most, or where one
-    beside a start or a stop would go that lies where the others lead.
+    """The most readings that lead from the start to the stop; None where none are left out, where too few are left, or
+    where one beside a start or a stop would go that lies where the others lead.
 
-    From each step that no register makes, all go up to the next point to which it can have come; where there is none,
-    those before it. `has_end`: the last reading was told with Transaction.End, and is no stray.
+    `has_end`: the last reading was told with Transaction.End, and is no stray.
     """
-    at, wh = [*chain.at], [*chain.wh]
-    rest = Chain(at, wh, chain.digit)
-    refused_steps = bounds.refused_steps(rest)
-    while (refused := next(refused_steps, None)) is not None:
-        first, until = _run_of_strays(rest, bounds, refused)
-        is_at_end = until == len(wh) - 1
-        if first == until or (has_end and is_at_end):
-            return None
-        if (first == 1 or is_at_end) and _is_on_pace(rest, first, until):
-            return None
-        del at[first:until], wh[first:until]
-        if first != refused or not bounds.is_told_by_power:  # where steps are compared with others, all are asked again
-            rest = Chain(at, wh, chain.digit)
-            refused_steps = bounds.refused_steps(rest)
-    dropped = len(chain.wh) - len(rest.wh)
-    return rest if 0 < dropped <= len(rest.wh) - 2 else None
+    kept = _longest(chain, bounds)
+    last = len(chain.wh) - 1
+    if not 0 < len(chain.wh) - len(kept) <= len(kept) - 2 or (has_end and last - 1 not in kept):
+        return None
+    if _is_on_pace(chain, kept, 1, kept[1]) or _is_on_pace(chain, kept, kept[-2] + 1, last):
+        return None
+    return Chain([chain.at[one] for one in kept], [chain.wh[one] for one in kept], chain.digit)
 
 
-def _run_of_strays(rest: Chain, bounds: Bounds, refused: int) -> tuple[int, int]:
-    """The shorter of the two runs that may go: from the step on, or, where the register fell, up to it."""
-    onward = list(_from_it_on(rest, bounds, refused))
-    longest = onward[0][1] - refused if onward else refused  # of many strays each would be compared with all before it
-    runs = [*_up_to_it(rest, refused, longest), *onward]
-    return min(runs, key=lambda run: run[1] - run[0], default=(refused, refused))
+def _longest(chain: Chain, bounds: Bounds) -> list[int]:
+    """The numbers of the most points of which each leads to the next, from the first to the last; none where nothing
+    leads to the last.
+
+    `level` is since when the register stood at a point: what it did not tell meanwhile it may catch up.
+    """
+    count, before, level, most = [1], [0], [0], 1
+    for number in range(1, len(chain.wh)):
+        best, found = 0, 0
+        for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
+            if count[earlier] > best and bounds.leads(chain, earlier, number, level[earlier]):
+                best, found = count[earlier], earlier
+            if best == most:
+                break
+        stands = best and chain.wh[number] - chain.wh[found] <= chain.digit
+        count.append(best + 1 if best else 0)
+        before.append(found)
+        level.append(level[found] if stands else number)
+        most = max(most, count[number])
+    return _traced(before) if count[-1] else []
 
 
-def _from_it_on(rest: Chain, bounds: Bounds, refused: int) -> Iterator[tuple[int, int]]:
-    at, wh = rest.at[refused - 1], rest.wh[refused - 1]
-    for until in range(refused + 1, len(rest.wh)):
-        if bounds.can_rise(rest.wh[until] - wh, rest.at[until] - at, rest.digit):
-            yield refused, until
-            return
+def _traced(before: Sequence[int]) -> list[int]:
+    """From the last point back to the first, in order."""
+    kept = [len(before) - 1]
+    while kept[-1]:
+        kept.append(before[kept[-1]])
+    return kept[::-1]
 
 
-def _up_to_it(rest: Chain, refused: int, longest: int) -> Iterator[tuple[int, int]]:
-    first = refused
-    while first > max(1, refused - longest) and rest.wh[first - 1] > rest.wh[refused] + rest.digit:
-        first -= 1
-    if first < refused and rest.wh[first - 1] <= rest.wh[refused] + rest.digit:
-        yield first, refused
-
-
-def _is_on_pace(rest: Chain, first: int, until: int) -> bool:
-    """Whether a run of readings beside a start or a stop lies where those on its other side lead."""
-    before, after = [number for number in (first - 2, first - 1) if number > 0], [until, until + 1]
-    if until == len(rest.wh) - 1:
-        return _leads_to(rest, before, first)
-    return _leads_to(rest, [number for number in after if number < len(rest.wh) - 1], until - 1)
+def _is_on_pace(chain: Chain, kept: Sequence[int], first: int, until: int) -> bool:
+    """Whether a run of readings beside a start or a stop, that would go, lies where those on its other side lead."""
+    readings = kept[1:-1]
+    if first == until:
+        return False
+    if first == 1:
+        return _leads_to(chain, readings[:2], until - 1)
+    return _leads_to(chain, readings[-2:], first)
 
 
 def _leads_to(chain: Chain, two: Sequence[int], here: int) -> bool:

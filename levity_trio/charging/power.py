@@ -27,13 +27,14 @@ class Chain(NamedTuple):
 class Gap(NamedTuple):
     """From one moment at which power was told to another, in Wh: what the register rose by, what the lower and the
     higher power of each two neighbours come to, and the most that can have flowed. A register that stands still is one
-    gap with the rise that ends it."""
+    gap with the rise that ends it; `still` is what the power comes to at least until then."""
 
     rise: int
     low: float
     high: float
     most: float
     seconds: float
+    still: float = 0.0
 
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
@@ -41,7 +42,7 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
     # The innermost loop of the judge: plain numbers, and what each part of the power tells is worked out once.
     found: list[Gap] = []
     place, parts, digit = power.places, power.parts, chain.digit
-    since, level, rise, low, high, most, lasted = -1, 0, 0, 0.0, 0.0, 0.0, 0.0
+    since, level, rise, low, high, most, lasted, still = -1, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0
     for at, wh in zip(chain.at, chain.wh, strict=True):
         number = place.get(at, -1)
         if number <= since:
@@ -55,10 +56,14 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
                 lasted += seconds
             rise += wh - level
             if rise > digit:
-                found.append(Gap(rise, low, high, most, lasted))
-                rise, low, high, most, lasted = 0, 0.0, 0.0, 0.0, 0.0
+                found.append(Gap(rise, low, high, most, lasted, still))
+                rise, low, high, most, lasted, still = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+            elif high * HOUR <= tolerances.LEAST_CHARGING_W * lasted:  # nothing to catch up
+                rise, low, high, most, lasted, still = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+            else:
+                still = low
         since, level = number, wh
-    return [*found, Gap(rise, low, high, most, lasted)] if high else found
+    return [*found, Gap(rise, low, high, most, lasted, still)] if high else found
 
 
 def slack(power: Power, digit: int) -> float:
@@ -68,30 +73,67 @@ def slack(power: Power, digit: int) -> float:
 
 def holds(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
     """Whether power tells the pace of a register, if that is to be multiplied: in most gaps, of three or more."""
+    told, held = _held(found, power, digit, factor)
+    return told >= tolerances.REGULAR_GAPS and held >= tolerances.MOST_GAPS * told
+
+
+def agreement(found: Sequence[Gap], power: Power, digit: int) -> tuple[int, int]:
+    """In how many gaps the power tells what the register rose by, and in how many it does not."""
+    told, held = _held(found, power, digit, 1.0)
+    return held, told - held
+
+
+def _held(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
+    """Of how many gaps something is told, and in how many of them both tell the same. Where no least is told, any
+    factor would fit."""
     least = slack(power, 1)
-    told = [gap for gap in found if gap.rise or gap.low > least]
-    if len(told) < tolerances.REGULAR_GAPS:
-        return False
+    told = [gap for gap in found if gap.low > least or (gap.rise and factor == 1)]
     allowed = slack(power, max(1, round(digit * factor)))
     share = tolerances.POWER_SHARE
     held = sum(gap.low * (1 - share) - allowed <= gap.rise * factor <= gap.high * (1 + share) + allowed for gap in told)
-    return held >= tolerances.MOST_GAPS * len(told)
+    return len(told), held
 
 
 def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
-    """The first gap in which the register rose by more than the power that was told comes to."""
+    """The first gap in which the register rose by more than can have flowed: over a longer one the power may have been
+    any that was told."""
     allowed = slack(power, digit) if found else 0.0
-    return next((gap for gap in found if gap.rise > gap.most + allowed), None)
+    return next((gap for gap in found if gap.rise > max(gap.most, _most_of(gap, power)) + allowed), None)
+
+
+def _most_of(gap: Gap, power: Power) -> float:
+    longer = (1 + tolerances.LONG_GAP_SHARE) * power.most * gap.seconds / HOUR
+    return longer if gap.seconds > tolerances.SHORT_GAP else 0.0
+
+
+def beyond_moments(found: Sequence[Gap], digit: int) -> list[Gap]:
+    """The gaps in which a register rose far faster than the power of all moments around tells."""
+    allowed = tolerances.REACH_WH + 2 * digit
+    return [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + allowed]
+
+
+def never_caught_up(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
+    """The first gap in which a register stood still while power was told, and did not catch up when it rose again."""
+    if not any(gap.still for gap in found):
+        return None
+    allowed, share = slack(power, chain.digit), least_share(power)
+    with_stop = [*found[:-1], found[-1]._replace(rise=_risen_by_the_stop(chain, power, found))]
+    return next((gap for gap in with_stop if gap.still > allowed and gap.rise + allowed < gap.low * share), None)
 
 
 def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
     """The gap at the end in which a register stood still for good, though power was told."""
     if not found or found[-1].rise > chain.digit:
         return None
-    last, told = found[-1], set(power.at)
+    risen = _risen_by_the_stop(chain, power, found)
+    return found[-1] if found[-1].low * tolerances.LEAST_OF_STILL > risen + slack(power, chain.digit) else None
+
+
+def _risen_by_the_stop(chain: Chain, power: Power, found: Sequence[Gap]) -> int:
+    """What it rose by in the last gap, and from there to the stop."""
+    told = set(power.at)
     since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in told)
-    risen = last.rise + chain.wh[-1] - since - sum(gap.rise for gap in found)
-    return last if last.low * tolerances.LEAST_OF_STILL > risen + slack(power, chain.digit) else None
+    return found[-1].rise + chain.wh[-1] - since - sum(gap.rise for gap in found)
 
 
 def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, float] | None:
@@ -103,5 +145,9 @@ def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, f
         return None
     since = next((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at >= power.at[0]), 0)
     rise, least = chain.wh[-1] - since, sum(gap.low for gap in found)
-    share = next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)
-    return (rise, least) if rise + slack(power, chain.digit) < least * share else None
+    return (rise, least) if rise + slack(power, chain.digit) < least * least_share(power) else None
+
+
+def least_share(power: Power) -> float:
+    """Of what power comes to at least, a register must have risen by so much."""
+    return next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)

@@ -84,6 +84,8 @@ TELLING_START_WH: Final = 10_000
 FACTORS: Final = (0.1, 10.0, 0.001, 1000.0, 0.01, 100.0)
 """Of a register whose every value is wrong alike."""
 
+MOST_STRAYS: Final = 50
+"""Readings outside all others; of more in a row nobody knows which are right."""
 REACH_WH: Final = 100
 """What flows while a car begins or ends, between a power that was told and a stop."""
 HABIT_TRANSACTIONS: Final = 5

@@ -4,7 +4,8 @@ The rule, on the truth and on what was sent, and on nothing that a server made o
 
 1. A register that was told at two moments proves what flowed between them, if its difference is what truly flowed. So
    all moments are put together at which the register stood equally far from the truth: they are one *count*, whatever
-   it began at. A count proves all from its first moment to its last, whatever was said in between.
+   it began at. A count proves all from its first moment to its last, whatever was said in between. A register that
+   stands still while something flows tells nothing but where it stood.
 2. A count that began again at 0 proves what it shows: after a reset, or where readings count from 0 in each session.
    It is known to have begun again where a higher register was told before.
 3. A register in another unit (10 or 1000 times too high or too low) is a count where it fits at three moments at least;
@@ -16,6 +17,9 @@ The rule, on the truth and on what was sent, and on nothing that a server made o
    can be told from this one's only by the power that was told, and that is told for moments: so under review anything
    from nothing to what the register rose by will do, see `Proof.most_wh`. Where it rose by no more than a car may have
    drawn in between, nobody could see it, and nothing is expected (`is_hidden`).
+
+6. Where a start is told below the stop before it on the connector, and no reading of either lies between the two, both
+   tell the same stretch, and nobody knows whose it is: see `without_overlaps`.
 
 Nothing else proves anything: power times time is no register. What no count spans flowed, and nobody can show it; each
 such stretch has its class. What never left the charger, or what it threw away, proves nothing.
@@ -124,6 +128,19 @@ def prove(entry: Entry) -> Proof:
     return Proof(proved_wh, max(0, proved_wh - rolled), lost, is_contradicted, is_honest, is_refuted)
 
 
+def without_overlaps(first: Entry, second: Entry, wh: int) -> int:
+    """So much of what two that follow each other told is nobody's, in Wh, at most `wh`: rule 6."""
+    before, after = list(_points(first)), list(_points(second))
+    begins = [int(point.register_wh) for point in before if point.action == START]
+    ends = [int(point.register_wh) for point in before if point.action == STOP]
+    told = [int(point.register_wh) for point in after if point.action == START]
+    if not (begins and ends and told) or not begins[0] < told[0] < ends[0]:
+        return 0
+    between = [point for point in (*before, *after) if point.action == METER_VALUES]
+    is_reached = any(told[0] < point.register_wh <= ends[0] for point in between)
+    return 0 if is_reached else min(wh, ends[0] - told[0])
+
+
 def _points(entry: Entry) -> Iterator[_Point]:
     for sent in entry.sent:
         if sent.is_evidence:
@@ -151,15 +168,24 @@ def _offset(point: _Point, factor: Decimal = _FACTORS[0]) -> Decimal:
 
 def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
     """Rules 1 and 3: from the first moment of each count to its last."""
+    telling = list(_fresh(points))
     for factor in _FACTORS:
         counts: dict[Decimal, list[int]] = defaultdict(list)
-        for point in [*points, *_as_lifetime(points)]:
+        for point in [*telling, *_as_lifetime(telling)]:
             own = _FACTORS[0] if point.action in (START, STOP) else factor  # in its readings only, as a rule
             counts[_offset(point, own)].append(point.delivered_wh)
         least = 2 if factor == 1 else _LEAST_SCALED
         for delivered in counts.values():
             if len(set(delivered)) >= least:
                 yield _Stretch(min(delivered), max(delivered))
+
+
+def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
+    """Without those that repeat what was told before though something flowed: two equally late show nothing."""
+    yield from points[:1]
+    for before, point in pairwise(points):
+        if point.register_wh != before.register_wh or point.delivered_wh == before.delivered_wh:
+            yield point
 
 
 def _as_lifetime(points: Sequence[_Point]) -> Iterator[_Point]:
@@ -278,10 +304,12 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
 
 
 def _is_seen(points: Sequence[_Point]) -> bool:
-    """Whether a register rose by far more, between two moments at which power was told, than that comes to."""
+    """Whether a register rose by far more, between two moments at which power was told, than the highest of all comes
+    to: a car that draws nothing at both may have drawn that in between."""
+    highest_w = max((point.power_w for point in points if point.power_w is not None), default=Decimal(0))
     return any(
         after.register_wh - before.register_wh
-        > _FAR_MORE * max(before.power_w, after.power_w) * Decimal(after.at - before.at) / _SECONDS_PER_HOUR + _MUCH_WH
+        > _FAR_MORE * highest_w * Decimal(after.at - before.at) / _SECONDS_PER_HOUR + _MUCH_WH
         for before, after in pairwise(points)
         if before.power_w is not None and after.power_w is not None
     )

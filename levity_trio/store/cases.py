@@ -12,18 +12,25 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
-from levity_trio.charging.gathering import WH, Row, gather, is_set_back
+from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.reviews import Code
-from levity_trio.wire.times import stamp
+from levity_trio.charging.timeline import (
+    Timeline,
+    at_clock,
+    at_receipt,
+    in_steps,
+    is_set_back,
+    stands_still,
+)
+from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 Rows = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
 """Runs a SELECT and gives all its rows."""
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """No transaction goes on for longer; where times tell so, a clock was set on the way."""
-STILL_SECONDS: Final = 60
-"""A charger that sends the same time in messages received further apart has no clock that runs."""
 AFTER_BOOT_SECONDS: Final = 120
 """Some chargers report Available for every connector after a boot; it says nothing."""
 CEILING: Final = "ceiling"
@@ -69,6 +76,17 @@ class Known(NamedTuple):
     start_time: str
     stop_reason: str | None
     stop_id_tag: str | None
+    ahead_reading_at: str | None
+
+    @property
+    def is_start_timed(self) -> bool:
+        """Whether its start told a time that could be believed; else that of its receipt was taken, and it may have
+        waited."""
+        if self.told_id is not None:
+            return True
+        if self.start_skew is None or self.start_skew > TRANSACTION_AHEAD.total_seconds():
+            return False
+        return seconds(self.created_at) + self.start_skew >= FIRST_BELIEVABLE.timestamp()
 
 
 COLUMNS: Final = (
@@ -77,15 +95,16 @@ COLUMNS: Final = (
     " tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at, tx.meter_stop,"
     " tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered, tx.energy_method,"
     " tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at, tx.judge_after,"
-    " tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag"
+    " tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
-_READINGS: Final = (
-    "SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at"  # noqa: S608 - our own names
+_OF_READINGS: Final = (
     " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
     " AND received_at <= ? AND (wh IS NOT NULL OR measurand IN"
     f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
 )
+_READINGS: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{_OF_READINGS}"
+_SENT: Final = f"SELECT sent_timestamp{_OF_READINGS}"
 LAST_TIME: Final = "9999"
 """Behind every time."""
 
@@ -109,25 +128,19 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
 
     `next_begin` is the register, in Wh, of a transaction on its connector that is about to begin.
     """
-    is_timed, found = _is_timed(tx), readings(rows, tx, until)
-    ended = tx.own_stop_time or tx.last_reading_at or tx.own_start_time
-    begun, last = tx.own_start_time, ended
-    if not is_timed:
-        begun, last = tx.created_at, tx.stop_received_at or ended
-    elif is_set_back(found):
-        found, last = _by_steps(found, tx)
-    told = gather(found, by_receipt=not is_timed)
+    line = _timeline(rows, tx, readings(rows, tx, until), until)
+    told = gather(line.rows)
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
     habits = _habits(rows, tx, until)
     return Case(
-        begun=seconds(begun),
-        ended=seconds(last),
+        begun=line.begun,
+        ended=line.ended,
         is_backwards=_is_backwards(tx),
         start_wh=register(tx.meter_start),
         stop_wh=register(tx.meter_stop) if tx.stopped_by != "system" else None,
-        longest=_longest(rows, tx, ended, is_timed=is_timed),
-        is_timed=is_timed,
+        longest=_longest(rows, tx, line),
+        is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
         is_start_unknown=tx.told_id is not None,
         received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
@@ -143,38 +156,34 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         before=preceding(rows, tx, until),
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         swapped_at=[seconds(at) for at, is_other in boots if is_other],
-        available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(ended)),
+        available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=habits.get(CEILING),
     )
 
 
-def _by_steps(found: Sequence[Row], tx: Known) -> tuple[list[Row], str]:
-    """Readings, and the end, where the charger's clock was set back on the way: each as long after the one before as it
-    tells; where that is before it, as they were received."""
-    begun = _Step(tx.own_start_time, tx.created_at, tx.own_start_time)
-    steps, rows = dict[str, _Step](), list[Row]()
-    for source, timestamp, measurand, value, unit, phase, context, wh, received_at in found:
-        steps[source] = steps.get(source, begun).on(timestamp, received_at)
-        rows.append((source, steps[source].at, measurand, value, unit, phase, context, wh, received_at))
-    latest = max(steps.values(), key=lambda step: step.at, default=begun)
-    if tx.own_stop_time is None:
-        return rows, latest.at
-    return rows, latest.on(tx.own_stop_time, tx.stop_received_at or latest.received_at).at
+def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
+    """When it began and ended, and its readings, as far as its charger's clock tells."""
+    start, stop = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at), None
+    if start.own is not None:  # what it is taken to be may be later evidence
+        start = start._replace(understood=start.own if tx.is_start_timed else start.received)
+    if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
+        stop = at_clock(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
+    as_told = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
+    if stop is not None and stands_still([start, stop]):
+        return at_receipt(start, stop.received, found)
+    is_told = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
+    if is_told and not is_set_back(start, found, stop):
+        return as_told
+    sent = rows(_SENT, _of_readings(tx, until))
+    readings = [at_clock(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
+    if stop is None and not tx.is_start_timed and stands_still([start, *readings]):
+        return at_receipt(start, as_told.ended, found)
+    return in_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_told
 
 
-class _Step(NamedTuple):
-    """A moment as its charger told it, when that was received, and when it is taken to have been."""
-
-    told: str
-    received_at: str
-    at: str
-
-    def on(self, told: str, received_at: str) -> _Step:
-        apart = _apart(self.told, told)
-        if apart < 0:
-            apart = max(0.0, _apart(self.received_at, received_at))
-        return _Step(told, received_at, stamp(datetime.fromisoformat(self.at) + timedelta(seconds=apart)))
+def _ended(tx: Known) -> str:
+    return tx.own_stop_time or tx.last_reading_at or tx.own_start_time
 
 
 def _is_backwards(tx: Known) -> bool:
@@ -188,10 +197,13 @@ def _is_backwards(tx: Known) -> bool:
 
 def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
     """The readings of a transaction that the judge looks at, in the order in which they came."""
-    first = min(tx.own_start_time, tx.created_at)
-    last = max(tx.last_reading_at or "", tx.own_stop_time or "") or LAST_TIME
-    found: list[Any] = rows(_READINGS, (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS))
-    return found
+    return rows(_READINGS, _of_readings(tx, until))
+
+
+def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
+    first = min(tx.own_start_time, tx.created_at, tx.start_time)
+    last = max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
+    return (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS)
 
 
 def register(wh: int | None) -> int | None:
@@ -216,28 +228,19 @@ def _fraction(text: str | None) -> Decimal | None:
     return None if number is None or number == number.to_integral_value() else number
 
 
-def _is_timed(tx: Known) -> bool:
-    """Not where start and stop tell the same time and were received apart: that clock stands still."""
-    if tx.sent_stop_time is None or tx.sent_stop_time != tx.sent_start_time:
-        return True
-    return (
-        _apart(tx.created_at, tx.stop_received_at or tx.created_at) <= STILL_SECONDS
-        and tx.start_skew is not None
-        and (abs(tx.start_skew) <= STILL_SECONDS)
-    )
-
-
-def _longest(rows: Rows, tx: Known, ended: str, *, is_timed: bool) -> float:
+def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
     """How long it can have lasted: by the times understood, by those of receipt, by the charger's own clock.
 
     A charger without a clock that was offline sends all in one second, with its own times hours apart.
     """
+    ended = _ended(tx)
     received = _apart(tx.created_at, tx.stop_received_at or ended)
-    told = [_apart(tx.own_start_time, ended)]
+    told = [_apart(tx.own_start_time, ended), line.ended - line.begun]
     if tx.stop_skew is not None and tx.start_skew is not None:
         told.append(received + tx.stop_skew - tx.start_skew)
-    longest = max([0.0, min(received, LONGEST_SECONDS), *(lasted for lasted in told if lasted <= LONGEST_SECONDS)])
-    return longest if is_timed else max(longest, _seconds_since_last(rows, tx))
+    if not line.is_timed or not tx.is_start_timed:
+        told.append(_seconds_since_last(rows, tx))
+    return max([0.0, min(received, LONGEST_SECONDS), *(lasted for lasted in told if lasted <= LONGEST_SECONDS)])
 
 
 def _seconds_since_last(rows: Rows, tx: Known) -> float:
@@ -390,8 +393,8 @@ _VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoke
 
 def _habits(rows: Rows, tx: Known, until: str) -> dict[str, int | None]:
     """What this charger always does, by kind; with its present firmware and meter. How often it was shown by then is
-    not kept: a habit is known from its first transaction on."""
-    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS)
+    not kept: a habit is known from its first transaction on. One that is doubtful may have helped to show it."""
+    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL))
     if until == LAST_TIME:
         return dict(rows(_VALID, values))
     return dict(rows(_VALID_THEN, (*values, until, until)))

@@ -1,5 +1,6 @@
 """Which transaction a stop or a reading means, and on which grounds."""
 
+import math
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ def grounds(stop: Stopping, *candidates: Running) -> tuple[int | None, str | Non
 # With its own id
 
 
+def test_one_that_told_no_time_can_have_begun_before_any_stop() -> None:
+    untimed = running(begun=-math.inf, reached_at=-math.inf)
+    assert grounds(stopping(FIRST, at=BEGUN - HOUR), untimed, running(SECOND)) == (FIRST, None)
+
+
 @pytest.mark.parametrize("state", State)
 def test_its_own_id(state: State) -> None:
     assert grounds(stopping(FIRST), running(state=state)) == (FIRST, None)
@@ -99,6 +105,13 @@ def test_its_own_id_is_overruled_by_one_that_may_share_its_meter_only_below_its_
     sharing = elsewhere(start_wh=2000, reached_wh=7850)
     assert grounds(stopping(FIRST, wh=7900), running(), sharing) == (SECOND, "stop_elsewhere")
     assert grounds(stopping(FIRST, wh=8100, at=BEGUN - HOUR), running(), sharing) == (FIRST, None)
+
+
+@pytest.mark.parametrize("reached", [None, 8500])
+def test_its_own_id_is_not_overruled_by_one_that_began_in_its_stretch(reached: int | None) -> None:
+    """They share a meter, as the later one's start shows before its first reading."""
+    other = running(SECOND, start_wh=5000, reached_at=BEGUN, reached_wh=reached, power_w=None)
+    assert grounds(stopping(FIRST, wh=20_000), running(), other) == (FIRST, None)
 
 
 def test_its_own_id_is_not_overruled_by_two_others() -> None:
@@ -271,7 +284,7 @@ NOW = BEGUN + 2 * HOUR
 
 
 def covering(transaction: int = FIRST, state: State = State.OPEN, ended: float | None = None) -> Covering:
-    return Covering(transaction, state, BEGUN, ended)
+    return Covering(transaction, state, ended)
 
 
 @pytest.mark.parametrize("newest", [None, covering(SECOND), covering(SECOND, State.STOPPED, NOW - HOUR)])
@@ -311,3 +324,12 @@ def test_an_id_that_its_charger_did_not_end_is_not_stale(state: State) -> None:
 )
 def test_without_an_id_readings_belong_to_what_ran_then(newest: Covering | None, expected: int | None) -> None:
     assert match_readings(NOW, None, newest) == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "called", "expected"),
+    [(None, FIRST, FIRST), (-72, None, FIRST), (-72, -72, FIRST), (-72, FIRST, None), (-72, -71, None)],
+)
+def test_readings_of_another_name_belong_to_nobody(told: int | None, called: int | None, expected: int | None) -> None:
+    newest = covering()._replace(name=called)
+    assert match_readings(NOW, None, newest, told) == expected

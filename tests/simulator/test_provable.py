@@ -9,7 +9,7 @@ import pytest
 
 from levity_trio.simulator import provable
 from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry, Moment, Sent
-from levity_trio.simulator.provable import Loss, Lost, Proof, prove
+from levity_trio.simulator.provable import Loss, Lost, Proof, prove, without_overlaps
 
 LIFETIME = 5_000_000
 FLOWED = (0, 100, 200, 300, 400)
@@ -211,3 +211,23 @@ def test_what_another_car_drew_is_told_by_power_only() -> None:
 def test_what_another_car_drew_where_no_power_was_told_is_hidden() -> None:
     proof = shared(0, 6100, 6200, 6300, 6400, powers=(None, "6000", "6000", "6000", None))
     assert (proof.most_wh, proof.is_hidden) == (6400, True)
+
+
+def test_a_register_that_stands_still_twice_for_as_long_proves_nothing_by_that() -> None:
+    """Its second and its fourth reading are 100 Wh behind, and so tell 200 Wh between them by chance."""
+    entry = told(*lifetime(0, 100, 100, 300, 300, None), flowed=(0, 100, 200, 300, 400, 500))
+    assert lost(entry) == [Lost(Loss.NO_STOP, 200)]
+
+
+@pytest.mark.parametrize(
+    ("start", "first_reading", "wh"),
+    [
+        pytest.param(350, 500, 50, id="below the stop before it"),
+        pytest.param(400, 500, 0, id="at the stop before it"),
+        pytest.param(350, 380, 0, id="with a reading of its own in between"),
+        pytest.param(-50, 500, 0, id="below the start before it"),
+    ],
+)
+def test_a_stretch_that_two_tell_and_no_reading_reaches_is_nobodys(start: int, first_reading: int, wh: int) -> None:
+    first, second = told(*lifetime(0, 100, 200, 300, 400)), told(*lifetime(start, first_reading, 600, 700, 800))
+    assert without_overlaps(first, second, 400) == wh

@@ -4,13 +4,14 @@
 sent of a register is `told(true register)`, so a test says in one place how its charger lies.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from tests.store.books import Books, Station, meter_value
 
 HOUR = 60
+QUARTER = 15
 WATTS = 7200  # 120 Wh in each minute
 Told = Callable[[int], int | str | dict[str, str] | None]
 
@@ -61,6 +62,14 @@ def charge(
         samples += [watts(power)] if tells_power else []
         station.tell(meter_value(station.clock(), *samples), transaction=transaction, connector=connector)
     return wh
+
+
+def charge_dc(station: Station, transaction: int, start: int, told: Sequence[tuple[int, float, float]]) -> None:
+    """Readings each quarter of an hour: Wh since the start, W, per cent."""
+    for wh, power, percent in told:
+        station.books.wait(QUARTER)
+        samples = (start + wh, watts(power), charge_state(percent))
+        station.tell(meter_value(station.clock(), *samples), transaction=transaction)
 
 
 def session(station: Station, wh: int, minutes: int = HOUR, tag: str = "EARLIER", every: int = 5) -> int:

@@ -125,7 +125,7 @@ def moved(
     at = minutes_before(living.books.at, minutes_ago)
 
     def write(db: UnitOfWork) -> list[tuple[object, ...]]:
-        return db.rows(move, (at, living.wh, living.books.at, living.transaction, charger, connector, at, at))
+        return db.rows(move, (at, living.wh, living.books.at, living.transaction, charger, connector))
 
     return living.books.run(write)
 

@@ -8,27 +8,17 @@ from levity_trio.store.writes.transactions.requests import Opening
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
     HOUR,
+    QUARTER,
     assert_doubtful,
     assert_figure,
     bill_of,
     charge,
-    charge_state,
+    charge_dc,
     close_silent,
     others,
     settle,
     watts,
 )
-
-QUARTER = 15
-
-
-def charge_dc(station: Station, transaction: int, start: int, told: list[tuple[int, float, float]]) -> None:
-    """Readings each quarter of an hour: Wh since the start, W, per cent."""
-    for wh, power, percent in told:
-        station.books.wait(QUARTER)
-        samples = (start + wh, watts(power), charge_state(percent))
-        station.tell(meter_value(station.clock(), *samples), transaction=transaction)
-
 
 # State of charge
 

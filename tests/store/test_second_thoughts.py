@@ -6,6 +6,7 @@ from levity_trio.events import EnergyUnbilled
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
 from tests.store.books import Books, Station
+from tests.store.telling import HOUR, bill_of, charge, settle
 from tests.store.test_orphans import MINUTES, available, new_start, open_ones, suspended, wait_and_look
 
 
@@ -67,3 +68,23 @@ def test_what_can_be_read_of_a_start_is_kept(books: Books, station: Station, tag
     station.stop(transaction, 11_000)
     assert station.bill(transaction)[0] == 10_000
     assert "could not be read" in station.review(transaction)
+
+
+def test_no_transaction_helps_to_show_the_habit_that_would_spare_its_own_review(books: Books, station: Station) -> None:
+    """Each time the register is set back to 0; the fifth seems to overlap the fourth, which is judged again."""
+    transactions = [reset_on_the_way(station, 4200, 4200) for _ in range(4)]
+    transactions.append(reset_on_the_way(station, 4000, 4800))
+    settle(books)
+    books.wait(HOUR)
+    transactions.append(reset_on_the_way(station, 4800, 4200))
+    assert [bill_of(station, one)[1:] for one in transactions] == [(7200, True)] * 5 + [(7200, False)]
+
+
+def reset_on_the_way(station: Station, begin: int, end: int) -> int:
+    """7,200 Wh, of which `end` after the reset."""
+    transaction = station.start(begin)
+    reset = begin + 7200 - end
+    register = charge(station, transaction, begin, told=lambda wh: wh if wh <= reset else wh - reset)
+    station.stop(transaction, register - reset)
+    station.books.wait(10)
+    return transaction

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import groupby, pairwise
@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.ledger import START, STOP, Entry, Ledger
-from levity_trio.simulator.provable import Proof, prove
+from levity_trio.simulator.provable import Proof, prove, without_overlaps
 from levity_trio.simulator.verification.comparison import (
     Case,
     Fault,
@@ -150,6 +150,10 @@ def _cases(ledger: Ledger) -> list[Case]:
         for entry, proof in zip(ledger.entries, proofs, strict=True)
     ]
     pairs = list(_neighbours(ledger.entries))
+    for first, second in pairs:
+        for place in (first, second):
+            shared = without_overlaps(ledger.entries[first], ledger.entries[second], proofs[place].least_wh)
+            proofs[place] = replace(proofs[place], least_wh=proofs[place].least_wh - shared)
     doubtful = {place for pair in pairs for place in pair if not all(alone[one] for one in pair)}
     followed = {first for first, second in pairs if ledger.entries[second].message(START) is not None}
     habits, clocks = list(_habits(ledger.entries, proofs)), _clocks(ledger)
@@ -168,12 +172,17 @@ def _cases(ledger: Ledger) -> list[Case]:
 
 
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
-    """Whether the connector of each contradicted itself in as many transactions before as show a habit."""
-    contradicted: Counter[tuple[str, int]] = Counter()
+    """Whether the connector of each contradicted itself in as many transactions as show a habit: in those before it
+    and in the next one, with which it may be judged again."""
+    on_connector: dict[tuple[str, int], list[bool]] = defaultdict(list)
     for entry, proof in zip(entries, proofs, strict=True):
+        on_connector[entry.charger, entry.connector].append(proof.is_contradicted)
+    places: Counter[tuple[str, int]] = Counter()
+    for entry in entries:
         connector = (entry.charger, entry.connector)
-        yield contradicted[connector] >= _SHOW_A_HABIT
-        contradicted[connector] += proof.is_contradicted
+        told, place = on_connector[connector], places[connector]
+        yield sum(told[:place]) + sum(told[place + 1 : place + 2]) >= _SHOW_A_HABIT
+        places[connector] += 1
 
 
 def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:

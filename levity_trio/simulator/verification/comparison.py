@@ -15,9 +15,10 @@ what a server measures of a clock goes over the same line once more. So all toge
 Energy must be exact, where all of it is proved. Where some is lost for everybody, the books may have anything from what
 is proved to what truly flowed, under review. Where none of its own messages refutes another, a line of wrong energy
 says so: that something is lost could be seen from the transactions beside it only, or by nobody. A review of registers
-that contradict each other is not missed where the same connector did so in five transactions before: a server may have
-learned what its charger always does. Where its charger keeps a reading back that it will tell later, neither energy nor
-reviews are compared: what the books have is not the last word.
+that contradict each other is not missed where the same connector did so in five other transactions, before it and right
+after it: a server may have learned what its charger always does, and judges it again with the next one. Where its
+charger keeps a reading back that it will tell later, neither energy nor reviews are compared: what the books have is
+not the last word.
 """
 
 from __future__ import annotations

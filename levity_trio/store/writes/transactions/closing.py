@@ -117,14 +117,15 @@ def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since
 
 
 def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str = "system") -> None:
-    """Close a transaction, if the table says so. It ended when it was last seen: when its charger was lost, or at the
-    time of what closes it."""
+    """Close a transaction, if the table says so. It ended when it was last seen: when its charger was lost, when the
+    next one began (the start of that may have been lost), or at the time of what closes it."""
     if step(tx, closing.cause).kind is not Kind.CLOSE:
         return
-    lost_at = min(tx.suspended_at or closing.at, closing.at)
+    at = min(closing.at, _next_began(db, tx) or closing.at)
+    lost_at = min(tx.suspended_at or at, at)
     ended = max(tx.own_start_time, tx.last_reading_at or "", lost_at)
     seen_at = by_our_clock(tx, tx.last_reading_at or tx.own_start_time)
-    stop_time = max(tx.start_time, seen_at, min(tx.suspended_at or origin.received_at, by_our_clock(tx, closing.at)))
+    stop_time = max(tx.start_time, seen_at, min(tx.suspended_at or origin.received_at, by_our_clock(tx, at)))
     entry = Entry(Kind.CLOSE, who, by_the_system(closing.at), closing.words, None, state(tx), closing.cause)
     ending = Ending(
         *(State.CLOSED, stop_time, ended, origin.received_at, closing.reason, entry),
@@ -145,3 +146,9 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
     )
     db.tell(fact, origin.session)
     compare_neighbours(db, origin, tx.id)
+
+
+def _next_began(db: UnitOfWork, tx: Known) -> str | None:
+    next_one = "SELECT min(own_start_time) FROM tx WHERE cp_id = ? AND conn_id = ? AND (own_start_time, id) > (?, ?)"
+    found = db.row(next_one, (tx.charger, tx.connector, tx.own_start_time, tx.id))
+    return found[0] if found else None

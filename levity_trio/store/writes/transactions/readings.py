@@ -11,7 +11,7 @@ from typing import NamedTuple
 from levity_trio.charging.energy import is_jump
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Covering, match_readings
+from levity_trio.charging.matching import Covering, is_id, match_readings, name
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
@@ -20,14 +20,25 @@ from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_availabl
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
-from levity_trio.store.writes.transactions.states import Sign, load, newest, resume, skew, state, step
+from levity_trio.store.writes.transactions.states import (
+    Sign,
+    begin_by,
+    begin_unset,
+    load,
+    newest,
+    resume,
+    skew,
+    state,
+    step,
+)
 
 INSERT = (
-    "INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
+    "INSERT INTO meter_val (tx_id, told_id, cp_id, conn_id, session_id, received_at, source, timestamp, sent_timestamp,"
     " measurand, value, unit, context, location, phase, format, wh) VALUES"
 )
-ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ROWS_COMPARED = 1_000
 """The newest of one time: a repeat is among them, and a clock that stands still has more of them every day."""
 ROWS_AT_ONCE = 16
@@ -35,14 +46,27 @@ ROWS_AT_ONCE = 16
 
 
 _MOVE = (
-    "UPDATE tx SET last_reading_at = ?, previous_register_wh = last_register_wh,"
-    " last_register_wh = coalesce(?, last_register_wh), updated_at = ? WHERE id = ? AND cp_id = ? AND conn_id = ?"
-    " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?"
-    " AND coalesce(ahead_reading_at, '') < ?"
+    "UPDATE tx SET last_reading_at = ?1, previous_register_wh = last_register_wh,"
+    " last_register_wh = coalesce(?2, last_register_wh), updated_at = ?3 WHERE id = ?4 AND cp_id = ?5 AND conn_id = ?6"
+    " AND status = 'Active' AND suspended_at IS NULL AND coalesce(last_reading_at, '') {} ?1"
+    " AND coalesce(ahead_reading_at, '') < ?1{}"
     " RETURNING previous_register_wh"
 )
-MOVE, MOVE_OR_STAY = _MOVE.format("<"), _MOVE.format("<=")
+MOVE, MOVE_OR_STAY = _MOVE.format("<", " AND own_start_time <= ?1"), _MOVE.format("<=", "")
+NAME = (
+    "SELECT told_id FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+    " ORDER BY timestamp DESC, id DESC LIMIT 1"
+)
 FLOWS = (POWER, CURRENT)
+_NOBODYS = (
+    "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL"
+    " AND (?7 OR timestamp <> received_at)"
+)
+LINK = (
+    f"UPDATE meter_val SET tx_id = ?1 WHERE {_NOBODYS} AND coalesce(told_id, 0) IN (0, -1, coalesce(?6,"  # noqa: S608
+    f" (SELECT told_id FROM meter_val WHERE {_NOBODYS} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
+    " RETURNING timestamp, wh"
+)
 
 
 TOLD = slice(1, 9)
@@ -50,11 +74,12 @@ TOLD = slice(1, 9)
 
 
 class Batch(NamedTuple):
-    """The readings of one message: `source` is MeterValues or transactionData."""
+    """The readings of one message: `source` is MeterValues or transactionData, `told_id` its transactionId."""
 
     connector: int
     source: str
     readings: Sequence[Reading]
+    told_id: int | None = None
 
 
 def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
@@ -65,6 +90,7 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
     Not so where the time is that of receipt, because the charger's own could not be believed: a repeat looks newer; nor
     where it lies ahead.
     """
+    batch = batch._replace(told_id=claimed)
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
         readings, is_past = list(group), timestamp < origin.received_at
         if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
@@ -76,20 +102,21 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
 def link_earlier(db: UnitOfWork, transaction: int) -> None:
     """Link readings of its connector that came before its start, as an offline charger may tell them (field.md B11).
 
-    They were nobody's, and lie between this start and the next.
+    They were nobody's, lie between this start and the next, and have one name: that of its stop, if its start never
+    came, else that of the first. One without a believable time was received before a start that tells an earlier one,
+    but told before it: it is of the transaction before.
     """
     found = db.row(
-        "SELECT cp_id, conn_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next WHERE next.cp_id = tx.cp_id"
-        " AND next.conn_id = tx.conn_id AND next.own_start_time > tx.own_start_time) FROM tx WHERE id = ?",
+        "SELECT cp_id, conn_id, told_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next"
+        " WHERE next.cp_id = tx.cp_id AND next.conn_id = tx.conn_id AND next.own_start_time > tx.own_start_time)"
+        " FROM tx WHERE id = ?",
         (transaction,),
     )
     if found is None:
         raise LookupError(transaction)
-    charger, connector, begun, ended = found
+    charger, connector, told_id, begun, ended = found
     readings = db.rows(
-        "UPDATE meter_val SET tx_id = ? WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ?"
-        " AND tx_id IS NULL RETURNING timestamp, wh",
-        (transaction, charger, connector, begun, ended or LAST_TIME),
+        LINK, (transaction, charger, connector, begun, ended or LAST_TIME, name(told_id), told_id is not None)
     )
     if not readings:
         return
@@ -99,12 +126,15 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
 
 
 def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
-    named = _named(db, origin, batch.connector, claimed)
+    named = _begun(db, origin, batch, claimed, readings)
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
     latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
-    transaction = match_readings(seconds(at), _covering(named), _covering(latest))
+    told = None if is_ours(db, origin.charger, claimed) else name(claimed)
+    called = _called(db, latest, at) if told is not None and latest is not None else None
+    moment = _moment(latest, readings[0])
+    transaction = match_readings(moment, _covering(named), _covering(latest, called), told)
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
@@ -119,6 +149,14 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
+
+
+def _moment(latest: Known | None, reading: Reading) -> float:
+    """When a reading was, in seconds: one that tells the time of the stop as sent was told with it, whenever it was
+    received, unless that clock stands still."""
+    if latest is None or latest.own_stop_time is None or latest.sent_stop_time == latest.sent_start_time:
+        return seconds(reading.timestamp)
+    return seconds(latest.own_stop_time if reading.sent_timestamp == latest.sent_stop_time else reading.timestamp)
 
 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
@@ -204,7 +242,7 @@ def _moves_on(
     Newer than all before means that they are no repeat.
     """
     at, wh = readings[0].timestamp, _register(readings)
-    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector, at, at))
+    before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
     if before is None:
         return False
     if wh is not None and before[0] is not None and is_jump(before[0], wh):
@@ -222,12 +260,12 @@ def _moves_on(
     return True
 
 
-def store_data(db: UnitOfWork, origin: Origin, transaction: int, readings: Sequence[Reading]) -> None:
+def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, readings: Sequence[Reading]) -> None:
     """Store the transactionData of a stop with its transaction."""
     if not readings:
         return
     found = db.row("SELECT conn_id FROM tx WHERE id = ?", (transaction,))
-    batch = Batch((found and found[0]) or 0, "transactionData", readings)
+    batch = Batch((found and found[0]) or 0, "transactionData", readings, request.transaction)
     for _, group in groupby(readings, attrgetter("timestamp")):
         insert(db, origin, batch, transaction, list(group))
 
@@ -246,7 +284,15 @@ def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None
 
 
 def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> None:
-    head = (transaction, origin.charger, batch.connector, origin.session, origin.received_at, batch.source)
+    head = (
+        transaction,
+        batch.told_id,
+        origin.charger,
+        batch.connector,
+        origin.session,
+        origin.received_at,
+        batch.source,
+    )
     for first in range(0, len(readings), ROWS_AT_ONCE):
         rows = readings[first : first + ROWS_AT_ONCE]
         values = [value for reading in rows for value in (*head, *reading)]
@@ -268,6 +314,15 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
         (origin.charger, batch.connector, timestamp),
     )
     return (newest and newest[0]) or timestamp
+
+
+def _begun(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> Known | None:
+    """The transaction that readings name; it, or else the one behind whose start they come, began by then."""
+    at, named = readings[0].timestamp, _named(db, origin, batch.connector, claimed)
+    if named is not None:
+        return begin_by(db, named, at)
+    begin_unset(db, origin.charger, batch.connector, at, _register(readings))
+    return None
 
 
 def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:
@@ -294,8 +349,20 @@ def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, i
     return None if was_available(db.rows, tx, timestamp, origin.received_at) else tx
 
 
-def _covering(tx: Known | None) -> Covering | None:
+def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
+    """Whether this charger was given this transactionId."""
+    tx = known(db.rows, transaction) if is_id(transaction) and transaction is not None else None
+    return tx is not None and tx.charger == charger
+
+
+def _called(db: UnitOfWork, tx: Known, at: str) -> int | None:
+    """What its charger called a transaction in its last reading before this time."""
+    told = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
+    return name(told[0]) if told is not None else None
+
+
+def _covering(tx: Known | None, called: int | None = None) -> Covering | None:
     if tx is None:
         return None
     ended = None if tx.own_stop_time is None else seconds(tx.own_stop_time)
-    return Covering(tx.id, state(tx), seconds(tx.own_start_time), ended)
+    return Covering(tx.id, state(tx), ended, called)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import Moment, corrected
+from levity_trio.charging.timeline import STILL_SECONDS
 from levity_trio.events import TransactionStarted
-from levity_trio.store.cases import STILL_SECONDS
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Message, Origin
@@ -15,7 +15,7 @@ from levity_trio.store.writes.transactions.history import Entry, digest
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
-from levity_trio.store.writes.transactions.states import Sign, load, resume, skew
+from levity_trio.store.writes.transactions.states import Sign, load, resume, skew_of
 
 STARTS_COMPARED = 50
 """The newest that tell the same: where the clock is never set and the register begins at 0, all of a tag do."""
@@ -43,25 +43,32 @@ def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
 def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Message | None = None) -> Started | None:
     """The transaction that this start opened before, and its verdict.
 
-    A believable time of a clock that runs makes the message unique for ever. Else it repeats an open transaction, or
-    one whose very message came before.
+    A believable time of a clock that runs makes the message unique for ever. Else it repeats an open transaction, one
+    of which nothing but its start was told, and none since, or one whose very message came before.
     """
     found = db.rows(
-        "SELECT id, verdict, status, created_at, sent_stop_time, stop_received_at FROM tx WHERE cp_id = ?"
+        "SELECT id, verdict, status = 'Active', created_at, sent_stop_time, stop_received_at,"
+        " stopped_by = 'system' AND last_reading_at IS NULL FROM tx WHERE cp_id = ?"
         " AND conn_id = ? AND id_tag = ? AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC LIMIT ?",
         (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start)
         + (STARTS_COMPARED,),
     )
-    for transaction, verdict, status, created_at, sent_stop_time, stopped_at in found:
+    for transaction, verdict, is_open, created_at, sent_stop_time, stopped_at, is_untold in found:
         stands_still = sent_stop_time == request.moment.sent and _are_apart(created_at, stopped_at)
         is_unique = request.moment.is_believable and not stands_still
-        if is_unique or status == "Active" or (message and _came_before(db, transaction, message)):
+        is_alone = is_untold and not _is_followed(db, origin.charger, request.connector, created_at)
+        if is_unique or is_open or is_alone or (message and _came_before(db, transaction, message)):
             return Started(transaction, verdict)
     return None
 
 
 def _are_apart(created_at: str, stopped_at: str | None) -> bool:
     return stopped_at is not None and seconds(stopped_at) - seconds(created_at) > STILL_SECONDS
+
+
+def _is_followed(db: UnitOfWork, charger: str, connector: int | None, created_at: str) -> bool:
+    newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? LIMIT 1"
+    return db.row(newer, (charger, connector, created_at)) is not None
 
 
 def _came_before(db: UnitOfWork, transaction: int, message: Message) -> bool:
@@ -76,7 +83,7 @@ Told = tuple[int | None, str | None, int | None, str | None, int | None]
 def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: Told) -> int:
     """Add the row of a transaction that begins, and the time of its charger's last start."""
     at = origin.received_at
-    start_time = corrected(moment, at, skew(db, origin.charger))
+    start_time = corrected(moment, at, skew_of(db, origin, moment))
     transaction = db.insert(
         "INSERT INTO tx (cp_id, session_id, verdict, start_time, own_start_time, sent_start_time, start_skew_seconds,"
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, created_at, updated_at)"

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
-from levity_trio.store.cases import COLUMNS, Known, known
+from levity_trio.store.cases import COLUMNS, LONGEST_SECONDS, Known, known
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history
@@ -23,6 +25,12 @@ NEWEST = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
 )
+
+NEXT = (
+    f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
+    " ORDER BY own_start_time, id LIMIT 1"
+)
+LOST = "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,39 @@ def skew(db: UnitOfWork, charger: str) -> int | None:
     """Seconds by which the clock of a charger is ahead of ours at present."""
     ((seconds,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
     return None if seconds is None else int(seconds)
+
+
+def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
+    """Seconds by which its charger's clock was ahead when it told a moment; None where it was set since we knew: what
+    waits is told after the connection before was lost, or it would have been sent over that."""
+    ahead = skew(db, origin.charger)
+    lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > AHEAD_SECONDS else None
+    if ahead is None or lost is None:
+        return ahead
+    return None if seconds(moment.understood) - ahead < seconds(lost[0]) else ahead
+
+
+def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
+    """A start whose time could not be believed, lies ahead of its receipt, or waited, was told by a clock that may have
+    been set since: it was no later than what its charger tells of the transaction after it. Gives it as it then is."""
+    is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
+    received = min(tx.own_start_time, tx.created_at)
+    if is_right or not 0 < seconds(received) - seconds(at) <= LONGEST_SECONDS:
+        return tx
+    start_time = min(tx.start_time, at)
+    db.execute("UPDATE tx SET own_start_time = ?, start_time = ? WHERE id = ?", (at, start_time, tx.id))
+    return tx._replace(own_start_time=at, start_time=start_time)
+
+
+def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register: int | None) -> None:
+    """A charger tells all in the order in which it happened: readings without an id that come behind a start of an
+    unset clock and tell more than its register are of its transaction, though it was received after what they tell."""
+    row = db.row(NEXT, (charger, connector, at))
+    tx = Known(*row) if row is not None else None
+    if tx is None or tx.is_start_timed or tx.meter_start is None or register is None:
+        return
+    if register > tx.meter_start:
+        begin_by(db, tx, at)
 
 
 def state(tx: Known) -> State:

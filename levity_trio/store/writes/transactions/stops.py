@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
+from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Match, Running, Stopping, is_id, joined, match_stop
-from levity_trio.charging.moments import corrected
+from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
+from levity_trio.charging.timeline import at_clock, is_set_back
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.cases import COLUMNS, Known, available_at, known
+from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
@@ -24,19 +29,14 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import load, newest, skew, state, step
-
-REGISTERS = (
-    "SELECT wh, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
-    " AND wh IS NOT NULL"
-)
+from levity_trio.store.writes.transactions.states import OPEN_ONES, begin_by, load, newest, skew_of, state, step
 
 
 def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:
     """Store a part of a long transactionData before its stop; should the stop not follow, its repeat finds it there."""
     match = find(db, origin, request)
     if match.transaction is not None:
-        store_data(db, origin, match.transaction, found)
+        store_data(db, origin, match.transaction, request, found)
 
 
 def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> str | None:
@@ -46,7 +46,7 @@ def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) ->
     if transaction is None:
         set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
-        store_data(db, origin, transaction, found)
+        store_data(db, origin, transaction, request, found)
         _stop(db, origin, load(db, transaction), request, match.doubt)
     return judge(db, request.id_tag) if request.id_tag is not None else None
 
@@ -61,6 +61,8 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
         return Match(named.id, None)
     if (repeated := _stopped_before(db, origin, request, is_named=named is not None)) is not None:
         return Match(repeated, None) if named else joined(repeated, request.transaction, 1)
+    if named is None and unknown_starts.is_named(db, origin, request):
+        return Match(None, None)
     others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
@@ -72,11 +74,6 @@ def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     """The transaction of this charger that has this id."""
     tx = known(db.rows, transaction) if is_id(transaction) else None
     return tx if tx and tx.charger == charger else None
-
-
-def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
-    """Whether this charger was given this transactionId."""
-    return transaction is not None and _named(db, charger, transaction) is not None
 
 
 def _is_equal(tx: Known, request: Stop) -> bool:
@@ -110,7 +107,8 @@ def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
 
 
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
-    """On each connector the newest transaction that began before this stop."""
+    """On each connector the newest transaction that began before this stop; and what is open of which nobody knows when
+    it began: its start may have waited until after the stop."""
     connectors = db.rows(
         "WITH RECURSIVE each (number) AS (SELECT min(conn_id) FROM tx WHERE cp_id = ? UNION ALL"
         " SELECT (SELECT min(conn_id) FROM tx WHERE cp_id = ? AND conn_id > each.number) FROM each"
@@ -119,7 +117,8 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     )
     until = request.moment.understood
     found = [newest(db, origin.charger, connector, until) for (connector,) in connectors]
-    return [tx for tx in found if tx is not None]
+    waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
+    return [*(tx for tx in found if tx is not None), *waited]
 
 
 def _stopping(request: Stop) -> Stopping:
@@ -130,54 +129,62 @@ def _stopping(request: Stop) -> Stopping:
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
     """What the match needs to know of a transaction."""
-    ended, begun = seconds(request.moment.understood), seconds(min(tx.own_start_time, tx.start_time))
-    reached_wh, digit = _reached(db, tx)
-    told_w = [] if reached_wh is None else _watts_told(db, tx)
+    ended, told = seconds(request.moment.understood), _in_order(db, origin, request, tx)
+    carriers = [row for row in told if row[WH] is not None]
+    last_at = seconds(carriers[-1][TIMESTAMP] if carriers else tx.own_start_time)
+    begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
+    told_w = _watts_told(told) if carriers else []
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
     is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings, too, may have been told by that clock
+    is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     return Running(
         id=tx.id,
         state=state(tx),
         begun=begun,
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
-        reached_at=begun if reached_wh is None or is_ahead else seconds(tx.last_reading_at or tx.own_start_time),
-        reached_wh=reached_wh,
+        reached_at=begun if not carriers or is_set else last_at,
+        reached_wh=_reached(tx, carriers),
         power_w=max(told_w, default=0.0) or None,
         last_power_w=told_w[-1] if told_w else None,
-        digit=digit,
+        digit=digit_of(carriers[-1][VALUE], carriers[-1][UNIT]) if carriers else 1,
         id_tag=tx.id_tag,
         available_at=available_at(db.rows, tx, ended, origin.received_at),
         longest=max(received, by_clock),
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
+        ended_wh=tx.meter_stop,
+        told=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
     )
 
 
-def _reached(db: UnitOfWork, tx: Known) -> tuple[int | None, int]:
-    """How far the readings of a transaction show its register to be, in Wh, and the step of their last digit.
+def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
+    """The readings of a transaction by their time; as they came, where its clock was set back on the way."""
+    told, moment = readings(db.rows, tx), request.moment
+    start = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    is_back = is_set_back(start, told, at_clock(moment.understood, moment.sent, origin.received_at))
+    return told if is_back else sorted(told, key=itemgetter(TIMESTAMP))
+
+
+def _wh(row: Row) -> int:
+    return row[WH] or 0
+
+
+def _reached(tx: Known, carriers: Sequence[Row]) -> int | None:
+    """How far the readings of a transaction show its register to be, in Wh.
 
     Readings that begin below the start count from 0 in each transaction.
     """
-    if tx.last_reading_at is None:
-        return None, 1
-    where = (tx.charger, tx.connector, min(tx.own_start_time, tx.created_at), tx.last_reading_at, tx.id)
-    ends = [db.rows(f"{REGISTERS} ORDER BY timestamp {way} LIMIT 1", where) for way in ("ASC", "DESC")]
-    if not ends[0]:
-        return None, 1
-    ((first, _, _),), ((last, value, unit),) = ends
-    start = max(0, tx.meter_start or 0)
-    return last + (start if first < start else 0), digit_of(value, unit)
+    if not carriers:
+        return None
+    start, first, last = max(0, tx.meter_start or 0), _wh(carriers[0]), _wh(carriers[-1])
+    return last + (start if first < start else 0)
 
 
-def _watts_told(db: UnitOfWork, tx: Known) -> list[float]:
-    """The power that was told with the readings of a transaction, in order of time."""
-    told = db.rows(
-        "SELECT value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
-        " AND measurand = ? AND phase = '' ORDER BY timestamp",
-        (tx.charger, tx.connector, min(tx.own_start_time, tx.created_at), tx.last_reading_at, tx.id, POWER),
-    )
-    return [watts for value, unit in told if (watts := watts_of(value, unit)) is not None]
+def _watts_told(told: Sequence[Row]) -> list[float]:
+    """The power that was told with readings, in their order."""
+    powers = (watts_of(row[VALUE], row[UNIT]) for row in told if row[MEASURAND] == POWER and not row[PHASE])
+    return [watts for watts in powers if watts is not None]
 
 
 # Its end
@@ -199,7 +206,8 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
     if not is_joined and tx.review is not None:
         resolve(db, tx.id, Code.STOP_WITHOUT_ID, origin.received_at, SYSTEM, "answered", "its own stop came")
     entry = Entry(Kind.STOP, "charger", request.moment, request.reason, request.message, state(tx), cause)
-    judgement, _, review = end(db, origin, tx, _ending(db, origin, request, entry, following.state), tuple(doubts))
+    ending = _ending(db, origin, tx, request, entry, following.state)
+    judgement, _, review = end(db, origin, begin_by(db, tx, ending.own_stop_time), ending, tuple(doubts))
     fact = TransactionStopped(
         charger=origin.charger,
         at=origin.received_at,
@@ -215,11 +223,14 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
     compare_neighbours(db, origin, tx.id)
 
 
-def _ending(db: UnitOfWork, origin: Origin, request: Stop, entry: Entry, ended: State) -> Ending:
+def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:
     moment = request.moment
+    ahead = skew_of(db, origin, moment)
+    if ahead is not None and ahead > AHEAD_SECONDS and _was_set(db, tx, moment):
+        ahead = None
     return Ending(
         state=ended,
-        stop_time=corrected(moment, origin.received_at, skew(db, origin.charger)),
+        stop_time=corrected(moment, origin.received_at, ahead),
         own_stop_time=moment.understood,
         received_at=origin.received_at,
         reason=request.reason,
@@ -230,6 +241,12 @@ def _ending(db: UnitOfWork, origin: Origin, request: Stop, entry: Entry, ended: 
         sent_meter_stop=request.sent_meter_stop,
         id_tag=request.id_tag,
     )
+
+
+def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
+    """Whether a clock told less than before in this transaction: what it was ahead by is over."""
+    told = [tx.own_start_time, *(row[TIMESTAMP] for row in readings(db.rows, tx)), moment.understood]
+    return any(now < before for before, now in pairwise(told))
 
 
 def _closed_by_operator(db: UnitOfWork, tx: Known) -> str | None:

@@ -1,16 +1,18 @@
 """A stop whose start never came: a transaction from the first reading that shows energy, for review (rules.md, Energy).
 
 Its charger moved here while it charged, or the start was lost. What shows energy is the stop's own transactionData, or
-the readings on exactly one connector that belong to nobody and lead to this stop.
+the readings on exactly one connector that belong to nobody and lead to this stop. Readings that name what the stop
+names are of the same transaction; those of another name are of another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Kind
-from levity_trio.charging.matching import is_id
+from levity_trio.charging.matching import is_id, name
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
@@ -29,13 +31,21 @@ MOST_READINGS = 1_000
 _TOLD = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND wh IS NOT NULL"
 _BACKWARDS = "ORDER BY timestamp DESC, id DESC LIMIT ?"
 NOBODYS = (
-    f"SELECT timestamp, wh, tx_id {_TOLD} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
+    f"SELECT timestamp, wh, told_id, tx_id {_TOLD} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
     f" (SELECT timestamp, tx_id {_TOLD} {_BACKWARDS}) WHERE tx_id IS NOT NULL LIMIT 1), '') {_BACKWARDS}"
 )
 """The newest, back to the first of a transaction; those of the same time may be nobody's or not."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
 """A register that stands still for longer before it rises, or of which nothing is told for longer, was no part of this
 transaction."""
+
+
+class _Stretch(NamedTuple):
+    """Readings of the billed register on a connector, by time, that belong to nobody and have one name, if any."""
+
+    connector: int
+    name: int | None
+    readings: Sequence[tuple[str, int]]
 
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
@@ -62,35 +72,49 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
     return transaction
 
 
+def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
+    """Whether readings that belong to nobody name what this stop names: then it is theirs, and no other's."""
+    return name(request.transaction) is not None and any(_named_by(request, _stretches(db, origin, request)))
+
+
+def _named_by(request: Stop, stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
+    return (one for one in stretches if one.name is not None and one.name == name(request.transaction))
+
+
 def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[int, str] | None:
-    """The only connector whose readings belong to nobody and lead to this stop, and since when they rise."""
-    found = []
+    """The only connector whose readings name what this stop names, or else lead to it, and since when they rise."""
+    stretches = list(_stretches(db, origin, request))
+    leading = list(_named_by(request, stretches)) or [one for one in stretches if _leads_to(one.readings[-1], request)]
+    end = (request.moment.understood, request.meter_stop)
+    found = [(one.connector, since) for one in leading if (since := _first_of_rise([*one.readings, end]))]
+    return found[0] if len(found) == 1 else None
+
+
+def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
     for (connector,) in db.rows(
         "WITH RECURSIVE each (number) AS (SELECT min(conn_id) FROM meter_val WHERE cp_id = ? UNION ALL"
         " SELECT (SELECT min(conn_id) FROM meter_val WHERE cp_id = ? AND conn_id > each.number) FROM each"
         " WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number > 0",
         (origin.charger, origin.charger),
     ):
-        readings = _nobodys(db, origin, connector, request)
-        if readings and _leads_to(readings[-1], request) and (since := _first_of_rise([*readings, _end(request)])):
-            found.append((connector, since))
-    return found[0] if len(found) == 1 else None
+        if (stretch := _nobodys(db, origin, connector, request)).readings:
+            yield stretch
 
 
-def _end(request: Stop) -> tuple[str, int]:
-    return request.moment.understood, request.meter_stop
-
-
-def _nobodys(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> list[tuple[str, int]]:
-    """The billed register on a connector, as far back from the stop as it belongs to no transaction."""
-    told = (origin.charger, connector, request.moment.understood)
-    newest = db.rows(NOBODYS, (*told, *told, MOST_READINGS, MOST_READINGS))
+def _nobodys(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _Stretch:
+    """The newest readings before a stop, as far back as they belong to no transaction and name no other than it does,
+    nor than each other do."""
+    at = (origin.charger, connector, request.moment.understood)
+    newest = db.rows(NOBODYS, (*at, *at, MOST_READINGS, MOST_READINGS))
+    wanted, called = name(request.transaction), None
     readings: list[tuple[str, int]] = []
-    for timestamp, wh, transaction in newest:
-        if transaction is not None:
+    for timestamp, wh, told_id, transaction in newest:
+        names = {one for one in (name(told_id), called, wanted) if one is not None}
+        if transaction is not None or len(names) > 1:
             break
+        called = called or name(told_id)
         readings.insert(0, (timestamp, wh))
-    return readings
+    return _Stretch(connector, called, readings)
 
 
 def _leads_to(last: tuple[str, int], request: Stop) -> bool:

@@ -14,12 +14,11 @@ from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, tex
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry, digest
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
-from levity_trio.store.writes.transactions.readings import link_earlier
+from levity_trio.store.writes.transactions.readings import is_ours, link_earlier
 from levity_trio.store.writes.transactions.requests import Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, tell_started
 from levity_trio.store.writes.transactions.states import Sign, load, resume, suspend_one
-from levity_trio.store.writes.transactions.stops import is_ours
 
 
 def start_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> Started:

@@ -1,0 +1,160 @@
+"""When the messages of one transaction were, where its charger's clock was set on the way (rules.md, Time).
+
+Between two messages told by one clock as much time went by as that tells, whatever it was set to. Where it was set
+between them nobody knows how much: as long as usual between two readings, or as long as from one receipt to the other,
+if that is longer (a message that waited comes later, and many that waited come at once). The last message keeps its
+time, since a clock is set to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from operator import itemgetter
+from statistics import median
+from typing import Final, NamedTuple
+
+from levity_trio.charging.evidence import seconds
+from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, is_rising
+from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.wire.times import parse_time, stamp
+
+STILL_SECONDS: Final = 60
+"""A charger that sends the same time in messages received further apart has no clock that runs."""
+
+
+class Told(NamedTuple):
+    """A moment: what it was taken to mean, what its charger's clock showed, and when it was received; in seconds."""
+
+    understood: float
+    own: float | None
+    received: float
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the charger's own time was taken; else it means its receipt."""
+        return self.own is not None and abs(self.own - self.understood) < 1
+
+
+class Timeline(NamedTuple):
+    """When a transaction began and ended, in seconds, and its readings at their times; `is_timed` unless these are the
+    times of receipt, for want of a clock."""
+
+    begun: float
+    ended: float
+    rows: list[Row]
+    is_timed: bool = True
+
+
+def at_clock(understood: str, sent: str | None, received_at: str) -> Told:
+    """A moment as the database spells it, and as it was sent."""
+    own = parse_time(sent) if sent else None
+    return Told(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
+
+
+def at_receipt(start: Told, ended: float, rows: Sequence[Row]) -> Timeline:
+    """All when it was received: that clock stands still."""
+    return Timeline(start.received, ended, [(row[0], row[RECEIVED_AT], *row[2:]) for row in rows], is_timed=False)
+
+
+def stands_still(moments: Sequence[Told]) -> bool:
+    """Whether a clock showed the same at all these moments, though they were received apart, or long after that."""
+    first, last = moments[0], moments[-1]
+    if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
+        return False
+    return max(last.received - first.received, abs(first.received - first.own)) > STILL_SECONDS
+
+
+def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
+    """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time, or
+    it told a reading long before the start that it had sent, or the stop before a reading that came before that."""
+    carriers = [row for row in rows if row[WH] is not None]
+    if start.own is not None and any(_is_told_before(start.own, start.received, row) for row in carriers):
+        return True
+    if carriers and stop is not None and stop.own is not None:
+        last = carriers[-1]
+        if seconds(last[RECEIVED_AT]) < stop.received and seconds(last[TIMESTAMP]) > stop.own + AHEAD_SECONDS:
+            return True
+    if is_rising([row[TIMESTAMP] for row in carriers]):
+        return False
+    by_source: dict[str, list[tuple[str, int]]] = {}
+    for row in carriers:
+        if (wh := row[WH]) is not None:
+            by_source.setdefault(row[0], []).append((row[TIMESTAMP], wh))
+    return any(
+        not _rises(sorted(arrived, key=itemgetter(0))) and _rises(arrived)
+        for arrived in by_source.values()
+        if any(after < before for (before, _), (after, _) in pairwise(arrived))
+    )
+
+
+def _is_told_before(own: float, received: float, row: Row) -> bool:
+    """Whether a reading tells an earlier time than a message that came before it."""
+    return own > seconds(row[TIMESTAMP]) + AHEAD_SECONDS and seconds(row[RECEIVED_AT]) >= received
+
+
+def _rises(readings: Sequence[tuple[str, int]]) -> bool:
+    return is_rising([wh for _, wh in readings])
+
+
+def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | None, unknown: float) -> Timeline | None:
+    """Each message as long after the one before from its source as the clock tells, up to the last one; None where that
+    was not set on the way. `unknown`: how long it can have taken between two where nothing tells."""
+    is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
+    is_unset = any(
+        not moment.is_believed and moment.own is not None for moment in (start, *(now for _, now in readings))
+    )
+    if not is_back and not is_unset:
+        return None
+    clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
+    latest, elapsed = dict[str, tuple[Told, float]](), list[float]()
+    for row, now in readings:
+        before, at = latest.get(row[0], (start, 0.0))
+        at += clock.step(before, now)
+        latest[row[0]] = now, at
+        elapsed.append(at)
+    last, lasted = max(latest.values(), key=itemgetter(1), default=(start, 0.0))
+    if stop is not None:
+        last, lasted = stop, lasted + clock.step(last, stop)
+    begun = last.understood - lasted
+    rows = [(row[0], _stamp(begun + at), *row[2:]) for (row, _), at in zip(readings, elapsed, strict=True)]
+    return Timeline(begun, last.understood, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """How long it took from one message to the next: `usual` where it was set between them, or longer.
+
+    `is_set_back`: a time before the one before shows that it was set; else such a message only came late.
+    """
+
+    usual: float
+    is_set_back: bool
+
+    def step(self, before: Told, now: Told) -> float:
+        received = max(0.0, now.received - before.received)
+        if before.own is None or now.own is None:
+            return received
+        apart = now.own - before.own
+        is_back = apart < 0 and (self.is_set_back or not now.is_believed)
+        if before.is_believed != now.is_believed or is_back:
+            return max(received, self.usual)
+        return received if apart == 0 and not now.is_believed and received > STILL_SECONDS else apart
+
+
+def _usual_step(moments: Iterable[Told]) -> float:
+    """The usual time between two readings told by one clock; 0 where fewer than two steps tell: the last reading comes
+    with the stop, whenever that is."""
+    steps = [
+        now.own - before.own
+        for before, now in pairwise(moments)
+        if before.own is not None and now.own is not None and before.is_believed == now.is_believed
+    ]
+    rising = [step for step in steps if step > 0]
+    return median(rising) if len(rising) > 1 else 0.0
+
+
+def _stamp(at: float) -> str:
+    return stamp(datetime.fromtimestamp(at, UTC))

@@ -1,0 +1,288 @@
+"""Clocks that are set while a car charges, that lose their time, or that never had any: found in the month of the
+simulator. What waited came at once or late, so that receipts tell no better when it was."""
+
+from datetime import timedelta
+
+import pytest
+
+from levity_trio.store.writes.transactions import closing
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_figure,
+    assert_time,
+    bill_of,
+    charge_state,
+    close_silent,
+    session,
+    settle,
+    watts,
+)
+
+QUARTER = 15
+STEP = 2750  # Wh in a quarter of an hour at 11 kW
+FROZEN = "1970-01-01T00:00:00Z"
+
+
+def unset(minutes: float) -> str:
+    """What a clock that was never set shows so long after it was switched on."""
+    return f"1970-01-01T{int(minutes) // 60:02}:{int(minutes) % 60:02}:00Z"
+
+
+def tell(station: Station, transaction: int, at: str, wh: int) -> None:
+    """A reading at 11 kW, a minute after the message before."""
+    station.books.wait(1)
+    station.tell(meter_value(at, wh, watts(11_000)), transaction=transaction)
+
+
+def told_late(station: Station, transaction: int, wh: int, since: float, until: float) -> int:
+    """The readings of a car that charged from so many minutes ago to so many, by a clock that is right; gives the
+    register then."""
+    begun = station.books.now
+    while since - QUARTER >= until:
+        since, wh = since - QUARTER, wh + STEP
+        passed = (station.books.now - begun).total_seconds() / 60
+        tell(station, transaction, station.clock(since + passed + 1), wh)
+    return wh
+
+
+@pytest.mark.parametrize("counts_from_0", [False, True])
+def test_a_start_that_waited_began_before_the_readings_of_the_clock_that_was_set(
+    books: Books, station: Station, counts_from_0: bool
+) -> None:
+    """All that waited is told within minutes; the first readings are older than the receipt of the start."""
+    session(station, 4_940_000)
+    books.wait(3 * HOUR)
+    transaction = station.start(4_952_667, at=unset(94))
+    wh = told_late(station, transaction, 0 if counts_from_0 else 4_952_667, since=90, until=0)
+    station.stop(transaction, 4_952_667 + 6 * STEP)
+    assert wh % 4_952_667 == 6 * STEP
+    assert_figure(station, transaction, 6 * STEP, flagged=False)
+
+
+@pytest.mark.parametrize("counts_from_0", [False, True])
+def test_a_clock_is_set_after_two_readings_and_all_waited(books: Books, station: Station, counts_from_0: bool) -> None:
+    """Its stop is hours older than the receipt of its start, and is its own for all that."""
+    before = session(station, 1_810_000)
+    station.start(before, tag="LOST")
+    close_silent(station)
+    books.wait(8 * HOUR)
+    transaction = station.start(1_820_076, at=unset(55))
+    base = 0 if counts_from_0 else 1_820_076
+    tell(station, transaction, unset(70), base + STEP)
+    tell(station, transaction, unset(85), base + 2 * STEP)
+    ended = station.clock(5 * HOUR)
+    tell(station, transaction, station.clock(5 * HOUR + 14), base + 2 * STEP + 209)
+    station.stop(transaction, 1_820_076 + 2 * STEP + 209, at=ended)
+    settle(books)
+    assert_figure(station, transaction, 2 * STEP + 209, flagged=False)
+    assert books.value("SELECT stopped_by FROM tx WHERE id = ?", transaction) == "charger"
+    following = station.start(1_825_785, at=station.clock(4 * HOUR))
+    station.stop(following, 1_826_000, at=station.clock(3 * HOUR))
+    settle(books)
+    assert_figure(station, following, 215, flagged=False)
+    assert_figure(station, transaction, 2 * STEP + 209, flagged=False)
+
+
+def test_a_clock_that_is_set_back_while_readings_wait(books: Books, station: Station) -> None:
+    """The step at which it was set took as long as the others, not from one receipt to the other."""
+    ahead, begun = 5 * HOUR, books.now
+    books.wait(25)
+    transaction = station.start(2_931_767, at=station.clock(25 - ahead))
+    for number, received in enumerate((49, 58, 71, 92, 98, 106, 112, 120), 1):
+        books.now = begun + timedelta(minutes=received)
+        waited = received - number * QUARTER - (ahead if number == 1 else 0)
+        value = meter_value(station.clock(waited), 2_931_767 + number * STEP, watts(11_000))
+        station.tell(value, transaction=transaction)
+    station.stop(transaction, 2_931_767 + 8 * STEP)
+    assert_figure(station, transaction, 8 * STEP, flagged=False)
+
+
+def test_the_start_of_a_clock_that_was_ahead_waited_too(books: Books, station: Station) -> None:
+    """The clock was set long before it came: the first readings are older than its receipt."""
+    ahead, begun = 5 * HOUR + 45, books.now
+    books.wait(72)
+    transaction = station.start(10_802_840, at=station.clock(72 - ahead))
+    for number, received in enumerate((80, 82, 83, 84, 85, 90, 105, 120), 1):
+        books.now = begun + timedelta(minutes=received)
+        waited = received - number * QUARTER - (ahead if number == 1 else 0)
+        value = meter_value(station.clock(waited), 10_802_840 + number * STEP, watts(11_000))
+        station.tell(value, transaction=transaction)
+    station.stop(transaction, 10_802_840 + 8 * STEP)
+    assert_figure(station, transaction, 8 * STEP, flagged=False)
+
+
+def test_a_clock_that_was_ahead_at_its_readings_only(books: Books, station: Station) -> None:
+    """It is set before the stop, which has the earlier time: a car of 150 kW, that was soon full."""
+    ahead, start = 6 * HOUR, 8_564_059
+    begun = station.clock()
+    books.wait(56)
+    transaction = station.start(start, at=begun)
+    station.status("Charging", at=station.clock(-ahead))
+    told = [(37_500, 150_000, 77.5), (53_828, 16_710, 98.9), *[(54_824, 0, 100.0)] * 17]
+    for wh, power, percent in told:
+        books.wait(QUARTER)
+        at = station.clock(56 - ahead)
+        station.tell(meter_value(at, start + wh, watts(power), charge_state(percent)), transaction=transaction)
+    books.wait(11)
+    station.stop(transaction, start + 54_824, at=station.clock(56))
+    assert_figure(station, transaction, 54_824, flagged=False)
+
+
+def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(books: Books, station: Station) -> None:
+    """None of them was the last while the car charged, since nobody knew that the clock was ahead."""
+    transaction, wh = station.start(7_274_330), 7_274_330
+    for ahead in (0, 0, 0, 0, 0, 0, 80, 80, 80, 80, 80, 80, 80):
+        books.wait(QUARTER)
+        wh += STEP
+        station.tell(meter_value(station.clock(-ahead), wh, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, 13 * STEP, flagged=False)
+
+
+def test_a_clock_that_stands_still_tells_nothing_of_how_long_it_took(books: Books, station: Station) -> None:
+    """Its readings waited, and no stop comes: each of them counts."""
+    session(station, 4_300_000)
+    books.wait(5 * HOUR)
+    transaction = station.start(4_396_289, at=FROZEN)
+    for number in range(1, 8):
+        books.wait(4)
+        tell(station, transaction, FROZEN, 4_396_289 + number * STEP)
+    close_silent(station)
+    settle(books)
+    assert_doubtful(station, transaction, 7 * STEP, 7 * STEP)
+
+
+@pytest.mark.parametrize("is_ahead_at_the_start", [False, True])
+def test_the_stop_of_a_clock_that_was_set_since_is_left_as_it_is(
+    books: Books, station: Station, is_ahead_at_the_start: bool
+) -> None:
+    ahead = -4 * HOUR
+    transaction = station.start(5000, at=station.clock(ahead) if is_ahead_at_the_start else None)
+    station.status("Charging", at=station.clock(ahead))
+    for _ in range(2):
+        books.wait(QUARTER - 1)
+        tell(station, transaction, station.clock(ahead), 5000)
+    for _ in range(20):
+        books.wait(QUARTER - 1)
+        tell(station, transaction, station.clock(), 5000)
+    ended = books.now
+    books.wait(20)
+    station.stop(transaction, 5000, at=station.clock(20))
+    assert_time(books, transaction, "stop_time", ended)
+
+
+def test_a_start_that_is_told_again_after_silence_is_no_second_one(books: Books, station: Station) -> None:
+    """Its answer was lost, and its charger was connected for long before it came to say it again."""
+    transaction = station.start(4_321_769, at=FROZEN)
+    close_silent(station)
+    books.wait(HOUR)
+    assert station.start(4_321_769, at=FROZEN) == transaction
+    tell(station, transaction, FROZEN, 4_321_769 + STEP)
+    books.wait(QUARTER)
+    station.stop(transaction, 4_321_769 + 2 * STEP, at=FROZEN)
+    settle(books)
+    assert bill_of(station, transaction)[:2] == ("Completed", 2 * STEP)
+    assert station.start(4_321_769 + 2 * STEP, at=FROZEN) != transaction
+
+
+def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Books, station: Station) -> None:
+    """Where the clock is never set and each transaction begins at 0, only its readings tell that there was one."""
+    transaction = station.start(0, at=FROZEN)
+    books.wait(QUARTER)
+    tell(station, transaction, FROZEN, STEP)
+    close_silent(station)
+    assert station.start(0, at=FROZEN) != transaction
+
+
+def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(books: Books, station: Station) -> None:
+    """The start waited, and was received after what the first reading tells: that one did not begin it."""
+    ahead, begun, wh = 8 * HOUR, books.now, 6_629_437
+    books.wait(20)
+    transaction = station.start(wh, at=station.clock(20 - ahead))
+    for number, received in enumerate((43, 44, 45, 60, 75, 90), 1):
+        books.now = begun + timedelta(minutes=received)
+        at = station.clock(received - number * QUARTER)
+        station.tell(meter_value(at, wh + number * STEP, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh + 6 * STEP)
+    assert_figure(station, transaction, 6 * STEP, flagged=False)
+
+
+def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: Station) -> None:
+    """All waited, so that nobody saw that the clock was ahead; it was set while they waited."""
+    ahead, begun, wh = 96, books.now, 2_825_373
+    books.wait(102)
+    transaction = station.start(wh, at=station.clock(102 - ahead))
+    for number, received in enumerate((103, 104, 105, 106, 107, 108, 109, 120, 135), 1):
+        books.now = begun + timedelta(minutes=received)
+        at = station.clock(received - number * QUARTER - (ahead if number < 6 else 0))
+        station.tell(meter_value(at, wh + number * STEP, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh + 9 * STEP)
+    assert_figure(station, transaction, 9 * STEP, flagged=False)
+
+
+@pytest.mark.parametrize("is_set_since", [False, True])
+def test_a_skew_from_before_the_last_connection_was_lost_is_over(
+    books: Books, station: Station, is_set_since: bool
+) -> None:
+    """By a clock that is still ahead the car came before that, and would have been told at once."""
+    ahead, waited = 6 * HOUR, HOUR if is_set_since else 7 * HOUR
+    station.status("Available", at=station.clock(-ahead))
+    books.wait(HOUR)
+    station.lose()
+    books.wait(4 * HOUR if is_set_since else 8 * HOUR)
+    begun = station.clock(waited if is_set_since else waited - ahead)
+    station.connect()
+    transaction = station.start(2_136_944, at=begun)
+    station.stop(transaction, 2_136_944, at=begun)
+    for column in ("start_time", "stop_time"):
+        assert_time(books, transaction, column, books.now - timedelta(minutes=waited))
+
+
+def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
+    """By then the clock is set, and they tell an earlier time than that at which the start was received."""
+    power_cut = station.start(4_567_238)
+    for number in range(1, 6):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), 4_567_238 + number * STEP, watts(11_000)), transaction=-1)
+    station.lose()
+    books.wait(4 * HOUR)
+    station.connect()
+    begun, start = books.now - timedelta(minutes=200), 4_581_538
+    station.books.run(closing.close_silent, books.at, 0.0)
+    transaction = station.start(start, at=unset(13))
+    for number in range(1, 11):
+        books.wait(1)
+        waited = (books.now - begun).total_seconds() / 60 - number * QUARTER
+        at = unset(13 + number * QUARTER) if number <= 3 else station.clock(waited)
+        station.tell(meter_value(at, start + number * STEP, watts(11_000)), transaction=-1)
+    station.stop(-1, start + 10 * STEP)
+    assert_doubtful(station, transaction, 10 * STEP, 10 * STEP)
+    settle(books)
+    assert bill_of(station, power_cut)[1] == 5 * STEP
+
+
+def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, station: Station) -> None:
+    """Its stop repeats the reading before; the clock was never set, so that both times are those of receipt."""
+    transaction = station.start(1_354_371, at=unset(91))
+    books.wait(QUARTER)
+    station.tell(meter_value(unset(106), 1_357_121, watts(11_000)))
+    books.wait(9)
+    station.stop(transaction, 1_357_121, at=unset(110))
+    books.wait(HOUR)
+    station.tell(meter_value(unset(110), 1_357_784, watts(0)))
+    settle(books)
+    assert_doubtful(station, transaction, 3413, 3413)
+
+
+def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(books: Books, station: Station) -> None:
+    """The start waited minutes for the connection; the last reading came seconds after the one before."""
+    session(station, 3_518_000)
+    books.wait(2 * HOUR)
+    transaction = station.start(3_532_149, at=unset(96))
+    books.wait(QUARTER - 6)
+    tell(station, transaction, station.clock(1), 3_532_149 + STEP)
+    station.tell(meter_value(station.clock(0.75), 3_532_149 + STEP + 40, watts(11_000)), transaction=transaction)
+    station.stop(transaction, 3_532_149 + STEP + 40, at=station.clock(0.75))
+    assert_figure(station, transaction, STEP + 40, flagged=False)

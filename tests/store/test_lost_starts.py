@@ -1,0 +1,169 @@
+"""Starts that were lost: the number by which a charger calls a transaction, in its readings and its stop, tells whose
+they are."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import (
+    HOUR,
+    assert_doubtful,
+    assert_figure,
+    assert_open,
+    assert_time,
+    bill_of,
+    charge,
+    close_silent,
+    others,
+    session,
+    settle,
+    watts,
+)
+
+OWN = -72
+QUARTER = 15
+
+
+def start_named(station: Station, wh: int) -> tuple[int, int]:
+    """A transaction whose readings name it, and whose stop is lost: its id and the register at its end."""
+    transaction = station.start(wh, tag="FIRST")
+    return transaction, charge(station, transaction, wh)
+
+
+def test_the_next_one_whose_start_was_lost_is_not_the_one_before(books: Books, station: Station) -> None:
+    """Neither by its readings nor by its stop, though its register goes on where that of the one before ended."""
+    first, wh = start_named(station, 1000)
+    books.wait(QUARTER)
+    end = charge(station, OWN, wh)
+    station.stop(OWN, end, tag="SECOND")
+    books.wait(QUARTER)
+    assert_open(station, first)
+    (other,) = others(books, first)
+    assert other == (other[0], 6_600, True)
+    close_silent(station)
+    settle(books)
+    assert bill_of(station, first)[:2] == ("Completed", 7_200)
+    assert books.value("SELECT id_tag FROM tx WHERE id = ?", other[0]) == "SECOND"
+
+
+def test_readings_of_another_name_are_no_sign_of_what_is_suspended(books: Books, station: Station) -> None:
+    first, wh = start_named(station, 1000)
+    station.boot()
+    charge(station, OWN, wh)
+    assert books.value("SELECT suspended_at FROM tx WHERE id = ?", first) is not None
+    assert books.value("SELECT count(*) FROM meter_val WHERE told_id = ? AND tx_id IS NULL", OWN) == 24
+
+
+def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
+    """Without a reading of another transaction between them; the second one's stop comes first."""
+    one = charge(station, OWN, 1000)
+    stopped = station.clock()
+    books.wait(QUARTER)
+    two = charge(station, OWN - 1, one)
+    station.stop(OWN - 1, two, tag="SECOND")
+    station.stop(OWN, one, at=stopped, tag="FIRST")
+    found = books.rows("SELECT id_tag, energy_delivered FROM tx ORDER BY own_start_time")
+    assert found == [("FIRST", 6_600), ("SECOND", 6_600)]
+
+
+def test_a_lost_start_without_energy_stops_no_other(books: Books, station: Station) -> None:
+    first, wh = start_named(station, 1000)
+    charge(station, OWN, wh, power=0)
+    station.stop(OWN, wh, tag="FIRST")
+    assert_open(station, first)
+    assert books.count("set_aside") == 1
+
+
+@pytest.mark.parametrize("placeholder", [None, 0, -1])
+def test_no_name_tells_nothing_apart(station: Station, placeholder: int | None) -> None:
+    """Many chargers say 0 or -1 of every transaction, and some of one that began while they were offline."""
+    transaction, wh = start_named(station, 1000)
+    wh = charge(station, placeholder, wh)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, 14_400, flagged=False)
+
+
+def test_a_charger_that_never_learned_the_id_has_one_name_for_it(books: Books, station: Station) -> None:
+    """The answer to its start was lost."""
+    transaction = station.start(1000)
+    wh = charge(station, OWN, 1000)
+    station.stop(OWN, wh)
+    assert_figure(station, transaction, 7_200)
+    assert others(books, transaction) == []
+
+
+def test_an_id_of_another_connector_is_no_name(station: Station) -> None:
+    """It is a mistake, not another transaction."""
+    here, there = station.start(1000, connector=1), station.start(9000, connector=2)
+    wh = charge(station, here, 1000)
+    wh = charge(station, there, wh)
+    station.stop(here, wh)
+    assert_figure(station, here, 14_400, flagged=False)
+
+
+def test_what_came_before_a_late_start_has_one_name(books: Books, station: Station) -> None:
+    """Of two lost starts and one that only comes late, only the readings of the first name are its own."""
+    begun = station.clock()
+    wh = charge(station, OWN, 1000)
+    end = charge(station, OWN - 1, wh)
+    transaction = station.start(1000, at=begun)
+    station.stop(OWN - 1, end, tag="SECOND")
+    close_silent(station)
+    assert_doubtful(station, transaction, 7_200, 7_200)
+    assert [one[1:] for one in others(books, transaction)] == [(6_600, True)]
+
+
+def test_a_reading_without_its_own_time_is_put_into_no_late_start(books: Books, station: Station) -> None:
+    """Its time is that of its receipt, when it had long been told: it is of the transaction before."""
+    began = station.clock()
+    books.wait(QUARTER)
+    station.tell({"timestamp": "1970-01-01T00:10:00Z", "sampledValue": [{"value": "900"}]}, transaction=OWN)
+    transaction = station.start(1000, at=began)
+    assert session(station, 8200) == 15_400
+    assert books.value("SELECT count(*) FROM meter_val WHERE wh = 900 AND tx_id = ?", transaction) == 0
+
+
+# A stop with its own id, which seems impossible there
+
+
+def test_a_start_without_a_clock_began_at_any_time_before_it_was_received(books: Books, station: Station) -> None:
+    """It waited for a connection, and the clock was set before the stop: that is earlier than the start's receipt."""
+    before = station.start(1000, at=station.clock(HOUR))
+    station.tell(station.register(2000, minutes_ago=50), transaction=before)
+    transaction = station.start(2000, at="1970-01-01T00:11:09Z")
+    for told in ("1970-01-01T00:26:09Z", "1970-01-01T00:41:09Z"):
+        books.wait(QUARTER)
+        station.tell(meter_value(told, 4750, watts(11_000)), transaction=transaction)
+    station.tell(meter_value(station.clock(40), 7500, watts(11_000)), transaction=transaction)
+    station.stop(transaction, 7600, at=station.clock(35))
+    assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == 7600
+    assert "stop_elsewhere" not in [code for (code,) in books.rows("SELECT code FROM review")]
+    assert_open(station, before)
+
+
+def test_connectors_of_one_meter_are_told_apart_by_their_ids_only(books: Books, station: Station) -> None:
+    """The other began a moment ago, while this one's car was full: their register rises, and this one's stop is far
+    above its last reading."""
+    transaction = station.start(1000, connector=2)
+    wh = charge(station, transaction, 1000, connector=2)
+    wh = charge(station, transaction, wh, power=0, connector=2)
+    other = station.start(wh, connector=1)
+    books.wait(QUARTER)
+    wh += 20_000
+    station.tell(meter_value(station.clock(), wh, watts(0)), transaction=transaction, connector=2)
+    books.wait(4)
+    station.stop(transaction, wh + 9_000)
+    assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == wh + 9_000
+    assert_open(station, other)
+
+
+def test_what_lost_its_stop_ended_when_the_next_one_began_whose_start_was_lost(books: Books, station: Station) -> None:
+    first, wh = start_named(station, 100_000)
+    books.wait(2 * HOUR)
+    began = books.now + timedelta(minutes=5)
+    station.stop(OWN, charge(station, OWN, wh), tag="SECOND")
+    books.wait(9 * HOUR)
+    close_silent(station)
+    assert_time(books, first, "stop_time", began)
+    assert_figure(station, first, wh - 100_000)

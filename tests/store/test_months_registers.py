@@ -1,0 +1,174 @@
+"""Registers that a simulated month told wrongly, and what the power beside them shows: a short story of each kind."""
+
+import pytest
+
+from tests.store.books import Books, Station, meter_value
+from tests.store.telling import (
+    HOUR,
+    QUARTER,
+    assert_doubtful,
+    assert_figure,
+    bill_of,
+    charge,
+    charge_dc,
+    close_silent,
+    kwh,
+    session,
+    settle,
+    watts,
+)
+
+
+def told_at_11_kw(station: Station, transaction: int, start: int, told: list[int], every: int = HOUR) -> None:
+    """Readings at each interval: Wh since the start, with 11 kW."""
+    for wh in told:
+        station.books.wait(every)
+        station.tell(meter_value(station.clock(), start + wh, watts(11_000)), transaction=transaction)
+
+
+# Strays
+
+
+def test_two_of_four_readings_that_run_back(books: Books, station: Station) -> None:
+    transaction = station.start(3_527_301)
+    told_at_11_kw(station, transaction, 3_527_301, [11_000, 952, 33_000, 567])
+    books.wait(44)
+    station.stop(transaction, 3_527_301 + 52_076)
+    assert_figure(station, transaction, 52_076, flagged=True)
+
+
+def test_the_power_tells_which_of_two_readings_is_wrong(books: Books, station: Station) -> None:
+    """25,357 Wh would lead to the stop as well as 33,000 do, but not at 11 kW."""
+    transaction = station.start(5_350_305)
+    told_at_11_kw(station, transaction, 5_350_305, [5500, 11_000, 16_500, 22_000, 9328, 33_000], 30)
+    for wh in (25_357, 34_080, 34_080, 34_080):
+        books.wait(30)
+        station.tell(meter_value(station.clock(), 5_350_305 + wh, watts(0)), transaction=transaction)
+    books.wait(12)
+    station.stop(transaction, 5_350_305 + 34_080)
+    assert_figure(station, transaction, 34_080, flagged=True)
+
+
+# Registers that are set back
+
+
+@pytest.mark.parametrize(
+    ("start", "told", "stop", "wh"),
+    [
+        pytest.param(712, [13_212, 25_712, 7129, 8360], 8360, 33_360, id="far down"),
+        pytest.param(0, [12_500, 12_464, 18_160, 19_000], 19_000, 31_500, id="a little down"),
+        pytest.param(0, [12_500, 25_000, 12_500, 24_456, 26_975], 26_975, 51_975, id="to what it told before"),
+        pytest.param(23_151, [35_651, 48_151, 59_152, 1498], 1498, 37_499, id="near where registers roll over"),
+        pytest.param(38_089, [50_589, 60_329, 62_689, 62_689, 0, 0], 0, 24_600, id="for good"),
+    ],
+)
+def test_power_tells_a_register_that_was_set_back_from_a_stray(
+    books: Books, station: Station, start: int, told: list[int], stop: int, wh: int
+) -> None:
+    transaction = station.start(start)
+    drawn = [after - before for before, after in zip([start, *told], told, strict=False)]
+    full = sum(step == 0 or step == -62_689 for step in drawn)
+    for number, register in enumerate(told):
+        books.wait(QUARTER)
+        rest = len(told) - full - number
+        power = 0 if rest <= 1 else 9000 if rest == 2 else 50_000
+        station.tell(meter_value(station.clock(), register, watts(power)), transaction=transaction)
+    books.wait(10)
+    station.stop(transaction, stop)
+    assert_figure(station, transaction, wh, flagged=True)
+
+
+def test_a_register_that_stands_still_under_power_and_never_catches_up_is_doubtful(
+    books: Books, station: Station
+) -> None:
+    """It was set back to 0 just when it stood at what it told next."""
+    transaction = station.start(0)
+    for register, power in ((12_500, 50_000), (12_500, 50_000), (23_133, 19_065), (24_383, 0), (24_383, 0)):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), register, watts(power)), transaction=transaction)
+    station.stop(transaction, 24_383)
+    assert_doubtful(station, transaction, 24_383, 36_883)
+
+
+# Another car on the same meter
+
+
+def test_a_register_that_rises_at_twice_a_steady_power_is_not_certain(books: Books, station: Station) -> None:
+    transaction = station.start(6_156_886)
+    told_at_11_kw(station, transaction, 6_156_886, [2750, 5500, 8250, 13_750, 19_250, 24_750, 27_500], QUARTER)
+    for _ in range(4):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), 6_156_886 + 28_000, watts(0)), transaction=transaction)
+    station.stop(transaction, 6_156_886 + 28_000)
+    assert_doubtful(station, transaction, 0, 28_000)
+
+
+def test_a_register_that_rises_faster_than_direct_current_tells_is_not_certain(station: Station) -> None:
+    transaction = station.start(4_494_506)
+    told = [(20_000, 80_000, 57.1), (63_240, 48_660, 88.2), (81_308, 9989, 98.4), *[(82_757, 0, 100.0)] * 4]
+    charge_dc(station, transaction, 4_494_506, told)
+    station.stop(transaction, 4_494_506 + 82_757)
+    assert bill_of(station, transaction)[2]
+
+
+def test_a_rise_while_a_charger_that_tells_its_power_tells_none_is_not_certain(books: Books, station: Station) -> None:
+    wh = 8_000_000
+    for _ in range(6):
+        wh = session(station, wh)
+    transaction = station.start(wh)
+    for number in range(1, 5):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), wh + number * 1800, watts(0)), transaction=transaction)
+    station.stop(transaction, wh + 7200)
+    assert bill_of(station, transaction)[2]
+
+
+# Units, batteries, habits
+
+
+def test_readings_in_kwh_without_a_stop_go_on_from_the_start(station: Station) -> None:
+    """5517.723 kWh and on, called Wh: no 5.5 kWh in a quarter of an hour."""
+    transaction = station.start(5_517_723)
+    charge(station, transaction, 5_517_723, 30, 11_000, QUARTER, told=lambda wh: kwh(wh) | {"unit": "Wh"})
+    close_silent(station)
+    assert_figure(station, transaction, 5500, flagged=True)
+
+
+def test_a_register_that_catches_up_at_the_stop_fills_the_battery(books: Books, station: Station) -> None:
+    transaction = station.start(9_005_812)
+    told = [(12_500, 50_000, 30.0), (12_500, 50_000, 55.0), (12_500, 12_792, 73.0), (12_500, 0, 100.0)]
+    charge_dc(station, transaction, 9_005_812, told)
+    books.wait(1)
+    station.stop(transaction, 9_005_812 + 34_727)
+    assert_figure(station, transaction, 34_727, flagged=False)
+
+
+def test_a_habit_is_no_ground_for_the_transaction_that_showed_it_last(books: Books, station: Station) -> None:
+    """Ten times too much, five times; a late reading judges the fifth again."""
+    wh, last = 100_000, 0
+    for _ in range(5):
+        last = station.start(wh * 10)
+        wh = charge(station, last, wh, HOUR, told=lambda now: now * 10)
+        station.stop(last, wh * 10)
+        books.wait(10)
+    late = meter_value(station.clock(12), wh * 10 - 2400, watts(7200))
+    station.tell(late, transaction=last)
+    settle(books)
+    assert_figure(station, last, 7200, flagged=True)
+
+
+def test_a_register_that_leaps_while_the_battery_is_full_is_not_certain(station: Station) -> None:
+    """No power, 100 % from the first reading on, and 20.9 kWh in a quarter of an hour."""
+    transaction = station.start(3_541_009)
+    charge_dc(station, transaction, 3_541_009, [(0, 0, 100.0), (0, 0, 100.0), (0, 0, 100.0), (20_889, 0, 100.0)])
+    station.stop(transaction, 3_541_009 + 20_889)
+    assert bill_of(station, transaction)[2]
+
+
+def test_one_reading_with_a_fraction_that_goes_on_from_the_start_in_kwh(station: Station) -> None:
+    transaction = station.start(592_034)
+    station.books.wait(QUARTER)
+    told = {"value": "592.784", "unit": "Wh"}
+    station.tell(meter_value(station.clock(), told, watts(3000)), transaction=transaction)
+    close_silent(station)
+    assert_figure(station, transaction, 750, flagged=True)
