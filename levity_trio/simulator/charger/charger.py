@@ -17,9 +17,8 @@ from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.operations.table import force_answer, obey
 from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.state import Habits, State
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.simulator.quirks.base import Quirks
 from levity_trio.wire.errors import ErrorCode, Refused
 
 
@@ -32,10 +31,10 @@ class Charger(State):
         self,
         spec: ChargerSpec,
         memory: Memory | None = None,
-        quirks: Quirks | None = None,
+        quirks: Habits | None = None,
         clock_slack_seconds: float = 1.0,
     ) -> None:
-        super().__init__(spec, memory or Memory.fresh(spec), quirks or Quirks(), clock_slack_seconds)
+        super().__init__(spec, memory or Memory.fresh(spec), quirks or Habits(), clock_slack_seconds)
 
     # Power and connection
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from levity_trio.simulator.charger.agenda import Action, Agenda
 from levity_trio.simulator.charger.clock import ChargerClock
@@ -32,22 +32,53 @@ from levity_trio.wire.times import wire_time
 ACCEPTED: Final = "Accepted"
 
 
-class Habits(Protocol):
-    """Where a charger may do otherwise than it should; levity_trio.simulator.quirks.base says what each is for."""
+class Habits:
+    """Where a charger may do otherwise than it should: this one does as it should. See levity_trio.simulator.quirks."""
+
+    __slots__ = ()
 
     @property
-    def offers_subprotocol(self) -> bool: ...
+    def offers_subprotocol(self) -> bool:
+        return True
+
     @property
-    def bears_pings(self) -> bool: ...
-    def power_on(self, charger: State, at: float, /) -> None: ...
-    def accepted(self, charger: State, at: float, /) -> None: ...
-    def clock(self, moment: datetime, /) -> datetime: ...
-    def shown(self, charger: State, connector: Connector, wh: int, at: float, /) -> int: ...
-    def sampled(self, charger: State, transaction: Transaction, at: float, /) -> None: ...
-    def ended(self, charger: State, transaction: Transaction, at: float, /) -> None: ...
-    def loses(self, action: str, transaction: Transaction, /) -> bool: ...
-    def frames(self, frame: Frame, transaction: Transaction | None, /) -> list[Frame]: ...
-    def replies(self, text: str, /) -> list[tuple[float, str]]: ...
+    def bears_pings(self) -> bool:
+        return True
+
+    def power_on(self, charger: State, at: float) -> None:
+        """The power came."""
+
+    def accepted(self, charger: State, at: float) -> None:
+        """The central system accepted the first boot since the power came."""
+
+    def clock(self, moment: datetime) -> datetime:
+        """What the clock shows."""
+        return moment
+
+    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
+        """What a register shows, in Wh."""
+        del charger, connector, at
+        return wh
+
+    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
+        """A reading of this transaction was told."""
+
+    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
+        """This transaction ends, and its stop was told."""
+
+    def loses(self, action: str, transaction: Transaction) -> bool:
+        """Whether this message of a transaction is lost before it leaves."""
+        del action, transaction
+        return False
+
+    def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
+        """What leaves for this call; the answer to the last one is awaited."""
+        del transaction
+        return [frame]
+
+    def replies(self, text: str) -> list[tuple[float, str]]:
+        """What answers a call of the central system: texts, each after so many simulated seconds."""
+        return [(0.0, text)]
 
 
 @dataclass(slots=True)

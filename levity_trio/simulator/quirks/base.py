@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.mail import Frame, Payload
-from levity_trio.simulator.charger.state import State
+from levity_trio.simulator.charger.state import Habits, State
 from levity_trio.simulator.charger.transaction import Transaction
 
 
@@ -76,7 +76,7 @@ class Quirk:
         return ((0.0, text),)
 
 
-class Quirks:
+class Quirks(Habits):
     """All quirks of one charger as one."""
 
     __slots__ = ("_quirks",)
