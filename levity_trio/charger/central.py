@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from levity_trio.charger.budget import Budget
 from levity_trio.charger.registry import Registry
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
@@ -29,3 +30,7 @@ class Central:
     registry: Registry = field(default_factory=Registry)
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the clock can be trusted, or was waited for long enough."""
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.has_charged)
