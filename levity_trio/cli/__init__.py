@@ -11,6 +11,7 @@ import click
 
 from levity_trio import __version__
 from levity_trio.cli.deploy import deploy
+from levity_trio.cli.forget import forget
 from levity_trio.cli.logs import logs
 from levity_trio.cli.recheck import recheck
 from levity_trio.cli.serve import serve
@@ -38,6 +39,7 @@ def levity_trio(context: click.Context) -> None:
 
 levity_trio.add_command(serve)
 levity_trio.add_command(deploy)
+levity_trio.add_command(forget)
 levity_trio.add_command(logs)
 levity_trio.add_command(recheck)
 levity_trio.add_command(simulate)

@@ -87,7 +87,7 @@ class Scrape:
         self._picture.draw(self._present, self._links)
         now, parts = time.monotonic(), []
         for family in self._metrics.families:
-            for lines in family.lines(now):
+            for lines in family.lines(now, self._present.hidden):
                 parts.append(lines)
                 if len(parts) % LINES_AT_ONCE == 0:
                     time.sleep(HAND_OVER_SECONDS)

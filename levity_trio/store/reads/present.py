@@ -13,6 +13,9 @@ from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import CHARGE, Case, View, digit_of, seconds
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
+OPEN_REVIEWS: Final = (
+    "review JOIN tx ON tx.id = review.tx_id WHERE resolved_at IS NULL AND tx.cp_id NOT IN (SELECT id FROM hidden_cp)"
+)
 RECENT_READINGS: Final = 60
 """Of a transaction, in which its current is looked for; a charger that tells of none must not cost more."""
 
@@ -53,6 +56,8 @@ class Present(NamedTuple):
     chargers: list[ChargerNow]
     connectors: list[ConnectorNow]
     transactions: list[OpenTransaction]
+    hidden: frozenset[str]
+    """Those of the chargers that nobody wants to see."""
 
 
 def present(db: Database) -> Present:
@@ -67,6 +72,7 @@ def present(db: Database) -> Present:
         [ChargerNow(*row) for row in chargers.fetchall()],
         [ConnectorNow(*row) for row in connectors.fetchall()],
         _open_transactions(db),
+        frozenset(charger for (charger,) in db.execute("SELECT id FROM hidden_cp").fetchall()),
     )
 
 
@@ -160,12 +166,13 @@ class Waiting(NamedTuple):
 
 
 def waiting(db: Database) -> Waiting:
-    """What nobody has looked at yet: transactions with an open review count once, however many it has."""
+    """What nobody has looked at yet, of chargers that are shown: a transaction counts once, whatever its reviews."""
     ((set_aside, set_aside_since),) = db.execute(
         "SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL"
+        " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
     ).fetchall()
     ((reviews, reviews_since),) = db.execute(
-        "SELECT count(DISTINCT tx_id), min(opened_at) FROM review WHERE resolved_at IS NULL"
+        f"SELECT count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS}"  # noqa: S608 - our own words
     ).fetchall()
-    by_code = db.execute("SELECT code, count(*) FROM review WHERE resolved_at IS NULL GROUP BY code").fetchall()
+    by_code = db.execute(f"SELECT code, count(*) FROM {OPEN_REVIEWS} GROUP BY code").fetchall()  # noqa: S608
     return Waiting(set_aside, set_aside_since, reviews, reviews_since, dict(by_code))
