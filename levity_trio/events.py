@@ -49,6 +49,18 @@ class ChargerDisconnected(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerHidden(Fact):
+    """The operator hid a charger until it charges again; `retired_on` is the day on which it was taken down, if any."""
+
+    retired_on: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerShown(Fact):
+    """A hidden charger charges again, and is hidden no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityShared(Fact):
     """Two chargers seem to use one identity: a serial number or an address alternates."""
 

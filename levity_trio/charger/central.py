@@ -9,6 +9,7 @@ from itertools import count
 
 import trio
 
+from levity_trio.charger.budget import Budget
 from levity_trio.charger.registry import Registry
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
@@ -34,3 +35,7 @@ class Central:
     """Each names a connection of this run before it has a row."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the clock can be trusted, or was waited for long enough."""
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.has_charged)

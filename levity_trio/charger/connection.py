@@ -41,9 +41,9 @@ log = get_logger("ws")
 async def serve_connection(central: Central, transport: trio.abc.Stream) -> None:
     """Serve one connection until it ends. Raises nothing but Cancelled."""
     session: Session | None = None
-    with _boundary():
+    with _boundary(), central.budget.opened() as account:
         config = central.config
-        stream = ChargerStream(transport, config.max_message_bytes, text_as_binary=not config.strict)
+        stream = ChargerStream(transport, account, config.max_message_bytes, text_as_binary=not config.strict)
         async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
             with central.registry.enlisted(stream.remote_address) as visitor:
                 session = await _enter(central, library, stream, visitor)
@@ -80,6 +80,7 @@ async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream,
         _record_refusal(central, stream, head, refused.status, refused.text, masked(raw))
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
+    stream.account.charger = charger
     websocket = await accept(library, stream, head)
     if websocket is None:
         _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked(head.raw))

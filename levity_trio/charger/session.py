@@ -130,6 +130,7 @@ class Session:
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
         stream.on_overflow = self._end_too_large
+        stream.account.on_refused = self._end_without_memory
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
@@ -162,7 +163,7 @@ class Session:
 
     async def converse(self) -> None:
         """Talk until the peer leaves or the session is ended."""
-        inbox = Inbox[Waiting](self.central.config.max_message_bytes)
+        inbox = Inbox[tuple[Waiting, int]]()
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
@@ -233,7 +234,7 @@ class Session:
         _log_frame("send", told)
         self.transcript.sent(told, message_id, action)
 
-    async def _read(self, inbox: Inbox[Waiting]) -> None:
+    async def _read(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
         try:
             while True:  # nothing of a message is held while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
@@ -242,7 +243,8 @@ class Session:
         except ConnectionClosed:
             inbox.close()
 
-    async def _take(self, inbox: Inbox[Waiting], message: str | bytes) -> None:
+    async def _take(self, inbox: Inbox[tuple[Waiting, int]], message: str | bytes) -> None:
+        charge = self._stream.account.next_charge()
         text, is_utf8 = decoded(message)
         frame, told, at = parse_frame(text), masked_frame(text), self.central.clock()
         received_at = stamp(at)
@@ -253,16 +255,19 @@ class Session:
                 self.transcript.hold()
             self.transcript.received(received_at, told, frame.raw_id, frame.action)
             repairs = () if is_utf8 else (not_utf8(told),)
-            await inbox.put(Received(told, frame, at, received_at, repairs), len(message))
-        elif isinstance(frame, Malformed):
+            await inbox.put((Received(told, frame, at, received_at, repairs), charge))
+            return
+        if isinstance(frame, Malformed):
             self.transcript.received(received_at, told, frame.raw_id, None)
             self._count(frame.kind)
             if frame.answer is not None:
-                await inbox.put(frame, len(message))
+                await inbox.put((frame, charge))
+                return
         else:
             self.transcript.received(received_at, told, frame.message_id, self.calls.action_of(frame))
             if oddity := self.calls.settle(frame):
                 self._count(oddity)
+        self._stream.account.give_back(charge)
 
     def _count(self, kind: str) -> None:
         """Count what is of no use, and log it more and more rarely; a charger sends something else between."""
@@ -274,10 +279,14 @@ class Session:
         if self._useless >= USELESS_FRAMES:
             self.end(CloseCode.POLICY_VIOLATION, f"{USELESS_FRAMES} frames in a row were of no use")
 
-    async def _work(self, inbox: Inbox[Waiting]) -> None:
+    async def _work(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
         with suppress(trio.EndOfChannel):
-            while True:
-                await self._answer(await inbox.take())
+            while True:  # as in `_read`
+                self._stream.account.give_back(await self._work_off(*await inbox.take()))
+
+    async def _work_off(self, waiting: Waiting, charge: int) -> int:
+        await self._answer(waiting)
+        return charge
 
     async def _answer(self, waiting: Waiting) -> None:
         if isinstance(waiting, Malformed):
@@ -352,6 +361,9 @@ class Session:
     @property
     def _patience_seconds(self) -> int:
         return SILENT_INTERVALS * self.heartbeat_interval
+
+    def _end_without_memory(self) -> None:
+        self.end(CloseCode.TRY_AGAIN_LATER, "too many large messages come at once")
 
     def _end_too_large(self) -> None:
         limit = self.central.config.max_message_bytes

@@ -2,8 +2,8 @@
 
 What the library cannot do is done here, once, for every frame whatever its kind: a frame leaves whole or the
 connection ends (half a frame would corrupt all that follow); any byte is a sign of life, pings and pongs included
-(OCPP-J 1.6 §5.3); the size of a message is bounded, in bytes; what comes with the request head is kept for the
-WebSocket; and a peer that broke the protocol is told so.
+(OCPP-J 1.6 §5.3); the size of a message is bounded, in bytes, and its memory is paid for before it is read; what comes
+with the request head is kept for the WebSocket; and a peer that broke the protocol is told so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from levity_trio.charger.budget import Account
 from levity_trio.wire.framing import CLOSE, FINAL, Framing
 
 HEAD_BYTES: Final = 8 * 1024
@@ -41,12 +42,19 @@ class ChargerStream(trio.abc.Stream):
     """
 
     __slots__ = (
-        *("_accepted", "_ahead", "_farewell_bytes", "_framing", "_is_full", "_request", "_transport"),
-        *("last_received", "last_word", "left_at", "on_overflow", "remote_address", "send_seconds"),
+        *("_accepted", "_ahead", "_begun", "_farewell_bytes", "_framing", "_is_full", "_request", "_transport"),
+        *("_unpaid", "account", "last_received", "last_word", "left_at", "on_overflow", "remote_address"),
+        "send_seconds",
     )
 
-    def __init__(self, transport: trio.abc.Stream, max_message_bytes: int, *, text_as_binary: bool) -> None:
+    def __init__(
+        self, transport: trio.abc.Stream, account: Account, max_message_bytes: int, *, text_as_binary: bool
+    ) -> None:
         self._transport = transport
+        self.account = account
+        self._unpaid = bytearray()
+        """Received, and not passed on yet; `_begun` are the messages that begin in it, where, and how large."""
+        self._begun: list[tuple[int, int]] = []
         self.remote_address = _address(transport)
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
         self._request = b""
@@ -97,6 +105,7 @@ class ChargerStream(trio.abc.Stream):
 
     def begin_goodbye(self, end: Callable[[], None]) -> None:
         """What still comes is of no use to anybody: `end` is called when there is much of it."""
+        self.account.close()
         self._farewell_bytes = FAREWELL_BYTES
         self.on_overflow = end
 
@@ -111,12 +120,30 @@ class ChargerStream(trio.abc.Stream):
             return request
         if not self._accepted.is_set():
             await self._accepted.wait()
+        if not self._unpaid:
+            self._unpaid = await self._follow_next()
+        for at, size in self._begun:
+            if at and not self.account.take_nowait(size):
+                return self._pass_on(at)  # a message that is paid for never waits for one that is not
+            if not at:
+                await self.account.take(size)
+        return self._pass_on(len(self._unpaid))
+
+    def _pass_on(self, end: int) -> bytearray:
+        passed, self._unpaid = self._unpaid[:end], self._unpaid[end:]
+        self._begun = [(at - end, size) for at, size in self._begun if at >= end]
+        return passed
+
+    async def _follow_next(self) -> bytearray:
         data = bytearray(await self._next())
         self.last_received = trio.current_time()
         self._framing.follow(data)
+        self._begun = self._framing.begun
+        self.account.note(is_unfinished=self._framing.is_within_message)
         if (self._framing.has_closed or not data) and self.last_word is not None:
             self.left_at = min(self.left_at, self.last_received)
         if self._is_too_much(len(data)):
+            self._begun = []
             self.on_overflow()
         return data
 

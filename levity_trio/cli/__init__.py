@@ -14,7 +14,7 @@ import click
 from levity_trio import __version__
 from levity_trio.config import ConfigError, EnvironmentProblem
 
-COMMANDS: Final = ("serve", "deploy", "logs", "recheck", "simulate", "simulator", "verify")
+COMMANDS: Final = ("serve", "deploy", "forget", "logs", "recheck", "simulate", "simulator", "verify")
 """Each the name of a module here, and of the command in it."""
 USAGE = 2
 ENVIRONMENT = 1

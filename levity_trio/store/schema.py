@@ -73,7 +73,7 @@ def check_clock_speed(path: Path, speed: int) -> None:
     Raises:
         NotOurs: it was made for another.
     """
-    made_for = _clock_speed(path)
+    made_for = clock_speed(path)
     if made_for in (None, speed):
         return
     if made_for == 1:
@@ -81,7 +81,7 @@ def check_clock_speed(path: Path, speed: int) -> None:
     raise NotOurs(f"{path} was made for --clock-speed {made_for}; give that, or name another file with --db")
 
 
-def _clock_speed(path: Path) -> int | None:
+def clock_speed(path: Path) -> int | None:
     """The speed that a database was made for; None where it is yet to be made."""
     if not path.exists() or path.stat().st_size == 0:
         return None

@@ -25,12 +25,13 @@ class Framing:
     """The frames of one peer, in whatever pieces they come.
 
     `is_too_large` is true once a message exceeded `most_bytes`, counting its payload as it is announced and the heads
-    of its fragments. `has_closed` is true once a close frame began.
+    of its fragments. `has_closed` is true once a close frame began. `begun` are the messages that began in the bytes
+    followed last: where in them, and how large each is at most; `is_within_message` tells whether one is incomplete.
     """
 
     __slots__ = (
         *("_ends_message", "_head", "_left", "_message_bytes", "_most_bytes", "_text_as_binary"),
-        *("has_closed", "is_too_large"),
+        *("begun", "has_closed", "is_too_large", "is_within_message"),
     )
 
     def __init__(self, most_bytes: int, *, text_as_binary: bool) -> None:
@@ -40,12 +41,15 @@ class Framing:
         self._left = 0  # of the present frame's payload
         self._message_bytes = 0
         self._ends_message = False
+        self.begun: list[tuple[int, int]] = []
+        self.is_within_message = False
         self.is_too_large = False
         self.has_closed = False
 
     def follow(self, data: bytearray) -> None:
         """Follow the next bytes; turns text frames that begin in them into binary ones."""
         at = 0
+        self.begun = []
         while at < len(data):
             if self._left:
                 step = min(self._left, len(data) - at)
@@ -66,10 +70,10 @@ class Framing:
             self._head = head
             return len(data)
         self._head = b""
-        self._begin_frame(head, size)
+        self._begin_frame(head, size, at)
         return at + size - known
 
-    def _begin_frame(self, head: bytes, size: int) -> None:
+    def _begin_frame(self, head: bytes, size: int, at: int) -> None:
         opcode, short = head[0] & _OPCODE, head[1] & _SIZE
         self._left = int.from_bytes(head[2 : 2 + _LONGER_SIZES[short]]) if short in _LONGER_SIZES else short
         is_control = opcode >= CLOSE
@@ -77,13 +81,16 @@ class Framing:
         if is_control:
             self.has_closed |= opcode == CLOSE
             return
+        if opcode:
+            self.begun.append((at, self._left if self._ends_message else self._most_bytes))
+        self.is_within_message = True
         self._message_bytes += self._left if opcode else self._left + size
         self.is_too_large |= self._message_bytes > self._most_bytes
 
     def _end_frame(self) -> None:
         if self._ends_message:
             self._message_bytes = 0
-            self._ends_message = False
+            self._ends_message = self.is_within_message = False
 
 
 def _head_size(head: bytes) -> int:

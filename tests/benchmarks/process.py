@@ -52,8 +52,15 @@ class Server:
 
     def resident_mib(self) -> float:
         """VmRSS, shared pages of libraries included, as `top` shows it."""
+        return self._status_mib("VmRSS")
+
+    def peak_mib(self) -> float:
+        """The most that it ever was."""
+        return self._status_mib("VmHWM")
+
+    def _status_mib(self, name: str) -> float:
         for line in Path(f"/proc/{self.process_id}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) / _KIB_PER_MIB
         raise BenchError("the server ended while it was measured")
 

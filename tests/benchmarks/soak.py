@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from levity_trio.store.pruning import SPARE_PAGES
+from tests.integration.crowd import CROWDS, boot_seconds, crowding, let_charge
 from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, missing
 from tests.integration.flood import FLOODS, flooding
 from tests.integration.old_frames import fill_log, frames_left, free_pages
@@ -31,6 +32,7 @@ from .report import table
 ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
 PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 50, 3.0, 3600.0
 AUDIT_SECONDS = 600.0
+STRANGERS, STRANGERS_SECONDS, STRANGERS_MIB, BOOT_SECONDS = 1000, 15.0, 250, 1.0
 EARLIEST_SECONDS, LATEST_SECONDS = 0.02, 2.0
 RECOVERED = "the database takes writes again"
 RECOVERY_SECONDS = 30.0
@@ -117,6 +119,19 @@ class Soak:
             faults = dict(load.faults)
             yield Figure("floods: faults of the others", str(faults or 0), bool(faults))
 
+    def strangers(self, count: int) -> Iterator[Figure]:
+        """So many with the largest messages, of each kind on a database of its own; a known charger boots meanwhile."""
+        for number, kind in enumerate(CROWDS):
+            with serving(self.database.with_name(f"strangers-{number}.db")) as server:
+                let_charge(server.port, "KNOWN")
+                with crowding(server.port, count, kind, STRANGERS_SECONDS) as crowd:
+                    longest = max(boot_seconds(server.port, "KNOWN", STRANGERS_SECONDS))
+                peak_mib = Server(server.process.pid, server.port).peak_mib()
+            told = f"{peak_mib:.0f} MiB at most; a known charger's boot took {1000 * longest:.0f} ms at most"
+            say(f"{count} strangers, {kind}: {told}")
+            value = f"{told}; they sent {crowd.sent_bytes / 1e6:.0f} MB in {crowd.connections} connections"
+            yield Figure(f"strangers: {kind}", value, peak_mib > STRANGERS_MIB or longest >= BOOT_SECONDS)
+
     def prune(self, rows: int) -> Iterator[Figure]:
         """A frame log of so many rows, nine of ten too old, is pruned while chargers talk."""
         database = self.database.with_name("pruned.db")
@@ -196,6 +211,7 @@ def main() -> int:
         figures += soak.kill_rounds(arguments.rounds)
         figures += soak.stall(arguments.stall_seconds) if arguments.stall_seconds else ()
         figures += soak.floods(arguments.flood_seconds) if arguments.flood_seconds else ()
+        figures += soak.strangers(arguments.strangers) if arguments.strangers else ()
         figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
         figures += soak.audit(arguments.audit_seconds) if arguments.audit_seconds else ()
         figures += soak.end()
@@ -211,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--chargers", type=int, default=CHARGERS, help=f"so many talk; {CHARGERS} unless told")
     add("--stall-seconds", type=float, default=STALL_SECONDS, help="the database is locked so long; 0: not at all")
     add("--flood-seconds", type=float, default=FLOOD_SECONDS, help="each kind of flood; 0: none")
+    add("--strangers", type=int, default=STRANGERS, help=f"with the largest messages; {STRANGERS} unless told, 0: none")
     add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
     add("--audit-seconds", type=float, default=AUDIT_SECONDS, help="Fluentd stands still so long; 0: not at all")
     add("--seed", type=int, help="for the moments of kill -9")

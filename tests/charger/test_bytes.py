@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import memory_stream_pair
 
+from levity_trio.charger.budget import Account, Budget
 from levity_trio.charger.central import Central
 from levity_trio.charger.stream import ChargerStream
 from levity_trio.events import Event, MessageHandled
@@ -134,7 +135,7 @@ async def test_several_frames_with_the_head_are_answered_in_their_order(central:
 async def test_the_library_reads_nothing_between_a_request_and_its_own_answer() -> None:
     """It takes that for a body, and drops it; whether it read so early was a matter of luck."""
     ours, theirs = memory_stream_pair()
-    stream = ChargerStream(ours, 1000, text_as_binary=False)
+    stream = ChargerStream(ours, Account(Budget(())), 1000, text_as_binary=False)
     async with stream, theirs:
         await theirs.send_all(upgrade())
         stream.begin_handshake(await stream.read_head())

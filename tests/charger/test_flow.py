@@ -306,24 +306,3 @@ async def test_answers_to_nothing_that_we_asked_are_no_charger(
             await charger.send(f'[3,"{number}",{{}}]')
         assert (await charger.wait_closed())[0] == 1008
     assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 7  # 1, 2, 4, … 64
-
-
-async def test_what_waits_is_bounded_in_bytes(central: Central, writer: InlineWriter) -> None:
-    configure(central, max_message_bytes=2000)
-    large = f'[2,"1","DataTransfer",{{"vendorId":"V","data":"{"x" * 1500}"}}]'
-    sent: list[int] = []
-
-    async def pour(charger: Charger) -> None:
-        for number in range(20):
-            await charger.send(large)
-            sent.append(number)
-
-    async with open_charger(central, pair=lockstep_stream_pair) as charger, trio.open_nursery() as pouring:
-        await charger.call("Heartbeat")
-        writer.answer_seconds = 5
-        pouring.start_soon(pour, charger)
-        await trio.sleep(4)
-        assert len(sent) < 10
-        writer.answer_seconds = 0
-        for _ in range(20):
-            await charger.receive()

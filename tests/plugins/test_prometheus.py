@@ -28,6 +28,7 @@ from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.totals import totals
 from levity_trio.store.writes import pings, sessions
+from levity_trio.store.writes.hiding import hide
 from tests.plugins.scrapes import LEVITYS, Page, label_names, parse
 from tests.store.books import SERVER, Books, Station, in_memory, meter_value
 
@@ -68,7 +69,7 @@ class Run:
         self.books.connection.execute("ROLLBACK")
         self.picture.draw(now, links or [])
         self.picture.draw_waiting(waiting(database), self.books.now)
-        return "".join(part for family in self.metrics.families for part in family.lines(self._seconds))
+        return "".join(part for family in self.metrics.families for part in family.lines(self._seconds, now.hidden))
 
 
 @pytest.fixture
@@ -478,3 +479,15 @@ def test_who_has_no_row_is_not_counted(books: Books, run: Run) -> None:
     books.now += timedelta(seconds=1)
     run.see(handled())
     assert run.page().of("ocpp_msg_handling_seconds_count") == {}
+
+
+def test_a_hidden_charger_is_counted_on_and_not_told_of(run: Run) -> None:
+    station = live(run.books)
+    run.see()
+    assert "CP-1" in run.text()
+    run.books.run(hide, "CP-1", run.books.at, None)
+    run.see(handled())
+    assert "CP-1" not in run.text()
+    station.start(60_000)
+    run.page()
+    assert 'ocpp_tx_total{cp_id="CP-1"} 3' in run.text()

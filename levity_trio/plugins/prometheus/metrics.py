@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from levity_trio.plugins.prometheus.series import Counter, Family, Gauge, Histogram, Series, WriteHistogram
+from levity_trio.plugins.prometheus.series import CHARGER, Counter, Family, Gauge, Histogram, Series, WriteHistogram
 
 S = TypeVar("S", bound=Series)
-CHARGER = ("cp_id",)
 CONNECTOR = ("cp_id", "connector_id")
 
 

@@ -97,7 +97,7 @@ class Scrape:
         self._picture.draw(self._present, self._links)
         now, parts = time.monotonic(), []
         for family in self._metrics.families:
-            for lines in family.lines(now, is_open_metrics=is_open_metrics):
+            for lines in family.lines(now, self._present.hidden, is_open_metrics=is_open_metrics):
                 parts.append(lines)
                 if len(parts) % LINES_AT_ONCE == 0:
                     time.sleep(HAND_OVER_SECONDS)

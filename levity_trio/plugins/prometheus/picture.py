@@ -16,7 +16,7 @@ from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.plugins.prometheus.words import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
-NOBODY = Present([], [], [])
+NOBODY = Present([], [], [], frozenset())
 NEVER_TOLD = "Unknown"
 """The status of a charger of which none was told."""
 LABEL_CHARACTERS: Final = 40

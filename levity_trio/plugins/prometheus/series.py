@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
@@ -115,6 +115,9 @@ class WriteHistogram(Histogram):
         super().__init__(name, labels, WRITE_BUCKETS)
 
 
+CHARGER: Final = ("cp_id",)
+
+
 class Family(Generic[S]):
     """All series of one name, told apart by the values of its labels."""
 
@@ -148,14 +151,17 @@ class Family(Generic[S]):
         """The values of the labels of each series."""
         return list(self._series)
 
-    def lines(self, now: float, *, is_open_metrics: bool = False) -> Iterator[str]:
+    def lines(self, now: float, hidden: Collection[str] = (), *, is_open_metrics: bool = False) -> Iterator[str]:
         """The text of the whole family; its name is told before anything of it happened.
 
-        OpenMetrics differs in the name of a family of counters only, as far as ours go.
+        Of hidden chargers nothing is told. They are counted on, for when they are shown again. OpenMetrics differs in
+        the name of a family of counters only, as far as ours go.
         """
         yield self._open_metrics_head if is_open_metrics else self._head
-        for series in list(self._series.values()):
-            yield series.lines(now)
+        is_of_chargers = self.labels[:1] == CHARGER
+        for values, series in list(self._series.items()):
+            if not (is_of_chargers and values[0] in hidden):
+                yield series.lines(now)
 
 
 def _labels(names: Sequence[str], values: Sequence[str]) -> str:

@@ -74,11 +74,11 @@ class Beginning:
 
 
 def beginning(db: Database) -> Beginning:
-    """The known chargers and those of them that have had a transaction, how many transactions are open, the time of the
-    newest row, and the clock that the database was made for."""
-    chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp"))
+    """The known chargers that are not hidden and those of them that have had a transaction, how many transactions are
+    open, the time of the newest row, and the clock that the database was made for."""
+    chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
     charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
-    has_charged = frozenset(row["id"] for row in db.query(charged))
+    has_charged = chargers.intersection(row["id"] for row in db.query(charged))
     open_transactions = next(db.query("SELECT count(*) AS n FROM tx WHERE status = 'Active'"))["n"]
     newest = next(
         db.query(
@@ -88,10 +88,11 @@ def beginning(db: Database) -> Beginning:
             " UNION ALL SELECT at FROM (SELECT ended_at AS at FROM run ORDER BY id DESC LIMIT 1))"
         )
     )["at"]
-    return Beginning(chargers, has_charged, open_transactions, newest, _simulated_time(db))
+    return Beginning(chargers, has_charged, open_transactions, newest, simulated_time(db))
 
 
-def _simulated_time(db: Database) -> SimulatedTime | None:
+def simulated_time(db: Database) -> SimulatedTime | None:
+    """The clock that the database was made for, where that is not the machine's."""
     for made_for in db.query("SELECT begun_at, speed FROM simulated_time"):
         return SimulatedTime(datetime.fromisoformat(made_for["begun_at"]), made_for["speed"])
     return None

@@ -14,6 +14,9 @@ from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, di
 from levity_trio.charging.power import HOUR
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
+OPEN_REVIEWS: Final = (
+    "review JOIN tx ON tx.id = review.tx_id WHERE resolved_at IS NULL AND tx.cp_id NOT IN (SELECT id FROM hidden_cp)"
+)
 RECENT_READINGS: Final = 60
 """Of a transaction, in which its current is looked for; a charger that tells of none must not cost more."""
 LEAST_REGISTERS: Final = 2
@@ -62,6 +65,8 @@ class Present(NamedTuple):
     chargers: list[ChargerNow]
     connectors: list[ConnectorNow]
     transactions: list[OpenTransaction]
+    hidden: frozenset[str]
+    """Those of the chargers that nobody wants to see."""
 
 
 def present(db: Database) -> Present:
@@ -76,6 +81,7 @@ def present(db: Database) -> Present:
         [ChargerNow(*row) for row in chargers.fetchall()],
         [ConnectorNow(*row) for row in connectors.fetchall()],
         _open_transactions(db),
+        frozenset(charger for (charger,) in db.execute("SELECT id FROM hidden_cp").fetchall()),
     )
 
 
@@ -230,22 +236,23 @@ class Waiting(NamedTuple):
 
 
 def waiting(db: Database) -> Waiting:
-    """What nobody has looked at yet: transactions with an open review count once, however many it has."""
+    """What nobody has looked at yet, of chargers that are shown: a transaction counts once, whatever its reviews."""
     ((set_aside, set_aside_since),) = db.execute(
         "SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL"
+        " AND cp_id NOT IN (SELECT id FROM hidden_cp)"
     ).fetchall()
     ((reviews, reviews_since),) = db.execute(
-        "SELECT count(DISTINCT tx_id), min(opened_at) FROM review WHERE resolved_at IS NULL"
+        f"SELECT count(DISTINCT tx_id), min(opened_at) FROM {OPEN_REVIEWS}"  # noqa: S608 - our own words
     ).fetchall()
-    by_code = db.execute("SELECT code, count(*) FROM review WHERE resolved_at IS NULL GROUP BY code").fetchall()
+    by_code = db.execute(f"SELECT code, count(*) FROM {OPEN_REVIEWS} GROUP BY code").fetchall()  # noqa: S608
     oldest_set_aside = db.execute(
         "SELECT id, cp_id, action, tx_id, received_at FROM set_aside WHERE looked_at IS NULL"
-        " ORDER BY received_at, id LIMIT ?",
+        " AND cp_id NOT IN (SELECT id FROM hidden_cp) ORDER BY received_at, id LIMIT ?",
         (WAITING_ROWS,),
     ).fetchall()
     oldest_reviews = db.execute(
-        "SELECT review.id, cp_id, conn_id, tx_id, code, opened_at FROM review JOIN tx ON tx.id = tx_id"
-        " WHERE resolved_at IS NULL ORDER BY opened_at, review.id LIMIT ?",
+        f"SELECT review.id, cp_id, conn_id, tx_id, code, opened_at FROM {OPEN_REVIEWS}"  # noqa: S608 - our own words
+        " ORDER BY opened_at, review.id LIMIT ?",
         (WAITING_ROWS,),
     ).fetchall()
     return Waiting(

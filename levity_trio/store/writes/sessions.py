@@ -105,7 +105,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | 
     at, charger = connection.received_at, connection.charger
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (charger,))
     if known is None:
-        if db.rows("SELECT count(*) FROM cp")[0][0] >= max_chargers:
+        if db.rows("SELECT count(*) FROM cp WHERE hidden_at IS NULL")[0][0] >= max_chargers:
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
     session = _insert(db, connection)

@@ -9,6 +9,7 @@ from levity_trio.charging.timeline import STILL_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
+from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry, digest
@@ -93,6 +94,7 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: T
     )
     touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (start_time, at, origin.charger))
+    show_again(db, origin)
     return transaction
 
 

@@ -1,0 +1,53 @@
+"""What is changed from the command line while no server runs, under the file's lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from levity_trio.clock import SimulatedTime, accelerated, system_clock
+from levity_trio.config import ConfigError, EnvironmentProblem
+from levity_trio.store.connection import open_database
+from levity_trio.store.faults import DatabaseFault
+from levity_trio.store.reads import simulated_time
+from levity_trio.store.schema import check_ownership, clock_speed
+from levity_trio.store.unit_of_work import commit
+from levity_trio.store.writes import hiding
+from levity_trio.wire.times import stamp
+
+
+def forget(path: Path, charger: str, retired_on: str | None) -> None:
+    """Hide a charger until it charges again; one that was taken down, with the day (YYYY-MM-DD).
+
+    Raises:
+        ConfigError: no charger has this identity.
+        EnvironmentProblem: a server runs, the database cannot be used, or the charger has an open transaction.
+    """
+    with _open_known(path) as connection:
+        simulated = simulated_time(Database(connection, execute_plugins=False))
+        at = stamp((accelerated(*simulated, system_clock) if simulated else system_clock)())
+        write = partial(hiding.hide, charger=charger, at=at, retired_on=retired_on)
+        try:
+            commit(connection, [write])[0].unwrap()
+        except hiding.UnknownCharger:
+            raise ConfigError(f"no charger {charger} is in {path}") from None
+        except hiding.StillCharging:
+            raise EnvironmentProblem(f"{charger} has an open transaction; hide it when that has ended") from None
+        except DatabaseFault as fault:
+            raise EnvironmentProblem(f"cannot write the database {path}: {fault}") from None
+
+
+@contextmanager
+def _open_known(path: Path) -> Iterator[sqlite3.Connection]:
+    """The writing connection to a database that is there, whatever clock it was made for."""
+    check_ownership(path)
+    speed = clock_speed(path)
+    if speed is None:
+        raise EnvironmentProblem(f"there is no database {path}; name it with --db")
+    with open_database(path, SimulatedTime(system_clock(), speed) if speed > 1 else None) as connection:
+        yield connection

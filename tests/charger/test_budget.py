@@ -1,0 +1,194 @@
+"""Memory for messages: strangers wait for each other, known chargers for no stranger, and all is given back."""
+
+import trio
+
+from levity_trio.charger.budget import MESSAGE_BYTES, RESERVE_BYTES, WAIT_SECONDS, WEIGHT, Budget
+from levity_trio.charger.central import Central
+from tests.charger.parts import InlineWriter, configure
+from tests.charger.peers import CONTINUATION, TEXT, RawPeer, frame, open_charger, open_raw_charger
+
+LARGE = 8_000
+SMALL = b'[2,"1","Heartbeat",{}]'
+START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
+NO_MEMORY = (1013, "too many large messages come at once")
+
+
+def heartbeat(size: int) -> bytes:
+    """A whole message of so many bytes in one frame."""
+    begin, end = b'[2,"h","Heartbeat",{"ballast":"', b'"}]'
+    return frame(begin + b"x" * (size - len(begin) - len(end)) + end)
+
+
+def limit(central: Central) -> None:
+    """Let the budget hold one large message, and some small ones."""
+    central.budget = Budget(central.has_charged, WEIGHT * (LARGE + MESSAGE_BYTES + 1000))
+
+
+async def is_answered(peer: RawPeer, seconds: float = 1) -> bool:
+    with trio.move_on_after(seconds):
+        await peer.receive()
+        return True
+    return False
+
+
+async def let_charge(central: Central, name: str = "KNOWN") -> None:
+    async with open_charger(central, f"/ws/{name}") as charger:
+        await charger.call("StartTransaction", START)
+
+
+async def test_all_is_given_back_whatever_a_message_becomes(central: Central) -> None:
+    async with open_raw_charger(central) as peer:
+        for text in [
+            SMALL,
+            b'[3,"1",{}]',
+            b"AT+CSQ",
+            b'[2,"1"',
+            b'[2,"1",7,{}]',
+            b'[2,"1","Teapot",{}]',
+            b"",
+            b"[" * 500,
+        ]:
+            await peer.send_frame(text)
+        await peer.send(frame('[2,"f","Heart', TEXT, is_last=False) + frame('beat",{}]', CONTINUATION))
+        while (await peer.receive())[1] != "f":
+            pass
+        assert central.budget.taken == 0
+        await peer.send(heartbeat(5000)[:-1])
+        await trio.sleep(1)
+        assert central.budget.taken == WEIGHT * (5000 + MESSAGE_BYTES)
+    assert central.budget.taken == 0
+
+
+async def test_a_message_is_paid_for_until_it_is_committed(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        writer.answer_seconds = 5
+        await charger.send_call("StartTransaction", START)
+        await trio.sleep(4)
+        assert central.budget.taken > 0
+        await charger.receive()
+    assert central.budget.taken == 0
+
+
+async def test_who_cannot_pay_waits_until_another_has_done(central: Central) -> None:
+    limit(central)
+    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await second.send(heartbeat(LARGE))
+        assert not await is_answered(second)
+        await first.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(first)
+        assert await is_answered(second)
+
+
+async def test_a_message_that_is_paid_for_does_not_wait_for_the_next(central: Central) -> None:
+    limit(central)
+    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await second.send(frame(SMALL) + heartbeat(LARGE) + frame(SMALL))
+        assert await is_answered(second)
+        assert not await is_answered(second)
+        await first.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(second)
+        assert await is_answered(second)
+
+
+async def test_a_message_in_pieces_is_paid_for_as_the_largest_before_it_begins(central: Central) -> None:
+    configure(central, max_message_bytes=LARGE)
+    async with open_raw_charger(central) as peer:
+        await peer.send_frame("x", TEXT, is_last=False)
+        await trio.sleep(1)
+        assert central.budget.taken == WEIGHT * (LARGE + MESSAGE_BYTES)
+        await peer.send_frame("x" * 1000, CONTINUATION, is_last=False)
+        await trio.sleep(1)
+        assert central.budget.taken == WEIGHT * (LARGE + MESSAGE_BYTES)
+
+
+async def test_who_takes_no_answers_holds_up_nobody(central: Central, writer: InlineWriter) -> None:
+    limit(central)
+    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+        await first.send_frame(SMALL)
+        assert await is_answered(first)
+        writer.answer_seconds = 5
+        call = frame(b'[2,"1","DataTransfer",{"vendorId":"V","data":"%s"}]' % (b"x" * 800))
+        await first.send(20 * call)
+        await trio.sleep(4)
+        assert central.budget.taken == WEIGHT * (len(call) - 8 + MESSAGE_BYTES)
+        writer.answer_seconds = 0
+        await second.send_frame(SMALL)
+        assert await is_answered(second, 0.1)
+        for _ in range(20):
+            await first.receive()
+
+
+async def test_one_message_alone_always_fits(central: Central) -> None:
+    limit(central)
+    async with open_raw_charger(central) as peer:
+        await peer.send(heartbeat(5 * LARGE))
+        assert await is_answered(peer)
+
+
+async def test_who_waits_in_vain_is_told_to_come_again(central: Central) -> None:
+    limit(central)
+    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/B") as second:
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await second.send(heartbeat(LARGE))
+        with trio.fail_after(WAIT_SECONDS + 1):
+            assert await second.wait_closed() == NO_MEMORY
+
+
+async def test_a_known_charger_has_a_reserve_of_an_ordinary_message(central: Central) -> None:
+    await let_charge(central)
+    limit(central)
+    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/KNOWN") as known:
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        for size in (100, 1000, RESERVE_BYTES // WEIGHT - MESSAGE_BYTES):
+            await known.send(heartbeat(size))
+            assert await is_answered(known, 0.1)
+        assert central.registry.find("A") is not None
+
+
+async def test_a_stranger_that_does_not_finish_makes_way_for_a_known_charger(central: Central) -> None:
+    await let_charge(central)
+    limit(central)
+    async with open_raw_charger(central, "/ws/A") as first, open_raw_charger(central, "/ws/KNOWN") as known:
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await known.send(heartbeat(LARGE))
+        assert await first.wait_closed() == NO_MEMORY
+        assert await is_answered(known)
+
+
+async def test_a_known_charger_goes_before_strangers_that_wait(central: Central) -> None:
+    await let_charge(central)
+    limit(central)
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+        open_raw_charger(central, "/ws/KNOWN") as known,
+    ):
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await second.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await known.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(10)
+        assert not await is_answered(second)
+        await known.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(known)
+        await second.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(second)
+
+
+async def test_who_begins_to_charge_has_a_reserve_from_then_on(central: Central) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("StartTransaction", START)
+        limit(central)
+        async with open_raw_charger(central, "/ws/A") as first:
+            await first.send(heartbeat(LARGE)[:-1])
+            await trio.sleep(1)
+            await charger.call("Heartbeat")

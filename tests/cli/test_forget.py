@@ -1,0 +1,137 @@
+"""`levity-trio forget` as typed: who is hidden is told of no more, what it did stays, and it comes back."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from levity_trio.cli import main
+from levity_trio.clock import SimulatedTime
+from levity_trio.events import ChargerHidden, ChargerShown
+from levity_trio.store.connection import locked, open_database, open_reader
+from levity_trio.store.reads import Beginning, beginning
+from levity_trio.store.reads.present import present, waiting
+from tests.charger.parts import START
+from tests.store.books import Books, Station
+
+Change = Callable[[Books], object]
+FILE = Path("levity.db")
+
+
+def change(write: Change, path: Path = FILE) -> None:
+    with open_database(path) as connection:
+        write(Books(connection))
+
+
+def trial(books: Books) -> None:
+    """Two chargers, each with a transaction that is done and one that needs a review."""
+    for station in (Station(books, "CP-1"), Station(books, "TEST_CP_001")):
+        station.stop(station.start(1000), meter=2000)
+        books.wait(60)
+        station.stop(station.start(5000), meter=4000)
+        station.lose()
+
+
+def read() -> Beginning:
+    with closing(open_reader(FILE).conn) as connection:
+        return beginning(Database(connection))
+
+
+def reviews() -> int:
+    with closing(open_reader(FILE).conn) as connection:
+        return waiting(Database(connection)).reviews
+
+
+def hidden() -> frozenset[str]:
+    with closing(open_reader(FILE).conn) as connection:
+        return present(Database(connection)).hidden
+
+
+def test_who_is_hidden_is_told_of_no_more_and_what_it_did_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    change(trial)
+    assert (reviews(), read().has_charged) == (2, frozenset({"CP-1", "TEST_CP_001"}))
+    assert main(["forget", "TEST_CP_001"]) == 0
+    assert capsys.readouterr().out == (
+        "TEST_CP_001 is hidden. What it did stays; it comes back when it charges again.\n"
+    )
+    assert hidden() == {"TEST_CP_001"}
+    assert (reviews(), read().chargers, read().has_charged) == (1, frozenset({"CP-1"}), frozenset({"CP-1"}))
+    change(lambda books: told(books, "SELECT count(*) FROM tx WHERE cp_id = 'TEST_CP_001'", 2))
+    change(lambda books: told(books, f"SELECT count(*) FROM event WHERE kind = '{ChargerHidden.__name__}'", 1))
+
+
+def told(books: Books, sql: str, expected: object) -> None:
+    assert books.value(sql) == expected
+
+
+def test_it_comes_back_when_it_charges_and_not_before() -> None:
+    change(trial)
+    main(["forget", "TEST_CP_001", "--retired", "2026-03-01"])
+    change(lambda books: told(books, "SELECT retired_on FROM cp WHERE hidden_at IS NOT NULL", "2026-03-01"))
+    change(lambda books: Station(books, "TEST_CP_001").boot())
+    assert hidden() == {"TEST_CP_001"}
+    change(lambda books: Station(books, "TEST_CP_001").start(9000))
+    assert hidden() == frozenset()
+    change(lambda books: told(books, "SELECT count(*) FROM cp WHERE coalesce(hidden_at, retired_on) IS NOT NULL", 0))
+    change(lambda books: told(books, f"SELECT count(*) FROM event WHERE kind = '{ChargerShown.__name__}'", 1))
+
+
+def test_a_closed_transaction_that_is_opened_again_shows_its_charger() -> None:
+    change(trial)
+    main(["forget", "TEST_CP_001"])
+    change(lambda books: books.rows("UPDATE tx SET status = 'Active' WHERE cp_id = 'TEST_CP_001' RETURNING id"))
+    assert hidden() == frozenset()
+
+
+def test_hidden_chargers_take_no_room() -> None:
+    change(trial)
+    change(lambda books: take_up(books, is_there_room=False))
+    main(["forget", "TEST_CP_001"])
+    change(lambda books: take_up(books, is_there_room=True))
+
+
+def take_up(books: Books, *, is_there_room: bool) -> None:
+    """A third charger comes, where there is room for two."""
+    station = Station(books, "CP-1")
+    station.name = "NEW"
+    assert (station.connect(max_chargers=2) is not None) is is_there_room
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["NOBODY"], 2, "levity-trio: no charger NOBODY is in levity.db\n"),
+        (["CP-1", "--db", "other.db"], 1, "levity-trio: there is no database other.db; name it with --db\n"),
+        (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it when that has ended\n"),
+    ],
+)
+def test_each_mistake_is_one_line(
+    arguments: list[str], status: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(lambda books: Station(books, "CP-1").start(1000))
+    assert main(["forget", *arguments]) == status
+    assert capsys.readouterr().err == line
+    assert not Path("other.db").exists()
+    assert hidden() == frozenset()
+
+
+def test_a_day_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["forget", "CP-1", "--retired", "yesterday"]) == 2
+    assert "give a day such as 2026-03-01" in capsys.readouterr().err
+
+
+def test_not_while_a_server_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    change(trial)
+    with locked(FILE, 1):
+        assert main(["forget", "CP-1"]) == 1
+    assert "another levity-trio runs on levity.db; stop it" in capsys.readouterr().err
+    assert hidden() == frozenset()
+
+
+def test_a_database_of_a_simulation_is_told_its_own_time() -> None:
+    with open_database(FILE, SimulatedTime(START, 60)) as connection:
+        Station(Books(connection), "CP-1").boot()
+    assert main(["forget", "CP-1"]) == 0
+    assert hidden() == {"CP-1"}
