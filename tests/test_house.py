@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log_output",
     ),
-    "store": ("charging", "wire.times", "events", "config", "clock", "log_output"),
+    "store": ("charging", "wire.texts", "wire.times", "events", "config", "clock", "log_output"),
     "simulator": ("wire", "config", "web.http", "clock", "log_output"),
     "simulator.verification": ("simulator", "wire", "config", "store.reads", "clock", "log_output"),
     "log_output": ("config", "log_queue"),

@@ -20,7 +20,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import notices
+from levity_trio.store.writes import frames, notices
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
@@ -28,6 +28,7 @@ from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
+from levity_trio.wire.texts import cut, cut_texts, may_be_long
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -60,6 +61,8 @@ class Exchange:
     """The same by kind, for plugins."""
     amendment: Amendment | None = None
     """What plugins amend with its first write, until they have."""
+    evidence: Message | None = None
+    """The whole of it, where an over-long text is cut in all other rows, until it is kept with its first write."""
 
     @property
     def charger(self) -> str:
@@ -71,7 +74,7 @@ class Exchange:
         """The request as it came, for the rows that keep it."""
         payload, frame = self.call.payload, self.text
         told = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # nothing could be read of it
-        return Message(self.call.action, told, self.call.raw_id, frame)
+        return Message(self.call.action, told, cut(self.call.raw_id), frame)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.
@@ -80,10 +83,11 @@ class Exchange:
             StoreUnavailable: it could not be committed in time; the connection is going to be closed.
         """
         run = self.central.writer.run
-        if not self.repairs and self.amendment is None:
+        more = self.evidence, self.repairs, self.amendment
+        if not any(more):
             return await run(write, self.origin, *args)
-        result, failures = await run(_with_more, self.repairs, self.amendment, write, self.origin, args)
-        self.repairs, self.amendment = (), None
+        result, failures = await run(_with_more, more, write, self.origin, args)
+        self.evidence, self.repairs, self.amendment = None, (), None
         for failure in failures:
             self.central.hooks.observe(failure)
         return result
@@ -101,13 +105,15 @@ def sent_number(payload: object, name: str) -> str | None:
 
 def _with_more(
     db: UnitOfWork,
-    repairs: tuple[Repair, ...],
-    amend: Amendment | None,
+    more: tuple[Message | None, tuple[Repair, ...], Amendment | None],
     write: Callable[[UnitOfWork, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
-    """A write with what goes before it: repairs are counted, plugins amend."""
+    """A write with what goes before it: an over-long message is kept, repairs are counted, plugins amend."""
+    evidence, repairs, amend = more
+    if evidence is not None:
+        frames.keep(db, origin, evidence)
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
     return write(db, origin, *args), failures
@@ -158,7 +164,7 @@ def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHan
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
-    read = read_request(action, exchange.call.payload, strict=strict)
+    read = read_request(action, _kept(exchange), strict=strict)
     exchange.request, exchange.repairs = read.message, read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in read.repairs])
@@ -166,6 +172,15 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     if exchange.repairs:
         await exchange.write(_nothing)
     return result
+
+
+def _kept(exchange: Exchange) -> object:
+    """The payload as its rows keep it."""
+    payload = exchange.call.payload
+    if may_be_long(exchange.text) and (kept := cut_texts(payload)) != payload:
+        exchange.evidence = exchange.message
+        return kept
+    return payload
 
 
 def _nothing(db: UnitOfWork, origin: Origin) -> None:

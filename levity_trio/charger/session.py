@@ -36,6 +36,7 @@ from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, error_text, parse_frame
 from levity_trio.wire.secrets import has_url, masked, masked_frame
+from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 USELESS_FRAMES: Final = 100
@@ -288,8 +289,8 @@ class Session:
             charger=peer.charger,
             run=central.run,
             remote_address=peer.remote_address,
-            target=peer.target,
-            subprotocol=peer.subprotocol,
+            target=cut(peer.target),
+            subprotocol=peer.subprotocol and cut(peer.subprotocol),
             clock_trusted=central.clock_trusted,
             connected_at=stamp(peer.connected_at),
             received_at=stamp(central.clock()),

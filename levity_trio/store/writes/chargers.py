@@ -57,7 +57,7 @@ def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message,
     db.execute(
         f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
         " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, origin.session, at, *values, message.payload, answer, interval),
+        (origin.charger, origin.session, at, *values, message.kept_payload, answer, interval),
     )
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
     db.execute(

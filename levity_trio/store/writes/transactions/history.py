@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from levity_trio.charging.moments import Moment
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.wire.texts import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,6 @@ class Added(NamedTuple):
     is_new: bool
 
 
-def digest(payload: str) -> str:
-    """A short name for a payload, to know it again."""
-    return hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
-
-
 def add(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
     """Add a row of tx_event and keep its frame; an equal payload of the same kind is counted instead."""
     added = insert(db, origin.session, origin.received_at, transaction, entry)
@@ -59,7 +54,7 @@ def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
         " last_received_at = excluded.last_received_at RETURNING id, count",
         (transaction, entry.kind, entry.who, entry.reason, session, at, entry.moment.understood, entry.moment.sent)
-        + (message and message.message_id, message and message.payload, message and digest(message.payload))
+        + (message and message.message_id, message and message.kept_payload, message and digest(message.payload))
         + (entry.state, entry.cause, at),
     )[0]
     return Added(row, count == 1)

@@ -21,13 +21,14 @@ from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions import history, unknown_starts
-from levity_trio.store.writes.transactions.history import Entry, digest
+from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending, end
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
 from levity_trio.store.writes.transactions.states import begin_by, load, newest, skew, state, step
+from levity_trio.wire.texts import digest
 
 REGISTERS = (
     "SELECT wh, value, unit FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
