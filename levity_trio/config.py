@@ -189,6 +189,13 @@ class ServerConfig:
         whole(16, 1_000_000, "megabytes"),
         "Most that they may take; the oldest go.",
     )
+    event_days: int = _setting(
+        400,
+        "event-days",
+        "Watching",
+        whole(1, 36_500, "days"),
+        "How long facts for event streams are kept; no bill rests on them.",
+    )
     orphans: bool = _setting(
         True,
         "disable-orphan-closing",

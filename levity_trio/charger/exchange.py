@@ -18,6 +18,7 @@ from levity_trio.charger.central import Central
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
+from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames, notices
@@ -112,11 +113,17 @@ def _with_more(
 ) -> tuple[T, list[PluginFailed]]:
     """A write with what goes before it: an over-long message is kept, repairs are counted, plugins amend."""
     evidence, repairs, amend = more
-    if evidence is not None:
+    if evidence is not None and _has_room(db, origin, evidence):
         frames.keep(db, origin, evidence)
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
     return write(db, origin, *args), failures
+
+
+def _has_room(db: UnitOfWork, origin: Origin, evidence: Message) -> bool:
+    if evidence.action in TRANSACTION_MESSAGES:
+        return True
+    return db.is_kept(origin.charger, "Evidence", origin.received_at, DAILY_EVIDENCE)
 
 
 Handler = Callable[[Exchange, Any], Awaitable[object]]

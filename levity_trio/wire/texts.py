@@ -1,7 +1,8 @@
 """A charger's texts as the database keeps them.
 
-A text of 500 KB would otherwise stand in half a dozen tables for ever. Its frame is kept whole in `evidence`; everywhere
-else the text is cut and ends with the digest of the whole, so two cut texts are equal only where the whole ones are.
+A text of 500 KB would otherwise stand in half a dozen tables for ever. Its frame is kept whole in `evidence`;
+everywhere else the text is cut and ends with the digest of the whole, so two cut texts are equal only where the whole
+ones are.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from levity_trio.charger.central import Central
-from levity_trio.events import TransactionStarted
+from levity_trio.events import FactsCounted, TransactionStarted
+from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.wire.texts import LONGEST_TEXT, cut, digest
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import PATH, open_charger
@@ -83,3 +84,13 @@ async def test_message_ids_and_actions_are_cut_and_the_answer_bears_the_whole_id
         assert (await charger.receive())[:2] == [4, "1"]
     assert {column: length for column, length in longest(writer).items() if length > LONGEST_TEXT} == {}
     assert writer.row("SELECT count(*) FROM tx_event JOIN evidence USING (session_id, message_id)") == (1,)
+
+
+async def test_of_over_long_messages_so_many_are_kept_in_a_day(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        for _ in range(DAILY_EVIDENCE + 5):
+            await charger.call("Authorize", {"idTag": LONG})
+        await charger.call("StartTransaction", START)
+    actions = [action for (action,) in writer.rows("SELECT action FROM evidence ORDER BY id")]
+    assert actions == ["Authorize"] * DAILY_EVIDENCE + ["StartTransaction"]
+    assert [counted.kind for counted in writer.told(FactsCounted)] == ["Evidence"]

@@ -27,6 +27,8 @@ class Entry:
     message: Message | None = None
     state: State | None = None
     cause: Cause | None = None
+    counted_on: str | None = None
+    """A day: what came too often is counted in one row of it."""
 
 
 class Added(NamedTuple):
@@ -54,7 +56,8 @@ def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
         " last_received_at = excluded.last_received_at RETURNING id, count",
         (transaction, entry.kind, entry.who, entry.reason, session, at, entry.moment.understood, entry.moment.sent)
-        + (message and message.message_id, message and message.kept_payload, message and digest(message.payload))
+        + (message and message.message_id, message and message.kept_payload)
+        + (digest(message.payload) if message else entry.counted_on,)
         + (entry.state, entry.cause, at),
     )[0]
     return Added(row, count == 1)
