@@ -210,6 +210,13 @@ class ServerConfig:
         minutes(1, 10_080),
         "Connected without a sign of its transaction for so long, and it is closed.",
     )
+    max_starts: int = _setting(
+        1000,
+        "max-starts",
+        "Transactions",
+        whole(1, 1_000_000_000),
+        "StartTransactions of a connector in a day; more are not acknowledged.",
+    )
     auto_start: bool = _setting(
         False, "enable-auto-start", "Transactions", SWITCH, "Start charging by ourselves when a cable is plugged in."
     )

@@ -279,6 +279,15 @@ class FactsCounted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesRefused(Fact):
+    """A charger sent more transaction messages than any charger does: this one was not acknowledged, and the connection
+    is closed with 1013."""
+
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventsPruned(Fact):
     """So many facts told before this time were deleted from `event`, summed where counters are rebuilt from them."""
 

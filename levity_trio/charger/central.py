@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 import trio
 
@@ -25,5 +26,7 @@ class Central:
     hooks: Hooks = field(default_factory=Hooks)
     run: int = 0
     registry: Registry = field(default_factory=Registry)
+    readings: dict[str, tuple[date, int]] = field(default_factory=dict)
+    """How many each charger told on a day."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the clock can be trusted, or was waited for long enough."""

@@ -21,7 +21,7 @@ from levity_trio.plugins.base import Amendment
 from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import frames, notices
+from levity_trio.store.writes import frames, notices, rates
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
@@ -37,6 +37,7 @@ UNKNOWN_ACTION: Final = "unknown"
 """For plugins, whatever a charger made up: it must not grow their tables."""
 NUMBER_CHARACTERS: Final = 64
 """Kept of a number as it was sent."""
+BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
 
@@ -64,6 +65,8 @@ class Exchange:
     """What plugins amend with its first write, until they have."""
     evidence: Message | None = None
     """The whole of it, where an over-long text is cut in all other rows, until it is kept with its first write."""
+    bounded: Message | None = None
+    """A message of which a charger may add so many in a day."""
 
     @property
     def charger(self) -> str:
@@ -82,12 +85,14 @@ class Exchange:
 
         Raises:
             StoreUnavailable: it could not be committed in time; the connection is going to be closed.
+            RateExceeded: the charger sends more than any does; likewise.
         """
         run = self.central.writer.run
         more = self.evidence, self.repairs, self.amendment
-        if not any(more):
+        if not any(more) and self.bounded is None:
             return await run(write, self.origin, *args)
-        result, failures = await run(_with_more, more, write, self.origin, args)
+        bound = self.bounded, self.central.config.max_starts
+        result, failures = await run(_with_more, more, bound, write, self.origin, args)
         self.evidence, self.repairs, self.amendment = None, (), None
         for failure in failures:
             self.central.hooks.observe(failure)
@@ -107,23 +112,23 @@ def sent_number(payload: object, name: str) -> str | None:
 def _with_more(
     db: UnitOfWork,
     more: tuple[Message | None, tuple[Repair, ...], Amendment | None],
+    bound: tuple[Message | None, int],
     write: Callable[[UnitOfWork, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
     """A write with what goes before it: an over-long message is kept, repairs are counted, plugins amend."""
     evidence, repairs, amend = more
-    if evidence is not None and _has_room(db, origin, evidence):
+    at = origin.received_at
+    if evidence is not None and db.is_kept(origin.charger, "Evidence", at, DAILY_EVIDENCE):
         frames.keep(db, origin, evidence)
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
-    return write(db, origin, *args), failures
-
-
-def _has_room(db: UnitOfWork, origin: Origin, evidence: Message) -> bool:
-    if evidence.action in TRANSACTION_MESSAGES:
-        return True
-    return db.is_kept(origin.charger, "Evidence", origin.received_at, DAILY_EVIDENCE)
+    result = write(db, origin, *args)
+    message, most_starts = bound
+    if message is not None:
+        rates.check(db, origin, message, most_starts)
+    return result, failures
 
 
 Handler = Callable[[Exchange, Any], Awaitable[object]]
@@ -175,6 +180,8 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
     exchange.request, exchange.repairs = read.message, read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in read.repairs])
+    if action in BOUNDED_MESSAGES:
+        exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
         await exchange.write(_nothing)
@@ -185,7 +192,8 @@ def _kept(exchange: Exchange) -> object:
     """The payload as its rows keep it."""
     payload = exchange.call.payload
     if may_be_long(exchange.text) and (kept := cut_texts(payload)) != payload:
-        exchange.evidence = exchange.message
+        if exchange.call.action not in BOUNDED_MESSAGES:  # which are kept whole with what they add
+            exchange.evidence = exchange.message
         return kept
     return payload
 
@@ -208,7 +216,7 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:
-    message = exchange.message
+    message = exchange.bounded = exchange.message
     if message.action == "StartTransaction":
         started = await exchange.write(start_unreadable, message, reason)
         return call_result.StartTransaction(started.transaction, {"status": started.verdict})

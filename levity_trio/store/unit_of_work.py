@@ -102,9 +102,13 @@ class UnitOfWork:
             self.facts.append(fact)
         return is_kept
 
+    def is_below(self, charger: str, kind: str, at: str, most: int) -> bool:
+        """Whether this one, which is counted, is among the first `most` of its kind and day."""
+        return is_below(self._connection, charger, kind, at, most)
+
     def is_kept(self, charger: str, kind: str, at: str, most: int = DAILY_FACTS) -> bool:
         """Whether one more fact of this kind is kept today; it is counted in any case."""
-        if is_below(self._connection, charger, kind, at, most):
+        if self.is_below(charger, kind, at, most):
             return True
         if (counted := only_count(self._connection, charger, kind, at)) is not None:
             self.tell(counted)
