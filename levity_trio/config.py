@@ -202,6 +202,13 @@ class ServerConfig:
         whole(16, 1_000_000, "megabytes"),
         "Most that they may take; the oldest go.",
     )
+    event_days: int = _setting(
+        400,
+        "event-days",
+        "Watching",
+        whole(1, 36_500, "days"),
+        "How long facts for event streams are kept; no bill rests on them.",
+    )
     orphans: bool = _setting(
         True,
         "disable-orphan-closing",
@@ -215,6 +222,13 @@ class ServerConfig:
         "Transactions",
         minutes(1, 10_080),
         "Connected without a sign of its transaction for so long, and it is closed.",
+    )
+    max_starts: int = _setting(
+        1000,
+        "max-starts",
+        "Transactions",
+        whole(1, 1_000_000_000),
+        "StartTransactions of a connector in a day; more are not acknowledged.",
     )
     auto_start: bool = _setting(
         False, "enable-auto-start", "Transactions", SWITCH, "Start charging by ourselves when a cable is plugged in."

@@ -8,7 +8,7 @@ are not facts. Observations, at the end, are stored nowhere: they are how the se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +287,42 @@ class CallFailed(Fact):
     action: str
     state: str
     error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsCounted(Fact):
+    """A charger told so many facts of this kind since the last FactsCounted, beyond a day's ceiling: none of them is
+    kept. `kind` is the class of the fact; StatusNotification for rows of `status`, Evidence for over-long messages.
+    """
+
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesRefused(Fact):
+    """A charger sent more transaction messages than any charger does: this one was not acknowledged, and the connection
+    is closed with 1013."""
+
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsPruned(Fact):
+    """So many facts told before this time were deleted from `event`, summed where counters are rebuilt from them."""
+
+    count: int
+    before: str
+
+
+TRANSACTION_FACTS: Final = (
+    *(TransactionStarted, TransactionStopped, TransactionClosed, TransactionRejudged, StopConflicted),
+    *(EnergyUnbilled, EnergyJumped, MessageSetAside, IdentityShared, FactsCounted),
+)
+"""Each is kept; the last two are rare by themselves. Of all others a charger may add so many in a day."""
+PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged)
+"""Observers follow the present state by these, so they are published even where they are only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,9 @@ __all__ = ["Log", "LogType", "Logger", "bind_contextvars", "bound_contextvars", 
 
 DRAIN_SECONDS = 1.0
 STDOUT = 1
+LONGEST_VALUE = 2_000
+LONGEST_TRACEBACK = 20_000
+"""Characters: what a charger sends may have half a million. The table `log` has all of a frame."""
 
 LogType = Literal["ocpp", "ws", "error", "system"]
 
@@ -285,7 +288,12 @@ def _readable(line: Line) -> dict[str, Any]:
     exception = ready.pop("exc_info", None)
     if exception is not None:
         ready["exception"] = "".join(traceback.format_exception(exception)).rstrip()
-    return ready
+    return {key: _bounded(key, value) for key, value in ready.items()}
+
+
+def _bounded(key: str, value: object) -> object:
+    longest = LONGEST_TRACEBACK if key == "exception" else LONGEST_VALUE
+    return f"{value[:longest]}…" if isinstance(value, str) and len(value) > longest else value
 
 
 def _printable(key: str, value: object) -> object:

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log_output",
     ),
-    "store": ("charging", "wire.times", "events", "config", "clock", "log_output"),
+    "store": ("charging", "wire.texts", "wire.times", "events", "config", "clock", "log_output"),
     "simulator": ("wire", "config", "web.http", "addresses", "clock", "log_output", "output"),
     "simulator.verification": ("simulator", "wire", "config", "store.reads", "clock", "log_output"),
     "addresses": ("config",),

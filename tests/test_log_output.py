@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from levity_trio.config import EnvironmentProblem, LogConfig
-from levity_trio.log_output import bind_contextvars, console_renderer, get_logger, json_bytes, open_log
+from levity_trio.log_output import (
+    LONGEST_TRACEBACK,
+    LONGEST_VALUE,
+    bind_contextvars,
+    console_renderer,
+    get_logger,
+    json_bytes,
+    open_log,
+)
 
 pytestmark = pytest.mark.real_log
 
@@ -200,3 +208,13 @@ def test_whatever_a_charger_says_is_one_line(event: str, value: object) -> None:
     assert json.loads(as_json)["level"] == "info"
     assert as_json.count(b"\n") == as_text.count(b"\n") == 1
     assert as_text.decode().rstrip("\n").isprintable()
+
+
+def test_a_value_is_cut() -> None:
+    (line,) = output_of(lambda: SYSTEM.warning("refused", action="x" * 500_000)).splitlines()
+    assert json.loads(line)["action"] == f"{'x' * LONGEST_VALUE}…"
+
+
+def test_a_traceback_is_cut() -> None:
+    (line,) = output_of(lambda: SYSTEM.error("failed", exc_info=ValueError("x" * 500_000))).splitlines()
+    assert len(line) < 2 * LONGEST_TRACEBACK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from itertools import count
 
@@ -33,6 +34,8 @@ class Central:
     registry: Registry = field(default_factory=Registry)
     connection_numbers: Iterator[int] = field(default_factory=partial(count, 1))
     """Each names a connection of this run before it has a row."""
+    readings: dict[str, tuple[date, int]] = field(default_factory=dict)
+    """How many each charger told on a day."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the clock can be trusted, or was waited for long enough."""
     budget: Budget = field(init=False)

@@ -19,9 +19,10 @@ from levity_trio.charger.registry import Visitor
 from levity_trio.events import Fact, MessageHandled, PluginFailed
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import Amendment
+from levity_trio.store.ceilings import DAILY_EVIDENCE
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import notices
+from levity_trio.store.writes import frames, notices, rates
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
 from levity_trio.store.writes.transactions.unreadable import start_unreadable, stop_unreadable
@@ -29,6 +30,7 @@ from levity_trio.wire.errors import ErrorCode, Refused
 from levity_trio.wire.frames import Call, error_text, result_text
 from levity_trio.wire.payloads import CHARGER_ACTIONS, call_result, check_action, read_request, write_payload
 from levity_trio.wire.repair import Repair
+from levity_trio.wire.texts import cut, cut_texts, may_be_long
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -36,6 +38,7 @@ UNKNOWN_ACTION: Final = "unknown"
 """For plugins, whatever a charger made up: it must not grow their tables."""
 NUMBER_CHARACTERS: Final = 64
 """Kept of a number as it was sent."""
+BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
 
@@ -62,6 +65,10 @@ class Exchange:
     """The same by kind, for plugins."""
     amendment: Amendment | None = None
     """What plugins amend with its first write, until they have."""
+    evidence: Message | None = None
+    """The whole of it, where an over-long text is cut in all other rows, until it is kept with its first write."""
+    bounded: Message | None = None
+    """A message of which a charger may add so many in a day."""
 
     @property
     def charger(self) -> str:
@@ -73,19 +80,22 @@ class Exchange:
         """The request as it came, for the rows that keep it."""
         payload, frame = self.call.payload, self.text
         told = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # nothing could be read of it
-        return Message(self.call.action, told, self.call.raw_id, frame)
+        return Message(self.call.action, told, cut(self.call.raw_id), frame)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.
 
         Raises:
             StoreUnavailable: it could not be committed in time; the connection is going to be closed.
+            RateExceeded: the charger sends more than any does; likewise.
         """
         run = self.central.writer.run
-        if not self.repairs and self.amendment is None:
+        more = self.evidence, self.repairs, self.amendment
+        if not any(more) and self.bounded is None:
             return await run(write, self.origin, *args)
-        result, failures = await run(_with_more, self.repairs, self.amendment, write, self.origin, args)
-        self.repairs, self.amendment = (), None
+        bound = self.bounded, self.central.config.max_starts
+        result, failures = await run(_with_more, more, bound, write, self.origin, args)
+        self.evidence, self.repairs, self.amendment = None, (), None
         for failure in failures:
             self.central.hooks.observe(failure)
         return result
@@ -103,16 +113,24 @@ def sent_number(payload: object, name: str) -> str | None:
 
 def _with_more(
     db: UnitOfWork,
-    repairs: tuple[Repair, ...],
-    amend: Amendment | None,
+    more: tuple[Message | None, tuple[Repair, ...], Amendment | None],
+    bound: tuple[Message | None, int],
     write: Callable[[UnitOfWork, Origin, *Ts], T],
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
-    """A write with what goes before it: repairs are counted, plugins amend."""
+    """A write with what goes before it: an over-long message is kept, repairs are counted, plugins amend."""
+    evidence, repairs, amend = more
+    at = origin.received_at
+    if evidence is not None and db.is_kept(origin.charger, "Evidence", at, DAILY_EVIDENCE):
+        frames.keep(db, origin, evidence)
     count_repairs(db, origin, [(repair.kind, repair.sample) for repair in repairs])
     failures = amend(db, origin) if amend is not None else []
-    return write(db, origin, *args), failures
+    result = write(db, origin, *args)
+    message, most_starts = bound
+    if message is not None:
+        rates.check(db, origin, message, most_starts)
+    return result, failures
 
 
 Handler = Callable[[Exchange, Any], Awaitable[object]]
@@ -160,14 +178,26 @@ def _handled(exchange: Exchange, seconds: float, code: str | None) -> MessageHan
 
 async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object:
     action, strict = exchange.call.action, exchange.central.config.strict
-    read = read_request(action, exchange.call.payload, strict=strict)
+    read = read_request(action, _kept(exchange), strict=strict)
     exchange.request, exchange.repairs = read.message, exchange.repairs + read.repairs
     exchange.amendment = exchange.central.hooks.amendment(read.message)
     exchange.mended = tuple([repair.kind for repair in exchange.repairs])
+    if action in BOUNDED_MESSAGES:
+        exchange.bounded = exchange.message
     result = await handlers[action](exchange, read.message)
     if exchange.repairs:
         await exchange.write(_nothing)
     return result
+
+
+def _kept(exchange: Exchange) -> object:
+    """The payload as its rows keep it."""
+    payload = exchange.call.payload
+    if may_be_long(exchange.text) and (kept := cut_texts(payload)) != payload:
+        if exchange.call.action not in BOUNDED_MESSAGES:  # which are kept whole with what they add
+            exchange.evidence = exchange.message
+        return kept
+    return payload
 
 
 def _nothing(db: UnitOfWork, origin: Origin) -> None:
@@ -188,7 +218,7 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 
 
 async def _set_aside(exchange: Exchange, reason: str) -> object:
-    message = exchange.message
+    message = exchange.bounded = exchange.message
     if message.action == "StartTransaction":
         started = await exchange.write(start_unreadable, message, reason)
         exchange.central.has_charged.add(exchange.charger)

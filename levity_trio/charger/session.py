@@ -32,20 +32,22 @@ from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import FrameOfNoUse
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import pings, sessions
+from levity_trio.store.writes import pings, rates, sessions
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
 from levity_trio.wire.repair import Repair, not_utf8
 from levity_trio.wire.secrets import has_url, masked, masked_frame
+from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 USELESS_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
+REFUSAL_SECONDS: Final = 30.0
 
 Ts = TypeVarTuple("Ts")
 
@@ -294,12 +296,24 @@ class Session:
             return
         try:
             text = await self._answer_to(waiting)
+        except RateExceeded as error:
+            await self._refuse(waiting, str(error))
+            return
         except StoreUnavailable:
             self.end(CloseCode.TRY_AGAIN_LATER, "nothing can be stored at present")
             return
         except NoRoom:
             return
         await self._reply(text, waiting.call.raw_id, waiting.call.action)
+
+    async def _refuse(self, received: Received, reason: str) -> None:
+        """Acknowledge nothing more: let the charger wait, and send it away with what it has not been answered."""
+        log.warning("a charger sends more than any does; it is not acknowledged", reason=reason)
+        with suppress(StoreUnavailable):
+            action, origin = received.call.action, self.origin(received.received_at)
+            await self.central.writer.run(rates.refuse, origin, action, reason)
+        await trio.sleep(REFUSAL_SECONDS)
+        self.end(CloseCode.TRY_AGAIN_LATER, reason)
 
     async def _reply(self, text: str, message_id: str | None, action: str | None) -> None:
         with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
@@ -329,8 +343,8 @@ class Session:
             run=central.run,
             number=self._number,
             remote_address=peer.remote_address,
-            target=peer.target,
-            subprotocol=peer.subprotocol,
+            target=cut(peer.target),
+            subprotocol=peer.subprotocol and cut(peer.subprotocol),
             clock_trusted=central.clock_trusted,
             connected_at=stamp(peer.connected_at),
             received_at=stamp(central.clock()),

@@ -14,6 +14,7 @@ import orjson
 from levity_trio.clock import Clock
 from levity_trio.store.writes.frames import FrameRow
 from levity_trio.wire.secrets import masked_frame
+from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 RECEIVED: Final = "recv"
@@ -42,11 +43,11 @@ class Transcript:
 
     def received(self, at: str, frame: str, message_id: str | None, action: str | None) -> None:
         """A message came."""
-        self._add((self._charger, self._session, at, RECEIVED, message_id, action, frame))
+        self._add((self._charger, self._session, at, RECEIVED, _cut(message_id), _cut(action), frame))
 
     def sent(self, frame: str, message_id: str | None, action: str | None) -> None:
         """A message left; it bears the id of what it answers, and its action."""
-        self._add((self._charger, self._session, stamp(self._clock()), SENT, message_id, action, frame))
+        self._add((self._charger, self._session, stamp(self._clock()), SENT, _cut(message_id), _cut(action), frame))
 
     def connected(self, **told: object) -> None:
         """The handshake is complete."""
@@ -78,6 +79,10 @@ class Transcript:
             self._record(row)
         else:
             self._held.append(row)
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else cut(text)
 
 
 def refused(at: str, charger: str | None, told: dict[str, object]) -> FrameRow:

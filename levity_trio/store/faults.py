@@ -41,6 +41,10 @@ class StoreUnavailable(Exception):
     """What was handed in could not be committed in time. It was not acknowledged, and may still be stored."""
 
 
+class RateExceeded(StoreUnavailable):
+    """A charger sends more than any charger does. It was not stored, and is not acknowledged."""
+
+
 def is_the_databases(error: BaseException) -> bool:
     """Whether waiting may help: the error speaks of the disk or the file, not of the statement."""
     code = getattr(error, "sqlite_errorcode", None)

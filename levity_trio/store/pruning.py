@@ -1,4 +1,5 @@
 """Keeping the frame log within its bounds: by age, by size, and when the disk runs low before anything else.
+Events are kept within theirs by age alone.
 
 Rows are deleted from the oldest on, by ranges of ids, so that a range is a run of neighbouring pages; the file shrinks
 page by page. Each step is a job of the writer that ends within milliseconds, and rests for longer than it took, so that
@@ -24,7 +25,9 @@ from sqlite_utils import Database
 
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.events import EventsPruned
 from levity_trio.log_output import get_logger
+from levity_trio.store import event_sums
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLog
 from levity_trio.store.reads import Reader, Unreadable
@@ -43,6 +46,7 @@ SCARCE_BYTES: Final = 200_000_000
 ENOUGH_BYTES: Final = 220_000_000
 SPARE_PAGES: Final = 4096
 """Free ones that the file may keep: the next frames are about to need them."""
+EVENT_LOOKS: Final = timedelta(days=1)
 SAMPLES: Final = 512
 ROW_BYTES: Final = 14
 """Of a row beside its texts, and its share of its page's head."""
@@ -103,17 +107,18 @@ def extent(db: Database, sample: Sample) -> Extent:
     return Extent(first, last, sample.mean(db, first, last) + ROW_BYTES, *marks)
 
 
-def aged(db: Database, before: str, now: str) -> int | None:
-    """The id up to which rows are from before this time; None where the oldest is not.
+def aged(db: Database, before: str, now: str, table: str = "log") -> int | None:
+    """The id up to which rows of `log` or `event` are from before this time; None where the oldest is not.
 
     A row whose time cannot be believed is as old as those behind it.
     """
-    end = int(_row(db, "SELECT coalesce(min(id), 0) FROM log")[0]) + AGED_ROWS
+    end = int(_row(db, f"SELECT coalesce(min(id), 0) FROM {table}")[0]) + AGED_ROWS  # noqa: S608 - one of the two
     young = db.execute(
-        "SELECT id FROM log WHERE id < ? AND at >= ? AND at <= ? ORDER BY id LIMIT 1", (end, before, now)
+        f"SELECT id FROM {table} WHERE id < ? AND at >= ? AND at <= ? ORDER BY id LIMIT 1",  # noqa: S608
+        (end, before, now),
     ).fetchall()
     old = db.execute(
-        "SELECT id FROM log WHERE id < ? AND at >= ? AND at < ? ORDER BY id DESC LIMIT 1",
+        f"SELECT id FROM {table} WHERE id < ? AND at >= ? AND at < ? ORDER BY id DESC LIMIT 1",  # noqa: S608
         (young[0][0] if young else end, BEGUN, before),
     ).fetchall()
     return int(old[0][0]) if old else None
@@ -156,6 +161,10 @@ def shrink(db: UnitOfWork, spare_pages: int, seconds: float) -> bool:
     return True
 
 
+def _tell(db: UnitOfWork, fact: EventsPruned) -> None:
+    db.tell(fact)
+
+
 class Pruning:
     """The bounds of one log, and the task that keeps it within them. Made by `open_pruning`."""
 
@@ -171,6 +180,8 @@ class Pruning:
         self._is_clock_trusted = is_clock_trusted
         self._sample = Sample()
         self._is_scarce = False
+        self._keep_events = timedelta(days=config.event_days)
+        self._events_due: datetime | None = None
 
     @property
     def _frames(self) -> FrameLog:
@@ -195,7 +206,7 @@ class Pruning:
         freed = 0
         if surplus > 0 and found.rows:
             freed = await self._delete(found.last_of(surplus))
-        freed += await self._delete_aged(old)
+        freed += await self._delete_aged(old) + await self._delete_events()
         spare_pages = 0 if room_bytes < SCARCE_BYTES else SPARE_PAGES
         if freed or found.free_pages > spare_pages:
             await self._shrink(spare_pages)
@@ -215,6 +226,22 @@ class Pruning:
         while last is not None:
             rows += await self._delete(last)
             last = await self._reader.run(partial(self._aged, now=self._now()))
+        return rows
+
+    async def _delete_events(self) -> int:
+        """Once a day, and then with a row that says so."""
+        now, rows = self._clock(), 0
+        if not self._is_clock_trusted() or (self._events_due is not None and now < self._events_due):
+            return 0
+        self._events_due = now + EVENT_LOOKS
+        before = stamp(now - self._keep_events)
+        while (last := await self._reader.run(partial(aged, before=before, now=stamp(now), table="event"))) is not None:
+            is_all = False
+            while not is_all:
+                deleted, is_all = await self._step(event_sums.delete, last, STEP_SECONDS)
+                rows += deleted
+        if rows:
+            await self._writer.run(_tell, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
         return rows
 
     async def _delete(self, last: int) -> int:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import orjson
 import outcome
 
-from levity_trio.events import Fact
+from levity_trio.events import PRESENT_FACTS, Fact
+from levity_trio.store.ceilings import DAILY_FACTS, has_ceiling, is_below, only_count
 from levity_trio.store.faults import DatabaseFault, is_the_databases
 
 Row = tuple[Any, ...]
@@ -86,11 +87,32 @@ class UnitOfWork:
             self._connection.set_progress_handler(None, 0)
         return None
 
-    def tell(self, fact: Fact, session: int | None = None) -> None:
-        """Store a fact, and the session that it came from; the writer publishes it after the commit."""
-        values = (fact.at, type(fact).__name__, fact.charger, session, orjson.dumps(fact).decode())
-        self._connection.execute(INSERT_EVENT, values)
-        self.facts.append(fact)
+    def tell(self, fact: Fact, session: int | None = None) -> bool:
+        """Store a fact, and the session that it came from; the writer publishes it after the commit.
+
+        Gives False where it is beyond its ceiling: then it is not stored, and published only if observers follow the
+        present state by it.
+        """
+        kind, charger = type(fact).__name__, fact.charger
+        is_kept = charger is None or not has_ceiling(fact) or self.is_kept(charger, kind, fact.at)
+        if is_kept:
+            values = (fact.at, kind, charger, session, orjson.dumps(fact).decode())
+            self._connection.execute(INSERT_EVENT, values)
+        if is_kept or isinstance(fact, PRESENT_FACTS):
+            self.facts.append(fact)
+        return is_kept
+
+    def is_below(self, charger: str, kind: str, at: str, most: int) -> bool:
+        """Whether this one, which is counted, is among the first `most` of its kind and day."""
+        return is_below(self._connection, charger, kind, at, most)
+
+    def is_kept(self, charger: str, kind: str, at: str, most: int = DAILY_FACTS) -> bool:
+        """Whether one more fact of this kind is kept today; it is counted in any case."""
+        if self.is_below(charger, kind, at, most):
+            return True
+        if (counted := only_count(self._connection, charger, kind, at)) is not None:
+            self.tell(counted)
+        return False
 
 
 class Result(NamedTuple):

@@ -1,5 +1,6 @@
 """The long version of the integration tests: power cuts, a disk that refuses, floods; one database from begin to end.
-And, each on a database of its own, a frame log of millions of rows that is pruned, and an audit that nobody takes.
+And, each on a database of its own, a frame log of millions of rows that is pruned, an audit that nobody takes, and a
+year of chargers.
 
 python -m tests.benchmarks.soak (or `just soak`). Chargers that keep account talk without a pause; in the end
 everything that they were ever answered must be in the database. The exit status is 1 if anything is missing.
@@ -28,11 +29,13 @@ from tests.integration.stall import stall
 
 from .process import Server
 from .report import table
+from .year import DAY_MESSAGES, LOG_DAYS, sizes, write_year
 
 ROUNDS, CHARGERS, STALL_SECONDS, FLOOD_SECONDS = 50, 20, 20.0, 60.0
 PRUNE_ROWS, PRUNING_P99_MS, PART_SECONDS, LONGEST_PRUNING_SECONDS = 5_000_000, 50, 3.0, 3600.0
 AUDIT_SECONDS = 600.0
 STRANGERS, STRANGERS_SECONDS, STRANGERS_MIB, BOOT_SECONDS = 1000, 15.0, 250, 1.0
+YEAR_DAYS = 364
 EARLIEST_SECONDS, LATEST_SECONDS = 0.02, 2.0
 RECOVERED = "the database takes writes again"
 RECOVERY_SECONDS = 30.0
@@ -142,8 +145,8 @@ class Soak:
         with serving(database) as server, Fleet(server.port) as load:
             load.join(accounts(len(self.fleet), "PRUNE"))
             began = time.perf_counter()
-            deleting = _measure(load, "rows too old", lambda: frames_left(database, rows) <= young)
-            shrinking = _measure(load, "free pages", lambda: free_pages(database) <= SPARE_PAGES)
+            deleting = _measure(load, "prune, rows too old", lambda: frames_left(database, rows) <= young)
+            shrinking = _measure(load, "prune, free pages", lambda: free_pages(database) <= SPARE_PAGES)
             seconds = time.perf_counter() - began
             quiet = load.measure(PART_SECONDS)
             faults = dict(load.faults)
@@ -169,6 +172,24 @@ class Soak:
         yield Figure("audit: frames missing", rows, bool(told.missing))
         yield Figure("audit: faults", str(told.faults or 0), bool(told.faults))
 
+    def year(self, days: int) -> Iterator[Figure]:
+        """So many days of history and one more over WebSocket: what it takes on the disk, and how long answers take."""
+        database, fleet = self.database.with_name("year.db"), accounts(len(self.fleet), "YEAR")
+        began = time.perf_counter()
+        write_year(database, [account.identity for account in fleet], days)
+        history = sizes(database)
+        say(f"year: {days} days written in {time.perf_counter() - began:.0f} s")
+        with serving(database) as server, Fleet(server.port) as load:
+            load.join(fleet)
+            last = _measure(load, "the last day", lambda: answered(fleet) >= DAY_MESSAGES * len(fleet))
+            faults = dict(load.faults)
+        for size in history:
+            grown = f"of {LOG_DAYS} days" if size.table == "log" else f"{size.mebibytes / days * 365:.0f} MiB a year"
+            yield Figure(f"year: {size.table}", f"{size.mebibytes:.1f} MiB, {size.rows} rows; {grown}")
+        yield Figure(f"year: all of {days} days", f"{sum(size.mebibytes for size in history):.0f} MiB")
+        yield Figure("year: its last day", str(last))
+        yield Figure("year: faults", str(faults or 0), bool(faults))
+
     def end(self) -> Iterator[Figure]:
         """A last stop, and the account."""
         with serving(self.database) as server:
@@ -188,7 +209,7 @@ def _measure(load: Fleet, what: str, is_done: Callable[[], bool]) -> Waits:
         assert time.perf_counter() - began < LONGEST_PRUNING_SECONDS, what
         part = load.measure(PART_SECONDS)
         seconds += part.seconds
-        say(f"prune, {what}: {part}")
+        say(f"{what}: {part}")
     return Waits(sorted(seconds), len(seconds) / (time.perf_counter() - began))
 
 
@@ -214,6 +235,7 @@ def main() -> int:
         figures += soak.strangers(arguments.strangers) if arguments.strangers else ()
         figures += soak.prune(arguments.prune_rows) if arguments.prune_rows else ()
         figures += soak.audit(arguments.audit_seconds) if arguments.audit_seconds else ()
+        figures += soak.year(arguments.year_days) if arguments.year_days else ()
         figures += soak.end()
     rows = [[figure.what, figure.value, "WRONG" if figure.wrong else ""] for figure in figures]
     print(table(("soak", "", ""), rows, left=3))
@@ -230,6 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--strangers", type=int, default=STRANGERS, help=f"with the largest messages; {STRANGERS} unless told, 0: none")
     add("--prune-rows", type=int, default=PRUNE_ROWS, help=f"of the frame log; {PRUNE_ROWS} unless told, 0: none")
     add("--audit-seconds", type=float, default=AUDIT_SECONDS, help="Fluentd stands still so long; 0: not at all")
+    add("--year-days", type=int, default=YEAR_DAYS, help="of history before the last day; 0: none")
     add("--seed", type=int, help="for the moments of kill -9")
     add("--directory", help="where the database goes; its disk counts (default: the system's temporary one)")
     return parser

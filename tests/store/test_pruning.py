@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 import trio
 from sqlite_utils import Database
@@ -260,3 +261,21 @@ async def test_the_task_goes_on_after_a_failure(
             while kept.count():  # noqa: ASYNC110 - nothing tells of it
                 await trio.sleep(0.005)
     assert [line["event"] for line in log_lines] == ["the frame log could not be pruned"]
+
+
+async def test_events_are_kept_for_so_many_days(kept: Kept) -> None:
+    for days in (500, 400.5, 399.5, 1):
+        told = "INSERT INTO event (at, kind, data) VALUES (?, 'ServerStarted', '{}')"
+        await kept.write(told, (stamp(NOW - timedelta(days=days)),))
+    await kept.look()
+    left = kept.rows("SELECT at FROM event WHERE kind = 'ServerStarted' ORDER BY id")
+    assert left == [(stamp(NOW - timedelta(days=days)),) for days in (399.5, 1)]
+    ((data,),) = kept.rows("SELECT data FROM event WHERE kind = 'EventsPruned'")
+    assert orjson.loads(data)["count"] == 2
+
+
+async def test_by_a_clock_that_cannot_be_believed_no_event_goes(kept: Kept) -> None:
+    await kept.write("INSERT INTO event (at, kind, data) VALUES ('2024-01-01', 'ServerStarted', '{}')")
+    kept.is_clock_trusted = False
+    await kept.look()
+    assert kept.rows("SELECT count(*) FROM event") == [(1,)]

@@ -26,6 +26,7 @@ from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
 FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
+COUNTS = "fact_count event_sum"
 PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
@@ -54,7 +55,7 @@ def test_a_new_database(tmp_path: Path) -> None:
         assert pragma(connection, "synchronous") == 2  # full
         assert pragma(connection, "foreign_keys") == 1
         assert pragma(connection, "busy_timeout") == 2000
-        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | {CLOCK}
+        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(COUNTS.split()) | {CLOCK}
         assert {strict for name, strict in _table_list(connection) if name in tables(connection)} == {1}
 
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from levity_trio.store import schema
+from levity_trio.store.reads import totals
 from levity_trio.store.schema import migrate, newest_version
 from tests.store.books import Books, Station
 
@@ -296,3 +297,12 @@ def test_whatever_is_put_right_is_told(row: dict[str, Any], monkeypatch: pytest.
         migrate(connection)
         assert connection.execute("SELECT count(*) FROM tx_event WHERE kind = 'correct'").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM review WHERE code = 'legacy'").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_what_was_told_of_energy_is_counted_on(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Used(version, monkeypatch).connection) as connection:
+        migrate(connection)
+        counted = {(counter, what): wh for _, counter, what, wh in connection.execute(totals.SUMS).fetchall()}
+    assert counted[totals.TOLD, totals.DELIVERED] == 4000 + 3000 + 700 + 900
+    assert counted[totals.TAKEN_BACK, totals.DELIVERED] == 500

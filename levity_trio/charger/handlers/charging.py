@@ -6,7 +6,9 @@ from levity_trio.charger.exchange import Exchange, sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
+from levity_trio.store.faults import RateExceeded
 from levity_trio.store.writes import authorization
+from levity_trio.store.writes.rates import READINGS_OF_STARTS
 from levity_trio.store.writes.transactions import starts, stops
 from levity_trio.store.writes.transactions.readings import Batch, store
 from levity_trio.store.writes.transactions.requests import Start, Stop
@@ -41,7 +43,9 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
     """§4.7: keep every reading."""
-    for part in _parts(readings.read(request.meter_value, exchange.at)):
+    found = readings.read(request.meter_value, exchange.at)
+    _check_rate(exchange, len(found))
+    for part in _parts(found):
         await exchange.write(store, Batch(request.connector_id, "MeterValues", part), request.transaction_id)
     return call_result.MeterValues()
 
@@ -62,6 +66,16 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
         await exchange.write(stops.store_ahead, stop, part)
     verdict = await exchange.write(stops.stop, stop, last)
     return call_result.StopTransaction(id_tag_info={"status": verdict} if verdict else None)
+
+
+def _check_rate(exchange: Exchange, count: int) -> None:
+    """In memory: a row for each message would cost its share of every one. Raises RateExceeded."""
+    told, today = exchange.central.readings, exchange.at.date()
+    day, before = told.get(exchange.charger, (today, 0))
+    told[exchange.charger] = (today, before + count if day == today else count)
+    most = READINGS_OF_STARTS * exchange.central.config.max_starts
+    if told[exchange.charger][1] > most:
+        raise RateExceeded(f"more than {most} readings a day")
 
 
 def _parts(found: list[Reading]) -> list[list[Reading]]:

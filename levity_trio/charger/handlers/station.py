@@ -8,12 +8,11 @@ from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, Firmwa
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.wire.payloads import call, call_result
 from levity_trio.wire.secrets import masked_frame
+from levity_trio.wire.texts import LONGEST_OF, cut
 from levity_trio.wire.times import wire_time
 
 ACCEPTED = "Accepted"
 UNKNOWN_VENDOR = "UnknownVendorId"
-DATA_CHARACTERS = 4096
-"""Of a DataTransfer in its fact, which is kept for ever; its frame has all."""
 
 
 async def boot_notification(exchange: Exchange, request: call.BootNotification) -> call_result.BootNotification:
@@ -61,7 +60,7 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
 
 async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
     """§4.3: keep it; no vendor's extension is known here."""
-    data = request.data and masked_frame(request.data)[:DATA_CHARACTERS]
+    data = request.data and cut(masked_frame(request.data), LONGEST_OF["data"])
     await exchange.tell(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)
 

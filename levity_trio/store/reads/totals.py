@@ -17,6 +17,7 @@ Pair = tuple[str, str]
 
 RECENT_FRAMES: Final = 10_000
 """Among which the last message of a charger is looked for."""
+FACT, CLOSED, TOLD, TAKEN_BACK = "fact", "closed", "told", "taken back"
 DELIVERED: Final = "delivered"
 UNBILLED: Final = "unbilled"
 COUNTED: Final = (
@@ -24,18 +25,32 @@ COUNTED: Final = (
     " 'TransactionStopped')"
 )
 """As the index `event_counted` names them, word for word, or it would not be used."""
-FACTS: Final = f"SELECT cp_id, kind, count(*) FROM event WHERE kind IN {COUNTED} GROUP BY kind, cp_id"  # noqa: S608 - our own words
-ENERGY: Final = f"""
-SELECT cp_id, counter, sum(max(step, 0)), sum(max(-step, 0)) FROM (
-    SELECT cp_id, counter, wh - lag(wh, 1, 0) OVER (PARTITION BY counter, tx ORDER BY id) AS step FROM (
-        SELECT id, cp_id, CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END AS counter,
-            json_extract(data, '$.transaction') AS tx, coalesce(json_extract(data, '$.energy_wh'), 0) AS wh
-        FROM event WHERE kind IN {COUNTED}
-        AND kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionRejudged', 'TransactionStopped')))
-GROUP BY cp_id, counter"""  # noqa: S608
-CLOSED: Final = f"""
-SELECT cp_id, json_extract(data, '$.reason') AS reason, count(*) FROM event
-WHERE kind IN {COUNTED} AND kind = 'TransactionClosed' GROUP BY cp_id, reason"""  # noqa: S608
+
+
+def sums_of(source: str) -> str:
+    """The statement that sums the events of a source, as rows of `event_sum`: counts, and energy in Wh.
+
+    Of the energy of a transaction only the step from what was told before counts, up or down.
+    """
+    step = "json_extract(data, '$.energy_wh') - json_extract(data, '$.before_wh')"
+    counter = f"CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END"
+    has_energy = "kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionRejudged', 'TransactionStopped')"
+    return f"""
+SELECT cp_id, '{FACT}' AS counter, kind AS what, count(*) AS amount FROM {source} GROUP BY cp_id, what
+UNION ALL SELECT cp_id, '{CLOSED}', json_extract(data, '$.reason') AS what, count(*) FROM {source}
+    AND kind = 'TransactionClosed' GROUP BY cp_id, what
+UNION ALL SELECT cp_id, '{TOLD}', {counter} AS what, coalesce(sum(max({step}, 0)), 0) FROM {source}
+    AND {has_energy} GROUP BY cp_id, what
+UNION ALL SELECT cp_id, '{TAKEN_BACK}', {counter} AS what, coalesce(sum(max(-({step}), 0)), 0) FROM {source}
+    AND {has_energy} GROUP BY cp_id, what"""  # noqa: S608 - our own words
+
+
+SUMS: Final = (
+    "SELECT cp_id, counter, what, sum(amount) FROM ("  # noqa: S608 - our own words
+    f"{sums_of(f'event WHERE kind IN {COUNTED}')} UNION ALL SELECT cp_id, counter, what, amount FROM event_sum"
+    ") GROUP BY cp_id, counter, what"
+)
+"""All that was ever counted."""
 
 
 class Totals(NamedTuple):
@@ -61,6 +76,7 @@ class Totals(NamedTuple):
 def totals(db: Database) -> Totals:
     """What was counted until now."""
     db.execute("BEGIN")
+    summed = _summed(db)
     return Totals(
         message_at=_message_at(db),
         connectors=db.execute("SELECT DISTINCT cp_id, conn_id FROM tx").fetchall(),
@@ -80,9 +96,9 @@ def totals(db: Database) -> Totals:
         ),
         errors=_pairs(db, "SELECT cp_id, error_code, count(*) FROM cp_err GROUP BY cp_id, error_code"),
         transactions=_counts(db, "SELECT cp_id, count(*) FROM tx GROUP BY cp_id"),
-        facts=_pairs(db, FACTS),
-        energy=_energy(db),
-        closed=_pairs(db, CLOSED),
+        facts=summed[FACT],
+        energy={pair: (told, summed[TAKEN_BACK][pair]) for pair, told in summed[TOLD].items()},
+        closed=summed[CLOSED],
     )
 
 
@@ -106,7 +122,8 @@ def _message_at(db: Database) -> dict[str, str]:
     return {charger: max(str(at), logged.get(charger, "")) for charger, at in known.items()}
 
 
-def _energy(db: Database) -> dict[Pair, tuple[int, int]]:
-    """Told again for the same transaction, only the step from what was told before counts, up or down."""
-    found = db.execute(ENERGY).fetchall()
-    return {(charger, counter): (told, taken_back) for charger, counter, told, taken_back in found}
+def _summed(db: Database) -> Mapping[str, dict[Pair, int]]:
+    found: dict[str, dict[Pair, int]] = {counter: {} for counter in (FACT, CLOSED, TOLD, TAKEN_BACK)}
+    for charger, counter, what, amount in db.execute(SUMS).fetchall():
+        found[counter][charger, what] = amount
+    return found

@@ -54,28 +54,27 @@ def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message,
     A boot suspends the charger's open transactions.
     """
     at, values = origin.received_at, [getattr(told, name) for name in IDENTIFICATION]
-    db.execute(
-        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
-        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, origin.session, at, *values, message.payload, answer, interval),
-    )
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
     db.execute(
         f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",  # noqa: S608
         (*values, interval, at, at, origin.charger),
     )
     suspended = suspend(db, origin.charger, origin.session, at, Cause.BOOT)
-    db.tell(
-        ChargerBooted(
-            charger=origin.charger,
-            at=at,
-            vendor=told.vendor,
-            model=told.model,
-            serial_number=told.serial_number,
-            firmware_version=told.firmware_version,
-            during_transaction=suspended > 0,
-        ),
-        origin.session,
+    fact = ChargerBooted(
+        charger=origin.charger,
+        at=at,
+        vendor=told.vendor,
+        model=told.model,
+        serial_number=told.serial_number,
+        firmware_version=told.firmware_version,
+        during_transaction=suspended > 0,
+    )
+    if not db.tell(fact, origin.session):
+        return
+    db.execute(
+        f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
+        " heartbeat_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (origin.charger, origin.session, at, *values, message.kept_payload, answer, interval),
     )
     _look_for_sharing(db, origin)
 
@@ -92,7 +91,7 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
 
 def status(db: UnitOfWork, origin: Origin, told: Status) -> None:
     """Store a StatusNotification: a row if it is a change, the present status if it is not older than that."""
-    if not _repeats(db, origin, told):
+    if not _repeats(db, origin, told) and db.is_kept(origin.charger, "StatusNotification", origin.received_at):
         _add(db, origin, told)
     if not 0 <= told.connector <= HIGHEST_CONNECTOR:
         return  # kept, but nothing that a charger can have so many of as it likes
@@ -223,20 +222,19 @@ def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, told: Status
 
 def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, told: Status) -> None:
     is_warning = told.status != "Faulted"  # §4.9
+    fact = ErrorOpened(
+        charger=origin.charger,
+        at=origin.received_at,
+        connector=told.connector,
+        error_code=told.error_code,
+        vendor_error_code=told.vendor_error_code,
+        is_warning=is_warning,
+    )
+    if not db.tell(fact, origin.session):
+        return
     db.execute(
         "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, error_description,"
         " vendor_error_info, is_warning, timestamp, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (origin.charger, connector, origin.session, told.error_code, told.vendor_error_code, told.info)
         + (told.vendor_id, is_warning, told.moment.understood, origin.received_at),
-    )
-    db.tell(
-        ErrorOpened(
-            charger=origin.charger,
-            at=origin.received_at,
-            connector=told.connector,
-            error_code=told.error_code,
-            vendor_error_code=told.vendor_error_code,
-            is_warning=is_warning,
-        ),
-        origin.session,
     )

@@ -10,6 +10,7 @@ import orjson
 from levity_trio.events import CallFailed
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
 INTERVAL_KEYS = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
 LONGEST_INTERVAL_DIGITS = 5
@@ -55,11 +56,12 @@ def settle(db: UnitOfWork, origin: Origin, answer: Answer) -> int | None:
 
     Gives the heartbeat interval, in seconds, that the charger was last told or has reported, if any.
     """
+    error_code = answer.error_code and cut(answer.error_code)
     db.execute(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
         " error_description = ? WHERE id = ?",
-        (answer.state, origin.received_at, answer.is_late, answer.payload, answer.error_code)
-        + (answer.error_description, answer.command),
+        (answer.state, origin.received_at, answer.is_late, answer.payload and cut_payload(answer.payload))
+        + (error_code, answer.error_description and cut(answer.error_description), answer.command),
     )
     if answer.state != "answered":
         fact = CallFailed(
@@ -68,11 +70,11 @@ def settle(db: UnitOfWork, origin: Origin, answer: Answer) -> int | None:
             command=answer.command,
             action=answer.action,
             state=answer.state,
-            error_code=answer.error_code,
+            error_code=error_code,
         )
         db.tell(fact, origin.session)
     elif answer.payload:
-        _follow(db, origin, answer, orjson.loads(answer.payload))
+        _follow(db, origin, answer, cut_texts(orjson.loads(answer.payload)))
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
     return known[0] if known else None
 

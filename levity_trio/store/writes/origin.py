@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from levity_trio.wire.texts import cut_payload
 from levity_trio.wire.times import stamp
 
 
@@ -26,6 +27,11 @@ class Message(NamedTuple):
     payload: str
     message_id: str
     frame: str
+
+    @property
+    def kept_payload(self) -> str:
+        """The payload for all rows but the frame's: over-long texts cut."""
+        return cut_payload(self.payload)
 
 
 def minutes_before(at: str, minutes: int) -> str:

@@ -10,14 +10,10 @@ from levity_trio.events import MessageSetAside
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.store.writes.transactions.history import digest
+from levity_trio.wire.texts import cut, digest
 
 HIGHEST = 2**31
 """Beyond this a number in a payload that cannot be read is not believed."""
-
-
-LONGEST_TEXT = 500
-"""Of a field of such a payload; the whole stands in set_aside."""
 
 
 def set_aside(
@@ -30,7 +26,7 @@ def set_aside(
         " last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cp_id, action, digest) DO UPDATE SET"
         " count = set_aside.count + 1, tx_id = coalesce(excluded.tx_id, set_aside.tx_id),"
         " last_received_at = excluded.last_received_at RETURNING count, tx_id",
-        (origin.charger, origin.session, at, action, message.message_id, payload, digest(payload), reason)
+        (origin.charger, origin.session, at, action, message.message_id, message.kept_payload, digest(payload), reason)
         + (transaction, at),
     )[0]
     if count == 1:
@@ -49,13 +45,13 @@ def number_in(message: Message, name: str) -> int | None:
 def text_in(message: Message, name: str) -> str | None:
     """A text of a payload that as a whole cannot be read: a tag, a time."""
     told = _told_in(message).get(name)
-    return told[:LONGEST_TEXT] if isinstance(told, str) and told.strip() else None
+    return cut(told) if isinstance(told, str) and told.strip() else None
 
 
 def raw_in(message: Message, name: str) -> str | None:
     """What stands in a field, as it was sent."""
     told = _told_in(message).get(name)
-    return None if told is None else (told if isinstance(told, str) else orjson.dumps(told).decode())[:LONGEST_TEXT]
+    return None if told is None else cut(told if isinstance(told, str) else orjson.dumps(told).decode())
 
 
 def _told_in(message: Message) -> dict[str, object]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from levity_trio.charging.moments import Moment
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.wire.texts import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Entry:
     message: Message | None = None
     state: State | None = None
     cause: Cause | None = None
+    counted_on: str | None = None
+    """A day: what came too often is counted in one row of it."""
 
 
 class Added(NamedTuple):
@@ -34,11 +36,6 @@ class Added(NamedTuple):
 
     id: int
     is_new: bool
-
-
-def digest(payload: str) -> str:
-    """A short name for a payload, to know it again."""
-    return hashlib.blake2b(payload.encode(), digest_size=12).hexdigest()
 
 
 def add(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
@@ -59,7 +56,8 @@ def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
         " last_received_at = excluded.last_received_at RETURNING id, count",
         (transaction, entry.kind, entry.who, entry.reason, session, at, entry.moment.understood, entry.moment.sent)
-        + (message and message.message_id, message and message.payload, message and digest(message.payload))
+        + (message and message.message_id, message and message.kept_payload)
+        + (digest(message.payload) if message else entry.counted_on,)
         + (entry.state, entry.cause, at),
     )[0]
     return Added(row, count == 1)

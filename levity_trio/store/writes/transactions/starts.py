@@ -12,11 +12,12 @@ from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
-from levity_trio.store.writes.transactions.history import Entry, digest
+from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Opening, Start, Started
 from levity_trio.store.writes.transactions.states import Sign, load, resume, skew_of
+from levity_trio.wire.texts import digest
 
 STARTS_COMPARED = 50
 """The newest that tell the same: where the clock is never set and the register begins at 0, all of a tag do."""

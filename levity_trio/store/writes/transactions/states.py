@@ -11,6 +11,7 @@ from levity_trio.charging.moments import Moment
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import TransactionResumed, TransactionSuspended
 from levity_trio.store.cases import COLUMNS, LONGEST_SECONDS, Known, known
+from levity_trio.store.ceilings import DATE
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import history
@@ -116,10 +117,10 @@ def suspend_one(db: UnitOfWork, tx: Known, session: int | None, at: str, cause: 
     if step(tx, cause).kind is not Kind.SUSPEND:
         return False
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
-    entry = Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause)
-    history.insert(db, session, at, tx.id, entry)
     fact = TransactionSuspended(charger=tx.charger, at=at, transaction=tx.id, connector=tx.connector, reason=cause)
-    db.tell(fact, session)
+    day = None if db.tell(fact, session) else at[DATE]
+    entry = Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day)
+    history.insert(db, session, at, tx.id, entry)
     return True
 
 
@@ -139,7 +140,6 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
         " WHERE id = ?",
         (origin.received_at, tx.id),
     )
-    history.add(db, origin, tx.id, Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause))
     fact = TransactionResumed(
         charger=origin.charger,
         at=origin.received_at,
@@ -147,7 +147,9 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
         connector=tx.connector,
         reason=sign.reason,
     )
-    db.tell(fact, origin.session)
+    day = None if db.tell(fact, origin.session) else origin.received_at[DATE]
+    entry = Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause, day)
+    history.add(db, origin, tx.id, entry)
     return load(db, tx.id)
 
 

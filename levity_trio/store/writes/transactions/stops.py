@@ -23,13 +23,14 @@ from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions import history, unknown_starts
-from levity_trio.store.writes.transactions.history import Entry, digest
+from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending, end
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
 from levity_trio.store.writes.transactions.states import OPEN_ONES, begin_by, load, newest, skew_of, state, step
+from levity_trio.wire.texts import digest
 
 
 def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:

@@ -12,13 +12,14 @@ from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
 from levity_trio.store.writes.transactions import history
-from levity_trio.store.writes.transactions.history import Entry, digest
+from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import is_ours, link_earlier
 from levity_trio.store.writes.transactions.requests import Started
 from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.starts import insert, tell_started
 from levity_trio.store.writes.transactions.states import Sign, load, resume, suspend_one
+from levity_trio.wire.texts import digest
 
 
 def start_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> Started:

@@ -1,0 +1,46 @@
+"""The rate of transaction messages above which they are not acknowledged.
+
+Starts, stops and readings are never counted instead of kept. What no charger reaches would fill the disk, so beyond it
+nothing more of this day is stored, and nothing is promised.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from levity_trio.events import MessagesRefused
+from levity_trio.store.faults import RateExceeded
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.set_aside import number_in
+
+MESSAGES_OF_STARTS: Final = 10
+"""Starts, stops and messages set aside of a charger, for each start that a connector may have."""
+READINGS_OF_STARTS: Final = 1_000
+HIGHEST_CONNECTOR: Final = 100
+"""All above share one count: a charger can name as many as it likes."""
+
+
+def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) -> None:
+    """Count a message that added rows; one that repeats what is known added none.
+
+    Raises:
+        RateExceeded: it is one too many, and its write is to be undone.
+    """
+    key = (origin.session, message.message_id, origin.received_at)
+    if db.row("SELECT 1 FROM evidence WHERE session_id = ? AND message_id = ? AND at = ?", key) is None:
+        return
+    if message.action == "StartTransaction":
+        connector = min(number_in(message, "connectorId") or 0, HIGHEST_CONNECTOR + 1)
+        _count(db, origin, f"StartTransaction on {connector}", most_starts)
+    _count(db, origin, "transaction messages", MESSAGES_OF_STARTS * most_starts)
+
+
+def _count(db: UnitOfWork, origin: Origin, what: str, most: int) -> None:
+    if not db.is_below(origin.charger, what, origin.received_at, most):
+        raise RateExceeded(f"more than {most} a day: {what}")
+
+
+def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
+    """Tell that a message was not acknowledged."""
+    db.tell(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason))

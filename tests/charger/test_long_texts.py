@@ -1,0 +1,96 @@
+"""Over-long texts: whole in `evidence` (and in the log until it is pruned), cut with their digest everywhere else."""
+
+import json
+from typing import Any
+
+import pytest
+
+from levity_trio.charger.central import Central
+from levity_trio.events import FactsCounted, TransactionStarted
+from levity_trio.store.ceilings import DAILY_EVIDENCE
+from levity_trio.wire.texts import LONGEST_TEXT, cut, digest
+from tests.charger.parts import InlineWriter
+from tests.charger.peers import PATH, open_charger
+
+LONG = "T" * 100_000
+TIME = "2026-03-01T12:00:00Z"
+START = {"connectorId": 1, "idTag": LONG, "meterStart": 1000, "timestamp": TIME}
+SAMPLE = {"value": LONG, "context": LONG, "unit": LONG, "measurand": LONG}
+STATUS = {"connectorId": 1, "status": "Faulted", "errorCode": "OtherError", "timestamp": TIME}
+MESSAGES: list[tuple[str, dict[str, Any]]] = [
+    ("BootNotification", {"chargePointVendor": LONG, "chargePointModel": "M", "firmwareVersion": LONG, "extra": LONG}),
+    ("StatusNotification", STATUS | {"info": LONG, "vendorId": LONG, "vendorErrorCode": LONG}),
+    ("Authorize", {"idTag": LONG}),
+    ("DataTransfer", {"vendorId": LONG, "messageId": LONG, "data": LONG}),
+    ("DataTransfer", {"vendorId": "V", "data": {"each": ["short"] * 20_000}}),
+    ("SecurityEventNotification", {"type": LONG, "timestamp": LONG, "techInfo": LONG}),
+    ("SignCertificate", {"csr": LONG}),
+    ("StartTransaction", START),
+    ("StartTransaction", START | {"meterStart": {"no": "number"}, "extra": LONG}),
+    ("MeterValues", {"connectorId": 1, "meterValue": [{"timestamp": TIME, "sampledValue": [SAMPLE]}]}),
+    ("StopTransaction", {"transactionId": 7, "meterStop": "none", "timestamp": TIME, "reason": LONG, "idTag": LONG}),
+]
+WHOLE = ("log", "evidence")
+FITS_CHARACTERS = 25_000
+
+
+def longest(writer: InlineWriter) -> dict[str, int]:
+    """The longest text of each column of each table."""
+    tables = [name for (name,) in writer.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    columns = [(table, column) for table in tables for _, column, *_ in writer.rows(f"PRAGMA table_info({table})")]
+    return {
+        f"{table}.{column}": writer.row(f"SELECT coalesce(max(length({column})), 0) FROM {table}")[0]
+        for table, column in columns
+        if (table in WHOLE) <= (column != "frame")
+    }
+
+
+@pytest.mark.parametrize(("action", "payload"), MESSAGES, ids=[action for action, _ in MESSAGES])
+async def test_an_over_long_text_stands_whole_in_evidence_and_nowhere_else(
+    central: Central, writer: InlineWriter, action: str, payload: dict[str, Any]
+) -> None:
+    async with open_charger(central) as charger:
+        await charger.call(action, payload)
+    assert {column: length for column, length in longest(writer).items() if length > FITS_CHARACTERS} == {}
+    assert max(length for column, length in longest(writer).items() if column.startswith("log.")) <= LONGEST_TEXT
+    if LONG in str(payload):
+        ((kept,),) = writer.rows("SELECT frame FROM evidence")
+        assert json.loads(kept)[2:] == [action, payload]
+
+
+async def test_a_start_is_the_same_only_where_its_whole_text_is(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        told = [await charger.call("StartTransaction", START | {"idTag": tag}) for tag in (LONG, LONG, LONG + "x")]
+    first, again, other = [answer["transactionId"] for answer in told]
+    assert first == again != other
+    assert [started.id_tag for started in writer.told(TransactionStarted)] == [cut(LONG), cut(LONG + "x")]
+
+
+async def test_the_digest_of_a_message_is_that_of_its_whole_payload(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        await charger.call("StartTransaction", START)
+    whole = json.dumps(START, separators=(",", ":"))
+    assert writer.row("SELECT digest FROM tx_event WHERE kind = 'start'") == (digest(whole),)
+
+
+async def test_message_ids_and_actions_are_cut_and_the_answer_bears_the_whole_id(
+    central: Central, writer: InlineWriter
+) -> None:
+    async with open_charger(central, f"{PATH}?{'q' * 5_000}") as charger:
+        await charger.call("Heartbeat")
+        await charger.send(json.dumps([2, LONG, "StartTransaction", START | {"idTag": "A"}]))
+        assert (await charger.receive())[1] == LONG
+        await charger.send(json.dumps([2, "1", LONG, {}]))
+        assert (await charger.receive())[:2] == [4, "1"]
+    assert {column: length for column, length in longest(writer).items() if length > LONGEST_TEXT} == {}
+    assert writer.row("SELECT count(*) FROM tx_event JOIN evidence USING (session_id, message_id)") == (1,)
+
+
+async def test_of_over_long_messages_so_many_are_kept_in_a_day(central: Central, writer: InlineWriter) -> None:
+    async with open_charger(central) as charger:
+        for _ in range(DAILY_EVIDENCE + 5):
+            await charger.call("Authorize", {"idTag": LONG})
+        await charger.call("StartTransaction", START)
+    actions = [action for (action,) in writer.rows("SELECT action FROM evidence ORDER BY id")]
+    assert actions == ["Authorize"] * DAILY_EVIDENCE + ["StartTransaction"]
+    assert [counted.kind for counted in writer.told(FactsCounted)] == ["Evidence"]
