@@ -139,14 +139,9 @@ class ServerConfig:
         whole(1024, _GIBIBYTE, "bytes"),
         "Largest message of a charger; a larger one ends its connection.",
     )
-    database: Path = _setting(
-        Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve makes it if it is missing."
-    )
+    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve makes it if missing.")
     server_name: str = _setting(
-        "levity",
-        "server-name",
-        "Storage",
-        TEXT,
+        *("levity", "server-name", "Storage", TEXT),
         "Name of this server in its database; a start ends what an earlier run of that name left open.",
     )
     heartbeat_interval_seconds: int = _setting(
