@@ -349,7 +349,7 @@ class EventsPruned(Fact):
 
 TRANSACTION_FACTS: Final = (
     *(TransactionStarted, TransactionStopped, TransactionClosed, TransactionRejudged, StopConflicted),
-    *(EnergyUnbilled, EnergyJumped, MessageSetAside, IdentityShared, FactsCounted),
+    *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
 """Each is kept; the last two are rare by themselves. Of all others a charger may add so many in a day."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged)

@@ -54,7 +54,14 @@ def cut_payload(payload: str) -> str:
 
 
 def may_be_long(json: str) -> bool:
-    """Whether an over-long text may stand in this JSON. Asked of every message, so it does not parse it."""
+    """Whether an over-long text may stand in this JSON. Asked of every message, so it only looks at a few places: one
+    of them lies in each stretch of so many characters without a quotation mark."""
     if len(json) <= LONGEST_TEXT:
         return False
-    return "\\" in json or max(map(len, json.split('"'))) > LONGEST_TEXT
+    return "\\" in json or any(_stretch(json, place) > LONGEST_TEXT for place in range(0, len(json), LONGEST_TEXT))
+
+
+def _stretch(json: str, place: int) -> int:
+    """How many characters there are between the quotation marks around a place."""
+    end = json.find('"', place)
+    return (len(json) if end < 0 else end) - json.rfind('"', 0, place) - 1

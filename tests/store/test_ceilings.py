@@ -111,3 +111,13 @@ def test_transactions_and_readings_have_none(books: Books, flooded: Station) -> 
     kinds = [kind for (kind,) in books.rows("SELECT kind FROM event WHERE kind LIKE 'Transaction%' ORDER BY id")]
     assert kinds == ["TransactionStarted", "TransactionStopped", "TransactionStarted"]
     assert books.count("meter_val") == 1
+
+
+def test_jumps_are_counted_beyond_it_while_their_readings_are_kept(books: Books, flooded: Station) -> None:
+    transaction = books.value("SELECT id FROM tx")
+    for number in range(1, 4):
+        flooded.tell(flooded.register(10_000_000 * number), transaction=transaction)
+        books.wait(1)
+    assert books.count("meter_val") == 3
+    assert counted(books, "EnergyJumped") == [1]
+    assert books.value("SELECT count(*) FROM event WHERE kind = 'EnergyJumped'") == 0

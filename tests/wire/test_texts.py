@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from levity_trio.wire.texts import CUT, LONGEST_OF, LONGEST_PAYLOAD, LONGEST_TEXT, cut, cut_payload, cut_texts
+from levity_trio.wire.texts import (
+    CUT,
+    LONGEST_OF,
+    LONGEST_PAYLOAD,
+    LONGEST_TEXT,
+    cut,
+    cut_payload,
+    cut_texts,
+    may_be_long,
+)
 
 LONG = "x" * 10_000
 
@@ -36,6 +45,13 @@ def test_each_text_of_a_payload_is_cut_by_its_property() -> None:
 def test_a_payload_stays_json_where_a_text_is_cut(sent: str) -> None:
     kept = json.loads(cut_payload(json.dumps({"idTag": sent, "meterStart": 5})))
     assert kept == {"idTag": cut(sent), "meterStart": 5}
+
+
+@pytest.mark.parametrize("before", range(0, 2 * LONGEST_TEXT, 7))
+def test_an_over_long_text_is_found_wherever_it_stands(before: int) -> None:
+    frame = json.dumps(["-" * min(before, 400), "-" * max(0, before - 400), "x" * (LONGEST_TEXT + 1), "end"])
+    assert may_be_long(frame)
+    assert not may_be_long(frame.replace("x" * (LONGEST_TEXT + 1), "short")) or before - 400 > LONGEST_TEXT
 
 
 def test_a_payload_of_many_short_texts_is_cut_as_a_whole() -> None:
