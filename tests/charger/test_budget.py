@@ -153,7 +153,26 @@ async def test_a_known_charger_has_a_reserve_of_an_ordinary_message(central: Cen
         for size in (100, 1000, RESERVE_BYTES // WEIGHT - MESSAGE_BYTES):
             await known.send(heartbeat(size))
             assert await is_answered(known, 0.1)
-        assert central.registry.find("A") is not None
+        await first.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(first)
+
+
+async def test_what_fits_beside_it_waits_for_no_stranger(central: Central) -> None:
+    await let_charge(central)
+    limit(central)
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+        open_raw_charger(central, "/ws/KNOWN") as known,
+    ):
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await second.send(heartbeat(LARGE))
+        await trio.sleep(1)
+        await known.send(heartbeat(RESERVE_BYTES // WEIGHT + 400))
+        assert await is_answered(known, 0.1)
+        await first.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(first)
 
 
 async def test_a_stranger_that_does_not_finish_makes_way_for_a_known_charger(central: Central) -> None:
