@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Final
 
 import trio
@@ -63,7 +64,7 @@ class Budget:
     def must_queue(self, account: Account) -> bool:
         """Whether others wait that come before it."""
         known, strangers = self._waiting
-        before = known if account.is_known else [*known, *strangers]
+        before = known if account.is_known else chain(known, strangers)
         return any(one.is_within_share for one in before)
 
     async def wait(self, account: Account) -> None:
@@ -101,7 +102,9 @@ class Budget:
     def let_pay(self) -> None:
         """Let those go on that wait and can pay now, in their order; who waits for itself holds up nobody."""
         for queue in self._waiting:
-            for account in [one for one in queue if one.is_within_share]:
+            for account in list(queue):
+                if not account.is_within_share:
+                    continue
                 if not self.can_pay(account.lacks):
                     return
                 del queue[account]

@@ -48,6 +48,8 @@ USELESS_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
 REFUSAL_SECONDS: Final = 30.0
+LONG_SECONDS: Final = 0.01
+"""To read a message: only one of hundreds of kilobytes takes longer, and the loop does nothing else meanwhile."""
 
 Ts = TypeVarTuple("Ts")
 
@@ -247,9 +249,11 @@ class Session:
 
     async def _take(self, inbox: Inbox[tuple[Waiting, int]], message: str | bytes) -> None:
         charge = self._stream.account.next_charge()
+        at, began = self.central.clock(), trio.current_time()
         text, is_utf8 = decoded(message)
-        frame, told, at = parse_frame(text), masked_frame(text), self.central.clock()
-        received_at = stamp(at)
+        frame, told, received_at = parse_frame(text), masked_frame(text), stamp(at)
+        if (cost := trio.current_time() - began) > LONG_SECONDS:
+            await trio.sleep(cost)  # as long as all others had to wait
         _log_frame("recv", told)
         if isinstance(frame, Call):
             self._useless = 0

@@ -1,9 +1,13 @@
 """Memory for messages: strangers wait for each other, known chargers for no stranger, and all is given back."""
 
+import pytest
 import trio
+import trio.testing
 
+from levity_trio.charger import session
 from levity_trio.charger.budget import MESSAGE_BYTES, RESERVE_BYTES, WAIT_SECONDS, WEIGHT, Budget
 from levity_trio.charger.central import Central
+from levity_trio.wire.frames import Frame, parse_frame
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import CONTINUATION, TEXT, RawPeer, frame, open_charger, open_raw_charger
 
@@ -149,7 +153,26 @@ async def test_a_known_charger_has_a_reserve_of_an_ordinary_message(central: Cen
         for size in (100, 1000, RESERVE_BYTES // WEIGHT - MESSAGE_BYTES):
             await known.send(heartbeat(size))
             assert await is_answered(known, 0.1)
-        assert central.registry.find("A") is not None
+        await first.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(first)
+
+
+async def test_what_fits_beside_it_waits_for_no_stranger(central: Central) -> None:
+    await let_charge(central)
+    limit(central)
+    async with (
+        open_raw_charger(central, "/ws/A") as first,
+        open_raw_charger(central, "/ws/B") as second,
+        open_raw_charger(central, "/ws/KNOWN") as known,
+    ):
+        await first.send(heartbeat(LARGE)[:-1])
+        await trio.sleep(1)
+        await second.send(heartbeat(LARGE))
+        await trio.sleep(1)
+        await known.send(heartbeat(RESERVE_BYTES // WEIGHT + 400))
+        assert await is_answered(known, 0.1)
+        await first.send(heartbeat(LARGE)[-1:])
+        assert await is_answered(first)
 
 
 async def test_a_stranger_that_does_not_finish_makes_way_for_a_known_charger(central: Central) -> None:
@@ -192,3 +215,19 @@ async def test_who_begins_to_charge_has_a_reserve_from_then_on(central: Central)
             await first.send(heartbeat(LARGE)[:-1])
             await trio.sleep(1)
             await charger.call("Heartbeat")
+
+
+async def test_who_took_long_to_read_leaves_the_loop_to_others_for_as_long(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_slowly(text: str) -> Frame:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(0.2)
+        return parse_frame(text)
+
+    async with open_charger(central) as charger:
+        monkeypatch.setattr(session, "parse_frame", read_slowly)
+        began = trio.current_time()
+        await charger.call("Heartbeat")
+        assert trio.current_time() - began == pytest.approx(0.4)
