@@ -242,6 +242,13 @@ class ServerConfig:
         seconds(0, 86400),
         "How long chargers wait for this machine's clock to be set; 0 serves at once.",
     )
+    trust_clock: bool = _setting(
+        False,
+        "trust-clock",
+        "Start and stop",
+        SWITCH,
+        "Trust this machine's clock although rows of the database are newer; one start outdates them.",
+    )
     clock_speed: int = _setting(
         1,
         "clock-speed",

@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import open_reader
+from levity_trio.store.reads.newest import Newest, newest
 from levity_trio.store.schema import check_ownership
 
 T = TypeVar("T")
@@ -68,26 +69,19 @@ class Beginning:
 
     chargers: frozenset[str]
     open_transactions: int
-    newest: str | None
+    newest: Newest | None
     simulated: SimulatedTime | None
 
 
 def beginning(db: Database) -> Beginning:
-    """The known chargers, how many transactions are open, and the time of the newest row, the clock it was made for."""
+    """The known chargers, how many transactions are open, the newest row, the clock that the database was made for."""
     chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp"))
     open_transactions = next(db.query("SELECT count(*) AS n FROM tx WHERE status = 'Active'"))["n"]
-    newest = next(
-        db.query(
-            "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM (SELECT at FROM event ORDER BY id DESC LIMIT 100)"
-            " UNION ALL SELECT max(at) FROM (SELECT updated_at AS at FROM tx ORDER BY id DESC LIMIT 100)"
-            " UNION ALL SELECT max(last_seen_at) FROM cp"
-            " UNION ALL SELECT at FROM (SELECT ended_at AS at FROM run ORDER BY id DESC LIMIT 1))"
-        )
-    )["at"]
-    return Beginning(chargers, open_transactions, newest, _simulated_time(db))
+    return Beginning(chargers, open_transactions, newest(db), simulated_time(db))
 
 
-def _simulated_time(db: Database) -> SimulatedTime | None:
+def simulated_time(db: Database) -> SimulatedTime | None:
+    """The clock that the database was made for; None for real time."""
     for made_for in db.query("SELECT begun_at, speed FROM simulated_time"):
         return SimulatedTime(datetime.fromisoformat(made_for["begun_at"]), made_for["speed"])
     return None
