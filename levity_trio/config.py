@@ -251,11 +251,12 @@ class ServerConfig:
         "How long a stop may take; what still hangs then is left (exit status 1).",
     )
     clock_wait_seconds: float = _setting(
-        120.0,
-        "clock-wait",
-        "Start and stop",
-        seconds(0, 86400),
+        *(120.0, "clock-wait", "Start and stop", seconds(0, 86400)),
         "How long chargers wait for this machine's clock to be set; 0 serves at once.",
+    )
+    trust_clock: bool = _setting(
+        *(False, "trust-clock", "Start and stop", SWITCH),
+        "Trust this machine's clock although rows of the database are newer; one start outdates them.",
     )
     clock_speed: int = _setting(
         1,

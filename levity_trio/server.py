@@ -4,7 +4,7 @@
     └─ plugins         one task each, for what is theirs
        └─ web          /metrics, /healthz, /readyz
           └─ chargers  one task a connection, with nurseries of its own
-             └─ accepting  the listeners, and the wait for a trusted clock; they end first
+             └─ accepting  the listeners, and the watch over our own clock; they end first
 
 When a signal ends the run: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for
 that; the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a
@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -30,8 +31,9 @@ from levity_trio import __version__
 from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.charger.central import Central
+from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
-from levity_trio.clock import Clock, SimulatedTime, accelerated, is_synchronised, system_clock
+from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
 from levity_trio.log_facts import log_fact
@@ -50,7 +52,6 @@ from levity_trio.systemd import open_supervision
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
-CLOCK_LOOK_SECONDS: Final = 1.0
 LAST_RESORT_SECONDS: Final = 2.0
 """Beyond the grace: the time that an orderly end may take to be over."""
 LAST_LINE_SECONDS: Final = 0.2
@@ -107,8 +108,10 @@ async def serve(
         async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
             reader = Reader(config.database)
             known = await reader.run(beginning)
-            clock = accelerated(*known.simulated, clock) if known.simulated else clock
-            trusted = _is_trusted(clock, known.newest)
+            known = replace(known, newest=None) if config.trust_clock else known
+            machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
+            clock = accelerated(*known.simulated, machine) if known.simulated else machine
+            trusted = is_set(clock, known.newest)
             central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
             pages: dict[str, Page] = {}
             async with (
@@ -118,7 +121,7 @@ async def serve(
                 _open_pages(central, page_listeners, pages),
             ):
                 await _begin(central)
-                is_clean = await _serve_chargers(central, listeners, known, signals, last)
+                is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
             if is_clean:
                 await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
@@ -174,6 +177,7 @@ async def _begin(central: Central) -> None:
 
 async def _serve_chargers(
     central: Central,
+    machine: SteadyClock,
     listeners: list[trio.SocketListener],
     known: Beginning,
     signals: AsyncIterator[int],
@@ -183,7 +187,7 @@ async def _serve_chargers(
     grace_seconds = central.config.shutdown_grace_seconds
     async with trio.open_nursery() as chargers:
         async with trio.open_nursery() as accepting:
-            accepting.start_soon(_wait_for_clock, central, known.newest)
+            accepting.start_soon(watch_clock, central, machine, known.newest)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
             _tell_serving(central.config, _port(listeners), known)
@@ -230,28 +234,6 @@ def _publish(hooks: Hooks, event: Event) -> None:
     if isinstance(event, Fact):
         log_fact(event)
     hooks.observe(event)
-
-
-def _is_trusted(clock: Clock, newest: str | None) -> bool:
-    """Whether our own time can be told to chargers: a Pi has no battery for its clock."""
-    return is_synchronised() and (newest is None or stamp(clock()) >= newest)
-
-
-async def _wait_for_clock(central: Central, newest: str | None) -> None:
-    """Let handshakes wait until the clock can be trusted, for `--clock-wait` at most; then look on until it can."""
-    if not central.clock_trusted:
-        log.warning("chargers wait for this machine's clock to be set", newest_row=newest)
-    with trio.move_on_after(central.config.clock_wait_seconds):
-        while not _is_trusted(central.clock, newest):  # noqa: ASYNC110 - nothing announces it
-            await trio.sleep(CLOCK_LOOK_SECONDS)
-    central.clock_trusted = _is_trusted(central.clock, newest)
-    if not central.clock_trusted:
-        log.error("serving with a clock that cannot be trusted; sessions are marked (clock_trusted = 0)")
-    central.ready.set()
-    while not central.clock_trusted:
-        await trio.sleep(CLOCK_LOOK_SECONDS)
-        central.clock_trusted = _is_trusted(central.clock, newest)
-    log.info("this machine's clock is trusted")
 
 
 @contextmanager

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.clock import LAST_MOMENT, accelerated, is_synchronised
+from levity_trio.clock import (
+    LAST_MOMENT,
+    Leap,
+    SteadyClock,
+    accelerated,
+    elapsed_seconds,
+    is_synchronised,
+    system_clock,
+)
 from levity_trio.wire.times import stamp
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 987_654, tzinfo=UTC)
@@ -41,6 +49,63 @@ def test_an_accelerated_clock_shows_a_time_whatever_the_machine_shows() -> None:
     end = accelerated(NOON, 100_000, lambda: NOON + timedelta(days=60))()
     assert abs(end - LAST_MOMENT) < timedelta(seconds=1)
     assert len(stamp(end)) == 24
+
+
+# Leaps; tests/charger/test_clock_trust.py has what chargers see of them
+
+
+class Machine:
+    """A clock that can be set, and the time that elapses."""
+
+    def __init__(self, newest: datetime | None = None) -> None:
+        self.shows = NOON
+        self.elapsed = 5.0
+        self.clock = SteadyClock(lambda: self.shows, newest, lambda: self.elapsed)
+        self.clock.is_set = True
+
+    def sleep(self, **how_long: float) -> None:
+        self.shows += timedelta(**how_long)
+        self.elapsed += timedelta(**how_long).total_seconds()
+
+
+def test_a_steady_clock_shows_the_machines_time() -> None:
+    clock = SteadyClock(system_clock)
+    assert system_clock() - timedelta(seconds=1) < clock() <= system_clock()
+    assert elapsed_seconds() > 0
+
+
+def test_who_does_not_look_for_long_sees_no_leap() -> None:
+    machine = Machine()
+    machine.sleep(days=400)
+    assert machine.clock() == machine.shows
+    assert not machine.clock.leaps
+
+
+def test_time_goes_on_while_the_machine_shows_a_wrong_one() -> None:
+    machine = Machine()
+    machine.shows += timedelta(days=3650)
+    assert machine.clock() == NOON
+    machine.sleep(hours=1)
+    assert machine.clock() == NOON + timedelta(hours=1)
+    machine.shows += timedelta(days=3650)  # no better
+    assert machine.clock() == NOON + timedelta(hours=1)
+    assert machine.clock.is_astray
+    machine.shows = NOON + timedelta(hours=1, minutes=1)
+    assert machine.clock() == machine.shows
+    assert not machine.clock.is_astray
+    assert list(machine.clock.leaps) == [Leap(timedelta(days=3650).total_seconds(), False), Leap(60.0, True)]
+
+
+@pytest.mark.parametrize(("age", "is_followed"), [(None, False), (1, False), (30, False), (32, True), (4000, True)])
+def test_a_time_far_ahead_of_all_that_is_known_may_be_set_back(age: int | None, is_followed: bool) -> None:
+    """The machine was wrong when the server began, and shows the right time soon."""
+    machine = Machine(newest=None if age is None else NOON - timedelta(days=age))
+    machine.shows -= timedelta(days=(age or 1) - 0.5)
+    machine.clock()
+    assert machine.clock.is_astray is not is_followed
+    machine.shows -= timedelta(days=1)  # behind what is known
+    machine.clock()
+    assert machine.clock.is_astray
 
 
 def test_where_timesyncd_keeps_the_time_it_says_when_it_is_set(tmp_path: Path) -> None:

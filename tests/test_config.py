@@ -78,6 +78,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "enable-auto-start": "true",
         "auto-start-delay": "2",
         "plugins": "one,two",
+        "trust-clock": "true",
     }
     for setting in SETTINGS:
         text = samples.get(setting.name, "1024")

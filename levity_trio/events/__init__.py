@@ -60,6 +60,16 @@ class ServerStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockLeapt(Fact):
+    """This machine's clock leapt while the server ran, ahead or back by so many seconds. Where it is not `believed`,
+    time goes on from before.
+    """
+
+    seconds: int
+    believed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerConnected(Fact):
     """The first valid CALL of a connection came."""
 

@@ -50,6 +50,8 @@ async def _readiness(central: Central, _request: Request) -> Response:
         return problem(UNAVAILABLE, "nothing can be committed at present; the log says why")
     if not central.ready.is_set():
         return problem(UNAVAILABLE, "chargers wait for this machine's clock to be set")
+    if not central.clock_trusted:
+        return problem(UNAVAILABLE, "this machine's clock cannot be trusted; the log says why")
     return PlainTextResponse("ready\n")
 
 

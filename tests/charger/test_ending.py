@@ -1,14 +1,10 @@
 """The server's own beginning and end, as its chargers see them: a clock to wait for, a goodbye to each."""
 
-from datetime import timedelta
-
 import pytest
 import trio
 import trio.testing
 
-from levity_trio import server
 from levity_trio.charger.central import Central
-from levity_trio.config import ServerConfig
 from levity_trio.events import ChargerDisconnected
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter, configure
@@ -141,42 +137,3 @@ async def test_the_wait_for_the_clock_is_no_silence(central: Central) -> None:
         await trio.sleep(89)
         await peer.send_frame('[2,"1","Heartbeat",{}]')
         assert (await peer.receive())[:2] == [3, "1"]
-
-
-async def test_a_clock_that_is_set_in_time_is_trusted(central: Central, writer: InlineWriter) -> None:
-    central.ready = trio.Event()
-    newest = stamp(START + timedelta(seconds=30))  # our clock is behind the newest row for so long
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server._wait_for_clock, central, newest)
-        async with open_charger(central) as charger:
-            assert 30 <= trio.current_time() <= 31
-            await charger.call("Heartbeat")
-    assert writer.row("SELECT clock_trusted FROM session") == (1,)
-
-
-@pytest.mark.logs_errors
-async def test_a_clock_that_is_never_set_is_waited_for_and_marked(central: Central, writer: InlineWriter) -> None:
-    configure(central, clock_wait_seconds=ServerConfig().clock_wait_seconds)
-    central.ready = trio.Event()
-    newest = stamp(START + timedelta(days=30))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server._wait_for_clock, central, newest)
-        async with open_charger(central) as charger:
-            assert trio.current_time() == 120
-            await charger.call("Heartbeat")
-        nursery.cancel_scope.cancel()
-    assert writer.row("SELECT clock_trusted FROM session") == (0,)
-
-
-@pytest.mark.logs_errors
-async def test_a_clock_that_is_set_late_is_trusted_from_then_on(central: Central, writer: InlineWriter) -> None:
-    configure(central, clock_wait_seconds=120)
-    central.ready = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server._wait_for_clock, central, stamp(START + timedelta(minutes=10)))
-        async with open_charger(central) as charger:
-            await charger.call("Heartbeat")
-            await trio.sleep(600)
-        async with open_charger(central) as charger:
-            await charger.call("Heartbeat")
-    assert writer.rows("SELECT clock_trusted FROM session") == [(0,), (1,)]

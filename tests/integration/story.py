@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from levity_trio.wire.times import stamp
 from tests.benchmarks.websocket import upgrade_request
 
 from .charger import Charger, NoWebSocket, meter_values, now
@@ -38,7 +39,7 @@ class Failing(Plugin):
 async def open_failing(site):
     yield Failing()
 """
-AHEAD = "2099-01-01T00:00:00.000Z"
+AHEAD = timedelta(days=7)
 
 
 def tell(folder: Path) -> Story:
@@ -204,7 +205,7 @@ def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
     with serving(database, *PAGES) as server, Charger(server.port, ONE) as charger:
         charger.boot()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("UPDATE cp SET last_seen_at = ?", (AHEAD,))
+        connection.execute("UPDATE cp SET last_seen_at = ?", (stamp(datetime.now(UTC) + AHEAD),))
     flags = (*PAGES, "--clock-wait", "0", "--fluentd-endpoint", NOBODY_LISTENS, "--plugins", "failing")
     program = ("env", f"PYTHONPATH={ROOT}:{_with_plugin(folder)}", *PROGRAM)
     with serving(database, *flags, program=program, may_log_errors=True) as server:

@@ -11,8 +11,7 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store import connection as connection_module
 from levity_trio.store.connection import InUse, open_database, open_reader
 from levity_trio.store.reads import Reader, beginning
-from levity_trio.store.writes import sessions
-from tests.store.books import SERVER, Books, Station
+from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
 
 
@@ -90,30 +89,3 @@ async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
         connection.execute("ROLLBACK")
     assert known.chargers == {"CP-1", "CP-2"}
     assert known.open_transactions == 1
-
-
-async def test_the_newest_row_tells_whether_our_clock_is_behind(tmp_path: Path) -> None:
-    """Readings are no events, and a charger is noted as seen only every few seconds."""
-    path = tmp_path / "site.db"
-    with open_database(path) as connection:
-        assert (await Reader(path).run(beginning)).newest is None
-        books = Books(connection)
-        station = Station(books)
-        transaction = station.start(1000)
-        books.wait(10)
-        station.tell(station.register(1100), transaction=transaction)
-        assert (await Reader(path).run(beginning)).newest == books.at
-        books.wait(10)
-        books.run(sessions.end_run, books.server, books.at)
-        assert (await Reader(path).run(beginning)).newest == books.at
-
-
-async def test_a_run_with_a_wrong_clock_is_not_believed_for_ever(tmp_path: Path) -> None:
-    path = tmp_path / "site.db"
-    with open_database(path) as connection:
-        books = Books(connection)
-        books.run(sessions.end_run, books.server, "2038-01-19T03:14:07.000Z")
-        next_run = books.run(sessions.start_run, SERVER, "1", books.at, True)
-        books.wait(1)
-        books.run(sessions.end_run, next_run, books.at)
-        assert (await Reader(path).run(beginning)).newest == books.at

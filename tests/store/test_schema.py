@@ -31,7 +31,7 @@ PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()
-NO_TABLES = {"hidden_cp", "sqlite_schema", "sqlite_sequence", "each"}
+NO_TABLES = {"hidden_cp", "sqlite_schema", "sqlite_sequence", "each", "recent"}
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> object:

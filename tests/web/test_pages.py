@@ -95,6 +95,14 @@ async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log
         assert (await get(log_lines, "/readyz")).status == 200
 
 
+async def test_not_ready_while_the_clock_cannot_be_trusted(central: Central, log_lines: list[EventDict]) -> None:
+    async with open_pages(central, await on_a_free_port(), {}):
+        central.clock_trusted = False
+        refused = await get(log_lines, "/readyz")
+        assert (refused.status, "cannot be trusted" in refused.json()["detail"]) == (503, True)
+        assert (await get(log_lines, "/healthz")).status == 200
+
+
 async def test_there_are_no_operator_functions(central: Central, log_lines: list[EventDict]) -> None:
     async with open_pages(central, await on_a_free_port(), {}):
         assert (await get(log_lines, "/")).status == 404

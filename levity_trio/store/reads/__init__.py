@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import open_reader
+from levity_trio.store.reads.newest import Newest, newest
 from levity_trio.store.schema import check_ownership
 
 T = TypeVar("T")
@@ -69,26 +70,18 @@ class Beginning:
     chargers: frozenset[str]
     has_charged: frozenset[str]
     open_transactions: int
-    newest: str | None
+    newest: Newest | None
     simulated: SimulatedTime | None
 
 
 def beginning(db: Database) -> Beginning:
     """The known chargers that are not hidden and those of them that have had a transaction, how many transactions are
-    open, the time of the newest row, and the clock that the database was made for."""
+    open, the newest row, and the clock that the database was made for."""
     chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
     charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
     has_charged = chargers.intersection(row["id"] for row in db.query(charged))
     open_transactions = next(db.query("SELECT count(*) AS n FROM tx WHERE status = 'Active'"))["n"]
-    newest = next(
-        db.query(
-            "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM (SELECT at FROM event ORDER BY id DESC LIMIT 100)"
-            " UNION ALL SELECT max(at) FROM (SELECT updated_at AS at FROM tx ORDER BY id DESC LIMIT 100)"
-            " UNION ALL SELECT max(last_seen_at) FROM cp"
-            " UNION ALL SELECT at FROM (SELECT ended_at AS at FROM run ORDER BY id DESC LIMIT 1))"
-        )
-    )["at"]
-    return Beginning(chargers, has_charged, open_transactions, newest, simulated_time(db))
+    return Beginning(chargers, has_charged, open_transactions, newest(db), simulated_time(db))
 
 
 def simulated_time(db: Database) -> SimulatedTime | None:

@@ -16,7 +16,7 @@ from sqlite_utils import Database
 
 from levity_trio.clock import accelerated, system_clock
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.reads import LoggedFrame, beginning, look
+from levity_trio.store.reads import LoggedFrame, look, simulated_time
 from levity_trio.wire.times import stamp
 
 
@@ -90,7 +90,7 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
     """As the database spells it."""
     if isinstance(since, datetime):
         return stamp(since.astimezone(UTC))
-    simulated = beginning(db).simulated
+    simulated = simulated_time(db)
     clock = accelerated(*simulated, system_clock) if simulated else system_clock
     return stamp(clock() - since)
 

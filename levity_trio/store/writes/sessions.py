@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from levity_trio.charging.lifecycle import Cause
-from levity_trio.events import ChargerConnected, ChargerDisconnected, IdentityShared, ServerStarted
+from levity_trio.events import ChargerConnected, ChargerDisconnected, ClockLeapt, IdentityShared, ServerStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import give_up
 from levity_trio.store.writes.origin import Origin, minutes_before
@@ -98,6 +98,14 @@ def _end_left_over(db: UnitOfWork, server: str, at: str) -> None:
 def end_run(db: UnitOfWork, run: int, at: str) -> None:
     """End a run in order."""
     db.execute("UPDATE run SET ended_at = ?, clean = 1 WHERE id = ?", (at, run))
+
+
+def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
+    """Our clock leapt: how long the connections that are open have lasted is not known by their times."""
+    db.execute(
+        "UPDATE session SET clock_trusted = 0 WHERE run_id = ? AND ended_at IS NULL AND clock_trusted = 1", (run,)
+    )
+    db.tell(leap)
 
 
 def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | None:

@@ -1,0 +1,50 @@
+"""The newest time of a database, by which a machine without a battery for its clock sees that it is not set.
+
+Only what was stored since the last start with a trusted clock counts: that clock was not behind what stood there then.
+So a start that a person vouches for (`--trust-clock`) outdates whatever came from a clock that was once ahead.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+STRAY_ROWS: Final = 3
+STRAY_AHEAD: Final = timedelta(days=31)
+"""So few rows, so far ahead of all others, are wrong themselves: our clock leapt for a moment."""
+
+ROWS: Final = """
+WITH trusted (run) AS (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run WHERE clock_trusted = 1
+    ORDER BY id DESC LIMIT 1)),
+recent (at, row, session_id) AS (
+    SELECT at, 'event ' || id, session_id FROM (SELECT * FROM event ORDER BY id DESC LIMIT 100)
+    UNION ALL SELECT updated_at, 'tx ' || id, session_id FROM (SELECT * FROM tx ORDER BY id DESC LIMIT 100)
+    UNION ALL SELECT last_seen_at, 'cp ' || id, session_id FROM cp WHERE last_seen_at IS NOT NULL)
+SELECT at, row FROM recent JOIN session ON session.id = session_id, trusted WHERE session.run_id >= trusted.run
+UNION ALL SELECT * FROM (SELECT coalesce(ended_at, started_at), 'run ' || id FROM run, trusted WHERE id >= trusted.run
+    ORDER BY id DESC LIMIT 100)
+ORDER BY at DESC"""
+
+
+class Newest(NamedTuple):
+    """A time as the database spells it, and the row that has it, as `table id`."""
+
+    at: str
+    row: str
+
+
+def newest(db: Database) -> Newest | None:
+    """The newest time; None where nothing was stored."""
+    rows = [Newest(*row) for row in db.execute(ROWS).fetchall()]
+    strays = 0
+    for place, (one, before) in enumerate(pairwise(rows[: STRAY_ROWS + 1]), 1):
+        if _moment(one) - _moment(before) > STRAY_AHEAD:
+            strays = place
+    return rows[strays] if rows else None
+
+
+def _moment(row: Newest) -> datetime:
+    return datetime.fromisoformat(row.at)
