@@ -1,8 +1,8 @@
 """The writing connection, and the guard over the files that it writes to: the database, its WAL and the WAL's index.
 
-They are compared with their paths before and after each commit. Where one is lost, nothing is acknowledged; what was
-committed is saved through the descriptors that are still open, and where that leaves the database file whole, it is
-opened anew. All of this runs in the writer's thread.
+They are compared with their paths after each commit; the database before it, too, since a batch may wait for one that
+was moved. Where a file is lost, nothing is acknowledged; what was committed is saved through the descriptors that are
+still open, and where that leaves the database file whole, it is opened anew. All of this runs in the writer's thread.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ class WritingConnection:
             DatabaseFault: nothing was stored; the same batch may be tried again.
             CommitLost: the batch was committed, but perhaps where nobody finds it.
         """
-        self._check()
+        self._database.check()
         results = commit(self._connection, writes)
         try:
-            self._check()
+            for file in (self._database, *self._beside):
+                file.check()
         except DatabaseFault as fault:
             raise CommitLost(str(fault)) from fault
         self._is_saved, self._copy = False, None
@@ -60,10 +61,6 @@ class WritingConnection:
         if self._connection is not self._given:
             checkpoint(self._connection)
             self._connection.close()
-
-    def _check(self) -> None:
-        for file in (self._database, *self._beside):
-            file.check()
 
     def _write_back(self) -> bool:
         """Write the whole WAL into the database file; False where it cannot be, or another program reads old pages."""
