@@ -48,7 +48,8 @@ def test_it_can_be_looked_at_while_a_server_runs_and_after_its_death(tmp_path: P
 def test_following_ends_with_an_interrupt(tmp_path: Path) -> None:
     database = tmp_path / "levity.db"
     with serving(database) as server:
-        command = [sys.executable, "-m", "levity_trio", "logs", "--follow", "--db", str(database)]
+        program = ["env", "--default-signal=INT", sys.executable, "-m", "levity_trio"]
+        command = [*program, "logs", "--follow", "--db", str(database)]
         following = subprocess.Popen(
             command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
