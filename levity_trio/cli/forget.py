@@ -17,12 +17,10 @@ Examples:
   levity-trio forget TEST_CP_001
   levity-trio forget CP-7 --retired 2026-03-01 --db /var/lib/levity/levity.db
 
-\b
 For a wrong id, a scanner, a trial, or a charger that was taken down (--retired, with the day). Metrics and alerts leave
 it out, and it has no place among known chargers. Nothing is deleted: its transactions, readings and frames stay, and
 are listed as before. When it charges again it comes back by itself. Stop the server first.
 
-\b
 Exit status: 0 when it is hidden, 1 while a server runs on the database, where that cannot be used, or while the charger
 has an open transaction, 2 for wrong usage and for a charger that the database does not know.
 """
@@ -55,6 +53,6 @@ forget = click.Command(
         *options(setting for setting in SETTINGS if setting.attribute == "database"),
     ],
     callback=run_forget,
-    help="Hide a charger from metrics and alerts until it charges again, while the server is stopped.",
+    help="Hide a charger from metrics and alerts. It comes back when it charges.",
     epilog=EXAMPLES,
 )

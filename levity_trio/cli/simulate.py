@@ -37,7 +37,7 @@ At --speed 1 any central system will do, also one that is not Levity:
   levity-trio simulate --url ws://central.example/ocpp/ --scenario minutes
 
 \b
-With another --speed, the central system must run as fast, on a database of its own:
+With --speed, the central system must run as fast, on its own database:
   levity-trio serve --db trial.db --clock-speed 60
 
 Exit status: 0 at the end of the plan, 1 when the database does not agree (--verify) or the machine refuses, 2 for

@@ -25,7 +25,7 @@ Examples:
   levity-trio simulator meter CP-1 --wh 250000
   levity-trio simulator answer CP-1 RemoteStartTransaction Rejected
   levity-trio simulator send CP-1 StatusNotification
-  levity-trio simulator send CP-1 DataTransfer '{"vendorId": "org.example", "data": "hello"}'
+  levity-trio simulator send CP-1 DataTransfer '{"vendorId": "org.example"}'
   levity-trio simulator template chargers > chargers.csv
   levity-trio simulator import chargers chargers.csv
 

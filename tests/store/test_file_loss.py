@@ -11,14 +11,14 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store import writer as writer_module
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writer import Writer, open_writer
+from levity_trio.store.writer import Limits, Writer, open_writer
 
 SECONDS = 20.0
 """A try waits 2 s for other readers, perhaps twice."""
+LIMITS = Limits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # nobody is refused for having waited long
 REFUSES = "the database refuses; nothing is acknowledged until it takes writes again"
 OPENED_ANEW = "all that was committed is in the database file, which was opened anew"
 pytestmark = pytest.mark.logs_errors
@@ -49,9 +49,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(writer_module, "BACKOFF_SECONDS", 0.01)
-    monkeypatch.setattr(writer_module, "COMMIT_SECONDS", 10 * SECONDS)  # nobody is refused for having waited long
+def site(tmp_path: Path) -> Iterator[Site]:
     with open_database(tmp_path / "site.db") as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         yield Site(tmp_path, connection)
@@ -60,7 +58,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @asynccontextmanager
 async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[Writer]:
     with trio.fail_after(SECONDS):
-        async with open_writer(site.connection, lambda _event: None, drain_seconds) as writer:
+        async with open_writer(site.connection, lambda _event: None, drain_seconds, LIMITS) as writer:
             yield writer
 
 
