@@ -6,7 +6,7 @@ start to the candidate's figure at the stop. A conflict refuses a candidate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cached_property
 from math import inf
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
     HOUR,
     Chain,
+    Gap,
     agreement,
     beyond_moments,
     gaps,
@@ -44,6 +45,7 @@ class Bounds:
         self.case = case
         self._paced: Paces | None = None
         self._walked: list[tuple[Chain, Conflict | None]] = []
+        self._gaps: list[tuple[Chain, Sequence[Gap]]] = []
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
         """The first piece of evidence that contradicts a chain; None where it may be true.
@@ -58,6 +60,14 @@ class Bounds:
         )
 
     # Power
+
+    def gaps(self, chain: Chain) -> Sequence[Gap]:
+        """Those of a chain between the moments at which power was told. One chain is asked for several times."""
+        for known, found in self._gaps:
+            if known is chain:
+                return found
+        self._gaps.append((chain, found := gaps(chain, self.case.power)))
+        return found
 
     @cached_property
     def is_told_by_power(self) -> bool:
@@ -81,7 +91,7 @@ class Bounds:
                 return Conflict(Code.POWER_DISAGREES, "its register rose by less than its power tells", evidence)
         if not self.is_told_by_power:
             return None
-        found = gaps(chain, power)
+        found = self.gaps(chain)
         if (gap := too_fast(found, power, chain.digit)) is not None:
             evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
             return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", evidence)
@@ -116,28 +126,22 @@ class Bounds:
 
     def refused_step(self, chain: Chain) -> int | None:
         """The number of the first step that no register makes, or none at this charger; None where all are possible."""
-        return next(self.refused_steps(chain), None)
-
-    def refused_steps(self, chain: Chain) -> Iterator[int]:
-        """Each such step, for one who cuts it out of the lists of the chain before the next one is looked for."""
         at, wh, digit = chain
-        level, level_at, before, number = wh[0], at[0], at[0], 1
+        level, level_at, before = wh[0], at[0], at[0]
         fast, slack = self._fast_w / HOUR, 2 * digit
-        while number < len(at):
+        for number in range(1, len(at)):
             now, value = at[number], wh[number]
             rise = value - level
-            if rise < -digit or (
-                rise > 0 and rise > fast * (now - before) + slack and not self._is_step(chain, number, level_at)
-            ):
-                yield number
-                continue
+            if rise < -digit:
+                return number
+            if rise > fast * (now - before) + slack and rise > 0 and not self._is_step(chain, number, level_at):
+                return number
+            if rise > slack and self._percent and rise > self._room_wh(level_at, now):
+                return number
             if rise > 0:
-                if rise > slack and self._percent and rise > self._room_wh(level_at, now):
-                    yield number
-                    continue
                 level, level_at = value, now
             before = now
-            number += 1
+        return None
 
     def can_rise(self, rise: int, seconds: float, digit: int) -> bool:
         """Whether a register can have come from one point to another: `refused_step` where there are no others."""
@@ -332,12 +336,11 @@ class Bounds:
     def agreement(self, chain: Chain) -> tuple[int, int]:
         """In how many gaps the power that was told is that of a chain, and in how many it is not."""
         power = self.case.power
-        return agreement(gaps(chain, power), power, chain.digit) if power else (0, 0)
+        return agreement(self.gaps(chain), power, chain.digit) if power else (0, 0)
 
     def is_beyond_moments(self, chain: Chain) -> bool:
         """Whether the power of any moments tells far less than a chain."""
-        power = self.case.power
-        return bool(power) and bool(beyond_moments(gaps(chain, power), chain.digit))
+        return bool(self.case.power) and bool(beyond_moments(self.gaps(chain), chain.digit))
 
     def confirms(self, wh: int) -> bool:
         """Whether another source tells this figure, no more and no less."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import HOUR, Chain, Gap, beyond_moments, gaps, never_caught_up
+from levity_trio.charging.power import HOUR, Chain, Gap, beyond_moments, never_caught_up
 from levity_trio.charging.reviews import Code
 
 
@@ -16,7 +16,7 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Two pieces of evidence that hardly agree; None where there are none, or where no time can be told."""
     if not case.is_timed or case.ended < case.begun:
         return None
-    found = gaps(chain, case.power) if _is_telling(case) else []
+    found = bounds.gaps(chain) if _is_telling(case) else []
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.low)} Wh at least by its power")
         return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from tests.store.books import NOON
+from tests.store.books import NOON, Queries
 
 from .charger import Charger
 from .serving import Serving
@@ -20,7 +20,7 @@ CLOCK_SPEED = 600
 PATIENCE_SECONDS = 20.0
 
 
-class ServerBooks:
+class ServerBooks(Queries):
     """The database of a spawned server; `wait` lets time pass in the story."""
 
     def __init__(self, server: Serving) -> None:
@@ -32,17 +32,6 @@ class ServerBooks:
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.server.query(sql, *parameters)
-
-    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
-        (found,) = self.rows(sql, *parameters)
-        return found
-
-    def value(self, sql: str, *parameters: object) -> Any:
-        (found,) = self.row(sql, *parameters)
-        return found
-
-    def count(self, table: str) -> int:
-        return int(self.value(f"SELECT count(*) FROM {table}"))
 
     def settle(self) -> None:
         """Until nothing waits to be judged again."""

@@ -45,7 +45,27 @@ def in_memory() -> sqlite3.Connection:
     return connection
 
 
-class Books:
+class Queries:
+    """What is asked of a database, whoever reads its rows."""
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
+        """The only row."""
+        (found,) = self.rows(sql, *parameters)
+        return found
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """The only value."""
+        (found,) = self.row(sql, *parameters)
+        return found
+
+    def count(self, table: str) -> int:
+        return int(self.value(f"SELECT count(*) FROM {table}"))
+
+
+class Books(Queries):
     """The database, the facts that were published, and the time that it is."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -75,19 +95,6 @@ class Books:
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()
-
-    def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
-        """The only row."""
-        (found,) = self.rows(sql, *parameters)
-        return found
-
-    def value(self, sql: str, *parameters: object) -> Any:
-        """The only value."""
-        (found,) = self.row(sql, *parameters)
-        return found
-
-    def count(self, table: str) -> int:
-        return int(self.value(f"SELECT count(*) FROM {table}"))
 
     def told(self, kind: type[F]) -> list[F]:
         """The published facts of one kind."""
