@@ -168,9 +168,10 @@ class Log:
 
     def close(self, seconds: float = DRAIN_SECONDS) -> None:
         """Take no more lines, write what waits, for so long at most. Again is harmless."""
-        for valve in (_OCPP, _OTHERS):
-            valve.outlets = ()
         outlets, self._outlets = self._outlets, ()
+        for valve in (_OCPP, _OTHERS):
+            if valve.outlets is outlets:  # not those of a log opened since
+                valve.outlets = ()
         for outlet in outlets:
             outlet.end()
         deadline = time.monotonic() + seconds

@@ -18,7 +18,7 @@ import trio
 from levity_trio import log_queue
 from levity_trio.config import LogConfig
 from levity_trio.log_output import get_logger, json_bytes, open_log
-from levity_trio.log_queue import OLD_FILES, WAITING_CHARACTERS, WAITING_LINES, RotatingFile
+from levity_trio.log_queue import OLD_FILES, WAITING_CHARACTERS, WAITING_LINES, Descriptor, Outlet, RotatingFile
 
 pytestmark = pytest.mark.real_log
 
@@ -66,21 +66,28 @@ def test_a_pipe_that_nobody_reads_never_stops_the_loop(pipe: tuple[int, int]) ->
     """And when somebody does read it at last, every line is there or was counted."""
     reader, writer = pipe
     longest_stall = 0.0
+    outlet = Outlet(
+        Descriptor(writer),
+        json_bytes,
+        dropped_notice=lambda count: {"time": 0.0, "event": "log lines dropped", "count": count},
+        on_failure=lambda problem: pytest.fail(str(problem)),
+    )
 
     async def flood() -> None:
         nonlocal longest_stall
         before = time.monotonic()
         for number in range(LINES_OF_A_FLOOD):
-            SYSTEM.warning("line", number=number)
+            outlet.put({"time": 0.0, "event": "line", "number": number})
             await trio.lowlevel.checkpoint()
             now = time.monotonic()
             longest_stall, before = max(longest_stall, now - before), now
 
-    with open_log(JSON, descriptor=writer) as log:
-        trio.run(flood)
-        assert log.dropped > 0
-        assert longest_stall < 0.5
-        late_reader = Reader(reader)
+    outlet.start()
+    trio.run(flood)
+    assert outlet.dropped > 0
+    assert longest_stall < 0.5
+    outlet.end()
+    late_reader = Reader(reader)
     lines = late_reader.all_lines(writer)
     told = [line["count"] for line in lines if line["event"] == "log lines dropped"]
     written = [line["number"] for line in lines if line["event"] == "line"]
