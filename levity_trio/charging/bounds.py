@@ -168,8 +168,8 @@ class Bounds:
         power = self.case.power
         if not self.is_told_by_power or since not in power.places or until not in power.places:
             return inf
-        parts = power.parts[power.places[since] : power.places[until]]
-        return sum(most for _, _, most, _ in parts) + slack(power, digit)
+        places, most = power.places, power.sums.most
+        return most[places[until]] - most[places[since]] + slack(power, digit)
 
     def _room_wh(self, before: float, now: float) -> float:
         """What any battery can have taken between two moments at which its state of charge was told; after the last of

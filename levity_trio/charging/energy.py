@@ -214,9 +214,9 @@ def _power_in_kilowatts(case: Case) -> _Chosen | None:
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
-    if one.wh < 0 or bounds.is_beyond_moments(one.chain):
+    if one.wh < 0 or not _is_in_place(case, one):
         return False
-    return bounds.conflict(one.chain, is_partial=one.is_partial) is None and _is_in_place(case, one)
+    return bounds.conflict(one.chain, is_partial=one.is_partial) is None and not bounds.is_beyond_moments(one.chain)
 
 
 def _is_in_place(case: Case, one: Candidate) -> bool:

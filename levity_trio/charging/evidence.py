@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -53,6 +53,16 @@ class View:
         return View(self.at, scaled, 1 if self.exact else max(1, round(self.digit * factor)))
 
 
+class Sums(NamedTuple):
+    """From the first moment at which power was told to each: what the lower and the higher power of each two neighbours
+    come to in Wh, the most that can have flowed, and the seconds."""
+
+    low: Sequence[float]
+    high: Sequence[float]
+    most: Sequence[float]
+    seconds: Sequence[float]
+
+
 @dataclass(frozen=True)
 class Power:
     """What was drawn, by the charger's own clock: from its power, else from current × voltage.
@@ -82,23 +92,24 @@ class Power:
         return {at: number for number, at in enumerate(self.at)}
 
     @cached_property
-    def parts(self) -> Sequence[tuple[float, float, float, float]]:
-        """From each moment to the next: what the lower and the higher power of the two come to in Wh, the most that can
-        have flowed, and the seconds. Of one that is longer than usual it tells no least."""
-        if len(self.at) < 2:
-            return ()
-        parts, usual, at, low, high = [], tolerances.USUAL_GAPS * self.interval, self.at, self.low, self.high
-        times, lows, highs = (
-            pairwise(at),
-            pairwise(low),
-            zip([high[0], *high], high, high[1:], [*high[2:], high[-1]], strict=False),
-        )
-        for (begun, ended), (first, second), (before, left, right, after) in zip(times, lows, highs, strict=False):
-            seconds = ended - begun
-            hours, share = seconds / 3600, _SHORT_SHARE if seconds <= tolerances.SHORT_GAP else _LONG_SHARE
-            least = hours * min(first, second) if seconds <= usual else 0.0
-            parts.append((least, hours * max(left, right), hours * max(before, left, right, after) * share, seconds))
-        return parts
+    def sums(self) -> Sums:
+        """What it comes to from its first moment to each. Of a gap that is longer than usual it tells no least."""
+        if not self.at:
+            return Sums((), (), (), ())
+        usual, at, low, high = tolerances.USUAL_GAPS * self.interval, self.at, self.low, self.high
+        seconds = [ended - begun for begun, ended in pairwise(at)]
+        hours = [apart / 3600 for apart in seconds]
+        greatest = [hour * max(two) for hour, two in zip(hours, pairwise(high), strict=True)]
+        least = [
+            hour * min(two) if apart <= usual else 0.0
+            for apart, hour, two in zip(seconds, hours, pairwise(low), strict=True)
+        ]
+        around = zip([high[0], *high], high, high[1:], [*high[2:], high[-1]], strict=False)
+        most = [
+            hour * max(four) * (_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE)
+            for apart, hour, four in zip(seconds, hours, around, strict=False)
+        ]
+        return Sums(*(list(accumulate(parts, initial=0.0)) for parts in (least, greatest, most, seconds)))
 
     @cached_property
     def is_steady(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Power
+from levity_trio.charging.evidence import Power, Sums
 
 HOUR: Final = 3600.0
 
@@ -39,31 +39,39 @@ class Gap(NamedTuple):
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
     """The gaps of a chain between the moments at which its charger told its power."""
-    # The innermost loop of the judge: plain numbers, and what each part of the power tells is worked out once.
+    # The innermost loop of the judge: plain numbers, and what the power comes to is summed up once.
     found: list[Gap] = []
-    place, parts, digit = power.places, power.parts, chain.digit
-    since, level, rise, low, high, most, lasted, still = -1, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0
+    places, digit, (low, high, _, seconds) = power.places, chain.digit, power.sums
+    begun, until, base, level, still = -1, -1, 0, 0, 0.0
     for at, wh in zip(chain.at, chain.wh, strict=True):
-        number = place.get(at, -1)
-        if number <= since:
+        number = places.get(at, -1)
+        if number <= until:
             continue
-        if since >= 0:
-            for part in range(since, number):
-                part_low, part_high, part_most, seconds = parts[part]
-                low += part_low
-                high += part_high
-                most += part_most
-                lasted += seconds
-            rise += wh - level
-            if rise > digit:
-                found.append(Gap(rise, low, high, most, lasted, still))
-                rise, low, high, most, lasted, still = 0, 0.0, 0.0, 0.0, 0.0, 0.0
-            elif high * HOUR <= tolerances.LEAST_CHARGING_W * lasted:  # nothing to catch up
-                rise, low, high, most, lasted, still = 0, 0.0, 0.0, 0.0, 0.0, 0.0
-            else:
-                still = low
-        since, level = number, wh
-    return [*found, Gap(rise, low, high, most, lasted, still)] if high else found
+        until, level = number, wh
+        if begun < 0:
+            begun, base = number, wh
+        elif wh - base > digit:
+            found.append(_gap(power.sums, begun, until, wh - base, still))
+            begun, base, still = number, wh, 0.0
+        elif (high[number] - high[begun]) * HOUR <= tolerances.LEAST_CHARGING_W * (seconds[number] - seconds[begun]):
+            begun, base, still = number, wh, 0.0  # nothing to catch up
+        else:
+            still = low[number] - low[begun]
+    if begun >= 0 and high[until] > high[begun]:
+        found.append(_gap(power.sums, begun, until, level - base, still))
+    return found
+
+
+def _gap(sums: Sums, begun: int, until: int, rise: int, still: float) -> Gap:
+    low, high, most, seconds = sums
+    return Gap(
+        rise,
+        low[until] - low[begun],
+        high[until] - high[begun],
+        most[until] - most[begun],
+        seconds[until] - seconds[begun],
+        still,
+    )
 
 
 def slack(power: Power, digit: int) -> float:

@@ -71,7 +71,7 @@ def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
     """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time, or
     it told a reading long before the start that it had sent, or the stop before a reading that came before that."""
     carriers = [row for row in rows if row[WH] is not None]
-    if start.own is not None and any(_is_told_before(start.own, start.received, row) for row in carriers):
+    if start.own is not None and _is_told_before(start.own, start.received, carriers):
         return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
@@ -90,9 +90,10 @@ def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
     )
 
 
-def _is_told_before(own: float, received: float, row: Row) -> bool:
+def _is_told_before(own: float, received: float, rows: Iterable[Row]) -> bool:
     """Whether a reading tells an earlier time than a message that came before it."""
-    return own > seconds(row[TIMESTAMP]) + AHEAD_SECONDS and seconds(row[RECEIVED_AT]) >= received
+    earliest, since = _stamp(own - AHEAD_SECONDS), _stamp(received)  # text order is time order
+    return any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in rows)
 
 
 def _rises(readings: Sequence[tuple[str, int]]) -> bool:
