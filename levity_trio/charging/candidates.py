@@ -170,7 +170,8 @@ def reported_chain(case: Case, bounds: Bounds) -> Chain:
 
 def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
     """A register that begins again at 0 from a number where registers do. Where it is soon back at the value it fell
-    from, the readings between are wrong; one that stays at 0 was set back."""
+    from, the readings between are wrong; one that stays at 0 was set back. Where a
+    transaction takes its register through much of its range, that may also have been near its end by chance."""
     values = [value + (case.start_wh or 0) for value in chain.wh]
     falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
     if len(falls) != 1:
@@ -183,7 +184,8 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
         if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
             wh = [*chain.wh[: falls[0]], *(value + modulus for value in chain.wh[falls[0] :])]
             words, rolled = f"its register began again at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, values[-1])
+            free = int(wh[-1] > modulus * tolerances.MUCH_OF_ROLLOVER)
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, free, case.start_wh, values[-1])
 
 
 def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:

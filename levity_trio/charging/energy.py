@@ -185,7 +185,8 @@ def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
     """Of the candidates that nothing contradicts and that leave the least open, a gap counted with each in which the
     power is another, the one that the power agrees with most; of several, the lowest."""
     every = list(candidates(case, bounds))
-    survivors = [one for one in every if _is_possible(case, bounds, one)]
+    possible = [one for one in every if _is_possible(case, bounds, one)]
+    survivors = [one for one in possible if not bounds.is_beyond_moments(one.chain)] or possible
     if not survivors:
         return _part(case, bounds, every)
     told = [(one, *bounds.agreement(one.chain)) for one in survivors]
@@ -216,7 +217,7 @@ def _power_in_kilowatts(case: Case) -> _Chosen | None:
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
     if one.wh < 0 or not _is_in_place(case, one):
         return False
-    return bounds.conflict(one.chain, is_partial=one.is_partial) is None and not bounds.is_beyond_moments(one.chain)
+    return bounds.conflict(one.chain, is_partial=one.is_partial) is None
 
 
 def _is_in_place(case: Case, one: Candidate) -> bool:

@@ -49,6 +49,17 @@ def test_the_power_tells_which_of_two_readings_is_wrong(books: Books, station: S
     assert_figure(station, transaction, 34_080, flagged=True)
 
 
+def test_a_stray_is_left_out_though_something_rose_at_0_watts(books: Books, station: Station) -> None:
+    transaction = station.start(395_118)
+    told_at_11_kw(station, transaction, 395_118, [2750, 5500, 38_276, 11_000, 13_750, 16_500, 19_250, 22_000], QUARTER)
+    for wh in (24_035, 24_035, 24_035, 25_370):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), 395_118 + wh, watts(0)), transaction=transaction)
+    books.wait(10)
+    station.stop(transaction, 395_118 + 25_370)
+    assert_figure(station, transaction, 25_370, flagged=True)
+
+
 # Registers that are set back
 
 
@@ -59,6 +70,7 @@ def test_the_power_tells_which_of_two_readings_is_wrong(books: Books, station: S
         pytest.param(0, [12_500, 12_464, 18_160, 19_000], 19_000, 31_500, id="a little down"),
         pytest.param(0, [12_500, 25_000, 12_500, 24_456, 26_975], 26_975, 51_975, id="to what it told before"),
         pytest.param(23_151, [35_651, 48_151, 59_152, 1498], 1498, 37_499, id="near where registers roll over"),
+        pytest.param(14_500, [27_000, 39_500, 52_000, 64_500, 5363], 5363, 55_363, id="nearer"),
         pytest.param(38_089, [50_589, 60_329, 62_689, 62_689, 0, 0], 0, 24_600, id="for good"),
     ],
 )
