@@ -23,9 +23,9 @@ from levity_trio.store.writes import commands
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched
 from levity_trio.wire.errors import CallFailed, CallQueueFull, CallRefused, CallTimedOut, ChargerGone, Refused
-from levity_trio.wire.frames import CallError, CallResult, call_text
+from levity_trio.wire.frames import CallError, CallResult, Response, call_text
 from levity_trio.wire.payloads import read_result, write_payload
-from levity_trio.wire.secrets import masked, masked_fragment
+from levity_trio.wire.secrets import masked_fragment, masked_value
 from levity_trio.wire.times import stamp
 
 QUEUED_CALLS: Final = 16
@@ -33,10 +33,7 @@ QUEUED_CALLS: Final = 16
 FIRST_MESSAGE_SECONDS: Final = 10.0
 
 
-Answer = CallResult | CallError
-
-
-class Line(Protocol):
+class CallingSession(Protocol):
     """What calls need of their session. `may_be_called` is set with its first message, or when that was waited for
     long enough."""
 
@@ -60,21 +57,26 @@ class Calls:
     """The CALLs of one session. `call` may be used from any task; `settle` and `close` are the session's."""
 
     __slots__ = (
-        *("_answer", "_answered", "_clock", "_config", "_is_closed", "_line", "_observe", "_timed_out", "_turn"),
+        *("_answered", "_clock", "_config", "_is_closed", "_observe", "_response", "_session", "_timed_out", "_turn"),
         *("_under_way", "_writer"),
     )
 
     def __init__(
-        self, line: Line, config: ServerConfig, writer: Writer, clock: Clock, observe: Callable[[Event], None]
+        self,
+        session: CallingSession,
+        config: ServerConfig,
+        writer: Writer,
+        clock: Clock,
+        observe: Callable[[Event], None],
     ) -> None:
-        self._line = line
+        self._session = session
         self._observe = observe
         self._config = config
         self._writer = writer
         self._clock = clock
         self._under_way = CallsUnderWay()
         self._turn = trio.Lock()
-        self._answer: Answer | None = None
+        self._response: Response | None = None
         self._answered: trio.Event | None = None
         self._timed_out: WeakValueDictionary[int, CallTimedOut] = WeakValueDictionary()
         """By command, for as long as somebody keeps it."""
@@ -107,16 +109,16 @@ class Calls:
             seconds = default if timeout_seconds is None else timeout_seconds
             return await self._exchange(type(request).__name__, payload, requested_at, seconds)
 
-    def action_of(self, answer: Answer) -> str | None:
+    def action_of(self, response: Response) -> str | None:
         """What an answer that is yet to be settled answers; None where nothing was asked."""
-        asked = self._under_way.find(answer.message_id)
+        asked = self._under_way.find(response.message_id)
         return asked.action if asked else None
 
-    def settle(self, answer: Answer) -> str | None:
+    def settle(self, response: Response) -> str | None:
         """Take an answer of the charger; gives what was odd about it, if anything."""
-        settled = self._under_way.settle(answer)
+        settled = self._under_way.settle(response)
         if isinstance(settled, Matched):
-            self._answer = answer
+            self._response = response
             self._wake()
             return None
         if not isinstance(settled, Late):
@@ -125,17 +127,17 @@ class Calls:
         if command is not None:
             if (timed_out := self._timed_out.get(command)) is not None:
                 timed_out.was_answered = True
-            row = _row(command, settled.call.action, answer, is_late=True)
-            self._tell_ended(row, answer, 0.0)
+            row = _row(command, settled.call.action, response, is_late=True)
+            self._tell_ended(row, response, 0.0)
             # By the reader, who waits for nothing. A kill -9 in the next seconds loses it: nobody was promised it.
-            self._writer.coalesce(("late", command), commands.settle, self._line.origin(), row)
+            self._writer.coalesce(("late", command), commands.settle, self._session.origin(), row)
         return "late answer"
 
     def close(self) -> None:
         """Fail the call in flight and all that wait: the session is over."""
         self._is_closed = True
         self._wake()
-        self._line.may_be_called.set()  # nobody waits for that any more
+        self._session.may_be_called.set()  # nobody waits for that any more
 
     def _wake(self) -> None:
         if self._answered is not None:
@@ -144,12 +146,12 @@ class Calls:
     async def _wait_for_first_message(self) -> None:
         """The call whose turn it is waits for all, so that the queue keeps its order and its bound."""
         with trio.move_on_after(FIRST_MESSAGE_SECONDS):
-            await self._line.may_be_called.wait()
-        self._line.may_be_called.set()  # or it was waited for long enough
+            await self._session.may_be_called.wait()
+        self._session.may_be_called.set()  # or it was waited for long enough
 
     async def _exchange(self, action: str, payload: dict[str, Any], requested_at: str, seconds: float) -> Any:
         message_id = self._under_way.begin(action)
-        self._answer, self._answered = None, (answered := trio.Event())
+        self._response, self._answered = None, (answered := trio.Event())
         try:
             command = await self._send(message_id, action, payload, requested_at)
             sent_at = trio.current_time()
@@ -157,7 +159,7 @@ class Calls:
                 await answered.wait()
         finally:
             self._under_way.expire()
-        received: Answer | None = self._answer
+        received: Response | None = self._response
         outcome = received or self._failure(command, action, seconds)
         row = _row(command, action, outcome)
         self._tell_ended(row, outcome, trio.current_time() - sent_at)
@@ -167,13 +169,13 @@ class Calls:
         return self._read(action, outcome)
 
     async def _send(self, message_id: str, action: str, payload: dict[str, Any], requested_at: str) -> int:
-        origin = await self._line.begin()
-        text = orjson.dumps(masked(payload)).decode()
+        origin = await self._session.begin()
+        text = orjson.dumps(masked_value(payload)).decode()
         row = commands.Command(action, text, message_id, requested_at)
         command = await self._writer.run(commands.send, origin, row)
         self._under_way.belongs_to(command)
         with suppress(ConnectionClosed):  # then the session is about to end, and this call with it
-            await self._line.send(call_text(message_id, action, payload), message_id, action)
+            await self._session.send(call_text(message_id, action, payload), message_id, action)
         return command
 
     def _failure(self, command: int, action: str, seconds: float) -> CallFailed:
@@ -183,11 +185,11 @@ class Calls:
         failure = self._timed_out[command] = CallTimedOut(f"{action}: no answer within {seconds:g} s")
         return failure
 
-    def _tell_ended(self, row: commands.Answer, outcome: Answer | CallFailed, seconds: float) -> None:
+    def _tell_ended(self, row: commands.Answer, outcome: Response | CallFailed, seconds: float) -> None:
         status = outcome.payload.get("status") if isinstance(outcome, CallResult) else None
         self._observe(
             CallEnded(
-                charger=self._line.charger,
+                charger=self._session.charger,
                 action=row.action,
                 state=row.state,
                 seconds=seconds,
@@ -197,24 +199,24 @@ class Calls:
             )
         )
 
-    def _read(self, action: str, answer: Answer) -> Any:
-        if isinstance(answer, CallError):
-            raise CallRefused(answer.code, answer.description)
+    def _read(self, action: str, response: Response) -> Any:
+        if isinstance(response, CallError):
+            raise CallRefused(response.code, response.description)
         try:
-            return read_result(action, answer.payload, strict=self._config.strict).message
+            return read_result(action, response.payload, strict=self._config.strict).message
         except Refused as refused:
             raise CallRefused(refused.code, f"its answer cannot be read: {refused.description}") from refused
 
     async def _store(self, row: commands.Answer) -> None:
-        interval = await self._writer.run(commands.settle, self._line.origin(), row)
+        interval = await self._writer.run(commands.settle, self._session.origin(), row)
         if interval is not None:
-            self._line.tell_interval(interval)
+            self._session.tell_interval(interval)
 
 
-def _row(command: int, action: str, outcome: Answer | CallFailed, is_late: bool = False) -> commands.Answer:
+def _row(command: int, action: str, outcome: Response | CallFailed, is_late: bool = False) -> commands.Answer:
     if isinstance(outcome, CallFailed):
         return commands.Answer(command, action, "timed out" if isinstance(outcome, CallTimedOut) else "gone")
     if isinstance(outcome, CallError):
         code, description = masked_fragment(outcome.code), masked_fragment(outcome.description)
         return commands.Answer(command, action, "refused", is_late, None, code, description)
-    return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked(outcome.payload)).decode())
+    return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked_value(outcome.payload)).decode())

@@ -26,7 +26,7 @@ from levity_trio.wire.handshake import (
     BadRequest,
     Head,
     identity,
-    masked,
+    masked_head,
     parse_head,
     refusal,
 )
@@ -77,13 +77,13 @@ async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream,
         head = parse_head(raw)
         charger = await admit(central, visitor, head)
     except BadRequest as refused:
-        _record_refusal(central, stream, head, refused.status, refused.text, masked(raw))
+        _record_refusal(central, stream, head, refused.status, refused.text, masked_head(raw))
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
     stream.account.charger = charger
     websocket = await accept(library, stream, head)
     if websocket is None:
-        _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked(head.raw))
+        _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked_head(head.raw))
         return None
     peer = Peer(charger, stream.remote_address, masked_url(head.target), websocket.subprotocol, connected_at)
     session = Session(central, peer, stream, websocket, visitor)

@@ -24,7 +24,7 @@ HOLD_SECONDS: Final = 60.0
 """A connection that took the place of another client's is served for so long before the next one may take its place."""
 
 
-class Speaker(Protocol):
+class RegisteredSession(Protocol):
     """What the registry knows of a session: whose it is, how to call its charger, how to end it."""
 
     charger: str
@@ -71,7 +71,7 @@ class Visitor:
         """Whether it has no place yet, and was not asked to leave."""
         return not self.is_admitted and not self.scope.cancel_called
 
-    def replace(self, before: Speaker) -> None:
+    def replace(self, before: RegisteredSession) -> None:
         """Take the place of a session. One that is alive, at another address, belongs to another client."""
         if before.has_spoken and before.silent_seconds <= ALIVE_SECONDS:
             self._rival_serial = before.visitor._serial
@@ -96,7 +96,7 @@ class Registry:
     def __init__(self) -> None:
         self._visitors: dict[Visitor, None] = {}
         """In the order in which they came."""
-        self._sessions: dict[str, Speaker] = {}
+        self._sessions: dict[str, RegisteredSession] = {}
         self._turns: dict[str, trio.CancelScope] = {}
         """By charger: the newest handshake that waits until its present connection is no longer held."""
         self._is_ending = False
@@ -157,7 +157,7 @@ class Registry:
         session = self._session_of(visitor)
         return 0.0 if session is None else session.silent_seconds
 
-    def _session_of(self, visitor: Visitor) -> Speaker | None:
+    def _session_of(self, visitor: Visitor) -> RegisteredSession | None:
         session = self._sessions.get(visitor.charger or "")
         return session if session is not None and session.visitor is visitor else None
 
@@ -191,14 +191,14 @@ class Registry:
 
     # Who speaks
 
-    def install(self, session: Speaker) -> None:
+    def install(self, session: RegisteredSession) -> None:
         """Let this session speak for its charger; one that did before is ended."""
         before = self._sessions.get(session.charger)
         self._sessions[session.charger] = session
         if before is not None:
             session.visitor.replace(before)
 
-    def remove(self, session: Speaker) -> bool:
+    def remove(self, session: RegisteredSession) -> bool:
         """Forget a session; True where it still spoke for its charger."""
         is_current = self._sessions.get(session.charger) is session
         if is_current:
@@ -214,6 +214,6 @@ class Registry:
             for session in self._sessions.values()
         ]
 
-    def find(self, charger: str) -> Speaker | None:
+    def find(self, charger: str) -> RegisteredSession | None:
         """The session that speaks for a charger, None while it is not connected."""
         return self._sessions.get(charger)

@@ -30,7 +30,7 @@ from levity_trio.charger.registry import Visitor
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
-from levity_trio.events import FrameOfNoUse
+from levity_trio.events import MalformedFrame
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -40,11 +40,11 @@ from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
 from levity_trio.wire.repair import Repair, not_utf8
-from levity_trio.wire.secrets import has_url, masked, masked_frame
+from levity_trio.wire.secrets import has_url, masked_frame, masked_value
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
-USELESS_FRAMES: Final = 100
+MAX_MALFORMED_FRAMES: Final = 100
 """So many in a row are no charger."""
 SILENT_INTERVALS: Final = 3
 REFUSAL_SECONDS: Final = 30.0
@@ -104,7 +104,7 @@ class Session:
     __slots__ = (
         *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
         *("_beginning", "_closing", "_faults", "_number", "_peer", "_pings", "_row", "_stream"),
-        *("_useless", "_watching", "_websocket", "visitor"),
+        *("_malformed", "_watching", "_websocket", "visitor"),
     )
 
     def __init__(
@@ -130,7 +130,7 @@ class Session:
         self._number = next(central.connection_numbers)
         self._row: int | None = None
         self._beginning = trio.Lock()
-        self._useless = 0
+        self._malformed = 0
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
         stream.on_overflow = self._end_too_large
@@ -256,7 +256,7 @@ class Session:
             await trio.sleep(cost)  # as long as all others had to wait
         _log_frame("recv", told)
         if isinstance(frame, Call):
-            self._useless = 0
+            self._malformed = 0
             if self._row is None:
                 self.transcript.hold()
             self.transcript.received(received_at, told, frame.raw_id, frame.action)
@@ -277,13 +277,13 @@ class Session:
 
     def _count(self, kind: str) -> None:
         """Count what is of no use, and log it more and more rarely; a charger sends something else between."""
-        self._useless += 1
+        self._malformed += 1
         count = self._faults[kind] = self._faults.get(kind, 0) + 1
-        self.central.hooks.observe(FrameOfNoUse(charger=self.charger, kind=kind))
+        self.central.hooks.observe(MalformedFrame(charger=self.charger, kind=kind))
         if count.bit_count() == 1:
-            log.warning("a frame of no use", kind=kind, count=count)
-        if self._useless >= USELESS_FRAMES:
-            self.end(CloseCode.POLICY_VIOLATION, f"{USELESS_FRAMES} frames in a row were of no use")
+            log.warning("malformed frame", kind=kind, count=count)
+        if self._malformed >= MAX_MALFORMED_FRAMES:
+            self.end(CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED_FRAMES} malformed frames in a row")
 
     async def _work(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
         with suppress(trio.EndOfChannel):
@@ -326,7 +326,7 @@ class Session:
     async def _answer_to(self, received: Received) -> str:
         text, call, at, received_at, repairs = received
         if has_url(text):  # perhaps with a password; nothing of a charger's is stored or told before it is masked
-            call = replace(call, payload=masked(call.payload))
+            call = replace(call, payload=masked_value(call.payload))
         if self._row is None:
             try:
                 check_call(call, strict=self.central.config.strict)  # who never says anything valid leaves no row

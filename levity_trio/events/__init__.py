@@ -26,10 +26,10 @@ from levity_trio.events.observations import (
     CallEnded as CallEnded,
 )
 from levity_trio.events.observations import (
-    FrameOfNoUse as FrameOfNoUse,
+    HandshakeRefused as HandshakeRefused,
 )
 from levity_trio.events.observations import (
-    HandshakeRefused as HandshakeRefused,
+    MalformedFrame as MalformedFrame,
 )
 from levity_trio.events.observations import (
     MessageHandled as MessageHandled,

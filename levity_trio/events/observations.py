@@ -44,7 +44,7 @@ class CallEnded(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameOfNoUse(Observation):
+class MalformedFrame(Observation):
     """What came was no frame, or the answer to nothing; `kind` is of a fixed vocabulary."""
 
     kind: str

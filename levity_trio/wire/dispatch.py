@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Final
 
-from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.frames import Response
 
 LATE_REMEMBERED: Final = 64  # expired calls per connection; beyond, the oldest is forgotten
 
@@ -88,12 +88,12 @@ class CallsUnderWay:
             return self._current
         return self._late.get(message_id)
 
-    def settle(self, answer: CallResult | CallError) -> Settled:
+    def settle(self, response: Response) -> Settled:
         """Say whose answer this is; afterwards that call is answered and no longer known."""
-        if self._current is not None and self._current.message_id == answer.message_id:
+        if self._current is not None and self._current.message_id == response.message_id:
             call, self._current = self._current, None
             return Matched(call)
-        late = self._late.pop(answer.message_id, None)
+        late = self._late.pop(response.message_id, None)
         return Unexpected() if late is None else Late(late)
 
     def expire(self) -> OpenCall | None:

@@ -85,7 +85,8 @@ class Malformed:
     raw_id: str | None = None
 
 
-Frame = Call | CallResult | CallError | Malformed
+Response = CallResult | CallError
+Frame = Call | Response | Malformed
 
 
 def decoded(message: str | bytes) -> tuple[str, bool]:

@@ -147,7 +147,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) ->
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-def masked(raw: bytes) -> str:
+def masked_head(raw: bytes) -> str:
     """A raw head for the log: one line of LOGGED_CHARACTERS, control characters escaped, secrets replaced by `***`."""
     text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
     return masked_url(text).encode("unicode_escape").decode("ascii")[:LOGGED_CHARACTERS]

@@ -34,17 +34,17 @@ def masked_url(text: str) -> str:
     return _PARAMETER.sub(_masked_parameter, _USER_INFO.sub(f"://{MASK}@", text))
 
 
-def masked(value: Any) -> Any:
+def masked_value(value: Any) -> Any:
     """A copy of a JSON value with its secrets masked: by property name, by configuration key, in URLs."""
     if isinstance(value, str):  # perhaps JSON itself
         return masked_frame(value) if '"' in value else masked_url(value)
     if isinstance(value, list):
-        return [masked(item) for item in value]
+        return [masked_value(item) for item in value]
     if not isinstance(value, dict):
         return value
     names_secret = isinstance(key := value.get("key"), str) and _NAME.search(key)
     return {
-        name: MASK if _NAME.search(name) or (names_secret and name == "value") else masked(inner)
+        name: MASK if _NAME.search(name) or (names_secret and name == "value") else masked_value(inner)
         for name, inner in value.items()
     }
 
@@ -60,7 +60,7 @@ def masked_frame(text: str) -> str:
         return text
     try:
         value = orjson.loads(text.strip(TRIMMED))
-        told = masked(value)
+        told = masked_value(value)
         return text if told == value else orjson.dumps(told).decode()
     except (orjson.JSONDecodeError, TypeError, RecursionError):
         return masked_fragment(text)

@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
-from levity_trio.charger.registry import Speaker
+from levity_trio.charger.registry import RegisteredSession
 
 PATH = "/ocpp/CP-1"
 KEY = base64.b64encode(b"sixteen bytes ok").decode()
@@ -217,7 +217,7 @@ def frame(data: bytes | str, opcode: int = TEXT, *, is_last: bool = True) -> byt
     return bytes([first]) + size + bytes(4) + payload
 
 
-def session_of(central: Central, charger: str = "CP-1") -> Speaker:
+def session_of(central: Central, charger: str = "CP-1") -> RegisteredSession:
     """The session that speaks for a charger now."""
     session = central.registry.find(charger)
     assert session is not None

@@ -11,7 +11,7 @@ from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.inbox import INBOX_CALLS
-from levity_trio.charger.session import USELESS_FRAMES
+from levity_trio.charger.session import MAX_MALFORMED_FRAMES
 from levity_trio.events import TransactionStarted
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, Charger, frame, open_charger, open_raw_charger
@@ -97,7 +97,7 @@ async def test_what_is_no_ocpp_is_counted_and_the_connection_lives(
     async with open_charger(central) as charger:
         await charger.send(text)
         await still_talks(charger)
-    assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 1
+    assert len([line for line in log_lines if line["event"] == "malformed frame"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -179,22 +179,22 @@ async def test_starts_that_cannot_be_read_are_told_apart_by_their_text(central: 
 
 async def test_a_hundred_frames_in_a_row_that_are_no_ocpp_are_no_charger(central: Central) -> None:
     async with open_charger(central) as charger:
-        for _ in range(USELESS_FRAMES):
+        for _ in range(MAX_MALFORMED_FRAMES):
             await charger.send("AT+CSQ")
-        assert await charger.wait_closed() == (1008, "100 frames in a row were of no use")
+        assert await charger.wait_closed() == (1008, "100 malformed frames in a row")
 
 
 async def test_fewer_are_forgiven_by_a_call(central: Central) -> None:
     async with open_charger(central) as charger:
         for _ in range(3):
-            for _ in range(USELESS_FRAMES - 1):
+            for _ in range(MAX_MALFORMED_FRAMES - 1):
                 await charger.send("AT+CSQ")
             await still_talks(charger)
 
 
 async def test_an_unexpected_answer_costs_nothing(central: Central) -> None:
     async with open_charger(central) as charger:
-        for _ in range(USELESS_FRAMES // 2 - 1):
+        for _ in range(MAX_MALFORMED_FRAMES // 2 - 1):
             await charger.send('[3,"nobody asked",{}]')
             await charger.send('[4,"nobody asked","GenericError","",{}]')
         await still_talks(charger)
@@ -302,7 +302,7 @@ async def test_answers_to_nothing_that_we_asked_are_no_charger(
     central: Central, log_lines: list[dict[str, object]]
 ) -> None:
     async with open_charger(central) as charger:
-        for number in range(USELESS_FRAMES):
+        for number in range(MAX_MALFORMED_FRAMES):
             await charger.send(f'[3,"{number}",{{}}]')
         assert (await charger.wait_closed())[0] == 1008
-    assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 7  # 1, 2, 4, … 64
+    assert len([line for line in log_lines if line["event"] == "malformed frame"]) == 7  # 1, 2, 4, … 64

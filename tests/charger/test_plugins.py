@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.events import CallEnded, Event, Fact, FrameOfNoUse, MessageHandled, PluginFailed, TransactionStarted
+from levity_trio.events import CallEnded, Event, Fact, MalformedFrame, MessageHandled, PluginFailed, TransactionStarted
 from levity_trio.plugins import base
 from levity_trio.plugins.base import Companion, Plugin
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -88,7 +88,7 @@ async def test_every_message_is_seen_with_what_it_meant(central: Central, watche
     assert isinstance(started.request, call.StartTransaction)
     assert (refused.action, refused.code, refused.request) == ("unknown", "NotImplemented", None)
     assert mended.repairs
-    assert [event.kind for event in watcher.of(FrameOfNoUse)] == ["not JSON"]
+    assert [event.kind for event in watcher.of(MalformedFrame)] == ["not JSON"]
     (fact,) = watcher.of(TransactionStarted)
     assert watcher.seen.index(fact) < watcher.seen.index(started)  # the fact with its commit, then the answer
 
@@ -217,7 +217,7 @@ async def test_one_that_is_slow_now_and_then_goes_on(central: Central, monkeypat
     central.hooks.join(slow := Slow())
     monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
     for _ in range(5 * base.SLOW_TIMES):
-        central.hooks.observe(FrameOfNoUse(charger=None, kind="x"))
+        central.hooks.observe(MalformedFrame(charger=None, kind="x"))
         await trio.sleep(base.SLOW_WITHIN_SECONDS / (base.SLOW_TIMES - 1))
     assert slow.calls == 5 * base.SLOW_TIMES
 
@@ -240,5 +240,5 @@ async def test_one_that_blocks_the_loop_while_it_tells_of_something(
     hooks.join(Teller())
     hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))  # so that the last is one within another
     for _ in range(base.SLOW_TIMES):
-        hooks.observe(FrameOfNoUse(charger=None, kind="x"))
+        hooks.observe(MalformedFrame(charger=None, kind="x"))
     assert not hooks.is_observed
