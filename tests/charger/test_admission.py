@@ -62,7 +62,7 @@ async def test_a_known_charger_gets_in_and_the_stranger_leaves_that_was_silent_l
     async with strangers(central, 3) as others, open_charger(central) as known:
         await known.call("Heartbeat")
         code, reason = await others[0].wait_closed()
-        assert (code, reason) == (1013, "the server is full, and a charger that has charged here needs the place")
+        assert (code, reason) == (1013, "the server is full; the connection was given to a known charger")
         for other in others[1:]:
             await other.call("Heartbeat")
         assert await answer_to(central, "STRANGER") == "503"

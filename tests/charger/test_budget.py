@@ -14,7 +14,7 @@ from tests.charger.peers import CONTINUATION, TEXT, RawPeer, frame, open_charger
 LARGE = 8_000
 SMALL = b'[2,"1","Heartbeat",{}]'
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
-NO_MEMORY = (1013, "too many large messages come at once")
+NO_MEMORY = (1013, "the memory budget for messages is exhausted")
 
 
 def heartbeat(size: int) -> bytes:

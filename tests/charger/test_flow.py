@@ -214,7 +214,7 @@ async def test_a_full_inbox_stops_reading_and_ends_without_progress(central: Cen
         assert trio.current_time() - began == 30
         assert len(sent) <= INBOX_CALLS + 5
         writer.answer_seconds = 0
-    assert writer.row("SELECT close_reason FROM session") == ("64 calls wait without progress",)
+    assert writer.row("SELECT close_reason FROM session") == ("64 calls are waiting without progress",)
 
 
 async def send_for_ever(charger: Charger, sent: list[str]) -> None:
@@ -267,7 +267,7 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
         await charger.send_call("StartTransaction", START)
         await charger.send_call("MeterValues", {"connectorId": 1, "meterValue": []})
         with trio.fail_after(10 + 0.001):
-            assert await charger.wait_closed_silently() == (1013, "nothing can be stored at present")
+            assert await charger.wait_closed_silently() == (1013, "the database cannot be written")
         assert trio.current_time() - began == 10
         await trio.sleep(60)
         assert len(central.registry) == 0

@@ -51,7 +51,7 @@ async def test_what_a_guard_refuses_is_set_aside_answered_and_an_error(
     assert (told, json.loads(kept), count) == (action, payload, 2)
     assert len(writer.told(MessageSetAside)) == 1
     errors = [line for line in log_lines if line["log_level"] == "error"]
-    assert [(line["event"], line["action"]) for line in errors] == 2 * [("a handler failed", action)]
+    assert [(line["event"], line["action"]) for line in errors] == 2 * [("handler failed", action)]
     assert "never in this test" in str(errors[0]["exc_info"])
 
 

@@ -184,7 +184,7 @@ async def test_a_peer_that_leaves_during_its_request_costs_nothing(
     async with open_raw(central) as peer:
         await peer.send(b"GET /ws/CP-1 HTT")
     assert len(central.registry) == 0
-    assert [line["event"] for line in log_lines] == ["the peer vanished"]
+    assert [line["event"] for line in log_lines] == ["connection lost"]
 
 
 async def test_a_new_charger_beyond_max_chargers_is_404(central: Central, writer: InlineWriter) -> None:

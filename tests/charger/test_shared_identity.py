@@ -18,7 +18,7 @@ AT_ONCE = 0.001
 HERE, THERE, ELSEWHERE = at("10.0.0.1"), at("10.0.0.2"), at("10.0.0.3")
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 HOUR = 3600
-WAITS = "two clients use one identity: the newer request waits"
+WAITS = "two clients use one identity; the newer request waits"
 
 
 @asynccontextmanager

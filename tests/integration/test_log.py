@@ -28,10 +28,10 @@ def test_a_connection_is_one_line_at_each_end(tmp_path: Path) -> None:
             charger.close()
         server.wait_line("ChargerDisconnected", charger="CP-1")
         Charger(server.port, "CP-2").close()
-        server.wait_line("left without a valid message", charger="CP-2")
+        server.wait_line("connection closed without a valid message", charger="CP-2")
     told = [line["event"] for line in lines_of(server, "CP-1")]
     assert told == ["ChargerConnected", "ChargerBooted", "ChargerDisconnected"]
-    assert [line["event"] for line in lines_of(server, "CP-2")] == ["left without a valid message"]
+    assert [line["event"] for line in lines_of(server, "CP-2")] == ["connection closed without a valid message"]
 
 
 def test_doubt_stands_out_and_nothing_is_empty(tmp_path: Path) -> None:
