@@ -180,7 +180,7 @@ def test_the_log_file_gets_the_same_lines(tmp_path: Path) -> None:
 
 
 def test_a_log_file_that_cannot_be_opened_is_the_machine_s_problem(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="give a file"), open_log(LogConfig(file=tmp_path)):
+    with pytest.raises(EnvironmentProblem, match="name a file"), open_log(LogConfig(file=tmp_path)):
         pass
 
 

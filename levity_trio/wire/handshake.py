@@ -101,7 +101,7 @@ def upgrade_problem(head: Head) -> BadRequest | None:
     """Return why a request cannot be upgraded (RFC 6455 §4.2.1, §4.4), None if it can, perhaps after repair."""
     headers = head.headers
     if head.method != "GET":
-        return BadRequest(405, "Only GET is allowed, to open a WebSocket.", {"Allow": "GET"})
+        return BadRequest(405, "Only GET with a WebSocket upgrade is supported.", {"Allow": "GET"})
     if "websocket" not in headers.get("upgrade", "").lower():
         hint = "Chargers connect here with OCPP 1.6 over WebSocket: ws://this-host:port/ws/CHARGER-ID"
         if "sec-websocket-key" in headers:
