@@ -1,4 +1,4 @@
-"""The log: what a line carries, which lines come, and how it looks."""
+"""The log: the fields of a line, which lines are written, and their format."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ class Word(StrEnum):
 
 
 def output_of(act: Callable[[], object], config: LogConfig = EVERYTHING, *, make: Any = os.pipe) -> str:
-    """What a log with a pipe (or a terminal) for stdout shows of the lines that `act` logs; not too many."""
+    """Return what a log writes to stdout, a pipe or a terminal, while `act` logs a few lines."""
     reader, writer = make()
     try:
         with open_log(config, descriptor=writer):

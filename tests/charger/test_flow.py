@@ -1,4 +1,4 @@
-"""The way of messages through a session: in order, bounded, and to their end even when the peer has left."""
+"""The flow of messages through a session: in order, bounded, and completed even if the peer has left."""
 
 import json
 from contextlib import suppress
@@ -47,7 +47,7 @@ NO_OCPP = [
 
 
 async def still_talks(charger: Charger) -> None:
-    """Whatever was answered before: the connection lives."""
+    """Check that the connection still works, whatever was answered before."""
     await charger.send('[2,"still","Heartbeat",{}]')
     with trio.fail_after(1):
         while (await charger.receive())[:2] != [3, "still"]:
@@ -123,7 +123,7 @@ async def test_a_call_that_cannot_be_served_gets_its_callerror(central: Central,
 async def test_where_nothing_is_required_nothing_is_as_good_as_empty(
     central: Central, writer: InlineWriter, payload: str
 ) -> None:
-    """A widespread simulator sends null, and dies of a CALLERROR."""
+    """A widespread simulator sends null and fails on a CALLERROR."""
     text = f'[2,"1","Heartbeat"{payload and ","}{payload}]'
     async with open_charger(central) as charger:
         for _ in range(2):
@@ -208,7 +208,7 @@ async def test_a_full_inbox_stops_reading_and_ends_without_progress(central: Cen
         nursery.start_soon(send_for_ever, charger, sent)
         began = trio.current_time()
         await trio.testing.wait_all_tasks_blocked()
-        # In the worker, in the inbox, at the reader, and up to three in the library's own hands.
+        # In the worker, in the inbox, at the reader, and up to three in the library's own queue.
         assert INBOX_CALLS + 2 <= len(sent) <= INBOX_CALLS + 5
         assert (await charger.wait_closed())[0] == 1008
         assert trio.current_time() - began == 30
@@ -273,7 +273,7 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
         assert len(central.registry) == 0
         writer.is_unavailable = False
     assert writer.rows("SELECT id FROM tx") == []
-    assert writer.rows("SELECT close_code FROM session") == [(1013,)]  # stored when that was possible again
+    assert writer.rows("SELECT close_code FROM session") == [(1013,)]  # stored when the database was available again
 
 
 async def test_a_first_message_that_cannot_be_stored_ends_the_connection(

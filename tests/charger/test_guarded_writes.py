@@ -1,4 +1,4 @@
-"""A write that the database's guards refuse: kept raw, answered, and an error in the log; its charger goes on."""
+"""A write that the database's triggers reject: its message is kept raw and answered, and an error is logged."""
 
 import json
 from typing import Any
@@ -59,7 +59,7 @@ async def test_what_a_guard_refuses_is_set_aside_answered_and_an_error(
 async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
     central: Central, writer: InlineWriter
 ) -> None:
-    """Half a stop would be a transaction without a figure: it waits, suspended, until the guard lets it pass."""
+    """Half a stop would leave a transaction without energy; it stays suspended until the trigger allows the stop."""
     async with open_charger(central) as charger:
         transaction = await started(charger)
         stop = payload_of("StopTransaction", transaction) | {"transactionData": [READING]}

@@ -1,4 +1,4 @@
-"""The frame log of whole conversations: everything, both ways, in its order, and no secret."""
+"""The frame log of whole sessions: all frames, both ways, in order, and no secrets."""
 
 import json
 from typing import Any

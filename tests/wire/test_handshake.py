@@ -29,7 +29,7 @@ USUAL = {
 
 
 def head_of(line: str = "GET /ws/CP1 HTTP/1.1", **changes: str | None) -> Head:
-    """A head as a charger sends it; changes name a header with _ for -, None leaves it out."""
+    """A head as a charger sends it. A keyword changes a header (with _ for -); None omits it."""
     changed = {name.replace("_", "-"): value for name, value in changes.items()}
     headers = {name: value for name, value in (USUAL | changed).items() if value is not None}
     lines = [line, *(f"{name}: {value}" for name, value in headers.items())]

@@ -1,4 +1,4 @@
-"""What nobody may read in a log or in the database."""
+"""Secrets that must not appear in a log or in the database."""
 
 import json
 import time
