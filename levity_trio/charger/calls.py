@@ -52,7 +52,7 @@ class CallingSession(Protocol):
     async def send(self, text: str, message_id: str, action: str) -> None:
         """Send one frame: the CALL with this id and action. Raises ConnectionClosed."""
 
-    def tell_interval(self, seconds: int) -> None:
+    def set_heartbeat_interval(self, seconds: int) -> None:
         """Use this heartbeat interval, in seconds, which the charger was sent or has reported."""
 
 
@@ -220,7 +220,7 @@ class Calls:
     async def _store(self, row: commands.Answer) -> None:
         interval = await self._writer.run(commands.settle, self._session.origin(), row)
         if interval is not None:
-            self._session.tell_interval(interval)
+            self._session.set_heartbeat_interval(interval)
 
 
 def _row(command: int, action: str, outcome: Response | CallFailed, is_late: bool = False) -> commands.Answer:

@@ -56,7 +56,7 @@ class Exchange:
     """The time of receipt."""
     origin: Origin
     visitor: Visitor
-    tell_interval: Callable[[int], None]
+    set_heartbeat_interval: Callable[[int], None]
     """Reports a heartbeat interval, in seconds, to the session's watchdog after it was sent to the charger."""
     repairs: tuple[Repair, ...] = ()
     """The repairs to its frame and its payload, until the first write counts them."""

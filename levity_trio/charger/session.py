@@ -155,7 +155,7 @@ class Session:
         """Seconds since the last byte from the charger."""
         return trio.current_time() - self._stream.last_received
 
-    def tell_interval(self, seconds: int) -> None:
+    def set_heartbeat_interval(self, seconds: int) -> None:
         """Use this heartbeat interval, in seconds; three intervals without a byte end the session."""
         if seconds != self.heartbeat_interval:
             self.heartbeat_interval = seconds
@@ -343,7 +343,7 @@ class Session:
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
         origin = self.origin(received_at)
-        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.tell_interval, repairs)
+        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered
@@ -369,7 +369,7 @@ class Session:
         self._row = begun.session
         self.transcript.release(begun.session)
         if begun.heartbeat_interval:
-            self.tell_interval(begun.heartbeat_interval)
+            self.set_heartbeat_interval(begun.heartbeat_interval)
 
     async def _watch(self) -> None:
         """End the session after three heartbeat intervals without a byte. Any frame counts (OCPP-J §5.3)."""

@@ -30,7 +30,7 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
     )
     interval = exchange.central.config.heartbeat_interval_seconds
     await exchange.write(chargers.boot, identification, exchange.message, ACCEPTED, interval)
-    exchange.tell_interval(interval)
+    exchange.set_heartbeat_interval(interval)
     exchange.visitor.identify(identification.serial_number or identification.charge_box_serial_number)
     now = wire_time(exchange.central.clock())
     return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
