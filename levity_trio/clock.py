@@ -1,7 +1,4 @@
-"""The one source of wall-clock time.
-
-Durations are never measured with it: they belong to trio's monotonic clock.
-"""
+"""The only source of wall-clock time. Durations are measured with trio's monotonic clock instead."""
 
 from __future__ import annotations
 
@@ -13,61 +10,63 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 Clock = Callable[[], datetime]
-"""Gives the present moment, aware and in UTC. Passed in, so that tests and simulations bring their own."""
+"""Returns the current time, aware and in UTC. It is passed in, so that tests and simulations can provide their own."""
 
 Elapsed = Callable[[], float]
-"""Gives the seconds since some moment, by a clock that nobody can set."""
+"""Returns the seconds since a fixed moment, by a clock that cannot be set."""
 
 TIMESYNCD = Path("/run/systemd/timesync")
 LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC)
 STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux counts the time of a suspended machine in the first, macOS in the second."""
+"""The clock that includes the time of a suspended machine: the first on Linux, the second on macOS."""
 LEAP_SECONDS: Final = 10.0
-"""Less is how a clock is kept right."""
+"""Smaller steps are ordinary corrections of the clock."""
 MOST_LEAPS: Final = 16
 MOST_BACK_SECONDS: Final = 60.0
 MOST_AHEAD_SECONDS: Final = 31 * 24 * 3600.0
-"""A machine that was switched off, or a virtual one that was stopped, may set its clock so much later."""
+"""The clock may leap ahead by this much after a machine was switched off or a virtual machine was suspended."""
 
 
 class SimulatedTime(NamedTuple):
-    """A wall clock that runs `speed` times as fast as the machine's since `begun`, a moment of the machine's."""
+    """A wall clock that runs `speed` times as fast as the machine's since `begun`, in the machine's time."""
 
     begun: datetime
     speed: int
 
 
 def system_clock() -> datetime:
-    """The present moment of the machine's own clock."""
+    """Return the current time of the machine's clock."""
     return datetime.now(UTC)
 
 
 def elapsed_seconds() -> float:
-    """Since this machine was started."""
+    """Return the seconds since this machine was started."""
     return time.clock_gettime(STEADY)
 
 
 class Leap(NamedTuple):
-    """How far the machine's clock leapt, ahead or back, and whether it is followed."""
+    """A leap of the machine's clock, ahead or back, and whether it is followed."""
 
     seconds: float
     is_believed: bool
 
 
 class SteadyClock:
-    """The machine's clock; once it `is_set`, leaps are followed only where they lead to a believable time.
+    """The machine's clock. Once it `is_set`, a leap is followed only if it leads to a plausible time.
 
-    That is not before the last believed one (but for a minute), nor more than a month after the present one. Otherwise
-    this clock goes on by the time that elapses, until the machine's shows a believable one: it is then `astray`.
+    A plausible time is at most a minute before the last plausible one and at most a month after the current one. After
+    an implausible leap this clock is `astray`: it continues by elapsed time until the machine's is plausible again.
     """
 
     def __init__(self, clock: Clock, newest: datetime | None = None, elapsed: Elapsed = elapsed_seconds) -> None:
-        """`newest` is what the database knows of the time: one that is far behind makes us doubt ours."""
+        """`newest` is the newest time in the database. If the clock is far ahead of it, the clock may be wrong, and a
+        leap back as far as `newest` stays plausible.
+        """
         self._clock = clock
         self._elapsed = elapsed
         began = clock()
         self._ahead = began.timestamp() - elapsed()
-        """Of the time that elapsed."""
+        """Seconds by which the wall clock is ahead of the elapsed time."""
         known = began if newest is None else newest
         self._doubt = (began - known).total_seconds()
         if self._doubt <= MOST_AHEAD_SECONDS:
@@ -75,18 +74,18 @@ class SteadyClock:
         self._last_believed: float | None = None
         self.is_set = False
         self.leaps: deque[Leap] = deque(maxlen=MOST_LEAPS)
-        """Those that were not told yet, the newest of them."""
+        """Leaps that are not reported yet, at most the newest MOST_LEAPS."""
 
     def __repr__(self) -> str:
         return f"<SteadyClock is_set={self.is_set} is_astray={self.is_astray} leaps={list(self.leaps)}>"
 
     @property
     def is_astray(self) -> bool:
-        """The machine shows a time that cannot be believed."""
+        """Whether the machine's clock is implausible."""
         return self._last_believed is not None
 
     def __call__(self) -> datetime:
-        """The present moment."""
+        """Return the current time."""
         now, elapsed = self._clock(), self._elapsed()
         ahead = now.timestamp() - elapsed
         if not -LEAP_SECONDS < ahead - self._ahead < LEAP_SECONDS:
@@ -110,10 +109,10 @@ class SteadyClock:
 
 
 def accelerated(begun: datetime, speed: int, clock: Clock) -> Clock:
-    """A clock that shows `begun` when this one does, and runs `speed` times as fast.
+    """Return a clock that equals `clock` at the moment `begun` and runs `speed` times as fast.
 
-    Nothing else decides what it shows, so it goes on where a restart asks again. While the other is behind `begun` (the
-    machine's is not set yet) it stands there; and at the end of the years with four digits it stands too.
+    It depends on nothing else, so it continues after a restart. It stands still while `clock` is behind `begun` (the
+    machine's clock is not set yet), and from LAST_MOMENT on.
     """
     longest = (LAST_MOMENT - begun) / speed
 
@@ -124,9 +123,9 @@ def accelerated(begun: datetime, speed: int, clock: Clock) -> Clock:
 
 
 def is_synchronised(timesyncd: Path = TIMESYNCD) -> bool:
-    """False only where systemd-timesyncd keeps the time and says that it has not been set yet.
+    """Whether the clock is synchronised: False only if systemd-timesyncd is in use and has not set it yet.
 
-    The kernel's own flag (adjtimex) is no help: it says "unsynchronised" for ever on virtual machines that take
-    their time from the host, and a server that waited there would look broken.
+    The kernel's own flag (adjtimex) does not help: it always reads "unsynchronised" on virtual machines that take their
+    time from the host, and a server that waited for it would seem broken.
     """
     return not timesyncd.is_dir() or (timesyncd / "synchronized").exists()

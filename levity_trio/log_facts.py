@@ -1,6 +1,7 @@
-"""Facts as lines of the log, each at the level that tells an owner what to do about it.
+"""Facts as lines of the log, each at the level that matters to an owner.
 
-WARNING concerns money or needs a person; ERROR is broken; all else is INFO. The time of a line is that of its fact.
+WARNING concerns money or needs a person, ERROR means that something is broken, and all other facts are INFO. The fact's
+own time is omitted, because the line has one.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from levity_trio.events import Fact
 from levity_trio.log_output import get_logger
 
 SHOWN_CHARACTERS: Final = 200
-"""Of a text in a fact: a charger may make it as long as a frame."""
+"""Maximum length of a logged text; a charger may send one as long as a frame."""
 UNBILLED_WH: Final = 100
-"""Less than this between two transactions is what a charger itself consumes."""
+"""A charger's own consumption between two transactions stays below this."""
 ROUTINE_EVENTS: Final = frozenset({"FirmwareUpdated", "ResetOrReboot", "SettingSystemTime", "StartupOfTheDevice"})
-"""Security events that follow from ordinary operation (OCPP 1.6 security whitepaper, §5)."""
+"""Security events of ordinary operation (OCPP 1.6 security whitepaper, §5)."""
 FAILURES: Final = frozenset(
     {
         "BadMessage",
@@ -33,7 +34,7 @@ FAILURES: Final = frozenset(
         "UploadFailure",
     }
 )
-"""Statuses of a firmware update, or of an upload of diagnostics or of a log, that did not succeed."""
+"""The statuses of a failed firmware update, diagnostics upload or log upload."""
 
 Check = Callable[[Any], object]
 
@@ -82,12 +83,12 @@ def log_fact(fact: Fact) -> None:
     level = level_of(fact)
     if log.is_enabled_for(level):
         values = {name: _shortened(value) for name, value in asdict(fact).items() if name != "at"}
-        say = {logging.ERROR: log.error, logging.WARNING: log.warning}.get(level, log.info)
-        say(type(fact).__name__, cp=values.pop("charger"), **values)
+        emit = {logging.ERROR: log.error, logging.WARNING: log.warning}.get(level, log.info)
+        emit(type(fact).__name__, cp=values.pop("charger"), **values)
 
 
 def level_of(fact: Fact) -> int:
-    """INFO, WARNING or ERROR, as the standard library's logging numbers them."""
+    """Return INFO, WARNING or ERROR of the standard library's logging."""
     for level, checks in ((logging.ERROR, BROKEN), (logging.WARNING, NEEDS_A_PERSON)):
         check = checks.get(type(fact))
         if check is not None and check(fact):

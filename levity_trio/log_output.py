@@ -1,15 +1,15 @@
-"""The log: loggers for the house, and the lines that come out of it.
+"""The log: the loggers of this package, and the format of their lines.
 
-A line has `time` (UTC, …Z), `level`, `type` (what it is about: ocpp, ws, error, system), `event` (the text),
-and whatever was bound or given and is not empty: `cp` the charger, `dir` recv or send, `msg` the frame. These
-names are a promise to whoever parses them (JSON) and do not change; the console leaves `type` out.
+A line has `time` (UTC, …Z), `level`, `type` (its subject: ocpp, ws, error, system), `event` (the text), and all bound
+or given values that are not empty: `cp` is the charger, `dir` recv or send, `msg` the frame. Programs parse these names
+in JSON lines, so they do not change. The console omits `type`.
 
-Only what must happen at the caller happens there: is the level on, what is bound in this task's context
-(the writing thread has another), what time is it, which exception. Turning that into text is the work of the
-threads in log_queue.py. So give values that nobody changes afterwards.
+The caller does only what it must: check the level, and take the time, the exception and the values bound in its own
+task's context, which the writing thread does not see. The threads in log_queue.py render the text later, so pass values
+that no one changes afterwards.
 
-Loggers are made at import and know no destination: until `open_log` is entered their lines go nowhere, and
-`structlog.testing.capture_logs` sees all that their level lets through.
+Loggers are made at import and have no destination. Until `open_log` is entered their lines are discarded;
+`structlog.testing.capture_logs` captures every line that passes their level.
 """
 
 import json
@@ -32,15 +32,15 @@ from levity_trio.log_queue import Descriptor, Line, Outlet, RotatingFile, Sink
 
 @contextmanager
 def _hidden(module: str) -> Iterator[None]:
-    """Let what is imported meanwhile not find this module."""
+    """Hide a module from imports inside the block."""
     found = module in sys.modules
-    sys.modules.setdefault(module, None)  # type: ignore[arg-type] # as importlib says: None halts its import
+    sys.modules.setdefault(module, None)  # type: ignore[arg-type] # as importlib documents: None stops its import
     yield
     if not found:
         del sys.modules[module]
 
 
-with _hidden("rich"):  # structlog imports it where it is installed, for tracebacks unlike ours: 3.4 MB of every server
+with _hidden("rich"):  # structlog would import it, if installed, for tracebacks that we do not use; it takes 3.4 MB
     import structlog
     from structlog.contextvars import bind_contextvars, bound_contextvars, merge_contextvars
     from structlog.dev import ConsoleRenderer, plain_traceback
@@ -52,7 +52,7 @@ DRAIN_SECONDS = 1.0
 STDOUT = 1
 LONGEST_VALUE = 2_000
 LONGEST_TRACEBACK = 20_000
-"""Characters: what a charger sends may have half a million. The table `log` has all of a frame."""
+"""Characters; a charger may send half a million. The table `log` has the whole frame."""
 
 LogType = Literal["ocpp", "ws", "error", "system"]
 
@@ -63,7 +63,7 @@ _NAMES = logging.getLevelNamesMapping()
 
 
 class _Valve:
-    """What a logger writes to: closed below `threshold`, open to the outlets of the log in use."""
+    """The target of a logger: it passes lines from `threshold` on to the outlets of the open log."""
 
     def __init__(self, level: str) -> None:
         self.threshold = _NAMES[level]
@@ -81,39 +81,39 @@ _OTHERS = _Valve(_DEFAULTS.level)
 class Logger(structlog.BoundLoggerBase):
     """A structlog logger whose calls below its level cost one comparison.
 
-    `log.warning("text", cp="CP1")`; `bind(**values)` makes one that adds them to each line.
+    Use it as `log.warning("text", cp="CP1")`; `bind(**values)` returns a logger that adds these values to each line.
     """
 
     _logger: _Valve
 
     def is_enabled_for(self, level: int) -> bool:
-        """Whether `level` (logging.DEBUG, …) is shown: ask before making something expensive for a line."""
+        """Whether `level` (logging.DEBUG, …) is logged. Check it before computing an expensive value for a line."""
         return level >= self._logger.threshold
 
     def debug(self, event: str, **values: Any) -> None:
         if self._logger.threshold <= logging.DEBUG:
-            self._say("debug", event, values)
+            self._emit("debug", event, values)
 
     def info(self, event: str, **values: Any) -> None:
         if self._logger.threshold <= logging.INFO:
-            self._say("info", event, values)
+            self._emit("info", event, values)
 
     def warning(self, event: str, **values: Any) -> None:
         if self._logger.threshold <= logging.WARNING:
-            self._say("warning", event, values)
+            self._emit("warning", event, values)
 
     def error(self, event: str, **values: Any) -> None:
         if self._logger.threshold <= logging.ERROR:
-            self._say("error", event, values)
+            self._emit("error", event, values)
 
     def critical(self, event: str, **values: Any) -> None:
-        self._say("critical", event, values)
+        self._emit("critical", event, values)
 
     def exception(self, event: str, **values: Any) -> None:
-        """An error with the traceback of the exception being handled."""
+        """Log an error with the traceback of the exception being handled."""
         self.error(event, **{"exc_info": True, **values})
 
-    def _say(self, level: str, event: str, values: dict[str, Any]) -> None:
+    def _emit(self, level: str, event: str, values: dict[str, Any]) -> None:
         try:
             _, line = self._process_event(level, event, values)
         except structlog.DropEvent:
@@ -137,7 +137,7 @@ def _exception(given: object) -> BaseException | None:
     return sys.exception() if given else None
 
 
-# One list for all, the very one that structlog.testing.capture_logs empties and fills again.
+# All loggers share this list, because structlog.testing.capture_logs empties and refills it.
 _PROCESSORS = [merge_contextvars, _stamp]
 structlog.configure(
     processors=_PROCESSORS,
@@ -148,7 +148,7 @@ structlog.configure(
 
 
 def get_logger(type: LogType = "system") -> Logger:  # noqa: A002 - it is the name of the key
-    """The logger for lines of one type, made once at the head of a module."""
+    """Return the logger for lines of one type. Each module makes its own at import."""
     return Logger(_OCPP if type == "ocpp" else _OTHERS, _PROCESSORS, {"type": type})
 
 
@@ -156,21 +156,21 @@ _log = get_logger("system")
 
 
 class Log:
-    """A log in use."""
+    """An open log."""
 
     def __init__(self, outlets: tuple[Outlet, ...]) -> None:
         self._outlets = outlets
 
     @property
     def dropped(self) -> int:
-        """Lines lost and not told yet, over all destinations."""
+        """The number of lines dropped and not yet reported, over all destinations."""
         return sum(outlet.dropped for outlet in self._outlets)
 
     def close(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Take no more lines, write what waits, for so long at most. Again is harmless."""
+        """Accept no more lines and write the queued ones, within this many seconds. Idempotent."""
         outlets, self._outlets = self._outlets, ()
         for valve in (_OCPP, _OTHERS):
-            if valve.outlets is outlets:  # not those of a log opened since
+            if valve.outlets is outlets:  # leave those of a log opened since
                 valve.outlets = ()
         for outlet in outlets:
             outlet.end()
@@ -181,9 +181,9 @@ class Log:
 
 @contextmanager
 def open_log(config: LogConfig, *, descriptor: int = STDOUT) -> Iterator[Log]:
-    """Lines go to `descriptor` and to the log file, until the block ends and has drained them.
+    """Write lines to `descriptor` and to the log file until the block ends, then drain the queues.
 
-    One at a time in a process. Raises EnvironmentProblem where the log file cannot be opened.
+    A process may have one open log at a time. Raises EnvironmentProblem if the log file cannot be opened.
     """
     outlets = tuple(_outlets(config, descriptor))
     log = Log(outlets)
@@ -205,10 +205,10 @@ def _outlets(config: LogConfig, descriptor: int) -> Iterator[Outlet]:
         try:
             file = RotatingFile(config.file)
         except OSError as problem:
-            what = f"--log-file {config.file}: {problem.strerror}; give a file this user can write"
-            raise EnvironmentProblem(what) from None
+            text = f"--log-file {config.file}: {problem.strerror}; name a file that this user can write"
+            raise EnvironmentProblem(text) from None
         yield _outlet(file, config, where=str(config.file))
-    # Where stdout was closed, its number may by now belong to the database.
+    # If stdout was closed, its number may now belong to the database.
     if descriptor != STDOUT or sys.__stdout__ is not None:
         yield _outlet(Descriptor(descriptor), config, where="stdout", colours=os.isatty(descriptor))
 
@@ -225,20 +225,20 @@ def _outlet(sink: Sink, config: LogConfig, *, where: str, colours: bool = False)
 
 
 def _notice(event: str, **values: object) -> Line:
-    """What the log says of itself, whatever the level."""
+    """Return a line about the log itself, which is written at any level."""
     return {"type": "system", "event": event, **values, "time": time.time(), "level": "warning"}
 
 
 class _Routed(logging.Handler):
-    """Lines of the libraries that use the standard library's logging."""
+    """Routes lines of libraries that use the standard library's logging."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit the text
+        except (TypeError, ValueError):  # the arguments do not fit the format
             text = str(record.msg)
-        say = _log.error if record.levelno >= logging.ERROR else _log.warning
-        say(text, logger=record.name, **({"exc_info": record.exc_info} if record.exc_info else {}))
+        emit = _log.error if record.levelno >= logging.ERROR else _log.warning
+        emit(text, logger=record.name, **({"exc_info": record.exc_info} if record.exc_info else {}))
 
 
 @contextmanager
@@ -252,7 +252,7 @@ def _libraries_routed() -> Iterator[None]:
 
 
 def json_bytes(line: Line) -> bytes:
-    """One JSON object and a newline, whatever the values are."""
+    """Return a line as one JSON object and a newline, for values of any type."""
     ready = _readable(line)
     try:
         return orjson.dumps(ready, default=repr, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
@@ -261,7 +261,7 @@ def json_bytes(line: Line) -> bytes:
 
 
 def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
-    """Lines for people. Text of a charger cannot fake a line or steer the terminal: it is escaped."""
+    """Return a renderer of lines for people. It escapes control characters, so no charger can forge a line."""
     to_text = ConsoleRenderer(
         colors=colours,
         timestamp_key="time",
@@ -279,11 +279,11 @@ def console_renderer(*, colours: bool) -> Callable[[Line], bytes]:
 
 
 def _readable(line: Line) -> dict[str, Any]:
-    """The keys in the order that people read them, the time as text, the exception as its traceback; no empty values,
-    and of an enumeration its word.
+    """Return a line ready to render: keys in reading order, no empty values, enumerations as their values, the time as
+    text and the exception as a traceback.
     """
-    told = {key: value.value if isinstance(value, Enum) else value for key, value in line.items()}
-    ready = {key: told[key] for key in (*_FIRST_KEYS, *told) if told.get(key) not in EMPTY}
+    plain = {key: value.value if isinstance(value, Enum) else value for key, value in line.items()}
+    ready = {key: plain[key] for key in (*_FIRST_KEYS, *plain) if plain.get(key) not in EMPTY}
     moment = datetime.fromtimestamp(line["time"], UTC)
     ready["time"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     exception = ready.pop("exc_info", None)
@@ -300,6 +300,6 @@ def _bounded(key: str, value: object) -> object:
 def _printable(key: str, value: object) -> object:
     if not isinstance(value, str) or value.isprintable():
         return value
-    if key == "exception":  # the only text of many lines
+    if key == "exception":  # the only value with several lines
         return "\n".join(str(_printable("", part)) for part in value.split("\n"))
     return repr(value)[1:-1]

@@ -1,12 +1,12 @@
-"""From the event loop to a file without ever waiting: one bounded queue and one thread a destination.
+"""The queues between the event loop and the log's destinations: one bounded queue and one thread for each.
 
-A pipe that nobody reads, a terminal stopped by Ctrl-S or a hanging disk blocks the thread that writes to it,
-for ever if need be. So the loop only puts a line into a queue; when that is full the line is dropped and
-counted, and the count is told as soon as there is room. Each destination has its own queue and thread: the
-log file goes on while nobody reads stdout.
+A pipe without a reader, a terminal stopped by Ctrl-S or a hanging disk can block the thread that writes to it
+indefinitely. So the event loop only puts lines into a queue and never waits. When the queue is full, lines are dropped
+and counted, and the count is logged as soon as there is room. Each destination has its own queue and thread, so the log
+file is written even if stdout blocks.
 
-The threads are daemons, and write with os.write: a thread stuck in sys.stdout would hold its lock and break
-the interpreter's own end.
+The threads are daemons and write with os.write. A thread stuck in sys.stdout would hold its lock and break the shutdown
+of the interpreter.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ Line = Mapping[str, Any]
 
 
 class Sink(Protocol):
-    """Where bytes go at last. `write` may block; it raises OSError when the line is lost."""
+    """The destination of the bytes. `write` may block; it raises OSError if the line is lost."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -35,7 +35,7 @@ class Sink(Protocol):
 
 
 class Outlet:
-    """One destination: queue, thread, sink. `put` never waits and never raises."""
+    """One destination with its queue, thread and sink. `put` never waits and never raises."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Outlet:
         dropped_notice: Callable[[int], Line],
         on_failure: Callable[[OSError], None],
     ) -> None:
-        """`dropped_notice` makes the line that tells how many were lost; `on_failure` is called, in the
-        outlet's thread, when writing begins to fail, and again only after it has worked in between.
+        """`dropped_notice` returns the line that reports the number of dropped lines. `on_failure` is called in the
+        outlet's thread when writing begins to fail, and again only after a successful write in between.
         """
         self._sink = sink
         self._render = render
@@ -54,7 +54,7 @@ class Outlet:
         self._on_failure = on_failure
         self._failing = False
         self._lines: SimpleQueue[tuple[Line, int] | None] = SimpleQueue()
-        # Re-entrant, because the garbage collector may run a finalizer that logs while a line is being put.
+        # Re-entrant, because the garbage collector may run a finalizer that logs during `put`.
         self._lock = threading.RLock()
         self._waiting_characters = 0
         self._dropped = 0
@@ -65,7 +65,7 @@ class Outlet:
 
     @property
     def dropped(self) -> int:
-        """Lines lost since the last notice."""
+        """The number of lines dropped since the last notice."""
         return self._dropped
 
     def start(self) -> None:
@@ -82,11 +82,11 @@ class Outlet:
                 self._lines.put((line, size))
 
     def end(self) -> None:
-        """No more lines: the thread writes what waits, and ends."""
+        """Accept no more lines; the thread writes the queued ones and ends."""
         self._lines.put(None)
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread after `end`, so long at most; one that is stuck dies with the process."""
+        """Wait for the thread after `end`, at most this many seconds. A stuck thread ends with the process."""
         self._thread.join(max(0.0, seconds))
 
     def _work(self) -> None:
@@ -95,16 +95,16 @@ class Outlet:
             with self._lock:
                 self._waiting_characters -= size
             self._write(line)
-        self._tell_dropped()
+        self._report_dropped()
         self._sink.close()
 
     def _write(self, line: Line) -> None:
-        if not self._tell_dropped() or not self._wrote(line):
+        if not self._report_dropped() or not self._wrote(line):
             with self._lock:
                 self._dropped += 1
 
-    def _tell_dropped(self) -> bool:
-        """Say how many lines were lost, if any were. False: that cannot be written either."""
+    def _report_dropped(self) -> bool:
+        """Write the number of dropped lines, if there are any; return False if that fails."""
         count = self._dropped
         if count and self._wrote(self._dropped_notice(count)):
             with self._lock:
@@ -120,14 +120,14 @@ class Outlet:
                 self._failing = True
                 self._on_failure(problem)
             return False
-        except (TypeError, ValueError, RecursionError):  # no text can be made of it; the thread must go on
+        except (TypeError, ValueError, RecursionError):  # the line cannot be rendered; the thread must go on
             return False
         self._failing = False
         return True
 
 
 class Descriptor:
-    """stdout, or any open file descriptor; ours is a duplicate, so that closing it harms nobody."""
+    """stdout or any open file descriptor. It is duplicated, so that closing ours does not affect others."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = os.dup(descriptor)
@@ -137,7 +137,7 @@ class Descriptor:
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # whoever shares it made it non-blocking, as node does with a terminal
+            except BlockingIOError:  # another process made it non-blocking, as node does with a terminal
                 poll = select.poll()
                 poll.register(self._descriptor, select.POLLOUT)
                 poll.poll()
@@ -147,9 +147,9 @@ class Descriptor:
 
 
 class RotatingFile:
-    """A log file of FILE_BYTES at most; older ones are called `name.1` (the newest) to `name.5`.
+    """A log file of at most FILE_BYTES. Older ones are named `name.1` (the newest) to `name.5`.
 
-    A line is whole or absent: what a full disk let through of it is taken back. Raises OSError.
+    A line is written whole or not at all: the part that a full disk accepted is truncated. Raises OSError.
     """
 
     def __init__(self, path: Path, *, most_bytes: int = FILE_BYTES) -> None:
@@ -175,7 +175,7 @@ class RotatingFile:
         os.close(self._descriptor)
 
     def _rotate(self) -> None:
-        """The new file is opened first: without one, no old file may be pushed off the end."""
+        """Start a new file. It is opened first, so that no old file is deleted if that fails."""
         fresh_path = self._beside("new")
         fresh = _open_log(fresh_path)
         try:

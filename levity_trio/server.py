@@ -1,14 +1,15 @@
-"""The root: the task tree, the signals, and the order of stopping.
+"""The root of the server: the task tree, the signals, and the order of the shutdown.
 
-    writer             commits what was handed in, even while the rest is being cancelled; the frame log is pruned
-    └─ plugins         one task each, for what is theirs
+    writer             commits the queued writes, even while the rest is being cancelled; the frame log is pruned
+    └─ plugins         the tasks and resources of each plugin
        └─ web          /metrics, /healthz, /readyz
-          └─ chargers  one task a connection, with nurseries of its own
-             └─ accepting  the listeners, and the watch over our own clock; they end first
+          └─ chargers  one task for each connection, with nurseries of its own
+             └─ accepting  the listeners and the watch over the machine's clock; they end first
 
-When a signal ends the run: nobody new; each connection's own scope, so that each says goodbye (1001); a deadline for
-that; the writer's drain; a checkpoint. A second signal leaves at once, and what still hangs after the grace, such as a
-thread stuck on a disk, which cannot be cancelled, is left by `os._exit`.
+A signal stops the listeners, cancels each connection's own scope so that it sends a close frame (1001), waits for the
+connections with a deadline, drains the writer and makes a checkpoint. A second signal terminates the process at once.
+If the process still has not ended after the grace period, `os._exit` ends it, because a thread that is stuck on a disk
+cannot be cancelled.
 """
 
 from __future__ import annotations
@@ -53,11 +54,12 @@ from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
 LAST_RESORT_SECONDS: Final = 2.0
-"""Beyond the grace: the time that an orderly end may take to be over."""
+"""Time for a clean exit after the grace period."""
 LAST_LINE_SECONDS: Final = 0.2
 COLLECT_AFTER: Final = (20_000, 5, 20)
-"""Objects before the collector looks, and looks further. With Python's own 700 it takes half of all time at 2,000
-connections, whose objects it goes through again and again; much higher, and the connections of a flood pile up."""
+"""Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all time at 2,000
+connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
+accumulate in memory."""
 SPARE_FILES: Final = 64
 BACKLOG: Final = 1024
 
@@ -65,11 +67,11 @@ log = get_logger("system")
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
-    """Serve until a signal ends the run; gives the exit status.
+    """Serve until a signal ends the run; return the exit status.
 
     Raises:
         EnvironmentProblem: a port, the database, the log file or a plugin cannot be used.
-        ConfigError: a plugin is not installed, or finds its settings wrong.
+        ConfigError: a plugin is not installed, or its settings are invalid.
     """
     check_plugins(config)  # before anything is created
     status = 0
@@ -77,13 +79,13 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
         try:
             trio.run(serve, fit_to_files(config))
         except* StoreUnavailable:
-            log.error("stopped before all was stored; what is missing was never acknowledged")
+            log.error("stopped with uncommitted writes; none of them was acknowledged")
             status = 1
         except* (EnvironmentProblem, ConfigError) as problems:
             raise innermost(problems) from None
         except* Unreadable as problems:
-            what = f"cannot read the database {config.database}: {innermost(problems)}"
-            raise EnvironmentProblem(f"{what}; restore it from its copy, or name another file with --db") from None
+            problem = f"cannot read the database {config.database}: {innermost(problems)}"
+            raise EnvironmentProblem(f"{problem}; restore it from a copy, or name another file with --db") from None
     return status
 
 
@@ -91,9 +93,9 @@ async def serve(
     config: ServerConfig,
     clock: Clock = system_clock,
 ) -> None:
-    """Serve until a signal comes. The order of starting: bind, lock, own, migrate, serve.
+    """Serve until a signal arrives. The order of the start: bind, lock, check ownership, migrate, serve.
 
-    `clock` is the machine's; on a database made for a simulation all of the server goes by one made from it.
+    `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
     """
     grace_seconds = config.shutdown_grace_seconds
     listeners = await listen(config.host, config.port, Flags(), BACKLOG)
@@ -102,7 +104,7 @@ async def serve(
     with (
         ExitStack() as last,
         open_database(config.database, _simulated_time(config, clock)) as connection,
-        open_signals() as signals,  # before the first word that it serves
+        open_signals() as signals,  # before the server reports that it serves
     ):
         hooks = Hooks()
         async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
@@ -128,12 +130,12 @@ async def serve(
 
 
 def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
-    """What a new database is made for."""
+    """Return the simulated time to store in a new database, None without --clock-speed."""
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
 
 
 def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
-    """What plugins may use."""
+    """Return the site: the parts of the server that plugins may use."""
     return Site(
         config=central.config,
         clock=central.clock,
@@ -147,7 +149,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
-    """None where no port is set for them."""
+    """Listen for requests of pages; return no listeners if no port is configured."""
     if config.metrics_port is None:
         return []
     return await listen(config.metrics_address, config.metrics_port, Flags("--metrics-host", "--metrics-port"))
@@ -157,7 +159,7 @@ async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
 async def _open_pages(
     central: Central, listeners: list[trio.SocketListener], pages: dict[str, Page]
 ) -> AsyncIterator[None]:
-    """The pages, where they have a port: their libraries are 3 MB that a server without need not carry."""
+    """Serve the pages, if they have a port. Their libraries take 3 MB, so they are imported only then."""
     if not listeners:
         yield
         return
@@ -168,10 +170,10 @@ async def _open_pages(
 
 
 async def _begin(central: Central) -> None:
-    """Begin a run: what the last one left open is ended first."""
+    """Begin a run; this first ends the sessions that the last one left open."""
     at, trusted = stamp(central.clock()), central.clock_trusted
     central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
-    gc.freeze()  # what is here now stays: no collection need look at it again
+    gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 
 
@@ -183,14 +185,14 @@ async def _serve_chargers(
     signals: AsyncIterator[int],
     last: ExitStack,
 ) -> bool:
-    """Until a signal; True where every connection has ended by then or within the grace."""
+    """Serve chargers until a signal; return whether all connections ended within the grace period."""
     grace_seconds = central.config.shutdown_grace_seconds
     async with trio.open_nursery() as chargers:
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
-            _tell_serving(central.config, _port(listeners), known)
+            _log_serving(central.config, _port(listeners), known)
             async with open_supervision(os.environ):
                 await wait_for_stop(signals)
                 last.enter_context(_last_resort(grace_seconds))
@@ -200,7 +202,7 @@ async def _serve_chargers(
     return not chargers.cancel_scope.cancelled_caught
 
 
-def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
+def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
     simulated = {"clock_speed": config.clock_speed} if known.simulated else {}
     log.info(
         "serving",
@@ -215,14 +217,14 @@ def _tell_serving(config: ServerConfig, port: int, known: Beginning) -> None:
 
 
 def fit_to_files(config: ServerConfig) -> ServerConfig:
-    """Raise the soft limit of open files to the hard one, and cap the connections to what fits."""
+    """Raise the soft limit of open files to the hard one, and limit the connections to what fits."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return config
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     room = max(1, hard - SPARE_FILES - HANDSHAKES)
     if config.max_connections > room:
-        log.warning("fewer connections fit the limit of open files", max_connections=room, open_files=hard)
+        log.warning("--max-connections exceeds the limit of open files", max_connections=room, open_files=hard)
     return replace(config, max_connections=min(config.max_connections, room))
 
 
@@ -238,7 +240,7 @@ def _publish(hooks: Hooks, event: Event) -> None:
 
 @contextmanager
 def _last_resort(grace_seconds: float) -> Iterator[None]:
-    """Leave the process if what is inside does not end: a thread that hangs on a disk cannot be cancelled."""
+    """Exit the process if the block does not end in time: a thread that hangs on a disk cannot be cancelled."""
     timer = threading.Timer(grace_seconds + LAST_RESORT_SECONDS, _leave)
     timer.daemon = True
     timer.start()
@@ -249,7 +251,7 @@ def _last_resort(grace_seconds: float) -> Iterator[None]:
 
 
 def _leave() -> None:
-    """Leave what cannot be cancelled; what it has not committed was never acknowledged."""
-    log.critical("still not stopped after the grace: left")
+    """Exit without waiting. Writes that are not committed were never acknowledged."""
+    log.critical("shutdown exceeded the grace period; exiting")
     time.sleep(LAST_LINE_SECONDS)
     os._exit(1)

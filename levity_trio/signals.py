@@ -1,9 +1,9 @@
-"""Which signals end a run, and what a later one does.
+"""The signals that end a run, and the effect of later ones.
 
-SIGINT and SIGTERM stop; a second one leaves at once. So does SIGHUP where the server was started in a terminal: that
-terminal is gone. A terminal that closes may send it more than once (the kernel and the shell), so no later one counts.
-Who ignored it before (nohup) is obeyed. Without a terminal it is somebody who expects that settings are read again: it
-is logged and ignored.
+SIGINT and SIGTERM stop the server; a second one terminates the process at once. SIGHUP also stops a server with a
+terminal, because that terminal was closed. The kernel and the shell may both send it, so later SIGHUPs are ignored. If
+SIGHUP was already ignored at the start (nohup), it stays ignored. Without a terminal the sender expects the settings to
+be reloaded, which is not supported: SIGHUP is logged and ignored.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ log = get_logger("system")
 @contextmanager
 def open_signals() -> Iterator[AsyncIterator[int]]:
     """Receive the signals that may end a run, for `wait_for_stop`."""
-    heeded = list(STOPPING)
+    received = list(STOPPING)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        heeded.append(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which is restored in the end: a late one must not kill
-    with trio.open_signal_receiver(*heeded) as signals:
+        received.append(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the receiver restores this, so a late SIGHUP cannot kill
+    with trio.open_signal_receiver(*received) as signals:
         yield signals
 
 
 async def wait_for_stop(signals: AsyncIterator[int]) -> None:
-    """Wait until one comes that ends the run."""
+    """Wait for a signal that ends the run."""
     is_in_terminal = _has_terminal()
     async for number in signals:
         if number != signal.SIGHUP or is_in_terminal:
             log.info("stopping", signal=signal.Signals(number).name)
             break
-        log.warning("SIGHUP is ignored: settings are read at the start; restart the server to change them")
-    for number in STOPPING:  # a second one leaves at once, without waiting for shields
+        log.warning("SIGHUP ignored; restart the server to change its settings")
+    for number in STOPPING:  # a second one terminates at once, without waiting for shielded scopes
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal, whatever its streams are."""
+    """Whether this process has a controlling terminal, independent of its standard streams."""
     try:
         os.close(os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -1,4 +1,4 @@
-"""The wall clock: its spelling in the database, how it runs for a simulation, and whether it can be trusted."""
+"""The wall clock: its format in the database, simulated time, and whether it can be trusted."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_an_accelerated_clock_runs_so_many_times_as_fast(speed: int) -> None:
 
 
 def test_who_asks_again_is_told_the_same_time() -> None:
-    """A restart: nothing but the beginning, the speed and the machine's clock decide."""
+    """After a restart, only the beginning, the speed and the machine's clock determine the time."""
     now = NOON + timedelta(days=3, seconds=0.25)
     assert accelerated(NOON, 60, lambda: now)() == accelerated(NOON, 60, lambda: now)() == NOON + (now - NOON) * 60
 
@@ -51,11 +51,11 @@ def test_an_accelerated_clock_shows_a_time_whatever_the_machine_shows() -> None:
     assert len(stamp(end)) == 24
 
 
-# Leaps; tests/charger/test_clock_trust.py has what chargers see of them
+# Leaps; tests/charger/test_clock_trust.py tests what chargers see of them
 
 
 class Machine:
-    """A clock that can be set, and the time that elapses."""
+    """A clock that can be set, and the elapsed time."""
 
     def __init__(self, newest: datetime | None = None) -> None:
         self.shows = NOON
@@ -87,7 +87,7 @@ def test_time_goes_on_while_the_machine_shows_a_wrong_one() -> None:
     assert machine.clock() == NOON
     machine.sleep(hours=1)
     assert machine.clock() == NOON + timedelta(hours=1)
-    machine.shows += timedelta(days=3650)  # no better
+    machine.shows += timedelta(days=3650)  # still implausible
     assert machine.clock() == NOON + timedelta(hours=1)
     assert machine.clock.is_astray
     machine.shows = NOON + timedelta(hours=1, minutes=1)
@@ -98,12 +98,12 @@ def test_time_goes_on_while_the_machine_shows_a_wrong_one() -> None:
 
 @pytest.mark.parametrize(("age", "is_followed"), [(None, False), (1, False), (30, False), (32, True), (4000, True)])
 def test_a_time_far_ahead_of_all_that_is_known_may_be_set_back(age: int | None, is_followed: bool) -> None:
-    """The machine was wrong when the server began, and shows the right time soon."""
+    """The machine's clock was wrong when the server began, and is corrected soon."""
     machine = Machine(newest=None if age is None else NOON - timedelta(days=age))
     machine.shows -= timedelta(days=(age or 1) - 0.5)
     machine.clock()
     assert machine.clock.is_astray is not is_followed
-    machine.shows -= timedelta(days=1)  # behind what is known
+    machine.shows -= timedelta(days=1)  # behind the newest row
     machine.clock()
     assert machine.clock.is_astray
 

@@ -1,4 +1,4 @@
-"""Facts in the log: what needs a person is a WARNING, what is broken an ERROR, and no line says a thing twice."""
+"""Facts in the log: WARNING if a person is needed, ERROR if something is broken; no line repeats a value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and is
 
 
 def made(kind: type[Fact], **values: object) -> Fact:
-    """A fact of an ordinary day, but for these values."""
+    """A fact of ordinary operation, with these values changed."""
     told: dict[str, Any] = {field.name: 1 for field in fields(kind)}
     told |= {name: value for name, value in (ORDINARY | WORDS).items() if name in told}
     return kind(**(told | values))

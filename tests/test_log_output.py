@@ -1,4 +1,4 @@
-"""The log: what a line carries, which lines come, and how it looks."""
+"""The log: the fields of a line, which lines are written, and their format."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ class Word(StrEnum):
 
 
 def output_of(act: Callable[[], object], config: LogConfig = EVERYTHING, *, make: Any = os.pipe) -> str:
-    """What a log with a pipe (or a terminal) for stdout shows of the lines that `act` logs; not too many."""
+    """Return what a log writes to stdout, a pipe or a terminal, while `act` logs a few lines."""
     reader, writer = make()
     try:
         with open_log(config, descriptor=writer):
@@ -180,7 +180,7 @@ def test_the_log_file_gets_the_same_lines(tmp_path: Path) -> None:
 
 
 def test_a_log_file_that_cannot_be_opened_is_the_machine_s_problem(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="give a file"), open_log(LogConfig(file=tmp_path)):
+    with pytest.raises(EnvironmentProblem, match="name a file"), open_log(LogConfig(file=tmp_path)):
         pass
 
 

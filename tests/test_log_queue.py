@@ -1,4 +1,4 @@
-"""No destination ever makes its caller wait, and a lost line is counted and told."""
+"""No destination makes its caller wait; dropped lines are counted and reported."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 class Reader(threading.Thread):
-    """Reads JSON lines until nobody has the writing end any more."""
+    """Reads JSON lines until the writing end is closed."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(daemon=True)
@@ -63,7 +63,7 @@ def file_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_pipe_that_nobody_reads_never_stops_the_loop(pipe: tuple[int, int]) -> None:
-    """And when somebody does read it at last, every line is there or was counted."""
+    """When the pipe is read at last, every line is there or was counted."""
     reader, writer = pipe
     longest_stall = 0.0
     outlet = Outlet(
@@ -106,7 +106,7 @@ def test_large_lines_are_bounded_by_their_characters(pipe: tuple[int, int]) -> N
 
 
 def test_the_end_waits_a_second_for_a_pipe_that_nobody_reads() -> None:
-    """A process of its own: the thread that is stuck must not hold up the interpreter's end either."""
+    """A process of its own: a stuck thread must not block the shutdown of the interpreter."""
     program = (
         "from levity_trio.log_output import *; from levity_trio.config import LogConfig\n"
         "with open_log(LogConfig()):\n"
@@ -212,7 +212,7 @@ def test_a_line_without_a_text_does_not_end_the_log(pipe: tuple[int, int]) -> No
 
 @pytest.mark.parametrize("destination", ["stdout", "none"])
 def test_a_server_without_stdout_writes_to_no_stranger(destination: str, tmp_path: Path) -> None:
-    """Where stdout was closed at the start, descriptor 1 is the next file opened: the database, perhaps."""
+    """If stdout was closed at the start, descriptor 1 is the next file opened, perhaps the database."""
     program = (
         "from levity_trio.log_output import *; from levity_trio.config import LogConfig\n"
         "import os; os.open('stranger', os.O_CREAT | os.O_RDWR)\n"

@@ -86,7 +86,7 @@ async def test_nobody_is_told_without_systemd(log_lines: list[EventDict]) -> Non
 async def test_a_socket_that_is_gone_costs_a_line(tmp_path: Path, log_lines: list[EventDict]) -> None:
     async with open_supervision({"NOTIFY_SOCKET": str(tmp_path / "gone")}):
         pass
-    assert {line["event"] for line in log_lines} == {"systemd does not listen"}
+    assert {line["event"] for line in log_lines} == {"systemd cannot be notified"}
 
 
 async def test_a_full_socket_is_waited_for_a_second(

@@ -1,11 +1,11 @@
-"""Who may come in, and when: limits, and the order in which two clients with one identity are served.
+"""Admission of connections: the limits, and the order in which two clients with one identity are served.
 
-A charger with transactions is known and always gets in: where strangers fill the server, one of them leaves. A known
-charger that is refused loses what it would have told; a stranger may be anybody. Handshakes that are not complete yet
-have room of their own besides --max-connections, and the oldest makes way for the newest.
+A charger with transactions is known and is always admitted; when strangers fill the server, one of them is closed.
+Refusing a known charger loses its data; a stranger may be anybody. Incomplete handshakes have a limit of their own
+besides --max-connections; beyond it the oldest is dropped for the newest.
 
-Some handshakes wait: for this machine's clock, and while another client of the same identity is served. What held
-before that is looked at again afterwards.
+Some handshakes wait: for this machine's clock to be set, or while another client of the same identity is served. The
+limits are checked again after the wait.
 """
 
 from __future__ import annotations
@@ -21,21 +21,25 @@ from levity_trio.log_output import get_logger
 from levity_trio.wire.handshake import BadRequest, Head, identity, upgrade_problem
 
 HANDSHAKES: Final = 128
-"""Under way at once, besides --max-connections."""
+"""Maximum number of concurrent handshakes, in addition to --max-connections."""
 LEAST_STRANGERS: Final = 32
 STRANGERS_SHARE: Final = 4
-"""Connections of strangers from one address: this part of --max-connections, or LEAST_STRANGERS. A site that stands
-behind one address becomes known as it charges."""
+"""One address may hold 1/STRANGERS_SHARE of --max-connections with strangers, but always LEAST_STRANGERS. The chargers
+of a site behind one address become known when they charge."""
 RETRY: Final = {"Retry-After": "30"}
 TOO_MANY_HANDSHAKES: Final = "Too many handshakes are under way."
-MADE_ROOM: Final = "the server is full, and a charger that has charged here needs the place"
-WAITS_NEWER: Final = "Another client of this identity is being served, and a newer request waits already."
+MADE_ROOM: Final = "the server is full; the connection was given to a known charger"
+WAITS_NEWER: Final = "Another client with this identity is being served, and a newer request is already waiting."
 
 log = get_logger("ws")
 
 
 def check_handshakes(central: Central, visitor: Visitor) -> None:
-    """Make room for a handshake that has just begun. Raises BadRequest."""
+    """Enforce the limit on handshakes when one has begun: drop the oldest stranger's.
+
+    Raises:
+        BadRequest: the limit is reached and no other handshake can be dropped.
+    """
     if len(central.registry) <= central.config.max_connections + HANDSHAKES:
         return
     oldest = central.registry.find_handshake(central.has_charged, besides=visitor)
@@ -43,16 +47,20 @@ def check_handshakes(central: Central, visitor: Visitor) -> None:
         raise BadRequest(503, TOO_MANY_HANDSHAKES, RETRY)
     oldest.scope.cancel()
     central.hooks.observe(HandshakeRefused(charger=None, status=503, reason=TOO_MANY_HANDSHAKES))
-    log.warning("a handshake was dropped", reason=TOO_MANY_HANDSHAKES, remote_address=oldest.address)
+    log.warning("handshake dropped", reason=TOO_MANY_HANDSHAKES, remote_address=oldest.address)
 
 
 async def admit(central: Central, visitor: Visitor, head: Head) -> str:
-    """The identity of whoever may come in, who has a place from then on. Raises BadRequest."""
+    """Admit a connection and return its identity; it counts towards --max-connections from now on.
+
+    Raises:
+        BadRequest: the request is no valid upgrade, names no charger, or exceeds a limit.
+    """
     if problem := upgrade_problem(head):
         raise problem
     visitor.charger = charger = identity(head.target)
     if charger is None:
-        raise BadRequest(404, "The path names no charger; use /ws/CHARGER-ID.")
+        raise BadRequest(404, "The path contains no charger identity; use /ws/CHARGER-ID.")
     _check_limits(central, visitor, charger)
     await central.ready.wait()
     await _wait_turn(central, visitor, charger)
@@ -64,13 +72,14 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> str:
 def _check_limits(central: Central, visitor: Visitor, charger: str) -> None:
     config, registry, known = central.config, central.registry, central.has_charged
     if central.writer.is_failing:
-        raise BadRequest(503, "Nothing can be stored at present; try again later.", RETRY)
+        raise BadRequest(503, "The database cannot be written; try again later.", RETRY)
     if charger not in central.known and len(central.known) >= config.max_chargers:
-        raise BadRequest(404, "No new charger is taken up (--max-chargers).")
+        raise BadRequest(404, "The limit on chargers is reached (--max-chargers).")
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:
-            raise BadRequest(503, f"Over {most} connections of chargers without transactions, from one address.", RETRY)
+            text = f"More than {most} connections from one address by chargers without transactions."
+            raise BadRequest(503, text, RETRY)
     if not registry.has_room(charger, config.max_connections) and not _can_make_room(central, charger):
         raise BadRequest(503, "Too many connections (--max-connections).", RETRY)
 
@@ -89,10 +98,14 @@ def _take_place(central: Central, visitor: Visitor, charger: str) -> None:
 
 
 async def _wait_turn(central: Central, visitor: Visitor, charger: str) -> None:
-    """Two clients with one identity would replace each other each second, for ever; each is served for a while."""
+    """Wait while another client of the identity is held: two clients would otherwise replace each other every second.
+
+    Raises:
+        BadRequest: a newer handshake of the same identity waits instead.
+    """
     while seconds := central.registry.held_seconds(charger):
         log.warning(
-            "two clients use one identity: the newer request waits",
+            "two clients use one identity; the newer request waits",
             cp=charger,
             remote_address=visitor.address,
             seconds=round(seconds),

@@ -1,9 +1,10 @@
-"""Memory for messages: one budget for the whole server, whoever sends and however much.
+"""The memory budget for messages, shared by all connections of the server.
 
-A message is paid for from its head, before its payload is read, until it is committed; not by its bytes but by what
-they become when parsed. Who cannot pay stops reading, so that TCP pushes back, and holds nothing of that message
-meanwhile. A known charger pays from a reserve of its own first, enough for an ordinary message; with a larger one it
-goes before all strangers, and those of them leave that hold budget for a message they do not finish.
+A message is charged from the moment its head arrives, before its payload is read, until it is committed. Its charge is
+not its size on the wire but an estimate of its size once parsed. A connection that cannot pay stops reading, which
+applies back-pressure through TCP, and holds none of that message meanwhile. A known charger has a reserve of its own,
+enough for an ordinary message. For a larger one it precedes all strangers in the queue, and strangers that hold budget
+for an unfinished message are closed.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from typing import Final
 import trio
 
 WEIGHT: Final = 100
-"""Bytes of memory for each byte of a message, while it is handled: short samples take 40, empty objects most."""
+"""Bytes of memory per byte of a message while it is handled. Short samples take 40; empty objects take the most."""
 MESSAGE_BYTES: Final = 50
-"""What a message costs besides, as if it were so much longer."""
+"""Fixed overhead of a message, added to its size."""
 BUDGET_BYTES: Final = 64 * 2**20
 SHARES: Final = 8
-"""One connection holds such a part of it at most, besides one message: who takes no answers holds up nobody else."""
+"""One connection holds at most 1/SHARES of the budget, or one message. A peer that reads no responses therefore blocks
+only itself."""
 RESERVE_BYTES: Final = WEIGHT * (4096 + MESSAGE_BYTES)
-"""Of each known charger: a message of 4 KiB."""
+"""The reserve of each known charger: one message of 4 KiB."""
 WAIT_SECONDS: Final = 30.0
 
 
 class Budget:
-    """The memory of one server, in bytes. `known` are the chargers that have a reserve besides, as they become it."""
+    """The memory budget of one server, in bytes. `known` is a live view of the chargers that have a reserve."""
 
     def __init__(self, known: Collection[str], most: int = BUDGET_BYTES) -> None:
         self._known = known
@@ -37,16 +39,16 @@ class Budget:
         self.share = most // SHARES
         self.taken = 0
         self._waiting: tuple[dict[Account, None], dict[Account, None]] = ({}, {})
-        """Accounts of known chargers, then those of strangers, each in the order of their asking."""
+        """The queues: accounts of known chargers, then those of strangers, each in order of arrival."""
         self._unfinished: dict[Account, None] = {}
-        """Those that began a message and have not sent it all, the oldest first."""
+        """Accounts whose last message is incomplete, oldest first."""
 
     def __repr__(self) -> str:
         return f"<Budget taken={self.taken} waiting={[len(accounts) for accounts in self._waiting]}>"
 
     @contextmanager
     def opened(self) -> Iterator[Account]:
-        """The account of one connection; in the end it gives back all."""
+        """Open the account of one connection; it is closed on exit."""
         account = Account(self)
         try:
             yield account
@@ -54,21 +56,20 @@ class Budget:
             account.close()
 
     def is_known(self, charger: str | None) -> bool:
-        """Whether this charger has a reserve."""
         return charger in self._known
 
     def can_pay(self, more: int) -> bool:
-        """Whether so much is left. A message alone always fits."""
+        """Whether `more` bytes are left. A single message always fits an empty budget."""
         return more <= 0 or not self.taken or self.taken + more <= self._most
 
     def must_queue(self, account: Account) -> bool:
-        """Whether others wait that come before it."""
+        """Whether other accounts wait ahead of this one."""
         known, strangers = self._waiting
         before = known if account.is_known else chain(known, strangers)
         return any(one.is_within_share for one in before)
 
     async def wait(self, account: Account) -> None:
-        """Wait until what an account asks for was paid."""
+        """Wait until the charge that an account requested is paid."""
         queue = self._waiting[not account.is_known]
         queue[account] = None
         if account.is_known:
@@ -79,13 +80,13 @@ class Budget:
             self.leave(account)
 
     def leave(self, account: Account) -> None:
-        """An account asks for nothing any more."""
+        """Remove an account from the queues."""
         for queue in self._waiting:
             queue.pop(account, None)
-        self.let_pay()  # it may have stood before others
+        self.let_pay()  # it may have blocked others behind it
 
     def note(self, account: Account, *, is_unfinished: bool) -> None:
-        """Whether an account's last message is still to be sent in part."""
+        """Note whether an account's last message is incomplete."""
         if is_unfinished:
             self._unfinished.setdefault(account)
         else:
@@ -100,7 +101,10 @@ class Budget:
             account.on_refused()
 
     def let_pay(self) -> None:
-        """Let those go on that wait and can pay now, in their order; who waits for itself holds up nobody."""
+        """Pay for the waiting accounts in order, as far as the budget allows.
+
+        An account that waits for its own share blocks nobody.
+        """
         for queue in self._waiting:
             for account in list(queue):
                 if not account.is_within_share:
@@ -112,8 +116,10 @@ class Budget:
 
 
 class Account:
-    """What one connection holds; `common` is what of it is no reserve. `on_refused` is called where the connection must
-    end: it waited for too long, or a known charger needs what it holds."""
+    """The memory that one connection holds; `common` is the part taken from the common budget, beyond the reserve.
+
+    `on_refused` is called when the connection must end: it waited too long, or a known charger needs its memory.
+    """
 
     __slots__ = ("_asked", "_budget", "_charges", "_held", "_is_closed", "charger", "common", "on_refused", "paid")
 
@@ -129,21 +135,21 @@ class Account:
 
     @property
     def is_known(self) -> bool:
-        """Whether it has a reserve."""
+        """Whether the charger has a reserve."""
         return self._budget.is_known(self.charger)
 
     @property
     def lacks(self) -> int:
-        """What the message that is asked for takes of the common budget."""
+        """Bytes of the common budget that the requested message needs."""
         return self._beyond_reserve(self._held + self._asked) - self.common
 
     @property
     def is_within_share(self) -> bool:
-        """Whether that message and those before it are no more than one connection may hold."""
+        """Whether the requested message and those before it fit the share of one connection."""
         return not self._held or self._held + self._asked <= self._budget.share
 
     def take_nowait(self, size: int) -> bool:
-        """Pay for a message of so many bytes; False where there is not enough left."""
+        """Pay for a message of `size` bytes; return False if the budget does not allow it now."""
         if self._is_closed:
             return True
         self._asked = WEIGHT * (size + MESSAGE_BYTES)
@@ -151,12 +157,12 @@ class Account:
         if not self.is_within_share:
             return False
         if lacks > 0 and (self._budget.must_queue(self) or not self._budget.can_pay(lacks)):
-            return False  # what a reserve pays for waits for nobody
+            return False  # a message within the reserve never queues
         self.pay()
         return True
 
     async def take(self, size: int) -> None:
-        """Pay for a message of so many bytes, as soon as there is enough."""
+        """Pay for a message of `size` bytes; wait until the budget allows it, at most WAIT_SECONDS."""
         if self.take_nowait(size):
             return
         self.paid = trio.Event()
@@ -166,28 +172,28 @@ class Account:
             self.on_refused()
 
     def pay(self) -> None:
-        """Take what was asked for."""
+        """Take the requested bytes."""
         self._charges.append(self._asked)
         self._hold(self._held + self._asked)
         self.paid.set()
 
     def next_charge(self) -> int:
-        """What was paid for the next message, in the order in which they come; to be given back."""
-        return self._charges.popleft() if self._charges else 0  # of a connection that ends nothing is paid for
+        """Return the charge of the next message in order of arrival; the caller must give it back."""
+        return self._charges.popleft() if self._charges else 0  # a closed account pays for nothing
 
     def give_back(self, charge: int) -> None:
-        """A message is done."""
+        """Return the charge of a handled message to the budget."""
         if not self._is_closed:
             self._hold(self._held - charge)
             self._budget.let_pay()
 
     def note(self, *, is_unfinished: bool) -> None:
-        """Whether the last message is still to be sent in part."""
+        """Note whether the last message is incomplete."""
         if not self._is_closed:
             self._budget.note(self, is_unfinished=is_unfinished)
 
     def close(self) -> None:
-        """Give back all. What still comes is read to be dropped, and costs nothing; who waits to pay reads no more."""
+        """Give back everything. Later bytes are read only to be discarded and are free; a waiter stops reading."""
         self.note(is_unfinished=False)
         self._is_closed = True
         self._hold(0)
@@ -203,4 +209,4 @@ class Account:
 
 
 def _ignore() -> None:
-    """Nobody has asked to be told yet."""
+    """The default callback: no one has registered."""

@@ -1,4 +1,4 @@
-"""The central system as every connection sees it."""
+"""The state of the central system that all connections share."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from levity_trio.store.writer import Writer
 
 @dataclass(slots=True)
 class Central:
-    """What all connections share. `known` are the identities that have a row, `has_charged` those that have had a
-    transaction; `run` is that of this run, once begun."""
+    """The shared state of all connections.
+
+    `known` are the identities that have a row, `has_charged` those with a transaction; `run` is the id of this run's
+    row, 0 until it has begun.
+    """
 
     config: ServerConfig
     writer: Writer
@@ -33,11 +36,11 @@ class Central:
     run: int = 0
     registry: Registry = field(default_factory=Registry)
     connection_numbers: Iterator[int] = field(default_factory=partial(count, 1))
-    """Each names a connection of this run before it has a row."""
+    """Numbers that identify a connection of this run before it has a row."""
     readings: dict[str, tuple[date, int]] = field(default_factory=dict)
-    """How many each charger told on a day."""
+    """By charger: the last day with readings, and their number on that day."""
     ready: trio.Event = field(default_factory=trio.Event)
-    """Set once the clock can be trusted, or was waited for long enough."""
+    """Set when the clock is trusted, or after --clock-wait."""
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:

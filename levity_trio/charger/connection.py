@@ -1,8 +1,8 @@
-"""A TCP connection, from its first byte to its last: the boundary that nothing leaves.
+"""One TCP connection, from its first byte to its last: the boundary that no exception crosses.
 
-The request head is read and judged by us, then handed to the WebSocket library as a clean one; what is no charger is
-refused with a line that says why, and closed. Whoever gets in has a session; whatever goes wrong in it, or in the
-library's own reader task, ends this connection and no other.
+We read and check the request head, then pass a clean copy of it to the WebSocket library. A request that is not a
+charger's is refused with an HTTP response that states the reason. An admitted connection has a session; an error in it,
+or in the library's own reader task, ends this connection only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from levity_trio.wire.handshake import (
     BadRequest,
     Head,
     identity,
-    masked,
+    masked_head,
     parse_head,
     refusal,
 )
@@ -39,12 +39,12 @@ log = get_logger("ws")
 
 
 async def serve_connection(central: Central, transport: trio.abc.Stream) -> None:
-    """Serve one connection until it ends. Raises nothing but Cancelled."""
+    """Serve one connection until it ends. Raises only Cancelled."""
     session: Session | None = None
     with _boundary(), central.budget.opened() as account:
         config = central.config
         stream = ChargerStream(transport, account, config.max_message_bytes, text_as_binary=not config.strict)
-        async with stream, trio.open_nursery() as library:  # its reader task: inside the boundary
+        async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
             with central.registry.enlisted(stream.remote_address) as visitor:
                 session = await _enter(central, library, stream, visitor)
                 if session is not None:
@@ -62,13 +62,13 @@ def _boundary() -> Iterator[None]:
     try:
         yield
     except* (ConnectionClosed, PingAfterGoodbye, trio.BrokenResourceError, trio.ClosedResourceError):
-        log.info("the peer vanished")
+        log.info("connection lost")
     except* Exception:
-        log.exception("a connection failed")
+        log.exception("connection failed")
 
 
 async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream, visitor: Visitor) -> Session | None:
-    """Shake hands; None where the peer was refused, and told so."""
+    """Perform the handshake; return None if the peer was refused and has been sent the reason."""
     connected_at = central.clock()
     raw, head = b"", None
     try:
@@ -77,20 +77,20 @@ async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream,
         head = parse_head(raw)
         charger = await admit(central, visitor, head)
     except BadRequest as refused:
-        _record_refusal(central, stream, head, refused.status, refused.text, masked(raw))
+        _record_refusal(central, stream, head, refused.status, refused.text, masked_head(raw))
         await stream.send_all(refusal(refused.status, refused.text, refused.headers))
         return None
     stream.account.charger = charger
     websocket = await accept(library, stream, head)
     if websocket is None:
-        _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked(head.raw))
+        _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked_head(head.raw))
         return None
     peer = Peer(charger, stream.remote_address, masked_url(head.target), websocket.subprotocol, connected_at)
     session = Session(central, peer, stream, websocket, visitor)
     central.registry.install(session)
     session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
-    bind_contextvars(cp=charger)  # of this task and those it starts
-    log.debug("connected", remote_address=peer.remote_address)  # the line to read is that of ChargerConnected
+    bind_contextvars(cp=charger)  # in this task and those it starts
+    log.debug("connected", remote_address=peer.remote_address)  # ChargerConnected is the line at INFO
     return session
 
 
@@ -98,10 +98,10 @@ def _record_refusal(
     central: Central, stream: ChargerStream, head: Head | None, status: int, reason: str, request: str
 ) -> None:
     central.hooks.observe(HandshakeRefused(charger=None, status=status, reason=reason))
-    told = {"status": status, "reason": reason, "remote_address": stream.remote_address, "request": request}
-    log.warning("handshake refused", **told)
+    fields = {"status": status, "reason": reason, "remote_address": stream.remote_address, "request": request}
+    log.warning("handshake refused", **fields)
     charger = identity(head.target) if head else None
-    central.writer.log_frame(refused(stamp(central.clock()), charger, told))
+    central.writer.log_frame(refused(stamp(central.clock()), charger, fields))
 
 
 async def _read_head(stream: ChargerStream) -> bytes:
@@ -110,4 +110,4 @@ async def _read_head(stream: ChargerStream) -> bytes:
             return await stream.read_head()
         except HeadTooLarge as error:
             raise BadRequest(431, "The request head is too large.") from error
-    raise BadRequest(408, f"No whole request came within {HANDSHAKE_SECONDS:g} s.")
+    raise BadRequest(408, f"The request was not complete within {HANDSHAKE_SECONDS:g} s.")

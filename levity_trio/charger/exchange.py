@@ -1,7 +1,8 @@
-"""One CALL of a charger, from its frame to the text of its answer.
+"""One CALL of a charger, from its frame to the text of its response.
 
-A message of a transaction is never refused: after a CALLERROR some chargers repeat it for ever and block their queue,
-others throw it away and the kilowatt-hours with it. What cannot be read or handled is set aside raw and answered.
+A transaction message is never refused: after a CALLERROR some chargers retry it without end and block their queue, and
+others discard it together with its kilowatt-hours. One that cannot be read or handled is set aside raw and answered
+with a CALLRESULT.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from levity_trio.wire.texts import cut, cut_texts, may_be_long
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 UNKNOWN_ACTION: Final = "unknown"
-"""For plugins, whatever a charger made up: it must not grow their tables."""
+"""Stands for every unknown action in what plugins observe, so that a charger cannot grow their tables."""
 NUMBER_CHARACTERS: Final = 64
-"""Kept of a number as it was sent."""
+"""Maximum length of a number as it was sent, kept beside the one that was read."""
 BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
@@ -45,49 +46,49 @@ log = get_logger("ocpp")
 
 @dataclass(slots=True)
 class Exchange:
-    """A CALL that is being answered, and what its handler may use."""
+    """A CALL that is being handled, and what its handler may use."""
 
     central: Central
     text: str
-    """The frame as it came, its secrets masked."""
+    """The frame as received, with its secrets masked."""
     call: Call
     at: datetime
-    """When it came."""
+    """The time of receipt."""
     origin: Origin
     visitor: Visitor
-    tell_interval: Callable[[int], None]
-    """For who tells the charger its heartbeat interval, in seconds: the session's watchdog goes by it."""
+    set_heartbeat_interval: Callable[[int], None]
+    """Reports a heartbeat interval, in seconds, to the session's watchdog after it was sent to the charger."""
     repairs: tuple[Repair, ...] = ()
-    """What was mended to understand it, of its frame and of its payload, until it is counted with its first write."""
+    """The repairs to its frame and its payload, until the first write counts them."""
     request: Any = None
-    """What was understood of it, a dataclass of `ocpp.v16.call`."""
+    """The request as it was read, a dataclass of `ocpp.v16.call`."""
     mended: tuple[str, ...] = ()
-    """The same by kind, for plugins."""
+    """The kinds of the repairs, for plugins."""
     amendment: Amendment | None = None
-    """What plugins amend with its first write, until they have."""
+    """The plugins' amendments, until the first write runs them."""
     evidence: Message | None = None
-    """The whole of it, where an over-long text is cut in all other rows, until it is kept with its first write."""
+    """The whole message if other rows cut one of its texts, until the first write stores it."""
     bounded: Message | None = None
-    """A message of which a charger may add so many in a day."""
+    """The message, if the number of its kind that a charger may add in a day is limited."""
 
     @property
     def charger(self) -> str:
-        """The identity of the charger that calls."""
+        """The identity of the charger."""
         return self.origin.charger
 
     @property
     def message(self) -> Message:
-        """The request as it came, for the rows that keep it."""
+        """The request as received, for the rows that keep it."""
         payload, frame = self.call.payload, self.text
-        told = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # nothing could be read of it
-        return Message(self.call.action, told, cut(self.call.raw_id), frame)
+        kept = orjson.dumps(payload).decode() if isinstance(payload, dict) else frame  # the payload is unreadable
+        return Message(self.call.action, kept, cut(self.call.raw_id), frame)
 
     async def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
-        """Run a write of this charger's and wait for its commit; repairs are counted with the first that is stored.
+        """Run a write for this charger and wait for its commit. The first write also counts the repairs.
 
         Raises:
-            StoreUnavailable: it could not be committed in time; the connection is going to be closed.
-            RateExceeded: the charger sends more than any does; likewise.
+            StoreUnavailable: the write was not committed in time; the connection will be closed.
+            RateExceeded: the charger exceeds the limits of its rate; the connection will be closed.
         """
         run = self.central.writer.run
         more = self.evidence, self.repairs, self.amendment
@@ -101,12 +102,12 @@ class Exchange:
         return result
 
     async def tell(self, kind: Callable[..., Fact], **fields: object) -> None:
-        """Store a fact of this charger's that is nothing more: `kind` is its class, `fields` are its own."""
+        """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""
         await self.write(notices.tell, kind(charger=self.charger, at=self.origin.received_at, **fields))
 
 
 def sent_number(payload: object, name: str) -> str | None:
-    """A number of a payload as it was sent, where that was no whole number."""
+    """Return a number of a payload as it was sent, None if it was an integer or absent."""
     sent = payload.get(name) if isinstance(payload, dict) else None
     return None if sent is None or type(sent) is int else str(sent)[:NUMBER_CHARACTERS]
 
@@ -119,7 +120,7 @@ def _with_more(
     origin: Origin,
     args: tuple[*Ts],
 ) -> tuple[T, list[PluginFailed]]:
-    """A write with what goes before it: an over-long message is kept, repairs are counted, plugins amend."""
+    """Run a write with its additions: store an over-long message, count repairs, run the plugins' amendments."""
     evidence, repairs, amend = more
     at = origin.received_at
     if evidence is not None and db.is_kept(origin.charger, "Evidence", at, DAILY_EVIDENCE):
@@ -134,21 +135,25 @@ def _with_more(
 
 
 Handler = Callable[[Exchange, Any], Awaitable[object]]
-"""Takes the request (a dataclass of `ocpp.v16.call`), gives the answer (one of `call_result`)."""
+"""Takes the request (a dataclass of `ocpp.v16.call`) and returns the response (one of `call_result`)."""
 
 
 def check_call(call: Call, *, strict: bool) -> None:
-    """Raises Refused for what is no valid CALL at first sight and would be refused in the end."""
+    """Check whether a CALL is valid enough to begin a session, without handling it.
+
+    Raises:
+        Refused: its action is not accepted, or its payload is invalid and would be refused anyway.
+    """
     check_action(call.action)
     if not isinstance(call.payload, dict) and call.action not in TRANSACTION_MESSAGES:
         read_request(call.action, call.payload, strict=strict)
 
 
 async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
-    """The text that answers a CALL; what it promises is committed.
+    """Handle a CALL and return the text of its response. Everything that the response promises is committed.
 
     Raises:
-        StoreUnavailable: nothing may be answered, for nothing could be stored.
+        StoreUnavailable: nothing could be stored, so no response may be sent.
     """
     began, code = time.perf_counter(), None
     try:
@@ -156,7 +161,7 @@ async def answer(exchange: Exchange, handlers: Mapping[str, Handler]) -> str:
         text = result_text(exchange.call.raw_id, write_payload(result))
     except StoreUnavailable:
         raise
-    except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug costs this one and no other
+    except Exception as error:  # noqa: BLE001 - the boundary of one message: a bug affects this one only
         code = error.code if isinstance(error, Refused) else ErrorCode.INTERNAL_ERROR
         text = await _recover(exchange, error)
     if exchange.central.hooks.is_observed:
@@ -191,27 +196,27 @@ async def _handle(exchange: Exchange, handlers: Mapping[str, Handler]) -> object
 
 
 def _kept(exchange: Exchange) -> object:
-    """The payload as its rows keep it."""
+    """Return the payload as its rows keep it, with over-long texts cut."""
     payload = exchange.call.payload
     if may_be_long(exchange.text) and (kept := cut_texts(payload)) != payload:
-        if exchange.call.action not in BOUNDED_MESSAGES:  # which are kept whole with what they add
+        if exchange.call.action not in BOUNDED_MESSAGES:  # their own rows keep those messages whole
             exchange.evidence = exchange.message
         return kept
     return payload
 
 
 def _nothing(db: UnitOfWork, origin: Origin) -> None:
-    """For messages that store nothing but were repaired."""
+    """The write of a message that was repaired but stores nothing itself."""
 
 
 async def _recover(exchange: Exchange, error: Exception) -> str:
     call, strict = exchange.call, exchange.central.config.strict
     if isinstance(error, Refused):
-        log.warning("refused", action=call.action, code=error.code, reason=error.description)
+        log.warning("message refused", action=call.action, code=error.code, reason=error.description)
         refusal = error
     else:
-        log.error("a handler failed", action=call.action, exc_info=error)
-        refusal = Refused(ErrorCode.INTERNAL_ERROR, "the message could not be handled; it was logged")
+        log.error("handler failed", action=call.action, exc_info=error)
+        refusal = Refused(ErrorCode.INTERNAL_ERROR, "the message could not be handled; the error was logged")
     if call.action in TRANSACTION_MESSAGES and not (strict and refusal is error):
         return result_text(call.raw_id, write_payload(await _set_aside(exchange, refusal.description)))
     return error_text(call.raw_id, refusal.code, refusal.description)

@@ -1,6 +1,7 @@
-"""What a charger has sent and wants answered, in its order; bounded in number. Its memory is bounded by the budget.
+"""The queue of messages that a charger has sent and that need a response, in their order.
 
-An offline charger comes back with a burst. Beyond the bound the reader waits, so that TCP pushes back.
+Its length is bounded here, its memory by the budget. A charger that was offline returns with a burst of messages; when
+the inbox is full the reader waits, which applies back-pressure through TCP.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ T = TypeVar("T")
 
 
 class Inbox(Generic[T]):
-    """One session's inbox. `put` is the reader's, `take` the worker's; closed, it ends with what is in it."""
+    """One session's inbox: the reader uses `put`, the worker `take`. Items remain available after `close`."""
 
     __slots__ = ("_receive", "_room", "_send")
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[T](INBOX_CALLS)
         self._room: trio.Event | None = None
-        """Made when the reader waits, for most never do."""
+        """Made only when the reader waits, because most readers never do."""
 
     async def put(self, item: T) -> None:
-        """Put it in.
+        """Add an item, waiting for room.
 
         Raises:
-            trio.TooSlowError: nothing was taken out for INBOX_SECONDS.
+            trio.TooSlowError: the worker took no item for INBOX_SECONDS.
         """
         while not self.put_nowait(item):
             await self._wait_for_room()
 
     def put_nowait(self, item: T) -> bool:
-        """Put it in if there is room; False where there is none."""
+        """Add an item without waiting; return False if the inbox is full."""
         try:
             self._send.send_nowait(item)
         except trio.WouldBlock:
@@ -43,14 +44,14 @@ class Inbox(Generic[T]):
         return True
 
     async def take(self) -> T:
-        """The next one. Raises trio.EndOfChannel behind the last of a closed inbox."""
+        """Return the next item. Raises trio.EndOfChannel after the last item of a closed inbox."""
         item = await self._receive.receive()
         if self._room is not None:
             self._room.set()
         return item
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Accept no more items."""
         self._send.close()
 
     async def _wait_for_room(self) -> None:

@@ -1,6 +1,6 @@
-"""The WebSocket pings of one connection: they keep the way through routers open between frames that are far apart.
+"""The WebSocket pings of one connection: they keep its path through routers open while few frames are sent.
 
-Nothing depends on them: any byte of the charger is life, and some chargers cannot bear pings.
+Nothing depends on them: any byte from the charger shows that it is alive, and some chargers cannot handle pings.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from levity_trio.charger.websocket import ConnectionClosed, WebSocketConnection
 from levity_trio.store.writes.pings import PingOutcome
 
 CLOSING_SECONDS: Final = 5.0
-"""A charger that closes its connection within so long after a ping does so because of it."""
+"""A charger that closes its connection within this time after a ping is taken to have closed it because of the ping."""
 
 
 class Pings:
-    """Made for one connection; `run` is a task of its session."""
+    """The pings of one connection; `run` is a task of its session."""
 
     __slots__ = ("_interval", "_pinged_at", "_stream", "_was_answered", "_websocket")
 
@@ -29,18 +29,23 @@ class Pings:
         self._stream = stream
         self._interval = interval_seconds
         self._pinged_at = math.inf
-        """When the ping was sent that was not answered yet."""
+        """When the outstanding ping was sent, infinity if none is outstanding."""
         self._was_answered = False
 
     @property
     def are_answered(self) -> bool:
-        """Whether one was, and the last one, unless nothing else came since: then silence means that it is gone."""
+        """Whether the charger answers pings, so that silence means that it is gone.
+
+        False again when a ping stays unanswered while other bytes arrive.
+        """
         return self._was_answered and self._stream.last_received <= self._pinged_at + self._interval
 
     @property
     def outcome(self) -> PingOutcome | None:
-        """What became of them; None where that cannot be told: none was sent, or the connection ended by something
-        else too soon after."""
+        """How the charger reacted to pings.
+
+        None if that is unknown: no ping was sent, or the connection ended for another reason soon after one.
+        """
         if self._was_answered:
             return PingOutcome.ANSWERED
         if self._stream.left_at <= self._pinged_at + CLOSING_SECONDS < math.inf:
@@ -48,10 +53,10 @@ class Pings:
         return PingOutcome.BORNE if trio.current_time() > self._pinged_at + CLOSING_SECONDS else None
 
     async def run(self, are_off: Callable[[], Awaitable[bool]]) -> None:
-        """Ping now and then, until the connection is closed. `are_off` is asked before the first ping.
+        """Send a ping every interval until the connection is closed, unless `are_off` is true before the first one.
 
-        The next ping waits for the pong of the last; where none comes, it was the last: some chargers know no pong,
-        and the library remembers each ping that was not answered.
+        Each ping waits for the pong of the one before. A missing pong stops the pings: some chargers send none, and
+        the library keeps every unanswered ping in memory.
         """
         await trio.sleep(self._interval)
         if await are_off():

@@ -1,11 +1,12 @@
-"""One charger's session: one nursery, in it a reader, a worker, a watchdog and our pings.
+"""One charger's session: a nursery with a reader, a worker, a watchdog and our pings.
 
-    websocket → reader → inbox → worker → handler → writer, then the answer
-                      ↘ answers to our own calls
+    websocket → reader → inbox → worker → handler → writer, then the response
+                      ↘ responses to our own CALLs
 
-The reader never runs a handler: one that called the charger would wait for an answer that only the reader can deliver.
-When the peer leaves, the reader closes the inbox and the worker ends after what was received; when we end the session
-(a newer connection, silence, the server's stop) its scope is cancelled and the peer is told why.
+The reader never runs a handler: a handler that called the charger would wait for a response that only the reader can
+deliver. When the peer closes the connection, the reader closes the inbox, and the worker ends after it has handled what
+was received. When we end the session (a newer connection, silence, the server's shutdown) its scope is cancelled and
+the close frame gives the reason.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from levity_trio.charger.registry import Visitor
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
-from levity_trio.events import FrameOfNoUse
+from levity_trio.events import MalformedFrame
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import RateExceeded, StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -40,16 +41,16 @@ from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
 from levity_trio.wire.repair import Repair, not_utf8
-from levity_trio.wire.secrets import has_url, masked, masked_frame
+from levity_trio.wire.secrets import has_url, masked_frame, masked_value
 from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
-USELESS_FRAMES: Final = 100
-"""So many in a row are no charger."""
+MAX_MALFORMED_FRAMES: Final = 100
+"""A peer that sends this many in a row is not a charger."""
 SILENT_INTERVALS: Final = 3
 REFUSAL_SECONDS: Final = 30.0
 LONG_SECONDS: Final = 0.01
-"""To read a message: only one of hundreds of kilobytes takes longer, and the loop does nothing else meanwhile."""
+"""Parsing a message for longer than this delays the event loop; only hundreds of kilobytes take so long."""
 
 Ts = TypeVarTuple("Ts")
 
@@ -57,13 +58,13 @@ frames_log = get_logger("ocpp")
 log = get_logger("ws")
 
 
-def _log_frame(direction: str, told: str) -> None:
+def _log_frame(direction: str, masked: str) -> None:
     if frames_log.is_enabled_for(logging.DEBUG):
-        frames_log.debug("frame", dir=direction, msg=told)
+        frames_log.debug("frame", dir=direction, msg=masked)
 
 
 class Closing(NamedTuple):
-    """Why a connection ends: a close code of RFC 6455 §7.4 and words."""
+    """Why a connection ends: a close code (RFC 6455 §7.4) and a reason."""
 
     code: int
     reason: str
@@ -73,23 +74,23 @@ STOPPING: Final = Closing(CloseCode.GOING_AWAY, sessions.STOPPING)
 
 
 class Received(NamedTuple):
-    """A CALL in the inbox: its frame, masked, and when it came, also as the database spells it."""
+    """A CALL in the inbox: its masked frame and its time of receipt, also in the database's format."""
 
     text: str
     call: Call
     at: datetime
     received_at: str
     repairs: tuple[Repair, ...]
-    """What was mended of the frame itself."""
+    """The repairs to the frame itself."""
 
 
 Waiting = Received | Malformed
-"""What waits in the inbox, so that all is answered in its order: a CALL, or what was none but has an answer."""
+"""An item of the inbox, which keeps responses in order: a CALL, or a malformed one that gets a CALLERROR."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who connected, as the handshake told it."""
+    """The peer of a connection, as the handshake identified it."""
 
     charger: str
     remote_address: str
@@ -104,7 +105,7 @@ class Session:
     __slots__ = (
         *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
         *("_beginning", "_closing", "_faults", "_number", "_peer", "_pings", "_row", "_stream"),
-        *("_useless", "_watching", "_websocket", "visitor"),
+        *("_malformed", "_watching", "_websocket", "visitor"),
     )
 
     def __init__(
@@ -130,7 +131,7 @@ class Session:
         self._number = next(central.connection_numbers)
         self._row: int | None = None
         self._beginning = trio.Lock()
-        self._useless = 0
+        self._malformed = 0
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
         stream.on_overflow = self._end_too_large
@@ -141,32 +142,32 @@ class Session:
 
     @property
     def has_spoken(self) -> bool:
-        """Whether a valid CALL came, so that it has its row."""
+        """Whether the session has its row, because a valid CALL was received or we sent one."""
         return self._row is not None
 
     @property
     def answers_pings(self) -> bool:
-        """Whether it answers our pings on this connection."""
+        """Whether the charger answers our pings on this connection."""
         return self._pings.are_answered
 
     @property
     def silent_seconds(self) -> float:
-        """Since the last byte of the charger."""
+        """Seconds since the last byte from the charger."""
         return trio.current_time() - self._stream.last_received
 
-    def tell_interval(self, seconds: int) -> None:
-        """The charger was told or has reported this heartbeat interval: three without a byte end the session."""
+    def set_heartbeat_interval(self, seconds: int) -> None:
+        """Use this heartbeat interval, in seconds; three intervals without a byte end the session."""
         if seconds != self.heartbeat_interval:
             self.heartbeat_interval = seconds
-            self._watching.cancel()  # it looks again; the interval may be shorter than the last
+            self._watching.cancel()  # so that it computes a new deadline, which may be earlier
 
     def end(self, code: int, reason: str) -> None:
-        """End this session from our side; the first reason given is the one that the peer is told."""
+        """End this session from our side. The close frame carries the first reason given."""
         self._closing = self._closing or Closing(code, reason)
         self.visitor.scope.cancel()
 
     async def converse(self) -> None:
-        """Talk until the peer leaves or the session is ended."""
+        """Run the session until the peer closes the connection or `end` is called."""
         inbox = Inbox[tuple[Waiting, int]]()
         try:
             async with trio.open_nursery() as tasks:
@@ -181,7 +182,7 @@ class Session:
             self.calls.close()
 
     async def say_goodbye(self) -> None:
-        """Tell the peer why, if it is still there, and close the connection."""
+        """Send a close frame with the reason, if the peer is still there, and close the connection."""
         self._closing = self._closing or self._closed_by_peer() or STOPPING
         self._stream.send_seconds = GOODBYE_SECONDS
         with trio.move_on_after(GOODBYE_SECONDS) as patience:
@@ -189,11 +190,15 @@ class Session:
             await self._websocket.aclose(*self._closing)
 
     async def record_end(self) -> None:
-        """Store how it ended; only the charger's present session takes it offline."""
+        """Store the end of the session. Only the end of the charger's current session takes it offline."""
         is_current = self.central.registry.remove(self)
         closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
-        if self._row is None:  # else there is the line of ChargerDisconnected
-            log.info("left without a valid message", remote_address=self._peer.remote_address, reason=closing.reason)
+        if self._row is None:  # otherwise ChargerDisconnected is logged
+            log.info(
+                "connection closed without a valid message",
+                remote_address=self._peer.remote_address,
+                reason=closing.reason,
+            )
         self.transcript.disconnected(*closing)
         central, at = self.central, stamp(self.central.clock())
         ending = sessions.Ending(self.charger, central.run, self._number, at, *closing)
@@ -204,17 +209,17 @@ class Session:
             await self._hand_in(pings.note, ending, outcome)
 
     async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """However long the database refuses: a session without its end would count as connected."""
+        """Retry until the database accepts the write: a session without an end would count as connected."""
         while True:
             with suppress(StoreUnavailable):
                 await self.central.writer.hand_in(write, *args)
                 return
 
     async def begin(self) -> Origin:
-        """Give the session its row, once: with the first valid CALL, or with our first own.
+        """Insert the session's row, once: for the first valid CALL of the charger, or for our own first CALL.
 
         Raises:
-            NoRoom: the session is ending.
+            NoRoom: --max-chargers is reached; the session is ending.
         """
         async with self._beginning:
             if self._row is None:
@@ -222,28 +227,28 @@ class Session:
         return self.origin()
 
     def origin(self, received_at: str | None = None) -> Origin:
-        """Where a row comes from that is written now."""
+        """Return the origin of a row that is written now."""
         if self._row is None:
             raise RuntimeError("the session has no row yet")
         return Origin(self.charger, self._row, received_at or stamp(self.central.clock()))
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
-        """Send a CALL of ours, as Calls.call."""
+        """Send a CALL; see Calls.call."""
         return await self.calls.call(request, timeout_seconds)
 
     async def send(self, text: str, message_id: str | None, action: str | None) -> None:
-        """Send one frame: a CALL, or the answer to the one with this id and action. Raises ConnectionClosed."""
+        """Send one frame: a CALL with this id and action, or the response to one. Raises ConnectionClosed."""
         await self._websocket.send_message(text)
-        told = masked_frame(text)
-        _log_frame("send", told)
-        self.transcript.sent(told, message_id, action)
+        masked = masked_frame(text)
+        _log_frame("send", masked)
+        self.transcript.sent(masked, message_id, action)
 
     async def _read(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
         try:
-            while True:  # nothing of a message is held while waiting for the next
+            while True:  # keeps no reference to a message while waiting for the next
                 await self._take(inbox, await self._websocket.get_message())
         except trio.TooSlowError:
-            self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls wait without progress")
+            self.end(CloseCode.POLICY_VIOLATION, f"{INBOX_CALLS} calls are waiting without progress")
         except ConnectionClosed:
             inbox.close()
 
@@ -251,43 +256,46 @@ class Session:
         charge = self._stream.account.next_charge()
         at, began = self.central.clock(), trio.current_time()
         text, is_utf8 = decoded(message)
-        frame, told, received_at = parse_frame(text), masked_frame(text), stamp(at)
+        frame, masked, received_at = parse_frame(text), masked_frame(text), stamp(at)
         if (cost := trio.current_time() - began) > LONG_SECONDS:
-            await trio.sleep(cost)  # as long as all others had to wait
-        _log_frame("recv", told)
+            await trio.sleep(cost)  # for as long as the loop was blocked
+        _log_frame("recv", masked)
         if isinstance(frame, Call):
-            self._useless = 0
+            self._malformed = 0
             if self._row is None:
                 self.transcript.hold()
-            self.transcript.received(received_at, told, frame.raw_id, frame.action)
-            repairs = () if is_utf8 else (not_utf8(told),)
-            await inbox.put((Received(told, frame, at, received_at, repairs), charge))
+            self.transcript.received(received_at, masked, frame.raw_id, frame.action)
+            repairs = () if is_utf8 else (not_utf8(masked),)
+            await inbox.put((Received(masked, frame, at, received_at, repairs), charge))
             return
         if isinstance(frame, Malformed):
-            self.transcript.received(received_at, told, frame.raw_id, None)
+            self.transcript.received(received_at, masked, frame.raw_id, None)
             self._count(frame.kind)
             if frame.answer is not None:
                 await inbox.put((frame, charge))
                 return
         else:
-            self.transcript.received(received_at, told, frame.message_id, self.calls.action_of(frame))
-            if oddity := self.calls.settle(frame):
-                self._count(oddity)
+            self.transcript.received(received_at, masked, frame.message_id, self.calls.action_of(frame))
+            if fault := self.calls.settle(frame):
+                self._count(fault)
         self._stream.account.give_back(charge)
 
     def _count(self, kind: str) -> None:
-        """Count what is of no use, and log it more and more rarely; a charger sends something else between."""
-        self._useless += 1
+        """Count a malformed frame or a stray response; log the 1st, 2nd, 4th, 8th, … of its kind.
+
+        After MAX_MALFORMED_FRAMES without a CALL between them the session ends.
+        """
+        self._malformed += 1
         count = self._faults[kind] = self._faults.get(kind, 0) + 1
-        self.central.hooks.observe(FrameOfNoUse(charger=self.charger, kind=kind))
+        self.central.hooks.observe(MalformedFrame(charger=self.charger, kind=kind))
         if count.bit_count() == 1:
-            log.warning("a frame of no use", kind=kind, count=count)
-        if self._useless >= USELESS_FRAMES:
-            self.end(CloseCode.POLICY_VIOLATION, f"{USELESS_FRAMES} frames in a row were of no use")
+            log.warning("malformed frame", kind=kind, count=count)
+        if self._malformed >= MAX_MALFORMED_FRAMES:
+            self.end(CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED_FRAMES} malformed frames in a row")
 
     async def _work(self, inbox: Inbox[tuple[Waiting, int]]) -> None:
         with suppress(trio.EndOfChannel):
-            while True:  # as in `_read`
+            while True:  # keeps no reference, as in `_read`
                 self._stream.account.give_back(await self._work_off(*await inbox.take()))
 
     async def _work_off(self, waiting: Waiting, charge: int) -> int:
@@ -304,15 +312,15 @@ class Session:
             await self._refuse(waiting, str(error))
             return
         except StoreUnavailable:
-            self.end(CloseCode.TRY_AGAIN_LATER, "nothing can be stored at present")
+            self.end(CloseCode.TRY_AGAIN_LATER, "the database cannot be written")
             return
         except NoRoom:
             return
         await self._reply(text, waiting.call.raw_id, waiting.call.action)
 
     async def _refuse(self, received: Received, reason: str) -> None:
-        """Acknowledge nothing more: let the charger wait, and send it away with what it has not been answered."""
-        log.warning("a charger sends more than any does; it is not acknowledged", reason=reason)
+        """Acknowledge nothing more: make the charger wait, then close the connection without a response."""
+        log.warning("charger exceeds the message rate; its message is not acknowledged", reason=reason)
         with suppress(StoreUnavailable):
             action, origin = received.call.action, self.origin(received.received_at)
             await self.central.writer.run(rates.refuse, origin, action, reason)
@@ -320,22 +328,22 @@ class Session:
         self.end(CloseCode.TRY_AGAIN_LATER, reason)
 
     async def _reply(self, text: str, message_id: str | None, action: str | None) -> None:
-        with suppress(ConnectionClosed):  # what came before the peer left is stored all the same
+        with suppress(ConnectionClosed):  # the message is stored although the peer has left
             await self.send(text, message_id, action)
 
     async def _answer_to(self, received: Received) -> str:
         text, call, at, received_at, repairs = received
-        if has_url(text):  # perhaps with a password; nothing of a charger's is stored or told before it is masked
-            call = replace(call, payload=masked(call.payload))
+        if has_url(text):  # which may contain a password: mask it before anything is stored or published
+            call = replace(call, payload=masked_value(call.payload))
         if self._row is None:
             try:
-                check_call(call, strict=self.central.config.strict)  # who never says anything valid leaves no row
+                check_call(call, strict=self.central.config.strict)  # a peer without a valid CALL gets no row
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
         origin = self.origin(received_at)
-        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.tell_interval, repairs)
+        exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered
@@ -355,16 +363,16 @@ class Session:
         )
         begun = await central.writer.run(sessions.begin, connection, central.config.max_chargers)
         if begun is None:
-            self.end(CloseCode.POLICY_VIOLATION, "no room for another charger (--max-chargers)")
+            self.end(CloseCode.POLICY_VIOLATION, "the limit on chargers is reached (--max-chargers)")
             raise NoRoom
         central.known.add(peer.charger)
         self._row = begun.session
         self.transcript.release(begun.session)
         if begun.heartbeat_interval:
-            self.tell_interval(begun.heartbeat_interval)
+            self.set_heartbeat_interval(begun.heartbeat_interval)
 
     async def _watch(self) -> None:
-        """End the session after three heartbeat intervals without a byte (any frame is life, J 5.3)."""
+        """End the session after three heartbeat intervals without a byte. Any frame counts (OCPP-J §5.3)."""
         while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
             with trio.move_on_at(deadline) as self._watching:
                 await trio.sleep_forever()
@@ -374,18 +382,18 @@ class Session:
         try:
             return await self.central.writer.run(pings.are_off, self.charger)
         except StoreUnavailable:
-            return True  # for this connection; it will not last
+            return True  # for this connection, which will be closed soon
 
     @property
     def _patience_seconds(self) -> int:
         return SILENT_INTERVALS * self.heartbeat_interval
 
     def _end_without_memory(self) -> None:
-        self.end(CloseCode.TRY_AGAIN_LATER, "too many large messages come at once")
+        self.end(CloseCode.TRY_AGAIN_LATER, "the memory budget for messages is exhausted")
 
     def _end_too_large(self) -> None:
         limit = self.central.config.max_message_bytes
-        self.end(CloseCode.MESSAGE_TOO_BIG, f"a message is larger than {limit} bytes (--max-message-bytes)")
+        self.end(CloseCode.MESSAGE_TOO_BIG, f"message larger than {limit} bytes (--max-message-bytes)")
 
     def _closed_by_peer(self) -> Closing | None:
         closed = self._websocket.closed

@@ -1,9 +1,12 @@
-"""The bytes of one charger, beneath the WebSocket library.
+"""The byte stream of one charger, beneath the WebSocket library.
 
-What the library cannot do is done here, once, for every frame whatever its kind: a frame leaves whole or the
-connection ends (half a frame would corrupt all that follow); any byte is a sign of life, pings and pongs included
-(OCPP-J 1.6 §5.3); the size of a message is bounded, in bytes, and its memory is paid for before it is read; what comes
-with the request head is kept for the WebSocket; and a peer that broke the protocol is told so.
+It does what the library cannot, for frames of every kind:
+
+- A frame is sent whole or the connection ends; half a frame would corrupt all later ones.
+- Any received byte shows that the charger is alive, pings and pongs included (OCPP-J 1.6 §5.3).
+- The size of a message is limited, in bytes, and its memory is charged before it is read.
+- Bytes that arrive with the request head are kept for the WebSocket.
+- A peer that breaks the protocol gets a close frame.
 """
 
 from __future__ import annotations
@@ -37,8 +40,8 @@ class HeadTooLarge(Exception):
 class ChargerStream(trio.abc.Stream):
     """One charger's connection; `last_received` is the monotonic time of its last byte.
 
-    `remote_address` is the peer's, without its port. With `text_as_binary` the library sees no text frame, so that it
-    does not refuse what is no UTF-8.
+    `remote_address` is the peer's address without the port. `text_as_binary` turns text frames into binary ones, so
+    that the library does not reject invalid UTF-8.
     """
 
     __slots__ = (
@@ -53,7 +56,7 @@ class ChargerStream(trio.abc.Stream):
         self._transport = transport
         self.account = account
         self._unpaid = bytearray()
-        """Received, and not passed on yet; `_begun` are the messages that begin in it, where, and how large."""
+        """Received bytes that are not passed on yet; `_begun` has the offset and size of each message in it."""
         self._begun: list[tuple[int, int]] = []
         self.remote_address = _address(transport)
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
@@ -65,17 +68,17 @@ class ChargerStream(trio.abc.Stream):
         self.send_seconds = SEND_SECONDS
         self.last_received = trio.current_time()
         self.left_at = math.inf
-        """When the peer closed the connection by itself, by a close frame or the end of its stream; not by a reset."""
+        """When the peer closed the connection with a close frame or the end of its stream; a reset does not count."""
         self.on_overflow: Callable[[], None] = _ignore
         self.last_word: Callable[[], bytes] | None = None
-        """Gives the close frame that the library owes the peer; forgotten once one was sent."""
+        """Returns the close frame that the library owes the peer; None once a close frame was sent."""
 
     async def read_head(self) -> bytes:
-        """Everything up to the empty line that ends a request head; what came after it stays to be read.
+        """Read and return the request head, up to its empty line. Later bytes remain to be read.
 
         Raises:
-            HeadTooLarge: more than HEAD_BYTES came without that line.
-            trio.BrokenResourceError: the peer went away before.
+            HeadTooLarge: there was no empty line within HEAD_BYTES.
+            trio.BrokenResourceError: the peer closed the connection before.
         """
         received = b""
         while (end := _head_end(received)) is None:
@@ -83,7 +86,7 @@ class ChargerStream(trio.abc.Stream):
                 raise HeadTooLarge
             data = await self._transport.receive_some(RECEIVE_BYTES)
             if not data:
-                raise trio.BrokenResourceError("the peer left before its request was complete")
+                raise trio.BrokenResourceError("the peer closed the connection before its request was complete")
             received += data
         if end > HEAD_BYTES:
             raise HeadTooLarge
@@ -91,29 +94,29 @@ class ChargerStream(trio.abc.Stream):
         return received[:end]
 
     def begin_handshake(self, request: bytes) -> None:
-        """Let the library read this request, and nothing behind it before `end_handshake`.
+        """Let the library read this request, but no later bytes before `end_handshake`.
 
-        What it reads between a request and its own answer it takes for a body, and drops.
+        The library would drop bytes between the request and its own response, as a request body.
         """
         self._request = request
 
     def end_handshake(self, last_word: Callable[[], bytes]) -> None:
-        """The library has answered: from now on it reads frames."""
+        """Let the library read frames, now that it has sent its response."""
         self.last_word = last_word
         self.last_received = trio.current_time()
         self._accepted.set()
 
     def begin_goodbye(self, end: Callable[[], None]) -> None:
-        """What still comes is of no use to anybody: `end` is called when there is much of it."""
+        """Release the account; call `end` after FAREWELL_BYTES more, because later bytes are only discarded."""
         self.account.close()
         self._farewell_bytes = FAREWELL_BYTES
         self.on_overflow = end
 
     async def receive_some(
         self,
-        max_bytes: int | None = None,  # noqa: ARG002 - how much is fair is decided here
+        max_bytes: int | None = None,  # noqa: ARG002 - the fair amount is decided here
     ) -> bytes | bytearray:
-        """The next bytes. Calls `on_overflow` where a message is too large."""
+        """Return the next bytes. Calls `on_overflow` if a message is too large."""
         if self._request:
             request, self._request = self._request, b""
             await trio.lowlevel.checkpoint()
@@ -124,7 +127,7 @@ class ChargerStream(trio.abc.Stream):
             self._unpaid = await self._follow_next()
         for at, size in self._begun:
             if at and not self.account.take_nowait(size):
-                return self._pass_on(at)  # a message that is paid for never waits for one that is not
+                return self._pass_on(at)  # a paid message never waits for an unpaid one behind it
             if not at:
                 await self.account.take(size)
         return self._pass_on(len(self._unpaid))
@@ -165,14 +168,15 @@ class ChargerStream(trio.abc.Stream):
         return self._farewell_bytes < 0
 
     async def _rest(self) -> None:
-        """One who fills a read floods, or sends something large: what it cost the loop, it rests for twice.
+        """Pause a peer that filled its last read, for twice the time that the read occupied the event loop.
 
-        Hundreds of empty frames fit into one read, and the library gives nobody a turn between them.
+        Such a peer floods the server or sends a large message. Hundreds of empty frames fit into one read, and the
+        library handles them without yielding to other tasks.
         """
         await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
 
     async def _receive(self, max_bytes: int) -> bytes | bytearray:
-        """Wait, then read: the transport itself would first try in vain, at the price of a system call."""
+        """Wait until the socket is readable, then read. trio's own method tries first, at the cost of a system call."""
         if not isinstance(self._transport, trio.SocketStream):
             return await self._transport.receive_some(max_bytes)
         descriptor = self._transport.socket.fileno()
@@ -180,19 +184,19 @@ class ChargerStream(trio.abc.Stream):
             raise trio.ClosedResourceError
         try:
             await trio.lowlevel.wait_readable(descriptor)
-            if self._transport.socket.fileno() != descriptor:  # closed meanwhile, and its number perhaps another's
+            if self._transport.socket.fileno() != descriptor:  # closed meanwhile; its number may be reused
                 raise trio.ClosedResourceError
             return os.read(descriptor, max_bytes)
         except BlockingIOError:
             return await self._transport.receive_some(max_bytes)
         except OSError as error:
-            raise trio.BrokenResourceError(f"the peer went away: {error}") from error
+            raise trio.BrokenResourceError(f"the connection was lost: {error}") from error
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of it, or end the connection: within `send_seconds`, even while being cancelled.
+        """Send all of the data within `send_seconds`, even while being cancelled, or end the connection.
 
         Raises:
-            trio.BrokenResourceError: the peer did not take it; the connection is closed.
+            trio.BrokenResourceError: the peer did not read it in time, or the connection was lost.
         """
         if data[0] == CLOSE_FRAME:
             self.last_word = None
@@ -201,8 +205,10 @@ class ChargerStream(trio.abc.Stream):
             await self._send_rest(memoryview(data)[sent:])
 
     def _send_at_once(self, data: bytes | bytearray | memoryview) -> int:
-        """As much as the socket's buffer takes, which is nearly always all: without a scope, a deadline and a turn of
-        the loop, which together would cost a third of an answer. The library's own lock gives the others their turn.
+        """Write as much as the socket's buffer takes, nearly always all, and return the number of bytes.
+
+        A cancel scope, a deadline and a checkpoint would cost a third of the time that a response takes. The library's
+        lock is a checkpoint, so other tasks still run.
         """
         if not isinstance(self._transport, trio.SocketStream):
             return 0
@@ -211,30 +217,31 @@ class ChargerStream(trio.abc.Stream):
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise trio.BrokenResourceError(f"the peer went away: {error}") from error
+            raise trio.BrokenResourceError(f"the connection was lost: {error}") from error
 
     async def _send_rest(self, data: memoryview) -> None:
         with trio.move_on_after(self.send_seconds, shield=True) as scope:
             await self._transport.send_all(data)
         if scope.cancelled_caught:
-            raise trio.BrokenResourceError(f"the peer took nothing for {self.send_seconds:g} s")
+            raise trio.BrokenResourceError(f"the peer read nothing for {self.send_seconds:g} s")
 
     async def wait_send_all_might_not_block(self) -> None:
-        """As the transport says."""
+        """Delegate to the transport."""
         await self._transport.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close the connection, after the last word where one is owed."""
+        """Close the connection, after sending the close frame if one is owed."""
         last_word, self.last_word = self.last_word, None
         if last_word is not None and (frame := last_word()):
             with trio.move_on_after(GOODBYE_SECONDS, shield=True), suppress(*GONE):
                 await self._transport.send_all(frame)
-                await self._let_it_be_read()
+                await self._drain()
         await self._transport.aclose()
 
-    async def _let_it_be_read(self) -> None:
-        """Read on until the peer has closed: TCP resets a connection that is closed with bytes unread, and what was
-        sent last is lost on the way (RFC 6455 §7.1.1)."""
+    async def _drain(self) -> None:
+        """Read until the peer closes. TCP resets a connection that is closed with unread bytes, and the peer may then
+        lose the last frame (RFC 6455 §7.1.1).
+        """
         left = FAREWELL_BYTES
         while left > 0 and (data := await self._transport.receive_some(RECEIVE_BYTES)):
             left -= len(data)
@@ -245,12 +252,12 @@ def _address(transport: trio.abc.Stream) -> str:
         return "memory"
     try:
         return str(transport.socket.getpeername()[0])
-    except OSError:  # it has left again
+    except OSError:  # already disconnected
         return "unknown"
 
 
 def _ignore() -> None:
-    """Nobody has asked to be told yet."""
+    """The default callback: no one has registered."""
 
 
 def _head_end(received: bytes) -> int | None:

@@ -1,7 +1,7 @@
-"""What one connection says and hears, handed to the frame log in the order in which it happens.
+"""The frames that one connection sends and receives, passed to the frame log in their order.
 
-A session has its row from its first valid CALL on, so from that frame on everything waits for the row's number; the
-commit that begins the session takes a moment only.
+A session gets its row with its first valid CALL. From that frame on, entries are held until the commit of that row
+returns its id, which takes a moment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Record = Callable[[FrameRow], None]
 
 
 class Transcript:
-    """The frames of one connection. Those given must have their secrets masked."""
+    """The frames of one connection. The caller masks their secrets."""
 
     __slots__ = ("_charger", "_clock", "_held", "_record", "_session")
 
@@ -42,36 +42,36 @@ class Transcript:
         return f"<Transcript of {self._charger!r} held={len(self._held or ())}>"
 
     def received(self, at: str, frame: str, message_id: str | None, action: str | None) -> None:
-        """A message came."""
+        """Record a received message."""
         self._add((self._charger, self._session, at, RECEIVED, _cut(message_id), _cut(action), frame))
 
     def sent(self, frame: str, message_id: str | None, action: str | None) -> None:
-        """A message left; it bears the id of what it answers, and its action."""
+        """Record a sent message. A response has the id and the action of its CALL."""
         self._add((self._charger, self._session, stamp(self._clock()), SENT, _cut(message_id), _cut(action), frame))
 
-    def connected(self, **told: object) -> None:
-        """The handshake is complete."""
-        self._tell(CONNECTED, told)
+    def connected(self, **fields: object) -> None:
+        """Record a complete handshake."""
+        self._add_event(CONNECTED, fields)
 
     def disconnected(self, code: int, reason: str) -> None:
-        """The connection is over (RFC 6455 §7.4)."""
+        """Record the end of the connection with its close code (RFC 6455 §7.4)."""
         self.release()
-        self._tell(DISCONNECTED, {"code": code, "reason": reason})
+        self._add_event(DISCONNECTED, {"code": code, "reason": reason})
 
     def hold(self) -> None:
-        """The session may be about to get its row: from now on wait for it."""
+        """Hold entries from now on, because the session may be about to get its row."""
         if self._session is None and self._held is None:
             self._held = []
 
     def release(self, session: int | None = None) -> None:
-        """The session has its row, or gets none for now: what waits goes on."""
+        """Release the held entries: the session has its row, or gets none for now."""
         self._session = session or self._session
         held, self._held = self._held, None
         for row in held or ():
             self._record((row[0], self._session, *row[2:]))
 
-    def _tell(self, direction: str, told: dict[str, object]) -> None:
-        text = masked_frame(orjson.dumps(told).decode())
+    def _add_event(self, direction: str, fields: dict[str, object]) -> None:
+        text = masked_frame(orjson.dumps(fields).decode())
         self._add((self._charger, self._session, stamp(self._clock()), direction, None, None, text))
 
     def _add(self, row: FrameRow) -> None:
@@ -85,6 +85,6 @@ def _cut(text: str | None) -> str | None:
     return None if text is None else cut(text)
 
 
-def refused(at: str, charger: str | None, told: dict[str, object]) -> FrameRow:
-    """The row of a handshake that was refused, whomever it named."""
-    return (charger or "", None, at, REFUSED, None, None, orjson.dumps(told).decode())
+def refused(at: str, charger: str | None, fields: dict[str, object]) -> FrameRow:
+    """Return the row of a refused handshake; `charger` is the identity that it claimed, if any."""
+    return (charger or "", None, at, REFUSED, None, None, orjson.dumps(fields).decode())

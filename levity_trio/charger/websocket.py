@@ -1,9 +1,9 @@
-"""The door to trio-websocket: the rest of the room takes its names from here.
+"""The only import of trio-websocket in this package; other modules take its names from here.
 
-The library gets the connection only after we have read and judged the request head, and sees a clean one in its place.
-Where a peer pings on after our close frame, its reader task raises wsproto's LocalProtocolError: the pong may no longer
-be sent. Where a peer breaks the protocol, it closes the connection without the close frame that wsproto hands it
-(RFC 6455 §7.1.7); the stream sends that in its place. How large a message may be is for the stream to say.
+The library gets the connection only after we have read and checked the request head, and sees a clean copy of it. If a
+peer sends a ping after our close frame, the library's reader task raises wsproto's LocalProtocolError, because the pong
+may no longer be sent. If a peer breaks the protocol, the library closes the connection without the close frame that
+wsproto gives it (RFC 6455 §7.1.7); the stream sends one instead. The stream also limits the size of messages.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = [
     "accept",
 ]
 
-NO_COMMON_SUBPROTOCOL: Final = "only ocpp1.6 is spoken here"
+NO_COMMON_SUBPROTOCOL: Final = "this server supports only the subprotocol ocpp1.6"
 
 
 class CloseCode(IntEnum):
-    """Why a connection ends (RFC 6455 §7.4.1, and 1013 of the registry that it founded)."""
+    """WebSocket close codes (RFC 6455 §7.4.1; 1013 is from the IANA registry)."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -48,7 +48,11 @@ class CloseCode(IntEnum):
 
 
 async def accept(library: trio.Nursery, stream: ChargerStream, head: Head) -> WebSocketConnection | None:
-    """Complete the handshake. Who offers only other subprotocols gets it without one, and a close (J 3.2): None."""
+    """Complete the handshake and return the connection.
+
+    If the client offers only other subprotocols, complete it without one, close the connection at once (OCPP-J §3.2)
+    and return None.
+    """
     subprotocol = choose_subprotocol(head)
     stream.begin_handshake(canonical_head(head, subprotocol.name))
     request = await wrap_server_stream(library, stream, max_message_size=sys.maxsize)
@@ -62,7 +66,7 @@ async def accept(library: trio.Nursery, stream: ChargerStream, head: Head) -> We
 
 
 def _close_frame(websocket: WebSocketConnection) -> bytes:
-    """The close frame for a peer that broke the protocol; nothing where it did not, or has gone."""
+    """Return the close frame for a peer that broke the protocol, empty if it did not or is gone."""
     closed = websocket.closed
     if closed is None or closed.code not in (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_PAYLOAD):
         return b""

@@ -1,8 +1,8 @@
-"""Events: what happened, in the past tense, as plugins are told.
+"""Events that plugins observe, named in the past tense.
 
-Facts are stored in `event` with what they tell; the class is the kind, its docstring the documentation. `charger` is
-the identity of the charger that it is about, `at` the UTC time of receipt as the database spells it. Single readings
-are not facts. Observations, beside them, are stored nowhere: they are how the server is doing.
+Facts are stored in the table `event` with their fields. The class is the kind, its docstring the documentation.
+`charger` is the identity of the charger concerned, `at` the UTC time of receipt in the database's format. Single
+readings are not facts. Observations are not stored; they describe the state of the server.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from levity_trio.events.observations import (
     CallEnded as CallEnded,
 )
 from levity_trio.events.observations import (
-    FrameOfNoUse as FrameOfNoUse,
+    HandshakeRefused as HandshakeRefused,
 )
 from levity_trio.events.observations import (
-    HandshakeRefused as HandshakeRefused,
+    MalformedFrame as MalformedFrame,
 )
 from levity_trio.events.observations import (
     MessageHandled as MessageHandled,
@@ -44,7 +44,7 @@ from levity_trio.events.observations import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something that happened."""
+    """An event that is stored."""
 
     charger: str | None
     at: str
@@ -52,7 +52,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted(Fact):
-    """A run of the server began; `clean` tells whether the one before it ended in order."""
+    """A run of the server began; `clean` is whether the run before it was shut down cleanly."""
 
     version: str
     clock_trusted: bool
@@ -61,8 +61,9 @@ class ServerStarted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockLeapt(Fact):
-    """This machine's clock leapt while the server ran, ahead or back by so many seconds. Where it is not `believed`,
-    time goes on from before.
+    """This machine's clock leapt by `seconds`, ahead or back, while the server ran.
+
+    If the new time is not `believed`, the server's time continues from before the leap.
     """
 
     seconds: int
@@ -71,7 +72,7 @@ class ClockLeapt(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerConnected(Fact):
-    """The first valid CALL of a connection came."""
+    """A connection became a session, with its first valid CALL or with our first CALL to it."""
 
     session: int
     remote_address: str
@@ -80,7 +81,7 @@ class ChargerConnected(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerDisconnected(Fact):
-    """A connection ended. `replaced`: a newer one of the same charger had taken its place."""
+    """A connection ended. `replaced` is whether a newer connection of the same charger had replaced it."""
 
     session: int | None
     code: int
@@ -91,26 +92,26 @@ class ChargerDisconnected(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerHidden(Fact):
-    """The operator hid a charger until it charges again; `retired_on` is the day on which it was taken down, if any."""
+    """The operator hid a charger until it charges again; `retired_on` is the day of its removal, if it was removed."""
 
     retired_on: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerShown(Fact):
-    """A hidden charger charges again, and is hidden no more."""
+    """A hidden charger charged again and is visible again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityShared(Fact):
-    """Two chargers seem to use one identity: a serial number or an address alternates."""
+    """Two chargers seem to use one identity, because its serial number or its address alternates."""
 
     evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerBooted(Fact):
-    """A BootNotification came."""
+    """A charger sent a BootNotification."""
 
     vendor: str | None
     model: str | None
@@ -121,14 +122,14 @@ class ChargerBooted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PingsSwitchedOff(Fact):
-    """A charger closed three connections running just after a WebSocket ping: it gets no more under this firmware."""
+    """A charger closed three consecutive connections just after a WebSocket ping; this firmware gets no more pings."""
 
     firmware_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChanged(Fact):
-    """The present status of a connector (0: the charger itself) is another one than before."""
+    """The status of a connector changed (connector 0 is the charger itself)."""
 
     connector: int
     status: str
@@ -137,7 +138,7 @@ class StatusChanged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorOpened(Fact):
-    """A charger reported an errorCode other than NoError. A warning comes with a status other than Faulted."""
+    """A charger reported an errorCode other than NoError. It is a warning if the status is not Faulted."""
 
     connector: int
     error_code: str
@@ -147,7 +148,7 @@ class ErrorOpened(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorsResolved(Fact):
-    """NoError came for a connector that had open errors."""
+    """A charger reported NoError for a connector with open errors."""
 
     connector: int
     count: int
@@ -155,7 +156,7 @@ class ErrorsResolved(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagPresented(Fact):
-    """A tag was shown to a charger and judged."""
+    """A charger asked to authorize an ID tag; `verdict` is the status returned."""
 
     id_tag: str
     verdict: str
@@ -163,7 +164,7 @@ class TagPresented(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionStarted(Fact):
-    """A transaction began. Repeats of its StartTransaction are no new fact."""
+    """A transaction began. Repeats of its StartTransaction add no fact."""
 
     transaction: int
     connector: int | None
@@ -173,7 +174,7 @@ class TransactionStarted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionSuspended(Fact):
-    """An open transaction lost its charger (boot, connection, our own end): still open, not billed."""
+    """An open transaction lost its charger (boot, lost connection, server shutdown). It stays open and unbilled."""
 
     transaction: int
     connector: int | None
@@ -182,7 +183,7 @@ class TransactionSuspended(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionResumed(Fact):
-    """A suspended transaction gave a sign of life."""
+    """A suspended transaction continued."""
 
     transaction: int
     connector: int | None
@@ -191,7 +192,7 @@ class TransactionResumed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionStopped(Fact):
-    """A transaction ended, told by the charger itself. `before_wh` was told of its energy until then."""
+    """A transaction was stopped by its charger. `before_wh` is its energy as reported by facts until then."""
 
     transaction: int
     connector: int | None
@@ -204,8 +205,10 @@ class TransactionStopped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionClosed(Fact):
-    """A transaction was closed by the system, as far as its readings show; its charger's own stop may still come, as
-    TransactionStopped, and then takes the place of this. `cause` is `reason` in words; `before_wh` was told until then.
+    """A transaction was closed by the system, with the energy that its readings show.
+
+    A later stop of its charger, as TransactionStopped, supersedes this. `cause` is `reason` in words; `before_wh` is
+    the energy as reported by facts until then.
     """
 
     transaction: int
@@ -220,7 +223,7 @@ class TransactionClosed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionRejudged(Fact):
-    """Later facts changed the figure of a transaction that had ended, or how sure it is; `cause` says which facts."""
+    """Later facts changed the energy of an ended transaction, or its confidence; `cause` names these facts."""
 
     transaction: int
     connector: int | None
@@ -233,16 +236,16 @@ class TransactionRejudged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopConflicted(Fact):
-    """A second StopTransaction with other values came; the first still stands."""
+    """A charger sent a second StopTransaction with other values; the first one stays valid."""
 
     transaction: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyUnbilled(Fact):
-    """A transaction began above the register at which the one before it on that connector ended.
+    """A transaction began above the register value at which the one before it on that connector ended.
 
-    What a late message changes is told again: `before_wh` was told until then.
+    A late message that changes the difference adds another fact; `before_wh` is the difference reported until then.
     """
 
     transaction: int
@@ -253,8 +256,10 @@ class EnergyUnbilled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyJumped(Fact):
-    """Between two readings of a transaction its register stepped back, or on by more than 10 kWh and by more than the
-    power that was reported, or that a charger of its kind delivers, comes to in that time.
+    """The register stepped between two readings of a transaction.
+
+    It stepped back, or ahead by more than 10 kWh and by more than the reported power, or the power that a charger of
+    its kind delivers, amounts to in that time.
     """
 
     transaction: int
@@ -265,7 +270,7 @@ class EnergyJumped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSetAside(Fact):
-    """A message could not be linked or handled and waits, raw, for the operator."""
+    """A message could not be linked or handled; it is kept raw for the operator."""
 
     action: str
     reason: str
@@ -274,7 +279,7 @@ class MessageSetAside(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataTransferred(Fact):
-    """A DataTransfer came from a charger."""
+    """A charger sent a DataTransfer."""
 
     vendor_id: str
     message_id: str | None
@@ -283,14 +288,14 @@ class DataTransferred(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticsStatusChanged(Fact):
-    """An upload of diagnostics went on or ended."""
+    """A charger reported the status of a diagnostics upload."""
 
     status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirmwareStatusChanged(Fact):
-    """A firmware update went on or ended. `request_id` is there for signed updates only."""
+    """A charger reported the status of a firmware update. Only signed updates have a `request_id`."""
 
     status: str
     request_id: int | None
@@ -298,7 +303,7 @@ class FirmwareStatusChanged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStatusChanged(Fact):
-    """An upload of a log went on or ended."""
+    """A charger reported the status of a log upload."""
 
     status: str
     request_id: int | None
@@ -306,7 +311,7 @@ class LogStatusChanged(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityEventReported(Fact):
-    """A charger reported a security event. `timestamp` is its own time as it was sent."""
+    """A charger reported a security event. `timestamp` is the charger's own time as sent."""
 
     event_type: str
     timestamp: str
@@ -315,14 +320,14 @@ class SecurityEventReported(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRequested(Fact):
-    """A charger asked to have its certificate signed."""
+    """A charger requested a signed certificate."""
 
     csr: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed(Fact):
-    """A CALL of ours was not answered with a result: `state` is refused, timed out or gone."""
+    """A CALL of ours got no CALLRESULT: `state` is refused, timed out or gone."""
 
     command: int
     action: str
@@ -332,8 +337,9 @@ class CallFailed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsCounted(Fact):
-    """A charger told so many facts of this kind since the last FactsCounted, beyond a day's ceiling: none of them is
-    kept. `kind` is the class of the fact; StatusNotification for rows of `status`, Evidence for over-long messages.
+    """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
+
+    `kind` is the class of the fact, StatusNotification for rows of `status`, or Evidence for over-long messages.
     """
 
     kind: str
@@ -342,8 +348,9 @@ class FactsCounted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesRefused(Fact):
-    """A charger sent more transaction messages than any charger does: this one was not acknowledged, and the connection
-    is closed with 1013."""
+    """A charger exceeded the rate of transaction messages. This one was not acknowledged, and the connection is closed
+    with 1013.
+    """
 
     action: str
     reason: str
@@ -351,7 +358,7 @@ class MessagesRefused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsPruned(Fact):
-    """So many facts told before this time were deleted from `event`, summed where counters are rebuilt from them."""
+    """Retention deleted `count` facts from `event` that are older than `before`; their sums are kept for counters."""
 
     count: int
     before: str
@@ -361,9 +368,9 @@ TRANSACTION_FACTS: Final = (
     *(TransactionStarted, TransactionStopped, TransactionClosed, TransactionRejudged, StopConflicted),
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
-"""Each is kept; the last two are rare by themselves. Of all others a charger may add so many in a day."""
+"""Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged)
-"""Observers follow the present state by these, so they are published even where they are only counted."""
+"""Facts by which observers follow the current state. They are published even if only counted, not stored."""
 
 
 Event = Fact | Observation

@@ -1,4 +1,4 @@
-"""Observations: how the server is doing. They are stored nowhere, and plugins are told."""
+"""Observations: events about the server itself that plugins observe and that are not stored."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Something that was seen and is not stored."""
+    """An event that is not stored."""
 
     charger: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageHandled(Observation):
-    """A CALL of a charger was answered, after so many seconds: `code` is that of the CALLERROR, None for a result.
+    """A CALL of a charger was answered after `seconds`. `code` is that of the CALLERROR, None for a CALLRESULT.
 
-    `request` is what was understood of it, a dataclass of `ocpp.v16.call`; None where nothing was.
+    `request` is the request as read, a dataclass of `ocpp.v16.call`; None if it was unreadable.
     """
 
     action: str
@@ -25,14 +25,14 @@ class MessageHandled(Observation):
     request: Any
     code: str | None
     repairs: tuple[str, ...]
-    """What was mended on the way, by kind."""
+    """The kinds of the repairs made to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(Observation):
-    """A CALL of ours ended after so many seconds: `state` is answered, refused, timed out or gone (as in `command`).
+    """A CALL of ours ended after `seconds`: `state` is answered, refused, timed out or gone (as in `command`).
 
-    `status` is the word of its answer, if it has one; `late`: nobody waited any more.
+    `status` is the status in its response, if there is one; `late` is whether the response came after the time-out.
     """
 
     action: str
@@ -44,16 +44,17 @@ class CallEnded(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameOfNoUse(Observation):
-    """What came was no frame, or the answer to nothing; `kind` is of a fixed vocabulary."""
+class MalformedFrame(Observation):
+    """A malformed frame, or a response that belongs to no CALL in flight; `kind` is one of a fixed set."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandshakeRefused(Observation):
-    """Somebody was not let in; nobody knows who, so that `charger` is None. `status` is the HTTP status, or the close
-    code 1002 where no OCPP 1.6 was among the subprotocols.
+    """A handshake was refused. The peer is not identified, so `charger` is None.
+
+    `status` is the HTTP status, or the close code 1002 if the client did not offer ocpp1.6.
     """
 
     status: int
@@ -62,7 +63,7 @@ class HandshakeRefused(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCommitted(Observation):
-    """The writer committed so many writes in so many seconds."""
+    """The writer committed a batch."""
 
     seconds: float
     writes: int
@@ -78,7 +79,7 @@ class PluginFailed(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditProgress(Observation):
-    """How the audit stands to Fluentd: so many ids of the log are not acknowledged yet."""
+    """The progress of the audit to Fluentd; `lag` is the number of log ids that are not acknowledged yet."""
 
     lag: int
     connected: bool
@@ -86,15 +87,16 @@ class AuditProgress(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLost(Observation):
-    """So many frames were pruned before Fluentd had acknowledged them."""
+    """`count` frames were pruned before Fluentd had acknowledged them."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoStart(Observation):
-    """What became of starting a car by ourselves: `outcome` is started, rejected, timed out, not sent, given up,
-    withdrawn, blocked or over; the log says why.
+    """The outcome of an automatic start: started, rejected, timed out, not sent, given up, withdrawn, blocked or over.
+
+    The log has the reason.
     """
 
     connector: int

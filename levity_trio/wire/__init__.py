@@ -1,1 +1,1 @@
-"""OCPP-J 1.6 as pure code: text and values in, values and text out; no task, no socket, no clock, no disk."""
+"""OCPP-J 1.6 as pure functions of text and values, without tasks, sockets, clocks or files."""

@@ -1,27 +1,27 @@
-"""Our calls to one charger: which one is under way, and whose answer has come (OCPP-J 1.6 §4.1.1).
+"""The state of our CALLs to one charger: which one is in flight, and which CALL a response belongs to (OCPP-J §4.1.1).
 
-One call at a time, matched by its id and by nothing else: some chargers answer a minute late, and a late
-answer taken for that of the next call would shift every answer after it by one. A call whose time is over
-is remembered for a while, because its late answer is still a fact that belongs to its command.
+One CALL is in flight at a time, and responses are matched by message id only. Some chargers respond a minute late; if
+a late response were taken for that of the next CALL, every later response would be off by one. An expired CALL is
+remembered for a while, because its late response still belongs to its command.
 
-Ids carry a token of their connection. Some chargers keep an answer until they are back on another
-connection, where plain counting would have given the same id to another call.
+Message ids contain a token of the connection. Some chargers keep a response until they have reconnected, when a plain
+counter would have given its id to another CALL.
 
-There is no clock here and no waiting: the session knows both.
+This module has no clock and does not wait; the session does both.
 """
 
 from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Final
 
-from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.frames import Response
 
-LATE_REMEMBERED: Final = 64  # expired calls per connection; beyond, the oldest is forgotten
+LATE_REMEMBERED: Final = 64  # expired CALLs per connection; beyond that, the oldest is forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call of ours that is, or was, waiting for its answer; `command` is what it belongs to, once that is known."""
+    """A CALL that waits, or waited, for its response; `command` is the id of its command, once it is known."""
 
     message_id: str
     action: str
@@ -30,28 +30,28 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The answer to the call under way."""
+    """The response to the CALL in flight."""
 
     call: OpenCall
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """The answer to a call that had expired; nobody waits for it any more."""
+    """The response to an expired CALL, for which no one waits."""
 
     call: OpenCall
 
 
 @dataclass(frozen=True, slots=True)
 class Unexpected:
-    """An answer to nothing that we asked, or to something that was answered before."""
+    """A response to no CALL of ours, or a second response to one."""
 
 
 Settled = Matched | Late | Unexpected
 
 
 class CallsUnderWay:
-    """The state of our calls on one connection."""
+    """The state of our CALLs on one connection."""
 
     __slots__ = ("_begun", "_current", "_late", "_token")
 
@@ -66,11 +66,11 @@ class CallsUnderWay:
 
     @property
     def current(self) -> OpenCall | None:
-        """The call that waits for its answer."""
+        """The CALL in flight, None if there is none."""
         return self._current
 
     def begin(self, action: str) -> str:
-        """Count a call as sent and return its message id; RuntimeError while another one is under way."""
+        """Begin a CALL and return its message id. Raises RuntimeError while another one is in flight."""
         if self._current is not None:
             raise RuntimeError(f"{self._current.action} is still under way")
         self._begun += 1
@@ -78,26 +78,26 @@ class CallsUnderWay:
         return self._current.message_id
 
     def belongs_to(self, command: int) -> None:
-        """Remember what the call under way belongs to, so that its answer finds it, however late."""
+        """Note the command of the CALL in flight, so that its response is added to it, however late."""
         if self._current is not None:
             self._current = replace(self._current, command=command)
 
     def find(self, message_id: str) -> OpenCall | None:
-        """The call with this id, if it waits for its answer, or did."""
+        """Return the CALL with this id that is in flight or expired, if there is one."""
         if self._current is not None and self._current.message_id == message_id:
             return self._current
         return self._late.get(message_id)
 
-    def settle(self, answer: CallResult | CallError) -> Settled:
-        """Say whose answer this is; afterwards that call is answered and no longer known."""
-        if self._current is not None and self._current.message_id == answer.message_id:
+    def settle(self, response: Response) -> Settled:
+        """Match a response to its CALL and forget that CALL."""
+        if self._current is not None and self._current.message_id == response.message_id:
             call, self._current = self._current, None
             return Matched(call)
-        late = self._late.pop(answer.message_id, None)
+        late = self._late.pop(response.message_id, None)
         return Unexpected() if late is None else Late(late)
 
     def expire(self) -> OpenCall | None:
-        """Give up waiting for the call under way, and remember it; None if there is none."""
+        """Expire the CALL in flight, remember it for a late response, and return it; None if there is none."""
         call, self._current = self._current, None
         if call is not None:
             self._late[call.message_id] = call

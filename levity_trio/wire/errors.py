@@ -1,8 +1,8 @@
-"""What a peer's mistake becomes: a CALLERROR with a code in the spelling of OCPP-J 1.6; and how our own CALLs fail.
+"""Errors: the CALLERROR codes of OCPP-J 1.6, and the ways in which our own CALLs fail.
 
-The specification misspells two of its own codes, and chargers compare them letter by letter, so the
-spelling of OCPP-J 1.6 §4.2.3 is kept: FormationViolation (the `ocpp` package sends FormatViolation, the
-word of 2.0.1) and OccurenceConstraintViolation with one r.
+The specification misspells two of its codes and chargers compare them literally, so the spelling of OCPP-J 1.6 §4.2.3
+is kept: FormationViolation (the `ocpp` package sends FormatViolation, as in 2.0.1) and OccurenceConstraintViolation
+with one r.
 """
 
 from enum import StrEnum
@@ -11,8 +11,8 @@ from enum import StrEnum
 class ErrorCode(StrEnum):
     """The error codes of a CALLERROR (OCPP-J 1.6 §4.2.3)."""
 
-    NOT_IMPLEMENTED = "NotImplemented"  # the action is not known at all
-    NOT_SUPPORTED = "NotSupported"  # known, but not for this receiver
+    NOT_IMPLEMENTED = "NotImplemented"  # the action is unknown
+    NOT_SUPPORTED = "NotSupported"  # the action is known, but this receiver does not handle it
     INTERNAL_ERROR = "InternalError"
     PROTOCOL_ERROR = "ProtocolError"
     SECURITY_ERROR = "SecurityError"
@@ -24,10 +24,10 @@ class ErrorCode(StrEnum):
 
 
 class Refused(Exception):
-    """A message of the peer that cannot be understood; `code` and `description` go into the CALLERROR.
+    """A message of the peer that cannot be read; `code` and `description` go into the CALLERROR.
 
-    The description is made of our own words and of names from the schemas, never of text that the peer
-    chose, so that it can be logged and counted as it is.
+    The description contains only our own text and names from the schemas, never text of the peer, so it is safe to log
+    and to use as a label.
     """
 
     def __init__(self, code: ErrorCode, description: str) -> None:
@@ -37,11 +37,11 @@ class Refused(Exception):
 
 
 class CallFailed(Exception):
-    """A CALL of ours got no CALLRESULT."""
+    """A CALL of ours got no usable CALLRESULT."""
 
 
 class CallRefused(CallFailed):
-    """The charger answered with a CALLERROR, or with what cannot be read."""
+    """The charger responded with a CALLERROR, or with a malformed CALLRESULT."""
 
     def __init__(self, code: str, description: str) -> None:
         super().__init__(f"{code}: {description}")
@@ -50,20 +50,22 @@ class CallRefused(CallFailed):
 
 
 class CallTimedOut(CallFailed):
-    """No answer came in time. A late one is still written to its command, and `was_answered` is true from then on:
-    whoever would ask again knows it at once, before it is stored.
+    """No response arrived in time.
+
+    A late response is still written to its command. `was_answered` is true from its arrival, before it is stored, so
+    that the caller can check it before a retry.
     """
 
     was_answered = False
 
 
 class ChargerGone(CallFailed):
-    """The session ended before the answer came."""
+    """The session ended before the response arrived."""
 
 
 class NoRoom(ChargerGone):
-    """It is a new charger, and no room is left for one."""
+    """The charger is new, and the limit on chargers is reached."""
 
 
 class CallQueueFull(CallFailed):
-    """Too many CALLs wait for this charger already."""
+    """Too many CALLs are already queued for this charger."""

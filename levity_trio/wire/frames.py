@@ -1,15 +1,14 @@
-"""OCPP-J frames: text in, a frame out; and the three texts that we send (OCPP-J 1.6 §4.1, §4.2).
+"""OCPP-J frames: parsing them, and the text of the three kinds that we send (OCPP-J 1.6 §4.1, §4.2).
 
-`parse_frame` never raises, because what comes in is whatever somebody typed into a firmware. What is no
-frame is `Malformed`; where it can be seen to be a CALL and its id can be read, the answer is ready to send,
-since a charger that waits for an answer sends nothing else meanwhile.
+`parse_frame` never raises, whatever a firmware sends. Text that is not a frame becomes `Malformed`. If it is
+recognisable as a CALL with a readable id, `Malformed` holds a CALLERROR to send, because a charger that waits for a
+response sends nothing else.
 
-The id of a CALL is kept as the piece of text that stood in the frame (`raw_id`): a number, an escape or an
-id over 36 characters is echoed byte for byte, so that even a charger that compares text finds its own.
+The id of a CALL is kept as the text of its JSON token (`raw_id`) and echoed byte for byte, also a number, an escape or
+an id over 36 characters, so that a charger that compares text recognises its own id.
 
-Nothing that is read can break a later `orjson.dumps`: orjson itself refuses NaN and lone surrogates and
-turns integers beyond 64 bits into floats, but it reads 1024 levels and writes only 254. Real payloads have
-five, hence `MAX_DEPTH`.
+No parsed value can fail a later `orjson.dumps`. orjson itself rejects NaN and lone surrogates and turns integers beyond
+64 bits into floats, but it reads 1024 levels and writes only 254. Real payloads have five, hence `MAX_DEPTH`.
 """
 
 import re
@@ -24,16 +23,16 @@ from levity_trio.wire.secrets import TRIMMED
 
 MAX_DEPTH: Final = 64  # levels of lists and objects in one frame
 MAX_DESCRIPTION: Final = 255  # characters of an error description
-# How some languages write an object without properties; None, too, where nothing stands.
+# How some languages write an object without properties. None also stands for an absent payload.
 NOTHING: Final[tuple[object, ...]] = (None, [], "")
 
-# The type of the message, then the token of the id. Possessive, so that no text makes it slow.
+# The message type, then the token of the id. The quantifiers are possessive, so that no text makes matching slow.
 _HEAD = re.compile(r'\[\s*+([^\s,\[\]{}]++)\s*+,\s*+("(?:[^"\\]++|\\.)*+"|[^\s",\[\]{}]++)\s*+[,\]]', re.DOTALL)
 _ACTION = re.compile(r'\s*+"([A-Za-z]++)"\s*+[,\]]')
 
 
 class Fault(StrEnum):
-    """What can be wrong with a frame as such; a fixed vocabulary, fit to be counted by."""
+    """The faults of a frame itself: a fixed set, so that it can label a metric."""
 
     NOT_JSON = "not JSON"
     NOT_A_LIST = "not a list"
@@ -47,10 +46,10 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `raw_id` is the JSON token of its id, byte for byte as sent, quotes included.
+    """A CALL. `raw_id` is the JSON token of its id, byte for byte as sent, quotes included.
 
-    `payload` is whatever stood there, None where nothing did or nothing could be read: that it is no object is for
-    its reader to say, who knows whether the message can be refused.
+    `payload` is any JSON value, None if it is absent or unreadable. Its reader checks that it is an object, because the
+    action decides whether the message may be refused.
     """
 
     raw_id: str
@@ -60,7 +59,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """An answer to one of our calls."""
+    """The result of one of our CALLs."""
 
     message_id: str
     payload: dict[str, Any]
@@ -68,7 +67,7 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True)
 class CallError:
-    """A refusal of one of our calls, as the charger worded it: neither bounded nor a known code."""
+    """The error response to one of our CALLs, as received: the code may be unknown, and no text is bounded."""
 
     message_id: str
     code: str
@@ -78,18 +77,19 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What is no frame. `kind` is a `Fault`; `answer` is a CALLERROR ready to send, if one is due, to `raw_id`."""
+    """A malformed frame. `kind` is a `Fault`; `answer` is the CALLERROR to send to `raw_id`, if one is due."""
 
     kind: str
     answer: str | None
     raw_id: str | None = None
 
 
-Frame = Call | CallResult | CallError | Malformed
+Response = CallResult | CallError
+Frame = Call | Response | Malformed
 
 
 def decoded(message: str | bytes) -> tuple[str, bool]:
-    """The text of a message, and whether it was UTF-8; where not, U+FFFD stands for what was none."""
+    """Return the text of a message and whether it was valid UTF-8; U+FFFD replaces invalid bytes."""
     if isinstance(message, str):
         return message, True
     try:
@@ -99,10 +99,10 @@ def decoded(message: str | bytes) -> tuple[str, bool]:
 
 
 def parse_frame(text: str) -> Frame:
-    """Read one message. Never raises.
+    """Parse one message. Never raises.
 
-    Accepted beyond the letter of OCPP-J §4.2: a byte order mark or NUL around the text, the type of the message as
-    text, and elements too many, which are ignored.
+    Beyond OCPP-J §4.2 it accepts a byte order mark or NUL around the text, a message type given as text, and additional
+    elements, which it ignores.
     """
     text = text.strip(TRIMMED)
     try:
@@ -117,23 +117,23 @@ def parse_frame(text: str) -> Frame:
 
 
 def call_text(message_id: str, action: str, payload: dict[str, Any]) -> str:
-    """A CALL of ours (OCPP-J §4.2.1)."""
+    """Return the text of a CALL (OCPP-J §4.2.1)."""
     return orjson.dumps([2, message_id, action, payload]).decode()
 
 
 def result_text(raw_id: str, payload: dict[str, Any]) -> str:
-    """The CALLRESULT (OCPP-J §4.2.2) for the call that had this raw id."""
+    """Return the text of the CALLRESULT to the CALL with this raw id (OCPP-J §4.2.2)."""
     return f"[3,{raw_id},{orjson.dumps(payload).decode()}]"
 
 
 def error_text(raw_id: str, code: str, description: str, details: dict[str, Any] | None = None) -> str:
-    """The CALLERROR (OCPP-J §4.2.3) for the call that had this raw id; a long description is cut."""
+    """Return the text of the CALLERROR to the CALL with this raw id (OCPP-J §4.2.3); a long description is cut."""
     readable = description[:MAX_DESCRIPTION].encode("utf-8", "replace").decode()
     return f"[4,{raw_id},{orjson.dumps([code, readable, details or {}]).decode()[1:-1]}]"
 
 
 def _read_frame(text: str, frame: list[Any]) -> Frame:
-    # A list or an object is equal to none of these, and 2.0 is equal to 2.
+    # A list or an object equals none of these; 2.0 equals 2.
     message_type = frame[0] if frame else None
     if message_type == 2 or message_type == "2":
         return _read_call(text, frame)
@@ -183,7 +183,7 @@ def _read_error(frame: list[Any]) -> CallError | Malformed:
 
 
 def _plain_id(frame: list[Any]) -> str | None:
-    """Our ids are text; a charger may have made a number of one that consists of digits."""
+    """Return a message id as text. Ours are text, but a charger may return an id of digits as a number."""
     message_id = frame[1] if len(frame) > 1 else None
     if isinstance(message_id, str):
         return message_id
@@ -193,7 +193,7 @@ def _plain_id(frame: list[Any]) -> str | None:
 
 
 def _malformed_call(fault: Fault, text: str) -> Call | Malformed:
-    """Where a broken text still begins like a CALL, whoever sent it waits for an answer; perhaps it is a stop."""
+    """Recover the CALL from a broken text that begins like one: its sender waits, and it may be a StopTransaction."""
     match = _HEAD.match(text)
     if match is None or match[1] not in ("2", '"2"') or not _is_scalar(match[2]):
         return Malformed(fault, None)
@@ -214,7 +214,7 @@ def _is_scalar(token: str) -> bool:
 
 
 def deeper_than(limit: int, value: object) -> bool:
-    """Level by level and not by recursion, so that no text exhausts the stack."""
+    """Whether a value is nested deeper than `limit` levels. It does not recurse, so no value can exhaust the stack."""
     level = [value]
     for _ in range(limit):
         inner = [child for container in level for child in _children(container)]

@@ -1,10 +1,11 @@
-"""WebSocket frames as they pass by (RFC 6455 §5.2): the little that the WebSocket library does not tell or allow.
+"""The framing of received WebSocket bytes (RFC 6455 §5.2), where the library's own parser does not suffice.
 
-The library decodes a text frame strictly: one byte of Latin-1 ends the connection before anybody sees a message. So
-text is passed on to it as binary, which it leaves alone, and decoded by `parse_frame`. It also counts only the payload
-of a message, though an empty fragment costs memory, too, and it shows neither pings nor a close frame.
+The library decodes text frames strictly: one byte of Latin-1 ends the connection before we see the message. So text
+frames are passed to it as binary ones, which it does not decode, and `frames.decoded` decodes them. The library also
+counts only the payload of a message, although an empty fragment uses memory too, and it reports neither pings nor close
+frames.
 
-Nothing is checked here. What breaks the protocol is for the library to refuse.
+Nothing is validated here; the library rejects what breaks the protocol.
 """
 
 from typing import Final
@@ -16,17 +17,17 @@ FINAL: Final = 0x80
 _OPCODE: Final = 0x0F
 _MASKED: Final = 0x80
 _SIZE: Final = 0x7F
-_LONGER_SIZES: Final = {126: 2, 127: 8}  # bytes that follow with the size itself
+_LONGER_SIZES: Final = {126: 2, 127: 8}  # bytes of the extended payload length
 _MASK_BYTES: Final = 4
 _LONGEST_HEAD: Final = 14
 
 
 class Framing:
-    """The frames of one peer, in whatever pieces they come.
+    """The frames of one peer, received in pieces of any size.
 
-    `is_too_large` is true once a message exceeded `most_bytes`, counting its payload as it is announced and the heads
-    of its fragments. `has_closed` is true once a close frame began. `begun` are the messages that began in the bytes
-    followed last: where in them, and how large each is at most; `is_within_message` tells whether one is incomplete.
+    `is_too_large` is true once a message exceeds `most_bytes`, counting its announced payload and the headers of its
+    fragments. `has_closed` is true once a close frame has begun. `begun` lists the messages that began in the last
+    bytes followed, each as its offset and its maximum size. `is_within_message` is true while a message is incomplete.
     """
 
     __slots__ = (
@@ -37,8 +38,8 @@ class Framing:
     def __init__(self, most_bytes: int, *, text_as_binary: bool) -> None:
         self._most_bytes = most_bytes
         self._text_as_binary = text_as_binary
-        self._head = b""  # of a frame whose head is not complete yet
-        self._left = 0  # of the present frame's payload
+        self._head = b""  # the header of the current frame, while it is incomplete
+        self._left = 0  # remaining payload bytes of the current frame
         self._message_bytes = 0
         self._ends_message = False
         self.begun: list[tuple[int, int]] = []
@@ -47,7 +48,7 @@ class Framing:
         self.has_closed = False
 
     def follow(self, data: bytearray) -> None:
-        """Follow the next bytes; turns text frames that begin in them into binary ones."""
+        """Follow the next bytes. Turns text frames that begin in them into binary ones, in place."""
         at = 0
         self.begun = []
         while at < len(data):
@@ -94,7 +95,7 @@ class Framing:
 
 
 def _head_size(head: bytes) -> int:
-    """The size of a whole head, as far as its first two bytes tell."""
+    """The size of the whole header, 2 until its first two bytes are known."""
     if len(head) < 2:
         return 2
     masked = _MASK_BYTES if head[1] & _MASKED else 0

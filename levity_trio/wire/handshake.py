@@ -1,10 +1,10 @@
-"""The head of an upgrade request, read by us before the WebSocket library sees it.
+"""The head of an upgrade request, read before the WebSocket library sees it.
 
-The library is strict where chargers are not: a missing `Connection: Upgrade`, a byte above 127 or a whole
-URL in the request line would end the connection without a word. So the head is read here with all
-tolerance, judged, and handed on as a fresh request that contains nothing but what the library needs.
+The library is strict where chargers are not: a missing `Connection: Upgrade`, a byte above 127 or an absolute URL in
+the request line would end the connection without a response. So the head is parsed tolerantly and checked here, and the
+library gets a new request that contains only what it needs.
 
-Who is calling is in the path (OCPP-J 1.6 §3.1.1): its last segment, percent-decoded.
+The identity of the charger is the last segment of the path, percent-decoded (OCPP-J 1.6 §3.1.1).
 """
 
 import re
@@ -20,9 +20,9 @@ SUBPROTOCOL: Final = "ocpp1.6"
 WEBSOCKET_VERSION: Final = "13"
 MAX_IDENTITY: Final = 48  # characters
 LOGGED_CHARACTERS: Final = 1000
-"""Of a request: whoever is refused must not fill the log."""
+"""Maximum length of a logged request, so that refused clients cannot fill the log."""
 
-_ENTRANCES: Final = frozenset({"ws", "ocpp"})  # bare, they name nobody
+_ENTRANCES: Final = frozenset({"ws", "ocpp"})  # alone, they are no identity
 _REQUEST_LINE = re.compile(r"([A-Za-z]+)[ \t]+(\S(?:.*\S)?)[ \t]+HTTP/\d\.\d[ \t]*", re.IGNORECASE)
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -34,7 +34,7 @@ _AUTHORIZATION = re.compile(r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[
 
 
 class BadRequest(Exception):
-    """A request that gets no WebSocket; status, text and headers are those of the HTTP answer."""
+    """A request that is refused; `status`, `text` and `headers` are those of the HTTP response."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {text}")
@@ -45,7 +45,7 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request head. Header names are in lower case, repeated ones joined by commas; `raw` as it came."""
+    """A request head. Header names are in lower case, repeated ones joined by commas; `raw` is the head as received."""
 
     method: str
     target: str
@@ -55,10 +55,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Subprotocol:
-    """What becomes of the client's offer (OCPP-J §3.1.2, RFC 6455 §4.2.2).
+    """The subprotocol chosen from the client's offer (OCPP-J §3.1.2, RFC 6455 §4.2.2).
 
-    `name` is echoed, in the client's own spelling; None means that no header is sent. Where it is not
-    `acceptable` (only others were offered) the handshake is completed and the connection closed at once.
+    `name` is echoed in the client's spelling; None sends no header. If the client offered only others, the offer is not
+    `acceptable`: the handshake is completed and the connection closed at once.
     """
 
     name: str | None
@@ -66,19 +66,19 @@ class Subprotocol:
 
 
 def parse_head(raw: bytes) -> Head:
-    """Read the head of a request, up to the first empty line; BadRequest 400 if it is no HTTP/1."""
+    """Parse the head of a request, up to the first empty line. Raises BadRequest 400 if it is not HTTP/1."""
     request_line, *lines = _LINE_END.split(raw.decode("latin-1").lstrip("\r\n"))
     match = _REQUEST_LINE.fullmatch(request_line)
     if match is None:
-        raise BadRequest(400, "This is a WebSocket server for OCPP 1.6; that was no HTTP request.")
+        raise BadRequest(400, "This is a WebSocket server for OCPP 1.6; the request is not HTTP/1.")
     return Head(match[1].upper(), match[2], _read_headers(lines), raw)
 
 
 def identity(target: str) -> str | None:
-    """The identity in a request target, None if it names nobody: 1 to 48 printable characters without `/`.
+    """Return the identity in a request target, None if there is none: 1 to 48 printable characters without `/`.
 
-    A whole URL, doubled slashes, a slash at the end and a query string are all understood; any segments
-    before the last are ignored, except that a bare `/ws` or `/ocpp` is no identity.
+    An absolute URL, doubled slashes, a trailing slash and a query string are accepted. Segments before the last are
+    ignored, but `/ws` or `/ocpp` alone is not an identity.
     """
     segments = [segment for segment in _path(target).split("/") if segment]
     if not segments or (len(segments) == 1 and segments[0].lower() in _ENTRANCES):
@@ -90,7 +90,7 @@ def identity(target: str) -> str | None:
 
 
 def choose_subprotocol(head: Head) -> Subprotocol:
-    """Look for ours among those offered, whatever its case. No offer at all counts as ours."""
+    """Choose ocpp1.6, in any case, from the offered subprotocols. No offer counts as ocpp1.6."""
     offer = head.headers.get("sec-websocket-protocol", "")
     offered = [name for part in offer.split(",") if (name := part.strip())]
     ours = next((name for name in offered if name.lower() == SUBPROTOCOL), None)
@@ -98,27 +98,27 @@ def choose_subprotocol(head: Head) -> Subprotocol:
 
 
 def upgrade_problem(head: Head) -> BadRequest | None:
-    """What stands against an upgrade (RFC 6455 §4.2.1, §4.4), None if nothing that cannot be mended does."""
+    """Return why a request cannot be upgraded (RFC 6455 §4.2.1, §4.4), None if it can, perhaps after repair."""
     headers = head.headers
     if head.method != "GET":
-        return BadRequest(405, "Only GET, to open a WebSocket.", {"Allow": "GET"})
+        return BadRequest(405, "Only GET with a WebSocket upgrade is supported.", {"Allow": "GET"})
     if "websocket" not in headers.get("upgrade", "").lower():
         hint = "Chargers connect here with OCPP 1.6 over WebSocket: ws://this-host:port/ws/CHARGER-ID"
         if "sec-websocket-key" in headers:
-            hint = "The Upgrade header is missing: a proxy on the way may not be set up to pass it on."
+            hint = "The Upgrade header is missing; a proxy in between may not be configured to forward it."
         return BadRequest(426, hint, {"Upgrade": "websocket"})
     if headers.get("sec-websocket-version") != WEBSOCKET_VERSION:
         wanted = {"Upgrade": "websocket", "Sec-WebSocket-Version": WEBSOCKET_VERSION}
-        return BadRequest(426, "Only version 13 of the WebSocket protocol is spoken here.", wanted)
+        return BadRequest(426, "Only version 13 of the WebSocket protocol is supported.", wanted)
     if _KEY.fullmatch(headers.get("sec-websocket-key", "")) is None:
         return BadRequest(400, "The Sec-WebSocket-Key header is missing or unreadable.")
     return None
 
 
 def canonical_head(head: Head, subprotocol: str | None) -> bytes:
-    """A clean request for the WebSocket library, for a head without `upgrade_problem`.
+    """Return a clean request for the WebSocket library, from a head without `upgrade_problem`.
 
-    Extensions are left out, so none is negotiated; so is the query string, which may hold a secret.
+    It omits extensions, so none is negotiated, and the query string, which may contain a secret.
     """
     host = head.headers.get("host", "")
     lines = [
@@ -135,7 +135,7 @@ def canonical_head(head: Head, subprotocol: str | None) -> bytes:
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> bytes:
-    """A whole HTTP answer that refuses the upgrade and announces the end of the connection."""
+    """Return a whole HTTP response that refuses the upgrade and announces the end of the connection."""
     body = f"{text}\n".encode()
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -147,8 +147,8 @@ def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) ->
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-def masked(raw: bytes) -> str:
-    """A raw head for the log: one line of LOGGED_CHARACTERS, control characters escaped, secrets replaced by `***`."""
+def masked_head(raw: bytes) -> str:
+    """Return a raw head for the log: one line of LOGGED_CHARACTERS at most, controls escaped, secrets masked."""
     text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
     return masked_url(text).encode("unicode_escape").decode("ascii")[:LOGGED_CHARACTERS]
 
@@ -159,13 +159,13 @@ def _read_headers(lines: list[str]) -> dict[str, str]:
     for line in lines:
         if not line:
             break
-        if line[0] in " \t":  # the folded rest of the line above (RFC 9112 §5.2)
+        if line[0] in " \t":  # an obsolete folded line (RFC 9112 §5.2)
             if name:
                 headers[name] = f"{headers[name]} {line.strip()}"
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        if not colon or _TOKEN.fullmatch(name) is None:  # costs this line, not the charger
+        if not colon or _TOKEN.fullmatch(name) is None:  # ignore this line, not the request
             name = ""
         elif name in headers:
             headers[name] = f"{headers[name]}, {value.strip()}"

@@ -1,17 +1,17 @@
-"""The only door to the `ocpp` package (types, enumerations, schemas) and to the validators of its schemas.
+"""The only import of the `ocpp` package (types, enumerations, schemas) and of the validators for its schemas.
 
-A payload comes in as a dict and leaves as one of the package's dataclasses, whose fields have names in
-snake_case; what is nested in them stays as on the wire. The way of nearly every message is short: one fast
-look of a compiled schema (`gate`), one renaming of keys, one object. Only what fails that look is read
-closely: by `repair`, or under `--strict` by the complete schema, which then names what is wrong.
+A payload is read from a dict into one of the package's dataclasses, whose fields have names in snake_case; nested
+values keep the names of the wire. Nearly every message takes a short path: one fast check by a compiled schema
+(`gate`), one renaming of keys, one object. Only a payload that fails this check is read closely: by `repair`, or under
+`--strict` by the complete schema, which names the fault.
 
-Traps of the package that end here: its validation blocks and is slow (97 µs for three samples), so is its
-renaming (46 µs, and it respells nested words); the descriptions of NotImplemented and NotSupported are
-swapped; some of its classes demand fields that their schemas leave open (`tech_info`, `request_id`), which
-are None here. What is wrong in the schemas themselves is told in schemas.py.
+Problems of the package that are avoided here: its validation blocks and is slow (97 µs for three samples), as is its
+renaming (46 µs, and it also changes nested values); the descriptions of NotImplemented and NotSupported are swapped;
+some of its classes require fields that their schemas make optional (`tech_info`, `request_id`), which are None here.
+schemas.py lists the faults of the schemas themselves.
 
-Each schema is read from the package's files on first use. `prepare` does that at start for all that
-chargers send and all that we answer, so that no charger's message waits for a file.
+Each schema is read from the package's files on first use. `prepare` reads those of all messages from chargers and of
+our responses at the start, so that no message waits for a file.
 """
 
 import re
@@ -63,11 +63,11 @@ CHARGER_ACTIONS: Final = frozenset(
         "StopTransaction",
     }
 )
-"""What a charger may send: OCPP 1.6 §4 and the security whitepaper."""
+"""The actions that a charger may send: OCPP 1.6 §4 and the security whitepaper."""
 
 _ACTIONS: Final = frozenset(action.value for action in Action)
 SERVER_ACTIONS: Final = _ACTIONS - CHARGER_ACTIONS | {"DataTransfer"}
-"""What we may send: OCPP 1.6 §5 and the security whitepaper."""
+"""The actions that we may send: OCPP 1.6 §5 and the security whitepaper."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _CODES: Final[Mapping[str, ErrorCode]] = {
@@ -75,63 +75,67 @@ _CODES: Final[Mapping[str, ErrorCode]] = {
     "required": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     "minItems": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     "type": ErrorCode.TYPE_CONSTRAINT_VIOLATION,
-}  # all else is about a value of the right type; an unreadable time too, for its type on the wire is text
+}  # other faults concern a value of the right type, also an unreadable time, whose type is text
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A payload that was understood: an object of `ocpp.v16`, and what was mended on the way."""
+    """A payload that was read: an object of `ocpp.v16`, and the repairs that this took."""
 
     message: Any
     repairs: tuple[Repair, ...]
 
 
 def read_request(action: str, payload: object, *, strict: bool, accepted: frozenset[str] = CHARGER_ACTIONS) -> Read:
-    """Read the payload of a CALL, as it came out of a frame, into a class of `ocpp.v16.call`.
+    """Read the payload of a CALL, as parsed from a frame, into a class of `ocpp.v16.call`.
 
-    `accepted` are the actions of the sender's side; a charger reading ours gives SERVER_ACTIONS. Raises
-    Refused with the code for the CALLERROR, and nothing else, whatever the payload is.
+    `accepted` are the actions of the sender's side; a charger that reads ours passes SERVER_ACTIONS.
+
+    Raises:
+        Refused: with the code for the CALLERROR. No payload raises anything else.
     """
     check_action(action, accepted)
     return _form(action, False).read(payload, strict)
 
 
 def read_result(action: str, payload: object, *, strict: bool, accepted: frozenset[str] = SERVER_ACTIONS) -> Read:
-    """Read the payload of a CALLRESULT into a class of `ocpp.v16.call_result`; as `read_request`."""
+    """Read the payload of a CALLRESULT into a class of `ocpp.v16.call_result`, like `read_request`."""
     check_action(action, accepted)
     return _form(action, True).read(payload, strict)
 
 
 def write_payload(message: Any) -> dict[str, Any]:
-    """The payload of a message of ours, fields that are None left out.
+    """Return the payload of a message of ours, without fields that are None.
 
-    Takes an object of `ocpp.v16.call` or `ocpp.v16.call_result`, dataclasses nested in it included. Raises
-    ValueError if it breaks its schema: that is our own mistake.
+    `message` is an object of `ocpp.v16.call` or `ocpp.v16.call_result`; it may contain nested dataclasses.
+
+    Raises:
+        ValueError: the message violates its schema, which is an error of ours.
     """
     kind = type(message)
     if kind.__module__ not in (call.__name__, call_result.__name__):
-        raise ValueError(f"{kind.__name__} is no message of OCPP 1.6")
+        raise ValueError(f"{kind.__name__} is not a message of OCPP 1.6")
     return _form(kind.__name__, kind.__module__ == call_result.__name__).write(message)
 
 
 def prepare() -> None:
-    """Read and compile the schemas of all that chargers send and of our answers to it."""
+    """Read and compile the schemas of all messages from chargers and of our responses."""
     for action in CHARGER_ACTIONS:
         _form(action, False)
         _form(action, True)
 
 
 def check_action(action: str, accepted: frozenset[str] = CHARGER_ACTIONS) -> None:
-    """Raises Refused for an action that is not one of `accepted`: NotSupported if it is known, else NotImplemented."""
+    """Raise Refused for an action that is not `accepted`: NotSupported if it is known, else NotImplemented."""
     if action in accepted:
         return
     if action in _ACTIONS:
-        raise Refused(ErrorCode.NOT_SUPPORTED, "this action goes the other way")
-    raise Refused(ErrorCode.NOT_IMPLEMENTED, "this action is not known")
+        raise Refused(ErrorCode.NOT_SUPPORTED, "this action is only sent in the other direction")
+    raise Refused(ErrorCode.NOT_IMPLEMENTED, "unknown action")
 
 
 class _Form:
-    """How the payload of one message is read and written."""
+    """Reads and writes the payload of one message."""
 
     def __init__(self, where: str, message: type[Any], schema: Schema) -> None:
         self._where = where
@@ -147,7 +151,7 @@ class _Form:
 
     @cached_property
     def _complete(self) -> Draft4Validator:
-        """Made on the first fault: slow, but it names what is wrong, and it is there already, with `ocpp`."""
+        """Made on the first fault. It is slow, but it names the fault, and `ocpp` depends on it anyway."""
         return Draft4Validator(self._schema, format_checker=_FORMATS)
 
     def read(self, payload: object, strict: bool) -> Read:
@@ -166,20 +170,20 @@ class _Form:
             if (value := getattr(message, field)) is not None
         }
         if not self._passes_gate(payload) and (problem := self._problem(payload)) is not None:
-            raise ValueError(f"{self._where} of ours breaks its schema: {problem.description}")
+            raise ValueError(f"our {self._where} violates its schema: {problem.description}")
         return payload
 
     def _passes_gate(self, payload: Any) -> bool:
         return self._passes(payload) and (self._samples is None or self._samples.passes(payload))
 
     def _problem(self, payload: object) -> Refused | None:
-        """What the complete schema says; only the first of several faults."""
+        """Return the first fault that the complete schema finds, None if there is none."""
         if not isinstance(payload, dict):
             return Refused(ErrorCode.FORMATION_VIOLATION, f"{self._where}: payload is no object")
         error: ValidationError | None = next(self._complete.iter_errors(payload), None)
         if error is None:
             return None
-        # Names on this path are the schema's own: nothing below an unknown property is looked at.
+        # This path contains only names of the schema, because nothing below an unknown property is validated.
         steps = [step for step in error.absolute_path if isinstance(step, str)]
         code = _CODES.get(error.validator, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION)
         return Refused(code, f"{'.'.join([self._where, *steps])}: {error.validator}")
@@ -193,7 +197,7 @@ class _Form:
 def _form(action: str, is_answer: bool) -> _Form:
     module, suffix, mark = (call_result, "Response", ".conf") if is_answer else (call, "", "")
     source = files("ocpp.v16").joinpath("schemas", f"{action}{suffix}.json")
-    # utf-8-sig: some of the files begin with a byte order mark.
+    # utf-8-sig, because some of the files begin with a byte order mark.
     schema = complete(orjson.loads(source.read_text("utf-8-sig")))
     return _Form(action + mark, getattr(module, action), schema)
 
@@ -224,7 +228,7 @@ _FORMATS.checks("date-time")(_is_time)
 
 
 def _on_the_wire(value: Any) -> Any:
-    """A value as JSON has it; dataclasses nested in it get the names that they have on the wire."""
+    """Return a value in JSON types; nested dataclasses become objects with the names of the wire."""
     if isinstance(value, dict):
         return {name: _on_the_wire(inner) for name, inner in value.items() if inner is not None}
     if isinstance(value, list):

@@ -1,17 +1,16 @@
-"""Reading payloads that break the rules (design: what can be understood is stored and answered).
+"""Reading payloads that violate their schema. Whatever is readable is stored and answered.
 
-One walk along the schema takes over whatever can be understood and notes what was wrong with it. The notes
-are few: one for each kind in a message, however often it occurs, and a kind is made of the action, of names
-in the schema and of a word from `Wrong`, never of text that a charger chooses. So they can be counted, and
-used as labels.
+One walk along the schema takes every readable value and notes its faults. A message has one note for each kind of
+fault, however often it occurs. A kind consists of the action, names in the schema and a member of `Wrong`, never of
+text from the charger, so kinds can be counted and used as labels.
 
-What is never done: to invent what moves a bill. A missing meter value, tag or status is no default's
-business. Nothing of a SampledValue is dropped alone unless it was blank: a value whose unit or measurand
-cannot be read would be taken for watt-hours of the energy register, which is what their absence means; so
-the whole sample goes. Words that are not known are kept as sent, for the same reason.
+Nothing that affects a bill is invented: a missing meter value, ID tag or status has no default. No field of a
+SampledValue is dropped alone unless it is blank. Without its unreadable unit or measurand, a value would mean
+watt-hours of the energy register, so the whole sample is dropped. For the same reason, unknown enumeration values are
+kept as sent.
 
-What cannot be read is dropped where it is optional and costs its item where it stands in a list; where it
-is required it costs what contains it, up to the message, which is then refused.
+An unreadable optional field is dropped, and an unreadable item is dropped from its list. An unreadable required field
+makes the object that contains it unreadable, and so on up to the message, which is then refused.
 """
 
 import math
@@ -32,14 +31,14 @@ from levity_trio.wire.secrets import MASK, masked_fragment
 from levity_trio.wire.times import parse_time
 
 MAX_SAMPLE: Final = 200  # characters
-# List items read closely in one message; 13 µs each at worst. Beyond, the rest of a list is dropped: a frame
-# of 1 MB can hold so many that reading them would keep every other charger waiting. Eight hours of samples
-# each minute, three at a time, are 2,000; and the message as sent is kept whole.
+# Maximum number of list items read closely in one message, each at most 13 µs. Beyond that the rest of a list is
+# dropped: a frame of 1 MB can hold so many items that reading them would delay all other chargers. Eight hours of
+# samples, three a minute, make 2,000; and the message as sent is kept whole.
 MAX_ITEMS: Final = 3_000
 
-# What a required field becomes that is missing or cannot be read, where nothing is invented by it. Times are
-# not listed: they become "", and the time of receipt counts. transactionId -1 means "none" (a stop is then
-# joined to its start by connector and time).
+# Defaults for required fields that are missing or unreadable, where a default invents nothing. Times are not listed:
+# they become "", and the time of receipt is used. transactionId -1 means "none"; the stop is then matched to its start
+# by connector and time.
 _DEFAULTS: Final[Mapping[str, Callable[[], Any]]] = {
     "BootNotification.chargePointVendor": str,
     "BootNotification.chargePointModel": str,
@@ -52,13 +51,13 @@ _DEFAULTS: Final[Mapping[str, Callable[[], Any]]] = {
     "StopTransaction.transactionData.sampledValue": list,
     "StopTransaction.transactionId": lambda: -1,
 }
-# Texts of free form, in which chargers send other JSON: it is kept as JSON text.
+# Free text fields in which chargers send other JSON, which is kept as JSON text.
 _JSON_AS_TEXT: Final = frozenset(
     {"DataTransfer.data", "DataTransfer.conf.data", "GetConfiguration.conf.configurationKey.value"}
 )
-# Words seen in the field, by what is left of them when case and separators are gone. Each list is tried in
-# order until a word fits where it stands. Occupied (OCPP 1.5) is neither charging nor free: of the words of
-# 1.6 only Preparing says no more than that; a transaction is told by StartTransaction.
+# Replacements for values that real chargers send, by the value without case and separators. The first one that the
+# field's enumeration allows is used. Occupied (OCPP 1.5) means neither charging nor free; of the statuses of 1.6, only
+# Preparing claims no more. StartTransaction reports transactions.
 _SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "occupied": ("Preparing",),
     "error": ("Faulted", "OtherError"),
@@ -73,7 +72,7 @@ _CONFIGURATION: Final = ("GetConfiguration", "ChangeConfiguration")
 
 
 class Wrong(StrEnum):
-    """What can be wrong with one place in a payload; a fixed vocabulary."""
+    """The faults of one field or item in a payload: a fixed set."""
 
     BLANK = "blank"
     DECIMAL_FOR_INTEGER = "decimal for integer"
@@ -106,19 +105,19 @@ _CODES: Final[Mapping[Wrong, ErrorCode]] = {
     Wrong.NULL: ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     Wrong.BLANK: ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
     Wrong.OUT_OF_RANGE: ErrorCode.PROPERTY_CONSTRAINT_VIOLATION,
-}  # all else that makes a message unreadable is a matter of type
+}  # every other fault that makes a message unreadable is one of type
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One kind of fault in one message, and the first example of it (JSON text, secrets hidden)."""
+    """One kind of fault in one message, and its first example (JSON text with secrets masked)."""
 
     kind: str
     sample: str
 
 
 def not_utf8(frame: str) -> Repair:
-    """Of a frame in another encoding (field: Latin-1): U+FFFD stands in it for what could not be read."""
+    """Return the repair of a frame in another encoding, in practice Latin-1. U+FFFD replaces its invalid bytes."""
     return Repair(f"frame: {Wrong.NOT_UTF8}", frame[:MAX_SAMPLE])
 
 
@@ -131,32 +130,34 @@ class _Unreadable(Exception):
 
 
 def repair(schema: Schema, payload: object, where: str) -> tuple[dict[str, Any], tuple[Repair, ...]]:
-    """Take over what can be understood of a payload; `where` names the message in the kinds.
+    """Read a payload as far as possible; return the result and the repairs. `where` names the message in the kinds.
 
-    `schema` is a complete one (see schemas.py). The result has every required field, and every field has the
-    JSON type of the schema; its lengths, its words and its times may still be wrong. Raises Refused
-    where a required field cannot be read.
+    `schema` is a complete one (see schemas.py). The result has every required field, and every field has the JSON type
+    of the schema, but lengths, enumeration values and times may still be invalid.
+
+    Raises:
+        Refused: a required field is unreadable.
     """
     walk = _Walk()
     try:
         understood = walk.read_message(schema, payload, where)
     except _Unreadable as failure:
         code = _CODES.get(failure.wrong, ErrorCode.TYPE_CONSTRAINT_VIOLATION)
-        if failure.where == where:  # the payload itself is no object
+        if failure.where == where:  # the payload itself is not an object
             code = ErrorCode.FORMATION_VIOLATION
         raise Refused(code, f"{failure.where}: {failure.wrong}") from None
     return understood, tuple(Repair(kind, sample) for kind, sample in walk.noted.items())
 
 
 class _Walk:
-    """One walk through one payload: what it noted, and how many list items it may still read."""
+    """One walk through one payload: the faults noted so far, and the number of list items that it may still read."""
 
     def __init__(self) -> None:
         self.noted: dict[str, str] = {}
         self._items_left = MAX_ITEMS
 
     def read_message(self, schema: Schema, payload: object, where: str) -> dict[str, Any]:
-        """Read a payload. Where nothing is required, nothing stands for an empty object."""
+        """Read a payload. null, `[]` or `""` counts as an empty object if no field is required."""
         if payload in NOTHING and not schema.get("required"):
             self._note(where, Wrong.NOT_AN_OBJECT, payload)
             payload = {}
@@ -290,7 +291,7 @@ class _Walk:
         elif isinstance(value, int) and not isinstance(value, bool):
             number = Decimal(value)
         elif isinstance(value, float) and math.isfinite(value):
-            number = Decimal(repr(value))  # the shortest text that means this float: what was written
+            number = Decimal(repr(value))  # the shortest text of this float, which is what the charger wrote
         else:
             raise _Unreadable(where, wrong, value)
         if abs(number) > MAX_NUMBER:
@@ -317,7 +318,7 @@ class _Walk:
 
 
 def _default(shape: Schema, where: str, failure: _Unreadable) -> Any:
-    """What a required field becomes that cannot be had; raises the failure if nothing harmless can be put."""
+    """Return the default of a missing or unreadable required field; raise the failure if none is harmless."""
     if shape.get("format") == "date-time":
         return ""
     if where not in _DEFAULTS:
@@ -326,7 +327,7 @@ def _default(shape: Schema, where: str, failure: _Unreadable) -> Any:
 
 
 def _is_free_text(shape: Schema, where: str) -> bool:
-    """Whether a blank says as much as any other text. A sample's blank value must never be read as 0."""
+    """Whether a blank is a valid text here. A sample's blank value must never be read as 0."""
     if shape["type"] != "string" or "enum" in shape or shape.get("format") == "date-time":
         return False
     return not where.endswith(".sampledValue.value")
@@ -334,7 +335,7 @@ def _is_free_text(shape: Schema, where: str) -> bool:
 
 @cache
 def _respellings(words: tuple[str, ...]) -> dict[str, str]:
-    """The word that is meant, by what is left of a word when case and separators are gone."""
+    """Return the correct words by their form without case and separators, and by their synonyms."""
     meant = {_folded(word): word for word in words}
     for folded, synonyms in _SYNONYMS.items():
         if fitting := [word for word in synonyms if word in words]:
@@ -349,12 +350,12 @@ def _folded(word: str) -> str:
 def _json_text(value: object) -> str | None:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # nothing that came out of a frame
+    except TypeError:  # not a value from a frame
         return None
 
 
 def _sample(where: str, value: object) -> str:
-    if where.startswith(_CONFIGURATION):  # may be the charger's own password
+    if where.startswith(_CONFIGURATION):  # it may be the charger's password
         return MASK
-    text = (_json_text(value) or "(not to be written as JSON)")[: 4 * MAX_SAMPLE]
+    text = (_json_text(value) or "(not JSON)")[: 4 * MAX_SAMPLE]
     return masked_fragment(text)[:MAX_SAMPLE]

@@ -1,20 +1,21 @@
-"""The gate for SampledValues: what is known of one is known of all that differ in their value only.
+"""The gate for SampledValues: all that differ only in their value are validated once.
 
-A charger sends the same few kinds of samples for years, and reading each closely took as long as everything else that
-is done to its message before it is stored. So a kind (all its attributes, and how many there are) is looked at once.
+A charger sends the same few kinds of samples for years, and validating each one took as long as all other work on its
+message before the write. So each kind, that is all attributes and their number, is validated only once.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-KINDS_REMEMBERED: Final = 1_000  # beyond, a new kind is looked at each time
+KINDS_REMEMBERED: Final = 1_000  # beyond that, samples of a new kind are validated each time
 GROUPS: Final = ("meterValue", "transactionData")
 
 
 class SampleGate:
-    """Tells whether samples need no closer look.
+    """Decides whether samples need no closer look.
 
-    `check` is that look; besides a sample's attributes it may depend on its value's type and blankness alone.
+    `check` validates one sample. Besides the attributes, its result may depend only on whether the value is text and
+    blank.
     """
 
     def __init__(self, check: Callable[[object], bool]) -> None:
@@ -22,7 +23,7 @@ class SampleGate:
         self._kinds: set[tuple[object, ...]] = set()
 
     def passes(self, payload: Mapping[str, Any]) -> bool:
-        """Whether all samples of a payload pass that has passed its own gate."""
+        """Whether all samples of a payload are valid. The payload must have passed its own gate."""
         for group in GROUPS:
             for meter_value in payload.get(group, ()):
                 if not all(map(self._knows, meter_value["sampledValue"])):
@@ -34,7 +35,7 @@ class SampleGate:
             kind = _kind(sample)
             if kind in self._kinds:
                 return type(sample["value"]) is str and not sample["value"].isspace() and sample["value"] != ""
-        except (AttributeError, KeyError, TypeError):  # no object, no value, an attribute that is no text
+        except (AttributeError, KeyError, TypeError):  # not an object, no value, or an unhashable attribute
             return False
         if not self._check(sample):
             return False

@@ -1,20 +1,20 @@
-"""What we change in the schemas of the `ocpp` package before we use them, and why.
+"""Changes to the schemas of the `ocpp` package before their use, and the reasons.
 
-`complete` makes them say what the specification says. That is what `--strict` enforces:
+`complete` makes them agree with the specification. `--strict` enforces the result:
 
-- `Hertz` is a unit in StopTransaction too. Its schema leaves it out while that of MeterValues has it; OCPP
-  1.6 §7.31 (Measurand) says of Frequency that its unit is Hertz, and speaks of SampledValue wherever it
-  occurs. So it is right everywhere, and neither refused nor counted as repaired.
-- Numbers are bounded to ±2^53, the range in which every JSON reader agrees about integers. Beyond, orjson
-  makes floats of them and SQLite raises. No real id, meter or connector comes near.
-- `multipleOf: 0.1` is no demand: as validators reckon, 21.4 is no such multiple.
-- `format: uri` is no demand: only locations in our own messages have it, and an operator's are passed on.
-- The `$ref`s of the security extension are written out, and every object lists its properties and admits no
-  others, so that all schemas are trees of one dialect.
+- The unit `Hertz` is allowed in StopTransaction too. Its schema omits it, while that of MeterValues has it. OCPP 1.6
+  §7.31 (Measurand) gives Hertz as the unit of Frequency for every SampledValue. So it is valid everywhere, and neither
+  refused nor counted as repaired.
+- Numbers are bounded to ±2^53, the range in which all JSON parsers agree on integers. Beyond 64 bits orjson returns
+  floats, and SQLite raises for integers beyond 63 bits. No real id, register or connector number comes near.
+- `multipleOf: 0.1` is dropped: in floating point, 21.4 is not a multiple of it.
+- `format: uri` is dropped: only locations in our own messages have it, and an operator's are passed through.
+- The `$ref`s of the security extension are resolved, and every object lists its properties and allows no others, so
+  that all schemas are trees of one dialect.
 
-`gate` narrows a complete schema further, so that one fast look tells those payloads that need no second one
-(nearly all) from those that do. It is allowed to be wrong in one direction only: what passes the gate is
-right; what does not pass may still turn out to be right when it is looked at closely.
+`gate` narrows a complete schema further, so that one fast check identifies the payloads that need no second one, nearly
+all of them. It may err in one direction only: a payload that passes the gate is valid, but one that fails it may still
+prove valid on the closer look.
 """
 
 from collections.abc import Callable
@@ -25,34 +25,34 @@ Schema = dict[str, Any]
 MAX_NUMBER: Final = 2**53
 _DIALECT: Final = "http://json-schema.org/draft-04/schema#"
 _DROPPED: Final = frozenset({"$schema", "$id", "id", "definitions"})
-# Times whose form alone shows that they exist: 29 February is left to a closer look.
+# Times that are valid by their form alone; 29 February is left to the closer look.
 _PLAIN_TIME: Final = (
     r"^[12][0-9]{3}-"
     r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)[Tt ]"
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
-# Words that the schemas allow but that a closer look replaces by the specification's own.
+# Values that the schemas allow, but that the closer look replaces with the specification's spelling.
 MISSPELT_IN_SCHEMA: Final = frozenset({"Celcius"})
 
 
 def complete(schema: Schema) -> Schema:
-    """A copy of a schema file as the specification means it."""
+    """Return a copy of a schema file, corrected to match the specification."""
     definitions = schema.get("definitions", {})
     return {"$schema": _DIALECT} | _rewritten(schema, lambda node: _completed(node, definitions))
 
 
 def gate(schema: Schema) -> Schema:
-    """A narrower copy of a complete schema: what it accepts needs no closer look."""
+    """Return a narrower copy of a complete schema. What it accepts needs no closer look."""
     return {"$schema": _DIALECT} | _rewritten(schema, _narrowed)
 
 
 def without_samples(schema: Schema) -> Schema:
-    """A copy in which a SampledValue may be anything: these are looked at by themselves."""
+    """Return a copy that accepts any SampledValue; these are checked by themselves."""
     return _rewritten(schema, lambda node: {} if is_sample(node) else dict(node))
 
 
 def sample_of(schema: Schema) -> Schema | None:
-    """The schema of the SampledValues in a message, None where it has none."""
+    """Return the schema of the SampledValues in a message, None if it has none."""
     if is_sample(schema):
         return schema
     inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
@@ -60,7 +60,7 @@ def sample_of(schema: Schema) -> Schema | None:
 
 
 def _rewritten(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """A copy of the tree with `change` applied to every node on the way down."""
+    """Return a copy of the tree with `change` applied to every node, from the root down."""
     node = change(node)
     if "properties" in node:
         node["properties"] = {name: _rewritten(child, change) for name, child in node["properties"].items()}
@@ -97,5 +97,5 @@ def _narrowed(node: Schema) -> Schema:
 
 
 def is_sample(node: Schema) -> bool:
-    """Whether this is the schema of a SampledValue, which is read with more care than the rest."""
+    """Whether this is the schema of a SampledValue."""
     return "measurand" in node.get("properties", ())

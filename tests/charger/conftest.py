@@ -1,7 +1,7 @@
 """Whole conversations in memory and in virtual time: minutes of silence take milliseconds.
 
 Every test of this folder runs on a clock that jumps whenever all tasks wait, so nothing here may use a thread: it
-would look idle. Hence the inline writer. One guard for all: a test that waits for what never comes fails.
+would look idle. Hence the inline writer. A test that waits for something that never comes fails.
 """
 
 import inspect
@@ -39,18 +39,18 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 
 @pytest.fixture(autouse=True)
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams in memory have the address that a test gave them, else `memory`."""
+    """Streams in memory have the address that a test gave them, otherwise `memory`."""
     monkeypatch.setattr(stream, "_address", lambda transport: getattr(transport, "address", "memory"))
 
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[InlineWriter]:
     with open_database(tmp_path / "levity.db") as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # nothing here is about power failures
+        connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
         yield InlineWriter(connection)
 
 
 @pytest.fixture
 def central(writer: InlineWriter) -> Central:
-    """A server in its first run, ready to shake hands; tests `configure` what they want otherwise."""
+    """A server in its first run, ready for handshakes; tests change its settings with `configure`."""
     return make_central(writer)

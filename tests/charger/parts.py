@@ -1,4 +1,4 @@
-"""The parts of the server that a conversation in memory brings itself: a writer without a thread, a clock."""
+"""The parts of the server that tests in memory replace: a writer without a thread, and a clock."""
 
 import sqlite3
 from collections.abc import Callable, Hashable
@@ -28,15 +28,15 @@ START = datetime(2026, 3, 1, 12, 0, 0, 987_654, tzinfo=UTC)
 
 
 def wall_clock() -> datetime:
-    """Goes with the virtual time, from START on."""
+    """A wall clock that follows the virtual time, beginning at START."""
     return START + timedelta(seconds=trio.current_time())
 
 
 class InlineWriter:
-    """The writer's interface on a real database, without its thread: the clock would take that for idleness.
+    """The writer's interface on a real database, without its thread, which the clock would take for idle.
 
-    As with the real one, what was handed in is committed in any case, and its asker is answered later:
-    `answer_seconds` after. While `is_unavailable`, nothing is committed and askers are told so when their time is up.
+    Like the real writer, it commits every queued write and returns the result later, after `answer_seconds`. While
+    `is_unavailable`, nothing is committed and callers get StoreUnavailable after their time-out.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -57,18 +57,18 @@ class InlineWriter:
         self.facts += result.facts
         for fact in result.facts:
             self.publish(fact)
-        await trio.sleep(self.answer_seconds)  # the real one always yields, too
+        await trio.sleep(self.answer_seconds)  # the real one always yields too
         return cast(T, result.unwrap())
 
     def run_now(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
-        """Run a write outside of any conversation."""
+        """Run a write outside of any session."""
         return cast(T, commit(self._connection, [lambda db: write(db, *args)])[0].unwrap())
 
     async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         await self.run(write, *args)
 
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        del key  # nothing here is about sparing the disk
+        del key  # these tests do not cover coalescing
         self.run_now(write, *args)
 
     def log_frame(self, row: FrameRow) -> None:
@@ -78,21 +78,21 @@ class InlineWriter:
         return WriterStatistics(0, self._commits, self._commits, 0, self.is_failing, FrameLogStatistics())
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What is stored."""
+        """Return the rows of a query."""
         return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
-        """The only row of what is stored."""
+        """Return the only row of a query."""
         (found,) = self.rows(sql, *parameters)
         return found
 
     def told(self, kind: type[F]) -> list[F]:
-        """The published facts of one kind."""
+        """Return the published facts of one class."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
 
 def make_central(writer: InlineWriter) -> Central:
-    """A server in its first run on this writer, without pings of its own, ready to shake hands."""
+    """Return a server in its first run on this writer, without pings, ready for handshakes."""
     run = writer.run_now(sessions.start_run, "levity", "test", stamp(START), True)
     config = ServerConfig(database=Path("levity.db"), websocket_ping_seconds=None)
     central = Central(config, cast(Writer, writer), wall_clock, set(), set(), clock_trusted=True, run=run)
@@ -102,9 +102,9 @@ def make_central(writer: InlineWriter) -> Central:
 
 
 def configure(central: Central, **changes: Any) -> None:
-    """Change settings of a server that nobody is connected to yet."""
+    """Change settings of a server without connections."""
     central.config = replace(central.config, **changes)
 
 
 def _ignore(fact: Fact) -> None:
-    """Nobody observes."""
+    """An observer that ignores events."""

@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
-from levity_trio.charger.registry import Speaker
+from levity_trio.charger.registry import RegisteredSession
 
 PATH = "/ocpp/CP-1"
 KEY = base64.b64encode(b"sixteen bytes ok").decode()
@@ -45,33 +45,33 @@ class Charger:
         await self.websocket.send_message(text)
 
     async def send_call(self, action: str, payload: object) -> str:
-        """Send a CALL and give its message id."""
+        """Send a CALL and return its message id."""
         message_id = f"c{next(self._ids)}"
         await self.send(json.dumps([2, message_id, action, payload]))
         return message_id
 
     async def receive(self) -> list[Any]:
-        """The next frame of the server."""
+        """Return the next frame of the server."""
         frame = json.loads(await self.websocket.get_message())
         assert isinstance(frame, list)
         return frame
 
     async def call(self, action: str, payload: object = None) -> Any:
-        """Send a CALL and give the payload of its CALLRESULT."""
+        """Send a CALL and return the payload of its CALLRESULT."""
         message_id = await self.send_call(action, {} if payload is None else payload)
         frame = await self.receive()
         assert frame[:2] == [3, message_id]
         return frame[2]
 
     async def refused(self, action: str, payload: object) -> str:
-        """Send a CALL and give the code of its CALLERROR."""
+        """Send a CALL and return the code of its CALLERROR."""
         message_id = await self.send_call(action, payload)
         frame = await self.receive()
         assert frame[:2] == [4, message_id]
         return str(frame[2])
 
     async def wait_closed(self) -> tuple[int, str | None]:
-        """Read until the server closes; gives its code and reason."""
+        """Read until the server closes; return its close code and reason."""
         with suppress(ConnectionClosed):
             while True:
                 await self.websocket.get_message()
@@ -80,7 +80,7 @@ class Charger:
         return int(reason.code), reason.reason
 
     async def wait_closed_silently(self) -> tuple[int, str | None]:
-        """Like wait_closed, but nothing may come before."""
+        """Like wait_closed, but fail if a message arrives before."""
         with pytest.raises(ConnectionClosed):
             await self.websocket.get_message()
         return await self.wait_closed()
@@ -94,7 +94,7 @@ async def open_charger(
     headers: Sequence[tuple[bytes, bytes]] = (),
     pair: StreamPair = memory_stream_pair,
 ) -> AsyncIterator[Charger]:
-    """A charger after its handshake; on leaving, it closes and the server has finished with it."""
+    """A charger after its handshake. On exit it closes the connection and waits for the server to finish."""
     ours, theirs = pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, central, ours)
@@ -111,7 +111,7 @@ async def open_charger(
 
 
 class RawPeer:
-    """A peer that says what it likes, byte by byte."""
+    """A peer that sends arbitrary bytes."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
@@ -124,28 +124,28 @@ class RawPeer:
         await self.send(frame(data, opcode, is_last=is_last))
 
     async def read_head(self) -> str:
-        """The head of the server's HTTP answer."""
+        """Return the head of the server's HTTP response."""
         while b"\r\n\r\n" not in self._received:
             await self._read_more()
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         return head.decode("ascii")
 
     async def read_to_end(self) -> bytes:
-        """All that comes until the server closes the connection."""
+        """Return everything received until the server closes the connection."""
         while data := await self.stream.receive_some():
             self._received += data
         received, self._received = self._received, b""
         return received
 
     async def receive_frame(self) -> tuple[int, bytes]:
-        """The next WebSocket frame of the server, of up to 65535 bytes: its opcode and its payload."""
+        """Return the opcode and the payload of the next WebSocket frame, of up to 65535 bytes."""
         opcode, size = await self._take(2)
         if size == 126:
             size = int.from_bytes(await self._take(2), "big")
         return opcode & 0x0F, await self._take(size)
 
     async def receive(self) -> list[Any]:
-        """The next OCPP-J frame."""
+        """Return the next OCPP-J frame."""
         opcode, payload = await self.receive_frame()
         assert opcode == TEXT
         loaded = json.loads(payload)
@@ -153,7 +153,7 @@ class RawPeer:
         return loaded
 
     async def wait_closed(self) -> tuple[int, str]:
-        """Read until the server's close frame; gives its code and reason."""
+        """Read until the server's close frame; return its code and reason."""
         while True:
             opcode, payload = await self.receive_frame()
             if opcode == CLOSE:
@@ -173,7 +173,7 @@ class RawPeer:
 
 @asynccontextmanager
 async def open_raw(central: Central, pair: StreamPair = memory_stream_pair) -> AsyncIterator[RawPeer]:
-    """A connection before its handshake; on leaving, it is cut and the server has finished with it."""
+    """A connection before its handshake. On exit it is cut and the server has finished with it."""
     ours, theirs = pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, central, ours)
@@ -217,8 +217,8 @@ def frame(data: bytes | str, opcode: int = TEXT, *, is_last: bool = True) -> byt
     return bytes([first]) + size + bytes(4) + payload
 
 
-def session_of(central: Central, charger: str = "CP-1") -> Speaker:
-    """The session that speaks for a charger now."""
+def session_of(central: Central, charger: str = "CP-1") -> RegisteredSession:
+    """Return the current session of a charger."""
     session = central.registry.find(charger)
     assert session is not None
     return session

@@ -1,4 +1,4 @@
-"""Known chargers always get in: limits of strangers, and what is looked at again after a wait."""
+"""Known chargers are always admitted; limits for strangers; the checks that are repeated after a wait."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +18,7 @@ LOOPBACK = ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"]
 
 
 async def charged(central: Central, *names: str) -> None:
-    """Let these have a transaction each."""
+    """Give each of these chargers a transaction."""
     for name in names:
         async with open_charger(central, f"/ws/{name}") as charger:
             await charger.call("StartTransaction", START)
@@ -26,7 +26,7 @@ async def charged(central: Central, *names: str) -> None:
 
 @asynccontextmanager
 async def strangers(central: Central, count: int, address: str = "memory") -> AsyncIterator[list[Charger]]:
-    """So many, each of which spoke a second after the one before."""
+    """Connect `count` chargers; each sends its first message a second after the one before."""
     async with AsyncExitStack() as stack:
         opened = []
         for number in range(count):
@@ -38,20 +38,20 @@ async def strangers(central: Central, count: int, address: str = "memory") -> As
 
 
 async def answer_to(central: Central, name: str, address: str = "memory") -> str:
-    """The status of the answer to a request."""
+    """Return the HTTP status of the response to a request."""
     async with open_raw(central, at(address)) as peer:
         await peer.send(upgrade(f"/ws/{name}"))
         return (await peer.read_head()).split(" ")[1]
 
 
 async def silent(peer: RawPeer, seconds: float) -> bool:
-    """Whether nothing came."""
+    """Whether nothing was received."""
     with trio.move_on_after(seconds) as patience:
         await peer.read_head()
     return patience.cancelled_caught
 
 
-# Places
+# The limit on connections
 
 
 async def test_a_known_charger_gets_in_and_the_stranger_leaves_that_was_silent_longest(
@@ -62,7 +62,7 @@ async def test_a_known_charger_gets_in_and_the_stranger_leaves_that_was_silent_l
     async with strangers(central, 3) as others, open_charger(central) as known:
         await known.call("Heartbeat")
         code, reason = await others[0].wait_closed()
-        assert (code, reason) == (1013, "the server is full, and a charger that has charged here needs the place")
+        assert (code, reason) == (1013, "the server is full; the connection was given to a known charger")
         for other in others[1:]:
             await other.call("Heartbeat")
         assert await answer_to(central, "STRANGER") == "503"
@@ -176,7 +176,7 @@ async def test_a_known_one_that_waits_for_the_clock_makes_way_for_nobody(central
         assert (await known.read_head()).startswith("HTTP/1.1 101 ")
 
 
-# What was looked at before a wait
+# Checks repeated after a wait
 
 
 async def test_places_are_counted_again_after_the_wait_for_the_clock(central: Central) -> None:

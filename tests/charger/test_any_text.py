@@ -1,6 +1,6 @@
-"""Whatever a charger says, its session goes on or ends with a word: nothing leaves its boundary, nothing hangs.
+"""Any text: the session continues or ends with a close frame; no exception crosses its boundary, nothing hangs.
 
-All examples share one database and one central, as all the nonsense of a day would.
+All examples share one database and one central, like the messages of one day.
 """
 
 import json
@@ -47,7 +47,7 @@ def central(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Central]:
 
 
 async def read_all(charger: Charger, ended: trio.Event) -> None:
-    """Take every answer; a charger that did not would hold up its own session only."""
+    """Read every response; a charger that did not would block only its own session."""
     try:
         while "still there" not in str(await charger.websocket.get_message()):
             pass

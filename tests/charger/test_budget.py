@@ -1,4 +1,4 @@
-"""Memory for messages: strangers wait for each other, known chargers for no stranger, and all is given back."""
+"""The memory budget: strangers wait for each other, known chargers do not wait for strangers, all is given back."""
 
 import pytest
 import trio
@@ -14,17 +14,17 @@ from tests.charger.peers import CONTINUATION, TEXT, RawPeer, frame, open_charger
 LARGE = 8_000
 SMALL = b'[2,"1","Heartbeat",{}]'
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
-NO_MEMORY = (1013, "too many large messages come at once")
+NO_MEMORY = (1013, "the memory budget for messages is exhausted")
 
 
 def heartbeat(size: int) -> bytes:
-    """A whole message of so many bytes in one frame."""
+    """A whole message of `size` bytes in one frame."""
     begin, end = b'[2,"h","Heartbeat",{"ballast":"', b'"}]'
     return frame(begin + b"x" * (size - len(begin) - len(end)) + end)
 
 
 def limit(central: Central) -> None:
-    """Let the budget hold one large message, and some small ones."""
+    """Limit the budget to one large message and some small ones."""
     central.budget = Budget(central.has_charged, WEIGHT * (LARGE + MESSAGE_BYTES + 1000))
 
 

@@ -1,4 +1,4 @@
-"""Bytes that the WebSocket library would lose or refuse: those of another encoding, and those that come early."""
+"""Bytes that the WebSocket library would lose or reject: other encodings, and bytes that arrive early."""
 
 import json
 
@@ -21,7 +21,7 @@ NOT_UTF8 = "frame: not UTF-8"
 
 
 class Watching(Plugin):
-    """Keeps what was mended in each message."""
+    """Keeps the repairs of each message."""
 
     name = "watching"
 
@@ -108,7 +108,7 @@ async def test_strict_takes_text_as_it_should_be(central: Central, writer: Inlin
     assert writer.row("SELECT model FROM cp") == ("Köln",)
 
 
-# Frames that do not wait for the answer to their handshake
+# Frames sent before the response to the handshake
 
 
 async def answered(peer: RawPeer) -> None:
@@ -133,7 +133,7 @@ async def test_several_frames_with_the_head_are_answered_in_their_order(central:
 
 
 async def test_the_library_reads_nothing_between_a_request_and_its_own_answer() -> None:
-    """It takes that for a body, and drops it; whether it read so early was a matter of luck."""
+    """The library drops bytes that it reads so early, as a request body; whether it read them depended on timing."""
     ours, theirs = memory_stream_pair()
     stream = ChargerStream(ours, Account(Budget(())), 1000, text_as_binary=False)
     async with stream, theirs:
@@ -150,7 +150,7 @@ async def test_the_library_reads_nothing_between_a_request_and_its_own_answer() 
 
 @pytest.mark.parametrize("turns", range(12))
 async def test_a_frame_just_after_the_request_head_is_kept(central: Central, turns: int) -> None:
-    """Whatever the library is doing at that moment."""
+    """In any state of the library."""
     async with open_raw(central) as peer:
         await peer.send(upgrade())
         for _ in range(turns):

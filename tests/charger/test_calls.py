@@ -1,4 +1,4 @@
-"""Our calls to a charger: one in flight, in order, matched by id, timed out, failed with the session."""
+"""Our CALLs to a charger: one in flight, in order, matched by id; they time out and fail with the session."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ ACCEPTED = {"status": "Accepted"}
 
 
 class Asked:
-    """Calls made side by side, each with its outcome once it has one; in the order in which they ended."""
+    """Concurrent CALLs with their outcomes, in the order in which they ended."""
 
     def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
         self._calls = calls
@@ -34,7 +34,7 @@ class Asked:
         self.ended: list[tuple[object, object]] = []
 
     async def ask(self, request: Any, timeout_seconds: float | None = None) -> None:
-        """Make a call, and come back when it is sent or waits."""
+        """Begin a CALL; return when it is sent or queued."""
         self._start(self._call, request, timeout_seconds)
         await trio.testing.wait_all_tasks_blocked()
 
@@ -51,7 +51,7 @@ class Asked:
 
 @asynccontextmanager
 async def open_asked(central: Central) -> AsyncIterator[tuple[Charger, Asked]]:
-    """A charger that has spoken, and calls to it."""
+    """A charger that has sent its first message, and CALLs to it."""
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         async with trio.open_nursery() as nursery:
@@ -149,7 +149,7 @@ async def test_the_timeout_counts_from_sending(central: Central, writer: InlineW
         await asked.ask(reset())
         await asked.ask(call.ClearCache())
         await charger.receive()
-        await charger.receive()  # sent when the first was given up
+        await charger.receive()  # sent after the first timed out
         assert trio.current_time() - began == RESPONSE_TIMEOUT
         assert isinstance(asked.outcomes()[0], CallTimedOut)
         await trio.sleep(RESPONSE_TIMEOUT - 1)
@@ -196,7 +196,7 @@ async def test_a_late_answer_is_written_to_its_command_and_reaches_no_other(
         assert [type(outcome) for outcome in asked.outcomes()] == [CallTimedOut]
         assert writer.rows(COMMANDS)[1] == ("RemoteStopTransaction", "sent", 0, None, None)
         await answer(charger, question, {"status": "Rejected"})
-        await answer(charger, late, {"status": "Rejected"})  # said twice: the first counts
+        await answer(charger, late, {"status": "Rejected"})  # sent twice: the first counts
     assert asked.outcomes()[1] == call_result.RemoteStopTransaction(status="Rejected")
     assert writer.rows(COMMANDS) == [
         ("RemoteStartTransaction", "answered", 1, '{"status":"Accepted"}', None),
@@ -259,7 +259,7 @@ async def test_calls_wait_ten_seconds_at_most(central: Central, writer: InlineWr
         await answer(charger, await charger.receive(), ACCEPTED)
         assert trio.current_time() - began == 10
     assert len(asked.outcomes()) == 2
-    assert writer.row("SELECT count(*) FROM session") == (1,)  # a call of ours begins the session, too
+    assert writer.row("SELECT count(*) FROM session") == (1,)  # our CALL also begins the session
 
 
 async def test_calls_that_wait_for_the_first_message_fail_with_the_session(central: Central) -> None:

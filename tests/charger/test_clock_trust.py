@@ -1,4 +1,4 @@
-"""Our own clock, as chargers see it: waited for at the start, and not passed on where it leaps to a wrong time."""
+"""The machine's clock: chargers wait for it at the start, and an implausible time is never sent to them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ YEARS = 3650 * DAY
 
 
 class Machine:
-    """A machine whose clock can be set, and the server that goes by it."""
+    """A machine whose clock can be set, and the server that uses it."""
 
     def __init__(self, central: Central) -> None:
         self.off = timedelta()
@@ -34,7 +34,7 @@ class Machine:
 
     @asynccontextmanager
     async def watched(self, newest: timedelta | None = None) -> AsyncIterator[None]:
-        """With a newest row that lies so far ahead of the machine's clock at first."""
+        """Begin with a newest row that is this far ahead of the machine's clock."""
         row = None if newest is None else Newest(stamp(START + newest), "event 7")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_clock, self.central, self.steady, row)
@@ -42,7 +42,7 @@ class Machine:
             nursery.cancel_scope.cancel()
 
     async def leap(self, by: timedelta) -> None:
-        """And be noticed."""
+        """Let the server notice it."""
         self.off += by
         await trio.sleep(2)
 
@@ -53,7 +53,7 @@ async def machine(central: Central) -> Machine:
 
 
 async def told_time(charger: Charger) -> timedelta:
-    """How far what a charger is told is from the true time."""
+    """The difference between the time sent to a charger and the true time."""
     told = (await charger.call("Heartbeat"))["currentTime"]
     off = datetime.fromisoformat(told) - wall_clock()
     return timedelta(seconds=round(off.total_seconds() + 0.49))
@@ -159,7 +159,7 @@ async def test_what_keeps_a_clock_right_is_no_leap(machine: Machine, writer: Inl
 async def test_a_clock_that_was_set_back_is_followed_when_it_has_caught_up(
     machine: Machine, writer: InlineWriter
 ) -> None:
-    """From then on it is not behind what was stored by a clock that was believed."""
+    """From then on it is not behind rows stored with a trusted clock."""
     async with machine.watched():
         await trio.sleep(10)
         await machine.leap(-timedelta(hours=2))

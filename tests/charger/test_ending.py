@@ -1,4 +1,4 @@
-"""The server's own beginning and end, as its chargers see them: a clock to wait for, a goodbye to each."""
+"""The server's start and shutdown, as chargers see them: waiting for the clock, and a close frame to each."""
 
 import pytest
 import trio
@@ -58,7 +58,7 @@ async def test_the_end_during_a_write_loses_nothing(central: Central, writer: In
 
 
 async def test_one_that_ends_while_its_row_is_stored_ends_that_row(central: Central, writer: InlineWriter) -> None:
-    writer.answer_seconds = 5  # the row is there, and nobody has learned its id
+    writer.answer_seconds = 5  # the row is committed, but its id is not returned yet
     async with open_charger(central) as charger:
         await charger.send_call("Heartbeat", {})
         await trio.testing.wait_all_tasks_blocked()

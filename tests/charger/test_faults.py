@@ -1,4 +1,4 @@
-"""Our own bugs and messages that cannot be read cost one message; those of a transaction are kept and answered."""
+"""A bug or a malformed message affects one message only; transaction messages are kept and answered."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ async def failing(exchange: Exchange, request: Any) -> object:
 
 
 def failing_write(db: UnitOfWork, origin: Origin) -> None:
-    """A write with a bug in it: what it did before is undone."""
+    """A write with a bug; its earlier statements are rolled back."""
     db.execute("UPDATE cp SET vendor = 'half done' WHERE id = ?", (origin.charger,))
     db.execute("INSERT INTO nowhere VALUES (1)")
 

@@ -1,4 +1,4 @@
-"""The way of messages through a session: in order, bounded, and to their end even when the peer has left."""
+"""The flow of messages through a session: in order, bounded, and completed even if the peer has left."""
 
 import json
 from contextlib import suppress
@@ -11,7 +11,7 @@ from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.inbox import INBOX_CALLS
-from levity_trio.charger.session import USELESS_FRAMES
+from levity_trio.charger.session import MAX_MALFORMED_FRAMES
 from levity_trio.events import TransactionStarted
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import BINARY, Charger, frame, open_charger, open_raw_charger
@@ -47,7 +47,7 @@ NO_OCPP = [
 
 
 async def still_talks(charger: Charger) -> None:
-    """Whatever was answered before: the connection lives."""
+    """Check that the connection still works, whatever was answered before."""
     await charger.send('[2,"still","Heartbeat",{}]')
     with trio.fail_after(1):
         while (await charger.receive())[:2] != [3, "still"]:
@@ -97,7 +97,7 @@ async def test_what_is_no_ocpp_is_counted_and_the_connection_lives(
     async with open_charger(central) as charger:
         await charger.send(text)
         await still_talks(charger)
-    assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 1
+    assert len([line for line in log_lines if line["event"] == "malformed frame"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_a_call_that_cannot_be_served_gets_its_callerror(central: Central,
 async def test_where_nothing_is_required_nothing_is_as_good_as_empty(
     central: Central, writer: InlineWriter, payload: str
 ) -> None:
-    """A widespread simulator sends null, and dies of a CALLERROR."""
+    """A widespread simulator sends null and fails on a CALLERROR."""
     text = f'[2,"1","Heartbeat"{payload and ","}{payload}]'
     async with open_charger(central) as charger:
         for _ in range(2):
@@ -179,22 +179,22 @@ async def test_starts_that_cannot_be_read_are_told_apart_by_their_text(central: 
 
 async def test_a_hundred_frames_in_a_row_that_are_no_ocpp_are_no_charger(central: Central) -> None:
     async with open_charger(central) as charger:
-        for _ in range(USELESS_FRAMES):
+        for _ in range(MAX_MALFORMED_FRAMES):
             await charger.send("AT+CSQ")
-        assert await charger.wait_closed() == (1008, "100 frames in a row were of no use")
+        assert await charger.wait_closed() == (1008, "100 malformed frames in a row")
 
 
 async def test_fewer_are_forgiven_by_a_call(central: Central) -> None:
     async with open_charger(central) as charger:
         for _ in range(3):
-            for _ in range(USELESS_FRAMES - 1):
+            for _ in range(MAX_MALFORMED_FRAMES - 1):
                 await charger.send("AT+CSQ")
             await still_talks(charger)
 
 
 async def test_an_unexpected_answer_costs_nothing(central: Central) -> None:
     async with open_charger(central) as charger:
-        for _ in range(USELESS_FRAMES // 2 - 1):
+        for _ in range(MAX_MALFORMED_FRAMES // 2 - 1):
             await charger.send('[3,"nobody asked",{}]')
             await charger.send('[4,"nobody asked","GenericError","",{}]')
         await still_talks(charger)
@@ -208,13 +208,13 @@ async def test_a_full_inbox_stops_reading_and_ends_without_progress(central: Cen
         nursery.start_soon(send_for_ever, charger, sent)
         began = trio.current_time()
         await trio.testing.wait_all_tasks_blocked()
-        # In the worker, in the inbox, at the reader, and up to three in the library's own hands.
+        # In the worker, in the inbox, at the reader, and up to three in the library's own queue.
         assert INBOX_CALLS + 2 <= len(sent) <= INBOX_CALLS + 5
         assert (await charger.wait_closed())[0] == 1008
         assert trio.current_time() - began == 30
         assert len(sent) <= INBOX_CALLS + 5
         writer.answer_seconds = 0
-    assert writer.row("SELECT close_reason FROM session") == ("64 calls wait without progress",)
+    assert writer.row("SELECT close_reason FROM session") == ("64 calls are waiting without progress",)
 
 
 async def send_for_ever(charger: Charger, sent: list[str]) -> None:
@@ -267,13 +267,13 @@ async def test_a_store_that_is_unavailable_ends_the_connection_and_answers_nothi
         await charger.send_call("StartTransaction", START)
         await charger.send_call("MeterValues", {"connectorId": 1, "meterValue": []})
         with trio.fail_after(10 + 0.001):
-            assert await charger.wait_closed_silently() == (1013, "nothing can be stored at present")
+            assert await charger.wait_closed_silently() == (1013, "the database cannot be written")
         assert trio.current_time() - began == 10
         await trio.sleep(60)
         assert len(central.registry) == 0
         writer.is_unavailable = False
     assert writer.rows("SELECT id FROM tx") == []
-    assert writer.rows("SELECT close_code FROM session") == [(1013,)]  # stored when that was possible again
+    assert writer.rows("SELECT close_code FROM session") == [(1013,)]  # stored when the database was available again
 
 
 async def test_a_first_message_that_cannot_be_stored_ends_the_connection(
@@ -302,7 +302,7 @@ async def test_answers_to_nothing_that_we_asked_are_no_charger(
     central: Central, log_lines: list[dict[str, object]]
 ) -> None:
     async with open_charger(central) as charger:
-        for number in range(USELESS_FRAMES):
+        for number in range(MAX_MALFORMED_FRAMES):
             await charger.send(f'[3,"{number}",{{}}]')
         assert (await charger.wait_closed())[0] == 1008
-    assert len([line for line in log_lines if line["event"] == "a frame of no use"]) == 7  # 1, 2, 4, … 64
+    assert len([line for line in log_lines if line["event"] == "malformed frame"]) == 7  # 1, 2, 4, … 64

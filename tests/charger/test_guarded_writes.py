@@ -1,4 +1,4 @@
-"""A write that the database's guards refuse: kept raw, answered, and an error in the log; its charger goes on."""
+"""A write that the database's triggers reject: its message is kept raw and answered, and an error is logged."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ async def test_what_a_guard_refuses_is_set_aside_answered_and_an_error(
     assert (told, json.loads(kept), count) == (action, payload, 2)
     assert len(writer.told(MessageSetAside)) == 1
     errors = [line for line in log_lines if line["log_level"] == "error"]
-    assert [(line["event"], line["action"]) for line in errors] == 2 * [("a handler failed", action)]
+    assert [(line["event"], line["action"]) for line in errors] == 2 * [("handler failed", action)]
     assert "never in this test" in str(errors[0]["exc_info"])
 
 
@@ -59,7 +59,7 @@ async def test_what_a_guard_refuses_is_set_aside_answered_and_an_error(
 async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
     central: Central, writer: InlineWriter
 ) -> None:
-    """Half a stop would be a transaction without a figure: it waits, suspended, until the guard lets it pass."""
+    """Half a stop would leave a transaction without energy; it stays suspended until the trigger allows the stop."""
     async with open_charger(central) as charger:
         transaction = await started(charger)
         stop = payload_of("StopTransaction", transaction) | {"transactionData": [READING]}

@@ -1,4 +1,4 @@
-"""Handshakes: odd ones are understood (field B1, B2), the others get a whole HTTP answer that says why."""
+"""Handshakes: unusual ones are accepted (field B1, B2), others get a whole HTTP response with the reason."""
 
 import pytest
 import trio
@@ -21,7 +21,7 @@ HEARTBEAT = '[2,"h","Heartbeat",{}]'
 
 
 def check_refusal(answer: bytes, status: int) -> dict[str, str]:
-    """The headers of an HTTP answer that is whole, says why and announces the end."""
+    """Check that an HTTP response is whole, has a reason and announces the end; return its headers."""
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("ascii").split("\r\n")
     assert first.startswith(f"HTTP/1.1 {status} ")
@@ -184,7 +184,7 @@ async def test_a_peer_that_leaves_during_its_request_costs_nothing(
     async with open_raw(central) as peer:
         await peer.send(b"GET /ws/CP-1 HTT")
     assert len(central.registry) == 0
-    assert [line["event"] for line in log_lines] == ["the peer vanished"]
+    assert [line["event"] for line in log_lines] == ["connection lost"]
 
 
 async def test_a_new_charger_beyond_max_chargers_is_404(central: Central, writer: InlineWriter) -> None:

@@ -1,4 +1,4 @@
-"""What one message may cost: bytes that never become one end the connection with 1009, honest ones never do."""
+"""The limit on one message: bytes beyond it end the connection with 1009, valid messages never do."""
 
 import json
 from contextlib import suppress
@@ -34,7 +34,7 @@ def small_messages(central: Central) -> None:
 
 
 def data_transfer(size: int) -> str:
-    """A DataTransfer of just so many bytes."""
+    """A DataTransfer of exactly this many bytes."""
     empty = json.dumps([2, "d", "DataTransfer", {"vendorId": "V", "data": ""}])
     return json.dumps([2, "d", "DataTransfer", {"vendorId": "V", "data": (size - len(empty)) * "x"}])
 
@@ -86,7 +86,7 @@ async def test_fragments_that_never_become_a_message_end_the_connection(central:
 
 @pytest.mark.parametrize("opcode", [PING, PONG])
 async def test_pings_that_replace_heartbeats_never_add_up(central: Central, opcode: int) -> None:
-    """OCPP-J 1.6 §5.3 allows a charger to send nothing else, for days."""
+    """OCPP-J 1.6 §5.3 allows a charger to send only pings for days."""
     async with open_raw_charger(central) as peer:
         for _ in range(3 * LIMIT // 100):
             await trio.sleep(60)
@@ -156,7 +156,7 @@ async def test_what_breaks_the_websocket_protocol_ends_its_connection_only(
     "garbage",
     [
         b"\x81\x05hello",  # not masked
-        frame(b"x", CONTINUATION),  # of nothing
+        frame(b"x", CONTINUATION),  # a continuation without a beginning
         frame(b"", CLOSE, is_last=False),
         frame(b"\x03", CLOSE),  # half a code
         frame(126 * b"p", PING),

@@ -1,4 +1,4 @@
-"""Silence of three told intervals ends a connection; any byte is life (OCPP-J 1.6 §5.3; rules.md, Connection)."""
+"""Silence for three heartbeat intervals ends a connection; any byte counts (OCPP-J 1.6 §5.3)."""
 
 import json
 
@@ -15,7 +15,7 @@ BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
 async def closed_after(charger: Charger) -> float:
-    """How many seconds from now the server closed, for silence."""
+    """Wait until the server closes for silence; return after how many seconds."""
     began = trio.current_time()
     code, reason = await charger.wait_closed()
     assert code == 1008
@@ -77,7 +77,7 @@ async def test_one_that_answers_no_more_is_gone_unless_it_talks_on(central: Cent
 
 
 async def test_one_that_answers_no_ping_and_talks_on_gets_no_more(central: Central) -> None:
-    """The library remembers each ping that was not answered; a connection lasts for months."""
+    """The library keeps every unanswered ping in memory, and a connection lasts for months."""
     configure(central, websocket_ping_seconds=20.0)
     async with open_raw_charger(central) as peer:
         for _ in range(20):
@@ -124,7 +124,7 @@ async def test_a_single_byte_is_life(central: Central) -> None:
 
 
 async def tell_in_an_earlier_connection(central: Central, seconds: int) -> None:
-    """A boot that was told this interval; from now on boots are told a minute."""
+    """A boot that was sent this interval; later boots are sent a minute."""
     configure(central, heartbeat_interval_seconds=seconds)
     async with open_charger(central) as charger:
         await charger.call("BootNotification", BOOT)

@@ -1,4 +1,4 @@
-"""Each of the fourteen messages that a charger sends: answered, and stored for what it tells (OCPP 1.6 §4, A)."""
+"""Each of the fourteen messages that a charger sends is answered and stored (OCPP 1.6 §4, A)."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ async def test_boot_notification(central: Central, writer: InlineWriter) -> None
     async with open_charger(central) as charger:
         answer = await charger.call("BootNotification", BOOT | {"meterSerialNumber": "M-7"})
         assert answer == {"currentTime": NOW, "interval": 60, "status": "Accepted"}
-        # What a later message leaves blank stays known.
+        # A blank field in a later message keeps the stored value.
         await charger.call("BootNotification", {"chargePointVendor": "", "chargePointModel": "Grizzl-E"})
     told = "SELECT vendor, model, firmware_version, meter_serial_number, heartbeat_interval FROM"
     assert writer.rows(f"{told} cp") == [("United Chargers", "Grizzl-E", "3.09", "M-7", 60)]

@@ -1,4 +1,4 @@
-"""A charger that closes its connection at our pings is pinged no more; one that bears them is, for ever."""
+"""A charger that closes its connection after our pings gets no more of them; others continue to get pings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ async def booted(central: Central, firmware: str | None = "1.0") -> AsyncIterato
 
 
 async def pinged(peer: RawPeer, seconds: float = 10 * INTERVAL) -> bytes | None:
-    """The payload of a ping, None where none comes; answers to calls are read on the way."""
+    """Return the payload of the next ping, None if there is none; skip responses to CALLs."""
     with trio.move_on_after(seconds):
         while True:
             opcode, payload = await peer.receive_frame()
@@ -47,7 +47,7 @@ async def pinged(peer: RawPeer, seconds: float = 10 * INTERVAL) -> bytes | None:
 
 
 async def close_at_ping(central: Central, times: int = 1, firmware: str | None = "1.0", after: float = 0) -> None:
-    """Sessions that end so many seconds after their first ping."""
+    """Sessions that end this many seconds after their first ping."""
     for _ in range(times):
         async with booted(central, firmware) as peer:
             assert await pinged(peer) is not None
@@ -55,7 +55,7 @@ async def close_at_ping(central: Central, times: int = 1, firmware: str | None =
 
 
 async def is_pinged(central: Central, firmware: str | None = "1.0") -> bool:
-    """Whether a session is; it bears that."""
+    """Whether a session gets a ping, which it tolerates."""
     async with booted(central, firmware) as peer:
         was_pinged = await pinged(peer, HOUR) is not None
         await trio.sleep(CLOSING_SECONDS + 1)
@@ -136,13 +136,13 @@ async def test_other_chargers_are_pinged_on(central: Central) -> None:
         assert await pinged(other) is not None
 
 
-# With a new firmware it begins anew
+# A new firmware starts again
 
 
 async def test_a_new_firmware_is_pinged_again(central: Central, writer: InlineWriter) -> None:
     await close_at_ping(central, CLOSINGS)
     assert await is_pinged(central, "2.0")
-    assert writer.row(STATE) == ("1.0", 0, CLOSINGS, 1)  # it bore it and said nothing: that is no news
+    assert writer.row(STATE) == ("1.0", 0, CLOSINGS, 1)  # it tolerated the ping without a pong: nothing to note
     await close_at_ping(central, CLOSINGS - 1, "2.0")
     assert writer.row(STATE) == ("2.0", 0, CLOSINGS - 1, 0)
     await close_at_ping(central, 1, "2.0")

@@ -1,4 +1,4 @@
-"""Plugins beside whole conversations: what they see and may do, and that their failures cost no charger anything."""
+"""Plugins with whole sessions: what they observe and may do, and that their failures affect no charger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.events import CallEnded, Event, Fact, FrameOfNoUse, MessageHandled, PluginFailed, TransactionStarted
+from levity_trio.events import CallEnded, Event, Fact, MalformedFrame, MessageHandled, PluginFailed, TransactionStarted
 from levity_trio.plugins import base
 from levity_trio.plugins.base import Companion, Plugin
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -55,7 +55,7 @@ class Broken(Plugin):
 
 
 class Amender(Plugin):
-    """Runs one statement for ever, before the handler's own write."""
+    """Runs an endless statement before the handler's own write."""
 
     name = "amender"
     amends = frozenset({call.StartTransaction})
@@ -88,9 +88,9 @@ async def test_every_message_is_seen_with_what_it_meant(central: Central, watche
     assert isinstance(started.request, call.StartTransaction)
     assert (refused.action, refused.code, refused.request) == ("unknown", "NotImplemented", None)
     assert mended.repairs
-    assert [event.kind for event in watcher.of(FrameOfNoUse)] == ["not JSON"]
+    assert [event.kind for event in watcher.of(MalformedFrame)] == ["not JSON"]
     (fact,) = watcher.of(TransactionStarted)
-    assert watcher.seen.index(fact) < watcher.seen.index(started)  # the fact with its commit, then the answer
+    assert watcher.seen.index(fact) < watcher.seen.index(started)  # the fact with its commit, then the response
 
 
 @pytest.mark.logs_errors
@@ -123,7 +123,7 @@ async def test_two_that_fail_at_each_others_failures(central: Central, writer: I
 async def test_one_that_amends_for_ever_is_interrupted(
     central: Central, writer: InlineWriter, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, sql: str
 ) -> None:
-    """A read is stopped alone; with a write SQLite gives up the whole transaction, which then runs again."""
+    """Interrupting a read stops only the read; for a write SQLite rolls back the batch, which then runs again."""
     monkeypatch.setattr(base, "AMEND_SECONDS", 0.05)
     central.hooks.join(amender := Amender(sql))
     async with open_charger(central) as charger:
@@ -206,7 +206,7 @@ async def test_one_that_blocks_the_loop_is_asked_no_more(
 ) -> None:
     central.hooks.join(slow := Slow())
     monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
-    central.hooks.leave(watcher)  # it would be as slow
+    central.hooks.leave(watcher)  # it would be slow too
     async with open_charger(central) as charger:
         for _ in range(2 * base.SLOW_TIMES):
             await charger.call("Heartbeat")
@@ -217,7 +217,7 @@ async def test_one_that_is_slow_now_and_then_goes_on(central: Central, monkeypat
     central.hooks.join(slow := Slow())
     monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
     for _ in range(5 * base.SLOW_TIMES):
-        central.hooks.observe(FrameOfNoUse(charger=None, kind="x"))
+        central.hooks.observe(MalformedFrame(charger=None, kind="x"))
         await trio.sleep(base.SLOW_WITHIN_SECONDS / (base.SLOW_TIMES - 1))
     assert slow.calls == 5 * base.SLOW_TIMES
 
@@ -226,7 +226,7 @@ async def test_one_that_is_slow_now_and_then_goes_on(central: Central, monkeypat
 async def test_one_that_blocks_the_loop_while_it_tells_of_something(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it tells, it observes too: the inner look is the last one that it is asked for."""
+    """It observes its own events too; the nested call is the last one that it gets."""
     monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
     hooks = central.hooks
 
@@ -238,7 +238,7 @@ async def test_one_that_blocks_the_loop_while_it_tells_of_something(
                 hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))
 
     hooks.join(Teller())
-    hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))  # so that the last is one within another
+    hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))  # so that the last is a nested one
     for _ in range(base.SLOW_TIMES):
-        hooks.observe(FrameOfNoUse(charger=None, kind="x"))
+        hooks.observe(MalformedFrame(charger=None, kind="x"))
     assert not hooks.is_observed

@@ -1,4 +1,4 @@
-"""Above a rate that no charger reaches, transaction messages are not acknowledged: they are never counted instead."""
+"""Above a rate that no real charger reaches, transaction messages are not acknowledged; they are never just counted."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def start(charger: Charger, number: int, connector: int = 1) -> int:
 
 
 async def assert_refused(charger: Charger, action: str, payload: dict[str, Any]) -> None:
-    """It is not answered; the charger waits, and its connection ends with 1013."""
+    """Send a message that is not answered: the charger waits, then its connection ends with 1013."""
     before = trio.current_time()
     await charger.send_call(action, payload)
     with pytest.raises(ConnectionClosed) as closed:

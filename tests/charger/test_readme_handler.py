@@ -1,4 +1,4 @@
-"""README's way to add a handler, done as it is printed."""
+"""The README's instructions for adding a handler, followed literally."""
 
 import inspect
 import re
@@ -23,7 +23,7 @@ def printed() -> str:
 
 
 def test_it_changes_the_code_as_it_is() -> None:
-    """All that the README leaves out of the present function is what it says to change."""
+    """The README's function differs from the present one only where it says so."""
     left_out = set(inspect.getsource(station.data_transfer).splitlines()) - set(printed().splitlines())
     assert [line.split()[0] for line in sorted(left_out)] == ['"""§4.3:', "return"]
 

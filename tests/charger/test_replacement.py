@@ -1,4 +1,4 @@
-"""Two connections of one identity: the newest wins, and the older one's cleanup touches nothing of it."""
+"""Two connections of one identity: the newest wins, and the older one's cleanup does not affect it."""
 
 import trio
 
@@ -38,7 +38,7 @@ async def test_a_silent_newer_connection_wins_too(central: Central, writer: Inli
             assert (await old.wait_closed())[0] == 1000
             await trio.sleep(10)
             assert writer.row(STATE) == (1, 1, None)
-    # It never spoke, so it has no row; all the same the charger is away now.
+    # It sent no message, so it has no row; still the charger is offline now.
     is_connected, session, suspended_at = writer.row(STATE)
     assert (is_connected, session) == (0, 1)
     assert suspended_at is not None

@@ -1,4 +1,4 @@
-"""Two clients with one identity: each is served for a while, instead of both replacing each other each second."""
+"""Two clients with one identity: each is served for a while, instead of replacing each other every second."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ AT_ONCE = 0.001
 HERE, THERE, ELSEWHERE = at("10.0.0.1"), at("10.0.0.2"), at("10.0.0.3")
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 HOUR = 3600
-WAITS = "two clients use one identity: the newer request waits"
+WAITS = "two clients use one identity; the newer request waits"
 
 
 @asynccontextmanager
@@ -30,14 +30,14 @@ async def spoken(central: Central, pair: StreamPair = HERE, serial: str | None =
 
 
 async def let_in_after(central: Central, pair: StreamPair = HERE) -> float:
-    """How many seconds a handshake takes."""
+    """Return the seconds that a handshake takes."""
     began = trio.current_time()
     async with open_charger(central, pair=pair):
         return trio.current_time() - began
 
 
 async def live(central: Central, pair: StreamPair, *, until: float) -> None:
-    """A client that comes back a second after it was closed, with a heartbeat every five seconds."""
+    """A client that reconnects a second after it was closed and sends a heartbeat every five seconds."""
     while trio.current_time() < until:
         async with spoken(central, pair) as charger, trio.open_nursery() as tasks:
             tasks.start_soon(beat, charger)
@@ -118,7 +118,7 @@ async def test_one_that_has_not_spoken_holds_nobody_up(central: Central) -> None
 
 
 async def test_one_handshake_waits_for_each_identity_the_newest(central: Central) -> None:
-    """A client that gives up waiting and dials again must not fill the room for handshakes."""
+    """A client that stops waiting and reconnects must not exhaust the limit on handshakes."""
     async with spoken(central), spoken(central, THERE), open_raw(central, HERE) as first:
         await first.send(upgrade())
         await trio.sleep(5)

@@ -1,4 +1,4 @@
-"""The frame log of whole conversations: everything, both ways, in its order, and no secret."""
+"""The frame log of whole sessions: all frames, both ways, in order, and no secrets."""
 
 import json
 from typing import Any
@@ -95,7 +95,7 @@ async def test_one_that_leaves_before_it_has_a_row_is_told_to_the_end(central: C
         writer.is_unavailable = False
     assert [direction for direction, _, _ in told(writer)] == ["connect", "recv", "disconnect"]
     ((frame,),) = writer.rows("SELECT frame FROM log WHERE direction = 'disconnect'")
-    assert json.loads(frame) == {"code": 1013, "reason": "nothing can be stored at present"}
+    assert json.loads(frame) == {"code": 1013, "reason": "the database cannot be written"}
 
 
 async def test_an_answer_that_comes_late_bears_its_action(central: Central, writer: InlineWriter) -> None:

@@ -18,7 +18,7 @@ os.setsid()
 os.open(sys.argv[1], os.O_RDWR)  # the first that the leader of a session opens is its own
 os.execvp(sys.argv[2], sys.argv[2:])
 """
-IGNORED = "SIGHUP is ignored: settings are read at the start; restart the server to change them"
+IGNORED = "SIGHUP ignored; restart the server to change its settings"
 
 
 class Terminal:

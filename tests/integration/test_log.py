@@ -28,10 +28,10 @@ def test_a_connection_is_one_line_at_each_end(tmp_path: Path) -> None:
             charger.close()
         server.wait_line("ChargerDisconnected", charger="CP-1")
         Charger(server.port, "CP-2").close()
-        server.wait_line("left without a valid message", charger="CP-2")
+        server.wait_line("connection closed without a valid message", charger="CP-2")
     told = [line["event"] for line in lines_of(server, "CP-1")]
     assert told == ["ChargerConnected", "ChargerBooted", "ChargerDisconnected"]
-    assert [line["event"] for line in lines_of(server, "CP-2")] == ["left without a valid message"]
+    assert [line["event"] for line in lines_of(server, "CP-2")] == ["connection closed without a valid message"]
 
 
 def test_doubt_stands_out_and_nothing_is_empty(tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_doubt_stands_out_and_nothing_is_empty(tmp_path: Path) -> None:
         charger.call("StopTransaction", transactionId=4_000_000, meterStop=7, timestamp=now())
         server.wait_line("MessageSetAside")
     levels = {(line["event"], line["level"], line.get("status")) for line in server.lines}
-    doubts = {"ErrorOpened", "TransactionStopped", "MessageSetAside", "a frame of no use"}
+    doubts = {"ErrorOpened", "TransactionStopped", "MessageSetAside", "malformed frame"}
     assert {(event, "warning", None) for event in doubts} <= levels
     assert {("StatusChanged", "error", "Faulted"), ("StatusChanged", "info", "Available")} <= levels
-    assert server.find("a frame of no use")[0]["kind"] == "not JSON"
+    assert server.find("malformed frame")[0]["kind"] == "not JSON"
     assert not [line for line in server.lines if any(value in (None, "") for value in line.values())]
     assert not [line for line in server.lines if "at" in line]

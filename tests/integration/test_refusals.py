@@ -119,7 +119,7 @@ def test_three_damaged_pages(tables: tuple[str, ...], tmp_path: Path) -> None:
     damage(database, *tables)
     line = refused(tmp_path, "--port", "0", "--metrics-port", "0")
     assert f"cannot read the database {database.name}: database disk image is malformed" in line
-    assert "restore it from its copy" in line
+    assert "restore it from a copy" in line
 
 
 def damage(database: Path, *tables: str) -> None:

@@ -23,7 +23,7 @@ def test_the_newest_connection_wins(older_talks: bool, tmp_path: Path) -> None:
             older.boot()
         newer = stack.enter_context(Charger(server.port, "CP-1"))
         newer.boot()
-        last_line = "ChargerDisconnected" if older_talks else "left without a valid message"
+        last_line = "ChargerDisconnected" if older_talks else "connection closed without a valid message"
         assert leave(older, server, last_line) == (1000, REPLACED)
         newer.call("StatusNotification", connectorId=0, status="Available", errorCode="NoError")
         assert server.query("SELECT is_connected FROM cp") == [(1,)]
@@ -81,7 +81,7 @@ def test_two_clients_with_one_identity_take_turns(tmp_path: Path) -> None:
         assert here.wait_closed().code == 1000
         waiting = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS))
         waiting.sendall(upgrade_request("/ocpp/CP-1", server.port))
-        server.wait_line("two clients use one identity: the newer request waits")
+        server.wait_line("two clients use one identity; the newer request waits")
         there.call("Heartbeat")
         there.close()
         assert waiting.recv(1024).startswith(b"HTTP/1.1 101 ")

@@ -14,13 +14,13 @@ from structlog.typing import EventDict
 from trio.testing import MockClock
 
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig
-from levity_trio.events import Event, FrameOfNoUse, PluginFailed
+from levity_trio.events import Event, MalformedFrame, PluginFailed
 from levity_trio.plugins import loading
 from levity_trio.plugins.base import Hooks, Plugin, Site
 from levity_trio.plugins.loading import GROUP, check_plugins, open_plugins
 from levity_trio.store.reads import Unreadable
 
-EVENT = FrameOfNoUse(charger="CP-1", kind="not JSON")
+EVENT = MalformedFrame(charger="CP-1", kind="not JSON")
 
 
 class Watcher(Plugin):

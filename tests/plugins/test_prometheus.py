@@ -15,8 +15,8 @@ from levity_trio.events import (
     AutoStart,
     CallEnded,
     Event,
-    FrameOfNoUse,
     HandshakeRefused,
+    MalformedFrame,
     MessageHandled,
     PluginFailed,
 )
@@ -290,7 +290,7 @@ def test_our_calls(books: Books, run: Run) -> None:
 def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     Station(books)
     run.see(handled(repairs=("MeterValues: extra property",)), handled("unknown", code="NotImplemented"))
-    run.see(FrameOfNoUse(charger="CP-1", kind="not JSON"), HandshakeRefused(charger=None, status=404, reason="x"))
+    run.see(MalformedFrame(charger="CP-1", kind="not JSON"), HandshakeRefused(charger=None, status=404, reason="x"))
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
     page = run.page()

@@ -1,4 +1,4 @@
-"""Payloads made from the schemas: full ones, minimal ones, and ones that are nearly right."""
+"""Payloads made from the schemas: full, minimal, and nearly valid ones."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ def place_of(action: str, is_answer: bool) -> str:
 
 
 def full(schema: Schema) -> Any:
-    """A valid value in which every property is there."""
+    """A valid value with every property."""
     if schema["type"] == "object":
         return {name: full(shape) for name, shape in schema["properties"].items()}
     if schema["type"] == "array":
@@ -39,12 +39,12 @@ def full(schema: Schema) -> Any:
 
 
 def minimal(schema: Schema) -> dict[str, Any]:
-    """A valid payload that holds only what is required at its top."""
+    """A valid payload with only the required properties at its top level."""
     return {name: full(schema["properties"][name]) for name in schema.get("required", ())}
 
 
 def places(schema: Schema, where: str) -> Iterator[str]:
-    """Every place that a kind of repair may name."""
+    """Every field that a kind of repair may name."""
     yield where
     for name, shape in schema.get("properties", {}).items():
         yield from places(shape, f"{where}.{name}")
@@ -53,7 +53,7 @@ def places(schema: Schema, where: str) -> Iterator[str]:
 
 
 def nearly(schema: Schema) -> st.SearchStrategy[Any]:
-    """Values of the right shape in which anything may be wrong, text of the charger's choice included."""
+    """Values of the right shape with any faults, including arbitrary text."""
     if schema["type"] == "object":
         known = {name: nearly(shape) for name, shape in schema["properties"].items()}
         right = st.fixed_dictionaries({}, optional=known)

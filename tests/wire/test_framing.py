@@ -1,4 +1,4 @@
-"""Frames as they pass by: whatever pieces they come in, text becomes binary and a message has its size."""
+"""Framing: for pieces of any size, text frames become binary and message sizes are counted."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ SIZES = st.sampled_from([0, 1, 125, 126, 127, 300, 65_535, 65_536])
 
 
 def frame(opcode: int, size: int, *, is_final: bool = True, is_masked: bool = True) -> bytes:
-    """A frame of so many bytes that all look like the head of a text frame."""
+    """A frame whose bytes all look like the header of a text frame."""
     mask = 0x80 if is_masked else 0
     if size < 126:
         sizes = bytes([mask | size])
@@ -55,11 +55,11 @@ def test_a_close_frame_is_seen_byte_by_byte() -> None:
     for byte in frame(PING, 3) + frame(CLOSE, 2):
         framing.follow(bytearray([byte]))
         seen.append(framing.has_closed)
-    assert seen == [False] * 14 + [True] * 3  # with the whole head
+    assert seen == [False] * 14 + [True] * 3  # with the whole header
 
 
 def follow(most_bytes: int, *frames: bytes) -> bool:
-    """Whether these hold a message that is too large."""
+    """Whether these bytes contain a message that is too large."""
     framing = Framing(most_bytes, text_as_binary=True)
     for byte in b"".join(frames):
         framing.follow(bytearray([byte]))

@@ -12,7 +12,7 @@ from levity_trio.wire.handshake import (
     canonical_head,
     choose_subprotocol,
     identity,
-    masked,
+    masked_head,
     parse_head,
     refusal,
     upgrade_problem,
@@ -29,7 +29,7 @@ USUAL = {
 
 
 def head_of(line: str = "GET /ws/CP1 HTTP/1.1", **changes: str | None) -> Head:
-    """A head as a charger sends it; changes name a header with _ for -, None leaves it out."""
+    """A head as a charger sends it. A keyword changes a header (with _ for -); None omits it."""
     changed = {name.replace("_", "-"): value for name, value in changes.items()}
     headers = {name: value for name, value in (USUAL | changed).items() if value is not None}
     lines = [line, *(f"{name}: {value}" for name, value in headers.items())]
@@ -277,7 +277,7 @@ def test_a_refusal_is_a_whole_answer() -> None:
     ],
 )
 def test_secrets_are_masked(secret: bytes) -> None:
-    line = masked(b"GET /ws/CP1?token=SECRET&a=b HTTP/1.1\r\n" + secret + b"\r\nHost: keep\r\n\r\n")
+    line = masked_head(b"GET /ws/CP1?token=SECRET&a=b HTTP/1.1\r\n" + secret + b"\r\nHost: keep\r\n\r\n")
     assert "SECRET" not in line
     assert "***" in line
     assert "a=b" in line
@@ -285,7 +285,7 @@ def test_secrets_are_masked(secret: bytes) -> None:
 
 
 def test_a_masked_head_is_one_line_of_printable_ascii() -> None:
-    line = masked(b"GET /\xe9\x1b[2J HTTP/1.1\r\nA: \x00\r\n\r\n")
+    line = masked_head(b"GET /\xe9\x1b[2J HTTP/1.1\r\nA: \x00\r\n\r\n")
     assert line.isascii()
     assert line.isprintable()
     assert "\\r\\n" in line
@@ -294,7 +294,7 @@ def test_a_masked_head_is_one_line_of_printable_ascii() -> None:
 @pytest.mark.parametrize("raw", [b"?" * 8192, b"?" + b"password" * 1000, b"://" * 2700, b" " * 8192, b"\r" * 8192])
 def test_no_head_takes_long(raw: bytes) -> None:
     started = time.perf_counter()
-    masked(raw)
+    masked_head(raw)
     with pytest.raises(BadRequest):
         parse_head(b"GET " + raw)
     assert time.perf_counter() - started < 0.2
@@ -303,7 +303,7 @@ def test_no_head_takes_long(raw: bytes) -> None:
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"GET /" + tail + b" HTTP/1.1\r\n" + tail))
 @settings(max_examples=200)
 def test_any_bytes(raw: bytes) -> None:
-    masked(raw)
+    masked_head(raw)
     try:
         head = parse_head(raw)
     except BadRequest as problem:

@@ -251,7 +251,7 @@ def test_dataclasses_inside_a_message_are_written_as_on_the_wire() -> None:
     ],
 )
 def test_a_message_of_ours_that_breaks_its_schema_is_our_mistake(message: object) -> None:
-    with pytest.raises(ValueError, match=r"ours breaks its schema|no message of OCPP"):
+    with pytest.raises(ValueError, match=r"our .+ violates its schema|not a message of OCPP"):
         write_payload(message)
 
 

@@ -13,13 +13,13 @@ BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
 def request(action: str, payload: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The message as understood, and the kinds of its repairs without the action."""
+    """Return the message as read, and the kinds of its repairs without the action."""
     understood = read_request(action, payload, strict=False)
     return understood.message, [repair.kind.removeprefix(action).lstrip(".: ") for repair in understood.repairs]
 
 
 def samples(*values: Any) -> tuple[list[Any], list[str]]:
-    """What becomes of these sampled values, and the kinds of their repairs."""
+    """Return these sampled values as read, and the kinds of their repairs."""
     meter_value = [{"timestamp": NOON, "sampledValue": list(values)}]
     message, kinds = request("MeterValues", {"connectorId": 1, "meterValue": meter_value})
     return message.meter_value[0]["sampledValue"], [
@@ -142,7 +142,7 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
         ("MeterValues", {"connectorId": 1}, {"transactionId": None}, "transaction_id", None, None),
         ("MeterValues", {"connectorId": 1}, {"transactionId": ""}, "transaction_id", None, None),
         ("MeterValues", {"connectorId": 1}, {"transactionId": "8"}, "transaction_id", 8, None),
-        # words
+        # enumeration values
         (
             "StatusNotification",
             STATUS,
@@ -187,7 +187,7 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
         ("StatusNotification", STATUS, {"errorCode": 0}, "error_code", "0", None),
         ("StatusNotification", STATUS, {"status": "Parked"}, "status", "Parked", ["status: unknown word"]),
         ("StopTransaction", STOP, {"reason": "Whim"}, "reason", "Whim", ["reason: unknown word"]),
-        # times: kept as sent, the handler takes the time of receipt
+        # times: kept as sent; the handler uses the time of receipt
         (
             "StartTransaction",
             START,
@@ -207,7 +207,7 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
             "1700000000",
             ["timestamp: number for text", "timestamp: unreadable time"],
         ),
-        # more than there should be
+        # extra elements
         ("StartTransaction", START, {"x": 1, "y": 2}, "meter_start", 5, ["extra property"]),
         (
             "StopTransaction",
@@ -228,7 +228,7 @@ def samples(*values: Any) -> tuple[list[Any], list[str]]:
         ),
         ("DataTransfer", {"vendorId": "V"}, {"data": True}, "data", "true", ["data: other type for text"]),
         ("DataTransfer", {"vendorId": "V"}, {"data": 5}, "data", "5", ["data: number for text"]),
-        # what never came out of a frame, but must not break anything either
+        # values that no frame can contain, which must not raise either
         ("StopTransaction", STOP, {"transactionId": float("nan")}, "transaction_id", -1, None),
         ("StopTransaction", STOP, {"transactionId": float("inf")}, "transaction_id", -1, None),
         ("StatusNotification", STATUS, {"info": 10**400}, "info", None, ["info: not text"]),
@@ -356,7 +356,7 @@ def test_a_sampled_value(value: dict[str, Any], understood: dict[str, Any], kind
         ({}, "value: missing"),
         (None, "null"),
         (17, "not an object"),
-        # without these words the value would be watt-hours of the energy register
+        # without these fields the value would mean watt-hours of the energy register
         ({"value": "230", "measurand": ["Voltage"]}, "measurand: not text"),
         ({"value": "230", "unit": {}}, "unit: not text"),
         ({"value": "230", "phase": True}, "phase: not text"),

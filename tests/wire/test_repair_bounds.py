@@ -100,7 +100,7 @@ def test_beyond_the_bound_the_register_of_a_stop_is_still_read() -> None:
 
 
 def relaxed(schema: Schema) -> Schema:
-    """What holds of every payload that was understood: its types, and what is required."""
+    """Return a schema that every payload holds to after reading: its types and its required fields."""
     tolerated = {"maxLength", "enum", "minItems", "format"}
     return _rewritten(schema, lambda node: {word: node[word] for word in node if word not in tolerated})
 

@@ -1,4 +1,4 @@
-"""The gate for samples is as narrow as the schema that it stands for, whatever it has seen before."""
+"""The gate for samples accepts exactly what its schema accepts, whatever samples it has seen before."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What nobody may read in a log or in the database."""
+"""Secrets that must not appear in a log or in the database."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.wire.secrets import masked, masked_fragment, masked_frame, masked_url
+from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url, masked_value
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ from levity_trio.wire.secrets import masked, masked_fragment, masked_frame, mask
     ],
 )
 def test_masked_values(value: Any, kept: Any) -> None:
-    assert masked(value) == kept
+    assert masked_value(value) == kept
 
 
 def test_masking_leaves_the_value_itself_alone() -> None:
     value = {"key": "AuthorizationKey", "value": "SECRET"}
-    masked(value)
+    masked_value(value)
     assert value["value"] == "SECRET"
 
 

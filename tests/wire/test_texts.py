@@ -1,4 +1,4 @@
-"""Over-long texts: cut with their digest, so that they are still told apart."""
+"""Over-long texts are cut with their digest, so that they remain distinct."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Authorize, StartTransaction, MeterValues, StopTransaction: the messages that move the bill (OCPP 1.6 §4)."""
+"""Authorize, StartTransaction, MeterValues, StopTransaction: the messages that affect the bill (OCPP 1.6 §4)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from levity_trio.wire.payloads import call, call_result
 
 LOCAL = "Local"
 READINGS_AT_ONCE = 500
-"""Of one write: a message may hold thousands, and all other chargers wait for a commit."""
+"""Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
-    """§4.1: judge a tag."""
+    """§4.1: authorize an ID tag."""
     verdict = await exchange.write(authorization.authorize, request.id_tag)
     return call_result.Authorize(id_tag_info={"status": verdict})
 
 
 async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
-    """§4.8: open a transaction, once for however often this message comes."""
+    """§4.8: open a transaction. Repeats of the same message return the same transaction."""
     start = Start(
         connector=request.connector_id,
         id_tag=request.id_tag,
@@ -42,7 +42,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
 
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
-    """§4.7: keep every reading."""
+    """§4.7: store all readings."""
     found = readings.read(request.meter_value, exchange.at)
     _check_rate(exchange, len(found))
     for part in _parts(found):
@@ -51,7 +51,7 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
 
 
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
-    """§4.10: close a transaction; one that cannot be found is set aside, and answered all the same."""
+    """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
     stop = Stop(
         transaction=request.transaction_id,
         id_tag=request.id_tag,
@@ -69,12 +69,12 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
 
 
 def _check_rate(exchange: Exchange, count: int) -> None:
-    """In memory: a row for each message would cost its share of every one. Raises RateExceeded."""
-    told, today = exchange.central.readings, exchange.at.date()
-    day, before = told.get(exchange.charger, (today, 0))
-    told[exchange.charger] = (today, before + count if day == today else count)
+    """Count a charger's readings of this day, in memory: a row would slow down every message. Raises RateExceeded."""
+    counts, today = exchange.central.readings, exchange.at.date()
+    day, before = counts.get(exchange.charger, (today, 0))
+    counts[exchange.charger] = (today, before + count if day == today else count)
     most = READINGS_OF_STARTS * exchange.central.config.max_starts
-    if told[exchange.charger][1] > most:
+    if counts[exchange.charger][1] > most:
         raise RateExceeded(f"more than {most} readings a day")
 
 

@@ -1,4 +1,4 @@
-"""The four messages of the security whitepaper. Errors would only make them come back (A04), so none is sent."""
+"""The four messages of the security whitepaper. They get no CALLERROR, because it would only cause retries (A04)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ REJECTED = "Rejected"
 async def security_event_notification(
     exchange: Exchange, request: call.SecurityEventNotification
 ) -> call_result.SecurityEventNotification:
-    """A04: keep a security event."""
-    told = {"event_type": request.type, "timestamp": request.timestamp, "tech_info": request.tech_info}
-    await exchange.tell(SecurityEventReported, **told)
+    """A04: store a security event."""
+    fields = {"event_type": request.type, "timestamp": request.timestamp, "tech_info": request.tech_info}
+    await exchange.tell(SecurityEventReported, **fields)
     return call_result.SecurityEventNotification()
 
 
 async def sign_certificate(exchange: Exchange, request: call.SignCertificate) -> call_result.SignCertificate:
-    """A02: keep the request; there is no certificate authority to sign it."""
+    """A02: store the request and reject it, because there is no certificate authority."""
     await exchange.tell(CertificateRequested, csr=request.csr)
     return call_result.SignCertificate(status=REJECTED)
 
@@ -32,7 +32,7 @@ async def sign_certificate(exchange: Exchange, request: call.SignCertificate) ->
 async def log_status_notification(
     exchange: Exchange, request: call.LogStatusNotification
 ) -> call_result.LogStatusNotification:
-    """N01: keep how an upload of a log goes."""
+    """N01: store the status of a log upload."""
     await exchange.tell(LogStatusChanged, status=request.status, request_id=request.request_id)
     return call_result.LogStatusNotification()
 
@@ -40,6 +40,6 @@ async def log_status_notification(
 async def signed_firmware_status_notification(
     exchange: Exchange, request: call.SignedFirmwareStatusNotification
 ) -> call_result.SignedFirmwareStatusNotification:
-    """L01: keep how a signed firmware update goes."""
+    """L01: store the status of a signed firmware update."""
     await exchange.tell(FirmwareStatusChanged, status=request.status, request_id=request.request_id)
     return call_result.SignedFirmwareStatusNotification()

@@ -1,4 +1,4 @@
-"""What a charger says of itself: BootNotification, Heartbeat, StatusNotification and the rest of §4."""
+"""Messages about the charger itself: BootNotification, Heartbeat, StatusNotification and the rest of §4."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ UNKNOWN_VENDOR = "UnknownVendorId"
 
 
 async def boot_notification(exchange: Exchange, request: call.BootNotification) -> call_result.BootNotification:
-    """§4.2: keep what the charger is, tell it the time and its heartbeat interval."""
-    told = chargers.Identification(
+    """§4.2: store the charger's identification; return the time and the heartbeat interval."""
+    identification = chargers.Identification(
         vendor=request.charge_point_vendor or None,
         model=request.charge_point_model or None,
         serial_number=request.charge_point_serial_number or None,
@@ -29,23 +29,23 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
         meter_serial_number=request.meter_serial_number or None,
     )
     interval = exchange.central.config.heartbeat_interval_seconds
-    await exchange.write(chargers.boot, told, exchange.message, ACCEPTED, interval)
-    exchange.tell_interval(interval)
-    exchange.visitor.identify(told.serial_number or told.charge_box_serial_number)
+    await exchange.write(chargers.boot, identification, exchange.message, ACCEPTED, interval)
+    exchange.set_heartbeat_interval(interval)
+    exchange.visitor.identify(identification.serial_number or identification.charge_box_serial_number)
     now = wire_time(exchange.central.clock())
     return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
 
 
 async def heartbeat(exchange: Exchange, request: call.Heartbeat) -> call_result.Heartbeat:  # noqa: ARG001 - it is empty
-    """§4.6: tell the time. That it was heard promises nothing, so nobody waits for the disk."""
+    """§4.6: return the time. The response promises no storage, so it does not wait for the disk."""
     key, at = ("heartbeat", exchange.charger), exchange.origin.received_at
     exchange.central.writer.coalesce(key, sessions.heartbeat, exchange.charger, at)
     return call_result.Heartbeat(current_time=wire_time(exchange.central.clock()))
 
 
 async def status_notification(exchange: Exchange, request: call.StatusNotification) -> call_result.StatusNotification:
-    """§4.9: keep the status of a connector, or of the charger itself (connector 0)."""
-    told = chargers.Status(
+    """§4.9: store the status of a connector, or of the charger itself (connector 0)."""
+    status = chargers.Status(
         connector=request.connector_id,
         status=request.status,
         error_code=request.error_code,
@@ -54,12 +54,12 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
         vendor_error_code=request.vendor_error_code or None,
         moment=understand(request.timestamp, exchange.at, STATUS_AHEAD),
     )
-    await exchange.write(chargers.status, told)
+    await exchange.write(chargers.status, status)
     return call_result.StatusNotification()
 
 
 async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
-    """§4.3: keep it; no vendor's extension is known here."""
+    """§4.3: store the data and reject it, because no vendor extension is supported."""
     data = request.data and cut(masked_frame(request.data), LONGEST_OF["data"])
     await exchange.tell(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)
@@ -68,7 +68,7 @@ async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_
 async def diagnostics_status_notification(
     exchange: Exchange, request: call.DiagnosticsStatusNotification
 ) -> call_result.DiagnosticsStatusNotification:
-    """§4.4: keep how an upload of diagnostics goes."""
+    """§4.4: store the status of a diagnostics upload."""
     await exchange.tell(DiagnosticsStatusChanged, status=request.status)
     return call_result.DiagnosticsStatusNotification()
 
@@ -76,6 +76,6 @@ async def diagnostics_status_notification(
 async def firmware_status_notification(
     exchange: Exchange, request: call.FirmwareStatusNotification
 ) -> call_result.FirmwareStatusNotification:
-    """§4.5: keep how a firmware update goes."""
+    """§4.5: store the status of a firmware update."""
     await exchange.tell(FirmwareStatusChanged, status=request.status, request_id=None)
     return call_result.FirmwareStatusNotification()

@@ -54,7 +54,7 @@ class PrometheusMetrics(Plugin):
             events.EnergyUnbilled: self._energy_unbilled,
             events.EnergyJumped: self._energy_jumped,
             events.CallEnded: self._call_ended,
-            events.FrameOfNoUse: self._frame_of_no_use,
+            events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
@@ -201,7 +201,7 @@ class PrometheusMetrics(Plugin):
     def _auto_started(self, event: events.AutoStart) -> None:
         self._metrics.auto_starts[str(event.charger), event.outcome].value += 1
 
-    def _frame_of_no_use(self, event: events.FrameOfNoUse) -> None:
+    def _malformed_frame(self, event: events.MalformedFrame) -> None:
         self._metrics.useless[event.kind,].value += 1
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:

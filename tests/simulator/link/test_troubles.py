@@ -49,7 +49,7 @@ async def test_a_server_that_has_no_room(central: Central) -> None:
     configure(central, max_chargers=0)
     async with open_living(central) as living:
         await living.until(lambda: living.link.problem)
-        assert living.link.problem == "refused: HTTP 404 No new charger is taken up (--max-chargers)."
+        assert living.link.problem == "refused: HTTP 404 The limit on chargers is reached (--max-chargers)."
         configure(central, max_chargers=1)
         await living.accepted()
 

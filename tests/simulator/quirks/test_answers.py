@@ -10,7 +10,7 @@ from tests.simulator.quirks.driven import Driven, an_hour
 
 CALLS = 200
 RIGHT = '[3,"17",{"status":"Unlocked"}]'
-REFUSED = '[4,"17","NotImplemented","this action is not known",{}]'
+REFUSED = '[4,"17","NotImplemented","unknown action",{}]'
 
 
 def replies(*names: str) -> list[list[tuple[float, str]]]:
