@@ -21,9 +21,9 @@ from levity_trio.events import (
     PluginFailed,
 )
 from levity_trio.plugins.base import LinkState
-from levity_trio.plugins.prometheus.counting import REPAIR_KINDS, PrometheusMetrics
+from levity_trio.plugins.prometheus.counters import REPAIR_KINDS, PrometheusMetrics
+from levity_trio.plugins.prometheus.gauges import Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.plugins.prometheus.picture import Picture
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.totals import totals
@@ -45,7 +45,7 @@ class Run:
         books.connection.execute("ROLLBACK")
         self.metrics.begin(is_audited=True)
         self.plugin = PrometheusMetrics(self.metrics, lambda: books.now, counted)
-        self.picture = Picture(self.metrics, counted.connectors)
+        self.gauges = Gauges(self.metrics, counted.connectors)
         self._observed = len(books.facts)
         self._seconds = 0.0
 
@@ -67,8 +67,8 @@ class Run:
         database = Database(self.books.connection)
         now = present(database)
         self.books.connection.execute("ROLLBACK")
-        self.picture.draw(now, links or [])
-        self.picture.draw_waiting(waiting(database), self.books.now)
+        self.gauges.update(now, links or [])
+        self.gauges.update_waiting(waiting(database), self.books.now)
         return "".join(part for family in self.metrics.families for part in family.lines(self._seconds, now.hidden))
 
 

@@ -18,7 +18,7 @@ async def open_prometheus_metrics(site: Site) -> AsyncIterator[Plugin | None]:
     if site.config.metrics_port is None:
         yield None
         return
-    from levity_trio.plugins.prometheus.opening import open_metrics  # noqa: PLC0415 - 2 MB for who wants them only
+    from levity_trio.plugins.prometheus.scrape import open_metrics  # noqa: PLC0415 - 2 MB for who wants them only
 
     async with open_metrics(site) as metrics:
         yield metrics

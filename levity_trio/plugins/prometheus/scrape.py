@@ -19,9 +19,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from levity_trio import __version__
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import LinkState, Page, Plugin, Site
-from levity_trio.plugins.prometheus.counting import PrometheusMetrics
+from levity_trio.plugins.prometheus.counters import PrometheusMetrics
+from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Files, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.plugins.prometheus.picture import NOBODY, Files, Picture
 from levity_trio.store.reads import Unreadable
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
@@ -48,7 +48,7 @@ async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
     counted = await site.reader.run(totals)
     metrics = Metrics()
     plugin = PrometheusMetrics(metrics, site.clock, counted)
-    scrape = Scrape(site, metrics, Picture(metrics, counted.connectors))
+    scrape = Scrape(site, metrics, Gauges(metrics, counted.connectors))
     site.pages[PATH] = Page({TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare)
     async with trio.open_nursery() as tasks:
         tasks.start_soon(scrape.keep_looking)
@@ -60,17 +60,17 @@ async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
 class Scrape:
     """What is told in one scrape, and the tasks that look for it."""
 
-    def __init__(self, site: Site, metrics: Metrics, picture: Picture) -> None:
+    def __init__(self, site: Site, metrics: Metrics, gauges: Gauges) -> None:
         self._site = site
         self._metrics = metrics
-        self._picture = picture
+        self._gauges = gauges
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
         self._lags: deque[float] = deque([0.0], LAG_LOOKS)
         self._asked, self._looked = trio.Event(), trio.Event()
         self._slow_due = -math.inf
-        self._present = NOBODY
+        self._present = NO_CHARGERS
         self._links: Sequence[LinkState] = ()
         metrics.begin(is_audited=site.config.fluentd_endpoint is not None)
         metrics.build[__version__, platform.python_version(), SQLITE_VERSION].value = 1
@@ -94,7 +94,7 @@ class Scrape:
         return self._render(is_open_metrics=True) + of_process
 
     def _render(self, *, is_open_metrics: bool) -> bytes:
-        self._picture.draw(self._present, self._links)
+        self._gauges.update(self._present, self._links)
         now, parts = time.monotonic(), []
         for family in self._metrics.families:
             for lines in family.lines(now, self._present.hidden, is_open_metrics=is_open_metrics):
@@ -124,8 +124,8 @@ class Scrape:
             self._present = await self._site.reader.run(present)
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
-                self._picture.draw_waiting(await self._site.reader.run(waiting), self._site.clock())
-                self._picture.draw_files(await trio.to_thread.run_sync(_files, self._site.config.database))
+                self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
+                self._gauges.update_files(await trio.to_thread.run_sync(_files, self._site.config.database))
         except (Unreadable, OSError) as error:
             log.warning("the metrics are not up to date", reason=str(error))
 

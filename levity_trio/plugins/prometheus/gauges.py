@@ -16,7 +16,7 @@ from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.plugins.prometheus.words import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
-NOBODY = Present([], [], [], frozenset())
+NO_CHARGERS = Present([], [], [], frozenset())
 NEVER_TOLD = "Unknown"
 """The status of a charger of which none was told."""
 LABEL_CHARACTERS: Final = 40
@@ -30,7 +30,7 @@ class Files(NamedTuple):
     free: int
 
 
-class Picture:
+class Gauges:
     """The gauges of a site, drawn anew for each scrape; in the thread that renders."""
 
     def __init__(self, metrics: Metrics, connectors: Sequence[tuple[str, int | None]]) -> None:
@@ -39,17 +39,17 @@ class Picture:
         for charger, connector in connectors:
             self._know(charger, connector)
 
-    def draw(self, present: Present, links: Sequence[LinkState]) -> None:
+    def update(self, present: Present, links: Sequence[LinkState]) -> None:
         """Set all that is told of chargers."""
         for one in present.chargers:
-            self._draw_charger(one)
+            self._update_charger(one)
         for charger, connector, status in present.connectors:
             self._know(charger, connector)
             self._set_status(charger, connector_label(connector), status)
-        self._draw_transactions(present.transactions)
-        self._draw_links({charger.charger for charger in present.chargers}, links)
+        self._update_transactions(present.transactions)
+        self._update_links({charger.charger for charger in present.chargers}, links)
 
-    def draw_waiting(self, waiting: Waiting, now: datetime) -> None:
+    def update_waiting(self, waiting: Waiting, now: datetime) -> None:
         """Set what waits for the operator."""
         metrics = self._metrics
         metrics.set_aside[()].value = waiting.set_aside
@@ -79,13 +79,13 @@ class Picture:
             },
         )
 
-    def draw_files(self, files: Files) -> None:
+    def update_files(self, files: Files) -> None:
         """Set how much room there is."""
         metrics = self._metrics
         metrics.wal_bytes[()].value, metrics.database_bytes[()].value = files.wal, files.database
         metrics.disk_free[()].value = files.free
 
-    def _draw_charger(self, charger: ChargerNow) -> None:
+    def _update_charger(self, charger: ChargerNow) -> None:
         metrics, key = self._metrics, (charger.charger,)
         metrics.status[key].value = STATUS_NUMBERS.get(charger.status, NO_STATUS_NUMBER)
         if charger.status != NEVER_TOLD:
@@ -121,7 +121,7 @@ class Picture:
         family[*key, word].value = 1
         self._statuses[key] = word
 
-    def _draw_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
+    def _update_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
         metrics = self._metrics
         present = {(one.charger, connector_label(one.connector)): one for one in transactions}
         for key in metrics.active.known():
@@ -143,7 +143,7 @@ class Picture:
         for series in opened:
             metrics.open[series].value = 1
 
-    def _draw_links(self, known: set[str], links: Sequence[LinkState]) -> None:
+    def _update_links(self, known: set[str], links: Sequence[LinkState]) -> None:
         """Who is connected and never spoke may call himself what he likes, and is left out."""
         metrics, by_charger = self._metrics, {link.charger: link for link in links}
         for charger in known:
