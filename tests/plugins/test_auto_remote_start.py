@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.events import AutoStart
-from levity_trio.plugins.auto_remote_start import AGAIN_SECONDS, ANSWER_SECONDS, open_auto_remote_start
+from levity_trio.plugins.auto_remote_start import ANSWER_SECONDS, RETRY_SECONDS, open_auto_remote_start
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from tests.plugins.auto_starts import (
     DELAY,
@@ -126,7 +126,7 @@ async def test_a_session_stopped_on_purpose_is_not_started_again(server: Served,
         await trio.sleep(5)
         assert len(charger.asked) == 2
     assert outcomes(server) == ["started", "over", "over", "started"]
-    assert reasons(log_lines)[1] == "it had its transaction since it was plugged in"
+    assert reasons(log_lines)[1] == "a transaction has already run since the car was plugged in"
 
 
 async def test_a_session_of_many_statuses_is_not_started_again(server: Served) -> None:
@@ -238,7 +238,7 @@ async def test_an_orphan_stands_in_the_way_until_it_is_closed(
             await tell(charger, "Preparing")
             await trio.sleep(LONG_ENOUGH)
             assert charger.asked == []
-            assert reasons(log_lines) == [f"transaction {orphan} is open on its connector"]
+            assert reasons(log_lines) == [f"transaction {orphan} is still open on the connector"]
             if is_stopped:
                 await stop(charger, orphan)
             await trio.sleep(LONG_ENOUGH)  # longer than an orphan may be silent, with the time before
@@ -283,11 +283,11 @@ async def test_it_is_asked_again_more_and_more_rarely_and_then_no_more(
         await tell(charger, "Preparing")
         await trio.sleep(LONG_ENOUGH)
         expected = [first]
-        for pause in AGAIN_SECONDS:
+        for pause in RETRY_SECONDS:
             expected.append(expected[-1] + TIMEOUT + pause)
         assert [at for at, _ in charger.asked] == expected
         assert outcomes(server) == ["timed out", "timed out", "timed out", "timed out", "given up"]
-        assert reasons(log_lines)[0] == "RemoteStartTransaction: no answer within 30 s; again in 5 s"
+        assert reasons(log_lines)[0] == "RemoteStartTransaction: no answer within 30 s; retry in 5 s"
         charger.says = "Accepted"
         await tell(charger, "Available")
         await trio.sleep(5)
@@ -320,7 +320,7 @@ async def test_a_retry_after_a_late_answer_is_none(server: Served) -> None:
 async def test_the_cable_leaves_while_it_waits_to_ask_again(server: Served) -> None:
     async with plugged(server) as charger:
         charger.says = None
-        await trio.sleep(DELAY + TIMEOUT + AGAIN_SECONDS[0] + TIMEOUT + 1)
+        await trio.sleep(DELAY + TIMEOUT + RETRY_SECONDS[0] + TIMEOUT + 1)
         await tell(charger, "Available")
         await trio.sleep(LONG_ENOUGH)
         assert len(charger.asked) == 2
@@ -349,5 +349,5 @@ async def test_while_one_is_silent_the_other_cable_leaves_and_comes_back(server:
         await trio.sleep(LONG_ENOUGH)
         asked = [(at, payload["connectorId"]) for at, payload in charger.asked]
         first, _ = asked[0]
-        assert asked == [(first, 1), (first + TIMEOUT + DELAY, 2), (first + TIMEOUT + AGAIN_SECONDS[0], 1)]
+        assert asked == [(first, 1), (first + TIMEOUT + DELAY, 2), (first + TIMEOUT + RETRY_SECONDS[0], 1)]
     assert outcomes(server) == ["timed out", "withdrawn", "started", "started"]
