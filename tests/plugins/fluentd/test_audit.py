@@ -159,10 +159,10 @@ async def test_nothing_counts_as_taken_before_it_is_acknowledged(log: Log, log_l
             await trio.sleep(1)
     assert log.cursor == (4, 0, 0)
     assert [line["event"] for line in log_lines] == [
-        "Fluentd does not take the audit, which waits in the frame log",
-        "Fluentd takes the audit",
+        "audit to Fluentd interrupted; frames wait in the frame log",
+        "Fluentd accepts the audit",
     ]
-    assert log_lines[0]["reason"] == "for 30 s it acknowledges nothing"
+    assert log_lines[0]["reason"] == "it has sent no acknowledgement for 30 s"
 
 
 async def test_who_takes_nothing_from_the_wire_is_left(log: Log, log_lines: list[EventDict]) -> None:
@@ -173,7 +173,7 @@ async def test_who_takes_nothing_from_the_wire_is_left(log: Log, log_lines: list
             await trio.sleep(40)
             fluentd.reads = True
             await fluentd.wait_ids(1, 2, 3)
-    assert log_lines[0]["reason"] == "for 30 s it takes nothing any more"
+    assert log_lines[0]["reason"] == "it has stopped reading for 30 s"
 
 
 async def test_who_acknowledges_something_else_is_left(log: Log) -> None:
