@@ -50,7 +50,7 @@ def tell(folder: Path) -> Story:
 
 
 def metrics_port(server: Serving) -> int:
-    return int(server.wait_line("pages")["port"])
+    return int(server.wait_line("serving metrics")["port"])
 
 
 def _a_site(folder: Path) -> dict[str, Scrape]:

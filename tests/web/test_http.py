@@ -123,7 +123,7 @@ async def test_a_wrong_method_is_told_the_right_ones() -> None:
 @pytest.mark.logs_errors
 async def test_a_bug_in_a_route_costs_that_request_only(log_lines: list[EventDict]) -> None:
     async with serving() as port:
-        assert_problem(await exchange(port, request("GET", "/bug")), 500, "bug")
+        assert_problem(await exchange(port, request("GET", "/bug")), 500, "internal error")
         await assert_serves(port)
     (line,) = [line for line in log_lines if line["log_level"] == "error"]
     assert "RuntimeError" in repr(line["exc_info"]) or line["exc_info"] is True

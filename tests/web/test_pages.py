@@ -60,7 +60,7 @@ class Slow:
 
 
 def port(log_lines: list[EventDict]) -> int:
-    (line,) = [line for line in log_lines if line["event"] == "pages"]
+    (line,) = [line for line in log_lines if line["event"] == "serving metrics"]
     return int(line["port"])
 
 
