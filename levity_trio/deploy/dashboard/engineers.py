@@ -79,6 +79,12 @@ CHARGERS: Final = Row(
             "{{action}} {{code}}",
         ),
         graph(
+            "Not acknowledged a day",
+            "Transaction messages above --max-starts or a limit derived from it.",
+            _a_day("ocpp_messages_refused_total"),
+            CP,
+        ),
+        graph(
             "Handshakes refused an hour",
             "Refused handshakes by HTTP status; 1002: OCPP 1.6 was not offered as a subprotocol.",
             "increase(ocpp_handshakes_refused_total[1h])",

@@ -37,7 +37,11 @@ class PrometheusMetrics(Plugin):
         self._metrics = metrics
         self._clock = clock
         self._chargers: dict[str, _Charger] = {}
-        self._families_of_facts = {"EnergyJumped": metrics.jumps, "IdentityShared": metrics.shared}
+        self._families_of_facts = {
+            "EnergyJumped": metrics.jumps,
+            "IdentityShared": metrics.shared,
+            "MessagesRefused": metrics.refused,
+        }
         self._energies = {DELIVERED: metrics.delivered, UNBILLED: metrics.unbilled}
         self._counts: dict[type[Event], Count] = {
             events.MessageHandled: self._message_handled,
@@ -53,6 +57,8 @@ class PrometheusMetrics(Plugin):
             events.TransactionRejudged: self._transaction_rejudged,
             events.EnergyUnbilled: self._energy_unbilled,
             events.EnergyJumped: self._energy_jumped,
+            events.MessagesRefused: self._messages_refused,
+            events.FactsCounted: self._facts_counted,
             events.CallEnded: self._call_ended,
             events.FrameOfNoUse: self._frame_of_no_use,
             events.HandshakeRefused: self._handshake_refused,
@@ -93,6 +99,8 @@ class PrometheusMetrics(Plugin):
         for (charger, kind), count in counted.facts.items():
             if kind in self._families_of_facts:
                 self._families_of_facts[kind][charger,].set(count)
+        for pair, count in counted.facts_counted.items():
+            self._metrics.facts_counted[pair].set(count)
         for (charger, counter), (added, subtracted) in counted.energy.items():
             self._energies[counter][charger,].set(added)
             self._metrics.corrected[charger, counter].set(subtracted)
@@ -111,7 +119,7 @@ class PrometheusMetrics(Plugin):
         metrics = self._metrics
         families = (
             *(metrics.boots, metrics.disconnects, metrics.outages, metrics.transactions, metrics.delivered),
-            *(metrics.jumps, metrics.shared, metrics.unbilled),
+            *(metrics.jumps, metrics.shared, metrics.unbilled, metrics.refused),
         )
         corrected = [metrics.corrected[charger, counter] for counter in self._energies]
         orphans = [metrics.orphans[charger, reason] for reason in (OTHER_REASON, REBOOT)]
@@ -180,6 +188,12 @@ class PrometheusMetrics(Plugin):
 
     def _energy_jumped(self, event: events.EnergyJumped) -> None:
         self._metrics.jumps[str(event.charger),].value += 1
+
+    def _messages_refused(self, event: events.MessagesRefused) -> None:
+        self._metrics.refused[str(event.charger),].value += 1
+
+    def _facts_counted(self, event: events.FactsCounted) -> None:
+        self._metrics.facts_counted[str(event.charger), event.kind].value += event.count
 
     def _call_ended(self, event: events.CallEnded) -> None:
         metrics, charger = self._metrics, str(event.charger)

@@ -18,6 +18,7 @@ class Metrics:
         self._add_levitys_chargers()
         self._add_levitys_transactions()
         self._add_chargers()
+        self._add_messages()
         self._add_energy()
         self._add_calls()
         self._add_server()
@@ -149,6 +150,9 @@ class Metrics:
             CHARGER,
             "Seconds by which the charger's clock is ahead of the server's.",
         )
+
+    def _add_messages(self) -> None:
+        add = self._add
         self.repairs = add(
             Counter,
             "ocpp_repairs_total",
@@ -164,6 +168,18 @@ class Metrics:
             "ocpp_handshakes_refused_total",
             ("status",),
             "Refused handshakes by HTTP status; 1002 means that OCPP 1.6 was not offered as a subprotocol.",
+        )
+        self.refused = add(
+            Counter,
+            "ocpp_messages_refused_total",
+            CHARGER,
+            "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
+        )
+        self.facts_counted = add(
+            Counter,
+            "ocpp_facts_counted_total",
+            ("cp_id", "kind"),
+            "Facts of the charger counted instead of stored, above the daily ceiling of their kind.",
         )
         self.shared = add(
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
