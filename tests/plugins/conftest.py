@@ -1,4 +1,4 @@
-"""Modules of this folder that say `VIRTUAL_TIME = True` run on a clock that jumps, like those of tests/charger."""
+"""Fixtures. Modules with `VIRTUAL_TIME = True` run in virtual time, like those of tests/charger."""
 
 import inspect
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Runs of the metrics plugin on a site's books, without a server."""
+"""Runs of the metrics plugin on a site's database, without a server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG_AFTER = 2 * ZERO_SECONDS
 
 
 class Run:
-    """A run of the server, without one: what it observes, and what it would tell."""
+    """The metrics of one server run: the facts that the plugin observes, and the rendered page."""
 
     def __init__(self, books: Books) -> None:
         self.books = books
@@ -33,14 +33,14 @@ class Run:
         self._seconds = 0.0
 
     def see(self, *events: Event) -> None:
-        """Observe the facts until now, and then these."""
+        """Observe all new facts, then these events."""
         facts = self.books.facts[self._observed :]
         self._observed += len(facts)
         for event in (*facts, *events):
             self.plugin.observe(event)
 
     def page(self, links: list[LinkState] | None = None, after: float = LONG_AFTER) -> Page:
-        """What is told so much later than the last time."""
+        """Return the page scraped `after` seconds later than the last one."""
         self.see()
         self.text()
         self._seconds += after
@@ -56,7 +56,7 @@ class Run:
 
 
 def live(books: Books) -> Station:
-    """A charger to which happened what is counted."""
+    """A charger with an event of each counted kind."""
     station = Station(books, "CP-1")
     station.boot()
     station.status("Faulted", error="GroundFailure")
@@ -79,7 +79,7 @@ def live(books: Books) -> Station:
 
 
 def open_one(station: Station) -> int:
-    """A transaction that draws current on three phases."""
+    """Start a transaction with current on three phases."""
     transaction = station.start(60_000, connector=2)
     phases = [
         {"value": value, "measurand": "Current.Import", "phase": phase, "unit": "A"}

@@ -1,4 +1,4 @@
-"""AutoRemoteStart across connections and runs, and while the database refuses: what it knows is in the database."""
+"""AutoRemoteStart across connections, restarts and database failures: its state is in the database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 async def test_a_car_that_was_plugged_in_before(server: Served, is_restarted: bool) -> None:
-    """The connection is lost within the delay, and the charger does not tell its status again."""
+    """The connection is lost within the delay, and the charger does not repeat its status."""
     async with plugged(server):
         pass
     if is_restarted:
@@ -113,14 +113,14 @@ async def test_what_was_given_up_stays_so(server: Served, log_lines: list[EventD
 
 
 async def test_what_an_offline_charger_tells_late_is_another_plug_in(server: Served) -> None:
-    """A neighbour charged and left while it was offline; then the car came that stands there now."""
+    """A car charged and left while the charger was offline; then the present car arrived."""
     async with plugged(server) as charger:
         await stop(charger, await start(charger, ago=3 * HOUR))
         await trio.sleep(LONG_ENOUGH)
         assert len(charger.asked) == 1
 
 
-# An answer that comes late, and is stored seconds after that
+# A response that comes late and is stored seconds later
 
 
 @pytest.mark.parametrize("tries", [1, 2, 3])
@@ -130,7 +130,7 @@ async def test_a_late_answer_counts_before_it_is_stored(server: Served, tries: i
         await trio.sleep(DELAY + tries * TIMEOUT + sum(RETRY_SECONDS[:tries]) - 4)
         server.writer.hold()
         await charger.answer(charger.frames[-1][1], {"status": "Accepted"})
-        for status in ("Faulted", "Available", "Faulted", "Available", "Faulted"):  # it looks each time
+        for status in ("Faulted", "Available", "Faulted", "Available", "Faulted"):  # each triggers an evaluation
             await trio.sleep(1)
             await tell(charger, status, connector=2)
         assert len(charger.asked) == tries

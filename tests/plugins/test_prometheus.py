@@ -35,7 +35,7 @@ def ended(state: str, **told: Any) -> CallEnded:
     return CallEnded(charger="CP-1", state=state, **known)
 
 
-# What is told
+# Values
 
 
 def test_a_charger_and_its_counters(books: Books, run: Run) -> None:
@@ -80,7 +80,7 @@ def test_an_open_transaction(books: Books, run: Run) -> None:
     assert page.get("ocpp_tx_active", **where) == 1
     assert page.get("ocpp_tx_info", transaction=str(transaction), id_tag="TAG", **where) == 1
     assert page.get("ocpp_tx_start_ts", **where) == pytest.approx(began.timestamp(), abs=1)
-    assert page.get("ocpp_tx_power_w", **where) is None  # one reading tells none
+    assert page.get("ocpp_tx_power_w", **where) is None  # unknown after a single reading
     assert page.get("ocpp_tx_energy_wh", **where) == 1500
     assert page.get("ocpp_cp_current_a", **where) == 16.25
     assert page.get("ocpp_cp_current_limit_a", **where) == 32
@@ -271,7 +271,7 @@ def test_each_of_levitys_names(books: Books, run: Run) -> None:
         assert all(one == set(labels) for one in told), name
 
 
-# What increase() sees
+# New series and increase()
 
 
 def test_a_new_series_begins_at_0_for_whoever_looks(books: Books, run: Run) -> None:
@@ -281,7 +281,7 @@ def test_a_new_series_begins_at_0_for_whoever_looks(books: Books, run: Run) -> N
     assert run.page(after=2).get("ocpp_cp_boots_total", cp_id="CP-1") == 1
 
 
-# Who would make it grow
+# Bounded number of series
 
 
 def test_a_charger_cannot_make_it_grow(books: Books, run: Run) -> None:
