@@ -71,6 +71,8 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.SecurityEventReported: lambda fact: fact.event_type not in ROUTINE_EVENTS,
     events.CertificateRequested: _always,
     events.CallFailed: _always,
+    events.FactsCounted: _always,
+    events.MessagesRefused: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
 

@@ -22,6 +22,8 @@ ALWAYS_WARN = {
     "MessageSetAside",
     "CertificateRequested",
     "CallFailed",
+    "FactsCounted",
+    "MessagesRefused",
 }
 FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
 

@@ -1,1 +1,1 @@
-"""What watches the server and helps it; built-ins and third parties come by the same door, an entry point."""
+"""Plugins. Built-in and third-party plugins are both found through entry points."""

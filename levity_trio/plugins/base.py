@@ -1,7 +1,7 @@
-"""What a plugin is, and the one place that calls its hooks.
+"""The plugin interface, and the only code that calls a plugin's hooks.
 
-A plugin may fail: what it raises is logged, counted and costs nobody else anything. What blocks the loop is counted and
-named, and after a few times asked no more.
+An exception in a plugin is logged and counted, and affects nothing else. A plugin that blocks the event loop is logged
+and counted, and after SLOW_TIMES within an hour its `observe` is no longer called.
 """
 
 from __future__ import annotations
@@ -27,53 +27,53 @@ from levity_trio.store.writes.origin import Origin
 SLOW_SECONDS: Final = 0.05
 SLOW_TIMES: Final = 10
 SLOW_WITHIN_SECONDS: Final = 3600.0
-"""So often within this time an observe may take longer than SLOW_SECONDS before the plugin observes no more."""
+"""After SLOW_TIMES calls of `observe` longer than SLOW_SECONDS within this time, a plugin's `observe` is removed."""
 AMEND_SECONDS: Final = 1.0
 WAITING_FACTS: Final = 64
-"""For each companion; more are dropped, and that is counted as a failure of the plugin."""
+"""Capacity of each `accompany` channel. Further facts are dropped and counted as failures of the plugin."""
 
 log = get_logger("system")
 
 
 class Companion(Protocol):
-    """One connected charger, as a plugin's task beside it sees it."""
+    """A connected charger, as passed to `accompany`."""
 
     charger: str
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
-        """Send a request (a dataclass of `ocpp.v16.call`) and give its answer (one of `call_result`).
+        """Send a request (a dataclass of `ocpp.v16.call`) and return its response (a dataclass of `call_result`).
 
-        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable, ValueError: as levity_trio.charger.calls says.
+        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see levity_trio.charger.calls.
         """
 
 
 class Plugin:
-    """Every hook does nothing until it is overridden; `name` stands in logs and metrics."""
+    """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and metrics."""
 
     name: ClassVar[str] = "unnamed"
     amends: ClassVar[frozenset[type[Any]]] = frozenset()
-    """The requests that `amend` is for, classes of `ocpp.v16.call`: each costs its charger's message a savepoint."""
+    """Request classes of `ocpp.v16.call` for which `amend` is called. Each call adds a savepoint to the write."""
 
     def observe(self, event: Event) -> None:
-        """Something happened. On the loop: it must not block, nor wait."""
+        """Handle an event. Runs on the event loop and must not block."""
 
     def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
-        """A charger's request is about to be stored: change what must change with it, in the same transaction.
+        """Change the database in the same transaction that stores a charger's request, before the request's own write.
 
-        It runs in the writer's thread, perhaps more than once, so it changes nothing but the database. `request` is a
-        dataclass of `ocpp.v16.call`.
+        Runs in the writer's thread, possibly more than once, so it must have no effect outside the database. `request`
+        is a dataclass of `ocpp.v16.call`.
         """
 
     async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
-        """A task that lives as long as a charger's connection; it gets the facts about that charger."""
+        """Run for the duration of a charger's connection; `facts` receives the facts about that charger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is served at a path of `--metrics-port`, never twice at once.
+    """A page served at a path of `--metrics-port`. Requests for the same page are handled one at a time.
 
-    `formats` are by content type, the first for who prefers none: `prepare` looks at what belongs to the loop, then one
-    of them gives the body, in a thread.
+    `formats` maps content types to functions that render the body; the first is the default. `prepare` runs on the
+    event loop, then the renderer runs in a thread.
     """
 
     formats: Mapping[str, Callable[[], bytes]]
@@ -82,9 +82,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """One connected charger, as it is now: seconds since its last byte, our calls that wait for it.
+    """The present state of a connected charger's connection.
 
-    `answers_pings`: it has answered one on this connection, so that silence means that it is gone.
+    `silent_seconds` is the time since its last byte; `waiting_calls` counts queued and unanswered calls to it. With
+    `answers_pings` it has answered a ping on this connection, so silence means that the connection is lost.
     """
 
     charger: str
@@ -94,7 +95,7 @@ class LinkState:
 
 
 class PluginSettings(dict[str, object]):
-    """A plugin's own table of the TOML file. One that is missing in it is a mistake of whoever wrote that file."""
+    """A plugin's own table of the TOML file. A missing key raises ConfigError with the name of the table."""
 
     def __init__(self, plugin: str, table: Mapping[str, object]) -> None:
         super().__init__(table)
@@ -107,32 +108,32 @@ class PluginSettings(dict[str, object]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What a plugin may use."""
+    """What the server provides to a plugin."""
 
     config: ServerConfig
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Its own table of the TOML file, `[plugin.NAME]`; PluginSettings, for one that is open."""
+    """The plugin's own table of the TOML file, `[plugin.NAME]`; a PluginSettings once the plugin is opened."""
     clock: Clock
     writer: Writer
     reader: Reader
     tell: Callable[[Event], None]
-    """Let all plugins observe something."""
+    """Pass an event to `observe` of all plugins."""
     links: Callable[[], Sequence[LinkState]]
-    """The connected chargers; on the loop."""
+    """Return the connected chargers. Call it on the event loop only."""
     is_clock_trusted: Callable[[], bool]
     pages: dict[str, Page]
-    """What is served at `--metrics-port`, by path; a plugin adds its own while it opens."""
+    """Pages served at `--metrics-port`, by path. A plugin adds its pages while it opens."""
 
 
 Open = Callable[[Site], AbstractAsyncContextManager["Plugin | None"]]
-"""What an entry point of the group `levity_trio.plugins` names; it yields None where the plugin is not switched on."""
+"""The type of an entry point of the group `levity_trio.plugins`; it yields None if the plugin is not enabled."""
 
 
 class Amendment:
-    """What plugins do to the database for one request, before the request's own write; each may fail alone.
+    """The `amend` calls for one request, run before the request's own write. Each may fail without the others.
 
-    A batch may run again, so who failed is remembered here and not asked again: an interrupted statement may have cost
-    the whole batch.
+    The writer may retry the batch. A plugin that failed is not called again, because an interrupted statement may have
+    rolled back the whole batch.
     """
 
     __slots__ = ("_failed", "_plugins", "_request")
@@ -143,7 +144,7 @@ class Amendment:
         self._failed: dict[Plugin, PluginFailed] = {}
 
     def __call__(self, db: UnitOfWork, origin: Origin) -> list[PluginFailed]:
-        """Let each amend that has not failed; gives all failures, for who is on the loop to observe."""
+        """Call `amend` of each plugin that has not failed. Return all failures, to be observed on the event loop."""
         for plugin in self._plugins:
             if plugin not in self._failed:
                 self._amend(plugin, db, origin)
@@ -155,15 +156,17 @@ class Amendment:
             error = db.attempt(lambda: plugin.amend(self._request, db, origin), AMEND_SECONDS)
         except UnitOfWorkLost:
             self._failed[plugin] = failure
-            log.error("a plugin was interrupted", plugin=plugin.name, hook="amend", cp=origin.charger)
+            log.error(
+                "plugin interrupted: its statement took too long", plugin=plugin.name, hook="amend", cp=origin.charger
+            )
             raise
         if error is not None:
             self._failed[plugin] = failure
-            log.error("a plugin failed", plugin=plugin.name, hook="amend", cp=origin.charger, exc_info=error)
+            log.error("plugin failed", plugin=plugin.name, hook="amend", cp=origin.charger, exc_info=error)
 
 
 class Hooks:
-    """All plugins of a server, and the calls of their hooks."""
+    """The open plugins of a server, and the calls of their hooks."""
 
     __slots__ = ("_amending", "_companions", "_observing", "_slow", "_subscribers")
 
@@ -175,7 +178,7 @@ class Hooks:
         self._subscribers: dict[str, dict[Plugin, trio.MemorySendChannel[Fact]]] = {}
 
     def join(self, plugin: Plugin) -> None:
-        """Call the hooks of this plugin from now on."""
+        """Add a plugin; its overridden hooks are called from now on."""
         for hook, plugins in (
             ("observe", self._observing),
             ("amend", self._amending),
@@ -185,14 +188,14 @@ class Hooks:
                 plugins.append(plugin)
 
     def leave(self, plugin: Plugin) -> None:
-        """Call them no more."""
+        """Remove a plugin."""
         for plugins in (self._observing, self._amending, self._companions):
             if plugin in plugins:
                 plugins.remove(plugin)
 
     @property
     def is_observed(self) -> bool:
-        """Whether anybody looks: what nobody looks at need not be made."""
+        """Whether any plugin overrides `observe`; if none does, callers need not create observations."""
         return bool(self._observing)
 
     @property
@@ -200,70 +203,70 @@ class Hooks:
         return self._companions
 
     def observe(self, event: Event) -> None:
-        """Let all observe an event, and the companions of its charger hear of a fact."""
+        """Pass an event to all observers, and a fact also to the `accompany` tasks of its charger."""
         for plugin in list(self._observing):
             began = time.perf_counter()
             try:
                 plugin.observe(event)
             except Exception as error:  # noqa: BLE001 - a plugin's code
-                self._tell_failed(plugin, "observe", error)
+                self._log_failure(plugin, "observe", error)
             if time.perf_counter() - began > SLOW_SECONDS:
                 self._count_slow(plugin)
         if isinstance(event, Fact) and event.charger is not None and event.charger in self._subscribers:
-            self._pass_on(event, self._subscribers[event.charger])
+            self._forward(event, self._subscribers[event.charger])
 
     def amendment(self, request: Any) -> Amendment | None:
-        """What plugins have to amend for this request; None where that is nothing."""
+        """Return the `amend` calls for this request, or None if no plugin amends it."""
         amending = [plugin for plugin in self._amending if type(request) in plugin.amends]
         return Amendment(amending, request) if amending else None
 
     async def accompany(self, plugin: Plugin, charger: Companion) -> None:
-        """Run a plugin's task beside a charger."""
+        """Run a plugin's `accompany` for a connected charger."""
         sender, facts = trio.open_memory_channel[Fact](WAITING_FACTS)
         subscribers = self._subscribers.setdefault(charger.charger, {})
-        subscribers[plugin] = sender  # the newest connection's
+        subscribers[plugin] = sender  # replaces that of an older connection
         try:
             with sender, facts:
                 await plugin.accompany(charger, facts)
         except Exception as error:  # noqa: BLE001 - a plugin's code
-            self._tell_failed(plugin, "accompany", error, charger.charger)
+            self._log_failure(plugin, "accompany", error, charger.charger)
         finally:
             if subscribers.get(plugin) is sender:
                 del subscribers[plugin]
             if not subscribers and self._subscribers.get(charger.charger) is subscribers:
                 del self._subscribers[charger.charger]
 
-    def _tell_failed(self, plugin: Plugin, hook: str, error: Exception, charger: str | None = None) -> None:
-        log.error("a plugin failed", plugin=plugin.name, hook=hook, cp=charger, exc_info=error)
-        self._tell_failure(PluginFailed(charger=charger, plugin=plugin.name, hook=hook))
+    def _log_failure(self, plugin: Plugin, hook: str, error: Exception, charger: str | None = None) -> None:
+        log.error("plugin failed", plugin=plugin.name, hook=hook, cp=charger, exc_info=error)
+        self._publish_failure(PluginFailed(charger=charger, plugin=plugin.name, hook=hook))
 
-    def _tell_failure(self, failure: PluginFailed) -> None:
-        """To the others only, and who fails at this, too, is logged and told to nobody: it would go on for ever."""
+    def _publish_failure(self, failure: PluginFailed) -> None:
+        """Pass a failure to the other plugins. A plugin that fails here is only logged, to avoid endless recursion."""
         for plugin in list(self._observing):
             if plugin.name == failure.plugin:
                 continue
             try:
                 plugin.observe(failure)
             except Exception:
-                log.exception("a plugin failed at another's failure", plugin=plugin.name, hook="observe")
+                log.exception("plugin failed to handle the failure of another", plugin=plugin.name, hook="observe")
 
-    def _pass_on(self, fact: Fact, subscribers: dict[Plugin, trio.MemorySendChannel[Fact]]) -> None:
+    def _forward(self, fact: Fact, subscribers: dict[Plugin, trio.MemorySendChannel[Fact]]) -> None:
         for plugin, sender in list(subscribers.items()):
             try:
                 sender.send_nowait(fact)
             except trio.WouldBlock:
-                log.error("a plugin does not take its facts", plugin=plugin.name, cp=fact.charger)
-                self._tell_failure(PluginFailed(charger=fact.charger, plugin=plugin.name, hook="accompany"))
-            except trio.BrokenResourceError:  # its task has ended by itself
+                log.error("fact dropped: plugin too slow", plugin=plugin.name, cp=fact.charger)
+                self._publish_failure(PluginFailed(charger=fact.charger, plugin=plugin.name, hook="accompany"))
+            except trio.BrokenResourceError:  # its `accompany` has returned
                 del subscribers[plugin]
 
     def _count_slow(self, plugin: Plugin) -> None:
         now = trio.current_time()
-        looks = self._slow.setdefault(plugin.name, deque(maxlen=SLOW_TIMES))
-        looks.append(now)
-        count = sum(look > now - SLOW_WITHIN_SECONDS for look in looks)
-        log.warning("a plugin blocks the loop", plugin=plugin.name, count=count, more_than_seconds=SLOW_SECONDS)
-        self._tell_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
-        if count >= SLOW_TIMES and plugin in self._observing:  # what it tells while it observes may have counted first
-            log.error("a plugin observes no more: it blocked the loop too often", plugin=plugin.name)
+        times = self._slow.setdefault(plugin.name, deque(maxlen=SLOW_TIMES))
+        times.append(now)
+        count = sum(at > now - SLOW_WITHIN_SECONDS for at in times)
+        log.warning("plugin blocks the event loop", plugin=plugin.name, count=count, more_than_seconds=SLOW_SECONDS)
+        self._publish_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
+        if count >= SLOW_TIMES and plugin in self._observing:  # a nested event may have removed it already
+            log.error("plugin removed from observers: it blocked the event loop too often", plugin=plugin.name)
             self._observing.remove(plugin)

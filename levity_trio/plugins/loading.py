@@ -1,6 +1,6 @@
-"""Finding plugins and keeping them: entry points of the group `levity_trio.plugins`, our own by the same door.
+"""Load plugins from entry points of the group `levity_trio.plugins`, and keep them open while the server runs.
 
-Each lives in a task of its own, so that what fails in it, then or later, ends it and nobody else.
+The built-in plugins use the same group. Each plugin has a task of its own, so a failure ends that plugin only.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ GROUP: Final = "levity_trio.plugins"
 OURS: Final = "levity_trio."
 OPENING_SECONDS: Final = 60.0
 CLOSING_SECONDS: Final = 3.0
-"""What a plugin may take to close, while the server stops."""
+"""How long plugins may take to close when the server stops."""
 
 log = get_logger("system")
 
 
 def check_plugins(config: ServerConfig) -> None:
-    """Whether all plugins that are named, by `--plugins` or by a table of their own, are installed.
+    """Check that every plugin named by `--plugins` or by a `[plugin.NAME]` table is installed.
 
     Raises:
-        ConfigError: one is not; the text names those that are.
+        ConfigError: a plugin is not installed; the message lists the installed ones.
     """
     installed = _installed()
     named = {f"--plugins {name}": name for name in config.plugins}
@@ -44,24 +44,24 @@ def check_plugins(config: ServerConfig) -> None:
 
 @asynccontextmanager
 async def open_plugins(hooks: Hooks, site: Site) -> AsyncIterator[None]:
-    """Our own plugins and those that `--plugins` names, as far as they are switched on; each has its own settings.
+    """Open the built-in plugins and those named by `--plugins`, each with its own settings.
 
     Raises:
-        EnvironmentProblem: a plugin does not open.
-        ConfigError: its settings are wrong, or it is not installed.
-        Unreadable: the database that it reads is not.
+        EnvironmentProblem: a plugin failed to load or open.
+        ConfigError: a plugin is not installed, or its settings are wrong.
+        Unreadable: a plugin could not read the database.
     """
     check_plugins(site.config)
     chosen = _chosen(site.config.plugins)
     for name in site.config.plugin_settings.keys() - dict(chosen).keys():
-        log.warning("a plugin has settings but is not switched on; add it to --plugins", plugin=name)
+        log.warning("plugin has settings but is not enabled; add it to --plugins", plugin=name)
     closing = trio.Event()
     async with trio.open_nursery() as living:
         for name, open_one in chosen:
-            its_own = replace(site, settings=PluginSettings(name, site.config.plugin_settings.get(name, {})))
-            with trio.move_on_after(OPENING_SECONDS) as patience:
-                await living.start(_live, hooks, name, open_one, its_own, closing)
-            if patience.cancelled_caught:
+            own_site = replace(site, settings=PluginSettings(name, site.config.plugin_settings.get(name, {})))
+            with trio.move_on_after(OPENING_SECONDS) as scope:
+                await living.start(_live, hooks, name, open_one, own_site, closing)
+            if scope.cancelled_caught:
                 raise EnvironmentProblem(f"the plugin {name} did not open within {OPENING_SECONDS:g} s")
         yield
         closing.set()
@@ -76,7 +76,7 @@ async def _live(
     closing: trio.Event,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """One plugin from its opening to its end; the boundary round all that it does by itself."""
+    """Open a plugin and keep it open until `closing`. No exception of an open plugin leaves this function."""
     plugin: Plugin | None = None
     is_open = False
     try:
@@ -87,11 +87,11 @@ async def _live(
             task_status.started()
             if plugin is not None:
                 await closing.wait()
-                hooks.leave(plugin)  # what it closes in its end must not be asked any more
+                hooks.leave(plugin)  # hooks must not run while the plugin closes
     except Exception as error:
         if not is_open:
             raise _not_opened(name, innermost(error)) from None
-        log.exception("a plugin ended", plugin=name)
+        log.exception("plugin ended by an error", plugin=name)
         hooks.observe(PluginFailed(charger=None, plugin=name, hook="open"))
     finally:
         if plugin is not None:
@@ -99,7 +99,7 @@ async def _live(
 
 
 def _not_opened(name: str, error: BaseException) -> BaseException:
-    """What says best why a plugin did not open."""
+    """Return the exception that reports why a plugin did not open."""
     if isinstance(error, (ConfigError, EnvironmentProblem, Unreadable)):
         return error
     return EnvironmentProblem(f"the plugin {name} does not open: {error!r}")

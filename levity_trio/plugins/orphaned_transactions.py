@@ -1,6 +1,6 @@
-"""OrphanedTransaction: what its charger tells no more of is closed by the system (rules.md, Transactions).
+"""Orphaned transactions: open transactions whose stop does not come are closed by the system.
 
-Suspension and resumption are the store's own and go on without this plugin.
+The store itself suspends and resumes transactions; it does so without this plugin, too.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ AVAILABLE: Final = "Available"
 
 
 class OrphanedTransactions(Plugin):
-    """Closes in the transaction of the message that tells of the end: a new start, an available connector."""
+    """Close orphaned transactions in the write of the message that implies their end: a start, or status Available."""
 
     name: ClassVar[str] = "orphaned-transactions"
     amends: ClassVar[frozenset[type[Any]]] = frozenset({call.StartTransaction, call.StatusNotification})
 
     def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
-        """Close what this message ends."""
         if isinstance(request, call.StartTransaction):
             moment = _understand(request.timestamp, origin, TRANSACTION_AHEAD)
             opening = Opening(request.connector_id, request.id_tag, request.meter_start, moment)
@@ -43,31 +42,31 @@ class OrphanedTransactions(Plugin):
 
 @asynccontextmanager
 async def open_orphaned_transactions(site: Site) -> AsyncIterator[Plugin | None]:
-    """Unless it is switched off (`--disable-orphan-closing`)."""
+    """Open the plugin, unless `--disable-orphan-closing` is set."""
     if not site.config.orphans:
         yield None
         return
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(_look_now_and_then, site)
+        tasks.start_soon(_close_silent_regularly, site)
         yield OrphanedTransactions()
         tasks.cancel_scope.cancel()
 
 
-async def _look_now_and_then(site: Site) -> None:
-    """One look for all chargers. Without a clock that can be trusted nobody knows how long anything was silent."""
+async def _close_silent_regularly(site: Site) -> None:
+    """Close transactions of all chargers that were silent too long; skipped while the clock is not trusted."""
     silent_seconds, pause = site.config.orphan_minutes * 60, site.config.look_seconds
     while True:
         await trio.sleep(pause)
         if site.is_clock_trusted():
-            with suppress(StoreUnavailable):  # the next look finds it again
+            with suppress(StoreUnavailable):  # retried after the next pause
                 await site.writer.run(closing.close_silent, stamp(site.clock()), silent_seconds)
 
 
 def _understand(sent: str | None, origin: Origin, ahead: timedelta) -> Moment:
-    told = judge_time(sent, datetime.fromisoformat(origin.received_at), ahead)
-    return Moment(stamp(told.meaning), told.sent, told.is_believable, told.skew_seconds)
+    time = judge_time(sent, datetime.fromisoformat(origin.received_at), ahead)
+    return Moment(stamp(time.meaning), time.sent, time.is_believable, time.skew_seconds)
 
 
 def _since(sent: str | None, origin: Origin) -> Moment:
-    """Since when a status holds; one without a time is of its receipt (§6.47)."""
+    """Return when a status began; without a timestamp, that is its time of receipt (OCPP 1.6 §6.47)."""
     return _understand(sent, origin, STATUS_AHEAD) if sent else Moment(origin.received_at, None, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from levity_trio.store.reads.totals import COUNTED, sums_of
+from levity_trio.store.reads.totals import COUNTED, FACT, sums_of
 from levity_trio.store.unit_of_work import UnitOfWork
 
 ROWS_AT_ONCE: Final = 200
@@ -14,6 +14,15 @@ ADD: Final = (
     f" SELECT * FROM ({sums_of(f'event NOT INDEXED WHERE id BETWEEN ?1 AND ?2 AND kind IN {COUNTED}')}) WHERE true"
     " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = event_sum.amount + excluded.amount"
 )
+ADD_ONE: Final = (
+    "INSERT INTO event_sum (cp_id, counter, what, amount) VALUES (?, ?, ?, 1)"
+    " ON CONFLICT (cp_id, counter, what) DO UPDATE SET amount = amount + 1"
+)
+
+
+def add(db: UnitOfWork, charger: str, kind: str) -> None:
+    """Add a fact to its sum as it is stored: for kinds that are not COUNTED, since no index finds their events."""
+    db.execute(ADD_ONE, (charger, FACT, kind))
 
 
 def delete(db: UnitOfWork, last: int, seconds: float) -> tuple[int, bool]:

@@ -1,1 +1,1 @@
-"""HTTP: Hypercorn inside our task tree, and what it serves."""
+"""The HTTP server: Hypercorn within the server's task tree, and the pages it serves."""

@@ -1,7 +1,7 @@
-"""The body of a request, read whole before the application sees it: not too large, and not too slowly.
+"""Reads each request body completely, with limits on size and time, before it reaches the application.
 
-Hypercorn limits neither. Every body that this house takes is small, so an application need not cope with one that
-comes in parts, and a refusal needs no half-run route to be undone.
+Hypercorn limits neither. All accepted bodies are small, so an application receives its body in one part, and a request
+is refused before any route has started.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from levity_trio.web.problems import problem
 
 DISCARD_SECONDS: Final = 1.0
-"""How long the rest of a body that is too large is read and thrown away: many clients read no answer before they have
-sent all, and closing with bytes unread would take the answer from them."""
+"""How long the rest of an oversized body is read and discarded. Many clients read the response only after sending the
+whole body, and closing the connection with unread bytes would discard the response."""
 REFUSAL_SECONDS: Final = 1.0
 
 
 class _Gone(Exception):
-    """The client left before its body was complete."""
+    """The client disconnected before its body was complete."""
 
 
 class _TooLarge(Exception):
@@ -32,7 +32,7 @@ class _TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """An ASGI application in front of another: hands it whole bodies. `cut` ends the connection at once."""
+    """ASGI middleware that passes complete bodies to `app`. `cut` closes the connection at once."""
 
     app: ASGIApp
     limit_bytes: int
@@ -41,7 +41,7 @@ class Bodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})  # before it was accepted, so the client is told 403
+            await send({"type": "websocket.close"})  # before accepting it: the client receives 403
             return
         try:
             with trio.fail_after(self.limit_seconds):
@@ -50,7 +50,7 @@ class Bodies:
             return
         except _TooLarge:
             await _discard(receive)
-            text = f"the body is too large; {self.limit_bytes} bytes are taken at most"
+            text = f"the body is too large; the limit is {self.limit_bytes} bytes"
             await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, scope, receive, send)
         except trio.TooSlowError:
             text = f"the body did not arrive within {self.limit_seconds:g} s"
@@ -68,14 +68,14 @@ class Bodies:
         return bytes(body)
 
     async def _refuse(self, status: int, text: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, then cut: Hypercorn's reader may hang for ever on a body that nobody takes from it any more."""
+        """Send the response, then close: Hypercorn's reader could hang forever on a body that nobody reads."""
         with trio.move_on_after(REFUSAL_SECONDS):
             await problem(status, text, headers={"connection": "close"})(scope, receive, send)
         self.cut()
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:
-    """The next part of a body, and whether it was the last."""
+    """Return the next part of a body, and whether it was the last. Raises _Gone."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise _Gone
@@ -92,7 +92,7 @@ async def _discard(receive: Receive) -> None:
 
 
 def _whole(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body in one part; what comes after it is the client's leaving."""
+    """Return a `receive` that returns the body in one part; later calls wait for the client to disconnect."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_whole() -> Message:

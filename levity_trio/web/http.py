@@ -1,12 +1,12 @@
-"""Hypercorn inside our task tree: an ASGI application served while a block runs, on sockets of our own.
+"""Serves an ASGI application with Hypercorn while a block runs, on sockets that the caller opened.
 
-Not `hypercorn.trio.serve`, whose accept loop takes any number of connections and runs each of them outside any `try`
-of ours: an exception in one would end the server. We accept, within a limit, and run Hypercorn's TCPServer for each
-connection inside a boundary, over a thin stream of ours. Its sends are shielded without a deadline; the stream gives
-them one, so that a client that stops reading holds neither its place nor the stop. What is left of `serve` is its
-ending: whoever is idle is let go at once, requests under way have a moment.
+`hypercorn.trio.serve` is not used: its accept loop has no limit on connections, and an exception in one connection
+would end the server. Here a limited number of connections is accepted, and Hypercorn's TCPServer runs for each of them
+within an exception boundary, over a thin stream. Hypercorn shields its sends without a deadline; the stream adds one,
+so that a client that stops reading neither occupies a connection forever nor delays the stop. At the stop, idle
+connections are closed at once, and requests in progress have `grace_seconds`.
 
-Applications get no lifespan: what they need is open before they are served. WebSockets are refused.
+Applications receive no lifespan events: their resources are open before they are served. WebSockets are refused.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from levity_trio.web.problems import application, problem
 __all__ = ["Limits", "application", "open_http", "problem"]
 
 SEND_BYTES: Final = 64 * 1024
-"""A slow reader has the time of one send for each of these, a stuck one for the first it does not take."""
+"""Sends are split into pieces of this size, and `send_seconds` applies to each piece."""
 HTTP2_STREAMS: Final = 8
-"""Requests at once over one connection; each may hold a body."""
+"""Concurrent requests over one connection; each may hold a body in memory."""
 
 log = get_logger("system")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What clients may cost. Past `connections`, others wait in the kernel until one ends."""
+    """Limits on clients. Beyond `connections` concurrent ones, clients wait in the kernel's listen queue."""
 
     connections: int = 64
     idle_seconds: float = 5.0
-    """Until the head of a (next) request must be complete."""
+    """Time-out for receiving the head of the first or next request."""
     body_bytes: int = 1024 * 1024
     body_seconds: float = 10.0
     send_seconds: float = 1.5
     grace_seconds: float = 0.5
-    """For requests under way when the block is left."""
+    """Time allowed to requests in progress when the block is left."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -61,17 +61,17 @@ DEFAULT_LIMITS: Final = Limits()
 async def open_http(
     app: ASGIApp, listeners: Sequence[trio.SocketListener], limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[int]:
-    """Serve `app` while the block runs; gives the port. The listeners are closed in the end.
+    """Serve `app` while the block runs, and yield the port. The listeners are closed at the end.
 
-    A bug in the application is logged with its traceback and costs that request. Leaving takes no longer than
-    `grace_seconds` and `send_seconds` together.
+    An exception in the application is logged with its traceback and fails that request only. Leaving the block takes at
+    most `grace_seconds` plus `send_seconds`.
     """
     server = _Server(app, limits)
-    places = trio.Semaphore(limits.connections)
+    slots = trio.Semaphore(limits.connections)
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
-            handle = partial(server.serve_connection, places)
-            limited = [_Listener(listener, places) for listener in listeners]
+            handle = partial(server.serve_connection, slots)
+            limited = [_Listener(listener, slots) for listener in listeners]
             await accepting.start(partial(trio.serve_listeners, handle, limited, handler_nursery=connections))
             yield int(listeners[0].socket.getsockname()[1])
             accepting.cancel_scope.cancel()
@@ -80,18 +80,18 @@ async def open_http(
 
 
 class _Listener(trio.abc.Listener[trio.SocketStream]):
-    """Takes a place before it accepts a connection; whoever serves that connection gives the place back."""
+    """Acquires a slot before accepting a connection; `serve_connection` releases it."""
 
-    def __init__(self, listener: trio.SocketListener, places: trio.Semaphore) -> None:
+    def __init__(self, listener: trio.SocketListener, slots: trio.Semaphore) -> None:
         self._listener = listener
-        self._places = places
+        self._slots = slots
 
     async def accept(self) -> trio.SocketStream:
-        await self._places.acquire()
+        await self._slots.acquire()
         try:
             return await self._listener.accept()
         except BaseException:
-            self._places.release()
+            self._slots.release()
             raise
 
     async def aclose(self) -> None:
@@ -99,7 +99,7 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
 
 
 class _Stream:
-    """What Hypercorn needs of a stream, with a deadline for each send, however it is shielded."""
+    """The parts of a stream that Hypercorn uses, with a deadline for each send even within a shield."""
 
     def __init__(self, stream: trio.SocketStream, seconds: float) -> None:
         self.socket = stream.socket
@@ -110,7 +110,7 @@ class _Stream:
         self._seconds = seconds
 
     async def send_all(self, data: bytes) -> None:
-        """Raises BrokenResourceError where the peer stopped reading; the stream is closed then."""
+        """Send data. Raises BrokenResourceError and closes the stream if the peer has stopped reading."""
         for start in range(0, len(data), SEND_BYTES):
             with trio.move_on_after(self._seconds) as scope:
                 await self._stream.send_all(data[start : start + SEND_BYTES])
@@ -120,7 +120,7 @@ class _Stream:
 
 
 class _Server:
-    """What all connections share."""
+    """State shared by all connections."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.context = WorkerContext(None)
@@ -128,17 +128,17 @@ class _Server:
         self._limits = limits
         self._config = _config(limits)
 
-    async def serve_connection(self, places: trio.Semaphore, stream: trio.SocketStream) -> None:
-        """The boundary: nothing leaves it. Trio's accept loop closes the stream whatever happened."""
+    async def serve_connection(self, slots: trio.Semaphore, stream: trio.SocketStream) -> None:
+        """Serve a connection. No exception leaves this function; trio's accept loop closes the stream in any case."""
         try:
             with trio.CancelScope() as scope:
                 await self._converse(stream, scope)
-        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):  # the peer's doing
-            log.debug("HTTP client vanished")
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):  # caused by the peer
+            log.debug("HTTP client disconnected")
         except* Exception:
             log.exception("HTTP connection failed")
         finally:
-            places.release()
+            slots.release()
 
     async def _converse(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         bodies = Bodies(self._app, self._limits.body_bytes, self._limits.body_seconds, scope.cancel)
@@ -147,7 +147,7 @@ class _Server:
             self._config,
             self.context,
             ConnectionState({}),
-            _Stream(stream, self._limits.send_seconds),  # type: ignore[arg-type]  # it is annotated for TLS only
+            _Stream(stream, self._limits.send_seconds),  # type: ignore[arg-type]  # annotated for TLS streams only
         )
 
 
@@ -161,9 +161,9 @@ def _config(limits: Limits) -> Config:
 
 
 class _Lines(Logger):
-    """Hypercorn's lines as lines of our log: one at DEBUG for each request, and the bugs of the application."""
+    """Writes Hypercorn's log lines to the server's log: requests at DEBUG, exceptions of the application at ERROR."""
 
-    def __init__(self, config: Config) -> None:  # noqa: ARG002 - its destinations are not asked for
+    def __init__(self, config: Config) -> None:  # noqa: ARG002 - its log destinations are ignored
         self.access_logger = self.error_logger = None
 
     async def access(self, request: WWWScope, response: ResponseSummary | None, request_time: float) -> None:
@@ -172,4 +172,4 @@ class _Lines(Logger):
         log.debug("HTTP request", path=request["path"], status=status, milliseconds=milliseconds)
 
     async def exception(self, message: str, *_args: Any, **_kwargs: Any) -> None:
-        log.exception("HTTP request failed", problem=message)  # noqa: LOG004 - Hypercorn calls it while it handles one
+        log.exception("HTTP request failed", problem=message)  # noqa: LOG004 - called within Hypercorn's except block

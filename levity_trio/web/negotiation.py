@@ -1,4 +1,4 @@
-"""What a client would like: the format of a body (RFC 9110 §12.5.1), and whether it may be compressed (§12.5.3)."""
+"""Content negotiation: the media type of a body (RFC 9110 §12.5.1) and its compression (§12.5.3)."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 
-class _Wish(NamedTuple):
-    """One range of an Accept header: what it is of, with which parameters, and how much it is liked."""
+class _Range(NamedTuple):
+    """One element of an Accept or Accept-Encoding header."""
 
-    what: str
+    value: str
     parameters: Mapping[str, str]
     quality: float
 
 
 def preferred(accept: str, offered: Sequence[str]) -> str:
-    """The content type that is liked most, of several the first; the first of all where none is.
+    """Return the offered content type of the highest quality, the first one among equals.
 
-    Nobody is refused: who asks for something else gets what there is. A parameter counts where both sides name it.
+    If none is acceptable, the first one is returned instead of an error. A parameter is compared only if both sides
+    have it.
     """
-    wishes = list(_wishes(accept))
-    return max(offered, key=lambda content_type: _quality(content_type, wishes))
+    ranges = list(_ranges(accept))
+    return max(offered, key=lambda content_type: _quality(content_type, ranges))
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether a body may be compressed with gzip."""
-    return any(wish.what in ("gzip", "x-gzip", "*") and wish.quality > 0 for wish in _wishes(accept_encoding))
+    """Return whether the client accepts gzip."""
+    return any(one.value in ("gzip", "x-gzip", "*") and one.quality > 0 for one in _ranges(accept_encoding))
 
 
-def _quality(content_type: str, wishes: Sequence[_Wish]) -> float:
-    """By the most specific range that fits it; 0 where none does."""
-    what, parameters = _parsed(content_type)
-    general = (what, f"{what.partition('/')[0]}/*", "*/*")
-    fitting = [wish for wish in wishes if wish.what in general and _agree(wish.parameters, parameters)]
-    best = min(fitting, key=lambda wish: (general.index(wish.what), -wish.quality), default=None)
+def _quality(content_type: str, ranges: Sequence[_Range]) -> float:
+    """Return the quality given by the most specific range that matches; 0 if none does."""
+    value, parameters = _parsed(content_type)
+    matching = (value, f"{value.partition('/')[0]}/*", "*/*")
+    found = [one for one in ranges if one.value in matching and _agree(one.parameters, parameters)]
+    best = min(found, key=lambda one: (matching.index(one.value), -one.quality), default=None)
     return best.quality if best else 0
 
 
@@ -41,18 +42,18 @@ def _agree(asked: Mapping[str, str], offered: Mapping[str, str]) -> bool:
     return all(offered.get(name, value) == value for name, value in asked.items())
 
 
-def _wishes(header: str) -> Iterator[_Wish]:
+def _ranges(header: str) -> Iterator[_Range]:
     for part in header.split(","):
-        what, parameters = _parsed(part)
+        value, parameters = _parsed(part)
         quality = parameters.pop("q", "1")
-        if what:
-            yield _Wish(what, parameters, _number(quality))
+        if value:
+            yield _Range(value, parameters, _number(quality))
 
 
 def _parsed(text: str) -> tuple[str, dict[str, str]]:
-    what, *parameters = (piece.strip().lower() for piece in text.split(";"))
+    value, *parameters = (piece.strip().lower() for piece in text.split(";"))
     pairs = (piece.partition("=") for piece in parameters)
-    return what, {name.strip(): value.strip().strip('"') for name, _, value in pairs}
+    return value, {name.strip(): argument.strip().strip('"') for name, _, argument in pairs}
 
 
 def _number(quality: str) -> float:

@@ -1,4 +1,4 @@
-"""What is served at `--metrics-port`: /healthz, /readyz, and the pages of plugins. No operator functions."""
+"""The pages at `--metrics-port`: /healthz, /readyz and the pages of plugins. There are no operator functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from levity_trio.web.negotiation import accepts_gzip, preferred
 
 UNAVAILABLE: Final = 503
 GZIP_LEVEL: Final = 1
-"""Enough for lines that are nearly all alike."""
+"""The fastest level; the lines are so similar that it suffices."""
 
 log = get_logger("system")
 
@@ -31,32 +31,37 @@ log = get_logger("system")
 async def open_pages(
     central: Central, listeners: Sequence[trio.SocketListener], pages: Mapping[str, Page]
 ) -> AsyncIterator[None]:
-    """Serve them."""
+    """Serve the pages while the block runs."""
     routes = [Route("/healthz", _health), Route("/readyz", partial(_readiness, central))]
     routes += [Route(path, partial(_page, page, trio.Lock())) for path, page in pages.items()]
     async with open_http(application(routes), listeners) as port:
         paths = " ".join(route.path for route in routes)
-        log.info("pages", port=port, address=f"http://{reachable(central.config.metrics_address, port)}", paths=paths)
+        log.info(
+            "serving metrics",
+            port=port,
+            address=f"http://{reachable(central.config.metrics_address, port)}",
+            paths=paths,
+        )
         yield
 
 
 async def _health(_request: Request) -> Response:
-    """The loop turns, or this would not be answered."""
+    """Answer 200: a response proves that the event loop runs."""
     return PlainTextResponse("ok\n")
 
 
 async def _readiness(central: Central, _request: Request) -> Response:
     if central.writer.is_failing:
-        return problem(UNAVAILABLE, "nothing can be committed at present; the log says why")
+        return problem(UNAVAILABLE, "nothing can be committed at present; see the log for the reason")
     if not central.ready.is_set():
-        return problem(UNAVAILABLE, "chargers wait for this machine's clock to be set")
+        return problem(UNAVAILABLE, "not serving chargers until this machine's clock is set")
     if not central.clock_trusted:
-        return problem(UNAVAILABLE, "this machine's clock cannot be trusted; the log says why")
+        return problem(UNAVAILABLE, "this machine's clock cannot be trusted; see the log for the reason")
     return PlainTextResponse("ready\n")
 
 
 async def _page(page: Page, turn: trio.Lock, request: Request) -> Response:
-    """Rendered in a thread, and never twice at once: whoever asks faster than it renders waits."""
+    """Render a page in a thread. Requests for the same page wait for each other."""
     content_type = preferred(request.headers.get("accept", ""), list(page.formats))
     headers = {"vary": "accept, accept-encoding"}
     if is_compressed := accepts_gzip(request.headers.get("accept-encoding", "")):

@@ -1,4 +1,4 @@
-"""Errors over HTTP as problem documents (RFC 9457): the same shape whether a route, the routing or we refuse."""
+"""HTTP errors as problem documents (RFC 9457), whether raised by a route, by the routing or by the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 def problem(
     status: int, detail: str, *, headers: Mapping[str, str] | None = None, extra: Mapping[str, object] | None = None
 ) -> Response:
-    """A problem document; `detail` says to a person what to do, `extra` are members beside the usual ones."""
+    """Return a problem document. `detail` tells a person what to do; `extra` adds members to the standard ones."""
     document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return Response(orjson.dumps(document | dict(extra or {})), status, headers, media_type=MEDIA_TYPE)
 
@@ -28,10 +28,10 @@ def problem(
 def application(
     routes: Sequence[BaseRoute], handlers: Mapping[type[Exception], HTTPExceptionHandler] | None = None
 ) -> Starlette:
-    """A Starlette application of these routes whose every error is a problem document.
+    """Return a Starlette application that answers every error with a problem document.
 
-    `handlers` turn a room's own exceptions into problems. What nobody handles is a bug: the client is told 500, and
-    the exception travels on to whoever serves the application and logs it (Starlette sees to that).
+    `handlers` convert specific exceptions to problems. Any other exception is a bug: the client receives 500, and
+    Starlette re-raises the exception, which the server logs.
     """
     return Starlette(
         routes=routes,
@@ -40,13 +40,13 @@ def application(
 
 
 async def _routing_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
     details = {
         HTTPStatus.NOT_FOUND: f"there is nothing at {request.url.path}",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not for {request.url.path}; see Allow for what is",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not allowed here; see the Allow header",
     }
     return problem(error.status_code, details.get(HTTPStatus(error.status_code), error.detail), headers=error.headers)
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug; the log has its traceback")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; the log has its traceback")

@@ -45,12 +45,12 @@ AHEAD = timedelta(days=7)
 def tell(folder: Path) -> Story:
     """What was scraped, by what had happened."""
     with ThreadPoolExecutor() as pool:  # both wait for what is told late
-        told, troubled = pool.map(lambda run: run(folder), (_a_site, _a_site_in_trouble))
-    return {**told, **troubled}
+        told, troubled, limited = pool.map(lambda run: run(folder), (_a_site, _a_site_in_trouble, _a_site_with_a_limit))
+    return {**told, **troubled, **limited}
 
 
 def metrics_port(server: Serving) -> int:
-    return int(server.wait_line("pages")["port"])
+    return int(server.wait_line("serving metrics")["port"])
 
 
 def _a_site(folder: Path) -> dict[str, Scrape]:
@@ -214,6 +214,22 @@ def _a_site_in_trouble(folder: Path) -> dict[str, Scrape]:
         counted = ("ocpp_audit_lag_frames", "ocpp_plugin_errors_total")
         later = scrape_when(port, lambda one: all(sum(one.find(name)) for name in counted))
     return {"troubled at first": first, "troubled": later}
+
+
+def _a_site_with_a_limit(folder: Path) -> dict[str, Scrape]:
+    """One start a day is acknowledged; the charger sends a second one."""
+    database = folder / "limited.db"
+    with serving(database) as server, Charger(server.port, ONE) as charger:
+        charger.boot()
+    with serving(database, *PAGES, "--max-starts", "1") as server, Charger(server.port, ONE) as charger:
+        port = metrics_port(server)
+        charger.boot()
+        charger.start("TAG", 1000)
+        at_limit = scrape(port)
+        charger.send("StartTransaction", connectorId=1, idTag="TAG", meterStart=2000, timestamp=now())
+        server.wait_line("MessagesRefused", charger=ONE)
+        above = scrape(port)
+    return {"at the limit": at_limit, "above the limit": above}
 
 
 def _with_plugin(folder: Path) -> Path:

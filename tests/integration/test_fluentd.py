@@ -21,7 +21,7 @@ LOG = "SELECT id, cp_id, direction, frame FROM log ORDER BY id"
 STALL_SECONDS = 5.0
 MOST_GROWN_MIB = 24
 """While nothing is taken; what waits in the frame log waits on the disk."""
-TAKES, TAKES_NOT = "Fluentd takes the audit", "Fluentd does not take the audit, which waits in the frame log"
+ACCEPTS, INTERRUPTED = "Fluentd accepts the audit", "audit to Fluentd interrupted; frames wait in the frame log"
 
 pytestmark = pytest.mark.skipif(
     not is_possible(),
@@ -127,12 +127,12 @@ def test_nothing_is_missing_whatever_becomes_of_the_receiver(tmp_path: Path, rec
                 assert load.measure(0.5).answers_per_second
                 happen()
                 if happen == receiver.start:
-                    wait_until(lambda: len(server.find(TAKES)) == 2)
+                    wait_until(lambda: len(server.find(ACCEPTS)) == 2)
             assert load.measure(0.5).answers_per_second
         receiver.start()
         receiver.wait_for(server)
         assert_whole(receiver, server)
-        assert len(server.find(TAKES)) == len(server.find(TAKES_NOT)) + 1 == 3
+        assert len(server.find(ACCEPTS)) == len(server.find(INTERRUPTED)) + 1 == 3
 
 
 def test_a_long_stall_costs_chargers_nothing(tmp_path: Path, receiver: Receiver) -> None:
@@ -168,6 +168,6 @@ def test_a_server_that_was_killed_goes_on_where_it_was(tmp_path: Path, receiver:
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:1", "nowhere.invalid:24224", f"{'.' * 300}:24224"])
 def test_a_wrong_endpoint_costs_a_line_in_the_log(tmp_path: Path, endpoint: str) -> None:
     with serving(tmp_path / "levity.db", "--fluentd-endpoint", endpoint) as server:
-        server.wait_line(TAKES_NOT)
+        server.wait_line(INTERRUPTED)
         with Charger(server.port, "CP-1") as charger:
             charger.boot()

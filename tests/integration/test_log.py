@@ -15,7 +15,7 @@ def lines_of(server: Serving, charger: str) -> list[LogLine]:
 
 def test_it_says_what_to_type_into_a_charger_and_where_it_stores(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db", "--db", "levity.db", "--metrics-port", "0") as server:
-        line, pages = server.wait_line("serving"), server.wait_line("pages")
+        line, pages = server.wait_line("serving"), server.wait_line("serving metrics")
     assert line["address"] == f"ws://127.0.0.1:{line['port']}/ws/CHARGER-ID"
     assert line["database"] == str(tmp_path / "levity.db")
     assert pages["address"] == f"http://127.0.0.1:{pages['port']}"  # of --host, without --metrics-host

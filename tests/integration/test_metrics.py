@@ -46,7 +46,7 @@ print(json.dumps({"lines": lines, "slowest_ms": round(1000 * max(seconds))}))
 
 
 def port(server: Serving) -> int:
-    return int(server.wait_line("pages")["port"])
+    return int(server.wait_line("serving metrics")["port"])
 
 
 @contextmanager

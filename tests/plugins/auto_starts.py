@@ -1,4 +1,4 @@
-"""Conversations about cars that are plugged in: what a charger says, and what became of its starts."""
+"""Helpers for auto start tests: messages of a charger, and outcomes of its starts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ def switch_on(server: Served, **changes: Any) -> None:
 
 @asynccontextmanager
 async def plugged(server: Served, status: str = "Preparing") -> AsyncIterator[Answering]:
-    """A charger whose connector 1 was Available and is now in this status."""
+    """Connect a charger whose connector 1 changed from Available to this status."""
     async with server.having(open_auto_remote_start), connected(server.central) as charger:
         await tell(charger, "Available")
         await trio.sleep(60)

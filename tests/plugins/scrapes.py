@@ -1,4 +1,4 @@
-"""What Prometheus makes of a page, by the parser of its own client library."""
+"""Scraped pages, parsed by Prometheus's own client library."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ LEVITYS = {
     "ocpp_central_call_errors_total": ("counter", ("cp_id", "action", "error_type")),
     "ocpp_central_call_rejected_total": ("counter", ("cp_id", "action", "status")),
 }
-"""The twenty names of Levity, as they are scraped."""
+"""The twenty metrics of Levity, with their types and labels."""
 
 Labels = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Page:
-    """One scrape: each sample by its name and labels, each name's type, and how long the text is."""
+    """One scrape: samples by name and labels, types by name, and the number of lines."""
 
     samples: dict[tuple[str, Labels], float]
     types: dict[str, str]
     lines: int
 
     def get(self, name: str, **labels: str) -> float | None:
-        """The value of a series, None where it is not there."""
+        """Return the value of a series, or None if it is absent."""
         return self.samples.get((name, frozenset(labels.items())))
 
     def of(self, name: str) -> dict[Labels, float]:
-        """All series of a name."""
+        """Return all series of a name."""
         return {labels: value for (known, labels), value in self.samples.items() if known == name}
 
     def told_of_chargers(self) -> dict[tuple[str, Labels], float]:
-        """What must be the same after a restart: all but what each run measures anew, and what a restart changes.
+        """Return the samples that are the same after a restart: all except those measured by each run or changed by it.
 
-        Heartbeats are written down within seconds, with the next commit.
+        Heartbeats are excluded, because they are written some seconds later.
         """
         anew = (
             *("ocpp_msg_handling", "ocpp_cp_connected", "ocpp_cp_link_age", "ocpp_cp_last_msg"),
@@ -69,7 +69,7 @@ class Page:
 
 
 def parse(text: str) -> Page:
-    """Read a page; one that says a thing twice fails."""
+    """Parse a page. Fails if a series occurs twice."""
     samples: dict[tuple[str, Labels], float] = {}
     types: dict[str, str] = {}
     for family in text_string_to_metric_families(text):
@@ -82,22 +82,22 @@ def parse(text: str) -> Page:
 
 
 def scrape(port: int) -> Page:
-    """Ask a server on this machine."""
+    """Scrape a server on this machine."""
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         return parse(answer.read().decode())
 
 
 def label_names(page: Page, name: str) -> Iterator[set[str]]:
-    """The names of the labels of each series of a name."""
+    """Yield the label names of each series of a name."""
     for labels in page.of(name):
         yield {label for label, _ in labels}
 
 
 def parse_open_metrics(text: str) -> dict[tuple[str, Labels], float]:
-    """The samples of a page by the parser for OpenMetrics, which takes nothing that breaks its rules."""
+    """Parse a page with the strict OpenMetrics parser."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in open_metrics_families(text)  # type: ignore[no-untyped-call]  # unlike its twin
+        for family in open_metrics_families(text)  # type: ignore[no-untyped-call]  # unlike the text parser
         for sample in family.samples
     }

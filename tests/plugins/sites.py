@@ -1,4 +1,4 @@
-"""A server in memory with one plugin in it, and a charger that is called back."""
+"""A server in memory with one plugin, and a charger that receives calls."""
 
 import json
 import sqlite3
@@ -20,14 +20,14 @@ from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger
 
 INTERVAL_SECONDS = 43_200
-"""No charger here is ended for its silence."""
+"""Long enough that no connection is closed for silence."""
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
 class InlineReader:
-    """The reader's interface without its thread, which virtual time would take for idleness."""
+    """The reader's interface without its thread, during which virtual time would jump."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class InlineReader:
 
 
 class PublishingWriter(InlineWriter):
-    """One that publishes the facts of coalesced writes, too; `hold` keeps those back, as the real one does for 5 s."""
+    """A writer that also publishes facts of coalesced writes; `hold` delays them, as the real one does for 5 s."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
@@ -71,7 +71,7 @@ class PublishingWriter(InlineWriter):
 
 
 class Witness(Plugin):
-    """Keeps what it observes."""
+    """A plugin that records observed events."""
 
     name = "witness"
 
@@ -86,7 +86,7 @@ class Witness(Plugin):
 
 
 class Served:
-    """A server in memory: restarted, it keeps its database and nothing else."""
+    """A server in memory; a restart keeps only its database."""
 
     def __init__(self, path: Path, writer: PublishingWriter) -> None:
         self.writer = writer
@@ -96,7 +96,7 @@ class Served:
         self.central: Central = self.restart()
 
     def restart(self) -> Central:
-        """Another run: as after kill -9, whoever was connected finds that its server is gone."""
+        """Begin another run, as after kill -9: existing connections are lost."""
         self.central = make_central(self.writer)
         configure(self.central, heartbeat_interval_seconds=INTERVAL_SECONDS)
         self.central.known.update(charger for (charger,) in self.writer.rows("SELECT id FROM cp"))
@@ -121,7 +121,7 @@ class Served:
 
     @asynccontextmanager
     async def having(self, open_one: Open) -> AsyncIterator[Hooks]:
-        """With this plugin, where it is switched on."""
+        """Open this plugin, if it is enabled."""
         async with open_one(self.site) as plugin:
             if plugin is not None:
                 self.central.hooks.join(plugin)
@@ -134,12 +134,12 @@ class Served:
 def served(folder: Path) -> Iterator[Served]:
     path = folder / "levity.db"
     with open_database(path) as connection:
-        connection.execute("PRAGMA synchronous = OFF")  # nothing here is about power failures
+        connection.execute("PRAGMA synchronous = OFF")  # power failures are not tested here
         yield Served(path, PublishingWriter(connection))
 
 
 class Answering:
-    """A charger that may be called at any time; what it is asked waits in `asked`, with when it came."""
+    """A charger that receives calls at any time; `asked` records RemoteStartTransactions with their times."""
 
     def __init__(self, charger: Charger) -> None:
         self._charger = charger
@@ -148,10 +148,10 @@ class Answering:
         self.frames: list[list[Any]] = []
         self.asked: list[tuple[float, dict[str, Any]]] = []
         self.says: str | None = "Accepted"
-        """To each RemoteStartTransaction; None says nothing."""
+        """The status in response to each RemoteStartTransaction; None: no response."""
 
     async def call(self, action: str, **payload: object) -> Any:
-        """Send a CALL and give the payload of its CALLRESULT."""
+        """Send a CALL and return the payload of its CALLRESULT."""
         message_id = await self._charger.send_call(action, payload)
         with trio.fail_after(60):
             while message_id not in self._answers:
@@ -177,7 +177,7 @@ class Answering:
 
 @asynccontextmanager
 async def connected(central: Central, path: str = "/ocpp/CP-1") -> AsyncIterator[Answering]:
-    """A charger on a connection of its own; on leaving, it is gone and the server has finished with it."""
+    """Connect a charger; on exit, wait until the server has ended its session."""
     async with open_charger(central, path) as charger, trio.open_nursery() as tasks:
         answering = Answering(charger)
         tasks.start_soon(answering.listen)

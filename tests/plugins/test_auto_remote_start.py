@@ -1,4 +1,4 @@
-"""AutoRemoteStart in whole conversations: one start for each plug-in, and why a car is not started."""
+"""AutoRemoteStart over whole conversations: one start per plug-in, and the reasons for no start."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.events import AutoStart
-from levity_trio.plugins.auto_remote_start import AGAIN_SECONDS, ANSWER_SECONDS, open_auto_remote_start
+from levity_trio.plugins.auto_remote_start import ANSWER_SECONDS, RETRY_SECONDS, open_auto_remote_start
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
 from tests.plugins.auto_starts import (
     DELAY,
@@ -97,7 +97,7 @@ async def test_two_connectors_are_two_cars(server: Served) -> None:
         assert [payload["connectorId"] for _, payload in charger.asked] == [1, 2]
 
 
-# Once for each plug-in
+# One start per plug-in
 
 
 async def test_it_is_told_again_and_again_and_started_once(server: Served) -> None:
@@ -126,11 +126,11 @@ async def test_a_session_stopped_on_purpose_is_not_started_again(server: Served,
         await trio.sleep(5)
         assert len(charger.asked) == 2
     assert outcomes(server) == ["started", "over", "over", "started"]
-    assert reasons(log_lines)[1] == "it had its transaction since it was plugged in"
+    assert reasons(log_lines)[1] == "a transaction has already run since the car was plugged in"
 
 
 async def test_a_session_of_many_statuses_is_not_started_again(server: Served) -> None:
-    """A battery that is full asks for a little now and then, all night."""
+    """A full battery draws a little power from time to time, all night."""
     async with plugged(server) as charger:
         await trio.sleep(5)
         transaction = await start(charger)
@@ -178,7 +178,7 @@ async def test_a_clock_that_is_put_right_hides_no_plug_in(server: Served) -> Non
 
 @pytest.mark.parametrize("behind", [20, 3600])
 async def test_a_clock_that_is_behind(server: Served, behind: int) -> None:
-    """A status without a time is of its receipt; what begins then may have an earlier time."""
+    """A status without a timestamp has the time of its receipt; a transaction that follows may have an earlier time."""
     async with server.having(open_auto_remote_start), connected(server.central) as charger:
         told = {"connectorId": 1, "errorCode": "NoError", "status": "Preparing"}
         await charger.call("StatusNotification", **told)
@@ -188,7 +188,7 @@ async def test_a_clock_that_is_behind(server: Served, behind: int) -> None:
     assert outcomes(server) == ["over"]
 
 
-# The cable leaves
+# The cable is unplugged
 
 
 async def test_the_cable_leaves_within_the_delay(server: Served, log_lines: list[EventDict]) -> None:
@@ -222,7 +222,7 @@ async def test_it_begins_by_itself_within_the_delay(server: Served) -> None:
     assert outcomes(server) == ["over"]
 
 
-# What stands in the way
+# What prevents a start
 
 
 @pytest.mark.parametrize("is_stopped", [True, False])
@@ -234,14 +234,14 @@ async def test_an_orphan_stands_in_the_way_until_it_is_closed(
             orphan = await start(charger)
         await trio.sleep(1)
         async with connected(server.central) as charger:
-            await tell(charger, "Available", ago=5 * HOUR)  # not newer than its start: it is not closed
+            await tell(charger, "Available", ago=5 * HOUR)  # not newer than its start, so it is not closed
             await tell(charger, "Preparing")
             await trio.sleep(LONG_ENOUGH)
             assert charger.asked == []
-            assert reasons(log_lines) == [f"transaction {orphan} is open on its connector"]
+            assert reasons(log_lines) == [f"transaction {orphan} is still open on the connector"]
             if is_stopped:
                 await stop(charger, orphan)
-            await trio.sleep(LONG_ENOUGH)  # longer than an orphan may be silent, with the time before
+            await trio.sleep(LONG_ENOUGH)  # with the time before, longer than --orphan-minutes
             assert len(charger.asked) == 1
     assert outcomes(server) == ["blocked", "started"]
 
@@ -259,7 +259,7 @@ async def test_the_charger_is_unavailable(server: Served, log_lines: list[EventD
     assert outcomes(server) == ["blocked", "started"]
 
 
-# The charger does not do as it is told
+# The charger rejects or ignores the start
 
 
 async def test_rejected_is_counted_and_not_repeated(server: Served, log_lines: list[EventDict]) -> None:
@@ -283,11 +283,11 @@ async def test_it_is_asked_again_more_and_more_rarely_and_then_no_more(
         await tell(charger, "Preparing")
         await trio.sleep(LONG_ENOUGH)
         expected = [first]
-        for pause in AGAIN_SECONDS:
+        for pause in RETRY_SECONDS:
             expected.append(expected[-1] + TIMEOUT + pause)
         assert [at for at, _ in charger.asked] == expected
         assert outcomes(server) == ["timed out", "timed out", "timed out", "timed out", "given up"]
-        assert reasons(log_lines)[0] == "RemoteStartTransaction: no answer within 30 s; again in 5 s"
+        assert reasons(log_lines)[0] == "RemoteStartTransaction: no answer within 30 s; retry in 5 s"
         charger.says = "Accepted"
         await tell(charger, "Available")
         await trio.sleep(5)
@@ -320,7 +320,7 @@ async def test_a_retry_after_a_late_answer_is_none(server: Served) -> None:
 async def test_the_cable_leaves_while_it_waits_to_ask_again(server: Served) -> None:
     async with plugged(server) as charger:
         charger.says = None
-        await trio.sleep(DELAY + TIMEOUT + AGAIN_SECONDS[0] + TIMEOUT + 1)
+        await trio.sleep(DELAY + TIMEOUT + RETRY_SECONDS[0] + TIMEOUT + 1)
         await tell(charger, "Available")
         await trio.sleep(LONG_ENOUGH)
         assert len(charger.asked) == 2
@@ -349,5 +349,5 @@ async def test_while_one_is_silent_the_other_cable_leaves_and_comes_back(server:
         await trio.sleep(LONG_ENOUGH)
         asked = [(at, payload["connectorId"]) for at, payload in charger.asked]
         first, _ = asked[0]
-        assert asked == [(first, 1), (first + TIMEOUT + DELAY, 2), (first + TIMEOUT + AGAIN_SECONDS[0], 1)]
+        assert asked == [(first, 1), (first + TIMEOUT + DELAY, 2), (first + TIMEOUT + RETRY_SECONDS[0], 1)]
     assert outcomes(server) == ["timed out", "withdrawn", "started", "started"]

@@ -1,4 +1,4 @@
-"""AutoRemoteStart across connections and runs, and while the database refuses: what it knows is in the database."""
+"""AutoRemoteStart across connections, restarts and database failures: its state is in the database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
-from levity_trio.plugins.auto_remote_start import AGAIN_SECONDS, SETTLING_SECONDS, open_auto_remote_start
+from levity_trio.plugins.auto_remote_start import RETRY_SECONDS, SETTLING_SECONDS, open_auto_remote_start
 from tests.plugins.auto_starts import (
     DELAY,
     HOUR,
@@ -35,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 async def test_a_car_that_was_plugged_in_before(server: Served, is_restarted: bool) -> None:
-    """The connection is lost within the delay, and the charger does not tell its status again."""
+    """The connection is lost within the delay, and the charger does not repeat its status."""
     async with plugged(server):
         pass
     if is_restarted:
@@ -92,13 +92,13 @@ async def test_what_was_started_before_is_not_started_again(
 async def test_tries_are_counted_across_connections(server: Served) -> None:
     async with plugged(server) as charger:
         charger.says = None
-        await trio.sleep(DELAY + TIMEOUT + AGAIN_SECONDS[0] + TIMEOUT + 1)
+        await trio.sleep(DELAY + TIMEOUT + RETRY_SECONDS[0] + TIMEOUT + 1)
     async with server.having(open_auto_remote_start), connected(server.central) as charger:
         charger.says = None
         first = trio.current_time() + SETTLING_SECONDS
         await charger.call("Heartbeat")
         await trio.sleep(LONG_ENOUGH)
-        assert [at for at, _ in charger.asked] == [first, first + TIMEOUT + AGAIN_SECONDS[2]]
+        assert [at for at, _ in charger.asked] == [first, first + TIMEOUT + RETRY_SECONDS[2]]
 
 
 async def test_what_was_given_up_stays_so(server: Served, log_lines: list[EventDict]) -> None:
@@ -113,24 +113,24 @@ async def test_what_was_given_up_stays_so(server: Served, log_lines: list[EventD
 
 
 async def test_what_an_offline_charger_tells_late_is_another_plug_in(server: Served) -> None:
-    """A neighbour charged and left while it was offline; then the car came that stands there now."""
+    """A car charged and left while the charger was offline; then the present car arrived."""
     async with plugged(server) as charger:
         await stop(charger, await start(charger, ago=3 * HOUR))
         await trio.sleep(LONG_ENOUGH)
         assert len(charger.asked) == 1
 
 
-# An answer that comes late, and is stored seconds after that
+# A response that comes late and is stored seconds later
 
 
 @pytest.mark.parametrize("tries", [1, 2, 3])
 async def test_a_late_answer_counts_before_it_is_stored(server: Served, tries: int) -> None:
     async with plugged(server) as charger:
         charger.says = None
-        await trio.sleep(DELAY + tries * TIMEOUT + sum(AGAIN_SECONDS[:tries]) - 4)
+        await trio.sleep(DELAY + tries * TIMEOUT + sum(RETRY_SECONDS[:tries]) - 4)
         server.writer.hold()
         await charger.answer(charger.frames[-1][1], {"status": "Accepted"})
-        for status in ("Faulted", "Available", "Faulted", "Available", "Faulted"):  # it looks each time
+        for status in ("Faulted", "Available", "Faulted", "Available", "Faulted"):  # each triggers an evaluation
             await trio.sleep(1)
             await tell(charger, status, connector=2)
         assert len(charger.asked) == tries
@@ -143,7 +143,7 @@ async def test_a_late_answer_counts_before_it_is_stored(server: Served, tries: i
 async def test_a_late_answer_to_an_earlier_try_counts_too(server: Served) -> None:
     async with plugged(server) as charger:
         charger.says = None
-        await trio.sleep(DELAY + TIMEOUT + AGAIN_SECONDS[0] + TIMEOUT + AGAIN_SECONDS[1] - 1)
+        await trio.sleep(DELAY + TIMEOUT + RETRY_SECONDS[0] + TIMEOUT + RETRY_SECONDS[1] - 1)
         server.writer.hold()
         first, _ = [frame for frame in charger.frames if frame[0] == 2]
         await charger.answer(first[1], {"status": "Accepted"})
@@ -174,7 +174,7 @@ async def test_nothing_can_be_stored(server: Served, log_lines: list[EventDict])
         server.writer.is_unavailable = True
         await trio.sleep(DELAY + 11)
         assert outcomes(server) == ["not sent"]
-        assert reasons(log_lines) == ["StoreUnavailable; again in 5 s"]
+        assert reasons(log_lines) == ["StoreUnavailable; retry in 5 s"]
         server.writer.is_unavailable = False
         await trio.sleep(LONG_ENOUGH)
         assert len(charger.asked) == 1

@@ -1,4 +1,4 @@
-"""Finding and keeping plugins: what is not there, does not load, does not open, or fails later."""
+"""Loading plugins: missing ones, and ones that fail to load, to open, or later."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_only_what_is_named_is_opened_and_gets_its_own_settings() -> None:
     hooks = Hooks()
     async with open_plugins(hooks, a_site("watcher", "off", watcher={"file": "x"})):
         hooks.observe(EVENT)
-    hooks.observe(EVENT)  # closed by now
+    hooks.observe(EVENT)  # the plugin is closed
     (watcher,) = WATCHERS
     assert watcher.seen == [{"file": "x"}, EVENT]
 

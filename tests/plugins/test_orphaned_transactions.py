@@ -1,4 +1,4 @@
-"""OrphanedTransactions in whole conversations: what closes a transaction, and what its charger says afterwards."""
+"""OrphanedTransactions over whole conversations: what closes a transaction, and messages that arrive afterwards."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def clock(ago: float = 0) -> str:
-    """What a charger's clock tells."""
+    """Return the time of a charger's clock."""
     return (START + timedelta(seconds=trio.current_time() - ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -58,7 +58,7 @@ async def status(charger: Answering, status: str, connector: int = 1, **more: ob
 
 
 async def charge(server: Served, path: str = "/ocpp/CP-1") -> int:
-    """A transaction that delivered 3 kWh, and the connection is lost."""
+    """Deliver 3 kWh, then lose the connection."""
     async with connected(server.central, path) as charger:
         transaction = await start(charger)
         await trio.sleep(HOUR)
@@ -83,14 +83,14 @@ async def test_a_new_start_closes_its_own_connectors_only(server: Served) -> Non
         second = await start(charger, 4000)
         assert second != first
         assert server.writer.rows(ENDS) == [("Completed", "system", "Other", 3000), OPEN, OPEN]
-        await start(charger, 4000)  # the same one again
+        await start(charger, 4000)  # a repeat of the same StartTransaction
         assert server.writer.rows(ENDS)[1:] == [OPEN, OPEN]
     kinds = [type(fact) for fact in server.writer.facts if isinstance(fact, TransactionClosed | TransactionStarted)]
     assert kinds == [TransactionStarted, TransactionStarted, TransactionClosed, TransactionStarted]
 
 
 async def test_an_offline_batch_leaves_the_live_transaction_alone(server: Served) -> None:
-    """B11: an old start, its readings and its stop in one second, beside a car that charges now."""
+    """B11: an old start with its readings and stop arrives within a second, while another car is charging."""
     async with server.having(open_orphaned_transactions), connected(server.central) as charger:
         await trio.sleep(DAY / 2)
         live = await start(charger, 8000)
@@ -110,7 +110,7 @@ async def test_an_offline_batch_leaves_the_live_transaction_alone(server: Served
 
 @pytest.mark.parametrize("more", [{}, {"timestamp": None}])
 async def test_available_after_a_boot_closes_and_a_late_stop_wins(server: Served, more: dict[str, object]) -> None:
-    """A status without a time is of its receipt (§6.47)."""
+    """A status without a timestamp has the time of its receipt (OCPP 1.6 §6.47)."""
     async with server.having(open_orphaned_transactions):
         transaction = await charge(server)
         async with connected(server.central) as charger:
@@ -155,7 +155,7 @@ async def test_available_in_an_hour_closes_nothing(server: Served) -> None:
 async def test_silence_in_connection_closes(server: Served) -> None:
     async with server.having(open_orphaned_transactions):
         await charge(server)
-        await trio.sleep(3 * HOUR)  # away: the clock stands still
+        await trio.sleep(3 * HOUR)  # while it is away, the silence is not counted
         assert server.writer.rows(ENDS) == [OPEN]
         async with connected(server.central) as charger:
             await beat(charger, 14)

@@ -1,86 +1,29 @@
-"""PrometheusMetrics on a site's books: what is counted, that a restart goes on with it, and that nobody grows it."""
+"""PrometheusMetrics on the database of a site: which series there are, their values, and their bounded number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlite_utils import Database
 
 from levity_trio.charging.reviews import Code
 from levity_trio.events import (
     AutoStart,
     CallEnded,
-    Event,
     HandshakeRefused,
     MalformedFrame,
     MessageHandled,
     PluginFailed,
 )
 from levity_trio.plugins.base import LinkState
-from levity_trio.plugins.prometheus.counting import REPAIR_KINDS, PrometheusMetrics
-from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.plugins.prometheus.picture import Picture
+from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
-from levity_trio.store.reads.present import present, waiting
-from levity_trio.store.reads.totals import totals
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.hiding import hide
-from tests.plugins.scrapes import LEVITYS, Page, label_names, parse
-from tests.store.books import SERVER, Books, Station, in_memory, meter_value
-
-LONG_AFTER = 2 * ZERO_SECONDS
-
-
-class Run:
-    """A run of the server, without one: what it observes, and what it would tell."""
-
-    def __init__(self, books: Books) -> None:
-        self.books = books
-        self.metrics = Metrics()
-        counted = totals(Database(books.connection))
-        books.connection.execute("ROLLBACK")
-        self.metrics.begin(is_audited=True)
-        self.plugin = PrometheusMetrics(self.metrics, lambda: books.now, counted)
-        self.picture = Picture(self.metrics, counted.connectors)
-        self._observed = len(books.facts)
-        self._seconds = 0.0
-
-    def see(self, *events: Event) -> None:
-        """Observe the facts until now, and then these."""
-        facts = self.books.facts[self._observed :]
-        self._observed += len(facts)
-        for event in (*facts, *events):
-            self.plugin.observe(event)
-
-    def page(self, links: list[LinkState] | None = None, after: float = LONG_AFTER) -> Page:
-        """What is told so much later than the last time."""
-        self.see()
-        self.text()
-        self._seconds += after
-        return parse(self.text(links))
-
-    def text(self, links: list[LinkState] | None = None) -> str:
-        database = Database(self.books.connection)
-        now = present(database)
-        self.books.connection.execute("ROLLBACK")
-        self.picture.draw(now, links or [])
-        self.picture.draw_waiting(waiting(database), self.books.now)
-        return "".join(part for family in self.metrics.families for part in family.lines(self._seconds, now.hidden))
-
-
-@pytest.fixture
-def books() -> Iterator[Books]:
-    with closing(in_memory()) as connection:
-        yield Books(connection)
-
-
-@pytest.fixture
-def run(books: Books) -> Run:
-    return Run(books)
+from tests.plugins.metric_runs import Run, live, open_one
+from tests.plugins.scrapes import LEVITYS, label_names
+from tests.store.books import SERVER, Books, Station
 
 
 def handled(action: str = "MeterValues", code: str | None = None, repairs: tuple[str, ...] = ()) -> MessageHandled:
@@ -92,43 +35,7 @@ def ended(state: str, **told: Any) -> CallEnded:
     return CallEnded(charger="CP-1", state=state, **known)
 
 
-def live(books: Books) -> Station:
-    """A charger to which happened what is counted."""
-    station = Station(books, "CP-1")
-    station.boot()
-    station.status("Faulted", error="GroundFailure")
-    station.status("Available")
-    station.status("Faulted", error="WordOfItsOwn")
-    station.status("Available", connector=0)
-    first = station.start(1000)
-    station.tell(station.register(2000), transaction=first)
-    books.wait(10)
-    station.tell(station.register(50_000), transaction=first)
-    books.wait(100)
-    station.stop(first, meter=51_000)
-    books.wait(10)
-    second = station.start(51_700, connector=1)
-    station.lose()
-    station.connect()
-    books.wait(1)
-    station.orphan(second, 53_000)
-    return station
-
-
-def open_one(station: Station) -> int:
-    """A transaction that draws current on three phases."""
-    transaction = station.start(60_000, connector=2)
-    phases = [
-        {"value": value, "measurand": "Current.Import", "phase": phase, "unit": "A"}
-        for phase, value in (("L1", "15.5"), ("L2", "16.25"), ("L3", "3"))
-    ]
-    offered = {"value": "32", "measurand": "Current.Offered", "unit": "A"}
-    station.books.wait(1)
-    station.tell(meter_value(station.clock(), 61_500, *phases, offered), transaction=transaction, connector=2)
-    return transaction
-
-
-# What is told
+# Values
 
 
 def test_a_charger_and_its_counters(books: Books, run: Run) -> None:
@@ -173,7 +80,7 @@ def test_an_open_transaction(books: Books, run: Run) -> None:
     assert page.get("ocpp_tx_active", **where) == 1
     assert page.get("ocpp_tx_info", transaction=str(transaction), id_tag="TAG", **where) == 1
     assert page.get("ocpp_tx_start_ts", **where) == pytest.approx(began.timestamp(), abs=1)
-    assert page.get("ocpp_tx_power_w", **where) is None  # one reading tells none
+    assert page.get("ocpp_tx_power_w", **where) is None  # unknown after a single reading
     assert page.get("ocpp_tx_energy_wh", **where) == 1500
     assert page.get("ocpp_cp_current_a", **where) == 16.25
     assert page.get("ocpp_cp_current_limit_a", **where) == 32
@@ -364,75 +271,7 @@ def test_each_of_levitys_names(books: Books, run: Run) -> None:
         assert all(one == set(labels) for one in told), name
 
 
-# A restart
-
-
-def test_it_goes_on_where_it_was(books: Books, run: Run) -> None:
-    station = live(books)
-    open_one(station)
-    before = run.page().told_of_chargers()
-    again = Run(books)
-    assert parse(again.text()).told_of_chargers() == before
-    station.boot()
-    after = again.page()
-    assert after.get("ocpp_cp_boots_total", cp_id="CP-1") == 3
-
-
-def test_a_correction_downwards_is_a_counter_of_its_own(books: Books, run: Run) -> None:
-    station = Station(books)
-    transaction = station.start(1000)
-    books.wait(30)
-    station.orphan(transaction, 5000)
-    again = Run(books)
-    station.stop(transaction, meter=4000)
-    for page in (run.page(), again.page(), Run(books).page()):
-        delivered = page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1")
-        corrected = page.get("ocpp_energy_corrected_wh_total", cp_id="CP-1", counter="delivered")
-        assert (delivered, corrected) == (4000, 4000 - books.value("SELECT energy_delivered FROM tx"))
-
-
-def test_energy_is_counted_once_though_its_own_readings_reopen_it(books: Books, run: Run) -> None:
-    station = Station(books)
-    transaction = station.start(1000)
-    books.wait(30)
-    station.orphan(transaction, 5000)
-    restarted = Run(books)
-    assert run.page().get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 4000
-    station.orphan(transaction, 8000)
-    for page in (run.page(), restarted.page(), Run(books).page()):
-        assert page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 7000
-    station.stop(transaction, meter=9000)
-    for page in (run.page(), restarted.page(), Run(books).page()):
-        assert page.get("ocpp_cp_energy_total_wh_total", cp_id="CP-1") == 8000
-
-
-def test_unbilled_energy_that_was_none(books: Books, run: Run) -> None:
-    station = Station(books)
-    station.stop(station.start(1000, at=station.clock(60)), meter=2000, at=station.clock(50))
-    station.start(2900, at=station.clock(10))
-    station.stop(station.start(2000, at=station.clock(40)), meter=2700, at=station.clock(30))
-    for page in (run.page(), Run(books).page()):
-        assert page.get("ocpp_energy_unbilled_wh_total", cp_id="CP-1") == 900
-        assert page.get("ocpp_energy_corrected_wh_total", cp_id="CP-1", counter="unbilled") == 700
-
-
-def test_known_chargers_are_told_of_from_the_start(books: Books) -> None:
-    station = Station(books)
-    again = Run(books)
-    page = parse(again.text())
-    for name in ("boots", "disconnects", "reconnect_during_tx"):
-        assert page.get(f"ocpp_cp_{name}_total", cp_id="CP-1") == 0
-    station.boot()
-    assert again.page(after=0).get("ocpp_cp_boots_total", cp_id="CP-1") == 1
-
-
-def test_a_connector_that_never_told_its_status_is_known(books: Books) -> None:
-    station = Station(books)
-    station.stop(station.start(connector=3))
-    assert Run(books).page().get("ocpp_tx_active", cp_id="CP-1", connector_id="3") == 0
-
-
-# What increase() sees
+# New series and increase()
 
 
 def test_a_new_series_begins_at_0_for_whoever_looks(books: Books, run: Run) -> None:
@@ -442,7 +281,7 @@ def test_a_new_series_begins_at_0_for_whoever_looks(books: Books, run: Run) -> N
     assert run.page(after=2).get("ocpp_cp_boots_total", cp_id="CP-1") == 1
 
 
-# Who would make it grow
+# Bounded number of series
 
 
 def test_a_charger_cannot_make_it_grow(books: Books, run: Run) -> None:

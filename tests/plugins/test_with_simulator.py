@@ -1,4 +1,4 @@
-"""Both plugins beside a simulated charger: cars that start by themselves, and stops that are lost or come late."""
+"""Both plugins with a simulated charger: automatic starts, and stops that are lost or late."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""HTTP clients that do as they like: bytes out, bytes in."""
+"""HTTP clients on raw bytes, free to violate the protocol."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Answer(NamedTuple):
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-    """A request that asks for the end of its connection."""
+    """Return a request with `Connection: close`."""
     lines = {"host": "test", "connection": "close", "content-length": str(len(body)), **headers}
     head = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in lines.items())]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
 async def exchange(port: int, sent: bytes) -> Answer:
-    """Send bytes, and read one answer to the end of the connection."""
+    """Send bytes, and read a response until the connection ends."""
     async with await trio.open_tcp_stream(HOST, port) as stream:
         await stream.send_all(sent)
         return await read_answer(stream)

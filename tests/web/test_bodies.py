@@ -1,4 +1,4 @@
-"""What an application sees of a body: all of it, or nothing."""
+"""Request bodies: an application receives a complete body or nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTTP: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
 
 @dataclass
 class Seen:
-    """An application that keeps what it gets, and the other ends of Bodies."""
+    """An application that records its input, with the client side of Bodies."""
 
     bodies: list[bytes] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Seen:
         self.cuts += 1
 
     async def run(self, parts: list[Message], scope: Scope = HTTP) -> None:
-        """Let these parts come in, and nothing after them."""
+        """Receive these parts and nothing after them."""
 
         async def receive() -> Message:
             if not parts:
@@ -84,7 +84,7 @@ async def test_a_client_that_takes_no_refusal_is_cut_all_the_same(
     async def stuck(_message: Message) -> None:
         await trio.sleep_forever()
 
-    seen.send = stuck  # type: ignore[method-assign, assignment]  # this client's own
+    seen.send = stuck  # type: ignore[method-assign, assignment]  # a client that never reads
     await seen.run([part(b"1", more=True)])
     assert seen.cuts == 1
     assert autojump_clock.current_time() < 12

@@ -1,4 +1,4 @@
-"""The HTTP server as clients find it, friendly and hostile, over real sockets."""
+"""The HTTP server over real sockets, with well-behaved and hostile clients."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.web.clients import HOST, PATIENCE_SECONDS, Answer, exchange, on_a_fre
 
 SOON = Limits(body_bytes=100_000, send_seconds=1.0, grace_seconds=0.1)
 STOP_SECONDS = 4.0
-"""Far more than a stop takes, far less than what would hold it."""
+"""Well above the duration of a stop, well below that of the blocking clients."""
 LARGE = 16 * 1024 * 1024
 HUGE = 64 * 1024 * 1024
-"""More than any socket buffer takes."""
+"""Larger than any socket buffer."""
 
 
 async def echo(request: Request) -> Response:
@@ -65,7 +65,7 @@ APP = application(
 
 @asynccontextmanager
 async def serving(limits: Limits = SOON) -> AsyncIterator[int]:
-    """A served APP whose end is timed."""
+    """Serve APP and measure how long leaving takes."""
     async with open_http(APP, await on_a_free_port(), limits) as port:
         yield port
         left = trio.current_time()
@@ -123,7 +123,7 @@ async def test_a_wrong_method_is_told_the_right_ones() -> None:
 @pytest.mark.logs_errors
 async def test_a_bug_in_a_route_costs_that_request_only(log_lines: list[EventDict]) -> None:
     async with serving() as port:
-        assert_problem(await exchange(port, request("GET", "/bug")), 500, "bug")
+        assert_problem(await exchange(port, request("GET", "/bug")), 500, "internal error")
         await assert_serves(port)
     (line,) = [line for line in log_lines if line["log_level"] == "error"]
     assert "RuntimeError" in repr(line["exc_info"]) or line["exc_info"] is True
@@ -131,7 +131,7 @@ async def test_a_bug_in_a_route_costs_that_request_only(log_lines: list[EventDic
 
 async def test_a_body_that_says_it_is_too_large() -> None:
     async with serving() as port:
-        for length in (SOON.body_bytes + 1, LARGE):  # the other half is still on its way when it is refused
+        for length in (SOON.body_bytes + 1, LARGE):  # refused before all of it has been sent
             answer = await exchange(port, request("POST", "/echo", b"x" * length))
             assert_problem(answer, 413, str(SOON.body_bytes))
         await assert_serves(port)
@@ -145,7 +145,7 @@ async def test_a_body_that_turns_out_too_large() -> None:
 
 
 async def test_a_body_without_end_is_cut_off() -> None:
-    """Hypercorn's reader would otherwise hang with the rest of it, and with it the place and the stop."""
+    """Otherwise Hypercorn's reader would hang on the rest, keep its slot, and block the stop."""
     head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 999999999999\r\n\r\n"
     async with serving(Limits(connections=1, grace_seconds=0.1)) as port:
         async with await trio.open_tcp_stream(HOST, port) as stream:
@@ -179,7 +179,7 @@ async def test_a_client_that_stops_reading_holds_neither_its_place_nor_the_stop(
         async with await trio.open_tcp_stream(HOST, port) as stream:
             await stream.send_all(request("GET", "/huge"))
             with trio.fail_after(PATIENCE_SECONDS):
-                await assert_serves(port)  # over the only place there is
+                await assert_serves(port)  # through the only slot
         stuck = await trio.open_tcp_stream(HOST, port)
         await stuck.send_all(request("GET", "/huge"))
         await stuck.receive_some(1)
@@ -250,7 +250,7 @@ async def test_idle_connections_do_not_hold_the_stop() -> None:
 async def test_an_answer_that_comes_after_the_stop_is_no_error() -> None:
     async def late(_request: Request) -> Response:
         begun.set()
-        with trio.CancelScope(shield=True):  # it does not hear of the stop
+        with trio.CancelScope(shield=True):  # it ignores the stop
             await trio.sleep(SOON.grace_seconds * 2)
         return PlainTextResponse("too late")
 

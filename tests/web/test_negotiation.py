@@ -1,4 +1,4 @@
-"""Which format a client gets, and whether compressed; the headers are those of real clients."""
+"""Content negotiation with the headers of real clients."""
 
 from __future__ import annotations
 

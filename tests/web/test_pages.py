@@ -1,4 +1,4 @@
-"""What is served at --metrics-port: whether the server lives, whether it can store, and the pages of plugins."""
+"""The pages at --metrics-port: liveness, readiness, and the pages of plugins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def central() -> Iterator[Central]:
 
 
 class Slow:
-    """A page that takes its time, and notes how many render it at once, and where."""
+    """A slow page that records how many renderings run at once, and in which thread."""
 
     def __init__(self) -> None:
         self.prepared = 0
@@ -60,7 +60,7 @@ class Slow:
 
 
 def port(log_lines: list[EventDict]) -> int:
-    (line,) = [line for line in log_lines if line["event"] == "pages"]
+    (line,) = [line for line in log_lines if line["event"] == "serving metrics"]
     return int(line["port"])
 
 

@@ -1,6 +1,6 @@
-"""The Grafana dashboard: the panels laid out, and written as Grafana imports them.
+"""The Grafana dashboard: lays out the panels and writes them in the JSON format that Grafana imports.
 
-`$cp` chooses chargers, `$datasource` the Prometheus.
+The variable `$cp` selects chargers, `$datasource` the Prometheus data source.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from levity_trio.deploy.dashboard.panels import Colour, Column, Panel, Row, Step
 
 COLUMNS: Final = 24
 SCHEMA_VERSION: Final = 38
-"""Grafana 10's; newer ones read it."""
+"""Of Grafana 10; newer versions import it."""
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 NO_COLOUR: Final = ((0.0, "text"),)
 NOTHING: Final = "–"
@@ -37,11 +37,11 @@ OPTIONS: Final[Mapping[str, dict[str, Any]]] = {
 
 
 def dashboard() -> str:
-    """The dashboard as JSON."""
+    """Return the dashboard as JSON."""
     board = {
         "uid": "levity-trio",
         "title": "levity-trio",
-        "description": "Who is charging, how much it was, and what needs attention; beneath it, folded, the rest.",
+        "description": "Current charging, energy and what needs attention. Collapsed rows below: technical panels.",
         "tags": ["ocpp", "levity"],
         "schemaVersion": SCHEMA_VERSION,
         "version": 1,
@@ -76,7 +76,7 @@ def _variables() -> list[dict[str, Any]]:
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Each row under its heading; the panels of one that is folded lie within it."""
+    """Yield each row and its panels; the panels of a collapsed row are nested in it."""
     top = number = 0
     for row in rows:
         panels = list(_placed(row.panels, number + 2, top + 1))
@@ -89,7 +89,7 @@ def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _placed(panels: Iterable[Panel], number: int, top: int) -> Iterator[dict[str, Any]]:
-    """From left to right and from top to bottom."""
+    """Place panels from left to right and from top to bottom."""
     left, height = 0, 0
     for offset, panel in enumerate(panels):
         if left + panel.width > COLUMNS:
@@ -154,14 +154,14 @@ def _defaults(panel: Panel) -> dict[str, Any]:
 
 
 def _unit(unit: str) -> dict[str, Any]:
-    """A unit; kW and kWh with a tenth."""
+    """Return a unit; kW and kWh with one decimal."""
     return {**({"unit": unit} if unit else {}), **({"decimals": 1} if unit.startswith("kwatt") else {})}
 
 
 def _thresholds(steps: Steps) -> dict[str, Any]:
-    """The first colour holds from the bottom on."""
-    told = [{"color": colour, "value": value if index else None} for index, (value, colour) in enumerate(steps)]
-    return {"mode": "absolute", "steps": told}
+    """Return thresholds; the first one has no lower bound."""
+    bounds = [{"color": colour, "value": value if index else None} for index, (value, colour) in enumerate(steps)]
+    return {"mode": "absolute", "steps": bounds}
 
 
 def _mappings(words: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ def _mappings(words: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
 
 
 def _override(column: Column) -> dict[str, Any]:
-    """A column's unit, and the colours of its words."""
+    """Return the override for a column's unit and the colours of its values."""
     properties: list[dict[str, Any]] = []
     properties += [{"id": name, "value": value} for name, value in _unit(column.unit).items()]
     if column.colours:
@@ -186,7 +186,7 @@ def _override(column: Column) -> dict[str, Any]:
 
 
 def _transformations(panel: Panel) -> list[dict[str, Any]]:
-    """The rows of all queries put together, and the columns that are wanted: named, in their order, and no others."""
+    """Merge the rows of all queries, then select, rename and order the columns."""
     fields = {_field(column, panel): column.name for column in panel.columns}
     return [
         {"id": "merge", "options": {}},
@@ -199,7 +199,7 @@ def _transformations(panel: Panel) -> list[dict[str, Any]]:
 
 
 def _field(column: Column, panel: Panel) -> str:
-    """What Grafana calls it: a label by its name, the values of the only query `Value`, of several `Value #A`, …"""
+    """Return Grafana's field name: a label's own name, `Value` for a single query, `Value #A`, … for several."""
     if column.shows not in (_letter(index) for index in range(len(panel.queries))):
         return column.shows
     return f"Value #{column.shows}" if len(panel.queries) > 1 else "Value"

@@ -1,4 +1,4 @@
-"""What a panel of the dashboard is, said in a few lines; how Grafana wants it is in this package's __init__."""
+"""A compact description of dashboard panels; the package's __init__ converts it to Grafana's JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONNECTOR: Final = "{{cp_id}} {{connector_id}}"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: the label, or the letter of the query, that it shows; its name, unit, colours by word."""
+    """A table column. `shows` is a label or the letter of a query; `colours` maps values to colours."""
 
     shows: str
     name: str
@@ -25,10 +25,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel: `queries` are pairs of an expression and what stands in its legend.
+    """One panel. `queries` are pairs of a PromQL expression and its legend.
 
-    `words` say what numbers mean, with their colours; from each of `steps` on, a number has that colour. `since` is a
-    stretch of time of its own, as Grafana spells it.
+    `words` maps numbers to texts and colours. Each of `steps` is a lower bound and the colour from there on. `since`
+    overrides the dashboard's time range, in Grafana's notation.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels that belong together, under a heading; folded, but for what everybody looks at."""
+    """A group of panels under a heading; collapsed unless `is_open`."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -54,28 +54,28 @@ class Row:
 
 
 def stat(title: str, text: str, expression: str, unit: str = "short", steps: Steps = ()) -> Panel:
-    """One number, large."""
+    """Return a panel that shows one large number."""
     return Panel(
         title=title, text=text, queries=((expression, ""),), unit=unit, kind="stat", steps=steps, width=4, height=4
     )
 
 
 def worded(panel: Panel, words: Mapping[int, tuple[str, Colour]]) -> Panel:
-    """The same, with words in place of numbers."""
+    """Return the panel with texts in place of numbers."""
     return replace(panel, words=words)
 
 
 def graph(title: str, text: str, expression: str, legend: str, unit: str = "short") -> Panel:
-    """One expression over time."""
+    """Return a graph of one expression over time."""
     return Panel(title=title, text=text, queries=((expression, legend),), unit=unit)
 
 
 def graphs(title: str, text: str, unit: str, *queries: tuple[str, str]) -> Panel:
-    """Several over time."""
+    """Return a graph of several expressions over time."""
     return Panel(title=title, text=text, queries=queries, unit=unit)
 
 
 def table(title: str, text: str, columns: tuple[Column, ...], *expressions: str, width: int = 12) -> Panel:
-    """What there is now, a row each; the rows of several expressions are put together by their labels."""
+    """Return a table of present values; rows of several expressions are merged by their labels."""
     queries = tuple((expression, "") for expression in expressions)
     return Panel(title=title, text=text, queries=queries, kind="table", columns=columns, width=width)

@@ -1,4 +1,4 @@
-"""The audit: every frame of the log, both ways and in order, goes to a Fluentd and is acknowledged there."""
+"""The audit: every logged frame, in both directions and in order, is sent to Fluentd and acknowledged there."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from levity_trio.plugins.base import Plugin, Site
 
 @asynccontextmanager
 async def open_fluentd_audit(site: Site) -> AsyncIterator[Plugin | None]:
-    """The audit, where `--fluentd-endpoint` names a Fluentd."""
+    """Open the audit if `--fluentd-endpoint` is set."""
     endpoint = site.config.fluentd_endpoint
     if endpoint is None:
         yield None
         return
-    from levity_trio.plugins.fluentd.audit import open_audit  # noqa: PLC0415 - 0.7 MB of memory for an audit only
+    from levity_trio.plugins.fluentd.audit import open_audit  # noqa: PLC0415 - takes 0.7 MB, loaded only if used
 
     async with open_audit(site, partial(trio.open_tcp_stream, *endpoint)) as audit:
         yield audit

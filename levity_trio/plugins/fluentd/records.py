@@ -1,11 +1,11 @@
-"""What Fluentd is told of a row of the log: the record shapes and tags of Levity, and beside them what it left out.
+"""Fluentd records made from rows of the log: the record shapes and tags of Levity, with additional keys.
 
     {type: ocpp, cp, dir, msg, remote_addr}     PREFIX.boot, .heartbeat, .status, .transaction.start, …
     {type: ws, cp, event, remote_addr}          PREFIX.websocket
     {type: lost, count, total}                  PREFIX.lost
 
-Answers have `.response` behind the tag of their question, CALLERRORs `.error`. Fluentd keeps a buffer for each tag, so
-that a charger must not make them up: what it says beyond OCPP is `unknown`.
+The tag of a CALLRESULT is that of its CALL with `.response` appended, that of a CALLERROR has `.error`. Fluentd keeps a
+buffer per tag, so the number of tags is bounded: an action outside OCPP has the tag `unknown`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FRAMES: Final = ("recv", "send")
 
 
 class Entry(NamedTuple):
-    """A record for Fluentd; the tag is without its prefix, the time as the database keeps it."""
+    """A record for Fluentd. The tag has no prefix; the time has the database's format."""
 
     tag: str
     at: str
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
 
 def entry(row: LoggedFrame) -> Entry:
-    """What Fluentd is told of a row of the log."""
+    """Make the record of a row of the log."""
     id_, charger, session, at, direction, message_id, action, frame, remote_address = row
     if direction not in FRAMES:
         return Entry("websocket", at, _of_connection(row))
@@ -69,12 +69,12 @@ def entry(row: LoggedFrame) -> Entry:
 
 
 def lost(at: str, count: int, total: int) -> Entry:
-    """That so many more frames, in all so many, were pruned from the log before they could be sent."""
+    """Make the record that reports `count` further frames, `total` in all, pruned from the log before being sent."""
     return Entry("lost", at, {"type": "lost", "count": count, "total": total})
 
 
 def _message(frame: str) -> object:
-    """The list that a frame is; its text where it is none, or deeper than Fluentd's own decoder goes (128)."""
+    """Return a frame as a list, or its text if it is no list or nested too deep for Fluentd's decoder (128 levels)."""
     message = _json(frame)
     if not isinstance(message, list):
         return frame
@@ -84,9 +84,9 @@ def _message(frame: str) -> object:
 
 
 def _of_connection(row: LoggedFrame) -> dict[str, Any]:
-    """A handshake with its request, or the end of a connection with its code; what was said of it goes along."""
-    told = _json(row.frame)
-    more = told if isinstance(told, dict) else {"reason": row.frame}
+    """Make the record of a handshake with its request, or of the end of a connection with its close code and reason."""
+    parsed = _json(row.frame)
+    more = parsed if isinstance(parsed, dict) else {"reason": row.frame}
     return {
         "type": "ws",
         "cp": row.charger,

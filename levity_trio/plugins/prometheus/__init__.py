@@ -1,7 +1,7 @@
-"""PrometheusMetrics: Levity's twenty metrics and ours, at /metrics of `--metrics-port`.
+"""Prometheus metrics at /metrics of `--metrics-port`: the twenty of Levity, and further ones.
 
-Counters follow the facts, and go on over a restart where these are kept; gauges are read when somebody looks. Others
-may not make series grow: labels are chargers that have a row, and words of OCPP.
+Counters are incremented by events; those of stored facts continue after a restart. Gauges are read at each scrape.
+Label values are bounded: only chargers with a row in the database, and words defined by OCPP.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from levity_trio.plugins.base import Plugin, Site
 
 @asynccontextmanager
 async def open_prometheus_metrics(site: Site) -> AsyncIterator[Plugin | None]:
-    """The metrics, where `--metrics-port` says where they are served."""
+    """Open the metrics if `--metrics-port` is set."""
     if site.config.metrics_port is None:
         yield None
         return
-    from levity_trio.plugins.prometheus.opening import open_metrics  # noqa: PLC0415 - 2 MB for who wants them only
+    from levity_trio.plugins.prometheus.scrape import open_metrics  # noqa: PLC0415 - takes 2 MB, loaded only if used
 
     async with open_metrics(site) as metrics:
         yield metrics

@@ -1,4 +1,4 @@
-"""All names: Levity's twenty as they were, so that its board and its alerts go on working, and ours beside them."""
+"""All metrics: the twenty of Levity, unchanged for its dashboards and alerts, and further ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ CONNECTOR = ("cp_id", "connector_id")
 
 
 class Metrics:
-    """The families of one server, in the order in which they are told."""
+    """The metric families of one server, in the order of the page."""
 
     def __init__(self) -> None:
         self.families: list[Family[Any]] = []
         self._add_levitys_chargers()
         self._add_levitys_transactions()
         self._add_chargers()
+        self._add_messages()
         self._add_energy()
         self._add_calls()
         self._add_server()
@@ -26,7 +27,7 @@ class Metrics:
         self._add_frames()
 
     def begin(self, is_audited: bool) -> None:
-        """Let all series begin that have no labels, those of the audit only where there is one."""
+        """Create all series without labels; those of the audit only if it is enabled."""
         audit: tuple[Family[Any], ...] = (self.audit_lag, self.audit_lost, self.audit_connected)
         for family in self.families:
             if not family.labels and (is_audited or family not in audit):
@@ -47,32 +48,38 @@ class Metrics:
             Histogram,
             "ocpp_msg_handling_seconds",
             ("cp_id", "message_type"),
-            "Seconds from a charger's message to its answer.",
+            "Seconds from receiving a charger's message to sending the response.",
         )
         self.connected = add(Gauge, "ocpp_cp_connected", CHARGER, "1 while the charger is connected.")
-        self.heartbeat_at = add(Gauge, "ocpp_cp_last_heartbeat_ts", CHARGER, "Unix time of its last Heartbeat.")
-        self.message_at = add(Gauge, "ocpp_cp_last_msg_ts", CHARGER, "Unix time of its last message.")
-        self.stop_at = add(Gauge, "ocpp_cp_last_tx_ts", CHARGER, "Unix time of the end of its last transaction.")
+        self.heartbeat_at = add(
+            Gauge, "ocpp_cp_last_heartbeat_ts", CHARGER, "Unix time of the charger's last Heartbeat."
+        )
+        self.message_at = add(Gauge, "ocpp_cp_last_msg_ts", CHARGER, "Unix time of the charger's last message.")
+        self.stop_at = add(
+            Gauge, "ocpp_cp_last_tx_ts", CHARGER, "Unix time at which the charger's last transaction ended."
+        )
         self.status = add(
             Gauge,
             "ocpp_cp_status",
             CHARGER,
             "Status of connector 0: Available 0, Preparing 1, Charging 2, SuspendedEVSE 3, SuspendedEV 4, Finishing 5,"
-            " Reserved 6, Unavailable 7, Faulted 8, else -1.",
+            " Reserved 6, Unavailable 7, Faulted 8, any other -1.",
         )
-        self.disconnects = add(Counter, "ocpp_cp_disconnects_total", CHARGER, "Connections that ended but by our stop.")
+        self.disconnects = add(
+            Counter, "ocpp_cp_disconnects_total", CHARGER, "Connections that ended, except at a server stop."
+        )
         self.errors = add(
             Counter,
             "ocpp_cp_errors_total",
             ("cp_id", "error_type"),
-            "Errors that it reported, each once until NoError follows.",
+            "Errors reported by the charger; each is counted once until NoError clears it.",
         )
-        self.boots = add(Counter, "ocpp_cp_boots_total", CHARGER, "BootNotifications.")
+        self.boots = add(Counter, "ocpp_cp_boots_total", CHARGER, "BootNotifications received.")
         self.outages = add(
             Counter,
             "ocpp_cp_reconnect_during_tx_total",
             CHARGER,
-            "Lost connections and boots with a transaction running, an outage once.",
+            "Lost connections and boots during a transaction; each outage is counted once.",
         )
 
     def _add_levitys_transactions(self) -> None:
@@ -82,69 +89,100 @@ class Metrics:
             Gauge,
             "ocpp_tx_info",
             (*CONNECTOR, "transaction", "id_tag"),
-            "1 for the open transaction, with its id and its tag.",
+            "1 for the open transaction, with its identifier and ID tag as labels.",
         )
-        self.started_at = add(Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time of the start of the open transaction.")
+        self.started_at = add(Gauge, "ocpp_tx_start_ts", CONNECTOR, "Unix time at which the open transaction started.")
         self.power = add(
-            Gauge, "ocpp_tx_power_w", CONNECTOR, "Power of the open transaction, as reported or by its register."
+            Gauge,
+            "ocpp_tx_power_w",
+            CONNECTOR,
+            "Power of the open transaction in W, reported or derived from its register.",
         )
-        self.energy = add(Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction.")
-        self.current = add(Gauge, "ocpp_cp_current_a", CONNECTOR, "Current of the open transaction, the largest phase.")
-        self.limit = add(Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current that it is offered.")
-        self.transactions = add(Counter, "ocpp_tx_total", CHARGER, "Transactions that were started.")
-        self.delivered = add(
-            Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of the transactions that were stopped."
+        self.energy = add(Gauge, "ocpp_tx_energy_wh", CONNECTOR, "Energy of the open transaction in Wh.")
+        self.current = add(
+            Gauge, "ocpp_cp_current_a", CONNECTOR, "Current of the open transaction in A, largest phase."
         )
+        self.limit = add(Gauge, "ocpp_cp_current_limit_a", CONNECTOR, "Current offered to the vehicle in A.")
+        self.transactions = add(Counter, "ocpp_tx_total", CHARGER, "Transactions started.")
+        self.delivered = add(Counter, "ocpp_cp_energy_total_wh_total", CHARGER, "Energy of ended transactions in Wh.")
         self.jumps = add(
             Counter,
             "ocpp_energy_jump_total",
             CHARGER,
-            "Steps back, or of over 10 kWh and more than the power comes to, between two readings.",
+            "Register decreases, and increases above 10 kWh that power and time do not explain, between two readings.",
         )
         self.call_errors = add(
             Counter,
             "ocpp_central_call_errors_total",
             ("cp_id", "action", "error_type"),
-            "Our calls without a result: timeout, gone, or the code of the error.",
+            "Calls to the charger without a result: timeout, gone (connection ended), or the error code.",
         )
         self.call_rejections = add(
             Counter,
             "ocpp_central_call_rejected_total",
             ("cp_id", "action", "status"),
-            "Our calls that were answered other than Accepted.",
+            "Calls to the charger answered with a status other than success.",
         )
 
     def _add_chargers(self) -> None:
         add = self._add
         self.connector_status = add(
-            Gauge, "ocpp_connector_status", (*CONNECTOR, "status"), "1 for the status of a connector; 0: the charger."
+            Gauge,
+            "ocpp_connector_status",
+            (*CONNECTOR, "status"),
+            "1 for the present status of a connector; connector 0 is the charger.",
         )
         self.link_age = add(
-            Gauge, "ocpp_cp_link_age_seconds", CHARGER, "Seconds since its last byte, while it is connected."
+            Gauge, "ocpp_cp_link_age_seconds", CHARGER, "Seconds since the last byte from a connected charger."
         )
         self.answers_pings = add(
-            Gauge, "ocpp_cp_answers_pings", CHARGER, "1 once it has answered a ping on its present connection."
+            Gauge, "ocpp_cp_answers_pings", CHARGER, "1 if the charger has answered a ping on its present connection."
         )
         self.pings_off = add(
             Gauge,
             "ocpp_cp_pings_off",
             CHARGER,
-            "1 where it is sent no pings, since it closed its connections after them.",
+            "1 if pings are off for the charger because it closed connections after them.",
         )
-        self.skew = add(Gauge, "ocpp_cp_clock_skew_seconds", CHARGER, "How far its clock is ahead of ours.")
+        self.skew = add(
+            Gauge,
+            "ocpp_cp_clock_skew_seconds",
+            CHARGER,
+            "Seconds by which the charger's clock is ahead of the server's.",
+        )
+
+    def _add_messages(self) -> None:
+        add = self._add
         self.repairs = add(
-            Counter, "ocpp_repairs_total", ("cp_id", "kind"), "What was mended in its messages, by what was wrong."
+            Counter,
+            "ocpp_repairs_total",
+            ("cp_id", "kind"),
+            "Repairs to malformed messages of the charger, by kind of fault.",
         )
-        self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with an error.")
-        self.useless = add(Counter, "ocpp_frames_of_no_use_total", ("kind",), "What was no frame, or answered nothing.")
+        self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
+        self.useless = add(
+            Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
+        )
         self.strangers = add(
             Counter,
             "ocpp_handshakes_refused_total",
             ("status",),
-            "Handshakes that were refused, by the HTTP status; 1002: for their subprotocols.",
+            "Refused handshakes by HTTP status; 1002 means that OCPP 1.6 was not offered as a subprotocol.",
+        )
+        self.refused = add(
+            Counter,
+            "ocpp_messages_refused_total",
+            CHARGER,
+            "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
+        )
+        self.facts_counted = add(
+            Counter,
+            "ocpp_facts_counted_total",
+            ("cp_id", "kind"),
+            "Facts of the charger counted instead of stored, above the daily ceiling of their kind.",
         )
         self.shared = add(
-            Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers seemed to use its identity."
+            Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
         )
 
     def _add_energy(self) -> None:
@@ -153,84 +191,102 @@ class Metrics:
             Counter,
             "ocpp_energy_unbilled_wh_total",
             CHARGER,
-            "Energy that left between two transactions.",
+            "Energy registered between two transactions in Wh.",
         )
         self.corrected = add(
             Counter,
             "ocpp_energy_corrected_wh_total",
             ("cp_id", "counter"),
-            "Energy that was counted as delivered or as unbilled and found too much later.",
+            "Energy in Wh counted as delivered or unbilled and subtracted later.",
         )
         self.suspended = add(
-            Gauge, "ocpp_tx_suspended", CONNECTOR, "1 while an open transaction has no sign of its charger."
+            Gauge,
+            "ocpp_tx_suspended",
+            CONNECTOR,
+            "1 while the open transaction is suspended: its charger is away or has booted.",
         )
         self.orphans = add(
-            Counter, "ocpp_tx_orphans_closed_total", ("cp_id", "reason"), "Transactions that the system closed."
+            Counter, "ocpp_tx_orphans_closed_total", ("cp_id", "reason"), "Orphaned transactions closed by the system."
         )
         self.auto_starts = add(
-            Counter, "ocpp_auto_start_total", ("cp_id", "outcome"), "Plug-ins, by what became of our own start."
+            Counter, "ocpp_auto_start_total", ("cp_id", "outcome"), "Automatic remote starts, by outcome."
         )
 
     def _add_calls(self) -> None:
         add = self._add
         self.call_seconds = add(
-            Histogram, "ocpp_central_call_seconds", ("action",), "Seconds until our calls were answered."
+            Histogram, "ocpp_central_call_seconds", ("action",), "Seconds until chargers responded to calls."
         )
         self.call_late = add(
             Counter,
             "ocpp_central_call_late_total",
             ("cp_id", "action"),
-            "Answers to our calls that came after their time was over.",
+            "Responses to calls that arrived after --response-timeout.",
         )
-        self.call_queue = add(Gauge, "ocpp_central_call_queue", CHARGER, "Our calls that wait for it.")
+        self.call_queue = add(
+            Gauge, "ocpp_central_call_queue", CHARGER, "Calls queued for the charger or awaiting its response."
+        )
 
     def _add_server(self) -> None:
         add = self._add
-        self.loop_lag = add(Gauge, "ocpp_loop_lag_seconds", (), "The latest that the event loop was in the last 15 s.")
-        self.plugin_errors = add(Counter, "ocpp_plugin_errors_total", ("plugin", "hook"), "Failures of plugins.")
-        self.clock_trusted = add(Gauge, "ocpp_clock_trusted", (), "1 while our own clock can be trusted.")
-        self.build = add(Gauge, "ocpp_build_info", ("version", "python", "sqlite"), "What runs here.")
+        self.loop_lag = add(Gauge, "ocpp_loop_lag_seconds", (), "Maximum delay of the event loop in the last 15 s.")
+        self.plugin_errors = add(Counter, "ocpp_plugin_errors_total", ("plugin", "hook"), "Plugin failures, by hook.")
+        self.clock_trusted = add(Gauge, "ocpp_clock_trusted", (), "1 while the server's clock is trusted.")
+        self.build = add(
+            Gauge,
+            "ocpp_build_info",
+            ("version", "python", "sqlite"),
+            "Versions of levity-trio, Python and SQLite as labels; always 1.",
+        )
 
     def _add_store(self) -> None:
         add = self._add
-        self.writer_queue = add(Gauge, "ocpp_writer_queue", (), "Writes that wait for a commit.")
-        self.writer_failing = add(Gauge, "ocpp_writer_failing", (), "1 while the database refuses.")
-        self.commit_seconds = add(Histogram, "ocpp_commit_seconds", (), "Seconds that a commit took.")
-        self.commit_writes = add(WriteHistogram, "ocpp_commit_writes", (), "Writes that a commit held.")
-        self.wal_bytes = add(Gauge, "ocpp_database_wal_bytes", (), "Size of the write-ahead log.")
-        self.database_bytes = add(Gauge, "ocpp_database_bytes", (), "Size of the database without it.")
-        self.disk_free = add(Gauge, "ocpp_disk_free_bytes", (), "What is free on the database's disk.")
+        self.writer_queue = add(Gauge, "ocpp_writer_queue", (), "Writes waiting for a commit.")
+        self.writer_failing = add(Gauge, "ocpp_writer_failing", (), "1 while the database rejects commits.")
+        self.commit_seconds = add(Histogram, "ocpp_commit_seconds", (), "Duration of a commit in seconds.")
+        self.commit_writes = add(WriteHistogram, "ocpp_commit_writes", (), "Writes per commit.")
+        self.wal_bytes = add(Gauge, "ocpp_database_wal_bytes", (), "Size of the write-ahead log in bytes.")
+        self.database_bytes = add(
+            Gauge, "ocpp_database_bytes", (), "Size of the database file in bytes, without the write-ahead log."
+        )
+        self.disk_free = add(
+            Gauge, "ocpp_disk_free_bytes", (), "Free space in bytes on the disk that holds the database."
+        )
 
     def _add_waiting(self) -> None:
         add = self._add
-        self.set_aside = add(Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody looked at.")
-        self.set_aside_age = add(Gauge, "ocpp_set_aside_oldest_seconds", (), "How long the oldest of them waits.")
-        self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions that a person should look at.")
-        self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by what is doubtful.")
+        self.set_aside = add(Gauge, "ocpp_set_aside_waiting", (), "Messages set aside that nobody has looked at.")
+        self.set_aside_age = add(
+            Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
+        )
+        self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
+        self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
         self.open_review = add(
             Gauge,
             "ocpp_review_opened_ts",
             ("cp_id", "connector_id", "transaction", "code", "review"),
-            "Unix time at which a review was opened, for the oldest that are open; review: its id.",
+            "Unix time at which a review was opened, for the oldest open reviews; label review is its identifier.",
         )
         self.one_set_aside = add(
             Gauge,
             "ocpp_set_aside_received_ts",
             ("cp_id", "action", "transaction", "set_aside"),
-            "Unix time of receipt of a message set aside, for the oldest that wait; set_aside: its id.",
+            "Unix time of receipt of a message set aside, for the oldest waiting; label set_aside is its identifier.",
         )
-        self.reviews_age = add(Gauge, "ocpp_reviews_oldest_seconds", (), "How long the oldest of them waits.")
+        self.reviews_age = add(Gauge, "ocpp_reviews_oldest_seconds", (), "Age of the oldest open review.")
 
     def _add_frames(self) -> None:
         add = self._add
-        self.frame_rows = add(Gauge, "ocpp_frame_log_rows", (), "Frames in the log.")
+        self.frame_rows = add(Gauge, "ocpp_frame_log_rows", (), "Frames in the frame log.")
         self.frames_dropped = add(
-            Counter, "ocpp_frame_log_dropped_total", (), "Frames that were not logged, since too many waited."
+            Counter, "ocpp_frame_log_dropped_total", (), "Frames not logged because too many were waiting."
         )
-        self.frames_pruned = add(Counter, "ocpp_frame_log_pruned_total", (), "Frames that were pruned.")
-        self.frames_paused = add(Gauge, "ocpp_frame_log_paused", (), "1 while no frames are logged.")
-        self.audit_lag = add(Gauge, "ocpp_audit_lag_frames", (), "Frames that Fluentd has not acknowledged.")
+        self.frames_pruned = add(Counter, "ocpp_frame_log_pruned_total", (), "Frames pruned from the frame log.")
+        self.frames_paused = add(
+            Gauge, "ocpp_frame_log_paused", (), "1 while the frame log is paused for lack of disk space."
+        )
+        self.audit_lag = add(Gauge, "ocpp_audit_lag_frames", (), "Frames not yet acknowledged by Fluentd.")
         self.audit_lost = add(
-            Counter, "ocpp_audit_lost_frames_total", (), "Frames that were pruned before Fluentd had them."
+            Counter, "ocpp_audit_lost_frames_total", (), "Frames pruned before Fluentd acknowledged them."
         )
-        self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd takes frames.")
+        self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")

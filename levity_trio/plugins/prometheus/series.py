@@ -1,10 +1,10 @@
-"""Series whose text is made once: a scrape only joins it with a number.
+"""Series with cached text: at a scrape, only the number is formatted.
 
-prometheus_client writes all labels of all series anew at each scrape, 9 µs a line: for 200 chargers a quarter of a
-second in which its thread and the loop fight for the interpreter lock, and with it for the answers that chargers wait
-for. Here a line takes a twentieth of that. What few series have no charger in them are left to that library.
+prometheus_client formats all labels of all series at each scrape, 9 µs a line. For 200 chargers its thread competes
+with the event loop for the interpreter lock for a quarter of a second, which delays responses to chargers. Here a line
+takes a twentieth of that. The process and platform metrics still come from that library.
 
-Numbers are changed on the loop and written in a thread; each is one object that is there as a whole.
+Values are changed on the event loop and read in a thread. Each value is a single object, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from typing import ClassVar, Final, Generic, Protocol, TypeVar
 Number = int | float
 
 ZERO_SECONDS: Final = 9.0
-"""A little less than the 10 s between two scrapes as we configure them."""
+"""A little less than the scrape interval of 10 s that `levity-trio deploy` configures."""
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0)
-"""Seconds. Few, since each is a line for each charger and action."""
+"""Upper bounds in seconds. Each adds a line per charger and action, so there are few."""
 WRITE_BUCKETS: Final = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
 
 
 class Series(Protocol):
-    """What a family consists of."""
+    """One series of a family."""
 
     TYPE: ClassVar[str]
 
     def __init__(self, name: str, labels: str) -> None:
-        """A name, and what follows it: `{cp_id="…"}`."""
+        """`labels` is the text that follows the name: `{cp_id="…"}`, or nothing."""
 
     def lines(self, now: float) -> str:
-        """Its lines, at this moment of a clock that only goes forward, in seconds."""
+        """Return the lines of the series; `now` is a monotonic time in seconds."""
 
 
 S = TypeVar("S", bound=Series)
 
 
 class Gauge:
-    """A number that goes up and down."""
+    """A value that can rise and fall."""
 
     __slots__ = ("_text", "value")
     TYPE: ClassVar[str] = "gauge"
@@ -49,15 +49,15 @@ class Gauge:
         self._text = f"{name}{labels} "
         self.value: Number = 0
 
-    def lines(self, now: float) -> str:  # noqa: ARG002 - it is the same for all
+    def lines(self, now: float) -> str:  # noqa: ARG002 - part of the protocol
         return f"{self._text}{self.value}\n"
 
 
 class Counter:
-    """A number that never falls.
+    """A value that never falls.
 
-    A series that begins with 1 hides its first event from increase(). So a new one is 0 for its first scrape, and for
-    ZERO_SECONDS after it, because others may look in between.
+    PromQL's increase() misses the first event of a series that begins with 1. A new series is therefore 0 in its first
+    scrape and for ZERO_SECONDS after it, in case of a scrape by another client.
     """
 
     __slots__ = ("_shown_at", "_text", "value")
@@ -69,7 +69,7 @@ class Counter:
         self.value: Number = 0
 
     def set(self, value: Number) -> None:
-        """Go on from an earlier run: such a series is no new one."""
+        """Set the value of an earlier run, which is shown at once."""
         self._shown_at = -math.inf
         self.value = value
 
@@ -81,7 +81,7 @@ class Counter:
 
 
 class Histogram:
-    """How often a number was how large."""
+    """A distribution of observed values over buckets."""
 
     __slots__ = ("_bounds", "_counts", "_sum", "_text")
 
@@ -97,7 +97,7 @@ class Histogram:
         self._sum = 0.0
 
     def observe(self, number: float) -> None:
-        """Count a number."""
+        """Add a value to the distribution."""
         self._counts[bisect_left(self._bounds, number)] += 1
         self._sum += number
 
@@ -107,7 +107,7 @@ class Histogram:
 
 
 class WriteHistogram(Histogram):
-    """How often so many writes."""
+    """A histogram with buckets for numbers of writes."""
 
     __slots__ = ()
 
@@ -119,7 +119,7 @@ CHARGER: Final = ("cp_id",)
 
 
 class Family(Generic[S]):
-    """All series of one name, told apart by the values of its labels."""
+    """All series of one metric name, identified by their label values."""
 
     __slots__ = ("_head", "_kind", "_open_metrics_head", "_series", "labels", "name")
 
@@ -127,35 +127,35 @@ class Family(Generic[S]):
         self.name = name
         self._kind = kind
         self.labels = labels
-        told = name.removesuffix("_total") if kind.TYPE == Counter.TYPE else name
+        open_metrics_name = name.removesuffix("_total") if kind.TYPE == Counter.TYPE else name
         self._head = f"# HELP {name} {text}\n# TYPE {name} {kind.TYPE}\n"
-        self._open_metrics_head = f"# HELP {told} {text}\n# TYPE {told} {kind.TYPE}\n"
+        self._open_metrics_head = f"# HELP {open_metrics_name} {text}\n# TYPE {open_metrics_name} {kind.TYPE}\n"
         self._series: dict[tuple[str, ...], S] = {}
 
     def __getitem__(self, values: tuple[str, ...]) -> S:
-        """The series with these values of the labels; it begins where it is not there yet."""
+        """Return the series with these label values, creating it if needed."""
         series = self._series.get(values)
         if series is None:
             series = self._series[values] = self._kind(self.name, _labels(self.labels, values))
         return series
 
     def begin(self, values: tuple[str, ...]) -> S:
-        """Let a series begin at 0, if it is not there yet."""
+        """Create a series at 0 if it does not exist; return it."""
         return self[values]
 
     def remove(self, values: tuple[str, ...]) -> None:
-        """Say nothing more of these."""
+        """Remove the series with these label values."""
         self._series.pop(values, None)
 
     def known(self) -> list[tuple[str, ...]]:
-        """The values of the labels of each series."""
+        """Return the label values of all series."""
         return list(self._series)
 
     def lines(self, now: float, hidden: Collection[str] = (), *, is_open_metrics: bool = False) -> Iterator[str]:
-        """The text of the whole family; its name is told before anything of it happened.
+        """Yield the text of the family; the head comes even if there are no series.
 
-        Of hidden chargers nothing is told. They are counted on, for when they are shown again. OpenMetrics differs in
-        the name of a family of counters only, as far as ours go.
+        Series of hidden chargers are omitted but still counted, for when the charger is shown again. For these
+        families, OpenMetrics differs only in the head of counters.
         """
         yield self._open_metrics_head if is_open_metrics else self._head
         is_of_chargers = self.labels[:1] == CHARGER

@@ -1,4 +1,4 @@
-"""Labels that others choose, held to what OCPP 1.6 knows: nobody can make series grow without bound."""
+"""Label values that chargers choose, limited to the words of OCPP 1.6 so that the number of series is bounded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS_NUMBERS: Final = {
     "Unavailable": 7,
     "Faulted": 8,
 }
-"""Levity's numbers for the statuses of §7.7."""
+"""Levity's numbers for the statuses of OCPP 1.6 §7.7."""
 NO_STATUS_NUMBER: Final = -1
 
 ERRORS: Final = frozenset(
@@ -39,10 +39,10 @@ ERRORS: Final = frozenset(
         "WeakSignal",
     }
 )
-"""§7.6, without NoError."""
+"""The error codes of OCPP 1.6 §7.6, without NoError."""
 
 SUCCESS: Final = frozenset({"Accepted", "Scheduled", "RebootRequired", "Unlocked", "AcceptedCanceled"})
-"""What our calls are answered where all is well."""
+"""Statuses of successful calls to chargers."""
 REJECTIONS: Final = frozenset(
     {
         "CertificateNotFound",
@@ -63,20 +63,20 @@ REJECTIONS: Final = frozenset(
         "VersionMismatch",
     }
 )
-"""All other words of §7 and of the security whitepaper that answer a call."""
+"""All other response statuses of OCPP 1.6 §7 and of the security whitepaper."""
 
 HIGHEST_CONNECTOR: Final = 100
 UNKNOWN_CONNECTOR: Final = "unknown"
-"""Of a transaction whose start could not be read."""
+"""Label of transactions whose start could not be parsed."""
 
 
 def known(word: str, words: frozenset[str]) -> str:
-    """The word, if it is one of these."""
+    """Return the word if it is one of these, else `other`."""
     return word if word in words else OTHER
 
 
 def connector_label(connector: int | None) -> str:
-    """A connector's number, as far as a charger can have so many."""
+    """Return a connector's number as a label; `other` above HIGHEST_CONNECTOR."""
     if connector is None:
         return UNKNOWN_CONNECTOR
     return str(connector) if 0 <= connector <= HIGHEST_CONNECTOR else OTHER

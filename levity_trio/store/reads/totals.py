@@ -66,7 +66,9 @@ class Totals(NamedTuple):
     errors: Mapping[Pair, int]
     transactions: Mapping[str, int]
     facts: Mapping[Pair, int]
-    """EnergyJumped and IdentityShared, by charger and kind."""
+    """EnergyJumped, IdentityShared and MessagesRefused, by charger and kind."""
+    facts_counted: Mapping[Pair, int]
+    """Facts counted instead of stored, as far as FactsCounted reported them, by charger and kind."""
     energy: Mapping[Pair, tuple[int, int]]
     """By charger, DELIVERED and UNBILLED: what was told, and what was taken back later."""
     closed: Mapping[Pair, int]
@@ -97,6 +99,7 @@ def totals(db: Database) -> Totals:
         errors=_pairs(db, "SELECT cp_id, error_code, count(*) FROM cp_err GROUP BY cp_id, error_code"),
         transactions=_counts(db, "SELECT cp_id, count(*) FROM tx GROUP BY cp_id"),
         facts=summed[FACT],
+        facts_counted=_pairs(db, "SELECT cp_id, kind, told FROM fact_count WHERE told > 0"),
         energy={pair: (told, summed[TAKEN_BACK][pair]) for pair, told in summed[TOLD].items()},
         closed=summed[CLOSED],
     )

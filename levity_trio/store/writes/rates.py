@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.events import MessagesRefused
+from levity_trio.store import event_sums
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
@@ -42,5 +43,6 @@ def _count(db: UnitOfWork, origin: Origin, what: str, most: int) -> None:
 
 
 def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
-    """Tell that a message was not acknowledged."""
-    db.tell(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason))
+    """Store that a message was not acknowledged, and count it for the metric."""
+    if db.tell(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason)):
+        event_sums.add(db, origin.charger, MessagesRefused.__name__)

@@ -1,4 +1,4 @@
-"""Hours take milliseconds: tests run on a clock that jumps whenever all tasks wait, so none may use a thread."""
+"""Fluentd tests run in virtual time, which jumps whenever all tasks wait; no test may use a thread."""
 
 from tests.charger.conftest import pytest_itemcollected
 

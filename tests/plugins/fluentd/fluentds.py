@@ -1,4 +1,4 @@
-"""A Fluentd in memory, of our own reading of the forward protocol: it takes, hangs, refuses or breaks as it is told."""
+"""A Fluentd in memory, written from the forward protocol's specification, that can hang, refuse or disconnect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trio.testing
 
 
 class Told(NamedTuple):
-    """One entry that it took."""
+    """One received entry."""
 
     tag: str
     seconds: int
@@ -23,7 +23,7 @@ class Told(NamedTuple):
 
 @dataclass
 class Fluentd:
-    """What it took, in order; and how it behaves."""
+    """Received entries in order, and settings for the server's behaviour."""
 
     nursery: trio.Nursery
     told: list[Told] = field(default_factory=list)
@@ -33,12 +33,12 @@ class Fluentd:
     names: set[str] = field(default_factory=set)
     refuses: bool = False
     acknowledges: float = float("inf")
-    """So many messages more; then it is silent."""
+    """Number of further messages to acknowledge; then it stops answering."""
     breaks_after: float = float("inf")
-    """So many messages more; then it closes the connection."""
+    """Number of further messages to acknowledge; then it closes the connection."""
     reads: bool = True
     pause_seconds: float = 0
-    """Before each acknowledgement."""
+    """Delay before each acknowledgement."""
     greeting: bytes = b""
     streams: list[trio.abc.Stream] = field(default_factory=list)
     _came: trio.Event = field(default_factory=trio.Event)
@@ -70,7 +70,7 @@ class Fluentd:
         return [record["id"] for record in self.records if "id" in record]
 
     async def wait_ids(self, *ids: int) -> None:
-        """Until it has taken exactly these."""
+        """Wait until exactly these have been received."""
         with trio.fail_after(3600):
             while self.ids != list(ids):
                 self._came = trio.Event()
@@ -110,7 +110,7 @@ class Fluentd:
 
 @asynccontextmanager
 async def open_fluentd() -> AsyncIterator[Fluentd]:
-    """One that takes all until it is told otherwise."""
+    """A Fluentd that accepts everything by default."""
     async with trio.open_nursery() as nursery:
         yield Fluentd(nursery)
         nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""The audit against a Fluentd in memory: what becomes of frames, and of the cursor, whatever that does."""
+"""The audit against a Fluentd in memory: frames and cursor through failures of Fluentd."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class InlineReader:
 
 
 class Log:
-    """A server's log, and what its plugins are told."""
+    """A server's frame log and the events that its plugins observe."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -74,7 +74,7 @@ class Log:
 
     @property
     def lost(self) -> int:
-        """What a counter would show."""
+        """Return the value of the counter of lost frames."""
         return sum(event.count for event in self.events if isinstance(event, AuditLost))
 
     @property
@@ -97,7 +97,7 @@ class Log:
 
     @asynccontextmanager
     async def audited(self, fluentd: Fluentd) -> AsyncIterator[None]:
-        """One run of a server with the audit."""
+        """Run the audit as one server run does."""
         async with open_audit(self.site(), fluentd.connect) as self.plugin:
             yield
         self.plugin = None
@@ -127,7 +127,7 @@ async def test_all_that_the_log_holds_and_gets_arrives_in_its_order(log: Log) ->
     }
     assert log.cursor == (5, 0, 0)
     assert log.progress == (0, True)
-    assert len(fluentd.messages) == 2  # equal tags side by side go in one message
+    assert len(fluentd.messages) == 2  # consecutive entries with one tag share a message
 
 
 async def test_a_restart_goes_on_from_the_cursor(log: Log) -> None:
@@ -149,7 +149,7 @@ async def test_nothing_counts_as_taken_before_it_is_acknowledged(log: Log, log_l
             await trio.sleep(29)
             assert len(fluentd.connected_at) == 1
             await trio.sleep(20)
-            assert len(fluentd.connected_at) == 2  # it hangs: left after 30 s
+            assert len(fluentd.connected_at) == 2  # the connection hangs and is closed after 30 s
             assert log.cursor == (0, 0, 0)
             assert log.progress == (3, False)
             fluentd.acknowledges = float("inf")
@@ -159,10 +159,10 @@ async def test_nothing_counts_as_taken_before_it_is_acknowledged(log: Log, log_l
             await trio.sleep(1)
     assert log.cursor == (4, 0, 0)
     assert [line["event"] for line in log_lines] == [
-        "Fluentd does not take the audit, which waits in the frame log",
-        "Fluentd takes the audit",
+        "audit to Fluentd interrupted; frames wait in the frame log",
+        "Fluentd accepts the audit",
     ]
-    assert log_lines[0]["reason"] == "for 30 s it acknowledges nothing"
+    assert log_lines[0]["reason"] == "it has sent no acknowledgement for 30 s"
 
 
 async def test_who_takes_nothing_from_the_wire_is_left(log: Log, log_lines: list[EventDict]) -> None:
@@ -173,7 +173,7 @@ async def test_who_takes_nothing_from_the_wire_is_left(log: Log, log_lines: list
             await trio.sleep(40)
             fluentd.reads = True
             await fluentd.wait_ids(1, 2, 3)
-    assert log_lines[0]["reason"] == "for 30 s it takes nothing any more"
+    assert log_lines[0]["reason"] == "it has stopped reading for 30 s"
 
 
 async def test_who_acknowledges_something_else_is_left(log: Log) -> None:
@@ -189,7 +189,7 @@ async def test_who_acknowledges_something_else_is_left(log: Log) -> None:
 
 async def test_who_is_slow_is_waited_for(log: Log) -> None:
     for number in range(4):
-        log.add(charger=f"CP-{number}", frame=f'[{3 + number % 2},"1",{{}}]')  # tags that alternate: four messages
+        log.add(charger=f"CP-{number}", frame=f'[{3 + number % 2},"1",{{}}]')  # alternating tags: four messages
     async with open_fluentd() as fluentd:
         fluentd.pause_seconds = 25
         async with log.audited(fluentd):
@@ -225,7 +225,7 @@ async def test_one_that_is_away_is_tried_more_and_more_rarely(log: Log) -> None:
         round(after - before, 1) for before, after in zip(fluentd.connected_at, fluentd.connected_at[1:], strict=False)
     ]
     assert pauses[:8] == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert pauses[-1] == 1.5  # once it has taken something, it is as good as new
+    assert pauses[-1] == 1.5  # an accepted message resets the back-off
     assert log.progress == (0, True)
 
 
@@ -298,10 +298,10 @@ async def test_what_is_lost_while_nobody_listens_is_counted_at_once_and_told_lat
             log.prune(to=4)
             await trio.sleep(60)
             assert (log.lost, log.cursor) == (4, (4, 4, 0))
-            log.prune(to=10)  # all of it
+            log.prune(to=10)  # everything
             await trio.sleep(60)
             assert (log.lost, log.cursor) == (10, (10, 10, 0))
-        async with log.audited(fluentd):  # a restart counts nothing twice
+        async with log.audited(fluentd):  # not counted again after a restart
             fluentd.refuses = False
             await trio.sleep(60)
             log.add()
@@ -318,7 +318,7 @@ async def test_switched_on_later_it_begins_with_the_oldest_frame(log: Log) -> No
     async with open_fluentd() as fluentd:
         fluentd.refuses = True
         async with log.audited(fluentd):
-            assert log.cursor == (7, 0, 0)  # what is pruned from now on counts
+            assert log.cursor == (7, 0, 0)  # frames pruned from now on are counted
             fluentd.refuses = False
             await fluentd.wait_ids(8, 9, 10)
     assert log.lost == 0

@@ -1,4 +1,4 @@
-"""What Fluentd is told of each kind of row: Levity's shapes and tags, and what it left out."""
+"""Records for each kind of row: Levity's shapes and tags, and the additional keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page and its tasks: what is looked up for a scrape, and in which thread."""
+"""The /metrics page: reads the database and the server's state at each scrape, and renders all series in a thread."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from levity_trio import __version__
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import LinkState, Page, Plugin, Site
-from levity_trio.plugins.prometheus.counting import PrometheusMetrics
+from levity_trio.plugins.prometheus.counters import PrometheusMetrics
+from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Files, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
-from levity_trio.plugins.prometheus.picture import NOBODY, Files, Picture
 from levity_trio.store.reads import Unreadable
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
@@ -29,72 +29,73 @@ from levity_trio.store.reads.totals import totals
 PATH: Final = "/metrics"
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-LOOK_SECONDS: Final = 2.0
-"""A scrape waits no longer for the database, and shows what was known before."""
+READ_SECONDS: Final = 2.0
+"""Time-out for reading the database at a scrape; after it, the scrape shows the values read before."""
 SLOW_SECONDS: Final = 10.0
+"""Minimum time between two reads of waiting work and file sizes, which change slowly."""
 LAG_SECONDS: Final = 0.5
-LAG_LOOKS: Final = 30
-"""How many of these the highest lag is taken of: two scrapes see each."""
+LAG_SAMPLES: Final = 30
+"""The maximum lag is that of the last 15 s, so each sample is part of at least one scrape."""
 LINES_AT_ONCE: Final = 500
 HAND_OVER_SECONDS: Final = 0.0001
-"""After so many lines the interpreter lock is left to the loop, which would wait 5 ms for it else."""
+"""Sleep after each LINES_AT_ONCE lines, which releases the interpreter lock; the event loop would wait 5 ms for it."""
 
 log = get_logger("system")
 
 
 @asynccontextmanager
 async def open_metrics(site: Site) -> AsyncIterator[Plugin]:
-    """Count, and have a page for who asks."""
+    """Open the plugin and add the page /metrics."""
     counted = await site.reader.run(totals)
     metrics = Metrics()
     plugin = PrometheusMetrics(metrics, site.clock, counted)
-    scrape = Scrape(site, metrics, Picture(metrics, counted.connectors))
+    scrape = Scrape(site, metrics, Gauges(metrics, counted.connectors))
     site.pages[PATH] = Page({TEXT: scrape.text, OPEN_METRICS: scrape.open_metrics}, scrape.prepare)
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(scrape.keep_looking)
+        tasks.start_soon(scrape.keep_reading)
         tasks.start_soon(scrape.measure_lag)
         yield plugin
         tasks.cancel_scope.cancel()
 
 
 class Scrape:
-    """What is told in one scrape, and the tasks that look for it."""
+    """The content of the page, and the tasks that collect it."""
 
-    def __init__(self, site: Site, metrics: Metrics, picture: Picture) -> None:
+    def __init__(self, site: Site, metrics: Metrics, gauges: Gauges) -> None:
         self._site = site
         self._metrics = metrics
-        self._picture = picture
+        self._gauges = gauges
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
-        self._lags: deque[float] = deque([0.0], LAG_LOOKS)
-        self._asked, self._looked = trio.Event(), trio.Event()
+        self._lags: deque[float] = deque([0.0], LAG_SAMPLES)
+        self._requested, self._refreshed = trio.Event(), trio.Event()
         self._slow_due = -math.inf
-        self._present = NOBODY
+        self._present = NO_CHARGERS
         self._links: Sequence[LinkState] = ()
         metrics.begin(is_audited=site.config.fluentd_endpoint is not None)
         metrics.build[__version__, platform.python_version(), SQLITE_VERSION].value = 1
 
     async def prepare(self) -> None:
-        """Let the database be looked at, and look at what belongs to the loop."""
-        looked = self._looked
-        self._asked.set()
-        with trio.move_on_after(LOOK_SECONDS):
-            await looked.wait()
+        """Request a read of the database, and read the state that belongs to the event loop."""
+        refreshed = self._refreshed
+        self._requested.set()
+        with trio.move_on_after(READ_SECONDS):
+            await refreshed.wait()
         self._links = self._site.links()
-        self._look_at_server()
+        self._update_server()
 
     def text(self) -> bytes:
-        """All series, in Prometheus's own format."""
+        """Render all series in the Prometheus text format."""
         return self._render(is_open_metrics=False) + generate_latest(self._process)
 
     def open_metrics(self) -> bytes:
-        """The same as OpenMetrics."""
+        """Render all series in the OpenMetrics format."""
         of_process: bytes = generate_latest_open_metrics(self._process)  # type: ignore[no-untyped-call] # unlike its twin
         return self._render(is_open_metrics=True) + of_process
 
     def _render(self, *, is_open_metrics: bool) -> bytes:
-        self._picture.draw(self._present, self._links)
+        self._gauges.update(self._present, self._links)
         now, parts = time.monotonic(), []
         for family in self._metrics.families:
             for lines in family.lines(now, self._present.hidden, is_open_metrics=is_open_metrics):
@@ -103,33 +104,33 @@ class Scrape:
                     time.sleep(HAND_OVER_SECONDS)
         return "".join(parts).encode()
 
-    async def keep_looking(self) -> None:
-        """Look at the database when somebody asks: in a task of its own, since a stuck disk ends no scrape."""
+    async def keep_reading(self) -> None:
+        """Read the database on request, in a task of its own, so that a hung disk does not block a scrape."""
         while True:
-            await self._asked.wait()
-            self._asked = trio.Event()
-            await self._look()
-            self._looked.set()
-            self._looked = trio.Event()
+            await self._requested.wait()
+            self._requested = trio.Event()
+            await self._read_database()
+            self._refreshed.set()
+            self._refreshed = trio.Event()
 
     async def measure_lag(self) -> None:
-        """How much later than it wanted to be woken a task was."""
+        """Record how late this task is woken from each sleep."""
         while True:
             due = trio.current_time() + LAG_SECONDS
             await trio.sleep_until(due)
             self._lags.append(trio.current_time() - due)
 
-    async def _look(self) -> None:
+    async def _read_database(self) -> None:
         try:
             self._present = await self._site.reader.run(present)
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
-                self._picture.draw_waiting(await self._site.reader.run(waiting), self._site.clock())
-                self._picture.draw_files(await trio.to_thread.run_sync(_files, self._site.config.database))
+                self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
+                self._gauges.update_files(await trio.to_thread.run_sync(_files, self._site.config.database))
         except (Unreadable, OSError) as error:
-            log.warning("the metrics are not up to date", reason=str(error))
+            log.warning("metrics are outdated: cannot read the database", reason=str(error))
 
-    def _look_at_server(self) -> None:
+    def _update_server(self) -> None:
         metrics, statistics = self._metrics, self._site.writer.statistics()
         metrics.loop_lag[()].value = max(self._lags)
         metrics.clock_trusted[()].value = int(self._site.is_clock_trusted())
@@ -142,7 +143,7 @@ class Scrape:
 
 
 def _files(database: Path) -> Files:
-    """Only asked for their size: another who opened and closed them would drop SQLite's locks."""
+    """Return file sizes from `stat`. Opening and closing the files would release SQLite's locks."""
     wal = database.with_name(f"{database.name}-wal")
     disk = os.statvfs(database)
     return Files(wal.stat().st_size if wal.exists() else 0, database.stat().st_size, disk.f_bavail * disk.f_frsize)

@@ -1,4 +1,4 @@
-"""What is counted as it happens."""
+"""The plugin that increments counters and histograms as events happen."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from levity_trio.store.writes.transactions.closing import REBOOT
 from levity_trio.wire.errors import ErrorCode
 
 REPAIR_KINDS: Final = 32
-"""Of one charger. The kinds are of a fixed vocabulary, but of one with thousands of words: the rest are `other`."""
+"""Maximum kinds of repairs per charger. There are thousands of kinds; further ones are labelled `other`."""
 ERROR_CODES: Final = frozenset(code.value for code in ErrorCode)
 NO_ANSWER: Final = {"timed out": "timeout", "gone": "gone"}
-"""How a call without an answer ended, as Levity called it."""
+"""Labels for calls without a response, as Levity spells them."""
 
 Count = Callable[[Any], None]
 
 
 class PrometheusMetrics(Plugin):
-    """Counts what it observes; the database has the rest."""
+    """Count events. Gauges are read from the database instead; see gauges.py."""
 
     name: ClassVar[str] = "prometheus"
 
@@ -37,7 +37,11 @@ class PrometheusMetrics(Plugin):
         self._metrics = metrics
         self._clock = clock
         self._chargers: dict[str, _Charger] = {}
-        self._families_of_facts = {"EnergyJumped": metrics.jumps, "IdentityShared": metrics.shared}
+        self._families_of_facts = {
+            "EnergyJumped": metrics.jumps,
+            "IdentityShared": metrics.shared,
+            "MessagesRefused": metrics.refused,
+        }
         self._energies = {DELIVERED: metrics.delivered, UNBILLED: metrics.unbilled}
         self._counts: dict[type[Event], Count] = {
             events.MessageHandled: self._message_handled,
@@ -53,6 +57,8 @@ class PrometheusMetrics(Plugin):
             events.TransactionRejudged: self._transaction_rejudged,
             events.EnergyUnbilled: self._energy_unbilled,
             events.EnergyJumped: self._energy_jumped,
+            events.MessagesRefused: self._messages_refused,
+            events.FactsCounted: self._facts_counted,
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
@@ -62,15 +68,15 @@ class PrometheusMetrics(Plugin):
             events.AuditProgress: self._audit_progressed,
             events.AuditLost: self._audit_lost,
         }
-        self._go_on(counted)
+        self._restore(counted)
 
     def observe(self, event: Event) -> None:
         count = self._counts.get(type(event))
         if count is not None:
             count(event)
 
-    def _go_on(self, counted: Totals) -> None:
-        """Where an earlier run of the server left off."""
+    def _restore(self, counted: Totals) -> None:
+        """Set counters to the totals of earlier runs."""
         metrics = self._metrics
         for charger, at in counted.message_at.items():
             self._know(charger).message_at.value = datetime.fromisoformat(at).timestamp()
@@ -87,20 +93,22 @@ class PrometheusMetrics(Plugin):
         for (charger, code), count in counted.errors.items():
             errors = metrics.errors[charger, known(code, ERRORS)]
             errors.set(errors.value + count)
-        self._go_on_with_facts(counted)
+        self._restore_facts(counted)
 
-    def _go_on_with_facts(self, counted: Totals) -> None:
+    def _restore_facts(self, counted: Totals) -> None:
         for (charger, kind), count in counted.facts.items():
             if kind in self._families_of_facts:
                 self._families_of_facts[kind][charger,].set(count)
-        for (charger, counter), (told, taken_back) in counted.energy.items():
-            self._energies[counter][charger,].set(told)
-            self._metrics.corrected[charger, counter].set(taken_back)
+        for pair, count in counted.facts_counted.items():
+            self._metrics.facts_counted[pair].set(count)
+        for (charger, counter), (added, subtracted) in counted.energy.items():
+            self._energies[counter][charger,].set(added)
+            self._metrics.corrected[charger, counter].set(subtracted)
         for (charger, reason), count in counted.closed.items():
             self._metrics.orphans[charger, reason].set(count)
 
     def _know(self, charger: str) -> _Charger:
-        """A charger with a row in the database; each of its counters begins at 0."""
+        """Return the state of a charger that has a row in the database; create its counters at 0."""
         found = self._chargers.get(charger)
         if found is None:
             found = self._chargers[charger] = _Charger(charger, self._metrics.message_at[charger,])
@@ -111,7 +119,7 @@ class PrometheusMetrics(Plugin):
         metrics = self._metrics
         families = (
             *(metrics.boots, metrics.disconnects, metrics.outages, metrics.transactions, metrics.delivered),
-            *(metrics.jumps, metrics.shared, metrics.unbilled),
+            *(metrics.jumps, metrics.shared, metrics.unbilled, metrics.refused),
         )
         corrected = [metrics.corrected[charger, counter] for counter in self._energies]
         orphans = [metrics.orphans[charger, reason] for reason in (OTHER_REASON, REBOOT)]
@@ -151,7 +159,7 @@ class PrometheusMetrics(Plugin):
         self._metrics.transactions[str(event.charger),].value += 1
 
     def _transaction_suspended(self, event: events.TransactionSuspended) -> None:
-        """All transactions of a charger are suspended at once: it is one outage."""
+        """Count an outage once: it suspends all transactions of a charger at the same time."""
         charger = self._know(str(event.charger))
         if event.reason not in NO_OUTAGES and charger.outage_at != event.at:
             charger.outage_at = event.at
@@ -172,7 +180,7 @@ class PrometheusMetrics(Plugin):
         self._step(UNBILLED, str(event.charger), event.energy_wh - event.before_wh)
 
     def _step(self, counter: str, charger: str, wh: int) -> None:
-        """Counters never fall: what was too much is counted for itself."""
+        """Add energy; a negative amount is added to `corrected` instead, since counters never decrease."""
         if wh < 0:
             self._metrics.corrected[charger, counter].value -= wh
         else:
@@ -180,6 +188,12 @@ class PrometheusMetrics(Plugin):
 
     def _energy_jumped(self, event: events.EnergyJumped) -> None:
         self._metrics.jumps[str(event.charger),].value += 1
+
+    def _messages_refused(self, event: events.MessagesRefused) -> None:
+        self._metrics.refused[str(event.charger),].value += 1
+
+    def _facts_counted(self, event: events.FactsCounted) -> None:
+        self._metrics.facts_counted[str(event.charger), event.kind].value += event.count
 
     def _call_ended(self, event: events.CallEnded) -> None:
         metrics, charger = self._metrics, str(event.charger)
@@ -189,9 +203,9 @@ class PrometheusMetrics(Plugin):
             metrics.call_errors[charger, event.action, NO_ANSWER[event.state]].value += 1
         else:
             metrics.call_seconds[event.action,].observe(event.seconds)
-            self._answered(charger, event)
+            self._call_answered(charger, event)
 
-    def _answered(self, charger: str, event: events.CallEnded) -> None:
+    def _call_answered(self, charger: str, event: events.CallEnded) -> None:
         if event.state == "refused":
             error = known(event.error_code or "", ERROR_CODES)
             self._metrics.call_errors[charger, event.action, error].value += 1
@@ -223,7 +237,7 @@ class PrometheusMetrics(Plugin):
 
 
 class _Charger:
-    """What is at hand for each message of a charger."""
+    """State kept per charger, to look up its series without rebuilding labels."""
 
     __slots__ = ("_repairs", "handling", "message_at", "name", "outage_at")
 
@@ -235,7 +249,7 @@ class _Charger:
         self._repairs: set[str] = set()
 
     def repair_label(self, kind: str) -> str:
-        """The kind itself, as long as it is among the first of this charger."""
+        """Return the kind if it is among the first REPAIR_KINDS of this charger, else `other`."""
         if len(self._repairs) < REPAIR_KINDS:
             self._repairs.add(kind)
         return kind if kind in self._repairs else OTHER

@@ -1,6 +1,6 @@
-"""What is read when somebody looks: how the site is now, and how the server is doing.
+"""The gauges, set at each scrape from the database and the server's present state.
 
-So gauges are the same before and after a restart: both read them where they are kept.
+Because they are read from the database, they have the same values before and after a restart.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from levity_trio.plugins.prometheus.series import Family, Gauge
 from levity_trio.plugins.prometheus.words import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
-NOBODY = Present([], [], [], frozenset())
-NEVER_TOLD = "Unknown"
-"""The status of a charger of which none was told."""
+NO_CHARGERS = Present([], [], [], frozenset())
+NO_STATUS = "Unknown"
+"""The status of a charger that has not reported one."""
 LABEL_CHARACTERS: Final = 40
 
 
 class Files(NamedTuple):
-    """Bytes of the database's files, and what is free beside them."""
+    """Sizes of the database's files and free space on their disk, in bytes."""
 
     wal: int
     database: int
     free: int
 
 
-class Picture:
-    """The gauges of a site, drawn anew for each scrape; in the thread that renders."""
+class Gauges:
+    """Sets the gauges at each scrape, in the thread that renders them."""
 
     def __init__(self, metrics: Metrics, connectors: Sequence[tuple[str, int | None]]) -> None:
         self._metrics = metrics
@@ -39,18 +39,18 @@ class Picture:
         for charger, connector in connectors:
             self._know(charger, connector)
 
-    def draw(self, present: Present, links: Sequence[LinkState]) -> None:
-        """Set all that is told of chargers."""
+    def update(self, present: Present, links: Sequence[LinkState]) -> None:
+        """Set the gauges of chargers, connectors, transactions and connections."""
         for one in present.chargers:
-            self._draw_charger(one)
+            self._update_charger(one)
         for charger, connector, status in present.connectors:
             self._know(charger, connector)
             self._set_status(charger, connector_label(connector), status)
-        self._draw_transactions(present.transactions)
-        self._draw_links({charger.charger for charger in present.chargers}, links)
+        self._update_transactions(present.transactions)
+        self._update_links({charger.charger for charger in present.chargers}, links)
 
-    def draw_waiting(self, waiting: Waiting, now: datetime) -> None:
-        """Set what waits for the operator."""
+    def update_waiting(self, waiting: Waiting, now: datetime) -> None:
+        """Set the gauges of open reviews and messages set aside."""
         metrics = self._metrics
         metrics.set_aside[()].value = waiting.set_aside
         metrics.set_aside_age[()].value = _seconds_since(waiting.set_aside_since, now)
@@ -58,7 +58,7 @@ class Picture:
         for code in Code:
             metrics.reviews_open[code.value,].value = waiting.open_reviews.get(code, 0)
         metrics.reviews_age[()].value = _seconds_since(waiting.reviews_since, now)
-        _tell_times(
+        _set_times(
             metrics.open_review,
             {
                 (
@@ -71,7 +71,7 @@ class Picture:
                 for one in waiting.oldest_reviews
             },
         )
-        _tell_times(
+        _set_times(
             metrics.one_set_aside,
             {
                 (one.charger, _label(one.action), _label(one.transaction), str(one.id)): one.received_at
@@ -79,16 +79,16 @@ class Picture:
             },
         )
 
-    def draw_files(self, files: Files) -> None:
-        """Set how much room there is."""
+    def update_files(self, files: Files) -> None:
+        """Set the gauges of file sizes and free space."""
         metrics = self._metrics
         metrics.wal_bytes[()].value, metrics.database_bytes[()].value = files.wal, files.database
         metrics.disk_free[()].value = files.free
 
-    def _draw_charger(self, charger: ChargerNow) -> None:
+    def _update_charger(self, charger: ChargerNow) -> None:
         metrics, key = self._metrics, (charger.charger,)
         metrics.status[key].value = STATUS_NUMBERS.get(charger.status, NO_STATUS_NUMBER)
-        if charger.status != NEVER_TOLD:
+        if charger.status != NO_STATUS:
             self._set_status(charger.charger, "0", charger.status)
         _set_time(metrics.heartbeat_at, key, charger.heartbeat_at)
         _set_time(metrics.stop_at, key, charger.stop_at)
@@ -99,16 +99,16 @@ class Picture:
     def _know(self, charger: str, connector: int | None) -> None:
         key = (charger, connector_label(connector))
         if connector != 0:
-            for family in self._of_transactions:
+            for family in self._transaction_gauges:
                 family.begin(key)
 
     @property
-    def _of_transactions(self) -> tuple[Family[Gauge], ...]:
+    def _transaction_gauges(self) -> tuple[Family[Gauge], ...]:
         metrics = self._metrics
         return metrics.active, metrics.suspended, metrics.energy, metrics.current
 
     def _set_status(self, charger: str, connector: str, status: str) -> None:
-        """One of them is 1. Another word than OCPP's is `other`."""
+        """Set the series of this status to 1 and the others to 0; a status outside OCPP is labelled `other`."""
         key, word = (charger, connector), status if status in STATUS_NUMBERS else OTHER
         before = self._statuses.get(key)
         if before == word:
@@ -121,12 +121,12 @@ class Picture:
         family[*key, word].value = 1
         self._statuses[key] = word
 
-    def _draw_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
+    def _update_transactions(self, transactions: Sequence[OpenTransaction]) -> None:
         metrics = self._metrics
         present = {(one.charger, connector_label(one.connector)): one for one in transactions}
         for key in metrics.active.known():
             if key not in present:
-                for family in self._of_transactions:
+                for family in self._transaction_gauges:
                     family[key].value = 0
                 for family in (metrics.limit, metrics.power, metrics.started_at):
                     family.remove(key)
@@ -143,8 +143,8 @@ class Picture:
         for series in opened:
             metrics.open[series].value = 1
 
-    def _draw_links(self, known: set[str], links: Sequence[LinkState]) -> None:
-        """Who is connected and never spoke may call himself what he likes, and is left out."""
+    def _update_links(self, known: set[str], links: Sequence[LinkState]) -> None:
+        """Set the gauges of connections, except those without a row: their identity could be anything."""
         metrics, by_charger = self._metrics, {link.charger: link for link in links}
         for charger in known:
             link, key = by_charger.get(charger), (charger,)
@@ -159,27 +159,27 @@ class Picture:
 
 
 def _keep(family: Family[Gauge], wanted: Collection[tuple[str, ...]]) -> None:
-    """Say nothing more of the others."""
+    """Remove all other series."""
     for key in family.known():
         if key not in wanted:
             family.remove(key)
 
 
-def _tell_times(family: Family[Gauge], times: Mapping[tuple[str, ...], str]) -> None:
-    """Tell these and no others."""
+def _set_times(family: Family[Gauge], times: Mapping[tuple[str, ...], str]) -> None:
+    """Set the series of these times and remove all others."""
     _keep(family, times)
     for key, at in times.items():
         _set_time(family, key, at)
 
 
 def _label(value: object) -> str:
-    """What a charger sent, as a label; it may be as long as a frame."""
+    """Return a value sent by a charger as a label, shortened to LABEL_CHARACTERS."""
     text = "" if value is None else str(value)
     return text if len(text) <= LABEL_CHARACTERS else f"{text[:LABEL_CHARACTERS]}…"
 
 
 def _set_known(family: Family[Gauge], key: tuple[str, ...], value: float | None) -> None:
-    """Never 0 where nothing is known."""
+    """Set the series, or remove it if the value is unknown; 0 would be a value."""
     if value is None:
         family.remove(key)
     else:
@@ -187,7 +187,7 @@ def _set_known(family: Family[Gauge], key: tuple[str, ...], value: float | None)
 
 
 def _set_time(family: Family[Gauge], key: tuple[str, ...], at: str | None) -> None:
-    """Never 0: that would look like half a century of silence."""
+    """Set the series if the time is known; 0 would mean 1970."""
     if at is not None:
         family[key].value = datetime.fromisoformat(at).timestamp()
 
