@@ -6,7 +6,7 @@ on the agenda, or into `when_idle`, so that no verb calls one above it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -32,8 +32,8 @@ from levity_trio.wire.times import wire_time
 ACCEPTED: Final = "Accepted"
 
 
-class Habits:
-    """Where a charger may do otherwise than it should: this one does as it should. See levity_trio.simulator.quirks."""
+class Hooks:
+    """What a quirk may override. Each default here is what a charger without quirks does."""
 
     __slots__ = ()
 
@@ -46,39 +46,45 @@ class Habits:
         return True
 
     def power_on(self, charger: State, at: float) -> None:
-        """The power came."""
+        """Called after power-on; a quirk plans its actions on the agenda."""
 
     def accepted(self, charger: State, at: float) -> None:
-        """The central system accepted the first boot since the power came."""
+        """Called when the first boot after power-on is accepted, before the statuses are sent."""
 
     def clock(self, moment: datetime) -> datetime:
-        """What the clock shows."""
+        """Return the time that the charger reports for this one."""
         return moment
 
     def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
-        """What a register shows, in Wh."""
+        """Return the register to report for this one, in Wh."""
         del charger, connector, at
         return wh
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        """A reading of this transaction was told."""
+        """Called after a reading of this transaction is queued."""
 
     def ended(self, charger: State, transaction: Transaction, at: float) -> None:
-        """This transaction ends, and its stop was told."""
+        """Called after the StopTransaction of this transaction is queued."""
 
     def loses(self, action: str, transaction: Transaction) -> bool:
-        """Whether this message of a transaction is lost before it leaves."""
+        """Return whether this message of a transaction is lost before it is queued. Called once for each message."""
         del action, transaction
         return False
 
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
+        """Return the frames to send for this response to a call, each with its delay in simulated seconds."""
+        return ((0.0, text),)
+
+
+class Habits(Hooks):
+    """The hooks as the charger calls them: with `frames`, where all quirks act together."""
+
+    __slots__ = ()
+
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
-        """What leaves for this call; the answer to the last one is awaited."""
+        """Return the frames to send for this call, in order. The charger waits for the response to the last one."""
         del transaction
         return [frame]
-
-    def replies(self, text: str) -> list[tuple[float, str]]:
-        """What answers a call of the central system: texts, each after so many simulated seconds."""
-        return [(0.0, text)]
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ class NeverAnswers(Quirk):
     does = "obeys the central system's calls and leaves every second one unanswered"
     seen_in = "chargers silent to GetConfiguration (evcc#15869, lbbrhzn/ocpp#1275, lbbrhzn/ocpp#1487)"
 
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         return () if self.random.random() < SILENT_SHARE else ((0.0, text),)
 
 
@@ -37,7 +37,7 @@ class AnswersLate(Quirk):
     does = "answers the central system's calls after 35 to 65 seconds"
     seen_in = "Mennekes, after 60 s (evcc#26837)"
 
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         return ((self.random.uniform(*LATE_SECONDS), text),)
 
 
@@ -52,7 +52,7 @@ class AnswersGarbage(NowAndThen):
         del at
         charger.do(SendText(self.random.choice(GARBAGE)))
 
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         if self.random.random() >= GARBLED_SHARE:
             return ((0.0, text),)
         return ((0.0, self.random.choice(GARBLED)(text)),)

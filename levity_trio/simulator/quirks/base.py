@@ -12,68 +12,36 @@ from typing import ClassVar
 
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.mail import Frame, Payload
-from levity_trio.simulator.charger.state import Habits, State
+from levity_trio.simulator.charger.state import Habits, Hooks, State
 from levity_trio.simulator.charger.transaction import Transaction
 
 
-class Quirk:
-    """One way to misbehave; each subclass overrides what it needs."""
+class Quirk(Hooks):
+    """One way to misbehave. A subclass overrides the hooks that it needs."""
 
     name: ClassVar[str]
     does: ClassVar[str]
     seen_in: ClassVar[str]
-    """Which real charger does it."""
-    offers_subprotocol: ClassVar[bool] = True
-    bears_pings: ClassVar[bool] = True
+    """The real chargers that do it."""
 
     __slots__ = ("random",)
 
     def __init__(self, random: Random) -> None:
         self.random = random
 
-    def power_on(self, charger: State, at: float) -> None:
-        """Plan misdeeds on the charger's agenda."""
-
-    def accepted(self, charger: State, at: float) -> None:
-        """The central system accepted the first boot since the power came: its statuses are told next."""
-
-    def clock(self, moment: datetime) -> datetime:
-        """What the clock shows instead."""
-        return moment
-
-    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
-        """What a register shows instead, in Wh."""
-        del charger, connector, at
-        return wh
-
-    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        """A reading of this transaction was just told: a moment to lose a register."""
-
-    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
-        """This transaction ends, and its stop was just told: a moment to say more."""
-
-    def loses(self, action: str, transaction: Transaction) -> bool:
-        """Whether this message of a transaction is lost before it leaves; asked once for each."""
-        del action, transaction
-        return False
-
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
-        """What leaves instead; a copy where it is changed."""
+        """Return the payload to send; a copy if it is changed."""
         del action, transaction
         return payload
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
-        """What is sent before it, without waiting for answers."""
+        """Return frames to send before this one, without waiting for their responses."""
         del frame
         return ()
 
     def last(self, frame: Frame) -> Frame:
-        """What is sent instead, after all that is sent ahead of it: its answer is awaited."""
+        """Return the frame to send last; the charger waits for its response."""
         return frame
-
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
-        """What answers the central system's calls instead: texts, each after so many simulated seconds."""
-        return ((0.0, text),)
 
 
 class Quirks(Habits):
@@ -132,10 +100,10 @@ class Quirks(Habits):
             last = quirk.last(last)
         return [*ahead, last]
 
-    def replies(self, text: str) -> list[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         replies = [(0.0, text)]
         for quirk in self._quirks:
-            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.reply(one)]
+            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.replies(one)]
         return replies
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from levity_trio.simulator.quirks.base import Quirk
 
 
@@ -12,7 +10,7 @@ class NoSubprotocol(Quirk):
     name = "no-subprotocol"
     does = "asks for no subprotocol in its handshake, and speaks OCPP 1.6 all the same"
     seen_in = "Grizzl-E Smart (lbbrhzn/ocpp#442, steve#1109, OCPP.Core#43)"
-    offers_subprotocol: ClassVar[bool] = False
+    offers_subprotocol = False
 
 
 class NoPings(Quirk):
@@ -20,4 +18,4 @@ class NoPings(Quirk):
     name = "no-pings"
     does = "breaks the connection where it should answer a WebSocket ping"
     seen_in = "Grizzl-E Smart (mobilityhouse/ocpp#190, lbbrhzn/ocpp#140, evcc#33099)"
-    bears_pings: ClassVar[bool] = False
+    bears_pings = False

@@ -73,7 +73,7 @@ class Driven:
     def ask(self, action: str, payload: Payload) -> list[tuple[float, str]]:
         """A call of the central system: what comes back, each after so many seconds."""
         answer = self.charger.answer(action, payload, self.at)
-        return self.charger.quirks.replies(result_text('"17"', answer))
+        return list(self.charger.quirks.replies(result_text('"17"', answer)))
 
     def restart(self) -> None:
         """The simulator ends and begins anew: only the charger's memory is left."""
