@@ -1,6 +1,5 @@
-"""One charger as data: what it is, what it remembers, how far it is with everything. The modules beside this one are
-the verbs: functions of a state, each above those that it needs. What has to happen when they come to their end is put
-on the agenda, or into `when_idle`, so that no verb calls one above it.
+"""The state of one charger. The other modules of this package are functions of it, in layers: a function calls only
+those of lower layers. An action of a higher layer goes on the agenda or into `when_idle`.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ class Habits(Hooks):
 
 @dataclass(slots=True)
 class Tally:
-    """What a charger said and heard, in messages."""
+    """Message counts of one charger."""
 
     sent: int = 0
     answered: int = 0
@@ -101,7 +100,7 @@ class Tally:
 
 
 class State:
-    """Everything about one charger; `at`, wherever it is asked for, is simulated seconds since the simulation began."""
+    """All state of one charger. `at` is always in simulated seconds since the simulation began."""
 
     __slots__ = (
         *("spec", "memory", "quirks"),
@@ -115,7 +114,7 @@ class State:
     )
 
     def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Habits, clock_slack_seconds: float) -> None:
-        # What it is, and what it remembers over a power cut
+        # Type plate, non-volatile memory
         self.spec = spec
         self.memory = memory
         self.quirks = quirks
@@ -123,30 +122,30 @@ class State:
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)
         self.profiles = _profiles(spec, memory, self.configuration)
-        # Its time
+        # Time
         self.clock = ChargerClock(clock_slack_seconds)
         self.agenda = Agenda()
-        # Where it is with the central system
+        # Connection to the central system
         self.is_on = self.is_linked = self.is_offline = False
         self.registration: str | None = None
-        """The status of the last BootNotification since the power came."""
+        """The status of the last BootNotification.conf since power-on."""
         self.mail = Mail(memory)
-        # What goes on at it
+        # Activity
         self.connectors = _connectors(spec, memory)
         self.transactions: dict[int, Transaction] = {}
-        """Those of which something is still to be said, by our own ids."""
+        """Transactions with messages still to send or to acknowledge, by local id."""
         self.firmware = Progress()
         self.deliveries = Deliveries()
         self.forced_answers: dict[str, str] = {}
-        """By action: the status, or the error code, that somebody wants it answered with, whatever it asks for."""
+        """Forced status or error code by action; see operations.table.force_answer."""
         self.when_idle: Action | None = None
-        """What waits until nothing charges here."""
-        # What is known of it afterwards
+        """Runs as soon as no transaction is open."""
+        # Records
         self.ledger: list[LedgerEntry] = []
         self.tally = Tally()
         self.frames: deque[tuple[float, str, str]] | None = None
-        """The last frames, where somebody wants to see them: moment, `send` or `recv`, text."""
-        # For its shell
+        """The last frames, if they are recorded: moment, `send` or `recv`, text."""
+        # For the shell
         self.effects: list[Effect] = []
         self.on_news: Callable[[], None] = _nothing
 
@@ -159,16 +158,17 @@ class State:
 
     @property
     def may_tell(self) -> bool:
-        """Connected and accepted: it may say what it likes (§4.2)."""
+        """Whether it is connected and accepted, so that it may send any message (§4.2)."""
         return self.is_linked and self.registration == ACCEPTED
 
     def timestamp(self, at: float) -> str:
-        """What it says of a moment; what it does goes by its clock, whatever it says."""
+        """The timestamp to send for a moment. A quirk may falsify it; the charger itself acts by its real clock."""
         return wire_time(self.quirks.clock(self.clock.read(at)))
 
     def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
-        """Say something, if there is somebody to hear it, else give False; before it is accepted a charger says only
-        what it is asked for (§4.2).
+        """Queue a request if the charger may send it now; otherwise drop it and return False.
+
+        Before it is accepted, a charger sends only what the central system asked for (§4.2).
         """
         may_tell = self.may_tell or (is_asked_for and self.is_linked)
         if may_tell:
@@ -176,29 +176,29 @@ class State:
         return may_tell
 
     def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
-        """Say it when it has its turn; `then` gets the answer."""
+        """Queue a request; `then` gets the response."""
         self.mail.ask((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
 
     def do(self, effect: Effect) -> None:
-        """Have something done by the shell."""
+        """Queue an effect for the shell."""
         self.effects.append(effect)
         self.on_news()
 
     def hang(self, kind: str, seconds: float = 0.0) -> None:
-        """Do something to the connection."""
+        """Queue an effect on the connection; see `Hang`."""
         self.do(Hang(kind, seconds))
 
 
 def _nothing() -> None:
-    """Nobody carries news yet."""
+    """The default of `on_news`, until a shell sets it."""
 
 
 def _ignore(answer: Any, at: float) -> None:
-    """For answers that change nothing."""
+    """The default of `then`, for responses that change nothing."""
 
 
 def _factory(spec: ChargerSpec) -> dict[str, str]:
-    """What the installer set; a shared nothing for most."""
+    """The configuration keys that the installer set."""
     if not spec.security_profile and spec.password is None:
         return {}
     return {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}

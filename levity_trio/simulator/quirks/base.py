@@ -1,6 +1,6 @@
-"""What a quirk may change. A charger without quirks runs through the same places and nothing happens there.
+"""The base class of quirks, and all quirks of one charger combined.
 
-A quirk never touches the truth (the meter, the ledger); it changes what a charger tells, how and when.
+A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how and when.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Quirk(Hooks):
 
 
 class Quirks(Habits):
-    """All quirks of one charger as one."""
+    """All quirks of one charger combined."""
 
     __slots__ = ("_quirks",)
 
@@ -90,11 +90,10 @@ class Quirks(Habits):
         return any(quirk.loses(action, transaction) for quirk in self._quirks)
 
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
-        """What leaves instead of this call; the answer to the last one is awaited."""
         action, payload = frame
         for quirk in self._quirks:
             payload = quirk.payload(action, payload, transaction)
-        ahead = [told for quirk in self._quirks for told in quirk.ahead((action, payload))]
+        ahead = [one for quirk in self._quirks for one in quirk.ahead((action, payload))]
         last = (action, payload)
         for quirk in self._quirks:
             last = quirk.last(last)
@@ -108,9 +107,9 @@ class Quirks(Habits):
 
 
 def made(names: Iterable[str], known: Mapping[str, type[Quirk]], seed: str) -> Quirks:
-    """The quirks of these names, seeded so that a run can be repeated. Raises ValueError for an unknown name.
+    """Return the quirks of these names, seeded so that a run is repeatable. Raises ValueError for an unknown name.
 
-    They act in the order of `known`, each once: one that another chosen one includes is no quirk of its own.
+    They act in the order of `known`, each once. A quirk that another chosen quirk includes is dropped.
     """
     chosen = list(names)
     for name in chosen:

@@ -192,7 +192,7 @@ def test_another_fault_is_news_and_no_move() -> None:
     central.then(1, central.charger.fault, 1, "GroundFailure")
     central.then(2, central.charger.fault, 1, "OverVoltage")
     assert [one["errorCode"] for one in central.said("StatusNotification")] == ["GroundFailure", "OverVoltage"]
-    with pytest.raises(Impossible, match="no error code"):
+    with pytest.raises(Impossible, match="unknown error code NoError"):
         central.charger.fault(1, "NoError", 3)
 
 
@@ -249,7 +249,7 @@ def test_a_pause_is_ended_by_no_hand_that_fails() -> None:
         ("Available", IllegalMove, "from Available to Available"),
         ("Preparing", Impossible, "plug a vehicle in, or present a tag"),
         ("Reserved", Impossible, "central system"),
-        ("Charging", Impossible, "see what keeps it so"),
+        ("Charging", Impossible, "is Available and cannot become Charging now"),
         ("Happy", Impossible, "give one of Available"),
     ],
 )

@@ -137,9 +137,9 @@ def test_an_error_code_is_a_callerror() -> None:
 @pytest.mark.parametrize(
     ("action", "status", "told"),
     [
-        ("Reset", "Scheduled", "Reset is not answered with Scheduled; give a status of its answer"),
-        ("GetConfiguration", "Accepted", "GetConfiguration is not answered with Accepted"),
-        ("Heartbeat", "Accepted", "Heartbeat is no action of a central system; give one of CancelReservation"),
+        ("Reset", "Scheduled", "response to Reset cannot have status Scheduled; give a status of OCPP 1.6"),
+        ("GetConfiguration", "Accepted", "response to GetConfiguration cannot have status Accepted"),
+        ("Heartbeat", "Accepted", "Heartbeat is not an action of a central system; give one of CancelReservation"),
     ],
 )
 def test_what_is_no_answer(action: str, status: str, told: str) -> None:

@@ -1,6 +1,6 @@
 """Certificates and security events (security whitepaper A02, A04, M03 to M05).
 
-The certificates' own module is imported where the first one is asked for: its library costs megabytes.
+`charger.certificates` is imported on first use, since its library costs megabytes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 
 def certificates(charger: State) -> Certificates:
-    """The certificates that the charger keeps."""
     from levity_trio.simulator.charger.certificates import Certificates  # noqa: PLC0415 - see above
 
     return Certificates(charger.memory.certificates, charger.configuration.integer("CertificateStoreMaxLength"))
 
 
 def send_sign_certificate(charger: State, number: int | None, at: float) -> None:
-    """A02: a new key, and the request to sign it."""
+    """A02: create a new key and request its certificate."""
     del number, at
     name = charger.spec.serial_number or charger.spec.id
     csr = certificates(charger).request(name, charger.configuration.text("CpoName"))
@@ -31,7 +30,7 @@ def send_sign_certificate(charger: State, number: int | None, at: float) -> None
 
 
 def certificate_signed(charger: State, request: call.CertificateSigned, at: float) -> call_result.CertificateSigned:
-    """A02.FR.06: take a certificate that fits our key, and report any other as an event."""
+    """A02.FR.06: take a certificate that matches our key, and report any other as a security event."""
     status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
     if status != "Accepted":
         telling.tell_event(charger, telling.BAD_CERTIFICATE, at)
