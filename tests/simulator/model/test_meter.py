@@ -217,7 +217,7 @@ def test_time_never_runs_backwards(at: float) -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     ac, dc = charging(Supply(AC), ZOE), Meter(Supply(DC))
-    with pytest.raises(ValueError, match="Zoe is plugged in already"):
+    with pytest.raises(ValueError, match="Zoe is already plugged in"):
         ac.plug(LEAF, 1)
     with pytest.raises(ValueError, match="no vehicle is plugged in"):
         dc.unplug(1)
