@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.meters import registers
@@ -143,9 +143,9 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
         timestamp=began_at,
         reservation_id=charger.reservations.used(connector.number, tag, parent, charger.clock.read(at)),
     )
-    telling.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
-    telling.add_data(charger, connector, "StopTxnSampledData", telling.BEGIN, at)
-    telling.plan_samples(charger, connector, transaction, at)
+    notifications.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
+    notifications.add_data(charger, connector, "StopTxnSampledData", notifications.BEGIN, at)
+    notifications.plan_samples(charger, connector, transaction, at)
     settle_reservations(charger, at)
 
 
@@ -155,7 +155,7 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
     if transaction is None:
         raise Impossible(f"{charger.spec.id}: connector {connector.number} has no transaction")
     true_wh, shown = registers(charger, connector, at)
-    telling.add_data(charger, connector, "StopTxnSampledData", telling.END, at)
+    notifications.add_data(charger, connector, "StopTxnSampledData", notifications.END, at)
     request = call.StopTransaction(
         meter_stop=shown,
         timestamp=charger.timestamp(at),
@@ -164,7 +164,7 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
         id_tag=tag,
         transaction_data=transaction.data or None,
     )
-    telling.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
+    notifications.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
     charger.quirks.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
@@ -187,7 +187,7 @@ def resume(charger: State, connector: Connector, at: float) -> None:
     """Continue a transaction after power-on, or end it if its vehicle is gone."""
     _end_unplugged(charger, connector, at)
     if connector.transaction is not None:
-        telling.plan_samples(charger, connector, connector.transaction, at)
+        notifications.plan_samples(charger, connector, connector.transaction, at)
 
 
 def _end_unplugged(charger: State, connector: Connector, at: float) -> None:

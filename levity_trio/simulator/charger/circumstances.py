@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.charging import Impossible, drop_tag
 from levity_trio.simulator.charger.connector import NO_ERROR, Connector
 from levity_trio.simulator.charger.power import settle
@@ -30,7 +30,7 @@ def fault(charger: State, connector: Connector, error_code: str, at: float) -> N
     drop_tag(charger, connector)
     settle(charger, connector, at)
     if was_faulted:  # no change of status, but a new error code to report
-        telling.report(charger, connector, at)
+        notifications.report(charger, connector, at)
     charger.on_news()
 
 

@@ -23,7 +23,7 @@ class Connector:
 
     __slots__ = (
         *("beneath", "error_code", "is_finishing", "is_offered", "is_paused_by_charger", "is_paused_by_vehicle"),
-        *("is_reserved", "meter", "number", "profile", "shown_wh", "status", "tag", "told", "transaction"),
+        *("is_reserved", "meter", "number", "profile", "reported", "shown_wh", "status", "tag", "transaction"),
     )
 
     def __init__(self, number: int, meter: Meter) -> None:
@@ -33,7 +33,7 @@ class Connector:
         self.beneath = Status.AVAILABLE
         """The status without the fault."""
         self.error_code = NO_ERROR
-        self.told: tuple[Status, str] | None = None
+        self.reported: tuple[Status, str] | None = None
         """Status and error code as last reported; None if the central system may not have received them."""
         self.shown_wh: dict[str, int] = {}
         """The register of the last reading by configuration key, the start of the next interval, in Wh."""
@@ -62,7 +62,7 @@ class Connector:
 
     def begin_anew(self, *, is_operative: bool) -> None:
         """Reset after power-on. The status counts as not reported, and Unavailable persists (§4.9)."""
-        self.told = None
+        self.reported = None
         self.beneath = self.status = Status.AVAILABLE if is_operative else Status.UNAVAILABLE
 
     def natural_status(self, *, is_operative: bool) -> Status:

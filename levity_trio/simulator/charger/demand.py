@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from levity_trio.simulator.charger import registration, telling
+from levity_trio.simulator.charger import notifications, registration
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.mail import Frame, Payload, Then
@@ -41,7 +41,7 @@ def _own_frame(charger: State, action: str, connector: Connector, at: float) -> 
 
 
 def _reading(charger: State, connector: Connector, at: float) -> call.MeterValues | None:
-    value = telling.meter_value(charger, connector, "MeterValuesSampledData", telling.TRIGGERED, at)
+    value = notifications.meter_value(charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at)
     transaction = connector.transaction
     known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
     if value is None:
@@ -53,5 +53,5 @@ _BUILDERS: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
     "BootNotification": lambda charger, _, _at: registration.introduction(charger),
     "Heartbeat": lambda _, _connector, _at: call.Heartbeat(),
     "MeterValues": _reading,
-    "StatusNotification": telling.status_of,
+    "StatusNotification": notifications.status_of,
 }

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from levity_trio.simulator.charger import charging, presence, telling
+from levity_trio.simulator.charger import charging, notifications, presence
 from levity_trio.simulator.charger.agenda import Action
 from levity_trio.simulator.charger.effects import Download
 from levity_trio.simulator.charger.errands import Progress, Stage, Update
@@ -32,7 +32,7 @@ def begin(charger: State, update: Update, at: float) -> None:
 
 def after_boot(charger: State, at: float) -> None:
     """Continue after an accepted boot: report a finished installation, or resume an update."""
-    telling.tell_event(charger, telling.STARTED, at)
+    notifications.queue_security_event(charger, notifications.STARTED, at)
     stage, update = charger.firmware.stage, charger.firmware.update
     if update is None:
         return
@@ -84,7 +84,7 @@ def _is_signed(charger: State, update: Update, content: bytes, at: float) -> boo
         _reach(charger, Stage.VERIFIED)
         return True
     _finish(charger, Stage.INVALID, at)
-    telling.tell_event(charger, telling.BAD_SIGNATURE, at)
+    notifications.queue_security_event(charger, notifications.BAD_SIGNATURE, at)
     return False
 
 
@@ -122,7 +122,7 @@ def _finish(charger: State, stage: Stage, at: float) -> None:
     _reach(charger, stage)
     charger.firmware = Progress()
     if stage is Stage.INSTALLED:
-        telling.tell_event(charger, telling.UPDATED, at)
+        notifications.queue_security_event(charger, notifications.UPDATED, at)
 
 
 def _reach(charger: State, stage: Stage) -> None:
@@ -133,4 +133,4 @@ def _reach(charger: State, stage: Stage) -> None:
         request: Any = call.SignedFirmwareStatusNotification(status=stage, request_id=update.request_id)
     else:
         request = call.FirmwareStatusNotification(status=stage)
-    charger.tell(request)
+    charger.send_if_allowed(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import AC
@@ -30,7 +30,7 @@ def settle(charger: State, connector: Connector, at: float) -> None:
     natural = connector.natural_status(is_operative=charger.memory.is_operative[connector.number])
     meter.switch(natural is Status.CHARGING and not connector.is_faulted, at)
     for status in connector.move(natural):
-        telling.notify(charger, connector, at)
+        notifications.notify(charger, connector, at)
         if status in (Status.FAULTED, Status.UNAVAILABLE) and charger.reservations.end_on(connector.number):
             settle_reservations(charger, at)  # a fault or unavailability ends it (§5.13)
     _plan_turn(charger, connector, at)

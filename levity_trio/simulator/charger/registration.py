@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.firmware import after_boot
 from levity_trio.simulator.charger.power import settle_reservations
@@ -27,7 +27,7 @@ def connected(charger: State, at: float) -> None:
         return
     charger.is_linked = True
     if charger.registration == ACCEPTED:
-        telling.report_changes(charger, at)
+        notifications.report_changes(charger, at)
     elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
         boot(charger)
     charger.on_news()
@@ -50,7 +50,7 @@ def plan_heartbeat(charger: State, at: float) -> None:
 def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
     """Queue a Heartbeat if none is queued."""
     if not charger.mail.waits("Heartbeat"):
-        charger.tell(call.Heartbeat(), partial(_received_time, charger), is_asked_for=is_asked_for)
+        charger.send_if_allowed(call.Heartbeat(), partial(_received_time, charger), is_asked_for=is_asked_for)
 
 
 def introduction(charger: State) -> call.BootNotification:
@@ -89,9 +89,9 @@ def _booted(charger: State, answer: Any, at: float) -> None:
 
 def _begin_service(charger: State, at: float) -> None:
     """Begin to report after the first accepted boot since power-on."""
-    telling.plan_aligned(charger, at)
+    notifications.plan_aligned(charger, at)
     charger.quirks.accepted(charger, at)
-    telling.report_changes(charger, at)
+    notifications.report_changes(charger, at)
     after_boot(charger, at)
 
 
@@ -114,5 +114,5 @@ def _received_time(charger: State, answer: Any, at: float) -> None:
 def _set_clock(charger: State, received: str, at: float) -> None:
     """Set the clock, and reschedule what was scheduled by it."""
     if (moment := parse_time(received)) is not None and charger.clock.set(moment, at):
-        telling.plan_aligned(charger, charger.agenda.present)
+        notifications.plan_aligned(charger, charger.agenda.present)
         settle_reservations(charger, charger.agenda.present)

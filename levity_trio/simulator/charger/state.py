@@ -165,7 +165,7 @@ class State:
         """The timestamp to send for a moment. A quirk may falsify it; the charger itself acts by its real clock."""
         return wire_time(self.quirks.clock(self.clock.read(at)))
 
-    def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
+    def send_if_allowed(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
         """Queue a request if the charger may send it now; otherwise drop it and return False.
 
         Before it is accepted, a charger sends only what the central system asked for (§4.2).

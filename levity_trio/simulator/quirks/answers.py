@@ -62,7 +62,7 @@ def _cut_off(text: str) -> str:
     return text[: len(text) // 2]
 
 
-def _to_nobody(text: str) -> str:
+def _with_other_id(text: str) -> str:
     kind, message_id, *rest = orjson.loads(text)
     return _written(kind, f"{message_id}?", *rest)
 
@@ -87,4 +87,4 @@ def _written(*frame: Any) -> str:
     return orjson.dumps(frame).decode()
 
 
-GARBLED: Final[Sequence[Callable[[str], str]]] = (_cut_off, _to_nobody, _of_no_type, _without_object, _with_numbers)
+GARBLED: Final[Sequence[Callable[[str], str]]] = (_cut_off, _with_other_id, _of_no_type, _without_object, _with_numbers)

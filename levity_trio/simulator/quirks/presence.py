@@ -42,7 +42,7 @@ class AvailableAfterBoot(Quirk):
                 status=Status.AVAILABLE.value,
                 timestamp=charger.timestamp(at),
             )
-            charger.tell(request)
+            charger.send_if_allowed(request)
             if connector.transaction is not None:
                 connector.transaction.entry.lies.append("Available while it charged")
 

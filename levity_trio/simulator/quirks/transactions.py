@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.mail import Frame, Payload
 from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.notifications import last_reading
 from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.charger.telling import last_reading
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
 from levity_trio.simulator.quirks.base import Quirk

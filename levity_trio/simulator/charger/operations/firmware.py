@@ -40,7 +40,7 @@ def send_status(charger: State, number: int | None, at: float) -> None:
     del number, at
     update = charger.firmware.update
     stage = charger.firmware.stage if update is not None and update.request_id is None else Stage.IDLE
-    charger.tell(call.FirmwareStatusNotification(status=stage), is_asked_for=True)
+    charger.send_if_allowed(call.FirmwareStatusNotification(status=stage), is_asked_for=True)
 
 
 def send_signed_status(charger: State, number: int | None, at: float) -> None:
@@ -49,4 +49,6 @@ def send_signed_status(charger: State, number: int | None, at: float) -> None:
     update, stage, request_id = charger.firmware.update, Stage.IDLE, None
     if update is not None and update.request_id is not None:
         stage, request_id = charger.firmware.stage, update.request_id
-    charger.tell(call.SignedFirmwareStatusNotification(status=stage, request_id=request_id), is_asked_for=True)
+    charger.send_if_allowed(
+        call.SignedFirmwareStatusNotification(status=stage, request_id=request_id), is_asked_for=True
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.simulator.charger import charging, presence, registration, telling
+from levity_trio.simulator.charger import charging, notifications, presence, registration
 from levity_trio.simulator.charger.circumstances import make_operative
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.operations import firmware, security, uploads
@@ -119,7 +119,7 @@ def _stop(charger: State, connector: Connector, reason: str, at: float) -> None:
 def _restart(charger: State, kind: str, at: float) -> None:
     """A soft reset stops transactions and leaves time to send the stops; a hard one sends them afterwards (§5.14)."""
     reason = RESET_REASONS[kind]
-    telling.tell_event(charger, telling.RESTARTED, at)
+    notifications.queue_security_event(charger, notifications.RESTARTED, at)
     if kind == "Hard":
         presence.restart(charger, at, reason)
         return
@@ -141,13 +141,15 @@ def _send_time(charger: State, number: int | None, at: float) -> None:
 def _send_readings(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors[1:]:
         if number in (None, 0, connector.number):
-            telling.sample(charger, connector, "MeterValuesSampledData", telling.TRIGGERED, at, is_asked_for=True)
+            notifications.sample(
+                charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at, is_asked_for=True
+            )
 
 
 def _send_status(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors:
         if number in (None, connector.number):
-            telling.report(charger, connector, at, is_asked_for=True)
+            notifications.report(charger, connector, at, is_asked_for=True)
 
 
 _TRIGGERED: Final[dict[str, Callable[[Any, int | None, float], None]]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
 
@@ -26,14 +26,14 @@ def send_sign_certificate(charger: State, number: int | None, at: float) -> None
     del number, at
     name = charger.spec.serial_number or charger.spec.id
     csr = certificates(charger).request(name, charger.configuration.text("CpoName"))
-    charger.tell(call.SignCertificate(csr=csr), is_asked_for=True)
+    charger.send_if_allowed(call.SignCertificate(csr=csr), is_asked_for=True)
 
 
 def certificate_signed(charger: State, request: call.CertificateSigned, at: float) -> call_result.CertificateSigned:
     """A02.FR.06: take a certificate that matches our key, and report any other as a security event."""
     status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
     if status != "Accepted":
-        telling.tell_event(charger, telling.BAD_CERTIFICATE, at)
+        notifications.queue_security_event(charger, notifications.BAD_CERTIFICATE, at)
     return call_result.CertificateSigned(status=status)
 
 

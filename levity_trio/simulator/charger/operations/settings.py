@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from levity_trio.simulator.charger import presence, registration, telling
+from levity_trio.simulator.charger import notifications, presence, registration
 from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
 
@@ -49,7 +49,7 @@ def data_transfer(charger: State, request: call.DataTransfer, at: float) -> call
 def _sample_anew(charger: State, at: float) -> None:
     for connector in charger.connectors:
         if connector.transaction is not None:
-            telling.plan_samples(charger, connector, connector.transaction, at)
+            notifications.plan_samples(charger, connector, connector.transaction, at)
 
 
 def _reconnect(charger: State, at: float) -> None:
@@ -59,7 +59,7 @@ def _reconnect(charger: State, at: float) -> None:
 
 _FOLLOWED: Final[Mapping[str, Callable[[State, float], None]]] = {
     "authorizationkey": _reconnect,
-    "clockaligneddatainterval": telling.plan_aligned,
+    "clockaligneddatainterval": notifications.plan_aligned,
     "heartbeatinterval": registration.plan_heartbeat,
     "metervaluesampleinterval": _sample_anew,
 }

@@ -39,7 +39,7 @@ def send_diagnostics_status(charger: State, number: int | None, at: float) -> No
     """Send the present status for a trigger; Idle if no upload is under way (§4.4)."""
     del number, at
     status = _IDLE if charger.deliveries.diagnostics is None else _UPLOADING
-    charger.tell(call.DiagnosticsStatusNotification(status=status), is_asked_for=True)
+    charger.send_if_allowed(call.DiagnosticsStatusNotification(status=status), is_asked_for=True)
 
 
 def send_log_status(charger: State, number: int | None, at: float) -> None:
@@ -47,7 +47,7 @@ def send_log_status(charger: State, number: int | None, at: float) -> None:
     del number, at
     log = charger.deliveries.log
     status, request_id = (_IDLE, None) if log is None else (_UPLOADING, log.request_id)
-    charger.tell(call.LogStatusNotification(status=status, request_id=request_id), is_asked_for=True)
+    charger.send_if_allowed(call.LogStatusNotification(status=status, request_id=request_id), is_asked_for=True)
 
 
 def _upload(charger: State, delivery: Delivery, at: float) -> None:
@@ -81,9 +81,9 @@ def _is_awaited(charger: State, delivery: Delivery) -> bool:
 
 def _report(charger: State, delivery: Delivery, status: str) -> None:
     if delivery.request_id is None:
-        charger.tell(call.DiagnosticsStatusNotification(status=status))
+        charger.send_if_allowed(call.DiagnosticsStatusNotification(status=status))
     else:
-        charger.tell(call.LogStatusNotification(status=status, request_id=delivery.request_id))
+        charger.send_if_allowed(call.LogStatusNotification(status=status, request_id=delivery.request_id))
 
 
 def _conversation(charger: State) -> bytes:

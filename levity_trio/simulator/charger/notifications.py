@@ -36,8 +36,10 @@ def notify(charger: State, connector: Connector, at: float) -> None:
 
 def report(charger: State, connector: Connector, at: float, *, is_asked_for: bool = False) -> None:
     """Send the present status. A change while disconnected is reported after reconnection."""
-    if charger.tell(status_of(charger, connector, at), partial(_doubt, connector), is_asked_for=is_asked_for):
-        connector.told = (connector.status, connector.error_code)
+    if charger.send_if_allowed(
+        status_of(charger, connector, at), partial(_doubt, connector), is_asked_for=is_asked_for
+    ):
+        connector.reported = (connector.status, connector.error_code)
 
 
 def status_of(charger: State, connector: Connector, at: float) -> call.StatusNotification:
@@ -53,17 +55,17 @@ def _doubt(connector: Connector, answer: Any, at: float) -> None:
     """Without a response, treat the status as not reported."""
     del at
     if answer is None:
-        connector.told = None
+        connector.reported = None
 
 
 def report_changes(charger: State, at: float) -> None:
     """Report all statuses that the central system does not know yet."""
     for connector in charger.connectors:
-        if connector.told != (connector.status, connector.error_code):
+        if connector.reported != (connector.status, connector.error_code):
             report(charger, connector, at)
 
 
-def tell_event(charger: State, kind: str, at: float) -> None:
+def queue_security_event(charger: State, kind: str, at: float) -> None:
     """Queue a security event for guaranteed delivery (A04); none at security profile 0."""
     if charger.configuration.integer("SecurityProfile"):
         request = call.SecurityEventNotification(type=kind, timestamp=charger.timestamp(at), tech_info=None)
@@ -95,7 +97,7 @@ def sample(
         return
     request = call.MeterValues(connector_id=connector.number, meter_value=[value])
     if transaction is None:
-        charger.tell(request, is_asked_for=is_asked_for)
+        charger.send_if_allowed(request, is_asked_for=is_asked_for)
         return
     keep(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
     charger.quirks.sampled(charger, transaction, at)
@@ -174,5 +176,5 @@ def _aligned_after(now: datetime, interval: timedelta) -> datetime:
 
 
 def _report_lasting(charger: State, connector: Connector, at: float) -> None:
-    if connector.told != (connector.status, connector.error_code):
+    if connector.reported != (connector.status, connector.error_code):
         report(charger, connector, at)
