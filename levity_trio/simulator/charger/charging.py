@@ -73,7 +73,10 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
 def start(charger: State, connector: Connector, tag: str, at: float) -> None:
     """Begin a transaction without authorisation. Raises Impossible without a vehicle or if no start is allowed."""
     if not (connector.meter.is_plugged and takes_starts(charger, connector)):
-        raise Impossible(f"{charger.spec.id}: connector {connector.number} is {connector.status}; plug a vehicle in")
+        raise Impossible(
+            f"{charger.spec.id}: connector {connector.number} is {connector.status};"
+            " a start needs power and a vehicle, and no transaction, fault or Unavailable"
+        )
     begin(charger, connector, tag, charger.tags.parent(tag), at)
 
 
