@@ -114,7 +114,7 @@ async def test_what_a_charger_is_told_to_say(type_in: Type) -> None:
     assert "wh: give 0 or more" in await refused(type_in("meter", "CP-1", "--wh", "-1"))
     assert await done(type_in("answer", "CP-1", "Reset", "Rejected")) == "CP-1 connecting: Available\n"
     assert "forced answers    Reset=Rejected" in await done(type_in("chargers", "CP-1"))
-    assert "is not answered with Maybe" in await refused(type_in("answer", "CP-1", "Reset", "Maybe"))
+    assert "response to Reset cannot have status Maybe" in await refused(type_in("answer", "CP-1", "Reset", "Maybe"))
     await done(type_in("answer", "CP-1", "Reset"))
     assert "forced answers    -" in await done(type_in("chargers", "CP-1"))
     assert "has no connection" in await refused(type_in("send", "CP-1", "Heartbeat"))

@@ -1,1 +1,1 @@
-"""The mind of one simulated charger: pure, synchronous, driven from outside with the simulated time."""
+"""The logic of one simulated charger: pure, synchronous code; the caller passes in the simulated time."""

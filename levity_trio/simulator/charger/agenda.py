@@ -1,7 +1,7 @@
-"""What one charger has to do, and when: a heap of moments, and how far the charger has lived.
+"""The scheduled actions of one charger: a heap ordered by time, and the charger's present moment.
 
-Actions run in the order of their nominal times and are told these, however late somebody comes to run them. So the
-energy of a session depends on its plan alone, not on how busy a machine was, and a run can be repeated exactly.
+Actions run in the order of their nominal times and receive the nominal time, however late they run. The energy of a
+session therefore depends on its plan alone, not on the load of the machine, and a run can be repeated exactly.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ _order = count()
 
 
 class Timer(Enum):
-    """What a charger has planned once at most, some of it once for each connector."""
+    """Actions that are scheduled at most once: for each charger, or for each connector."""
 
     START_UP = auto()
     BOOT = auto()
-    """The next BootNotification, where the last one was not accepted."""
+    """The next BootNotification after one that was not accepted."""
     HEARTBEAT = auto()
     ALIGNED = auto()
-    """The next clock-aligned readings."""
+    """The next clock-aligned readings (ClockAlignedDataInterval)."""
     EXPIRY = auto()
-    """Of the reservation that expires first."""
+    """The expiry of the reservation that expires first."""
     STATUS = auto()
-    """A status has lasted long enough to be told (MinimumStatusDuration)."""
+    """A status has lasted long enough to be reported (MinimumStatusDuration)."""
     CABLE = auto()
-    """Nobody plugged in within ConnectionTimeOut."""
+    """No cable was plugged in within ConnectionTimeOut."""
     POWER = auto()
-    """Power changes by itself: the vehicle full, another period of a profile."""
+    """Power changes without an event: the vehicle is full, or a profile's next period begins."""
     READING = auto()
     """The next periodic reading of a transaction."""
 
 
 class Entry:
-    """One thing to do at `at`, in simulated seconds; cancelled, it stays in the heap and does nothing."""
+    """One action at `at`, in simulated seconds. A cancelled entry stays in the heap and does nothing."""
 
     __slots__ = ("_number", "action", "at", "is_own")
 
@@ -55,9 +55,9 @@ class Entry:
 
 
 class Agenda:
-    """The heap of one charger; entries of one moment run in the order in which they were planned.
+    """The agenda of one charger. Entries of the same moment run in the order in which they were planned.
 
-    While it is held (a question is open whose answer decides what happens next) time stands still: nothing is due.
+    While it is held (a response decides what happens next) time stands still: nothing is due.
     """
 
     __slots__ = ("_entries", "_holds", "_timers", "present")
@@ -67,16 +67,16 @@ class Agenda:
         self._timers: dict[tuple[Timer, int], Entry] = {}
         self._holds = 0
         self.present = 0.0
-        """The moment up to which the charger has lived; it never goes back."""
+        """The moment up to which all actions have run; it never goes back."""
 
     def plan(self, at: float, action: Action, *, is_own: bool = True) -> Entry:
-        """Plan what the charger itself will do; `is_own` is False for what happens to it: people, faults, power."""
+        """Schedule an action. `is_own` is False for outside events: people, faults, power."""
         entry = Entry(at, action, is_own=is_own)
         heapq.heappush(self._entries, entry)
         return entry
 
     def set_timer(self, timer: Timer, at: float, action: Action, *, connector: int = 0, is_own: bool = True) -> None:
-        """Plan it anew: what was planned under this timer is off."""
+        """Schedule an action under this timer, and cancel its previous one."""
         self.stop_timer(timer, connector)
         self._timers[timer, connector] = self.plan(at, action, is_own=is_own)
 
@@ -85,11 +85,11 @@ class Agenda:
             entry.cancel()
 
     def has_timer(self, timer: Timer, connector: int = 0) -> bool:
-        """Whether it was set, and not stopped since; it may have gone off."""
+        """Return whether it was set and not stopped since. It may have fired already."""
         return (timer, connector) in self._timers
 
     def forget_own(self) -> None:
-        """The power was cut: what the charger meant to do is gone, what will happen to it is not."""
+        """Drop the charger's own actions after a power cut; outside events stay."""
         self._entries = [entry for entry in self._entries if not entry.is_own]
         self._timers = {timer: entry for timer, entry in self._timers.items() if not entry.is_own}
         heapq.heapify(self._entries)
@@ -107,21 +107,21 @@ class Agenda:
 
     @property
     def next_due(self) -> float | None:
-        """When the next thing is to be done; None if there is nothing, or time stands still."""
+        """When the next action is due; None if there is none, or if the agenda is held."""
         while self._entries and self._entries[0].action is None:
             heapq.heappop(self._entries)
         return self._entries[0].at if self._entries and not self._holds else None
 
     def advance(self, at: float) -> None:
-        """Do all that is due, in its order."""
+        """Run all actions that are due, in order."""
         while (due := self.next_due) is not None and due <= at:
             self._do_next()
         self.reach(at)
 
     def reach(self, at: float) -> float:
-        """Do what was due before something happens; gives the moment at which it happens to this charger.
+        """Run the actions that are due before an outside event, and return the moment of that event for this charger.
 
-        That is `at`, unless time stands still for it, or it has lived longer already.
+        That is `at`, unless the agenda is held or the charger's present is later already.
         """
         while (due := self.next_due) is not None and due < at:
             self._do_next()

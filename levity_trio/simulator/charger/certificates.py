@@ -1,13 +1,13 @@
-"""The certificates of a charger: its own key, the roots that it trusts, a firmware's signature (security whitepaper
-A02, M03 to M05, L01).
+"""The certificates of a charger: its own key, the trusted roots, firmware signatures (security whitepaper A02, M03 to
+M05, L01).
 
-Import this module in the function that needs it, never at the head of another: only here is `cryptography` loaded,
-which costs 17 MB and a good part of the start, and 5,000 chargers without certificates do not need it.
+Import this module inside the functions that need it, never at module level: it alone loads `cryptography`, which costs
+17 MB and much of the start-up time, and 5,000 chargers without certificates do not need it.
 
-What is kept is plain text in the charger's memory, so that who only reads it can do without this module:
+The charger's memory holds everything as plain text, so that readers do not need this module:
 
 - `key`, `request` and `chain` (PEM, leaf first) of the certificate in use, absent before the first CertificateSigned;
-- `next_key` and `next_request` between SignCertificate and its certificate: until that has come the old one stays;
+- `next_key` and `next_request` between SignCertificate and CertificateSigned; the old certificate stays in use;
 - `roots`: objects {certificateType, certificate, certificateHashData}, certificate in PEM.
 """
 
@@ -29,9 +29,9 @@ _NOT_ITS_ISSUER = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm
 
 
 class Certificates:
-    """The certificates of one charger. `kept` is its memory of them, altered in place.
+    """The certificates of one charger. `kept` is its memory of them, modified in place.
 
-    `max_roots` is CertificateStoreMaxLength: how many roots, of both kinds together, there is room for.
+    `max_roots` is CertificateStoreMaxLength, the maximum number of roots of both types together.
     """
 
     def __init__(self, kept: dict[str, Any], max_roots: int) -> None:
@@ -40,9 +40,9 @@ class Certificates:
         self._max_roots = max_roots
 
     def request(self, serial_number: str, cpo_name: str) -> str:
-        """A new key, and the CSR for SignCertificate, PEM (A02.FR.02, FR.03, FR.13, A00.FR.511).
+        """Create a new key and return the CSR for SignCertificate, PEM (A02.FR.02, FR.03, FR.13, A00.FR.511).
 
-        An operator's name that is not set is left out. ValueError if the serial number is empty or above 64 characters.
+        An empty `cpo_name` is left out. Raises ValueError if the serial number is empty or above 64 characters.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = [x509.NameAttribute(NameOID.COMMON_NAME, serial_number)]
@@ -56,8 +56,8 @@ class Certificates:
     def signed(self, chain: str, now: datetime) -> str:
         """CertificateSigned: "Accepted" if its first certificate is for our key, else "Rejected" (A02.FR.06, FR.07).
 
-        It must bear the name that we asked for, and not have expired; one that is not valid yet is kept for later
-        (A02.FR.08). What is rejected is discarded.
+        The certificate must have the requested subject and must not have expired. One that is not valid yet is kept
+        for later (A02.FR.08). A rejected certificate is discarded.
         """
         try:
             leaf, *_ = x509.load_pem_x509_certificates(chain.encode())
@@ -73,10 +73,9 @@ class Certificates:
         return "Accepted"
 
     def install(self, certificate_type: str, certificate: str) -> str:
-        """InstallCertificate: "Accepted", or "Rejected" for what is no root and for want of room (M05.FR.03, FR.06).
+        """InstallCertificate: "Accepted", or "Rejected" if it is no root or the store is full (M05.FR.03, FR.06).
 
-        A root has signed itself, or a root that is installed has signed it (M05.FR.09). Installed once more it
-        takes no second place.
+        A root is self-signed or signed by an installed root (M05.FR.09). Installing one again takes no second place.
         """
         try:
             root = x509.load_pem_x509_certificate(certificate.encode())
@@ -90,14 +89,14 @@ class Certificates:
         return self._keep({"certificateType": certificate_type, "certificateHashData": hash_data}, certificate)
 
     def installed(self, certificate_type: str) -> list[dict[str, str]]:
-        """GetInstalledCertificateIds: the certificateHashData of each; without any the answer is NotFound (M03)."""
+        """GetInstalledCertificateIds: the certificateHashData of each; if empty, the response is NotFound (M03)."""
         return [one["certificateHashData"] for one in self._roots if one["certificateType"] == certificate_type]
 
     def delete(self, hash_data: dict[str, str]) -> str:
         """DeleteCertificate: "Accepted" or "NotFound" (M04).
 
-        Only roots have hash data here, so the charger's own certificate cannot be named (M04.FR.05). The central system
-        must use the algorithm that we gave it (M04.FR.07): with another nothing is found.
+        Only roots have hash data here, so the charger's own certificate cannot be deleted (M04.FR.05). The central
+        system must use the hash algorithm that the charger reported (M04.FR.07); with another one nothing is found.
         """
         staying = [one for one in self._roots if not _is_same(one["certificateHashData"], hash_data)]
         if len(staying) == len(self._roots):
@@ -114,7 +113,7 @@ class Certificates:
         return "Accepted"
 
     def _has_asked_for(self, leaf: x509.Certificate, which: str) -> bool:
-        """Whether a certificate is what the request asked for: its key, its CN and its O."""
+        """Return whether a certificate has the key, CN and O of the request."""
         text = self._kept.get(f"{which}request")
         if text is None:
             return False
@@ -124,10 +123,10 @@ class Certificates:
 
 
 def is_signed_by(certificate: str, signature: str, content: bytes) -> bool:
-    """Whether a firmware was signed with the key of its signing certificate, PEM; the signature in base64 (L01.FR.04).
+    """Return whether a firmware was signed with the key of this certificate (L01.FR.04). PEM; the signature in base64.
 
-    RSA-PSS or ECDSA, over SHA-256: the whitepaper's ECSchnorr is in no library that is kept up, and OCPP 2.0.1 has put
-    ECDSA in its place.
+    The algorithm is RSA-PSS or ECDSA over SHA-256. No maintained library has the whitepaper's ECSchnorr, which OCPP
+    2.0.1 replaced with ECDSA.
     """
     try:
         key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
@@ -138,7 +137,7 @@ def is_signed_by(certificate: str, signature: str, content: bytes) -> bool:
 
 
 def _verify(key: CertificatePublicKeyTypes, signature: bytes, content: bytes) -> None:
-    """Raises InvalidSignature, also for keys of any other kind."""
+    """Raises InvalidSignature, also for other types of key."""
     if isinstance(key, rsa.RSAPublicKey):
         salted = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
         key.verify(signature, content, salted, hashes.SHA256())
@@ -161,9 +160,9 @@ def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool
 
 
 def _hash_data(certificate: x509.Certificate, issuer: x509.Certificate) -> dict[str, str]:
-    """CertificateHashDataType: what OCSP knows a certificate by (RFC 6960 §4.1.1), in hexadecimal.
+    """CertificateHashDataType: the OCSP identifier of a certificate (RFC 6960 §4.1.1), in hexadecimal.
 
-    A serial number has up to 20 bytes: in the 40 characters that the whitepaper allows only hexadecimal fits.
+    A serial number has up to 20 bytes; only hexadecimal fits into the whitepaper's 40 characters.
     """
     known_by = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256()).build()
     return {
@@ -175,7 +174,7 @@ def _hash_data(certificate: x509.Certificate, issuer: x509.Certificate) -> dict[
 
 
 def _is_same(one: dict[str, str], other: dict[str, str]) -> bool:
-    """Hexadecimal digits may come back in capitals, and a serial number with leading zeros."""
+    """Compare without regard to the case of digits or to leading zeros of the serial number."""
     return _plain(one) == _plain(other)
 
 

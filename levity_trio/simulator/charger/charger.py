@@ -1,8 +1,8 @@
-"""One charger, without any input or output of its own: what it is told goes in by calls, what it says is fetched.
+"""One charger without I/O: events go in as method calls, and the shell fetches what to send.
 
-Nothing here waits. The shell (levity_trio.simulator.link) lets time pass with `advance`, fetches `next_call`, and
-brings answers and the central system's calls; `at` is always the simulated seconds since the simulation began. So any
-order of events can be tried in a test without a clock, a socket or a task.
+Nothing here waits. The shell (levity_trio.simulator.link) advances the time with `advance`, fetches `next_call`, and
+passes in responses and the central system's calls. `at` is always in simulated seconds since the simulation began. A
+test can therefore try any order of events without a clock, a socket or a task.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from levity_trio.wire.errors import ErrorCode, Refused
 
 
 class Charger(State):
-    """A charger's state, and what may happen to it from outside: each finds done what was due before."""
+    """A charger's state, and the outside events as methods. Each first runs the actions that were due before it."""
 
     __slots__ = ()
 
@@ -39,27 +39,23 @@ class Charger(State):
     # Power and connection
 
     def power_on(self, at: float) -> None:
-        """Start up."""
         presence.power_on(self, at)
 
     def power_off(self, at: float, reason: str = presence.POWER_LOSS) -> None:
-        """Lose power."""
         presence.power_off(self, at, reason)
 
     def fail(self, at: float, *, keeps_sessions: bool) -> None:
-        """Lose power without a last word; what was charging goes on afterwards, or is forgotten."""
+        """Lose power without stopping transactions. They continue after power-on, or are forgotten."""
         presence.fail(self, at, keeps_sessions=keeps_sessions)
 
     def restart(self, at: float, reason: str) -> None:
-        """Go down in order and come up again; `reason` is for the stops of what is charging (§5.14)."""
+        """Shut down in order and start again; `reason` is that of the StopTransactions (§5.14)."""
         presence.restart(self, at, reason)
 
     def connected(self, at: float) -> None:
-        """There is a connection."""
         registration.connected(self, at)
 
     def disconnected(self, at: float) -> None:
-        """The connection is gone."""
         presence.disconnected(self, at)
 
     def go_offline(self, at: float) -> None:
@@ -76,7 +72,7 @@ class Charger(State):
 
     @property
     def next_due(self) -> float | None:
-        """When it has to be woken; None while it waits for an answer that decides, or has nothing to do."""
+        """When the charger must be woken; None if it waits for a response or nothing is planned."""
         if self.agenda.is_held:
             return None
         due = self.agenda.next_due
@@ -84,22 +80,22 @@ class Charger(State):
         return min((moment for moment in (due, held) if moment is not None), default=None)
 
     def advance(self, at: float) -> None:
-        """Do all that is due, in its order."""
+        """Run all actions that are due, in order."""
         self.agenda.advance(at)
 
-    # What it says
+    # Outgoing calls
 
     @property
     def has_work(self) -> bool:
-        """Something for its shell: a call that waits for its turn, an effect."""
+        """Whether there is something for the shell: a call to send, or an effect."""
         return bool(self.effects) or (self.is_linked and self.mail.is_waiting)
 
     def next_call(self, at: float) -> Outgoing | None:
-        """What to send now, if anything; one call is under way at a time."""
+        """Return the call to send now, if any. One call at a time awaits its response."""
         return speaking.next_call(self, at)
 
     def settle(self, outgoing: Outgoing, answer: Answer, at: float) -> None:
-        """The answer to a call; None where none came in time."""
+        """Take the response to a call; None if none came in time."""
         self.agenda.reach(at)
         speaking.settle(self, outgoing, answer, at)
         self.on_news()
@@ -108,10 +104,10 @@ class Charger(State):
         effects, self.effects = self.effects, []
         return effects
 
-    # What it is asked
+    # Incoming calls
 
     def answer(self, action: str, payload: object, at: float) -> dict[str, Any]:
-        """Obey a call of the central system; gives the payload of the result. Raises Refused."""
+        """Execute a call of the central system and return the payload of the CALLRESULT. Raises Refused."""
         if not self.is_on:
             raise Refused(ErrorCode.INTERNAL_ERROR, "the charger is going down")
         self.tally.served += 1
@@ -122,18 +118,18 @@ class Charger(State):
     # People
 
     def connector(self, number: int) -> Connector:
-        """Raises Impossible where the charger has no such connector."""
+        """Raises Impossible if the charger has no such connector."""
         if not 1 <= number < len(self.connectors):
             raise charging.Impossible(f"{self.spec.id}: there is no connector {number}")
         return self.connectors[number]
 
     def plug(self, number: int, vehicle: Vehicle, at: float) -> None:
-        """Plug a vehicle in. Raises Impossible."""
+        """Raises Impossible."""
         charging.plug(self, self.connector(number), vehicle, self.agenda.reach(at))
         self.on_news()
 
     def unplug(self, number: int, at: float) -> None:
-        """Take the cable out. Raises Impossible."""
+        """Raises Impossible."""
         charging.unplug(self, self.connector(number), self.agenda.reach(at))
         self.on_news()
 
@@ -143,7 +139,7 @@ class Charger(State):
         self.on_news()
 
     def start(self, number: int, tag: str, at: float) -> None:
-        """Begin a transaction without asking anybody; a vehicle must be there. Raises Impossible."""
+        """Begin a transaction without authorisation; a vehicle must be plugged in. Raises Impossible."""
         charging.start(self, self.connector(number), tag, self.agenda.reach(at))
         self.on_news()
 
@@ -153,29 +149,29 @@ class Charger(State):
         self.on_news()
 
     def fault(self, number: int, error_code: str, at: float) -> None:
-        """Let a connector fail, or with 0 the charger itself. Raises Impossible."""
+        """Set a fault on a connector, or on the charger itself (0). Raises Impossible."""
         circumstances.fault(self, self._place(number), error_code, self.agenda.reach(at))
 
     def clear_fault(self, number: int, at: float) -> None:
         circumstances.clear_fault(self, self._place(number), self.agenda.reach(at))
 
     def set_status(self, number: int, status: str, at: float) -> None:
-        """Bring a connector into a status. Raises IllegalMove or Impossible."""
+        """Raises IllegalMove or Impossible."""
         circumstances.set_status(self, self._place(number), status, self.agenda.reach(at))
 
-    # Whoever tries a central system
+    # Tests of a central system
 
     def send(self, action: str, payload: Payload | None, number: int, then: Then, at: float) -> None:
-        """Send a message on demand; `then` gets its answer. Raises Impossible."""
+        """Send a message on demand; `then` gets the response frame. Raises Impossible."""
         demand.send(self, action, payload, self._place(number), then, self.agenda.reach(at))
 
     def force_answer(self, action: str, status: str | None, at: float) -> None:
-        """Answer such calls with this status, None: as it should. Raises Impossible."""
+        """Respond to this action with a fixed status; None restores normal responses. Raises Impossible."""
         self.agenda.reach(at)
         force_answer(self, action, status)
 
     def set_register(self, number: int, wh: int, at: float) -> None:
-        """Let a register show this from now on. Raises Impossible."""
+        """Set the register that a connector reports, in Wh. Raises Impossible."""
         meters.set_register(self, self.connector(number).number, wh, self.agenda.reach(at))
 
     def _place(self, number: int) -> Connector:

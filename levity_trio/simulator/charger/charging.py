@@ -1,4 +1,4 @@
-"""What people do at a charger, and the transactions that come of it (§4.1, §4.8, §4.10, §5.11, §5.12)."""
+"""User actions at a charger, and the resulting transactions (§4.1, §4.8, §4.10, §5.11, §5.12)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.meters import registers
@@ -23,17 +23,17 @@ LOCAL, EV_DISCONNECTED, DEAUTHORIZED = "Local", "EVDisconnected", "DeAuthorized"
 
 Profile = dict[str, Any]
 Verdict = Callable[[bool, str | None, float], None]
-"""Gets whether a tag may charge, its parent if one was told, and the moment."""
+"""Gets whether a tag may charge, its parent if the central system sent one, and the moment."""
 
 
 class Impossible(ValueError):
-    """What cannot be done at this charger now; the text says why."""
+    """This charger cannot do that now; the text gives the reason."""
 
 
 def plug(charger: State, connector: Connector, vehicle: Vehicle, at: float) -> None:
-    """Plug a vehicle in. Raises Impossible where one is already."""
+    """Plug a vehicle in. Raises Impossible if the connector is occupied."""
     if connector.meter.is_plugged:
-        raise Impossible(f"{charger.spec.id}: a vehicle is plugged into connector {connector.number} already")
+        raise Impossible(f"{charger.spec.id}: a vehicle is already plugged into connector {connector.number}")
     connector.meter.plug(vehicle, at)
     if connector.transaction is None and connector.tag is not None:
         tag, parent = connector.tag
@@ -43,20 +43,20 @@ def plug(charger: State, connector: Connector, vehicle: Vehicle, at: float) -> N
 
 
 def unplug(charger: State, connector: Connector, at: float) -> None:
-    """Take the cable out. Raises Impossible where there is none."""
+    """Unplug the cable. Raises Impossible if there is none."""
     if not connector.meter.is_plugged:
         raise Impossible(f"{charger.spec.id}: nothing is plugged into connector {connector.number}")
     connector.meter.unplug(at)
     connector.is_finishing = connector.is_paused_by_vehicle = False
-    if charger.is_on:  # else it finds out when the power is back
+    if charger.is_on:  # else `resume` does it after power-on
         _end_unplugged(charger, connector, at)
     settle(charger, connector, at)
 
 
 def present_tag(charger: State, connector: Connector, tag: str, at: float) -> None:
-    """Hold a tag to the reader: it begins a session, or ends the one that its group began.
+    """Hold a tag to the reader. It begins a transaction, or ends one that its group began.
 
-    Raises Impossible where the connector takes no tag.
+    Raises Impossible if the connector accepts no tag now.
     """
     transaction = connector.transaction
     is_ready = takes_starts(charger, connector) if transaction is None else not connector.is_faulted
@@ -71,24 +71,27 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
 
 
 def start(charger: State, connector: Connector, tag: str, at: float) -> None:
-    """Begin a transaction without asking anybody. Raises Impossible where no vehicle is, or no session may begin."""
+    """Begin a transaction without authorisation. Raises Impossible without a vehicle or if no start is allowed."""
     if not (connector.meter.is_plugged and takes_starts(charger, connector)):
-        raise Impossible(f"{charger.spec.id}: connector {connector.number} is {connector.status}; plug a vehicle in")
+        raise Impossible(
+            f"{charger.spec.id}: connector {connector.number} is {connector.status};"
+            " a start needs power and a vehicle, and no transaction, fault or Unavailable"
+        )
     begin(charger, connector, tag, charger.tags.parent(tag), at)
 
 
 def takes_starts(charger: State, connector: Connector) -> bool:
-    """Whether a session may begin there: neither it nor the charger failed, and no Unavailable is to come (§5.2)."""
+    """Return whether a transaction may begin: no fault on it or the charger, no Unavailable scheduled (§5.2)."""
     is_operative = charger.memory.is_operative[connector.number]
     is_faulted = connector.is_faulted or charger.connectors[0].is_faulted
     return charger.is_on and is_operative and not is_faulted and connector.transaction is None
 
 
 def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
-    """Find out whether a tag may charge: by list and cache, by asking, or by what holds offline (§3.5).
+    """Find out whether a tag may charge: by list and cache, by Authorize, or by the rules for offline (§3.5).
 
-    While it asks, time stands still for this charger: the session begins at the moment of the tag, however long the
-    answer takes.
+    The agenda is held until the response comes, so that the transaction begins at the moment of the tag, however long
+    the response takes.
     """
     settings = charger.configuration
     known = charger.tags.decide(tag, charger.clock.read(at))
@@ -104,7 +107,7 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
 
 
 def begin(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> None:
-    """Begin a transaction: energy flows from here on, whatever the central system will say to it."""
+    """Begin a transaction. Energy flows from now on, before the central system responds."""
     profile = connector.profile
     drop_tag(charger, connector)
     true_wh, shown = registers(charger, connector, at)
@@ -134,7 +137,7 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
     charger.transactions[transaction.local_id] = connector.transaction = transaction
     connector.is_finishing = False
     connector.shown_wh.clear()
-    if profile is not None:  # of a remote start: it becomes that of the transaction (§5.11, §5.16)
+    if profile is not None:  # from a remote start: it becomes the transaction's TxProfile (§5.11, §5.16)
         charger.profiles.install(connector.number, profile, transaction.local_id, charger.clock.read(at))
     request = call.StartTransaction(
         connector_id=connector.number,
@@ -143,19 +146,19 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
         timestamp=began_at,
         reservation_id=charger.reservations.used(connector.number, tag, parent, charger.clock.read(at)),
     )
-    telling.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
-    telling.add_data(charger, connector, "StopTxnSampledData", telling.BEGIN, at)
-    telling.plan_samples(charger, connector, transaction, at)
+    notifications.keep(charger, transaction, request, [transaction.moment(at, true_wh)])
+    notifications.add_data(charger, connector, "StopTxnSampledData", notifications.BEGIN, at)
+    notifications.plan_samples(charger, connector, transaction, at)
     settle_reservations(charger, at)
 
 
 def end(charger: State, connector: Connector, reason: str, at: float, tag: str | None = None) -> None:
-    """End the connector's transaction; the cable may still be in. Local needs no reason (§4.10)."""
+    """End the connector's transaction; the cable may still be in. The reason Local is not sent (§4.10)."""
     transaction = connector.transaction
     if transaction is None:
-        raise Impossible(f"{charger.spec.id}: nothing charges at connector {connector.number}")
+        raise Impossible(f"{charger.spec.id}: connector {connector.number} has no transaction")
     true_wh, shown = registers(charger, connector, at)
-    telling.add_data(charger, connector, "StopTxnSampledData", telling.END, at)
+    notifications.add_data(charger, connector, "StopTxnSampledData", notifications.END, at)
     request = call.StopTransaction(
         meter_stop=shown,
         timestamp=charger.timestamp(at),
@@ -164,31 +167,30 @@ def end(charger: State, connector: Connector, reason: str, at: float, tag: str |
         id_tag=tag,
         transaction_data=transaction.data or None,
     )
-    telling.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
+    notifications.keep(charger, transaction, request, [*transaction.moments, transaction.moment(at, true_wh)])
     charger.quirks.ended(charger, transaction, at)
     connector.is_finishing = connector.meter.is_plugged
     _close(charger, connector, transaction, at)
     settle(charger, connector, at)
-    _go_on(charger, at)
+    _run_when_idle(charger, at)
 
 
 def is_busy(charger: State) -> bool:
-    """Whether a transaction goes on here."""
+    """Return whether a transaction is open."""
     return any(connector.transaction is not None for connector in charger.connectors)
 
 
-def _go_on(charger: State, at: float) -> None:
-    """Do what has waited until nothing charges here."""
+def _run_when_idle(charger: State, at: float) -> None:
     if charger.when_idle is not None and charger.is_on and not is_busy(charger):
-        go_on, charger.when_idle = charger.when_idle, None
-        go_on(at)
+        action, charger.when_idle = charger.when_idle, None
+        action(at)
 
 
 def resume(charger: State, connector: Connector, at: float) -> None:
-    """The power is back: go on with the transaction that was kept, if its vehicle is still there."""
+    """Continue a transaction after power-on, or end it if its vehicle is gone."""
     _end_unplugged(charger, connector, at)
     if connector.transaction is not None:
-        telling.plan_samples(charger, connector, connector.transaction, at)
+        notifications.plan_samples(charger, connector, connector.transaction, at)
 
 
 def _end_unplugged(charger: State, connector: Connector, at: float) -> None:
@@ -198,7 +200,7 @@ def _end_unplugged(charger: State, connector: Connector, at: float) -> None:
 
 
 def lose(charger: State, connector: Connector, at: float) -> None:
-    """Forget the connector's transaction, without a word; what it has said already still waits for its answers."""
+    """Forget the connector's transaction without a StopTransaction. Its queued messages stay."""
     transaction = connector.transaction
     if transaction is None:
         return
@@ -208,13 +210,13 @@ def lose(charger: State, connector: Connector, at: float) -> None:
 
 
 def forget(charger: State, local_id: int) -> None:
-    """Nothing more will be said of this transaction."""
+    """Forget a transaction that has no messages left."""
     charger.transactions.pop(local_id, None)
     charger.memory.transaction_ids.pop(str(local_id), None)
 
 
 def _close(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:
-    """No energy flows in this transaction any more."""
+    """Record the end and the true energy of a transaction, and free its connector."""
     true_wh, _ = registers(charger, connector, at)
     charger.agenda.stop_timer(Timer.READING, connector.number)
     transaction.entry.energy_wh = true_wh - transaction.true_start_wh
@@ -225,9 +227,9 @@ def _close(charger: State, connector: Connector, transaction: Transaction, at: f
 
 
 def started(charger: State, transaction: Transaction, answer: Any, at: float) -> None:
-    """The central system took a start: its id is known, and perhaps it does not want this tag (§4.8).
+    """Take a StartTransaction.conf: the id, and whether the tag is accepted (§4.8).
 
-    Then the transaction ends, or, by StopTransactionOnInvalidId, goes on without energy.
+    If it is not, StopTransactionOnInvalidId decides whether the transaction ends or continues without energy.
     """
     info = answer.id_tag_info
     transaction.entry.transaction_id = answer.transaction_id
@@ -251,7 +253,7 @@ def admit(
     parent: str | None,
     at: float,
 ) -> None:
-    """Let a tag charge that may: at once, or when its cable comes. `profile` is that of a remote start."""
+    """Start a transaction for an admitted tag, now or when the cable is in. `profile` comes from a remote start."""
     if not is_admitted or not takes_starts(charger, connector) or not may_use(charger, connector, tag, parent, at):
         return
     drop_tag(charger, connector)
@@ -267,25 +269,24 @@ def admit(
 
 
 def may_use(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> bool:
-    """Whether no reservation stands against it."""
+    """Return whether the reservations allow a tag to start here."""
     free = sum(one is connector or one.status is Status.AVAILABLE for one in charger.connectors[1:])
     return charger.reservations.may_start(connector.number, tag, parent, charger.clock.read(at), free=free)
 
 
 def drop_tag(charger: State, connector: Connector) -> None:
-    """Nobody waits for a cable any more, and what a remote start brought goes too."""
+    """Forget the tag that waits for a cable, and the charging profile of its remote start."""
     connector.tag = connector.profile = None
     charger.agenda.stop_timer(Timer.CABLE, connector.number)
 
 
 def _give_up(charger: State, connector: Connector, at: float) -> None:
-    """No cable came within ConnectionTimeOut."""
     drop_tag(charger, connector)
     settle(charger, connector, at)
 
 
 def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any, at: float) -> None:
-    del at  # the tag was presented when it was presented
+    del at  # the moment of the tag counts, not that of the response
     charger.agenda.release()
     if not charger.is_on:
         return
@@ -299,7 +300,7 @@ def _answered(charger: State, tag: str, began: float, then: Verdict, answer: Any
 
 
 def _holds_offline(charger: State, known: str | None) -> bool:
-    """Whether a tag may charge while nobody can be asked (§3.5.1)."""
+    """Return whether a tag may charge while the charger is offline (§3.5.1)."""
     if known is not None and charger.configuration.boolean("LocalAuthorizeOffline"):
         return known == ACCEPTED
     return known is None and charger.configuration.boolean("AllowOfflineTxForUnknownId")
@@ -308,7 +309,7 @@ def _holds_offline(charger: State, known: str | None) -> bool:
 def _stop_by_group(
     charger: State, transaction: Transaction, tag: str, is_admitted: bool, parent: str | None, at: float
 ) -> None:
-    """Another tag ends a session where it has the same parent (§3.5)."""
+    """End a transaction if the tag has the parent of the one that began it (§3.5)."""
     connector = charger.connectors[transaction.connector]
     is_group = is_same(parent, transaction.parent_id_tag)
     if connector.transaction is transaction and is_admitted and is_group:

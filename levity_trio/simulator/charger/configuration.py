@@ -1,8 +1,8 @@
 """The configuration keys of a charger: those of OCPP 1.6 §9 and of the security whitepaper.
 
-One table for all chargers, so that five thousand of them pay for what each has changed and nothing else. A key is
-spelt as in the table wherever we name it; the central system may spell it in any case (CiString50Type). What was
-changed is kept as the text that GetConfiguration tells.
+All chargers share one table, so that each of 5,000 stores its changed values only. Our code spells keys as in the
+table; the central system may use any case (CiString50Type). A changed value is kept as the text that GetConfiguration
+returns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SECURITY_PROFILE: Final = "SecurityProfile"
 PHASE_ROTATION: Final = "ConnectorPhaseRotation"
 
 Check = Callable[[str], str | None]
-"""What a value is kept as; None for one that is out of range or cannot be read."""
+"""Return the value as it is stored; None if it is out of range or malformed."""
 
 _DAY: Final = 86_400  # seconds
 _WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
@@ -35,7 +35,7 @@ _PASSWORD_PROFILES: Final = (1, 2)
 
 
 class Key(NamedTuple):
-    """One key: its default, and how a change of it is read (None: it cannot be changed)."""
+    """One key. `check` reads a new value; None marks a read-only key."""
 
     name: str
     default: str
@@ -77,7 +77,7 @@ def _items(value: str) -> list[str]:
 
 
 def _list(items: Iterable[str | None]) -> str | None:
-    """A list without repetitions; None if one of its items is."""
+    """Return a comma-separated list; None if an item is None or repeated."""
     kept = list(items)
     known = [item for item in kept if item is not None]
     return ",".join(known) if len(kept) == len(set(known)) else None
@@ -97,7 +97,7 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("BlinkRepeat", "3", _whole(0, 100)),
         Key("ClockAlignedDataInterval", "0", _whole(0, _DAY)),
         Key("ConnectionTimeOut", "60", _whole(1, _DAY)),
-        Key(PHASE_ROTATION, "", _rotations),  # by the number of connectors
+        Key(PHASE_ROTATION, "", _rotations),  # depends on the number of connectors
         Key(f"{PHASE_ROTATION}MaxLength", ""),  # the same
         Key("GetConfigurationMaxKeys", "100"),
         Key("HeartbeatInterval", "300", _whole(1, 7 * _DAY)),
@@ -111,7 +111,7 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("MeterValuesSampledDataMaxLength", _COUNT),
         Key("MeterValueSampleInterval", "60", _whole(0, _DAY)),
         Key("MinimumStatusDuration", "0", _whole(0, 3600)),
-        Key("NumberOfConnectors", ""),  # by itself
+        Key("NumberOfConnectors", ""),  # see _by_size
         Key("ResetRetries", "1", _whole(0, 10)),
         Key("StopTransactionOnEVSideDisconnect", "true", _switch),
         Key("StopTransactionOnInvalidId", "true", _switch),
@@ -150,7 +150,7 @@ _NAMES: Final = {name.casefold(): name for name in KEYS}
 
 @cache
 def _by_size(connectors: int) -> Mapping[str, str]:
-    """The defaults of a charger with so many connectors; each size once, for all chargers of it."""
+    """Return the defaults of a charger with this number of connectors, shared by all chargers of that size."""
     rotations = ",".join(f"{number}.Unknown" for number in range(connectors + 1))
     return {name: key.default for name, key in KEYS.items()} | {
         PHASE_ROTATION: rotations,
@@ -160,10 +160,10 @@ def _by_size(connectors: int) -> Mapping[str, str]:
 
 
 class Configuration:
-    """The configuration of one charger: what was changed (in its memory), over its own defaults, over those of all.
+    """The configuration of one charger: changed values (in its memory) over its own defaults over the common ones.
 
-    `defaults` are what this charger brings from the factory, AuthorizationKey and SecurityProfile included. Their
-    values are not checked; raises ValueError for a name that is not in the table.
+    `defaults` are factory settings, AuthorizationKey and SecurityProfile included. Their values are not checked.
+    Raises ValueError for a name that is not in the table.
     """
 
     __slots__ = ("_changed", "_common", "_connectors", "_defaults")
@@ -172,39 +172,37 @@ class Configuration:
         self, changed: dict[str, str], connectors: int, defaults: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         if unknown := defaults.keys() - KEYS.keys():
-            raise ValueError(f"no configuration keys of OCPP 1.6: {', '.join(sorted(unknown))}")
+            raise ValueError(f"unknown configuration keys: {', '.join(sorted(unknown))}")
         self._changed = changed
         self._defaults = defaults
         self._connectors = connectors
         self._common = _by_size(connectors)
 
     def text(self, key: str) -> str:
-        """The value as it is told; KeyError for a name that is not in the table."""
+        """Return the value as text. Raises KeyError for a name that is not in the table."""
         value = self._changed.get(key)
         if value is None:
             value = self._defaults.get(key)
         return self._common[key] if value is None else value
 
     def integer(self, key: str) -> int:
-        """The value of a key that holds a whole number."""
         return int(self.text(key))
 
     def boolean(self, key: str) -> bool:
-        """The value of a key that is true or false."""
         return self.text(key) == "true"
 
     def listed(self, key: str) -> list[str]:
-        """The items of a comma-separated list."""
+        """Return the items of a comma-separated list."""
         return _items(self.text(key))
 
     def read(self, keys: list[str] | None) -> tuple[list[dict[str, str | bool]], list[str]]:
         """GetConfiguration (§5.8): configurationKey and unknownKey, as on the wire.
 
-        Without keys all; but AuthorizationKey is write-only: not among all, and without a value when asked for.
+        Without `keys` it returns all but AuthorizationKey, which is write-only and never returned with a value.
         """
         if not keys:
-            return [self._told(name) for name in KEYS if name != AUTHORIZATION_KEY], []
-        known = [self._told(name) for key in keys if (name := _NAMES.get(key.casefold()))]
+            return [self._shown(name) for name in KEYS if name != AUTHORIZATION_KEY], []
+        known = [self._shown(name) for key in keys if (name := _NAMES.get(key.casefold()))]
         return known, [key for key in keys if key.casefold() not in _NAMES]
 
     def change(self, key: str, value: str) -> str:
@@ -220,15 +218,15 @@ class Configuration:
         return REBOOT_REQUIRED if KEYS[name].needs_reboot else ACCEPTED
 
     def set_interval(self, seconds: int) -> None:
-        """HeartbeatInterval as BootNotification.conf gives it (§4.2): not asked for, so taken as it is, from 1 s on."""
+        """Take the HeartbeatInterval of a BootNotification.conf (§4.2), without an upper limit, at least 1 s."""
         self._changed["HeartbeatInterval"] = str(max(1, seconds))
 
-    def _told(self, name: str) -> dict[str, str | bool]:
-        told: dict[str, str | bool] = {"key": name, "readonly": KEYS[name].check is None}
-        return told if name == AUTHORIZATION_KEY else told | {"value": self.text(name)}
+    def _shown(self, name: str) -> dict[str, str | bool]:
+        shown: dict[str, str | bool] = {"key": name, "readonly": KEYS[name].check is None}
+        return shown if name == AUTHORIZATION_KEY else shown | {"value": self.text(name)}
 
     def _allows(self, name: str, value: str) -> bool:
-        """What depends on the other keys: the length of lists (§5.3), connectors, security."""
+        """Check what depends on other keys: the length of lists (§5.3), connectors, security."""
         if f"{name}MaxLength" in KEYS and len(_items(value)) > self.integer(f"{name}MaxLength"):
             return False
         if name == PHASE_ROTATION:
@@ -240,6 +238,6 @@ class Configuration:
         return len(set(numbers)) == len(numbers) and all(number <= self._connectors for number in numbers)
 
     def _may_raise_profile(self, profile: int) -> bool:
-        """Never down, and 1 and 2 only with a password (security whitepaper A05); certificates are not known here."""
+        """Never lower, and 1 and 2 only with a password (whitepaper A05). Certificates are not checked here."""
         has_password = bool(self.text(AUTHORIZATION_KEY))
         return profile >= self.integer(SECURITY_PROFILE) and (profile not in _PASSWORD_PROFILES or has_password)

@@ -1,7 +1,7 @@
-"""One connector: what is plugged in, whose session it is, and the status that follows from that (§4.9).
+"""One connector: its cable, tag and transaction, and the status derived from them (§4.9).
 
-A status is never set: it follows from the circumstances (a cable, a tag, a transaction, a fault, an availability, a
-reservation), and each change is checked against the table of moves.
+Code never sets a status. It is derived from cable, tag, transaction, fault, availability and reservation, and each
+change is checked against the table of transitions.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, Status, che
 
 NO_ERROR: Final = "NoError"
 STOPOVERS: Final = (Status.PREPARING, Status.AVAILABLE)
-"""Where a way leads over that §4.9 does not know in one: a new session after Finishing, the end of a use."""
+"""Intermediate statuses where §4.9 has no direct transition, such as a new transaction after Finishing."""
 
 
 class Connector:
-    """Connector `number`; 0 is the charger itself, without a meter of its own that anything is plugged into."""
+    """One connector. Number 0 is the charger itself; nothing is ever plugged into it."""
 
     __slots__ = (
         *("beneath", "error_code", "is_finishing", "is_offered", "is_paused_by_charger", "is_paused_by_vehicle"),
-        *("is_reserved", "meter", "number", "profile", "shown_wh", "status", "tag", "told", "transaction"),
+        *("is_reserved", "meter", "number", "profile", "reported", "shown_wh", "status", "tag", "transaction"),
     )
 
     def __init__(self, number: int, meter: Meter) -> None:
@@ -31,30 +31,29 @@ class Connector:
         self.meter = meter
         self.status = Status.AVAILABLE
         self.beneath = Status.AVAILABLE
-        """The status that it would have without its fault."""
+        """The status without the fault."""
         self.error_code = NO_ERROR
-        self.told: tuple[Status, str] | None = None
-        """Status and error code as they were told last; None where that may not have been heard."""
+        self.reported: tuple[Status, str] | None = None
+        """Status and error code as last reported; None if the central system may not have received them."""
         self.shown_wh: dict[str, int] = {}
-        """The register as the last reading of each kind showed it: an interval is counted from there."""
+        """The register of the last reading by configuration key, the start of the next interval, in Wh."""
         self.tag: tuple[str, str | None] | None = None
-        """A tag, with its parent, that was accepted and waits for its cable."""
+        """An accepted tag that waits for its cable, and the tag's parent."""
         self.transaction: Transaction | None = None
         self.is_finishing = False
         self.is_reserved = False
         self.is_offered = True
-        """Whether the limits leave enough to charge with."""
+        """Whether the charging profiles leave enough current to charge."""
         self.is_paused_by_vehicle = False
         self.is_paused_by_charger = False
         self.profile: dict[str, Any] | None = None
-        """The charging profile that a remote start brought for the transaction to come."""
+        """The charging profile of a remote start, for its transaction."""
 
     def __repr__(self) -> str:
         return f"<Connector {self.number} {self.status} tag={self.tag} transaction={self.transaction}>"
 
     @property
     def is_occupied(self) -> bool:
-        """A cable, a tag or a transaction is here."""
         return self.meter.is_plugged or self.tag is not None or self.transaction is not None
 
     @property
@@ -62,12 +61,12 @@ class Connector:
         return self.error_code != NO_ERROR
 
     def begin_anew(self, *, is_operative: bool) -> None:
-        """The power is back: nobody knows its status yet, and one that was put out of service still is (§4.9)."""
-        self.told = None
+        """Reset after power-on. The status counts as not reported, and Unavailable persists (§4.9)."""
+        self.reported = None
         self.beneath = self.status = Status.AVAILABLE if is_operative else Status.UNAVAILABLE
 
     def natural_status(self, *, is_operative: bool) -> Status:
-        """The status that follows from the circumstances, whatever its fault."""
+        """Return the status that follows from the circumstances, without regard to faults."""
         if self.transaction is not None:
             return self._charging_status()
         if not is_operative and (self.beneath is Status.UNAVAILABLE or not self.is_occupied):
@@ -81,7 +80,7 @@ class Connector:
         return Status.PREPARING if self.is_occupied else Status.AVAILABLE
 
     def move(self, natural: Status) -> Iterator[Status]:
-        """Take the status that follows, by the moves of §4.9; gives each on the way, none where nothing changes."""
+        """Change to the derived status by the transitions of §4.9, and yield each step; none without a change."""
         self.beneath = natural
         to = Status.FAULTED if self.is_faulted else natural
         for step in self._way(to):

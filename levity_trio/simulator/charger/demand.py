@@ -1,7 +1,7 @@
-"""A message that somebody wants sent: in words of their own, or in the charger's (`levity-trio simulator send`).
+"""Messages on demand, with a given payload or the charger's own (`levity-trio simulator send`).
 
-It waits for its turn like all messages; but what is answered changes nothing at the charger, and the ledger knows
-nothing of it.
+They are queued like all messages, but their response changes nothing at the charger, and the ledger does not record
+them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from levity_trio.simulator.charger import registration, telling
+from levity_trio.simulator.charger import notifications, registration
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.mail import Frame, Payload, Then
@@ -18,30 +18,30 @@ from levity_trio.wire.payloads import call, write_payload
 
 
 def send(charger: State, action: str, payload: Payload | None, connector: Connector, then: Then, at: float) -> None:
-    """Send a call; without payload the one that the charger would send itself. `then` gets the answer's frame.
+    """Send a call; without a payload, the one that the charger itself would send. `then` gets the response frame.
 
-    Raises Impossible where nobody would hear it, or where the charger has no words of its own for it.
+    Raises Impossible without a connection, or if the charger cannot build this message by itself.
     """
     if not charger.is_linked:
         raise Impossible(f"{charger.spec.id} has no connection to the central system")
-    frame = _own_words(charger, action, connector, at) if payload is None else (action, payload)
+    frame = _own_frame(charger, action, connector, at) if payload is None else (action, payload)
     charger.mail.ask(frame, then, is_foreign=True)
     charger.on_news()
 
 
-def _own_words(charger: State, action: str, connector: Connector, at: float) -> Frame:
-    """As it would leave, its quirks included."""
-    words = _OWN_WORDS.get(action)
-    request = None if words is None else words(charger, connector, at)
+def _own_frame(charger: State, action: str, connector: Connector, at: float) -> Frame:
+    """Build the frame that the charger would send, with its quirks."""
+    build = _BUILDERS.get(action)
+    request = None if build is None else build(charger, connector, at)
     if request is None:
-        known = ", ".join(_OWN_WORDS)
+        known = ", ".join(_BUILDERS)
         raise Impossible(f"{charger.spec.id} has no {action} of its own to send; give a payload, or one of {known}")
     *_, frame = charger.quirks.frames((action, write_payload(request)), None)
     return frame
 
 
 def _reading(charger: State, connector: Connector, at: float) -> call.MeterValues | None:
-    value = telling.meter_value(charger, connector, "MeterValuesSampledData", telling.TRIGGERED, at)
+    value = notifications.meter_value(charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at)
     transaction = connector.transaction
     known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
     if value is None:
@@ -49,9 +49,9 @@ def _reading(charger: State, connector: Connector, at: float) -> call.MeterValue
     return call.MeterValues(connector_id=connector.number, meter_value=[value], transaction_id=known)
 
 
-_OWN_WORDS: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
+_BUILDERS: Final[Mapping[str, Callable[[State, Connector, float], Any]]] = {
     "BootNotification": lambda charger, _, _at: registration.introduction(charger),
     "Heartbeat": lambda _, _connector, _at: call.Heartbeat(),
     "MeterValues": _reading,
-    "StatusNotification": telling.status_of,
+    "StatusNotification": notifications.status_of,
 }

@@ -1,4 +1,4 @@
-"""What a charger cannot do by itself: its shell does it, and tells how it went."""
+"""Actions that need I/O. The shell carries them out and passes back the result."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Loaded = Callable[[bytes | None, float], None]
-"""Gets what was read (for an upload: what was answered), None where it failed; and the moment."""
+"""Gets the content (for an upload: the response body) or None on failure, and the moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Fetch a file: a firmware."""
+    """Download a firmware file."""
 
     url: str
     then: Loaded
@@ -19,7 +19,7 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Put a file there: diagnostics, a log."""
+    """Upload a file: diagnostics or a log."""
 
     url: str
     name: str
@@ -29,9 +29,9 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Do something to the connection: `close` it in order, `drop` it, `half-close` it, or `freeze`: fall silent.
+    """Act on the connection. `kind` is `close` (in order), `drop`, `half-close` or `freeze` (stop reading and sending).
 
-    For `seconds`, simulated, there will be no other: the half-closed and the frozen one stay as they are.
+    No new connection is opened for `seconds`, simulated; a half-closed or frozen one stays as it is meanwhile.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Send any text, whatever it is."""
+    """Send a text frame of any content."""
 
     text: str
 

@@ -1,5 +1,5 @@
-"""Files on their way: a firmware to the charger, diagnostics and logs from it. Plain data; firmware.py and
-operations/uploads.py move it on.
+"""File transfers as plain data: firmware to the charger, diagnostics and logs from it. firmware.py and
+operations/uploads.py advance them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class Stage(StrEnum):
-    """How far a firmware is, in the words of FirmwareStatusNotification (§7.25, security whitepaper L01)."""
+    """The state of a firmware update, as in FirmwareStatusNotification (§7.25, security whitepaper L01)."""
 
     IDLE = "Idle"
     DOWNLOADING = "Downloading"
@@ -30,12 +30,12 @@ _AFTER_POWER_CUT: Final = {
     Stage.INSTALLING: Stage.NOT_INSTALLED,
     Stage.REBOOTING: Stage.INSTALLED,
 }
-"""A download begins once more; an installation is lost, unless it was through."""
+"""A download starts over. An installation fails, unless it had finished."""
 
 
 @dataclass(slots=True, eq=False)
 class Update:
-    """A firmware on its way: `request_id` and signature where it came by SignedUpdateFirmware."""
+    """A firmware update. `request_id`, signature and certificate come from SignedUpdateFirmware only."""
 
     location: str
     retrieve: str
@@ -49,20 +49,20 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the update is, and which."""
+    """The current update and its stage."""
 
     stage: Stage = Stage.IDLE
     update: Update | None = None
 
     def after_power_cut(self) -> Progress:
-        """What is left of it; what is being fetched for the update as it was finds nobody when it arrives."""
+        """Return the state after a power cut. The update is a copy, so that a download under way finds no taker."""
         update = None if self.update is None else replace(self.update)
         return Progress(_AFTER_POWER_CUT.get(self.stage, self.stage), update)
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """Diagnostics, or with `request_id` a log, on their way to the central system."""
+    """An upload of diagnostics, or of a log if it has a `request_id`."""
 
     location: str
     name: str
@@ -73,7 +73,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Deliveries:
-    """What is on its way; the newest takes the place of the one before."""
+    """The uploads under way. A newer one replaces the older."""
 
     diagnostics: Delivery | None = None
     log: Delivery | None = None

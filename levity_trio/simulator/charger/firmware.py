@@ -1,7 +1,7 @@
-"""A new firmware on its way into the charger (§5.19, security whitepaper L01).
+"""Firmware updates (§5.19, security whitepaper L01).
 
-The shell fetches the file. It really is downloaded, waits for running transactions, restarts the charger and comes back
-with the version that its name says.
+The shell downloads the file. The installation waits for open transactions and restarts the charger, which then reports
+the version in the name of the file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from levity_trio.simulator.charger import charging, presence, telling
+from levity_trio.simulator.charger import charging, notifications, presence
 from levity_trio.simulator.charger.agenda import Action
 from levity_trio.simulator.charger.effects import Download
 from levity_trio.simulator.charger.errands import Progress, Stage, Update
@@ -24,15 +24,15 @@ _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 
 
 def begin(charger: State, update: Update, at: float) -> None:
-    """Take this one, and forget the one before."""
+    """Begin an update; it replaces a previous one."""
     charger.firmware = Progress(Stage.IDLE, update)
     charger.when_idle = None
     _plan(charger, update.retrieve, partial(_download, charger, update), at)
 
 
 def after_boot(charger: State, at: float) -> None:
-    """The charger is back and accepted: a new firmware says that it is there, one on its way goes on."""
-    telling.tell_event(charger, telling.STARTED, at)
+    """Continue after an accepted boot: report a finished installation, or resume an update."""
+    notifications.queue_security_event(charger, notifications.STARTED, at)
     stage, update = charger.firmware.stage, charger.firmware.update
     if update is None:
         return
@@ -45,14 +45,14 @@ def after_boot(charger: State, at: float) -> None:
 
 
 def _plan(charger: State, moment: str | None, action: Action, at: float) -> None:
-    """Do it at that moment; now, where it is past or was not given."""
+    """Schedule an action for a timestamp; now, if it is past or missing."""
     due = parse_time(moment or "")
     charger.agenda.plan(at if due is None else charger.clock.due(due, at), action)
 
 
 def _download(charger: State, update: Update, at: float) -> None:
     del at
-    if charger.firmware.update is update:  # else another took its place
+    if charger.firmware.update is update:  # else another one replaced it
         _reach(charger, Stage.DOWNLOADING)
         charger.do(Download(update.location, partial(_downloaded, charger, update)))
 
@@ -84,12 +84,12 @@ def _is_signed(charger: State, update: Update, content: bytes, at: float) -> boo
         _reach(charger, Stage.VERIFIED)
         return True
     _finish(charger, Stage.INVALID, at)
-    telling.tell_event(charger, telling.BAD_SIGNATURE, at)
+    notifications.queue_security_event(charger, notifications.BAD_SIGNATURE, at)
     return False
 
 
 def _get_ready(charger: State, update: Update, at: float) -> None:
-    """Install it as soon as nothing charges; one that is signed has a word for waiting."""
+    """Install once no transaction is open. Only a signed update has a status for waiting."""
     if charger.firmware.update is not update:
         return
     install = partial(_begin_installation, charger, update)
@@ -107,7 +107,7 @@ def _begin_installation(charger: State, update: Update, at: float) -> None:
 
 
 def _install(charger: State, update: Update, at: float) -> None:
-    """Restart with the version in the name of the file; without one there, it is the same as before."""
+    """Restart with the version in the name of the file, or with the present one if the name has none."""
     if charger.firmware.update is not update:
         return
     version = _VERSION.findall(urlsplit(update.location).path.rpartition("/")[2])
@@ -118,19 +118,19 @@ def _install(charger: State, update: Update, at: float) -> None:
 
 
 def _finish(charger: State, stage: Stage, at: float) -> None:
-    """Say how it ended, and forget it."""
+    """Report the result, and forget the update."""
     _reach(charger, stage)
     charger.firmware = Progress()
     if stage is Stage.INSTALLED:
-        telling.tell_event(charger, telling.UPDATED, at)
+        notifications.queue_security_event(charger, notifications.UPDATED, at)
 
 
 def _reach(charger: State, stage: Stage) -> None:
-    """It is so far, which is told."""
+    """Enter a stage and report it."""
     update = charger.firmware.update
     charger.firmware = Progress(stage, update)
     if update is not None and update.request_id is not None:
         request: Any = call.SignedFirmwareStatusNotification(status=stage, request_id=update.request_id)
     else:
         request = call.FirmwareStatusNotification(status=stage)
-    charger.tell(request)
+    charger.send_if_allowed(request)

@@ -1,9 +1,8 @@
-"""What one charger has to say, in the order in which it says it: one CALL at a time (OCPP-J 1.6 §4.1.1).
+"""The outgoing queues of one charger, which sends one CALL at a time (OCPP-J 1.6 §4.1.1).
 
-Messages of transactions are kept until they are answered, over outages and power cuts, and leave in their order. One
-that the central system refuses or does not answer is repeated by TransactionMessageAttempts and
-TransactionMessageRetryInterval and then thrown away (§3.7.1): that is how a server's mistakes cost money. All else is
-asked once, and forgotten when the connection goes.
+Transaction messages are kept in order, over outages and power cuts, until they are acknowledged. One that the central
+system refuses or does not answer is retried by TransactionMessageAttempts and TransactionMessageRetryInterval and then
+discarded (§3.7.1), which costs a bill. All other requests are sent once, and dropped with the connection.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ Payload = dict[str, Any]
 Frame = tuple[str, Payload]
 """Action and payload of a CALL."""
 Then = Callable[[Any, float], None]
-"""Gets the answer, an object of `ocpp.v16.call_result`, or None where none came that could be read; and the moment."""
+"""Gets the response, an object of `ocpp.v16.call_result`, or None without a readable one; and the moment."""
 
 
 @dataclass(slots=True)
 class Ask:
-    """One question that nothing keeps."""
+    """A request that is not kept over a disconnection."""
 
     action: str
     payload: Payload
     then: Then
     behind: int
-    """So many messages of transactions were there before it, and leave before it."""
+    """The number of transaction messages that were queued before it and leave before it."""
     is_foreign: bool = False
-    """Worded by somebody else: it leaves as it is, whatever the quirks, and `then` gets the frame of its answer."""
+    """From `demand.send`: quirks do not apply, and `then` gets the response frame."""
 
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A CALL to send now: `frames` are sent one after the other, the answer to the last is awaited."""
+    """A CALL to send now. `frames` leave one after the other; the charger waits for the response to the last."""
 
     frames: list[Frame]
     what: Ask | Message
@@ -53,16 +52,15 @@ class Mail:
         self._asks: deque[Ask] = deque()
         self._held_until = 0.0
         self.under_way: Outgoing | None = None
-        """The call whose answer is waited for."""
+        """The call that awaits its response."""
 
     @property
     def is_busy(self) -> bool:
-        """A call is under way."""
         return self.under_way is not None
 
     @property
     def is_waiting(self) -> bool:
-        """Something may leave: it waits, and nothing is under way."""
+        """Whether something is queued and no call is under way."""
         return self.under_way is None and bool(self._asks or self._memory.messages)
 
     def ask(self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False) -> None:
@@ -75,12 +73,12 @@ class Mail:
         self._memory.messages.append(message)
 
     def waits(self, action: str) -> bool:
-        """Whether such a question waits already, for its turn or for its answer."""
+        """Return whether a request of this action is queued or under way."""
         asked = [] if self.under_way is None else [self.under_way.what]
         return any(isinstance(ask, Ask) and ask.action == action for ask in [*asked, *self._asks])
 
     def next(self, at: float, *, may_tell: bool) -> Ask | Message | None:
-        """What to send now; messages of transactions only where it may tell, and not while they are held."""
+        """Return what to send now. Transaction messages need `may_tell` and must not be held for a retry."""
         if self.is_busy:
             return None
         message = self.head if may_tell and at >= self._held_until else None
@@ -89,7 +87,7 @@ class Mail:
         return message
 
     def close(self, outgoing: Outgoing) -> bool:
-        """Wait for this no more; False where nobody does: it was lost with its connection, and comes too late."""
+        """Stop waiting for a response. Return False if it comes too late: the call was lost with its connection."""
         if self.under_way is not outgoing:
             return False
         self.under_way = None
@@ -97,12 +95,12 @@ class Mail:
 
     @property
     def head(self) -> Message | None:
-        """The oldest message that was not answered yet."""
+        """The oldest transaction message that is not acknowledged."""
         return self._memory.messages[0] if self._memory.messages else None
 
     @property
     def held_until(self) -> float | None:
-        """When the next attempt is due; None while no message waits."""
+        """When the next attempt is due; None if no transaction message is queued."""
         return self._held_until if self._memory.messages else None
 
     def answered(self, message: Message) -> None:
@@ -112,7 +110,7 @@ class Mail:
             ask.behind -= 1
 
     def failed(self, message: Message, at: float, attempts: int, interval_seconds: float) -> bool:
-        """Count a failed attempt; True where it was the last one and the message is thrown away."""
+        """Count a failed attempt. Return True if it was the last one and the message is discarded."""
         message.attempts += 1
         if message.attempts < attempts:
             self._held_until = at + interval_seconds * message.attempts
@@ -121,12 +119,12 @@ class Mail:
         return True
 
     def hang_up(self) -> list[Ask]:
-        """The connection went: gives the questions that nobody will answer; a message of a transaction stays."""
+        """Drop all requests after a disconnection and return them. Transaction messages stay."""
         under_way, self.under_way = self.under_way, None
         asked = [] if under_way is None else [under_way.what]
         return [*[ask for ask in asked if isinstance(ask, Ask)], *self.drop_asks()]
 
     def drop_asks(self) -> list[Ask]:
-        """Take back, and give, what was not asked yet."""
+        """Drop the requests that were not sent yet, and return them."""
         dropped, self._asks = list(self._asks), deque()
         return dropped

@@ -1,4 +1,4 @@
-"""What a charger keeps over a power cut: plain data, so that a file can keep it over the simulator's own end."""
+"""The non-volatile memory of a charger: plain data, so that a file can keep it between runs of the simulator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from levity_trio.simulator.charger.spec import ChargerSpec
 
 @dataclass(slots=True)
 class Message:
-    """A message of a transaction that waits for its turn; §3.7.1 counts its attempts.
+    """A queued transaction message, with its failed attempts (§3.7.1).
 
-    `local_id` is the charger's own number of the transaction, below zero; the central system's takes its place when the
-    message is sent, if it is known by then. None in a reading outside any transaction.
+    `local_id` is the charger's own negative id of the transaction. The central system's id replaces it on sending, if
+    it is known by then. None for a message outside any transaction.
     """
 
     action: str
@@ -24,12 +24,12 @@ class Message:
 
 @dataclass(slots=True)
 class Memory:
-    """The non-volatile memory of one charger; lists by connector begin with connector 0, the charger itself."""
+    """The memory of one charger. Lists by connector begin with connector 0, the charger itself."""
 
     registers: list[float]
     """Lifetime register of each connector, in Wh."""
     offsets: list[int]
-    """What each register shows beyond the truth, in Wh: a quirk may have reset it, or made it leap."""
+    """Reported minus true register of each connector, in Wh: a quirk or a command may have changed it."""
     is_operative: list[bool]
     firmware_version: str
     configuration: dict[str, str] = field(default_factory=dict)
@@ -41,14 +41,14 @@ class Memory:
     certificates: dict[str, Any] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     transaction_ids: dict[str, int] = field(default_factory=dict)
-    """The central system's ids by our own, as long as messages wait for them."""
+    """The central system's transaction ids by local id, while queued messages need them."""
     last_local_id: int = 0
     meters: int = 1
-    """How many meters it has had at each connector."""
+    """The number of meters that each connector has had."""
 
     @classmethod
     def fresh(cls, spec: ChargerSpec) -> Self:
-        """The memory of a charger on its first day."""
+        """Return the memory of a new charger."""
         places = spec.connectors + 1
         return cls([float(spec.register_wh)] * places, [0] * places, [True] * places, spec.firmware_version)
 
@@ -57,7 +57,7 @@ class Memory:
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Self:
-        """Raises TypeError or KeyError where it was not written by to_json."""
+        """Raises TypeError or KeyError if `to_json` did not write it."""
         known = {one.name: kept[one.name] for one in fields(cls) if one.name in kept}
         known["messages"] = [Message(**message) for message in known.get("messages", [])]
         return cls(**known)

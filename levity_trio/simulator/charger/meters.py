@@ -1,4 +1,4 @@
-"""What the meters truly counted, and what they show; a register may be reset, leap, or be another meter's."""
+"""True and reported registers. A reported register may be reset, jump, or belong to a replaced meter."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from levity_trio.simulator.model.meter import shown_wh
 
 
 def registers(charger: State, connector: Connector, at: float) -> tuple[int, int]:
-    """The true register and the one that it shows, in whole Wh."""
+    """Return the true and the reported register, in whole Wh."""
     true_wh = _true_wh(connector, at)
     shown = true_wh + charger.memory.offsets[connector.number]
     return true_wh, charger.quirks.shown(charger, connector, shown, at)
 
 
 def reset(charger: State, number: int, at: float) -> None:
-    """The register begins again at 0."""
     set_register(charger, number, 0, at)
 
 
 def set_register(charger: State, number: int, wh: int, at: float) -> None:
-    """The register shows this from now on."""
+    """Set the reported register."""
     charger.memory.offsets[number] = wh - _true_wh(charger.connectors[number], at)
 
 
 def leap(charger: State, number: int, wh: int) -> None:
-    """The register leaps by so much, and stays there."""
+    """Raise the reported register for good."""
     charger.memory.offsets[number] += wh
 
 
 def swap(charger: State, register_wh: int, at: float) -> None:
-    """An electrician puts in other meters, which show this."""
+    """Replace all meters by others with this register."""
     for connector in charger.connectors[1:]:
         set_register(charger, connector.number, register_wh, at)
     charger.memory.meters += 1

@@ -1,6 +1,6 @@
-"""Where power goes: contactors follow statuses, limits follow profiles, and each change of status is told.
+"""Power and status: contactors follow statuses, limits follow charging profiles, each change of status is reported.
 
-A status follows from a reservation, and a reservation does not outlive a fault: so they settle here together.
+Reservations are settled here too: a status depends on a reservation, and a fault ends one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.spec import AC
@@ -16,11 +16,11 @@ from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.model.states import Status
 
 LEAST_CURRENT_A: Final = 6.0
-"""Below this no vehicle charges from AC (IEC 61851)."""
+"""The lowest current at which a vehicle charges from AC (IEC 61851)."""
 
 
 def settle(charger: State, connector: Connector, at: float) -> None:
-    """Let status and power follow from the circumstances, and plan when they will change by themselves."""
+    """Derive status and power of a connector anew, and schedule their next change without an event."""
     meter = connector.meter
     meter.advance(at)
     if not charger.is_on:
@@ -30,20 +30,19 @@ def settle(charger: State, connector: Connector, at: float) -> None:
     natural = connector.natural_status(is_operative=charger.memory.is_operative[connector.number])
     meter.switch(natural is Status.CHARGING and not connector.is_faulted, at)
     for status in connector.move(natural):
-        telling.notify(charger, connector, at)
+        notifications.notify(charger, connector, at)
         if status in (Status.FAULTED, Status.UNAVAILABLE) and charger.reservations.end_on(connector.number):
-            settle_reservations(charger, at)  # one does not outlive a fault or an unavailability (§5.13)
+            settle_reservations(charger, at)  # a fault or unavailability ends it (§5.13)
     _plan_turn(charger, connector, at)
 
 
 def settle_all(charger: State, at: float) -> None:
-    """The same for all connectors."""
     for connector in charger.connectors:
         settle(charger, connector, at)
 
 
 def settle_reservations(charger: State, at: float) -> None:
-    """Let the statuses follow the reservations, and plan the next expiry."""
+    """Derive the statuses from the reservations anew, and schedule the next expiry."""
     now = charger.clock.read(at)
     charger.reservations.expire(now)
     for connector in charger.connectors[1:]:
@@ -56,7 +55,7 @@ def settle_reservations(charger: State, at: float) -> None:
 
 
 def _limit(charger: State, connector: Connector, at: float) -> None:
-    """Hand the limit of the profiles to the meter; they go for running transactions only."""
+    """Pass the limit of the charging profiles to the meter. They apply to open transactions only."""
     transaction = connector.transaction
     if transaction is None:
         return

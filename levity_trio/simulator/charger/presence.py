@@ -1,4 +1,4 @@
-"""Being there: power and its loss, and the end of a connection (§5.14, OCPP-J 1.6 §5.4)."""
+"""Power-on, power loss, restart and disconnection (§5.14, OCPP-J 1.6 §5.4)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from levity_trio.simulator.charger.state import State
 
 POWER_LOSS: Final = "PowerLoss"
 START_UP_SECONDS: Final = 10.0
-"""From power to the first connection, after a reset or a new firmware."""
+"""From power to the first connection after a reset or a firmware update."""
 
 
 def power_on(charger: State, at: float) -> None:
-    """Start up: what was open when the power went was ended then; all else begins anew."""
+    """Start up: reset statuses and registration, and resume kept transactions."""
     at = charger.agenda.reach(at)
     charger.agenda.stop_timer(Timer.START_UP)
     if charger.is_on:
@@ -33,7 +33,7 @@ def power_on(charger: State, at: float) -> None:
 
 
 def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
-    """Lose power: the last strength goes into the stops of what was charging, and no start-up is to come."""
+    """Lose power: stop open transactions with this reason, and cancel a scheduled start-up."""
     at = charger.agenda.reach(at)
     if not _switch_off(charger, "drop" if reason == POWER_LOSS else "close", at):
         return
@@ -45,9 +45,9 @@ def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
 
 
 def fail(charger: State, at: float, *, keeps_sessions: bool) -> None:
-    """Lose power without strength for a last word.
+    """Lose power without stopping transactions.
 
-    What was charging goes on when the power is back, by a clock with a battery; or it is forgotten for ever.
+    With `keeps_sessions` they continue after power-on, and the clock keeps its time; otherwise they are forgotten.
     """
     at = charger.agenda.reach(at)
     if not _switch_off(charger, "drop", at):
@@ -62,7 +62,7 @@ def fail(charger: State, at: float, *, keeps_sessions: bool) -> None:
 
 
 def restart(charger: State, at: float, reason: str) -> None:
-    """Go down in order and come up again; `reason` is for the stops of what is charging (§5.14)."""
+    """Shut down in order and start again; `reason` is that of the StopTransactions (§5.14)."""
     at = charger.agenda.reach(at)
     power_off(charger, at, reason)
     start_up = partial(power_on, charger)
@@ -71,13 +71,13 @@ def restart(charger: State, at: float, reason: str) -> None:
 
 
 def hang_up(charger: State, kind: str, at: float) -> None:
-    """It ends the connection itself."""
+    """End the connection from the charger's side."""
     charger.hang(kind)
     disconnected(charger, at)
 
 
 def disconnected(charger: State, at: float) -> None:
-    """The connection is gone, and with it go the answers to what was asked."""
+    """Take note of a lost connection; requests that await a response get None."""
     charger.is_linked = False
     for ask in charger.mail.hang_up():
         ask.then(None, at)
@@ -85,7 +85,7 @@ def disconnected(charger: State, at: float) -> None:
 
 
 def _switch_off(charger: State, kind: str, at: float) -> bool:
-    """The power is gone, and with it the connection; False where it was so already."""
+    """Switch off and end the connection. Return False if it was off already."""
     charger.agenda.stop_timer(Timer.START_UP)
     if not charger.is_on:
         return False

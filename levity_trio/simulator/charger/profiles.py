@@ -1,12 +1,12 @@
-"""The charging profiles that a charger keeps, and what they allow (OCPP 1.6 §3.13, §5.4, §5.7, §5.16).
+"""The charging profiles of a charger, and the limits that follow from them (OCPP 1.6 §3.13, §5.4, §5.7, §5.16).
 
-Of the profiles of one purpose the one with the highest stack level that has a period now prevails (§3.13.2). A
-TxProfile stands in the place of a TxDefaultProfile, a connector's own TxDefaultProfile in that of connector 0's;
-where the better one has nothing to say at a moment, the next one holds. The least of that and of the
-ChargePointMaxProfile is the limit (§3.13.3).
+Among the profiles of one purpose, the highest stack level with a period for the present moment prevails (§3.13.2). A
+TxProfile overrides a TxDefaultProfile, and a connector's TxDefaultProfile overrides that of connector 0; when a profile
+has no period for the moment, the next one applies. The limit is the minimum of this and the ChargePointMaxProfile
+(§3.13.3).
 
-A ChargePointMaxProfile is for the charger as a whole. Here it limits each connector as if it were alone; whoever
-has several cars at once divides `limit(0, …)` among them.
+A ChargePointMaxProfile applies to the charger as a whole. Here it limits each connector as if it were the only one; a
+caller with several vehicles must divide `limit(0, …)` among them.
 """
 
 import math
@@ -35,10 +35,10 @@ TRANSACTION: Final = "TxProfile"
 class Profiles:
     """The profiles of one charger.
 
-    `kept` is the charger's memory of them, altered in place: objects {connectorId, profile, installed}, where
-    profile is the csChargingProfiles as received. `phases` is what the charger is wired to: a schedule that says
-    nothing means three (§7.14), and a charger on one cannot give that. The other three are the configuration keys
-    ChargingScheduleMaxPeriods, ChargeProfileMaxStackLevel and MaxChargingProfilesInstalled (§9.4).
+    `kept` is the charger's memory of them, modified in place: objects {connectorId, profile, installed}, where
+    profile is the csChargingProfiles as received. `phases` is the number of phases of the charger's supply; a schedule
+    without numberPhases means three (§7.14), which a single-phase charger cannot provide. The other three are the
+    configuration keys ChargingScheduleMaxPeriods, ChargeProfileMaxStackLevel and MaxChargingProfilesInstalled (§9.4).
     """
 
     __slots__ = ("_kept", "_max_installed", "_max_periods", "_max_stack_level", "_phases")
@@ -53,10 +53,10 @@ class Profiles:
         self._max_installed = max_installed
 
     def install(self, connector: int, profile: dict[str, Any], transaction_id: int | None, now: datetime) -> str:
-        """Keep a profile that fits the schema of SetChargingProfile: "Accepted" or "Rejected" (§5.16).
+        """Install a profile that is valid by the schema of SetChargingProfile: "Accepted" or "Rejected" (§5.16).
 
-        `transaction_id` is that of the connector's open transaction, None without one. What is rejected changes
-        nothing. Whether the connector exists is for the caller to know.
+        `transaction_id` is that of the connector's open transaction, None without one. A rejected profile changes
+        nothing. The caller checks that the connector exists.
         """
         if not self._is_welcome(profile) or not _has_its_place(connector, profile, transaction_id):
             return "Rejected"
@@ -73,30 +73,30 @@ class Profiles:
         purpose: str | None = None,
         stack_level: int | None = None,
     ) -> str:
-        """Drop the profiles that fit all that is given, every profile if nothing is: "Accepted" or "Unknown" (§5.4)."""
-        asked = (profile_id, connector, purpose, stack_level)
-        staying = [one for one in self._kept if not _fits(one, asked)]
+        """Remove the profiles that match all given criteria (no criteria: all): "Accepted" or "Unknown" (§5.4)."""
+        criteria = (profile_id, connector, purpose, stack_level)
+        staying = [one for one in self._kept if not _fits(one, criteria)]
         if len(staying) == len(self._kept):
             return "Unknown"
         self._kept[:] = staying
         return "Accepted"
 
     def end_transaction(self, connector: int) -> None:
-        """The connector's TxProfiles go with its transaction (§3.13.1)."""
+        """Remove the connector's TxProfiles at the end of its transaction (§3.13.1)."""
         self.clear(connector=connector, purpose=TRANSACTION)
 
     def limit(self, connector: int, now: datetime, began: datetime | None) -> Limit | None:
-        """What may be drawn now; None where no profile limits it. Connector 0 knows only the ChargePointMaxProfile.
+        """Return the present limit, or None. For connector 0 only the ChargePointMaxProfile applies.
 
-        `began` is when the connector's transaction began: Relative schedules, and those without startSchedule,
-        count from it, and say nothing while it is None.
+        `began` is the start of the connector's transaction. Relative schedules and those without startSchedule count
+        from it, and do not apply while it is None.
         """
         most = self._prevailing(MOST, 0, now, began)
         own = self._own(connector, now, began) if connector else None
         return smallest(limit.on(self._phases) for limit in (most, own) if limit is not None)
 
     def next_change(self, connector: int, now: datetime, began: datetime | None) -> datetime | None:
-        """The next moment, later than now, at which the limit may be another; None if there is none."""
+        """Return the next moment after now at which the limit may change; None if there is none."""
         ahead = [
             wait
             for purpose, place in _sources(connector)
@@ -111,10 +111,10 @@ class Profiles:
     def composite(
         self, connector: int, now: datetime, began: datetime | None, seconds: int, unit: Unit, capacity: Limit
     ) -> dict[str, Any] | None:
-        """The ChargingSchedule from now on, its limits rounded down to tenths (§5.7); None if no profile limits it.
+        """Return the ChargingSchedule from now on, with limits rounded down to tenths (§5.7); None without a limit.
 
-        `capacity` is what the hardware gives there: a schedule on the wire cannot say "no limit", and §5.7 has local
-        limits taken into account. Longer than COMPOSITE_SECONDS is cut off; `duration` says so.
+        `capacity` is the limit of the hardware: a ChargingSchedule cannot express "no limit", and §5.7 includes local
+        limits. `duration` is COMPOSITE_SECONDS at most.
         """
         start = now.replace(microsecond=0)
         duration = min(seconds, COMPOSITE_SECONDS)
@@ -137,7 +137,7 @@ class Profiles:
         return next((limit for limit in limits if limit is not None), None)
 
     def _stack(self, purpose: str, place: int) -> list[dict[str, Any]]:
-        """The profiles of one purpose at one connector, the highest stack level first."""
+        """Return the profiles of one purpose at one connector, highest stack level first."""
         stack = [
             one
             for one in self._kept
@@ -148,7 +148,7 @@ class Profiles:
     def _course(
         self, connector: int, start: datetime, began: datetime | None, seconds: int
     ) -> Iterator[tuple[int, Limit | None]]:
-        """The limit at the start, and at each full second after a moment at which it may have changed."""
+        """Yield the limit at the start, and at each full second after a moment at which it may have changed."""
         offset = 0
         while offset < seconds:
             now = start + timedelta(seconds=offset)
@@ -160,14 +160,14 @@ class Profiles:
 
 
 def _sources(connector: int) -> list[tuple[str, int]]:
-    """The stacks that count at a connector, purpose and place; after the first the better one comes first."""
+    """Return the stacks that apply to a connector (purpose, connector): first the maximum, then by precedence."""
     if connector == 0:
         return [(MOST, 0)]
     return [(MOST, 0), (TRANSACTION, connector), (DEFAULT, connector), (DEFAULT, 0)]
 
 
 def _start(one: dict[str, Any], began: datetime | None) -> datetime | None:
-    """When its schedule begins; one for the whole charger knows no transaction, and counts from its arrival."""
+    """Return when a schedule begins. A ChargePointMaxProfile has no transaction and counts from its installation."""
     profile = one["profile"]
     whole = profile["chargingProfilePurpose"] == MOST
     return start_of(profile, parse_time(one["installed"]) if whole else began)
@@ -191,7 +191,7 @@ def _replaces(connector: int, profile: Profile, one: dict[str, Any]) -> bool:
     return one["connectorId"] == connector and all(other[name] == profile[name] for name in names)
 
 
-def _fits(one: dict[str, Any], asked: Sequence[int | str | None]) -> bool:
+def _fits(one: dict[str, Any], criteria: Sequence[int | str | None]) -> bool:
     profile = one["profile"]
     has = (
         profile["chargingProfileId"],
@@ -199,4 +199,4 @@ def _fits(one: dict[str, Any], asked: Sequence[int | str | None]) -> bool:
         profile["chargingProfilePurpose"],
         profile["stackLevel"],
     )
-    return all(want is None or want == value for want, value in zip(asked, has, strict=True))
+    return all(want is None or want == value for want, value in zip(criteria, has, strict=True))

@@ -1,11 +1,11 @@
-"""Getting connected and accepted, and staying so: BootNotification and Heartbeat (§4.2, §4.6)."""
+"""Registration with the central system: BootNotification and Heartbeat (§4.2, §4.6)."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.agenda import Timer
 from levity_trio.simulator.charger.firmware import after_boot
 from levity_trio.simulator.charger.power import settle_reservations
@@ -16,25 +16,25 @@ from levity_trio.wire.times import parse_time
 REJECTED: Final = "Rejected"
 _LONGEST_SERIAL: Final = 25
 RETRY_SECONDS: Final = 30.0
-"""Until the next BootNotification where no answer said how long to wait."""
+"""Until the next BootNotification if no response gave an interval."""
 
 
 def connected(charger: State, at: float) -> None:
-    """There is a connection. A boot comes first if the central system accepted none since the power came."""
+    """Take note of a new connection. BootNotification comes first, unless one was accepted since power-on."""
     at = charger.agenda.reach(at)
-    if not charger.wants_link:  # it came too late
+    if not charger.wants_link:  # it is no longer wanted
         charger.hang("drop")
         return
     charger.is_linked = True
     if charger.registration == ACCEPTED:
-        telling.report_changes(charger, at)
-    elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else it waits as told (§4.2)
+        notifications.report_changes(charger, at)
+    elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
         boot(charger)
     charger.on_news()
 
 
 def boot(charger: State) -> None:
-    """Introduce the charger, if there is somebody to introduce it to."""
+    """Queue a BootNotification if connected and none is queued."""
     charger.agenda.stop_timer(Timer.BOOT)
     if charger.is_linked and not charger.mail.waits("BootNotification"):
         charger.ask(introduction(charger), partial(_booted, charger), is_urgent=True)
@@ -42,19 +42,19 @@ def boot(charger: State) -> None:
 
 
 def plan_heartbeat(charger: State, at: float) -> None:
-    """The next Heartbeat, HeartbeatInterval from now; the one that was planned is off."""
+    """Schedule the next Heartbeat, HeartbeatInterval from now, in place of the previous one."""
     seconds = max(1, charger.configuration.integer("HeartbeatInterval"))
     charger.agenda.set_timer(Timer.HEARTBEAT, at + seconds, partial(_beat, charger))
 
 
 def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
-    """Send a Heartbeat, if none waits already."""
+    """Queue a Heartbeat if none is queued."""
     if not charger.mail.waits("Heartbeat"):
-        charger.tell(call.Heartbeat(), partial(_told_time, charger), is_asked_for=is_asked_for)
+        charger.send_if_allowed(call.Heartbeat(), partial(_received_time, charger), is_asked_for=is_asked_for)
 
 
 def introduction(charger: State) -> call.BootNotification:
-    """What it says of itself."""
+    """Return the charger's BootNotification."""
     spec = charger.spec
     return call.BootNotification(
         charge_point_model=spec.model,
@@ -70,13 +70,13 @@ def _booted(charger: State, answer: Any, at: float) -> None:
     if not charger.is_on:
         return
     if answer is None:
-        if charger.registration != ACCEPTED:  # else one that was asked for: it is known there all the same
+        if charger.registration != ACCEPTED:  # else it was a triggered one, and the registration stands
             _plan_retry(charger, RETRY_SECONDS, at)
         return
     was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status
     _set_clock(charger, answer.current_time, at)
     if answer.status != ACCEPTED:
-        for ask in charger.mail.drop_asks():  # the central system wants to hear nothing now (§4.2)
+        for ask in charger.mail.drop_asks():  # nothing else may be sent now (§4.2)
             ask.then(None, at)
         _plan_retry(charger, answer.interval if answer.interval > 0 else RETRY_SECONDS, at)
         return
@@ -88,15 +88,15 @@ def _booted(charger: State, answer: Any, at: float) -> None:
 
 
 def _begin_service(charger: State, at: float) -> None:
-    """Accepted, for the first time since the power came."""
-    telling.plan_aligned(charger, at)
+    """Begin to report after the first accepted boot since power-on."""
+    notifications.plan_aligned(charger, at)
     charger.quirks.accepted(charger, at)
-    telling.report_changes(charger, at)
+    notifications.report_changes(charger, at)
     after_boot(charger, at)
 
 
 def _plan_retry(charger: State, seconds: float, at: float) -> None:
-    """The next BootNotification: not before the interval that was told is over (§4.2)."""
+    """Schedule the next BootNotification after the given interval (§4.2)."""
     charger.agenda.set_timer(Timer.BOOT, at + seconds, lambda _: boot(charger))
 
 
@@ -106,13 +106,13 @@ def _beat(charger: State, at: float) -> None:
     charger.on_news()
 
 
-def _told_time(charger: State, answer: Any, at: float) -> None:
+def _received_time(charger: State, answer: Any, at: float) -> None:
     if answer is not None:
         _set_clock(charger, answer.current_time, at)
 
 
-def _set_clock(charger: State, told: str, at: float) -> None:
-    """Take the time; all that was planned by the clock follows it."""
-    if (moment := parse_time(told)) is not None and charger.clock.set(moment, at):
-        telling.plan_aligned(charger, charger.agenda.present)
+def _set_clock(charger: State, received: str, at: float) -> None:
+    """Set the clock, and reschedule what was scheduled by it."""
+    if (moment := parse_time(received)) is not None and charger.clock.set(moment, at):
+        notifications.plan_aligned(charger, charger.agenda.present)
         settle_reservations(charger, charger.agenda.present)

@@ -1,8 +1,8 @@
-"""Connectors that are kept for somebody (§3.11, §5.13), as a charger remembers them over a power cut.
+"""The reservations of a charger (§3.11, §5.13), kept over power cuts.
 
-A reservation of connector 0 keeps no connector in particular, but sees to it that one stays free. Which answer a
-ReserveNow gets is decided by the operation, which knows the states of the connectors; here is what was promised, and
-to whom. What has expired no longer counts, whether or not `expire` has been called since.
+A reservation of connector 0 keeps any one connector free. This module only stores reservations; the operation
+`reserve_now` decides about a request, because it knows the statuses of the connectors. An expired reservation no longer
+counts, even before `expire` is called.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ANY_CONNECTOR: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """One promise, until `expiry`; connector 0 is any."""
+    """One reservation; connector 0 means any one."""
 
     id: int
     connector: int
@@ -27,12 +27,12 @@ class Reservation:
     parent_id_tag: str | None
 
     def is_for(self, id_tag: str, parent_id_tag: str | None) -> bool:
-        """Whether this tag, or its group, may use it. A parent is compared with a parent only (§3.10)."""
+        """Return whether this tag or its group may use it. A parent is compared with parents only (§3.10)."""
         return is_same(self.id_tag, id_tag) or is_same(self.parent_id_tag, parent_id_tag)
 
 
 class Reservations:
-    """The reservations of one charger, altered in place in its memory (`store`, by reservationId)."""
+    """The reservations of one charger. `store` is its memory of them by reservationId, modified in place."""
 
     __slots__ = ("_connectors", "_store")
 
@@ -49,9 +49,9 @@ class Reservations:
         parent_id_tag: str | None,
         now: datetime,
     ) -> bool:
-        """Reserve; True if it replaces one of that id that was still in force.
+        """Reserve a connector. Return True if this replaces a reservation of the same id that was still in force.
 
-        Raises ValueError for a connector that the charger does not have, or that another reservation holds.
+        Raises ValueError for an unknown connector, or one with another reservation.
         """
         if not 0 <= connector <= self._connectors:
             raise ValueError(f"connector {connector}: give 0 to {self._connectors}")
@@ -67,21 +67,21 @@ class Reservations:
         return replaced
 
     def cancel(self, reservation_id: int) -> bool:
-        """Take one back; False if there is none of that id (§5.1)."""
+        """Cancel a reservation. Return False if there is none of this id (§5.1)."""
         return self._store.pop(str(reservation_id), None) is not None
 
     def on(self, connector: int, now: datetime) -> Reservation | None:
-        """The reservation of that very connector; of connector 0 the one that expires first."""
+        """Return the reservation of exactly this connector; of several for connector 0, the first to expire."""
         return min(self._of(connector, now), key=lambda one: one.expiry, default=None)
 
     def is_held(self, connector: int, reservation_id: int, now: datetime) -> bool:
-        """Whether a reservation of another id holds that connector: Occupied (§5.13). Nobody holds connector 0."""
+        """Return whether another reservation holds the connector: Occupied (§5.13). Connector 0 is never held."""
         return connector != ANY_CONNECTOR and any(one.id != reservation_id for one in self._of(connector, now))
 
     def has_room(self, connector: int, reservation_id: int, now: datetime, free: int) -> bool:
-        """Whether a new reservation, or a new one of that id, leaves what was promised to others; else Occupied.
+        """Return whether a reservation with this id leaves enough free connectors for the others; if not, Occupied.
 
-        `free` counts the connectors that are Available; one Reserved for that very id is free for it as well.
+        `free` is the number of Available connectors. The connector reserved under the same id counts as free too.
         """
         in_force = self._in_force(now)
         own = sum(one.id == reservation_id and one.connector != ANY_CONNECTOR for one in in_force)
@@ -89,14 +89,15 @@ class Reservations:
         return floating < free + own and not self.is_held(connector, reservation_id, now)
 
     def floating(self, now: datetime) -> int:
-        """How many connectors have to stay free for reservations of connector 0."""
+        """Return how many connectors must stay free for reservations of connector 0."""
         return len(self._of(ANY_CONNECTOR, now))
 
     def may_start(self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime, free: int) -> bool:
-        """Whether a tag may start on a connector: not where another's is, nor where it would take the last one free.
+        """Return whether a tag may start on a connector.
 
-        `free` counts the connectors that anybody could start on: operative, not occupied (but for this tag and its
-        cable), without a reservation of their own; this one included.
+        It may not if the connector is reserved for another tag, or is the last free one for reservations of connector
+        0. `free` is the number of connectors open to anybody, this one included: operative, without a reservation of
+        their own, and occupied by nothing but this tag and its cable.
         """
         held = self._of(connector, now)
         if held:
@@ -105,10 +106,10 @@ class Reservations:
         return not floating or len(floating) < free or any(one.is_for(id_tag, parent_id_tag) for one in floating)
 
     def used(self, connector: int, id_tag: str, parent_id_tag: str | None, now: datetime) -> int | None:
-        """End the reservation that a start on that connector makes use of; its id for StartTransaction (§4.8).
+        """End the reservation that a start on this connector uses, and return its id for StartTransaction (§4.8).
 
-        One of the connector goes before one of connector 0, one of the tag before one of its group. The reserved tag
-        on another connector ends nothing.
+        A reservation of the connector comes before one of connector 0, one of the tag before one of its group. A start
+        of the reserved tag on another connector ends nothing.
         """
         candidates = [
             one for one in self._of(connector, now) + self._of(ANY_CONNECTOR, now) if one.is_for(id_tag, parent_id_tag)
@@ -120,15 +121,15 @@ class Reservations:
         return best.id
 
     def expire(self, now: datetime) -> list[Reservation]:
-        """End what has expired, and return it in the order of its expiry."""
+        """End the expired reservations, and return them in order of expiry."""
         return self._end([one for one in self._all() if one.expiry <= now])
 
     def next_expiry(self) -> datetime | None:
-        """When `expire` will have something to do; None without reservations."""
+        """Return when the next reservation expires; None if there is none."""
         return min((one.expiry for one in self._all()), default=None)
 
     def end_on(self, connector: int) -> list[Reservation]:
-        """End what a connector that is Faulted or Unavailable cannot keep, and return it; with connector 0 all."""
+        """End and return the reservations of a Faulted or Unavailable connector; for connector 0, all of them."""
         return self._end([one for one in self._all() if connector in (ANY_CONNECTOR, one.connector)])
 
     def _all(self) -> list[Reservation]:

@@ -1,7 +1,7 @@
-"""One charging profile, read at one moment (OCPP 1.6 §3.13.1, §7.8 to §7.14).
+"""The limit of one charging profile at one moment (OCPP 1.6 §3.13.1, §7.8 to §7.14).
 
-Distances in time are whole microseconds: a limit that changes at a moment is asked for again at that very moment,
-and a rounded float would answer "in 0 s" for ever.
+Durations are whole microseconds. The caller asks again at exactly the moment of a change; with rounded floats the next
+change could be "in 0 s" endlessly.
 """
 
 import itertools
@@ -17,7 +17,7 @@ Profile = Mapping[str, Any]
 """A csChargingProfiles object in wire form."""
 
 VOLTS: Final = 230
-PHASES: Final = 3  # where a schedule does not say (§7.14)
+PHASES: Final = 3  # the default of numberPhases (§7.14)
 
 _TICK = timedelta(microseconds=1)
 _SECOND = 1_000_000
@@ -26,7 +26,7 @@ _ROUNDS = {"Daily": 86_400 * _SECOND, "Weekly": 7 * 86_400 * _SECOND}
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that may be drawn: amperes on each phase, or watts in all."""
+    """A limit in amperes per phase, or in watts over all phases."""
 
     value: float
     unit: Unit
@@ -34,7 +34,7 @@ class Limit:
 
     @property
     def amps(self) -> float:
-        """On each of the phases, at 230 V."""
+        """Per phase, at 230 V."""
         return self.value if self.unit == "A" else self.value / (VOLTS * self.phases)
 
     @property
@@ -43,15 +43,15 @@ class Limit:
         return self.value if self.unit == "W" else self.value * VOLTS * self.phases
 
     def on(self, phases: int) -> "Limit":
-        """The same limit where there are no more than so many phases."""
+        """Return the same limit with at most this many phases."""
         return Limit(self.value, self.unit, min(self.phases, phases))
 
 
 def smallest(limits: Iterable[Limit]) -> Limit | None:
-    """What keeps all of them: the fewest phases, and the least power that any allows on these; None for none.
+    """Return the limit that satisfies all of them: the fewest phases, and the lowest power on these; None for none.
 
-    Powers on different numbers of phases do not compare: 16 A on one phase is less power than 10 A on three, and
-    would give a car on one phase 6 A too many.
+    Powers on different numbers of phases are not comparable: 16 A on one phase is less power than 10 A on three, but
+    would allow a single-phase vehicle 6 A too much.
     """
     kept = list(limits)
     phases = min((limit.phases for limit in kept), default=PHASES)
@@ -59,20 +59,20 @@ def smallest(limits: Iterable[Limit]) -> Limit | None:
 
 
 def is_sound(profile: Profile) -> bool:
-    """Whether a profile that fits the schema also makes sense: its times can be read, its periods follow each other."""
+    """Return whether a profile that is valid by the schema has readable times and ordered periods."""
     schedule = profile["chargingSchedule"]
     times = [profile.get("validFrom"), profile.get("validTo"), schedule.get("startSchedule")]
     if any(time is not None and parse_time(time) is None for time in times):
         return False
     if profile["chargingProfileKind"] == "Recurring" and not ("recurrencyKind" in profile and times[-1]):
         return False
-    return schedule.get("duration", 0) >= 0 and _follow_each_other(schedule["chargingSchedulePeriod"])
+    return schedule.get("duration", 0) >= 0 and _are_ordered(schedule["chargingSchedulePeriod"])
 
 
 def limit_at(profile: Profile, now: datetime, start: datetime | None) -> Limit | None:
-    """What the profile says at this moment; None before, after and between the times it speaks of.
+    """Return the limit at this moment; None outside of the profile's periods.
 
-    `start` is when its schedule begins (see `start_of`), None if that has not happened.
+    `start` is when its schedule begins (see `start_of`), None if it has not begun.
     """
     if start is None or not _is_valid(profile, now):
         return None
@@ -87,9 +87,9 @@ def limit_at(profile: Profile, now: datetime, start: datetime | None) -> Limit |
 
 
 def waits(profile: Profile, now: datetime, start: datetime | None) -> Iterator[int]:
-    """The microseconds until each moment to come at which the profile may say something else.
+    """Yield the microseconds until each future moment at which the limit may change.
 
-    Of a recurring one those of the present round, with its end: the edges of the next come after that.
+    For a recurring profile these are the changes in its present cycle and the end of that cycle.
     """
     moments = (_time(profile, "validFrom"), _time(profile, "validTo"))
     distances = [(moment - now) // _TICK for moment in moments if moment is not None]
@@ -100,14 +100,14 @@ def waits(profile: Profile, now: datetime, start: datetime | None) -> Iterator[i
 
 
 def start_of(profile: Profile, began: datetime | None) -> datetime | None:
-    """When its schedule begins: startSchedule, and without one (or Relative) `began`, the start of charging (§7.13)."""
+    """Return startSchedule; if it is Relative or has none, `began`, the start of charging (§7.13)."""
     if profile["chargingProfileKind"] == "Relative":
         return began
     return _time(profile["chargingSchedule"], "startSchedule") or began
 
 
 def _edges(profile: Profile) -> Iterator[int]:
-    """From the beginning of a schedule, or of its round, to each change in it."""
+    """Yield the offsets of all changes from the start of a schedule or of its cycle, in microseconds."""
     schedule = profile["chargingSchedule"]
     for period in schedule["chargingSchedulePeriod"]:
         yield period["startPeriod"] * _SECOND
@@ -118,7 +118,7 @@ def _edges(profile: Profile) -> Iterator[int]:
 
 
 def _elapsed(profile: Profile, now: datetime, start: datetime) -> int:
-    """Since the schedule began, or its present round; negative before the first."""
+    """Return the microseconds since the schedule or its present cycle began; negative before the start."""
     elapsed = (now - start) // _TICK
     if elapsed >= 0 and profile["chargingProfileKind"] == "Recurring":
         return elapsed % _ROUNDS[profile["recurrencyKind"]]
@@ -130,7 +130,7 @@ def _is_valid(profile: Profile, now: datetime) -> bool:
     return (since is None or since <= now) and (until is None or now < until)
 
 
-def _follow_each_other(periods: list[dict[str, Any]]) -> bool:
+def _are_ordered(periods: list[dict[str, Any]]) -> bool:
     return (
         bool(periods)
         and periods[0]["startPeriod"] >= 0

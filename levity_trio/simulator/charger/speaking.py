@@ -1,4 +1,4 @@
-"""The charger's own calls: what to send next, and what becomes of the answer (OCPP-J 1.6 §4.1.1, OCPP 1.6 §3.7)."""
+"""The charger's own calls: which to send next, and how to handle the response (OCPP-J 1.6 §4.1.1, OCPP 1.6 §3.7)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result
 
 Answer = CallResult | CallError | None
-"""None where none came in time."""
+"""The response; None if none came in time."""
 
 
 def next_call(charger: State, at: float) -> Outgoing | None:
-    """What to send now, if anything."""
+    """Return the call to send now, if any."""
     what = charger.mail.next(at, may_tell=charger.may_tell) if charger.is_linked else None
     if what is None:
         return None
@@ -32,7 +32,7 @@ def next_call(charger: State, at: float) -> Outgoing | None:
 
 
 def settle(charger: State, outgoing: Outgoing, answer: Answer, at: float) -> None:
-    """Act upon an answer; one to what was lost with its connection comes too late for anything."""
+    """Handle a response. One to a call that was lost with its connection is ignored."""
     if not charger.mail.close(outgoing):
         return
     understood = _understood(charger.tally, outgoing.frames[-1][0], answer)
@@ -55,7 +55,7 @@ def _frames_of(charger: State, what: Ask | Message) -> list[Frame]:
 
 
 def _frames_of_message(charger: State, message: Message) -> list[Frame]:
-    """A message of a transaction with the id that it has by now; our own, below zero, while the start is unanswered."""
+    """Insert the transaction's id: the central system's, or our negative one while the start is not acknowledged."""
     payload = message.payload
     if message.local_id is not None and message.action != START:
         known = charger.memory.transaction_ids.get(str(message.local_id), message.local_id)
@@ -98,7 +98,7 @@ def _is_given_up(charger: State, message: Message, at: float) -> bool:
 
 
 def _discard(charger: State, message: Message) -> None:
-    """Thrown away (§3.7.1): a start or a stop that is lost is a lost bill."""
+    """Discard a message (§3.7.1). A lost start or stop is a lost bill."""
     charger.tally.discarded += 1
     if (sent := _record_of(charger, message)) is not None:
         sent.is_thrown_away = True
@@ -106,7 +106,7 @@ def _discard(charger: State, message: Message) -> None:
 
 
 def _forget_ended(charger: State, message: Message) -> None:
-    """After its last message nothing more will be said of a transaction."""
+    """Forget a transaction after its last message."""
     if message.local_id is None:
         return
     transaction = charger.transactions.get(message.local_id)
@@ -117,7 +117,7 @@ def _forget_ended(charger: State, message: Message) -> None:
 
 
 def _record_of(charger: State, what: Ask | Message) -> Sent | None:
-    """What the ledger keeps of a message; nothing of one from before the simulator began anew."""
+    """Return the ledger's record of a message; None for one from before a restart of the simulator."""
     if not isinstance(what, Message) or (transaction := _transaction_of(charger, what)) is None:
         return None
     return transaction.under_way.get(id(what))

@@ -1,4 +1,4 @@
-"""What one simulated charger is: as it would stand on its type plate, and how it misbehaves."""
+"""The specification of one simulated charger: its type plate, and its quirks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MOST_CONNECTORS: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerSpec:
-    """One charger. Current in A per phase (AC), power in W (DC), register in Wh as it shows on the first day.
+    """One charger. Current in A per phase (AC), power in W (DC), initial register in Wh.
 
-    `quirks` are names of levity_trio.simulator.quirks. Raises ValueError with a line that says what to give.
+    `quirks` are names of levity_trio.simulator.quirks. Raises ValueError with the allowed values.
     """
 
     id: str
@@ -42,7 +42,7 @@ class ChargerSpec:
         checks = {
             f"id: give 1 to {MAX_IDENTITY} printable characters without a slash": is_name and bool(self.id.strip()),
             "vendor, model: give 1 to 20 characters": 0 < len(self.vendor) <= 20 and 0 < len(self.model) <= 20,
-            "serial_number: give 25 characters at most": len(self.serial_number) <= 25,
+            "serial_number: give at most 25 characters": len(self.serial_number) <= 25,
             "firmware_version: give 1 to 50 characters": 0 < len(self.firmware_version) <= 50,
             f"connectors: give 1 to {_MOST_CONNECTORS}": 1 <= self.connectors <= _MOST_CONNECTORS,
             "power_type: give AC or DC": self.power_type in (AC, DC),

@@ -1,12 +1,11 @@
-"""One charger as data: what it is, what it remembers, how far it is with everything. The modules beside this one are
-the verbs: functions of a state, each above those that it needs. What has to happen when they come to their end is put
-on the agenda, or into `when_idle`, so that no verb calls one above it.
+"""The state of one charger. The other modules of this package are functions of it, in layers: a function calls only
+those of lower layers. An action of a higher layer goes on the agenda or into `when_idle`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -32,8 +31,8 @@ from levity_trio.wire.times import wire_time
 ACCEPTED: Final = "Accepted"
 
 
-class Habits:
-    """Where a charger may do otherwise than it should: this one does as it should. See levity_trio.simulator.quirks."""
+class Hooks:
+    """What a quirk may override. Each default here is what a charger without quirks does."""
 
     __slots__ = ()
 
@@ -46,44 +45,50 @@ class Habits:
         return True
 
     def power_on(self, charger: State, at: float) -> None:
-        """The power came."""
+        """Called after power-on; a quirk plans its actions on the agenda."""
 
     def accepted(self, charger: State, at: float) -> None:
-        """The central system accepted the first boot since the power came."""
+        """Called when the first boot after power-on is accepted, before the statuses are sent."""
 
     def clock(self, moment: datetime) -> datetime:
-        """What the clock shows."""
+        """Return the time that the charger reports for this one."""
         return moment
 
     def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
-        """What a register shows, in Wh."""
+        """Return the register to report for this one, in Wh."""
         del charger, connector, at
         return wh
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        """A reading of this transaction was told."""
+        """Called after a reading of this transaction is queued."""
 
     def ended(self, charger: State, transaction: Transaction, at: float) -> None:
-        """This transaction ends, and its stop was told."""
+        """Called after the StopTransaction of this transaction is queued."""
 
     def loses(self, action: str, transaction: Transaction) -> bool:
-        """Whether this message of a transaction is lost before it leaves."""
+        """Return whether this message of a transaction is lost before it is queued. Called once for each message."""
         del action, transaction
         return False
 
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
+        """Return the frames to send for this response to a call, each with its delay in simulated seconds."""
+        return ((0.0, text),)
+
+
+class Habits(Hooks):
+    """The hooks as the charger calls them: with `frames`, where all quirks act together."""
+
+    __slots__ = ()
+
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
-        """What leaves for this call; the answer to the last one is awaited."""
+        """Return the frames to send for this call, in order. The charger waits for the response to the last one."""
         del transaction
         return [frame]
-
-    def replies(self, text: str) -> list[tuple[float, str]]:
-        """What answers a call of the central system: texts, each after so many simulated seconds."""
-        return [(0.0, text)]
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a charger said and heard, in messages."""
+    """Message counts of one charger."""
 
     sent: int = 0
     answered: int = 0
@@ -95,7 +100,7 @@ class Tally:
 
 
 class State:
-    """Everything about one charger; `at`, wherever it is asked for, is simulated seconds since the simulation began."""
+    """All state of one charger. `at` is always in simulated seconds since the simulation began."""
 
     __slots__ = (
         *("spec", "memory", "quirks"),
@@ -109,7 +114,7 @@ class State:
     )
 
     def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Habits, clock_slack_seconds: float) -> None:
-        # What it is, and what it remembers over a power cut
+        # Type plate, non-volatile memory
         self.spec = spec
         self.memory = memory
         self.quirks = quirks
@@ -117,30 +122,30 @@ class State:
         self.tags = Tags(memory, self.configuration)
         self.reservations = Reservations(memory.reservations, spec.connectors)
         self.profiles = _profiles(spec, memory, self.configuration)
-        # Its time
+        # Time
         self.clock = ChargerClock(clock_slack_seconds)
         self.agenda = Agenda()
-        # Where it is with the central system
+        # Connection to the central system
         self.is_on = self.is_linked = self.is_offline = False
         self.registration: str | None = None
-        """The status of the last BootNotification since the power came."""
+        """The status of the last BootNotification.conf since power-on."""
         self.mail = Mail(memory)
-        # What goes on at it
+        # Activity
         self.connectors = _connectors(spec, memory)
         self.transactions: dict[int, Transaction] = {}
-        """Those of which something is still to be said, by our own ids."""
+        """Transactions with messages still to send or to acknowledge, by local id."""
         self.firmware = Progress()
         self.deliveries = Deliveries()
         self.forced_answers: dict[str, str] = {}
-        """By action: the status, or the error code, that somebody wants it answered with, whatever it asks for."""
+        """Forced status or error code by action; see operations.table.force_answer."""
         self.when_idle: Action | None = None
-        """What waits until nothing charges here."""
-        # What is known of it afterwards
+        """Runs as soon as no transaction is open."""
+        # Records
         self.ledger: list[LedgerEntry] = []
         self.tally = Tally()
         self.frames: deque[tuple[float, str, str]] | None = None
-        """The last frames, where somebody wants to see them: moment, `send` or `recv`, text."""
-        # For its shell
+        """The last frames, if they are recorded: moment, `send` or `recv`, text."""
+        # For the shell
         self.effects: list[Effect] = []
         self.on_news: Callable[[], None] = _nothing
 
@@ -153,16 +158,17 @@ class State:
 
     @property
     def may_tell(self) -> bool:
-        """Connected and accepted: it may say what it likes (§4.2)."""
+        """Whether it is connected and accepted, so that it may send any message (§4.2)."""
         return self.is_linked and self.registration == ACCEPTED
 
     def timestamp(self, at: float) -> str:
-        """What it says of a moment; what it does goes by its clock, whatever it says."""
+        """The timestamp to send for a moment. A quirk may falsify it; the charger itself acts by its real clock."""
         return wire_time(self.quirks.clock(self.clock.read(at)))
 
-    def tell(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
-        """Say something, if there is somebody to hear it, else give False; before it is accepted a charger says only
-        what it is asked for (§4.2).
+    def send_if_allowed(self, request: Any, then: Then | None = None, *, is_asked_for: bool = False) -> bool:
+        """Queue a request if the charger may send it now; otherwise drop it and return False.
+
+        Before it is accepted, a charger sends only what the central system asked for (§4.2).
         """
         may_tell = self.may_tell or (is_asked_for and self.is_linked)
         if may_tell:
@@ -170,29 +176,29 @@ class State:
         return may_tell
 
     def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
-        """Say it when it has its turn; `then` gets the answer."""
+        """Queue a request; `then` gets the response."""
         self.mail.ask((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
 
     def do(self, effect: Effect) -> None:
-        """Have something done by the shell."""
+        """Queue an effect for the shell."""
         self.effects.append(effect)
         self.on_news()
 
     def hang(self, kind: str, seconds: float = 0.0) -> None:
-        """Do something to the connection."""
+        """Queue an effect on the connection; see `Hang`."""
         self.do(Hang(kind, seconds))
 
 
 def _nothing() -> None:
-    """Nobody carries news yet."""
+    """The default of `on_news`, until a shell sets it."""
 
 
 def _ignore(answer: Any, at: float) -> None:
-    """For answers that change nothing."""
+    """The default of `then`, for responses that change nothing."""
 
 
 def _factory(spec: ChargerSpec) -> dict[str, str]:
-    """What the installer set; a shared nothing for most."""
+    """The configuration keys that the installer set."""
     if not spec.security_profile and spec.password is None:
         return {}
     return {"SecurityProfile": str(spec.security_profile), "AuthorizationKey": spec.password or ""}

@@ -1,8 +1,8 @@
-"""Whom a charger lets charge without asking: its local authorization list, and its cache of answers (§3.5).
+"""The local authorization list and the authorization cache of a charger (§3.5).
 
-Both are kept as on the wire, an `idTagInfo` for each tag. The list is the central system's alone to change (§5.15) and
-goes before the cache; the cache holds the latest answer of each tag that is not in the list, good or bad. Tags and
-parents are compared without regard to case (CiString20Type), so the keys of both are `folded`.
+Both map a tag to its `idTagInfo` as on the wire. Only the central system changes the list (§5.15), which takes
+precedence over the cache. The cache holds the latest response for each tag that is not in the list, accepted or not.
+Tags and parents are compared without regard to case (CiString20Type), so the keys of both are `folded`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from levity_trio.wire.times import parse_time
 IdTagInfo = dict[str, Any]
 
 MAX_CACHE: Final = 200
-"""Tags in the cache. OCPP 1.6 has no key for it; a basement's neighbours and their guests fit."""
+"""Maximum number of tags in the cache. OCPP 1.6 has no key for it."""
 NOT_SUPPORTED_VERSION: Final = -1
 _FULL: Final = "Full"
 _VALID: Final = ("Accepted", "ConcurrentTx")
 
 
 class TagMemory(Protocol):
-    """What survives a power cut. The version is that of the list as it is, 0 when it is empty (§5.10)."""
+    """The non-volatile part. The version is that of the present list, 0 if the list is empty (§5.10)."""
 
     local_list_version: int
     local_list: dict[str, IdTagInfo]
@@ -32,17 +32,17 @@ class TagMemory(Protocol):
 
 
 def folded(tag: str) -> str:
-    """A tag as it is compared."""
+    """Return a tag in the form used for comparison."""
     return tag.casefold()
 
 
 def is_same(one: str | None, other: str | None) -> bool:
-    """Whether two tags, or two parents, are the same; none is never the same as none."""
+    """Return whether two tags or two parents are equal; None equals nothing."""
     return one is not None and other is not None and folded(one) == folded(other)
 
 
 class Tags:
-    """The local list and the cache of one charger, altered in place in its memory."""
+    """The local list and the cache of one charger, modified in place in its memory."""
 
     __slots__ = ("_configuration", "_memory")
 
@@ -51,9 +51,9 @@ class Tags:
         self._configuration = configuration
 
     def decide(self, tag: str, now: datetime) -> str | None:
-        """The AuthorizationStatus of a tag, by the list, then by the cache; None if neither knows it.
+        """Return the AuthorizationStatus of a tag from the list, then from the cache; None if it is unknown.
 
-        A valid one whose expiryDate has come is Expired (§3.5.1), also when it would pass as unknown (§3.5.4).
+        A valid tag after its expiryDate is Expired (§3.5.1), even where an unknown tag would be allowed (§3.5.4).
         """
         entry = self._entry(tag)
         if entry is None:
@@ -62,26 +62,26 @@ class Tags:
         return "Expired" if status in _VALID and _has_expired(entry, now) else status
 
     def parent(self, tag: str) -> str | None:
-        """The tag's group, if it is known here and has one."""
+        """Return the tag's group (parentIdTag), if known."""
         entry = self._entry(tag)
         return (entry.get("parentIdTag") or None) if entry else None
 
     def is_same_group(self, tag: str, other: str) -> bool:
-        """Whether one may stop what the other began: the same tag, or one with the same parent (§3.10)."""
+        """Return whether one tag may stop the other's transaction: the same tag or the same parent (§3.10)."""
         return is_same(tag, other) or is_same(self.parent(tag), self.parent(other))
 
     def learn(self, tag: str, id_tag_info: Mapping[str, Any]) -> None:
-        """Take an answer of the central system into the cache; not for a tag of the list (§3.5.3)."""
+        """Store an idTagInfo in the cache, unless the tag is in the list (§3.5.3)."""
         cache, key = self._memory.cache, folded(tag)
         if not self._is_cache_on or key in self._list():
             return
-        cache.pop(key, None)  # the latest answer is the youngest entry
+        cache.pop(key, None)  # so that the latest response is the last entry
         if len(cache) >= MAX_CACHE:
             _make_room(cache)
         cache[key] = dict(id_tag_info)
 
     def clear_cache(self) -> str:
-        """ClearCache (§5.4): Accepted, or Rejected where there is no cache in use."""
+        """ClearCache (§5.4): Accepted, or Rejected if the cache is disabled."""
         if not self._is_cache_on:
             return "Rejected"
         self._memory.cache.clear()
@@ -89,11 +89,11 @@ class Tags:
 
     @property
     def version(self) -> int:
-        """For GetLocalListVersion (§5.10): 0 for an empty list, -1 where the list is switched off."""
+        """For GetLocalListVersion (§5.10): 0 for an empty list, -1 if the list is disabled."""
         return self._memory.local_list_version if self._is_list_on else NOT_SUPPORTED_VERSION
 
     def update(self, version: int, update_type: str, entries: Sequence[Mapping[str, Any]] | None) -> str:
-        """SendLocalList (§5.15, §7.47): all of it or nothing. `entries` are AuthorizationData as on the wire.
+        """SendLocalList (§5.15, §7.47), applied as a whole or not at all. `entries` are AuthorizationData in wire form.
 
         Accepted, Failed, NotSupported, or VersionMismatch for a Differential that is not above the list's version.
         """
@@ -102,7 +102,7 @@ class Tags:
         if update_type != _FULL and version <= self.version:
             return "VersionMismatch"
         updated = self._updated(update_type, entries or ())
-        if updated is None or (updated and version < 1):  # 0 would tell that the list is empty
+        if updated is None or (updated and version < 1):  # version 0 means an empty list
             return "Failed"
         self._replace(updated, version)
         return "Accepted"
@@ -124,7 +124,7 @@ class Tags:
         return self._memory.cache.get(key) if entry is None and self._is_cache_on else entry
 
     def _updated(self, update_type: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, IdTagInfo] | None:
-        """The list as it would be; None if it may not become so."""
+        """Return the updated list; None if the update is not allowed."""
         changes = {folded(entry["idTag"]): entry.get("idTagInfo") for entry in entries}
         is_full = update_type == _FULL
         if len(changes) < len(entries) or len(entries) > self._configuration.integer("SendLocalListMaxLength"):
@@ -145,7 +145,7 @@ class Tags:
 def _merged(
     listed: Mapping[str, IdTagInfo], changes: Iterable[tuple[str, Mapping[str, Any] | None]]
 ) -> dict[str, IdTagInfo]:
-    """A list after its changes; an entry without idTagInfo deletes (§7.1)."""
+    """Return a list with changes applied; an entry without idTagInfo deletes the tag (§7.1)."""
     merged = dict(listed)
     for key, id_tag_info in changes:
         if id_tag_info:
@@ -161,7 +161,7 @@ def _has_expired(entry: IdTagInfo, now: datetime) -> bool:
 
 
 def _make_room(cache: dict[str, IdTagInfo]) -> None:
-    """Drop all that is not valid; if nothing is, the oldest (§3.5.1)."""
+    """Drop all entries that are not valid, or else the oldest (§3.5.1)."""
     refused = [key for key, entry in cache.items() if entry["status"] not in _VALID]
     for key in refused or [next(iter(cache))]:
         del cache[key]

@@ -1,4 +1,4 @@
-"""One charging transaction as the charger knows it, and the records of what it sends of it."""
+"""One charging transaction on the charger's side, with records of its messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from levity_trio.simulator.ledger import Entry, Moment, Sent
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """From the moment energy is offered to the stop. Registers in whole Wh; `begun` in simulated seconds."""
+    """From the first offer of energy to the stop. Registers in whole Wh; `begun` in simulated seconds."""
 
     local_id: int
     connector: int
@@ -22,17 +22,17 @@ class Transaction:
     entry: Entry
     parent_id_tag: str | None = None
     data: list[dict[str, Any]] = field(default_factory=list)
-    """The readings that go with its stop (StopTxnSampledData)."""
+    """The readings for its StopTransaction (StopTxnSampledData, StopTxnAlignedData)."""
     moments: list[Moment] = field(default_factory=list)
-    """What was true at the moments of `data`."""
+    """The true values at the moments of `data`."""
     under_way: dict[int, Sent] = field(default_factory=dict)
-    """The records of messages that wait for their answer, by the identity of the message."""
+    """The records of messages that are not acknowledged, by `id` of the message."""
 
     @property
     def is_over(self) -> bool:
-        """Nothing of it is still to be said."""
+        """Whether it has ended and all its messages are acknowledged or discarded."""
         return self.entry.is_ended and not self.under_way
 
     def moment(self, at: float, true_wh: int) -> Moment:
-        """The truth at a moment of which something is told."""
+        """Return the true energy at a moment, for the record of a message."""
         return Moment(at=at, delivered_wh=true_wh - self.true_start_wh)

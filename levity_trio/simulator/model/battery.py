@@ -1,47 +1,47 @@
-"""What a battery does while it is charged: its voltage, its taper, and energy over time in closed form.
+"""A battery while charging: its voltage, its taper, and energy over time in closed form.
 
-Under DC a battery takes full power until TAPER_BEGINS, from there on a share that falls linearly with its state of
-charge. Power that falls linearly with the energy already stored falls exponentially with time, so energy is an exact
-integral, whatever the step of the clock. The share ends at TAPER_ENDS and not at 0: an exponential towards 0 would
-never fill a battery. All energy that is delivered is stored; losses are not modelled.
+With DC a battery takes full power up to TAPER_BEGINS; above it, a share that falls linearly with the state of charge.
+Power that falls linearly with the stored energy falls exponentially with time, so energy is an exact integral for any
+time step. The share ends at TAPER_ENDS instead of 0, because an exponential towards 0 would never fill a battery. All
+delivered energy is stored; losses are not modelled.
 """
 
 from dataclasses import dataclass
 from math import exp, expm1, log, tanh
 from typing import Final
 
-TAPER_BEGINS: Final = 0.8  # state of charge up to which the full power is taken
-TAPER_ENDS: Final = 0.05  # share of the full power that is still taken just before 100 %
+TAPER_BEGINS: Final = 0.8  # state of charge up to which the battery takes full power
+TAPER_ENDS: Final = 0.05  # share of full power just before 100 %
 _SLOPE: Final = (1 - TAPER_ENDS) / (1 - TAPER_BEGINS)
 _HOUR_S: Final = 3_600.0
 
 CELLS: Final = 108  # in series: a pack of the 400 V class
 EMPTY_CELL_V: Final = 3.2
 FULL_CELL_V: Final = 4.2
-_STEEPNESS: Final = 3.0  # of the sigmoid; at 50 % a pack's voltage rises 1.66 times as fast as on average
+_STEEPNESS: Final = 3.0  # of the sigmoid; at 50 % the voltage rises 1.66 times as fast as on average
 
 
 def pack_voltage(soc: float) -> float:
-    """Volts of the pack at a state of charge from 0 to 1."""
+    """Return the pack's voltage in V at a state of charge from 0 to 1."""
     middle, half = (EMPTY_CELL_V + FULL_CELL_V) / 2, (FULL_CELL_V - EMPTY_CELL_V) / 2
     return CELLS * (middle + half * tanh(_STEEPNESS * (soc - 0.5)) / tanh(_STEEPNESS / 2))
 
 
 def taper(soc: float) -> float:
-    """The share of its full DC power that a battery takes at a state of charge from 0 to 1."""
+    """Return the share of full DC power at a state of charge from 0 to 1."""
     return min(1.0, 1.0 - _SLOPE * (soc - TAPER_BEGINS))
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """How a battery fills from one moment on if nothing is changed: at constant power, then ever more slowly.
+    """Charging from one moment on without further changes: first at constant power, then tapering.
 
-    Seconds count from that moment; from `full_s` on the battery is full, and what is asked here no longer holds.
+    Seconds count from that moment. The battery is full from `full_s` on; later values are not valid.
     """
 
     constant_w: float
     constant_s: float
-    tapering_w: float  # when the taper begins; falls by `decay` per second, which is 0 where nothing tapers
+    tapering_w: float  # at the start of the taper; falls by `decay` per second, 0 without a taper
     decay: float
     full_s: float
 
@@ -55,18 +55,18 @@ class Charge:
         constant_wh = self.constant_w * constant_s / _HOUR_S
         if self.decay == 0:
             return constant_wh
-        # expm1 and not exp - 1: the first second of an hour's taper would lose half its digits.
+        # expm1 instead of exp - 1, which would lose half the digits in the first second of an hour's taper.
         return constant_wh - self.tapering_w * expm1(-self.decay * (seconds - constant_s)) / (self.decay * _HOUR_S)
 
 
 def charge_evenly(room_wh: float, watts: float) -> Charge:
-    """Constant power, above 0 W, until the room left in the battery is used up."""
+    """Return constant power, above 0 W, until the battery's remaining `room_wh` is filled."""
     seconds = room_wh * _HOUR_S / watts
     return Charge(watts, seconds, watts, 0.0, seconds)
 
 
 def charge_tapering(battery_wh: float, stored_wh: float, watts: float, max_w: float) -> Charge:
-    """Constant power, above 0 W, until the taper curve times `max_w` meets it; from there on along that curve."""
+    """Return constant power, above 0 W, until it meets the taper curve times `max_w`; then the power of that curve."""
     watts = min(watts, max_w)
     meets_wh = battery_wh * (TAPER_BEGINS + (1 - watts / max_w) / _SLOPE)
     if meets_wh >= battery_wh:

@@ -1,8 +1,8 @@
-"""The meter of one connector, with the contactor before it and the battery behind it.
+"""The meter of one connector, with its contactor and the vehicle's battery.
 
-Whenever something is changed (a vehicle, the contactor, a limit), the meter works out how the battery fills from then
-on (battery.Charge), and keeps the register as it stood then. What it shows later follows from these two in one step:
-no error gathers, whether a day is advanced in one stride or in a million.
+At each change (vehicle, contactor, limit) the meter stores its register and computes how the battery fills from then on
+(battery.Charge). Every later register follows from these two in one step, so no error accumulates, whether a day is
+advanced in one step or in a million.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from levity_trio.simulator.model.vehicle import Vehicle
 
 AC: Final = "AC"
 DC: Final = "DC"
-PHASE_V: Final = 230.0  # from a phase to neutral; 400 V between two phases
-LEAST_AC_A: Final = 6.0  # IEC 61851-1: the duty cycle of the pilot says nothing between 0 and 6 A
-_NOISE_WH: Final = 1e-6  # above what rounding adds to a register, below what anybody reads
+PHASE_V: Final = 230.0  # phase to neutral; 400 V between phases
+LEAST_AC_A: Final = 6.0  # IEC 61851-1: the pilot's duty cycle cannot express a current between 0 and 6 A
+_NOISE_WH: Final = 1e-6  # more than rounding errors add to a register, less than any display shows
 
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What stands behind a connector: A per phase for AC, W for DC."""
+    """The supply of a connector: A per phase for AC, W for DC."""
 
     power_type: str
     phases: int = 1
@@ -31,9 +31,9 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a meter measures at one moment: Wh, W, V and A, per phase for AC, one value each for DC.
+    """The measurements at one moment in Wh, W, V and A: per phase for AC, one value each for DC.
 
-    `offered_a` is per phase. Nothing is offered while the contactor is open.
+    `offered_a` is per phase. Both offers are 0 while the contactor is open.
     """
 
     power_type: str
@@ -49,7 +49,7 @@ class Snapshot:
 class Meter:
     """The register and the plug of one connector.
 
-    `at` is always a moment in seconds; a moment before the last one raises ValueError and changes nothing.
+    `at` is always in seconds. A moment before the previous one raises ValueError and changes nothing.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class Meter:
         self._vehicle: Vehicle | None = None
         self._is_on = False
         self._limit = inf  # A per phase, or W for DC
-        # As things stood when something was last changed, and what has flowed since.
+        # The state at the last change, and the energy delivered since.
         self._since = at
         self._since_wh = register_wh
         self._stored_wh = 0.0
@@ -85,9 +85,9 @@ class Meter:
         return f"<Meter {self.register_wh:.1f} Wh, {self.power_w:.0f} W into {vehicle} at {self._at:.3f} s>"
 
     def plug(self, vehicle: Vehicle, at: float) -> None:
-        """Raises ValueError if a vehicle is plugged in already."""
+        """Raises ValueError if a vehicle is already plugged in."""
         if self._vehicle is not None:
-            raise ValueError(f"{self._vehicle.name} is plugged in already")
+            raise ValueError(f"{self._vehicle.name} is already plugged in")
         self.advance(at)
         self._vehicle = vehicle
         self._begin()
@@ -95,7 +95,7 @@ class Meter:
         self._foresee()
 
     def unplug(self, at: float) -> None:
-        """Opens the contactor too, as IEC 61851-1 demands. Raises ValueError if no vehicle is plugged in."""
+        """Unplug, and open the contactor (IEC 61851-1). Raises ValueError if no vehicle is plugged in."""
         if self._vehicle is None:
             raise ValueError("no vehicle is plugged in")
         self.advance(at)
@@ -114,15 +114,15 @@ class Meter:
             self._foresee()
 
     def limit(self, amps: float | None, at: float) -> None:
-        """Offer no more than this many A per phase; None: what the supply has. Raises ValueError for DC."""
+        """Limit the offer to this many A per phase; None removes the limit. Raises ValueError for DC."""
         self._offer(AC, amps, at)
 
     def limit_power(self, watts: float | None, at: float) -> None:
-        """Offer no more than this many W; None: what the supply has. Raises ValueError for AC."""
+        """Limit the offer to this many W; None removes the limit. Raises ValueError for AC."""
         self._offer(DC, watts, at)
 
     def advance(self, at: float) -> None:
-        """Let time pass until `at`."""
+        """Advance the time to `at`."""
         if not self._at <= at < inf:
             raise ValueError(f"a meter cannot go from {self._at} s to {at} s")
         self._at = at
@@ -130,19 +130,19 @@ class Meter:
             return
         room_wh = self._room_wh
         delivered_wh = room_wh if self.is_full else min(room_wh, self._charge.delivered_wh(at - self._since))
-        # No library promises an expm1 that never falls by a last digit; a register must not.
+        # No library guarantees that expm1 is monotonic to the last digit, but a register must never fall.
         self._delivered_wh = max(self._delivered_wh, delivered_wh)
 
     def full_at(self) -> float | None:
-        """When the vehicle is full if nothing is changed, None if never; of a full one, a moment not after the present.
+        """Return when the vehicle will be full without further changes, None if never; not after now if it is full.
 
-        Advanced to that very moment, the vehicle is full and takes no more power.
+        Advanced to exactly that moment, the vehicle is full and takes no more power.
         """
         return None if self._full_at == inf else self._full_at
 
     @property
     def register_wh(self) -> float:
-        """Of the connector's whole life; never falls."""
+        """Lifetime register of the connector; never falls."""
         return self._since_wh + self._delivered_wh
 
     @property
@@ -164,7 +164,7 @@ class Meter:
 
     @property
     def power_w(self) -> float:
-        """What flows at this moment."""
+        """The present power in W."""
         if self._charge is None or self.is_full:
             return 0.0
         return self._charge.power_w(self._at - self._since)
@@ -202,17 +202,17 @@ class Meter:
     def _offer(self, power_type: str, limit: float | None, at: float) -> None:
         if power_type != self.supply.power_type:
             raise ValueError(f"a limit for {power_type} cannot be set on a connector for {self.supply.power_type}")
-        most = inf if limit is None else limit
-        if not most >= 0:
+        maximum = inf if limit is None else limit
+        if not maximum >= 0:
             raise ValueError(f"a limit must be 0 or more, not {limit}")
         self.advance(at)
-        if most != self._limit:
+        if maximum != self._limit:
             self._begin()
-            self._limit = most
+            self._limit = maximum
             self._foresee()
 
     def _begin(self) -> None:
-        """Enter in the books what has flowed: from here on, things change."""
+        """Store the delivered energy before a change."""
         if self._vehicle is not None and self._charge is not None:
             self._stored_wh = self._vehicle.battery_wh if self.is_full else self._stored_wh + self._delivered_wh
         self._since_wh += self._delivered_wh
@@ -220,7 +220,7 @@ class Meter:
         self._since = self._at
 
     def _foresee(self) -> None:
-        """Work out what flows from now on, and until when."""
+        """Compute the charge from now on after a change, and when the vehicle will be full."""
         self._charge, self._full_at = None, inf
         if self._vehicle is None:
             return
@@ -231,7 +231,7 @@ class Meter:
             self._full_at = self._since + self._charge.full_s
 
     def _watts(self, vehicle: Vehicle) -> float:
-        """What contactor, supply and limit let through to a vehicle."""
+        """Return the power that contactor, supply and limit allow for a vehicle."""
         if not self._is_on:
             return 0.0
         if self.supply.power_type == DC:
@@ -247,5 +247,5 @@ class Meter:
 
 
 def shown_wh(register_wh: float) -> int:
-    """A register as a display shows it, in whole Wh: what has not flowed whole does not count."""
+    """Return a register in whole Wh, rounded down, as a display shows it."""
     return floor(register_wh + _NOISE_WH)

@@ -1,7 +1,7 @@
-"""What a meter measures, as OCPP 1.6 says it: SampledValues (§7.31, §7.43) in wire form.
+"""Measurements as OCPP 1.6 SampledValues (§7.31, §7.43) in wire form.
 
-Frequency goes without a unit. §7.31 says that OCPP 1.6 has no word for Hertz, and that Hertz it is; `Hertz` is in the
-schema of MeterValues and not in that of StopTransaction, so a central system may refuse it.
+Frequency has no unit. By §7.31 OCPP 1.6 has no unit for hertz, but the value is in hertz. The schema of MeterValues
+allows `Hertz` and that of StopTransaction does not, so a central system may refuse it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from levity_trio.simulator.model.meter import DC, Snapshot
 
 MAINS_HERTZ: Final = 50.0
-BODY_CELSIUS: Final = 25.0  # a cabinet in the shade: what is charged does not warm it
+BODY_CELSIUS: Final = 25.0  # constant: charging does not warm the simulated cabinet
 
 
 class _Moment(NamedTuple):
@@ -20,7 +20,7 @@ class _Moment(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """How one measurand is said: where, in which unit, and its values, each with its phase or none."""
+    """One measurand: its location, unit and values. A value comes with its phase, or an empty text."""
 
     location: str
     unit: str
@@ -30,11 +30,12 @@ class _Kind(NamedTuple):
 def sampled_values(
     snapshot: Snapshot, measurands: Sequence[str], context: str, register_wh: int, interval_wh: int = 0
 ) -> list[dict[str, str]]:
-    """The SampledValues of these measurands, in this order.
+    """Return the SampledValues of these measurands, in this order.
 
-    `register_wh` is the register as shown, `interval_wh` what was shown since the sample before. Current and voltage
-    come once for each of several phases; SoC only from DC, which alone asks the vehicle, and while one is plugged in:
-    the list may be empty, which no MeterValues may be. Raises KeyError for a measurand that is not in SUPPORTED.
+    `register_wh` is the reported register, `interval_wh` its rise since the previous sample. Current and voltage have
+    one value for each of several phases. SoC exists only for DC, where the charger can query the vehicle, and while
+    one is plugged in. The list may therefore be empty, which MeterValues does not allow. Raises KeyError for a
+    measurand that is not in SUPPORTED.
     """
     moment = _Moment(snapshot, register_wh, interval_wh)
     return [
@@ -115,4 +116,4 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 SUPPORTED: Final = frozenset(_KINDS)
-"""The measurands (§7.31) that a simulated charger knows."""
+"""The measurands (§7.31) of a simulated charger."""

@@ -1,7 +1,7 @@
-"""The states of a connector and the moves between them: the table of OCPP 1.6 edition 2 §4.9, and no others.
+"""The statuses of a connector and the transitions between them, exactly as in the table of OCPP 1.6 edition 2 §4.9.
 
-The table has no field for staying where one is, so a move to the present status is refused like any other that it
-does not name: §4.9 is about changes, and a repeated notification is no change.
+The table has no transition to the same status, so it is refused like any other that is missing: §4.9 is about changes,
+and a repeated notification is not a change.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Status(StrEnum):
-    """ChargePointStatus, OCPP 1.6 §7.7: the words as on the wire."""
+    """ChargePointStatus (OCPP 1.6 §7.7) as on the wire."""
 
     AVAILABLE = "Available"
     PREPARING = "Preparing"
@@ -38,14 +38,14 @@ MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
     {
         Status.AVAILABLE: _ENERGY_FLOWS_OR_WAITS
         | {Status.PREPARING, Status.RESERVED, Status.UNAVAILABLE, Status.FAULTED},
-        # No way to Unavailable: a connector in use becomes it when the use ends (§5.2, Scheduled).
+        # No transition to Unavailable: a connector in use becomes Unavailable when the use ends (§5.2, Scheduled).
         Status.PREPARING: _ENERGY_FLOWS_OR_WAITS | {Status.AVAILABLE, Status.FINISHING, Status.FAULTED},
         Status.CHARGING: _SESSION_ENDS | {Status.SUSPENDED_EV, Status.SUSPENDED_EVSE},
         Status.SUSPENDED_EV: _SESSION_ENDS | {Status.CHARGING, Status.SUSPENDED_EVSE},
         Status.SUSPENDED_EVSE: _SESSION_ENDS | {Status.CHARGING, Status.SUSPENDED_EV},
         Status.FINISHING: frozenset({Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}),
         Status.RESERVED: frozenset({Status.AVAILABLE, Status.PREPARING, Status.UNAVAILABLE, Status.FAULTED}),
-        # A vehicle may be plugged in, even draw energy again, when the connector comes back (H2 to H5).
+        # A vehicle may be plugged in, and even charge, when the connector becomes operative again (H2 to H5).
         Status.UNAVAILABLE: _ENERGY_FLOWS_OR_WAITS | {Status.AVAILABLE, Status.PREPARING, Status.FAULTED},
         Status.FAULTED: frozenset(Status) - {Status.FAULTED},
     }
@@ -55,18 +55,18 @@ _CHARGER_STATES: Final = frozenset({Status.AVAILABLE, Status.UNAVAILABLE, Status
 CHARGER_MOVES: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
     {status: _CHARGER_STATES - {status} for status in _CHARGER_STATES}
 )
-"""The moves of connector 0, the charger itself: it knows three states (§4.9)."""
+"""The transitions of connector 0, the charger itself, which has three statuses (§4.9)."""
 
 
 class IllegalMove(ValueError):
-    """A move that OCPP 1.6 §4.9 does not name."""
+    """A transition that OCPP 1.6 §4.9 does not have."""
 
     def __init__(self, connector: int, present: Status, to: Status) -> None:
         super().__init__(f"connector {connector} cannot go from {present} to {to} (OCPP 1.6 §4.9)")
 
 
 def check_move(connector: int, present: Status, to: Status) -> None:
-    """Raises IllegalMove unless the connector may go from its present status to the other one."""
+    """Raises IllegalMove if §4.9 has no such transition."""
     moves = CHARGER_MOVES if connector == 0 else MOVES
     if to not in moves.get(present, ()):
         raise IllegalMove(connector, present, to)

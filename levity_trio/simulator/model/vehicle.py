@@ -1,4 +1,4 @@
-"""A vehicle as it arrives: how much its battery holds, how full it is, how fast it can take energy."""
+"""A vehicle on arrival: battery capacity, state of charge, and maximum power."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,9 +11,9 @@ _MOST_W: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vehicle:
-    """Energy in Wh, power in W, state of charge on arrival from 0 to 1; a maximum of 0 W means no such inlet.
+    """One vehicle. Energy in Wh, power in W, `soc` on arrival from 0 to 1. A maximum of 0 W means no such inlet.
 
-    `ac_phases` are those of its onboard charger. Raises ValueError with a line that says what to give.
+    `ac_phases` is the number of phases of its onboard charger. Raises ValueError with the allowed values.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Misbehaviour by name: what real chargers do, each with the place where it was seen.
+"""The quirks by name: misbehaviour of real chargers, with references to reports.
 
-The order is that in which quirks act, whatever order they were asked for in: what is misread, before what a register
-loses, before how it is counted, before what the result is called.
+Quirks act in the order of this table, in whatever order they are chosen: changes to registers come before changes of
+units and counting, and those before changes of transaction ids and of names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers to the central system's calls that do not come, come late, or are none."""
+"""Responses to the central system's calls that are missing, late or garbled."""
 
 from __future__ import annotations
 
@@ -24,46 +24,45 @@ GARBAGE: Final = (
 class NeverAnswers(Quirk):
     __slots__ = ()
     name = "never-answers"
-    does = "obeys the central system's calls and leaves every second one unanswered"
-    seen_in = "chargers silent to GetConfiguration (evcc#15869, lbbrhzn/ocpp#1275, lbbrhzn/ocpp#1487)"
+    does = "executes all calls of the central system, but sends no response to half of them"
+    seen_in = "chargers that do not respond to GetConfiguration (evcc#15869, lbbrhzn/ocpp#1275, lbbrhzn/ocpp#1487)"
 
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         return () if self.random.random() < SILENT_SHARE else ((0.0, text),)
 
 
 class AnswersLate(Quirk):
     __slots__ = ()
     name = "answers-late"
-    does = "answers the central system's calls after 35 to 65 seconds"
+    does = "responds to the central system's calls after 35 to 65 seconds"
     seen_in = "Mennekes, after 60 s (evcc#26837)"
 
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         return ((self.random.uniform(*LATE_SECONDS), text),)
 
 
 class AnswersGarbage(NowAndThen):
     __slots__ = ()
     name = "answers-garbage"
-    does = "garbles most of its answers (no JSON, another id, another type), and sends garbage now and then"
-    seen_in = "Grizzl-E Smart, JSON cut off (lbbrhzn/ocpp#442); ZJ BENY (lbbrhzn/ocpp#1078); Wallbe, NUL (evcc#3685)"
+    does = "garbles 70 % of its responses (invalid JSON, wrong id, wrong type), and sends garbage now and then"
+    seen_in = "Grizzl-E Smart, truncated JSON (lbbrhzn/ocpp#442); ZJ BENY (lbbrhzn/ocpp#1078); Wallbe, NUL (evcc#3685)"
     pause_seconds = (600.0, 7200.0)
 
     def misbehave(self, charger: State, at: float) -> None:
         del at
         charger.do(SendText(self.random.choice(GARBAGE)))
 
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         if self.random.random() >= GARBLED_SHARE:
             return ((0.0, text),)
         return ((0.0, self.random.choice(GARBLED)(text)),)
 
 
 def _cut_off(text: str) -> str:
-    """No JSON."""
     return text[: len(text) // 2]
 
 
-def _to_nobody(text: str) -> str:
+def _with_other_id(text: str) -> str:
     kind, message_id, *rest = orjson.loads(text)
     return _written(kind, f"{message_id}?", *rest)
 
@@ -79,7 +78,7 @@ def _without_object(text: str) -> str:
 
 
 def _with_numbers(text: str) -> str:
-    """The payload of a result, or the details of an error, say 1 to everything."""
+    """Set every field of the payload, or of an error's details, to 1."""
     *head, content = orjson.loads(text)
     return _written(*head, dict.fromkeys(content or ["status"], 1))
 
@@ -88,4 +87,4 @@ def _written(*frame: Any) -> str:
     return orjson.dumps(frame).decode()
 
 
-GARBLED: Final[Sequence[Callable[[str], str]]] = (_cut_off, _to_nobody, _of_no_type, _without_object, _with_numbers)
+GARBLED: Final[Sequence[Callable[[str], str]]] = (_cut_off, _with_other_id, _of_no_type, _without_object, _with_numbers)

@@ -1,6 +1,6 @@
-"""What a quirk may change. A charger without quirks runs through the same places and nothing happens there.
+"""The base class of quirks, and all quirks of one charger combined.
 
-A quirk never touches the truth (the meter, the ledger); it changes what a charger tells, how and when.
+A quirk never changes the truth (the meter, the ledger). It changes what a charger sends, how and when.
 """
 
 from __future__ import annotations
@@ -12,72 +12,40 @@ from typing import ClassVar
 
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.mail import Frame, Payload
-from levity_trio.simulator.charger.state import Habits, State
+from levity_trio.simulator.charger.state import Habits, Hooks, State
 from levity_trio.simulator.charger.transaction import Transaction
 
 
-class Quirk:
-    """One way to misbehave; each subclass overrides what it needs."""
+class Quirk(Hooks):
+    """One way to misbehave. A subclass overrides the hooks that it needs."""
 
     name: ClassVar[str]
     does: ClassVar[str]
     seen_in: ClassVar[str]
-    """Which real charger does it."""
-    offers_subprotocol: ClassVar[bool] = True
-    bears_pings: ClassVar[bool] = True
+    """The real chargers that do it."""
 
     __slots__ = ("random",)
 
     def __init__(self, random: Random) -> None:
         self.random = random
 
-    def power_on(self, charger: State, at: float) -> None:
-        """Plan misdeeds on the charger's agenda."""
-
-    def accepted(self, charger: State, at: float) -> None:
-        """The central system accepted the first boot since the power came: its statuses are told next."""
-
-    def clock(self, moment: datetime) -> datetime:
-        """What the clock shows instead."""
-        return moment
-
-    def shown(self, charger: State, connector: Connector, wh: int, at: float) -> int:
-        """What a register shows instead, in Wh."""
-        del charger, connector, at
-        return wh
-
-    def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
-        """A reading of this transaction was just told: a moment to lose a register."""
-
-    def ended(self, charger: State, transaction: Transaction, at: float) -> None:
-        """This transaction ends, and its stop was just told: a moment to say more."""
-
-    def loses(self, action: str, transaction: Transaction) -> bool:
-        """Whether this message of a transaction is lost before it leaves; asked once for each."""
-        del action, transaction
-        return False
-
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
-        """What leaves instead; a copy where it is changed."""
+        """Return the payload to send; a copy if it is changed."""
         del action, transaction
         return payload
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
-        """What is sent before it, without waiting for answers."""
+        """Return frames to send before this one, without waiting for their responses."""
         del frame
         return ()
 
     def last(self, frame: Frame) -> Frame:
-        """What is sent instead, after all that is sent ahead of it: its answer is awaited."""
+        """Return the frame to send last; the charger waits for its response."""
         return frame
-
-    def reply(self, text: str) -> Sequence[tuple[float, str]]:
-        """What answers the central system's calls instead: texts, each after so many simulated seconds."""
-        return ((0.0, text),)
 
 
 class Quirks(Habits):
-    """All quirks of one charger as one."""
+    """All quirks of one charger combined."""
 
     __slots__ = ("_quirks",)
 
@@ -122,27 +90,26 @@ class Quirks(Habits):
         return any(quirk.loses(action, transaction) for quirk in self._quirks)
 
     def frames(self, frame: Frame, transaction: Transaction | None) -> list[Frame]:
-        """What leaves instead of this call; the answer to the last one is awaited."""
         action, payload = frame
         for quirk in self._quirks:
             payload = quirk.payload(action, payload, transaction)
-        ahead = [told for quirk in self._quirks for told in quirk.ahead((action, payload))]
+        ahead = [one for quirk in self._quirks for one in quirk.ahead((action, payload))]
         last = (action, payload)
         for quirk in self._quirks:
             last = quirk.last(last)
         return [*ahead, last]
 
-    def replies(self, text: str) -> list[tuple[float, str]]:
+    def replies(self, text: str) -> Sequence[tuple[float, str]]:
         replies = [(0.0, text)]
         for quirk in self._quirks:
-            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.reply(one)]
+            replies = [(wait + more, other) for wait, one in replies for more, other in quirk.replies(one)]
         return replies
 
 
 def made(names: Iterable[str], known: Mapping[str, type[Quirk]], seed: str) -> Quirks:
-    """The quirks of these names, seeded so that a run can be repeated. Raises ValueError for an unknown name.
+    """Return the quirks of these names, seeded so that a run is repeatable. Raises ValueError for an unknown name.
 
-    They act in the order of `known`, each once: one that another chosen one includes is no quirk of its own.
+    They act in the order of `known`, each once. A quirk that another chosen quirk includes is dropped.
     """
     chosen = list(names)
     for name in chosen:

@@ -1,4 +1,4 @@
-"""Clocks that do not show the time, whatever the central system tells them (field notes: before 2021, local as UTC)."""
+"""Wrong clocks, whatever time the central system sends (seen in the field: dates before 2021, local time as UTC)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ AHEAD_HOURS: Final = (1.0, 9.0)
 UNTIL_SET_SECONDS: Final = (1 * 3600.0, 5 * 3600.0)
 UNTIL_LOST_SECONDS: Final = (4 * 3600.0, 30 * 3600.0)
 AHEAD: Final = timedelta(hours=2)
-"""Summer time in Berlin; far less than a day ahead, where no central system would believe it."""
+"""Summer time in Berlin. A central system would not believe a clock that is a day ahead."""
 
 
 class Clock1970(Quirk):
     __slots__ = ()
     name = "clock-1970"
-    does = "has a clock that was never set and stands still: every time that it tells is 1970-01-01T00:00:00Z"
+    does = "has a stopped clock that was never set: every timestamp is 1970-01-01T00:00:00Z"
     seen_in = "chargers without a clock battery (MicroOcpp#311, steve#136)"
 
     def clock(self, moment: datetime) -> datetime:
@@ -32,7 +32,7 @@ class Clock1970(Quirk):
 class ClockWrong(Quirk):
     __slots__ = ()
     name = "clock-wrong"
-    does = "tells its local time, two hours ahead, and calls it Z"
+    does = "sends local time, two hours ahead, marked as UTC (Z)"
     seen_in = "chargers set to local time (evcc#10399)"
 
     def clock(self, moment: datetime) -> datetime:
@@ -42,8 +42,8 @@ class ClockWrong(Quirk):
 class ClockSetLate(Quirk):
     __slots__ = ("_ahead",)
     name = "clock-set-late"
-    does = "has a clock that is hours ahead from its start-up on, is set hours later, and loses its time again"
-    seen_in = "no report yet; chargers that start with the time of their modem would do it"
+    does = "has a clock that is 1 to 9 hours ahead after start-up, is set hours later, and becomes wrong again"
+    seen_in = "no report yet; plausible for chargers that take their first time from a modem"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)

@@ -1,4 +1,4 @@
-"""Registers that count rightly, and are told in another way than they should be."""
+"""Registers that count correctly but are reported wrongly."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from levity_trio.simulator.quirks.readings import Sample, with_registers, with_s
 class SessionReadings(Quirk):
     __slots__ = ()
     name = "session-readings"
-    does = "tells its lifetime register in start and stop, and counts from 0 in the readings of each session"
-    seen_in = "Grizzl-E Smart, and others that tell the session's energy as the register (lbbrhzn/ocpp#919)"
+    does = "reports its lifetime register in start and stop, but counts each transaction's readings from 0"
+    seen_in = "Grizzl-E Smart, and others that report a transaction's energy as the register (lbbrhzn/ocpp#919)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if transaction is None:
@@ -23,7 +23,7 @@ class SessionReadings(Quirk):
 
         def since_start(timestamp: str, wh: int) -> int:
             del timestamp
-            return wh - start_wh if wh >= start_wh else wh  # below it only after a reset, which resets the session too
+            return wh - start_wh if wh >= start_wh else wh  # lower only after a reset, which resets this count too
 
         return with_registers(action, payload, since_start)
 
@@ -31,7 +31,7 @@ class SessionReadings(Quirk):
 class KwhAsWh(Quirk):
     __slots__ = ()
     name = "kwh-as-wh"
-    does = "tells its readings in kWh with three decimals, and says that the unit is Wh"
+    does = "sends registers in kWh with three decimals, but with the unit Wh"
     seen_in = "OpenEVSE 4.2.2 (OpenEVSE/openevse_esp32_firmware#703)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
@@ -50,5 +50,5 @@ class KwhAsWh(Quirk):
 class GrizzlE(SessionReadings, NoSubprotocol, NoPings):
     __slots__ = ()
     name = "grizzl-e"
-    does = "is a Grizzl-E Smart: no-subprotocol, session-readings and no-pings in one"
+    does = "behaves as a Grizzl-E Smart: no-subprotocol, session-readings and no-pings combined"
     seen_in = "Grizzl-E Smart (lbbrhzn/ocpp#442, lbbrhzn/ocpp#176)"

@@ -1,4 +1,4 @@
-"""More said at once than OCPP-J allows (§4.1.1: one CALL at a time)."""
+"""More concurrent calls than OCPP-J allows (§4.1.1: one CALL at a time)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOOT: Final = "BootNotification"
 class TwoCalls(Quirk):
     __slots__ = ()
     name = "two-calls"
-    does = "sends a Heartbeat ahead of each call and waits for the second answer only"
+    does = "sends a Heartbeat before each call, and waits for the response to the call only"
     seen_in = "chargers with two calls in flight (mobilityhouse/ocpp#130, evcc#26837)"
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
@@ -27,6 +27,6 @@ class StatusFlood(Repeats):
     __slots__ = ()
     name = "status-flood"
     does = "sends each StatusNotification twenty times in a row"
-    seen_in = "chargers that flood (lbbrhzn/ocpp#337, steve#848)"
+    seen_in = "chargers that flood the central system (lbbrhzn/ocpp#337, steve#848)"
     action = "StatusNotification"
     times = 20

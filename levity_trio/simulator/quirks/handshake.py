@@ -1,8 +1,6 @@
-"""What goes wrong before the first message, and beneath all of them."""
+"""Faults of the WebSocket layer."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from levity_trio.simulator.quirks.base import Quirk
 
@@ -10,14 +8,14 @@ from levity_trio.simulator.quirks.base import Quirk
 class NoSubprotocol(Quirk):
     __slots__ = ()
     name = "no-subprotocol"
-    does = "asks for no subprotocol in its handshake, and speaks OCPP 1.6 all the same"
+    does = "offers no subprotocol in its handshake, but speaks OCPP 1.6"
     seen_in = "Grizzl-E Smart (lbbrhzn/ocpp#442, steve#1109, OCPP.Core#43)"
-    offers_subprotocol: ClassVar[bool] = False
+    offers_subprotocol = False
 
 
 class NoPings(Quirk):
     __slots__ = ()
     name = "no-pings"
-    does = "breaks the connection where it should answer a WebSocket ping"
+    does = "drops the connection instead of answering a WebSocket ping"
     seen_in = "Grizzl-E Smart (mobilityhouse/ocpp#190, lbbrhzn/ocpp#140, evcc#33099)"
-    bears_pings: ClassVar[bool] = False
+    bears_pings = False

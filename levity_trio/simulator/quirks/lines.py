@@ -1,4 +1,4 @@
-"""Connections that die, in ways that TCP does not tell, or over and over."""
+"""Connections that fail without notice, or over and over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from levity_trio.simulator.quirks.moments import NowAndThen
 
 HOUR: Final = 3600.0
 SILENCE_SECONDS: Final = (1200.0, 2400.0)
-"""Longer than a central system waits: three intervals of the usual 300 s."""
+"""Longer than the time-out of a central system: three of the usual intervals of 300 s."""
 HALF_CLOSED_SECONDS: Final = (60.0, 600.0)
 DROPS: Final = (8, 20)
 BETWEEN_DROPS_SECONDS: Final = (10.0, 40.0)
@@ -20,8 +20,8 @@ AWAY_SECONDS: Final = 0.5
 class SilentDeath(NowAndThen):
     __slots__ = ()
     name = "silent-death"
-    does = "stops reading and talking for 20 to 40 minutes with its socket open, in the middle of sessions too"
-    seen_in = "chargers shown as charging that have long been gone (steve#1193, steve#1309)"
+    does = "stops reading and sending for 20 to 40 minutes with an open socket, also during transactions"
+    seen_in = "chargers shown as charging long after they were gone (steve#1193, steve#1309)"
     pause_seconds = (1 * HOUR, 4 * HOUR)
 
     def misbehave(self, charger: State, at: float) -> None:
@@ -32,8 +32,8 @@ class SilentDeath(NowAndThen):
 class HalfClosed(NowAndThen):
     __slots__ = ()
     name = "half-closed"
-    does = "closes its half of the connection and leaves the other half open"
-    seen_in = "chargers that come back before their old connection is dead (lbbrhzn/ocpp#2122, steve#4)"
+    does = "closes the sending half of its connection, and leaves the other half open"
+    seen_in = "chargers that reconnect before their old connection is closed (lbbrhzn/ocpp#2122, steve#4)"
     pause_seconds = (1 * HOUR, 4 * HOUR)
 
     def misbehave(self, charger: State, at: float) -> None:
@@ -44,8 +44,8 @@ class HalfClosed(NowAndThen):
 class ReconnectStorm(NowAndThen):
     __slots__ = ()
     name = "reconnect-storm"
-    does = "drops its connection 8 to 20 times in a row, as soon as it is back"
-    seen_in = "Wallbox in its loop (lbbrhzn/ocpp#1503, evcc#25069)"
+    does = "drops its connection 8 to 20 times in a row, 10 to 40 seconds apart"
+    seen_in = "Wallbox in a reconnect loop (lbbrhzn/ocpp#1503, evcc#25069)"
     pause_seconds = (1 * HOUR, 5 * HOUR)
 
     def misbehave(self, charger: State, at: float) -> None:

@@ -1,4 +1,4 @@
-"""Misdeeds at moments of the charger's own choice."""
+"""Misbehaviour at random intervals."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from levity_trio.simulator.quirks.base import Quirk
 
 
 class NowAndThen(Quirk):
-    """Does something to its connection, over and over while the power is on."""
+    """Misbehaves at random intervals while the power is on and the charger is connected."""
 
     __slots__ = ()
     pause_seconds: ClassVar[tuple[float, float]]
-    """Simulated, from one misdeed to the next: at least and at most."""
+    """Minimum and maximum interval, in simulated seconds."""
 
     def power_on(self, charger: State, at: float) -> None:
         self._plan_next(charger, at)
 
     def misbehave(self, charger: State, at: float) -> None:
-        """Do it; the charger is connected."""
+        """Called at each interval while the charger is connected."""
 
     def _plan_next(self, charger: State, at: float) -> None:
         charger.agenda.plan(at + self.random.uniform(*self.pause_seconds), partial(self._act, charger))

@@ -1,4 +1,4 @@
-"""Boots and statuses that say less, or other, than what goes on; and chargers that tell little."""
+"""Misleading boots and statuses, and sparse readings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERVALS: Final = ("1800", "3600", "0")
 class BootsAgain(NowAndThen):
     __slots__ = ()
     name = "boots-again"
-    does = "sends a BootNotification now and then, on the same connection and in the middle of sessions"
+    does = "repeats BootNotification every 1 to 6 hours, on the same connection and during transactions"
     seen_in = "Metron Duo, every 10 s (dallmann-consulting/OCPP.Core#31)"
     pause_seconds = (1 * HOUR, 6 * HOUR)
 
@@ -31,7 +31,7 @@ class BootsAgain(NowAndThen):
 class AvailableAfterBoot(Quirk):
     __slots__ = ()
     name = "available-after-boot"
-    does = "reports each connector as Available after a boot, and then as what it is"
+    does = "reports each connector as Available after a boot, and then its true status"
     seen_in = "MicroOcpp after a power cut (MicroOcpp#174), chargestation-one (road-labs/chargestation-one#177)"
 
     def accepted(self, charger: State, at: float) -> None:
@@ -42,7 +42,7 @@ class AvailableAfterBoot(Quirk):
                 status=Status.AVAILABLE.value,
                 timestamp=charger.timestamp(at),
             )
-            charger.tell(request)
+            charger.send_if_allowed(request)
             if connector.transaction is not None:
                 connector.transaction.entry.lies.append("Available while it charged")
 
@@ -50,8 +50,8 @@ class AvailableAfterBoot(Quirk):
 class SparseReadings(Quirk):
     __slots__ = ("_interval",)
     name = "sparse-readings"
-    does = "tells a reading every half hour, every hour, or none at all, whatever its configuration said before"
-    seen_in = "go-eCharger, which takes an interval and sends nothing (goecharger/go-eCharger-API-v2#240)"
+    does = "sends a reading every half hour, every hour or never, whatever interval was configured before"
+    seen_in = "go-eCharger, which accepts an interval but sends nothing (goecharger/go-eCharger-API-v2#240)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)

@@ -1,4 +1,4 @@
-"""The readings in a payload: those of MeterValues, and those that go with a stop (transactionData)."""
+"""Changes to the readings in a payload: those of MeterValues, and the transactionData of StopTransaction."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from levity_trio.simulator.ledger import is_register
 Sample = dict[str, Any]
 
 PLACES: Final[Mapping[str, str]] = {"MeterValues": "meterValue", "StopTransaction": "transactionData"}
-"""Where an action carries its readings."""
+"""The field with the readings, by action."""
 
 
 def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Payload:
-    """A copy in which each meterValue is what `change` makes of it; the payload itself where it has none."""
+    """Return a copy with `change` applied to each meterValue; the payload itself if it has none."""
     place = PLACES.get(action)
     if place not in payload:
         return payload
@@ -23,7 +23,7 @@ def with_values(action: str, payload: Payload, change: Callable[[dict[str, Any]]
 
 
 def with_samples(action: str, payload: Payload, change: Callable[[str, Sample], Sample]) -> Payload:
-    """The same for each sampledValue; `change` is told the time of its meterValue too."""
+    """The same for each sampledValue; `change` also gets the timestamp of its meterValue."""
 
     def changed(value: dict[str, Any]) -> dict[str, Any]:
         timestamp = value["timestamp"]
@@ -33,7 +33,7 @@ def with_samples(action: str, payload: Payload, change: Callable[[str, Sample], 
 
 
 def with_registers(action: str, payload: Payload, change: Callable[[str, int], int]) -> Payload:
-    """The same for each reading of the energy register: `change` is told its time and Wh, and gives other Wh."""
+    """The same for each reading of the energy register; `change` gets its timestamp and Wh, and returns Wh."""
 
     def changed(timestamp: str, sample: Sample) -> Sample:
         if not is_register(sample):

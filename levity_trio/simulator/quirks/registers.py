@@ -1,8 +1,8 @@
-"""Registers that lose, invent or take back energy.
+"""Registers that run back, jump or reset.
 
-Which readings are wrong, and by how much, is settled while they are taken (`sampled` comes once for each, in their
-order) and not when they leave: so two neighbours are never wrong, and a repeated message says what it said the first
-time. What a register loses it loses when all that belongs to that moment was told, in MeterValues and for the stop.
+Which readings are wrong, and by how much, is decided when they are taken (`sampled` is called once for each, in order)
+and not when they are sent. So a correct reading precedes each wrong one, and a retried message is the same as the
+first. A register changes only after all readings of that moment are recorded, in MeterValues and for the stop.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from levity_trio.simulator.quirks.readings import with_registers
 JUMP_WH: Final = (20_000, 60_000)
 READINGS_UNTIL_LOSS: Final = (1, 6)
 READINGS_UNTIL_SLIP: Final = (2, 6)
-"""From 2 on, so that a right reading stands before each wrong one."""
+"""At least 2, so that a correct reading precedes each wrong one."""
 
 Kept = TypeVar("Kept")
 
 
 class Turns:
-    """A count of readings for each transaction, down to the one at which something happens."""
+    """A countdown of readings for each transaction, to the one at which the quirk acts."""
 
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
         self._left: dict[int, int] = {}
-        """Readings still to come by local id; 0 where nothing more will happen."""
+        """Remaining readings by local id; 0 if the quirk does not act again."""
 
     def is_due(self, charger: State, transaction: Transaction, first: int) -> bool:
-        """Count one reading; `first` is the number of that at which something happens, the first time."""
+        """Count one reading, and return whether the quirk acts now. `first` is the length of the first countdown."""
         left = self._left.get(transaction.local_id, first)
         self._left = {**of_living(charger, self._left), transaction.local_id: max(0, left - 1)}
         return left == 1
 
     def again(self, transaction: Transaction, readings: int) -> None:
-        """Let it happen once more, so many readings later."""
+        """Act again after this many readings."""
         self._left[transaction.local_id] = readings
 
 
 class Misreads(Quirk):
-    """One that tells single readings wrongly, and the same ones again with the stop."""
+    """Reports single readings wrongly, both in MeterValues and in the stop's transactionData."""
 
     __slots__ = ("_slips", "_turns")
 
@@ -55,10 +55,10 @@ class Misreads(Quirk):
         super().__init__(random)
         self._turns = Turns()
         self._slips: dict[int, dict[tuple[str, int], int]] = {}
-        """What is told instead, by transaction, and by time and Wh of the right reading."""
+        """The Wh to report, by transaction, and by timestamp and Wh of the correct reading."""
 
     def misread(self, charger: State, transaction: Transaction, at: float, wh: int) -> None:
-        """Tell this instead of the reading that was taken at this moment."""
+        """Report this register in place of the reading taken at this moment."""
         slips = self._slips.get(transaction.local_id, {})
         slips[charger.timestamp(at), shown_at(charger, transaction, at)] = wh
         self._slips = {**of_living(charger, self._slips), transaction.local_id: slips}
@@ -73,13 +73,13 @@ class Misreads(Quirk):
 class RegisterRunsBack(Misreads):
     __slots__ = ("_before",)
     name = "register-runs-back"
-    does = "tells single readings that are lower than the one before, and goes on rightly after each"
-    seen_in = "meters whose readings step back (lbbrhzn/ocpp#2093, lbbrhzn/ocpp#374)"
+    does = "sends single readings that are lower than the previous one, and correct ones after each"
+    seen_in = "meters whose readings go back (lbbrhzn/ocpp#2093, lbbrhzn/ocpp#374)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
         self._before: dict[int, int] = {}
-        """The last right reading of each transaction."""
+        """The last correct reading of each transaction."""
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         before = self._before.get(transaction.local_id, transaction.shown_start_wh)
@@ -90,7 +90,7 @@ class RegisterRunsBack(Misreads):
         self._before = {**of_living(charger, self._before), transaction.local_id: shown}
 
     def _lower(self, transaction: Transaction, before: int) -> int:
-        """What this session showed earlier; after a reset, since the reset."""
+        """Return an earlier register of this transaction; after a reset, one since the reset."""
         least = transaction.shown_start_wh if before >= transaction.shown_start_wh else 0
         return least + int((before - least) * self.random.uniform(0.0, 0.9))
 
@@ -98,8 +98,8 @@ class RegisterRunsBack(Misreads):
 class RegisterJumps(Misreads):
     __slots__ = ()
     name = "register-jumps"
-    does = "lets its register leap by 20 to 60 kWh, for good in some sessions, for a single reading in others"
-    seen_in = "Grizzl-E Smart: the first Levity had to correct jumps over 10 kWh"
+    does = "has register jumps of 20 to 60 kWh, permanent in some transactions, for a single reading in others"
+    seen_in = "Grizzl-E Smart: the first Levity had to correct jumps above 10 kWh"
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         if not self._turns.is_due(charger, transaction, self.random.randint(*READINGS_UNTIL_SLIP)):
@@ -114,8 +114,8 @@ class RegisterJumps(Misreads):
 class RegisterResets(Quirk):
     __slots__ = ("_turns",)
     name = "register-resets"
-    does = "sets its register back to 0 in the middle of a session, right after a reading"
-    seen_in = "chargers that count anew after a fault or a boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
+    does = "resets its register to 0 during a transaction, right after a reading"
+    seen_in = "chargers that reset the register after a fault or boot (lbbrhzn/ocpp#2093, OCPP.Core#33)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -132,10 +132,10 @@ def _leap(charger: State, connector: int, wh: int, at: float) -> None:
 
 
 def shown_at(charger: State, transaction: Transaction, at: float) -> int:
-    """What the register of its connector shows."""
+    """Return the reported register of its connector."""
     return meters.registers(charger, charger.connectors[transaction.connector], at)[1]
 
 
 def of_living(charger: State, kept: dict[int, Kept]) -> dict[int, Kept]:
-    """Without what was kept for transactions of which nothing more will be said."""
+    """Return the entries of transactions that still have messages to send."""
     return {local_id: one for local_id, one in kept.items() if local_id in charger.transactions}

@@ -1,4 +1,4 @@
-"""Transactions told with a wrong id, or more than once."""
+"""Transaction messages with wrong ids or values, repeated, or lost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 
 from levity_trio.simulator.charger.mail import Frame, Payload
 from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.notifications import last_reading
 from levity_trio.simulator.charger.state import State
-from levity_trio.simulator.charger.telling import last_reading
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
 from levity_trio.simulator.quirks.base import Quirk
@@ -24,13 +24,13 @@ LOST_EACH: Final = 3
 SECOND_STOP: Final = timedelta(minutes=1)
 SECOND_STOP_WH: Final = 100
 LATER_SECONDS: Final = (3_600.0, 18_000.0, 43_200.0)
-"""Perhaps after the next one began."""
+"""Possibly after the next transaction began."""
 
 
 class OfflineId(Quirk):
     __slots__ = ()
     name = "offline-id"
-    does = "calls a transaction that began offline -1 for ever, in its readings and in its stop"
+    does = "uses id -1 in all readings and the stop of a transaction that began offline"
     seen_in = "chargers that start offline (libocpp#495, steve#571, MicroOcpp#298)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
@@ -42,8 +42,8 @@ class OfflineId(Quirk):
 class NoIds(Quirk):
     __slots__ = ()
     name = "no-ids"
-    does = "calls every transaction 0, in its readings and in its stop"
-    seen_in = "TKT EV, whose stops say 0 (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, steve#395)"
+    does = "uses id 0 in the readings and the stop of every transaction"
+    seen_in = "TKT EV, with 0 in stops (mikuso/ocpp-rpc#82); others with 0, -1 or null (steve#1569, steve#395)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action not in PLACES or transaction is None:
@@ -54,8 +54,8 @@ class NoIds(Quirk):
 class StopsTwice(Quirk):
     __slots__ = ()
     name = "stops-twice"
-    does = "sends each StopTransaction and at once another one, of 100 Wh and a minute more"
-    seen_in = "stops with other values that SteVe took one after the other (steve#1293)"
+    does = "sends a second StopTransaction right after each one, with 100 Wh more and a minute later"
+    seen_in = "repeated stops with other values, which SteVe accepted (steve#1293)"
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
         return (frame,) if frame[0] == STOP else ()
@@ -72,8 +72,8 @@ class StopsTwice(Quirk):
 class StopIdLate(Quirk):
     __slots__ = ()
     name = "stop-id-late"
-    does = "sends each stop without its id, some once more so and with 100 Wh more, and then as it is, with its id"
-    seen_in = "no report yet; chargers that forget an id and read it again from their memory would do it"
+    does = "sends each stop with id -1, half of them again so with 100 Wh more, and then the correct stop"
+    seen_in = "no report yet; plausible for chargers that lose an id and read it from memory again"
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
         action, payload = frame
@@ -87,14 +87,14 @@ class StopIdLate(Quirk):
 class StopUnreadable(Quirk):
     __slots__ = ("_garbled", "_stops")
     name = "stop-unreadable"
-    does = "tells in every third StopTransaction a meterStop that is no number"
-    seen_in = "no report yet; chargers whose meter does not answer at the end would do it"
+    does = "sends a meterStop that is not a number in every third StopTransaction"
+    seen_in = "no report yet; plausible for chargers whose meter does not respond at the end"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
         self._stops = 0
         self._garbled: list[int] = []
-        """The last few, by local id: a stop that waits is the last one."""
+        """Local ids of the last few garbled stops; only the last stop can await its response."""
 
     def loses(self, action: str, transaction: Transaction) -> bool:
         self._stops += action == STOP
@@ -111,15 +111,13 @@ class StopUnreadable(Quirk):
 class StopEarly(Quirk):
     __slots__ = ("_registers",)
     name = "stop-early"
-    does = (
-        "tells as meterStop what its last reading told; what it ended at comes in a reading after that, or hours later"
-    )
-    seen_in = "no report yet; chargers that read their meter after they wrote the stop would do it"
+    does = "sends its last reading as meterStop; the true end follows in a reading after the stop, or hours later"
+    seen_in = "no report yet; plausible for chargers that read the meter after they compose the stop"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
         self._registers: dict[int, int] = {}
-        """What was told last of each transaction."""
+        """The last reported register of each transaction."""
 
     def sampled(self, charger: State, transaction: Transaction, at: float) -> None:
         shown = shown_at(charger, transaction, at)
@@ -135,8 +133,8 @@ class StopEarly(Quirk):
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         if action != STOP or transaction is None:
             return payload
-        told = self._registers.get(transaction.local_id, transaction.shown_start_wh)
-        return {**payload, "meterStop": told}
+        reported = self._registers.get(transaction.local_id, transaction.shown_start_wh)
+        return {**payload, "meterStop": reported}
 
 
 def _send(charger: State, transaction: Transaction, message: Message, at: float) -> None:
@@ -148,8 +146,8 @@ def _send(charger: State, transaction: Transaction, message: Message, at: float)
 class StopLost(StopEarly):
     __slots__ = ("_stops",)
     name = "stop-lost"
-    does = "forgets to send every second StopTransaction; else it is stop-early"
-    seen_in = "chargers whose sessions never end (no report names the firmware); see stop-early"
+    does = "sends no StopTransaction for every second transaction; otherwise behaves as stop-early"
+    seen_in = "chargers whose transactions never end (no report names the firmware); see stop-early"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -164,8 +162,8 @@ class StopLost(StopEarly):
 class StartLost(Quirk):
     __slots__ = ("_starts",)
     name = "start-lost"
-    does = "forgets to send every third StartTransaction; readings and stop have a number of its own below 0"
-    seen_in = "a Wallbox that charges for free and tells the stop only (ConnectorIO/connectorio-addons#199)"
+    does = "sends no StartTransaction for every third transaction; its readings and stop have a negative id"
+    seen_in = "a Wallbox that charges for free and sends the stop only (ConnectorIO/connectorio-addons#199)"
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
@@ -178,12 +176,12 @@ class StartLost(Quirk):
 
 
 class Repeats(Quirk):
-    """One that says something several times over, without waiting for an answer."""
+    """Repeats an action without waiting for responses in between."""
 
     __slots__ = ()
     action: ClassVar[str]
     times: ClassVar[int]
-    """In all: what is sent before the one whose answer is awaited, and that one."""
+    """Total number of frames, including the last, whose response is awaited."""
 
     def ahead(self, frame: Frame) -> Sequence[Frame]:
         return (frame,) * (self.times - 1) if frame[0] == self.action else ()
@@ -193,7 +191,7 @@ class RepeatsStart(Repeats):
     __slots__ = ()
     name = "repeats-start"
     does = "sends each StartTransaction three times"
-    seen_in = "chargers that would open ghosts (steve#1294, citrineos-core#880)"
+    seen_in = "chargers that cause duplicate transactions (steve#1294, citrineos-core#880)"
     action = "StartTransaction"
     times = 3
 
@@ -202,6 +200,6 @@ class RepeatsStop(Repeats):
     __slots__ = ()
     name = "repeats-stop"
     does = "sends each StopTransaction three times"
-    seen_in = "chargers that would be billed twice (mobilityhouse/ocpp#186, steve#1294)"
+    seen_in = "chargers that cause double billing (mobilityhouse/ocpp#186, steve#1294)"
     action = "StopTransaction"
     times = 3

@@ -1,4 +1,4 @@
-"""Words, names and lengths that the schemas of OCPP 1.6 do not know; what moves a bill is left alone."""
+"""Values, properties and lengths outside the OCPP 1.6 schemas. Fields that affect billing stay unchanged."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ STRANGE_SAMPLES: Final = (
 class LongStrings(Quirk):
     __slots__ = ()
     name = "long-strings"
-    does = "sends texts far beyond their longest length (model, serials, info), and properties of its own"
-    seen_in = "long serials, info over 50 characters (mobilityhouse/ocpp#128, #273, lbbrhzn/ocpp#1248)"
+    does = "sends texts far above their maximum length (model, serial numbers, info), and unknown properties"
+    seen_in = "long serial numbers, info above 50 characters (mobilityhouse/ocpp#128, #273, lbbrhzn/ocpp#1248)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         del transaction
@@ -58,16 +58,16 @@ class LongStrings(Quirk):
 class UnknownValues(Quirk):
     __slots__ = ()
     name = "unknown-values"
-    does = "uses words that OCPP 1.6 does not know: Occupied, Error, Hz, Celcius, Current.import on phase N"
-    seen_in = "unknown enumeration words (mobilityhouse/ocpp#273, lbbrhzn/ocpp#1248)"
+    does = "uses values that OCPP 1.6 does not have: Occupied, Error, Hz, Celcius, Current.import on phase N"
+    seen_in = "unknown enumeration values (mobilityhouse/ocpp#273, lbbrhzn/ocpp#1248)"
 
     def payload(self, action: str, payload: Payload, transaction: Transaction | None) -> Payload:
         del transaction
         if action == "StatusNotification":
             return {**payload, **_strange_status(payload)}
         if action == "StopTransaction":
-            told = payload.get("reason")
-            reason = WITHOUT_REASON if told is None else REASONS.get(told, told)
+            known = payload.get("reason")
+            reason = WITHOUT_REASON if known is None else REASONS.get(known, known)
             payload = {**payload, "reason": reason}
         return with_values(action, payload, _strange_value)
 

@@ -1,7 +1,7 @@
-"""A small central system in memory, and the shell of one charger: what a test says happens at the second it says.
+"""A small central system in memory, and the shell of one charger. Events happen at the second that a test gives.
 
-It accepts boots, gives transaction ids, and reads everything strictly: a charger that breaks a schema fails its test.
-Told so, it refuses, is silent, or is away.
+It accepts boots, assigns transaction ids and validates strictly: a charger that violates a schema fails its test. A
+test can make it refuse, stay silent or disconnect.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ class Said:
 
 @dataclass(slots=True)
 class Central:
-    """A central system and its only charger, from `at` on; nothing happens but in `run`, and at once in `ask`."""
+    """A central system and its only charger. Time passes in `run` only; `ask` takes effect at once."""
 
     charger: Charger
     at: float = 0.0
     registration: str = "Accepted"
     interval: int = 86_400
-    """Of heartbeats, or until the next boot."""
+    """The interval of heartbeats, or until the next boot, in seconds."""
     is_away: bool = False
     silent: set[str] = field(default_factory=set)
-    """Actions that get no answer."""
+    """Actions that get no response."""
     refused: set[str] = field(default_factory=set)
     """Actions that get a CALLERROR."""
     tags: dict[str, Payload] = field(default_factory=dict)
-    """What is said of a tag; of all others Accepted."""
+    """The idTagInfo by tag; all others are Accepted."""
     files: dict[str, bytes] = field(default_factory=dict)
-    """What can be fetched; nothing else can."""
+    """The files that can be downloaded."""
     clock: datetime = NOON
     log: list[Said] = field(default_factory=list)
     sent: list[Outgoing] = field(default_factory=list)
@@ -66,14 +66,14 @@ class Central:
     hangs: list[tuple[float, str]] = field(default_factory=list)
     fetched: list[tuple[float, str]] = field(default_factory=list)
     ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    """Transactions by what a repeated start has in common with its first."""
+    """Transactions by the values that a retried start shares with the first."""
     waiting: tuple[Outgoing, float] | None = None
-    """What got no answer, and until when the charger waits for one."""
+    """The call without a response, and until when the charger waits for it."""
 
     # Time
 
     def run(self, until: float) -> None:
-        """Let time pass until then, stopping at each moment at which something is due."""
+        """Advance the time, stopping at each moment at which something is due."""
         for _ in range(MANY_STEPS):
             self.settle()
             due = [moment for moment in (self.charger.next_due, self._patience) if moment is not None]
@@ -88,33 +88,33 @@ class Central:
         raise AssertionError(f"time stands still at {self.at}")
 
     def settle(self) -> None:
-        """Everything that happens without time passing."""
+        """Process all that happens without time passing."""
         for _ in range(MANY_STEPS):
             if not (self._carry_out() or self._connect() or self._listen()):
                 return
         raise AssertionError(f"no end at {self.at}")
 
     def then(self, at: float, what: Callable[..., None], *args: object) -> None:
-        """At that second, let somebody do something to the charger, and see what comes of it at once."""
+        """Do something to the charger at that second, and process the immediate effects."""
         self.run(at)
         what(*args, at)
         self.settle()
 
     def ask(self, action: str, **payload: Any) -> Payload:
-        """A call of the central system; what it brings about happens before this returns. Raises Refused."""
+        """Send a call to the charger, and process its immediate effects. Raises Refused."""
         answer = self.charger.answer(action, payload, self.at)
         self.charger.advance(self.at)
         self.run(self.at)
         return answer
 
     def go(self, is_away: bool) -> None:
-        """Go away, or come back."""
+        """Disconnect or reconnect."""
         self.is_away = is_away
         if is_away and self.charger.is_linked:
             self._cut()
         self.settle()
 
-    # What was said
+    # What the charger sent
 
     def said(self, action: str) -> list[Payload]:
         return [one.payload for one in self.log if one.action == action]
@@ -127,11 +127,11 @@ class Central:
         return [one.action for one in self.log]
 
     def statuses(self, connector: int = 1) -> list[str]:
-        """The statuses told of a connector, in order."""
+        """The reported statuses of a connector, in order."""
         return [one["status"] for one in self.said("StatusNotification") if one["connectorId"] == connector]
 
     def forget(self) -> None:
-        """Begin a new page: only what is said from here on."""
+        """Forget what the charger has sent so far."""
         self.log.clear()
 
     # The shell
@@ -187,7 +187,7 @@ class Central:
             self.charger.settle(outgoing, self._answer(action, payload), self.at)
         return True
 
-    # Its answers
+    # Responses
 
     def _answer(self, action: str, payload: Payload) -> Answer:
         if action in self.refused:
@@ -225,7 +225,7 @@ class Central:
 def made(
     memory: Memory | None = None, *, connectors: int = 1, keys: dict[str, str] | None = None, **spec: Any
 ) -> Central:
-    """A central system and a charger that has no power yet; `keys` are configured as an installer would."""
+    """A central system and a charger without power; `keys` are configuration keys set beforehand."""
     charger = Charger(ChargerSpec(id="CP", connectors=connectors, **spec), memory)
     for key, value in (keys or {}).items():
         assert charger.configuration.change(key, value) in ("Accepted", "RebootRequired"), key
@@ -233,7 +233,7 @@ def made(
 
 
 def running(**how: Any) -> Central:
-    """The same with power on, accepted; what was said so far is forgotten."""
+    """The same with power, connected and accepted; the messages so far are forgotten."""
     central = made(**how)
     central.then(0.0, central.charger.power_on)
     central.forget()
@@ -241,7 +241,7 @@ def running(**how: Any) -> Central:
 
 
 def charging(**how: Any) -> Central:
-    """The same with a session since second 0: CAR at connector 1, begun by TAG."""
+    """The same with a transaction since second 0: CAR at connector 1, begun by TAG."""
     central = running(**how)
     central.then(0.0, central.charger.plug, 1, CAR)
     central.then(0.0, central.charger.present_tag, 1, "TAG")
@@ -254,5 +254,5 @@ def energies(values: list[Payload]) -> list[str]:
 
 
 def stamp(at: float) -> str:
-    """A moment of the simulation as the central system's clock has it."""
+    """A simulated second as a timestamp of the central system's clock."""
     return wire_time(NOON + timedelta(seconds=at))

@@ -1,8 +1,7 @@
-"""One charger under any order of people, operators, networks, power cuts and a central system's whims.
+"""One charger under any order of events: people, operators, network, power cuts and a central system's responses.
 
-Whatever happens: no move that §4.9 does not know, no register that falls, no energy that no ledger has; each start is
-followed by exactly one stop, messages of transactions leave in their order, and once all is well again the central
-system knows the statuses as they are.
+Invariants: only transitions of §4.9, no falling register, no energy without a ledger entry, exactly one stop after each
+start, and transaction messages in order. Once everything works again, the central system knows the true statuses.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ LIMITS = st.sampled_from([0.0, 5.0, 10.0, 16.0])
 
 
 class Journal(list[Message]):
-    """Messages that wait; remembers all that ever did, in their order."""
+    """The queued messages, which also records every message that was ever queued, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +78,7 @@ class Journal(list[Message]):
 
 
 def profile(purpose: str, amps: float, at: float) -> dict[str, Any]:
-    """A limit for half an hour and then none, from that second on."""
+    """A limit for half an hour from that second on."""
     periods = [{"startPeriod": 0, "limit": amps}]
     schedule = {
         "duration": 1800,
@@ -92,7 +91,7 @@ def profile(purpose: str, amps: float, at: float) -> dict[str, Any]:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """The charger's world."""
+    """The charger and everything around it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +109,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.central.then(0.0, self.charger.power_on)
 
     def do(self, what: Any, *args: object) -> None:
-        """Somebody tries something; the shell may be late with what was due before it."""
+        """Try an action; the shell may be late with the actions due before it."""
         with contextlib.suppress(Impossible):
             what(*args, self.central.at)
         self.central.settle()
@@ -123,7 +122,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(seconds=SECONDS)
     def be_late(self, seconds: float) -> None:
-        """Time passes, and the shell is too busy to let the charger know."""
+        """Time passes without a call of `advance`: the shell is busy."""
         if self.central.waiting is None:
             self.central.at += seconds
 
@@ -143,7 +142,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(number=PLACES, tag=TAGS, vehicle=VEHICLES, seconds=SECONDS)
     def come(self, number: int, tag: str, vehicle: Vehicle, seconds: float) -> None:
-        """What happens most: a vehicle comes and charges."""
+        """The most frequent case: a vehicle arrives and charges."""
         self.do(self.charger.clear_fault, number)
         self.do(self.charger.plug, number, vehicle)
         self.do(self.charger.present_tag, number, tag)
@@ -193,7 +192,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(silent=ACTIONS, refused=ACTIONS, seconds=SECONDS)
     def misbehave(self, silent: set[str], refused: set[str], seconds: float) -> None:
-        """The central system does not answer, or answers with errors."""
+        """The central system does not respond, or responds with errors."""
         self.central.silent, self.central.refused = silent, refused
         self.pass_time(seconds)
 
@@ -207,7 +206,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-600, 5, 3600]))
     def change_the_clock(self, seconds: int) -> None:
-        """The central system's clock leaps; the charger's follows."""
+        """The central system's clock jumps, and the charger's follows."""
         self.central.clock += timedelta(seconds=seconds)
 
     @rule()
@@ -288,7 +287,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.central.files = {url: b"firmware"} if is_there else {}
         self.call("UpdateFirmware", location=url, retrieveDate=wire_time(NOON))
 
-    # What always holds
+    # Invariants
 
     @invariant()
     def registers_never_fall(self) -> None:
@@ -319,7 +318,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.compare_statuses()
 
     def repair(self) -> None:
-        """Network, power and central system work."""
+        """Restore network, power and central system."""
         central = self.central
         central.silent, central.refused = set(), set()
         central.registration, central.interval = "Accepted", 300

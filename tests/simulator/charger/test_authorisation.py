@@ -1,4 +1,4 @@
-"""Whom a charger lets charge: by its list, its cache, by asking, and by what holds offline (OCPP 1.6 §3.5, §4.1)."""
+"""Authorisation by local list, cache, Authorize, and the rules for offline (OCPP 1.6 §3.5, §4.1)."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def with_list(*entries: tuple[str, dict[str, Any]], **keys: str) -> Central:
 
 
 def starts(central: Central, tag: str, at: float = 10) -> bool:
-    """Whether a tag begins a session."""
+    """Return whether a tag begins a transaction."""
     central.then(at, central.charger.present_tag, 1, tag)
     central.run(at + 60)
     return central.charger.connectors[1].transaction is not None
@@ -41,7 +41,7 @@ def test_the_list_admits_at_once_with_local_pre_authorize() -> None:
 
 
 def test_who_is_blocked_in_the_list_is_asked_for() -> None:
-    """§3.5: the central system may know better."""
+    """§3.5: the central system has the last word on a tag that the charger refuses."""
     central = with_list(("LISTED", BLOCKED), LocalPreAuthorize="true")
     assert starts(central, "LISTED")
     assert central.said("Authorize") == [{"idTag": "LISTED"}]
@@ -119,7 +119,7 @@ def test_without_an_answer_what_holds_offline_holds(how: str) -> None:
 
 
 def test_while_it_asks_time_stands_still() -> None:
-    """However late the answer: the session begins when the tag was presented, and what lay between happens after."""
+    """However late the response, the transaction begins at the moment of the tag, and later events follow it."""
     central = running(connectors=2)
     central.then(1, central.charger.plug, 1, CAR)
     central.then(1, central.charger.plug, 2, CAR)

@@ -1,4 +1,4 @@
-"""Getting accepted and staying so: BootNotification, Heartbeat, the clock (OCPP 1.6 §4.2, §4.6)."""
+"""Registration: BootNotification, Heartbeat, the clock (OCPP 1.6 §4.2, §4.6)."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from tests.simulator.charger.central import CAR, NOON, Central, made, running, s
 
 
 def booting(registration: str, interval: int = 100) -> Central:
-    """A charger that is told to wait."""
+    """A charger whose boot is not accepted yet."""
     central = made()
     central.registration, central.interval = registration, interval
     central.then(0, central.charger.power_on)
@@ -113,7 +113,7 @@ def test_rejected_says_nothing_even_if_asked() -> None:
 def test_a_boot_that_is_asked_for_can_take_back_the_acceptance() -> None:
     central = running()
     central.ask("TriggerMessage", requestedMessage="BootNotification")
-    assert central.actions == ["BootNotification"]  # and no statuses: it has not restarted
+    assert central.actions == ["BootNotification"]  # no statuses, since it has not restarted
     central.registration, central.interval = "Pending", 60
     central.ask("TriggerMessage", requestedMessage="BootNotification")
     central.then(10, central.charger.plug, 1, CAR)
@@ -133,7 +133,7 @@ def test_what_was_to_be_said_is_not_said_when_the_acceptance_is_gone() -> None:
 
 
 def test_a_return_without_restart_needs_no_boot() -> None:
-    """OCPP-J §5.4; statuses that changed meanwhile are told."""
+    """OCPP-J §5.4; statuses that changed meanwhile are reported."""
     central = running(connectors=2)
     central.run(10)
     central.go(is_away=True)
@@ -174,7 +174,7 @@ def test_the_clock_begins_in_1970_and_follows_the_central_system() -> None:
     central.interval = 60
     central.go(is_away=False)
     assert central.charger.timestamp(160) == stamp(160)
-    central.clock += timedelta(seconds=0.5)  # within what a message may be late
+    central.clock += timedelta(seconds=0.5)  # within the clock's slack
     central.run(170)
     assert central.charger.timestamp(170) == stamp(170)
     central.clock += timedelta(hours=1)
@@ -192,7 +192,7 @@ def test_a_power_cut_forgets_the_time_and_the_acceptance() -> None:
     assert not central.log
     assert central.charger.timestamp(500) == "1970-01-01T00:08:10Z"
     central.then(500, central.charger.power_on)
-    central.then(501, central.charger.power_on)  # it has power already
+    central.then(501, central.charger.power_on)  # it already has power
     assert central.actions == ["BootNotification", "StatusNotification", "StatusNotification"]
 
 

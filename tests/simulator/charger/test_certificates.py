@@ -1,4 +1,4 @@
-"""The certificates of a charger, against a small authority of our own (security whitepaper A02, M03 to M05)."""
+"""The certificates of a charger, with a small test CA (security whitepaper A02, M03 to M05)."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ def pem(certificate: x509.Certificate) -> str:
 
 @dataclass
 class Authority:
-    """A root and its key, and what it signs."""
+    """A root with its key, which signs certificates."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -49,7 +49,7 @@ class Authority:
         return pem(sign(subject, key, self.certificate.subject, self.key, serial, until))
 
     def grant(self, request: str, **changes: Any) -> str:
-        """The certificate that a CSR asks for, but for the changes."""
+        """The certificate for a CSR, with the given changes."""
         csr = x509.load_pem_x509_csr(request.encode())
         return self.sign(**{"subject": csr.subject, "key": csr.public_key(), **changes})
 
@@ -176,7 +176,7 @@ def test_a_certificate_that_nobody_asked_for_is_rejected() -> None:
 
 
 def public_bits(key: Any) -> bytes:
-    """The bits of the key alone, as RFC 6960 hashes them: for an elliptic curve the uncompressed point."""
+    """The key bits that RFC 6960 hashes: for an elliptic curve, the uncompressed point."""
     return bytes(key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint))
 
 
@@ -300,6 +300,6 @@ def test_a_signature_that_cannot_be_read_is_none(text: str) -> None:
 
 
 def test_a_charger_without_certificates_does_not_load_the_library() -> None:
-    """Five thousand of them run in one process."""
+    """5,000 chargers run in one process."""
     source = "import sys, levity_trio.simulator.charger.charger; sys.exit('cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", source], check=False).returncode == 0

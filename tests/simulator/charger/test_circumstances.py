@@ -1,4 +1,4 @@
-"""What befalls a connector from outside: Reserved, Unavailable, Faulted, and what an operator's hand can do (§4.9)."""
+"""Changes to a connector from outside: Reserved, Unavailable, Faulted, and manual status changes (§4.9)."""
 
 from datetime import timedelta
 from typing import Any
@@ -144,14 +144,14 @@ def test_unavailable_waits_for_the_cable_too() -> None:
     central = charging()
     central.ask("ChangeAvailability", connectorId=1, type="Inoperative")
     central.then(60, central.charger.present_tag, 1, "TAG")
-    with pytest.raises(Impossible):  # no other session begins
+    with pytest.raises(Impossible):  # no other transaction begins
         central.then(61, central.charger.present_tag, 1, "TAG")
     central.then(62, central.charger.unplug, 1)
     assert central.statuses() == ["Preparing", "Charging", "Finishing", "Unavailable"]
 
 
 def test_from_preparing_the_way_to_unavailable_leads_over_available() -> None:
-    """§4.9 has no other."""
+    """§4.9 has no other transition."""
     central = running()
     central.then(1, central.charger.plug, 1, CAR)
     assert central.ask("ChangeAvailability", connectorId=1, type="Inoperative") == {"status": "Scheduled"}
@@ -192,7 +192,7 @@ def test_another_fault_is_news_and_no_move() -> None:
     central.then(1, central.charger.fault, 1, "GroundFailure")
     central.then(2, central.charger.fault, 1, "OverVoltage")
     assert [one["errorCode"] for one in central.said("StatusNotification")] == ["GroundFailure", "OverVoltage"]
-    with pytest.raises(Impossible, match="no error code"):
+    with pytest.raises(Impossible, match="unknown error code NoError"):
         central.charger.fault(1, "NoError", 3)
 
 
@@ -215,7 +215,7 @@ def test_a_tag_that_waits_for_its_cable_does_not_outlive_a_fault() -> None:
     assert not central.said("StartTransaction")
 
 
-# The operator's hand
+# Manual status changes
 
 
 def test_an_operator_suspends_and_resumes() -> None:
@@ -238,7 +238,7 @@ def test_a_pause_is_ended_by_no_hand_that_fails() -> None:
     central.then(60, central.charger.set_status, 1, "SuspendedEV")
     with pytest.raises(Impossible):
         central.then(70, central.charger.set_status, 1, "Available")
-    central.ask("ClearChargingProfile")  # everything is settled anew
+    central.ask("ClearChargingProfile")  # derives all statuses anew
     assert central.statuses()[1:] == ["Charging", "SuspendedEV"]
 
 
@@ -249,7 +249,7 @@ def test_a_pause_is_ended_by_no_hand_that_fails() -> None:
         ("Available", IllegalMove, "from Available to Available"),
         ("Preparing", Impossible, "plug a vehicle in, or present a tag"),
         ("Reserved", Impossible, "central system"),
-        ("Charging", Impossible, "see what keeps it so"),
+        ("Charging", Impossible, "is Available and cannot become Charging now"),
         ("Happy", Impossible, "give one of Available"),
     ],
 )
@@ -288,7 +288,7 @@ def test_a_status_that_does_not_last_is_not_told() -> None:
 
 
 def test_what_was_said_last_counts_however_late_the_answer() -> None:
-    """Preparing is told, and not answered; Available lasts as well, and must be told whatever becomes of Preparing."""
+    """Preparing is sent without a response; Available also lasts, and must be reported all the same."""
     central = running(keys={"MinimumStatusDuration": "10"})
     central.silent.add("StatusNotification")
     central.then(0, central.charger.plug, 1, CAR)

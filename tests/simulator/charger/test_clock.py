@@ -1,4 +1,4 @@
-"""What a charger's clock knows of the central system's."""
+"""A charger's clock, set by the central system's."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from tests.simulator.charger.central import NOON
 
 
 def told(clock: ChargerClock, at: float, stale_seconds: float) -> None:
-    """The central system tells its time, which is so old when it arrives."""
+    """The central system sends its time, which has this age on arrival."""
     clock.set(NOON + timedelta(seconds=at - stale_seconds), at)
 
 

@@ -1,4 +1,4 @@
-"""GetCompositeSchedule (OCPP 1.6 §5.7): the same limits as those that hold, in a table and by any profiles."""
+"""GetCompositeSchedule (OCPP 1.6 §5.7) returns the limits in force, from a table of cases and for any profiles."""
 
 import itertools
 from collections.abc import Iterable
@@ -115,7 +115,7 @@ PROFILES = st.fixed_dictionaries(
     optional={"validFrom": moments(), "validTo": moments()},
 )
 PLACED = st.lists(st.tuples(st.integers(0, 2), PROFILES), max_size=8)
-# Around the start of a schedule, or a whole day after it, where daily ones begin their next round.
+# Around the start of a schedule, or a day later, when a daily one begins its next cycle.
 NOWS = st.builds(
     lambda day, microseconds: NOON + timedelta(days=day, microseconds=microseconds),
     st.sampled_from([0, 1, 7]),

@@ -9,7 +9,7 @@ from levity_trio.simulator.charger.configuration import KEYS, Configuration
 from levity_trio.simulator.model.samples import SUPPORTED
 
 PASSWORD = "00112233445566778899" * 2  # 20 bytes
-PLUG_AND_CHARGE = {  # of another paper: ISO 15118 over OCPP 1.6
+PLUG_AND_CHARGE = {  # keys of another specification: ISO 15118 over OCPP 1.6
     "CentralContractValidationAllowed",
     "CertSigningWaitMinimum",
     "CertSigningRepeatTimes",
@@ -86,7 +86,7 @@ def test_what_is_accepted_is_in_force(key: str, sent: str, kept: str) -> None:
 
 
 REJECTED = [
-    # Ranges, and what is no number
+    # Ranges, and values that are no numbers
     ("HeartbeatInterval", "0"),
     ("HeartbeatInterval", ""),
     ("HeartbeatInterval", "60.0"),

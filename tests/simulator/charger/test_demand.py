@@ -1,4 +1,4 @@
-"""What somebody lets a charger say, answer and show."""
+"""Messages on demand, forced responses, and set registers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulator.charger.central import Central, charging, energies, made, r
 
 
 def send(central: Central, action: str, payload: dict[str, Any] | None = None, connector: int = 1) -> list[Answer]:
-    """Let the charger send it now; what it was answered, as far as that has come."""
+    """Send a message on demand, and return the responses that have arrived."""
     answers: list[Answer] = []
     central.charger.send(action, payload, connector, lambda answer, _: answers.append(answer), central.at)
     central.settle()
@@ -50,11 +50,11 @@ def test_a_reading_on_demand_tells_the_register_as_it_is() -> None:
     send(central, "MeterValues")
     (energy,) = energies(central.said("MeterValues")[-1]["meterValue"])
     assert int(energy) == pytest.approx(central.charger.connectors[1].meter.register_wh, abs=1)
-    assert len(central.charger.ledger[0].sent) == sent  # the ledger knows nothing of it
+    assert len(central.charger.ledger[0].sent) == sent  # the ledger does not record it
 
 
 def test_in_words_of_ones_own_it_leaves_as_it_is() -> None:
-    """Whatever the charger's quirks: they know how its own messages look."""
+    """Quirks apply to the charger's own messages only."""
     central = running()
     central.charger.quirks = made_quirks(QUIRKS, QUIRKS, "seed")
     payload = {"vendorId": "org.example", "data": "hello"}
@@ -73,7 +73,7 @@ def test_an_answer_changes_nothing_at_the_charger() -> None:
     assert central.charger.may_tell
     central.forget()
     central.run(central.at + 1_000)
-    assert central.actions == []  # neither another boot nor a heartbeat each seven seconds
+    assert central.actions == []  # neither another boot nor a heartbeat every 7 s
 
 
 def test_a_refusal_and_silence_come_back_as_they_are() -> None:
@@ -102,7 +102,7 @@ def test_what_it_has_no_words_for() -> None:
         send(running(), "StatusNotification", connector=2)
 
 
-# Forced answers
+# Forced responses
 
 
 def test_it_answers_as_it_was_told_and_does_nothing() -> None:
@@ -130,16 +130,18 @@ def test_an_error_code_is_a_callerror() -> None:
     with pytest.raises(Refused) as refused:
         central.ask("Reset", type="Soft")
     assert refused.value.code is ErrorCode.SECURITY_ERROR
-    central.charger.force_answer("UnlockConnector", "NotSupported", central.at)  # a status of its own
+    central.charger.force_answer(
+        "UnlockConnector", "NotSupported", central.at
+    )  # a status of its response, not an error code
     assert central.ask("UnlockConnector", connectorId=1) == {"status": "NotSupported"}
 
 
 @pytest.mark.parametrize(
     ("action", "status", "told"),
     [
-        ("Reset", "Scheduled", "Reset is not answered with Scheduled; give a status of its answer"),
-        ("GetConfiguration", "Accepted", "GetConfiguration is not answered with Accepted"),
-        ("Heartbeat", "Accepted", "Heartbeat is no action of a central system; give one of CancelReservation"),
+        ("Reset", "Scheduled", "response to Reset cannot have status Scheduled; give a status of OCPP 1.6"),
+        ("GetConfiguration", "Accepted", "response to GetConfiguration cannot have status Accepted"),
+        ("Heartbeat", "Accepted", "Heartbeat is not an action of a central system; give one of CancelReservation"),
     ],
 )
 def test_what_is_no_answer(action: str, status: str, told: str) -> None:
@@ -165,4 +167,4 @@ def test_a_register_shows_what_it_was_told_to() -> None:
     central.charger.stop(1, central.at)
     central.settle()
     assert central.said("StopTransaction")[0]["meterStop"] > 250_000
-    assert central.charger.ledger[0].energy_wh < 2_000  # what truly flowed
+    assert central.charger.ledger[0].energy_wh < 2_000  # the true energy

@@ -1,4 +1,4 @@
-"""Firmware, diagnostics and logs: the shell carries the bytes, the charger does the rest (§5.9, §5.19, L01, N01)."""
+"""Firmware, diagnostics and logs; the shell transfers the files (§5.9, §5.19, L01, N01)."""
 
 import base64
 from collections import deque
@@ -142,7 +142,7 @@ def test_a_download_that_arrives_after_a_power_cut_is_not_taken() -> None:
 
 
 def signed(central: Central, signature: bytes | None = None, **more: Any) -> dict[str, Any]:
-    """Ask for a signed update; with a signature of its own, or that of the firmware."""
+    """Request a signed update, with the given signature or that of the firmware."""
     maker = authority("Maker")
     made_here = maker.key.sign(FIRMWARE, ec.ECDSA(hashes.SHA256()))
     firmware = {

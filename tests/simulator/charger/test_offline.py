@@ -1,4 +1,4 @@
-"""Messages of transactions: kept, replayed in order, repeated, and thrown away (OCPP 1.6 §3.7, §3.7.1)."""
+"""Transaction messages: kept, replayed in order, retried and discarded (OCPP 1.6 §3.7, §3.7.1)."""
 
 import pytest
 
@@ -20,7 +20,7 @@ MESSAGES = ("StartTransaction", "MeterValues", "StopTransaction")
 
 
 def told(central: Central) -> list[tuple[float, str]]:
-    """Messages of transactions, with their seconds."""
+    """Transaction messages with their seconds."""
     return [(one.at, one.action) for one in central.log if one.action in MESSAGES]
 
 
@@ -61,7 +61,7 @@ def test_a_session_goes_on_through_an_outage() -> None:
 
 
 def test_what_is_refused_is_repeated_and_thrown_away() -> None:
-    """§3.7.1: after the first attempt the interval, after the second twice that, after the third nothing."""
+    """§3.7.1: one interval after the first attempt, two after the second, then the message is discarded."""
     central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
     central.refused.add("StartTransaction")
     central.then(0, central.charger.plug, 1, CAR)
@@ -70,7 +70,7 @@ def test_what_is_refused_is_repeated_and_thrown_away() -> None:
     assert central.moments("StartTransaction") == [10, 110, 310]
     assert central.charger.tally.discarded == 1
     assert central.charger.ledger[0].thrown_away == ["StartTransaction"]
-    assert told(central)[3] == (310, "MeterValues")  # what waited behind it follows at once
+    assert told(central)[3] == (310, "MeterValues")  # the next queued message follows at once
     assert central.said("MeterValues")[0]["transactionId"] == -1
     central.then(2000, central.charger.unplug, 1)
     assert central.said("StopTransaction")[0]["transactionId"] == -1
@@ -78,7 +78,7 @@ def test_what_is_refused_is_repeated_and_thrown_away() -> None:
 
 
 def test_what_is_not_answered_is_repeated_too() -> None:
-    """The interval runs from the moment at which the charger gave up waiting, 30 s after it had asked."""
+    """The interval counts from the time-out, 30 s after the call was sent."""
     central = running(keys={"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "100"})
     central.silent.add("StartTransaction")
     central.then(0, central.charger.plug, 1, CAR)
@@ -174,7 +174,7 @@ def test_the_answer_to_a_call_of_an_earlier_connection_changes_nothing() -> None
     central.go(is_away=False)
     central.charger.settle(late, None, 61)
     assert central.charger.memory.messages[0].attempts == 0
-    assert central.charger.next_call(61) is None  # the repetition is still under way
+    assert central.charger.next_call(61) is None  # the retry is still under way
 
 
 def test_a_power_cut_ends_the_session_with_what_flowed() -> None:
@@ -214,7 +214,7 @@ def test_no_power_no_flow_and_a_vehicle_may_leave_meanwhile() -> None:
     central = charging()
     central.then(10, central.charger.power_off)
     central.then(15, central.charger.fault, 1, "GroundFailure")
-    assert central.charger.connectors[1].status == "Charging"  # as it was last: there is nothing that could tell
+    assert central.charger.connectors[1].status == "Charging"  # the last status: without power it cannot change
     central.charger.clear_fault(1, 16)
     central.then(20, central.charger.unplug, 1)
     central.then(30, central.charger.plug, 1, CAR)

@@ -1,4 +1,4 @@
-"""Every operation of the central system with its effect, and what cannot be read (OCPP 1.6 §5, security whitepaper)."""
+"""Every operation of the central system, and malformed requests (OCPP 1.6 §5, security whitepaper)."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def test_a_remote_start_waits_for_the_cable() -> None:
     assert central.statuses() == ["Preparing", "Available"]
     central.then(40, central.charger.plug, 1, CAR)
     central.then(40, central.charger.present_tag, 1, "TAG")
-    assert power(central) == CAR_W  # the profile went with the start that brought it
+    assert power(central) == CAR_W  # the profile was dropped with its remote start
 
 
 def test_a_remote_start_brings_its_profile() -> None:
@@ -270,7 +270,7 @@ def test_a_profile_of_the_transaction_goes_with_it() -> None:
     central.then(60, central.charger.present_tag, 1, "TAG")
     assert not central.charger.memory.profiles
     asked = {"connectorId": 1, "csChargingProfiles": tx_profile(8)}
-    assert central.ask("SetChargingProfile", **asked) == {"status": "Rejected"}  # nothing charges
+    assert central.ask("SetChargingProfile", **asked) == {"status": "Rejected"}  # no transaction
     assert central.ask("SetChargingProfile", **asked | {"connectorId": 5}) == {"status": "Rejected"}
 
 
@@ -329,7 +329,7 @@ def test_security_events_are_for_chargers_with_security(profile: int, events: li
 
 
 def test_a_security_event_is_delivered_after_an_outage() -> None:
-    """A04: guaranteed."""
+    """A04: guaranteed delivery."""
     central = running(security_profile=1, password="00" * 16)
     central.silent.add("SecurityEventNotification")
     central.ask("Reset", type="Hard")

@@ -1,4 +1,4 @@
-"""What charging profiles allow together, by the rules of OCPP 1.6 §3.13, a table for each."""
+"""Combined limits of charging profiles (OCPP 1.6 §3.13), one table for each rule."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Readings at exact moments: sampled, aligned to the clock, and those that go with the stop (OCPP 1.6 §4.7, §9.1)."""
+"""Times of readings: sampled, clock-aligned, and in the StopTransaction (OCPP 1.6 §4.7, §9.1)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ INTERVAL = "Energy.Active.Import.Interval"
 
 
 def contexts(central: Central) -> list[tuple[float, str]]:
-    """When readings came, and why."""
+    """The seconds and contexts of readings."""
     return [
         (one.at, one.payload["meterValue"][0]["sampledValue"][0]["context"])
         for one in central.log
@@ -72,7 +72,7 @@ def test_samples_end_with_the_session() -> None:
 
 
 def test_readings_aligned_to_the_clock() -> None:
-    """From midnight on, in a session and outside; the central system's clock is at half past the quarter."""
+    """Counted from midnight, in a transaction or not; the central system's clock is halfway through a quarter hour."""
     central = running(connectors=2, keys={"MeterValueSampleInterval": "0"})
     central.clock = datetime(2026, 3, 1, 11, 52, 30, tzinfo=UTC)
     central.ask("TriggerMessage", requestedMessage="Heartbeat")

@@ -1,4 +1,4 @@
-"""Reservations: whom a connector is kept for, and what ends that (§3.11, §5.1, §5.13)."""
+"""Reservations: who may use them, and what ends them (§3.11, §5.1, §5.13)."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ Store = dict[str, dict[str, Any]]
 
 
 def reserved(*made: tuple[int, int, str, str | None], store: Store | None = None) -> Reservations:
-    """Reservations (id, connector, tag, parent), the first until one o'clock, each next an hour longer."""
+    """Reservations (id, connector, tag, parent); the first expires at one o'clock, each next one an hour later."""
     all_of_them = Reservations({} if store is None else store, CONNECTORS)
     for number, (reservation_id, connector, tag, parent) in enumerate(made, start=1):
         all_of_them.reserve(reservation_id, connector, NOON + number * HOUR, tag, parent, NOON)
@@ -112,7 +112,7 @@ def test_cancel() -> None:
         ("Sister", "family", True),
         ("Sister", None, False),
         ("Stranger", "Strangers", False),
-        ("Family", None, False),  # a parent is no tag (§3.10)
+        ("Family", None, False),  # a parent is not a tag (§3.10)
     ],
 )
 def test_a_reserved_connector_is_for_the_tag_and_its_group(tag: str, parent: str | None, may_start: bool) -> None:
@@ -164,11 +164,11 @@ def test_without_reservations_anybody_may() -> None:
         (1, "A", None, 10),
         (1, "a", "Q", 10),
         (1, "Sister", "p", 10),
-        (2, "A", None, 23),  # any connector will do for that one
+        (2, "A", None, 23),  # its reservation is of connector 0
         (2, "C", None, 21),
-        (2, "Sister", "P", 21),  # of the group's two the one that ends first
-        (2, "D", "P", 22),  # its own before its group's
-        (1, "D", "P", 10),  # the connector's own first
+        (2, "Sister", "P", 21),  # of the group's two, the first to expire
+        (2, "D", "P", 22),  # the tag's before the group's
+        (1, "D", "P", 10),  # the connector's first
         (2, "Stranger", "Q", None),
         (2, "Stranger", None, None),
     ],
@@ -192,7 +192,7 @@ def test_expiry() -> None:
     kept = reserved((3, 1, "A", None), (2, 2, "B", None), (1, 0, "C", None))
     assert kept.next_expiry() == ONE
     assert ids(kept.expire(ONE - timedelta(microseconds=1))) == []
-    assert kept.on(1, ONE) is None  # expired already, though nobody has swept
+    assert kept.on(1, ONE) is None  # expired, before `expire` is called
     assert ids(kept.expire(ONE + HOUR)) == [3, 2]
     assert (kept.next_expiry(), kept.floating(ONE + HOUR)) == (ONE + 2 * HOUR, 1)
     assert ids(kept.expire(ONE + 5 * HOUR)) == [1]

@@ -1,4 +1,4 @@
-"""One schedule over time, and what its limits mean (OCPP 1.6 §7.8 to §7.14)."""
+"""One schedule over time, and its limits (OCPP 1.6 §7.8 to §7.14)."""
 
 from datetime import timedelta
 from typing import Any

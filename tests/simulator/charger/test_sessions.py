@@ -1,4 +1,4 @@
-"""The statuses of a connector through whole sessions, told in order (OCPP 1.6 §4.9), and what a session says."""
+"""The reported statuses and messages of whole transactions, in order (OCPP 1.6 §4.9)."""
 
 import pytest
 
@@ -12,7 +12,7 @@ HOUR_WH = 7_360
 
 
 def sequence(central: Central) -> list[str]:
-    """Statuses of connector 1 and what is said of transactions, in the order in which they were said."""
+    """The statuses of connector 1 and the transaction messages, in the order in which they were sent."""
     kept = ("StatusNotification", "StartTransaction", "StopTransaction", "Authorize")
     return [one.payload.get("status", one.action) for one in central.log if one.action in kept]
 
@@ -125,7 +125,7 @@ def limit(periods: list[tuple[int, float]]) -> dict[str, object]:
 
 
 def test_finishing_and_then_a_second_session() -> None:
-    """§4.9 F2: from Finishing the way to the next session leads over Preparing."""
+    """§4.9 F2: Finishing goes to the next transaction by way of Preparing."""
     central = charging()
     central.then(600, central.charger.present_tag, 1, "TAG")
     central.then(700, central.charger.present_tag, 1, "OTHER")
@@ -156,7 +156,7 @@ def test_another_tag_does_not_end_a_session_and_one_of_the_group_does() -> None:
 )
 @pytest.mark.parametrize("verdict", ["Invalid", "Blocked", "ConcurrentTx"])
 def test_a_start_that_is_not_authorised(verdict: str, stops: str, statuses: list[str], reasons: list[str]) -> None:
-    """§4.8: what was let in here and is refused there ends, or at least gets no energy."""
+    """§4.8: if the central system refuses a tag that the charger admitted, the transaction ends or gets no energy."""
     central = running(keys={"StopTransactionOnInvalidId": stops, "LocalPreAuthorize": "true"})
     central.charger.tags.learn("TAG", {"status": "Accepted"})
     central.tags["TAG"] = {"status": verdict}
@@ -201,9 +201,9 @@ def test_what_people_cannot_do() -> None:
             charger.plug(wrong, CAR, 0)
     with pytest.raises(Impossible, match="nothing is plugged"):
         charger.unplug(1, 0)
-    with pytest.raises(Impossible, match="nothing charges"):
+    with pytest.raises(Impossible, match="has no transaction"):
         charger.stop(1, 0)
-    with pytest.raises(Impossible, match="plug a vehicle in"):
+    with pytest.raises(Impossible, match="a start needs power and a vehicle"):
         charger.start(1, "TAG", 0)
     charger.plug(1, CAR, 0)
     with pytest.raises(Impossible, match="already"):

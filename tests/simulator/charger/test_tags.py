@@ -18,7 +18,7 @@ Entry = dict[str, Any]
 
 @dataclass
 class Kept:
-    """The part of a charger's memory that tags are in."""
+    """The part of a charger's memory that holds tags."""
 
     local_list_version: int = 0
     local_list: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ def listed(*entries: Entry, version: int = 5, **settings: str) -> Tags:
     return filled
 
 
-# What is known of a tag
+# The status of a tag
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_switched_off_neither_decides() -> None:
         ("A", "B", True),  # parents p and P
         ("B", "A", True),
         ("A", "C", False),  # another parent
-        ("D", "E", False),  # none, and none
+        ("D", "E", False),  # neither has a parent
         ("A", "unknown", False),
         ("unknown", "UNKNOWN", True),
-        ("P", "A", False),  # a parent is no tag
+        ("P", "A", False),  # a parent is not a tag
     ],
 )
 def test_groups(one: str, other: str, is_same: bool) -> None:
@@ -146,7 +146,7 @@ def test_a_full_cache_loses_the_oldest() -> None:
     known = tags(kept)
     for number in range(MAX_CACHE):
         known.learn(f"T{number}", {"status": "Accepted"})
-    known.learn("T1", {"status": "Accepted"})  # known already: no room needed, and young again
+    known.learn("T1", {"status": "Accepted"})  # already cached: it needs no room and becomes the newest
     assert known.decide("T0", NOON) == "Accepted"
     known.learn("new", {"status": "Accepted"})
     known.learn("newer", {"status": "Accepted"})
@@ -227,7 +227,7 @@ def test_the_memory_shares_nothing_with_the_message() -> None:
     assert kept.local_list == {"a": {"status": "Accepted"}}
 
 
-# Hypothesis: a model that keeps a list of pairs and knows neither dicts nor case
+# Hypothesis: the model is a list of pairs, without dicts
 
 names = st.sampled_from(["A", "a", "B", "b", "C", "D", "e"])
 entries = st.lists(st.builds(entry, names, st.sampled_from(["Accepted", "Blocked", None])), max_size=5)

@@ -1,4 +1,4 @@
-"""Charging profiles to test with, in wire form."""
+"""Charging profiles for tests, in wire form."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ TRANSACTION_ID = 7
 
 
 def profile(purpose: str = DEFAULT, periods: Any = 16, **changes: Any) -> dict[str, Any]:
-    """A profile in wire form; `periods` is one limit for ever, or pairs of start and limit; the rest by wire name."""
+    """A profile. `periods` is one limit, or pairs of start and limit; other fields go by their wire names."""
     pairs = periods if isinstance(periods, list) else [(0, periods)]
     made: dict[str, Any] = {
         "chargingProfileId": 1,

@@ -1,4 +1,4 @@
-"""The battery against formulas written down another way, and against numerical integration."""
+"""The battery, checked against other formulas and against numerical integration."""
 
 from itertools import pairwise
 from math import exp, isclose, log
@@ -19,14 +19,14 @@ shares = st.floats(0, 1)
 
 
 def linear_taper(soc: float) -> float:
-    """By the two points of the line: all of it at 80 %, 5 % of it at 100 %."""
+    """The line through two points: full power at 80 %, 5 % of it at 100 %."""
     return 1.0 if soc <= 0.8 else 0.05 + 0.95 * (1.0 - soc) / 0.2
 
 
 def integrated(stored_wh: float, offered_w: float, seconds: float, step: float) -> float:
-    """Wh delivered, by the classical Runge-Kutta method on soc' = power / capacity; knows no closed form.
+    """Return the Wh delivered, by the classical Runge-Kutta method on soc' = power / capacity, without a closed form.
 
-    A step may look beyond 100 %, where the line goes on; what it adds is cut off there.
+    A step may reach beyond 100 %, where the line continues; the energy above is cut off.
     """
 
     def power(wh: float) -> float:
@@ -78,7 +78,7 @@ def test_even_charge() -> None:
 
 
 def test_taper_of_a_charge_at_full_power() -> None:
-    """From 80 % on: power is P exp(-t/T) with T = capacity / (P * 4.75), and 5 % of P are left at the end."""
+    """Above 80 % power is P exp(-t/T) with T = capacity / (P * 4.75), and 5 % of P at the end."""
     charge = charge_tapering(CAPACITY_WH, 0.8 * CAPACITY_WH, MAX_W, MAX_W)
     time_constant = 3600 * CAPACITY_WH / (4.75 * MAX_W)
     assert charge.constant_s == 0
@@ -114,7 +114,7 @@ def test_energy_agrees_with_fine_integration(offered_w: float, soc: float) -> No
     for share in (0.1, 0.5, 0.9, 1.0, 1.1):
         seconds = share * charge.full_s
         step = max(0.1, seconds / 4_000)
-        # A step across the bend of the curve is wrong in the second order only.
+        # A step across the bend of the curve has an error of second order.
         expected_wh = integrated(soc * CAPACITY_WH, offered_w, seconds, step)
         assert delivered(charge, seconds) == pytest.approx(expected_wh, abs=0.02)
 
@@ -127,7 +127,7 @@ def test_a_full_battery_has_taken_all_its_room(stored_wh: float, offered_w: floa
 
 @given(stored, watts, shares)
 def test_power_follows_the_state_of_charge(stored_wh: float, offered_w: float, share: float) -> None:
-    """The exponential in time and the line in the state of charge are one curve."""
+    """The exponential in time and the line in the state of charge are the same curve."""
     charge = charge_tapering(CAPACITY_WH, stored_wh, offered_w, MAX_W)
     soc = (stored_wh + charge.delivered_wh(share * charge.full_s)) / CAPACITY_WH
     expected_w = min(offered_w, MAX_W * linear_taper(soc))

@@ -1,4 +1,4 @@
-"""The meter of one connector: closed forms, states at the plug, and what it refuses."""
+"""The meter of one connector: closed forms, plug and contactor, and refused commands."""
 
 import sys
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def test_ac_is_constant_until_full(supply: Supply, vehicle: Vehicle, watts: floa
 
 
 def test_dc_is_constant_and_then_exponential() -> None:
-    """25 kW into 50 kWh meet the curve of a 50 kW battery where it is at one half: 0.8 + 0.2 * 0.5 / 0.95."""
+    """25 kW into 50 kWh meets the taper of a 50 kW battery at half power: 0.8 + 0.2 * 0.5 / 0.95."""
     meter = charging(Supply(DC, max_power_w=25_000), ZOE)
     constant_s = (0.8 + 0.2 * 0.5 / 0.95 - 0.2) * 50_000 / 25_000 * HOUR
     meter.advance(constant_s)
@@ -141,7 +141,7 @@ def test_unplugging_opens_the_contactor_and_keeps_the_register() -> None:
 def test_limits_of_current() -> None:
     meter = charging(Supply(AC, 3, 32), ZOE)
     meter.limit(10, HOUR)
-    meter.limit(100, 2 * HOUR)  # the supply has no more for it
+    meter.limit(100, 2 * HOUR)  # more than the supply has
     assert meter.power_w == 22_080
     meter.limit(6, 2.1 * HOUR)
     assert meter.power_w == 4_140
@@ -217,7 +217,7 @@ def test_time_never_runs_backwards(at: float) -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     ac, dc = charging(Supply(AC), ZOE), Meter(Supply(DC))
-    with pytest.raises(ValueError, match="Zoe is plugged in already"):
+    with pytest.raises(ValueError, match="Zoe is already plugged in"):
         ac.plug(LEAF, 1)
     with pytest.raises(ValueError, match="no vehicle is plugged in"):
         dc.unplug(1)

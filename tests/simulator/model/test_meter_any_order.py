@@ -1,4 +1,4 @@
-"""A meter under any order of commands: the register never falls, and how often one looks changes nothing."""
+"""A meter under any order of commands: the register never falls, and reading it changes nothing."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -35,7 +35,7 @@ REGISTERS = st.floats(0, 1e7)
 
 
 def take(meter: Meter, step: Step, at: float) -> None:
-    """One command; one that cannot be at the moment is nothing but time that passes."""
+    """Apply one command; if it is impossible now, only time passes."""
     command, _, value = step
     match command, value:
         case "plug", Vehicle() if not meter.is_plugged:
@@ -53,7 +53,7 @@ def take(meter: Meter, step: Step, at: float) -> None:
 
 
 def check(meter: Meter) -> None:
-    """What holds at any moment."""
+    """Check the invariants."""
     assert meter.soc is None or 0 <= meter.soc <= 1
     assert meter.power_w >= 0
     assert meter.is_plugged == (meter.soc is not None)
@@ -90,7 +90,7 @@ def test_what_was_delivered_is_in_the_battery(supply: Supply, register_wh: float
             vehicle, before_wh = step[2], meter.register_wh
         if vehicle is None:
             assert meter.register_wh == before_wh
-        elif meter.soc is None:  # it has just left
+        elif meter.soc is None:  # the vehicle has just left
             vehicle, before_wh = None, meter.register_wh
         else:
             stored_wh = (meter.soc - vehicle.soc) * vehicle.battery_wh
@@ -128,7 +128,7 @@ def test_a_day_in_seconds_is_a_day_at_once(supply: Supply) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_an_evening_of_limits_agrees_with_fine_integration(seed: int) -> None:
-    """A load manager moves the limit each few minutes; the battery is stepped on by its differential equation."""
+    """A load manager changes the limit every few minutes; the expected energy comes from the differential equation."""
     random = Random(seed)
     vehicle = Vehicle(name="any", battery_wh=50_000, max_dc_w=90_000, soc=0.3)
     meter = Meter(Supply(DC, max_power_w=60_000))

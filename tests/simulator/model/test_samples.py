@@ -1,4 +1,4 @@
-"""Samples are OCPP: they pass the schemas of both messages they travel in, and say what was measured."""
+"""Samples are valid by the schemas of both their messages, and carry the measured values."""
 
 import json
 from importlib.resources import files
@@ -48,7 +48,7 @@ def test_samples_pass_the_schemas_of_both_messages(kind: str, context: str) -> N
     }
     for action, message in messages.items():
         payload = write_payload(message)
-        # As the package ships them too: a central system that is not ours knows no better.
+        # Also by the schemas as the package ships them, which another central system may use.
         schema = json.loads(files("ocpp.v16").joinpath("schemas", f"{action}.json").read_text("utf-8-sig"))
         assert not list(Draft4Validator(schema).iter_errors(payload))
 

@@ -1,4 +1,4 @@
-"""The states of a connector against the table of OCPP 1.6 edition 2 §4.9, written down once more by its own names."""
+"""The statuses of a connector, checked against a transcript of the table of OCPP 1.6 edition 2 §4.9."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from levity_trio.simulator.model.states import CHARGER_MOVES, MOVES, IllegalMove, Status, check_move
 
-# Rows A to I and columns 1 to 9 of the table stand for the same nine states, in this order.
+# Rows A to I and columns 1 to 9 of the table are the same nine statuses, in this order.
 STATES = [
     *("Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE"),
     *("Finishing", "Reserved", "Unavailable", "Faulted"),
@@ -30,7 +30,7 @@ STATUSES = st.sampled_from(list(Status))
 
 
 def field(present: Status, to: Status) -> str:
-    """The name that the table gives to a move."""
+    """The table's name of a transition."""
     return f"{'ABCDEFGHI'[STATES.index(present)]}{STATES.index(to) + 1}"
 
 

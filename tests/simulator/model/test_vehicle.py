@@ -1,4 +1,4 @@
-"""Vehicles are what they say, or a line tells what to give."""
+"""Vehicles and the limits of their fields."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Tests of the simulated charger's misbehaviour."""
+"""Tests of the simulated charger's quirks."""

@@ -1,4 +1,4 @@
-"""A charger driven by hand, and a small central system that accepts all."""
+"""A charger under the control of a test, and a small central system that accepts everything."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ REFUSAL = CallError("1", "InternalError", "", {})
 
 
 class Driven:
-    """Lets time pass at one charger; keeps what leaves it in `frames`, each call with those sent ahead of it."""
+    """Advances the time of one charger, and keeps its frames in `frames`: each call with those sent ahead of it."""
 
     def __init__(self, *quirks: str, refuses_first: bool = False, **plate: Any) -> None:
         self.refuses_first = refuses_first
-        """Whether each message of a transaction gets a CALLERROR before it is accepted."""
+        """Whether each transaction message gets a CALLERROR before it is accepted."""
         plate = {"id": "CP-1", "register_wh": REGISTER_WH, **plate}
         self.quirks = made(quirks, QUIRKS, "seed")
         self.charger = Charger(ChargerSpec(quirks=quirks, **plate), quirks=self.quirks)
@@ -47,18 +47,18 @@ class Driven:
         self.charger.power_on(0.0)
 
     def later(self, at: float, what: Any, *args: Any) -> None:
-        """Let something happen to the charger."""
+        """Do something to the charger."""
         self.charger.agenda.plan(at, partial(what, *args), is_own=False)
 
     def session(self, begin: float, seconds: float, connector: int = 1, vehicle: Vehicle = CAR) -> None:
-        """One visit: cable and tag, and the cable out again."""
+        """One visit: plug in, present a tag, unplug later."""
         charger = self.charger
         self.later(begin, charger.plug, connector, vehicle)
         self.later(begin + 10, charger.present_tag, connector, TAG)
         self.later(begin + seconds, charger.unplug, connector)
 
     def run(self, until: float) -> None:
-        """Let time pass, step by step as things fall due."""
+        """Advance the time, in steps from one due action to the next."""
         for _ in range(MAX_STEPS):
             self._talk()
             moments = [one for one in (self.charger.next_due, self._back_at) if one is not None and one <= until]
@@ -71,12 +71,12 @@ class Driven:
         raise AssertionError("time stands still")
 
     def ask(self, action: str, payload: Payload) -> list[tuple[float, str]]:
-        """A call of the central system: what comes back, each after so many seconds."""
+        """Send a call of the central system, and return the response texts with their delays in seconds."""
         answer = self.charger.answer(action, payload, self.at)
-        return self.charger.quirks.replies(result_text('"17"', answer))
+        return list(self.charger.quirks.replies(result_text('"17"', answer)))
 
     def restart(self) -> None:
-        """The simulator ends and begins anew: only the charger's memory is left."""
+        """Restart the simulator with the charger's memory only."""
         spec, memory = self.charger.spec, Memory.from_json(self.charger.memory.to_json())
         self.charger = Charger(spec, memory, made(spec.quirks, QUIRKS, "seed"))
         self.charger.power_on(self.at)
@@ -142,7 +142,7 @@ def registers(payload: Payload) -> list[str]:
 
 
 def an_hour(*quirks: str, **how: Any) -> Driven:
-    """One session of an hour, with readings in MeterValues and in the stop."""
+    """One transaction of an hour, with readings in MeterValues and in the stop."""
     driven = Driven(*quirks, **how)
     driven.charger.configuration.change("StopTxnSampledData", "Energy.Active.Import.Register")
     driven.session(100, 3_700)

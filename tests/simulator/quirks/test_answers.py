@@ -1,4 +1,4 @@
-"""What answers the central system's calls."""
+"""Responses to the central system's calls."""
 
 from collections import Counter
 
@@ -70,7 +70,7 @@ def test_all_of_them_together() -> None:
 
 
 def is_right(text: str) -> bool:
-    """Whether it answers call 17 with a status in text."""
+    """Return whether a text is a response to call 17 with a status."""
     frame = parse_frame(text)
     is_ours = isinstance(frame, CallResult) and frame.message_id == "17"
     return is_ours and isinstance(frame, CallResult) and isinstance(frame.payload.get("status"), str)

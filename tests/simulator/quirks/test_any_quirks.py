@@ -1,4 +1,4 @@
-"""Any quirks together: nothing breaks, nothing is lost but what may be, and a repeat says what it said before."""
+"""Any combination of quirks: nothing breaks, only what a quirk loses is lost, and a retry repeats the first message."""
 
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ subsets = st.sets(st.sampled_from(sorted(QUIRKS))).map(lambda names: tuple(sorte
 
 
 def a_day(names: tuple[str, ...], **how: Any) -> Driven:
-    """Sessions on two connectors, one begun offline, one cut short by a lack of power; and calls to the charger."""
+    """Transactions on two connectors, one begun offline, one cut short by a power failure; and calls to the charger."""
     driven = Driven(*names, connectors=2, phases=3, **how)
     charger = driven.charger
     charger.configuration.change("MeterValueSampleInterval", "300")
@@ -51,7 +51,7 @@ def ask(driven: Driven) -> list[str]:
 
 @cache
 def truth() -> tuple[int, ...]:
-    """The Wh of each session without any quirk."""
+    """The Wh of each transaction without quirks."""
     return tuple(entry.energy_wh for entry in a_day(()).charger.ledger)
 
 
@@ -107,13 +107,13 @@ def test_what_is_stored_stays_as_it_was(name: str) -> None:
 
 
 def is_stored(action: str, payload: Payload) -> bool:
-    """Whether a charger keeps it until it is answered: a reading outside any session it does not."""
+    """Return whether a charger keeps it until it is acknowledged, which excludes readings outside transactions."""
     return action in STORED and (action != "MeterValues" or "transactionId" in payload)
 
 
 @pytest.mark.parametrize("name", QUIRKS)
 def test_messages_from_before_a_restart_of_the_simulator(name: str) -> None:
-    """Their transactions are not known any more; what waits for its answer is told all the same."""
+    """Queued messages are sent although their transactions are no longer known."""
     driven = Driven(name)
     driven.session(100, 2 * HOUR)
     driven.later(HOUR, driven.charger.go_offline)

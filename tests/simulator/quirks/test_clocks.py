@@ -1,4 +1,4 @@
-"""Clocks that show another time: each message as without the quirk, but for the times."""
+"""Wrong clocks: each message is as without the quirk, except for its timestamps."""
 
 import re
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Right registers told in another way: each message as without the quirk, but for the readings."""
+"""Correct registers reported wrongly: each message is as without the quirk, except for its readings."""
 
 from copy import deepcopy
 from itertools import pairwise
@@ -14,7 +14,7 @@ REGISTER = "Energy.Active.Import.Register"
 
 
 def with_values(frames: list[list[Frame]], change: Any) -> list[list[Frame]]:
-    """The same calls, each value of the register changed."""
+    """The same calls, with each register changed."""
     changed = deepcopy(frames)
     for _, payload in (frame for frames in changed for frame in frames):
         for value in payload.get("meterValue") or payload.get("transactionData") or []:

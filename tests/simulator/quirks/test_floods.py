@@ -1,4 +1,4 @@
-"""More than one call at once; each of the others as without the quirk."""
+"""Concurrent calls; all others are as without the quirk."""
 
 from tests.simulator.quirks.driven import an_hour
 

@@ -1,4 +1,4 @@
-"""Quirks that the shell of a charger obeys: what is said stays the same."""
+"""Quirks of the WebSocket layer; the messages stay the same."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Connections that die: what the shell is told to do, and when."""
+"""Failing connections: the effects for the shell, and when they come."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ DAYS = 4
 
 
 def days(*names: str) -> Driven:
-    """Four days with a long session in each six hours."""
+    """Four days with a long transaction every six hours."""
     driven = Driven(*names)
     for number in range(4 * DAYS):
         driven.session(6.0 * HOUR * number + 100, 4 * HOUR)

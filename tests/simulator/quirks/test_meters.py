@@ -1,4 +1,4 @@
-"""Meters that count rightly and cannot show it: what is told, what stays true, and what it proves."""
+"""Wrong registers of correct meters: what is reported, what stays true, and what can be proved."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_power_is_told_while_it_stands_still() -> None:
 
 
 def two_at_once(*quirks: str) -> Driven:
-    """One hour each; the second begins when half of the first is over."""
+    """Two transactions of one hour; the second begins half an hour after the first."""
     driven = Driven(*quirks, connectors=2, phases=3)
     driven.session(100, 3_600, vehicle=SMALL)
     driven.session(1_900, 3_600, connector=2, vehicle=BIG)
@@ -118,7 +118,7 @@ def test_every_second_start_looks_back_into_the_session_before() -> None:
         assert before[0] < told[number][0] < before[-1] == right[number][0]
         assert told[number][1:] == right[number][1:]
         proof = prove(driven.charger.ledger[number])
-        assert (proof.lost, proof.is_honest) == ((), False)  # the reading of its begin goes with the stop
+        assert (proof.lost, proof.is_honest) == ((), False)  # the reading at its begin is in the stop
 
 
 def test_what_flowed_before_the_first_reading_is_lost_with_the_start() -> None:

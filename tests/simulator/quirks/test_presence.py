@@ -1,4 +1,4 @@
-"""Boots and statuses that say other than what goes on; and chargers that tell little. The energy stays as it is."""
+"""Misleading boots and statuses, and sparse readings. The energy stays true."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 
 def a_long_stay(*quirks: str) -> Driven:
-    """Six hours; after two of them the power fails for ten minutes, and the session goes on."""
+    """Six hours; after two the power fails for ten minutes, and the transaction continues."""
     driven = Driven(*quirks)
     driven.session(100, 6 * HOUR)
     driven.later(2 * HOUR, lambda at: driven.charger.fail(at, keeps_sessions=True))

@@ -1,4 +1,4 @@
-"""The table of quirks, and how several of them become one."""
+"""The table of quirks, and combinations of several."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from levity_trio.simulator.quirks.base import made
 from tests.simulator.quirks.driven import an_hour
 
 WIDEST = 120
-"""Characters of a line."""
+"""Maximum characters of a line."""
 
 
 @pytest.mark.parametrize("name", QUIRKS)

@@ -1,4 +1,4 @@
-"""Registers that lose, invent or take back energy, and a ledger that stays true."""
+"""Registers that run back, jump or reset, and a ledger that stays true."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ SESSIONS = 12
 
 
 def day(*quirks: str) -> Driven:
-    """Many sessions of an hour, every minute a reading."""
+    """Many transactions of an hour, with a reading every minute."""
     driven = Driven(*quirks)
     driven.charger.configuration.change("StopTxnSampledData", "Energy.Active.Import.Register")
     for number in range(SESSIONS):
@@ -25,7 +25,7 @@ def day(*quirks: str) -> Driven:
 
 
 def sessions(driven: Driven) -> list[list[int]]:
-    """The registers that each session told: start, readings, stop."""
+    """The reported registers of each transaction: start, readings, stop."""
     started = driven.told("StartTransaction")
     stopped = driven.told("StopTransaction")
     told: dict[int, list[int]] = {}
@@ -38,7 +38,7 @@ def sessions(driven: Driven) -> list[list[int]]:
 
 
 def falls(told: list[int]) -> list[int]:
-    """Where a register is lower than before it."""
+    """The positions at which a register is lower than the one before."""
     return [number for number, (before, after) in enumerate(pairwise(told), start=1) if after < before]
 
 
@@ -61,7 +61,7 @@ def test_a_register_begins_again_at_zero_after_a_reading() -> None:
         assert told[fall] <= 130  # a minute's worth
         shown_wh = told[fall - 1] - told[0] + told[-1]
         assert entry.energy_wh == prove(entry).proved_wh == shown_wh < HOURS_WH
-    assert set(where) == {2, 3, 4, 5, 6, 7}  # after the first to the sixth reading, each in its turn
+    assert set(where) == {2, 3, 4, 5, 6, 7}  # after the first to the sixth reading
 
 
 def test_a_register_leaps_for_good_or_once() -> None:
@@ -77,7 +77,7 @@ def test_a_register_leaps_for_good_or_once() -> None:
         else:
             stays += 1
             assert not falls(told)
-            assert entry.energy_wh - prove(entry).proved_wh in (122, 123)  # the one step behind the leap
+            assert entry.energy_wh - prove(entry).proved_wh in (122, 123)  # the energy of the step that the jump hides
             assert prove(entry).proved_wh == told[-1] - told[leap] + told[leap - 1] - told[0]
     assert stays > 0 < slips
 
@@ -101,7 +101,7 @@ def test_a_register_that_was_reset_runs_back_all_the_same() -> None:
         assert len(wrong) > 5
         assert all(0 <= told[number] < told[number - 1] for number in wrong)
         proof = prove(entry)
-        assert entry.energy_wh - proof.proved_wh in (0, 122, 123)  # where the last reading before the reset was wrong
+        assert entry.energy_wh - proof.proved_wh in (0, 122, 123)  # if the last reading before the reset was wrong
         assert proof.is_contradicted
 
 

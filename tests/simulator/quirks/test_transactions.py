@@ -1,4 +1,4 @@
-"""Transactions told with a wrong id, or more than once."""
+"""Transaction messages with wrong ids or values, repeated, or lost."""
 
 import orjson
 import pytest
@@ -12,7 +12,7 @@ ONLINE_AT, OFFLINE_AT, BACK_AT = 100.0, 4_000.0, 6_000.0
 
 
 def two_sessions(*quirks: str) -> Driven:
-    """One that begins and ends online; one that begins offline and ends online."""
+    """Two transactions: one entirely online; one that begins offline and ends online."""
     driven = Driven(*quirks)
     driven.session(ONLINE_AT, 3_000)
     driven.later(OFFLINE_AT - 100, driven.charger.go_offline)

@@ -1,4 +1,4 @@
-"""Texts too long and words unknown: what the central system mends, and that no bill hangs on it."""
+"""Texts that are too long and unknown values: the central system repairs them, and no bill depends on them."""
 
 from copy import deepcopy
 
@@ -14,7 +14,7 @@ BILLED = ("connectorId", "idTag", "meterStart", "meterStop", "timestamp", "trans
 
 
 def faulty(*names: str) -> Driven:
-    """A session with a fault in it, ended by a tag."""
+    """A transaction with a fault during it, ended by a tag."""
     driven = Driven(*names)
     driven.session(100, 3_000)
     driven.later(1_000, driven.charger.fault, 1, "GroundFailure")

@@ -1,1 +1,1 @@
-"""What the central system may ask of a charger, one module a kind; table.py says which function obeys which action."""
+"""The operations that the central system may call, grouped by subject; table.py maps actions to functions."""

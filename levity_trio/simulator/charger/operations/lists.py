@@ -1,4 +1,4 @@
-"""Who may charge, and who comes first: the local list and reservations (§5.10, §5.15, §5.1, §5.13)."""
+"""The local authorization list, and reservations (§5.10, §5.15, §5.1, §5.13)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def send_local_list(charger: State, request: call.SendLocalList, at: float) -> c
 
 
 def reserve_now(charger: State, request: call.ReserveNow, at: float) -> call_result.ReserveNow:
-    """§5.13: a connector that is free, or any of them for connector 0."""
+    """§5.13: reserve a free connector, or with connector 0 any one."""
     number, expiry = request.connector_id, parse_time(request.expiry_date)
     if expiry is None or expiry <= charger.clock.read(at) or not 0 <= number < len(charger.connectors):
         return call_result.ReserveNow(status="Rejected")
@@ -53,7 +53,7 @@ def cancel_reservation(charger: State, request: call.CancelReservation, at: floa
 
 
 def _refusal(charger: State, number: int) -> str | None:
-    """Why a place cannot be reserved; for connector 0 only where no connector is free."""
+    """Return why a connector cannot be reserved; for connector 0, why none can. None if it can."""
     if charger.connectors[0].is_faulted:
         return "Faulted"
     statuses = [one.status for one in ([charger.connectors[number]] if number else charger.connectors[1:])]

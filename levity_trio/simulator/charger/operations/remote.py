@@ -1,4 +1,4 @@
-"""Doing from afar what a person does at the charger (§5.2, §5.11, §5.12, §5.14, §5.17, §5.18)."""
+"""Remote control of a charger (§5.2, §5.11, §5.12, §5.14, §5.17, §5.18)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from levity_trio.simulator.charger import charging, presence, registration, telling
+from levity_trio.simulator.charger import charging, notifications, presence, registration
 from levity_trio.simulator.charger.circumstances import make_operative
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.operations import firmware, security, uploads
@@ -19,13 +19,13 @@ RESET_REASONS: Final = {"Hard": "HardReset", "Soft": "SoftReset"}
 SOFT_RESET_SECONDS: Final = 5.0
 REJECTED: Final = "Rejected"
 READY: Final = (Status.PREPARING, Status.FINISHING, Status.RESERVED, Status.AVAILABLE)
-"""Where a remote start may begin, the most promising first."""
+"""The statuses in which a remote start may begin, in order of preference."""
 
 
 def remote_start_transaction(
     charger: State, request: call.RemoteStartTransaction, at: float
 ) -> call_result.RemoteStartTransaction:
-    """§5.11: as if the tag were presented; AuthorizeRemoteTxRequests says whether it is asked for first."""
+    """§5.11: start as if the tag were presented; AuthorizeRemoteTxRequests decides whether it is authorised first."""
     connector = _connector_for(charger, request.connector_id, request.id_tag, at)
     profile = request.charging_profile
     is_fit = profile is None or profile["chargingProfilePurpose"] == TRANSACTION
@@ -38,7 +38,7 @@ def remote_start_transaction(
 def remote_stop_transaction(
     charger: State, request: call.RemoteStopTransaction, at: float
 ) -> call_result.RemoteStopTransaction:
-    """§5.12; neither this nor a remote start while Pending (§4.2)."""
+    """§5.12; rejected while the boot is Pending, as is a remote start (§4.2)."""
     for connector in charger.connectors[1:]:
         transaction = connector.transaction
         is_meant = transaction is not None and transaction.entry.transaction_id == request.transaction_id
@@ -49,7 +49,7 @@ def remote_stop_transaction(
 
 
 def unlock_connector(charger: State, request: call.UnlockConnector, at: float) -> call_result.UnlockConnector:
-    """§5.18: a transaction ends first; the cable is free then."""
+    """§5.18: end an open transaction, then unlock."""
     if not 1 <= request.connector_id < len(charger.connectors):
         return call_result.UnlockConnector(status="NotSupported")
     connector = charger.connectors[request.connector_id]
@@ -59,13 +59,13 @@ def unlock_connector(charger: State, request: call.UnlockConnector, at: float) -
 
 
 def reset(charger: State, request: call.Reset, at: float) -> call_result.Reset:
-    """§5.14: transactions are stopped, the connection closes, the charger starts anew."""
+    """§5.14: stop transactions, close the connection and restart."""
     charger.agenda.plan(at, partial(_restart, charger, request.type))
     return call_result.Reset(status=ACCEPTED)
 
 
 def change_availability(charger: State, request: call.ChangeAvailability, at: float) -> call_result.ChangeAvailability:
-    """§5.2: at once, or Scheduled for the end of what goes on; connector 0 means the whole charger."""
+    """§5.2: at once, or Scheduled for the end of transactions; connector 0 stands for the whole charger."""
     if not 0 <= request.connector_id < len(charger.connectors):
         return call_result.ChangeAvailability(status=REJECTED)
     chosen = [charger.connectors[request.connector_id]] if request.connector_id else charger.connectors
@@ -77,7 +77,7 @@ def change_availability(charger: State, request: call.ChangeAvailability, at: fl
 def trigger_message(
     charger: State, request: call.TriggerMessage | call.ExtendedTriggerMessage, at: float
 ) -> call_result.TriggerMessage | call_result.ExtendedTriggerMessage:
-    """§5.17, and A05 of the whitepaper: send that message once more, after this answer."""
+    """§5.17, and A05 of the whitepaper: send the requested message after this response."""
     number = request.connector_id
     exists = number is None or 0 <= number < len(charger.connectors)
     is_extended = isinstance(request, call.ExtendedTriggerMessage)
@@ -90,7 +90,7 @@ def trigger_message(
 
 
 def _connector_for(charger: State, number: int | None, tag: str, at: float) -> Connector | None:
-    """The connector that is named, or the one that promises most; None where none can begin."""
+    """Return the requested or the most suitable connector; None if no start is possible."""
     if number is not None and not 1 <= number < len(charger.connectors):
         return None
     chosen = charger.connectors[1:] if number is None else [charger.connectors[number]]
@@ -99,7 +99,7 @@ def _connector_for(charger: State, number: int | None, tag: str, at: float) -> C
 
 
 def _may_use(charger: State, connector: Connector, tag: str, at: float) -> bool:
-    """Whether no reservation stands against it; where the tag is asked for first, its group is not known yet."""
+    """Return whether the reservations allow a start. A tag that is yet to be authorised passes."""
     is_asked_for = charger.configuration.boolean("AuthorizeRemoteTxRequests")
     return is_asked_for or charging.may_use(charger, connector, tag, charger.tags.parent(tag), at)
 
@@ -117,9 +117,9 @@ def _stop(charger: State, connector: Connector, reason: str, at: float) -> None:
 
 
 def _restart(charger: State, kind: str, at: float) -> None:
-    """A soft reset ends the transactions first and leaves time to tell it; a hard one tells it afterwards (§5.14)."""
+    """A soft reset stops transactions and leaves time to send the stops; a hard one sends them afterwards (§5.14)."""
     reason = RESET_REASONS[kind]
-    telling.tell_event(charger, telling.RESTARTED, at)
+    notifications.queue_security_event(charger, notifications.RESTARTED, at)
     if kind == "Hard":
         presence.restart(charger, at, reason)
         return
@@ -141,13 +141,15 @@ def _send_time(charger: State, number: int | None, at: float) -> None:
 def _send_readings(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors[1:]:
         if number in (None, 0, connector.number):
-            telling.sample(charger, connector, "MeterValuesSampledData", telling.TRIGGERED, at, is_asked_for=True)
+            notifications.sample(
+                charger, connector, "MeterValuesSampledData", notifications.TRIGGERED, at, is_asked_for=True
+            )
 
 
 def _send_status(charger: State, number: int | None, at: float) -> None:
     for connector in charger.connectors:
         if number in (None, connector.number):
-            telling.report(charger, connector, at, is_asked_for=True)
+            notifications.report(charger, connector, at, is_asked_for=True)
 
 
 _TRIGGERED: Final[dict[str, Callable[[Any, int | None, float], None]]] = {

@@ -1,13 +1,13 @@
 """Certificates and security events (security whitepaper A02, A04, M03 to M05).
 
-The certificates' own module is imported where the first one is asked for: its library costs megabytes.
+`charger.certificates` is imported on first use, since its library costs megabytes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from levity_trio.simulator.charger import telling
+from levity_trio.simulator.charger import notifications
 from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
 
@@ -16,25 +16,24 @@ if TYPE_CHECKING:
 
 
 def certificates(charger: State) -> Certificates:
-    """The certificates that the charger keeps."""
     from levity_trio.simulator.charger.certificates import Certificates  # noqa: PLC0415 - see above
 
     return Certificates(charger.memory.certificates, charger.configuration.integer("CertificateStoreMaxLength"))
 
 
 def send_sign_certificate(charger: State, number: int | None, at: float) -> None:
-    """A02: a new key, and the request to sign it."""
+    """A02: create a new key and request its certificate."""
     del number, at
     name = charger.spec.serial_number or charger.spec.id
     csr = certificates(charger).request(name, charger.configuration.text("CpoName"))
-    charger.tell(call.SignCertificate(csr=csr), is_asked_for=True)
+    charger.send_if_allowed(call.SignCertificate(csr=csr), is_asked_for=True)
 
 
 def certificate_signed(charger: State, request: call.CertificateSigned, at: float) -> call_result.CertificateSigned:
-    """A02.FR.06: take a certificate that fits our key, and report any other as an event."""
+    """A02.FR.06: take a certificate that matches our key, and report any other as a security event."""
     status = certificates(charger).signed(request.certificate_chain, charger.clock.read(at))
     if status != "Accepted":
-        telling.tell_event(charger, telling.BAD_CERTIFICATE, at)
+        notifications.queue_security_event(charger, notifications.BAD_CERTIFICATE, at)
     return call_result.CertificateSigned(status=status)
 
 

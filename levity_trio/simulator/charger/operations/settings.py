@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from levity_trio.simulator.charger import presence, registration, telling
+from levity_trio.simulator.charger import notifications, presence, registration
 from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, call_result
 
 VENDOR: Final = "levity-trio"
-"""The only vendor whose data the simulated charger knows: it sends them back."""
+"""The only known vendorId of DataTransfer; its data are echoed."""
 
 
 def change_configuration(
     charger: State, request: call.ChangeConfiguration, at: float
 ) -> call_result.ChangeConfiguration:
-    """§5.3: keep a value, and let it act at once where it says when something happens next, or who may connect."""
+    """§5.3: store a value. New intervals and a new AuthorizationKey take effect at once."""
     status = charger.configuration.change(request.key, request.value)
     follow = _FOLLOWED.get(request.key.casefold())
     if status == "Accepted" and follow is not None:
@@ -26,7 +26,7 @@ def change_configuration(
 
 
 def get_configuration(charger: State, request: call.GetConfiguration, at: float) -> call_result.GetConfiguration:
-    """§5.8: the keys that were asked for, or all."""
+    """§5.8: return the requested keys, or all."""
     del at
     known, unknown = charger.configuration.read(request.key)
     return call_result.GetConfiguration(configuration_key=known, unknown_key=unknown or None)
@@ -39,7 +39,7 @@ def clear_cache(charger: State, request: call.ClearCache, at: float) -> call_res
 
 
 def data_transfer(charger: State, request: call.DataTransfer, at: float) -> call_result.DataTransfer:
-    """§5.6: our own vendor's data come back; all others are unknown."""
+    """§5.6: echo the data of our own vendorId; any other is unknown."""
     del charger, at
     if request.vendor_id != VENDOR:
         return call_result.DataTransfer(status="UnknownVendorId")
@@ -49,17 +49,17 @@ def data_transfer(charger: State, request: call.DataTransfer, at: float) -> call
 def _sample_anew(charger: State, at: float) -> None:
     for connector in charger.connectors:
         if connector.transaction is not None:
-            telling.plan_samples(charger, connector, connector.transaction, at)
+            notifications.plan_samples(charger, connector, connector.transaction, at)
 
 
 def _reconnect(charger: State, at: float) -> None:
-    """A new password is proved by connecting with it, after the answer (whitepaper A01)."""
+    """Reconnect with the new password after the response (whitepaper A01)."""
     charger.agenda.plan(at, partial(presence.hang_up, charger, "close"))
 
 
 _FOLLOWED: Final[Mapping[str, Callable[[State, float], None]]] = {
     "authorizationkey": _reconnect,
-    "clockaligneddatainterval": telling.plan_aligned,
+    "clockaligneddatainterval": notifications.plan_aligned,
     "heartbeatinterval": registration.plan_heartbeat,
     "metervaluesampleinterval": _sample_anew,
 }

@@ -13,7 +13,7 @@ from levity_trio.wire.times import wire_time
 
 
 def set_charging_profile(charger: State, request: call.SetChargingProfile, at: float) -> call_result.SetChargingProfile:
-    """§5.16: what fits limits the current from now on."""
+    """§5.16: an accepted profile takes effect at once."""
     number = request.connector_id
     if not 0 <= number < len(charger.connectors):
         return call_result.SetChargingProfile(status="Rejected")
@@ -23,7 +23,7 @@ def set_charging_profile(charger: State, request: call.SetChargingProfile, at: f
 
 
 def install(charger: State, number: int, profile: dict[str, Any], at: float) -> str:
-    """Keep a profile for a connector, if it goes with its transaction."""
+    """Install a profile for a connector. A TxProfile must match its open transaction."""
     transaction = charger.connectors[number].transaction
     known = None if transaction is None else charger.memory.transaction_ids.get(str(transaction.local_id))
     open_id = transaction.local_id if transaction is not None and known is None else known
@@ -42,7 +42,7 @@ def clear_charging_profile(
 
 
 def capacity(charger: State) -> Limit:
-    """What the hardware of one connector gives."""
+    """Return the limit of one connector's hardware."""
     spec = charger.spec
     if spec.power_type == AC:
         return Limit(spec.max_current_a, "A", spec.phases)
@@ -52,7 +52,7 @@ def capacity(charger: State) -> Limit:
 def get_composite_schedule(
     charger: State, request: call.GetCompositeSchedule, at: float
 ) -> call_result.GetCompositeSchedule:
-    """§5.7: what the profiles come to; Rejected for a connector that is not there, or where nothing limits."""
+    """§5.7: return the combined limits; Rejected for an unknown connector, or if no profile limits it."""
     number = request.connector_id
     if not 0 <= number < len(charger.connectors):
         return call_result.GetCompositeSchedule(status="Rejected")

@@ -1,8 +1,8 @@
-"""What the central system may ask of a charger: every operation of OCPP 1.6 §5 and of the security whitepaper.
+"""The operations of a charger: all of OCPP 1.6 §5 and of the security whitepaper.
 
-An operation is one function of the charger, the request (a dataclass of the `ocpp` package) and the moment; it gives
-the answer. What has to happen after the answer (a reset, a triggered message) it plans: the shell sends the answer
-first.
+An operation is a function of the charger, the request (a dataclass of the `ocpp` package) and the moment; it returns
+the response. What must follow the response (a reset, a triggered message) goes on the agenda: the shell sends the
+response first.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 
 
 def obey(charger: State, action: str, payload: object, at: float) -> dict[str, Any]:
-    """Read a request, obey it, and give the payload of the answer. Raises Refused for what cannot be read.
+    """Execute a request and return the payload of the response. Raises Refused for a malformed request.
 
-    An action whose answer is forced is not obeyed.
+    An action with a forced response is not executed.
     """
     request = read_request(action, payload, strict=True, accepted=SERVER_ACTIONS).message
     if (status := charger.forced_answers.get(action)) is not None:
@@ -61,12 +61,12 @@ def obey(charger: State, action: str, payload: object, at: float) -> dict[str, A
 
 
 def force_answer(charger: State, action: str, status: str | None) -> None:
-    """Answer such calls with this status, or with this error code, and obey them no more; None: as they should be.
+    """Respond to this action with a fixed status or error code instead of executing it; None undoes that.
 
-    Raises Impossible for an action that no central system may send, or a status that its answer does not know.
+    Raises Impossible for an action that a central system does not send, or a status that its response does not have.
     """
     if action not in OPERATIONS:
-        raise Impossible(f"{action} is no action of a central system; give one of {', '.join(OPERATIONS)}")
+        raise Impossible(f"{action} is not an action of a central system; give one of {', '.join(OPERATIONS)}")
     charger.forced_answers.pop(action, None)
     if status is not None:
         with suppress(Refused):
@@ -75,14 +75,14 @@ def force_answer(charger: State, action: str, status: str | None) -> None:
 
 
 def _answer(action: str, status: str) -> dict[str, Any]:
-    """The payload with this status. Raises Refused for an error code, Impossible for what is neither."""
+    """Return the payload with this status. Raises Refused for an error code, Impossible for anything else."""
     kind = getattr(call_result, action)
     try:
         return write_payload(kind(status=status))
-    except (TypeError, ValueError):  # it has no status, or not this one
+    except (TypeError, ValueError):  # the response has no status, or not this one
         if status in list(ErrorCode):
-            raise Refused(ErrorCode(status), "as it was told to answer") from None
+            raise Refused(ErrorCode(status), "forced by the simulator's operator") from None
     raise Impossible(
-        f"{action} is not answered with {status}; give a status of its answer in OCPP 1.6,"
+        f"the response to {action} cannot have status {status}; give a status of OCPP 1.6 for it,"
         f" or one of {', '.join(ErrorCode)}"
     )

@@ -1,4 +1,4 @@
-"""Diagnostics and logs (§5.9, security whitepaper N01): the shell carries them, the charger tells how it went."""
+"""Uploads of diagnostics and logs (§5.9, security whitepaper N01). The shell does the upload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG_FAILED: Final = "UploadFailure"
 
 
 def get_diagnostics(charger: State, request: call.GetDiagnostics, at: float) -> call_result.GetDiagnostics:
-    """§5.9: what the charger has of its own conversation."""
+    """§5.9: upload the recorded frames."""
     name = f"diagnostics-{charger.spec.id}.txt"
     delivery = Delivery(request.location, name, request.retries or 0, float(request.retry_interval or 0))
     charger.deliveries.diagnostics = delivery
@@ -25,7 +25,7 @@ def get_diagnostics(charger: State, request: call.GetDiagnostics, at: float) -> 
 
 
 def get_log(charger: State, request: call.GetLog, at: float) -> call_result.GetLog:
-    """N01: a diagnostics or a security log."""
+    """N01: upload a diagnostics or security log."""
     is_replaced = charger.deliveries.log is not None
     name = f"{request.log_type}-{charger.spec.id}.txt"
     patience = request.retries or 0, float(request.retry_interval or 0)
@@ -36,24 +36,24 @@ def get_log(charger: State, request: call.GetLog, at: float) -> call_result.GetL
 
 
 def send_diagnostics_status(charger: State, number: int | None, at: float) -> None:
-    """For a trigger: Idle where nothing is on its way (§4.4)."""
+    """Send the present status for a trigger; Idle if no upload is under way (§4.4)."""
     del number, at
-    word = _IDLE if charger.deliveries.diagnostics is None else _UPLOADING
-    charger.tell(call.DiagnosticsStatusNotification(status=word), is_asked_for=True)
+    status = _IDLE if charger.deliveries.diagnostics is None else _UPLOADING
+    charger.send_if_allowed(call.DiagnosticsStatusNotification(status=status), is_asked_for=True)
 
 
 def send_log_status(charger: State, number: int | None, at: float) -> None:
-    """For a trigger: Idle, of no request, where nothing is on its way."""
+    """Send the present status for a trigger; Idle without a requestId if no upload is under way."""
     del number, at
     log = charger.deliveries.log
-    word, request_id = (_IDLE, None) if log is None else (_UPLOADING, log.request_id)
-    charger.tell(call.LogStatusNotification(status=word, request_id=request_id), is_asked_for=True)
+    status, request_id = (_IDLE, None) if log is None else (_UPLOADING, log.request_id)
+    charger.send_if_allowed(call.LogStatusNotification(status=status, request_id=request_id), is_asked_for=True)
 
 
 def _upload(charger: State, delivery: Delivery, at: float) -> None:
     del at
     if _is_awaited(charger, delivery):
-        _tell(charger, delivery, _UPLOADING)
+        _report(charger, delivery, _UPLOADING)
         then = partial(_uploaded, charger, delivery)
         charger.do(Upload(delivery.location, delivery.name, _conversation(charger), then))
 
@@ -67,7 +67,7 @@ def _uploaded(charger: State, delivery: Delivery, answer: bytes | None, at: floa
         charger.agenda.plan(at + delivery.retry_seconds, partial(_upload, charger, delivery))
         return
     failed = _DIAGNOSTICS_FAILED if delivery.request_id is None else _LOG_FAILED
-    _tell(charger, delivery, failed if answer is None else _UPLOADED)
+    _report(charger, delivery, failed if answer is None else _UPLOADED)
     if delivery.request_id is None:
         charger.deliveries.diagnostics = None
     else:
@@ -75,19 +75,19 @@ def _uploaded(charger: State, delivery: Delivery, answer: bytes | None, at: floa
 
 
 def _is_awaited(charger: State, delivery: Delivery) -> bool:
-    """Neither another took its place, nor was the power cut."""
+    """Return whether the upload is current: not replaced, not lost in a power cut."""
     return delivery in (charger.deliveries.diagnostics, charger.deliveries.log)
 
 
-def _tell(charger: State, delivery: Delivery, word: str) -> None:
+def _report(charger: State, delivery: Delivery, status: str) -> None:
     if delivery.request_id is None:
-        charger.tell(call.DiagnosticsStatusNotification(status=word))
+        charger.send_if_allowed(call.DiagnosticsStatusNotification(status=status))
     else:
-        charger.tell(call.LogStatusNotification(status=word, request_id=delivery.request_id))
+        charger.send_if_allowed(call.LogStatusNotification(status=status, request_id=delivery.request_id))
 
 
 def _conversation(charger: State) -> bytes:
-    """The frames that it kept, and in any case what it is."""
+    """Return the type plate and the recorded frames as text."""
     lines = [f"{charger.spec.vendor} {charger.spec.model} {charger.spec.id} {charger.memory.firmware_version}"]
     lines += [f"{at:.3f} {direction} {text}" for at, direction, text in charger.frames or ()]
     return "\n".join([*lines, ""]).encode()

@@ -1,4 +1,4 @@
-"""What a charger tells unasked: its status, its readings, security events (§4.9, §4.7, security whitepaper A04)."""
+"""Messages that a charger sends by itself: status, readings, security events (§4.9, §4.7, whitepaper A04)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ BAD_SIGNATURE, BAD_CERTIFICATE = "InvalidFirmwareSignature", "InvalidChargePoint
 
 
 def notify(charger: State, connector: Connector, at: float) -> None:
-    """Tell a status, once it has lasted for MinimumStatusDuration; one that ended before is never told."""
+    """Report a status once it has lasted for MinimumStatusDuration; a shorter one is never reported."""
     charger.agenda.stop_timer(Timer.STATUS, connector.number)
     if seconds := charger.configuration.integer("MinimumStatusDuration"):
-        tell = partial(_tell_lasting, charger, connector)
-        charger.agenda.set_timer(Timer.STATUS, at + seconds, tell, connector=connector.number)
+        send = partial(_report_lasting, charger, connector)
+        charger.agenda.set_timer(Timer.STATUS, at + seconds, send, connector=connector.number)
     else:
         report(charger, connector, at)
 
 
 def report(charger: State, connector: Connector, at: float, *, is_asked_for: bool = False) -> None:
-    """Send the status as it is; what changes while there is no connection is told at its return."""
-    if charger.tell(status_of(charger, connector, at), partial(_doubt, connector), is_asked_for=is_asked_for):
-        connector.told = (connector.status, connector.error_code)
+    """Send the present status. A change while disconnected is reported after reconnection."""
+    if charger.send_if_allowed(
+        status_of(charger, connector, at), partial(_doubt, connector), is_asked_for=is_asked_for
+    ):
+        connector.reported = (connector.status, connector.error_code)
 
 
 def status_of(charger: State, connector: Connector, at: float) -> call.StatusNotification:
-    """The status as it is."""
     return call.StatusNotification(
         connector_id=connector.number,
         error_code=connector.error_code,
@@ -51,28 +52,28 @@ def status_of(charger: State, connector: Connector, at: float) -> call.StatusNot
 
 
 def _doubt(connector: Connector, answer: Any, at: float) -> None:
-    """Without an answer nobody knows what the central system believes."""
+    """Without a response, treat the status as not reported."""
     del at
     if answer is None:
-        connector.told = None
+        connector.reported = None
 
 
 def report_changes(charger: State, at: float) -> None:
-    """What the central system does not know yet."""
+    """Report all statuses that the central system does not know yet."""
     for connector in charger.connectors:
-        if connector.told != (connector.status, connector.error_code):
+        if connector.reported != (connector.status, connector.error_code):
             report(charger, connector, at)
 
 
-def tell_event(charger: State, kind: str, at: float) -> None:
-    """Queue a security event for guaranteed delivery (A04); chargers of profile 0 know none."""
+def queue_security_event(charger: State, kind: str, at: float) -> None:
+    """Queue a security event for guaranteed delivery (A04); none at security profile 0."""
     if charger.configuration.integer("SecurityProfile"):
         request = call.SecurityEventNotification(type=kind, timestamp=charger.timestamp(at), tech_info=None)
         charger.mail.keep(Message("SecurityEventNotification", write_payload(request), None))
 
 
 def meter_value(charger: State, connector: Connector, key: str, context: str, at: float) -> dict[str, Any] | None:
-    """One meterValue with the measurands of that configuration key; None where it names none."""
+    """Return one meterValue with the measurands of a configuration key; None without any."""
     measurands = charger.configuration.listed(key)
     _, shown = registers(charger, connector, at)
     interval_wh = shown - connector.shown_wh.get(key, _shown_at_start(connector, shown))
@@ -82,37 +83,37 @@ def meter_value(charger: State, connector: Connector, key: str, context: str, at
 
 
 def _shown_at_start(connector: Connector, shown: int) -> int:
-    """Where the first interval of a transaction begins; outside of one there has been none."""
+    """Return the start of a transaction's first interval; outside a transaction the interval is 0."""
     return shown if connector.transaction is None else connector.transaction.shown_start_wh
 
 
 def sample(
     charger: State, connector: Connector, key: str, context: str, at: float, *, is_asked_for: bool = False
 ) -> None:
-    """Tell a reading: kept until it is answered where it belongs to a transaction, else only if there is a line."""
+    """Send a reading. In a transaction it is kept until acknowledged; otherwise it is sent only while connected."""
     value = meter_value(charger, connector, key, context, at)
     transaction = connector.transaction
     if value is None:
         return
     request = call.MeterValues(connector_id=connector.number, meter_value=[value])
     if transaction is None:
-        charger.tell(request, is_asked_for=is_asked_for)
+        charger.send_if_allowed(request, is_asked_for=is_asked_for)
         return
     keep(charger, transaction, request, [transaction.moment(at, registers(charger, connector, at)[0])])
     charger.quirks.sampled(charger, transaction, at)
 
 
 def keep(charger: State, transaction: Transaction, request: Any, moments: list[Moment]) -> None:
-    """Keep a message of a transaction until it is answered, and a record of it; a quirk may lose it before it leaves.
+    """Queue and record a transaction message until it is acknowledged; a quirk may lose it before it leaves.
 
-    `moments` are what is true of what it tells: each of its readings, and then itself where it is a start or a stop.
+    `moments` are the true values: one for each reading in it, then one for the start or stop itself.
     """
     if (message := hold(charger, transaction, request, moments)) is not None:
         charger.mail.keep(message)
 
 
 def hold(charger: State, transaction: Transaction, request: Any, moments: list[Moment]) -> Message | None:
-    """The same, but for whoever keeps it later; None where it is lost."""
+    """Record a message and return it for queueing later; None if a quirk loses it."""
     action = type(request).__name__
     sent = Sent(action=action, moments=moments)
     transaction.entry.sent.append(sent)
@@ -124,7 +125,7 @@ def hold(charger: State, transaction: Transaction, request: Any, moments: list[M
 
 
 def last_reading(charger: State, transaction: Transaction, at: float) -> Message | None:
-    """The reading at the end of a transaction, for whoever keeps it."""
+    """Record the last reading of a transaction and return it for queueing later."""
     connector = charger.connectors[transaction.connector]
     value = meter_value(charger, connector, "MeterValuesSampledData", END, at)
     if value is None:
@@ -134,7 +135,7 @@ def last_reading(charger: State, transaction: Transaction, at: float) -> Message
 
 
 def add_data(charger: State, connector: Connector, key: str, context: str, at: float) -> None:
-    """Keep a reading for the stop of a transaction (StopTxnSampledData, StopTxnAlignedData)."""
+    """Store a reading for the StopTransaction (StopTxnSampledData, StopTxnAlignedData)."""
     transaction = connector.transaction
     if transaction is not None and (value := meter_value(charger, connector, key, context, at)) is not None:
         transaction.data.append(value)
@@ -142,27 +143,27 @@ def add_data(charger: State, connector: Connector, key: str, context: str, at: f
 
 
 def plan_samples(charger: State, connector: Connector, transaction: Transaction, at: float) -> None:
-    """The next periodic reading of a transaction, MeterValueSampleInterval from now (0: none)."""
+    """Schedule the next periodic reading of a transaction, MeterValueSampleInterval from now (0: none)."""
     charger.agenda.stop_timer(Timer.READING, connector.number)
 
-    def tell(at: float) -> None:
+    def send(at: float) -> None:
         sample(charger, connector, "MeterValuesSampledData", PERIODIC, at)
         add_data(charger, connector, "StopTxnSampledData", PERIODIC, at)
         plan_samples(charger, connector, transaction, at)
 
     if seconds := charger.configuration.integer("MeterValueSampleInterval"):
-        charger.agenda.set_timer(Timer.READING, at + seconds, tell, connector=connector.number)
+        charger.agenda.set_timer(Timer.READING, at + seconds, send, connector=connector.number)
 
 
 def plan_aligned(charger: State, at: float) -> None:
-    """The next readings at full intervals of the clock, from midnight on (ClockAlignedDataInterval; 0: none)."""
+    """Schedule the next clock-aligned readings, counted from midnight (ClockAlignedDataInterval; 0: none)."""
     charger.agenda.stop_timer(Timer.ALIGNED)
     if seconds := charger.configuration.integer("ClockAlignedDataInterval"):
         moment = _aligned_after(charger.clock.read(at), timedelta(seconds=seconds))
-        charger.agenda.set_timer(Timer.ALIGNED, charger.clock.due(moment, at), partial(_tell_aligned, charger))
+        charger.agenda.set_timer(Timer.ALIGNED, charger.clock.due(moment, at), partial(_send_aligned, charger))
 
 
-def _tell_aligned(charger: State, at: float) -> None:
+def _send_aligned(charger: State, at: float) -> None:
     for connector in charger.connectors[1:]:
         sample(charger, connector, "MeterValuesAlignedData", ALIGNED, at)
         add_data(charger, connector, "StopTxnAlignedData", ALIGNED, at)
@@ -174,6 +175,6 @@ def _aligned_after(now: datetime, interval: timedelta) -> datetime:
     return min(midnight + ((now - midnight) // interval + 1) * interval, midnight + DAY)
 
 
-def _tell_lasting(charger: State, connector: Connector, at: float) -> None:
-    if connector.told != (connector.status, connector.error_code):
+def _report_lasting(charger: State, connector: Connector, at: float) -> None:
+    if connector.reported != (connector.status, connector.error_code):
         report(charger, connector, at)
