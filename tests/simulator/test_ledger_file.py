@@ -53,8 +53,8 @@ def test_it_is_written_over_what_was_there(path: Path) -> None:
 
 FOREIGN = [
     pytest.param("", "not enough values", id="empty"),
-    pytest.param("hello", "is no ledger", id="no JSON"),
-    pytest.param("[1]", "is no ledger", id="a list"),
+    pytest.param("hello", "is not a ledger", id="no JSON"),
+    pytest.param("[1]", "is not a ledger", id="a list"),
     pytest.param("{}", "'format' is missing", id="another JSON"),
     pytest.param('{"format": "x"}', "its format is 'x'", id="another format"),
     pytest.param(
@@ -75,7 +75,7 @@ FOREIGN = [
 def test_another_file_is_told_in_one_plain_line(path: Path, text: str, why: str) -> None:
     path.write_text(text)
     with pytest.raises(
-        ConfigError, match=r"run\.jsonl is no ledger: .*; give a file that simulate --ledger wrote"
+        ConfigError, match=r"run\.jsonl is not a ledger: .*; give a file that simulate --ledger wrote"
     ) as no:
         read_ledger(path)
     assert why in str(no.value)

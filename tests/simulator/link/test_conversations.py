@@ -211,7 +211,7 @@ async def test_pings_of_the_charger_find_a_central_system_that_is_gone(central: 
         assert len(living.wire.dials) == 1
     async with open_living(mute, keys={"WebSocketPingInterval": "100"}) as living:
         await living.until(lambda: living.link.problem)
-        assert living.link.problem == "no pong came"
+        assert living.link.problem == "no pong received"
         assert living.at == pytest.approx(30, abs=1)
 
 
