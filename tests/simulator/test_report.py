@@ -119,7 +119,7 @@ def test_a_large_fleet_shows_those_in_trouble() -> None:
     text = told(report(chargers))
     assert text.count("SIM-") == MOST_LINES
     assert "SIM-4321" in text
-    assert "… and 4950 chargers more" in text
+    assert "… and 4950 more chargers" in text
     assert "5000 in all" in text
 
 
@@ -138,7 +138,7 @@ def test_a_database_that_does_not_is_told_line_by_line() -> None:
     assert any(line.startswith("The database does not agree. It has 1 transactions, 0.001 kWh") for line in lines)
     assert f"  [energy silently wrong] {faults[0].line}" in lines  # whole, and not taken for a colour
     assert not any(faults[MOST_LINES].line in line for line in lines)
-    assert "  … and 2 more; --json tells all of them" in lines
+    assert "  … and 2 more; --json lists all" in lines
     assert lines[-1].split() == ["energy", "silently", "wrong", str(MOST_LINES + 2)]
 
 
@@ -157,7 +157,7 @@ def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
     )
     lines = told(report([charger()], replace(CLEAN, life=life)), width=200).splitlines()
     assert lines[-5:] == [
-        "Life cycle: 2 of 4 rows were taken",
+        "Life cycle: 2 of 4 transitions were taken",
         "      40  open + stop -> stop",
         "       3  open + boot -> suspend",
         "  not taken: suspended + silence -> close",

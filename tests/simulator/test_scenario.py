@@ -175,7 +175,7 @@ MISTAKES = [
     ),
     pytest.param(
         LEAST + '[[vehicles]]\nname = "a"\ndc-kw = 0.01',
-        "vehicles[1].dc-kw = 0.01: give 0.1 to 1000, or 0 for no such inlet",
+        "vehicles[1].dc-kw = 0.01: give 0.1 to 1000, or 0 for no DC inlet",
         id="hardly any DC",
     ),
     pytest.param(LEAST + 'quirks = "all"', "quirks = 'all': give a table [quirks]", id="quirks"),
@@ -195,7 +195,7 @@ MISTAKES = [
     ),
     pytest.param(
         LEAST + "[configuration]\nMeterValueSampleInterval = [1]",
-        "configuration.MeterValueSampleInterval = [1]: give what a charger lets be set there",
+        "configuration.MeterValueSampleInterval = [1]: give a value that the key accepts",
         id="configuration value",
     ),
     pytest.param(
@@ -255,14 +255,14 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine\.toml: title is missing"):
         load(str(path))
     path.write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"mine\.toml: no text in UTF-8 of at most 1 MiB; give one of day, idle"):
+    with pytest.raises(ConfigError, match=r"mine\.toml: not a UTF-8 text of at most 1 MiB; give one of day, idle"):
         load(str(path))
     path.write_text("\ufeff" + LEAST.replace("\n", "\r\n"), encoding="utf-8")
     assert load(str(path)).title == "t"  # as some editors write it
 
 
 def test_a_file_without_an_end_is_refused() -> None:
-    with pytest.raises(ConfigError, match="scenario /dev/zero: no text in UTF-8 of at most 1 MiB"):
+    with pytest.raises(ConfigError, match="scenario /dev/zero: not a UTF-8 text of at most 1 MiB"):
         load("/dev/zero")
 
 

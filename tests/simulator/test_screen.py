@@ -222,7 +222,7 @@ def test_names_are_shown_as_they_are() -> None:
 
 def test_a_run_without_end_shows_how_it_ends() -> None:
     (line,) = drawn(View(rows=[QUIET], at=61))[-1:]
-    assert line == "day 1, 00:01; Ctrl-C ends it"
+    assert line == "day 1, 00:01; Ctrl-C to stop"
 
 
 @pytest.mark.parametrize("status", list(Status))
