@@ -214,7 +214,7 @@ async def _stay(order: Order, fleet: Fleet, over: trio.Event) -> None:
 
 
 async def _wait_for_end(order: Order, fleet: Fleet) -> None:
-    """Wait for the plan's end and the last response, at most SETTLING_SECONDS; without a plan, for ever."""
+    """Wait for the plan's end, then up to SETTLING_SECONDS for the last response; for ever without a plan."""
     if order.plan is None:
         await trio.sleep_forever()
     else:

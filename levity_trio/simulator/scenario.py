@@ -129,16 +129,16 @@ def shipped() -> dict[str, str]:
 
 def load(name_or_path: str) -> Scenario:
     """Load the shipped scenario of that name, or a TOML file. Raises ConfigError."""
-    ours = _shipped_files()
-    if name_or_path in ours:
-        return read(ours[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}.toml")
+    files_by_name = _shipped_files()
+    if name_or_path in files_by_name:
+        return read(files_by_name[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}.toml")
     shown = name_or_path if name_or_path.isprintable() and name_or_path else repr(name_or_path)
     try:
         text = _text(Path(name_or_path))
     except (OSError, ValueError) as problem:  # missing, not UTF-8, too large, a NUL in the path
         reason = problem.strerror if isinstance(problem, OSError) else "not a UTF-8 text of at most 1 MiB"
         raise ConfigError(
-            f"scenario {shown}: {reason}; give one of {', '.join(ours)}, or the path of a TOML file"
+            f"scenario {shown}: {reason}; give one of {', '.join(files_by_name)}, or the path of a TOML file"
         ) from None
     return read(text, shown)
 

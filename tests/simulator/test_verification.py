@@ -247,7 +247,7 @@ def test_a_message_that_was_thrown_away_is_a_fault_of_the_server(site: Site) -> 
     entry.sent[-1].is_thrown_away = True
     faults = site.verify().faults
     assert faults[0].kind is Kind.THROWN_AWAY
-    assert faults[0].line.endswith("expected an answer to its StopTransaction, found none; the charger threw it away")
+    assert faults[0].line.endswith("expected a response to its StopTransaction, found none; the charger threw it away")
     assert site.verify().unprovable == (Unprovable("message thrown away", 1, 4000),)
 
 

@@ -55,7 +55,7 @@ async def test_what_the_server_does_not_answer(central: Central, writer: InlineW
     async with api_of(central) as api:
         writer.answer_seconds = LIMITS.answer_seconds + 5
         refused = await api.refused(409, "POST", SEND, {"action": "StatusNotification"})
-        assert refused["detail"] == "CP-1: the central system answered nothing; see its log"
+        assert refused["detail"] == "CP-1: the central system did not respond in time; see the charger's log"
 
 
 async def test_the_server_gets_the_answer_that_somebody_forced(central: Central) -> None:
