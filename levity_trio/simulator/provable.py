@@ -160,7 +160,7 @@ def _offset(point: _Point, factor: Decimal = _FACTORS[0]) -> Decimal:
     return point.register_wh * factor - point.delivered_wh
 
 
-# What is proved
+# Proved energy
 
 
 def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
@@ -241,7 +241,7 @@ def _united(stretches: Sequence[_Stretch]) -> list[_Stretch]:
     return united
 
 
-# What is lost
+# Lost energy
 
 
 def _lost(entry: Entry, points: Sequence[_Point], proved: Sequence[_Stretch]) -> Iterator[Lost]:
@@ -281,7 +281,7 @@ def _is_alone(points: Sequence[_Point], action: str) -> bool:
     return not own & {_offset(point) for point in points if point.action != action}
 
 
-# What everybody could see
+# Visible contradictions, and honesty
 
 
 def _falls(points: Sequence[_Point]) -> Iterator[_Point]:

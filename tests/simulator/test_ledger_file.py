@@ -1,4 +1,4 @@
-"""The ledger as a file: read back as it was, read by people, and a foreign one told in one line."""
+"""The ledger file: it is read back unchanged, people can read it, and a foreign file is refused in one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def ledger() -> Ledger:
-    """Of one session, with readings, of a charger that sends some of it twice."""
+    """The ledger of one transaction with readings, of a charger that sends some messages twice."""
     driven = an_hour("repeats-stop", "kwh-as-wh")
     zero = datetime(2026, 6, 1, 8, tzinfo=UTC)
     return Ledger(chargers=["CP-1"], entries=driven.charger.ledger, zero=zero, slack_seconds=15, transaction=3)

@@ -138,7 +138,7 @@ def _unprovable(proofs: Iterable[Proof]) -> Iterator[Unprovable]:
         yield Unprovable(why, len(wh), sum(wh))
 
 
-# Whether each is honest
+# Honesty and habits
 
 
 def _cases(ledger: Ledger) -> list[Case]:
@@ -219,7 +219,7 @@ def _has_its_id(entry: Entry) -> bool:
     return entry.transaction_id is not None and named <= {entry.transaction_id}
 
 
-# Which transaction is which
+# Matching entries and transactions
 
 
 def _faults(

@@ -1,4 +1,4 @@
-"""A message on demand over the whole way: the API, the charger, its line, our server, and back."""
+"""A message on demand, end to end: the API, the charger, its line, our server, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMITS = Limits(answer_seconds=5)
 
 @asynccontextmanager
 async def api_of(central: Central | None) -> AsyncIterator[Asker]:
-    """The API over a fleet of one charger, which has had time to be accepted."""
+    """The API over a fleet of one charger that is accepted."""
     async with fleet_of(central) as fleet:
         fleet.add(make_charger())
         await trio.sleep(60)

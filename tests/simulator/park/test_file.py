@@ -1,4 +1,4 @@
-"""The park's file: whole or not at all, read back as it was, and a broken one told in one line."""
+"""The park's file: replaced atomically, read back unchanged, and refused in one line if broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The park over restarts: what is kept, who connects by itself, what a full disk costs."""
+"""The park over restarts: saved state, chargers with `auto_connect`, and a full disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OFTEN = Limits(save_seconds=0.01)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Wait for the file, or for a line of the log: nothing announces that it was written."""
+    """Wait for the file or a log line by polling: nothing announces the write."""
     with trio.fail_after(PATIENCE_SECONDS):
         while not is_so():  # noqa: ASYNC110 - see above
             await trio.sleep(0.01)
