@@ -1,1 +1,1 @@
-"""Simulated chargers: some that behave, some that misbehave; nothing shared with the server but wire/."""
+"""Simulated chargers, well-behaved and misbehaving. They share only wire/ with the server."""

@@ -1,6 +1,6 @@
-"""A plan becomes what happens to chargers: people come and go, networks and powers fail.
+"""Schedule a plan's visits and incidents on each charger's agenda.
 
-All of it lies on each charger's own agenda, so that it happens in the order of the plan, whatever else goes on.
+The agenda runs them in the order of their simulated times, whatever else the charger does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Deed = Callable[[Charger, Incident, float], None]
 
 
 def stage(charger: Charger, plan: ChargerPlan) -> None:
-    """Put all that will happen to a charger on its agenda."""
+    """Put all visits and incidents of a plan on the charger's agenda."""
     for visit in plan.visits:
         _stage_visit(charger, visit)
     for incident in plan.incidents:
@@ -46,13 +46,13 @@ def _plug(charger: Charger, visit: Visit, at: float) -> None:
 
 
 def _show_tag(charger: Charger, visit: Visit, at: float) -> None:
-    """Whoever finds the charger broken or dark drives on."""
+    """Present the visitor's tag. A visitor who finds the charger faulted or without power drives on."""
     with suppress(Impossible):
         charger.present_tag(visit.connector, visit.id_tag, at)
 
 
 def _show_tag_again(charger: Charger, visit: Visit, at: float) -> None:
-    """Only who charges ends it; after a power cut there is nothing to end."""
+    """Present the tag to stop the transaction. A power cut may have ended it already."""
     if charger.connectors[visit.connector].transaction is not None:
         _show_tag(charger, visit, at)
 
@@ -63,7 +63,7 @@ def _leave(charger: Charger, visit: Visit, at: float) -> None:
 
 
 def _die(charger: Charger, incident: Incident, at: float) -> None:
-    """The sessions are forgotten; whoever notices shows the tag again."""
+    """Cut the power and lose the transactions. Visitors who notice present their tags again after it returns."""
     charging = [(one.number, one.transaction.id_tag) for one in charger.connectors if one.transaction is not None]
     charger.fail(at, keeps_sessions=False)
     if incident.is_noticed:
@@ -100,4 +100,4 @@ _STAGED: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
     Kind.DEATH: (_die, _restore_power),
     Kind.METER_SWAP: (lambda charger, _, at: charger.power_off(at), _close_cabinet),
 }
-"""How each incident begins, and how it ends."""
+"""By kind of incident: how it begins and how it ends."""

@@ -1,4 +1,4 @@
-"""Where the central system is, and the way there."""
+"""The central system's address, and connections to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIAL_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where the central system is: `path` is what stands before the charger's id."""
+    """The central system's address. `path` precedes the charger's identifier."""
 
     host: str
     port: int
@@ -24,13 +24,14 @@ class Door:
 
     @property
     def authority(self) -> str:
-        """As the Host header has it (RFC 9110 §7.2)."""
+        """The value of the Host header (RFC 9110 §7.2)."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def dial(self, seconds: float = DIAL_SECONDS, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
-        """A connection, by TLS to whom `trust` knows, or else this machine.
+        """Connect, with TLS where the address asks for it.
 
-        Raises OSError, or BrokenResourceError where TLS fails.
+        The certificate is verified with `trust`, by default with this machine's trust store.
+        Raises OSError, or BrokenResourceError if the TLS handshake fails.
         """
         with trio.move_on_after(seconds):
             stream = await trio.open_tcp_stream(self.host, self.port)
@@ -48,12 +49,12 @@ class Door:
 
 
 def door(url: str) -> Door:
-    """Read `ws://host:port/ws/`. Raises ValueError with a line that says what to give."""
+    """Parse `ws://host:port/ws/`. Raises ValueError whose message says what to give."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         host.encode("idna")
-    except ValueError:  # a port or a host that is none; a UnicodeError is one too
+    except ValueError:  # an invalid port or host; UnicodeError is a ValueError
         parts, host, port = urlsplit(""), "", None
     if parts.scheme not in ("ws", "wss") or not host or port == 0:
         raise ValueError("give an address such as ws://localhost:9000/ws/")
@@ -64,5 +65,5 @@ def door(url: str) -> Door:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Whom this machine trusts: read from its disk once, not for each connection."""
+    """Load this machine's trust store, once for all connections."""
     return ssl.create_default_context()

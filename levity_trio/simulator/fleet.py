@@ -1,4 +1,4 @@
-"""Many chargers in one process: each with its own tasks, which end with it."""
+"""Many chargers in one process, each with its own tasks."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from levity_trio.simulator.link import Link
 from levity_trio.simulator.pace import Pace
 
 ARRIVING = 200
-"""So many connect at once; a fleet that comes back all together is what the quirk of that name is for."""
+"""Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all at once."""
 
 
 class Fleet:
-    """The chargers that live in one open_fleet."""
+    """The chargers of one open_fleet."""
 
     def __init__(self, pace: Pace, to: Door, tasks: trio.Nursery) -> None:
         self.pace = pace
         self.chargers: dict[str, Charger] = {}
         self.links: dict[str, Link] = {}
         self._door = to
-        self._tasks = tasks  # of open_fleet, which outlives this object
+        self._tasks = tasks  # open_fleet's nursery, which outlives this object
         self._scopes: dict[str, trio.CancelScope] = {}
         self._arriving = trio.CapacityLimiter(ARRIVING)
 
     def add(self, charger: Charger, *, is_on: bool = True) -> None:
-        """Let a charger live; its id must be a new one."""
+        """Start a charger's tasks. Raises ValueError if its identifier is in use."""
         name = charger.spec.id
         if name in self.chargers:
             raise ValueError(f"{name}: there is a charger with this id already")
@@ -41,7 +41,7 @@ class Fleet:
         self._tasks.start_soon(self._live, self.links[name], self._scopes[name])
 
     def remove(self, name: str) -> Charger:
-        """End a charger: its power goes, its tasks end. Raises KeyError."""
+        """Cut a charger's power and end its tasks. Raises KeyError."""
         charger = self.chargers.pop(name)
         charger.power_off(self.pace.now)
         self._scopes.pop(name).cancel()
@@ -60,7 +60,7 @@ class Fleet:
 
 @asynccontextmanager
 async def open_fleet(pace: Pace, to: Door) -> AsyncIterator[Fleet]:
-    """An empty fleet; in the end its chargers lose their power, and their connections end."""
+    """Open an empty fleet. On exit its chargers lose power and their connections end."""
     async with trio.open_nursery() as tasks:
         fleet = Fleet(pace, to, tasks)
         yield fleet

@@ -1,7 +1,7 @@
-"""What the simulated chargers know to be true, and what they sent of it: to be compared with the server's books.
+"""The true transactions of the simulated chargers and the messages sent about them, to verify the server's database.
 
-What a charger tells may be wrong by its quirks; its ledger is not. Times are simulated seconds since the simulation
-began; `zero` of a ledger says what the central system's clock showed then.
+A quirk may falsify a charger's messages, but never its ledger. Times are simulated seconds since the simulation began;
+a ledger's `zero` is the central system's time at that moment.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _OWN_REGISTER: Final = {START: "meterStart", STOP: "meterStop"}
 
 @dataclass(slots=True, kw_only=True)
 class Moment:
-    """One moment that a message tells of: first the truth, then what was sent of it, None where nothing was.
+    """One moment that a message reports: first the truth, then the values sent, None where none was.
 
-    `delivered_wh` is what had truly flowed in the transaction by then. `register` and `power_w` are the texts of the
-    numbers as they were sent.
+    `delivered_wh` is the energy truly delivered in the transaction by then. `register` and `power_w` are the numbers as
+    the texts that were sent.
     """
 
     at: float
@@ -36,28 +36,28 @@ class Moment:
 
 @dataclass(slots=True, kw_only=True)
 class Sent:
-    """One message of a transaction, as it left the charger after all quirks, whether or not it was answered.
+    """One transaction message as the charger sent it, after all quirks, answered or not.
 
-    `moments` are those of its readings, in their order, then its own where it is a start or a stop.
+    `moments` has one moment for each reading, in order, then the message's own if it is a start or a stop.
     """
 
     action: str
     moments: list[Moment]
     left: float | None = None
-    """When it was sent first; None where it never was."""
+    """When it was first sent; None if never."""
     answered: float | None = None
     is_thrown_away: bool = False
-    """After TransactionMessageAttempts (OCPP 1.6 §3.7.1)."""
+    """Discarded after TransactionMessageAttempts (OCPP 1.6 §3.7.1)."""
     is_contradicted: bool = False
-    """The same message followed at once with other values."""
+    """The charger sent the same message again at once with different values."""
     transaction_id: int | None = None
     connector: int | None = None
     id_tag: str | None = None
 
     def leave(self, payload: dict[str, Any], at: float, *others: dict[str, Any]) -> None:
-        """Note what is being sent, and what else of the same kind goes with it.
+        """Record the payload being sent; `others` are payloads of the same message sent with it.
 
-        A repeat of it later says the same, but for an id that was learned meanwhile.
+        A later retry has the same payload, except for a transactionId received meanwhile.
         """
         self.is_contradicted = any({**other, _ID: None} != {**payload, _ID: None} for other in others)
         self.left = at if self.left is None else self.left
@@ -73,21 +73,21 @@ class Sent:
 
     @property
     def is_evidence(self) -> bool:
-        """Whether anybody could know of it."""
+        """Whether the central system can have received it: it was sent and not thrown away."""
         return self.left is not None and not self.is_thrown_away
 
 
 SHARED_METER: Final = "its register counted another car, too"
 KEPT_BACK: Final = "its last reading was not sent yet"
-"""Lies of an entry: see simulator/provable.py, and comparison.py."""
+"""Lies of an entry: see simulator/provable.py and verification/comparison.py."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One transaction of one charger, from its start on.
+    """One transaction of one charger.
 
-    `began_at`, `meter_start` and `id_tag` are what its charger meant to tell. `energy_wh` is what truly flowed, in
-    whole Wh as the true register showed them; `began` and `ended` are when, in simulated seconds.
+    `began_at`, `meter_start` and `id_tag` are the values before the charger's quirks. `energy_wh` is the energy truly
+    delivered, in whole Wh by the true register; `began` and `ended` are in simulated seconds.
     """
 
     charger: str
@@ -99,50 +99,50 @@ class Entry:
     ended: float | None = None
     energy_wh: int = 0
     transaction_id: int | None = None
-    """As the server answered; None while, or where, the charger never learned it."""
+    """From the server's response; None if the charger never received it, or not yet."""
     sent: list[Sent] = field(default_factory=list)
     lies: list[str] = field(default_factory=list)
-    """What else was told wrongly of it, in no message of its own."""
+    """Other misbehaviour that affects the transaction and belongs to no single message of it."""
 
     @property
     def is_ended(self) -> bool:
         return self.ended is not None
 
     def message(self, action: str) -> Sent | None:
-        """Its start, or its stop, if that left the charger and was not thrown away."""
+        """Return its start or its stop, if that was sent and not thrown away."""
         return next((one for one in self.sent if one.action == action and one.is_evidence), None)
 
     @property
     def thrown_away(self) -> list[str]:
-        """The actions of what was thrown away, in order."""
+        """The actions of the messages thrown away, in order."""
         return [one.action for one in self.sent if one.is_thrown_away]
 
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """A whole run. `slack_seconds` is how far a charger lets its clock be off, and how old a told time may be."""
+    """One run. `slack_seconds` is the clock error that a charger tolerates, and the greatest age of a currentTime."""
 
     chargers: list[str]
     entries: list[Entry]
     zero: datetime | None = None
-    """What the central system's clock showed when the simulation began; None where it never told."""
+    """The central system's time when the simulation began; None if it never sent its time."""
     slack_seconds: float = 1.0
     transaction: int = 0
     set_aside_at: str = ""
-    """How far the books went before the run: the highest transaction, the last message that was set aside."""
+    """The state of the database before the run: the highest transaction, the last message that was set aside."""
 
     def wall(self, at: float) -> datetime | None:
-        """A simulated second by the central system's clock."""
+        """Convert simulated seconds to the central system's time."""
         return None if self.zero is None else self.zero + timedelta(seconds=at)
 
 
 def is_register(sample: dict[str, Any]) -> bool:
-    """A sample without measurand is the register too (§7.43)."""
+    """A sample without a measurand is the energy register (§7.43)."""
     return bool(sample.get("measurand", REGISTER) == REGISTER)
 
 
 def _note(moment: Moment, value: dict[str, Any]) -> None:
-    """What a meterValue says of a moment."""
+    """Record the values that one meterValue reports."""
     moment.time = value["timestamp"]
     for sample in value.get("sampledValue", ()):
         if is_register(sample):

@@ -1,7 +1,7 @@
-"""A run's ledger as a file: JSON lines, so that a program can read it line by line, and a person too.
+"""A run's ledger as a file of JSON lines.
 
-The first line says what the file is, its version, and what holds for the whole run; each other line is one transaction
-with all that was sent of it. Moments are simulated seconds, `zero` is the central system's time at the first of them.
+The first line has the format, its version, and the values of the whole run. Each other line is one transaction with the
+messages sent about it. Moments are in simulated seconds; `zero` is the central system's time at second 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WHOLE_RUN: Final = ("slack_seconds", "transaction", "set_aside_at", "chargers")
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
-    """Write it whole; what was there is replaced. Blocks. Raises EnvironmentProblem."""
+    """Write the ledger, replacing the file. Blocks. Raises EnvironmentProblem."""
     try:
         with path.open("wb") as file:
             file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in _lines(ledger))
@@ -34,7 +34,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Better now than at the end of a long day; a file that is there keeps what it has. Raises EnvironmentProblem."""
+    """Fail before the run rather than at its end. An existing file stays unchanged. Raises EnvironmentProblem."""
     try:
         with path.open("ab"):
             pass
@@ -45,7 +45,7 @@ def check_writable(path: Path) -> None:
 
 
 def read_ledger(path: Path) -> Ledger:
-    """Read what `write_ledger` wrote. Blocks. Raises ConfigError with one plain line for any other file."""
+    """Read a file that `write_ledger` wrote. Blocks. Raises ConfigError for any other file."""
     try:
         head, *lines = path.read_bytes().splitlines()
         return _ledger(orjson.loads(head), [orjson.loads(line) for line in lines])
@@ -53,7 +53,7 @@ def read_ledger(path: Path) -> Ledger:
         raise ConfigError(f"{path}: {error.strerror}; give a file that simulate --ledger wrote") from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        raise ConfigError(f"{path} is no ledger: {what}; give a file that simulate --ledger wrote") from None
+        raise ConfigError(f"{path} is not a ledger: {what}; give a file that simulate --ledger wrote") from None
 
 
 def _lines(ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -84,5 +84,5 @@ def _sent(line: dict[str, Any]) -> Sent:
 
 
 def _known(kind: type[Entry | Sent], line: dict[str, Any]) -> dict[str, Any]:
-    """All fields; one that is missing is told by its name."""
+    """Return the values of all fields. Raises KeyError with the name of a missing one."""
     return {field.name: line[field.name] for field in fields(kind)}

@@ -1,7 +1,7 @@
-"""The bytes of a charger, beneath the WebSocket library.
+"""The charger's byte stream, below the WebSocket library.
 
-A frame leaves whole or the connection ends: half a frame would corrupt all that follow. And what a charger does to its
-socket when it misbehaves is done here, for the library answers pings by itself, and reads as long as it lives.
+A frame is sent whole or the connection ends: half a frame would corrupt all later ones. Misbehaviour of the socket is
+also implemented here, because the library answers pings and reads on its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final
 import trio
 
 PONG: Final = bytes([0x8A])
-"""The first byte of a whole pong (RFC 6455 §5.2); the library sends one frame at a time."""
+"""The first byte of an unfragmented pong (RFC 6455 §5.2). The library sends one frame per call."""
 SEND_SECONDS: Final = 5.0
 
 
 class LineStream(trio.abc.HalfCloseableStream):
-    """A transport that can fall silent, and that breaks instead of answering a ping where the charger bears none.
+    """A transport that can fall silent, and that breaks instead of answering a ping if the charger tolerates none.
 
-    Silent, it takes what is sent and sends nothing; what was under way leaves whole.
+    When silent it accepts data and discards it. A frame already being sent is completed.
     """
 
     __slots__ = ("_bears_pings", "_closed", "_is_silent", "_send_seconds", "_sending", "_transport")
@@ -34,7 +34,7 @@ class LineStream(trio.abc.HalfCloseableStream):
         self._sending = trio.Lock()
 
     def freeze(self) -> None:
-        """Nothing is read or sent any more, and the socket stays open until it is closed."""
+        """Stop reading and sending, and leave the socket open."""
         self._is_silent = True
         self._closed = self._closed or trio.Event()
 
@@ -45,18 +45,21 @@ class LineStream(trio.abc.HalfCloseableStream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of it, even while being cancelled. Raises BrokenResourceError where nobody takes it."""
+        """Send all data even if cancelled. Raises BrokenResourceError if the peer does not read it in time."""
         if self._is_silent:
             return
         if not self._bears_pings and data[:1] == PONG:
             await trio.aclose_forcefully(self._transport)
-            raise trio.BrokenResourceError("this charger bears no pings")
+            raise trio.BrokenResourceError("this charger does not tolerate pings")
         sent = self._send_at_once(data)
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
 
     def _send_at_once(self, data: bytes | bytearray | memoryview) -> int:
-        """What the socket's buffer takes, which is nearly always all: a fleet of thousands pays for each scope."""
+        """Write what fits into the socket's buffer, nearly always everything, and return the number of bytes.
+
+        This saves a cancel scope for each frame, which matters with thousands of chargers.
+        """
         if not isinstance(self._transport, trio.SocketStream):
             return 0
         try:
@@ -72,10 +75,10 @@ class LineStream(trio.abc.HalfCloseableStream):
                 await self._transport.send_all(data)
         if patience.cancelled_caught:
             await trio.aclose_forcefully(self._transport)
-            raise trio.BrokenResourceError(f"the central system took nothing for {self._send_seconds:g} s")
+            raise trio.BrokenResourceError(f"the central system read nothing for {self._send_seconds:g} s")
 
     async def send_eof(self) -> None:
-        """Close the sending half, of TLS too, and stay. A connection that is gone needs no half closed."""
+        """Close the sending half of the TCP connection, also below TLS. A broken connection is ignored."""
         self._is_silent = True
         transport = self._transport.transport_stream if isinstance(self._transport, trio.SSLStream) else self._transport
         async with self._sending:

@@ -1,10 +1,10 @@
-"""One charger's tasks: its mind, which lets time pass and sends, and its line, which connects and reads.
+"""One charger's tasks: the mind, which advances time and sends, and the line, which connects and reads.
 
-    mind   lets the charger do what is due, sends its next call, gives up answers that do not come; what takes its
-           time (a file, a late reply, a ping) it starts as a task beside itself
-    line   connects, and again; hands answers and the central system's calls to the charger
+    mind   runs what is due on the charger, sends its next call, and times out responses; it starts slow work (a file
+           transfer, a late response, a ping) as tasks beside itself
+    line   connects and reconnects; passes responses and the central system's calls to the charger
 
-The charger itself waits for nothing (levity_trio.simulator.charger); all waiting is here.
+The charger itself never waits (levity_trio.simulator.charger); all waiting happens here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from levity_trio.wire.frames import Call, Malformed, call_text, decoded, error_t
 ANSWER_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 6.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
-"""Simulated, between two attempts to connect; and really at least SHORTEST_PAUSE_SECONDS."""
+"""Simulated time between connection attempts; in real time it is at least SHORTEST_PAUSE_SECONDS."""
 SHORTEST_PAUSE_SECONDS: Final = 0.1
 
 Dial = Callable[[], Awaitable[trio.abc.Stream]]
@@ -45,21 +45,21 @@ Beside = Callable[[], Awaitable[object]]
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """An open connection. Cancelling `talk` ends it with a goodbye, cancelling `scope` without."""
+    """An open connection. Cancelling `talk` ends it with a close frame, cancelling `scope` without one."""
 
     websocket: WebSocketConnection
     stream: LineStream
     scope: trio.CancelScope
     talk: trio.CancelScope
     began: float
-    """By the simulated seconds."""
+    """In simulated seconds."""
     is_deaf: bool = False
-    """The charger says nothing more on it."""
+    """The charger sends nothing more on it."""
 
 
 @dataclass(slots=True)
 class UnderWay:
-    """The call that waits for its answer, and until when, by trio's clock."""
+    """The call that waits for its response; the deadline is by trio's clock."""
 
     message_id: str
     outgoing: Outgoing
@@ -77,17 +77,17 @@ class Link:
     def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None, carry: Carry = carry) -> None:
         self.charger = charger
         self.problem: str | None = None
-        """Why it is not connected, as far as it knows."""
+        """Why the last connection failed or ended; None while connected."""
         self._pace = pace
         self._door = to
         self._dial = dial or to.dial
         self._carry = carry
         self._news = trio.Event()
-        """For the mind."""
+        """Wakes the mind."""
         self._wish = trio.Event()
-        """For the line, while there is none: each clears its own, so that none waits for the other to do so."""
+        """Wakes the line while disconnected. Each task replaces only its own event."""
         self._beside: list[Beside] = []
-        """What the mind is to start beside itself."""
+        """Tasks for the mind to start beside itself."""
         self._line: Line | None = None
         self._under_way: UnderWay | None = None
         self._sleeps_until = inf
@@ -97,7 +97,7 @@ class Link:
         charger.on_news = self._tell_news
 
     async def run(self) -> None:
-        """Live until cancelled."""
+        """Run until cancelled."""
         async with trio.open_nursery() as tasks:
             tasks.start_soon(self._stay_connected)
             while True:
@@ -111,14 +111,13 @@ class Link:
                     await self._sleep()
 
     def _tell_news(self) -> None:
-        """The charger changed; its mind need not be woken to find that nothing is to be done."""
+        """The charger changed: wake the mind, but only if there is something to do."""
         if self._line is None:
             self._wish.set()
         if self.charger.has_work or self._next_moment() < self._sleeps_until:
             self._news.set()
 
     def _start_beside(self, task: Beside) -> None:
-        """What is to be done beside the mind, which must not wait for it."""
         self._beside.append(task)
         self._news.set()
 
@@ -130,14 +129,14 @@ class Link:
             await self._carry_out(effect)
 
     async def _sleep(self) -> None:
-        """Until something is due, or there is news."""
+        """Wait until something is due or the charger changed."""
         self._sleeps_until = self._next_moment()
         with trio.move_on_at(self._sleeps_until):
             await self._news.wait()
         self._give_up()
 
     def _next_moment(self) -> float:
-        """When something is due, or an answer has not come in time."""
+        """Return when the charger's next action is due or the open call times out, by trio's clock."""
         answer = inf if self._under_way is None else self._under_way.deadline
         due = self._next_due()
         return answer if due is None else min(answer, self._pace.real(due))
@@ -145,7 +144,7 @@ class Link:
     def _next_due(self) -> float | None:
         if self._line is None or not self._line.is_deaf:
             return self.charger.next_due
-        return self.charger.agenda.next_due  # what is kept cannot leave
+        return self.charger.agenda.next_due  # queued messages cannot be sent
 
     def _give_up(self) -> None:
         under_way = self._under_way
@@ -157,7 +156,7 @@ class Link:
         self.charger.settle(under_way.outgoing, answer, self._pace.now)
 
     async def _send_next(self) -> bool:
-        """Send the next call, if there is one and somebody to send it to."""
+        """Send the next call, if there is one and a connection for it. Return whether it was sent."""
         line = self._line
         if line is None or line.is_deaf:
             return False
@@ -171,7 +170,7 @@ class Link:
         return True
 
     async def _send(self, line: Line, text: str) -> None:
-        """Send a frame; whatever goes wrong, the line finds out by itself."""
+        """Send a frame. An error is left to the reader of the line, which meets it too."""
         self._keep("send", text)
         with suppress(*GONE):
             await line.websocket.send_message(text)
@@ -200,7 +199,7 @@ class Link:
         self._tell_news()
 
     def _hang(self, how: Hang) -> None:
-        """Treat the connection badly, or end it; a next one comes when the time is over."""
+        """Freeze, half-close, close or drop the connection, and stay away for `how.seconds`."""
         self._away_until = self._pace.now + how.seconds
         line = self._line
         if line is None:
@@ -218,7 +217,7 @@ class Link:
                 self._start_beside(line.stream.send_eof)
 
     async def _hang_up_later(self, line: Line) -> None:
-        """Not on the charger's agenda: that stands still while a question is open that nobody will answer."""
+        """Drop the connection later. The charger's agenda cannot: it pauses while a call waits for its response."""
         await self._pace.sleep_until(self._away_until)
         line.scope.cancel()
 
@@ -237,13 +236,13 @@ class Link:
                 await self._wish.wait()
 
     async def _pause(self) -> None:
-        """Between two attempts; longer each time, until a connection lasts."""
+        """Wait before the next attempt, twice as long each time until a connection lasts."""
         seconds = self._pause_seconds
         self._pause_seconds = min(LONGEST_PAUSE_SECONDS, 2 * seconds)
         await trio.sleep(max(SHORTEST_PAUSE_SECONDS, seconds / self._pace.speed))
 
     async def _converse(self) -> None:
-        """One connection, from its first byte to its last."""
+        """Open one connection and read from it until it ends."""
         try:
             async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
                 line = self._begin(Line(websocket, stream, scope, trio.CancelScope(), self._pace.now))
@@ -263,12 +262,12 @@ class Link:
         return line
 
     async def _ping(self, line: Line, seconds: int) -> None:
-        """See whether the central system is there, where it wants to be asked (WebSocketPingInterval, OCPP-J §5.3)."""
+        """Ping the central system (WebSocketPingInterval, OCPP-J §5.3). Drop the connection if no pong comes."""
         while self._line is line and not line.is_deaf:
             with trio.move_on_after(ANSWER_SECONDS) as patience, suppress(*GONE):
                 await line.websocket.ping()
             if patience.cancelled_caught and self._line is line and not line.is_deaf:
-                self.problem = "no pong came"
+                self.problem = "no pong received"
                 line.scope.cancel()
             await trio.sleep(seconds)
 
@@ -292,7 +291,7 @@ class Link:
         )
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        """Security profiles 1 and 2: the bytes of the key, not its digits (whitepaper A00.FR.205)."""
+        """Security profiles 1 and 2: the password is the bytes of the hexadecimal key (whitepaper A00.FR.205)."""
         key = self.charger.configuration.text("AuthorizationKey")
         if not key:
             return []
@@ -312,7 +311,7 @@ class Link:
                 self._settle(self._under_way, frame)
 
     async def _refuse(self, line: Line, malformed: Malformed) -> None:
-        """What is no frame is answered where it can be seen to be a call."""
+        """Count a malformed frame, and send its CALLERROR if it can be recognised as a call."""
         self.charger.tally.unreadable += 1
         if malformed.answer is not None:
             await self._send(line, malformed.answer)
@@ -326,7 +325,7 @@ class Link:
             if seconds:
                 self._start_beside(partial(self._reply_late, line, reply, seconds))
                 continue
-            # What was promised, a reset, may end this connection before its answer has its turn on the wire.
+            # An accepted Reset may end this connection before its response is on the wire.
             with trio.move_on_after(2 * SEND_SECONDS, shield=True):
                 await self._send(line, reply)
 

@@ -1,7 +1,6 @@
-"""How fast simulated time goes against real time.
+"""The ratio of simulated time to real time.
 
-Everything a charger does is dated in simulated seconds; only the time-outs of the network stay real, for the other end
-is as slow as ever.
+Chargers act in simulated seconds. Network time-outs stay in real time, because the central system does not get faster.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import trio
 
 
 class Pace:
-    """Simulated seconds since it was made, `speed` for each real one."""
+    """Simulated seconds since this object was created, `speed` for each real second."""
 
     __slots__ = ("_began", "speed")
 
@@ -25,7 +24,7 @@ class Pace:
         return self._simulated(trio.current_time())
 
     def real(self, at: float) -> float:
-        """The moment of trio's clock at which it will be `at`; not a rounding earlier, or who waits would spin."""
+        """Convert simulated time to trio's clock, rounding up: a waiter that wakes early would spin."""
         moment = self._began + at / self.speed
         while self._simulated(moment) < at:
             moment = nextafter(moment, inf)

@@ -1,7 +1,7 @@
-"""What will happen to each charger, and when: drawn from a scenario and a seed before the first connection is opened.
+"""All visits and incidents of a run, drawn from a scenario and a seed before the first connection.
 
-Each charger has dice of its own, made of seed and charger id. So one charger more changes nothing at the others, and a
-run can be repeated exactly.
+Each charger has its own generator, seeded with the seed and the charger's identifier. So adding a charger changes
+nothing for the others, and a run can be repeated exactly.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from levity_trio.simulator.plates import plate
 from levity_trio.simulator.scenario import Kind, Mishaps, Scenario
 
 LAST_QUIET_SECONDS: Final = 600
-"""Nothing happens at the very end, so that what was kept over an outage still reaches the central system."""
+"""Nothing happens at the very end, so that messages queued during an outage still reach the central system."""
 
 _HOURS_PER_DAY: Final = 24
 _TAG_FIRST_SHARE: Final = 0.3
 _ENDS_BY_TAG_SHARE: Final = 0.6
 _BETWEEN_SECONDS: Final = (3, 40)
-"""Between plug and tag; a charger's ConnectionTimeOut is longer."""
+"""Between plug and tag; shorter than a charger's ConnectionTimeOut."""
 _FAREWELL_SECONDS: Final = 30
 _CHANGING_SECONDS: Final = (60, 600)
 _NOTICED_SHARE: Final = 0.5
@@ -34,14 +34,14 @@ _OLDEST_SWAPPED_WH: Final = 9_000_000
 
 
 class Order(StrEnum):
-    """What a visitor does first."""
+    """The visitor's first action."""
 
     PLUG_FIRST = "plug first"
     TAG_FIRST = "tag first"
 
 
 class Ending(StrEnum):
-    """What a visitor does before leaving."""
+    """The visitor's last action at the charger."""
 
     TAG = "tag"
     UNPLUG = "unplug"
@@ -49,7 +49,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One vehicle on one connector: `at` is the first thing the visitor does, in simulated seconds from the start."""
+    """One vehicle on one connector. `at` is the visitor's first action, in simulated seconds from the start."""
 
     at: float
     connector: int
@@ -57,7 +57,7 @@ class Visit:
     id_tag: str
     order: Order
     between_seconds: float
-    """From the first of plug and tag to the second."""
+    """Between plug and tag, in either order."""
     stay_seconds: float
     """From `at` until the vehicle is unplugged."""
     ending: Ending
@@ -72,7 +72,7 @@ class Visit:
 
     @property
     def stop_tag_at(self) -> float | None:
-        """When the tag is shown again to end it; None where the vehicle is simply unplugged."""
+        """When the tag is presented again to stop; None if the visitor just unplugs."""
         return self.unplug_at - _FAREWELL_SECONDS if self.ending is Ending.TAG else None
 
     @property
@@ -82,10 +82,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """Something that goes wrong from `at` on, for so many simulated seconds; connector and code of a fault only.
+    """Something that goes wrong from `at` on for `seconds`, both in simulated seconds.
 
-    `is_noticed` of a death: whoever was charging shows the tag again when the power is back. `register_wh` is what the
-    new meters show after a swap.
+    `connector` and `error_code` belong to faults. `is_noticed` belongs to deaths: visitors who were charging present
+    their tags again when the power is back. `register_wh` belongs to meter swaps: it is the new meters' first register.
     """
 
     at: float
@@ -99,7 +99,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class ChargerPlan:
-    """One charger and all that will happen to it, in the order of time."""
+    """One charger with its visits and incidents, each in order of time."""
 
     spec: ChargerSpec
     visits: tuple[Visit, ...]
@@ -108,7 +108,7 @@ class ChargerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole run: `seconds` is its length."""
+    """A whole run; `seconds` is its simulated length."""
 
     seconds: float
     chargers: tuple[ChargerPlan, ...]
@@ -119,12 +119,12 @@ class Plan:
 
 
 def fleet(scenario: Scenario, chargers: int, seed: int) -> tuple[ChargerSpec, ...]:
-    """The type plates of so many chargers: SIM-001, SIM-002, …"""
+    """Return the specifications of the chargers SIM-001, SIM-002, …"""
     return tuple(plate(scenario, index, chargers, seed) for index in range(chargers))
 
 
 def plan(scenario: Scenario, specs: Sequence[ChargerSpec], seed: int) -> Plan:
-    """What happens to these chargers."""
+    """Draw the plan of these chargers."""
     return Plan(scenario.seconds, tuple(_charger_plan(scenario, spec, seed) for spec in specs))
 
 
@@ -139,7 +139,7 @@ def _charger_plan(scenario: Scenario, spec: ChargerSpec, seed: int) -> ChargerPl
 
 
 def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:
-    """In the order of time; who finds all connectors taken waits for the first one to be free."""
+    """Draw visits, in order of time. A visitor who finds all connectors in use waits for the first free one."""
     free_at = [0.0] * spec.connectors
     visits: list[Visit] = []
     for moment in _arrivals(scenario, dice):
@@ -152,9 +152,9 @@ def _visits(scenario: Scenario, spec: ChargerSpec, dice: Random) -> list[Visit]:
 
 
 def _visit(scenario: Scenario, spec: ChargerSpec, dice: Random, connector: int, at: float) -> Visit | None:
-    """A visit from `at` on, cut short by the scenario's end.
+    """Draw a visit from `at` on, shortened to the scenario's end.
 
-    None where not even the shortest stay is left, or nobody's inlet fits.
+    None if less than the shortest stay is left, or no vehicle has a fitting inlet.
     """
     least, most = (round(hours * HOUR) for hours in scenario.stay_hours)
     left = floor(_end(scenario) - at)
@@ -175,7 +175,7 @@ def _visit(scenario: Scenario, spec: ChargerSpec, dice: Random, connector: int, 
 
 
 def _incidents(scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> Iterator[Incident]:
-    """One after the other: a network that is away cannot go away again."""
+    """Draw incidents of one kind that do not overlap."""
     over_at = 0.0
     rates = [mishaps.per_day / _HOURS_PER_DAY] * ceil(scenario.hours)
     for moment in moments(rates, _end(scenario), dice):
@@ -187,7 +187,7 @@ def _incidents(scenario: Scenario, mishaps: Mishaps, spec: ChargerSpec, dice: Ra
 
 
 def _details(mishaps: Mishaps, spec: ChargerSpec, dice: Random) -> dict[str, Any]:
-    """What an incident of this kind has, and others have not."""
+    """Draw the fields that only this kind of incident has."""
     if mishaps.kind is Kind.FAULT:
         return {"connector": dice.randint(1, spec.connectors), "error_code": dice.choice(mishaps.error_codes)}
     if mishaps.kind is Kind.DEATH:

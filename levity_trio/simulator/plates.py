@@ -1,8 +1,8 @@
-"""The chargers of a scenario: what stands on their type plates, and which of them misbehave how.
+"""The specifications of a scenario's chargers, including their quirks.
 
-What a share of the fleet has (DC, a quirk) is dealt by the charger's place in the row, and all else thrown with its own
-dice. So one charger more changes nothing at the others; only `quirks = "each"` looks at the size of the fleet, as long
-as that is smaller than the number of quirks.
+A property of a share of the fleet (DC, a quirk) is assigned by the charger's index, everything else by the charger's
+own random generator. So adding a charger changes nothing for the others. The exception is `quirks = "each"`, which
+depends on the size of a fleet that has fewer chargers than there are quirks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from levity_trio.simulator.scenario import Scenario
 _OLDEST_REGISTER_WH: Final = 9_000_000
 GRIZZLE: Final = "grizzl-e"
 SHARED: Final = "shared-meter"
-"""Of a charger with two connectors."""
+"""Needs a charger with two connectors."""
 _MODELS: Final = {
     AC: (
         {"model": "Home 7", "phases": 1, "max_current_a": 32.0},
@@ -32,7 +32,7 @@ _MODELS: Final = {
 
 
 def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSpec:
-    """The charger at this place (from 0) of so many."""
+    """Return the specification of the charger at this index (from 0) of a fleet of `chargers`."""
     identity = f"SIM-{index + 1:03}"
     dice = dice_of(seed, identity, "spec")
     quirks = _quirks_of(scenario, index, chargers, seed)
@@ -47,7 +47,7 @@ def plate(scenario: Scenario, index: int, chargers: int, seed: int) -> ChargerSp
         serial_number=f"{dice.randrange(10**10):010}",
         register_wh=dice.randrange(_OLDEST_REGISTER_WH),
         quirks=quirks,
-        **kind,  # type: ignore[arg-type]  # each has the type of its field, which a dict cannot say
+        **kind,  # type: ignore[arg-type]  # each has the type of its field, which a dict cannot express
     )
 
 

@@ -1,33 +1,31 @@
-"""What of a transaction's energy the messages that its charger sent can prove, and what is lost for everybody.
+"""How much of a transaction's energy its messages prove, and how much nobody can prove.
 
-The rule, on the truth and on what was sent, and on nothing that a server made of it:
+The rules compare the true energy with the messages sent. They use nothing that a server derived from them:
 
-1. A register that was told at two moments proves what flowed between them, if its difference is what truly flowed. So
-   all moments are put together at which the register stood equally far from the truth: they are one *count*, whatever
-   it began at. A count proves all from its first moment to its last, whatever was said in between. A register that
-   stands still while something flows tells nothing but where it stood.
-2. A count that began again at 0 proves what it shows: after a reset, or where readings count from 0 in each session.
-   It is known to have begun again where a higher register was told before.
-3. A register in another unit (10 or 1000 times too high or too low) is a count where it fits at three moments at least;
-   a start and a stop that are right count among them.
-4. A register that began again at 0 just where a width ends (2^16, 2^31, 2^32, 10^6) rolled over; the stretch around it
-   is proved, but nobody can be blamed for taking it for a reset: see `Proof.least_wh`.
+1. A register reported at two moments proves the energy between them if its difference is the true one. All moments at
+   which the register differs from the truth by the same amount form one *count*, whatever its initial value. A count
+   proves everything from its first moment to its last, whatever was reported in between. A register that repeats its
+   value while energy flows proves only the value at which it stands.
+2. A count that restarted at 0 proves what it shows: after a reset, or if readings count from 0 in each transaction. The
+   restart is known from a higher register reported before it.
+3. A register in a wrong unit (10 or 1000 times too high or too low) is a count if it fits at least three moments,
+   including a correct start and stop.
+4. A register that restarted at 0 exactly where a width ends (2^16, 2^31, 2^32, 10^6) rolled over. The stretch around
+   the rollover is proved, but a server may take it for a reset: see `Proof.least_wh`.
+5. A register that also counted another car (connectors that share a meter) shows the energy of both. Only the reported
+   power separates the two, and it is reported for single moments. So under review any energy from 0 to the rise of the
+   register is accepted: see `Proof.most_wh`. If the register rose by no more than one car can have drawn, nobody can
+   detect the other car, and no review is expected (`is_hidden`).
+6. If a start reports a register below the previous stop on the connector, and no reading of either transaction lies
+   between the two, both transactions claim the same stretch and nobody knows whose it is: see `without_overlaps`.
 
-5. A register that counted another car, too (connectors that share a meter), shows what both took. What the other took
-   can be told from this one's only by the power that was told, and that is told for moments: so under review anything
-   from nothing to what the register rose by will do, see `Proof.most_wh`. Where it rose by no more than a car may have
-   drawn in between, nobody could see it, and nothing is expected (`is_hidden`).
+Nothing else is a proof: power times time is not a register. Energy that no count spans was delivered but cannot be
+proved; each such stretch has a class. Messages that were never sent, or were thrown away, prove nothing.
 
-6. Where a start is told below the stop before it on the connector, and no reading of either lies between the two, both
-   tell the same stretch, and nobody knows whose it is: see `without_overlaps`.
-
-Nothing else proves anything: power times time is no register. What no count spans flowed, and nobody can show it; each
-such stretch has its class. What never left the charger, or what it threw away, proves nothing.
-
-A transaction *is contradicted* where the register was told to fall, other than by a rollover or by readings that count
-from 0, or where a message came twice with other values: everybody could see that something is wrong. It *is honest*
-where its start and its stop and all its readings are one count (or readings that count from 0 beside a right start and
-stop; a register that stands still and catches up is honest too: it never said too much) and nothing is lost.
+A transaction *is contradicted* if its reported register falls, other than by a rollover or by readings that count from
+0, or if a message was sent twice with different values: anybody can see that something is wrong. It *is honest* if
+nothing is lost and its start, its stop and all its readings are one count. Two deviations are honest too: readings that
+count from 0 beside a correct start and stop, and a register that lags and catches up, as it never reports too much.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ from typing import Final, NamedTuple
 from levity_trio.simulator.ledger import METER_VALUES, SHARED_METER, START, STOP, Entry
 
 WIDTHS: Final = (2**16, 10**6, 2**31, 2**32)
-"""After so many Wh a register begins again at 0."""
+"""A register of this width restarts at 0 after so many Wh."""
 _FACTORS: Final = (Decimal(1), Decimal(1000), Decimal(10), Decimal("0.1"), Decimal("0.001"))
 _LEAST_SCALED: Final = 3
 _POWER_TOLERANCE: Final = Decimal("1.1")
@@ -54,7 +52,7 @@ _UNITS: Final = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 
 
 class Loss(StrEnum):
-    """Why nobody can show a stretch of energy."""
+    """Why a stretch of energy cannot be proved."""
 
     START_LOST = "start lost"
     START_WRONG = "start told wrong"
@@ -66,7 +64,7 @@ class Loss(StrEnum):
 
 
 class Lost(NamedTuple):
-    """One stretch of energy that nobody can show."""
+    """One stretch of energy that cannot be proved."""
 
     why: Loss
     wh: int
@@ -74,12 +72,11 @@ class Lost(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What can be proved of a transaction, in Wh.
+    """The energy of a transaction that can be proved, in Wh.
 
-    `least_wh` is less than `proved_wh` where a rollover may be taken for a reset, or where another car was counted;
-    `most_wh` is more than flowed there. `is_refuted` tells whether the power
-    that was told with the registers is too little for how they rose: only then could it be seen in these messages alone
-    that a register said too much.
+    `least_wh` is less than `proved_wh` if a rollover may be taken for a reset, or if another car was counted; in the
+    second case `most_wh` may exceed the true energy. `is_refuted` means that the reported power is too low for the rise
+    of the register: only then do these messages alone show that a register reported too much.
     """
 
     proved_wh: int
@@ -89,13 +86,13 @@ class Proof:
     is_honest: bool
     is_refuted: bool = False
     most_wh: int | None = None
-    """The most that may be in the books under review; None: what truly flowed."""
+    """The highest energy accepted in the database under review; None means the true energy."""
     is_hidden: bool = False
-    """Its register counted another car, and nobody could see that."""
+    """Its register counted another car, and nobody can detect that."""
 
 
 class _Point(NamedTuple):
-    """A register as it was told at one moment, by a start, a stop, or a reading."""
+    """A register reported at one moment by a start, a stop, or a reading."""
 
     action: str
     at: float
@@ -105,14 +102,14 @@ class _Point(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """From so many Wh of the transaction to so many."""
+    """A range of the transaction's energy, in Wh from its start."""
 
     low: int
     high: int
 
 
 def prove(entry: Entry) -> Proof:
-    """Judge one transaction that has ended."""
+    """Judge one transaction. Its energy is final only if it has ended."""
     points = sorted(_points(entry), key=lambda point: point.at)
     stretches = _united([*_spanned(points), *_counted_from_zero(points)])
     rolled = sum(high - low for low, high in _rolled_over(points))
@@ -129,16 +126,16 @@ def prove(entry: Entry) -> Proof:
 
 
 def without_overlaps(first: Entry, second: Entry, wh: int) -> int:
-    """So much of what two that follow each other told is nobody's, in Wh, at most `wh`: rule 6."""
+    """Return how much energy two consecutive transactions both claim, in Wh, limited to `wh` (rule 6)."""
     before, after = list(_points(first)), list(_points(second))
     begins = [int(point.register_wh) for point in before if point.action == START]
     ends = [int(point.register_wh) for point in before if point.action == STOP]
-    told = [int(point.register_wh) for point in after if point.action == START]
-    if not (begins and ends and told) or not begins[0] < told[0] < ends[0]:
+    starts = [int(point.register_wh) for point in after if point.action == START]
+    if not (begins and ends and starts) or not begins[0] < starts[0] < ends[0]:
         return 0
     between = [point for point in (*before, *after) if point.action == METER_VALUES]
-    is_reached = any(told[0] < point.register_wh <= ends[0] for point in between)
-    return 0 if is_reached else min(wh, ends[0] - told[0])
+    is_reached = any(starts[0] < point.register_wh <= ends[0] for point in between)
+    return 0 if is_reached else min(wh, ends[0] - starts[0])
 
 
 def _points(entry: Entry) -> Iterator[_Point]:
@@ -146,33 +143,33 @@ def _points(entry: Entry) -> Iterator[_Point]:
         if sent.is_evidence:
             for moment in sent.moments:
                 wh = _read(moment.register, moment.unit)
-                if wh is not None:  # readings that go with a stop are readings
+                if wh is not None:  # readings inside a stop (transactionData) count as readings
                     action = sent.action if moment is sent.moments[-1] else METER_VALUES
                     yield _Point(action, moment.at, moment.delivered_wh, wh, _read(moment.power_w, "W"))
 
 
-def _read(told: str | None, unit: str) -> Decimal | None:
+def _read(text: str | None, unit: str) -> Decimal | None:
     try:
-        return None if told is None else Decimal(told) * _UNITS.get(unit, Decimal(1))
+        return None if text is None else Decimal(text) * _UNITS.get(unit, Decimal(1))
     except InvalidOperation:
         return None
 
 
 def _offset(point: _Point, factor: Decimal = _FACTORS[0]) -> Decimal:
-    """How far a register stands from the truth."""
+    """The difference between the reported register and the true energy, in Wh."""
     return point.register_wh * factor - point.delivered_wh
 
 
-# What is proved
+# Proved energy
 
 
 def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
     """Rules 1 and 3: from the first moment of each count to its last."""
-    telling = list(_fresh(points))
+    fresh = list(_fresh(points))
     for factor in _FACTORS:
         counts: dict[Decimal, list[int]] = defaultdict(list)
-        for point in [*telling, *_as_lifetime(telling)]:
-            own = _FACTORS[0] if point.action in (START, STOP) else factor  # in its readings only, as a rule
+        for point in [*fresh, *_as_lifetime(fresh)]:
+            own = _FACTORS[0] if point.action in (START, STOP) else factor  # usually only readings have a wrong unit
             counts[_offset(point, own)].append(point.delivered_wh)
         least = 2 if factor == 1 else _LEAST_SCALED
         for delivered in counts.values():
@@ -181,7 +178,7 @@ def _spanned(points: Sequence[_Point]) -> Iterator[_Stretch]:
 
 
 def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Without those that repeat what was told before though something flowed: two equally late show nothing."""
+    """Skip points that repeat the register though energy flowed: two equally stale registers prove nothing."""
     yield from points[:1]
     for before, point in pairwise(points):
         if point.register_wh != before.register_wh or point.delivered_wh == before.delivered_wh:
@@ -189,7 +186,7 @@ def _fresh(points: Sequence[_Point]) -> Iterator[_Point]:
 
 
 def _as_lifetime(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Readings as they would be if they counted from the start: then they are one count with the stop."""
+    """Shift readings by the start's register: readings that count from 0 then form one count with the stop."""
     starts = [point.register_wh for point in points if point.action == START]
     for point in points:
         if starts and point.action not in (START, STOP):
@@ -197,9 +194,10 @@ def _as_lifetime(points: Sequence[_Point]) -> Iterator[_Point]:
 
 
 def _counted_from_zero(points: Sequence[_Point]) -> Iterator[_Stretch]:
-    """Rule 2: a count that began again within the transaction, after a higher register was told.
+    """Rule 2: a count that restarted within the transaction, after a higher register was reported.
 
-    One that was told once is no count: contradicted later it is a slip, and in a stop alone anything may be wrong.
+    A single point is a count only if it is the last one and not a stop: a later point would refute it, and a lone stop
+    may be wrong in any way.
     """
     counts: dict[Decimal, list[_Point]] = defaultdict(list)
     for point in points:
@@ -228,12 +226,12 @@ def _is_rollover(before: _Point, after: _Point) -> bool:
 
 
 def _all_falls(points: Sequence[_Point]) -> Iterator[tuple[_Point, _Point]]:
-    """Each moment at which the register was lower than it had been told before, with that."""
+    """Consecutive points at which the reported register fell."""
     return ((before, after) for before, after in pairwise(points) if after.register_wh < before.register_wh)
 
 
 def _united(stretches: Sequence[_Stretch]) -> list[_Stretch]:
-    """The same without overlaps, in order."""
+    """Merge overlapping stretches; return them in order."""
     united: list[_Stretch] = []
     for stretch in sorted(stretches):
         if united and stretch.low <= united[-1].high:
@@ -243,11 +241,11 @@ def _united(stretches: Sequence[_Stretch]) -> list[_Stretch]:
     return united
 
 
-# What is lost
+# Lost energy
 
 
 def _lost(entry: Entry, points: Sequence[_Point], proved: Sequence[_Stretch]) -> Iterator[Lost]:
-    """The gaps between what is proved, each with its class."""
+    """The gaps between the proved stretches, each with its class."""
     shown_wh = 0
     for low, high in [*proved, _Stretch(entry.energy_wh, entry.energy_wh)]:
         if low > shown_wh:
@@ -258,10 +256,10 @@ def _lost(entry: Entry, points: Sequence[_Point], proved: Sequence[_Stretch]) ->
 def _why(entry: Entry, points: Sequence[_Point], low: int, high: int) -> Loss:
     if not any(one.left is not None for one in entry.sent):
         return Loss.NOT_SENT
-    if low == 0 and not _has_told(points, START):
-        return _why_not_told(entry, START, Loss.START_LOST)
-    if high == entry.energy_wh and not _has_told(points, STOP):
-        return _why_not_told(entry, STOP, Loss.NO_STOP)
+    if low == 0 and not _has_reported(points, START):
+        return _why_not_reported(entry, START, Loss.START_LOST)
+    if high == entry.energy_wh and not _has_reported(points, STOP):
+        return _why_not_reported(entry, STOP, Loss.NO_STOP)
     if low == 0 and _is_alone(points, START):
         return Loss.START_WRONG
     if high == entry.energy_wh and _is_alone(points, STOP):
@@ -269,25 +267,25 @@ def _why(entry: Entry, points: Sequence[_Point], low: int, high: int) -> Loss:
     return Loss.BETWEEN
 
 
-def _has_told(points: Sequence[_Point], action: str) -> bool:
+def _has_reported(points: Sequence[_Point], action: str) -> bool:
     return any(point.action == action for point in points)
 
 
-def _why_not_told(entry: Entry, action: str, otherwise: Loss) -> Loss:
+def _why_not_reported(entry: Entry, action: str, otherwise: Loss) -> Loss:
     return Loss.THROWN_AWAY if action in entry.thrown_away else otherwise
 
 
 def _is_alone(points: Sequence[_Point], action: str) -> bool:
-    """Whether the register of this message is one count with that of no other."""
+    """Whether the register of this message forms a count with no other message."""
     own = {_offset(point) for point in points if point.action == action}
     return not own & {_offset(point) for point in points if point.action != action}
 
 
-# What everybody could see
+# Visible contradictions, and honesty
 
 
 def _falls(points: Sequence[_Point]) -> Iterator[_Point]:
-    """Moments at which the register was told to fall, without an innocent reason."""
+    """Points at which the reported register fell without an innocent reason (rollover, unit, counting from 0)."""
     lifetime = [point for point in points if not _is_of_session(point, points)]
     for before, after in _all_falls(lifetime):
         if not _is_rollover(before, after) and not _is_scaled(after, points):
@@ -295,7 +293,7 @@ def _falls(points: Sequence[_Point]) -> Iterator[_Point]:
 
 
 def _is_too_much(before: _Point, after: _Point) -> bool:
-    """Whether a register rose faster than the power that was told at one end or both of the time between."""
+    """Whether the register rose faster than the higher power reported at the two points allows."""
     powers = [point.power_w for point in (before, after) if point.power_w is not None]
     if not powers:
         return False
@@ -304,8 +302,10 @@ def _is_too_much(before: _Point, after: _Point) -> bool:
 
 
 def _is_seen(points: Sequence[_Point]) -> bool:
-    """Whether a register rose by far more, between two moments at which power was told, than the highest of all comes
-    to: a car that draws nothing at both may have drawn that in between."""
+    """Whether the register rose, between two points with power, by far more than the highest power of all explains.
+
+    The highest of all, because a car that draws nothing at both points may have drawn that power in between.
+    """
     highest_w = max((point.power_w for point in points if point.power_w is not None), default=Decimal(0))
     return any(
         after.register_wh - before.register_wh
@@ -316,14 +316,14 @@ def _is_seen(points: Sequence[_Point]) -> bool:
 
 
 def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:
-    """Whether it counts from 0 in each session, beside a start that has another count."""
+    """Whether the register counts from 0 in each transaction, beside a start with another count."""
     return point.register_wh == point.delivered_wh and any(
         other.action == START and _offset(other) != 0 for other in points
     )
 
 
 def _is_scaled(point: _Point, points: Sequence[_Point]) -> bool:
-    """Whether it fits a register in another unit: the count of start or stop, or one of three moments."""
+    """Whether the register fits in another unit: the count of start or stop, or a count of three moments."""
     ends = {_offset(other) for other in points if other.action in (START, STOP)}
     return any(
         _offset(point, factor) in ends or len(_moments_of(_offset(point, factor), factor, points)) >= _LEAST_SCALED
@@ -336,12 +336,12 @@ def _moments_of(offset: Decimal, factor: Decimal, points: Sequence[_Point]) -> s
 
 
 def _tells_all(entry: Entry) -> bool:
-    """Whether start and stop were sent, and nothing was thrown away."""
+    """Whether start and stop were sent, and no message is unsent or thrown away."""
     return all(one.is_evidence for one in entry.sent) and all(entry.message(action) for action in (START, STOP))
 
 
 def _tells_right(points: Sequence[_Point]) -> bool:
-    """Start and stop are one count; each reading is of it, or stands still behind it, or counts from 0."""
+    """Whether start and stop are one count, and each reading belongs to it, lags behind it, or counts from 0."""
     start, *_, stop = points
     if (start.action, stop.action) != (START, STOP) or _offset(start) != _offset(stop):
         return False

@@ -1,4 +1,4 @@
-"""What came of a simulation: by charger and in all, as a table for people and as plain data for programs."""
+"""The summary of a simulation, by charger and in total: a table for people, plain data for programs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from levity_trio.simulator.verification import LifecycleRow, Verdict
 from levity_trio.simulator.view import delivered_wh
 
 MOST_LINES: Final = 50
-"""Chargers that a table for people shows, and faults that it tells; programs get all."""
-_HEADS: Final = ("sent", "answered", "refused", "silence", "garbled", "dropped", "sessions", "kWh")
+"""Maximum number of chargers and of faults shown to people; programs get all."""
+_HEADS: Final = ("sent", "answered", "refused", "no reply", "invalid", "dropped", "sessions", "kWh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What one charger said, how that was answered, and what it delivered, in Wh."""
+    """One charger's calls, the responses to them, and the energy delivered, in Wh."""
 
     sent: int = 0
     answered: int = 0
@@ -30,9 +30,9 @@ class Account:
     """Answered with a CALLERROR."""
     unanswered: int = 0
     unreadable: int = 0
-    """Answered with what no charger could read."""
+    """Answered with an invalid CALLRESULT."""
     discarded: int = 0
-    """Messages of transactions thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
+    """Transaction messages thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
     sessions: int = 0
     energy_wh: int = 0
 
@@ -42,7 +42,6 @@ class Account:
 
 
 def account_of(charger: Charger) -> Account:
-    """The account of one charger so far."""
     tally = charger.tally
     return Account(
         sent=tally.sent,
@@ -58,7 +57,7 @@ def account_of(charger: Charger) -> Account:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All accounts by charger, and what the central system's database says to them, where somebody asked it."""
+    """All accounts by charger, and the verdict on the central system's database if it was verified."""
 
     accounts: dict[str, Account]
     verdict: Verdict | None = None
@@ -70,41 +69,39 @@ class Report:
         return Account(**sums)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "chargers": {identity: asdict(account) for identity, account in self.accounts.items()},
             "total": asdict(self.total),
         }
         if self.verdict is not None:
-            told["verification"] = self.verdict.as_dict()
-        return told
+            document["verification"] = self.verdict.as_dict()
+        return document
 
 
 def report(chargers: Iterable[Charger], verdict: Verdict | None = None) -> Report:
-    """What came of these chargers."""
     return Report({charger.spec.id: account_of(charger) for charger in chargers}, verdict)
 
 
-def show(console: Console, told: Report) -> None:
-    """Print it for people."""
-    console.print(_table(told))
-    hidden = len(told.accounts) - MOST_LINES
+def show(console: Console, summary: Report) -> None:
+    """Print the summary for people."""
+    console.print(_table(summary))
+    hidden = len(summary.accounts) - MOST_LINES
     if hidden > 0:
-        console.print(f"… and {hidden} chargers more with less trouble; --json tells all of them", highlight=False)
-    if told.verdict is not None:
-        show_verdict(console, told.verdict)
+        console.print(f"… and {hidden} more chargers with fewer problems; --json lists all", highlight=False)
+    if summary.verdict is not None:
+        show_verdict(console, summary.verdict)
 
 
 def show_verdict(console: Console, verdict: Verdict) -> None:
-    """Print what the database says to a ledger, for people."""
+    """Print a verdict for people."""
     for line in _judgement(verdict):
         console.print(line, soft_wrap=True, highlight=False)
     if verdict.unprovable:
         rows = [(one.why, str(one.transactions), kwh(one.wh)) for one in verdict.unprovable]
-        console.print(_counts("energy that nobody could prove", ("transactions", "kWh"), rows))
+        console.print(_counts("energy that cannot be proved", ("transactions", "kWh"), rows))
     if verdict.faults:
         found = [(kind, str(count)) for kind, count in verdict.kinds.items()]
-        console.print(_counts("what is wrong in the database", ("times",), found))
+        console.print(_counts("faults in the database", ("count",), found))
     for line in _life(verdict):
         console.print(line, soft_wrap=True, highlight=False)
 
@@ -120,12 +117,12 @@ def _counts(head: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> T
 
 
 def _life(verdict: Verdict) -> Iterator[Text]:
-    """Which rows of the life cycle were taken, and which were not; what is before its life is no row of it."""
+    """Which transitions of the life cycle were taken, and which were not. A row without a state is not a transition."""
     table = [row for row in verdict.life if row.state]
     if not table:
         return
     taken, missed = [row for row in table if row.times], [row for row in table if not row.times]
-    yield Text(f"Life cycle: {len(taken)} of {len(table)} rows were taken", style="bold")
+    yield Text(f"Life cycle: {len(taken)} of {len(table)} transitions were taken", style="bold")
     for row in sorted(taken, key=lambda row: -row.times):
         yield Text(f"  {row.times:6}  {_row(row)}")
     for row in missed:
@@ -137,14 +134,14 @@ def _row(row: LifecycleRow) -> str:
     return f"{row.state} + {row.cause} -> {row.kind}"
 
 
-def _table(told: Report) -> Table:
+def _table(summary: Report) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_footer=True)
-    total = told.total
-    table.add_column("charger", f"{len(told.accounts)} in all", no_wrap=True)
+    total = summary.total
+    table.add_column("charger", f"{len(summary.accounts)} in all", no_wrap=True)
     for head, cell in zip(_HEADS, _cells(total), strict=True):
         table.add_column(head, cell, justify="right", no_wrap=True)
-    for identity in _worst(told.accounts):
-        table.add_row(identity, *_cells(told.accounts[identity]))
+    for identity in _worst(summary.accounts):
+        table.add_row(identity, *_cells(summary.accounts[identity]))
     return table
 
 
@@ -160,7 +157,7 @@ def _cells(account: Account) -> list[Text]:
 
 
 def _worst(accounts: dict[str, Account]) -> Iterator[str]:
-    """The chargers that the table has room for, in their order: those with the most trouble."""
+    """The MOST_LINES chargers with the most problems, in their original order."""
     identities = list(accounts)
     key = [(account.troubles, account.sent) for account in accounts.values()].__getitem__
     return (identities[place] for place in sorted(heapq.nlargest(MOST_LINES, range(len(identities)), key=key)))
@@ -170,20 +167,20 @@ def _judgement(verdict: Verdict) -> Sequence[Text]:
     booked = f"{verdict.transactions} transactions, {kwh(verdict.energy_wh)} kWh"
     details = (
         f"{verdict.reviews} for review, {verdict.set_aside} messages set aside, "
-        f"{verdict.unprovable_wh} Wh that nobody could prove"
+        f"{verdict.unprovable_wh} Wh that cannot be proved"
     )
     if verdict.is_clean:
         return [Text(f"The database agrees: {booked} ({details})", style="green")]
     hidden = len(verdict.faults) - MOST_LINES
     is_strange = verdict.transactions == verdict.set_aside == 0
     return [
-        Text(f"The database does not agree. It has {booked} ({details}), and is wrong here:", style="bold red"),
-        *([Text("  not one of the sessions is in it: is it the database of that server?")] if is_strange else []),
+        Text(f"The database does not agree. It has {booked} ({details}) and these faults:", style="bold red"),
+        *([Text("  it has none of the transactions: is it the database of that server?")] if is_strange else []),
         *(Text(f"  [{fault.kind}] {fault.line}") for fault in verdict.faults[:MOST_LINES]),
-        *([Text(f"  … and {hidden} more; --json tells all of them")] if hidden > 0 else []),
+        *([Text(f"  … and {hidden} more; --json lists all")] if hidden > 0 else []),
     ]
 
 
 def kwh(wh: int) -> str:
-    """Wh as kWh, to the Wh."""
+    """Format Wh as kWh with three decimals."""
     return f"{wh / 1000:.3f}"

@@ -1,4 +1,4 @@
-"""Room for a fleet: each connection of a charger is an open file."""
+"""The limit of open files: each charger's connection is one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 from levity_trio.config import EnvironmentProblem
 
 SPARE_FILES: Final = 64
-"""The libraries' own, the park's file, clients of its API."""
+"""For the libraries, the park's file, and clients of its API."""
 MOST_FILES: Final = 2**17
-"""Where the machine sets no limit."""
+"""The limit used if the machine sets none."""
 
 
 def make_room(chargers: int) -> None:
-    """Raise the soft limit of open files to the hard one.
+    """Raise the soft limit of open files to the hard limit.
 
     Raises:
-        EnvironmentProblem: so many chargers do not fit into that.
+        EnvironmentProblem: the hard limit is too low for so many chargers.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     room = hard if hard != resource.RLIM_INFINITY else max(soft, MOST_FILES)
@@ -25,7 +25,7 @@ def make_room(chargers: int) -> None:
     if needed > room:
         raise EnvironmentProblem(
             f"{chargers} chargers need {needed} open files, and this machine allows {room}:"
-            " raise that (ulimit -n), or simulate fewer with --chargers"
+            " raise the limit (ulimit -n), or simulate fewer with --chargers"
         )
     if room > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))

@@ -1,11 +1,11 @@
 """A simulation from its first connection to its summary.
 
 signals
-└─ fleet      one task a charger; at the end all lose their power
-   ├─ park    the chargers of --state, and the HTTP API over them (only where they are asked for)
+└─ fleet      one task per charger; at the end all lose power
+   ├─ park    the chargers of --state and the HTTP API over them (only with --control)
    ├─ screen  the live table
-   └─ time    the wait for the plan's end, and for the last message to be answered; whether the clocks agree, and
-              why chargers are not connected
+   └─ time    waits for the plan's end and the last response; compares the clocks; reports why chargers are not
+              connected
 """
 
 from __future__ import annotations
@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     from levity_trio.simulator.park.park import Park
 
 SETTLING_SECONDS: Final = 120.0
-"""Real time for what is still to be said when the plan is over."""
+"""Real time for sending queued messages after the plan's end."""
 LOOK_SECONDS: Final = 0.25
 STALE_SECONDS: Final = 0.25
-"""Real: how old the time may be that a central system tells, and be taken for its own."""
+"""Greatest age, in real time, at which a received currentTime is used as the central system's time."""
 COMPARED_SECONDS: Final = 3.0
-"""Real time over which clocks are compared, and how far apart they may be."""
+"""Real time over which the speeds of the clocks are compared."""
 APART: Final = 0.2
+"""Greatest difference of the speeds, as a fraction."""
 
 DISAGREEMENT: Final = 1
 INTERRUPTED: Final = 130
@@ -65,7 +66,7 @@ log = get_logger("system")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """The park: the file that keeps it, and where its HTTP API listens."""
+    """The park's file, and the address at which its HTTP API listens."""
 
     state: Path
     host: str
@@ -74,7 +75,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to simulate: a plan, a park, or both; `speed` simulated seconds for each real one."""
+    """What to simulate: a plan, a park, or both, at `speed` simulated seconds for each real second."""
 
     door: Door
     plan: Plan | None
@@ -85,19 +86,19 @@ class Order:
     database: Path | None
     control: Control | None
     ledger: Path | None = None
-    """Where the truth of the run is kept."""
+    """File to which the run's ledger is written."""
 
     @property
     def slack_seconds(self) -> float:
-        """How old a told time may be, so how far a charger's clock may be off."""
+        """Greatest age of a currentTime, and so the greatest error of a charger's clock, in simulated seconds."""
         return max(1.0, STALE_SECONDS * self.speed)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it; `is_whole` where it went to its planned end.
+    """The result of a run. `is_whole` means that it reached the plan's end.
 
-    `problem` is why the database could not be asked then.
+    `problem` is why the database could not be verified.
     """
 
     report: Report
@@ -109,7 +110,7 @@ async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SE
     """Simulate until the plan is over, or until SIGINT or SIGTERM.
 
     Raises:
-        EnvironmentProblem: the clocks do not agree, the database is none of ours, the API cannot listen.
+        EnvironmentProblem: the clocks disagree, the file is not a levity-trio database, the API cannot listen.
         ConfigError: the file of the park cannot be read.
     """
     if order.ledger is not None:
@@ -120,13 +121,13 @@ async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SE
         async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_tell_problems, fleet, _url(order.door), console, look_seconds)
+            watching.start_soon(_report_problems, fleet, _url(order.door), console, look_seconds)
             chargers = planned = _arrive(order, fleet)
             async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
                 try:
                     await _stay(order, fleet, over)
                 finally:
-                    chargers = list(fleet.chargers.values())  # the park takes its own away
+                    chargers = list(fleet.chargers.values())  # before the park removes its own
             watching.cancel_scope.cancel()
     try:
         verdict = await _compare(order, _ledger(order, planned, since), is_whole=over.is_set())
@@ -136,7 +137,7 @@ async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SE
 
 
 async def _compare(order: Order, ledger: Ledger, *, is_whole: bool) -> Verdict | None:
-    """Keep the ledger, where that is asked for, and compare it with the database, where the run came to its end."""
+    """Write the ledger if --ledger is given. Verify the database if --verify is given and the run is complete."""
     if order.ledger is not None:
         await trio.to_thread.run_sync(write_ledger, order.ledger, ledger)
     if order.database is None or not is_whole:
@@ -156,13 +157,13 @@ def _ledger(order: Order, chargers: Sequence[Charger], since: Mark) -> Ledger:
 
 
 def make(order: Order, spec: ChargerSpec, memory: Memory | None = None) -> Charger:
-    """A charger with its quirks, whose clock knows how old a told time may be."""
+    """Make a charger with its quirks and the run's clock slack."""
     quirks = made(spec.quirks, QUIRKS, f"{order.seed}:{spec.id}")
     return Charger(spec, memory, quirks, clock_slack_seconds=order.slack_seconds)
 
 
 def _arrive(order: Order, fleet: Fleet) -> list[Charger]:
-    """The chargers of the plan, with all that will happen to them."""
+    """Add the plan's chargers to the fleet, with their visits and incidents scheduled."""
     chargers = []
     for one in order.plan.chargers if order.plan else ():
         memory = Memory.fresh(one.spec)
@@ -176,7 +177,7 @@ def _arrive(order: Order, fleet: Fleet) -> list[Charger]:
 
 @asynccontextmanager
 async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
-    """The park and its API, where they are asked for: their libraries cost a fleet of thousands its memory."""
+    """Open the park and its API if --control is given. Their libraries are imported only then, to save memory."""
     if order.control is None:
         yield
         return
@@ -191,7 +192,7 @@ async def _open_control(order: Order, fleet: Fleet) -> AsyncIterator[None]:
         )
         listeners = await listen(control.host, control.port, CONTROL_FLAGS)
         port = await stack.enter_async_context(open_http(park_application(park), listeners))
-        log.info("control", host=control.host, port=port, state=str(control.state))
+        log.info("control API listening", host=control.host, port=port, state=str(control.state))
         yield
 
 
@@ -205,7 +206,7 @@ def _scene(order: Order, fleet: Fleet) -> Scene:
 
 
 async def _stay(order: Order, fleet: Fleet, over: trio.Event) -> None:
-    """Set `over` at the plan's end; without a plan, or with a park, only a signal ends it."""
+    """Set `over` at the plan's end. Without a plan, or with a park, only a signal ends the run."""
     await _wait_for_end(order, fleet)
     over.set()
     if order.control is not None:
@@ -213,13 +214,13 @@ async def _stay(order: Order, fleet: Fleet, over: trio.Event) -> None:
 
 
 async def _wait_for_end(order: Order, fleet: Fleet) -> None:
-    """The plan's end, and the last message; without a plan there is none."""
+    """Wait for the plan's end, then up to SETTLING_SECONDS for the last response; for ever without a plan."""
     if order.plan is None:
         await trio.sleep_forever()
     else:
         await fleet.pace.sleep_until(order.plan.seconds)
         with trio.move_on_after(SETTLING_SECONDS):
-            while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - thousands of mailboxes, looked at rarely
+            while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - polls thousands of mailboxes rarely
                 await trio.sleep(LOOK_SECONDS)
 
 
@@ -230,36 +231,36 @@ def _is_settled(chargers: Iterable[Charger]) -> bool:
 async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
     async for _ in signals:
         break
-    for number in (signal.SIGINT, signal.SIGTERM):  # a second one leaves at once
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second signal ends the process at once
         signal.signal(number, signal.SIG_DFL)
     scope.cancel()
 
 
 async def _compare_clocks(fleet: Fleet) -> None:
-    """Where the central system's clock goes at another pace, every time in the database would be wrong."""
+    """Stop the run if the central system's clock has another speed: every time in the database would be wrong."""
     over_seconds = max(60.0, COMPARED_SECONDS * fleet.pace.speed)
     while True:
         await trio.sleep(LOOK_SECONDS)
         paces = (charger.clock.pace(over_seconds) for charger in list(fleet.chargers.values()))
-        told = next((pace for pace in paces if pace is not None), None)
-        if told is not None and abs(told - 1) > APART:
-            theirs, ours = told * fleet.pace.speed, fleet.pace.speed
+        ratio = next((pace for pace in paces if pace is not None), None)
+        if ratio is not None and abs(ratio - 1) > APART:
+            theirs, ours = ratio * fleet.pace.speed, fleet.pace.speed
             raise EnvironmentProblem(
                 f"the central system's clock runs at {theirs:.3g} x, this simulation at {ours:.3g} x:"
                 f" start it with --clock-speed {ours:g} on a new database, or simulate with --speed {theirs:.0f}"
             )
 
 
-async def _tell_problems(fleet: Fleet, url: str, console: Console, look_seconds: float) -> None:
-    """Each reason for which a charger is not connected, once: thousands have the same."""
-    told: set[str] = set()
+async def _report_problems(fleet: Fleet, url: str, console: Console, look_seconds: float) -> None:
+    """Print each reason why chargers are not connected once: thousands have the same."""
+    reported: set[str] = set()
     while True:
         await trio.sleep(look_seconds)
         found = {link.problem for link in fleet.links.values() if link.problem is not None}
-        for problem in sorted(found - told):
-            line = f"a charger is not connected: {problem}; it tries again (is there a server at {url}, see --url?)"
+        for problem in sorted(found - reported):
+            line = f"a charger is not connected: {problem}; retrying (is a server running at {url}? see --url)"
             await trio.to_thread.run_sync(_print, console, line)
-        told |= found
+        reported |= found
 
 
 def _url(to: Door) -> str:
@@ -272,9 +273,9 @@ def _print(console: Console, line: str) -> None:
 
 
 def run(order: Order, *, is_json: bool) -> int:
-    """Simulate and tell what came of it; gives the exit status: 1 where the database does not agree.
+    """Simulate and print the summary. Return the exit status: 1 if the database does not agree, 130 if interrupted.
 
-    Raises EnvironmentProblem and ConfigError, as `simulate`; SystemExit where nobody reads what is told.
+    Raises EnvironmentProblem and ConfigError, like `simulate`, and SystemExit if the reader of the output has left.
     """
     hold_standard_streams()
     make_room(len(order.plan.chargers) if order.plan else 0)

@@ -1,8 +1,8 @@
-"""What happens to a simulated fleet: small TOML files, read and judged before anything is opened.
+"""Scenarios: small TOML files that describe what happens to a simulated fleet, read before anything is opened.
 
-A scenario says how people and networks behave, never when exactly: the moments are drawn from it by plan.py. Only
-`title` and `hours` have to be said; without `sessions-per-day` nobody comes. All mistakes are told at once, each in one
-plain line that names file, key and what to give. The files of scenarios/ say what each key means.
+A scenario describes how visitors and networks behave on average; plan.py draws the moments from it. Only `title` and
+`hours` are required; without `sessions-per-day` there are no visitors. All mistakes are reported at once, one line each
+with the file, the key and what to give. scenarios/day.toml documents every key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from levity_trio.simulator.scenario_keys import Keys, Range
 
 SHORTEST_STAY_HOURS: Final = 0.1
 SHORTEST_STAY_MINUTES: Final = 2
-"""Enough to plug in, to show the tag twice and to leave."""
+"""Enough time to plug in, present the tag twice and leave."""
 LONGEST_STAY_HOURS: Final = 72
 LEAST_DC_KW: Final = 0.1
 EACH: Final = "each"
@@ -37,7 +37,7 @@ _DAY_MINUTES: Final = 24 * 60
 
 
 class Kind(StrEnum):
-    """What may go wrong that is nobody's lie; the names of their tables."""
+    """Incidents: what may go wrong besides quirks. The values are the names of their tables."""
 
     FAULT = "faults"
     OUTAGE = "outages"
@@ -49,7 +49,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VehicleKind:
-    """One kind of vehicle: its weight in the mix, kWh, kW (0: no such inlet), the range of its charge on arrival."""
+    """One kind of vehicle. 0 kW means no such inlet.
+
+    `share` is its weight in the mix, `soc` the range of its state of charge on arrival, from 0 to 1.
+    """
 
     name: str
     share: float = 1.0
@@ -63,7 +66,7 @@ class VehicleKind:
         return power_type != DC or self.dc_kw > 0
 
     def arriving(self, soc: float) -> Vehicle:
-        """One vehicle of the kind, with that state of charge (0 to 1)."""
+        """Return a vehicle of this kind with that state of charge (0 to 1)."""
         return Vehicle(
             name=self.name,
             battery_wh=self.battery_kwh * 1000,
@@ -76,7 +79,7 @@ class VehicleKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mishaps:
-    """How often something happens to one charger, and how long it lasts, in minutes; error codes of faults only."""
+    """How often one kind of incident happens to a charger, and how long it lasts. Only faults have error codes."""
 
     kind: Kind
     per_day: float
@@ -92,27 +95,27 @@ VEHICLES: Final = (VehicleKind(name="Compact", dc_kw=80.0), VehicleKind(name="Se
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Everything a scenario file says. `first_hour` is the hour of day at which it begins."""
+    """The contents of a scenario file. `first_hour` is the hour of day at which it begins."""
 
     title: str
     hours: float
     first_hour: int = 0
     chargers: int = 20
     sessions_per_day: float = 0.0
-    """Of one charger, on average."""
+    """Average for each charger."""
     arrivals: tuple[float, ...] = ANY_TIME
-    """The weight of each hour of day."""
+    """The weight of each hour of the day, from midnight on."""
     stay_hours: Range = DEFAULT_STAY_HOURS
     tags: tuple[str, ...] = TAGS
     vehicles: tuple[VehicleKind, ...] = VEHICLES
     dc_share: float = 0.0
     deals_each_quirk: bool = False
-    """All quirks are dealt round the fleet, so that each of them is present."""
+    """Quirks are assigned round robin, so that each of them occurs."""
     quirks: Mapping[str, float] = field(default_factory=dict)
-    """Share of the chargers by name of the quirk."""
+    """By quirk: the share of the chargers that have it."""
     mishaps: tuple[Mishaps, ...] = ()
     configuration: Mapping[str, str] = field(default_factory=dict)
-    """Configuration keys of all chargers that differ from the simulator's own defaults."""
+    """OCPP configuration keys of all chargers that differ from the simulator's defaults."""
 
     @property
     def seconds(self) -> float:
@@ -120,32 +123,32 @@ class Scenario:
 
 
 def shipped() -> dict[str, str]:
-    """The titles of the scenarios that come with the package, by name."""
+    """Return the titles of the scenarios in the package, by name."""
     return {name: load(name).title for name in _shipped_files()}
 
 
 def load(name_or_path: str) -> Scenario:
-    """The scenario of that name, or of that TOML file. Raises ConfigError."""
-    ours = _shipped_files()
-    if name_or_path in ours:
-        return read(ours[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}.toml")
+    """Load the shipped scenario of that name, or a TOML file. Raises ConfigError."""
+    files_by_name = _shipped_files()
+    if name_or_path in files_by_name:
+        return read(files_by_name[name_or_path].read_text(encoding="utf-8"), f"{name_or_path}.toml")
     shown = name_or_path if name_or_path.isprintable() and name_or_path else repr(name_or_path)
     try:
         text = _text(Path(name_or_path))
-    except (OSError, ValueError) as problem:  # not there, no UTF-8 within the limit, a NUL in the path
-        reason = problem.strerror if isinstance(problem, OSError) else "no text in UTF-8 of at most 1 MiB"
+    except (OSError, ValueError) as problem:  # missing, not UTF-8, too large, a NUL in the path
+        reason = problem.strerror if isinstance(problem, OSError) else "not a UTF-8 text of at most 1 MiB"
         raise ConfigError(
-            f"scenario {shown}: {reason}; give one of {', '.join(ours)}, or the path of a TOML file"
+            f"scenario {shown}: {reason}; give one of {', '.join(files_by_name)}, or the path of a TOML file"
         ) from None
     return read(text, shown)
 
 
 def read(text: str, file: str) -> Scenario:
-    """A scenario from its text; `file` is what its mistakes are told with. Raises ConfigError with all of them."""
+    """Parse a scenario. `file` names it in the messages of ConfigError, which reports all mistakes."""
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
-        raise ConfigError(f"{file} is not TOML: {problem}; mend that line") from None
+        raise ConfigError(f"{file} is not TOML: {problem}; correct that line") from None
     keys = Keys(table, file)
     scenario = _scenario(keys)
     keys.end()
@@ -160,7 +163,7 @@ def _shipped_files() -> dict[str, Traversable]:
 
 
 def _text(path: Path) -> str:
-    """Raises OSError, or ValueError where it is no text, or has no end."""
+    """Raises OSError, or ValueError if the file is not UTF-8 or is too large."""
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
@@ -193,7 +196,7 @@ def _scenario(keys: Keys) -> Scenario:
 
 
 def _stay_hours(keys: Keys) -> Range:
-    """The stay, which a file may give in minutes."""
+    """Read the stay in hours; a file may give it in minutes."""
     given = keys.peek("stay-hours")
     hours = keys.range("stay-hours", SHORTEST_STAY_HOURS, LONGEST_STAY_HOURS, DEFAULT_STAY_HOURS)
     if keys.peek("stay-minutes") is None:
@@ -221,7 +224,7 @@ def _vehicle(keys: Keys) -> VehicleKind:
 def _dc_kw(keys: Keys) -> float:
     given = keys.number("dc-kw", 0, 1000, 0.0)
     if 0 < given < LEAST_DC_KW:
-        keys.refuse("dc-kw", given, f"give {LEAST_DC_KW:g} to 1000, or 0 for no such inlet")
+        keys.refuse("dc-kw", given, f"give {LEAST_DC_KW:g} to 1000, or 0 for no DC inlet")
     return given
 
 
@@ -252,7 +255,7 @@ def _mishaps(keys: Keys, kind: Kind) -> Mishaps | None:
 
 
 def _configuration(keys: Keys) -> Mapping[str, str]:
-    """Spelt and written as a charger keeps them, which is asked whether it would take them."""
+    """Return the keys and values as a simulated charger stores them; it also validates them."""
     kept: dict[str, str] = {}
     if (table := keys.table("configuration")) is not None:
         charger = Configuration(kept, connectors=1)
@@ -262,5 +265,5 @@ def _configuration(keys: Keys) -> Mapping[str, str]:
             if answer == NOT_SUPPORTED:
                 table.refuse(key, value, "give a configuration key of OCPP 1.6 (§9)")
             if answer == REJECTED:
-                table.refuse(key, value, "give what a charger lets be set there (OCPP 1.6 §9)")
+                table.refuse(key, value, "give a value that the key accepts (OCPP 1.6 §9)")
     return MappingProxyType(kept)

@@ -1,4 +1,4 @@
-"""One table of a scenario file, read key by key: what is wrong is a line each, naming file, key and what to give."""
+"""Read one table of a scenario file key by key. Each mistake is one line with the file, the key and what to give."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _MOST_WEIGHT: Final = 1_000_000
 
 
 class Keys:
-    """The keys of one table. Each is taken once, and what nobody took was not known: see `end`.
+    """The keys of one table. Each key is read once; `end` reports the keys that were not read as unknown.
 
-    A key without default must be there. Where a value is wrong, that is noted in `faults`, which a table shares with
-    those below it, and another value is given, so that the rest can be read too. `file` and `path` say where it is.
+    A key without a default is required. A wrong value adds a line to `faults`, which a table shares with its subtables,
+    and a substitute is returned so that the rest can be read too. `file` and `path` locate the table in messages.
     """
 
     def __init__(self, table: Mapping[str, object], file: str, path: str = "", faults: list[str] | None = None) -> None:
@@ -34,7 +34,7 @@ class Keys:
         return self._read(key, default, give, lambda value: _is_whole(value) and low <= value <= high, high)
 
     def range(self, key: str, low: float, high: float, default: Range | None = None) -> Range:
-        """Two numbers, the least and the most."""
+        """Read two numbers, the minimum and the maximum."""
         give = f"give two numbers from {low:g} to {high:g}, the smaller first, such as [{low:g}, {high:g}]"
 
         def is_range(values: Any) -> bool:
@@ -53,11 +53,11 @@ class Keys:
         return tuple(self._read(key, default, give, are_weights, default))
 
     def text(self, key: str, longest: int) -> str:
-        give = f"give a text of 1 to {longest} characters in one line"
+        give = f"give a text of 1 to {longest} characters on one line"
         return self._read(key, None, give, lambda value: _is_text(value, longest), "")
 
     def texts(self, key: str, longest: int, default: Sequence[str]) -> tuple[str, ...]:
-        give = f"give a list of texts, each of 1 to {longest} characters in one line"
+        give = f"give a list of texts, each of 1 to {longest} characters on one line"
         values: Sequence[Any] = self._read(key, default, give, _is_list, default)
         for value in values:
             if not _is_text(value, longest):
@@ -65,7 +65,7 @@ class Keys:
         return tuple(values)
 
     def words(self, key: str, known: Sequence[str]) -> tuple[str, ...]:
-        """Some of the known words; all of them if the key is not there."""
+        """Read a list of known words; all of them if the key is missing."""
         give = f"give a list, some of {', '.join(known)}"
         values: Sequence[Any] = self._read(key, known, give, _is_list, known)
         for value in values:
@@ -74,7 +74,7 @@ class Keys:
         return tuple(values)
 
     def table(self, key: str) -> Keys | None:
-        """A table below this one; None where there is none."""
+        """Read a subtable; None if there is none."""
         if self.peek(key) is None:
             return None
         nothing: dict[str, object] | None = None
@@ -82,32 +82,33 @@ class Keys:
         return None if table is None else self._below(key, table)
 
     def tables(self, key: str) -> list[Keys]:
-        """All tables `[[key]]`; empty where there is none."""
+        """Read all tables `[[key]]`."""
         give = f"give one or more tables [[{key}]]"
         tables: list[Any] = self._read(key, [], give, _are_tables, [])
         return [self._below(f"{key}[{number}]", table) for number, table in enumerate(tables, 1)]
 
     def peek(self, key: str) -> object:
-        """The value of a key that is not taken by it; None where there is none."""
+        """Return a key's value without marking the key as read; None if it is missing."""
         self._known[key] = None
         return self._left.get(key)
 
     def names(self) -> list[str]:
-        """The keys that nobody took yet."""
+        """The keys that were not read yet."""
         return list(self._left)
 
     def end(self) -> None:
-        """Every key was taken; each that is left is a mistake."""
+        """Add a fault for every key that was not read."""
         for key in self._left:
             self.faults.append(f"{self._place(repr(key))} is not known; give some of {', '.join(self._known)}")
 
     def refuse(self, key: str, value: object, give: str) -> None:
+        """Add a fault; `give` says what to give instead."""
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"
         self.faults.append(f"{self._place(key)} = {shown}: {give}")
 
     def _read(self, key: str, default: object, give: str, is_fit: Callable[[Any], bool], instead: T) -> T:
-        """The value, or the default, where it is fit; else that is a fault, and there is something instead."""
+        """Return the value or the default if `is_fit` accepts it; else add a fault and return `instead`."""
         self._known[key] = None
         value: Any = self._left.pop(key, default)
         if value is None:

@@ -1,6 +1,6 @@
-"""The fleet as a live table in a terminal; a plain line every tenth of the way where there is none.
+"""The fleet as a live table in a terminal; without a terminal, one line for every tenth of the run.
 
-Drawing is done in a thread: a terminal that somebody holds with Ctrl-S must not hold the fleet.
+A thread does the drawing: a terminal stopped with Ctrl-S must not stop the fleet.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["Console", "open_screen", "picture", "totals"]
 
 REFRESH_SECONDS: Final = 0.25
 STEPS: Final = 10
-"""Lines of progress of a whole run, where there is no terminal."""
+"""Number of progress lines of a whole run without a terminal."""
 _WIDE_COLUMNS: Final = 120
 _LINES_AROUND: Final = 4
-"""The table's head, the totals, the time, and the line on which a terminal leaves its cursor."""
+"""The table's head, the totals, the time, and the cursor's line."""
 _MESSAGES_WIDTH: Final = 5
 _ERRORS_WIDTH: Final = 4
 _ECHO_WIDTH: Final = 4
-"""Left free behind the cursor: the ^C that a terminal shows there must not begin a line, which would be left behind."""
+"""Columns left free after the cursor: a ^C that the terminal echoes must not wrap to a line that is never erased."""
 
 
 class Column(NamedTuple):
@@ -71,34 +71,34 @@ _STATUSES: Final = {
     Status.UNAVAILABLE: ("unav", "red"),
     Status.FAULTED: ("FLT!", "bold red"),
 }
-"""What a narrow terminal shows for a status, and its colour."""
+"""The abbreviation of a status in a narrow terminal, and its colour."""
 _LINKS: Final = {"up": "green", "boot": "cyan", "off": "dim"}
 
 
 class Console(rich_console.Console):
-    """Where a simulation is shown, for people. Names are shown as they are, whatever brackets and colons they have."""
+    """The console for people. Names are printed verbatim, including brackets and colons."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def on_broken_pipe(self) -> None:
-        """Rich would end the program here; see `telling`."""
+        """Raise instead of ending the program as Rich does; see `telling`."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class Painter(Protocol):
-    """Where the fleet is shown."""
+    """An output that shows the fleet."""
 
     def is_due(self, share: float) -> bool:
-        """Whether something is to be shown so far on the way, from 0 to 1."""
+        """Whether there is something to paint at this share of the run, from 0 to 1."""
 
     def paint(self, view: View) -> None:
-        """Show it; may block. Raises as `telling`."""
+        """Show the view. May block. Raises like `telling`."""
 
 
 @asynccontextmanager
 async def open_screen(console: Console, scene: Scene) -> AsyncIterator[None]:
-    """Show the scene as long as this is open, four times a second; at its end the live table is gone."""
+    """Show the scene four times a second while open; the live table is erased on exit."""
     with _painter(console) as painter:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_repaint, painter, scene)
@@ -109,7 +109,7 @@ async def open_screen(console: Console, scene: Scene) -> AsyncIterator[None]:
 
 
 def picture(view: View, width: int, height: int) -> RenderableType:
-    """The table in a terminal of that size: as many chargers as it has lines for, the busiest then."""
+    """Render the table for a terminal of that size; if it has too few lines, the busiest chargers only."""
     lines = max(1, height - _LINES_AROUND)
     rows = view.rows if len(view.rows) <= lines else _busiest(view.rows, max(1, lines - 1))
     is_wide = width >= _WIDE_COLUMNS
@@ -130,7 +130,7 @@ def picture(view: View, width: int, height: int) -> RenderableType:
 
 
 def totals(view: View) -> str:
-    """All chargers in one line."""
+    """Summarise all chargers in one line."""
     rows = view.rows
     linked, charging = sum(row.link == "up" for row in rows), sum(Status.CHARGING in row.statuses for row in rows)
     power_kw = sum(row.power_w for row in rows) / 1000
@@ -176,24 +176,24 @@ class _Canvas:
 
 
 class _Milestones:
-    """A line for each tenth of a run that has an end; of one without, nothing."""
+    """A line for each tenth of a run; nothing for a run without an end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told = 0
+        self._printed = 0
 
     def is_due(self, share: float) -> bool:
-        return int(share * STEPS) > self._told
+        return int(share * STEPS) > self._printed
 
     def paint(self, view: View) -> None:
-        self._told = int(view.share * STEPS)
-        percent = self._told * 100 // STEPS
+        self._printed = int(view.share * STEPS)
+        percent = self._printed * 100 // STEPS
         with telling(self._console.file):
             self._console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True)
 
 
 def _busiest(rows: Sequence[Row], count: int) -> list[Row]:
-    """So many rows, in their order, so that they do not dance: those in a session first, then who talks most."""
+    """Choose `count` rows, kept in their order: first those in a session, then those with most errors and messages."""
     busy = heapq.nlargest(count, range(len(rows)), key=lambda place: _business(rows[place]))
     return [rows[place] for place in sorted(busy)]
 
@@ -224,20 +224,20 @@ def _status(status: Status, *, is_wide: bool) -> Text:
 
 
 def _kilo(figure: float) -> str:
-    """In thousands, of at most five characters; nothing for 0."""
+    """Format in thousands with up to five characters; empty for 0."""
     thousands = figure / 1000
     return "" if figure == 0 else f"{thousands:.1f}" if thousands < 999.95 else f"{thousands:.0f}"
 
 
 def _count(number: int, width: int) -> str:
-    """Whole, or in thousands or millions: a number that is cut off would be another number."""
+    """Format the number in full, in thousands or in millions; a truncated number would be a wrong one."""
     forms = (str(number), f"{number // 1000}k", f"{number // 1_000_000}M")
     return next((form for form in forms if len(form) <= width), "many")
 
 
 def _time(view: View, width: int) -> RenderableType:
     if view.seconds is None:
-        return Text(f"{view.time}; Ctrl-C ends it")
+        return Text(f"{view.time}; Ctrl-C to stop")
     line = Table.grid(padding=(0, 1, 0, 0))
     line.width = max(1, width - _ECHO_WIDTH)
     line.add_column(no_wrap=True)

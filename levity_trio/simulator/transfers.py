@@ -1,4 +1,4 @@
-"""Files over HTTP, in a thread: a firmware fetched, a log put where the central system wants it (§5.9, §5.19)."""
+"""File transfers over HTTP, in a thread: firmware downloads (§5.19), uploads of diagnostics and logs (§5.9)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _threads = trio.CapacityLimiter(4)
 
 
 async def carry(transfer: Download | Upload, largest_bytes: int = LARGEST_BYTES) -> bytes | None:
-    """What was read, or what an upload was answered; None where it failed."""
+    """Return the downloaded content, or the body of the response to an upload; None if the transfer failed."""
     return await trio.to_thread.run_sync(_carried, transfer, largest_bytes, limiter=_threads, abandon_on_cancel=True)
 
 
@@ -31,12 +31,12 @@ def _carried(transfer: Download | Upload, largest_bytes: int) -> bytes | None:
         with urllib.request.urlopen(_request(transfer), timeout=SECONDS) as answer:  # noqa: S310 - see _request
             return _read(answer, largest_bytes)
     except (OSError, ValueError, HTTPException) as error:  # a URLError is an OSError
-        log.warning("a transfer failed", url=masked_url(transfer.url), error=str(error))
+        log.warning("file transfer failed", url=masked_url(transfer.url), error=str(error))
         return None
 
 
 def _read(answer: HTTPResponse, largest_bytes: int) -> bytes:
-    """All of it, or an error: with a limit, the library itself would take what was cut off for the whole."""
+    """Read the whole body, or raise: with a limit, the library accepts a truncated body as complete."""
     content = answer.read(largest_bytes + 1)
     if len(content) > largest_bytes:
         raise ValueError(f"more than {largest_bytes} bytes")
@@ -50,12 +50,12 @@ def _request(transfer: Download | Upload) -> urllib.request.Request:
     if parts.scheme not in SCHEMES or parts.username is not None:
         raise ValueError(f"give a location of {' or '.join(SCHEMES)}, without a user")
     if isinstance(transfer, Download):
-        return urllib.request.Request(transfer.url)  # noqa: S310 - the scheme was looked at
-    return urllib.request.Request(_place(transfer), data=transfer.content, method="PUT")  # noqa: S310 - the same
+        return urllib.request.Request(transfer.url)  # noqa: S310 - the scheme was checked above
+    return urllib.request.Request(_place(transfer), data=transfer.content, method="PUT")  # noqa: S310 - see above
 
 
 def _place(upload: Upload) -> str:
-    """The location is a folder (§5.9), unless it names the file, or is signed as it stands."""
+    """Return the upload's URL. The location is a folder (§5.9), unless it names the file or has a (signed) query."""
     parts, name = urlsplit(upload.url), quote(upload.name)
     if parts.query or parts.path.endswith(f"/{name}"):
         return upload.url

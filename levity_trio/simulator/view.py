@@ -1,7 +1,7 @@
-"""What can be seen of the fleet at one moment: plain rows, taken from the chargers without touching them.
+"""A snapshot of the fleet: plain rows, read from the chargers without changing them.
 
-A meter is not advanced for being looked at: it would be ahead of what its charger does next. So power, energy and state
-of charge are those of the last moment at which the charger itself had a reason to work them out.
+Reading does not advance a meter, because the meter would then be ahead of the charger. So power, energy and state of
+charge are as of the last moment at which the charger itself computed them.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class Row:
     id: str
     model: str = ""
     link: str = "down"
-    """up, boot (connected, not accepted yet), down, away (told to be offline), off (without power)."""
+    """up, boot (connected, not accepted yet), down, away (set offline), off (without power)."""
     statuses: tuple[Status, ...] = ()
-    """Of each connector; before them the charger's own where that is not Available."""
+    """One for each connector, preceded by the charger's own if that is not Available."""
     tag: str = ""
     power_w: float = 0.0
     session_wh: int = 0
-    """Of the sessions under way."""
+    """Energy of the running transactions."""
     delivered_wh: int = 0
-    """Of all sessions since the simulation began."""
+    """Energy of all transactions since the simulation began."""
     soc: float | None = None
-    """Of the fullest vehicle; None where a charger does not know it (AC)."""
+    """Of the fullest vehicle; None if the charger cannot know it (AC)."""
     messages: int = 0
     errors: int = 0
     quirks: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The fleet at one moment, in simulated seconds; `seconds` is the whole length, None for a run without end."""
+    """The fleet at one moment, in simulated seconds. `seconds` is the run's length, None for a run without an end."""
 
     rows: Sequence[Row]
     at: float
@@ -53,7 +53,7 @@ class View:
 
     @property
     def share(self) -> float:
-        """How far it is, from 0 to 1; 0 for a run without end."""
+        """The progress of the run, from 0 to 1; 0 for a run without an end."""
         return _share(self.at, self.seconds)
 
     @property
@@ -65,9 +65,9 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A simulation to look at: its simulated time, its rows as they are at this moment, its length as in View.
+    """The source of views: the simulated time, the current rows, and the run's length as in View.
 
-    `rows` is asked only when somebody will see them: those of 5,000 chargers take 25 ms.
+    `rows` is called only for a view that will be shown: it takes 25 ms for 5,000 chargers.
     """
 
     now: Callable[[], float]
@@ -77,7 +77,7 @@ class Scene:
 
     @property
     def share(self) -> float:
-        """How far it is, from 0 to 1; 0 for a run without end."""
+        """The progress of the run, from 0 to 1; 0 for a run without an end."""
         return _share(self.now(), self.seconds)
 
     def view(self) -> View:
@@ -85,7 +85,7 @@ class Scene:
 
 
 def row_of(charger: State) -> Row:
-    """The row of a charger. It changes nothing."""
+    """Return a charger's row without changing the charger."""
     connectors = charger.connectors
     return Row(
         id=charger.spec.id,
@@ -104,19 +104,19 @@ def row_of(charger: State) -> Row:
 
 
 def session_wh(connector: Connector) -> int:
-    """What has flowed in the session that is under way there, in whole Wh; 0 where there is none."""
+    """Return the energy of the connector's running transaction, in whole Wh; 0 if there is none."""
     transaction = connector.transaction
     return shown_wh(connector.meter.register_wh) - transaction.true_start_wh if transaction else 0
 
 
 def delivered_wh(charger: State) -> int:
-    """What has truly flowed in all of its sessions, in whole Wh."""
+    """Return the true energy of all the charger's transactions, in whole Wh."""
     ended = sum(entry.energy_wh for entry in charger.ledger if entry.is_ended)
     return ended + sum(session_wh(connector) for connector in charger.connectors)
 
 
 def failures(tally: Tally) -> int:
-    """Calls of the charger that brought no answer it could use."""
+    """Return the number of the charger's calls without a usable response."""
     return tally.refused + tally.unanswered + tally.unreadable
 
 
@@ -135,7 +135,7 @@ def _link(charger: State) -> str:
 
 
 def _tag(connector: Connector) -> str:
-    """The tag that charges there, or waits for its cable."""
+    """The tag that is charging, or waits for the cable."""
     if connector.transaction is not None:
         return connector.transaction.id_tag
     return connector.tag[0] if connector.tag else ""

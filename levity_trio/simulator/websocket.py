@@ -1,7 +1,7 @@
-"""The door to trio-websocket, from a charger's end: the rest of the room takes its names from here.
+"""The simulator's only use of trio-websocket, as a client.
 
-The library's own task would end without a word where the connection does so within the handshake, and whoever waits for
-that would wait for ever: so its end ends the wait.
+If the connection ends during the handshake, the library's reader task ends silently and the handshake would wait for
+ever. So the end of that task cancels the wait.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ GONE: Final = (
     *(ConnectionClosed, HandshakeError, ProtocolError, OSError),
     *(trio.BrokenResourceError, trio.ClosedResourceError),
 )
-"""What is raised where there is no connection, or no more."""
+"""Exceptions that mean that there is no connection, or no longer."""
 
 Reader = Callable[[], Awaitable[None]]
 Opened = tuple[WebSocketConnection, trio.CancelScope]
-"""A WebSocket, and the scope whose cancelling ends it without a goodbye."""
+"""A WebSocket, and the scope whose cancellation ends it without a close frame."""
 
 
 class _Library:
-    """What the library needs of a nursery; the end of its task ends `waiting`."""
+    """The part of a nursery that the library uses; the end of the library's task cancels `waiting`."""
 
     def __init__(self, nursery: trio.Nursery, waiting: trio.CancelScope) -> None:
         self._nursery = nursery
@@ -47,8 +47,8 @@ class _Library:
             await reader()
         except GONE:
             raise
-        except Exception as error:  # of h11, which wsproto does not catch where an upgrade is answered badly
-            raise HandshakeError(f"what the central system sends cannot be read: {error}") from error
+        except Exception as error:  # h11's errors on a bad upgrade response, which wsproto does not catch
+            raise HandshakeError(f"invalid response from the central system: {error}") from error
         self._waiting.cancel()
 
 
@@ -61,14 +61,14 @@ async def open_websocket(
     *,
     offers_subprotocol: bool,
 ) -> AsyncIterator[Opened]:
-    """An open WebSocket, whose library reads while the block runs; who leaves it in order says goodbye.
+    """Open a WebSocket, which the library reads while the block runs. A normal exit sends a close frame.
 
-    Raises one of GONE, in a group, where there is no connection, or no more.
+    Raises one of GONE, in a group, if there is no connection, or no longer.
     """
     async with trio.open_nursery() as library:
         with trio.move_on_after(HANDSHAKE_SECONDS) as waiting:
             websocket = await wrap_client_stream(
-                _Library(library, waiting),  # type: ignore[arg-type]  # of a nursery it needs no more
+                _Library(library, waiting),  # type: ignore[arg-type]  # the library uses only start_soon
                 stream,  # type: ignore[arg-type]  # annotated for sockets, made for any stream
                 authority,
                 target,
@@ -85,7 +85,7 @@ async def open_websocket(
 
 
 def why(gone: BaseException) -> str:
-    """What to tell a person of it."""
+    """Describe for people why the connection failed or ended."""
     while isinstance(gone, BaseExceptionGroup):
         gone = gone.exceptions[0]
     if isinstance(gone, ConnectionRejected):
@@ -96,6 +96,6 @@ def why(gone: BaseException) -> str:
 
 
 def _first_line(body: bytes) -> str:
-    """What a person can read of a refusal; a page of HTML begins with nothing of interest."""
+    """The first line of a refusal's body, for people; empty for HTML."""
     line, _, _ = body.decode("utf-8", "replace").strip().partition("\n")
     return "" if line.startswith("<") else "".join(filter(str.isprintable, line))[:REFUSAL_CHARACTERS]

@@ -178,7 +178,7 @@ async def test_a_faulty_import_tells_every_line(type_in: Type, tmp_path: Path) -
         "line 2: soc: give the state of charge on arrival, 0 to 1",
         "line 4: soc: give a number",
         "line 5: has 3 cells for 2 columns; quote commas",
-        f"levity-trio: {file}: nothing was imported; 3 to mend",
+        f"levity-trio: {file}: nothing was imported; 3 to correct",
     ]
 
 
@@ -207,7 +207,7 @@ async def test_something_else_that_answers(typed: Type) -> None:
         return PlainTextResponse("hello")
 
     async with open_http(application([Route("/api/chargers", greet)]), await on_a_free_port()) as port:
-        assert "no simulator" in await refused(typed("chargers", "--api", f"http://{HOST}:{port}"))
+        assert "not a simulator" in await refused(typed("chargers", "--api", f"http://{HOST}:{port}"))
         assert "there is nothing at" in await refused(typed("vehicles", "list", "--api", f"http://{HOST}:{port}"))
 
 

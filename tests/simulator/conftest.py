@@ -1,4 +1,4 @@
-"""A site to be judged."""
+"""A site to verify."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.store.books import Books
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A site with a past that is of no interest."""
+    """A site whose earlier transactions are not compared."""
     path = tmp_path / "site.db"
     with open_database(path) as connection:
         site = Site(path, Books(connection))

@@ -1,4 +1,4 @@
-"""A server that writes to its database, and the ledger of its chargers: what they did, and what they sent of it."""
+"""A server that writes to its database, and its chargers' ledger: true transactions and sent messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_ID = -1
 
 @dataclass
 class Site:
-    """Each step is done at the server, and noted in the ledger as it truly was."""
+    """Each step is done at the server and recorded truly in the ledger."""
 
     path: Path
     books: Books
@@ -34,16 +34,16 @@ class Site:
         return self.stations[charger]
 
     def mark(self) -> None:
-        """Begin here: what came before is of no interest."""
+        """Compare only what follows."""
         since = baseline(self.path)
         self.ledger.transaction, self.ledger.set_aside_at = since.transaction, since.set_aside_at
 
-    # What happens
+    # Steps that the server takes part in
 
     def start(
         self, charger: str = "CP-1", *, meter: int = 1000, tag: str = "TAG", learned: bool = True, behind: float = 0
     ) -> Entry:
-        """A transaction begins, and its charger knows; its clock is so many minutes behind."""
+        """Start a transaction; the charger's clock is `behind` minutes slow."""
         self.books.wait(10)
         time = self.station(charger).clock(behind)
         transaction = self.station(charger).start(meter, tag=tag, at=time)
@@ -55,7 +55,7 @@ class Site:
         return entry
 
     def read(self, entry: Entry, wh: int, told_wh: int | None = None) -> None:
-        """A reading; the server may be told another register than the true one."""
+        """Send a reading, optionally with a register other than the true one."""
         self.books.wait(10)
         station = self.station(entry.charger)
         value = station.register(entry.meter_start + (wh if told_wh is None else told_wh))
@@ -66,7 +66,7 @@ class Site:
         )
 
     def stop(self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0) -> None:
-        """It ends, and the server is told."""
+        """Stop a transaction and send its stop."""
         self.books.wait(60)
         self.send_stop(entry, true_wh, told_wh, behind)
 
@@ -80,7 +80,7 @@ class Site:
         self.stop(entry, wh)
         return entry
 
-    # What is only noted: the server is told nothing
+    # Steps that are only recorded in the ledger
 
     def begun(self, charger: str, meter: int, tag: str, time: str) -> Entry:
         entry = Entry(charger=charger, connector=1, id_tag=tag, began_at=time, meter_start=meter, began=self.at)
@@ -88,13 +88,13 @@ class Site:
         return entry
 
     def unsent(self) -> Entry:
-        """A transaction whose start waits for a connection."""
+        """A transaction whose start is queued."""
         entry = self.begun("CP-1", 1000, "TAG", "")
         entry.sent.append(Sent(action=START, moments=[Moment(at=self.at, delivered_wh=0)]))
         return entry
 
     def lost_start(self, true_wh: int) -> Entry:
-        """A transaction whose start its charger forgot to send."""
+        """A transaction whose start is never sent."""
         entry = self.unsent()
         self.end(entry, true_wh)
         return entry
@@ -103,7 +103,7 @@ class Site:
         entry.energy_wh, entry.ended = true_wh, self.at
 
     def note_stop(self, entry: Entry, true_wh: int, told_wh: int | None = None, behind: float = 0) -> dict[str, Any]:
-        """The stop leaves the charger; gives what it says."""
+        """Record the stop as sent, and return its payload."""
         self.end(entry, true_wh)
         sent = Sent(action=STOP, moments=[Moment(at=self.at, delivered_wh=true_wh)])
         payload = {
@@ -120,20 +120,20 @@ class Site:
         sent.answered = self.at
         entry.sent.append(sent)
 
-    # What the jury says
+    # Verdicts
 
     def verify(self) -> Verdict:
         return verify(self.path, self.ledger)
 
     def found(self) -> Verdict:
-        """The same without the life cycle, which lists all its rows."""
+        """Return the verdict without the life cycle, which lists all its rows."""
         return replace(self.verify(), life=())
 
     def kinds(self) -> list[Kind]:
         return [fault.kind for fault in self.verify().faults]
 
     def fault(self, kind: Kind) -> str:
-        """The only line, which is of this kind."""
+        """Return the line of the only fault, which is of this kind."""
         (fault,) = self.verify().faults
         assert fault.kind is kind, fault
         return fault.line

@@ -1,4 +1,4 @@
-"""One transaction against one booking: who, where, when, and whether anybody has to look at it."""
+"""One transaction against one booking: connector, tag, times, energy and reviews."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.simulator.charger.central import NOON
 
 HOUR = 3600.0
 BEGAN, ENDED = 1000.0, 1000.0 + HOUR
-SLACK = 3.0  # seconds: twice the ledger's own and one
+SLACK = 3.0  # seconds: twice the ledger's slack plus one
 
 
 def time(at: float, off: float = 0.0) -> str:
-    """What a clock tells that is so many seconds ahead."""
+    """Return the time of a clock that is `off` seconds ahead."""
     return wire_time(NOON + timedelta(seconds=at + off))
 
 
@@ -41,7 +41,7 @@ def message(action: str, at: float, wh: int, *, off: float = 0.0, late: float = 
 
 
 def charged(**how: float) -> Case:
-    """An hour of 4 kW; `off` and `late` are those of start and stop."""
+    """An hour at 4 kW; `off` and `late` apply to start and stop."""
     entry = Entry(charger="CP-1", connector=1, id_tag="TAG", began_at="", meter_start=1000, began=BEGAN, ended=ENDED)
     entry.transaction_id, entry.energy_wh = 7, 4000
     entry.sent += [message(START, BEGAN, 0, **how), message(STOP, ENDED, 4000, **how)]
@@ -90,7 +90,7 @@ def test_what_was_not_told_is_not_compared() -> None:
     assert Kind.TIME not in kinds(differences(case, booking))
 
 
-# Times: off is how far the clock is ahead, late how long the message waited; from and to are what the books may have
+# Times: `off` is how far the clock is ahead, `late` how long the message waited; `first` to `last` are accepted
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_one_wrong_time_makes_a_liar() -> None:
 
 
 def lossy() -> Case:
-    """The stop never came; the last reading was at 3000 Wh."""
+    """The stop never arrived; the last reading was at 3000 Wh."""
     case = charged()
     case.entry.sent[1] = message(METER_VALUES, BEGAN + 2000, 3000)
     return judged(case.entry, is_honest=False)
@@ -182,7 +182,7 @@ def test_wrong_energy_that_its_own_messages_do_not_show_says_so() -> None:
 
     assert line(lossy()).endswith("found 9000 Wh (none of its own messages refutes another)")
     seen = lossy()
-    seen.entry.sent[0].moments[-1].register = "500000"  # as if it had fallen since
+    seen.entry.sent[0].moments[-1].register = "500000"  # as if the register had fallen since
     assert line(judged(seen.entry, is_honest=False)).endswith("found 9000 Wh")
     assert line(judged(charged().entry, is_honest=False)).endswith("found 9000 Wh")
 

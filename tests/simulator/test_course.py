@@ -1,4 +1,4 @@
-"""A plan becomes what happens to a charger, in its order, whatever else goes on."""
+"""A plan's visits and incidents happen to a charger in order, whatever else it does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def incident(kind: Kind, at: float, seconds: float) -> Incident:
 
 
 def staged(*visits: Visit, incidents: tuple[Incident, ...] = (), **how: object) -> Central:
-    """A charger with power, to which all of this will happen."""
+    """Make a charger with power and stage the plan on it."""
     central = made(**how)  # type: ignore[arg-type]
     stage(central.charger, ChargerPlan(central.charger.spec, visits, incidents))
     central.then(0.0, central.charger.power_on)
@@ -90,7 +90,7 @@ def test_whoever_comes_in_the_dark_drives_on_and_one_may_come_back_to_light() ->
     central = staged(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.POWER_CUT, 50, 2000),))
     central.run(4 * HOUR)
     assert len(central.charger.ledger) == 1
-    assert central.statuses()[0] == "Preparing"  # the cable was put in all the same
+    assert central.statuses()[0] == "Preparing"  # the cable was plugged in nevertheless
 
 
 def test_a_network_that_is_away_delays_what_is_told() -> None:
@@ -111,13 +111,13 @@ def test_two_visitors_at_two_connectors() -> None:
 
 
 def test_a_cable_that_is_taken_leaves_no_room_for_the_next() -> None:
-    """Two plans that overlap: the second visitor finds a cable in, shows a tag, and ends the first one's session."""
+    """Two plans overlap: the second visitor finds a cable plugged in, presents a tag and ends the first transaction."""
     central = staged(visit(), visit(at=200, between_seconds=5))
     central.run(2 * HOUR)
     assert [(one["idTag"], one.get("reason")) for one in central.said("StopTransaction")] == [(TAG, None)]
 
 
-# A lack of power without a last word
+# Loss of power without a last message
 
 
 def test_after_a_brownout_the_session_goes_on() -> None:
@@ -170,7 +170,7 @@ def test_nothing_is_kept_of_a_session_that_died() -> None:
 
 
 def test_what_a_dead_session_said_is_told_all_the_same() -> None:
-    """It was offline: start and readings waited in its memory."""
+    """It was offline: start and readings were queued."""
     keys = {"AllowOfflineTxForUnknownId": "true"}
     away = incident(Kind.OUTAGE, 50, HOUR)
     central = staged(visit(), incidents=(away, incident(Kind.DEATH, 1000, 600)), keys=keys)

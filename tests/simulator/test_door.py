@@ -1,4 +1,4 @@
-"""Where the central system is, and the way there; and how fast time goes."""
+"""The central system's address, connecting to it, and the pace of simulated time."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def open_tls(folder: Path) -> AsyncIterator[tuple[trio.SSLListener[trio.SocketStream], Door, ssl.SSLContext]]:
-    """A listener for TLS, the way there, and a context that trusts it."""
+    """A TLS listener, its address, and a context that trusts it."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
@@ -119,7 +119,7 @@ async def test_half_closed_over_tls(tmp_path: Path) -> None:
             async with LineStream(await to.dial(trust=trusting), bears_pings=True) as line:
                 await line.send_all(b"hello")
                 await line.send_eof()
-                assert await line.receive_some() == b""  # the peer has seen it, and closed
+                assert await line.receive_some() == b""  # the peer saw it and closed
     assert heard == [b"hello", b""]
 
 
@@ -130,7 +130,7 @@ async def test_half_closed_over_tls(tmp_path: Path) -> None:
     at=st.floats(0, 1e8),
 )
 def test_who_waits_for_a_moment_is_there_when_he_wakes(began: float, speed: float, at: float) -> None:
-    """Else he would look, find it is not yet time, and look again."""
+    """Otherwise the waiter would wake too early, again and again."""
 
     class Clock(trio.abc.Clock):
         now = began

@@ -1,4 +1,4 @@
-"""The ledger as a file: read back as it was, read by people, and a foreign one told in one line."""
+"""The ledger file: it is read back unchanged, people can read it, and a foreign file is refused in one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def ledger() -> Ledger:
-    """Of one session, with readings, of a charger that sends some of it twice."""
+    """The ledger of one transaction with readings, of a charger that sends some messages twice."""
     driven = an_hour("repeats-stop", "kwh-as-wh")
     zero = datetime(2026, 6, 1, 8, tzinfo=UTC)
     return Ledger(chargers=["CP-1"], entries=driven.charger.ledger, zero=zero, slack_seconds=15, transaction=3)
@@ -53,8 +53,8 @@ def test_it_is_written_over_what_was_there(path: Path) -> None:
 
 FOREIGN = [
     pytest.param("", "not enough values", id="empty"),
-    pytest.param("hello", "is no ledger", id="no JSON"),
-    pytest.param("[1]", "is no ledger", id="a list"),
+    pytest.param("hello", "is not a ledger", id="no JSON"),
+    pytest.param("[1]", "is not a ledger", id="a list"),
     pytest.param("{}", "'format' is missing", id="another JSON"),
     pytest.param('{"format": "x"}', "its format is 'x'", id="another format"),
     pytest.param(
@@ -75,7 +75,7 @@ FOREIGN = [
 def test_another_file_is_told_in_one_plain_line(path: Path, text: str, why: str) -> None:
     path.write_text(text)
     with pytest.raises(
-        ConfigError, match=r"run\.jsonl is no ledger: .*; give a file that simulate --ledger wrote"
+        ConfigError, match=r"run\.jsonl is not a ledger: .*; give a file that simulate --ledger wrote"
     ) as no:
         read_ledger(path)
     assert why in str(no.value)

@@ -1,4 +1,4 @@
-"""The bytes of a charger that misbehaves, on real sockets: what its peer sees."""
+"""The byte stream of a misbehaving charger on real sockets, as its peer sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from levity_trio.simulator.line_stream import LineStream
 
 PATIENCE_SECONDS = 30.0
 A_LITTLE = 0.05
-"""For what must not come; too short a wait would only overlook it."""
+"""Wait for what must not arrive. Too short a wait can only miss a failure."""
 PING, PONG, TEXT = b"\x89\x80\x00\x00\x00\x00", b"\x8a\x80\x00\x00\x00\x00", b"\x81\x80\x00\x00\x00\x00"
 MUCH = bytes(16 * 1024 * 1024)
 
@@ -22,7 +22,7 @@ MUCH = bytes(16 * 1024 * 1024)
 async def open_line(
     *, bears_pings: bool = True, send_seconds: float = PATIENCE_SECONDS
 ) -> AsyncIterator[tuple[LineStream, trio.SocketStream]]:
-    """A charger's end of a TCP connection, and its peer's."""
+    """Both ends of a TCP connection: the charger's and the peer's."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         ours = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
@@ -53,12 +53,12 @@ async def test_half_closed_it_hears_and_says_nothing() -> None:
     async with open_line() as (line, peer):
         await line.send_all(TEXT)
         await line.send_eof()
-        await line.send_all(TEXT)  # a pong of the library's, say: it must not end the connection
+        await line.send_all(TEXT)  # such as the library's pong: it must not end the connection
         assert await peer.receive_some() == TEXT
         assert await peer.receive_some() == b""
         await peer.send_all(PING)
         assert await line.receive_some() == PING
-        await line.send_eof()  # again, for nothing
+        await line.send_eof()  # repeated without effect
 
 
 async def test_frozen_it_leaves_its_socket_open() -> None:
@@ -98,7 +98,7 @@ async def test_what_is_under_way_leaves_whole() -> None:
     async with open_line() as (line, peer), trio.open_nursery() as nursery:
         nursery.start_soon(line.send_all, MUCH)
         await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(line.send_eof)  # a socket that is sending refuses it
+        nursery.start_soon(line.send_eof)  # a socket refuses it while sending
         received = 0
         while data := await peer.receive_some():
             received += len(data)
@@ -119,7 +119,7 @@ async def test_a_ping_breaks_who_bears_none() -> None:
     async with open_line(bears_pings=False) as (line, peer):
         await line.send_all(TEXT)
         await peer.receive_some()
-        with pytest.raises(trio.BrokenResourceError, match="bears no pings"):
+        with pytest.raises(trio.BrokenResourceError, match="does not tolerate pings"):
             await line.send_all(PONG)
         assert await peer.receive_some() == b""
 
@@ -144,7 +144,7 @@ async def test_a_frame_leaves_whole_even_while_being_cancelled() -> None:
 
 async def test_a_peer_that_takes_nothing_ends_the_connection() -> None:
     async with open_line(send_seconds=A_LITTLE) as (line, _):
-        with pytest.raises(trio.BrokenResourceError, match="took nothing"):
+        with pytest.raises(trio.BrokenResourceError, match="read nothing"):
             await line.send_all(MUCH)
         with pytest.raises(trio.BrokenResourceError):
             await line.send_all(TEXT)

@@ -1,4 +1,4 @@
-"""The plan of a run: what is drawn from a scenario, and that it is drawn alike each time."""
+"""The plan of a run: what is drawn from a scenario, reproducibly."""
 
 from collections import Counter
 from dataclasses import replace
@@ -111,12 +111,12 @@ def test_another_seed_is_another_run() -> None:
 
 
 def test_the_month_has_its_sessions() -> None:
-    """The issue: about 1,200 sessions of 20 chargers."""
+    """The issue asks for about 1,200 transactions of 20 chargers."""
     assert 1_100 < drawn(load("month")).visits < 1_300
 
 
 def test_the_month_lets_people_come_during_outages() -> None:
-    """Without that, quirk offline-id would be there and never seen."""
+    """Otherwise the quirk offline-id would be assigned but never occur."""
     for seed in range(10):
         liars = [one for one in drawn(load("month"), seed=seed).chargers if "offline-id" in one.spec.quirks]
         offline = [

@@ -1,4 +1,4 @@
-"""What messages can prove: each kind of truth and lie, and each class of what is lost."""
+"""What messages can prove: each kind of correct and wrong message, and each class of loss."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from levity_trio.simulator.provable import Loss, Lost, Proof, prove, without_ove
 
 LIFETIME = 5_000_000
 FLOWED = (0, 100, 200, 300, 400)
-"""What had flowed at the start, three readings, and the stop."""
+"""The energy delivered at the start, three readings, and the stop."""
 
 
-def told(*registers: object, flowed: tuple[int, ...] = FLOWED, unit: str = "Wh") -> Entry:
-    """A transaction that told these registers, each a minute after the last: start, readings, stop. None: not sent."""
+def reported(*registers: object, flowed: tuple[int, ...] = FLOWED, unit: str = "Wh") -> Entry:
+    """A transaction that reports these registers, a minute apart: start, readings, stop. None means not sent."""
     entry = Entry(charger="CP-1", connector=1, id_tag="TAG", began_at="", meter_start=0, transaction_id=7)
     actions = [START, *[METER_VALUES] * (len(registers) - 2), STOP]
     for number, (action, register, wh) in enumerate(zip(actions, registers, flowed, strict=True)):
@@ -49,7 +49,7 @@ HONEST = [
 
 @pytest.mark.parametrize("registers", HONEST)
 def test_an_honest_transaction_is_proved_whole(registers: list[int]) -> None:
-    assert prove(told(*registers)) == WHOLE
+    assert prove(reported(*registers)) == WHOLE
 
 
 WHOLE_ALL_THE_SAME = [
@@ -66,13 +66,13 @@ WHOLE_ALL_THE_SAME = [
 def test_a_lie_that_the_rest_refutes_costs_nothing_and_is_not_honest(
     registers: list[object], is_contradicted: bool
 ) -> None:
-    proof = prove(told(*registers))
+    proof = prove(reported(*registers))
     assert (proof.proved_wh, proof.lost, proof.is_honest) == (400, (), False)
     assert proof.is_contradicted is is_contradicted
 
 
 def test_kwh_that_say_so_are_the_truth() -> None:
-    entry = told(LIFETIME, "5000.1", "5000.2", "5000.3", LIFETIME + 400, unit="kWh")
+    entry = reported(LIFETIME, "5000.1", "5000.2", "5000.3", LIFETIME + 400, unit="kWh")
     assert prove(entry) == WHOLE
 
 
@@ -105,7 +105,7 @@ LOST = [
 
 @pytest.mark.parametrize(("registers", "expected"), LOST)
 def test_what_nobody_can_show_has_its_class(registers: list[int | None], expected: list[Lost]) -> None:
-    proof = prove(told(*registers))
+    proof = prove(reported(*registers))
     assert list(proof.lost) == expected
     assert proof.proved_wh == proof.least_wh == 400 - sum(one.wh for one in expected)
     assert not proof.is_honest
@@ -113,27 +113,27 @@ def test_what_nobody_can_show_has_its_class(registers: list[int | None], expecte
 
 @pytest.mark.parametrize("width", provable.WIDTHS)
 def test_a_rollover_is_proved_and_may_be_taken_for_a_reset(width: int) -> None:
-    proof = prove(told(width - 150, width - 50, 50, 150, 250))
+    proof = prove(reported(width - 150, width - 50, 50, 150, 250))
     assert (proof.proved_wh, proof.least_wh, proof.lost) == (400, 350, ())
     assert not proof.is_contradicted
     assert not proof.is_honest
 
 
 def test_a_fall_by_another_width_is_a_reset() -> None:
-    assert lost(told(65_400, 65_500, 63, 163, 263)) == [Lost(Loss.BETWEEN, 63 - 26)]  # it began again at 137
+    assert lost(reported(65_400, 65_500, 63, 163, 263)) == [Lost(Loss.BETWEEN, 63 - 26)]  # it restarted at 137
 
 
 @pytest.mark.parametrize(("place", "wh"), [(0, 100), (4, 100), (2, 0)])
 def test_a_message_that_was_thrown_away_proves_nothing(place: int, wh: int) -> None:
-    entry = told(*lifetime(*FLOWED))
+    entry = reported(*lifetime(*FLOWED))
     entry.sent[place].is_thrown_away = True
     assert lost(entry) == ([Lost(Loss.THROWN_AWAY, wh)] if wh else [])
     assert not prove(entry).is_honest
 
 
 def test_two_connectors_on_one_meter_prove_only_where_one_of_them_charged() -> None:
-    """The other one's 7 Wh and 9 Wh flowed between the first and the third reading."""
-    entry = told(*lifetime(0, 100, 207, 316, 416))
+    """The other car took 7 Wh and 9 Wh between the first and the third reading."""
+    entry = reported(*lifetime(0, 100, 207, 316, 416))
     assert lost(entry) == [Lost(Loss.BETWEEN, 200)]
 
 
@@ -150,39 +150,39 @@ def test_two_connectors_on_one_meter_prove_only_where_one_of_them_charged() -> N
     ],
 )
 def test_power_refutes_a_register_that_rises_faster(registers: list[int], is_refuted: bool) -> None:
-    """6,000 W are told with each reading: 100 Wh a minute, and a tenth and one Wh more at most."""
-    entry = told(*registers)
+    """Each reading reports 6,000 W: 100 Wh a minute, with a tolerance of a tenth and one Wh."""
+    entry = reported(*registers)
     for sent in entry.sent[1:-1]:
         sent.moments[0].power_w = "6000.0"
     assert prove(entry).is_refuted is is_refuted
 
 
 def test_without_power_nothing_is_refuted_by_it() -> None:
-    assert not prove(told(*lifetime(0, 100, 90_000, 90_100, 90_200))).is_refuted
+    assert not prove(reported(*lifetime(0, 100, 90_000, 90_100, 90_200))).is_refuted
 
 
 def test_readings_with_the_stop_are_evidence_too() -> None:
-    entry = told(*lifetime(None, 400), flowed=(0, 400))
+    entry = reported(*lifetime(None, 400), flowed=(0, 400))
     data = [Moment(at=float(wh), delivered_wh=wh, register=str(LIFETIME + wh)) for wh in (30, 50)]
     entry.sent[-1].moments[:0] = data
     assert lost(entry) == [Lost(Loss.START_LOST, 30)]
 
 
 def test_readings_with_the_stop_may_have_another_unit_than_the_stop() -> None:
-    entry = told(*lifetime(None, 400), flowed=(0, 400))
+    entry = reported(*lifetime(None, 400), flowed=(0, 400))
     data = [Moment(at=float(wh), delivered_wh=wh, register=f"5000.{wh:03}") for wh in (30, 50, 70)]
     entry.sent[-1].moments[:0] = data
     assert lost(entry) == [Lost(Loss.START_LOST, 30)]
 
 
 def test_a_reading_that_is_no_number_proves_nothing() -> None:
-    assert lost(told(LIFETIME, "12,5", None, None, None)) == [Lost(Loss.NO_STOP, 400)]
+    assert lost(reported(LIFETIME, "12,5", None, None, None)) == [Lost(Loss.NO_STOP, 400)]
 
 
 def test_no_energy_is_proved_by_anything() -> None:
-    proof = prove(told(*lifetime(0, 0), flowed=(0, 0)))
+    proof = prove(reported(*lifetime(0, 0), flowed=(0, 0)))
     assert (proof.proved_wh, proof.lost, proof.is_honest) == (0, (), True)
-    assert prove(told(None, *lifetime(0), flowed=(0, 0))).lost == ()
+    assert prove(reported(None, *lifetime(0), flowed=(0, 0))).lost == ()
 
 
 def test_the_rule_knows_nothing_of_how_a_server_judges() -> None:
@@ -195,7 +195,7 @@ def test_the_rule_knows_nothing_of_how_a_server_judges() -> None:
 
 
 def shared(*registers: int, powers: tuple[str | None, ...]) -> Proof:
-    entry = told(*registers)
+    entry = reported(*registers)
     entry.lies.append(SHARED_METER)
     for sent, power in zip(entry.sent, powers, strict=True):
         sent.moments[-1].power_w = power
@@ -203,7 +203,7 @@ def shared(*registers: int, powers: tuple[str | None, ...]) -> Proof:
 
 
 def test_what_another_car_drew_is_told_by_power_only() -> None:
-    """In a minute 6 kWh more than its own car took, at 6 kW."""
+    """In a minute the register rises by 6 kWh more than its own car took, at 6 kW."""
     proof = shared(0, 100, 6200, 6300, 6400, powers=(None, "6000", "6000", "6000", None))
     assert (proof.least_wh, proof.most_wh, proof.is_hidden, proof.is_honest) == (0, 6400, False, False)
 
@@ -214,8 +214,8 @@ def test_what_another_car_drew_where_no_power_was_told_is_hidden() -> None:
 
 
 def test_a_register_that_stands_still_twice_for_as_long_proves_nothing_by_that() -> None:
-    """Its second and its fourth reading are 100 Wh behind, and so tell 200 Wh between them by chance."""
-    entry = told(*lifetime(0, 100, 100, 300, 300, None), flowed=(0, 100, 200, 300, 400, 500))
+    """Its second and fourth readings are both 100 Wh behind, and so show 200 Wh between them by chance."""
+    entry = reported(*lifetime(0, 100, 100, 300, 300, None), flowed=(0, 100, 200, 300, 400, 500))
     assert lost(entry) == [Lost(Loss.NO_STOP, 200)]
 
 
@@ -229,5 +229,5 @@ def test_a_register_that_stands_still_twice_for_as_long_proves_nothing_by_that()
     ],
 )
 def test_a_stretch_that_two_tell_and_no_reading_reaches_is_nobodys(start: int, first_reading: int, wh: int) -> None:
-    first, second = told(*lifetime(0, 100, 200, 300, 400)), told(*lifetime(start, first_reading, 600, 700, 800))
+    first, second = reported(*lifetime(0, 100, 200, 300, 400)), reported(*lifetime(start, first_reading, 600, 700, 800))
     assert without_overlaps(first, second, 400) == wh

@@ -1,4 +1,4 @@
-"""The summary at the end: what it counts, and how it is told."""
+"""The summary: what it counts, and how it is printed."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ CLEAN = Verdict(transactions=3, energy_wh=12_345, reviews=1, set_aside=2, unprov
 
 
 def charger(identity: str = "CP-1", energies: tuple[int, ...] = (), **tally: int) -> Charger:
-    """A charger with ended sessions of these energies."""
+    """Make a charger with ended transactions of these energies."""
     one = Charger(ChargerSpec(id=identity))
     one.ledger.extend(
         Entry(charger=identity, connector=1, id_tag="T", began_at="", meter_start=0, energy_wh=energy_wh, ended=1.0)
@@ -119,7 +119,7 @@ def test_a_large_fleet_shows_those_in_trouble() -> None:
     text = told(report(chargers))
     assert text.count("SIM-") == MOST_LINES
     assert "SIM-4321" in text
-    assert "… and 4950 chargers more" in text
+    assert "… and 4950 more chargers" in text
     assert "5000 in all" in text
 
 
@@ -136,9 +136,9 @@ def test_a_database_that_does_not_is_told_line_by_line() -> None:
     verdict = Verdict(transactions=1, energy_wh=1, faults=faults)
     lines = told(report([charger()], verdict), width=40).splitlines()
     assert any(line.startswith("The database does not agree. It has 1 transactions, 0.001 kWh") for line in lines)
-    assert f"  [energy silently wrong] {faults[0].line}" in lines  # whole, and not taken for a colour
+    assert f"  [energy silently wrong] {faults[0].line}" in lines  # in full, and not parsed as markup
     assert not any(faults[MOST_LINES].line in line for line in lines)
-    assert "  … and 2 more; --json tells all of them" in lines
+    assert "  … and 2 more; --json lists all" in lines
     assert lines[-1].split() == ["energy", "silently", "wrong", str(MOST_LINES + 2)]
 
 
@@ -157,7 +157,7 @@ def test_the_rows_of_the_life_cycle_are_told_taken_or_not() -> None:
     )
     lines = told(report([charger()], replace(CLEAN, life=life)), width=200).splitlines()
     assert lines[-5:] == [
-        "Life cycle: 2 of 4 rows were taken",
+        "Life cycle: 2 of 4 transitions were taken",
         "      40  open + stop -> stop",
         "       3  open + boot -> suspend",
         "  not taken: suspended + silence -> close",

@@ -1,4 +1,4 @@
-"""Whether a fleet fits the open files that the machine allows."""
+"""The limit of open files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from levity_trio.simulator.room import MOST_FILES, SPARE_FILES, make_room
 
 
 class Limits:
-    """What the machine allows, in the place of its own."""
+    """Replace the machine's limit of open files."""
 
     def __init__(self, soft: int, hard: int) -> None:
         self.now = (soft, hard)

@@ -1,4 +1,4 @@
-"""What is told while a simulation runs, and where to."""
+"""The output of a simulation, and its exit status."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_why_nobody_is_connected_is_told_once_and_a_signal_ends_it() -> No
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(simulate)
-            while "127.0.0.1:1" not in shown.getvalue():  # noqa: ASYNC110 - a stream tells nobody
+            while "127.0.0.1:1" not in shown.getvalue():  # noqa: ASYNC110 - a StringIO has no event
                 await trio.sleep(0.01)
             await trio.sleep(0.1)
             signal.raise_signal(signal.SIGINT)
@@ -109,7 +109,7 @@ def test_the_exit_status(is_whole: bool, status: int, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(run, "simulate", simulate)
     assert run.run(order(0.0), is_json=True) == status
-    assert run.run(replace(order(0.0), plan=None), is_json=True) == 0  # without a plan there is no end but a signal
+    assert run.run(replace(order(0.0), plan=None), is_json=True) == 0  # without a plan only a signal ends it
 
 
 @pytest.mark.real_log

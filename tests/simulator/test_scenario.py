@@ -1,4 +1,4 @@
-"""Scenarios: what the shipped ones say, and what a wrong one is told."""
+"""Scenarios: the shipped ones, and the errors of wrong ones."""
 
 from contextlib import suppress
 from dataclasses import FrozenInstanceError
@@ -19,7 +19,7 @@ LEAST = 'title = "t"\nhours = 1\n'
 
 
 def problem(text: str) -> str:
-    """The line that this scenario is refused with."""
+    """Return the line with which this scenario is refused."""
     with pytest.raises(ConfigError) as refused:
         read(text, "my.toml")
     line = str(refused.value)
@@ -58,7 +58,7 @@ def test_the_others_have_what_their_names_say() -> None:
 
 
 def test_the_day_shows_every_key() -> None:
-    """The file that users learn from; what it does not set, it shows in a comment."""
+    """The file documents every key for users; keys that it does not set stand in comments."""
     text = (files("levity_trio.simulator") / "scenarios" / "day.toml").read_text(encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
         read(LEAST + "nonsense = 1", "my.toml")
@@ -175,7 +175,7 @@ MISTAKES = [
     ),
     pytest.param(
         LEAST + '[[vehicles]]\nname = "a"\ndc-kw = 0.01',
-        "vehicles[1].dc-kw = 0.01: give 0.1 to 1000, or 0 for no such inlet",
+        "vehicles[1].dc-kw = 0.01: give 0.1 to 1000, or 0 for no DC inlet",
         id="hardly any DC",
     ),
     pytest.param(LEAST + 'quirks = "all"', "quirks = 'all': give a table [quirks]", id="quirks"),
@@ -195,7 +195,7 @@ MISTAKES = [
     ),
     pytest.param(
         LEAST + "[configuration]\nMeterValueSampleInterval = [1]",
-        "configuration.MeterValueSampleInterval = [1]: give what a charger lets be set there",
+        "configuration.MeterValueSampleInterval = [1]: give a value that the key accepts",
         id="configuration value",
     ),
     pytest.param(
@@ -255,14 +255,14 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine\.toml: title is missing"):
         load(str(path))
     path.write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"mine\.toml: no text in UTF-8 of at most 1 MiB; give one of day, idle"):
+    with pytest.raises(ConfigError, match=r"mine\.toml: not a UTF-8 text of at most 1 MiB; give one of day, idle"):
         load(str(path))
     path.write_text("\ufeff" + LEAST.replace("\n", "\r\n"), encoding="utf-8")
-    assert load(str(path)).title == "t"  # as some editors write it
+    assert load(str(path)).title == "t"  # as some editors write files
 
 
 def test_a_file_without_an_end_is_refused() -> None:
-    with pytest.raises(ConfigError, match="scenario /dev/zero: no text in UTF-8 of at most 1 MiB"):
+    with pytest.raises(ConfigError, match="scenario /dev/zero: not a UTF-8 text of at most 1 MiB"):
         load("/dev/zero")
 
 
@@ -291,7 +291,7 @@ def test_nothing_else_is_ever_raised(table: dict[str, object]) -> None:
 
 
 def in_toml(value: object) -> str:
-    """A value as TOML writes it."""
+    """Format a value as TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

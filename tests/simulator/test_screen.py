@@ -1,4 +1,4 @@
-"""The live table: what a row says of a charger, what fits a terminal, and what is told without one."""
+"""The live table: a charger's row, what fits a terminal, and the lines without one."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ QUIET = Row(id="SIM-002", link="up", statuses=(Status.AVAILABLE,))
 
 
 def drawn(view: View, width: int = 80, height: int = 24) -> list[str]:
-    """The lines of the picture, without colours."""
+    """Return the lines of the picture, without colours."""
     console = Console(file=StringIO(), width=width, height=height, color_system=None)
     with console.capture() as captured:
         console.print(picture(view, width, height))
@@ -53,7 +53,7 @@ def terminal() -> tuple[Console, StringIO]:
     return Console(file=file, force_terminal=True, width=80, height=24, legacy_windows=False, _environ={}), file
 
 
-# What a row says
+# Rows
 
 
 def charger(**plate: object) -> Charger:
@@ -87,7 +87,7 @@ def test_a_session_is_seen() -> None:
     row = row_of(one)
     assert (row.tag, row.power_w, row.session_wh, row.delivered_wh) == ("TAG", 3_600, 3_600, 3_600)
     assert row.statuses == (Status.AVAILABLE, Status.CHARGING)
-    assert row.soc is None  # nobody tells an AC charger
+    assert row.soc is None  # an AC charger cannot know it
 
 
 def test_looking_changes_nothing() -> None:
@@ -142,7 +142,7 @@ def test_the_charger_itself_is_shown_where_it_is_not_available() -> None:
     assert row_of(one).statuses == (Status.FAULTED, Status.AVAILABLE)
 
 
-# What fits a terminal
+# The size of the terminal
 
 
 def test_a_row_fits_80_columns() -> None:
@@ -212,7 +212,7 @@ def test_a_run_with_an_end_shows_how_far_it_is() -> None:
     (line,) = drawn(View(rows=[QUIET], at=25 * HOUR, seconds=50 * HOUR, first_hour=6))[-1:]
     assert line.startswith("day 2, 07:00 ━")
     assert line.rstrip().endswith("50%")
-    assert len(line.rstrip()) <= 76  # there a terminal echoes ^C ^C, which must not begin another line
+    assert len(line.rstrip()) <= 76  # room for a terminal's echo of ^C ^C, which must not wrap
 
 
 def test_names_are_shown_as_they_are() -> None:
@@ -222,7 +222,7 @@ def test_names_are_shown_as_they_are() -> None:
 
 def test_a_run_without_end_shows_how_it_ends() -> None:
     (line,) = drawn(View(rows=[QUIET], at=61))[-1:]
-    assert line == "day 1, 00:01; Ctrl-C ends it"
+    assert line == "day 1, 00:01; Ctrl-C to stop"
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -230,14 +230,14 @@ def test_each_status_has_a_word_and_its_name(status: Status) -> None:
     view = View(rows=[replace(QUIET, statuses=(status,))], at=0)
     narrow, wide = drawn(view)[1], drawn(view, width=160)[1]
     assert status.value in wide
-    assert len(narrow.split()) == 5  # id, link, word, messages, errors
+    assert len(narrow.split()) == 5  # identifier, link, status, messages, errors
 
 
-# The screen itself
+# The screen
 
 
 def run_in_virtual_time(test: Callable[[], Awaitable[object]], **options: Any) -> object:
-    """A thread looks idle to such a clock, so what is painted there must be waited for, and never for a time."""
+    """A mock clock takes a busy thread for idle, so tests wait for the paint itself, never for a time."""
     return trio.run(test, **options | {"clock": MockClock(autojump_threshold=0)})
 
 
@@ -245,7 +245,7 @@ virtual_time = pytest.mark.trio(run=run_in_virtual_time)
 
 
 class Walk:
-    """A run of 100 simulated seconds, so many for each second of trio's clock; `end` is set when it is through."""
+    """Show a run of 100 simulated seconds at `speed`; `end` is set when it is over."""
 
     def __init__(self, speed: float) -> None:
         self.drawn: list[float] = []
@@ -279,8 +279,8 @@ async def test_a_terminal_shows_the_table_while_it_runs_and_clears_it() -> None:
         await walk.end.wait()
     text = file.getvalue()
     assert "SIM-002" in text
-    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor is hidden, and shown again
-    assert text.endswith("\x1b[2K")  # the table is wiped
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor is hidden and shown again
+    assert text.endswith("\x1b[2K")  # the table is erased
 
 
 @virtual_time
@@ -331,7 +331,7 @@ async def test_without_terminal_and_end_nothing_is_told() -> None:
 
 
 class Failing(StringIO):
-    """A file that takes nothing."""
+    """A file that accepts no write."""
 
     def __init__(self, problem: OSError) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Files over HTTP, against a server of the standard library on a real socket."""
+"""File transfers over HTTP, against a server of the standard library on a real socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 30.0
 
 
 class Files(BaseHTTPRequestHandler):
-    """Knows /firmware.bin and /cut.bin, takes what is put below /put, and waits at /wait until the test is over."""
+    """Serves /firmware.bin and /cut.bin, stores uploads below /put, and blocks at /wait until the test ends."""
 
     taken: dict[str, bytes]
     over: threading.Event
@@ -45,7 +45,7 @@ class Files(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def put(url: str, name: str = "log.txt") -> bytes | None:
 
 
 def _never(content: bytes | None, at: float) -> None:
-    raise AssertionError((content, at))  # that is for who asked
+    raise AssertionError((content, at))  # only the requester gets it
 
 
 async def test_a_file_is_fetched(url: str) -> None:
@@ -96,7 +96,7 @@ async def test_a_file_is_put(url: str, place: str, name: str, path: str) -> None
 async def test_what_fails_is_none_and_told(url: str, log_lines: list[EventDict]) -> None:
     assert await fetched(f"{url}/missing.bin") is None
     assert await put(f"{url}/elsewhere") is None
-    assert [(line["event"], line["log_level"]) for line in log_lines] == [("a transfer failed", "warning")] * 2
+    assert [(line["event"], line["log_level"]) for line in log_lines] == [("file transfer failed", "warning")] * 2
     assert "404" in log_lines[0]["error"]
 
 
@@ -134,7 +134,7 @@ async def test_a_password_in_a_location_is_not_told(log_lines: list[EventDict]) 
 
 async def test_nobody_is_there() -> None:
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # and does not listen
+        bound.bind(("127.0.0.1", 0))  # but does not listen
         assert await fetched(f"http://127.0.0.1:{bound.getsockname()[1]}/") is None
 
 

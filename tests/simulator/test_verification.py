@@ -1,4 +1,4 @@
-"""The ledger against the books: what agrees is clean, and each way to differ is one line."""
+"""The ledger against the database: agreement is clean, and each difference is one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from levity_trio.store.reads.books import BookedTransaction
 from tests.simulator.site import Site
 from tests.store.files import make, make_ours
 
-# Where the books agree
+# Agreement
 
 
 def test_what_was_found_is_counted(site: Site) -> None:
@@ -44,11 +44,11 @@ def test_one_whose_start_is_still_on_its_way_is_no_fault(site: Site) -> None:
 
 def test_a_charger_that_never_learned_the_id_is_found_by_its_start(site: Site) -> None:
     site.charge(wh=4000, learned=False)
-    assert site.found() == Verdict(transactions=1, energy_wh=4000, reviews=1)  # its stop named no transaction
+    assert site.found() == Verdict(transactions=1, energy_wh=4000, reviews=1)  # its stop carried no transactionId
 
 
 def test_equal_starts_are_told_apart_by_their_ids_and_their_order(site: Site) -> None:
-    """A register that begins at 0 each time: the same connector, tag and meterStart."""
+    """The register starts at 0 each time: same connector, tag and meterStart."""
     for wh in (100, 200, 300, 400):
         site.charge(wh=wh, meter=0, learned=wh == 200)
     assert site.verify().energy_wh == 1000
@@ -82,7 +82,7 @@ def test_the_same_message_set_aside_again_is_counted(site: Site) -> None:
 
 def test_destroyed_evidence_needs_a_review(site: Site) -> None:
     entry = site.start()
-    site.stop(entry, 4000, told_wh=-500)  # the register was swapped, and no reading was told
+    site.stop(entry, 4000, told_wh=-500)  # the meter was swapped, and no reading was sent
     assert site.found() == Verdict(transactions=1, reviews=1, unprovable=(Unprovable("start told wrong", 1, 4000),))
 
 
@@ -105,11 +105,11 @@ def test_only_a_stop_that_proves_nothing_may_be_set_aside(site: Site) -> None:
     assert site.found() == Verdict(set_aside=1, unprovable=(Unprovable("start lost", 1, 4000),))
 
 
-# Who is honest
+# Honest transactions
 
 
 def reviewed(site: Site, entry: Entry) -> list[Kind]:
-    """What is found where the server has doubts about this one."""
+    """Put this entry's transaction under review and return the kinds of faults found."""
     tables = {name for (name,) in site.books.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     doubt = "UPDATE tx SET review = 'leap' WHERE id = ?"
     if "review" in tables:
@@ -152,7 +152,7 @@ def test_who_lies_about_anything_is_not_honest(site: Site, lie: str) -> None:
     assert reviewed(site, entry) == []
 
 
-# Where they do not
+# Disagreement
 
 
 def test_wrong_energy(site: Site) -> None:
@@ -166,14 +166,14 @@ def test_wrong_energy(site: Site) -> None:
 
 
 def test_wrong_energy_where_something_is_lost(site: Site) -> None:
-    """The server took the stop at its word."""
+    """The server believed the stop."""
     site.stop(site.start(), 4000, told_wh=4500)
     line = site.fault(Kind.SILENT)
     assert line.endswith("expected 0 to 4000 Wh, for review, found 4500 Wh (none of its own messages refutes another)")
 
 
 def test_wrong_energy_under_review(site: Site) -> None:
-    """The reading that ran back is marked; the stop that was right is not believed."""
+    """The falling reading causes a review; the correct stop is not believed."""
     entry = site.start()
     site.read(entry, 2000)
     site.read(entry, 3000, told_wh=100)
@@ -217,7 +217,7 @@ def test_a_lone_stop_is_found_by_its_id_and_register(told_id: int | None, fits: 
 
 
 def test_a_lost_start_takes_nobody_s_place(site: Site) -> None:
-    """The stop of a start that never came ends at the register at which another one ended."""
+    """The stop of a lost start has the same register as another stop."""
     site.note_stop(site.lost_start(4000), 4000)
     site.charge(wh=4000)
     assert site.kinds() == [Kind.MISSING]
@@ -227,7 +227,7 @@ def test_a_lost_start_takes_nobody_s_place(site: Site) -> None:
 def test_a_lost_stop(site: Site) -> None:
     entry = site.start()
     site.end(entry, 4000)
-    assert site.verify().is_clean  # nobody told the server
+    assert site.verify().is_clean  # nothing was sent to the server
     site.note_stop(entry, 4000)
     assert "expected 4000 Wh, found it still open" in site.fault(Kind.OPEN)
 
@@ -238,7 +238,7 @@ def test_one_that_died_is_closed_at_the_latest_by_the_next_start(site: Site) -> 
     assert site.verify().is_clean
     other = site.charge("CP-2", 100)
     assert site.verify().is_clean
-    other.charger = entry.charger  # as if its start had not closed the other one
+    other.charger = entry.charger  # as if its start had not closed the other
     assert Kind.OPEN in site.kinds()
 
 
@@ -247,7 +247,7 @@ def test_a_message_that_was_thrown_away_is_a_fault_of_the_server(site: Site) -> 
     entry.sent[-1].is_thrown_away = True
     faults = site.verify().faults
     assert faults[0].kind is Kind.THROWN_AWAY
-    assert faults[0].line.endswith("expected an answer to its StopTransaction, found none; the charger threw it away")
+    assert faults[0].line.endswith("expected a response to its StopTransaction, found none; the charger threw it away")
     assert site.verify().unprovable == (Unprovable("message thrown away", 1, 4000),)
 
 
@@ -282,7 +282,7 @@ def test_the_id_of_one_that_was_there_before(site: Site) -> None:
 
 
 def test_the_same_start_twice_is_found_once(site: Site) -> None:
-    """Neither learned its id, and the server has only one of them."""
+    """Neither received its transactionId, and the server has only one of them."""
     entry = site.charge(wh=4000, learned=False)
     site.ledger.entries.append(entry)
     assert "found no transaction of its own" in site.fault(Kind.MISSING)
@@ -327,7 +327,7 @@ def test_a_file_that_is_not_there_is_told_in_one_plain_line(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-# What nobody can be blamed for
+# Accepted without a fault
 
 
 def test_a_review_that_a_habit_spares_is_not_missing(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""What people do at a charger, by the names that the API and the command line give to it."""
+"""What people do at a charger, by the names used in the API and on the command line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ANY_VEHICLE: Final = Vehicle(name="any vehicle")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where; the only connector there is, if none is named."""
+    """A connector; optional if the charger has only one."""
 
     connector: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plug(Place):
-    """The name of a vehicle of the park, or any vehicle."""
+    """The name of a vehicle of the park; None for a default vehicle."""
 
     vehicle: str | None = None
 
@@ -71,7 +71,7 @@ class Register(Place):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forced:
-    """How calls of an action are answered from now on; without a status as they should be."""
+    """The status with which to answer calls of an action from now on; None restores normal responses."""
 
     action: str
     status: str | None = None
@@ -79,7 +79,7 @@ class Forced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """A message to be sent; without a payload, in the charger's own words about this connector."""
+    """A call to send. Without a payload the charger composes one for this connector."""
 
     action: str
     payload: dict[str, Any] | None = None
@@ -92,11 +92,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """The whole charger: there is nothing to say."""
+    """The whole charger; no fields."""
 
 
 class Action(NamedTuple):
-    """What has to be said for it, the least connector, and how it is done (registry, what was said, connector)."""
+    """An action's form, its lowest connector, and the function that makes the act (of registry, form, connector)."""
 
     form: type[Any]
     least: int
@@ -107,8 +107,8 @@ def _vehicle(registry: Registry, name: str | None) -> Vehicle:
     if name is None:
         return ANY_VEHICLE
     if name not in registry.vehicles:
-        known = ", ".join(registry.vehicles) or "none: add one first"
-        raise Invalid([Problem("vehicle", f"{name} is not known; there is {known}")])
+        known = ", ".join(registry.vehicles) or "none, add one first"
+        raise Invalid([Problem("vehicle", f"{name} is not known; known vehicles: {known}")])
     return registry.vehicles[name]
 
 
@@ -136,7 +136,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
 
 
 def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str, object]) -> Act:
-    """The deed of that name. Raises Invalid; KeyError for a name that is not in ACTIONS."""
+    """Return the act of that name. Raises Invalid, or KeyError for a name that is not in ACTIONS."""
     one = ACTIONS[name]
     form = forms.read(one.form, given)
     number = _number(form.connector, spec, one.least) if isinstance(form, Place) else 0
@@ -144,7 +144,7 @@ def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str,
 
 
 def demand(given: Mapping[str, object]) -> Ask:
-    """The message that is wanted. Raises Invalid."""
+    """Return the request to send a message. Raises Invalid."""
     form = forms.read(Demand, given)
     return lambda charger, then, at: charger.send(form.action, form.payload, form.connector, then, at)
 

@@ -1,17 +1,17 @@
-"""The HTTP API of the park. It asks nobody who they are, so it is for one's own machine.
+"""The HTTP API of the park. It has no authentication, so it is for the local machine.
 
     GET POST          /api/chargers, /api/locations, /api/vehicles
     GET PATCH DELETE  the same with /{name}
-    POST              /api/chargers/{id}/{connect, disconnect, and what actions.py names}
+    POST              /api/chargers/{id}/{connect, disconnect, and the names in actions.py}
     POST              /api/chargers/{id}/send                  {"action": "…", "payload": {…}}
     GET               /api/chargers/{id}/configuration, …/configuration/{key}, …/log
     PUT               /api/chargers/{id}/configuration/{key}   {"value": "…"}
     POST              /api/import/{chargers, vehicles}         text/csv or application/json
     GET               /api/templates/{chargers, vehicles}
 
-What was changed is in the file before it is answered. Errors are problem documents: 403 a web page asks, 404 nothing of
-that name, 409 not now, 422 what was sent is wrong (with `problems` by field, or `faults` by line), 503 the file cannot
-be written.
+A change is saved to the file before the response. Errors are problem documents: 403 request from a web page, 404
+unknown name, 409 not possible in the current state, 422 invalid content (with `problems` by field, or `faults` by
+line), 503 the file cannot be written.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from levity_trio.web.http import application, problem
 
 
 def park_application(park: Park) -> ASGIApp:
-    """The ASGI application over a park."""
+    """Return the ASGI application over a park."""
     return NoBrowsers(application([*charger_routes(park), *record_routes(park)], HANDLERS))
 
 
 class NoBrowsers:
-    """Refuses what a web page sends: any page that is open on this machine could command the chargers else."""
+    """Refuse requests from web pages. Otherwise any page open on this machine could command the chargers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(name == b"origin" for name, _ in scope.get("headers", ())):
-            await problem(403, "this API is not for web pages")(scope, receive, send)
+            await problem(403, "this API refuses requests from web pages")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -62,18 +62,18 @@ async def _not_now(_request: Request, error: Exception) -> Response:
 
 
 async def _wrong(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Invalid)  # noqa: S101 - it is registered for no other
+    assert isinstance(error, Invalid)  # noqa: S101 - registered for this type only
     return problem(422, str(error), extra={"problems": [one._asdict() for one in error.problems]})
 
 
 async def _faulty(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Faulty)  # noqa: S101 - it is registered for no other
-    text = f"nothing was imported; {len(error.faults)} to mend"
+    assert isinstance(error, Faulty)  # noqa: S101 - registered for this type only
+    text = f"nothing was imported; {len(error.faults)} to correct"
     return problem(422, text, extra={"faults": [one._asdict() for one in error.faults]})
 
 
-async def _not_kept(_request: Request, error: Exception) -> Response:
-    return problem(503, f"done, but not kept: {error}")
+async def _not_saved(_request: Request, error: Exception) -> Response:
+    return problem(503, f"done, but not saved: {error}")
 
 
 HANDLERS: Final[Mapping[type[Exception], HTTPExceptionHandler]] = {
@@ -83,5 +83,5 @@ HANDLERS: Final[Mapping[type[Exception], HTTPExceptionHandler]] = {
     Taken: _not_now,
     Invalid: _wrong,
     Faulty: _faulty,
-    EnvironmentProblem: _not_kept,
+    EnvironmentProblem: _not_saved,
 }

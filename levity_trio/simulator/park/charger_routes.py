@@ -71,7 +71,7 @@ class _Chargers:
         keep_name(sent, "id", kept.spec.id)
         spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(kept.spec) | forms.plain(kept.placement) | sent)
         if spec != kept.spec and self._park.running(spec.id) is not None:
-            raise Impossible(f"{spec.id} is connected; disconnect it before you change what it is")
+            raise Impossible(f"{spec.id} is connected; disconnect it before you change its specification")
         self._park.registry.change_charger(kept, spec, placement)
         await self._park.save()
         return self._shown(kept)
@@ -97,17 +97,17 @@ class _Chargers:
         kept = self._find(request)
         if name not in ACTIONS:
             raise Unknown(
-                f"there is no action {name}; take one of {', '.join(('connect', 'disconnect', 'send', *ACTIONS))}"
+                f"there is no action {name}; give one of {', '.join(('connect', 'disconnect', 'send', *ACTIONS))}"
             )
         await self._park.act(kept, action(name, self._park.registry, kept.spec, sent))
         return self._shown(kept)
 
     async def send(self, request: Request) -> Response:
-        """A message on demand, and what the central system answers to it."""
+        """Send a call on demand, and return the payload of the central system's response."""
         kept, ask = self._find(request), demand(await given(request))
         answer = await self._park.hear(kept, ask)
         if not isinstance(answer, CallResult):
-            raise Impossible(f"{kept.spec.id}: the central system answered {_refusal(answer)}")
+            raise Impossible(f"{kept.spec.id}: {_refusal(answer)}")
         return json_reply({"payload": answer.payload})
 
     async def configuration(self, request: Request) -> Response:
@@ -124,15 +124,15 @@ class _Chargers:
         _key(kept, key)
         value = sent.get("value")
         if not isinstance(value, str):
-            raise Invalid([Problem("value", 'give it as a text, like {"value": "60"}')])
+            raise Invalid([Problem("value", 'give a text, such as {"value": "60"}')])
         status = await self._configured(kept, key, value)
         if status not in CHANGED:
-            raise Invalid([Problem("value", f"the charger answers {status}: {key} cannot be {value or 'empty'}")])
+            raise Invalid([Problem("value", f"the charger answered {status}: {key} cannot be {value or 'empty'}")])
         await self._park.save()
         return json_reply(_key(kept, key) | {"status": status})
 
     async def log(self, request: Request) -> Response:
-        """The newest frames, oldest of them first; `limit` says how many."""
+        """The newest `limit` frames, in order of time."""
         kept = self._find(request)
         limit = _limit(request.query_params.get("limit", "50"))
         charger = self._park.running(kept.spec.id)
@@ -172,9 +172,9 @@ def _key(kept: Kept, key: str) -> dict[str, Any]:
 
 def _refusal(error: CallError | None) -> str:
     if error is None:
-        return "nothing; see its log"
-    told = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
-    return ": ".join(filter(None, told))
+        return "the central system did not respond in time; see the charger's log"
+    parts = [error.code, error.description, orjson.dumps(error.details).decode() if error.details else ""]
+    return f"the central system answered {': '.join(filter(None, parts))}"
 
 
 def _limit(text: str) -> int:

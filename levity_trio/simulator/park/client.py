@@ -1,4 +1,4 @@
-"""The park's API as a program sees it that has nothing but the standard library: for the command line."""
+"""A client of the park's API for the command line, with the standard library only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
 
 PATIENCE_SECONDS: Final = 30.0
-"""More than a busy charger and the central system's answer are waited for (park.py)."""
+"""Longer than the park waits for a busy charger and for the central system's response (park.py)."""
 JSON: Final = "application/json"
 Given = Mapping[str, object] | None
 
 
 class Refusal(EnvironmentProblem):
-    """The API refused; `faults` are the lines of a file that it would not import."""
+    """The API refused a request; `faults` are the errors of a rejected import, by line."""
 
     def __init__(self, text: str, faults: list[dict[str, Any]]) -> None:
         super().__init__(text)
@@ -28,7 +28,7 @@ class Refusal(EnvironmentProblem):
 
 
 class Api:
-    """The API at one address. Raises ConfigError where that is none."""
+    """The API at one address. Raises ConfigError if the address is invalid."""
 
     def __init__(self, url: str) -> None:
         if not _is_address(url):
@@ -36,18 +36,18 @@ class Api:
         self._url = url.rstrip("/")
 
     def ask(self, method: str, *path: str, given: Given = None, query: Given = None) -> Any:
-        """One request; gives the JSON that came back. Raises Refusal, EnvironmentProblem."""
+        """Send a JSON request and return the JSON response. Raises Refusal, EnvironmentProblem."""
         body = None if given is None else json.dumps(given).encode()
         answer = self.send(method, *path, body=body, query=query)
         try:
             return json.loads(answer) if answer else None
         except ValueError:
-            raise EnvironmentProblem(f"what answers at {self._url} is no simulator; give --api") from None
+            raise EnvironmentProblem(f"the server at {self._url} is not a simulator; give --api") from None
 
     def send(
         self, method: str, *path: str, body: bytes | None = None, media_type: str = JSON, query: Given = None
     ) -> bytes:
-        """The same with any body, and any answer."""
+        """Send a request with any body and return the body of the response. Raises like `ask`."""
         url = "/".join([self._url, "api", *(quote(part, safe="") for part in path)]) + f"?{urlencode(query or {})}"
         request = Request(url, body, {"Content-Type": media_type}, method=method)  # noqa: S310 - see __init__
         try:
@@ -65,12 +65,12 @@ def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets left open, a port that is no number
+    except ValueError:  # unbalanced brackets, a port that is not a number
         return False
 
 
 def _opener() -> OpenerDirector:
-    """Without the proxies of the environment: the simulator is on this machine, or near."""
+    """Ignore the environment's proxies: the simulator is on this machine or in its network."""
     return build_opener(ProxyHandler({}))
 
 
@@ -79,4 +79,4 @@ def _refusal(error: HTTPError) -> Refusal:
         document = json.loads(error.read())
         return Refusal(document["detail"], document.get("faults", []))
     except (ValueError, LookupError, TypeError, OSError):
-        return Refusal(f"what answers there is no simulator: {error.code} {error.reason}", [])
+        return Refusal(f"the server there is not a simulator: {error.code} {error.reason}", [])

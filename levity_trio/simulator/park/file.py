@@ -1,4 +1,4 @@
-"""The park's file: read once, written whole, so that at any moment it is one that was complete."""
+"""The park's file. It is read once and replaced atomically."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from levity_trio.simulator.park.registry import Registry
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """The file is this process's own while the block runs: two would each write over what the other keeps.
+    """Lock the file for this process while the block runs: two processes would overwrite each other's changes.
 
-    Raises EnvironmentProblem where another has it, or it could not be written.
+    Raises EnvironmentProblem if another process holds the lock, or the lock file cannot be opened.
     """
     lock = Path(f"{path.resolve()}.lock")
     is_new = not lock.exists()
@@ -30,7 +30,7 @@ def owned(path: Path) -> Iterator[None]:
     try:
         _take(descriptor, path)
         yield
-    except ConfigError:  # it is none of ours
+    except ConfigError:  # not a file of this program
         if is_new:
             lock.unlink()
         raise
@@ -47,9 +47,9 @@ def _take(descriptor: int, path: Path) -> None:
 
 
 def read_registry(path: Path) -> Registry:
-    """What the file holds, with a default location if it has none; no file is an empty park.
+    """Read the file, and add a default location if it has none. A missing file is an empty park.
 
-    Raises ConfigError with one plain line for a file that this program did not write.
+    Raises ConfigError for a file that this program did not write.
     """
     try:
         registry = Registry.from_json(orjson.loads(path.read_bytes()))
@@ -59,27 +59,27 @@ def read_registry(path: Path) -> Registry:
         raise ConfigError(f"--state {path}: {error.strerror}; give a file this user can read and write") from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        text = f"--state {path} is no file of the simulator: {what}; mend it, move it away, or give another"
+        text = f"--state {path} is not a simulator state file: {what}; correct it, move it away, or give another"
         raise ConfigError(text) from None
     registry.seed()
     return registry
 
 
 def written(registry: Registry) -> bytes:
-    """What the file will hold."""
+    """Return the registry as the file's content."""
     return orjson.dumps(registry.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Put this into the file, whole or not at all; only its owner can read it, for it holds passwords.
+    """Replace the file atomically. Only its owner can read it, because it holds passwords.
 
-    Blocks while the disk works. Raises EnvironmentProblem.
+    Blocks. Raises EnvironmentProblem.
     """
-    path = path.resolve()  # a link to it stays one
+    path = path.resolve()  # so that a symbolic link stays one
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - it is a descriptor
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -99,7 +99,7 @@ def _unwritable(path: Path, error: OSError) -> EnvironmentProblem:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the new name outlives a power cut as well."""
+    """Sync the folder, so that the rename survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

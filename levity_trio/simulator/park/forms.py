@@ -1,6 +1,6 @@
-"""Dataclasses out of what people write: JSON objects, cells of a table. Every mistake is found, each with its field.
+"""Build dataclasses from input of people: JSON objects or table cells. Every mistake is reported with its field.
 
-A dataclass itself judges its values (ValueError, `field: what to give`); here they get their types.
+This module checks types. A dataclass checks its values itself (ValueError, `field: what to give`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 T = TypeVar("T")
 Kinds = Sequence[Any]
-"""Dataclasses, whose fields are texts, numbers, switches, tuples of texts and JSON objects."""
+"""Dataclasses whose fields are texts, numbers, booleans, tuples of texts or JSON objects."""
 
 LARGEST: Final = 2**53
-"""Up to here JSON's numbers are exact everywhere."""
+"""Integers up to here are exact in every JSON implementation."""
 _YES: Final = ("true", "yes", "1")
 _NO: Final = ("false", "no", "0")
 
 
 class Problem(NamedTuple):
-    """What is wrong with a field, and what to give instead."""
+    """An error of one field: what is wrong, and what to give instead."""
 
     field: str
     text: str
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
 
 class Invalid(ValueError):
-    """What was given cannot be used; `problems` has every reason."""
+    """Invalid input; `problems` has every reason."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -39,13 +39,13 @@ class Invalid(ValueError):
 
 
 def read(kind: type[T], given: Mapping[str, object]) -> T:
-    """A dataclass of JSON values. Raises Invalid."""
+    """Build a dataclass from a JSON object. Raises Invalid."""
     (made,) = read_all([kind], given)
-    return made  # type: ignore[no-any-return]  # it is of the one kind asked for
+    return made  # type: ignore[no-any-return]  # it is of the given kind
 
 
 def read_all(kinds: Kinds, given: Mapping[str, object]) -> list[Any]:
-    """One object of each kind, from one flat JSON object that holds the fields of all. Raises Invalid."""
+    """Build one object of each kind from one flat JSON object with the fields of all. Raises Invalid."""
     hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
     problems = [Problem(name, f"is not known; give some of {', '.join(hints)}") for name in given if name not in hints]
     made = [_make(kind, given, problems) for kind in kinds]
@@ -55,20 +55,20 @@ def read_all(kinds: Kinds, given: Mapping[str, object]) -> list[Any]:
 
 
 def read_cells(kinds: Kinds, cells: Mapping[str, str]) -> list[Any]:
-    """The same from the cells of one row; an empty cell leaves the default. Raises Invalid."""
+    """Build one object of each kind from the cells of one row. An empty cell means the default. Raises Invalid."""
     hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
     texts = {name: text.strip() for name, text in cells.items() if text.strip()}
     return read_all(kinds, {name: _of_cell(hints.get(name, str), text) for name, text in texts.items()})
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """A flat dataclass as its JSON object."""
-    assert is_dataclass(value)  # noqa: S101 - said to mypy, who knows no protocol for it
+    """Return a flat dataclass as a JSON object."""
+    assert is_dataclass(value)  # noqa: S101 - for mypy, which has no protocol for dataclasses
     return {one.name: _listed(getattr(value, one.name)) for one in fields(value)}
 
 
 def names(kinds: Kinds) -> list[str]:
-    """The fields of these kinds, in their order."""
+    """Return the names of the fields of these kinds, in order."""
     return [name for kind in kinds for name in _hints(kind)]
 
 
@@ -90,7 +90,7 @@ def _make(kind: Any, given: Mapping[str, object], problems: list[Problem]) -> An
             values[one.name] = value
             problems += [Problem(one.name, text)] if text else []
         elif _is_required(one):
-            problems.append(Problem(one.name, "is missing; give it"))
+            problems.append(Problem(one.name, "is missing; give a value"))
     if len(problems) > before:
         return None
     try:
@@ -106,11 +106,11 @@ def _is_required(one: Field[Any]) -> bool:
 
 
 Read = tuple[object, str]
-"""A value, and what is wrong with it, if anything."""
+"""A value, and what to give instead; empty if the value is valid."""
 
 
 def _text(given: object) -> Read:
-    return given, "" if isinstance(given, str) and given.isprintable() else "give a text of one line"
+    return given, "" if isinstance(given, str) and given.isprintable() else "give a text on one line"
 
 
 def _whole(given: object) -> Read:
@@ -120,8 +120,8 @@ def _whole(given: object) -> Read:
 
 def _number(given: object) -> Read:
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if is_number and abs(given) <= LARGEST:  # type: ignore[arg-type]  # see is_number; no NaN is
-        return float(given), ""  # type: ignore[arg-type]  # the same
+    if is_number and abs(given) <= LARGEST:  # type: ignore[arg-type]  # see is_number; false for NaN
+        return float(given), ""  # type: ignore[arg-type]  # see is_number
     return given, "give a number"
 
 
@@ -156,7 +156,7 @@ _READERS: Final[Mapping[Any, Callable[[object], Read]]] = {
 
 
 def _of_cell(hint: Any, text: str) -> object:
-    """The JSON value that a cell means; text that is none stays text, and its reader says what to give."""
+    """Convert a cell to a JSON value. A text that cannot be converted stays a text, which the reader then refuses."""
     if hint in (int, int | None, float):
         try:
             return float(text) if hint is float else int(text)

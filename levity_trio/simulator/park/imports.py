@@ -1,4 +1,4 @@
-"""Chargers and vehicles from a table (CSV) or a list (JSON): all of them, or none and every mistake with its line."""
+"""Import chargers and vehicles from CSV or a JSON list: all of them, or none and every mistake with its line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS: Final[Mapping[str, tuple[Any, ...]]] = {CHARGERS: CHARGER_KINDS, VEHICLES
 
 
 class Fault(NamedTuple):
-    """What is wrong in a file: the line, the column (or the field) and what to give; the column may be unknown."""
+    """An error in a file: the line, the column or field (empty if unknown), and what to give."""
 
     line: int
     column: str
@@ -39,7 +39,7 @@ class Faulty(ValueError):
 
 
 class Row(NamedTuple):
-    """The objects that one line made, or what was wrong with it."""
+    """The objects built from one line, or its faults."""
 
     line: int
     made: list[Any]
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 def import_chargers(registry: Registry, content: bytes, media_type: str) -> list[str]:
-    """Add chargers; gives their ids. Raises Faulty, and then none was added."""
+    """Add chargers and return their identifiers. Raises Faulty, and then adds none."""
     rows = _judged(_rows(content, media_type, CHARGERS), registry.chargers)
     faults = [fault for row in rows for fault in row.faults or _placement_faults(registry, row)]
     if faults:
@@ -56,7 +56,7 @@ def import_chargers(registry: Registry, content: bytes, media_type: str) -> list
 
 
 def import_vehicles(registry: Registry, content: bytes, media_type: str) -> list[str]:
-    """The same for vehicles."""
+    """Add vehicles and return their names. Raises Faulty, and then adds none."""
     rows = _judged(_rows(content, media_type, VEHICLES), registry.vehicles)
     if faults := [fault for row in rows for fault in row.faults]:
         raise Faulty(faults)
@@ -66,7 +66,7 @@ def import_vehicles(registry: Registry, content: bytes, media_type: str) -> list
 
 
 def template(kind: str) -> str:
-    """A table with all columns and an example in each, to be filled in."""
+    """Return a CSV table with all columns and one row of examples."""
     examples: Mapping[str, tuple[Any, ...]] = {
         CHARGERS: (
             ChargerSpec(id="CP-1", vendor="Grizzl-E", model="Smart", serial_number="GRS-0001", register_wh=1200),
@@ -96,12 +96,12 @@ def _rows(content: bytes, media_type: str, kind: str) -> list[Row]:
         raise Faulty([Fault(line, "", "is not UTF-8; save the file as UTF-8")]) from None
     rows = list((_table if media_type == CSV else _list)(text, KINDS[kind]))
     if not rows:
-        raise Faulty([Fault(1, "", f"there is nothing to import; give at least one of the {kind}")])
+        raise Faulty([Fault(1, "", f"has no {kind}; give at least one")])
     return rows
 
 
 def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
-    """The rows, with a fault where a name is not new; the first field is the name."""
+    """Return the rows, with a fault for each name that exists already. The first field is the name."""
     lines: dict[str, int] = {}
     judged = []
     for row in rows:
@@ -109,8 +109,8 @@ def _judged(rows: list[Row], known: Mapping[str, object]) -> list[Row]:
             judged.append(row)
             continue
         column, name = next(iter(forms.plain(row.made[0]).items()))
-        told = f"is in line {lines[name]} already" if name in lines else "exists already" if name in known else ""
-        judged.append(row._replace(faults=[Fault(row.line, column, f"{name} {told}; give another")]) if told else row)
+        clash = f"is on line {lines[name]} already" if name in lines else "exists already" if name in known else ""
+        judged.append(row._replace(faults=[Fault(row.line, column, f"{name} {clash}; give another")]) if clash else row)
         lines.setdefault(name, row.line)
     return judged
 
@@ -125,7 +125,7 @@ def _placement_faults(registry: Registry, row: Row) -> list[Fault]:
 
 def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
     first = text.partition("\n")[0]
-    # A spreadsheet of a country with decimal commas writes semicolons.
+    # Spreadsheets in countries with decimal commas separate cells with semicolons.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
@@ -134,15 +134,15 @@ def _table(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
             if any(cell.strip() for cell in cells):
                 yield _table_row(header, cells, reader.line_num, kinds)
     except csv.Error as error:
-        raise Faulty([Fault(reader.line_num, "", f"is no CSV: {error}; mend the quotes")]) from None
+        raise Faulty([Fault(reader.line_num, "", f"is not CSV: {error}; correct the quotes")]) from None
 
 
 def _check_header(header: list[str], kinds: tuple[Any, ...]) -> None:
     known = forms.names(kinds)
     strange = [name for name in header if name not in known]
-    faults = [Fault(1, name or "(empty)", f"is no column; take some of {', '.join(known)}") for name in strange]
-    faults += [Fault(1, name, "is there twice; keep one") for name in known if header.count(name) > 1]
-    faults += [Fault(1, known[0], "is missing; give this column")] if known[0] not in header else []
+    faults = [Fault(1, name or "(empty)", f"is not a column; give some of {', '.join(known)}") for name in strange]
+    faults += [Fault(1, name, "occurs twice; keep one") for name in known if header.count(name) > 1]
+    faults += [Fault(1, known[0], "is missing; add this column")] if known[0] not in header else []
     if faults:
         raise Faulty(faults)
 
@@ -159,7 +159,7 @@ def _table_row(header: list[str], cells: list[str], line: int, kinds: tuple[Any,
 def _list(text: str, kinds: tuple[Any, ...]) -> Iterator[Row]:
     for line, given in _elements(text):
         if not isinstance(given, dict):
-            yield Row(line, [], [Fault(line, "", "is no JSON object; give one for each, in braces")])
+            yield Row(line, [], [Fault(line, "", "is not a JSON object; give one in braces for each")])
             continue
         try:
             yield Row(line, forms.read_all(kinds, given), [])
@@ -173,11 +173,11 @@ def _elements(text: str) -> Iterator[tuple[int, object]]:
         whole = json.loads(text)
     except json.JSONDecodeError as error:
         column = f"column {error.colno}"
-        raise Faulty([Fault(error.lineno, column, f"is no JSON: {error.msg}; mend it")]) from None
+        raise Faulty([Fault(error.lineno, column, f"is not JSON: {error.msg}; correct it")]) from None
     except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
-        raise Faulty([Fault(1, "", f"is no JSON that can be read: {error}")]) from None
+        raise Faulty([Fault(1, "", f"is JSON that cannot be read: {error}")]) from None
     if not isinstance(whole, list):
-        raise Faulty([Fault(1, "", "is no JSON list; give the objects in brackets")])
+        raise Faulty([Fault(1, "", "is not a JSON list; give the objects in brackets")])
     decoder, position, line = json.JSONDecoder(), text.index("[") + 1, 1
     counted = 0
     for _ in whole:

@@ -1,8 +1,8 @@
-"""The park while it runs: what is kept in the file, and the chargers of it that are connected.
+"""The running park: the contents of its file, and its connected chargers.
 
-A charger is *connected* while the fleet runs it; to disconnect it is to cut its power. What people do at a connected
-charger is put on its agenda, so that it happens in the order of simulated time like all else, however busy the charger
-is: while it waits for the central system's word on a tag, time stands still for it.
+A charger is *connected* while the fleet runs it; disconnecting it cuts its power. An act of a person at a connected
+charger goes onto its agenda, so that it happens in the order of simulated time, however busy the charger is. A charger
+that waits for the response to an Authorize request stops its own time until then.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ from levity_trio.simulator.park.file import owned, read_registry, write, written
 from levity_trio.simulator.park.registry import Kept, Placement, Registry
 
 KEPT_FRAMES: Final = 500
-"""Of the OCPP log, for each charger."""
+"""Frames kept in the OCPP log of each charger."""
 
 log = get_logger("system")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """In real time."""
+    """Intervals and time-outs, in seconds of real time."""
 
     save_seconds: float = 5.0
-    """How often the memories of the chargers are written, where they changed; changes made by people are at once."""
+    """Interval of saving changed memories of chargers. Changes made through the API are saved at once."""
     last_save_seconds: float = 5.0
     patience_seconds: float = 10.0
-    """How long people wait for a charger that is busy."""
+    """Time-out for a busy charger."""
     answer_seconds: float = 15.0
-    """How long they wait for the central system's answer."""
+    """Time-out for the central system's response."""
 
 
 DEFAULT_LIMITS: Final = Limits()
 
 
 class Unknown(LookupError):
-    """There is nothing of that name."""
+    """The name is unknown."""
 
 
 class Fleet(Protocol):
@@ -60,21 +60,21 @@ class Fleet(Protocol):
     def chargers(self) -> Mapping[str, Charger]: ...
 
     def add(self, charger: Charger, /) -> None:
-        """Power it on, and let it connect."""
+        """Power it on and let it connect."""
 
     def remove(self, name: str, /) -> object:
-        """Cut its power; it is in `chargers` no more."""
+        """Cut its power and remove it from `chargers`."""
 
 
 Make = Callable[[ChargerSpec, Memory], Charger]
 Act = Callable[[Charger, float], None]
-"""What people do at a charger: gets the charger and the moment."""
+"""An act of a person at a charger, called with the charger and the moment."""
 Ask = Callable[[Charger, Then, float], None]
-"""What they let it ask: gets also what becomes of the answer's frame."""
+"""A call that the charger is to send, called with the charger, the callback for the response, and the moment."""
 
 
 class Park:
-    """Everything that can be asked of the park; `now` gives simulated seconds."""
+    """The park's operations. `now` returns simulated seconds."""
 
     def __init__(
         self, registry: Registry, fleet: Fleet, now: Callable[[], float], make: Make, path: Path, limits: Limits
@@ -89,7 +89,7 @@ class Park:
         self._writing = trio.Lock()
 
     def known(self) -> dict[str, Kept]:
-        """All chargers by their names, which are their ids: the park's own, and those that a scenario brought."""
+        """Return all chargers by identifier: the park's own, and those of a running scenario."""
         brought = {
             name: Kept(one.spec, Placement(location="", auto_connect=False), one.memory)
             for name, one in self._fleet.chargers.items()
@@ -105,18 +105,18 @@ class Park:
         return known[name]
 
     def own(self, name: str) -> Kept:
-        """The same, of the chargers that can be changed. Raises Unknown, Impossible."""
+        """Return a charger of the park's own, which can be changed. Raises Unknown, Impossible."""
         kept = self.find(name)
         if name not in self.registry.chargers:
-            raise Impossible(f"{name} belongs to the scenario that runs; add a charger of your own")
+            raise Impossible(f"{name} belongs to the running scenario; add a charger of your own")
         return kept
 
     def running(self, name: str) -> Charger | None:
-        """The charger, if it is connected."""
+        """Return the charger if it is connected."""
         return self._fleet.chargers.get(name)
 
     def connect(self, kept: Kept) -> None:
-        """Raises Impossible where it is connected already."""
+        """Raises Impossible if it is connected already."""
         if kept.spec.id in self._fleet.chargers:
             raise Impossible(f"{kept.spec.id} is connected already")
         charger = self._make(kept.spec, kept.memory)
@@ -124,7 +124,7 @@ class Park:
         self._fleet.add(charger)
 
     def disconnect(self, kept: Kept) -> None:
-        """Raises Impossible where it is not connected."""
+        """Raises Impossible if it is not connected."""
         charger = self.running(kept.spec.id)
         if charger is None:
             raise Impossible(_not_connected(kept))
@@ -132,22 +132,22 @@ class Park:
         _remember(charger)
 
     def forget(self, kept: Kept) -> None:
-        """Disconnect a charger if need be, and keep it no longer."""
+        """Remove a charger; disconnect it first if necessary."""
         if self.running(kept.spec.id) is not None:
             self.disconnect(kept)
         del self.registry.chargers[kept.spec.id]
 
     def connect_all(self, names: Iterable[str]) -> None:
-        """Connect those of these chargers that do so by themselves."""
+        """Connect those of these chargers that have `auto_connect`."""
         for name in names:
             kept = self.registry.chargers[name]
             if kept.placement.auto_connect:
                 self.connect(kept)
 
     async def act(self, kept: Kept, act: Act) -> None:
-        """Let people do something at a connected charger; gives control back when it is done.
+        """Schedule an act at a connected charger, and wait until it is done.
 
-        Raises Impossible where the charger is not connected or too busy, and the ValueError that `act` raises.
+        Raises Impossible if the charger is not connected or too busy, and the ValueError that `act` raises.
         """
         charger = self.running(kept.spec.id)
         if charger is None:
@@ -157,7 +157,7 @@ class Park:
         def do(at: float) -> None:
             try:
                 act(charger, at)
-            except ValueError as refusal:  # Impossible, IllegalMove: for whoever asked, not for the charger
+            except ValueError as refusal:  # Impossible, IllegalMove: raised to the caller, not in the charger's task
                 refusals.append(refusal)
             done.set()
 
@@ -167,14 +167,14 @@ class Park:
             await done.wait()
         if not done.is_set():
             entry.cancel()
-            raise Impossible(f"{kept.spec.id} is busy: it waits for the central system; try again")
+            raise Impossible(f"{kept.spec.id} is busy: it is waiting for the central system; try again")
         for refusal in refusals:
             raise refusal
 
     async def hear(self, kept: Kept, ask: Ask) -> Answer:
-        """Let a connected charger ask the central system; gives the answer, None where none came in time.
+        """Let a connected charger send a call, and return the response; None if it did not arrive in time.
 
-        Raises as `act`.
+        Raises like `act`.
         """
         answers, answered = list[Answer](), trio.Event()
 
@@ -189,7 +189,7 @@ class Park:
         return answers[0] if answers else None
 
     async def save(self) -> None:
-        """Write the file, if what it holds is not so any more. Raises EnvironmentProblem; the change stays in use."""
+        """Write the file if its content changed. Raises EnvironmentProblem; the change stays in effect."""
         async with self._writing:
             for charger in self._fleet.chargers.values():
                 _remember(charger)
@@ -204,7 +204,7 @@ def _not_connected(kept: Kept) -> str:
 
 
 def _remember(charger: Charger) -> None:
-    """Its meters count on by themselves; what they show goes into its memory."""
+    """Copy the meters' registers, which change by themselves, to the charger's memory."""
     charger.memory.registers[:] = [connector.meter.register_wh for connector in charger.connectors]
 
 
@@ -212,11 +212,11 @@ def _remember(charger: Charger) -> None:
 async def open_park(
     path: Path, fleet: Fleet, now: Callable[[], float], make: Make, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Park]:
-    """The park of this file, its chargers connected as they wish; at the end they lose power, and the file is written.
+    """Open the park of this file and connect its chargers with `auto_connect`. On exit cut their power and save.
 
     Raises:
-        ConfigError: the file is none of ours.
-        EnvironmentProblem: the file cannot be written, or another simulator has it.
+        ConfigError: the file is not a simulator state file.
+        EnvironmentProblem: the file cannot be written, or another simulator has locked it.
     """
     with owned(path):
         async with _opened(path, fleet, now, make, limits) as park:

@@ -1,4 +1,4 @@
-"""The routes of the API for locations and vehicles, for imports and their templates."""
+"""The routes of the API for locations, vehicles, imports and their templates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def record_routes(park: Park) -> list[Route]:
 
 
 class _Records:
-    """Things that have a name, and nothing that goes on in them."""
+    """The routes of named records without behaviour."""
 
     def __init__(
         self, park: Park, what: str, kind: Any, table: dict[str, Any], remove: Callable[[str], object]
@@ -113,5 +113,5 @@ class _Files:
 def _kind(request: Request) -> str:
     kind = request.path_params["kind"].removesuffix(".csv")
     if kind not in imports.KINDS:
-        raise Unknown(f"there is no import of {kind}; take one of {', '.join(imports.KINDS)}")
+        raise Unknown(f"there is no import of {kind}; give one of {', '.join(imports.KINDS)}")
     return str(kind)

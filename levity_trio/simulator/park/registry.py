@@ -1,4 +1,4 @@
-"""What the park knows: locations, vehicles, chargers with their memories; and what it is in JSON."""
+"""The park's data, and its JSON form: locations, vehicles, and chargers with their memories."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where chargers stand. Raises ValueError with a line that says what to give."""
+    """Where chargers stand. Raises ValueError whose message says what to give."""
 
     name: str
     address: str = ""
@@ -33,7 +33,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where a charger stands, and whether it connects by itself: when it is added, and at each start."""
+    """Where a charger stands, and whether it connects by itself when it is added and at each start."""
 
     location: str = DEFAULT_LOCATION
     auto_connect: bool = True
@@ -41,7 +41,7 @@ class Placement:
 
 @dataclass(slots=True)
 class Kept:
-    """One charger as it is kept."""
+    """One charger of the registry."""
 
     spec: ChargerSpec
     placement: Placement
@@ -49,28 +49,28 @@ class Kept:
 
 
 CHARGER_KINDS: Final = (ChargerSpec, Placement)
-"""What the flat JSON object, or the row, of a charger is made of."""
+"""A charger's flat JSON object, or CSV row, has the fields of these."""
 
 
 class Taken(ValueError):
-    """Something of that name exists already, or is still in use."""
+    """The name exists already, or is still in use."""
 
 
 @dataclass(slots=True)
 class Registry:
-    """Everything by its name; changed by its own methods only."""
+    """All records by name; changed by its own methods only."""
 
     locations: dict[str, Location] = field(default_factory=dict)
     vehicles: dict[str, Vehicle] = field(default_factory=dict)
     chargers: dict[str, Kept] = field(default_factory=dict)
 
     def seed(self) -> None:
-        """A place to stand for chargers that name none."""
+        """Add a default location if there is none, for chargers that name none."""
         if not self.locations:
             self.locations[DEFAULT_LOCATION] = Location(name=DEFAULT_LOCATION)
 
     def check(self, spec: ChargerSpec, placement: Placement) -> None:
-        """Raises Invalid where a charger names what is not there."""
+        """Raises Invalid if a charger names an unknown location or quirk."""
         problems = []
         if placement.location not in self.locations:
             problems.append(Problem("location", f"is not known; give one of {', '.join(self.locations) or 'none yet'}"))
@@ -88,7 +88,7 @@ class Registry:
         return kept
 
     def change_charger(self, kept: Kept, spec: ChargerSpec, placement: Placement) -> None:
-        """Another type plate on the same charger, whose memory stays where it still fits. Raises Invalid."""
+        """Change a charger's specification, keeping as much of its memory as still fits. Raises Invalid."""
         self.check(spec, placement)
         memory, fresh = kept.memory, Memory.fresh(spec)
         if spec.register_wh != kept.spec.register_wh:  # the meters were replaced
@@ -101,7 +101,7 @@ class Registry:
         kept.spec, kept.placement = spec, placement
 
     def remove_location(self, name: str) -> None:
-        """Raises Taken while chargers stand there."""
+        """Raises Taken if chargers stand there."""
         standing = [one.spec.id for one in self.chargers.values() if one.placement.location == name]
         if standing:
             raise Taken(f"location {name} is in use by {', '.join(standing[:5])}; move or remove them first")
@@ -120,9 +120,9 @@ class Registry:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Registry:
-        """Raises Invalid, KeyError, TypeError or ValueError where it was not written by to_json."""
+        """Raises Invalid, KeyError, TypeError or ValueError if to_json did not write it."""
         if kept["version"] != VERSION:
-            raise ValueError(f"it is of version {kept['version']}, and this program reads {VERSION}")
+            raise ValueError(f"its version is {kept['version']}, and this program reads version {VERSION}")
         registry = cls()
         for one in kept["locations"]:
             registry.locations[one["name"]] = forms.read(Location, one)
@@ -141,14 +141,14 @@ def _memory(spec: ChargerSpec, kept: dict[str, Any]) -> Memory:
     memory, fresh = Memory.from_json(kept), Memory.fresh(spec)
     for one in fields(Memory):
         if not _is_like(getattr(memory, one.name), getattr(fresh, one.name)):
-            raise ValueError(f"{one.name} of charger {spec.id} is not what a charger remembers")
+            raise ValueError(f"field {one.name} of charger {spec.id} has the wrong type or length")
     return memory
 
 
 def _is_like(own: object, fresh: object) -> bool:
-    """Of the same type; what is a list by connector, value by value."""
+    """Whether both have the same type; lists by connector are compared item by item."""
     if isinstance(fresh, float):
-        return isinstance(own, float | int)  # as people write them
+        return isinstance(own, float | int)  # JSON edited by hand may have 1 for 1.0
     if type(own) is not type(fresh):
         return False
     if isinstance(own, list) and isinstance(fresh, list) and fresh:
@@ -157,5 +157,5 @@ def _is_like(own: object, fresh: object) -> bool:
 
 
 def _fitted(own: list[T], fresh: list[T]) -> list[T]:
-    """One value for each connector, a fresh one where there was none."""
+    """Return one value for each connector, a fresh one for each new connector."""
     return (own + fresh[len(own) :])[: len(fresh)]

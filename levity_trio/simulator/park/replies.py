@@ -1,4 +1,4 @@
-"""JSON in and out of the API's routes."""
+"""JSON requests and responses of the API's routes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def json_reply(value: object, status: int = 200) -> Response:
 
 
 async def given(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent; an empty body is an empty one. Raises Invalid."""
+    """Read the JSON object of a request; an empty body means an empty object. Raises Invalid."""
     body = await request.body()
     try:
         value = orjson.loads(body) if body.strip() else {}
     except orjson.JSONDecodeError as error:
-        raise Invalid([Problem("body", f"is no JSON: {error}")]) from None
+        raise Invalid([Problem("body", f"is not JSON: {error}")]) from None
     if not isinstance(value, dict):
-        raise Invalid([Problem("body", "is no JSON object; give one, in braces")])
+        raise Invalid([Problem("body", "is not a JSON object; give one in braces")])
     return value
 
 
 def keep_name(sent: dict[str, Any], field: str, name: str) -> None:
-    """What it is called by cannot be changed. Raises Invalid."""
+    """Refuse to change the name of a record. Raises Invalid."""
     if sent.get(field, name) != name:
-        raise Invalid([Problem(field, "cannot be changed; add another, and remove this one")])
+        raise Invalid([Problem(field, "cannot be changed; add another and remove this one")])

@@ -1,4 +1,4 @@
-"""A charger as the API shows it."""
+"""A charger's JSON form in the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ABSENT = "disconnected"
 
 
 def summary(kept: Kept, charger: Charger | None) -> dict[str, Any]:
-    """One line of the list: no secret in it."""
+    """Return a charger's entry in the list, without its password."""
     shown = forms.plain(kept.spec) | forms.plain(kept.placement)
     del shown["password"]
     return {
@@ -26,7 +26,7 @@ def summary(kept: Kept, charger: Charger | None) -> dict[str, Any]:
 
 
 def details(kept: Kept, charger: Charger | None, at: float) -> dict[str, Any]:
-    """Everything there is to see, at this moment of the simulation."""
+    """Return everything the API shows of a charger at this simulated moment."""
     shown = summary(kept, charger)
     if charger is None:
         return shown
@@ -43,7 +43,6 @@ def details(kept: Kept, charger: Charger | None, at: float) -> dict[str, Any]:
 
 
 def _state(charger: Charger | None) -> str:
-    """How far it is with the central system."""
     if charger is None:
         return ABSENT
     if not charger.is_on:
@@ -54,7 +53,7 @@ def _state(charger: Charger | None) -> str:
 
 
 def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:
-    if not charger.agenda.is_held:  # else time stands still for it, and what is due has yet to happen
+    if not charger.agenda.is_held:  # else its time is stopped, and due actions have yet to happen
         connector.meter.advance(at)
     transaction, meter = connector.transaction, connector.meter
     ids = charger.memory.transaction_ids

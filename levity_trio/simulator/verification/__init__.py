@@ -1,9 +1,9 @@
-"""Whether the central system's database agrees with what the simulated chargers know: every Wh, and none invented.
+"""Verify the central system's database against the ledger: every Wh of the chargers, and none invented.
 
-Each entry of the ledger is found by the transactionId that the server answered; where the charger never learned it, by
-what its start told; where no start was sent, by its stop. What of these chargers is left over then was invented.
-How two that belong together are compared: comparison.py here; what can be proved at all: simulator/provable.py. The
-functions here block.
+Each ledger entry is matched by the transactionId in the server's response. If the charger never received it, the entry
+is matched by its start, and without a start by its stop. A transaction of these chargers that matches no entry is
+invented. comparison.py compares a matched pair; simulator/provable.py determines what can be proved. All functions here
+block.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from levity_trio.store.reads.books import BookedTransaction, LifecycleRow, Mark,
 __all__ = ["LifecycleRow", "Mark", "Verdict", "baseline", "verify"]
 
 _SHOW_A_HABIT: Final = 5
-"""So many transactions, as the central system's documentation says."""
+"""Number of transactions after which the central system knows a charger's habit, as its documentation says."""
 _DAY: Final = 24 * 3600.0
 
 
 class Unprovable(NamedTuple):
-    """Energy of one class that flowed and nobody can show: in how many transactions, and how much."""
+    """True energy of one class of loss that cannot be proved: its transactions and its amount."""
 
     why: str
     transactions: int
@@ -51,10 +51,10 @@ class Unprovable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the database says of the chargers since the mark, and every line in which it is wrong.
+    """The content of the database about the chargers since the mark, and its faults.
 
-    `transactions`, `energy_wh`, `reviews` (those that are under review) and `set_aside` are the database's; `life` is
-    how often its transactions took each row of their life cycle.
+    `transactions`, `energy_wh`, `reviews` (transactions under review) and `set_aside` (messages) are the database's.
+    `life` counts how often its transactions took each transition of the life cycle.
     """
 
     transactions: int = 0
@@ -67,7 +67,7 @@ class Verdict:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every transaction was found as it was, and none besides."""
+        """Whether the database agrees with the ledger."""
         return not self.faults
 
     @property
@@ -76,11 +76,10 @@ class Verdict:
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many faults there are of each kind."""
+        """The number of faults of each kind."""
         return dict(Counter(fault.kind.value for fault in self.faults).most_common())
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
         return {
             "is_clean": self.is_clean,
             "transactions": self.transactions,
@@ -96,13 +95,13 @@ class Verdict:
 
 
 def baseline(path: Path) -> Mark:
-    """How far the books go before a simulation.
+    """Return the state of the database before a simulation.
 
     Raises:
-        EnvironmentProblem: it is not there, or cannot be read as a database of ours.
+        EnvironmentProblem: the file is missing, or is not a levity-trio database.
     """
-    if not path.exists():  # better now than at the end of a long day
-        raise EnvironmentProblem(f"--verify {path}: no such file; start the server first, or name its own database")
+    if not path.exists():  # fail before the run rather than at its end
+        raise EnvironmentProblem(f"--verify {path}: no such file; start the server first, or give its database")
     try:
         return look(path, mark)
     except EnvironmentProblem as problem:
@@ -110,10 +109,10 @@ def baseline(path: Path) -> Mark:
 
 
 def verify(path: Path, ledger: Ledger) -> Verdict:
-    """Compare the books since the ledger's mark with the ledger.
+    """Compare the database since the ledger's mark with the ledger.
 
     Raises:
-        EnvironmentProblem: the file cannot be read as a database of ours.
+        EnvironmentProblem: the file is not a levity-trio database.
     """
     since = Mark(ledger.transaction, ledger.set_aside_at)
     booked = look(path, partial(booked_since, since=since))
@@ -139,11 +138,11 @@ def _unprovable(proofs: Iterable[Proof]) -> Iterator[Unprovable]:
         yield Unprovable(why, len(wh), sum(wh))
 
 
-# Whether each is honest
+# Honesty and habits
 
 
 def _cases(ledger: Ledger) -> list[Case]:
-    """Every entry with its proof. A neighbour that lied may cast doubt on an honest one: both may be under review."""
+    """Every entry with its proof. If a neighbour on the connector is not honest, both may be under review."""
     proofs = [prove(entry) for entry in ledger.entries]
     alone = [
         proof.is_honest and entry.is_ended and not entry.lies and is_on_time(entry, ledger) and _has_its_id(entry)
@@ -172,37 +171,39 @@ def _cases(ledger: Ledger) -> list[Case]:
 
 
 def _habits(entries: Sequence[Entry], proofs: Sequence[Proof]) -> Iterator[bool]:
-    """Whether the connector of each contradicted itself in as many transactions as show a habit: in those before it
-    and in the next one, with which it may be judged again."""
+    """For each entry: whether its connector contradicted itself often enough to show a habit.
+
+    The transactions before it count, and the next one, because the server may judge it again with that.
+    """
     on_connector: dict[tuple[str, int], list[bool]] = defaultdict(list)
     for entry, proof in zip(entries, proofs, strict=True):
         on_connector[entry.charger, entry.connector].append(proof.is_contradicted)
     places: Counter[tuple[str, int]] = Counter()
     for entry in entries:
         connector = (entry.charger, entry.connector)
-        told, place = on_connector[connector], places[connector]
-        yield sum(told[:place]) + sum(told[place + 1 : place + 2]) >= _SHOW_A_HABIT
+        contradicted, place = on_connector[connector], places[connector]
+        yield sum(contradicted[:place]) + sum(contradicted[place + 1 : place + 2]) >= _SHOW_A_HABIT
         places[connector] += 1
 
 
 def _clocks(ledger: Ledger) -> dict[str, list[tuple[float, timedelta]]]:
-    """By charger: when its clock told a time that was ahead, and by how much."""
+    """By charger: when it reported a time that was ahead, and by how much."""
     clocks: dict[str, list[tuple[float, timedelta]]] = defaultdict(list)
     for entry in ledger.entries:
         moments = (moment for sent in entry.sent for moment in sent.moments)
-        told = ((moment.at, ahead(ledger, moment)) for moment in moments)
-        clocks[entry.charger] += [(at, by) for at, by in told if by > tolerance(ledger)]
+        reported = ((moment.at, ahead(ledger, moment)) for moment in moments)
+        clocks[entry.charger] += [(at, by) for at, by in reported if by > tolerance(ledger)]
     return clocks
 
 
 def _ahead_around(entry: Entry, clock: Sequence[tuple[float, timedelta]]) -> timedelta:
-    """How far a clock was ahead, from a day before a transaction to its end."""
+    """The furthest a clock was ahead from a day before a transaction to its end."""
     ended = entry.began if entry.ended is None else entry.ended
     return max((by for at, by in clock if entry.began - _DAY <= at <= ended), default=timedelta())
 
 
 def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
-    """The places of any two that follow each other on a connector."""
+    """The indexes of each pair of consecutive entries on a connector."""
 
     def connector(place: int) -> tuple[str, int]:
         return entries[place].charger, entries[place].connector
@@ -213,12 +214,12 @@ def _neighbours(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
 
 
 def _has_its_id(entry: Entry) -> bool:
-    """Whether its messages named the transaction as the server did."""
+    """Whether all its messages carried the server's transactionId."""
     named = {one.transaction_id for one in entry.sent if one.action != START}
     return entry.transaction_id is not None and named <= {entry.transaction_id}
 
 
-# Which transaction is which
+# Matching entries and transactions
 
 
 def _faults(
@@ -239,14 +240,14 @@ def _faults(
 
 
 def _certainty(case: Case) -> int:
-    """First those that an id names, then those that a start names; a lost start takes nobody's place."""
+    """Sort key: match entries by identifier first, then by start, last by stop, so that a lost start takes no match."""
     if case.entry.transaction_id is not None:
         return 0
     return 1 if case.entry.message(START) is not None else 2
 
 
 def _take(entry: Entry, unexplained: dict[int, BookedTransaction]) -> BookedTransaction | None:
-    """The transaction of an entry, which explains no other; several with equal starts are in the order they began."""
+    """Remove and return the transaction that matches an entry. Equal starts match in the order in which they began."""
     if entry.transaction_id is not None:
         named = unexplained.get(entry.transaction_id)
         return unexplained.pop(named.id) if named and named.charger == entry.charger else None
@@ -257,12 +258,12 @@ def _take(entry: Entry, unexplained: dict[int, BookedTransaction]) -> BookedTran
 
 def _fits_start(entry: Entry, booking: BookedTransaction) -> bool:
     start = entry.message(START)
-    told = None if start is None else (start.connector, start.id_tag, start.moments[-1].register)
-    return told == (booking.connector, booking.id_tag, str(booking.meter_start))
+    sent = None if start is None else (start.connector, start.id_tag, start.moments[-1].register)
+    return sent == (booking.connector, booking.id_tag, str(booking.meter_start))
 
 
 def _fits_stop(entry: Entry, booking: BookedTransaction) -> bool:
-    """A transaction of which only the stop arrived."""
+    """Whether the booking is the transaction of an entry whose start never arrived."""
     stop = entry.message(STOP)
     if stop is None or stop.moments[-1].register != str(booking.meter_stop):
         return False

@@ -1,24 +1,23 @@
-"""One transaction as it was against one transaction as it was booked: each way in which they differ is a fault.
+"""Compare one true transaction with one booked transaction: each difference is a fault.
 
-Times are compared with a tolerance. A time is told in whole seconds; a charger leaves its clock alone where it is
-nearer to the told time than `slack_seconds` (a told time is that old at most, which at a high --speed is much); and
-what a server measures of a clock goes over the same line once more. So all together are twice the slack and a second.
+Times are compared with a tolerance of twice `slack_seconds` plus one second. Times are sent in whole seconds. A charger
+does not correct its clock if it is within `slack_seconds` of the received currentTime, which can be that old (much at a
+high --speed). The server's measurement of the clock has the same error once more.
 
-- A clock that was ahead is corrected where its message was sent at once: the books must have the true time. Where it
-  waited for a connection, nobody knows by how much it was ahead: any time from the true one to the told one will do.
-- A clock that was behind cannot be told from a message that waited: any time from the told one to the receipt will do.
-  Where it was not set at all (before 2021), any time of the run up to the receipt.
-- Nobody knows either whether a clock that was ahead was set before a message that waits was told: where it was ahead
-  within a day before, the books may have the told time less that.
-- Where no start (or no stop) arrived, its time is not compared; nor that of a stop whose register is no number.
+- If a clock was ahead and its message was sent at once, the database must have the true time. If the message waited for
+  a connection, nobody knows how far the clock was ahead: any time from the true one to the reported one is accepted.
+- A clock that was behind looks like a message that waited: any time from the reported one to the receipt is accepted.
+  If the clock was never set (before 2021), any time from the start of the run to the receipt is accepted.
+- Nobody knows whether a clock that was ahead was corrected before a message was queued: if it was ahead within the day
+  before, the database may have the reported time less the difference.
+- If no start (or no stop) arrived, its time is not compared. Nor is the time of a stop whose register is not a number.
 
-Energy must be exact, where all of it is proved. Where some is lost for everybody, the books may have anything from what
-is proved to what truly flowed, under review. Where none of its own messages refutes another, a line of wrong energy
-says so: that something is lost could be seen from the transactions beside it only, or by nobody. A review of registers
-that contradict each other is not missed where the same connector did so in five other transactions, before it and right
-after it: a server may have learned what its charger always does, and judges it again with the next one. Where its
-charger keeps a reading back that it will tell later, neither energy nor reviews are compared: what the books have is
-not the last word.
+Energy that is fully proved must be exact. If some of it is lost, the database may have any value from the proved to the
+true energy, under review. A fault of energy says if none of the transaction's own messages refutes another: then the
+loss can be seen only from neighbouring transactions, or not at all. No review is required for contradictory registers
+if the same connector contradicted itself in five other transactions, before this one and right after it: the server may
+have learned the charger's habit, and judges the transaction again with the next one. If the charger holds back a
+reading that it will send later, neither energy nor reviews are compared, because the booked energy is not final.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from levity_trio.store.reads.books import BookedTransaction
 from levity_trio.wire.times import FIRST_BELIEVABLE, parse_time
 
 UNSEEN = " (none of its own messages refutes another)"
-"""Added to wrong energy that only the neighbours, or nobody, could know to be wrong."""
+"""Added to a fault of energy that only neighbouring transactions, or nothing at all, can show."""
 
 
 class Kind(StrEnum):
-    """What is wrong in the books."""
+    """Kinds of faults in the database."""
 
     MISSING = "transaction missing"
     INVENTED = "transaction invented"
@@ -55,7 +54,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong, as a line for people."""
+    """One fault in the database, with a line for people."""
 
     kind: Kind
     charger: str
@@ -66,9 +65,9 @@ class Fault:
 class Case:
     """One transaction with all that is needed to judge it.
 
-    `is_honest` where its neighbours are honest too; `is_followed` where its connector told the start of a later one;
-    `is_habit` where its connector contradicted itself often before, so that its charger may be known for it. `ahead` is
-    how far its charger's clock was ahead around it.
+    `is_honest`: it and its neighbours are honest. `is_followed`: its connector sent the start of a later transaction.
+    `is_habit`: its connector contradicted itself so often that the server may know the habit. `ahead`: how far its
+    charger's clock was ahead at about that time.
     """
 
     entry: Entry
@@ -81,7 +80,7 @@ class Case:
 
 
 def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
-    """Everything in which the books are wrong about a transaction that they have."""
+    """The faults of a transaction that the database has."""
     yield from _of_identity(case, booking)
     yield from _of_times(case, booking)
     if not case.entry.is_ended or KEPT_BACK in case.entry.lies:
@@ -95,7 +94,7 @@ def differences(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
 
 
 def missing(case: Case, is_set_aside: bool) -> Iterator[Fault]:
-    """What is wrong where the books have no such transaction: nothing, where nobody could know of any energy."""
+    """The fault of a transaction that the database lacks; none if the messages sent could not show any energy."""
     entry, proof = case.entry, case.proof
     if not (entry.is_ended and any(one.is_evidence for one in entry.sent)):
         return
@@ -107,20 +106,20 @@ def missing(case: Case, is_set_aside: bool) -> Iterator[Fault]:
 
 
 def thrown_away(entry: Entry) -> Iterator[Fault]:
-    """What the server refused, or left without an answer, until its charger gave up (OCPP 1.6 §3.7.1)."""
+    """Messages that the server refused or left unanswered until the charger gave up (OCPP 1.6 §3.7.1)."""
     for action in entry.thrown_away:
-        yield fault(entry, Kind.THROWN_AWAY, f"an answer to its {action}", "none; the charger threw it away")
+        yield fault(entry, Kind.THROWN_AWAY, f"a response to its {action}", "none; the charger threw it away")
 
 
 def tolerance(ledger: Ledger) -> timedelta:
-    """How far a time may be off that everybody means to be right."""
+    """The greatest error of a time that counts as correct."""
     return timedelta(seconds=2 * ledger.slack_seconds + 1)
 
 
 def is_on_time(entry: Entry, ledger: Ledger) -> bool:
-    """Whether the charger told all times as they were."""
+    """Whether all times that the charger reported are correct."""
     return all(
-        _is_told_right(ledger, moment.at, moment.time)
+        _is_correct(ledger, moment.at, moment.time)
         for sent in entry.sent
         for moment in sent.moments
         if moment.time is not None
@@ -128,25 +127,25 @@ def is_on_time(entry: Entry, ledger: Ledger) -> bool:
 
 
 def fault(entry: Entry, kind: Kind, expected: str, found: str, booking: BookedTransaction | None = None) -> Fault:
-    """A fault of one transaction, with all that finds it."""
+    """Make a fault whose line identifies the transaction."""
     transaction = booking.id if booking else entry.transaction_id
-    name = "a transaction it was told no id of" if transaction is None else f"transaction {transaction}"
+    name = "a transaction whose id it never received" if transaction is None else f"transaction {transaction}"
     began = f"connector {entry.connector}, {entry.id_tag!r}, begun {entry.began_at} at {entry.meter_start} Wh"
     line = f"{entry.charger}: {name} ({began}): expected {expected}, found {found}"
     return Fault(kind, entry.charger, line)
 
 
-# Who, where, and the registers as they were told
+# Connector, tag, and registers
 
 
 def _of_identity(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     entry = case.entry
-    for what, told, kept in _told_and_kept(entry, booking):
-        if told is not None and told != kept:
-            yield fault(entry, Kind.IDENTITY, f"{what} {told!r}", repr(kept), booking)
+    for field, sent, booked in _sent_and_booked(entry, booking):
+        if sent is not None and sent != booked:
+            yield fault(entry, Kind.IDENTITY, f"{field} {sent!r}", repr(booked), booking)
 
 
-def _told_and_kept(entry: Entry, booking: BookedTransaction) -> Iterator[tuple[str, object, object]]:
+def _sent_and_booked(entry: Entry, booking: BookedTransaction) -> Iterator[tuple[str, object, object]]:
     start, stop = entry.message(START), entry.message(STOP)
     if start is not None:
         yield "connector", start.connector, booking.connector
@@ -157,25 +156,25 @@ def _told_and_kept(entry: Entry, booking: BookedTransaction) -> Iterator[tuple[s
 
 
 def _own_register(sent: Sent) -> int | None:
-    """That of a start or a stop, where it is a whole number."""
-    told = sent.moments[-1].register
-    return int(told) if told is not None and told.isdecimal() else None
+    """The register of a start or a stop, if it is a whole number."""
+    text = sent.moments[-1].register
+    return int(text) if text is not None and text.isdecimal() else None
 
 
-# When
+# Times
 
 
 def _of_times(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
-    for action, what, kept in ((START, "start", booking.start_time), (STOP, "stop", booking.stop_time)):
+    for action, name, booked in ((START, "start", booking.start_time), (STOP, "stop", booking.stop_time)):
         sent = case.entry.message(action)
         if sent is None or (action == STOP and (booking.is_open or not _is_number(sent))):
             continue
         window = _window(case, sent)
-        moment = parse_time(kept) if kept else None
+        moment = parse_time(booked) if booked else None
         if window is not None and (moment is None or not window[0] <= moment <= window[1]):
-            told = sent.moments[-1].time
-            expected = f"its {what} from {window[0]:%F %T} to {window[1]:%F %T} (told {told})"
-            yield fault(case.entry, Kind.TIME, expected, str(kept), booking)
+            reported = sent.moments[-1].time
+            expected = f"its {name} from {window[0]:%F %T} to {window[1]:%F %T} (reported {reported})"
+            yield fault(case.entry, Kind.TIME, expected, str(booked), booking)
 
 
 def _is_number(sent: Sent) -> bool:
@@ -183,34 +182,35 @@ def _is_number(sent: Sent) -> bool:
 
 
 def _window(case: Case, sent: Sent) -> tuple[datetime, datetime] | None:
-    """From when to when a start or a stop may be in the books; None where nobody knows the true time."""
+    """The range of times accepted for a start or a stop; None if the true time is unknown."""
     ledger = case.ledger
     moment, slack = sent.moments[-1], tolerance(ledger)
     true, zero = ledger.wall(moment.at), ledger.zero
     if true is None or zero is None:
         return None
     received = max(true, ledger.wall(sent.answered or sent.left or moment.at) or true)
-    told = parse_time(moment.time or "")
-    if told is None or told < FIRST_BELIEVABLE:
+    reported = parse_time(moment.time or "")
+    if reported is None or reported < FIRST_BELIEVABLE:
         return zero - slack, received + slack
-    if told < true - slack:
-        return told - slack, received + slack
+    if reported < true - slack:
+        return reported - slack, received + slack
     is_queued = received > true + slack
-    return true - slack - (case.ahead if is_queued else timedelta()), (max(true, told) if is_queued else true) + slack
+    first = true - slack - (case.ahead if is_queued else timedelta())
+    return first, (max(true, reported) if is_queued else true) + slack
 
 
 def ahead(ledger: Ledger, moment: Moment) -> timedelta:
-    """How far a clock was ahead when it told a moment."""
-    true, told = ledger.wall(moment.at), parse_time(moment.time or "")
-    return timedelta() if true is None or told is None else max(timedelta(), told - true)
+    """How far the charger's clock was ahead at a reported moment."""
+    true, reported = ledger.wall(moment.at), parse_time(moment.time or "")
+    return timedelta() if true is None or reported is None else max(timedelta(), reported - true)
 
 
-def _is_told_right(ledger: Ledger, at: float, time: str | None) -> bool:
-    true, told = ledger.wall(at), parse_time(time or "")
-    return true is None or (told is not None and abs(told - true) <= tolerance(ledger))
+def _is_correct(ledger: Ledger, at: float, time: str | None) -> bool:
+    true, reported = ledger.wall(at), parse_time(time or "")
+    return true is None or (reported is not None and abs(reported - true) <= tolerance(ledger))
 
 
-# How much
+# Energy and reviews
 
 
 def _of_energy(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
@@ -233,7 +233,7 @@ def _of_reviews(case: Case, booking: BookedTransaction) -> Iterator[Fault]:
     if booking.reviews:
         if case.is_honest:
             found = "; ".join(booking.reviews)
-            yield fault(entry, Kind.NEEDLESS, "no review: nothing lied and nothing was lost", found, booking)
+            yield fault(entry, Kind.NEEDLESS, "no review, since nothing is wrong or lost", found, booking)
     elif booking.energy_wh == entry.energy_wh and not case.is_habit and (why := _why_reviewed(entry, proof)):
         yield fault(entry, Kind.UNREVIEWED, f"a review, since {why}", "none", booking)
 

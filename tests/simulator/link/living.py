@@ -1,4 +1,4 @@
-"""A simulated charger on its tasks, and our own server in memory at the other end of its line."""
+"""A simulated charger on its tasks, connected in memory to our own server."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ CAR_W = 7_360
 DOOR = Door("central", 9000, "/ws/", is_tls=False)
 PATIENCE_SECONDS = 3600.0
 SERVER_SECONDS = 60.0
-"""For a server to notice that a connection has ended; a scripted one may wait for nothing."""
+"""Time for a server to notice the end of a connection; a scripted server may never end."""
 MANY_STEPS = 300_000
-"""Of all tasks together; who spins takes more in a second, and virtual time would stand still for ever."""
+"""Maximum number of steps of all tasks. A spinning task exceeds it: virtual time would never advance."""
 
 Serve = Callable[[trio.abc.Stream], Any]
 
 
 class Wire:
-    """Where a link dials: `serve` gets the other end; while it is None, nobody is there."""
+    """The peer of a link: `serve` gets the other end; None refuses connections."""
 
     def __init__(self, serve: Serve | None, servers: trio.Nursery, pair: StreamPair) -> None:
         self.serve = serve
@@ -49,7 +49,7 @@ class Wire:
         self._servers = servers
 
     def to(self, central: Central) -> None:
-        """From the next dialling on, this server answers."""
+        """Let this server answer from the next connection on."""
 
         async def serve(stream: trio.abc.Stream) -> None:
             await serve_connection(central, stream)
@@ -67,7 +67,7 @@ class Wire:
 
 
 class Living:
-    """The charger, its link, and what lies between it and the server."""
+    """The charger, its link, and the frames between it and the server."""
 
     def __init__(self, charger: Charger, pace: Pace, wire: Wire, carry: Carry = carry) -> None:
         self.charger = charger
@@ -82,45 +82,45 @@ class Living:
         return self.pace.now
 
     def sent(self, action: str) -> list[Any]:
-        """The payloads of the charger's calls of this action."""
+        """Return the payloads of the charger's calls of this action."""
         return [payload for _, payload in self.moments(action)]
 
     def moments(self, action: str) -> list[tuple[float, Any]]:
-        """The same with the simulated seconds at which they left."""
+        """Return the same with the simulated times of sending."""
         calls = [(at, frame) for at, frame in self._frames("send") if frame[0] == 2]
         return [(at, frame[3]) for at, frame in calls if frame[2] == action]
 
     def order(self) -> list[str]:
-        """What went over the line, in its order: >Action and >answer from the charger, <Action and <answer to it."""
+        """The frames on the line, in order: >Action and >answer from the charger, <Action and <answer to it."""
         marks = {"send": ">", "recv": "<"}
         frames = [(marks[direction], json.loads(text)) for _, direction, text in self.frames]
         return [mark + (frame[2] if frame[0] == 2 else "answer") for mark, frame in frames]
 
     async def until(self, is_so: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait, for so many real seconds of the virtual clock at most, until it is so."""
+        """Wait up to `seconds` of trio's virtual clock for a condition."""
         with trio.fail_after(seconds):
-            while not is_so():  # noqa: ASYNC110 - anything may make it so
+            while not is_so():  # noqa: ASYNC110 - any condition
                 await trio.sleep(0.25)
 
     async def accepted(self) -> None:
-        """Wait until the charger is connected and accepted, and has said what it has to say."""
+        """Wait until the charger is connected and accepted, and has sent all messages."""
         await self.until(lambda: self.charger.may_tell)
         await self.quiet()
 
     async def quiet(self) -> None:
-        """Wait until nothing is under way any more."""
+        """Wait until no call is open or queued."""
         await trio.sleep(1)
         await self.until(lambda: not self.charger.mail.is_busy and self.charger.mail.head is None)
 
     async def session(self, seconds: float) -> None:
-        """A visit to connector 1 of so many simulated seconds."""
+        """Simulate a visit to connector 1 of so many simulated seconds."""
         self.charger.plug(1, CAR, self.at)
         self.charger.present_tag(1, TAG, self.at)
         await self.pace.sleep_until(self.at + seconds)
         self.charger.unplug(1, self.at)
 
     async def call(self, central: Central, request: Any) -> Any:
-        """A call of the central system, and its answer as our server reads it. Raises CallFailed."""
+        """Send a call of the central system and return the response as our server reads it. Raises CallFailed."""
         return await session_of(central, self.charger.spec.id).calls.call(request)
 
     def _frames(self, direction: str) -> Iterator[tuple[float, Any]]:
@@ -128,7 +128,7 @@ class Living:
 
 
 def make_charger(*quirks: str, name: str = CP, keys: dict[str, str] | None = None, **plate: Any) -> Charger:
-    """A charger without power; `keys` are configured as an installer would."""
+    """Make a charger without power; `keys` are its configuration, as set by an installer."""
     spec = ChargerSpec(id=name, quirks=quirks, **plate)
     charger = Charger(spec, Memory.fresh(spec), made(quirks, QUIRKS, "seed"))
     for key, value in (keys or {}).items():
@@ -146,7 +146,7 @@ async def open_living(
     carry: Carry = carry,
     **plate: Any,
 ) -> AsyncIterator[Living]:
-    """A charger with power on its tasks; on leaving they end, and the server soon has finished with it."""
+    """Run a charger with power on its tasks; on exit they end, and the server soon drops it."""
     async with trio.open_nursery() as servers:
         wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
         if isinstance(serve, Central):
@@ -163,7 +163,7 @@ async def open_living(
 
 @contextmanager
 def nobody_spins(steps: int = MANY_STEPS) -> Iterator[None]:
-    """Fail where the tasks take more steps than that: one of them waits for nothing."""
+    """Fail if the tasks take too many steps: one of them is spinning."""
     counter = _StepCounter(steps)
     trio.lowlevel.add_instrument(counter)
     try:

@@ -1,4 +1,4 @@
-"""Central systems that do one thing, mostly a wrong one: each serves one connection."""
+"""Central systems that do one thing, usually a wrong one; each serves one connection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BOOTED = {"status": "Accepted", "currentTime": "2026-03-01T12:00:00Z", "interval
 
 @asynccontextmanager
 async def asked(stream: trio.abc.Stream) -> AsyncIterator[WebSocketRequest]:
-    """The request of a handshake."""
+    """Read the request of a handshake."""
     async with stream, trio.open_nursery() as library:
         yield await wrap_server_stream(library, stream)
         library.cancel_scope.cancel()
 
 
 def serving(script: Script) -> Callable[[trio.abc.Stream], Awaitable[None]]:
-    """Accept whoever comes, and do this with the connection."""
+    """Accept connections and serve each with `serve`."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         async with asked(stream) as request:
@@ -35,7 +35,7 @@ def serving(script: Script) -> Callable[[trio.abc.Stream], Awaitable[None]]:
 
 
 async def answer(websocket: WebSocketConnection) -> str:
-    """Answer the next call as a central system would that agrees to all; gives its action."""
+    """Answer the next call like a central system that accepts everything; return its action."""
     _, message_id, action, _ = json.loads(await websocket.get_message())
     payload = BOOTED if action == "BootNotification" else {}
     await websocket.send_message(json.dumps([3, message_id, payload]))
@@ -43,7 +43,7 @@ async def answer(websocket: WebSocketConnection) -> str:
 
 
 async def mute(stream: trio.abc.Stream) -> None:
-    """Accept the handshake, and read and say nothing more."""
+    """Accept the handshake, then neither read nor send."""
     line = LineStream(stream, bears_pings=True)
     async with asked(line) as request:
         await request.accept(subprotocol="ocpp1.6")
@@ -52,20 +52,20 @@ async def mute(stream: trio.abc.Stream) -> None:
 
 
 async def vanish(stream: trio.abc.Stream) -> None:
-    """Read the request, and close."""
+    """Read the request, then close."""
     async with stream:
         await stream.receive_some()
 
 
 async def ignore(stream: trio.abc.Stream) -> None:
-    """Read the request, and wait."""
+    """Read the request, then wait."""
     async with stream:
         while await stream.receive_some():
             pass
 
 
 def say(text: bytes) -> Callable[[trio.abc.Stream], Awaitable[None]]:
-    """Read the request, say something, and wait."""
+    """Read the request, send something, then wait."""
 
     async def serve(stream: trio.abc.Stream) -> None:
         async with stream:

@@ -1,4 +1,4 @@
-"""Chargers that answer our server's calls late, wrongly or not at all: what it makes of that, and that it lives on."""
+"""Chargers that answer our server's calls late, wrongly or not at all: the outcome, and that the server carries on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCEPTED = '{"status":"Accepted"}'
 
 
 async def outcomes(living: Living, central: Central) -> list[object]:
-    """What became of so many calls, one after the other: the status that was answered, or why there is none."""
+    """Return the outcomes of consecutive calls: the status received, or the error."""
     found: list[object] = []
     for interval in range(1, ASKED + 1):
         try:
@@ -27,7 +27,7 @@ async def outcomes(living: Living, central: Central) -> list[object]:
             found.append(answer.status)
         except CallFailed as failed:
             found.append(type(failed))
-        assert living.charger.configuration.integer("ConnectionTimeOut") == interval  # it obeys, whatever it answers
+        assert living.charger.configuration.integer("ConnectionTimeOut") == interval  # it obeys, whatever it responds
     return found
 
 
@@ -72,7 +72,7 @@ async def test_one_that_answers_garbage(central: Central, writer: InlineWriter) 
     async with open_living(central, "answers-garbage") as living:
         await living.accepted()
         found = await outcomes(living, central)
-        await trio.sleep(10 * 3600)  # it sends garbage unasked, too
+        await trio.sleep(10 * 3600)  # it also sends unsolicited garbage
         assert len(living.wire.dials) == 1
         assert living.charger.may_tell
         assert (await _an_answer(living, central)) is not None

@@ -1,4 +1,4 @@
-"""Whole conversations of a simulated charger with our own server: boot, sessions, silence, return."""
+"""Conversations of a simulated charger with our own server: boot, transactions, silence, reconnection."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ async def test_it_closes_in_order_and_by_cutting_its_power(central: Central, wri
         began = trio.current_time()
         hang_up(living.charger, "close", living.at)
         await living.until(lambda: not len(central.registry))
-        assert trio.current_time() - began < 1  # both said goodbye
+        assert trio.current_time() - began < 1  # both sent a close frame
         await living.until(lambda: len(central.registry))
-        await trio.sleep(100)  # it has nothing to say but its heartbeat
+        await trio.sleep(100)  # it sends only heartbeats
         living.charger.power_off(living.at)
         await living.until(lambda: not len(central.registry))
         await trio.sleep(HOUR)
@@ -68,7 +68,7 @@ async def test_it_closes_in_order_and_by_cutting_its_power(central: Central, wri
         living.charger.go_offline(living.at)
         await living.until(lambda: not len(central.registry))
     assert writer.rows(SESSIONS) == [(1000, ""), (1006, ""), (1006, "")]
-    assert len(living.sent("BootNotification")) == 2  # the first return was without a new start
+    assert len(living.sent("BootNotification")) == 2  # the first reconnection was without a reboot
 
 
 async def test_what_happened_offline_is_told_afterwards(central: Central, writer: InlineWriter) -> None:
@@ -86,7 +86,7 @@ async def test_what_happened_offline_is_told_afterwards(central: Central, writer
 
 
 async def test_a_connection_that_ends_while_a_call_is_under_way(central: Central, writer: InlineWriter) -> None:
-    """The start was stored and its answer was lost: it is told again, no attempt counted, and billed once."""
+    """The start was stored but its response lost: it is sent again, counts no attempt, and is billed once."""
     async with open_living(central, keys={"TransactionMessageAttempts": "1"}) as living:
         await living.accepted()
         living.charger.plug(1, CAR, living.at)
@@ -105,7 +105,7 @@ async def test_a_connection_that_ends_while_a_call_is_under_way(central: Central
 
 
 async def test_a_question_ends_with_its_connection(central: Central, writer: InlineWriter) -> None:
-    """Time stands still while a tag is asked for; what was due meanwhile happens then."""
+    """The charger's time stops while it waits for an Authorize response; due actions happen afterwards."""
     async with open_living(central, keys={"AllowOfflineTxForUnknownId": "true"}) as living:
         await living.accepted()
         charger = living.charger
@@ -132,7 +132,7 @@ async def test_answers_that_do_not_come_and_late_ones(central: Central, writer: 
         await trio.sleep(31)
         assert living.charger.tally.unanswered == 1
         await trio.sleep(10)
-        assert living.order() == [">BootNotification", "<answer"]  # it came after 40 s, and too late
+        assert living.order() == [">BootNotification", "<answer"]  # it came after 40 s, too late
         assert not living.charger.may_tell
         writer.answer_seconds = 0
         await living.accepted()
@@ -163,7 +163,7 @@ async def test_a_newer_connection_of_the_same_charger_takes_its_place(central: C
             await living.until(lambda: living.link.problem)
             assert living.link.problem is not None
             assert living.link.problem.startswith("closed: 1000 ")
-            assert (await other.wait_closed())[0] == 1000  # for the simulated one came back
+            assert (await other.wait_closed())[0] == 1000  # the simulated charger reconnected
         await living.accepted()
     assert len(living.wire.dials) == 2
 
@@ -183,7 +183,7 @@ async def test_a_server_that_stops_and_one_that_takes_its_place(central: Central
         living.wire.to(make_central(writer))
         await living.accepted()
         assert living.link.problem is None
-        await trio.sleep(60)  # it lasts: the next pause is a short one again
+        await trio.sleep(60)  # the connection lasts: the next pause is short again
         dials, began = len(living.wire.dials), trio.current_time()
         hang_up(living.charger, "close", living.at)
         await living.until(lambda: len(living.wire.dials) > dials)
@@ -191,7 +191,7 @@ async def test_a_server_that_stops_and_one_that_takes_its_place(central: Central
 
 
 async def test_silence(central: Central, writer: InlineWriter) -> None:
-    """A charger that falls silent is cut off by the server, and comes back when it likes."""
+    """The server disconnects a silent charger, which reconnects later."""
     async with open_living(central, "no-pings") as living:
         await living.accepted()
         living.charger.hang("freeze", HOUR)
@@ -211,7 +211,7 @@ async def test_pings_of_the_charger_find_a_central_system_that_is_gone(central: 
         assert len(living.wire.dials) == 1
     async with open_living(mute, keys={"WebSocketPingInterval": "100"}) as living:
         await living.until(lambda: living.link.problem)
-        assert living.link.problem == "no pong came"
+        assert living.link.problem == "no pong received"
         assert living.at == pytest.approx(30, abs=1)
 
 

@@ -1,4 +1,4 @@
-"""A message on demand over the whole way: the API, the charger, its line, our server, and back."""
+"""A message on demand, end to end: the API, the charger, its line, our server, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMITS = Limits(answer_seconds=5)
 
 @asynccontextmanager
 async def api_of(central: Central | None) -> AsyncIterator[Asker]:
-    """The API over a fleet of one charger, which has had time to be accepted."""
+    """The API over a fleet of one charger that is accepted."""
     async with fleet_of(central) as fleet:
         fleet.add(make_charger())
         await trio.sleep(60)
@@ -55,7 +55,7 @@ async def test_what_the_server_does_not_answer(central: Central, writer: InlineW
     async with api_of(central) as api:
         writer.answer_seconds = LIMITS.answer_seconds + 5
         refused = await api.refused(409, "POST", SEND, {"action": "StatusNotification"})
-        assert refused["detail"] == "CP-1: the central system answered nothing; see its log"
+        assert refused["detail"] == "CP-1: the central system did not respond in time; see the charger's log"
 
 
 async def test_the_server_gets_the_answer_that_somebody_forced(central: Central) -> None:

@@ -1,4 +1,4 @@
-"""Many chargers in one nursery: they come and go at any moment, and nothing of them stays behind."""
+"""Many chargers in one nursery: they come and go at any moment, and leave no tasks behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MemoryDoor(Door):
 
 @asynccontextmanager
 async def fleet_of(serve: Central | Serve | None, pair: StreamPair = memory_stream_pair) -> AsyncIterator[Fleet]:
-    """An empty fleet; on leaving, its servers are gone too."""
+    """Open an empty fleet; on exit its servers end too."""
     async with trio.open_nursery() as servers:
         wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
         if isinstance(serve, Central):
@@ -64,7 +64,7 @@ async def test_many_connect_and_lose_their_power_in_the_end(central: Central, wr
         await trio.sleep(100)
     assert not any(charger.is_on or charger.is_linked for charger in chargers)
     (entry,) = chargers[0].ledger
-    assert entry.is_ended  # its stop waits in its memory
+    assert entry.is_ended  # its stop is queued
     assert [message.action for message in chargers[0].memory.messages] == ["StopTransaction"]
     assert writer.rows("SELECT status FROM tx") == [("Active",)]
 
@@ -90,7 +90,7 @@ async def test_one_without_power_waits(central: Central) -> None:
 
 
 async def slow(stream: trio.abc.Stream) -> None:
-    """Nobody reads what comes."""
+    """The peer reads nothing."""
     async with stream:
         await trio.sleep_forever()
 
@@ -106,10 +106,10 @@ async def test_a_charger_is_removed_whatever_it_is_at(seconds: float, serve: Ser
         assert fleet.remove("CP-1") is charger
         assert not charger.is_on
         assert "CP-1" not in fleet.links
-        fleet.add(make_charger())  # at once, another one
+        fleet.add(make_charger())  # another one, at once
         fleet.remove("CP-1")
         with trio.fail_after(SEND_SECONDS + 0.1):
-            while living(fleet):  # noqa: ASYNC110 - nothing tells
+            while living(fleet):  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.1)
         assert not charger.is_linked
 

@@ -1,4 +1,4 @@
-"""Our server asks a simulated charger everything that it may ask, reads each answer strictly, and sees the effect."""
+"""Our server sends a simulated charger every call, reads each response strictly, and sees the effect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACE = "http://files/put"
 ROOT = "CentralSystemRootCertificate"
 AMPS = 10
 EFFECT_SECONDS = 60.0
-"""An installation takes 20 s, a restart 10, coming back 6. No heartbeat happens to wake the charger meanwhile."""
+"""Enough for an installation (20 s), a restart (10 s) and a reconnection (6 s), and less than a heartbeat interval."""
 SCHEDULE = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": AMPS}]}
 PROFILE = {
     "chargingProfileId": 9,
@@ -42,7 +42,7 @@ MAKER, OPERATOR = authority("Maker"), authority("Operator")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A charger, the server that asks it, and where files lie."""
+    """A charger, the server that calls it, and the uploaded files."""
 
     living: Living
     central: Central
@@ -57,12 +57,12 @@ class Scene:
         assert (await self.ask(request)).status == "Accepted"
 
     def status(self) -> str:
-        """Of connector 1, as the server knows it."""
+        """Return connector 1's status in the server."""
         found: str = self.writer.row("SELECT status FROM cp_conn WHERE conn_id = 1")[0]
         return found
 
     def reasons(self) -> list[str]:
-        """Why transactions ended."""
+        """Return the reasons of the transactions' stops."""
         return [reason for (reason,) in self.writer.rows("SELECT stop_reason FROM tx WHERE status = 'Completed'")]
 
     def power_w(self) -> float:
@@ -115,7 +115,7 @@ Effect = Callable[[Scene], object]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is asked, what is answered (some of it), and what comes of it."""
+    """A request, the expected part of the response, and its effect."""
 
     request: Request
     answer: dict[str, Any]
@@ -294,7 +294,7 @@ async def test_an_operation_is_answered_and_has_its_effect(action: str, central:
     case, uploads = CASES[action], list[Upload]()
 
     async def carry(transfer: Download | Upload) -> bytes | None:
-        """In a second, and without a thread: virtual time would not wait for it."""
+        """Transfer a file within a second and without a thread: virtual time would not wait for a thread."""
         await trio.sleep(1)
         if isinstance(transfer, Upload):
             uploads.append(transfer)
@@ -309,7 +309,7 @@ async def test_an_operation_is_answered_and_has_its_effect(action: str, central:
         living.frames.clear()
         answer = await scene.ask(case.request(scene))
         assert {name: getattr(answer, name) for name in case.answer} == case.answer
-        assert living.order()[:2] == [f"<{action}", ">answer"]  # nothing that it brings about leaves before its answer
+        assert living.order()[:2] == [f"<{action}", ">answer"]  # its response precedes all its effects
         await living.until(lambda: case.effect(scene), EFFECT_SECONDS)
         await living.accepted()
     assert writer.rows("SELECT state FROM command WHERE state <> 'answered'") == []
@@ -318,7 +318,7 @@ async def test_an_operation_is_answered_and_has_its_effect(action: str, central:
 
 
 async def test_an_answer_is_whole_before_the_power_goes(central: Central) -> None:
-    """A reset cuts the connection at once, and its answer is on the line before."""
+    """A reset cuts the connection at once, but its response is sent first."""
     async with open_living(central) as living:
         await living.accepted()
         for reset in range(1, 4):

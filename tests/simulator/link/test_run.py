@@ -1,4 +1,4 @@
-"""The end of a simulation, and its clocks, in virtual time."""
+"""The end of a simulation and its clocks, in virtual time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def order(speed: float = 1.0) -> Order:
 
 
 async def until_end(fleet: Fleet, speed: float = 1.0) -> float:
-    """The real seconds until the simulation would end."""
+    """Return the real seconds until the simulation would end."""
     await run._wait_for_end(order(speed), fleet)
     return trio.current_time()
 
@@ -74,7 +74,7 @@ async def test_it_waits_for_what_is_still_to_be_said(central: Central, writer: I
         charger.start(1, TAG, fleet.pace.now)
         await trio.sleep(1)
         charger.stop(1, fleet.pace.now)
-        # A status, then start and stop, and the status that lay between.
+        # A status, then start and stop, and the status between them.
         assert await until_end(fleet) == pytest.approx(PLANNED - 10 + 5 * 25, abs=27)
         assert charger.mail.head is None
         assert writer.rows("SELECT status FROM tx") == [("Completed",)]
@@ -91,7 +91,7 @@ async def test_it_does_not_wait_for_ever() -> None:
 
 @pytest.mark.parametrize(("speed", "said"), [(60.0, r"at 1 x.*at 60 x.*--clock-speed 60.*--speed 1"), (1.0, None)])
 async def test_clocks_are_compared(central: Central, speed: float, said: str | None) -> None:
-    """The server's clock is that of the wall; a simulation that goes faster would be dated wrongly."""
+    """The server runs in real time; a faster simulation would get wrong times."""
     configure(central, heartbeat_interval_seconds=30)
     async with fleet_of(central) as fleet:
         fleet.pace = Pace(speed)
@@ -106,7 +106,7 @@ async def test_clocks_are_compared(central: Central, speed: float, said: str | N
 
 
 async def test_the_second_signal_is_not_waited_for() -> None:
-    """The first ends it in order; the handlers that follow are the system's own."""
+    """The first signal ends the run in order and restores the default handlers."""
 
     send, signals = trio.open_memory_channel[int](1)
     send.send_nowait(signal.SIGINT)

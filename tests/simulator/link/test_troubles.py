@@ -1,4 +1,4 @@
-"""Central systems that refuse, vanish, are slow or talk nonsense; and connections that their charger treats badly."""
+"""Central systems that refuse, vanish, are slow or send garbage; and connections that their charger mistreats."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_a_server_that_has_no_room(central: Central) -> None:
 
 
 async def test_what_the_handshake_says() -> None:
-    """The id is quoted, the password is the bytes that the key stands for (RFC 7617; whitepaper A00.FR.205)."""
+    """The identifier is quoted; the password is the decoded bytes of the key (RFC 7617; whitepaper A00.FR.205)."""
     seen: list[tuple[str, dict[str, str], tuple[str, ...]]] = []
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -88,7 +88,7 @@ async def test_a_server_that_closes(code: int, reason: str | None, problem: str)
         await living.until(lambda: living.link.problem)
         assert living.link.problem == problem
         await living.until(lambda: len(living.wire.dials) == 4)
-        # Statuses that were not confirmed are told again; a boot that was accepted is not.
+        # Unconfirmed statuses are sent again; an accepted boot is not.
         assert len(living.sent("BootNotification")) == 1
         assert living.wire.dials == pytest.approx([0, 6, 18, 42], abs=0.5)
 
@@ -135,7 +135,7 @@ async def test_an_answer_to_another_question_is_none() -> None:
 
 
 async def test_a_peer_that_does_not_read_is_left() -> None:
-    """A frame that does not leave within some seconds never will."""
+    """A frame that is not sent within some seconds is never sent."""
 
     async with open_living(mute, pair=lockstep_stream_pair) as living:
         await living.until(lambda: len(living.wire.dials) == 2)
@@ -156,7 +156,7 @@ async def mute_after_boot(stream: trio.abc.Stream) -> None:
 async def test_a_charger_with_something_to_say_that_cannot_waits(
     central: Central, writer: InlineWriter, kind: str
 ) -> None:
-    """What lies in its mailbox is due all the time; it must not keep the machine busy."""
+    """A queued message is due all the time; it must not make the task spin."""
     async with open_living(mute_after_boot, "no-pings", keys={"MeterValueSampleInterval": "60"}) as living:
         await living.until(lambda: living.charger.may_tell)
         living.charger.plug(1, CAR, living.at)
@@ -177,7 +177,7 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
 
 
 async def test_a_question_that_nobody_answers_ends_with_the_silence() -> None:
-    """The silence is not on the agenda, which stands still with the question."""
+    """The end of the silence is not on the agenda, which pauses while a call is open."""
     async with open_living(mute_after_boot, "no-pings", keys={"AllowOfflineTxForUnknownId": "true"}) as living:
         await living.until(lambda: living.charger.may_tell)
         await living.quiet()
@@ -218,7 +218,7 @@ async def test_power_that_goes_and_comes_ends_a_silence(central: Central) -> Non
 
 @pytest.mark.parametrize("moment", [0.0, 0.5, 1.5])
 async def test_power_that_goes_while_it_connects(central: Central, moment: float) -> None:
-    """Whatever it was at: dialling, shaking hands."""
+    """Whatever the charger is doing: dialling, shaking hands."""
 
     async def slowly(stream: trio.abc.Stream) -> None:
         await trio.sleep(1)
@@ -237,7 +237,7 @@ async def test_power_that_goes_while_it_connects(central: Central, moment: float
 
 
 async def test_nobody_is_woken_for_nothing(central: Central) -> None:
-    """An hour of an idle charger takes some steps for each heartbeat."""
+    """An hour of an idle charger takes a few steps per heartbeat."""
     configure(central, heartbeat_interval_seconds=600)
     async with open_living(central) as living:
         await living.accepted()

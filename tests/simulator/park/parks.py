@@ -1,4 +1,4 @@
-"""A park whose chargers are real, and whose central system is not there; and its API without sockets."""
+"""A park with real chargers and no central system, and its API without sockets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from levity_trio.simulator.park.api import park_application
 from levity_trio.simulator.park.park import DEFAULT_LIMITS, Limits, Park, open_park
 
 NOBODY = Door("127.0.0.1", 1, "/ws/", is_tls=False)
-"""Nothing listens there: chargers try again and again."""
+"""Nothing listens there: chargers retry."""
 
 
 class Reply(NamedTuple):
@@ -62,19 +62,19 @@ class Asker:
             sent.append(message)
 
         await self._app(scope, receive, send)
-        await trio.testing.wait_all_tasks_blocked()  # over a real line, others run meanwhile
+        await trio.testing.wait_all_tasks_blocked()  # on a real line, other tasks run meanwhile
         headers = dict(sent[0]["headers"])
         media_type = headers.get(b"content-type", b"").decode()
         return Reply(sent[0]["status"], media_type, b"".join(one.get("body", b"") for one in sent[1:]))
 
     async def done(self, method: str, path: str, body: object = None) -> Any:
-        """The JSON of a request that works."""
+        """Send a request that succeeds and return its JSON."""
         reply = await self.ask(method, path, body)
         assert reply.status in (200, 201, 204), reply.body
         return reply.json() if reply.body else None
 
     async def refused(self, status: int, method: str, path: str, body: object = None) -> Any:
-        """The problem document of one that does not."""
+        """Send a request that is refused and return its problem document."""
         reply = await self.ask(method, path, body)
         assert reply.status == status, reply.body
         assert reply.media_type == "application/problem+json"
@@ -83,7 +83,7 @@ class Asker:
 
 @asynccontextmanager
 async def running_park(path: Path, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[Asker]:
-    """The park of this file, running."""
+    """Run the park of this file."""
     pace = Pace()
     async with (
         open_fleet(pace, NOBODY) as fleet,

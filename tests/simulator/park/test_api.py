@@ -1,4 +1,4 @@
-"""The API with real chargers: what is made, changed, done to them, and refused."""
+"""The API with real chargers: create, change, command, refuse."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_a_charger_that_waits_for_the_central_system_keeps_people_waiting(
         assert "busy" in (await api.refused(409, "POST", f"{CP_1}/plug"))["detail"]
         assert (await api.done("GET", CP_1))["statuses"] == ["Available"]
         charger.agenda.release()
-        charger.advance(api.park.now())  # what was given up is not done later
+        charger.advance(api.park.now())  # an act that timed out is not done later
         assert not charger.connectors[1].meter.is_plugged
 
 
@@ -178,7 +178,7 @@ async def test_to_look_at_a_waiting_charger_does_not_move_its_time(api: Asker) -
     charger.agenda.plan(api.park.now(), charger.connectors[1].meter.advance)
     await api.done("GET", CP_1)
     charger.agenda.release()
-    charger.advance(api.park.now())  # a meter whose time had gone on would refuse
+    charger.advance(api.park.now())  # a meter that was advanced would refuse
 
 
 async def test_configuration(api: Asker) -> None:
@@ -217,7 +217,7 @@ async def test_the_log_shows_the_newest_frames(api: Asker) -> None:
 
 
 async def test_chargers_of_a_scenario_are_seen_and_used_but_not_kept(api: Asker) -> None:
-    fleet = api.park._fleet  # where a scenario adds its chargers
+    fleet = api.park._fleet  # the fleet to which a scenario adds its chargers
     fleet.add(Charger(ChargerSpec(id="SCENARIO-1")))
     assert [one["id"] for one in await api.done("GET", "/api/chargers")][-1] == "SCENARIO-1"
     await api.done("POST", "/api/chargers/SCENARIO-1/plug")

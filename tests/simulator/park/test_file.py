@@ -1,4 +1,4 @@
-"""The park's file: whole or not at all, read back as it was, and a broken one told in one line."""
+"""The park's file: replaced atomically, read back unchanged, and refused in one line if broken."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def test_a_broken_file_is_one_plain_line(path: Path, content: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         read_registry(path)
     line = str(caught.value)
-    assert line.startswith(f"--state {path} is no file of the simulator: ")
-    assert "mend it" in line
+    assert line.startswith(f"--state {path} is not a simulator state file: ")
+    assert "correct it" in line
     assert "\n" not in line
     assert path.read_bytes() == content
 
@@ -120,7 +120,7 @@ def test_a_memory_that_is_none(path: Path, part: str, value: object) -> None:
     content = filled().to_json()
     content["chargers"][0]["memory"][part] = value
     path.write_bytes(orjson.dumps(content))
-    with pytest.raises(ConfigError, match="is no file of the simulator"):
+    with pytest.raises(ConfigError, match="is not a simulator state file"):
         read_registry(path)
 
 

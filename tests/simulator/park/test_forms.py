@@ -1,4 +1,4 @@
-"""Dataclasses out of JSON objects and rows: each wrong field is named, with what to give."""
+"""Dataclasses from JSON objects and rows: each wrong field is named, with what to give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Importing: all or nothing, and each fault with its line, its column and what to give."""
+"""Imports: all or nothing, and each fault with its line, its column and what to give."""
 
 from __future__ import annotations
 

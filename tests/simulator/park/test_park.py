@@ -1,4 +1,4 @@
-"""The park over restarts: what is kept, who connects by itself, what a full disk costs."""
+"""The park over restarts: saved state, chargers with `auto_connect`, and a full disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OFTEN = Limits(save_seconds=0.01)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Wait for the file, or for a line of the log: nothing announces that it was written."""
+    """Wait for the file or a log line by polling: nothing announces the write."""
     with trio.fail_after(PATIENCE_SECONDS):
         while not is_so():  # noqa: ASYNC110 - see above
             await trio.sleep(0.01)
@@ -84,7 +84,7 @@ async def test_changes_of_chargers_are_saved_now_and_then(path: Path) -> None:
 
 async def test_a_broken_file_is_told_before_anything_runs(path: Path) -> None:
     path.write_text("{")  # noqa: ASYNC240 - two bytes
-    with pytest.RaisesGroup(pytest.RaisesExc(ConfigError, match="no file of the simulator"), flatten_subgroups=True):
+    with pytest.RaisesGroup(pytest.RaisesExc(ConfigError, match="not a simulator state file"), flatten_subgroups=True):
         async with running_park(path):
             pytest.fail("it runs")
 
@@ -106,7 +106,7 @@ async def test_a_full_disk_is_told_and_got_over(
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", full)
             problem = await api.refused(503, "POST", "/api/chargers", {"id": "CP-1"})
-            assert problem["detail"].startswith("done, but not kept: ")
+            assert problem["detail"].startswith("done, but not saved: ")
             assert "CP-1" not in read_registry(path).chargers
             await until(lambda: any(line["event"] == "simulator state not saved" for line in log_lines))
         await until(lambda: "CP-1" in read_registry(path).chargers)
