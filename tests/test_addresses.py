@@ -24,8 +24,8 @@ async def test_it_listens() -> None:
 async def test_a_taken_port_is_told_as_such() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = rf"127\.0\.0\.1 port {port}: .*; stop what uses it .* choose another with --metrics-port"
-        with pytest.raises(EnvironmentProblem, match=told):
+        line = rf"127\.0\.0\.1 port {port}: .*; stop the program .* choose another port with --metrics-port"
+        with pytest.raises(EnvironmentProblem, match=line):
             await listen("127.0.0.1", port, FLAGS)
 
 
@@ -33,7 +33,7 @@ async def test_a_taken_port_is_told_as_such() -> None:
 async def test_an_address_that_is_not_ours_is_told_as_such(host: str) -> None:
     with pytest.raises(EnvironmentProblem, match="give --metrics-host an address of this machine") as raised:
         await listen(host, 0, FLAGS)
-    assert "stop what uses it" not in str(raised.value)
+    assert "stop the program that uses it" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_an_empty_environment_variable_is_not_set() -> None:
 
 
 def test_a_variable_that_is_no_setting_is_named() -> None:
-    assert problem({}, {"LEVITY_PROT": "99"}) == "LEVITY_PROT is no setting; did you mean LEVITY_PORT?"
+    assert problem({}, {"LEVITY_PROT": "99"}) == "LEVITY_PROT is not a setting; did you mean LEVITY_PORT?"
     assert "LEVITY_LOG_LEVEL?" in problem({}, {"LEVITY_LOGLEVEL": "DEBUG"})
     assert load({}, {"PROT": "99", "LEVITY_SIMULATOR_API": "http://127.0.0.1:9100"}) == load({}, {})
 

@@ -63,7 +63,7 @@ def test_a_full_disk_is_a_problem_of_the_machine_and_no_second_one_at_the_end(tm
     with Path("/dev/full").open("w") as full:
         ended = python(TOLD, tmp_path, stdout=full)
     assert ended.stderr.splitlines()[-1].endswith(
-        "cannot be written: No space left on device; make room, or let it go somewhere else"
+        "cannot be written: No space left on device; free some space, or redirect it to another place"
     )
     assert ended.returncode == 1  # not 120, which is what a failure at the interpreter's end makes of it
 

@@ -54,7 +54,7 @@ def test_who_is_hidden_is_told_of_no_more_and_what_it_did_stays(capsys: pytest.C
     assert (reviews(), read().has_charged) == (2, frozenset({"CP-1", "TEST_CP_001"}))
     assert main(["forget", "TEST_CP_001"]) == 0
     assert capsys.readouterr().out == (
-        "TEST_CP_001 is hidden. What it did stays; it comes back when it charges again.\n"
+        "TEST_CP_001 is hidden. Its data stays in the database; it reappears when it charges again.\n"
     )
     assert hidden() == {"TEST_CP_001"}
     assert (reviews(), read().chargers, read().has_charged) == (1, frozenset({"CP-1"}), frozenset({"CP-1"}))

@@ -75,16 +75,25 @@ def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--speed", "nan"], "nan is no number"),
+        (["--speed", "nan"], "nan is not a number"),
         (["--speed", "0"], "0.1<=x<=100000"),
         (["--chargers", "0"], "1<=x<=100000"),
         (["--url", "http://localhost:9000/"], "give an address such as ws://localhost:9000/ws/"),
         (["--scenario", ""], "give one of day, idle"),
         (["--scenario", "night"], "give one of day, idle"),
         (["--quirk", "nope"], "see --list-quirks"),
-        (["--control", "9100", "--quirk", "no-pings"], "--quirk: it is for the chargers of a plan; give --scenario"),
-        (["--control", "9100", "--ledger", "x.jsonl"], "--ledger: it is for the chargers of a plan; give --scenario"),
-        (["--control", "9100", "--verify", "x.db"], "--verify: it is for the chargers of a plan; give --scenario"),
+        (
+            ["--control", "9100", "--quirk", "no-pings"],
+            "--quirk applies to the chargers of a scenario only; give --scenario",
+        ),
+        (
+            ["--control", "9100", "--ledger", "x.jsonl"],
+            "--ledger applies to the chargers of a scenario only; give --scenario",
+        ),
+        (
+            ["--control", "9100", "--verify", "x.db"],
+            "--verify applies to the chargers of a scenario only; give --scenario",
+        ),
         (["--control", "9100", "--state", "/"], "is a directory"),
         (["--verify", "/"], "is a directory"),
         (["--state", "x.json"], "give --control too"),

@@ -119,7 +119,7 @@ async def test_what_a_charger_is_told_to_say(type_in: Type) -> None:
     assert "forced answers    -" in await done(type_in("chargers", "CP-1"))
     assert "has no connection" in await refused(type_in("send", "CP-1", "Heartbeat"))
     assert "has no connection" in await refused(type_in("send", "CP-1", "DataTransfer", '{"vendorId": "x"}'))
-    assert "PAYLOAD: it is no JSON" in await refused(type_in("send", "CP-1", "Heartbeat", "{"), 2)
+    assert "PAYLOAD: not valid JSON" in await refused(type_in("send", "CP-1", "Heartbeat", "{"), 2)
     assert "payload: give a JSON object" in await refused(type_in("send", "CP-1", "Heartbeat", "[]"))
 
 
@@ -137,7 +137,7 @@ async def test_an_output_that_takes_nothing(type_in: Type, monkeypatch: pytest.M
         monkeypatch.setattr("sys.stdout", full)
         status, _, err = await type_in("chargers")
         assert (status, err.count("\n")) == (1, 1)
-        assert "cannot be written: No space left on device; make room" in err
+        assert "cannot be written: No space left on device; free some space" in err
 
 
 async def test_locations_and_vehicles(type_in: Type) -> None:
