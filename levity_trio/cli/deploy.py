@@ -30,17 +30,17 @@ Exit status: 0 when all files are written, 1 when a file exists or the folder ca
 
 def run_deploy(directory: Path, *, user: str | None, remote_write: str | None, is_force: bool, **given: object) -> int:
     from levity_trio.deploy.files import texts, write  # noqa: PLC0415 - so that --help and a wrong flag answer at once
-    from levity_trio.deploy.installation import Place, values  # noqa: PLC0415
+    from levity_trio.deploy.installation import Installation, values  # noqa: PLC0415
 
     flags = {name: value for name, value in given.items() if value is not None}
-    given_place = {"user": user, "remote_write": remote_write}
-    place = Place(
+    given_installation = {"user": user, "remote_write": remote_write}
+    installation = Installation(
         program=_program(),
         site=socket.gethostname(),
         version=__version__,
-        **{name: value for name, value in given_place.items() if value is not None},
+        **{name: value for name, value in given_installation.items() if value is not None},
     )
-    contents = texts(values(flags, os.environ, place))
+    contents = texts(values(flags, os.environ, installation))
     write(directory, contents, may_replace=is_force)
     for name in contents:
         click.echo(directory / name)

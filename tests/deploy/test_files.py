@@ -12,9 +12,9 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.files import DASHBOARD, TEMPLATES, texts, write
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 
-MADE = texts(values({}, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
 
 
 def test_every_template_is_written() -> None:
@@ -40,7 +40,7 @@ def test_litestream_is_scraped_where_it_tells() -> None:
         ({"metrics_port": "9465"}, "0.0.0.0:9466", "127.0.0.1:9466"),
         ({"metrics_host": "::1"}, "[::1]:9465", "[::1]:9465"),
     ):
-        made = texts(values(flags, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+        made = texts(values(flags, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
         assert f'\naddr: "{address}"\n' in made["litestream.yml"]
         for name in ("prometheus.yml", "prometheus-agent.yml"):
             assert "  - job_name: litestream" in made[name]
@@ -109,7 +109,7 @@ def test_a_folder_is_made_and_filled(tmp_path: Path) -> None:
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     (tmp_path / "litestream.yml").write_text("mine")
     (tmp_path / "fluentd.conf").symlink_to("elsewhere")
-    with pytest.raises(EnvironmentProblem, match=r"litestream.yml, fluentd.conf already; --force"):
+    with pytest.raises(EnvironmentProblem, match=r"already has litestream.yml, fluentd.conf; --force"):
         write(tmp_path, MADE, may_replace=False)
     assert len(list(tmp_path.iterdir())) == 2
     assert (tmp_path / "litestream.yml").read_text() == "mine"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig, load
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 
 PROGRAM = ("/opt/levity/bin/levity-trio",)
 
@@ -23,11 +23,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def filled(
     environment: Mapping[str, str] | None = None,
-    place: Mapping[str, Any] | None = None,
+    installation: Mapping[str, Any] | None = None,
     flags: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
-    there = {"program": PROGRAM, "site": "pi", "version": "1.2", **(place or {})}
-    return values(flags or {}, environment or {}, Place(**there))
+    there = {"program": PROGRAM, "site": "pi", "version": "1.2", **(installation or {})}
+    return values(flags or {}, environment or {}, Installation(**there))
 
 
 def environment_of(found: Mapping[str, str]) -> dict[str, str]:
@@ -112,11 +112,11 @@ def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
     [
         (("/opt/levity/bin/levity-trio",), "yes", "yes"),
         (("/home/pi/venv/bin/levity-trio",), "read-only", "yes"),
-        (("/tmp/venv/bin/levity-trio",), "yes", "no"),  # noqa: S108 - a place, not a file
+        (("/tmp/venv/bin/levity-trio",), "yes", "no"),  # noqa: S108 - a path, not a file
     ],
 )
 def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str, private_tmp: str) -> None:
-    found = filled(place={"program": program})
+    found = filled(installation={"program": program})
     assert (found["home"], found["private_tmp"]) == (home, private_tmp)
 
 
@@ -151,8 +151,8 @@ def test_fluentd_is_told_where_and_what(endpoint: str, tag: str, bind: str, matc
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"port": "0"}, "--port 0 takes another port at each start"),
-        ({"metrics_port": "0"}, "--metrics-port 0 takes another port"),
+        ({"port": "0"}, "--port 0 selects another port at each start"),
+        ({"metrics_port": "0"}, "--metrics-port 0 selects another port"),
         ({"clock_speed": "60"}, "for simulations"),
         ({"database": "a\nb.db"}, "printable"),
         ({"port": "70000"}, "whole number"),
@@ -165,7 +165,7 @@ def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("installation", "said"),
     [
         ({"user": "no body"}, "--user 'no body'"),
         ({"remote_write": "ftp://example.org"}, "give an http(s) URL"),
@@ -173,15 +173,15 @@ def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str]
         ({"remote_write": "https://me:secret@example.org"}, "without a password"),
     ],
 )
-def test_a_place_that_no_service_can_have_is_refused(place: dict[str, str], said: str) -> None:
+def test_a_place_that_no_service_can_have_is_refused(installation: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        filled(place=place)
+        filled(installation=installation)
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
 
 
 def test_nothing_is_left_for_systemd_to_expand() -> None:
-    found = filled(flags={"fluentd_tag": "%n$HOME"}, place={"program": ("/opt/$HOME %i/levity-trio",)})
+    found = filled(flags={"fluentd_tag": "%n$HOME"}, installation={"program": ("/opt/$HOME %i/levity-trio",)})
     assert 'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()  # no $ is expanded there
     assert found["command"] == '"/opt/$$HOME %%i/levity-trio" serve'
 

@@ -1,4 +1,4 @@
-"""What a panel of the dashboard is, said in a few lines; how Grafana wants it is in this package's __init__."""
+"""The panels of the dashboard in a compact form. This package's __init__ converts them for Grafana."""
 
 from __future__ import annotations
 
@@ -15,67 +15,70 @@ CONNECTOR: Final = "{{cp_id}} {{connector_id}}"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: the label, or the letter of the query, that it shows; its name, unit, colours by word."""
+    """A column of a table."""
 
     shows: str
+    """A label, or the letter of a query whose values it shows."""
     name: str
     unit: str = ""
     colours: Mapping[str, Colour] | None = None
+    """The colours of certain values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel: `queries` are pairs of an expression and what stands in its legend.
-
-    `words` say what numbers mean, with their colours; from each of `steps` on, a number has that colour. `since` is a
-    stretch of time of its own, as Grafana spells it.
-    """
+    """One panel of the dashboard."""
 
     title: str
-    text: str
+    description: str
     queries: tuple[tuple[str, str], ...]
+    """Pairs of a PromQL expression and its legend."""
     unit: str = "short"
     kind: str = "timeseries"
     columns: tuple[Column, ...] = ()
-    words: Mapping[int, tuple[str, Colour]] | None = None
+    texts: Mapping[int, tuple[str, Colour]] | None = None
+    """Texts and colours that replace certain numbers."""
     steps: Steps = ()
+    """Lower bounds of numbers, each with the colour from there on."""
     since: str = ""
+    """A time range that overrides the dashboard's, in Grafana's notation."""
     width: int = 8
     height: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels that belong together, under a heading; folded, but for what everybody looks at."""
+    """A group of panels under a heading. It is collapsed unless `is_open`."""
 
     title: str
     panels: tuple[Panel, ...]
     is_open: bool = False
 
 
-def stat(title: str, text: str, expression: str, unit: str = "short", steps: Steps = ()) -> Panel:
-    """One number, large."""
+def stat(title: str, description: str, expression: str, unit: str = "short", steps: Steps = ()) -> Panel:
+    """Return a panel with one large number."""
+    queries = ((expression, ""),)
     return Panel(
-        title=title, text=text, queries=((expression, ""),), unit=unit, kind="stat", steps=steps, width=4, height=4
+        title=title, description=description, queries=queries, unit=unit, kind="stat", steps=steps, width=4, height=4
     )
 
 
-def worded(panel: Panel, words: Mapping[int, tuple[str, Colour]]) -> Panel:
-    """The same, with words in place of numbers."""
-    return replace(panel, words=words)
+def with_texts(panel: Panel, texts: Mapping[int, tuple[str, Colour]]) -> Panel:
+    """Return the panel with texts in place of numbers."""
+    return replace(panel, texts=texts)
 
 
-def graph(title: str, text: str, expression: str, legend: str, unit: str = "short") -> Panel:
-    """One expression over time."""
-    return Panel(title=title, text=text, queries=((expression, legend),), unit=unit)
+def graph(title: str, description: str, expression: str, legend: str, unit: str = "short") -> Panel:
+    """Return a time series of one expression."""
+    return Panel(title=title, description=description, queries=((expression, legend),), unit=unit)
 
 
-def graphs(title: str, text: str, unit: str, *queries: tuple[str, str]) -> Panel:
-    """Several over time."""
-    return Panel(title=title, text=text, queries=queries, unit=unit)
+def graphs(title: str, description: str, unit: str, *queries: tuple[str, str]) -> Panel:
+    """Return a time series of several expressions."""
+    return Panel(title=title, description=description, queries=queries, unit=unit)
 
 
-def table(title: str, text: str, columns: tuple[Column, ...], *expressions: str, width: int = 12) -> Panel:
-    """What there is now, a row each; the rows of several expressions are put together by their labels."""
+def table(title: str, description: str, columns: tuple[Column, ...], *expressions: str, width: int = 12) -> Panel:
+    """Return a table of the present values. The rows of several expressions are joined by their labels."""
     queries = tuple((expression, "") for expression in expressions)
-    return Panel(title=title, text=text, queries=queries, kind="table", columns=columns, width=width)
+    return Panel(title=title, description=description, queries=queries, kind="table", columns=columns, width=width)
