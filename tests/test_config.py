@@ -1,4 +1,4 @@
-"""Settings: where they come from, who wins, and what a wrong one is told."""
+"""Settings: their sources, their precedence, and the errors for invalid ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ def write_toml(tmp_path: Path) -> WriteToml:
 
 
 def problem(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> str:
-    """The line that these settings are refused with."""
+    """Return the error line for these settings."""
     with pytest.raises(ConfigError) as refused:
         load(flags, environment or {})
     line = str(refused.value)

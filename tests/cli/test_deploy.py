@@ -1,4 +1,4 @@
-"""`levity-trio deploy` as typed: help, exit statuses, one plain line for each mistake."""
+"""`levity-trio deploy`: help, exit statuses, one line for each error."""
 
 from __future__ import annotations
 

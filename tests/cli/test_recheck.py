@@ -1,4 +1,4 @@
-"""`levity-trio recheck` as typed, on a database as the server leaves it."""
+"""`levity-trio recheck`, on a database written by the server's own code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 
 def fill(folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "CP-2"), late_wh: int = 0) -> None:
-    """One transaction of 5 kWh a charger; of the last one a reading that came after its stop; then a change."""
+    """Store a transaction of 5 kWh per charger, optionally a late reading of the last charger, then run the SQL."""
     with open_database(folder / "site.db") as connection:
         books = Books(connection)
         for station in (Station(books, name) for name in chargers):

@@ -1,4 +1,4 @@
-"""`levity-trio simulate` as typed: what it is told to do, one plain line for each mistake."""
+"""`levity-trio simulate`: the order that results from the options, one line for each error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from levity_trio.simulator.run import Order
 
 @pytest.fixture(autouse=True)
 def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Order]:
-    """What would be simulated, in a folder of its own."""
+    """The orders that would be simulated, in an empty folder."""
     given: list[Order] = []
 
     def run(order: Order, *, is_json: bool) -> int:
@@ -44,7 +44,7 @@ def test_quirks_are_given_to_all_once(orders: list[Order]) -> None:
     assert {one.spec.quirks for one in order.plan.chargers} == {("no-pings", "two-calls")}
 
 
-def test_all_faults_of_a_scenario_are_told_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_errors_of_a_scenario_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text("hours = 0\nwheels = 4")
     assert main(["simulate", "--scenario", "mine.toml"]) == 2
     told = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""The files: everything filled in, nothing replaced unasked."""
+"""The files: all placeholders filled in, nothing replaced without permission."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_readme_names_every_file() -> None:
     assert [name for name in MADE if name not in MADE["README.txt"]] == ["README.txt"]
 
 
-def test_litestream_is_scraped_where_it_tells() -> None:
+def test_litestream_is_scraped_at_its_own_address() -> None:
     for flags, address, target in (
         ({}, "0.0.0.0:9465", "127.0.0.1:9465"),
         ({"metrics_port": "9465"}, "0.0.0.0:9466", "127.0.0.1:9466"),
@@ -91,7 +91,7 @@ def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("panel", [one for one in PANELS if one["type"] == "table"], ids=lambda panel: panel["title"])
 def test_the_columns_of_a_table_have_names(panel: dict[str, Any]) -> None:
-    """Each query's values are a column, or labels are all that is shown of it."""
+    """The values of each query are a column, unless the table shows only labels."""
     *_, organized = panel["transformations"]
     names = organized["options"]["renameByName"]
     assert all(name[0].isupper() or name == "levity-trio" for name in names.values())
@@ -121,7 +121,7 @@ def test_with_force_all_are_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "litestream.yml").read_text() == MADE["litestream.yml"]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentProblem, match="cannot write"):
         write(tmp_path / "file" / "below", MADE, may_replace=False)
