@@ -1,5 +1,5 @@
-# Everything runs in .venv, which is made when it is missing. `just` itself comes with the `dev` extra:
-# after `just venv` (or README's test command) it is .venv/bin/just.
+# Every recipe runs in .venv and creates it if it is missing. The `dev` extra includes `just` itself:
+# after README's test command it is .venv/bin/just.
 
 python := env("PYTHON", "python3")
 bin := ".venv/bin"
@@ -12,29 +12,29 @@ help:
 # lint and test
 check: lint test
 
-# make .venv with all tools, if it is missing
+# create .venv with all tools if it is missing
 venv:
     @test -x {{ bin }}/pytest || ({{ python }} -m venv .venv && {{ bin }}/pip install -q -e '.[dev]')
 
-# `just test -k writer` hands its arguments to pytest.
-# all tests, on all cores
+# Arguments go to pytest: `just test -k writer`.
+# run all tests on all cores
 test *arguments: venv
     {{ bin }}/pytest -n auto {{ arguments }}
 
-# tests of one room: no process, no connection
+# test single units: no process, no connection
 test-unit *arguments: venv
     {{ bin }}/pytest -m unit {{ arguments }}
 
-# tests of a spawned server with real clients
+# test a spawned server with real clients
 test-integration *arguments: venv
     {{ bin }}/pytest -m integration {{ arguments }}
 
-# tests of whole conversations, in memory
+# test whole sessions over in-memory connections
 test-ws *arguments: venv
     {{ bin }}/pytest -m ws {{ arguments }}
 
-# Not "async function without await" (ASYNC124): handlers share one shape.
-# ruff, flake8-async and mypy
+# Without ASYNC124, "async function without await": all handlers are async functions.
+# run ruff, flake8-async and mypy
 lint: venv
     {{ bin }}/ruff check .
     {{ bin }}/ruff format --check .
@@ -45,35 +45,35 @@ lint: venv
 format: venv
     {{ bin }}/ruff format .
 
-# mend what the linter can, then format
+# apply the linter's fixes, then format
 fix: venv
     {{ bin }}/ruff check --fix .
     {{ bin }}/ruff format .
 
-# measure the server against a bare echo
+# compare the server with a bare echo server
 bench *arguments: venv
     {{ bin }}/python -m tests.benchmarks {{ arguments }}
 
-# measure what judging a stop costs
+# measure the cost of judging a stop
 bench-judging *arguments: venv
     {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}
 
-# measure the simulator against bare clients
+# compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
 
-# long tests: floods, power cuts, full disks
+# run long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}
 
-# `just serve --port 9001` hands its arguments on.
+# Arguments go to the server: `just serve --port 9001`.
 # start the server
 serve *arguments: venv
     {{ bin }}/levity-trio serve {{ arguments }}
 
 alias run := serve
 
-# It talks through the `ocpp` package's own client.
-# one charging session with a running server
+# Uses the client of the `ocpp` package.
+# run one charging session with a running server
 example url=charger: venv
     {{ bin }}/python tests/example_client.py {{ url }}

@@ -1,4 +1,4 @@
-"""`python -m levity_trio` is `levity-trio`."""
+"""Entry point of `python -m levity_trio`."""
 
 import sys
 

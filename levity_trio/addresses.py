@@ -1,4 +1,4 @@
-"""Addresses of this machine: listening on them, and what others type to reach it."""
+"""Listening on addresses of this machine, and the address by which other machines reach it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import trio
 from levity_trio.config import EnvironmentProblem
 
 ALL_ADDRESSES: Final = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}  # noqa: S104
-"""Each with its family and an address elsewhere (RFC 5737, RFC 3849)."""
+"""The wildcard addresses, each with its family and a remote address from a documentation range (RFC 5737, RFC 3849)."""
 DISCARD_PORT: Final = 9
 NOT_OURS: Final = (socket.EAI_NONAME, errno.EADDRNOTAVAIL)
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What sets an address and its port, for advice."""
+    """The names of the flags that set an address and its port, for error messages."""
 
     host: str = "--host"
     port: str = "--port"
 
 
 async def listen(host: str, port: int, flags: Flags, backlog: int | None = None) -> list[trio.SocketListener]:
-    """Listen on a port.
+    """Open listeners on a port.
 
     Raises:
-        EnvironmentProblem: it cannot be listened on; the text says what to do about it.
+        EnvironmentProblem: the address or port cannot be used; the text says what to do.
     """
     try:
         return await trio.open_tcp_listeners(port, host=host, backlog=backlog)
@@ -42,23 +42,23 @@ def _advice(error: OSError, flags: Flags) -> str:
     if error.errno in NOT_OURS:
         return f"give {flags.host} an address of this machine (`ip address` lists them), or 0.0.0.0 for all of them"
     if error.errno == errno.EACCES:
-        return f"give {flags.port} a port from 1024 on; lower ones need a privilege (CAP_NET_BIND_SERVICE)"
+        return f"give {flags.port} a port from 1024 on; lower ports need a privilege (CAP_NET_BIND_SERVICE)"
     if error.errno == errno.EADDRINUSE:
-        return f"stop what uses it (`ss -ltnp` lists it), or choose another with {flags.port}"
-    return f"choose another with {flags.port}"
+        return f"stop the program that uses it (`ss -ltnp` lists it), or choose another port with {flags.port}"
+    return f"choose another port with {flags.port}"
 
 
 def reachable(host: str, port: int) -> str:
-    """`address:port` as another machine may reach what listens here; of all addresses the one that leads elsewhere."""
+    """Return `address:port` for other machines. A wildcard address becomes the one of the outgoing interface."""
     found = _outgoing(*ALL_ADDRESSES[host]) if host in ALL_ADDRESSES else host
     return f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
 
 
 def _outgoing(family: socket.AddressFamily, elsewhere: str) -> str:
-    """The address that a packet to elsewhere would come from; none is sent."""
+    """Return the source address of a packet to `elsewhere`, without sending one."""
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((elsewhere, DISCARD_PORT))
-        except OSError:  # no way leads there: a network without a router
+        except OSError:  # no route: a network without a router
             return socket.gethostname()
         return str(probe.getsockname()[0])

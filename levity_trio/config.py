@@ -1,9 +1,8 @@
-"""What the server is told before it starts: flags over `LEVITY_*` environment over a TOML file over defaults.
+"""The configuration of the server: flags override `LEVITY_*` variables, these a TOML file, and that the defaults.
 
-A setting is said once, as a field of one of the two dataclasses below: its flag, its default, how it is read
-and its help text stand together, and flag, environment name, TOML key and `--help` are made from them. All
-checking happens here and in settings.py, without click and without touching anything but the TOML file, so
-that a wrong value is one plain line before the first port or file is opened.
+Each setting is declared once, as a field of one of the two dataclasses below. Its flag, environment variable, TOML key
+and `--help` text are derived from that declaration. All validation happens here and in settings.py, without click, and
+touches no file but the TOML file. A wrong value is therefore one line of error before any port or file is opened.
 """
 
 import tomllib
@@ -36,7 +35,7 @@ WEBSOCKET_PING_SECONDS = 20.0
 
 PREFIX = "LEVITY_"
 OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API")
-"""Of the environment, beside those of the settings."""
+"""Environment variables that are not settings of the server."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
 _WEEK_SECONDS = 7 * 24 * 3600
@@ -44,18 +43,18 @@ T = TypeVar("T")
 
 
 class ConfigError(ValueError):
-    """Settings that cannot be used. Each argument is one plain line that says what to do; exit status 2."""
+    """Invalid settings. Each argument is one line that says what to do; exit status 2."""
 
     def __str__(self) -> str:
         return "; ".join(self.args)
 
 
 class EnvironmentProblem(RuntimeError):
-    """What the machine refuses: a taken port, a foreign database. One plain line; exit status 1."""
+    """A failure of the environment: a port in use, another program's database. One line of text; exit status 1."""
 
 
 def innermost(error: BaseException) -> BaseException:
-    """The first of what nurseries wrapped in groups."""
+    """Return the first leaf of nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
@@ -63,7 +62,7 @@ def innermost(error: BaseException) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting, as the command line, the environment, the TOML file and `--help` know it."""
+    """One setting, for the command line, the environment, the TOML file and `--help`."""
 
     name: str  # the flag without its dashes, and the TOML key
     attribute: str  # in ServerConfig or LogConfig
@@ -86,7 +85,7 @@ class Setting:
 
     @property
     def default_text(self) -> str:
-        """The default as people are told it; empty where there is none."""
+        """The default as `--help` shows it; empty if there is none."""
         if self.default is None or self.is_switch:
             return ""
         if isinstance(self.default, tuple):
@@ -103,207 +102,202 @@ def _read_ping_switch(value: object) -> float | None:
 
 
 def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
-    said = {"name": flag, "group": group, "kind": kind, "help": text}
-    stands_for_default: T = field(default=default, metadata=said)
-    return stands_for_default
+    """Return a dataclass field, typed as its default."""
+    declared: T = field(default=default, metadata={"name": flag, "group": group, "kind": kind, "help": text})
+    return declared
 
 
 LOOK_SECONDS: Final = 30.0
 SHORTEST_LOOK_SECONDS: Final = 0.1
-"""Of a simulation, whose clock runs many times as fast."""
+"""For simulations, whose clock runs faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """Everything the server obeys but its log. Times in seconds, sizes in bytes."""
+    """All settings except those of the log. Times are in seconds and sizes in bytes unless the name says otherwise."""
 
     host: str = _setting("0.0.0.0", "host", "Network", ADDRESS, "Address to listen on.")  # noqa: S104 - chargers are other machines
     port: int = _setting(
-        9000, "port", "Network", whole(0, 65535), "TCP port to listen on; 0 takes a free one and logs it."
+        9000, "port", "Network", whole(0, 65535), "TCP port to listen on; 0 selects a free port and logs it."
     )
     max_connections: int = _setting(
         1000,
         "max-connections",
         "Network",
         whole(1, 1_000_000),
-        "Open connections at most; more are answered 503, but chargers with transactions take the place of others."
-        " The limit of open files may lower it.",
+        "Maximum number of concurrent connections; more get 503, but a charger with transactions displaces one"
+        " without. The open file limit may lower it.",
     )
     max_chargers: int = _setting(
-        1000, "max-chargers", "Network", whole(1, 1_000_000), "Different chargers taken up at most."
+        *(1000, "max-chargers", "Network", whole(1, 1_000_000)),
+        "Maximum number of known chargers; further identities get 404.",
     )
     max_message_bytes: int = _setting(
-        524_288,
-        "max-message-bytes",
-        "Network",
-        whole(1024, _GIBIBYTE, "bytes"),
-        "Largest message of a charger; a larger one ends its connection.",
+        *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
+        "Maximum size of a message; a larger one closes the connection.",
     )
-    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve makes it if missing.")
+    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve creates a missing one.")
     server_name: str = _setting(
         *("levity", "server-name", "Storage", TEXT),
-        "Name of this server in its database; a start ends what an earlier run of that name left open.",
+        "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",
     )
     heartbeat_interval_seconds: int = _setting(
         60,
         "heartbeat-interval",
         "Chargers",
         whole(1, _WEEK_SECONDS, "seconds"),
-        "Heartbeat interval told to chargers; three without any frame end a connection.",
+        "Heartbeat interval of chargers; a connection without a frame for three intervals is closed.",
     )
     response_timeout_seconds: float = _setting(
         30.0,
         "response-timeout",
         "Chargers",
         seconds(0.1, 3600),
-        "How long a charger may take to answer a call of ours.",
+        "Time-out of a charger's response to a call of the server.",
     )
     websocket_ping_seconds: float | None = _setting(
         WEBSOCKET_PING_SECONDS,
         "disable-websocket-ping",
         "Chargers",
         Kind("", _read_ping_switch),
-        f"Send no WebSocket ping every {WEBSOCKET_PING_SECONDS:g} s to any charger; one that cannot bear them gets none"
-        " by itself.",
+        f"Send no WebSocket pings (otherwise every {WEBSOCKET_PING_SECONDS:g} s). Chargers that cannot handle pings are"
+        " excluded automatically.",
     )
     strict: bool = _setting(
         False,
         "strict",
         "Chargers",
         SWITCH,
-        "Refuse what breaks the OCPP schemas instead of repairing it, for conformance tests.",
+        "Reject messages that violate the OCPP schemas instead of repairing them, for conformance tests.",
     )
     metrics_port: int | None = _setting(
         None,
         "metrics-port",
-        "Watching",
+        "Monitoring",
         whole(0, 65535),
-        "Port of /metrics, /healthz and /readyz; without it there are none. 0 takes a free one and logs it.",
+        "Port of /metrics, /healthz and /readyz, which are off without it; 0 selects a free port and logs it.",
     )
     metrics_host: str | None = _setting(
-        None, "metrics-host", "Watching", ADDRESS, "Address on which these are served; without it that of --host."
+        None, "metrics-host", "Monitoring", ADDRESS, "Address of the metrics port; that of --host by default."
     )
     fluentd_endpoint: tuple[str, int] | None = _setting(
-        None, "fluentd-endpoint", "Watching", ENDPOINT, "Fluentd that gets every frame (forward protocol), host:port."
+        *(None, "fluentd-endpoint", "Monitoring", ENDPOINT),
+        "Fluentd server that receives every frame (forward protocol).",
     )
-    fluentd_tag: str = _setting("ocpp", "fluentd-tag", "Watching", TEXT, "What the tags of its records begin with.")
+    fluentd_tag: str = _setting("ocpp", "fluentd-tag", "Monitoring", TEXT, "Prefix of the tags of Fluentd records.")
     log_days: int = _setting(
-        90, "log-days", "Watching", whole(1, 36_500, "days"), "How long frames are kept in the database."
+        90, "log-days", "Monitoring", whole(1, 36_500, "days"), "Retention of frames in the database."
     )
     log_megabytes: int = _setting(
         4096,
         "log-max-mb",
-        "Watching",
+        "Monitoring",
         whole(16, 1_000_000, "megabytes"),
-        "Most that they may take; the oldest go.",
+        "Maximum size of the stored frames; the oldest are deleted first.",
     )
     event_days: int = _setting(
         400,
         "event-days",
-        "Watching",
+        "Monitoring",
         whole(1, 36_500, "days"),
-        "How long facts for event streams are kept; no bill rests on them.",
+        "Retention of the facts in the table event; no bill depends on them.",
     )
     orphans: bool = _setting(
         True,
         "disable-orphan-closing",
         "Transactions",
         Kind("", lambda value: not read_switch(value)),
-        "Leave transactions open whose charger tells no more of them.",
+        "Leave orphaned transactions open: those of which their charger reports nothing more.",
     )
     orphan_minutes: float = _setting(
         15.0,
         "orphan-minutes",
         "Transactions",
         minutes(1, 10_080),
-        "Connected without a sign of its transaction for so long, and it is closed.",
+        "Connection time without a sign of a suspended transaction, after which that is closed.",
     )
     max_starts: int = _setting(
         1000,
         "max-starts",
         "Transactions",
         whole(1, 1_000_000_000),
-        "StartTransactions of a connector in a day; more are not acknowledged.",
+        "Maximum number of StartTransactions per connector and day; more are not acknowledged.",
     )
     auto_start: bool = _setting(
-        False, "enable-auto-start", "Transactions", SWITCH, "Start charging by ourselves when a cable is plugged in."
+        False, "enable-auto-start", "Transactions", SWITCH, "Start charging automatically when a cable is plugged in."
     )
     auto_start_id_tag: str = _setting(
-        "anonymous", "auto-start-id-tag", "Transactions", TAG, "The tag that this is done with."
+        "anonymous", "auto-start-id-tag", "Transactions", TAG, "ID tag of automatically started transactions."
     )
     auto_start_delay_seconds: float = _setting(
         1.0,
         "auto-start-delay",
         "Transactions",
         seconds(0, 600),
-        "How long after the plug; sooner than a second some chargers miss it.",
+        "Delay of the start after the plug-in; some chargers miss a start within the first second.",
     )
     plugins: tuple[str, ...] = _setting(
-        (), "plugins", "Plugins", NAMES, "Installed plugins to switch on, separated by commas."
+        (), "plugins", "Plugins", NAMES, "Installed plugins to enable, separated by commas."
     )
     plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """The tables `[plugin.NAME]` of the TOML file, for the plugins themselves to judge."""
+    """The tables `[plugin.NAME]` of the TOML file; each plugin validates its own."""
     shutdown_grace_seconds: float = _setting(
         10.0,
         "shutdown-grace",
         "Start and stop",
         seconds(0.1, 3600),
-        "How long a stop may take; what still hangs then is left (exit status 1).",
+        "Maximum duration of a stop; what still hangs then is abandoned (exit status 1).",
     )
     clock_wait_seconds: float = _setting(
         *(120.0, "clock-wait", "Start and stop", seconds(0, 86400)),
-        "How long chargers wait for this machine's clock to be set; 0 serves at once.",
+        "Maximum time that chargers wait for this machine's clock to be set; 0 serves at once.",
     )
     trust_clock: bool = _setting(
         *(False, "trust-clock", "Start and stop", SWITCH),
-        "Trust this machine's clock although rows of the database are newer; one start outdates them.",
+        "Trust this machine's clock although rows of the database are newer; needed for one start only.",
     )
     clock_speed: int = _setting(
         1,
         "clock-speed",
         "Start and stop",
         whole(1, 100_000),
-        "How many times as fast the wall clock runs, for simulations; only on a database made with it.",
+        "Speed of the wall clock relative to real time, for simulations; only for a database created with it.",
     )
 
     @property
     def metrics_address(self) -> str:
-        """Where the pages of `metrics_port` are served."""
+        """The address of `metrics_port`."""
         return self.metrics_host or self.host
 
     @property
     def look_seconds(self) -> float:
-        """How long to wait between two looks at what the passing of time alone brings about."""
+        """The interval between two checks for work that only the passage of time causes."""
         return max(SHORTEST_LOOK_SECONDS, LOOK_SECONDS / self.clock_speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
-    """Where log lines go, and which."""
+    """The settings of the log."""
 
     level: str = _setting(
-        "INFO", "log-level", "Log", one_of("LEVEL", LEVELS), f"Least level shown: {', '.join(LEVELS)}."
+        "INFO", "log-level", "Log", one_of("LEVEL", LEVELS), f"Minimum level of log lines: {', '.join(LEVELS)}."
     )
     ocpp_level: str = _setting(
         "WARNING",
         "ocpp-log-level",
         "Log",
         one_of("LEVEL", LEVELS),
-        "The same for the chargers' frames; DEBUG shows every frame.",
+        "Minimum level of log lines about frames; DEBUG logs every frame.",
     )
     format: str = _setting(
         "console",
         "log-format",
         "Log",
         one_of("FORMAT", LOG_FORMATS),
-        "console, for people, or json, one object a line.",
+        "Format of log lines: console for people, json for one object per line.",
     )
     file: Path | None = _setting(
-        None,
-        "log-file",
-        "Log",
-        FILE,
-        "Log to this file too; it is rotated at 10 MB and five old ones are kept.",
+        None, "log-file", "Log", FILE, "Additional log file, rotated at 10 MB; five old files are kept."
     )
 
 
@@ -317,12 +311,15 @@ SETTINGS = (*_settings_of(ServerConfig), *_settings_of(LogConfig))
 
 
 def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[ServerConfig, LogConfig]:
-    """The configuration of the flags given, the environment, and the TOML file that either names.
+    """Return the configuration from flags, environment and the TOML file that one of them names.
 
-    `flags` goes by attribute, with `config` for the TOML file; nothing in it was judged yet. An empty
-    environment variable counts as not set. Raises ConfigError.
+    The keys of `flags` are attribute names, and `config` for the TOML file; its values are not validated yet. An empty
+    environment variable counts as unset.
+
+    Raises:
+        ConfigError: a setting is unknown or invalid, or the TOML file cannot be read.
     """
-    _know_all_variables(environment)
+    _check_variables(environment)
     if flags.get("config") == "":
         raise ConfigError("--config '': give the path of a TOML file")
     file = flags.get("config") or environment.get(environment_name("config"))
@@ -338,34 +335,31 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
         elif setting.default is not None:
             values[setting.attribute] = setting.default
     server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
-    _keep_apart(server.database, log.file)
+    _check_log_file(server.database, log.file)
     return server, log
 
 
-def _know_all_variables(environment: Mapping[str, str]) -> None:
-    """A misspelt variable would count for nothing, and nobody would know. Raises ConfigError."""
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Raise ConfigError for an unknown `LEVITY_*` variable: a misspelt one would be ignored silently."""
     known = {*(setting.environment_name for setting in SETTINGS), *OTHER_VARIABLES}
     for name, value in environment.items():
         if name.startswith(PREFIX) and value and name not in known:
             meant = _nearest(name.removeprefix(PREFIX).lower(), [setting.name for setting in SETTINGS])
-            raise ConfigError(f"{shown(name)} is no setting; did you mean {environment_name(meant)}?")
+            raise ConfigError(f"{shown(name)} is not a setting; did you mean {environment_name(meant)}?")
 
 
 def read_toml(path: Path) -> dict[str, object]:
-    """The keys of a TOML file, each of them known. Raises ConfigError."""
+    """Return the contents of a TOML file. Raises ConfigError, also for an unknown key."""
     try:
         keys = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise ConfigError(f"--config {shown(path)}: {problem.strerror}; give a readable TOML file") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as problem:  # no TOML, no UTF-8, a number too large
-        raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; mend that line") from None
+    except (ValueError, RecursionError) as problem:  # not TOML, not UTF-8, or a number that is too large
+        raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; correct that line") from None
     names = [setting.name for setting in SETTINGS]
     tables = keys.get(PLUGIN_TABLES, {})
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ConfigError(f"{shown(path)}: {PLUGIN_TABLES} holds a table for each plugin, [{PLUGIN_TABLES}.NAME]")
+        raise ConfigError(f"{shown(path)}: {PLUGIN_TABLES} must hold a table for each plugin, [{PLUGIN_TABLES}.NAME]")
     for key in keys:
         if key not in [*names, PLUGIN_TABLES]:
             raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {_nearest(key, names)}?")
@@ -373,7 +367,7 @@ def read_toml(path: Path) -> dict[str, object]:
 
 
 def _nearest(key: str, names: Sequence[str]) -> str:
-    import difflib  # noqa: PLC0415 - 0.6 MB of memory that only a mistake needs
+    import difflib  # noqa: PLC0415 - 0.6 MB of memory, needed only for an error
 
     return difflib.get_close_matches(key.replace("_", "-"), names, n=1, cutoff=0)[0]
 
@@ -390,11 +384,11 @@ def _pick(kind: type[T], values: Mapping[str, object]) -> T:
     return kind(**{name: value for name, value in values.items() if name in names})
 
 
-def _keep_apart(database: Path, log_file: Path | None) -> None:
-    """Log lines in the database would destroy it; in a file beside it that SQLite owns, likewise."""
+def _check_log_file(database: Path, log_file: Path | None) -> None:
+    """Raise ConfigError if the log would overwrite the database or a file that SQLite keeps beside it."""
     if log_file is None:
         return
     resolved = database.resolve()
     beside = (resolved.with_name(resolved.name + end) for end in ("", "-wal", "-shm", "-journal", ".lock"))
     if log_file.resolve() in beside:
-        raise ConfigError(f"--log-file {shown(log_file)}: that file belongs to the database; give another")
+        raise ConfigError(f"--log-file {shown(log_file)}: that file belongs to the database; give another file")

@@ -1,4 +1,4 @@
-"""stdout and stderr as they may be: closed from the start, a pipe whose reader has left, a file on a full disk."""
+"""Output to standard streams that may be closed from the start, a pipe without a reader, or a file on a full disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import IO, Final
 from levity_trio.config import EnvironmentProblem
 
 STANDARD: Final = 2
-"""stdin, stdout and stderr are the descriptors up to here."""
+"""The highest descriptor of stdin, stdout and stderr."""
 UNREAD: Final = 1
-"""Exit status where nobody reads on, as click has it."""
+"""Exit status after a broken pipe; the same as click's."""
 
 
 def hold_standard_streams() -> None:
-    """Open to nowhere what is closed of the three: the next file to be opened would get what is printed, else."""
+    """Open closed standard descriptors on /dev/null. Otherwise the next file to be opened would receive the output."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD:
         pass
     os.close(descriptor)
@@ -25,11 +25,11 @@ def hold_standard_streams() -> None:
 
 @contextmanager
 def telling(file: IO[str] | None) -> Iterator[None]:
-    """What is printed to `file` in here; afterwards that goes nowhere, where it failed.
+    """Handle errors of writing to `file` within this context. After an error its output goes to /dev/null.
 
     Raises:
-        EnvironmentProblem: it cannot be written.
-        SystemExit: nobody reads it any more, so there is nobody to be told.
+        EnvironmentProblem: the output cannot be written.
+        SystemExit: the reader of the pipe is gone; no message is printed.
     """
     try:
         yield
@@ -39,12 +39,12 @@ def telling(file: IO[str] | None) -> Iterator[None]:
     except OSError as error:
         _silence(file)
         raise EnvironmentProblem(
-            f"what was to be shown cannot be written: {error.strerror}; make room, or let it go somewhere else"
+            f"the output cannot be written: {error.strerror}; free some space, or redirect it to another place"
         ) from error
 
 
 def tell(text: str) -> None:
-    """A line, or several, to stdout. Raises as `telling`."""
+    """Write one line or several to stdout and flush it. Raises the same as `telling`."""
     if sys.stdout is not None:
         with telling(sys.stdout):
             sys.stdout.write(f"{text}\n")
@@ -52,10 +52,10 @@ def tell(text: str) -> None:
 
 
 def _silence(file: IO[str] | None) -> None:
-    """What its buffer still holds would fail once more at the interpreter's end, which tells it with a traceback."""
-    with suppress(OSError, ValueError, AttributeError):  # not of an open file
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Redirect a file to /dev/null. The interpreter flushes its buffer at exit and would print a second traceback."""
+    with suppress(OSError, ValueError, AttributeError):  # the file is None, closed or not backed by a descriptor
+        null = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, file.fileno())  # type: ignore[union-attr]
+            os.dup2(null, file.fileno())  # type: ignore[union-attr]
         finally:
-            os.close(nowhere)
+            os.close(null)

@@ -1,7 +1,7 @@
-"""How one setting is read: the kinds of values that flags, environment and TOML file may carry.
+"""The kinds of values that a setting can have, and how each is parsed and validated.
 
-A flag or an environment variable is text, a TOML value may be a number or a boolean already; each kind takes
-both, and says in half a line what to give where it cannot. Pure but for the look at a path's folder.
+A flag or an environment variable is text; a TOML value can also be a number or a boolean. Each kind accepts both and
+says in its error what to give instead. The only I/O here is the check of a path's folder.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,20 @@ _FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
 class Unusable(ValueError):
-    """Raised by a kind's `read`: what to do, completing the line `--port 70000: …`."""
+    """Raised by a kind's `read`. The text says what to give; it completes a line such as `--port 70000: …`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What sort of value a setting takes: its placeholder in `--help` ("" is a switch), how it is read."""
+    """The placeholder of a setting's value in `--help`, and the function that parses it."""
 
     metavar: str
+    """Empty for a switch."""
     read: Callable[[object], object]
 
 
 def shown(value: object) -> str:
-    """A value as an error line shows it: one line, however long or odd it was."""
+    """Return a value as one printable, bounded piece of text for an error."""
     text = str(value)
     if not text or not text.isprintable():
         text = repr(text)
@@ -34,7 +35,7 @@ def shown(value: object) -> str:
 
 
 def _number(value: object, kind: type[int] | type[float]) -> float | None:
-    """The number that a text or a TOML value says; what is not finite fails each range."""
+    """Return the number in a text or TOML value. Infinity and NaN pass here and fail every range check."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if kind is int and isinstance(value, float):
@@ -46,12 +47,12 @@ def _number(value: object, kind: type[int] | type[float]) -> float | None:
 
 
 def whole(low: int, high: int, unit: str = "number") -> Kind:
-    of_what = "" if unit == "number" else f" of {unit}"
+    of_unit = "" if unit == "number" else f" of {unit}"
 
     def read(value: object) -> int:
         number = _number(value, int)
         if number is None or not low <= number <= high:
-            raise Unusable(f"give a whole number{of_what} from {low} to {high}")
+            raise Unusable(f"give a whole number{of_unit} from {low} to {high}")
         return int(number)
 
     return Kind(unit.upper(), read)
@@ -110,10 +111,10 @@ def _read_endpoint(value: object) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _read_word(most: int) -> Callable[[object], str]:
+def _read_text(limit: int) -> Callable[[object], str]:
     def read(value: object) -> str:
-        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value.strip()) <= most:
-            raise Unusable(f"give 1 to {most} printable characters")
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value.strip()) <= limit:
+            raise Unusable(f"give 1 to {limit} printable characters")
         return value.strip()
 
     return read
@@ -122,22 +123,22 @@ def _read_word(most: int) -> Callable[[object], str]:
 def _read_names(value: object) -> tuple[str, ...]:
     names = value if isinstance(value, list) else str(value).split(",")
     if not all(isinstance(name, str) for name in names):
-        raise Unusable("give names of plugins")
+        raise Unusable("give the names of plugins")
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def _read_file(value: object) -> Path:
-    """A file that exists or may be made: its folder is there, and nothing else bears its name."""
+    """Return the path of a regular file that exists or can be created in an existing folder."""
     if not isinstance(value, str) or not value or "\0" in value:
         raise Unusable("give the path of a file")
     if value.startswith((":", "file:")):
-        raise Unusable("give the path of a file; SQLite's special names are not for a server")
+        raise Unusable("give the path of a file; SQLite's special names are not supported")
     path = Path(value)
     try:
         if not path.parent.is_dir():
             raise Unusable(f"the folder {shown(path.parent)} does not exist; create it first")
         if path.exists() and not path.is_file():
-            raise Unusable("that is not a regular file; give the path of a file")
+            raise Unusable("this is not a regular file; give the path of a file")
     except OSError as problem:
         raise Unusable(f"{problem.strerror}; give a path this user can reach") from None
     return path
@@ -147,6 +148,6 @@ ADDRESS = Kind("ADDRESS", _read_address)
 FILE = Kind("FILE", _read_file)
 SWITCH = Kind("", read_switch)
 ENDPOINT = Kind("HOST:PORT", _read_endpoint)
-TEXT = Kind("TEXT", _read_word(100))
-TAG = Kind("TAG", _read_word(20))
+TEXT = Kind("TEXT", _read_text(100))
+TAG = Kind("TAG", _read_text(20))
 NAMES = Kind("NAMES", _read_names)

@@ -1,4 +1,4 @@
-"""Listening, the advice where that fails, and what others type."""
+"""Listening, the errors when it fails, and the address for other machines."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ async def test_it_listens() -> None:
             pass
 
 
-async def test_a_taken_port_is_told_as_such() -> None:
+async def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = rf"127\.0\.0\.1 port {port}: .*; stop what uses it .* choose another with --metrics-port"
-        with pytest.raises(EnvironmentProblem, match=told):
+        line = rf"127\.0\.0\.1 port {port}: .*; stop the program .* choose another port with --metrics-port"
+        with pytest.raises(EnvironmentProblem, match=line):
             await listen("127.0.0.1", port, FLAGS)
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
-async def test_an_address_that_is_not_ours_is_told_as_such(host: str) -> None:
+async def test_an_address_of_another_machine_is_reported(host: str) -> None:
     with pytest.raises(EnvironmentProblem, match="give --metrics-host an address of this machine") as raised:
         await listen(host, 0, FLAGS)
-    assert "stop what uses it" not in str(raised.value)
+    assert "stop the program that uses it" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "expected"),
     [("192.168.1.5", "192.168.1.5:9000"), ("charging.example", "charging.example:9000"), ("fd00::5", "[fd00::5]:9000")],
 )
-def test_what_was_named_is_what_others_type(host: str, told: str) -> None:
-    assert reachable(host, 9000) == told
+def test_a_given_address_is_kept(host: str, expected: str) -> None:
+    assert reachable(host, 9000) == expected
 
 
 @pytest.mark.parametrize("host", ALL_ADDRESSES)
-def test_of_all_addresses_one_that_can_be_typed(host: str) -> None:
-    told = reachable(host, 9000)
-    assert told.endswith(":9000")
-    assert host not in (told.removesuffix(":9000").strip("[]"), "")
+def test_a_wildcard_becomes_a_reachable_address(host: str) -> None:
+    found = reachable(host, 9000)
+    assert found.endswith(":9000")
+    assert host not in (found.removesuffix(":9000").strip("[]"), "")

@@ -1,4 +1,4 @@
-"""Settings: where they come from, who wins, and what a wrong one is told."""
+"""Settings: their sources, their precedence, and the errors for invalid ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ def write_toml(tmp_path: Path) -> WriteToml:
 
 
 def problem(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> str:
-    """The line that these settings are refused with."""
+    """Return the error line for these settings."""
     with pytest.raises(ConfigError) as refused:
         load(flags, environment or {})
     line = str(refused.value)
@@ -110,7 +110,7 @@ def test_an_empty_environment_variable_is_not_set() -> None:
 
 
 def test_a_variable_that_is_no_setting_is_named() -> None:
-    assert problem({}, {"LEVITY_PROT": "99"}) == "LEVITY_PROT is no setting; did you mean LEVITY_PORT?"
+    assert problem({}, {"LEVITY_PROT": "99"}) == "LEVITY_PROT is not a setting; did you mean LEVITY_PORT?"
     assert "LEVITY_LOG_LEVEL?" in problem({}, {"LEVITY_LOGLEVEL": "DEBUG"})
     assert load({}, {"PROT": "99", "LEVITY_SIMULATOR_API": "http://127.0.0.1:9100"}) == load({}, {})
 

@@ -1,4 +1,4 @@
-"""stdout and stderr as they may be: closed, broken, full."""
+"""Output to closed streams, broken pipes and full disks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_no_file_takes_the_place_of_a_closed_stream(closed: int, tmp_path: Path)
     assert (tmp_path / "mine").read_bytes() == b""
 
 
-def test_a_reader_that_left_is_told_nothing(tmp_path: Path) -> None:
+def test_a_broken_pipe_ends_the_program_without_a_message(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = python(TOLD, tmp_path, stdout=writing)
@@ -59,20 +59,20 @@ def test_a_reader_that_left_is_told_nothing(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, "")
 
 
-def test_a_full_disk_is_a_problem_of_the_machine_and_no_second_one_at_the_end(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_once(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         ended = python(TOLD, tmp_path, stdout=full)
     assert ended.stderr.splitlines()[-1].endswith(
-        "cannot be written: No space left on device; make room, or let it go somewhere else"
+        "cannot be written: No space left on device; free some space, or redirect it to another place"
     )
-    assert ended.returncode == 1  # not 120, which is what a failure at the interpreter's end makes of it
+    assert ended.returncode == 1  # not 120, the status of a failing flush at exit
 
 
-def test_without_stdout_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_stdout_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", None)
     tell("nothing")
 
 
-def test_what_is_no_open_file_may_fail_too() -> None:
+def test_a_file_without_a_descriptor_may_fail_too() -> None:
     with pytest.raises(EnvironmentProblem, match="Input/output error"), telling(StringIO()):
         raise OSError(5, "Input/output error")

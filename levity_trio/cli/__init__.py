@@ -1,7 +1,7 @@
-"""The command line: one file a command, and no logic.
+"""The command line: one module per command, without logic of its own.
 
-Every mistake is one plain line on stderr: status 2 for usage and configuration, 1 for what the machine
-refuses. Nothing else is caught here, so a bug still shows its traceback.
+Every error is one line on stderr. The exit status is 2 for wrong usage or configuration and 1 for a failure of the
+environment. No other exception is caught here, so a bug shows its traceback.
 """
 
 import sys
@@ -15,14 +15,14 @@ from levity_trio import __version__
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 COMMANDS: Final = ("serve", "deploy", "forget", "logs", "recheck", "simulate", "simulator", "verify")
-"""Each the name of a module here, and of the command in it."""
+"""The names of the modules of this package, each equal to the name of its command."""
 USAGE = 2
 ENVIRONMENT = 1
 INTERRUPTED = 130
 
 
 class Commands(click.Group):
-    """Imports a command when it is asked for: a server need not carry what only the others use."""
+    """A group that imports a command on first use, to spare the server the imports of all others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -49,7 +49,7 @@ def levity_trio(context: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line (the process's own, if none is given) and return its exit status."""
+    """Run a command line and return its exit status. Without arguments, run that of this process."""
     try:
         status = levity_trio.main(arguments, prog_name="levity-trio", standalone_mode=False)
     except click.UsageError as problem:

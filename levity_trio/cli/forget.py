@@ -1,4 +1,4 @@
-"""`levity-trio forget`: a charger that nobody wants to see any more, hidden until it charges again."""
+"""`levity-trio forget`: hides a charger from metrics and alerts until it charges again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Examples:
   levity-trio forget TEST_CP_001
   levity-trio forget CP-7 --retired 2026-03-01 --db /var/lib/levity/levity.db
 
-For a wrong id, a scanner, a trial, or a charger that was taken down (--retired, with the day). Metrics and alerts leave
-it out, and it has no place among known chargers. Nothing is deleted: its transactions, readings and frames stay, and
-are listed as before. When it charges again it comes back by itself. Stop the server first.
+For a wrong identity, a network scanner, a trial, or a charger that was removed (--retired, with the day). Metrics and
+alerts omit a hidden charger, and it does not count towards --max-chargers. Its transactions, readings and frames stay
+in the database and are listed as before. It reappears automatically when it charges again. Stop the server first.
 
-Exit status: 0 when it is hidden, 1 while a server runs on the database, where that cannot be used, or while the charger
-has an open transaction, 2 for wrong usage and for a charger that the database does not know.
+Exit status: 0 when the charger is hidden, 1 when a server runs on the database, the database cannot be used or the
+charger has an open transaction, 2 for wrong usage or an unknown charger.
 """
 
 
@@ -40,8 +40,8 @@ def run_forget(*, charger: str, retired_on: str | None, **given: object) -> int:
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     hide(config.database, charger, retired_on)
-    how = f"retired on {retired_on}" if retired_on else "hidden"
-    say(f"{cell(charger)} is {how}. What it did stays; it comes back when it charges again.")
+    state = f"retired on {retired_on}" if retired_on else "hidden"
+    say(f"{cell(charger)} is {state}. Its data stays in the database; it reappears when it charges again.")
     return 0
 
 
@@ -49,10 +49,12 @@ forget = click.Command(
     "forget",
     params=[
         click.Argument(["charger"], metavar="CHARGER"),
-        click.Option(["retired_on", "--retired"], metavar="DAY", callback=_read_day, help="The day it was taken down."),
+        click.Option(
+            ["retired_on", "--retired"], metavar="DAY", callback=_read_day, help="Day on which it was removed."
+        ),
         *options(setting for setting in SETTINGS if setting.attribute == "database"),
     ],
     callback=run_forget,
-    help="Hide a charger from metrics and alerts. It comes back when it charges.",
+    help="Hide a charger from metrics and alerts until it charges again.",
     epilog=EXAMPLES,
 )

@@ -1,4 +1,4 @@
-"""`levity-trio logs`: what was said with the chargers, from the database, while a server runs or not."""
+"""`levity-trio logs`: shows the stored OCPP frames, with or without a running server."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ Examples:
   levity-trio logs CP-1 --follow
   levity-trio logs --since 1d --json | jq 'select(.direction == "refuse")'
 
-Without --since it begins with the last {LAST_FRAMES} frames. One line a frame: time (UTC), charger, direction
-({ARROWS["recv"]} came from it, {ARROWS["send"]} went to it, {ARROWS["connect"]} connected, {ARROWS["disconnect"]} \
-disconnected, {ARROWS["refuse"]} handshake refused), action, message id, and what was said:
-an answer begins with =, a CALLERROR with !. On a terminal a line is cut to its width. Passwords and the like
-are not in the log; they were masked (***) before.
+Without --since the output begins with the last {LAST_FRAMES} frames. Each line has time (UTC), charger, direction
+({ARROWS["recv"]} received, {ARROWS["send"]} sent, {ARROWS["connect"]} connected, {ARROWS["disconnect"]} \
+disconnected, {ARROWS["refuse"]} handshake refused), action, message id and payload.
+A CALLRESULT begins with =, a CALLERROR with !. On a terminal, lines are truncated to its width. Passwords and
+other secrets are stored masked (***).
 
-Exit status: 0 at the end or when --follow was stopped, 1 when there is no such database, 2 for wrong usage or a
-charger that is not known.
+Exit status: 0 at the end or when --follow is interrupted, 1 when the database does not exist or cannot be read, 2 for
+wrong usage or an unknown charger.
 """
 
 
@@ -80,7 +80,7 @@ def run_logs(
     lines = JsonLines() if is_json else Lines()
     is_empty = True
     try:
-        for frames in _pieces(reading, is_follow):
+        for frames in _pages(reading, is_follow):
             say("\n".join(lines.line(frame) for frame in frames))
             is_empty = False
     except KeyboardInterrupt:
@@ -93,7 +93,7 @@ def run_logs(
     return 0
 
 
-def _pieces(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]]:
+def _pages(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame]]:
     while True:
         frames = reading.next()
         if frames:
@@ -105,10 +105,10 @@ def _pieces(reading: FrameReading, is_follow: bool) -> Iterator[list[LoggedFrame
 
 
 class JsonLines:
-    """One object a line; `frame` is JSON where the charger's was, else text."""
+    """Formats each frame as one JSON object. `frame` is JSON if it could be parsed, otherwise text."""
 
     def line(self, frame: LoggedFrame) -> str:
-        told = {
+        record = {
             "id": frame.id,
             "at": frame.at,
             "charger": frame.charger or None,
@@ -118,11 +118,11 @@ class JsonLines:
             "action": frame.action,
             "frame": _parsed(frame.frame),
         }
-        return json.dumps(told, ensure_ascii=False)
+        return json.dumps(record, ensure_ascii=False)
 
 
 class Lines:
-    """Lines for people; a column is as wide as the widest that it had so far."""
+    """Formats frames as lines for people. A column is as wide as its widest value so far."""
 
     def __init__(self) -> None:
         self._widths = [0, len("StatusNotification"), 0]
@@ -133,21 +133,21 @@ class Lines:
         self._widths = [max(width, len(text)) for width, text in zip(self._widths, texts, strict=True)]
         charger, action, message_id = (text.ljust(width) for text, width in zip(texts, self._widths, strict=True))
         arrow = ARROWS.get(frame.direction, "?")
-        line = f"{frame.at}  {charger}  {arrow}  {action}  {message_id}  {cell(_said(frame.frame))}"
+        line = f"{frame.at}  {charger}  {arrow}  {action}  {message_id}  {cell(_payload(frame.frame))}"
         return line if self._width is None or len(line) <= self._width else line[: self._width - 1] + "…"
 
 
-def _said(frame: str) -> str:
-    """What a frame says, without its head."""
+def _payload(frame: str) -> str:
+    """Return a frame without message type, message id and action."""
     match _parsed(frame):
         case [2 | "2", _, _, payload, *_]:
             return _shown(payload)
         case [3 | "3", _, payload, *_]:
             return f"= {_shown(payload)}"
-        case [4 | "4", _, *words]:
-            return f"! {' '.join(word if isinstance(word, str) else _shown(word) for word in words)}"
-        case {**told}:
-            return " ".join(f"{name}={_shown(value)}" for name, value in told.items())
+        case [4 | "4", _, *elements]:
+            return f"! {' '.join(one if isinstance(one, str) else _shown(one) for one in elements)}"
+        case {**record}:
+            return " ".join(f"{name}={_shown(value)}" for name, value in record.items())
     return frame
 
 
@@ -163,24 +163,26 @@ def _parsed(text: str) -> Any:
 
 
 def _plain(message_id: str | None) -> str | None:
-    """An id as text: those of chargers are kept as the JSON that they were."""
+    """Return a message id as text. The ids of chargers are stored as JSON."""
     if message_id is None or not message_id.startswith('"'):
         return message_id
-    told = _parsed(message_id)
-    return told if isinstance(told, str) else message_id
+    parsed = _parsed(message_id)
+    return parsed if isinstance(parsed, str) else message_id
 
 
 logs = click.Command(
     "logs",
     params=[
         click.Argument(["charger"], required=False, metavar="[CHARGER]"),
-        click.Option(["--action"], metavar="ACTION", help="Only calls with this action, and their answers."),
-        click.Option(["--since"], metavar="WHEN", callback=_read_since, help="From so long ago on, or from a time."),
-        click.Option(["is_follow", "--follow", "-f"], is_flag=True, help="Go on as more comes, until Ctrl-C."),
-        click.Option(["is_json", "--json"], is_flag=True, help="JSON lines, for programs."),
+        click.Option(["--action"], metavar="ACTION", help="Only calls with this action, and the responses to them."),
+        click.Option(
+            ["--since"], metavar="WHEN", callback=_read_since, help="Start time, or a duration before now (2h, 7d)."
+        ),
+        click.Option(["is_follow", "--follow", "-f"], is_flag=True, help="Show new frames as they come, until Ctrl-C."),
+        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
         *options(setting for setting in SETTINGS if setting.attribute == "database"),
     ],
     callback=run_logs,
-    help="Show the frames of all chargers, or of one.",
+    help="Show the stored frames of all chargers, or of one.",
     epilog=EXAMPLES,
 )

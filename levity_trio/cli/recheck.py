@@ -1,4 +1,4 @@
-"""`levity-trio recheck`: every billed figure judged again by today's rules, and nothing changed."""
+"""`levity-trio recheck`: judges the energy of all completed transactions again, without writing to the database."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from levity_trio.store.reads.recheck import Difference, Figure, Page, Rechecking
 
 NAME_WIDTH: Final = 11
-"""Of a charger, on a terminal: with figures below 1,000 kWh a line then has 80 columns."""
+"""Columns for a charger's name on a terminal: lines with figures below 1,000 kWh then fit 80 columns."""
 COLUMNS: Final = ("id", "charger", "start", "stored Wh", "", "now Wh", "")
 IS_NUMBER: Final = (False, False, False, True, False, True, False)
 GROUPS: Final = {
-    True: "By the rules: what was known when the figure was found gives another one today.",
-    False: "By later facts and habits: the rules are the same, more is known.",
+    True: "By the rules: the present rules give another result for the facts known at the time.",
+    False: "By later facts and habits: the rules are the same, but more facts are known.",
 }
 
 EXAMPLES = """\
@@ -36,19 +36,20 @@ Examples:
   levity-trio recheck CP-1 --db /var/lib/levity/levity.db
   levity-trio recheck --json | jq 'select(.causes == ["rules"])'
 
-Judges all completed transactions, or those of one charger, by the rules of this version, and lists those that get
-another figure, confidence or review than is stored. The database is only read, page by page, also beside a running
-server. Each difference has a cause:
+Judges all completed transactions, or those of one charger, by the rules of this version. Lists those whose figure,
+confidence or review differs from the stored one. The command only reads the database, page by page, and can run beside
+the server. Each difference has one or more causes:
 
 \b
-  rules    what was known when the figure was found gives another today
-  facts    readings, stops or neighbours came later
+  rules    the present rules judge the facts of that time differently
+  facts    readings, stops or neighbouring transactions arrived later
   habits   habits of the charger, or its highest power, were learned later
 
-Where a person confirmed or corrected a figure, only another number of Wh is listed. Times are UTC. With --json each
-difference is an object on a line of its own ("then": by what was known then), and the last line has the totals.
+If a person confirmed or corrected a figure, only a different number of Wh is listed. Times are UTC. With --json each
+difference is an object on a line of its own ("then" is the result from the facts of that time), and the last line has
+the totals.
 
-Exit status: 0 without any difference, 1 with some, or where the database cannot be read, 2 for wrong usage.
+Exit status: 0 without any difference, 1 with differences or when the database cannot be read, 2 for wrong usage.
 """
 
 
@@ -76,14 +77,14 @@ def _say_lines(lines: Iterable[str]) -> None:
 
 
 class Totals:
-    """What came of it: how many were judged, how many differ by which cause, and by how much."""
+    """Counts the transactions, their differences by cause, and the energy."""
 
     def __init__(self) -> None:
         self.transactions = self.stored_wh = self.differences = self.change_wh = 0
         self.causes: Counter[str] = Counter(rules=0, facts=0, habits=0)
 
     def counted(self, pages: Iterable[Page]) -> Iterator[Sequence[Difference]]:
-        """The differences of each page, counted."""
+        """Yield the differences of each page after counting them."""
         for page in pages:
             self.transactions += page.transactions
             self.stored_wh += page.stored_wh
@@ -115,7 +116,7 @@ class Totals:
 
 
 def _is_progress_shown(is_json: bool) -> bool:
-    """On a terminal, but not between lines that stream to it."""
+    """Whether stderr is a terminal that no JSON lines stream to."""
     return _is_terminal(sys.stderr) and not (is_json and _is_terminal(sys.stdout))
 
 
@@ -124,7 +125,7 @@ def _is_terminal(file: IO[str] | None) -> bool:
 
 
 def _with_progress(rechecking: Rechecking) -> Iterator[Page]:
-    """The pages; a line tells how far it is, and goes at the end."""
+    """Yield the pages; show a progress line on stderr and clear it at the end."""
     began, done = time.monotonic(), 0
     try:
         for page in rechecking.pages():
@@ -138,7 +139,7 @@ def _with_progress(rechecking: Rechecking) -> Iterator[Page]:
 def _progress(done: int, total: int, seconds: float) -> str:
     rate = done / seconds if seconds else 0.0
     left = max(0, total - done) / rate if rate else 0.0
-    return f"{done:,} of {total:,} transactions, {rate:,.0f} a second, {left:,.0f} s left"
+    return f"{done:,} of {total:,} transactions, {rate:,.0f} per second, {left:,.0f} s left"
 
 
 def _show(line: str) -> None:
@@ -149,7 +150,7 @@ def _show(line: str) -> None:
 
 
 def _json(difference: Difference) -> str:
-    told = {
+    record = {
         "kind": "difference",
         "id": difference.transaction,
         "charger": difference.charger,
@@ -163,11 +164,11 @@ def _json(difference: Difference) -> str:
         "then": difference.then._asdict(),
         "now": difference.now._asdict(),
     }
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(record, ensure_ascii=False)
 
 
 def _table(differences: Sequence[Difference]) -> Iterator[str]:
-    """Two lines a difference, the second says why; apart by cause."""
+    """Yield two lines per difference, grouped by cause. The second line has the reason."""
     for is_by_rules, heading in GROUPS.items():
         group = [one for one in differences if ("rules" in one.causes) is is_by_rules]
         if group:
@@ -200,19 +201,19 @@ def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _why(one: Difference) -> str:
-    by_whom = f", settled by {cell(one.settled_by)}" if one.settled_by is not None else ""
-    return f"{' and '.join(one.causes)}{by_whom}: {_reason(one.stored, one.now)}"
+    settled_by = f", settled by {cell(one.settled_by)}" if one.settled_by is not None else ""
+    return f"{' and '.join(one.causes)}{settled_by}: {_reason(one.stored, one.now)}"
 
 
 def _reason(stored: Figure, now: Figure) -> str:
-    """What is doubted now; else what is doubted no more."""
+    """Return the present reviews, else those that no longer apply, else the method."""
     if now.words:
         return cell(now.words)
     return f"no longer: {cell(stored.words)}" if stored.words else f"found by {now.method}"
 
 
 def _ending(charger: str) -> str:
-    """A name as long as fits; the end tells chargers apart."""
+    """Return the end of a name that is too long for a terminal: the end distinguishes chargers."""
     is_cut = _is_terminal(sys.stdout) and len(charger) > NAME_WIDTH
     return f"…{charger[1 - NAME_WIDTH :]}" if is_cut else charger
 
@@ -226,11 +227,11 @@ recheck = click.Command(
     "recheck",
     params=[
         click.Argument(["charger"], required=False, metavar="[CHARGER]"),
-        click.Option(["is_json", "--json"], is_flag=True, help="JSON lines, for programs."),
+        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
         *options(setting for setting in SETTINGS if setting.attribute == "database"),
     ],
     callback=run_recheck,
-    help="Judge all completed transactions again, by today's rules, and list what differs.",
-    short_help="Judge all transactions again.",
+    help="Judge all completed transactions again by the present rules, and list the differences.",
+    short_help="Judge all transactions again and list the differences.",
     epilog=EXAMPLES,
 )

@@ -1,4 +1,4 @@
-"""`levity-trio serve`: the settings of config.py as options, grouped; everything else is the server's."""
+"""`levity-trio serve`: starts the server. Its options are the settings of config.py, grouped."""
 
 import os
 from collections.abc import Iterable
@@ -15,14 +15,17 @@ Examples:
   levity-trio serve --config /etc/levity.toml --log-format json
   LEVITY_OCPP_LOG_LEVEL=DEBUG levity-trio serve
 
-A flag wins over its environment variable (--log-level: LEVITY_LOG_LEVEL; switches: true or false), that over
-the TOML file (log-level = "DEBUG"), that over the default. Exit status: 0 after a clean stop, 1 when the
-machine refuses (port taken, foreign database), 2 for a wrong setting.
+Each flag has an environment variable (--log-level: LEVITY_LOG_LEVEL; switches: true or false) and a key in the TOML
+file (log-level = "DEBUG"). A flag overrides the variable, the variable overrides the file, and the file overrides the
+default.
+
+Exit status: 0 after a clean stop, 1 for a failure of the environment (port in use, another program's database) or an
+unclean stop, 2 for a wrong setting.
 """
 
 
 class GroupedCommand(click.Command):
-    """A command whose `--help` shows its options under the headings of their settings."""
+    """A command whose `--help` lists its options by group."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups = {setting.attribute: setting.group for setting in SETTINGS}
@@ -36,7 +39,7 @@ class GroupedCommand(click.Command):
 
 
 def options(settings: Iterable[Setting]) -> list[click.Option]:
-    """Options that hand over bare text, and only where given: config.py reads and judges it."""
+    """Return options that pass on raw text if given. config.py parses and validates it."""
     config = click.Option(["config", "--config"], metavar="FILE", help="TOML file with any of these settings.")
     return [*(_option(setting) for setting in settings), config]
 
@@ -61,6 +64,6 @@ serve = GroupedCommand(
     "serve",
     params=[*options(SETTINGS)],
     callback=run_serve,
-    help="Start the server. Without any flag it listens on port 9000 and stores in levity.db, here.",
+    help="Start the server. Without flags it listens on port 9000 and stores in levity.db in the current folder.",
     epilog=EXAMPLES,
 )

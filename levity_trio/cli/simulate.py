@@ -1,4 +1,4 @@
-"""`levity-trio simulate`: a fleet of chargers for a central system, as a plan has it or as people command it."""
+"""`levity-trio simulate`: simulates a fleet of chargers, driven by a scenario or by commands."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ Examples:
   levity-trio simulate --control {CONTROL_PORT}
 
 \b
-At --speed 1 any central system will do, also one that is not Levity:
+At --speed 1 it works with any central system:
   levity-trio simulate --url ws://central.example/ocpp/ --scenario minutes
 
 \b
-With --speed, the central system must run as fast, on its own database:
+At another --speed, the server needs the same speed and a database of its own:
   levity-trio serve --db trial.db --clock-speed 60
 
-Exit status: 0 at the end of the plan, 1 when the database does not agree (--verify) or the machine refuses, 2 for
-wrong usage, 130 when it was stopped before.
+Exit status: 0 at the end of the scenario, 1 when the database does not agree (--verify) or for a failure of the
+environment, 2 for wrong usage, 130 when it was interrupted.
 """
 
 
@@ -64,50 +64,52 @@ def _list_scenarios(context: click.Context, _option: click.Parameter, is_wanted:
 
 
 def _real(_context: click.Context, _option: click.Parameter, speed: float) -> float:
-    if isnan(speed):  # it is in any range, for click
-        raise click.BadParameter("nan is no number.")
+    if isnan(speed):  # passes click's range check
+        raise click.BadParameter("nan is not a number.")
     return speed
 
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-WHAT_HAPPENS = (
-    click.Option(["--url"], default=URL, show_default=True, help="Where the central system is."),
-    click.Option(["--scenario"], metavar="NAME|FILE", help="A shipped scenario, or a TOML file  [default: day]."),
-    click.Option(["--chargers"], type=click.IntRange(1, 100_000), help="How many  [default: as the scenario says]."),
+RUN_OPTIONS = (
+    click.Option(["--url"], default=URL, show_default=True, help="URL of the central system."),
+    click.Option(["--scenario"], metavar="NAME|FILE", help="Built-in scenario or TOML file  [default: day]."),
+    click.Option(
+        ["--chargers"], type=click.IntRange(1, 100_000), help="Number of chargers  [default: that of the scenario]."
+    ),
     click.Option(
         ["--speed"],
         type=click.FloatRange(0.1, 100_000),
         callback=_real,
         default=1.0,
         show_default=True,
-        help="How many times as fast as real time; 60: an hour a minute, on a server of the same --clock-speed.",
+        help="Speed relative to real time; 60 simulates an hour per minute. The server needs the same --clock-speed.",
     ),
-    click.Option(["--seed"], type=int, default=1, show_default=True, help="The same seed, the same run."),
     click.Option(
-        ["quirks", "--quirk"], metavar="NAME", multiple=True, help="Let every charger misbehave so; may be repeated."
+        ["--seed"], type=int, default=1, show_default=True, help="Random seed; the same seed gives the same run."
     ),
+    click.Option(["quirks", "--quirk"], metavar="NAME", multiple=True, help="Quirk of every charger; can be repeated."),
 )
-WHAT_IS_TOLD = (
+OUTPUT_OPTIONS = (
     click.Option(
         ["--verify"],
         type=FILE,
         metavar="FILE",
-        help="Compare with the central system's database at the end of the plan.",
+        help="Database of the central system, to be compared with the simulation at its end.",
     ),
     click.Option(
         ["--ledger"],
         type=FILE,
         metavar="FILE",
-        help="Keep what truly happened in this file, for `levity-trio verify`.",
+        help="File that records the true course of the simulation, for `levity-trio verify`.",
     ),
-    click.Option(["is_json", "--json"], is_flag=True, help="The summary as JSON."),
+    click.Option(["is_json", "--json"], is_flag=True, help="Output the summary as JSON."),
     click.Option(
         ["--list-quirks"],
         is_flag=True,
         is_eager=True,
         expose_value=False,
         callback=_list_quirks,
-        help="List the ways to misbehave, and which real charger does it.",
+        help="List the quirks, and the real chargers that have them.",
     ),
     click.Option(
         ["--list-scenarios"],
@@ -115,16 +117,18 @@ WHAT_IS_TOLD = (
         is_eager=True,
         expose_value=False,
         callback=_list_scenarios,
-        help="List the scenarios that are shipped.",
+        help="List the built-in scenarios.",
     ),
 )
-WHO_COMMANDS = (
+CONTROL_OPTIONS = (
     click.Option(
         ["--control"],
         metavar="[HOST:]PORT",
-        help="Serve the HTTP API of `levity-trio simulator`; without --scenario, its chargers are all there are.",
+        help="Serve the HTTP API of `levity-trio simulator`. Without --scenario, run only the chargers added there.",
     ),
-    click.Option(["--state"], type=FILE, metavar="FILE", help=f"Keeps what is controlled  [default: {STATE}]."),
+    click.Option(
+        ["--state"], type=FILE, metavar="FILE", help=f"File that keeps the chargers added there  [default: {STATE}]."
+    ),
 )
 
 
@@ -172,7 +176,7 @@ def _refuse_without_plan(given: Mapping[str, object]) -> None:
     for flag, value in given.items():
         if value:
             raise ConfigError(
-                f"{flag}: it is for the chargers of a plan; give --scenario or --chargers beside --control"
+                f"{flag} applies to the chargers of a scenario only; give --scenario or --chargers with --control"
             )
 
 
@@ -181,7 +185,7 @@ def _plan(scenario: Scenario, chargers: int | None, seed: int, quirks: Sequence[
     from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415
 
     if unknown := [name for name in quirks if name not in QUIRKS]:
-        raise click.UsageError(f"--quirk {unknown[0]} is not known; see --list-quirks.")
+        raise click.UsageError(f"--quirk {unknown[0]} is unknown; see --list-quirks.")
     specs = fleet(scenario, chargers or scenario.chargers, seed)
     specs = tuple(replace(spec, quirks=tuple(dict.fromkeys([*spec.quirks, *quirks]))) for spec in specs)
     return plan(scenario, specs, seed)
@@ -190,7 +194,7 @@ def _plan(scenario: Scenario, chargers: int | None, seed: int, quirks: Sequence[
 def _control(text: str | None, state: Path | None) -> Control | None:
     if text is None:
         if state is not None:
-            raise ConfigError(f"--state {state}: give --control too, so that its chargers can be commanded")
+            raise ConfigError(f"--state {state}: give --control too; the file is for its chargers")
         return None
     from levity_trio.simulator.run import Control  # noqa: PLC0415 - see above
 
@@ -202,9 +206,9 @@ def _control(text: str | None, state: Path | None) -> Control | None:
 
 simulate = click.Command(
     "simulate",
-    params=[*WHAT_HAPPENS, *WHAT_IS_TOLD, *WHO_COMMANDS],
+    params=[*RUN_OPTIONS, *OUTPUT_OPTIONS, *CONTROL_OPTIONS],
     callback=run_simulate,
-    help="Simulate chargers: they boot, charge, misbehave, and are compared with what was billed.",
-    short_help="Simulate chargers, and compare what was billed.",
+    help="Simulate chargers that boot, charge and misbehave, and compare the database with what they did.",
+    short_help="Simulate chargers and check the database.",
     epilog=EXAMPLES,
 )

@@ -1,4 +1,4 @@
-"""`levity-trio simulator …`: what people do with the chargers of a running `levity-trio simulate --control`."""
+"""`levity-trio simulator …`: commands for the chargers of a running `levity-trio simulate --control`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ Examples:
   levity-trio simulator template chargers > chargers.csv
   levity-trio simulator import chargers chargers.csv
 
-Each command asks the HTTP API of a running simulator (--api, LEVITY_SIMULATOR_API; http://127.0.0.1:9100 if
-neither is given). That API asks nobody who they are, and listens on this machine only unless told otherwise.
-Exit status: 0 done, 1 refused or no simulator there, 2 wrong usage.
+Each command is a request to the HTTP API of a running simulator (--api or LEVITY_SIMULATOR_API, by default
+http://127.0.0.1:9100). That API has no authentication and by default listens on this machine only.
+
+Exit status: 0 on success, 1 when the simulator refuses or does not run, 2 for wrong usage.
 """
 
 CHARGER_COLUMNS = ("id", "vendor", "model", "power_type", "location", "auto_connect", "state", "statuses", "quirks")
@@ -46,8 +47,8 @@ Command = Callable[..., None]
 Parameter = Callable[[Command], Command]
 
 
-class Talk:
-    """The API, and how its answers are shown."""
+class Client:
+    """The API of the simulator, and the output of its responses as text or JSON."""
 
     def __init__(self, url: str, is_json: bool) -> None:
         self.api = Api(url)
@@ -59,17 +60,17 @@ class Talk:
         else:
             show_table(columns, records)
 
-    def record(self, record: Fields | None, said: str = "") -> None:
-        """One thing; or, for people, `said` about it."""
+    def record(self, record: Fields | None, summary: str = "") -> None:
+        """Show one record as JSON, as its summary if there is one, or field by field."""
         if self._is_json:
             say(json.dumps(record))
-        elif said:
-            say(said)
+        elif summary:
+            say(summary)
         elif record is not None:
             show_record(record)
 
     def charger(self, record: Fields) -> None:
-        """A charger, its connectors in a table of their own."""
+        """Show a charger, and its connectors in a table."""
         if self._is_json:
             say(json.dumps(record))
             return
@@ -80,26 +81,26 @@ class Talk:
             show_table(CONNECTOR_COLUMNS, connectors)
 
     def act(self, charger: str, action: str, given: Mapping[str, object]) -> None:
-        """Something done at a charger, and what became of its connectors."""
-        said = {name: value for name, value in given.items() if value is not None}
-        record = self.api.ask("POST", "chargers", charger, action, given=said)
+        """Perform an action at a charger, and show the resulting status of its connectors."""
+        arguments = {name: value for name, value in given.items() if value is not None}
+        record = self.api.ask("POST", "chargers", charger, action, given=arguments)
         self.record(record, f"{charger} {record['state']}: {' '.join(record['statuses']) or 'no power'}")
 
 
 @click.group("simulator", epilog=EXAMPLES, invoke_without_command=True)
 @click.pass_context
 def simulator(context: click.Context) -> None:
-    """See and control the chargers of a running simulator."""
+    """Show and control the chargers of a running simulator."""
     if context.invoked_subcommand is None:
         say(context.get_help())
 
 
 def command(name: str, group: click.Group = simulator) -> Callable[[Command], click.Command]:
-    """A command that talks to the API: `function(talk, …)`, with the options that all of them have."""
+    """Decorate `function(client, …)` as a command with the options that all commands share."""
 
     def decorate(function: Command) -> click.Command:
         def run(api: str, is_json: bool, **given: Any) -> None:
-            function(Talk(api, is_json), **given)
+            function(Client(api, is_json), **given)
 
         run.__doc__ = function.__doc__
         run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own way
@@ -116,11 +117,11 @@ _API = click.option(
     default=DEFAULT_URL,
     envvar="LEVITY_SIMULATOR_API",
     show_default=True,
-    help="Where the simulator's API listens.",
+    help="URL of the simulator's API.",
 )
-_JSON = click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for programs.")
+_JSON = click.option("--json", "is_json", is_flag=True, help="Output JSON, for programs.")
 _CHARGER = click.argument("charger", metavar="CHARGER")
-_CONNECTOR = click.option("--connector", "-c", type=int, help="Number of the connector, where there are several.")
+_CONNECTOR = click.option("--connector", "-c", type=int, help="Number of the connector, if there are several.")
 
 
 def _options(*options: Parameter) -> Parameter:
@@ -133,27 +134,27 @@ def _options(*options: Parameter) -> Parameter:
 
 
 _CHARGER_FIELDS = _options(
-    click.option("--vendor", help="As BootNotification tells it."),
-    click.option("--model", help="The same."),
-    click.option("--serial-number", help="The same."),
-    click.option("--firmware-version", help="The same."),
-    click.option("--connectors", type=int, help="How many."),
+    click.option("--vendor", help="Vendor in its BootNotification."),
+    click.option("--model", help="Model in its BootNotification."),
+    click.option("--serial-number", help="Serial number in its BootNotification."),
+    click.option("--firmware-version", help="Firmware version in its BootNotification."),
+    click.option("--connectors", type=int, help="Number of connectors."),
     click.option("--power-type", help="AC or DC."),
-    click.option("--phases", type=int, help="1 or 3, for AC."),
-    click.option("--max-current-a", type=float, help="A per phase, for AC."),
-    click.option("--max-power-w", type=float, help="W, for DC."),
-    click.option("--register-wh", type=int, help="What its meters show on the first day."),
-    click.option("--security-profile", type=int, help="0 to 3 (OCPP security whitepaper)."),
-    click.option("--password", help="For security profiles 1 and 2."),
-    click.option("--quirk", "quirks", multiple=True, help="How it misbehaves; again for another."),
-    click.option("--location", help="Where it stands."),
-    click.option("--auto-connect/--no-auto-connect", default=None, help="Whether it connects by itself."),
+    click.option("--phases", type=int, help="Number of phases for AC, 1 or 3."),
+    click.option("--max-current-a", type=float, help="Maximum current per phase for AC, in A."),
+    click.option("--max-power-w", type=float, help="Maximum power for DC, in W."),
+    click.option("--register-wh", type=int, help="Initial value of its meter registers, in Wh."),
+    click.option("--security-profile", type=int, help="Security profile, 0 to 3 (OCPP security whitepaper)."),
+    click.option("--password", help="Password for security profiles 1 and 2."),
+    click.option("--quirk", "quirks", multiple=True, help="Quirk of the charger; can be repeated."),
+    click.option("--location", help="Name of its location."),
+    click.option("--auto-connect/--no-auto-connect", default=None, help="Connect automatically."),
 )
 _VEHICLE_FIELDS = _options(
-    click.option("--battery-wh", type=float, help="What its battery holds."),
-    click.option("--max-ac-w", type=float, help="The most that it takes from AC; 0 for no such inlet."),
-    click.option("--ac-phases", type=int, help="Phases of its onboard charger."),
-    click.option("--max-dc-w", type=float, help="The most that it takes from DC; 0 for no such inlet."),
+    click.option("--battery-wh", type=float, help="Capacity of its battery, in Wh."),
+    click.option("--max-ac-w", type=float, help="Maximum AC power, in W; 0 if it has no AC inlet."),
+    click.option("--ac-phases", type=int, help="Number of phases of its onboard charger."),
+    click.option("--max-dc-w", type=float, help="Maximum DC power, in W; 0 if it has no DC inlet."),
     click.option("--soc", type=float, help="State of charge on arrival, 0 to 1."),
 )
 
@@ -164,143 +165,147 @@ def _given(fields: Mapping[str, Any]) -> Fields:
 
 @command("chargers")
 @click.argument("charger", required=False, metavar="[CHARGER]")
-def chargers(talk: Talk, charger: str | None) -> None:
+def chargers(client: Client, charger: str | None) -> None:
     """List the chargers, or show one with its connectors."""
     if charger is None:
-        talk.table(CHARGER_COLUMNS, talk.api.ask("GET", "chargers"))
+        client.table(CHARGER_COLUMNS, client.api.ask("GET", "chargers"))
     else:
-        talk.charger(talk.api.ask("GET", "chargers", charger))
+        client.charger(client.api.ask("GET", "chargers", charger))
 
 
 @command("add")
 @_CHARGER
 @_CHARGER_FIELDS
-def add(talk: Talk, charger: str, **fields: Any) -> None:
-    """Add a charger; it connects at once unless told otherwise."""
-    record = talk.api.ask("POST", "chargers", given={"id": charger, **_given(fields)})
-    talk.record(record, f"added {charger}")
+def add(client: Client, charger: str, **fields: Any) -> None:
+    """Add a charger. It connects at once unless --no-auto-connect is given."""
+    record = client.api.ask("POST", "chargers", given={"id": charger, **_given(fields)})
+    client.record(record, f"added {charger}")
 
 
 @command("change")
 @_CHARGER
 @_CHARGER_FIELDS
-def change(talk: Talk, charger: str, **fields: Any) -> None:
-    """Change a charger; disconnect it first, except for location and auto-connect."""
-    talk.record(talk.api.ask("PATCH", "chargers", charger, given=_given(fields)), f"changed {charger}")
+def change(client: Client, charger: str, **fields: Any) -> None:
+    """Change a charger. It must be disconnected, except to change location or auto-connect."""
+    client.record(client.api.ask("PATCH", "chargers", charger, given=_given(fields)), f"changed {charger}")
 
 
 @command("remove")
 @_CHARGER
-def remove(talk: Talk, charger: str) -> None:
-    """Remove a charger and all that it remembers."""
-    talk.record(talk.api.ask("DELETE", "chargers", charger), f"removed {charger}")
+def remove(client: Client, charger: str) -> None:
+    """Remove a charger and its state."""
+    client.record(client.api.ask("DELETE", "chargers", charger), f"removed {charger}")
 
 
 _TAG = click.argument("tag")
-_VEHICLE = click.option("--vehicle", help="Name of a vehicle of `simulator vehicles`; any, if none is given.")
-_DEEDS: Mapping[str, tuple[str, Sequence[Parameter]]] = {
-    "connect": ("Give a charger power, so that it connects.", ()),
+_VEHICLE = click.option("--vehicle", help="Name of a vehicle (`simulator vehicles`); any vehicle by default.")
+_ACTIONS: Mapping[str, tuple[str, Sequence[Parameter]]] = {
+    "connect": ("Switch on a charger's power, so that it connects.", ()),
     "disconnect": ("Cut a charger's power.", ()),
-    "plug": (
-        "Plug a vehicle in.",
-        (
-            click.option("--vehicle", help="Name of a vehicle of `simulator vehicles`; any, if none is given."),
-            _CONNECTOR,
-        ),
+    "plug": ("Plug in a vehicle.", (_VEHICLE, _CONNECTOR)),
+    "unplug": ("Unplug the cable.", (_CONNECTOR,)),
+    "tag": (
+        "Present a tag to a charger.\n\nThe tag starts a transaction, or stops the transaction that it started.",
+        (_TAG, _CONNECTOR),
     ),
-    "unplug": ("Take the cable out.", (_CONNECTOR,)),
-    "tag": ("Hold a tag to the reader: it begins a session, or ends the one it began.", (_TAG, _CONNECTOR)),
-    "start": ("Begin a transaction without asking anybody; a vehicle must be plugged in.", (_TAG, _CONNECTOR)),
-    "stop": ("End the transaction, as a button on the charger would.", (_CONNECTOR,)),
+    "start": (
+        "Start a transaction without authorization.\n\nA vehicle must be plugged in.",
+        (_TAG, _CONNECTOR),
+    ),
+    "stop": ("Stop the transaction, as a button on the charger does.", (_CONNECTOR,)),
     "meter": (
-        "Set what the register of a connector shows; what was truly charged stays what it was.",
-        (click.option("--wh", type=int, required=True, help="What it shows, in Wh."), _CONNECTOR),
+        "Set the register that a connector reports.\n\nThe true energy does not change.",
+        (click.option("--wh", type=int, required=True, help="Value of the register, in Wh."), _CONNECTOR),
     ),
     "fault": (
-        "Let a connector fail (connector 0: the whole charger), by an error code of OCPP 1.6 §7.6.",
+        "Cause a fault of a connector.\n\nConnector 0 is the whole charger. ERROR_CODE is one of OCPP 1.6 §7.6.",
         (click.argument("error_code", required=False, metavar="[ERROR_CODE]"), _CONNECTOR),
     ),
-    "clear-fault": ("Mend what `fault` broke.", (_CONNECTOR,)),
+    "clear-fault": ("Clear the fault that `fault` caused.", (_CONNECTOR,)),
     "status": (
-        "Bring a connector into a status, if OCPP 1.6 §4.9 knows that move.",
+        "Set the status of a connector.\n\nOCPP 1.6 §4.9 must allow the transition.",
         (click.argument("status"), _CONNECTOR),
     ),
-    "offline": ("Cut a charger's network; it goes on charging, and remembers what it has to tell.", ()),
-    "online": ("Give it its network back.", ()),
+    "offline": ("Cut a charger's network.\n\nThe charger continues to charge and queues its messages.", ()),
+    "online": ("Restore a charger's network.", ()),
     "answer": (
         (
-            "Answer calls of ACTION with STATUS, or an error code such as NotSupported, without obeying them."
-            "\n\nWithout STATUS the charger answers by itself again, as it does after it was disconnected."
+            "Answer calls of ACTION with STATUS without executing them."
+            "\n\nSTATUS can be an error code such as NotSupported. Without STATUS the charger answers normally again."
+            " Disconnecting the charger has the same effect."
         ),
         (click.argument("action"), click.argument("status", required=False, metavar="[STATUS]")),
     ),
 }
-"""What is done at a charger: the name that the API has for it, the help, what can be said with it."""
+"""Actions at a charger, by their name in the API: the help, and the parameters."""
 
 
-def _add_deed(action: str, text: str, parameters: Sequence[Parameter]) -> None:
+def _add_action(action: str, text: str, parameters: Sequence[Parameter]) -> None:
     @_options(_CHARGER, *parameters)
-    def run(talk: Talk, charger: str, **given: Any) -> None:
-        talk.act(charger, action, given)
+    def run(client: Client, charger: str, **given: Any) -> None:
+        client.act(charger, action, given)
 
     run.__doc__ = text
     command(action)(run)
 
 
-for _name, (_text, _parameters) in _DEEDS.items():
-    _add_deed(_name, _text, _parameters)
+for _name, (_text, _parameters) in _ACTIONS.items():
+    _add_action(_name, _text, _parameters)
 
 
 @command("send")
 @_CHARGER
 @click.argument("action")
 @click.argument("payload", required=False, metavar="[PAYLOAD]")
-@click.option("--connector", "-c", type=int, help="Of whose status or meter it tells, without PAYLOAD  [default: 1].")
-def send(talk: Talk, charger: str, action: str, payload: str | None, connector: int | None) -> None:
-    """Send a message, and print what the central system answers.
+@click.option("--connector", "-c", type=int, help="Connector of the message, without PAYLOAD  [default: 1].")
+def send(client: Client, charger: str, action: str, payload: str | None, connector: int | None) -> None:
+    """Send a message and print the response.
 
-    PAYLOAD, a JSON object, is sent as it is. Without it the charger sends what it would say itself: a BootNotification,
-    a Heartbeat, a StatusNotification or MeterValues. What is answered changes nothing at the charger.
+    PAYLOAD, a JSON object, is sent unchanged. Without PAYLOAD the charger fills in its present state; ACTION is then
+    BootNotification, Heartbeat, StatusNotification or MeterValues. The response does not affect the charger.
     """
-    said = _given({"action": action, "payload": None if payload is None else _json(payload), "connector": connector})
-    answer = talk.api.ask("POST", "chargers", charger, "send", given=said)
-    talk.record(answer, json.dumps(answer["payload"]))
+    given = _given({"action": action, "payload": None if payload is None else _json(payload), "connector": connector})
+    response = client.api.ask("POST", "chargers", charger, "send", given=given)
+    client.record(response, json.dumps(response["payload"]))
 
 
 def _json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError as problem:
-        raise click.BadParameter(f"it is no JSON: {problem}", param_hint="PAYLOAD") from None
+        raise click.BadParameter(f"not valid JSON: {problem}", param_hint="PAYLOAD") from None
 
 
 @command("configuration")
 @_CHARGER
 @click.argument("key", required=False, metavar="[KEY]")
 @click.argument("value", required=False, metavar="[VALUE]")
-def configuration(talk: Talk, charger: str, key: str | None, value: str | None) -> None:
-    """Show the configuration, one key of it, or change that key."""
+def configuration(client: Client, charger: str, key: str | None, value: str | None) -> None:
+    """Show the configuration or one key of it, or change a key."""
     path = ("chargers", charger, "configuration")
     if key is None:
-        talk.table(("key", "value", "readonly"), talk.api.ask("GET", *path))
+        client.table(("key", "value", "readonly"), client.api.ask("GET", *path))
     elif value is None:
-        talk.record(talk.api.ask("GET", *path, key))
+        client.record(client.api.ask("GET", *path, key))
     else:
-        talk.record(talk.api.ask("PUT", *path, key, given={"value": value}))
+        client.record(client.api.ask("PUT", *path, key, given={"value": value}))
 
 
 @command("log")
 @_CHARGER
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many frames.")
-def show_log(talk: Talk, charger: str, limit: int) -> None:
-    """Show the last OCPP frames of a charger; times are simulated seconds."""
-    frames = talk.api.ask("GET", "chargers", charger, "log", query={"limit": limit})
-    talk.table(("at", "direction", "text"), [frame | {"at": round(frame["at"], 3)} for frame in frames])
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="Maximum number of frames.")
+def show_log(client: Client, charger: str, limit: int) -> None:
+    """Show the last OCPP frames of a charger.
+
+    Times are seconds of the simulation.
+    """
+    frames = client.api.ask("GET", "chargers", charger, "log", query={"limit": limit})
+    client.table(("at", "direction", "text"), [frame | {"at": round(frame["at"], 3)} for frame in frames])
 
 
-def _add_records(what: str, columns: tuple[str, ...], fields: Callable[[Command], Command]) -> None:
-    """The commands for locations and vehicles: list (which is what happens without one), add, change, remove."""
-    path = f"{what}s"
+def _add_records(kind: str, columns: tuple[str, ...], fields: Callable[[Command], Command]) -> None:
+    """Add the commands list (the default), add, change and remove for locations or vehicles."""
+    path = f"{kind}s"
 
     @simulator.group(path, help=f"List, add, change and remove {path}.", invoke_without_command=True)
     @click.pass_context
@@ -310,26 +315,26 @@ def _add_records(what: str, columns: tuple[str, ...], fields: Callable[[Command]
                 show.invoke(listing)
 
     @command("list", group)
-    def show(talk: Talk) -> None:
-        talk.table(columns, talk.api.ask("GET", path))
+    def show(client: Client) -> None:
+        client.table(columns, client.api.ask("GET", path))
 
     @command("add", group)
     @_options(click.argument("name"), fields)
-    def add_record(talk: Talk, name: str, **given: Any) -> None:
-        talk.record(talk.api.ask("POST", path, given={"name": name, **_given(given)}), f"added {name}")
+    def add_record(client: Client, name: str, **given: Any) -> None:
+        client.record(client.api.ask("POST", path, given={"name": name, **_given(given)}), f"added {name}")
 
     @command("change", group)
     @_options(click.argument("name"), fields)
-    def change_record(talk: Talk, name: str, **given: Any) -> None:
-        talk.record(talk.api.ask("PATCH", path, name, given=_given(given)), f"changed {name}")
+    def change_record(client: Client, name: str, **given: Any) -> None:
+        client.record(client.api.ask("PATCH", path, name, given=_given(given)), f"changed {name}")
 
     @command("remove", group)
     @click.argument("name")
-    def remove_record(talk: Talk, name: str) -> None:
-        talk.record(talk.api.ask("DELETE", path, name), f"removed {name}")
+    def remove_record(client: Client, name: str) -> None:
+        client.record(client.api.ask("DELETE", path, name), f"removed {name}")
 
 
-_add_records("location", LOCATION_COLUMNS, click.option("--address", help="For people to find it."))
+_add_records("location", LOCATION_COLUMNS, click.option("--address", help="Postal address."))
 _add_records("vehicle", VEHICLE_COLUMNS, _VEHICLE_FIELDS)
 _KIND = click.argument("kind", type=click.Choice(["chargers", "vehicles"]))
 
@@ -337,23 +342,29 @@ _KIND = click.argument("kind", type=click.Choice(["chargers", "vehicles"]))
 @command("import")
 @_KIND
 @click.argument("file", type=click.File("rb"))
-def import_file(talk: Talk, kind: str, file: BinaryIO) -> None:
-    """Add all chargers or vehicles of a CSV or JSON file (`-`: what is piped in), or none if a line is wrong."""
+def import_file(client: Client, kind: str, file: BinaryIO) -> None:
+    """Add chargers or vehicles from a CSV or JSON file.
+
+    `-` is stdin. If a line is wrong, nothing is added.
+    """
     body = file.read()
     is_json = file.name.endswith(".json") or body.lstrip().startswith(b"[")
     media_type = "application/json" if is_json else "text/csv"
     try:
-        answer = json.loads(talk.api.send("POST", "import", kind, body=body, media_type=media_type))
+        response = json.loads(client.api.send("POST", "import", kind, body=body, media_type=media_type))
     except Refusal as refusal:
         for one in refusal.faults:
             column = f" {one['column']}:" if one["column"] else ""
             click.echo(f"line {one['line']}:{column} {one['text']}", err=True)
         raise EnvironmentProblem(f"{file.name}: {refusal}") from None
-    talk.record(answer, f"imported {len(answer['imported'])} {kind}")
+    client.record(response, f"imported {len(response['imported'])} {kind}")
 
 
 @command("template")
 @_KIND
-def template(talk: Talk, kind: str) -> None:
-    """Print a CSV file with all columns and an example, to be filled in and imported."""
-    say(talk.api.send("GET", "templates", kind), ends_line=False)
+def template(client: Client, kind: str) -> None:
+    """Print a CSV template for import.
+
+    It has all columns and an example.
+    """
+    say(client.api.send("GET", "templates", kind), ends_line=False)

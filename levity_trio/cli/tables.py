@@ -1,4 +1,4 @@
-"""Answers for people: columns, and nothing that steers a terminal."""
+"""Output for people: aligned columns, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from levity_trio.output import telling
 
 
 def say(text: str | bytes, *, ends_line: bool = True) -> None:
-    """To stdout. Raises as `telling`."""
+    """Write to stdout. Raises the same as `telling`."""
     with telling(sys.stdout):
         click.echo(text, nl=ends_line)
 
 
 def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
-    """One line a record, under the names of the columns; nothing at all is said in words."""
+    """Show one line per record under the names of the columns, or "none"."""
     rows = [[cell(record.get(column)) for column in columns] for record in records]
     if not rows:
         say("none")
@@ -30,14 +30,14 @@ def show_table(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> 
 
 
 def show_record(record: Mapping[str, Any]) -> None:
-    """One line a field."""
+    """Show one line per field."""
     width = max(map(len, record), default=0)
     for name, value in record.items():
         say(f"{name.replace('_', ' ').ljust(width)}  {cell(value)}".rstrip())
 
 
 def cell(value: object) -> str:
-    """A value as one piece of text."""
+    """Return a value as printable text on one line."""
     if value is None:
         return "-"
     if isinstance(value, bool):

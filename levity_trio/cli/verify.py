@@ -1,4 +1,4 @@
-"""`levity-trio verify`: the ledger that a simulation kept against a database, now or later."""
+"""`levity-trio verify`: compares a database with the ledger of a simulation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Examples:
   levity-trio verify day.jsonl trial.db
   levity-trio verify day.jsonl trial.db --json
 
-LEDGER is what `levity-trio simulate --ledger LEDGER` wrote, DB the database of the server that it talked to, whether
-that server runs or not. If the database was there before the simulation, give `simulate` --verify too: so the ledger
-knows where the simulation begins in it.
+LEDGER is the file that `levity-trio simulate --ledger LEDGER` wrote. DB is the database of the server that the
+simulation used; that server may still be running. If the database existed before the simulation, run `simulate` with
+--verify too, so that the ledger records where the simulation begins in the database.
 
 Exit status: 0 when they agree, 1 when they do not agree or the database cannot be read, 2 for wrong usage.
 """
@@ -45,10 +45,10 @@ verify = click.Command(
     params=[
         click.Argument(["ledger"], type=FILE),
         click.Argument(["db"], type=FILE),
-        click.Option(["is_json", "--json"], is_flag=True, help="The same as JSON."),
+        click.Option(["is_json", "--json"], is_flag=True, help="Output the result as JSON."),
     ],
     callback=run_verify,
-    help="Compare a database with what a simulation knows to be true.",
+    help="Compare a database with the true course of a simulation.",
     short_help="Compare a database with a simulation.",
     epilog=EXAMPLES,
 )

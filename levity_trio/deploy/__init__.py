@@ -1,1 +1,1 @@
-"""What an operator installs beside the server: files made from templates and the present configuration."""
+"""The files that an operator installs with the server, created from templates and the present configuration."""

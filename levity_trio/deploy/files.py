@@ -1,4 +1,4 @@
-"""The files themselves: made from the templates beside this module, written where they are wanted."""
+"""Fills in the templates and writes the resulting files."""
 
 from __future__ import annotations
 
@@ -28,46 +28,47 @@ DASHBOARD: Final = "grafana-dashboard.json"
 
 
 def _transactions(series: str) -> str:
-    """What an alert says of the transactions that a query finds; in Prometheus's template language."""
-    found = f"{{{{ range query (printf {json.dumps(series)} $labels.cp_id) }}}}"
-    one = "Transaction {{ .Labels.transaction }} on connector {{ .Labels.connector_id }}, tag {{ .Labels.id_tag }}."
-    return f"{found}{one} {{{{ end }}}}"
+    """Return the text of an alert about the transactions that a query finds, in Prometheus's template language."""
+    loop = f"{{{{ range query (printf {json.dumps(series)} $labels.cp_id) }}}}"
+    line = "Transaction {{ .Labels.transaction }} on connector {{ .Labels.connector_id }}, tag {{ .Labels.id_tag }}."
+    return f"{loop}{line} {{{{ end }}}}"
 
 
-WORDS: Final = {
+SHARED_TEXTS: Final = {
     "open_transactions": _transactions("ocpp_tx_info{cp_id=%q}"),
-    "transactions_of_late": _transactions("last_over_time(ocpp_tx_info{cp_id=%q}[1h])"),
+    "recent_transactions": _transactions("last_over_time(ocpp_tx_info{cp_id=%q}[1h])"),
 }
-"""What several alerts say."""
+"""Texts that several alerts share."""
 
 
 class _Form(Template):
-    """`@@{name}` is filled in: `$`, `%`, `@` and `{{` belong to the files' own languages."""
+    """A template with placeholders `@@{name}`, since `$`, `%`, `@` and `{{` have a meaning in the files."""
 
     delimiter = "@@"
 
 
 def texts(values: Mapping[str, str]) -> dict[str, str]:
-    """What each file holds, by its name."""
+    """Return the contents of each file by its name."""
     folder = files(__package__) / "templates"
-    made = {
-        name: _Form((folder / name).read_text(encoding="utf-8")).substitute({**values, **WORDS}) for name in TEMPLATES
+    filled = {
+        name: _Form((folder / name).read_text(encoding="utf-8")).substitute({**values, **SHARED_TEXTS})
+        for name in TEMPLATES
     }
-    return {**made, DASHBOARD: dashboard()}
+    return {**filled, DASHBOARD: dashboard()}
 
 
-def write(directory: Path, made: Mapping[str, str], *, may_replace: bool) -> None:
-    """Write all files, or none where one is there already and may not be replaced; the folder is made.
+def write(directory: Path, contents: Mapping[str, str], *, may_replace: bool) -> None:
+    """Create the folder and write all files. Write none if one exists and must not be replaced.
 
     Raises:
-        EnvironmentProblem: a file is there already, or the folder cannot be written.
+        EnvironmentProblem: a file exists, or the folder cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        there = [name for name in made if (directory / name).exists() or (directory / name).is_symlink()]
-        if there and not may_replace:
-            raise EnvironmentProblem(f"{directory} has {', '.join(there)} already; --force replaces them")
-        for name, text in made.items():
+        existing = [name for name in contents if (directory / name).exists() or (directory / name).is_symlink()]
+        if existing and not may_replace:
+            raise EnvironmentProblem(f"{directory} already has {', '.join(existing)}; --force replaces existing files")
+        for name, text in contents.items():
             with (directory / name).open("w" if may_replace else "x", encoding="utf-8") as file:
                 file.write(text)
     except OSError as problem:

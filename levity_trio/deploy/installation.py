@@ -1,7 +1,7 @@
-"""What the templates are filled with: the present configuration, as a service of this machine will have it.
+"""The values for the templates: the present configuration, converted for a systemd service.
 
-The service runs with another working folder, user and environment than whoever asks for the files, so that paths become
-absolute and each setting that is no default becomes a line of the unit's environment.
+The service runs with a working folder, user and environment of its own. Paths therefore become absolute, and each
+setting that differs from its default becomes a line of the unit's environment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, S
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
 METRICS_PORT: Final = 9464
-"""Where nothing else of an operator's machine is used to listen: Prometheus itself has 9090."""
+"""A port that no common service uses; Prometheus itself listens on 9090."""
 FLUENTD_PORT: Final = 24224
 AGENT_PORTS: Final = (9095, 9096, 9097)
 LITESTREAM_PORTS: Final = (9465, 9466, 9467)
@@ -28,8 +28,8 @@ HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 TEMPORARY: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - to know what PrivateTmp would hide
 PRIVILEGED_PORTS: Final = 1024
 SPARE_FILES: Final = 512
-"""Open files beside the chargers' connections: the database, the pages, handshakes under way."""
-LEAST_FILES: Final = 4096
+"""Open files other than charger connections: the database, HTTP connections, handshakes in progress."""
+MIN_FILES: Final = 4096
 STOP_SPARE_SECONDS: Final = 15
 CLOCK_SPARE_SECONDS: Final = 60
 ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - to know which addresses mean all
@@ -38,41 +38,41 @@ _PLAIN_TAG = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the files are for, as far as no setting of the server says it."""
+class Installation:
+    """Values for the templates that are not settings of the server."""
 
     program: Sequence[str]
-    """What is started before `serve`."""
+    """The command and arguments that precede `serve`."""
     site: str
     version: str
     user: str = "levity"
     remote_write: str = REMOTE_WRITE
 
 
-def values(flags: Mapping[str, object], environment: Mapping[str, str], place: Place) -> dict[str, str]:
-    """The texts for the templates, by name. Raises ConfigError for what no service can run with."""
+def values(flags: Mapping[str, object], environment: Mapping[str, str], installation: Installation) -> dict[str, str]:
+    """Return the values of the templates by name. Raises ConfigError for settings that a service cannot have."""
     server, log = load(flags, environment)
     config_file = flags.get("config") or environment.get("LEVITY_CONFIG")
     config = None if config_file is None else Path(str(config_file)).absolute()
-    _judge(server, place)
-    server, log = _settled(server, log, is_database_said=_is_said("database", flags, environment, config))
-    _judge_paths([server.database, *_paths(log.file, config)])
+    _check(server, installation)
+    server, log = _absolute(server, log, is_database_set=_is_set("database", flags, environment, config))
+    _check_paths([server.database, *_paths(log.file, config)])
     metrics_port = server.metrics_port or METRICS_PORT
     agent_port = next(port for port in AGENT_PORTS if port not in (metrics_port, server.port))
     litestream_port = next(port for port in LITESTREAM_PORTS if port not in (metrics_port, server.port))
     return {
-        **_unit_values(server, log, config, place),
-        "version": place.version,
-        "site": json.dumps(place.site),
-        "user": place.user,
+        **_unit_values(server, log, config, installation),
+        "version": installation.version,
+        "site": json.dumps(installation.site),
+        "user": installation.user,
         "port": str(server.port),
         "target": json.dumps(_target(server.metrics_address, metrics_port)),
         "plain_target": _target(server.metrics_address, metrics_port),
         "litestream_target": json.dumps(_target(server.metrics_address, litestream_port)),
         "plain_litestream_target": _target(server.metrics_address, litestream_port),
-        "litestream_address": json.dumps(_spelt(server.metrics_address, litestream_port)),
+        "litestream_address": json.dumps(_host_port(server.metrics_address, litestream_port)),
         "agent_address": f"127.0.0.1:{agent_port}",
-        "remote_write": json.dumps(place.remote_write),
+        "remote_write": json.dumps(installation.remote_write),
         "clock_seconds": str(math.ceil(server.clock_wait_seconds) + CLOCK_SPARE_SECONDS),
         "database": str(server.database),
         "quoted_database": json.dumps(str(server.database)),
@@ -80,50 +80,54 @@ def values(flags: Mapping[str, object], environment: Mapping[str, str], place: P
     }
 
 
-def _judge(server: ServerConfig, place: Place) -> None:
-    """What serve takes and a service cannot."""
+def _check(server: ServerConfig, installation: Installation) -> None:
+    """Raise ConfigError for settings that `serve` accepts and a service cannot have."""
     if server.port == 0 or server.metrics_port == 0:
         name = "--port" if server.port == 0 else "--metrics-port"
-        raise ConfigError(f"{name} 0 takes another port at each start; give a fixed one, so that it can be found")
+        raise ConfigError(f"{name} 0 selects another port at each start; give a fixed port")
     if server.clock_speed > 1:
         raise ConfigError(f"--clock-speed {server.clock_speed} is for simulations; deploy without it")
-    if not _USER.fullmatch(place.user):
-        raise ConfigError(f"--user {place.user!r}: give the name of a system user, such as levity")
-    address = urlsplit(place.remote_write)
+    if not _USER.fullmatch(installation.user):
+        raise ConfigError(f"--user {installation.user!r}: give the name of a system user, such as levity")
+    address = urlsplit(installation.remote_write)
     if address.scheme not in ("http", "https") or not address.hostname or address.username is not None:
-        raise ConfigError("--remote-write: give an http(s) URL without a password; that goes into a file of its own")
+        raise ConfigError(
+            "--remote-write: give an http(s) URL without a password; the password belongs in a file of its own"
+        )
 
 
-def _judge_paths(paths: Sequence[Path]) -> None:
+def _check_paths(paths: Sequence[Path]) -> None:
     for path in paths:
         if not str(path).isprintable():
-            raise ConfigError(f"{str(path)!r}: a unit cannot name that path; give one of printable characters")
+            raise ConfigError(f"{str(path)!r}: a unit cannot contain that path; give one of printable characters")
 
 
-def _is_said(attribute: str, flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None) -> bool:
-    """Whether anybody set it, be it to its default."""
+def _is_set(attribute: str, flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None) -> bool:
+    """Whether a setting was given explicitly, even if with its default."""
     (setting,) = (one for one in SETTINGS if one.attribute == attribute)
     in_file = config is not None and setting.name in read_toml(config)
     return attribute in flags or bool(environment.get(setting.environment_name)) or in_file
 
 
-def _settled(server: ServerConfig, log: LogConfig, *, is_database_said: bool) -> tuple[ServerConfig, LogConfig]:
-    """The same, for a service: paths absolute, with metrics. A database that nobody named is in its own folder."""
-    database = server.database.absolute() if is_database_said else STATE_FOLDER / server.database
+def _absolute(server: ServerConfig, log: LogConfig, *, is_database_set: bool) -> tuple[ServerConfig, LogConfig]:
+    """Return the configuration with absolute paths and a metrics port. The default database is in STATE_FOLDER."""
+    database = server.database.absolute() if is_database_set else STATE_FOLDER / server.database
     file = None if log.file is None else log.file.absolute()
     return replace(server, database=database, metrics_port=server.metrics_port or METRICS_PORT), replace(log, file=file)
 
 
-def _unit_values(server: ServerConfig, log: LogConfig, config: Path | None, place: Place) -> dict[str, str]:
-    paths = [server.database, *_paths(log.file, config), Path(place.program[0])]
+def _unit_values(
+    server: ServerConfig, log: LogConfig, config: Path | None, installation: Installation
+) -> dict[str, str]:
+    paths = [server.database, *_paths(log.file, config), Path(installation.program[0])]
     writable = dict.fromkeys(
         path.parent for path in (server.database, *_paths(log.file)) if not path.is_relative_to(STATE_FOLDER)
     )
     is_privileged = min(server.port, server.metrics_port or server.port) < PRIVILEGED_PORTS
-    arguments = [*place.program, "serve", *(() if config is None else ("--config", str(config)))]
+    arguments = [*installation.program, "serve", *(() if config is None else ("--config", str(config)))]
     return {
         "command": " ".join(_word(argument).replace("$", "$$") for argument in arguments),
-        "first_word": place.program[0],
+        "first_word": installation.program[0],
         "environment": "\n".join(f"Environment={_word(line)}" for line in _environment(server, log, config)),
         "mounts": _word(str(server.database.parent)),
         "writable": "".join(f"ReadWritePaths={_word(str(folder))}\n" for folder in writable),
@@ -131,18 +135,18 @@ def _unit_values(server: ServerConfig, log: LogConfig, config: Path | None, plac
         "private_tmp": "no" if _lies_below(paths, TEMPORARY) else "yes",
         "capabilities": "CAP_NET_BIND_SERVICE" if is_privileged else "",
         "private_users": "no" if is_privileged else "yes",
-        "files": str(max(LEAST_FILES, server.max_connections + SPARE_FILES)),
+        "files": str(max(MIN_FILES, server.max_connections + SPARE_FILES)),
         "stop_seconds": str(math.ceil(server.shutdown_grace_seconds) + STOP_SPARE_SECONDS),
     }
 
 
 def _environment(server: ServerConfig, log: LogConfig, config: Path | None) -> Iterator[str]:
-    """The settings that neither the defaults nor the TOML file already say, as LEVITY_NAME=text."""
-    told = _by_attribute(*load({} if config is None else {"config": config}, {}))
-    meant = _by_attribute(server, log)
+    """Yield the settings that differ from the defaults and the TOML file, as LEVITY_NAME=text."""
+    inherited = _by_attribute(*load({} if config is None else {"config": config}, {}))
+    wanted = _by_attribute(server, log)
     for setting in SETTINGS:
-        value = meant[setting.attribute]
-        if value != told[setting.attribute] and (value is not None or setting.is_switch):
+        value = wanted[setting.attribute]
+        if value != inherited[setting.attribute] and (value is not None or setting.is_switch):
             yield f"{setting.environment_name}={_text(setting, value)}"
 
 
@@ -151,18 +155,18 @@ def _by_attribute(server: ServerConfig, log: LogConfig) -> dict[str, object]:
 
 
 def _text(setting: Setting, value: object) -> str:
-    """A value as its environment variable says it; the inverse of how config.py reads it."""
+    """Return a value as the text of its environment variable: the inverse of parsing in config.py."""
     if setting.is_switch:
         return str(value != setting.default).lower()
     if setting.kind.metavar == "HOST:PORT" and isinstance(value, tuple):
         return ":".join(map(str, value))
     if isinstance(value, tuple):
-        return ",".join(value) or ","  # an empty variable would count as not set
+        return ",".join(value) or ","  # an empty variable would count as unset
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _word(text: str) -> str:
-    """One word of a unit file (systemd.syntax(7)), with nothing left to expand."""
+    """Return one word of a unit file (systemd.syntax(7)), escaped so that systemd expands nothing in it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped, re.ASCII) else f'"{escaped}"'
 
@@ -176,11 +180,11 @@ def _lies_below(paths: Sequence[Path], folders: Sequence[Path]) -> bool:
 
 
 def _target(host: str, port: int) -> str:
-    """Where a Prometheus on this machine finds the metrics."""
-    return _spelt("127.0.0.1" if host in ANYWHERE else host, port)
+    """Return the address at which a Prometheus on this machine reaches a port."""
+    return _host_port("127.0.0.1" if host in ANYWHERE else host, port)
 
 
-def _spelt(host: str, port: int) -> str:
+def _host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -1,4 +1,4 @@
-"""Commands run in an empty folder, without settings of whoever runs the tests."""
+"""Commands run in an empty folder, without LEVITY_* variables of the environment."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`levity-trio deploy` as typed: help, exit statuses, one plain line for each mistake."""
+"""`levity-trio deploy`: help, exit statuses, one line for each error."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.Captur
     assert main(["deploy", "out"]) == 1
     out, line = capsys.readouterr()
     assert out == ""
-    assert line.startswith("levity-trio: out has ")
+    assert line.startswith("levity-trio: out already has ")
     assert line.count("\n") == 1
     assert "prometheus.yml" in line
     assert "--force" in line
@@ -58,7 +58,7 @@ def test_it_replaces_nothing_without_force(tmp_path: Path, capsys: pytest.Captur
     [
         (["deploy"], "Missing argument 'DIR'"),
         (["deploy", "--port", "70000", "out"], "--port 70000: give a whole number"),
-        (["deploy", "--port", "0", "out"], "give a fixed one"),
+        (["deploy", "--port", "0", "out"], "give a fixed port"),
         (["deploy", "--db", "/nowhere/x.db", "out"], "create it first"),
         (["deploy", "--user", "", "out"], "--user"),
         (["deploy", "a-file"], "is a file"),

@@ -1,4 +1,4 @@
-"""`levity-trio forget` as typed: who is hidden is told of no more, what it did stays, and it comes back."""
+"""`levity-trio forget`: a hidden charger is not reported, its data stays, and it reappears when it charges."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -26,7 +26,7 @@ def change(write: Change, path: Path = FILE) -> None:
 
 
 def trial(books: Books) -> None:
-    """Two chargers, each with a transaction that is done and one that needs a review."""
+    """Store two chargers, each with a completed transaction and one that needs a review."""
     for station in (Station(books, "CP-1"), Station(books, "TEST_CP_001")):
         station.stop(station.start(1000), meter=2000)
         books.wait(60)
@@ -49,12 +49,12 @@ def hidden() -> frozenset[str]:
         return present(Database(connection)).hidden
 
 
-def test_who_is_hidden_is_told_of_no_more_and_what_it_did_stays(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hidden_charger_is_not_reported_and_its_data_stays(capsys: pytest.CaptureFixture[str]) -> None:
     change(trial)
     assert (reviews(), read().has_charged) == (2, frozenset({"CP-1", "TEST_CP_001"}))
     assert main(["forget", "TEST_CP_001"]) == 0
     assert capsys.readouterr().out == (
-        "TEST_CP_001 is hidden. What it did stays; it comes back when it charges again.\n"
+        "TEST_CP_001 is hidden. Its data stays in the database; it reappears when it charges again.\n"
     )
     assert hidden() == {"TEST_CP_001"}
     assert (reviews(), read().chargers, read().has_charged) == (1, frozenset({"CP-1"}), frozenset({"CP-1"}))
@@ -93,7 +93,7 @@ def test_hidden_chargers_take_no_room() -> None:
 
 
 def take_up(books: Books, *, is_there_room: bool) -> None:
-    """A third charger comes, where there is room for two."""
+    """Connect a third charger when the limit is two."""
     station = Station(books, "CP-1")
     station.name = "NEW"
     assert (station.connect(max_chargers=2) is not None) is is_there_room
@@ -130,7 +130,7 @@ def test_not_while_a_server_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert hidden() == frozenset()
 
 
-def test_a_database_of_a_simulation_is_told_its_own_time() -> None:
+def test_a_database_of_a_simulation_keeps_its_own_time() -> None:
     with open_database(FILE, SimulatedTime(START, 60)) as connection:
         Station(Books(connection), "CP-1").boot()
     assert main(["forget", "CP-1"]) == 0

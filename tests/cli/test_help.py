@@ -1,4 +1,4 @@
-"""Help as people read it: 80 columns, every command, no line that was cut."""
+"""The help of every command: at most 80 columns, and no truncated summaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`levity-trio logs` as typed, on a database as the server leaves it."""
+"""`levity-trio logs`, on a database written by the server's own code."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 @pytest.fixture(autouse=True)
 def from_now_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ages count from the beginning of each test: those of other folders may have run for minutes before."""
+    """Ages count from the beginning of each test: earlier tests may have run for minutes."""
     monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC).replace(microsecond=0))
 
 
 def fill(folder: Path, *rows: tuple[str, float, str, str | None, str | None, str]) -> None:
-    """Rows of charger, minutes ago, direction, message id, action, frame."""
+    """Store rows of charger, age in minutes, direction, message id, action, frame."""
     path = folder / "site.db"
     if not path.exists():
         make_ours(path)
@@ -123,7 +123,7 @@ def test_one_charger_one_action_some_time(tmp_path: Path, typed: Type) -> None:
     assert ids(typed("--since", "2020-01-01", "--json")) == [1, 2, 3, 4]
 
 
-def test_nothing_found_is_told(tmp_path: Path, typed: Type) -> None:
+def test_an_empty_result_is_reported(tmp_path: Path, typed: Type) -> None:
     fill(tmp_path, call("CP-1", 1), call("A SCANNER", 1))
     with closing(sqlite_utils.Database(tmp_path / "site.db").conn) as connection:
         connection.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-1', '2026', '2026')")
@@ -137,7 +137,7 @@ def test_nothing_found_is_told(tmp_path: Path, typed: Type) -> None:
 
 
 def test_what_is_far_back_is_found_piece_by_piece(tmp_path: Path) -> None:
-    """What is asked for as a number is the last so many frames, as a duration all since then."""
+    """A number asks for that many last frames, a duration for all frames since then."""
 
     def found(since: int | timedelta, charger: str | None = None) -> list[int]:
         small = Piece(rows=7, characters=3 * len(CALL))
@@ -176,7 +176,9 @@ def test_following_shows_what_comes_until_it_is_interrupted(
     assert ids(typed("CP-1", "--follow", "--json")) == [1, 3]
 
 
-def test_an_interrupt_without_follow_is_told(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_without_follow_is_status_130(
+    tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path, call("CP-1", 1))
 
     def interrupt(_reading: object) -> None:
@@ -213,7 +215,7 @@ def test_a_time_that_cannot_be_read_is_wrong_usage(typed: Type, since: str) -> N
     assert "give 30s, 45m, 2h, 7d or 1w, or a time such as 2026-01-01T12:00" in ran.err
 
 
-def test_problems_are_told_in_one_plain_line(tmp_path: Path, typed: Type) -> None:
+def test_an_error_is_one_line(tmp_path: Path, typed: Type) -> None:
     ran = typed()
     assert (ran.status, ran.err) == (
         1,

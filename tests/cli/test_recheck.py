@@ -1,4 +1,4 @@
-"""`levity-trio recheck` as typed, on a database as the server leaves it."""
+"""`levity-trio recheck`, on a database written by the server's own code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 
 def fill(folder: Path, change: str = "", chargers: tuple[str, ...] = ("CP-1", "CP-2"), late_wh: int = 0) -> None:
-    """One transaction of 5 kWh a charger; of the last one a reading that came after its stop; then a change."""
+    """Store a transaction of 5 kWh per charger, optionally a late reading of the last charger, then run the SQL."""
     with open_database(folder / "site.db") as connection:
         books = Books(connection)
         for station in (Station(books, name) for name in chargers):
@@ -116,7 +116,7 @@ def test_on_a_terminal(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(file, "isatty", lambda: True)
     _, lines, err = typed()
     assert err.startswith("\r\x1b[2K2 of 2 transactions, ")
-    assert err.endswith(" a second, 0 s left\r\x1b[2K")
+    assert err.endswith(" per second, 0 s left\r\x1b[2K")
     assert "…-Nord-CP-2 " in lines[3]
     assert lines[10] == lines[10][:29] + "…"
     assert typed("--json").err == "", "it would stand between the lines"
@@ -143,4 +143,4 @@ def test_a_mistake_is_one_plain_line(tmp_path: Path, typed: Type, arguments: lis
 def test_help_has_examples(typed: Type) -> None:
     shown = "\n".join(typed("--help").out)
     assert "levity-trio recheck CP-1 --db /var/lib/levity/levity.db" in shown
-    assert "Exit status: 0 without any difference, 1 with some" in shown
+    assert "Exit status: 0 without any difference, 1 with differences" in shown

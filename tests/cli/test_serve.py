@@ -1,4 +1,4 @@
-"""`levity-trio serve` as typed: help, exit statuses, one plain line for each mistake."""
+"""`levity-trio serve`: help, exit statuses, one line for each error."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ Run = Callable[[ServerConfig, LogConfig], int]
 
 @pytest.fixture
 def server_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
-    """Puts a function in the place of the server, to see what the command line hands it."""
+    """Return a function that replaces the server, to inspect its arguments."""
 
     def put(run: Run) -> None:
         monkeypatch.setitem(sys.modules, "levity_trio.server", SimpleNamespace(run=run))
@@ -144,7 +144,7 @@ def test_python_m_is_the_same_command() -> None:
 
 
 def loaded_after(program: str) -> str:
-    """The names of the modules that a new interpreter has loaded after this program."""
+    """Return the names of the modules that a new interpreter has loaded after this program."""
     source = Path(__file__).parent.parent.parent
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {program}; print(sorted(sys.modules))"],
@@ -164,7 +164,7 @@ def test_help_and_a_wrong_flag_answer_without_loading_the_server() -> None:
 
 
 def test_the_server_does_without_what_only_the_simulator_needs() -> None:
-    """Its flag is refused when all of it is there, and before it opens anything."""
+    """An invalid flag is refused after all imports and before anything is opened."""
     loaded = loaded_after(
         "from levity_trio.cli import main; import levity_trio.server; main(['serve', '--log-level', 'LOUD'])"
     )

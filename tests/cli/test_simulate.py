@@ -1,4 +1,4 @@
-"""`levity-trio simulate` as typed: what it is told to do, one plain line for each mistake."""
+"""`levity-trio simulate`: the order that results from the options, one line for each error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from levity_trio.simulator.run import Order
 
 @pytest.fixture(autouse=True)
 def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Order]:
-    """What would be simulated, in a folder of its own."""
+    """The orders that would be simulated, in an empty folder."""
     given: list[Order] = []
 
     def run(order: Order, *, is_json: bool) -> int:
@@ -44,7 +44,7 @@ def test_quirks_are_given_to_all_once(orders: list[Order]) -> None:
     assert {one.spec.quirks for one in order.plan.chargers} == {("no-pings", "two-calls")}
 
 
-def test_all_faults_of_a_scenario_are_told_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_errors_of_a_scenario_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text("hours = 0\nwheels = 4")
     assert main(["simulate", "--scenario", "mine.toml"]) == 2
     told = capsys.readouterr().err.splitlines()
@@ -75,16 +75,25 @@ def test_control_has_no_plan_of_its_own(orders: list[Order]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--speed", "nan"], "nan is no number"),
+        (["--speed", "nan"], "nan is not a number"),
         (["--speed", "0"], "0.1<=x<=100000"),
         (["--chargers", "0"], "1<=x<=100000"),
         (["--url", "http://localhost:9000/"], "give an address such as ws://localhost:9000/ws/"),
         (["--scenario", ""], "give one of day, idle"),
         (["--scenario", "night"], "give one of day, idle"),
         (["--quirk", "nope"], "see --list-quirks"),
-        (["--control", "9100", "--quirk", "no-pings"], "--quirk: it is for the chargers of a plan; give --scenario"),
-        (["--control", "9100", "--ledger", "x.jsonl"], "--ledger: it is for the chargers of a plan; give --scenario"),
-        (["--control", "9100", "--verify", "x.db"], "--verify: it is for the chargers of a plan; give --scenario"),
+        (
+            ["--control", "9100", "--quirk", "no-pings"],
+            "--quirk applies to the chargers of a scenario only; give --scenario",
+        ),
+        (
+            ["--control", "9100", "--ledger", "x.jsonl"],
+            "--ledger applies to the chargers of a scenario only; give --scenario",
+        ),
+        (
+            ["--control", "9100", "--verify", "x.db"],
+            "--verify applies to the chargers of a scenario only; give --scenario",
+        ),
         (["--control", "9100", "--state", "/"], "is a directory"),
         (["--verify", "/"], "is a directory"),
         (["--state", "x.json"], "give --control too"),

@@ -1,4 +1,4 @@
-"""`levity-trio simulator …` as typed, against the API of a real park."""
+"""`levity-trio simulator …`, against the API of a real park."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Type = Callable[..., Awaitable[Run]]
 
 @pytest.fixture
 def typed(capsys: pytest.CaptureFixture[str]) -> Type:
-    """Runs a command line in a thread, for its client waits for our server."""
+    """Run a command line in a thread: its client blocks until the server of this thread responds."""
 
     async def run(*arguments: str) -> Run:
         status = await trio.to_thread.run_sync(main, ["simulator", *arguments])
@@ -49,7 +49,7 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Type:
 
 @pytest.fixture
 async def type_in(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Type]:
-    """The same, with a simulator running where the environment says."""
+    """The same, with a running simulator whose URL is in the environment."""
     async with (
         running_park(tmp_path / "simulator.json") as api,
         open_http(park_application(api.park), await on_a_free_port()) as port,
@@ -65,7 +65,7 @@ async def done(run: Awaitable[Run]) -> str:
 
 
 async def refused(run: Awaitable[Run], status: int = 1) -> str:
-    """The one plain line of a command that failed."""
+    """Return the error line of a command that failed."""
     ran = await run
     assert ran.status == status
     assert not ran.out
@@ -107,7 +107,7 @@ async def test_a_session(type_in: Type) -> None:
     assert "takes no tag while Unavailable" in await refused(type_in("tag", "CP-1", "ABC"))
 
 
-async def test_what_a_charger_is_told_to_say(type_in: Type) -> None:
+async def test_forced_registers_answers_and_messages(type_in: Type) -> None:
     await done(type_in("add", "CP-1"))
     assert await done(type_in("meter", "CP-1", "--wh", "250000")) == "CP-1 connecting: Available\n"
     assert "250000" in await done(type_in("chargers", "CP-1"))
@@ -119,7 +119,7 @@ async def test_what_a_charger_is_told_to_say(type_in: Type) -> None:
     assert "forced answers    -" in await done(type_in("chargers", "CP-1"))
     assert "has no connection" in await refused(type_in("send", "CP-1", "Heartbeat"))
     assert "has no connection" in await refused(type_in("send", "CP-1", "DataTransfer", '{"vendorId": "x"}'))
-    assert "PAYLOAD: it is no JSON" in await refused(type_in("send", "CP-1", "Heartbeat", "{"), 2)
+    assert "PAYLOAD: not valid JSON" in await refused(type_in("send", "CP-1", "Heartbeat", "{"), 2)
     assert "payload: give a JSON object" in await refused(type_in("send", "CP-1", "Heartbeat", "[]"))
 
 
@@ -137,7 +137,7 @@ async def test_an_output_that_takes_nothing(type_in: Type, monkeypatch: pytest.M
         monkeypatch.setattr("sys.stdout", full)
         status, _, err = await type_in("chargers")
         assert (status, err.count("\n")) == (1, 1)
-        assert "cannot be written: No space left on device; make room" in err
+        assert "cannot be written: No space left on device; free some space" in err
 
 
 async def test_locations_and_vehicles(type_in: Type) -> None:
@@ -169,7 +169,7 @@ async def test_a_template_is_filled_in_and_imported(type_in: Type, tmp_path: Pat
     assert await done(type_in("import", "chargers", str(tmp_path / "more.json"))) == "imported 2 chargers\n"
 
 
-async def test_a_faulty_import_tells_every_line(type_in: Type, tmp_path: Path) -> None:
+async def test_an_invalid_import_reports_every_line(type_in: Type, tmp_path: Path) -> None:
     file = tmp_path / "vehicles.csv"
     file.write_text("name,soc\nA,2\nB,0.1\nC,half\nD,1,2\n")
     status, out, err = await type_in("import", "vehicles", str(file))

@@ -1,4 +1,4 @@
-"""`levity-trio verify` as typed: agreement, disagreement, and one plain line for each mistake."""
+"""`levity-trio verify`: agreement, disagreement, and one line for each error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.store.books import Books
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """With the ledger of a transaction, and the database that has it; and one that has another figure."""
+    """A folder with the ledger of a transaction, a database that agrees and one with another figure."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "right.db"
     with open_database(path) as connection:

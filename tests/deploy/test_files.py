@@ -1,4 +1,4 @@
-"""The files: everything filled in, nothing replaced unasked."""
+"""The files: all placeholders filled in, nothing replaced without permission."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from levity_trio.config import EnvironmentProblem
 from levity_trio.deploy.files import DASHBOARD, TEMPLATES, texts, write
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 
-MADE = texts(values({}, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+MADE = texts(values({}, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
 
 
 def test_every_template_is_written() -> None:
@@ -34,13 +34,13 @@ def test_the_readme_names_every_file() -> None:
     assert [name for name in MADE if name not in MADE["README.txt"]] == ["README.txt"]
 
 
-def test_litestream_is_scraped_where_it_tells() -> None:
+def test_litestream_is_scraped_at_its_own_address() -> None:
     for flags, address, target in (
         ({}, "0.0.0.0:9465", "127.0.0.1:9465"),
         ({"metrics_port": "9465"}, "0.0.0.0:9466", "127.0.0.1:9466"),
         ({"metrics_host": "::1"}, "[::1]:9465", "[::1]:9465"),
     ):
-        made = texts(values(flags, {}, Place(program=("/opt/levity-trio",), site="pi", version="1.2")))
+        made = texts(values(flags, {}, Installation(program=("/opt/levity-trio",), site="pi", version="1.2")))
         assert f'\naddr: "{address}"\n' in made["litestream.yml"]
         for name in ("prometheus.yml", "prometheus-agent.yml"):
             assert "  - job_name: litestream" in made[name]
@@ -91,7 +91,7 @@ def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("panel", [one for one in PANELS if one["type"] == "table"], ids=lambda panel: panel["title"])
 def test_the_columns_of_a_table_have_names(panel: dict[str, Any]) -> None:
-    """Each query's values are a column, or labels are all that is shown of it."""
+    """The values of each query are a column, unless the table shows only labels."""
     *_, organized = panel["transformations"]
     names = organized["options"]["renameByName"]
     assert all(name[0].isupper() or name == "levity-trio" for name in names.values())
@@ -109,7 +109,7 @@ def test_a_folder_is_made_and_filled(tmp_path: Path) -> None:
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     (tmp_path / "litestream.yml").write_text("mine")
     (tmp_path / "fluentd.conf").symlink_to("elsewhere")
-    with pytest.raises(EnvironmentProblem, match=r"litestream.yml, fluentd.conf already; --force"):
+    with pytest.raises(EnvironmentProblem, match=r"already has litestream.yml, fluentd.conf; --force"):
         write(tmp_path, MADE, may_replace=False)
     assert len(list(tmp_path.iterdir())) == 2
     assert (tmp_path / "litestream.yml").read_text() == "mine"
@@ -121,7 +121,7 @@ def test_with_force_all_are_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "litestream.yml").read_text() == MADE["litestream.yml"]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentProblem, match="cannot write"):
         write(tmp_path / "file" / "below", MADE, may_replace=False)

@@ -1,4 +1,4 @@
-"""The values that the templates get: the present configuration, as a service will have it."""
+"""The values of the templates: the present configuration, converted for a service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from levity_trio.config import SETTINGS, ConfigError, ServerConfig, load
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 
 PROGRAM = ("/opt/levity/bin/levity-trio",)
 
@@ -23,15 +23,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def filled(
     environment: Mapping[str, str] | None = None,
-    place: Mapping[str, Any] | None = None,
+    installation: Mapping[str, Any] | None = None,
     flags: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
-    there = {"program": PROGRAM, "site": "pi", "version": "1.2", **(place or {})}
-    return values(flags or {}, environment or {}, Place(**there))
+    there = {"program": PROGRAM, "site": "pi", "version": "1.2", **(installation or {})}
+    return values(flags or {}, environment or {}, Installation(**there))
 
 
 def environment_of(found: Mapping[str, str]) -> dict[str, str]:
-    """What systemd would hand the service."""
+    """Return the environment that systemd would give the service."""
     lines = [line.removeprefix("Environment=") for line in found["environment"].splitlines()]
     words = [shlex.split(line)[0].replace("%%", "%") for line in lines]
     return dict(word.split("=", 1) for word in words)
@@ -68,7 +68,7 @@ ODD: dict[str, str] = {
 
 
 def test_the_service_reads_what_was_meant(folder: Path) -> None:
-    """Whatever is set: the unit's environment gives the same configuration, with absolute paths."""
+    """The unit's environment gives the same configuration for all settings, with absolute paths."""
     server, log = load(ODD, {})
     meant = (server.database.absolute(), log.file and log.file.absolute())
     found = filled(flags=ODD)
@@ -85,10 +85,10 @@ def test_what_the_toml_file_says_stays_there(folder: Path) -> None:
     environment = {"LEVITY_STRICT": "false", "LEVITY_CONFIG": "levity.toml", "LEVITY_PLUGINS": ",", "LEVITY_DB": "a.db"}
     found = filled(environment)
     assert found["command"] == f"/opt/levity/bin/levity-trio serve --config {folder}/levity.toml"
-    told = environment_of(found)
-    assert "LEVITY_PORT" not in told
-    assert (told["LEVITY_STRICT"], told["LEVITY_PLUGINS"]) == ("false", ",")
-    again, _ = load({"config": folder / "levity.toml"}, told)
+    variables = environment_of(found)
+    assert "LEVITY_PORT" not in variables
+    assert (variables["LEVITY_STRICT"], variables["LEVITY_PLUGINS"]) == ("false", ",")
+    again, _ = load({"config": folder / "levity.toml"}, variables)
     assert (again.port, again.strict, again.plugins, again.plugin_settings["one"]) == (9002, False, (), {"key": 1})
 
 
@@ -112,11 +112,11 @@ def test_the_unit_lets_it_write_where_its_files_are(folder: Path) -> None:
     [
         (("/opt/levity/bin/levity-trio",), "yes", "yes"),
         (("/home/pi/venv/bin/levity-trio",), "read-only", "yes"),
-        (("/tmp/venv/bin/levity-trio",), "yes", "no"),  # noqa: S108 - a place, not a file
+        (("/tmp/venv/bin/levity-trio",), "yes", "no"),  # noqa: S108 - a path, not a file
     ],
 )
 def test_what_it_needs_is_not_hidden_from_it(program: tuple[str, ...], home: str, private_tmp: str) -> None:
-    found = filled(place={"program": program})
+    found = filled(installation={"program": program})
     assert (found["home"], found["private_tmp"]) == (home, private_tmp)
 
 
@@ -139,11 +139,11 @@ def test_the_agent_listens_where_nobody_else_does() -> None:
     ("endpoint", "tag", "bind", "match"),
     [
         ("127.0.0.1:24224", "ocpp", "127.0.0.1", "ocpp.**"),
-        ("10.0.0.2:24224", "site.a", "0.0.0.0", "site.a.**"),  # noqa: S104 - as Fluentd is told
+        ("10.0.0.2:24224", "site.a", "0.0.0.0", "site.a.**"),  # noqa: S104 - an address for Fluentd
         ("10.0.0.2:24224", "#{exit}", "0.0.0.0", "**"),  # noqa: S104
     ],
 )
-def test_fluentd_is_told_where_and_what(endpoint: str, tag: str, bind: str, match: str) -> None:
+def test_fluentd_gets_its_address_and_tag(endpoint: str, tag: str, bind: str, match: str) -> None:
     found = filled(flags={"fluentd_endpoint": endpoint, "fluentd_tag": tag})
     assert (found["fluentd_bind"], found["fluentd_match"]) == (bind, match)
 
@@ -151,8 +151,8 @@ def test_fluentd_is_told_where_and_what(endpoint: str, tag: str, bind: str, matc
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"port": "0"}, "--port 0 takes another port at each start"),
-        ({"metrics_port": "0"}, "--metrics-port 0 takes another port"),
+        ({"port": "0"}, "--port 0 selects another port at each start"),
+        ({"metrics_port": "0"}, "--metrics-port 0 selects another port"),
         ({"clock_speed": "60"}, "for simulations"),
         ({"database": "a\nb.db"}, "printable"),
         ({"port": "70000"}, "whole number"),
@@ -165,7 +165,7 @@ def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("installation", "said"),
     [
         ({"user": "no body"}, "--user 'no body'"),
         ({"remote_write": "ftp://example.org"}, "give an http(s) URL"),
@@ -173,16 +173,18 @@ def test_settings_that_no_service_can_run_with_are_refused(flags: dict[str, str]
         ({"remote_write": "https://me:secret@example.org"}, "without a password"),
     ],
 )
-def test_a_place_that_no_service_can_have_is_refused(place: dict[str, str], said: str) -> None:
+def test_a_place_that_no_service_can_have_is_refused(installation: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        filled(place=place)
+        filled(installation=installation)
     assert said in str(refused.value)
     assert "secret" not in str(refused.value)
 
 
 def test_nothing_is_left_for_systemd_to_expand() -> None:
-    found = filled(flags={"fluentd_tag": "%n$HOME"}, place={"program": ("/opt/$HOME %i/levity-trio",)})
-    assert 'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()  # no $ is expanded there
+    found = filled(flags={"fluentd_tag": "%n$HOME"}, installation={"program": ("/opt/$HOME %i/levity-trio",)})
+    assert (
+        'Environment="LEVITY_FLUENTD_TAG=%%n$HOME"' in found["environment"].splitlines()
+    )  # systemd does not expand $ here
     assert found["command"] == '"/opt/$$HOME %%i/levity-trio" serve'
 
 
@@ -190,5 +192,5 @@ def test_nothing_is_left_for_systemd_to_expand() -> None:
     ("host", "target"),
     [("0.0.0.0", "127.0.0.1:9464"), ("::", "127.0.0.1:9464"), ("::1", "[::1]:9464"), ("10.0.0.2", "10.0.0.2:9464")],  # noqa: S104
 )
-def test_prometheus_is_told_an_address_that_answers(host: str, target: str) -> None:
+def test_prometheus_gets_a_reachable_address(host: str, target: str) -> None:
     assert filled(flags={"metrics_host": host})["target"] == f'"{target}"'

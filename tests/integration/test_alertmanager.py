@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.deploy.files import texts
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 
 from .alertmanager import Alertmanager, alertmanager
 from .prometheus import wait_for
@@ -25,7 +25,7 @@ SITE = {"site": "pi", "severity": "critical"}
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "alertmanager.yml"
-    file.write_text(texts(values({}, {}, Place(program=("/opt/levity",), site="pi", version="1")))[file.name])
+    file.write_text(texts(values({}, {}, Installation(program=("/opt/levity",), site="pi", version="1")))[file.name])
     return file
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.deploy.files import texts, write
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 
 from .scraping import SCRAPE_SECONDS, Held, Scrape, Timeline, any_fired, ever_fired, firing, words_of
 from .story import ONE, TWO, Story
@@ -36,7 +36,7 @@ Course = Callable[[Story], Timeline]
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rules")
-    place = Place(program=("/opt/levity-trio",), site="pi", version="1")
+    place = Installation(program=("/opt/levity-trio",), site="pi", version="1")
     write(folder, texts(values({}, {}, place)), may_replace=False)
     return folder / RULES
 
@@ -308,7 +308,7 @@ NAMES = {
     "LevityReviewWaits": (
         ("later", "later", DAY + HOUR),
         ("ocpp_review_opened_ts", "transaction"),
-        "CP-1: transaction {} waits for review (",
+        "CP-1: transaction {} has been waiting for review (",
     ),
     "LevitySetAsideWaits": (
         ("later", "later", DAY + HOUR),

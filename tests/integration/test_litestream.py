@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from levity_trio.deploy.files import texts
-from levity_trio.deploy.installation import Place, values
+from levity_trio.deploy.installation import Installation, values
 from tests.integration.fleet import Fleet, accounts, answered, missing
 from tests.integration.prometheus import free_port, wait_for
 from tests.integration.serving import environment, serving
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="pip install -e '.[
 def configuration(folder: Path) -> Path:
     """What deploy writes for this database, with a folder instead of the bucket."""
     settings = values(
-        {"database": str(folder / "levity.db")}, {}, Place(program=("/opt/levity",), site="pi", version="1")
+        {"database": str(folder / "levity.db")}, {}, Installation(program=("/opt/levity",), site="pi", version="1")
     )
     text = texts(settings)["litestream.yml"]
     assert BUCKET in text

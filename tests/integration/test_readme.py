@@ -1,4 +1,4 @@
-"""The README as a newcomer uses it: its commands pasted, its client run, its flags compared with the program's."""
+"""The README: its commands and its client run as printed, and its flags are those of the program."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def row(setting: Setting) -> str:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_flags_are_told_as_they_are(setting: Setting) -> None:
+def test_flags_are_documented(setting: Setting) -> None:
     assert row(setting) in README.splitlines()
 
 
@@ -42,7 +42,7 @@ def test_nothing_was_left_to_fill_in() -> None:
     assert "@@" not in README
 
 
-def test_no_other_flags_are_told() -> None:
+def test_no_other_flags_are_documented() -> None:
     told = re.findall(r"^\| `(--[\w-]+)", README, re.MULTILINE)
     assert set(told) == {setting.flag for setting in SETTINGS} | {"--config"}
 
@@ -78,7 +78,7 @@ def test_the_python_client_works_as_printed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("npx") is None, reason="wscat comes through npx; .ci/run installs it")
 def test_wscat_works_as_printed(tmp_path: Path) -> None:
-    _, terminal = os.openpty()  # it ends at once where its input does
+    _, terminal = os.openpty()  # wscat ends at once when its input ends
     with serving(tmp_path / "levity.db") as server:
         command = block("bash", "wscat").replace("localhost:9000", f"127.0.0.1:{server.port}")
         told = subprocess.check_output(["bash", "-c", command], stdin=terminal, cwd=tmp_path, text=True, timeout=120)
@@ -87,7 +87,7 @@ def test_wscat_works_as_printed(tmp_path: Path) -> None:
 
 
 def test_the_simulated_day_works_as_printed(tmp_path: Path) -> None:
-    """At a faster pace than printed, and with fewer chargers."""
+    """Run it faster than printed, and with fewer chargers."""
     served, simulated = block("bash", "--scenario day").replace("speed 60", "speed 4000").splitlines()
     _, _, _, database, *flags = served.split()
     with serving(tmp_path / database, *flags, "--heartbeat-interval", "900") as server:
@@ -101,7 +101,7 @@ def test_the_simulated_day_works_as_printed(tmp_path: Path) -> None:
 
 
 def paste(command: str, folder: Path) -> str:
-    """What a command prints, typed into a shell in a folder; it must end with 0."""
+    """Run a command in a shell and return its output. It must exit with 0."""
     here = command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     return subprocess.check_output(["bash", "-c", here], cwd=folder, text=True, timeout=60)
 
@@ -168,7 +168,7 @@ def test_a_charger_is_commanded_as_printed(tmp_path: Path) -> None:
 
 
 def test_the_plugin_works_as_printed(tmp_path: Path) -> None:
-    """Its text, installed as a package of its own."""
+    """Install the printed files as a package."""
     package, installed = tmp_path / "package", tmp_path / "installed"
     package.mkdir()
     (package / "pyproject.toml").write_text(block("toml", 'name = "levity-bell"'))

@@ -43,8 +43,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(tmp_path, "--port", str(taken.getsockname()[1]))
-    assert "stop what uses it" in line
-    assert "another with --port" in line
+    assert "stop the program that uses it" in line
+    assert "another port with --port" in line
 
 
 def test_an_address_that_is_not_ours(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Grafana dashboard: lays out the panels and writes them in the JSON format that Grafana imports.
+"""The Grafana dashboard: lays out the panels and converts them to the JSON that Grafana imports.
 
 The variable `$cp` selects chargers, `$datasource` the Prometheus data source.
 """
@@ -15,7 +15,7 @@ from levity_trio.deploy.dashboard.panels import Colour, Column, Panel, Row, Step
 
 COLUMNS: Final = 24
 SCHEMA_VERSION: Final = 38
-"""Of Grafana 10; newer versions import it."""
+"""The schema of Grafana 10; newer versions read it."""
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 NO_COLOUR: Final = ((0.0, "text"),)
 NOTHING: Final = "–"
@@ -41,7 +41,7 @@ def dashboard() -> str:
     board = {
         "uid": "levity-trio",
         "title": "levity-trio",
-        "description": "Current charging, energy and what needs attention. Collapsed rows below: technical panels.",
+        "description": "Charging sessions, energy and what needs attention. The collapsed rows below have the details.",
         "tags": ["ocpp", "levity"],
         "schemaVersion": SCHEMA_VERSION,
         "version": 1,
@@ -76,7 +76,7 @@ def _variables() -> list[dict[str, Any]]:
 
 
 def _laid_out(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """Yield each row and its panels; the panels of a collapsed row are nested in it."""
+    """Yield each row's heading and panels. The panels of a collapsed row are nested in its heading."""
     top = number = 0
     for row in rows:
         panels = list(_placed(row.panels, number + 2, top + 1))
@@ -112,7 +112,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.text,
+        "description": panel.description,
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": _defaults(panel), "overrides": [_override(one) for one in panel.columns]},
         "options": OPTIONS[panel.kind],
@@ -148,45 +148,45 @@ def _defaults(panel: Panel) -> dict[str, Any]:
         "noValue": NOTHING,
         "color": {"mode": "palette-classic" if panel.kind == "timeseries" else "thresholds"},
         "thresholds": _thresholds(panel.steps or NO_COLOUR),
-        "mappings": _mappings({str(number): word for number, word in (panel.words or {}).items()}),
+        "mappings": _mappings({str(number): text for number, text in (panel.texts or {}).items()}),
         "custom": custom,
     }
 
 
 def _unit(unit: str) -> dict[str, Any]:
-    """Return a unit; kW and kWh with one decimal."""
+    """Return the properties for a unit. kW and kWh have one decimal."""
     return {**({"unit": unit} if unit else {}), **({"decimals": 1} if unit.startswith("kwatt") else {})}
 
 
 def _thresholds(steps: Steps) -> dict[str, Any]:
-    """Return thresholds; the first one has no lower bound."""
+    """Return Grafana's thresholds. The first colour has no lower bound."""
     bounds = [{"color": colour, "value": value if index else None} for index, (value, colour) in enumerate(steps)]
     return {"mode": "absolute", "steps": bounds}
 
 
-def _mappings(words: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
+def _mappings(texts: Mapping[str, tuple[str, Colour]]) -> list[dict[str, Any]]:
     options = {
         value: {"text": text, "color": colour, "index": index}
-        for index, (value, (text, colour)) in enumerate(words.items())
+        for index, (value, (text, colour)) in enumerate(texts.items())
     }
     return [{"type": "value", "options": options}] if options else []
 
 
 def _override(column: Column) -> dict[str, Any]:
-    """Return the override for a column's unit and the colours of its values."""
+    """Return a column's unit and the colours of its values."""
     properties: list[dict[str, Any]] = []
     properties += [{"id": name, "value": value} for name, value in _unit(column.unit).items()]
     if column.colours:
-        words = {word: (word, colour) for word, colour in column.colours.items()}
+        texts = {text: (text, colour) for text, colour in column.colours.items()}
         properties += [
-            {"id": "mappings", "value": _mappings(words)},
+            {"id": "mappings", "value": _mappings(texts)},
             {"id": "custom.cellOptions", "value": {"type": "color-text"}},
         ]
     return {"matcher": {"id": "byName", "options": column.name}, "properties": properties}
 
 
 def _transformations(panel: Panel) -> list[dict[str, Any]]:
-    """Merge the rows of all queries, then select, rename and order the columns."""
+    """Merge the rows of all queries, then select, name and order the columns."""
     fields = {_field(column, panel): column.name for column in panel.columns}
     return [
         {"id": "merge", "options": {}},
@@ -199,7 +199,7 @@ def _transformations(panel: Panel) -> list[dict[str, Any]]:
 
 
 def _field(column: Column, panel: Panel) -> str:
-    """Return Grafana's field name: a label's own name, `Value` for a single query, `Value #A`, … for several."""
+    """Return Grafana's name of a field: a label's name, `Value` of a single query, or `Value #A` of several."""
     if column.shows not in (_letter(index) for index in range(len(panel.queries))):
         return column.shows
     return f"Value #{column.shows}" if len(panel.queries) > 1 else "Value"

@@ -1,10 +1,10 @@
-"""Panels for the owner: state, current charging, energy, and what needs attention. Energy in kWh, power in kW."""
+"""The panels for the owner: overall state, present sessions, energy (kWh), power (kW) and what needs attention."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from levity_trio.deploy.dashboard.panels import CHARGER, CP, Column, Panel, Row, stat, table, worded
+from levity_trio.deploy.dashboard.panels import CHARGER, CP, Column, Panel, Row, stat, table, with_texts
 
 ATTENTION: Final = ((0, "green"), (1, "orange"))
 BROKEN: Final = ((0, "green"), (1, "red"))
@@ -24,7 +24,7 @@ FIRING: Final = 'ALERTS{alertstate="firing",alertname=~"Levity.+"}'
 
 
 def _of_open(expression: str) -> str:
-    """Add the transaction and ID tag of the open session to a per-connector expression."""
+    """Return the expression with the transaction id and tag of the open session as labels."""
     info = f"ocpp_tx_info{{{CHARGER}}}"
     return f"{expression} * on (job, instance, cp_id, connector_id) group_left (transaction, id_tag) {info}"
 
@@ -34,7 +34,7 @@ def _by_charger(title: str, since: str) -> Panel:
     too_much = f'increase(ocpp_energy_corrected_wh_total{{{CHARGER},counter="delivered"}}[$__range])'
     return Panel(
         title=title,
-        text="Energy of ended sessions; an open one is added at its end. An estimate: bill from the database.",
+        description="Energy of completed sessions. This is an estimate from counters: bill from the database.",
         queries=((f"sort_desc((sum by (cp_id) ({delivered}) - sum by (cp_id) ({too_much})) / 1000)", CP),),
         unit="kwatth",
         kind="bargauge",
@@ -44,36 +44,32 @@ def _by_charger(title: str, since: str) -> Panel:
 
 
 FIGURES: Final = (
-    worded(
-        stat(
-            "Server",
-            "Whether levity-trio responds to scrapes.",
-            'ocpp_central_up or on (instance) up{job="levity-trio"}',
-        ),
+    with_texts(
+        stat("Server", "Whether levity-trio responds.", 'ocpp_central_up or on (instance) up{job="levity-trio"}'),
         {1: ("up", "green"), 0: ("down", "red")},
     ),
     stat(
-        "Chargers offline",
-        "Known chargers that are not connected. They report sessions from this time when they reconnect.",
+        "Chargers away",
+        "Known chargers that are not connected. They report what they charge once they are back.",
         f"count(ocpp_cp_connected{{{CHARGER}}} == 0) or vector(0)",
         steps=BROKEN,
     ),
     stat("Cars charging", "Open sessions, including paused ones.", f"sum(ocpp_tx_active{{{CHARGER}}}) or vector(0)"),
     stat(
         "Power",
-        "Total power of all cars, as reported by the chargers or derived from their registers.",
+        "Total power as the chargers report it, or as computed from their registers.",
         f"sum(ocpp_tx_power_w{{{CHARGER}}}) / 1000 or vector(0)",
         "kwatt",
     ),
     stat(
         "Alerts",
-        "Number of firing alerts; see Needs attention.",
+        "Number of alerts that are firing. The table Needs attention lists them.",
         f"count({FIRING}) or vector(0)",
         steps=ATTENTION,
     ),
     stat(
         "Open reviews",
-        "Sessions that a person should review before billing.",
+        "Sessions that a person should check before they are billed.",
         "ocpp_reviews_waiting",
         steps=ATTENTION,
     ),
@@ -81,10 +77,10 @@ FIGURES: Final = (
 TABLES: Final = (
     table(
         "Charging now",
-        "Open sessions. Who: the ID tag that started the session. Power as reported, or derived from the register.",
+        "The open sessions, with the tag that started each. Power is as reported, or computed from the register.",
         (
             *WHERE,
-            Column("id_tag", "Who"),
+            Column("id_tag", "Tag"),
             SINCE,
             Column("B", "Energy", "kwatth"),
             Column("C", "Power", "kwatt"),
@@ -99,7 +95,7 @@ TABLES: Final = (
     _by_charger("Energy this month", "now/M"),
     table(
         "Needs attention",
-        "Firing alerts. Alertmanager's messages and levity-alerts.yml describe what to do about each.",
+        "Alerts that are firing. The messages of Alertmanager, and levity-alerts.yml, say what to do.",
         (
             Column("alertname", "Alert"),
             *WHERE,
@@ -110,19 +106,19 @@ TABLES: Final = (
     ),
     table(
         "Connectors",
-        "Last reported status. Connector 0 is the charger itself.",
+        "The last reported status of each connector. Connector 0 is the charger itself.",
         (*WHERE, Column("status", "Status", colours=STATUS_COLOURS)),
         f"ocpp_connector_status{{{CHARGER}}} == 1",
     ),
     table(
         "Reviews",
-        "The oldest open reviews. The README explains each reason and what to do.",
+        "The oldest open reviews. The README says what each reason means and what to do.",
         (*WHERE, SESSION, Column("code", "Reason"), SINCE, Column("review", "Review")),
         f"1000 * ocpp_review_opened_ts{{{CHARGER}}}",
     ),
     table(
         "Messages set aside",
-        "The oldest messages that could not be handled or linked to a session, and that nobody has looked at.",
+        "The oldest messages that could not be linked to a session or handled, and that nobody has looked at.",
         (CHARGER_COLUMN, Column("action", "Message"), SESSION, SINCE, Column("set_aside", "Row")),
         f"1000 * ocpp_set_aside_received_ts{{{CHARGER}}}",
     ),

@@ -1,4 +1,4 @@
-"""A compact description of dashboard panels; the package's __init__ converts it to Grafana's JSON."""
+"""The panels of the dashboard in a compact form. This package's __init__ converts them for Grafana."""
 
 from __future__ import annotations
 
@@ -15,67 +15,70 @@ CONNECTOR: Final = "{{cp_id}} {{connector_id}}"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table column. `shows` is a label or the letter of a query; `colours` maps values to colours."""
+    """A column of a table."""
 
     shows: str
+    """A label, or the letter of a query whose values it shows."""
     name: str
     unit: str = ""
     colours: Mapping[str, Colour] | None = None
+    """The colours of certain values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel. `queries` are pairs of a PromQL expression and its legend.
-
-    `words` maps numbers to texts and colours. Each of `steps` is a lower bound and the colour from there on. `since`
-    overrides the dashboard's time range, in Grafana's notation.
-    """
+    """One panel of the dashboard."""
 
     title: str
-    text: str
+    description: str
     queries: tuple[tuple[str, str], ...]
+    """Pairs of a PromQL expression and its legend."""
     unit: str = "short"
     kind: str = "timeseries"
     columns: tuple[Column, ...] = ()
-    words: Mapping[int, tuple[str, Colour]] | None = None
+    texts: Mapping[int, tuple[str, Colour]] | None = None
+    """Texts and colours that replace certain numbers."""
     steps: Steps = ()
+    """Lower bounds of numbers, each with the colour from there on."""
     since: str = ""
+    """A time range that overrides the dashboard's, in Grafana's notation."""
     width: int = 8
     height: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A group of panels under a heading; collapsed unless `is_open`."""
+    """A group of panels under a heading. It is collapsed unless `is_open`."""
 
     title: str
     panels: tuple[Panel, ...]
     is_open: bool = False
 
 
-def stat(title: str, text: str, expression: str, unit: str = "short", steps: Steps = ()) -> Panel:
-    """Return a panel that shows one large number."""
+def stat(title: str, description: str, expression: str, unit: str = "short", steps: Steps = ()) -> Panel:
+    """Return a panel with one large number."""
+    queries = ((expression, ""),)
     return Panel(
-        title=title, text=text, queries=((expression, ""),), unit=unit, kind="stat", steps=steps, width=4, height=4
+        title=title, description=description, queries=queries, unit=unit, kind="stat", steps=steps, width=4, height=4
     )
 
 
-def worded(panel: Panel, words: Mapping[int, tuple[str, Colour]]) -> Panel:
+def with_texts(panel: Panel, texts: Mapping[int, tuple[str, Colour]]) -> Panel:
     """Return the panel with texts in place of numbers."""
-    return replace(panel, words=words)
+    return replace(panel, texts=texts)
 
 
-def graph(title: str, text: str, expression: str, legend: str, unit: str = "short") -> Panel:
-    """Return a graph of one expression over time."""
-    return Panel(title=title, text=text, queries=((expression, legend),), unit=unit)
+def graph(title: str, description: str, expression: str, legend: str, unit: str = "short") -> Panel:
+    """Return a time series of one expression."""
+    return Panel(title=title, description=description, queries=((expression, legend),), unit=unit)
 
 
-def graphs(title: str, text: str, unit: str, *queries: tuple[str, str]) -> Panel:
-    """Return a graph of several expressions over time."""
-    return Panel(title=title, text=text, queries=queries, unit=unit)
+def graphs(title: str, description: str, unit: str, *queries: tuple[str, str]) -> Panel:
+    """Return a time series of several expressions."""
+    return Panel(title=title, description=description, queries=queries, unit=unit)
 
 
-def table(title: str, text: str, columns: tuple[Column, ...], *expressions: str, width: int = 12) -> Panel:
-    """Return a table of present values; rows of several expressions are merged by their labels."""
+def table(title: str, description: str, columns: tuple[Column, ...], *expressions: str, width: int = 12) -> Panel:
+    """Return a table of the present values. The rows of several expressions are joined by their labels."""
     queries = tuple((expression, "") for expression in expressions)
-    return Panel(title=title, text=text, queries=queries, kind="table", columns=columns, width=width)
+    return Panel(title=title, description=description, queries=queries, kind="table", columns=columns, width=width)
