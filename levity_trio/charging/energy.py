@@ -75,11 +75,17 @@ def judge(case: Case) -> Judgement:
     doubts: dict[Code, Doubt] = {}
     for doubt in (*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
-    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and chosen.code not in PARTIAL:
+    if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
         doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
     told = (chosen.code, is_confirmed, chosen.is_sole)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *told)
+
+
+def _is_partial(chosen: _Chosen) -> bool:
+    """Whether something that flowed is not in its figure: no habit makes that certain."""
+    is_from_reading = chosen.code in (Code.START_GARBLED, Code.STOP_GARBLED) and chosen.method == SEGMENTS
+    return is_from_reading or chosen.code in PARTIAL
 
 
 def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:

@@ -207,6 +207,8 @@ class Case:
     """What this charger always does."""
     ceiling_w: int | None = None
     """What it was seen to deliver at most."""
+    reports_power: bool = False
+    """It reported its power in a transaction that is certain."""
 
     @cached_property
     def view(self) -> View:

@@ -75,6 +75,8 @@ LEAST_CHARGE_RISE: Final = 10.0
 FIRST_STEP: Final = 1.5
 """Readings that begin not far below the start count from 0 only where the first is no more than their fastest pace
 since the start, with this margin."""
+FASTER_START: Final = 0.2
+"""A first step that is faster than a steady AC power by more than this share is doubtful."""
 ROLLOVERS: Final = (2**16, 10**6, 2**31, 2**32, 10**9)
 """Where registers begin again at 0, in Wh."""
 NEAR_ROLLOVER: Final = 0.9

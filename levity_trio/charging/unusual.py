@@ -20,7 +20,8 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.low)} Wh at least by its power")
         return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)
-    if (beyond := _beyond_moments(case, chain, found)) is not None or bounds.is_told_by_power:
+    beyond = _beyond_moments(case, chain, found) or _faster_at_first(case, bounds, chain)
+    if beyond is not None or bounds.is_told_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
 
@@ -31,7 +32,7 @@ def _is_telling(case: Case) -> bool:
     if len(case.power.at) < tolerances.REGULAR_GAPS:
         return False
     is_full = bool(case.charges) and case.charges[0].percent > 100 - tolerances.CHARGE_STEP
-    return case.power.most >= tolerances.LEAST_CHARGING_W or case.ceiling_w is not None or is_full
+    return case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
 
 
 def _beyond_moments(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
@@ -46,6 +47,19 @@ def _beyond_moments(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict 
     gap = (fast or often)[0]
     evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
     return Conflict(Code.POWER_DISAGREES, "its register rose far faster than its power tells", evidence)
+
+
+def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
+    """A first step that is faster than a power that is steady all the time: the start may be wrong by less than a
+    sampling interval allows."""
+    if case.is_dc or not bounds.is_told_by_power or not case.power.is_steady or len(chain.at) < tolerances.REGULAR_GAPS:
+        return None
+    lasted = chain.at[1] - chain.at[0] + tolerances.CLOCK
+    rise, most = chain.wh[1] - chain.wh[0], case.power.most * lasted / HOUR
+    if rise <= most * (1 + tolerances.FASTER_START) + 2 * max(case.digit, case.ends_digit):
+        return None
+    evidence = (f"{rise} Wh in {round(lasted)} s", f"{round(most)} Wh at most by its power")
+    return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", evidence)
 
 
 def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:

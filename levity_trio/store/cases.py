@@ -132,7 +132,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     told = gather(line.rows)
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
-    habits = _habits(rows, tx, until)
+    habits, reports_power = _habits(rows, tx, until)
     return Case(
         begun=line.begun,
         ended=line.ended,
@@ -159,6 +159,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=habits.get(CEILING),
+        reports_power=reports_power,
     )
 
 
@@ -309,9 +310,6 @@ _SERIAL: Final = (
 )
 
 
-# What the charger told besides
-
-
 def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     """Its boots meanwhile, by their receipt, each with whether it told of another meter than before."""
     last = tx.stop_received_at or tx.own_stop_time or tx.created_at
@@ -382,19 +380,19 @@ def _follows(boots: Sequence[str], received_at: str) -> bool:
 
 
 _HABITS: Final = (
-    "SELECT kind, value FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
+    "SELECT kind, value, transactions FROM habit JOIN cp ON cp.id = habit.cp_id WHERE habit.cp_id = ? AND conn_id = ?"
     " AND firmware = coalesce(cp.firmware_version, '') AND meter_serial = coalesce(cp.meter_serial_number, '')"
-    " AND transactions >= ?"
 )
 _VALID: Final = f"{_HABITS} AND revoked_at IS NULL"
 _VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoked_at > ?) ORDER BY habit.id"
 """Without the index of those that are valid, so for a moment of the past only."""
 
 
-def _habits(rows: Rows, tx: Known, until: str) -> dict[str, int | None]:
-    """What this charger always does, by kind; with its present firmware and meter. How often it was shown by then is
-    not kept: a habit is known from its first transaction on. One that is doubtful may have helped to show it."""
-    values = (tx.charger, tx.connector or 0, tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL))
-    if until == LAST_TIME:
-        return dict(rows(_VALID, values))
-    return dict(rows(_VALID_THEN, (*values, until, until)))
+def _habits(rows: Rows, tx: Known, until: str) -> tuple[dict[str, int | None], bool]:
+    """What this charger always does, by kind, with its present firmware and meter; and whether it was ever seen to
+    report its power. How often a habit was shown by then is not kept: it is known from its first transaction on. One
+    that is doubtful may have helped to show it."""
+    values, least = (tx.charger, tx.connector or 0), tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
+    found = rows(_VALID, values) if until == LAST_TIME else rows(_VALID_THEN, (*values, until, until))
+    habits = {kind: value for kind, value, transactions in found if transactions >= least}
+    return habits, any(kind == CEILING for kind, _, _ in found)

@@ -220,7 +220,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
 def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:
     moment = request.moment
     ahead = skew_of(db, origin, moment)
-    if ahead is not None and ahead > AHEAD_SECONDS and _was_set(db, tx, moment):
+    if ahead is not None and ahead > AHEAD_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
         ahead = None
     return Ending(
         state=ended,
@@ -235,6 +235,11 @@ def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Ent
         sent_meter_stop=request.sent_meter_stop,
         id_tag=request.id_tag,
     )
+
+
+def _waited_as_sent(tx: Known) -> bool:
+    """Whether its start waited, too, and its time was left as it was sent: then the same clock sent the stop."""
+    return tx.start_skew is not None and tx.start_skew < -AHEAD_SECONDS and tx.start_time == tx.own_start_time
 
 
 def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
