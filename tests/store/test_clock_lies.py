@@ -240,6 +240,21 @@ def test_a_skew_from_before_the_last_connection_was_lost_is_over(
         assert_time(books, transaction, column, books.now - timedelta(minutes=waited))
 
 
+def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, station: Station) -> None:
+    """The clock was set right while the charger was offline, and the skew that is known is from before."""
+    ahead = 100
+    station.status("Available", at=station.clock(-ahead))
+    books.wait(HOUR)
+    station.lose()
+    books.wait(3 * HOUR)
+    station.connect()
+    started, stopped = books.now - timedelta(minutes=170), books.now - timedelta(minutes=50)
+    transaction = station.start(2_951_249, at=station.clock(170))
+    station.stop(transaction, 2_951_249 + 21_209, at=station.clock(50))
+    assert_time(books, transaction, "start_time", started)
+    assert_time(books, transaction, "stop_time", stopped)
+
+
 def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
     """By then the clock is set, and they tell an earlier time than that at which the start was received."""
     power_cut = station.start(4_567_238)

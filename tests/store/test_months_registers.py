@@ -138,6 +138,36 @@ def test_a_rise_while_a_charger_that_tells_its_power_tells_none_is_not_certain(b
 # Units, batteries, habits
 
 
+def test_one_earlier_transaction_shows_that_a_charger_reports_its_power(books: Books, station: Station) -> None:
+    """A meter that two connectors share counts another car."""
+    wh = session(station, 4_876_371)
+    transaction = station.start(wh)
+    for number in range(1, 5):
+        books.wait(QUARTER)
+        station.tell(meter_value(station.clock(), wh + number * 2750, watts(0)), transaction=transaction)
+    station.stop(transaction, wh + 11_000)
+    assert_figure(station, transaction, 11_000, flagged=True)
+
+
+def test_a_start_too_low_by_less_than_a_sampling_interval_allows(books: Books, station: Station) -> None:
+    """1275 Wh; all readings report 11 kW."""
+    transaction = station.start(7_832_355)
+    told_at_11_kw(station, transaction, 7_833_630, [number * 2750 for number in range(1, 9)], QUARTER)
+    station.stop(transaction, 7_833_630 + 22_000)
+    assert_figure(station, transaction, 23_275, flagged=True)
+
+
+def test_no_habit_makes_a_figure_without_its_first_interval_certain(books: Books, station: Station) -> None:
+    wh = 8_000_000
+    for number in range(8):
+        transaction = station.start(wh - 18_306 - number * 7)
+        told_at_11_kw(station, transaction, wh, [count * 2750 for count in range(1, 9)], QUARTER)
+        wh += 22_000
+        station.stop(transaction, wh)
+        assert_figure(station, transaction, 22_000 - 2750, flagged=True)
+        books.wait(HOUR)
+
+
 def test_readings_in_kwh_without_a_stop_go_on_from_the_start(station: Station) -> None:
     """5517.723 kWh and on, called Wh: no 5.5 kWh in a quarter of an hour."""
     transaction = station.start(5_517_723)
