@@ -149,7 +149,7 @@ def test_one_earlier_transaction_shows_that_a_charger_reports_its_power(books: B
     assert_figure(station, transaction, 11_000, flagged=True)
 
 
-def test_a_start_too_low_by_less_than_a_sampling_interval_allows(books: Books, station: Station) -> None:
+def test_a_start_too_low_by_less_than_a_sampling_interval_allows(station: Station) -> None:
     """1275 Wh; all readings report 11 kW."""
     transaction = station.start(7_832_355)
     told_at_11_kw(station, transaction, 7_833_630, [number * 2750 for number in range(1, 9)], QUARTER)
