@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import islice
 from operator import itemgetter, le
 from typing import Any, Final, NamedTuple
@@ -27,7 +27,7 @@ from levity_trio.charging.evidence import (
     seconds,
     watts_of,
 )
-from levity_trio.charging.readings import PHASES, REGISTER
+from levity_trio.charging.readings import PHASES, REGISTER, exact_wh
 
 
 class Sampled(NamedTuple):
@@ -151,21 +151,13 @@ def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
     """The readings of a register that is told by phase, in messages of one timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
     for row in rows:
-        if (exact := _exact_wh(row)) is not None:
+        if (exact := exact_wh(row[VALUE], row[UNIT])) is not None:
             by_time.setdefault(row[TIMESTAMP], {})[row[PHASE]] = exact
     phases = {phase for told in by_time.values() for phase in told}
     wanted = phases if len(phases) == 1 else set(PHASES)
     for timestamp, told in by_time.items():
         if wanted <= told.keys():
             yield timestamp, round(sum(told[phase] for phase in wanted))
-
-
-def _exact_wh(row: Row) -> Decimal | None:
-    try:
-        number = Decimal(row[VALUE]) * {"Wh": 1, "kWh": 1000}[row[UNIT]]
-    except (InvalidOperation, KeyError):
-        return None
-    return number if number.is_finite() and number >= 0 else None
 
 
 def _power(told: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> Power:

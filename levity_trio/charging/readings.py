@@ -77,11 +77,12 @@ def _phases(samples: Sequence[Sample]) -> set[str]:
 
 def whole_wh(value: str, unit: str) -> int | None:
     """A register's value in whole Wh, halves rounded up; None where it is no such number or no such unit."""
-    exact = _exact(value, unit)
+    exact = exact_wh(value, unit)
     return None if exact is None else _rounded(exact)
 
 
-def _exact(value: str, unit: str) -> Decimal | None:
+def exact_wh(value: str, unit: str) -> Decimal | None:
+    """The same with its fraction."""
     factor = WH_PER_UNIT.get(unit)
     try:
         number = Decimal(value)
@@ -152,4 +153,4 @@ def _wh(sample: Sample) -> int | None:
 
 
 def _exact_wh(sample: Sample) -> Decimal | None:
-    return _exact(sample["value"], sample.get("unit", "Wh"))
+    return exact_wh(sample["value"], sample.get("unit", "Wh"))
