@@ -19,13 +19,13 @@ from levity_trio.charging.power import (
     Chain,
     Gap,
     agreement,
-    beyond_moments,
+    far_beyond_power,
     gaps,
-    holds,
     slack,
     stood_still,
     too_fast,
     too_little,
+    tracks,
 )
 from levity_trio.charging.reviews import Code
 
@@ -70,7 +70,7 @@ class Bounds:
         return found
 
     @cached_property
-    def is_told_by_power(self) -> bool:
+    def is_tracked_by_power(self) -> bool:
         """Whether the power that was told tells the pace of this register, as it is or as it would be by a factor."""
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
@@ -80,7 +80,7 @@ class Bounds:
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)
-        return any(holds(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
+        return any(tracks(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
 
     def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
@@ -89,7 +89,7 @@ class Bounds:
             if chain.wh[-1] + chain.digit < shown and not is_partial:
                 evidence = (f"{chain.wh[-1]} Wh", f"{round(max(power.low))} W were told")
                 return Conflict(Code.POWER_DISAGREES, "its register rose by less than its power tells", evidence)
-        if not self.is_told_by_power:
+        if not self.is_tracked_by_power:
             return None
         found = self.gaps(chain)
         if (gap := too_fast(found, power, chain.digit)) is not None:
@@ -136,7 +136,7 @@ class Bounds:
                 return number
             if rise > fast * (now - before) + slack and rise > 0 and not self._is_step(chain, number, level_at):
                 return number
-            if rise > slack and self._percent and rise > self._room_wh(level_at, now):
+            if rise > slack and self._percent and rise > self._most_by_charge(level_at, now):
                 return number
             if rise > 0:
                 level, level_at = value, now
@@ -154,24 +154,24 @@ class Bounds:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
-    def leads(self, chain: Chain, here: int, there: int, level: int) -> bool:
+    def can_reach(self, chain: Chain, here: int, there: int, level: int) -> bool:
         """Whether a register can have come from one point of a chain to a later one; it was there since `level`."""
         rise, since, until = chain.wh[there] - chain.wh[here], chain.at[level], chain.at[there]
         if not self.can_rise(rise, until - since, chain.digit):
             return False
         if rise <= 2 * chain.digit:
             return True
-        return rise <= min(self._room_wh(chain.at[here], until), self._most_by_power(since, until, chain.digit))
+        return rise <= min(self._most_by_charge(chain.at[here], until), self._most_by_power(since, until, chain.digit))
 
     def _most_by_power(self, since: float, until: float, digit: int) -> float:
         """The most that can have flowed between two moments at which power was told, where that tells the pace."""
         power = self.case.power
-        if not self.is_told_by_power or since not in power.places or until not in power.places:
+        if not self.is_tracked_by_power or since not in power.places or until not in power.places:
             return inf
         places, most = power.places, power.sums.most
         return most[places[until]] - most[places[since]] + slack(power, digit)
 
-    def _room_wh(self, before: float, now: float) -> float:
+    def _most_by_charge(self, before: float, now: float) -> float:
         """What any battery can have taken between two moments at which its state of charge was told; after the last of
         them it may have become full."""
         first, last = self._percent.get(before), self._percent.get(now)
@@ -197,7 +197,7 @@ class Bounds:
         seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.CLOCK
         if not self.case.is_timed:
             seconds = max(seconds, self.case.longest)
-        fastest = self._kind_w
+        fastest = self._most_of_kind_w
         if is_start_garbled and view.wh[0] >= start / 2:
             paces = self.paces(Chain(view.at, view.wh, view.digit)).spread()
             fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
@@ -206,14 +206,14 @@ class Bounds:
     def _goes_on_in_kwh(self, view: View, start: int) -> bool:
         """Whether two readings or more rise from the start, if they are kWh. One alone may do so by chance, unless it
         has the fraction that Wh have not."""
-        kwh, room = view.scaled(1000), self._kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
+        kwh, room = view.scaled(1000), self._most_of_kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
         first, last = kwh.wh[0] - start, kwh.wh[-1] - start
-        if start < tolerances.TELLING_START_WH or not (view.exact or first < last):
+        if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
             return False
         return -kwh.digit <= first <= last <= room + kwh.digit
 
     @property
-    def _kind_w(self) -> float:
+    def _most_of_kind_w(self) -> float:
         """What no charger of its kind delivers more than."""
         return tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
 
@@ -245,13 +245,13 @@ class Bounds:
         caught_up = now - level_at
         if caught_up <= now - before:
             return False
-        if self.is_told_by_power:
+        if self.is_tracked_by_power:
             return rise <= self._refused_w * (caught_up + self.case.interval) / HOUR + slack
         return rise <= self._usual_w(chain) * caught_up / HOUR + slack
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
         """Where nothing but the register is told: whether a step is no part of the others."""
-        if self.is_told_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
+        if self.is_tracked_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
@@ -278,7 +278,7 @@ class Bounds:
     def _refused_w(self) -> float:
         """What no step can be faster than."""
         power = self.case.power
-        if self.is_told_by_power:
+        if self.is_tracked_by_power:
             is_dense = power.interval <= tolerances.SHORT_GAP
             return power.most * (1 + (tolerances.POWER_SHARE if is_dense else tolerances.LONG_GAP_SHARE))
         if self.case.ceiling_w:
@@ -288,11 +288,11 @@ class Bounds:
     @cached_property
     def _fast_w(self) -> float:
         """Slower steps need no closer look."""
-        return self._refused_w if self.is_told_by_power else min(self._refused_w, tolerances.CONTRAST_W)
+        return self._refused_w if self.is_tracked_by_power else min(self._refused_w, tolerances.CONTRAST_W)
 
     def _too_fast(self, seconds: float, rise: int) -> Conflict:
         evidence = f"{rise} Wh in {round(max(0.0, seconds))} s"
-        if self.is_told_by_power:
+        if self.is_tracked_by_power:
             most = f"{round(self.case.power.most)} W at most"
             return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", (evidence, most))
         return Conflict(Code.REGISTER_LEAPT, "its register leapt", (evidence, "all its other readings"))
@@ -306,7 +306,9 @@ class Bounds:
             return None
         by_time = f"{round(most)} Wh at most in {round(self.case.longest / 60)} minutes"
         words = "more than can have flowed in that time"
-        return Conflict(Code.POWER_DISAGREES if self.is_told_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time))
+        return Conflict(
+            Code.POWER_DISAGREES if self.is_tracked_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time)
+        )
 
     @cached_property
     def most_wh(self) -> float:
@@ -338,16 +340,16 @@ class Bounds:
         power = self.case.power
         return agreement(self.gaps(chain), power, chain.digit) if power else (0, 0)
 
-    def is_beyond_moments(self, chain: Chain) -> bool:
+    def is_far_beyond_power(self, chain: Chain) -> bool:
         """Whether the power of any moments tells far less than a chain."""
-        return bool(self.case.power) and bool(beyond_moments(self.gaps(chain), chain.digit))
+        return bool(self.case.power) and bool(far_beyond_power(self.gaps(chain), chain.digit))
 
     def confirms(self, wh: int) -> bool:
         """Whether another source tells this figure, no more and no less."""
         if self.case.charges and not self.case.power:
             first, last = self.case.charges[0], self.case.charges[-1]
             return self._is_usual_battery(wh, first.percent, last.percent)
-        expected = self.case.power.expected_wh if self.is_told_by_power else None
+        expected = self.case.power.expected_wh if self.is_tracked_by_power else None
         if expected is None:
             return False
         (least, most), power, share = expected, self.case.power, tolerances.AGREEMENT_SHARE

@@ -1,8 +1,8 @@
-"""The candidates: each one reading of the facts that a lying register allows, with the figure that it gives.
+"""Candidates: explanations of a transaction's messages, each with the figure that it gives.
 
-Each has its grounds: it is made only where something speaks for it. Whether it can be true the bounds tell. `free` is
-how much it leaves open: a wrong unit nothing (0), since all registers then agree; a leap or a stray value can be of any
-size (1); two of these at once (2). What leaves more open counts only where nothing simpler survives.
+A candidate is made only where some evidence supports it; `Bounds` tests whether it can be true. `assumptions` measures
+how much it leaves open: a wrong unit 0, since all registers then agree; one step or one outlier, which can be of any
+size, 1; two of these 2. Candidates with more assumptions count only if none with fewer survives.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Candidate:
     words: str
     method: str
     chain: Chain
-    free: int
+    assumptions: int
     begin: int | None
     end: int | None
     is_partial: bool = False
@@ -92,7 +92,7 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
         words = f"its {which} not in the unit of the rest"
         if 2 * (scaled.wh[-1] - start * of_start) >= chain.wh[-1] > 0:  # tiny readings would agree with anything
             yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
-        is_level = start * of_start >= tolerances.TELLING_START_WH and scaled.wh[-1] > start * of_start
+        is_level = start * of_start >= tolerances.SIGNIFICANT_START_WH and scaled.wh[-1] > start * of_start
         if stop is not None and of_view != 1 and is_level:
             chain = chain_of(case, start * of_start, scaled, None)
             both = f"{words}, and its stop tells {stop} Wh"
@@ -184,8 +184,8 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
         if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
             wh = [*chain.wh[: falls[0]], *(value + modulus for value in chain.wh[falls[0] :])]
             words, rolled = f"its register began again at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            free = int(wh[-1] > modulus * tolerances.MUCH_OF_ROLLOVER)
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, free, case.start_wh, values[-1])
+            assumptions = int(wh[-1] > modulus * tolerances.MUCH_OF_ROLLOVER)
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, values[-1])
 
 
 def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
@@ -219,7 +219,7 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
 def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     """A start or a stop that the rest contradicts, so that the one before, or a reading, takes its place; and between
     start and stop, whichever they are, strays and leaps."""
-    for begin, why_begin in [*_as_told(case.start_wh), *_other_begins(case, bounds)]:
+    for begin, why_begin in [*_as_reported(case.start_wh), *_other_begins(case, bounds)]:
         for end, why_end in _ends(case, bounds):
             if end < begin:
                 continue
@@ -229,23 +229,23 @@ def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
                 chain=_between(case, begin, end),
-                free=bool(why_begin) + bool(why_end),
+                assumptions=bool(why_begin) + bool(why_end),
                 begin=begin,
                 end=end,
             )
-            if base.free:
+            if base.assumptions:
                 yield base
             elif is_contradicted_at_ends(case):
                 words = "Transaction.Begin or Transaction.End is wrong"
-                yield replace(base, words=words, free=1)
+                yield replace(base, words=words, assumptions=1)
             elif len(case.views) > 1:
                 words = "its MeterValues and its transactionData differ"
-                yield replace(base, code=Code.STRAY_READING, words=words, free=1)
-            yield from _mended(case, base, bounds)
+                yield replace(base, code=Code.STRAY_READING, words=words, assumptions=1)
+            yield from _corrected(case, base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
         told = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
-        yield from _mended(case, told, bounds)
+        yield from _corrected(case, told, bounds)
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
@@ -264,7 +264,7 @@ def _code(case: Case, why_begin: str) -> Code:
     return Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
 
 
-def _mended(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
+def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
     """The same without the readings that lie outside all others, and without the steps that no charger delivers."""
     if bounds.refused_step(base.chain) is None:
         return
@@ -272,17 +272,19 @@ def _mended(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
     if rest is not None:
         dropped = len(base.chain.wh) - len(rest.wh)
         words = f"{dropped} of its readings lie outside all others"
-        free = base.free + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
-        yield _with(base, Code.STRAY_READING, words, rest, free)
+        assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
+        yield _with(base, Code.STRAY_READING, words, rest, assumptions)
     smooth = without_leaps(base.chain, bounds)
     if smooth is not None:
-        mended = _with(base, Code.REGISTER_LEAPT, "its register leapt", smooth, base.free + 1)
+        mended = _with(base, Code.REGISTER_LEAPT, "its register leapt", smooth, base.assumptions + 1)
         yield replace(mended, method=SEGMENTS, is_partial=True)
 
 
-def _with(base: Candidate, code: Code, words: str, chain: Chain, free: int) -> Candidate:
-    code = base.code if base.free else code
-    return replace(base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, free=free)
+def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
+    code = base.code if base.assumptions else code
+    return replace(
+        base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
+    )
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
@@ -302,11 +304,11 @@ def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     if not case.is_stopped and case.view.wh:
         yield case.view.wh[-1], ""
         return
-    yield from _as_told(case.stop_wh)
+    yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)
 
 
-def _as_told(wh: int | None) -> list[tuple[int, str]]:
+def _as_reported(wh: int | None) -> list[tuple[int, str]]:
     return [] if wh is None else [(wh, "")]
 
 

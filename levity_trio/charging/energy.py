@@ -85,12 +85,12 @@ def judge(case: Case) -> Judgement:
 def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     """Stop minus start, or start to last reading where no stop came; None where something contradicts it."""
     found = _reported(case, bounds)
-    if found is None or _has_speaking_habit(case):
+    if found is None or _has_factor_habit(case):
         return None
     if _contradiction(case, bounds, found) is not None:
         return None
     against = unusual(case, bounds, found.chain)
-    if against is not None and (lower := _from_the_one_before(case, bounds, found.chain.wh[-1])) is not None:
+    if against is not None and (lower := _from_previous_stop(case, bounds, found.chain.wh[-1])) is not None:
         return lower
     doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
     return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
@@ -135,7 +135,7 @@ def _contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | N
     if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
         return Conflict(Code.WRONG_FACTOR, "a register in Wh has no fraction", (sent, "whole Wh by the specification"))
-    against = _against_ends(case) or bounds.conflict(found.chain) or _below_the_one_before(case)
+    against = _against_ends(case) or bounds.conflict(found.chain) or _below_previous_start(case)
     if against is None and case.stop_wh is not None:
         for view in case.views:
             walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
@@ -151,7 +151,7 @@ def _against_ends(case: Case) -> Conflict | None:
     return Conflict(Code.STOP_GARBLED, "its start or stop and Transaction.Begin or End differ", evidence)
 
 
-def _below_the_one_before(case: Case) -> Conflict | None:
+def _below_previous_start(case: Case) -> Conflict | None:
     """A start below where the one before began, while the rest goes on from where that ended, is no reset."""
     before, start, stop = case.before, case.start_wh, case.stop_wh
     if before is None or before.begin is None or before.end is None or start is None or stop is None:
@@ -162,12 +162,12 @@ def _below_the_one_before(case: Case) -> Conflict | None:
     return Conflict(Code.START_GARBLED, "its start is below the one before", evidence)
 
 
-def _has_speaking_habit(case: Case) -> bool:
+def _has_factor_habit(case: Case) -> bool:
     """Whether this charger is known to tell all its registers wrong by a factor."""
     return Code.WRONG_FACTOR in case.habits and not case.power
 
 
-def _from_the_one_before(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
+def _from_previous_stop(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
     """A start of 0 and a stop of the lifetime register: what is too fast as reported may begin where the last ended."""
     before = case.before
     if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None:
@@ -186,15 +186,15 @@ def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
     power is another, the one that the power agrees with most; of several, the lowest."""
     every = list(candidates(case, bounds))
     possible = [one for one in every if _is_possible(case, bounds, one)]
-    survivors = [one for one in possible if not bounds.is_beyond_moments(one.chain)] or possible
+    survivors = [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
     if not survivors:
-        return _part(case, bounds, every)
+        return _uncontradicted_part(case, bounds, every)
     told = [(one, *bounds.agreement(one.chain)) for one in survivors]
-    least = min(one.free + against for one, _, against in told)
-    ranked = [(-agreeing, one.wh, one) for one, agreeing, against in told if one.free + against == least]
+    least = min(one.assumptions + against for one, _, against in told)
+    ranked = [(-agreeing, one.wh, one) for one, agreeing, against in told if one.assumptions + against == least]
     *_, chosen = min(ranked, key=itemgetter(0, 1))
     simplest = [one for *_, one in ranked]
-    conflict = _why(case, bounds)
+    conflict = _contradiction_of_reported(case, bounds)
     figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
@@ -232,7 +232,7 @@ def _is_in_place(case: Case, one: Candidate) -> bool:
     return not (falls_after or falls_before)
 
 
-def _why(case: Case, bounds: Bounds) -> Conflict:
+def _contradiction_of_reported(case: Case, bounds: Bounds) -> Conflict:
     """What contradicts stop minus start."""
     found = _reported(case, bounds)
     if found is not None and (conflict := _contradiction(case, bounds, found)) is not None:
@@ -250,11 +250,11 @@ def _reported_figure(case: Case, bounds: Bounds) -> dict[str, int]:
     return {} if found is None else {"as reported": found.chain.wh[-1]}
 
 
-def _part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
+def _uncontradicted_part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
     """What is left where every candidate is contradicted."""
     if not case.is_stopped and not case.view.wh:  # closed by the system, which is told among the circumstances
         return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
-    conflict = _why(case, bounds)
+    conflict = _contradiction_of_reported(case, bounds)
     found = _reported(case, bounds)
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
@@ -288,21 +288,21 @@ def _overlaps(case: Case, chosen: _Chosen) -> tuple[int, list[Doubt]]:
     lost, doubts = 0, list[Doubt]()
     if before and before.begin is not None and before.end is not None and before.begin < begin < before.end - slack:
         doubts.append(_overlap("the one before", begin, min(before.end, end)))
-        lost += min(_after_the_one_before(before, begin, case.view), end) - begin
+        lost += min(_after_previous(before, begin, case.view), end) - begin
     if after is not None and after.begin is not None and begin < after.begin < end - slack:
         doubts.append(_overlap("the next one", after.begin, end))
-        lost += end - max(_until_the_next(after, begin, end, case.view), begin)
+        lost += end - max(_until_next(after, begin, end, case.view), begin)
     return lost, doubts[:1]
 
 
-def _after_the_one_before(before: Neighbour | None, begin: int, view: View) -> int:
+def _after_previous(before: Neighbour | None, begin: int, view: View) -> int:
     if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
         return begin
     own = [wh for wh in view.wh if begin <= wh < before.end]
     return max(begin, min(before.highest or 0, before.end)) if own else before.end
 
 
-def _until_the_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
+def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
     if after is None or after.begin is None or not begin < after.begin < end:
         return end
     own = [wh for wh in view.wh if after.begin < wh <= end]

@@ -58,13 +58,13 @@ RECEIVED_AT: Final = 8
 """The places of its fields."""
 
 
-class Told(NamedTuple):
+class Measurements(NamedTuple):
     """What the readings of one transaction tell."""
 
     views: list[View]
     begin_wh: int | None
     end_wh: int | None
-    """Told with Transaction.Begin and Transaction.End."""
+    """Measurements with Transaction.Begin and Transaction.End."""
     power: Power
     charges: Sequence[Charge]
     is_dc: bool
@@ -78,7 +78,7 @@ class _Seconds(dict[str, float]):
         return at
 
 
-def gather(rows: Sequence[Row]) -> Told:
+def gather(rows: Sequence[Row]) -> Measurements:
     """Put the readings of one transaction together, by what they measure."""
     told: dict[str, list[Row]] = {measurand: [] for measurand in MEASURANDS}
     for row in rows:
@@ -98,7 +98,7 @@ def gather(rows: Sequence[Row]) -> Told:
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
     begin_wh, end_wh = _at_ends(told[REGISTER])
-    return Told(views, begin_wh, end_wh, power, charges, is_dc)
+    return Measurements(views, begin_wh, end_wh, power, charges, is_dc)
 
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:

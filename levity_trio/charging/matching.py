@@ -54,7 +54,7 @@ class Running(NamedTuple):
     """Seconds that it can have lasted until the stop, by any clock."""
     ended: float | None = None
     ended_wh: int | None = None
-    told: tuple[int, int] | None = None
+    reported: tuple[int, int] | None = None
     """Its first reading and its last one, as they were told."""
 
 
@@ -70,13 +70,13 @@ def is_id(transaction: int | None) -> bool:
     return transaction is not None and LOWEST_ID <= transaction <= HIGHEST_ID
 
 
-def name(told: int | None) -> int | None:
+def reported_id(sent: int | None) -> int | None:
     """The number by which a charger calls a transaction, be it ours or its own; None where it has none: many say 0 or
     -1 then, of every transaction."""
-    return None if told in (None, 0, -1) else told
+    return None if sent in (None, 0, -1) else sent
 
 
-def tag(id_tag: str | None) -> str | None:
+def comparable_tag(id_tag: str | None) -> str | None:
     """A tag as it is compared: without blanks around it and without regard to case; None where none was named."""
     return (id_tag or "").strip().casefold() or None
 
@@ -86,7 +86,7 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     named = next((one for one in running if one.id == stop.transaction), None)
     if named is None:
         return _without_id(stop, running)
-    against = _against_its_name(stop, named)
+    against = _against_named(stop, named)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
@@ -133,7 +133,7 @@ def _is_again(stop: Stopping, one: Running) -> bool:
     """Whether a stop is said once more, with other values, of one that a stop without its id closed a moment before."""
     if one.state is not State.JOINED or not _is_at(stop, one):
         return False
-    wanted, shown = tag(stop.id_tag), tag(one.id_tag)
+    wanted, shown = comparable_tag(stop.id_tag), comparable_tag(one.id_tag)
     return (wanted is None or wanted == shown) and stop.wh >= (one.start_wh or 0)
 
 
@@ -158,7 +158,7 @@ def _is_led_to(stop: Stopping, one: Running) -> bool:
 
 def _is_at_its_end(stop: Stopping, one: Running) -> bool:
     """Whether its last reading tells the very register of this stop, to one Wh: some chargers repeat it."""
-    return one.digit == 1 and one.told is not None and one.told[1] == stop.wh
+    return one.digit == 1 and one.reported is not None and one.reported[1] == stop.wh
 
 
 def _is_free(one: Running) -> bool:
@@ -171,7 +171,7 @@ def _fits(stop: Stopping, one: Running) -> bool:
         return False
     if one.available_at is not None and one.available_at < stop.at - tolerances.CLOCK:
         return False
-    wanted, shown = tag(stop.id_tag), tag(one.id_tag)
+    wanted, shown = comparable_tag(stop.id_tag), comparable_tag(one.id_tag)
     return (wanted is None or wanted == shown) and _against(stop, one) is None
 
 
@@ -189,7 +189,7 @@ def _against(stop: Stopping, one: Running) -> str | None:
     return None
 
 
-def _against_its_name(stop: Stopping, one: Running) -> str | None:
+def _against_named(stop: Stopping, one: Running) -> str | None:
     """The same at the one that it names: only what no charger does.
 
     Power says nothing there: a meter that two connectors share counts both cars. Where its readings are in another
@@ -197,10 +197,11 @@ def _against_its_name(stop: Stopping, one: Running) -> str | None:
     """
     named = one._replace(power_w=None)
     against = _against(stop, named)
-    if against is None or one.told is None:
+    if against is None or one.reported is None:
         return against
     ways = (
-        named._replace(start_wh=None, reached_wh=level, digit=digit) for level, digit in _levels(stop, one, *one.told)
+        named._replace(start_wh=None, reached_wh=level, digit=digit)
+        for level, digit in _levels(stop, one, *one.reported)
     )
     return None if any(_against(stop, way) is None for way in ways) else against
 
@@ -234,16 +235,18 @@ class Covering(NamedTuple):
     id: int
     state: State
     ended: float | None
-    name: int | None = None
+    reported_id: int | None = None
 
 
-def match_readings(at: float, named: Covering | None, newest: Covering | None, told: int | None = None) -> int | None:
+def match_readings(
+    at: float, named: Covering | None, newest: Covering | None, reported: int | None = None
+) -> int | None:
     """The transaction of readings of one time: the one that they name, if it is their charger's; else the newest that
     ran on their connector then. An id that its charger ended before may be stale: then another of that time comes
     first. `told` is a name that this server did not give: a charger has one for each transaction, so readings of
     another name are of another transaction, of which nothing else was heard."""
     running = newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
-    if newest is not None and None not in (told, newest.name) and told != newest.name:
+    if newest is not None and None not in (reported, newest.reported_id) and reported != newest.reported_id:
         running = None
     if named is None:
         return running

@@ -54,7 +54,7 @@ def _longest(chain: Chain, bounds: Bounds) -> list[int]:
     for number in range(1, len(chain.wh)):
         best, found = 0, 0
         for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
-            if count[earlier] > best and bounds.leads(chain, earlier, number, level[earlier]):
+            if count[earlier] > best and bounds.can_reach(chain, earlier, number, level[earlier]):
                 best, found = count[earlier], earlier
             if best == most:
                 break
@@ -80,11 +80,11 @@ def _is_on_pace(chain: Chain, kept: Sequence[int], first: int, until: int) -> bo
     if first == until:
         return False
     if first == 1:
-        return _leads_to(chain, readings[:2], until - 1)
-    return _leads_to(chain, readings[-2:], first)
+        return _is_in_line(chain, readings[:2], until - 1)
+    return _is_in_line(chain, readings[-2:], first)
 
 
-def _leads_to(chain: Chain, two: Sequence[int], here: int) -> bool:
+def _is_in_line(chain: Chain, two: Sequence[int], here: int) -> bool:
     if len(two) < 2 or chain.at[two[0]] == chain.at[two[1]]:
         return False
     first, second = two

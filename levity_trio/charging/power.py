@@ -1,7 +1,7 @@
 """Whether the power that was told agrees with a register: gap by gap, between the moments at which both were told.
 
 Power is told for a moment. Where it is told often enough it tells the pace of the register; of a car in the sun it says
-little. So it is evidence only where it holds in most gaps, for the register as it is or for one that is wrong by a
+little. So it is evidence only where it tracks in most gaps, for the register as it is or for one that is wrong by a
 factor.
 """
 
@@ -79,19 +79,19 @@ def slack(power: Power, digit: int) -> float:
     return 2 * digit + power.most * tolerances.CLOCK / HOUR
 
 
-def holds(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
+def tracks(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
     """Whether power tells the pace of a register, if that is to be multiplied: in most gaps, of three or more."""
-    told, held = _held(found, power, digit, factor)
+    told, held = _count_agreeing(found, power, digit, factor)
     return told >= tolerances.REGULAR_GAPS and held >= tolerances.MOST_GAPS * told
 
 
 def agreement(found: Sequence[Gap], power: Power, digit: int) -> tuple[int, int]:
     """In how many gaps the power tells what the register rose by, and in how many it does not."""
-    told, held = _held(found, power, digit, 1.0)
+    told, held = _count_agreeing(found, power, digit, 1.0)
     return held, told - held
 
 
-def _held(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
+def _count_agreeing(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
     """Of how many gaps something is told, and in how many of them both tell the same. Where no least is told, any
     factor would fit."""
     least = slack(power, 1)
@@ -114,7 +114,7 @@ def _most_of(gap: Gap, power: Power) -> float:
     return longer if gap.seconds > tolerances.SHORT_GAP else 0.0
 
 
-def beyond_moments(found: Sequence[Gap], digit: int) -> list[Gap]:
+def far_beyond_power(found: Sequence[Gap], digit: int) -> list[Gap]:
     """The gaps in which a register rose far faster than the power of all moments around tells."""
     allowed = tolerances.REACH_WH + 2 * digit
     return [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + allowed]

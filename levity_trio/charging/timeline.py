@@ -25,7 +25,7 @@ STILL_SECONDS: Final = 60
 """A charger that sends the same time in messages received further apart has no clock that runs."""
 
 
-class Told(NamedTuple):
+class MessageTime(NamedTuple):
     """A moment: what it was taken to mean, what its charger's clock showed, and when it was received; in seconds."""
 
     understood: float
@@ -48,18 +48,18 @@ class Timeline(NamedTuple):
     is_timed: bool = True
 
 
-def at_clock(understood: str, sent: str | None, received_at: str) -> Told:
+def message_time(understood: str, sent: str | None, received_at: str) -> MessageTime:
     """A moment as the database spells it, and as it was sent."""
     own = parse_time(sent) if sent else None
-    return Told(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
+    return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
 
 
-def at_receipt(start: Told, ended: float, rows: Sequence[Row]) -> Timeline:
+def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
     """All when it was received: that clock stands still."""
     return Timeline(start.received, ended, [(row[0], row[RECEIVED_AT], *row[2:]) for row in rows], is_timed=False)
 
 
-def stands_still(moments: Sequence[Told]) -> bool:
+def stands_still(moments: Sequence[MessageTime]) -> bool:
     """Whether a clock showed the same at all these moments, though they were received apart, or long after that."""
     first, last = moments[0], moments[-1]
     if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
@@ -67,11 +67,11 @@ def stands_still(moments: Sequence[Told]) -> bool:
     return max(last.received - first.received, abs(first.received - first.own)) > STILL_SECONDS
 
 
-def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
+def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | None) -> bool:
     """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time, or
     it told a reading long before the start that it had sent, or the stop before a reading that came before that."""
     carriers = [row for row in rows if row[WH] is not None]
-    if start.own is not None and _is_told_before(start.own, start.received, carriers):
+    if start.own is not None and _is_any_before(start.own, start.received, carriers):
         return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
@@ -90,7 +90,7 @@ def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
     )
 
 
-def _is_told_before(own: float, received: float, rows: Iterable[Row]) -> bool:
+def _is_any_before(own: float, received: float, rows: Iterable[Row]) -> bool:
     """Whether a reading tells an earlier time than a message that came before it."""
     earliest, since = _stamp(own - AHEAD_SECONDS), _stamp(received)  # text order is time order
     return any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in rows)
@@ -100,7 +100,9 @@ def _rises(readings: Sequence[tuple[str, int]]) -> bool:
     return is_rising([wh for _, wh in readings])
 
 
-def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | None, unknown: float) -> Timeline | None:
+def by_steps(
+    start: MessageTime, readings: Sequence[tuple[Row, MessageTime]], stop: MessageTime | None, unknown: float
+) -> Timeline | None:
     """Each message as long after the one before from its source as the clock tells, up to the last one; None where that
     was not set on the way. `unknown`: how long it can have taken between two where nothing tells."""
     is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
@@ -110,7 +112,7 @@ def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | Non
     if not is_back and not is_unset:
         return None
     clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
-    latest, elapsed = dict[str, tuple[Told, float]](), list[float]()
+    latest, elapsed = dict[str, tuple[MessageTime, float]](), list[float]()
     for row, now in readings:
         before, at = latest.get(row[0], (start, 0.0))
         at += clock.step(before, now)
@@ -134,7 +136,7 @@ class _Clock:
     usual: float
     is_set_back: bool
 
-    def step(self, before: Told, now: Told) -> float:
+    def step(self, before: MessageTime, now: MessageTime) -> float:
         received = max(0.0, now.received - before.received)
         if before.own is None or now.own is None:
             return received
@@ -145,7 +147,7 @@ class _Clock:
         return received if apart == 0 and not now.is_believed and received > STILL_SECONDS else apart
 
 
-def _usual_step(moments: Iterable[Told]) -> float:
+def _usual_step(moments: Iterable[MessageTime]) -> float:
     """The usual time between two readings told by one clock; 0 where fewer than two steps tell: the last reading comes
     with the stop, whenever that is."""
     steps = [

@@ -81,7 +81,7 @@ NEAR_ROLLOVER: Final = 0.9
 """A register that stood at less of that number did not roll over."""
 MUCH_OF_ROLLOVER: Final = 0.2
 """A transaction that rises by more than this share of that number may come near it by chance, and be reset there."""
-TELLING_START_WH: Final = 10_000
+SIGNIFICANT_START_WH: Final = 10_000
 """A start below this is near any reading."""
 FACTORS: Final = (0.1, 10.0, 0.001, 1000.0, 0.01, 100.0)
 """Of a register whose every value is wrong alike."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds, Conflict
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import HOUR, Chain, Gap, beyond_moments, never_caught_up
+from levity_trio.charging.power import HOUR, Chain, Gap, far_beyond_power, never_caught_up
 from levity_trio.charging.reviews import Code
 
 
@@ -16,16 +16,16 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Two pieces of evidence that hardly agree; None where there are none, or where no time can be told."""
     if not case.is_timed or case.ended < case.begun:
         return None
-    found = bounds.gaps(chain) if _is_telling(case) else []
+    found = bounds.gaps(chain) if _is_conclusive(case) else []
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.low)} Wh at least by its power")
         return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)
-    if (beyond := _beyond_moments(case, chain, found)) is not None or bounds.is_told_by_power:
+    if (beyond := _far_beyond_power(case, chain, found)) is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
 
 
-def _is_telling(case: Case) -> bool:
+def _is_conclusive(case: Case) -> bool:
     """Not the power of a moment or two, nor one that is always 0 at a charger that was never seen to tell another,
     unless the battery was full."""
     if len(case.power.at) < tolerances.REGULAR_GAPS:
@@ -34,13 +34,13 @@ def _is_telling(case: Case) -> bool:
     return case.power.most >= tolerances.LEAST_CHARGING_W or case.ceiling_w is not None or is_full
 
 
-def _beyond_moments(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
+def _far_beyond_power(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
     """Power of moments says little; but where it tells far less than the register rose by, in one gap even at its
     highest, or in several, it is a doubt; where a charger of direct current tells it, in any gap."""
     most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
     fast = [gap for gap in found if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
     fast += [gap for gap in found if case.is_dc and gap.rise > (1 + tolerances.LONG_GAP_SHARE) * gap.high + spare]
-    often = beyond_moments(found, chain.digit)
+    often = far_beyond_power(found, chain.digit)
     if not fast and len(often) < tolerances.REGULAR_GAPS:
         return None
     gap = (fast or often)[0]

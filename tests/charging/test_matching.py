@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Covering, Running, Stopping, is_id, match_readings, match_stop, tag
+from levity_trio.charging.matching import Covering, Running, Stopping, comparable_tag, is_id, match_readings, match_stop
 from levity_trio.charging.reviews import Code
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -268,7 +268,7 @@ def test_an_id(number: int | None, expected: bool) -> None:
 
 
 def test_tags_are_compared_without_blanks_and_case() -> None:
-    assert [tag(told) for told in (None, "", "  ", " Ab ", "AB", "STRASSE")] == [
+    assert [comparable_tag(told) for told in (None, "", "  ", " Ab ", "AB", "STRASSE")] == [
         None,
         None,
         None,
@@ -331,5 +331,5 @@ def test_without_an_id_readings_belong_to_what_ran_then(newest: Covering | None,
     [(None, FIRST, FIRST), (-72, None, FIRST), (-72, -72, FIRST), (-72, FIRST, None), (-72, -71, None)],
 )
 def test_readings_of_another_name_belong_to_nobody(told: int | None, called: int | None, expected: int | None) -> None:
-    newest = covering()._replace(name=called)
+    newest = covering()._replace(reported_id=called)
     assert match_readings(NOW, None, newest, told) == expected

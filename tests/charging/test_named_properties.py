@@ -66,7 +66,7 @@ def _running(
         id_tag=None,
         available_at=None,
         longest=ended - BEGUN,
-        told=(told[0], told[-1]) if told else None,
+        reported=(told[0], told[-1]) if told else None,
     )
 
 

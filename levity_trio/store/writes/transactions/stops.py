@@ -14,7 +14,7 @@ from levity_trio.charging.matching import Match, Running, Stopping, is_id, joine
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.timeline import at_clock, is_set_back
+from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
@@ -155,15 +155,15 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         longest=max(received, by_clock),
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
         ended_wh=tx.meter_stop,
-        told=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
+        reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
     )
 
 
 def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
     """The readings of a transaction by their time; as they came, where its clock was set back on the way."""
     told, moment = readings(db.rows, tx), request.moment
-    start = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at)
-    is_back = is_set_back(start, told, at_clock(moment.understood, moment.sent, origin.received_at))
+    start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    is_back = is_set_back(start, told, message_time(moment.understood, moment.sent, origin.received_at))
     return told if is_back else sorted(told, key=itemgetter(TIMESTAMP))
 
 
