@@ -1,1 +1,1 @@
-"""A charging transaction, pure: what a charger's messages mean for it, and how much energy it delivered."""
+"""Transactions, without I/O: what a charger's messages mean for a transaction, and how much energy it delivered."""

@@ -1,7 +1,7 @@
-"""What a figure must agree with: each test names the two pieces of evidence that do not.
+"""The bounds of a figure: each test names the two pieces of evidence that do not agree.
 
-A chain is what a candidate takes the register to have counted since the start: points of (seconds, Wh), from 0 at the
-start to the candidate's figure at the stop. A conflict refuses a candidate.
+A chain is a candidate's course of the register since the start: points of (seconds, Wh), from 0 at the start to the
+candidate's figure at the stop. A conflict refutes the candidate.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import Case, View
@@ -19,15 +19,18 @@ from levity_trio.charging.power import (
     Chain,
     Gap,
     agreement,
-    beyond_moments,
+    far_beyond_power,
     gaps,
-    holds,
     slack,
     stood_still,
     too_fast,
     too_little,
+    tracks,
 )
 from levity_trio.charging.reviews import Code
+
+FASTER_THAN_POWER: Final = "the register rose faster than the power allows"
+STILL_WITH_POWER: Final = "the register stood still while power was reported"
 
 
 class Conflict(NamedTuple):
@@ -39,8 +42,6 @@ class Conflict(NamedTuple):
 
 
 class Bounds:
-    """The bounds of one case."""
-
     def __init__(self, case: Case) -> None:
         self.case = case
         self._paced: Paces | None = None
@@ -48,9 +49,9 @@ class Bounds:
         self._gaps: list[tuple[Chain, Sequence[Gap]]] = []
 
     def conflict(self, chain: Chain, *, is_partial: bool = False) -> Conflict | None:
-        """The first piece of evidence that contradicts a chain; None where it may be true.
+        """Return the first conflict of a chain with the evidence; None if it may be true.
 
-        Of a partial one something that flowed is lost, so that power may tell more.
+        A partial chain lacks some energy that flowed, so power may imply more.
         """
         return (
             self.walk(chain)
@@ -62,7 +63,7 @@ class Bounds:
     # Power
 
     def gaps(self, chain: Chain) -> Sequence[Gap]:
-        """Those of a chain between the moments at which power was told. One chain is asked for several times."""
+        """Return the gaps of a chain between the times with power. Cached: each chain is used several times."""
         for known, found in self._gaps:
             if known is chain:
                 return found
@@ -70,8 +71,8 @@ class Bounds:
         return found
 
     @cached_property
-    def is_told_by_power(self) -> bool:
-        """Whether the power that was told tells the pace of this register, as it is or as it would be by a factor."""
+    def is_tracked_by_power(self) -> bool:
+        """Whether power shows the pace of this register: it is steady or frequent, or tracks it up to a factor."""
         power, view = self.case.power, self.case.view
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
@@ -80,33 +81,33 @@ class Bounds:
             return True
         digit = self.case.digit
         found = gaps(Chain(view.at, view.wh, digit), power)
-        return any(holds(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
+        return any(tracks(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
 
     def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
         power, lasted = self.case.power, min(self.case.ended - self.case.begun, self.case.longest)
         if power and lasted >= tolerances.SHOWN_TRANSACTION:
             shown = max(power.low) * tolerances.SHOWN_SECONDS / HOUR
             if chain.wh[-1] + chain.digit < shown and not is_partial:
-                evidence = (f"{chain.wh[-1]} Wh", f"{round(max(power.low))} W were told")
-                return Conflict(Code.POWER_DISAGREES, "its register rose by less than its power tells", evidence)
-        if not self.is_told_by_power:
+                evidence = (f"{chain.wh[-1]} Wh", f"{round(max(power.low))} W reported")
+                return Conflict(Code.POWER_DISAGREES, "the register rose by less than the power implies", evidence)
+        if not self.is_tracked_by_power:
             return None
         found = self.gaps(chain)
         if (gap := too_fast(found, power, chain.digit)) is not None:
-            evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
-            return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", evidence)
+            evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+            return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
         if not is_partial and (still := stood_still(chain, power, found)) is not None:
-            evidence = (f"{still.rise} Wh in the last {round(still.seconds)} s", f"{round(still.low)} Wh by its power")
-            return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)
+            evidence = (f"{still.rise} Wh in the last {round(still.seconds)} s", f"{round(still.low)} Wh by power")
+            return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
         if is_partial or (less := too_little(chain, power, found)) is None:
             return None
-        evidence = (f"{less[0]} Wh", f"{round(less[1])} Wh by its power")
-        return Conflict(Code.POWER_DISAGREES, "its register rose by less than its power tells", evidence)
+        evidence = (f"{less[0]} Wh", f"{round(less[1])} Wh by power")
+        return Conflict(Code.POWER_DISAGREES, "the register rose by less than the power implies", evidence)
 
     # Steps
 
     def walk(self, chain: Chain) -> Conflict | None:
-        """Whether a register can have gone this way, step by step. One way is asked for several times."""
+        """Return the conflict of the first impossible step; None if all are possible. Cached, as for `gaps`."""
         for known, found in self._walked:
             if known == chain:
                 return found
@@ -120,12 +121,12 @@ class Bounds:
         before, now = chain.wh[number - 1], chain.wh[number]
         if now < before:
             return Conflict(
-                Code.NOTHING_AGREES, "its register fell", (f"{before} Wh after the start", f"then {now} Wh")
+                Code.NOTHING_AGREES, "the register fell", (f"{before} Wh after the start", f"then {now} Wh")
             )
         return self._too_fast(chain.at[number] - chain.at[number - 1], now - before)
 
     def refused_step(self, chain: Chain) -> int | None:
-        """The number of the first step that no register makes, or none at this charger; None where all are possible."""
+        """Return the number of the first step that is impossible, for any register or for this charger's; else None."""
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
         fast, slack = self._fast_w / HOUR, 2 * digit
@@ -136,7 +137,7 @@ class Bounds:
                 return number
             if rise > fast * (now - before) + slack and rise > 0 and not self._is_step(chain, number, level_at):
                 return number
-            if rise > slack and self._percent and rise > self._room_wh(level_at, now):
+            if rise > slack and self._percent and rise > self._most_by_charge(level_at, now):
                 return number
             if rise > 0:
                 level, level_at = value, now
@@ -144,7 +145,7 @@ class Bounds:
         return None
 
     def can_rise(self, rise: int, seconds: float, digit: int) -> bool:
-        """Whether a register can have come from one point to another: `refused_step` where there are no others."""
+        """Whether a register can have risen by this much in this time: `refused_step` for a single step."""
         if rise <= 0:
             return rise >= -digit
         if rise <= self._fast_w / HOUR * seconds + 2 * digit:
@@ -154,26 +155,31 @@ class Bounds:
             spare = max(spare, self.case.longest)
         return rise <= self._refused_w * spare / HOUR + 2 * digit
 
-    def leads(self, chain: Chain, here: int, there: int, level: int) -> bool:
-        """Whether a register can have come from one point of a chain to a later one; it was there since `level`."""
+    def can_reach(self, chain: Chain, here: int, there: int, level: int) -> bool:
+        """Whether a register can have come from one point of a chain to a later one.
+
+        `here`, `there` and `level` are numbers of points; the register has had the value of `here` since `level`.
+        """
         rise, since, until = chain.wh[there] - chain.wh[here], chain.at[level], chain.at[there]
         if not self.can_rise(rise, until - since, chain.digit):
             return False
         if rise <= 2 * chain.digit:
             return True
-        return rise <= min(self._room_wh(chain.at[here], until), self._most_by_power(since, until, chain.digit))
+        return rise <= min(self._most_by_charge(chain.at[here], until), self._most_by_power(since, until, chain.digit))
 
     def _most_by_power(self, since: float, until: float, digit: int) -> float:
-        """The most that can have flowed between two moments at which power was told, where that tells the pace."""
+        """Return the maximum energy in Wh between two times with power; inf if power does not track the register."""
         power = self.case.power
-        if not self.is_told_by_power or since not in power.places or until not in power.places:
+        if not self.is_tracked_by_power or since not in power.places or until not in power.places:
             return inf
         places, most = power.places, power.sums.most
         return most[places[until]] - most[places[since]] + slack(power, digit)
 
-    def _room_wh(self, before: float, now: float) -> float:
-        """What any battery can have taken between two moments at which its state of charge was told; after the last of
-        them it may have become full."""
+    def _most_by_charge(self, before: float, now: float) -> float:
+        """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
+
+        After the last such time the battery may have become full.
+        """
         first, last = self._percent.get(before), self._percent.get(now)
         if last is None and self.case.charges and now > self.case.charges[-1].at:
             last = 100.0
@@ -188,37 +194,39 @@ class Bounds:
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
         """Whether readings that begin below the start count from 0 in each transaction.
 
-        Where the start may be garbled they may also be the lifetime register, if they begin not far below it, or if
-        they go on from it as kWh.
+        Readings that continue the start in kWh do not. If the start may be garbled, readings that begin not far below
+        it may also be the lifetime register.
         """
         start, digit = self.case.start_wh, self.case.digit
-        if start is None or not view.wh or view.wh[0] >= start - digit or self._goes_on_in_kwh(view, start):
+        if start is None or not view.wh or view.wh[0] >= start - digit or self._continues_in_kwh(view, start):
             return False
         seconds = max(0.0, view.at[0] - self.case.begun) + tolerances.CLOCK
         if not self.case.is_timed:
             seconds = max(seconds, self.case.longest)
-        fastest = self._kind_w
+        fastest = self._most_of_kind_w
         if is_start_garbled and view.wh[0] >= start / 2:
             paces = self.paces(Chain(view.at, view.wh, view.digit)).spread()
             fastest = paces.most * tolerances.FIRST_STEP if paces.steps else fastest
         return view.wh[0] <= fastest * seconds / HOUR + 2 * digit
 
-    def _goes_on_in_kwh(self, view: View, start: int) -> bool:
-        """Whether two readings or more rise from the start, if they are kWh. One alone may do so by chance, unless it
-        has the fraction that Wh have not."""
-        kwh, room = view.scaled(1000), self._kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
+    def _continues_in_kwh(self, view: View, start: int) -> bool:
+        """Whether at least two readings rise from the start if they are kWh.
+
+        A single reading may do so by chance, unless it has decimals, which Wh do not have.
+        """
+        kwh, room = view.scaled(1000), self._most_of_kind_w / HOUR * (view.at[-1] - self.case.begun + tolerances.CLOCK)
         first, last = kwh.wh[0] - start, kwh.wh[-1] - start
-        if start < tolerances.TELLING_START_WH or not (view.exact or first < last):
+        if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
             return False
         return -kwh.digit <= first <= last <= room + kwh.digit
 
     @property
-    def _kind_w(self) -> float:
-        """What no charger of its kind delivers more than."""
+    def _most_of_kind_w(self) -> float:
+        """The maximum power of a DC or an AC charger."""
         return tolerances.FASTEST_W if self.case.is_dc else tolerances.AC_W
 
     def can_have_flowed(self, chain: Chain, number: int, wh: int) -> bool:
-        """Whether so much can have flowed in one step, going by power, else by the pace of the others."""
+        """Whether this energy in Wh can have flowed in one step, by power or else by the pace of the other steps."""
         seconds = max(0.0, chain.at[number] - chain.at[number - 1]) + tolerances.CLOCK
         most = self.case.power.most if self.case.power else self._pace(chain)
         return wh <= most * (1 + tolerances.POWER_SHARE) * seconds / HOUR + 2 * chain.digit
@@ -227,11 +235,11 @@ class Bounds:
         return self.paces(chain).spread().median
 
     def is_possible(self, chain: Chain, number: int) -> bool:
-        """Whether a register can have made this one step of a chain."""
+        """Whether this one step of a chain is possible."""
         return self._is_step(chain, number, chain.at[number - 1])
 
     def _is_step(self, chain: Chain, number: int, level_at: float) -> bool:
-        """Look closely at a step that is faster than most: it may end a stretch in which the register stood still."""
+        """Examine a fast step: it is possible also if it ends a time in which the register stood still."""
         before, now = chain.at[number - 1], chain.at[number]
         rise = chain.wh[number] - chain.wh[number - 1]
         is_end = number in (1, len(chain.at) - 1)
@@ -245,13 +253,13 @@ class Bounds:
         caught_up = now - level_at
         if caught_up <= now - before:
             return False
-        if self.is_told_by_power:
+        if self.is_tracked_by_power:
             return rise <= self._refused_w * (caught_up + self.case.interval) / HOUR + slack
         return rise <= self._usual_w(chain) * caught_up / HOUR + slack
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
-        """Where nothing but the register is told: whether a step is no part of the others."""
-        if self.is_told_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
+        """Whether a step does not fit the others, if nothing but the register was reported."""
+        if self.is_tracked_by_power or self.case.is_dc or self.case.is_instant or not self.case.is_timed:
             return False
         pace = (chain.wh[number] - chain.wh[number - 1]) * HOUR / seconds
         others = self.paces(chain).spread(without=number)
@@ -265,20 +273,20 @@ class Bounds:
         return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
 
     def paces(self, chain: Chain) -> Paces:
-        """How fast a chain rose, step by step."""
+        """Return the paces of a chain. Cached for the last chain."""
         if self._paced is None or self._paced.chain is not chain:
             self._paced = Paces(chain, self.case.interval, self.ends(chain))
         return self._paced
 
     def ends(self, chain: Chain) -> tuple[int, int]:
-        """The steps beside the start and the stop, whose times are exact to one sampling interval only."""
+        """Return the first step and the step to the stop (0: none): their times are exact to one sampling interval."""
         return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
 
     @cached_property
     def _refused_w(self) -> float:
-        """What no step can be faster than."""
+        """The maximum power of a single step."""
         power = self.case.power
-        if self.is_told_by_power:
+        if self.is_tracked_by_power:
             is_dense = power.interval <= tolerances.SHORT_GAP
             return power.most * (1 + (tolerances.POWER_SHARE if is_dense else tolerances.LONG_GAP_SHARE))
         if self.case.ceiling_w:
@@ -287,35 +295,37 @@ class Bounds:
 
     @cached_property
     def _fast_w(self) -> float:
-        """Slower steps need no closer look."""
-        return self._refused_w if self.is_told_by_power else min(self._refused_w, tolerances.CONTRAST_W)
+        """The power up to which `refused_step` accepts a step without closer examination."""
+        return self._refused_w if self.is_tracked_by_power else min(self._refused_w, tolerances.CONTRAST_W)
 
     def _too_fast(self, seconds: float, rise: int) -> Conflict:
         evidence = f"{rise} Wh in {round(max(0.0, seconds))} s"
-        if self.is_told_by_power:
-            most = f"{round(self.case.power.most)} W at most"
-            return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", (evidence, most))
-        return Conflict(Code.REGISTER_LEAPT, "its register leapt", (evidence, "all its other readings"))
+        if self.is_tracked_by_power:
+            most = f"at most {round(self.case.power.most)} W"
+            return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, (evidence, most))
+        return Conflict(Code.REGISTER_LEAPT, "the register made an implausible step", (evidence, "all other readings"))
 
-    # The whole
+    # The total
 
     def too_much(self, wh: int) -> Conflict | None:
-        """Whether less can have flowed, going by time and power."""
+        """Return the conflict of a figure with time and power; None if so much energy can have flowed."""
         most = self.most_wh
         if wh <= most:
             return None
-        by_time = f"{round(most)} Wh at most in {round(self.case.longest / 60)} minutes"
-        words = "more than can have flowed in that time"
-        return Conflict(Code.POWER_DISAGREES if self.is_told_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time))
+        by_time = f"at most {round(most)} Wh in {round(self.case.longest / 60)} minutes"
+        words = "more energy than possible in the time"
+        return Conflict(
+            Code.POWER_DISAGREES if self.is_tracked_by_power else Code.TOO_FAST, words, (f"{wh} Wh", by_time)
+        )
 
     @cached_property
     def most_wh(self) -> float:
-        """The most that can have flowed, by time and power."""
+        """The maximum energy in Wh, by time and power."""
         case = self.case
         return self._refused_w * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * case.digit
 
     def _against_charge(self, chain: Chain) -> Conflict | None:
-        """Whether no battery took what the register rose by, from its first state of charge to its last, and after."""
+        """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
         if not self.case.charges:
             return None
         first, last = self.case.charges[0], self.case.charges[-1]
@@ -328,26 +338,26 @@ class Bounds:
             room, wh = -1, most
         if wh <= room:
             return None
-        charged = f"its state of charge rose from {first.percent:g} to {last.percent:g} %"
-        return Conflict(Code.POWER_DISAGREES, "no battery is so large or so small", (f"{wh} Wh", charged))
+        charged = f"state of charge from {first.percent:g} to {last.percent:g} %"
+        return Conflict(Code.POWER_DISAGREES, "the energy fits no battery", (f"{wh} Wh", charged))
 
-    # Another source
+    # Other sources
 
     def agreement(self, chain: Chain) -> tuple[int, int]:
-        """In how many gaps the power that was told is that of a chain, and in how many it is not."""
+        """Return in how many gaps the reported power agrees with a chain, and in how many it does not."""
         power = self.case.power
         return agreement(self.gaps(chain), power, chain.digit) if power else (0, 0)
 
-    def is_beyond_moments(self, chain: Chain) -> bool:
-        """Whether the power of any moments tells far less than a chain."""
-        return bool(self.case.power) and bool(beyond_moments(self.gaps(chain), chain.digit))
+    def is_far_beyond_power(self, chain: Chain) -> bool:
+        """Whether a chain rises far faster than the reported power in any gap."""
+        return bool(self.case.power) and bool(far_beyond_power(self.gaps(chain), chain.digit))
 
     def confirms(self, wh: int) -> bool:
-        """Whether another source tells this figure, no more and no less."""
+        """Whether another source confirms this figure, in Wh."""
         if self.case.charges and not self.case.power:
             first, last = self.case.charges[0], self.case.charges[-1]
             return self._is_usual_battery(wh, first.percent, last.percent)
-        expected = self.case.power.expected_wh if self.is_told_by_power else None
+        expected = self.case.power.expected_wh if self.is_tracked_by_power else None
         if expected is None:
             return False
         (least, most), power, share = expected, self.case.power, tolerances.AGREEMENT_SHARE
@@ -361,5 +371,5 @@ class Bounds:
 
 
 def _rise_since(chain: Chain, first: float) -> int:
-    """What a chain rose by from a moment to the stop, where a register that stood still catches up."""
+    """Return the rise of a chain from a time to the stop, at which a register that stood still catches up."""
     return chain.wh[-1] - max((wh for at, wh in zip(chain.at, chain.wh, strict=True) if at <= first), default=0)

@@ -1,8 +1,8 @@
-"""The candidates: each one reading of the facts that a lying register allows, with the figure that it gives.
+"""Candidates: explanations of a transaction's messages, each with the figure that it gives.
 
-Each has its grounds: it is made only where something speaks for it. Whether it can be true the bounds tell. `free` is
-how much it leaves open: a wrong unit nothing (0), since all registers then agree; a leap or a stray value can be of any
-size (1); two of these at once (2). What leaves more open counts only where nothing simpler survives.
+A candidate is made only if some evidence supports it; `Bounds` tests whether it can be true. `assumptions` measures
+how much it leaves open: a wrong unit 0, since all registers then agree; one step or one outlier, which can be of any
+size, 1; two of these 2. Candidates with more assumptions count only if none with fewer survives.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ METHODS: Final = (REGISTER, SEGMENTS, SESSION_READINGS, ROLLOVER, SCALED)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One reading of the facts. `begin` and `end` are the stretch of the register that it rests on, in Wh."""
+    """One explanation. `begin` and `end` are the range of the register that its figure is based on, in Wh."""
 
     code: Code
     words: str
     method: str
     chain: Chain
-    free: int
+    assumptions: int
     begin: int | None
     end: int | None
     is_partial: bool = False
-    """Something that flowed is lost to it, so that power may tell more."""
+    """Some energy that flowed is missing from its figure, so power may imply more."""
 
     @property
     def wh(self) -> int:
@@ -48,7 +48,7 @@ class Candidate:
 
 
 def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
-    """A lifetime register from its start over its readings to its stop, if there is one."""
+    """Return the chain of a lifetime register: start, readings, and stop if there is one."""
     stop = [] if end is None else [end]
     wh = [begin, *view.wh, *stop]
     at = [case.begun, *view.at, *([case.ended] if stop else [])]
@@ -56,7 +56,7 @@ def chain_of(case: Case, begin: int, view: View, end: int | None) -> Chain:
 
 
 def session_chain(case: Case, view: View, end: int | None) -> Chain:
-    """Readings that count from 0 in each transaction, up to what it delivered by its stop."""
+    """Return the chain of readings that count from 0 in each transaction; `end` is the energy at the stop, in Wh."""
     stop = [] if end is None else [end]
     return Chain(
         [case.begun, *view.at, *([case.ended] if stop else [])], [0, *view.wh, *stop], max(view.digit, case.digit)
@@ -64,7 +64,7 @@ def session_chain(case: Case, view: View, end: int | None) -> Chain:
 
 
 def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Every reading of the facts for which something speaks, beside the one as reported."""
+    """Yield every explanation with some support, except the reported figure."""
     yield from _wrong_units(case)
     yield from _counted_per_session(case, bounds)
     yield from _exact_numbers(case)
@@ -78,7 +78,7 @@ def candidates(case: Case, bounds: Bounds) -> Iterator[Candidate]:
 
 
 def _wrong_units(case: Case) -> Iterator[Candidate]:
-    """Start, readings or stop in kWh and called Wh, or the other way round, while the rest is right."""
+    """Yield candidates with start, readings or stop in kWh but sent as Wh, or the reverse, and the rest correct."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or not view.wh:
         return
@@ -89,18 +89,18 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
         scaled = view if of_view == 1 else _up_to_the_next(case, view.scaled(of_view))
         chain = chain_of(case, start * of_start, scaled, end)
         until = scaled.wh[-1] if end is None else end
-        words = f"its {which} not in the unit of the rest"
+        words = f"the {which} in another unit than the rest"
         if 2 * (scaled.wh[-1] - start * of_start) >= chain.wh[-1] > 0:  # tiny readings would agree with anything
             yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
-        is_level = start * of_start >= tolerances.TELLING_START_WH and scaled.wh[-1] > start * of_start
+        is_level = start * of_start >= tolerances.SIGNIFICANT_START_WH and scaled.wh[-1] > start * of_start
         if stop is not None and of_view != 1 and is_level:
             chain = chain_of(case, start * of_start, scaled, None)
-            both = f"{words}, and its stop tells {stop} Wh"
+            both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, start * of_start, scaled.wh[-1])
 
 
 def _up_to_the_next(case: Case, view: View) -> View:
-    """Readings that were rounded to whole kWh end where the next one began, if that is within their last digit."""
+    """Replace the last rounded reading by the start of the next transaction, if they agree within the last digit."""
     after = case.after
     if case.stop_wh is not None or after is None or after.begin is None or abs(after.begin - view.wh[-1]) > view.digit:
         return view
@@ -117,38 +117,38 @@ _UNITS: Final = (
 
 
 def _counted_per_session(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """Readings that begin below the start count from 0; perhaps the stop does, too."""
+    """Yield candidates whose readings, which begin below the start, count from 0, and perhaps the stop, too."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or stop is None or not bounds.begins_at_zero(view, is_start_garbled=True):
         return
-    words = "its readings count from 0 in each transaction"
+    words = "the readings count from 0 in each transaction"
     if stop < start:
         chain = session_chain(case, view, stop)
-        both = f"{words}, and so does its stop"
+        both = f"{words}, and so does meterStop"
         yield Candidate(Code.SESSION_COUNT, both, SESSION_READINGS, chain, 0, start, start + stop)
     chain = session_chain(case, view, None)
     yield Candidate(Code.SESSION_COUNT, words, SESSION_READINGS, chain, 1, start, start + view.wh[-1])
 
 
 def _exact_numbers(case: Case) -> Iterator[Candidate]:
-    """A number with a fraction in a field of whole Wh is one of kWh."""
+    """Yield the candidate of start and stop in kWh: whole Wh, which the field requires, have no fraction."""
     if case.start_wh is None or case.stop_wh is None or (case.start_exact is None and case.stop_exact is None):
         return
     start = _milli(Decimal(case.start_wh) if case.start_exact is None else case.start_exact)
     stop = _milli(Decimal(case.stop_wh) if case.stop_exact is None else case.stop_exact)
     chain = Chain([case.begun, case.ended], [0, stop - start])
-    yield Candidate(Code.WRONG_FACTOR, "its registers are kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
+    yield Candidate(Code.WRONG_FACTOR, "the registers are in kWh", SCALED, chain, 0, case.start_wh, case.stop_wh)
 
 
 def _milli(kwh: Decimal) -> int:
     return int((kwh * 1000).to_integral_value(ROUND_HALF_UP))
 
 
-UNITS: Final = {1000.0: "its registers are kWh, called Wh", 0.001: "its registers are Wh, called kWh"}
+UNITS: Final = {1000.0: "the registers are in kWh but sent as Wh", 0.001: "the registers are in Wh but sent as kWh"}
 
 
 def _scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """All registers wrong by one factor, where another source tells the figure that they give without it."""
+    """Yield candidates with all registers wrong by one factor, if another source confirms the corrected figure."""
     if case.start_wh is None or (case.stop_wh is None and not case.view.wh):
         return
     chain = reported_chain(case, bounds)
@@ -156,12 +156,12 @@ def _scaled(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     for factor in tolerances.FACTORS:
         if chain.wh[-1] > 0 and bounds.confirms(round(chain.wh[-1] * factor)):
             scaled = Chain(chain.at, [round(wh * factor) for wh in chain.wh], max(1, round(chain.digit * factor)))
-            words = UNITS.get(factor, f"its register is wrong by a factor of {1 / factor:g}")
+            words = UNITS.get(factor, f"the register is wrong by a factor of {1 / factor:g}")
             yield Candidate(Code.WRONG_FACTOR, words, SCALED, scaled, 0, case.start_wh, until)
 
 
 def reported_chain(case: Case, bounds: Bounds) -> Chain:
-    """Start, readings and stop as one register; or, where the readings begin at 0, as they count per session."""
+    """Return the chain of start, readings and stop as one register, or of readings that count from 0."""
     start, view = case.start_wh or 0, case.view
     if bounds.begins_at_zero(view, is_start_garbled=True):
         return session_chain(case, view, None if case.stop_wh is None else case.stop_wh - start)
@@ -169,9 +169,12 @@ def reported_chain(case: Case, bounds: Bounds) -> Chain:
 
 
 def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
-    """A register that begins again at 0 from a number where registers do. Where it is soon back at the value it fell
-    from, the readings between are wrong; one that stays at 0 was set back. Where a
-    transaction takes its register through much of its range, that may also have been near its end by chance."""
+    """Yield candidates whose register rolled over: it continued at 0 after one of ROLLOVERS.
+
+    If the register soon returns to the value from which it fell, the readings in between are wrong; if it stays at 0,
+    it was reset. A transaction that covers much of the register's range may come near its end by chance, so this is one
+    assumption.
+    """
     values = [value + (case.start_wh or 0) for value in chain.wh]
     falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
     if len(falls) != 1:
@@ -183,26 +186,26 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
         is_near = modulus * tolerances.NEAR_ROLLOVER <= before < modulus and after < modulus - before + chain.wh[-1]
         if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
             wh = [*chain.wh[: falls[0]], *(value + modulus for value in chain.wh[falls[0] :])]
-            words, rolled = f"its register began again at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            free = int(wh[-1] > modulus * tolerances.MUCH_OF_ROLLOVER)
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, free, case.start_wh, values[-1])
+            words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
+            assumptions = int(wh[-1] > modulus * tolerances.MUCH_OF_ROLLOVER)
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, values[-1])
 
 
 def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
-    """Another meter since a boot: what flowed from the last reading of the one to the first of the other is lost."""
+    """Yield candidates with another meter since a boot. Energy between the readings of the two meters is lost."""
     for swapped_at in case.swapped_at:
         for number, (before, after) in enumerate(pairwise(chain.at), 1):
             if before <= swapped_at <= after:
                 counted = Chain(chain.at, without_step(chain.wh, number), chain.digit)
                 until = (case.start_wh or 0) + chain.wh[-1]
                 yield Candidate(
-                    *(Code.METER_SWAPPED, "its meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
+                    *(Code.METER_SWAPPED, "the meter was swapped", SEGMENTS, counted, 0, case.start_wh, until),
                     is_partial=True,
                 )
 
 
 def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
-    """A register that was set to 0 and counts on: it fell to no more than can have flowed since."""
+    """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since."""
     values = [value + (case.start_wh or 0) for value in chain.wh]
     counted = [0]
     for number, (before, after) in enumerate(pairwise(values), 1):
@@ -212,14 +215,16 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
         counted.append(counted[-1] + (after if fell else max(0, after - before)))
     if case.view.wh and counted[-1] > chain.wh[-1]:
         rebuilt = Chain(chain.at, counted, chain.digit)
-        words = "its register was set back to 0"
+        words = "the register was reset to 0"
         yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, case.start_wh, values[-1], is_partial=True)
 
 
 def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
-    """A start or a stop that the rest contradicts, so that the one before, or a reading, takes its place; and between
-    start and stop, whichever they are, strays and leaps."""
-    for begin, why_begin in [*_as_told(case.start_wh), *_other_begins(case, bounds)]:
+    """Yield candidates with another start or stop, and those without outliers or implausible steps in between.
+
+    A neighbour's register or a reading replaces a start or stop that the rest contradicts.
+    """
+    for begin, why_begin in [*_as_reported(case.start_wh), *_other_begins(case, bounds)]:
         for end, why_end in _ends(case, bounds):
             if end < begin:
                 continue
@@ -229,27 +234,27 @@ def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 words=", and ".join(filter(None, (why_begin, why_end))),
                 method=SEGMENTS if is_of_readings else REGISTER,
                 chain=_between(case, begin, end),
-                free=bool(why_begin) + bool(why_end),
+                assumptions=bool(why_begin) + bool(why_end),
                 begin=begin,
                 end=end,
             )
-            if base.free:
+            if base.assumptions:
                 yield base
             elif is_contradicted_at_ends(case):
                 words = "Transaction.Begin or Transaction.End is wrong"
-                yield replace(base, words=words, free=1)
+                yield replace(base, words=words, assumptions=1)
             elif len(case.views) > 1:
-                words = "its MeterValues and its transactionData differ"
-                yield replace(base, code=Code.STRAY_READING, words=words, free=1)
-            yield from _mended(case, base, bounds)
+                words = "MeterValues and transactionData differ"
+                yield replace(base, code=Code.STRAY_READING, words=words, assumptions=1)
+            yield from _corrected(case, base, bounds)
     if case.start_wh is not None and case.stop_wh is not None and bounds.begins_at_zero(case.view):
         chain = session_chain(case, case.view, case.stop_wh - case.start_wh)
-        told = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
-        yield from _mended(case, told, bounds)
+        reported = Candidate(Code.STRAY_READING, "", REGISTER, chain, 0, case.start_wh, case.stop_wh)
+        yield from _corrected(case, reported, bounds)
 
 
 def is_contradicted_at_ends(case: Case) -> bool:
-    """Whether Transaction.Begin or Transaction.End is another register than start or stop; they may count from 0."""
+    """Whether Transaction.Begin or Transaction.End contradicts start or stop; both may count from 0."""
     start, stop, digit = case.start_wh, case.stop_wh, case.digit
     if start is None or stop is None:
         return False
@@ -264,29 +269,31 @@ def _code(case: Case, why_begin: str) -> Code:
     return Code.UNKNOWN_START if case.is_start_unknown else Code.START_GARBLED
 
 
-def _mended(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
-    """The same without the readings that lie outside all others, and without the steps that no charger delivers."""
+def _corrected(case: Case, base: Candidate, bounds: Bounds) -> Iterator[Candidate]:
+    """Yield the same candidate without its outliers, and without its implausible steps."""
     if bounds.refused_step(base.chain) is None:
         return
     rest = without_strays(base.chain, bounds, has_end=case.end_wh is not None)
     if rest is not None:
         dropped = len(base.chain.wh) - len(rest.wh)
-        words = f"{dropped} of its readings lie outside all others"
-        free = base.free + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
-        yield _with(base, Code.STRAY_READING, words, rest, free)
+        words = f"outlying readings left out: {dropped}"
+        assumptions = base.assumptions + (1 if len(set(base.chain.wh) - set(rest.wh)) == 1 else 2)
+        yield _with(base, Code.STRAY_READING, words, rest, assumptions)
     smooth = without_leaps(base.chain, bounds)
     if smooth is not None:
-        mended = _with(base, Code.REGISTER_LEAPT, "its register leapt", smooth, base.free + 1)
+        mended = _with(base, Code.REGISTER_LEAPT, "the register made an implausible step", smooth, base.assumptions + 1)
         yield replace(mended, method=SEGMENTS, is_partial=True)
 
 
-def _with(base: Candidate, code: Code, words: str, chain: Chain, free: int) -> Candidate:
-    code = base.code if base.free else code
-    return replace(base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, free=free)
+def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: int) -> Candidate:
+    code = base.code if base.assumptions else code
+    return replace(
+        base, code=code, words=", and ".join(filter(None, (base.words, words))), chain=chain, assumptions=assumptions
+    )
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
-    """The readings from this register to that one."""
+    """Return the chain of the readings between these two registers."""
     view = case.view
     if view.wh and begin == view.wh[0]:
         chain = chain_of(case, begin, View(view.at[1:], view.wh[1:], view.digit), None)
@@ -298,47 +305,53 @@ def _between(case: Case, begin: int, end: int) -> Chain:
 
 
 def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
-    """Where it ended: at its stop, or as something else tells. Closed by the system it ended at its last reading."""
+    """Yield the possible ends, each with its reason, empty for the reported stop.
+
+    A transaction that the system closed ended at its last reading.
+    """
     if not case.is_stopped and case.view.wh:
         yield case.view.wh[-1], ""
         return
-    yield from _as_told(case.stop_wh)
+    yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)
 
 
-def _as_told(wh: int | None) -> list[tuple[int, str]]:
+def _as_reported(wh: int | None) -> list[tuple[int, str]]:
     return [] if wh is None else [(wh, "")]
 
 
 def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
-    """From where the one before ended, if all the rest goes on from there; else from its first reading."""
+    """Yield the possible other starts, each with its reason.
+
+    The end of the previous transaction, if the rest continues from there; else Transaction.Begin or the first reading.
+    """
     start, view, before = case.start_wh, case.view, case.before
-    told = "no register" if start is None else f"{start} Wh"
+    reported = "unknown" if start is None else f"{start} Wh"
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
         if (start is None or start < min(before.end, before.begin or 1)) and lowest >= before.end:
-            yield before.end, f"its start tells {told}, the one before ended at {before.end} Wh"
+            yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:
-        yield case.begin_wh, f"its start tells {told}, Transaction.Begin {case.begin_wh} Wh"
+        yield case.begin_wh, f"meterStart is {reported}, Transaction.Begin is {case.begin_wh} Wh"
     elif view.wh and view.wh[0] != start and _is_start_at_fault(case, bounds):
-        yield view.wh[0], f"its start tells {told}, its first reading {view.wh[0]} Wh"
+        yield view.wh[0], f"meterStart is {reported}, the first reading is {view.wh[0]} Wh"
 
 
 def _other_ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
-    """At its last reading; without readings where the next one began."""
+    """Yield the possible other stops: Transaction.End, the last reading, or the start of the next transaction."""
     stop, view, after = case.stop_wh, case.view, case.after
-    told = "no register" if stop is None else f"{stop} Wh"
+    reported = "unknown" if stop is None else f"{stop} Wh"
     if case.end_wh is not None and case.end_wh != stop:
-        yield case.end_wh, f"its stop tells {told}, Transaction.End {case.end_wh} Wh"
+        yield case.end_wh, f"meterStop is {reported}, Transaction.End is {case.end_wh} Wh"
     elif view.wh and view.wh[-1] != stop and _is_stop_at_fault(case, bounds):
-        yield view.wh[-1], f"its stop tells {told}, its last reading {view.wh[-1]} Wh"
+        yield view.wh[-1], f"meterStop is {reported}, the last reading is {view.wh[-1]} Wh"
     elif not view.wh and case.is_stopped and after is not None and after.begin is not None:
-        yield after.begin, f"its stop tells {told}, the next one began at {after.begin} Wh"
+        yield after.begin, f"meterStop is {reported}, the next transaction began at {after.begin} Wh"
 
 
 def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
-    """Whether a start does not lead to its first reading, or all agrees without it."""
+    """Whether the start cannot lead to the first reading, or all agrees without it."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if start is None or not bounds.can_rise(view.wh[0] - start, view.at[0] - case.begun, case.digit):
         return True
@@ -348,7 +361,7 @@ def _is_start_at_fault(case: Case, bounds: Bounds) -> bool:
 
 
 def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
-    """Whether a last reading does not lead to its stop, or all agrees without it."""
+    """Whether the last reading cannot lead to the stop, or all agrees without the stop."""
     view, start, stop = case.view, case.start_wh, case.stop_wh
     if stop is None or not bounds.can_rise(stop - view.wh[-1], case.ended - view.at[-1], case.digit):
         return True
@@ -358,7 +371,7 @@ def _is_stop_at_fault(case: Case, bounds: Bounds) -> bool:
 
 
 def part_of(case: Case, bounds: Bounds) -> int:
-    """The part that no piece of evidence contradicts: the steps of its readings that are possible, one by one."""
+    """Return the energy in Wh that no evidence contradicts: the sum of the possible steps of the readings."""
     if not case.view.wh:
         return 0
     begin = case.view.wh[0] if case.start_wh is None else case.start_wh

@@ -1,8 +1,9 @@
-"""How many Wh a transaction delivered, and how sure that is (rules.md, Energy).
+"""How much energy a transaction delivered, in Wh, and whether that is certain (rules.md, Energy).
 
-"As reported" is tried first: where nothing contradicts it, it is certain. Only then the other candidates: those that
-leave the least open, and of these the lowest, in doubt, with all of them listed. Where none survives, the part that no
-piece of evidence contradicts; where no register supports any part, 0, and the review tells the most that it can be.
+The reported figure is tried first; if nothing contradicts it, it is certain. Otherwise the candidates with the fewest
+assumptions count, and of these the lowest. The figure is then doubtful, and a review lists these candidates. If none
+survives, the figure is the part that no evidence contradicts. If no register supports any part, it is 0, and the review
+gives the maximum.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.unusual import unusual
 
 RULES: Final = 2
-"""The version of these rules; 1 were the thresholds before them."""
+"""The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A figure in Wh with what speaks against it. `billed_from` and `billed_until` are the registers it rests on."""
+    """A figure in Wh with its doubts. `billed_from` and `billed_until` are the registers on which it is based."""
 
     wh: int
     method: str
@@ -46,9 +47,9 @@ class Judgement:
     billed_from: int | None
     billed_until: int | None
     code: Code | None = None
-    """Of the candidate that was chosen; None where it is as reported."""
+    """That of the chosen candidate; None for the reported figure."""
     is_confirmed: bool = False
-    """Another source than the register tells the same."""
+    """A source other than the register confirms the figure."""
     is_sole: bool = False
     """It was the only candidate that nothing contradicted."""
 
@@ -68,7 +69,7 @@ class _Chosen(NamedTuple):
 
 
 def judge(case: Case) -> Judgement:
-    """The energy of a transaction by all that is known of it."""
+    """Judge a transaction by all the evidence."""
     bounds = Bounds(case)
     chosen = _power_in_kilowatts(case) or _as_reported(case, bounds) or _by_candidates(case, bounds)
     lost, overlap = _overlaps(case, chosen)
@@ -78,8 +79,8 @@ def judge(case: Case) -> Judgement:
     if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
         doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
-    told = (chosen.code, is_confirmed, chosen.is_sole)
-    return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *told)
+    grounds = (chosen.code, is_confirmed, chosen.is_sole)
+    return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
 
 
 def _is_partial(chosen: _Chosen) -> bool:
@@ -89,14 +90,14 @@ def _is_partial(chosen: _Chosen) -> bool:
 
 
 def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
-    """Stop minus start, or start to last reading where no stop came; None where something contradicts it."""
+    """Choose stop − start, or last reading − start without a stop; None if something contradicts it."""
     found = _reported(case, bounds)
-    if found is None or _has_speaking_habit(case):
+    if found is None or _has_factor_habit(case):
         return None
     if _contradiction(case, bounds, found) is not None:
         return None
     against = unusual(case, bounds, found.chain)
-    if against is not None and (lower := _from_the_one_before(case, bounds, found.chain.wh[-1])) is not None:
+    if against is not None and (lower := _from_previous_stop(case, bounds, found.chain.wh[-1])) is not None:
         return lower
     doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
     return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
@@ -109,7 +110,7 @@ class _Reported(NamedTuple):
 
 
 def _reported(case: Case, bounds: Bounds) -> _Reported | None:
-    """What start, stop and the fuller readings tell together; None where they tell no figure."""
+    """Return the figure of start, stop and the fuller source of readings; None if they give none."""
     start, stop, view = case.start_wh, case.stop_wh, case.view
     if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
         return None
@@ -121,8 +122,10 @@ def _reported(case: Case, bounds: Bounds) -> _Reported | None:
 
 
 def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
-    """How the readings of one source may count beside start and stop: with them, from 0 in each transaction, or for
-    life while start and stop count from 0."""
+    """Yield the chains of one source's readings with start and stop.
+
+    The readings count like start and stop, or from 0 in each transaction, or for life if start and stop count from 0.
+    """
     start, stop = case.start_wh or 0, case.stop_wh
     if bounds.begins_at_zero(view):
         yield session_chain(case, view, None if stop is None else stop - start)
@@ -134,14 +137,14 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
 
 
 def _contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | None:
-    """What contradicts stop minus start: its registers as a whole, or the readings of either source."""
+    """Return the conflict of the reported figure with its registers or with the readings of either source."""
     wh = found.chain.wh[-1]
     if wh < 0:
-        return Conflict(Code.STOP_GARBLED, "its last reading is below its start", (f"{wh} Wh", "0 Wh"))
+        return Conflict(Code.STOP_GARBLED, "the last reading is below meterStart", (f"{wh} Wh", "0 Wh"))
     if (case.start_exact is not None or case.stop_exact is not None) and not bounds.confirms(wh):
         sent = f"sent as {case.start_exact or case.start_wh} and {case.stop_exact or case.stop_wh}"
-        return Conflict(Code.WRONG_FACTOR, "a register in Wh has no fraction", (sent, "whole Wh by the specification"))
-    against = _against_ends(case) or bounds.conflict(found.chain) or _below_the_one_before(case)
+        return Conflict(Code.WRONG_FACTOR, "a register in Wh has a fraction", (sent, "whole Wh by the specification"))
+    against = _against_ends(case) or bounds.conflict(found.chain) or _below_previous_start(case)
     if against is None and case.stop_wh is not None:
         for view in case.views:
             walked = [bounds.walk(chain) for chain in _chains(case, bounds, view)]
@@ -150,57 +153,63 @@ def _contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | N
 
 
 def _against_ends(case: Case) -> Conflict | None:
-    """Transaction.Begin and Transaction.End are start and stop."""
+    """Return the conflict of start and stop with Transaction.Begin and Transaction.End."""
     if not is_contradicted_at_ends(case):
         return None
     evidence = (f"{case.start_wh} to {case.stop_wh} Wh", f"Transaction.Begin {case.begin_wh}, End {case.end_wh}")
-    return Conflict(Code.STOP_GARBLED, "its start or stop and Transaction.Begin or End differ", evidence)
+    return Conflict(Code.STOP_GARBLED, "start or stop differs from Transaction.Begin or Transaction.End", evidence)
 
 
-def _below_the_one_before(case: Case) -> Conflict | None:
-    """A start below where the one before began, while the rest goes on from where that ended, is no reset."""
+def _below_previous_start(case: Case) -> Conflict | None:
+    """Return the conflict of a start below the previous start, if the rest continues from the previous stop.
+
+    That is not a reset: after one, the rest would be low, too.
+    """
     before, start, stop = case.before, case.start_wh, case.stop_wh
     if before is None or before.begin is None or before.end is None or start is None or stop is None:
         return None
     if not start < before.begin <= before.end <= min([stop, *case.view.wh]):
         return None
-    evidence = (f"meterStart {start} Wh", f"the one before ended at {before.end} Wh, and this one at {stop} Wh")
-    return Conflict(Code.START_GARBLED, "its start is below the one before", evidence)
+    evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
+    return Conflict(Code.START_GARBLED, "meterStart is below that of the previous transaction", evidence)
 
 
-def _has_speaking_habit(case: Case) -> bool:
-    """Whether this charger is known to tell all its registers wrong by a factor."""
+def _has_factor_habit(case: Case) -> bool:
+    """Whether this charger is known to send all registers wrong by a factor, and no power tests that here."""
     return Code.WRONG_FACTOR in case.habits and not case.power
 
 
-def _from_the_one_before(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
-    """A start of 0 and a stop of the lifetime register: what is too fast as reported may begin where the last ended."""
+def _from_previous_stop(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
+    """Choose stop − previous stop, if a start of 0 makes the reported figure too fast; None if that does not fit."""
     before = case.before
     if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None:
         return None
     wh = case.stop_wh - before.end
     if not 0 < before.end <= case.stop_wh or bounds.too_much(wh) is not None or case.view.wh:
         return None
-    words = f"it began at 0 Wh, and the one before ended at {before.end} Wh"
-    evidence = (f"meterStart 0, meterStop {case.stop_wh} Wh", f"the one before ended at {before.end} Wh")
+    words = f"meterStart is 0, the previous transaction ended at {before.end} Wh"
+    evidence = (f"meterStart 0, meterStop {case.stop_wh} Wh", f"the previous transaction ended at {before.end} Wh")
     doubt = Doubt(Code.START_GARBLED, words, evidence, {"as reported": reported_wh, words: wh})
     return _Chosen(wh, REGISTER, before.end, case.stop_wh, Code.START_GARBLED, (doubt,))
 
 
 def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
-    """Of the candidates that nothing contradicts and that leave the least open, a gap counted with each in which the
-    power is another, the one that the power agrees with most; of several, the lowest."""
+    """Choose the candidate with the fewest assumptions that nothing contradicts.
+
+    Each gap in which power disagrees counts as an assumption. Of several, the candidate with which power agrees in most
+    gaps wins, then the lowest figure.
+    """
     every = list(candidates(case, bounds))
     possible = [one for one in every if _is_possible(case, bounds, one)]
-    survivors = [one for one in possible if not bounds.is_beyond_moments(one.chain)] or possible
+    survivors = [one for one in possible if not bounds.is_far_beyond_power(one.chain)] or possible
     if not survivors:
-        return _part(case, bounds, every)
-    told = [(one, *bounds.agreement(one.chain)) for one in survivors]
-    least = min(one.free + against for one, _, against in told)
-    ranked = [(-agreeing, one.wh, one) for one, agreeing, against in told if one.free + against == least]
+        return _uncontradicted_part(case, bounds, every)
+    tested = [(one, *bounds.agreement(one.chain)) for one in survivors]
+    least = min(one.assumptions + against for one, _, against in tested)
+    ranked = [(-agreeing, one.wh, one) for one, agreeing, against in tested if one.assumptions + against == least]
     *_, chosen = min(ranked, key=itemgetter(0, 1))
     simplest = [one for *_, one in ranked]
-    conflict = _why(case, bounds)
+    conflict = _contradiction_of_reported(case, bounds)
     figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
@@ -208,15 +217,15 @@ def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
 
 
 def _power_in_kilowatts(case: Case) -> _Chosen | None:
-    """Power that no car charges with was told in kW and called W."""
+    """Choose the reported figure if it agrees with the power in kW: sent as W, no car charges with so little."""
     if not case.power or not 0 < case.power.most < tolerances.LEAST_CHARGING_W:
         return None
     reread = replace(case, power=case.power.scaled(1000))
     found = _as_reported(reread, Bounds(reread))
     if found is None or found.doubts:
         return None
-    evidence = (f"{found.wh} Wh", f"{case.power.most:g} W at most")
-    doubt = Doubt(Code.READINGS_UNIT, "its power is kW, called W", evidence, {"as reported": found.wh})
+    evidence = (f"{found.wh} Wh", f"at most {case.power.most:g} W")
+    doubt = Doubt(Code.READINGS_UNIT, "the power is in kW but sent as W", evidence, {"as reported": found.wh})
     return found._replace(doubts=(doubt,), code=Code.READINGS_UNIT)
 
 
@@ -227,8 +236,7 @@ def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
 
 
 def _is_in_place(case: Case, one: Candidate) -> bool:
-    """Whether an end that another takes the place of leaves room for its neighbours: between two of them the register
-    does not fall."""
+    """Whether a replaced start or stop leaves room for the neighbours: the register does not fall between two."""
     if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START):
         return True
     digit, after, before = case.digit, case.after, case.before
@@ -238,8 +246,8 @@ def _is_in_place(case: Case, one: Candidate) -> bool:
     return not (falls_after or falls_before)
 
 
-def _why(case: Case, bounds: Bounds) -> Conflict:
-    """What contradicts stop minus start."""
+def _contradiction_of_reported(case: Case, bounds: Bounds) -> Conflict:
+    """Return the conflict of stop − start, or say which register is missing."""
     found = _reported(case, bounds)
     if found is not None and (conflict := _contradiction(case, bounds, found)) is not None:
         return conflict
@@ -247,7 +255,7 @@ def _why(case: Case, bounds: Bounds) -> Conflict:
         evidence = (f"meterStart {case.start_wh} Wh", f"meterStop {case.stop_wh} Wh")
         return Conflict(Code.STOP_GARBLED, "meterStop is below meterStart", evidence)
     missing = " and ".join(name for name, wh in (("start", case.start_wh), ("stop", case.stop_wh)) if wh is None)
-    words = f"its {missing or 'register'} has no register that can be read"
+    words = f"the {missing or 'transaction'} has no readable register"
     return Conflict(Code.NO_REGISTER, words, (words, "; ".join(case.garbled) or "nothing was sent"))
 
 
@@ -256,11 +264,11 @@ def _reported_figure(case: Case, bounds: Bounds) -> dict[str, int]:
     return {} if found is None else {"as reported": found.chain.wh[-1]}
 
 
-def _part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
-    """What is left where every candidate is contradicted."""
-    if not case.is_stopped and not case.view.wh:  # closed by the system, which is told among the circumstances
+def _uncontradicted_part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
+    """Choose the uncontradicted part, if every candidate is contradicted."""
+    if not case.is_stopped and not case.view.wh:  # closed by the system: `_circumstances` has that doubt
         return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
-    conflict = _why(case, bounds)
+    conflict = _contradiction_of_reported(case, bounds)
     found = _reported(case, bounds)
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
@@ -268,7 +276,7 @@ def _part(case: Case, bounds: Bounds, every: list[Candidate]) -> _Chosen:
     wh = found.chain.wh[-1] if found and is_too_little else min(part_of(case, bounds), int(bounds.most_wh))
     figures = {one.words: one.wh for one in every if one.wh >= 0} | _reported_figure(case, bounds)
     most = min(_most(case, bounds), max(figures.values(), default=_most(case, bounds)))
-    words = f"{conflict.words}; {most} Wh at most" if wh == 0 else conflict.words
+    words = f"{conflict.words}; at most {most} Wh" if wh == 0 else conflict.words
     code = Code.NO_REGISTER if conflict.code is Code.NO_REGISTER else Code.NOTHING_AGREES
     begin = case.view.wh[0] if case.start_wh is None and case.view.wh else case.start_wh
     end = None if begin is None else begin + wh
@@ -283,9 +291,9 @@ def _doubt(conflict: Conflict, figures: Mapping[str, int]) -> Doubt:
 
 
 def _overlaps(case: Case, chosen: _Chosen) -> tuple[int, list[Doubt]]:
-    """An overlap is billed once: to the one whose own readings reach into it, else to neither; both are doubtful.
+    """Return the energy in Wh that an overlap takes from this transaction, and the doubt.
 
-    Gives what is not billed to this one, in Wh.
+    An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
     """
     begin, end = chosen.begin, chosen.end
     if begin is None or end is None or end < begin:
@@ -293,22 +301,22 @@ def _overlaps(case: Case, chosen: _Chosen) -> tuple[int, list[Doubt]]:
     slack, before, after = max(1, case.digit), case.before, case.after
     lost, doubts = 0, list[Doubt]()
     if before and before.begin is not None and before.end is not None and before.begin < begin < before.end - slack:
-        doubts.append(_overlap("the one before", begin, min(before.end, end)))
-        lost += min(_after_the_one_before(before, begin, case.view), end) - begin
+        doubts.append(_overlap("the previous transaction", begin, min(before.end, end)))
+        lost += min(_after_previous(before, begin, case.view), end) - begin
     if after is not None and after.begin is not None and begin < after.begin < end - slack:
-        doubts.append(_overlap("the next one", after.begin, end))
-        lost += end - max(_until_the_next(after, begin, end, case.view), begin)
+        doubts.append(_overlap("the next transaction", after.begin, end))
+        lost += end - max(_until_next(after, begin, end, case.view), begin)
     return lost, doubts[:1]
 
 
-def _after_the_one_before(before: Neighbour | None, begin: int, view: View) -> int:
+def _after_previous(before: Neighbour | None, begin: int, view: View) -> int:
     if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
         return begin
     own = [wh for wh in view.wh if begin <= wh < before.end]
     return max(begin, min(before.highest or 0, before.end)) if own else before.end
 
 
-def _until_the_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
+def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
     if after is None or after.begin is None or not begin < after.begin < end:
         return end
     own = [wh for wh in view.wh if after.begin < wh <= end]
@@ -318,7 +326,7 @@ def _until_the_next(after: Neighbour | None, begin: int, end: int, view: View) -
 
 
 def _overlap(whose: str, since: int, until: int) -> Doubt:
-    words = f"{until - since} Wh of it are in {whose}, too"
+    words = f"{until - since} Wh also belong to {whose}"
     return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"))
 
 
@@ -326,30 +334,30 @@ def _overlap(whose: str, since: int, until: int) -> Doubt:
 
 
 def _circumstances(case: Case, bounds: Bounds, chosen: _Chosen) -> Iterator[Doubt]:
-    """What speaks against a figure, whichever it is."""
+    """Yield the doubts that do not depend on how the figure was chosen."""
     if case.garbled:
-        words = "a register was no number"
+        words = "a register is not a number"
         yield Doubt(Code.NUMBER_REPAIRED, words, ("; ".join(case.garbled), f"{chosen.wh} Wh without it"))
     if case.is_stopped and case.stop_wh is None:
-        words = "its stop tells no register"
-        yield Doubt(Code.STOP_GARBLED, words, ("no meterStop", f"{chosen.end} Wh at its last reading"))
+        words = "the stop has no register"
+        yield Doubt(Code.STOP_GARBLED, words, ("no meterStop", f"{chosen.end} Wh at the last reading"))
     if not case.is_stopped and not _is_shown_by_the_next(case, chosen):
-        what = "nothing tells what came after its last reading"
+        what = "energy after the last reading is unknown"
         if not case.view.wh:
-            what = f"no reading tells what was delivered, {_most(case, bounds)} Wh at most"
-        yield Doubt(Code.CLOSED_BY_SYSTEM, f"closed by the system: {what}", (f"{chosen.end} Wh at its end", "no stop"))
+            what = f"no readings, at most {_most(case, bounds)} Wh"
+        yield Doubt(Code.CLOSED_BY_SYSTEM, f"closed by the system: {what}", (f"{chosen.end} Wh at the end", "no stop"))
     if case.is_timed and case.is_backwards:
-        yield Doubt(Code.STOP_BEFORE_START, "stop is earlier than start", ("its start time", "its stop time"))
+        yield Doubt(Code.STOP_BEFORE_START, "stop is earlier than start", ("start time", "stop time"))
     if not case.is_timed and (against := _against_receipts(case, chosen)) is not None:
-        words = "the charger's clock stood still: nobody knows how long it took"
+        words = "the charger's clock stood still: the duration is unknown"
         yield Doubt(Code.CLOCK_STOOD_STILL, words, against.evidence)
     if case.available_at is not None and (rise := _rise_since(case, case.available_at, chosen)) > case.digit:
-        words = "its connector was available before its end"
+        words = "the connector was available before the end"
         yield Doubt(Code.AVAILABLE_BETWEEN, words, ("Available", f"{rise} Wh after that"))
 
 
 def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
-    """What would contradict a figure if all had been told when it happened."""
+    """Return the conflict of a figure if every message had been sent when it happened."""
     live = replace(case, is_timed=True, longest=case.received_seconds)
     bounds = Bounds(live)
     found = _reported(live, bounds)
@@ -359,7 +367,7 @@ def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
 
 
 def _most(case: Case, bounds: Bounds) -> int:
-    """The most Wh that can have been delivered, by time, power and the start of the next one."""
+    """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
     by_time, after = int(bounds.most_wh), case.after
     if after is None or after.begin is None or case.start_wh is None or after.begin < case.start_wh:
         return by_time
@@ -367,7 +375,10 @@ def _most(case: Case, bounds: Bounds) -> int:
 
 
 def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
-    """Where the next one begins at its last reading, nothing came after that. Zeros count each transaction anew."""
+    """Whether the next transaction begins at the end of this one, so that nothing flowed after the last reading.
+
+    A start of 0 shows nothing: such registers count each transaction anew.
+    """
     after = case.after
     if after is None or not after.begin or chosen.end is None or chosen.begin is None or not case.view.wh:
         return False
@@ -375,7 +386,7 @@ def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
 
 
 def _rise_since(case: Case, since: float, chosen: _Chosen) -> int:
-    """What its register rose by after a moment."""
+    """Return the rise of the register in Wh after this time."""
     readings = list(zip(case.view.at, case.view.wh, strict=True))
     before = [wh for at, wh in readings if at <= since]
     after = [wh for at, wh in readings if at > since]

@@ -1,7 +1,7 @@
-"""What is known of a transaction's energy: the facts of one transaction, and of its neighbours, for the judge.
+"""The evidence for a transaction's energy: the facts of one transaction and its neighbours, as the judge needs them.
 
-Start, stop, readings and neighbours come from one counter: that they agree shows that the messages are whole, not that
-the counter is right. Power, current × voltage, state of charge and time are other sources.
+Start, stop, readings and neighbours come from one counter: if they agree, the messages are complete, but the counter
+may still be wrong. Power, current × voltage, state of charge and time are other sources.
 """
 
 from __future__ import annotations
@@ -25,37 +25,40 @@ VOLTAGE: Final = "Voltage"
 CHARGE: Final = "SoC"
 OFFERED: Final = "Power.Offered"
 MEASURANDS: Final = (REGISTER, POWER, CURRENT, VOLTAGE, CHARGE, OFFERED)
-"""What the judge looks at."""
+"""The measurands that the judge uses."""
 
 
 @dataclass(frozen=True)
 class View:
     """Readings of the billed register from one source (MeterValues or transactionData).
 
-    `at` are seconds by the charger's own clock; `digit` is the last digit that is sent, in Wh.
+    `at` are seconds by the charger's clock; `digit` is one unit of the last digit sent, in Wh.
     """
 
     at: Sequence[float]
     wh: Sequence[int]
     digit: int = 1
     exact: Sequence[float] = ()
-    """The same as `wh`, with the decimals that were sent; empty where none were."""
+    """`wh` with the decimals that were sent; empty if none were."""
 
     @cached_property
     def interval(self) -> float:
-        """The usual time between two readings; 0 for a single one."""
+        """The median time between two readings in seconds; 0 for a single reading."""
         gaps = [after - before for before, after in pairwise(self.at) if after > before]
         return median(gaps) if gaps else 0.0
 
     def scaled(self, factor: float) -> View:
-        """The same, if each value is to be multiplied."""
+        """Return the view with each value multiplied by a factor."""
         scaled = [round(wh * factor) for wh in self.exact or self.wh]
         return View(self.at, scaled, 1 if self.exact else max(1, round(self.digit * factor)))
 
 
 class Sums(NamedTuple):
-    """From the first moment at which power was told to each: what the lower and the higher power of each two neighbours
-    come to in Wh, the most that can have flowed, and the seconds."""
+    """Sums from the first reported power to each.
+
+    `low` and `high` are the energy in Wh by the lower and the higher of each two adjacent powers, `most` is the maximum
+    energy in Wh, and `seconds` the time.
+    """
 
     low: Sequence[float]
     high: Sequence[float]
@@ -65,9 +68,9 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class Power:
-    """What was drawn, by the charger's own clock: from its power, else from current × voltage.
+    """The power drawn, in W, by the charger's clock: reported, or else current × voltage.
 
-    Between `low` and `high`, because nobody knows on how many phases a current flows that names none.
+    It is between `low` and `high`, because the number of phases is unknown if a current names none.
     """
 
     at: Sequence[float] = ()
@@ -88,12 +91,12 @@ class Power:
 
     @cached_property
     def places(self) -> Mapping[float, int]:
-        """The number of each moment."""
+        """The index of each time."""
         return {at: number for number, at in enumerate(self.at)}
 
     @cached_property
     def sums(self) -> Sums:
-        """What it comes to from its first moment to each. Of a gap that is longer than usual it tells no least."""
+        """The sums up to each time. A gap much longer than usual adds nothing to `low`."""
         if not self.at:
             return Sums((), (), (), ())
         usual, at, low, high = tolerances.USUAL_GAPS * self.interval, self.at, self.low, self.high
@@ -113,7 +116,7 @@ class Power:
 
     @cached_property
     def is_steady(self) -> bool:
-        """Whether most moments at which a car charged, of three or more, or of two close ones, tell the same."""
+        """Whether most powers of a charging car are about equal, of at least three, or of two if they are close."""
         charging = [low for low in self.low if low >= tolerances.LEAST_CHARGING_W]
         least = 2 if self.is_close else tolerances.REGULAR_GAPS
         level = (1 - tolerances.STEADY_SHARE) * max(charging, default=0.0)
@@ -121,16 +124,16 @@ class Power:
 
     @property
     def is_close(self) -> bool:
-        """Whether it was told so often that hardly anything happened in between."""
+        """Whether power was sent so often that it accounts for nearly all energy."""
         return len(self.at) > 1 and self.interval <= tolerances.SHORT_GAP
 
     def scaled(self, factor: float) -> Power:
-        """The same, if each value is to be multiplied."""
+        """Return the power with each value multiplied by a factor."""
         return Power(self.at, [low * factor for low in self.low], [high * factor for high in self.high])
 
     @cached_property
     def expected_wh(self) -> tuple[float, float] | None:
-        """Power × time from the first to the last, at least and at most; None where it was told too rarely."""
+        """Power × time from the first to the last power: minimum and maximum in Wh; None if it was sent too rarely."""
         if len(self.at) <= tolerances.REGULAR_GAPS:
             return None
         least = _over_time(self.at, self.low)
@@ -147,15 +150,17 @@ def _over_time(at: Sequence[float], watts: Sequence[float]) -> float:
 
 
 class Charge(NamedTuple):
-    """A state of charge in per cent, and when it was told."""
+    """A state of charge in per cent, and its time in seconds."""
 
     at: float
     percent: float
 
 
 class Neighbour(NamedTuple):
-    """The transaction before or after on the connector, by its register in Wh: begin, end, and how far its own readings
-    of the lifetime register reach."""
+    """The previous or next transaction on the connector: its registers at begin and end, in Wh.
+
+    `lowest` and `highest` are the range of its own readings of the lifetime register.
+    """
 
     begin: int | None
     end: int | None
@@ -165,9 +170,10 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """All that is known of one transaction. Times are seconds by the charger's own clock; registers in Wh.
+    """All evidence for one transaction. Times are in seconds by the charger's clock, registers in Wh.
 
-    `longest` is how long it can have lasted by any clock. Without a stop, `stop_wh` is None and `ended` its last sign.
+    `longest` is the maximum duration by any clock. Without a stop, `stop_wh` is None, and `ended` is the time of the
+    last sign of charging.
     """
 
     begun: float
@@ -177,76 +183,76 @@ class Case:
     longest: float
     is_timed: bool = True
     is_stopped: bool = True
-    """Its charger told the stop."""
+    """The charger sent a stop."""
     is_start_unknown: bool = False
-    """Its start never came."""
+    """The start was never received."""
     is_backwards: bool = False
-    """It ended before it began, by our clock as far as that can be told."""
+    """The stop is before the start, both corrected to our clock as far as possible."""
     received_seconds: float = 0.0
     """From the receipt of its start to that of its stop."""
     start_exact: Decimal | None = None
     stop_exact: Decimal | None = None
-    """As sent, where it was a number with a fraction."""
+    """The registers as sent, if they were numbers with a fraction."""
     garbled: tuple[str, ...] = ()
-    """Registers as sent that are no numbers."""
+    """Registers as sent that are not numbers."""
     views: Sequence[View] = ()
     begin_wh: int | None = None
     end_wh: int | None = None
-    """The register as told with Transaction.Begin and Transaction.End."""
+    """The registers with context Transaction.Begin and Transaction.End."""
     power: Power = field(default_factory=Power)
     charges: Sequence[Charge] = ()
-    """Its states of charge, in order of time."""
+    """The states of charge, in order of time."""
     is_dc: bool = False
     before: Neighbour | None = None
     after: Neighbour | None = None
     swapped_at: Sequence[float] = ()
-    """When a boot told of another meter."""
+    """The times of boots that reported another meter."""
     available_at: float | None = None
-    """Since when its connector was available, before its end."""
+    """The time since which the connector was available, before the end."""
     habits: Mapping[Code, int] = field(default_factory=dict)
-    """What this charger always does."""
+    """The habits of this charger."""
     ceiling_w: int | None = None
-    """What it was seen to deliver at most."""
+    """The highest power that the charger is known to deliver."""
     reports_power: bool = False
-    """It reported its power in a transaction that is certain."""
+    """Whether the charger reported its power in a transaction that is certain."""
 
     @cached_property
     def view(self) -> View:
-        """The fuller of the two sources."""
+        """The source with more readings."""
         return max(self.views, key=lambda view: len(view.at), default=View((), ()))
 
     @cached_property
     def digit(self) -> int:
-        """The step of its registers, in Wh: of the coarsest source, or coarser where many values show it."""
+        """The step of the registers in Wh: that of the coarsest source, or coarser if many values show it."""
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         values = [*ends, *(wh for view in self.views for wh in view.wh if wh)]
         return coarser(max((view.digit for view in self.views), default=1), values)
 
     @cached_property
     def ends_digit(self) -> int:
-        """The step that start and stop seem to have: what is round in both may be rounded."""
+        """The apparent step of start and stop in Wh: zeros at the end of both may be rounding."""
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         return next((step for step in (1000, 100, 10) if all(wh % step == 0 for wh in ends)), 1)
 
     @property
     def is_instant(self) -> bool:
-        """Shorter than a sampling interval, as of a simulator: its times say nothing of its steps."""
+        """Whether it is shorter than a sampling interval, as in a simulation: its times do not limit its steps."""
         return self.longest < tolerances.INTERVAL
 
     @cached_property
     def interval(self) -> float:
-        """The usual sampling interval."""
+        """The usual sampling interval in seconds."""
         usual = 0.0 if self.is_instant else self.view.interval or self.power.interval
         return usual or tolerances.INTERVAL
 
 
 def seconds(timestamp: str) -> float:
-    """A time of the database as seconds."""
+    """Convert a time of the database to seconds."""
     return datetime.fromisoformat(timestamp).timestamp()
 
 
 def watts_of(value: str, unit: str) -> float | None:
-    """A number of a sample, in the unit without kilo; None where it is none, or none that a charger can mean."""
+    """Convert a sample's value to the unit without kilo; None if it is not a number, or not a possible one."""
     try:
         number = float(value)
     except ValueError:
@@ -256,7 +262,7 @@ def watts_of(value: str, unit: str) -> float | None:
 
 
 def coarser(digit: int, values: Iterable[int]) -> int:
-    """The step of a register whose last digit is this; coarser where many different values show it."""
+    """Return the step of a register in Wh: `digit`, or coarser if many different values show it."""
     different = set(values)
     if len(different) < tolerances.COARSE_VALUES:
         return digit
@@ -266,7 +272,7 @@ def coarser(digit: int, values: Iterable[int]) -> int:
 
 
 def digit_of(value: str, unit: str) -> int:
-    """One step of the last digit of a register as it was sent, in Wh."""
+    """Return one unit of the last digit of a register as sent, in Wh."""
     if unit != "kWh":
         return 1
     decimals = len(value.partition(".")[2])

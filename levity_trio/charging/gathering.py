@@ -1,7 +1,7 @@
-"""The readings of one transaction put together, by what they measure: what the judge looks at.
+"""Group the readings of one transaction by measurand, for the judge.
 
-A session may have thousands, and the writer waits meanwhile: rows stay as the database gives them, and each time is
-read once.
+A transaction may have thousands of readings, and the writer waits meanwhile. Rows therefore stay as the database
+returns them, and each time is parsed once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from levity_trio.charging.readings import PHASES, REGISTER, exact_wh
 
 
 class Sampled(NamedTuple):
-    """A row of meter_val, as the judge needs it, in the order in which they came."""
+    """The columns of meter_val that the judge needs."""
 
     source: str
     timestamp: str
@@ -45,7 +45,7 @@ class Sampled(NamedTuple):
 
 
 Row = tuple[str, str, str, str, str, str, str, int | None, str]
-"""The same, as the database gives it: there are thousands, and to name their fields takes as long as to read them."""
+"""A `Sampled` as the database returns it. Named fields would double the time to read thousands of rows."""
 SOURCE: Final = 0
 TIMESTAMP: Final = 1
 MEASURAND: Final = 2
@@ -55,54 +55,54 @@ PHASE: Final = 5
 CONTEXT: Final = 6
 WH: Final = 7
 RECEIVED_AT: Final = 8
-"""The places of its fields."""
+"""The indices of its fields."""
 
 
-class Told(NamedTuple):
-    """What the readings of one transaction tell."""
+class Measurements(NamedTuple):
+    """The readings of one transaction, by measurand."""
 
     views: list[View]
     begin_wh: int | None
     end_wh: int | None
-    """Told with Transaction.Begin and Transaction.End."""
+    """The registers with context Transaction.Begin and Transaction.End, in Wh."""
     power: Power
     charges: Sequence[Charge]
     is_dc: bool
 
 
 class _Seconds(dict[str, float]):
-    """Each time is read once, however many measurands were told of it."""
+    """Times in seconds, each parsed once."""
 
     def __missing__(self, timestamp: str) -> float:
         at = self[timestamp] = seconds(timestamp)
         return at
 
 
-def gather(rows: Sequence[Row]) -> Told:
-    """Put the readings of one transaction together, by what they measure."""
-    told = defaultdict[str, list[Row]](list)
+def gather(rows: Sequence[Row]) -> Measurements:
+    """Group the readings of one transaction, in order of arrival, by measurand."""
+    by_measurand = defaultdict[str, list[Row]](list)
     for row in rows:
-        told[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
+        by_measurand[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
     times, registers = _Seconds(), dict[str, list[Row]]()
-    for row in told[REGISTER]:
+    for row in by_measurand[REGISTER]:
         registers.setdefault(row[SOURCE], []).append(row)
     views = [view for found in registers.values() if (view := _view(found, times)) is not None]
-    socs = sorted(_numbers(told[CHARGE]).items())
+    socs = sorted(_numbers(by_measurand[CHARGE]).items())
     charges = [Charge(times[at], number) for at, found in socs for number in found.values()]
-    voltages = _numbers(told[VOLTAGE])
+    voltages = _numbers(by_measurand[VOLTAGE])
     volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
-    offers = [number for found in _numbers(told[OFFERED]).values() for number in found.values()]
-    powers = _numbers(told[POWER])
-    power = _power(powers, times) if powers else _power_of_current(_numbers(told[CURRENT]), voltages, times)
+    offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
+    powers = _numbers(by_measurand[POWER])
+    power = _power(powers, times) if powers else _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times)
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
-    begin_wh, end_wh = _at_ends(told[REGISTER])
-    return Told(views, begin_wh, end_wh, power, charges, is_dc)
+    begin_wh, end_wh = _at_ends(by_measurand[REGISTER])
+    return Measurements(views, begin_wh, end_wh, power, charges, is_dc)
 
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
-    """The numbers of one measurand, by time and phase."""
+    """Return the numbers of one measurand by time and phase."""
     found: dict[str, dict[str, float]] = {}
     for _, timestamp, _, value, unit, phase, _, _, _ in rows:
         if (number := watts_of(value, unit)) is not None:
@@ -114,12 +114,12 @@ def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
 
 
 def _at_ends(registers: Iterable[Row]) -> tuple[int | None, int | None]:
-    told = {row[CONTEXT]: row[WH] for row in registers}
-    return told.get("Transaction.Begin"), told.get("Transaction.End")
+    by_context = {row[CONTEXT]: row[WH] for row in registers}
+    return by_context.get("Transaction.Begin"), by_context.get("Transaction.End")
 
 
 def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
-    """The register of one source: without phase, else L1 + L2 + L3, else the only phase that there is."""
+    """Return the register of one source: without phase, or else L1 + L2 + L3, or else the only phase."""
     carriers = [row for row in rows if row[WH] is not None]
     readings = [(row[TIMESTAMP], wh) for row in carriers if (wh := row[WH]) is not None] or list(_by_phase(rows))
     if not readings:
@@ -134,7 +134,7 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
 
 
 def _has_decimals(rows: Sequence[Row]) -> bool:
-    """Whether whole Wh were told with decimals, as kWh are."""
+    """Whether values in Wh were sent with decimals, as kWh are."""
     return bool(rows) and "." in rows[0][VALUE] and all(row[UNIT] != "kWh" for row in rows)
 
 
@@ -143,26 +143,26 @@ def _last_digit(rows: Iterable[Row]) -> int:
 
 
 def is_rising(values: Sequence[Any]) -> bool:
-    """Whether none is less than the one before."""
+    """Whether no value is less than the previous one."""
     return all(map(le, values, islice(values, 1, None)))
 
 
 def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
-    """The readings of a register that is told by phase, in messages of one timestamp."""
+    """Yield the sums of a register that is sent by phase, in messages with the same timestamp."""
     by_time: dict[str, dict[str, Decimal]] = {}
     for row in rows:
         if (exact := exact_wh(row[VALUE], row[UNIT])) is not None:
             by_time.setdefault(row[TIMESTAMP], {})[row[PHASE]] = exact
-    phases = {phase for told in by_time.values() for phase in told}
+    phases = {phase for values in by_time.values() for phase in values}
     wanted = phases if len(phases) == 1 else set(PHASES)
-    for timestamp, told in by_time.items():
-        if wanted <= told.keys():
-            yield timestamp, round(sum(told[phase] for phase in wanted))
+    for timestamp, values in by_time.items():
+        if wanted <= values.keys():
+            yield timestamp, round(sum(values[phase] for phase in wanted))
 
 
-def _power(told: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> Power:
-    """From Power.Active.Import: without phase, else the sum of the phases; one phase alone may be a third of it."""
-    return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in told.items()])
+def _power(reported: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> Power:
+    """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a third of the total."""
+    return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in reported.items()])
 
 
 def _in_order(points: list[tuple[float, float, float]]) -> Power:
@@ -180,15 +180,15 @@ def _total(phases: Mapping[str, float]) -> tuple[float, float]:
 def _power_of_current(
     amperes: Mapping[str, Mapping[str, float]], volts: Mapping[str, Mapping[str, float]], times: Mapping[str, float]
 ) -> Power:
-    """From current × voltage: by phase where phases are named, else on one phase at least and three at most."""
+    """Return current × voltage: by phase if several phases are named, or else on one to three phases."""
     return _in_order(
         [(times[timestamp], *_watts(phases, volts.get(timestamp, {}))) for timestamp, phases in amperes.items()]
     )
 
 
 def _watts(amperes: Mapping[str, float], volts: Mapping[str, float]) -> tuple[float, float]:
-    told = [volt for phase, volt in volts.items() if volt > 0 and "-" not in phase]
-    low, high = (min(told), max(told)) if told else tolerances.AC_V
+    known = [volt for phase, volt in volts.items() if volt > 0 and "-" not in phase]
+    low, high = (min(known), max(known)) if known else tolerances.AC_V
     named = [ampere for phase, ampere in amperes.items() if phase in PHASES]
     if len(named) > 1:
         return sum(named) * low, sum(named) * high

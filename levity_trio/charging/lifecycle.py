@@ -1,7 +1,7 @@
-"""The life of a transaction, as a table: in which state it is, what happens to it, and what it is then.
+"""The life of a transaction as a table: state, cause, and the resulting step.
 
-`TABLE` has a row for each state and each cause, also where nothing follows, so that nothing is left to a WHERE clause.
-`kind` is the row of `tx_event` that the step adds; None where nothing is worth a row. README prints the table.
+`TABLE` has a step for every state and cause, even if nothing follows, so that no WHERE clause decides. `kind` is that
+of the row which the step adds to `tx_event`; None if it adds none. README prints the table.
 """
 
 from __future__ import annotations
@@ -13,21 +13,19 @@ from typing import Final
 
 
 class State(StrEnum):
-    """Where a transaction stands."""
-
     OPEN = "open"
     SUSPENDED = "suspended"
-    """Open, but its charger booted or is away: it is not billed, and may well go on."""
+    """Open, but its charger booted or is away. It is not billed and may continue."""
     STOPPED = "stopped"
-    """Closed by its charger, with its own id."""
+    """Closed by its charger, by its ID."""
     JOINED = "joined"
-    """Closed by a stop of its charger that named no usable id and was joined on other grounds."""
+    """Closed by a stop of its charger without a usable ID, which was matched on other grounds."""
     CLOSED = "closed"
     """Closed by the system or by an operator."""
 
 
 class Cause(StrEnum):
-    """What happens to a transaction."""
+    """What happens to a transaction, as stored in `tx_event.cause`."""
 
     START_REPEATED = "start repeated"
     SIGN = "sign of charging"
@@ -47,7 +45,7 @@ class Cause(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a row of `tx_event` tells."""
+    """The kind of a row of `tx_event`."""
 
     START = "start"
     SUSPEND = "suspend"
@@ -62,7 +60,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What follows: the next state, and the row that tells of it."""
+    """The next state, and the row that records it."""
 
     state: State
     kind: Kind | None
@@ -94,7 +92,7 @@ _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
     (Cause.LATE_RISE,          None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
     (Cause.LATER,              None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
 )  # fmt: skip
-"""What follows from each cause in each state; a kind alone, or nothing, leaves the transaction in its state."""
+"""The step for each cause and state. A kind alone, or None, keeps the state."""
 
 TABLE: Final[Mapping[tuple[State, Cause], Step]] = {
     (state, cause): cell if isinstance(cell, Step) else Step(state, cell)
@@ -104,19 +102,19 @@ TABLE: Final[Mapping[tuple[State, Cause], Step]] = {
 
 
 def state_of(status: str, is_suspended: bool, stopped_by: str | None) -> State:
-    """The state that the columns of `tx` spell."""
+    """Return the state for these columns of `tx`."""
     if status == "Active":
         return State.SUSPENDED if is_suspended else State.OPEN
     return {"charger": State.STOPPED, "joined": State.JOINED}.get(stopped_by or "", State.CLOSED)
 
 
 def stopped_by(state: State) -> str | None:
-    """The column `stopped_by` of a state."""
+    """Return the column `stopped_by` for a state."""
     return {State.STOPPED: "charger", State.JOINED: "joined", State.CLOSED: "system"}.get(state)
 
 
 def rows() -> Iterator[tuple[State, Cause, Kind]]:
-    """The rows of the table at which something follows."""
+    """Yield the rows of the table that add a row to `tx_event`."""
     for (state, cause), step in TABLE.items():
         if step.kind is not None:
             yield state, cause, step.kind

@@ -1,4 +1,4 @@
-"""A chain without what no register does: readings that lie outside all others, and steps that no charger delivers."""
+"""Chains without their outliers (strays) or their implausible steps (leaps)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from levity_trio.charging.power import Chain
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
-    """Without the steps that no charger delivers; None where there are none, or where the register falls.
+    """Remove the implausible steps; None if there are none, or if the register falls.
 
-    A leap beside the start or the stop is a wrong start or stop, and none of these.
+    None also if such a step is next to the start or stop: then the start or stop is wrong.
     """
     leaps = set[int]()
     while (number := bounds.refused_step(chain)) is not None:
@@ -24,16 +24,16 @@ def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
 
 
 def without_step(wh: Sequence[int], step: int) -> list[int]:
-    """As if the register had stood still during this step."""
+    """Return the values as if the register had stood still during this step."""
     leap = wh[step] - wh[step - 1]
     return [*wh[:step], *(value - leap for value in wh[step:])]
 
 
 def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | None:
-    """The most readings that lead from the start to the stop; None where none are left out, where too few are left, or
-    where one beside a start or a stop would go that lies where the others lead.
+    """Keep the most readings that lead from the start to the stop; None if nothing or too much would be left out.
 
-    `has_end`: the last reading was told with Transaction.End, and is no stray.
+    None also if outliers next to the start or stop are in line with the readings on their other side. With `has_end`,
+    the last reading has context Transaction.End and is not an outlier.
     """
     kept = _longest(chain, bounds)
     last = len(chain.wh) - 1
@@ -45,16 +45,16 @@ def without_strays(chain: Chain, bounds: Bounds, *, has_end: bool) -> Chain | No
 
 
 def _longest(chain: Chain, bounds: Bounds) -> list[int]:
-    """The numbers of the most points of which each leads to the next, from the first to the last; none where nothing
-    leads to the last.
+    """Return the numbers of the longest series of points that lead to each other, from the first to the last.
 
-    `level` is since when the register stood at a point: what it did not tell meanwhile it may catch up.
+    Empty if nothing leads to the last point. `level` is the point since which the register has had its value: when it
+    rises again, it may catch up on the time that it stood still.
     """
     count, before, level, most = [1], [0], [0], 1
     for number in range(1, len(chain.wh)):
         best, found = 0, 0
         for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
-            if count[earlier] > best and bounds.leads(chain, earlier, number, level[earlier]):
+            if count[earlier] > best and bounds.can_reach(chain, earlier, number, level[earlier]):
                 best, found = count[earlier], earlier
             if best == most:
                 break
@@ -67,7 +67,7 @@ def _longest(chain: Chain, bounds: Bounds) -> list[int]:
 
 
 def _traced(before: Sequence[int]) -> list[int]:
-    """From the last point back to the first, in order."""
+    """Follow the points back from the last to the first, and return them in order."""
     kept = [len(before) - 1]
     while kept[-1]:
         kept.append(before[kept[-1]])
@@ -75,16 +75,16 @@ def _traced(before: Sequence[int]) -> list[int]:
 
 
 def _is_on_pace(chain: Chain, kept: Sequence[int], first: int, until: int) -> bool:
-    """Whether a run of readings beside a start or a stop, that would go, lies where those on its other side lead."""
+    """Whether readings left out next to the start or stop are in line with those on their other side."""
     readings = kept[1:-1]
     if first == until:
         return False
     if first == 1:
-        return _leads_to(chain, readings[:2], until - 1)
-    return _leads_to(chain, readings[-2:], first)
+        return _is_in_line(chain, readings[:2], until - 1)
+    return _is_in_line(chain, readings[-2:], first)
 
 
-def _leads_to(chain: Chain, two: Sequence[int], here: int) -> bool:
+def _is_in_line(chain: Chain, two: Sequence[int], here: int) -> bool:
     if len(two) < 2 or chain.at[two[0]] == chain.at[two[1]]:
         return False
     first, second = two

@@ -1,8 +1,8 @@
-"""What a charger's own time is taken to mean (rules.md, Time).
+"""The interpretation of a charger's times (rules.md, Time).
 
-A believable time is left as it is, even where it lies ahead: only its own clock puts a charger's starts, readings and
-stops into their order and tells how long they lasted, and only so does the same reading have the same time when it
-comes again. What cannot be believed (a clock that was never set, or that is a day ahead) means the time of receipt.
+A believable time is kept as it is, even if it is in the future. Only the charger's own clock gives the order and the
+duration of its starts, readings and stops, and only then does a repeated reading have the same time. A time that is not
+believable (the clock was never set, or is a day ahead) is replaced by the time of receipt.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["FIRST_BELIEVABLE", "SENT_CHARACTERS", "STATUS_AHEAD", "TRANSACTION_A
 
 
 class Moment(NamedTuple):
-    """A charger's own time: as it was sent, what it was taken to mean, and whether it can be believed.
+    """A charger's own time: as interpreted, as sent, and whether it is believable.
 
-    `skew_seconds` is how far it lies ahead of the time of receipt; None where it could not be read.
+    `skew_seconds` is how far it is ahead of its receipt; None if it is unreadable.
     """
 
     understood: str
@@ -29,11 +29,11 @@ class Moment(NamedTuple):
 
 
 def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
-    """When it was by our clock: a clock that is known to be ahead is put right. One that is behind looks like a message
-    that was told late, and is left as it is.
+    """Convert a charger's time to our clock, if its clock is known to be ahead.
 
-    `received_at` as the database spells it; `clock_skew` is how many seconds the charger's clock was ahead when it last
-    told the present time.
+    A clock that is behind cannot be distinguished from a late message, so its time is kept. `received_at` has the
+    database's format. `clock_skew` is how far the charger's clock was ahead, in seconds, when it last sent the current
+    time.
     """
     if moment.skew_seconds is None or not moment.is_believable:
         return moment.understood
@@ -46,6 +46,6 @@ def corrected(moment: Moment, received_at: str, clock_skew: int | None) -> str:
 
 
 def understand(sent: str | None, received: datetime, ahead: timedelta = TRANSACTION_AHEAD) -> Moment:
-    """The moment that `sent` means; believable where it lies after 2020 and no more than `ahead` in the future."""
-    told = judge_time(sent, received, ahead)
-    return Moment(stamp(told.meaning), told.sent, told.is_believable, told.skew_seconds)
+    """Interpret a time as sent. It is believable after 2020 and up to `ahead` in the future."""
+    time = judge_time(sent, received, ahead)
+    return Moment(stamp(time.meaning), time.sent, time.is_believable, time.skew_seconds)

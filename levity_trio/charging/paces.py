@@ -1,7 +1,7 @@
-"""How fast a register rose while a car charged, step by step: what a step that is no part of the others shows against.
+"""The pace of each step of a register while a car charged, with which an implausible step is compared.
 
-Each chain is asked for every step that is faster than most. So its paces are put in order once, and a look at all but
-one of them takes no longer for many.
+Every fast step of a chain is compared with all others. The paces are therefore sorted once; leaving one out then takes
+logarithmic time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from levity_trio.charging.power import HOUR, Chain
 
 
 class Spread(NamedTuple):
-    """Of so many paces in W; all 0 where there are none."""
+    """Statistics of paces in W; all 0 without any."""
 
     steps: int
     least: float
@@ -25,13 +25,13 @@ class Spread(NamedTuple):
 
     @property
     def is_one_pace(self) -> bool:
-        """Whether many rise at one pace."""
+        """Whether there are many paces, none much above the median."""
         is_close = self.most <= (1 + tolerances.ONE_PACE_SHARE) * self.median and self.least > 0
         return self.steps >= tolerances.MANY_STEPS and is_close
 
 
 class Paces:
-    """The paces of one chain. At the steps of its `ends` times are exact to one `interval`."""
+    """The paces of one chain. The times of the steps in `ends` are exact to one `interval`, in seconds."""
 
     def __init__(self, chain: Chain, interval: float, ends: tuple[int, int]) -> None:
         self.chain = chain
@@ -39,7 +39,7 @@ class Paces:
         self._in_order = sorted(self._by_step.values())
 
     def spread(self, without: int = -1) -> Spread:
-        """Of all steps, or of all but one."""
+        """Return the statistics of all steps, or of all but one."""
         place, count = len(self._in_order), len(self._in_order)
         if without in self._by_step:
             place, count = bisect_left(self._in_order, self._by_step[without]), count - 1

@@ -1,8 +1,8 @@
-"""Whether the power that was told agrees with a register: gap by gap, between the moments at which both were told.
+"""Comparison of reported power with a register, gap by gap between the times at which both were sent.
 
-Power is told for a moment. Where it is told often enough it tells the pace of the register; of a car in the sun it says
-little. So it is evidence only where it holds in most gaps, for the register as it is or for one that is wrong by a
-factor.
+Power is a momentary value. If it is sent often enough, it shows the pace of the register; with solar charging, which
+varies quickly, it shows little. It is therefore evidence only if it tracks the register, as it is or multiplied by a
+factor, in most gaps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HOUR: Final = 3600.0
 
 
 class Chain(NamedTuple):
-    """What a candidate takes the register to have counted since the start; `digit` is the step of its readings."""
+    """A candidate's course of the register since the start: times in seconds, Wh, and the readings' step in Wh."""
 
     at: Sequence[float]
     wh: Sequence[int]
@@ -25,9 +25,11 @@ class Chain(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """From one moment at which power was told to another, in Wh: what the register rose by, what the lower and the
-    higher power of each two neighbours come to, and the most that can have flowed. A register that stands still is one
-    gap with the rise that ends it; `still` is what the power comes to at least until then."""
+    """A gap between two times with power: the rise of the register, and energies by power, in Wh.
+
+    `low` and `high` sum the lower and the higher of each two adjacent powers; `most` is the maximum energy. A time in
+    which the register stands still forms one gap with the rise that ends it; `still` is the minimum until that rise.
+    """
 
     rise: int
     low: float
@@ -38,8 +40,8 @@ class Gap(NamedTuple):
 
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
-    """The gaps of a chain between the moments at which its charger told its power."""
-    # The innermost loop of the judge: plain numbers, and what the power comes to is summed up once.
+    """Return the gaps of a chain between the times with power."""
+    # The innermost loop of the judge: it uses plain numbers, and sums of power that are computed once.
     found: list[Gap] = []
     places, digit, (low, high, _, seconds) = power.places, chain.digit, power.sums
     begun, until, base, level, still = -1, -1, 0, 0, 0.0
@@ -75,36 +77,42 @@ def _gap(sums: Sums, begun: int, until: int, rise: int, still: float) -> Gap:
 
 
 def slack(power: Power, digit: int) -> float:
-    """What the last digits, and a clock that tells whole seconds, may make of a gap in Wh."""
+    """Return the error of a gap in Wh, due to the last digits and to times in whole seconds."""
     return 2 * digit + power.most * tolerances.CLOCK / HOUR
 
 
-def holds(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
-    """Whether power tells the pace of a register, if that is to be multiplied: in most gaps, of three or more."""
-    told, held = _held(found, power, digit, factor)
-    return told >= tolerances.REGULAR_GAPS and held >= tolerances.MOST_GAPS * told
+def tracks(found: Sequence[Gap], power: Power, digit: float, factor: float = 1.0) -> bool:
+    """Whether power tracks a register multiplied by a factor: in most gaps, of at least REGULAR_GAPS."""
+    compared, agreeing = _count_agreeing(found, power, digit, factor)
+    return compared >= tolerances.REGULAR_GAPS and agreeing >= tolerances.MOST_GAPS * compared
 
 
 def agreement(found: Sequence[Gap], power: Power, digit: int) -> tuple[int, int]:
-    """In how many gaps the power tells what the register rose by, and in how many it does not."""
-    told, held = _held(found, power, digit, 1.0)
-    return held, told - held
+    """Return in how many gaps the power agrees with the rise of the register, and in how many it does not."""
+    compared, agreeing = _count_agreeing(found, power, digit, 1.0)
+    return agreeing, compared - agreeing
 
 
-def _held(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
-    """Of how many gaps something is told, and in how many of them both tell the same. Where no least is told, any
-    factor would fit."""
+def _count_agreeing(found: Sequence[Gap], power: Power, digit: float, factor: float) -> tuple[int, int]:
+    """Return how many gaps can be compared, and in how many of these power and register agree.
+
+    A gap without a minimum is compared only if the factor is 1: it would agree with any factor.
+    """
     least = slack(power, 1)
-    told = [gap for gap in found if gap.low > least or (gap.rise and factor == 1)]
+    compared = [gap for gap in found if gap.low > least or (gap.rise and factor == 1)]
     allowed = slack(power, max(1, round(digit * factor)))
     share = tolerances.POWER_SHARE
-    held = sum(gap.low * (1 - share) - allowed <= gap.rise * factor <= gap.high * (1 + share) + allowed for gap in told)
-    return len(told), held
+    agreeing = sum(
+        gap.low * (1 - share) - allowed <= gap.rise * factor <= gap.high * (1 + share) + allowed for gap in compared
+    )
+    return len(compared), agreeing
 
 
 def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
-    """The first gap in which the register rose by more than can have flowed: over a longer one the power may have been
-    any that was told."""
+    """Return the first gap in which the register rose by more than the maximum energy.
+
+    Over a long gap, the maximum is by the highest reported power.
+    """
     allowed = slack(power, digit) if found else 0.0
     return next((gap for gap in found if gap.rise > max(gap.most, _most_of(gap, power)) + allowed), None)
 
@@ -114,14 +122,14 @@ def _most_of(gap: Gap, power: Power) -> float:
     return longer if gap.seconds > tolerances.SHORT_GAP else 0.0
 
 
-def beyond_moments(found: Sequence[Gap], digit: int) -> list[Gap]:
-    """The gaps in which a register rose far faster than the power of all moments around tells."""
+def far_beyond_power(found: Sequence[Gap], digit: int) -> list[Gap]:
+    """Return the gaps in which a register rose far faster than all adjacent powers."""
     allowed = tolerances.REACH_WH + 2 * digit
     return [gap for gap in found if gap.rise > tolerances.FAR_MORE * gap.most + allowed]
 
 
 def never_caught_up(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
-    """The first gap in which a register stood still while power was told, and did not catch up when it rose again."""
+    """Return the first gap in which a register stood still despite power, and did not catch up when it rose again."""
     if not any(gap.still for gap in found):
         return None
     allowed, share = slack(power, chain.digit), least_share(power)
@@ -130,7 +138,7 @@ def never_caught_up(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | N
 
 
 def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
-    """The gap at the end in which a register stood still for good, though power was told."""
+    """Return the last gap, if the register stood still in it until the stop despite power."""
     if not found or found[-1].rise > chain.digit:
         return None
     risen = _risen_by_the_stop(chain, power, found)
@@ -138,16 +146,16 @@ def stood_still(chain: Chain, power: Power, found: Sequence[Gap]) -> Gap | None:
 
 
 def _risen_by_the_stop(chain: Chain, power: Power, found: Sequence[Gap]) -> int:
-    """What it rose by in the last gap, and from there to the stop."""
-    told = set(power.at)
-    since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in told)
+    """Return the rise in the last gap and from there to the stop, in Wh."""
+    with_power = set(power.at)
+    since = next(wh for at, wh in zip(chain.at, chain.wh, strict=True) if at in with_power)
     return found[-1].rise + chain.wh[-1] - since - sum(gap.rise for gap in found)
 
 
 def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, float] | None:
-    """What the register rose by, and what the power comes to at least, where that is far more.
+    """Return the rise of the register and the minimum by power, if that is far more; else None.
 
-    What a register catches up at its stop counts; a gap that is longer than usual may be one of the clock alone.
+    A rise at the stop, where the register catches up, counts. A gap longer than usual may be due to the clock only.
     """
     if len(power.at) <= tolerances.REGULAR_GAPS:
         return None
@@ -157,5 +165,5 @@ def too_little(chain: Chain, power: Power, found: Sequence[Gap]) -> tuple[int, f
 
 
 def least_share(power: Power) -> float:
-    """Of what power comes to at least, a register must have risen by so much."""
+    """Return the share of the minimum by power by which a register must have risen."""
     return next((share for seconds, share in tolerances.LEAST_SHARES if power.interval <= seconds), 0.0)

@@ -1,8 +1,8 @@
-"""MeterValue elements as readings: defaults filled in, the billed register found and put into whole Wh (§7.33, §7.43).
+"""Convert MeterValue elements to readings: fill in defaults and find the billed register in whole Wh (§7.33, §7.43).
 
-A sample without measurand is Energy.Active.Import.Register, without unit Wh, without context Sample.Periodic, without
-location Outlet, without format Raw. Only that register at the outlet moves the bill. Numbers are read from the text
-with Decimal: int(float(kwh) * 1000) is one Wh short for many values.
+The defaults of a sample are measurand Energy.Active.Import.Register, unit Wh, context Sample.Periodic, location Outlet
+and format Raw. Only this register at the outlet is billed. Numbers are parsed from the text with Decimal, because
+int(float(kwh) * 1000) is one Wh too low for many values.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PHASES: Final = ("L1", "L2", "L3")
 ALL_PHASES: Final = frozenset(PHASES)
 WH_PER_UNIT: Final[Mapping[str, Decimal]] = {"Wh": Decimal(1), "kWh": Decimal(1000)}
 HIGHEST_WH: Final = 2**53
-"""Beyond this a register is no register, and no longer exact in JSON."""
+"""From here on a number is not accepted as a register. Above it, JSON numbers are no longer exact."""
 
 
 class Reading(NamedTuple):
-    """A SampledValue with its defaults filled in. `wh` where it is the billed register's reading, in whole Wh."""
+    """A SampledValue with its defaults. `wh` is set for the billed register only, in whole Wh."""
 
     timestamp: str
     sent_timestamp: str | None
@@ -43,7 +43,7 @@ class Reading(NamedTuple):
 
 
 def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading]:
-    """All readings of a MeterValues or a transactionData, in order of their time."""
+    """Return all readings of a MeterValues or transactionData, in order of time."""
     found: list[Reading] = []
     for sent, samples in _by_time(meter_values):
         found += _group(sent, samples, received)
@@ -52,7 +52,7 @@ def read(meter_values: Sequence[MeterValue], received: datetime) -> list[Reading
 
 
 def _by_time(meter_values: Sequence[MeterValue]) -> list[tuple[str | None, Sequence[Sample]]]:
-    """The samples of each timestamp, as they came; those of single phases, in elements of their own, together."""
+    """Group the samples by element, in order of arrival; join elements of single phases by their timestamp."""
     groups: list[tuple[str | None, Sequence[Sample]]] = []
     incomplete: dict[str | None, tuple[list[Sample], set[str]]] = {}
     for meter_value in meter_values:
@@ -76,7 +76,7 @@ def _phases(samples: Sequence[Sample]) -> set[str]:
 
 
 def whole_wh(value: str, unit: str) -> int | None:
-    """A register's value in whole Wh, halves rounded up; None where it is no such number or no such unit."""
+    """Convert a register to whole Wh, with halves rounded up; None if number or unit are invalid."""
     exact = exact_wh(value, unit)
     return None if exact is None else _rounded(exact)
 
@@ -119,7 +119,7 @@ def _group(sent: str | None, samples: Sequence[Sample], received: datetime) -> l
 
 
 def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
-    """The sample that carries the billed register of one timestamp, and its Wh: without phase, else L1 + L2 + L3."""
+    """Return the sample with the billed register of one timestamp, and its Wh: without phase, or else L1 + L2 + L3."""
     for sample in samples:
         if _is_billed(sample) and sample.get("context") != AT_BEGIN and not sample.get("phase"):
             return sample, _wh(sample)
@@ -127,7 +127,7 @@ def _register(samples: Sequence[Sample]) -> tuple[Sample | None, int | None]:
 
 
 def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | None]:
-    # Some chargers add the reading of Transaction.Begin to every sample, behind the present one.
+    # Some chargers add the reading of Transaction.Begin to every sample, after the current one.
     present = [sample for sample in billed if sample.get("context") != AT_BEGIN] or billed
     whole = next((sample for sample in present if not sample.get("phase")), None)
     if whole is not None:
@@ -139,12 +139,12 @@ def _register_by_phase(billed: Sequence[Sample]) -> tuple[Sample | None, int | N
 
 
 def _is_billed(sample: Sample) -> bool:
-    what = (sample.get("measurand", REGISTER), sample.get("location", "Outlet"), sample.get("format", "Raw"))
-    return what == BILLED
+    kind = (sample.get("measurand", REGISTER), sample.get("location", "Outlet"), sample.get("format", "Raw"))
+    return kind == BILLED
 
 
 def _default_unit(sample: Sample) -> str:
-    """Wh for energy (§7.43); for all else nothing is said of the unit."""
+    """Return Wh for energy (§7.43); other measurands have no default unit."""
     return "Wh" if sample.get("measurand", REGISTER).startswith("Energy.") else ""
 
 

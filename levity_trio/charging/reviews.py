@@ -1,4 +1,4 @@
-"""Why a person should look at a transaction: a code for programs, words for people, both pieces of evidence."""
+"""Why a person should look at a transaction: a code for programs, a text for people, and two pieces of evidence."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """What is doubtful. The value is what `review.code` holds."""
+    """The kind of a doubt, as stored in `review.code`."""
 
-    # How it ended
+    # The stop
     CLOSED_BY_SYSTEM = "closed_by_system"
     STOP_WITHOUT_ID = "stop_without_id"
     STOP_ELSEWHERE = "stop_elsewhere"
     SECOND_STOP = "second_stop"
     OPERATOR_OVERRULED = "operator_overruled"
-    # How it began
+    # The start
     START_UNREADABLE = "start_unreadable"
     UNKNOWN_START = "unknown_start"
     OTHER_SERVER = "other_server"
-    # Its registers
+    # The registers
     NO_REGISTER = "no_register"
     START_GARBLED = "start_garbled"
     STOP_GARBLED = "stop_garbled"
@@ -34,7 +34,7 @@ class Code(StrEnum):
     METER_SWAPPED = "meter_swapped"
     NOTHING_AGREES = "nothing_agrees"
     NUMBER_REPAIRED = "number_repaired"
-    # What speaks against its figure
+    # Evidence against the figure
     OVERLAP = "overlap"
     TOO_FAST = "too_fast"
     POWER_DISAGREES = "power_disagrees"
@@ -42,7 +42,7 @@ class Code(StrEnum):
     STOP_BEFORE_START = "stop_before_start"
     AVAILABLE_BETWEEN = "available_between"
     LATER_FACTS = "later_facts"
-    # Found by an earlier version, in words only
+    # A review of an earlier version, with a text only
     LEGACY = "legacy"
 
 
@@ -52,18 +52,16 @@ OF_THE_MATCH = frozenset(
         *(Code.START_UNREADABLE, Code.OTHER_SERVER, Code.LATER_FACTS),
     }
 )
-"""Doubts about which messages belong together: the figure is doubtful with them."""
+"""Doubts about which messages belong to the transaction. They make the figure doubtful."""
 LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LEGACY}
-"""What the judge does not find, so that judging again does not answer it."""
-
-
+"""Doubts that do not come from the judge, so judging again does not resolve them."""
 PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED})
-"""Where something that flowed is lost for good: no habit makes such a figure certain."""
+"""The figure lacks some energy that flowed, so no habit makes it certain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """One review: `figures` are the Wh of each candidate, `evidence` the two pieces that do not agree."""
+    """One review: `figures` has the Wh of each candidate, `evidence` the two pieces that do not agree."""
 
     code: Code
     words: str

@@ -1,9 +1,9 @@
-"""When the messages of one transaction were, where its charger's clock was set on the way (rules.md, Time).
+"""The times of the messages of one transaction, if the charger's clock was set during it (rules.md, Time).
 
-Between two messages told by one clock as much time went by as that tells, whatever it was set to. Where it was set
-between them nobody knows how much: as long as usual between two readings, or as long as from one receipt to the other,
-if that is longer (a message that waited comes later, and many that waited come at once). The last message keeps its
-time, since a clock is set to be right.
+The difference of two times by the same clock is correct, whatever that clock was set to. If the clock was set between
+two messages, the time between them is unknown. It is then taken as the usual time between two readings, or as the time
+between the two receipts, if that is longer: a queued message arrives late, and several arrive at once. The last message
+keeps its time, since a clock is set to be right.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.wire.times import parse_time, stamp
 
 STILL_SECONDS: Final = 60
-"""A charger that sends the same time in messages received further apart has no clock that runs."""
+"""If messages with the same time are received further apart, the charger's clock does not run."""
 
 
-class Told(NamedTuple):
-    """A moment: what it was taken to mean, what its charger's clock showed, and when it was received; in seconds."""
+class MessageTime(NamedTuple):
+    """The time of a message in seconds: as interpreted, by the charger's own clock, and of receipt."""
 
     understood: float
     own: float | None
@@ -34,13 +34,12 @@ class Told(NamedTuple):
 
     @property
     def is_believed(self) -> bool:
-        """Whether the charger's own time was taken; else it means its receipt."""
+        """Whether the charger's own time was used, not the time of receipt."""
         return self.own is not None and abs(self.own - self.understood) < 1
 
 
 class Timeline(NamedTuple):
-    """When a transaction began and ended, in seconds, and its readings at their times; `is_timed` unless these are the
-    times of receipt, for want of a clock."""
+    """Begin and end of a transaction in seconds, and its readings; `is_timed` unless the times are those of receipt."""
 
     begun: float
     ended: float
@@ -48,30 +47,33 @@ class Timeline(NamedTuple):
     is_timed: bool = True
 
 
-def at_clock(understood: str, sent: str | None, received_at: str) -> Told:
-    """A moment as the database spells it, and as it was sent."""
+def message_time(understood: str, sent: str | None, received_at: str) -> MessageTime:
+    """Return the time of a message from its interpreted and its sent text, and from that of its receipt."""
     own = parse_time(sent) if sent else None
-    return Told(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
+    return MessageTime(seconds(understood), None if own is None else own.timestamp(), seconds(received_at))
 
 
-def at_receipt(start: Told, ended: float, rows: Sequence[Row]) -> Timeline:
-    """All when it was received: that clock stands still."""
+def by_receipt(start: MessageTime, ended: float, rows: Sequence[Row]) -> Timeline:
+    """Return the timeline by the times of receipt, for a clock that stands still."""
     return Timeline(start.received, ended, [(row[0], row[RECEIVED_AT], *row[2:]) for row in rows], is_timed=False)
 
 
-def stands_still(moments: Sequence[Told]) -> bool:
-    """Whether a clock showed the same at all these moments, though they were received apart, or long after that."""
+def stands_still(moments: Sequence[MessageTime]) -> bool:
+    """Whether a clock showed the same time in all messages, though they were received apart or much later."""
     first, last = moments[0], moments[-1]
     if first.own is None or len(moments) == 1 or any(moment.own != first.own for moment in moments):
         return False
     return max(last.received - first.received, abs(first.received - first.own)) > STILL_SECONDS
 
 
-def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
-    """Whether a charger's clock was set back on the way: its register rises in the order of arrival and not by time, or
-    it told a reading long before the start that it had sent, or the stop before a reading that came before that."""
+def is_set_back(start: MessageTime, rows: Sequence[Row], stop: MessageTime | None) -> bool:
+    """Whether a charger's clock was set back during a transaction.
+
+    Its register then rises in the order of arrival but not by time, or a reading has a much earlier time than the start
+    received before it, or the stop has a much earlier time than a reading received before it.
+    """
     carriers = [row for row in rows if row[WH] is not None]
-    if start.own is not None and _is_told_before(start.own, start.received, carriers):
+    if start.own is not None and _is_any_before(start.own, start.received, carriers):
         return True
     if carriers and stop is not None and stop.own is not None:
         last = carriers[-1]
@@ -90,8 +92,8 @@ def is_set_back(start: Told, rows: Sequence[Row], stop: Told | None) -> bool:
     )
 
 
-def _is_told_before(own: float, received: float, rows: Iterable[Row]) -> bool:
-    """Whether a reading tells an earlier time than a message that came before it."""
+def _is_any_before(own: float, received: float, rows: Iterable[Row]) -> bool:
+    """Whether a reading has an earlier time than a message received before it."""
     earliest, since = _stamp(own - AHEAD_SECONDS), _stamp(received)  # text order is time order
     return any(row[TIMESTAMP] < earliest and row[RECEIVED_AT] >= since for row in rows)
 
@@ -100,9 +102,13 @@ def _rises(readings: Sequence[tuple[str, int]]) -> bool:
     return is_rising([wh for _, wh in readings])
 
 
-def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | None, unknown: float) -> Timeline | None:
-    """Each message as long after the one before from its source as the clock tells, up to the last one; None where that
-    was not set on the way. `unknown`: how long it can have taken between two where nothing tells."""
+def by_steps(
+    start: MessageTime, readings: Sequence[tuple[Row, MessageTime]], stop: MessageTime | None, unknown: float
+) -> Timeline | None:
+    """Add up the times between the messages of each source; None if the clock was not set during the transaction.
+
+    `unknown` is the time in seconds between two messages if no usual one is known.
+    """
     is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
     is_unset = any(
         not moment.is_believed and moment.own is not None for moment in (start, *(now for _, now in readings))
@@ -110,7 +116,7 @@ def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | Non
     if not is_back and not is_unset:
         return None
     clock = _Clock(_usual_step([now for _, now in readings]) or unknown, is_back)
-    latest, elapsed = dict[str, tuple[Told, float]](), list[float]()
+    latest, elapsed = dict[str, tuple[MessageTime, float]](), list[float]()
     for row, now in readings:
         before, at = latest.get(row[0], (start, 0.0))
         at += clock.step(before, now)
@@ -126,15 +132,16 @@ def in_steps(start: Told, readings: Sequence[tuple[Row, Told]], stop: Told | Non
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """How long it took from one message to the next: `usual` where it was set between them, or longer.
+    """The time from one message to the next in seconds: at least `usual` if the clock was set between them.
 
-    `is_set_back`: a time before the one before shows that it was set; else such a message only came late.
+    With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise that message was
+    only late.
     """
 
     usual: float
     is_set_back: bool
 
-    def step(self, before: Told, now: Told) -> float:
+    def step(self, before: MessageTime, now: MessageTime) -> float:
         received = max(0.0, now.received - before.received)
         if before.own is None or now.own is None:
             return received
@@ -145,9 +152,11 @@ class _Clock:
         return received if apart == 0 and not now.is_believed and received > STILL_SECONDS else apart
 
 
-def _usual_step(moments: Iterable[Told]) -> float:
-    """The usual time between two readings told by one clock; 0 where fewer than two steps tell: the last reading comes
-    with the stop, whenever that is."""
+def _usual_step(moments: Iterable[MessageTime]) -> float:
+    """Return the usual time in seconds between two readings by one clock; 0 with fewer than two steps.
+
+    One step is not enough: the last reading comes with the stop, at any time.
+    """
     steps = [
         now.own - before.own
         for before, now in pairwise(moments)

@@ -1,4 +1,4 @@
-"""What is only unusual: a chain that nothing contradicts, and that a person should look at."""
+"""Unusual chains: nothing contradicts them, but a person should look at them."""
 
 from __future__ import annotations
 
@@ -6,64 +6,73 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.bounds import Bounds, Conflict
+from levity_trio.charging.bounds import FASTER_THAN_POWER, STILL_WITH_POWER, Bounds, Conflict
 from levity_trio.charging.evidence import Case
-from levity_trio.charging.power import HOUR, Chain, Gap, beyond_moments, never_caught_up
+from levity_trio.charging.power import HOUR, Chain, Gap, far_beyond_power, never_caught_up
 from levity_trio.charging.reviews import Code
 
 
 def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Two pieces of evidence that hardly agree; None where there are none, or where no time can be told."""
+    """Return two pieces of evidence that hardly agree; None if there are none, or if the times are unknown."""
     if not case.is_timed or case.ended < case.begun:
         return None
-    found = bounds.gaps(chain) if _is_telling(case) else []
+    found = bounds.gaps(chain) if _is_conclusive(case) else []
     if (still := never_caught_up(chain, case.power, found)) is not None:
-        evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"{round(still.low)} Wh at least by its power")
-        return Conflict(Code.POWER_DISAGREES, "its register stood still while power was told", evidence)
-    beyond = _beyond_moments(case, chain, found) or _faster_at_first(case, bounds, chain)
-    if beyond is not None or bounds.is_told_by_power:
+        evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
+        return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
+    beyond = _far_beyond_power(case, chain, found) or _faster_at_first(case, bounds, chain)
+    if beyond is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
 
 
-def _is_telling(case: Case) -> bool:
-    """Not the power of a moment or two, nor one that is always 0 at a charger that was never seen to tell another,
-    unless the battery was full."""
+def _is_conclusive(case: Case) -> bool:
+    """Whether there are enough powers, and not all are about 0.
+
+    Power that is always about 0 counts only if the charger has reported other power before, or the battery was full.
+    """
     if len(case.power.at) < tolerances.REGULAR_GAPS:
         return False
     is_full = bool(case.charges) and case.charges[0].percent > 100 - tolerances.CHARGE_STEP
     return case.power.most >= tolerances.LEAST_CHARGING_W or case.reports_power or is_full
 
 
-def _beyond_moments(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
-    """Power of moments says little; but where it tells far less than the register rose by, in one gap even at its
-    highest, or in several, it is a doubt; where a charger of direct current tells it, in any gap."""
+def _far_beyond_power(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflict | None:
+    """Return the conflict with power that is far too low for the rise of the register.
+
+    Sparse power shows little. It raises a doubt if even the highest power is far too low in one gap, or if the adjacent
+    powers are in several gaps, or at a DC charger if they are in any gap.
+    """
     most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
     fast = [gap for gap in found if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
     fast += [gap for gap in found if case.is_dc and gap.rise > (1 + tolerances.LONG_GAP_SHARE) * gap.high + spare]
-    often = beyond_moments(found, chain.digit)
+    often = far_beyond_power(found, chain.digit)
     if not fast and len(often) < tolerances.REGULAR_GAPS:
         return None
     gap = (fast or often)[0]
-    evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"{round(gap.most)} Wh at most by its power")
-    return Conflict(Code.POWER_DISAGREES, "its register rose far faster than its power tells", evidence)
+    evidence = (f"{gap.rise} Wh in {round(gap.seconds)} s", f"at most {round(gap.most)} Wh by power")
+    return Conflict(Code.POWER_DISAGREES, "the register rose far faster than the power allows", evidence)
 
 
 def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """A first step that is faster than a power that is steady all the time: the start may be wrong by less than a
-    sampling interval allows."""
-    if case.is_dc or not bounds.is_told_by_power or not case.power.is_steady or len(chain.at) < tolerances.REGULAR_GAPS:
+    """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
+    if (
+        case.is_dc
+        or not bounds.is_tracked_by_power
+        or not case.power.is_steady
+        or len(chain.at) < tolerances.REGULAR_GAPS
+    ):
         return None
     lasted = chain.at[1] - chain.at[0] + tolerances.CLOCK
     rise, most = chain.wh[1] - chain.wh[0], case.power.most * lasted / HOUR
     if rise <= most * (1 + tolerances.FASTER_START) + 2 * max(case.digit, case.ends_digit):
         return None
-    evidence = (f"{rise} Wh in {round(lasted)} s", f"{round(most)} Wh at most by its power")
-    return Conflict(Code.POWER_DISAGREES, "its register rose faster than its power tells", evidence)
+    evidence = (f"{rise} Wh in {round(lasted)} s", f"at most {round(most)} Wh by power")
+    return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
 
 
 def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
-    """Faster than this charger, or any AC charger, was ever seen."""
+    """Return the conflict with the power that this charger, or any AC charger, is known to deliver."""
     if case.is_instant or bounds.paces(chain).spread().is_one_pace:
         return None
     usual, digit = _usual_w(case), max(case.digit, case.ends_digit)
@@ -71,19 +80,19 @@ def _faster_than_usual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | N
     fastest = _fastest_step_w(case, bounds, chain, 2 * digit) if len(chain.at) > 2 else 0.0
     if chain.wh[-1] <= most and fastest <= usual * (1 + tolerances.POWER_SHARE):
         return None
-    words = "faster than this charger was ever seen" if case.ceiling_w else "faster than an AC charger delivers"
+    words = f"faster than {'this charger is known to' if case.ceiling_w else 'an AC charger can'} deliver"
     evidence = (f"{chain.wh[-1]} Wh in {round(case.longest / 60)} minutes", f"{round(usual)} W")
     return Conflict(Code.TOO_FAST, words, evidence)
 
 
 def _usual_w(case: Case) -> float:
-    """What this charger was seen to deliver, else what any of its kind delivers."""
+    """Return the power in W that this charger is known to deliver, or else the maximum of its kind."""
     seen = case.ceiling_w * (1 + tolerances.POWER_SHARE) if case.ceiling_w else tolerances.AC_W
     return max(seen, case.power.most if case.power else 0.0, tolerances.FASTEST_W if case.is_dc else 0.0)
 
 
 def _fastest_step_w(case: Case, bounds: Bounds, chain: Chain, slack: int) -> float:
-    """The fastest step, without what the last digits may make of it."""
+    """Return the pace of the fastest step in W, reduced by the error of the last digits."""
     ends = bounds.ends(chain)
     paces = (
         (high - low - slack) * HOUR / (now - before + (case.interval if number in ends else 0.0))

@@ -16,14 +16,7 @@ from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.reviews import Code
-from levity_trio.charging.timeline import (
-    Timeline,
-    at_clock,
-    at_receipt,
-    in_steps,
-    is_set_back,
-    stands_still,
-)
+from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 Rows = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
@@ -165,22 +158,22 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     """When it began and ended, and its readings, as far as its charger's clock tells."""
-    start, stop = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at), None
+    start, stop = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at), None
     if start.own is not None:  # what it is taken to be may be later evidence
         start = start._replace(understood=start.own if tx.is_start_timed else start.received)
     if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
-        stop = at_clock(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
+        stop = message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
     as_told = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
     if stop is not None and stands_still([start, stop]):
-        return at_receipt(start, stop.received, found)
+        return by_receipt(start, stop.received, found)
     is_told = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
     if is_told and not is_set_back(start, found, stop):
         return as_told
     sent = rows(_SENT, _of_readings(tx, until))
-    readings = [at_clock(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
+    readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
     if stop is None and not tx.is_start_timed and stands_still([start, *readings]):
-        return at_receipt(start, as_told.ended, found)
-    return in_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_told
+        return by_receipt(start, as_told.ended, found)
+    return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_told
 
 
 def _ended(tx: Known) -> str:

@@ -1,4 +1,4 @@
-"""Cases for the judge, told briefly: registers in Wh, times in minutes since the start."""
+"""Short notation of cases for the judge: registers in Wh, times in minutes since the start."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,19 +12,19 @@ Minutes = Sequence[tuple[float, int]]
 
 
 def view(readings: Minutes, digit: int = 1) -> View:
-    """Readings of the billed register, as (minute, Wh)."""
+    """Return readings of the billed register, given as (minute, Wh)."""
     return View([minute * 60.0 for minute, _ in readings], [wh for _, wh in readings], digit)
 
 
 def power(watts: Mapping[float, float]) -> Power:
-    """Power that was told, in W by minute."""
-    told = sorted(watts.items())
-    at, drawn = [minute * 60.0 for minute, _ in told], [float(value) for _, value in told]
+    """Return reported power, given in W by minute."""
+    reported = sorted(watts.items())
+    at, drawn = [minute * 60.0 for minute, _ in reported], [float(value) for _, value in reported]
     return Power(at, drawn, drawn)
 
 
 def steady(watts: float, *minutes: float) -> dict[float, float]:
-    """The same power each time."""
+    """Return the same power at each minute."""
     return dict.fromkeys(minutes, watts)
 
 
@@ -37,31 +37,30 @@ def case(
     digit: int = 1,
     **known: Any,
 ) -> Case:
-    """A transaction that began at 0; without a stop it ends with its last reading."""
+    """Return a transaction that begins at minute 0 and, without a stop, ends at its last reading."""
     last = minutes if stop is not None or not readings else readings[-1][0]
-    told: dict[str, Any] = {
+    other: dict[str, Any] = {
         "longest": max(0, minutes) * 60.0,
         "views": [view(readings, digit)] if readings else [],
     } | known
-    return Case(begun=0.0, ended=last * 60.0, start_wh=start, stop_wh=stop, power=power(watts or {}), **told)
+    return Case(begun=0.0, ended=last * 60.0, start_wh=start, stop_wh=stop, power=power(watts or {}), **other)
 
 
 def found(known: Case) -> tuple[int, str, str, set[str]]:
-    """The figure of a case, its method, its confidence and the codes of its reviews."""
+    """Judge a case; return figure, method, confidence and codes of the reviews."""
     judgement = judge(known)
     return judgement.wh, judgement.method, judgement.confidence, codes(judgement)
 
 
 def codes(judgement: Judgement) -> set[str]:
-    """Why a person should look."""
     return {doubt.code.value for doubt in judgement.doubts}
 
 
 def certain(wh: int, method: str = "register") -> tuple[int, str, str, set[str]]:
-    """What is expected where nothing contradicts."""
+    """Return the expected result if nothing contradicts."""
     return wh, method, CERTAIN, set()
 
 
 def doubtful(wh: int, method: str, *reviews: str) -> tuple[int, str, str, set[str]]:
-    """What is expected where something does."""
+    """Return the expected result if something does."""
     return wh, method, DOUBTFUL, set(reviews)

@@ -1,4 +1,4 @@
-"""What is billed as reported, and what its registers, its stop and its clock say against it (rules.md, Energy)."""
+"""The reported figure, and its contradictions by registers, stop and clock (rules.md, Energy)."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -12,12 +12,12 @@ from levity_trio.charging.reviews import Code
 from tests.charging.cases import case, certain, doubtful, found, steady, view
 
 QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]
-"""7.2 kW, in quarters of an hour."""
+"""7.2 kW, in steps of 15 minutes."""
 POWER = steady(7200, 15, 30, 45, 60)
 
 
 def quarters(begin: int) -> list[tuple[int, int]]:
-    """The same of a register that began elsewhere, by odd Wh: round ones would show a coarser register."""
+    """Return QUARTERS from another begin. The values are odd, because round ones would show a coarser register."""
     return [(minute, begin + wh + minute // 15) for minute, wh in QUARTERS]
 
 
@@ -26,9 +26,9 @@ HONEST = [
     pytest.param(case(1000, 5000, [(10, 1500), (20, 3000), (59, 4990)]), 4000, id="readings"),
     pytest.param(case(1000, 1000, [(10, 1000)]), 0, id="nothing flowed"),
     pytest.param(case(0, 7000, [(1, 0), (30, 3500)]), 7000, id="a new register"),
-    pytest.param(case(1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]), 4000, id="a reading told twice"),
+    pytest.param(case(1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]), 4000, id="a repeated reading"),
     pytest.param(case(100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="readings per session"),
-    pytest.param(case(500, 7500, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="the same, young: they overtake it"),
+    pytest.param(case(500, 7500, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="the same, above a low start"),
     pytest.param(
         case(0, 7300, [(minute, 100_000 + wh - 30) for minute, wh in QUARTERS], 61),
         *(7300,),
@@ -40,7 +40,9 @@ HONEST = [
         id="readings rounded to 10 Wh",
     ),
     pytest.param(case(1000, 11_750, [(15, 1001), (30, 1002), (45, 1003)]), 10_750, id="a car that waited"),
-    pytest.param(case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61), 7300, id="it catches up"),
+    pytest.param(
+        case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61), 7300, id="a register that catches up"
+    ),
     pytest.param(case(1000, 31_000, [(0, 1000), (0, 31_000)], 0, longest=3 * 3600.0), 30_000, id="all in one moment"),
     pytest.param(case(1003, 8206, quarters(1003), 61), 7203, id="a stop within its last digits"),
     pytest.param(case(1000, 8200, views=[view(QUARTERS[:0]), view(quarters(1000)[:3])]), 7200, id="an empty source"),
@@ -55,13 +57,13 @@ def test_an_honest_meter_is_billed_by_stop_minus_start(known: Case, wh: int) -> 
     assert (judgement.billed_from, judgement.billed_until) == (known.start_wh, known.stop_wh)
 
 
-def test_readings_of_two_sources_are_tested_both() -> None:
+def test_readings_of_both_sources_are_tested() -> None:
     honest, other = view(QUARTERS), view([(0, 0), (60, 7200)])
     assert found(case(0, 7300, (), 61, views=[honest, other])) == certain(7300)
     assert found(case(0, 7300, (), 61, views=[honest, view([(0, 0), (30, 9999)])]))[2] == "doubtful"
 
 
-def test_a_source_that_contradicts_the_other_leaves_the_start_in_its_place() -> None:
+def test_sources_that_contradict_each_other_do_not_change_the_start() -> None:
     known = case(0, 7300, (), 61, views=[view(QUARTERS), view([(0, 0), (30, 9999)])])
     assert found(known)[0] == 7300
 
@@ -70,8 +72,8 @@ def test_a_source_that_contradicts_the_other_leaves_the_start_in_its_place() -> 
 
 SYSTEM = "closed_by_system"
 CLOSED = [
-    pytest.param(case(1000, None), doubtful(0, "register", SYSTEM), id="nothing tells what was delivered"),
-    pytest.param(case(0, None, QUARTERS), doubtful(7200, "register", SYSTEM), id="up to its last reading"),
+    pytest.param(case(1000, None), doubtful(0, "register", SYSTEM), id="start only"),
+    pytest.param(case(0, None, QUARTERS), doubtful(7200, "register", SYSTEM), id="up to the last reading"),
     pytest.param(
         case(100_000, None, QUARTERS),
         *(doubtful(7200, "session readings", SYSTEM),),
@@ -95,7 +97,7 @@ CLOSED = [
 
 
 @pytest.mark.parametrize(("known", "expected"), CLOSED)
-def test_what_the_system_closed_is_billed_by_its_readings(known: Case, expected: tuple[Any, ...]) -> None:
+def test_a_transaction_closed_by_the_system_is_billed_by_its_readings(known: Case, expected: tuple[Any, ...]) -> None:
     closed = _closed(known)
     assert found(closed) == expected
 
@@ -105,22 +107,22 @@ def _closed(known: Case, **more: Any) -> Case:
 
 
 @pytest.mark.parametrize(("begin", "reviews"), [(7200, set()), (7201, set()), (7202, {SYSTEM}), (9000, {SYSTEM})])
-def test_nothing_came_after_the_last_reading_where_the_next_one_begins_there(begin: int, reviews: set[str]) -> None:
+def test_a_next_start_at_the_last_reading_resolves_the_doubt(begin: int, reviews: set[str]) -> None:
     known = _closed(case(0, None, [(14, 1801), *QUARTERS[1:]]), after=Neighbour(begin, None))
     assert (found(known)[0], found(known)[3]) == (7200, reviews)
 
 
-def test_the_review_tells_the_most_that_it_can_have_been() -> None:
+def test_the_review_gives_the_maximum() -> None:
     (doubt,) = judge(_closed(case(1000, None), after=Neighbour(4000, None))).doubts
-    assert doubt.words.endswith("3000 Wh at most")
+    assert doubt.words.endswith("at most 3000 Wh")
 
 
-def test_a_reset_in_what_the_system_closed() -> None:
+def test_a_reset_in_a_transaction_closed_by_the_system() -> None:
     known = _closed(case(50_000, None, [(15, 51_801), (30, 53_602), (45, 1803), (60, 3604)]))
     assert found(known)[0] == 1801 + 1801 + 1803 + 1801
 
 
-# Numbers that are none, or have a fraction
+# Registers that are not numbers or have a fraction
 
 NUMBERS = [
     pytest.param(
@@ -141,32 +143,32 @@ NUMBERS = [
     pytest.param(
         case(1000, 8300, quarters(1000), 61, garbled=("1000,5",)),
         *(doubtful(7300, "register", "number_repaired"),),
-        id="mended",
+        id="repaired",
     ),
     pytest.param(
         case(None, 8304, quarters(1000), 61, garbled=("1_000",)),
         *(doubtful(5503, "segments", "number_repaired", "start_garbled"),),
-        id="the start is no number",
+        id="the start is not a number",
     ),
     pytest.param(
         case(None, None, quarters(1000), 61, garbled=("a", "٣")),
         *(doubtful(5403, "segments", "number_repaired", "start_garbled", "stop_garbled"),),
-        id="neither is one",
+        id="neither is a number",
     ),
 ]
 
 
 @pytest.mark.parametrize(("known", "expected"), NUMBERS)
-def test_a_number_that_is_none_leaves_a_doubt(known: Case, expected: tuple[Any, ...]) -> None:
+def test_an_unusual_number_leaves_a_doubt(known: Case, expected: tuple[Any, ...]) -> None:
     assert found(known) == expected
 
 
-def test_what_was_sent_stands_in_the_evidence() -> None:
+def test_the_evidence_contains_the_text_as_sent() -> None:
     (doubt,) = judge(case(1000, 8300, quarters(1000), 61, garbled=("1000,5",))).doubts
     assert doubt.evidence == ("1000,5", "7300 Wh without it")
 
 
-# Its times
+# The clock
 
 TIMES: list[Any] = [
     pytest.param(
@@ -174,26 +176,26 @@ TIMES: list[Any] = [
         doubtful(7300, "register", "stop_before_start"),
         id="back",
     ),
-    pytest.param({"minutes": -30, "longest": 3600.0}, certain(7300), id="back, by a clock that was put right"),
+    pytest.param({"minutes": -30, "longest": 3600.0}, certain(7300), id="back, but not by our clock"),
     pytest.param(
         {"minutes": 0, "is_timed": False, "longest": 3600.0, "received_seconds": 3600.0},
         *(certain(7300),),
-        id="frozen, told when it happened",
+        id="frozen, sent at once",
     ),
     pytest.param(
         {"minutes": 0, "is_timed": False, "longest": 7 * 86_400.0, "received_seconds": 120.0},
         *(doubtful(7300, "register", "clock_stood_still"),),
-        id="frozen, told late",
+        id="frozen, sent late",
     ),
 ]
 
 
 @pytest.mark.parametrize(("known", "expected"), TIMES)
-def test_its_clock(known: dict[str, Any], expected: tuple[Any, ...]) -> None:
+def test_the_clock(known: dict[str, Any], expected: tuple[Any, ...]) -> None:
     assert found(case(1003, 8303, **known)) == expected
 
 
-def test_a_frozen_clock_lets_nothing_absurd_pass() -> None:
+def test_a_frozen_clock_does_not_allow_absurd_energy() -> None:
     known = case(1000, 908_300, (), 0, is_timed=False, longest=3600.0, received_seconds=3600.0)
     assert found(known) == doubtful(0, "segments", "nothing_agrees")
 
@@ -220,20 +222,20 @@ RESET = case(5000, 2500, [(10, 6000), (20, 100), (30, 2000)])
         (RESET, Code.REGISTER_RESET, Code.STRAY_READING),
     ],
 )
-def test_a_habit_spares_its_own_review_and_no_other(known: Case, habit: Code, other: Code) -> None:
+def test_a_habit_avoids_its_own_review_and_no_other(known: Case, habit: Code, other: Code) -> None:
     plain = judge(known)
     assert (plain.code, plain.is_sole, plain.confidence) == (habit, True, "doubtful")
-    spared = judge(replace(known, habits={habit: 0}))
-    assert (spared.wh, spared.method, spared.confidence) == (plain.wh, plain.method, "certain")
+    with_habit = judge(replace(known, habits={habit: 0}))
+    assert (with_habit.wh, with_habit.method, with_habit.confidence) == (plain.wh, plain.method, "certain")
     assert judge(replace(known, habits={other: 0})).confidence == "doubtful"
 
 
-def test_a_habit_spares_nothing_where_another_candidate_survives() -> None:
+def test_a_habit_does_not_avoid_the_review_if_another_candidate_survives() -> None:
     known = case(100, 400, [(10, 200), (20, 9000), (30, 300)], habits={Code.STRAY_READING: 0})
     assert found(known) == doubtful(300, "register", "stray_reading")
 
 
-def test_a_habit_of_a_wrong_factor_speaks_against_what_is_reported() -> None:
+def test_a_habit_of_a_wrong_factor_contradicts_the_reported_figure() -> None:
     quiet = case(1003, 8303, quarters(1003), 61)
     assert found(quiet) == certain(7300)
     assert found(replace(quiet, habits={Code.WRONG_FACTOR: 10}))[2] == "doubtful"

@@ -1,4 +1,4 @@
-"""What other sources than its register say of a figure: power, state of charge, time, and its neighbours' registers."""
+"""The bounds of a figure by other evidence: power, state of charge, time, and the neighbours' registers."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ BY_POWER = [
     pytest.param(
         case(1000, 28_200, [(15, 2800), (30, 24_600), (45, 26_400)], 60, steady(60_000, 15, 30, 45)),
         *(certain(27_200),),
-        id="20 kWh in a quarter of an hour, as fast as it says",
+        id="20 kWh in 15 minutes at 60 kW",
     ),
     pytest.param(
         case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61, steady(7200, *TIMES)),
@@ -49,15 +49,15 @@ BY_POWER = [
             {15: 50_000.0} | steady(0, *range(30, 600, 15)),
         ),
         *(certain(24_000),),
-        id="fast, and then it waits",
+        id="fast, then waiting",
     ),
     pytest.param(
-        case(1000, 35_000, watts={15: 47_000, 30: 0, 45: 0, 60: 0}), certain(34_000), id="full soon, without readings"
+        case(1000, 35_000, watts={15: 47_000, 30: 0, 45: 0, 60: 0}), certain(34_000), id="soon full, without readings"
     ),
     pytest.param(
         case(0, 45_000, [(60, 22_000), (120, 44_000)], 123, {0: 3000, 60: 0, 120: 4000}),
         *(doubtful(45_000, "register", "power_disagrees"),),
-        id="moments of sun say little",
+        id="sparse solar power shows little",
     ),
 ]
 
@@ -67,12 +67,12 @@ def test_power(known: Case, expected: tuple[Any, ...]) -> None:
     assert found(known) == expected
 
 
-def test_power_that_tells_the_same_confirms() -> None:
+def test_power_that_agrees_confirms() -> None:
     agreeing = judge(case(1000, 8000, watts=steady(7000, *TIMES)))
     assert (agreeing.is_confirmed, judge(case(1000, 8000)).is_confirmed) == (True, False)
 
 
-def test_power_in_kilowatts_called_watts_has_its_own_code() -> None:
+def test_power_in_kilowatts_sent_as_watts_has_its_own_code() -> None:
     assert found(case(0, 7300, QUARTERS, 61, steady(7.2, *TIMES))) == doubtful(7300, "register", "readings_unit")
 
 
@@ -83,12 +83,14 @@ BY_TIME = [
     pytest.param(case(1, 46_003), doubtful(46_002, "register", "too_fast"), id="faster than AC"),
     pytest.param(case(1, 46_003, is_dc=True), certain(46_002), id="the same at a DC charger"),
     pytest.param(
-        case(0, 936_000, minutes=300), doubtful(936_000, "register", "too_fast"), id="936 kWh in 5 h, nobody knows it"
+        case(0, 936_000, minutes=300),
+        doubtful(936_000, "register", "too_fast"),
+        id="936 kWh in 5 h at an unknown charger",
     ),
     pytest.param(
         case(0, 936_000, minutes=300, ceiling_w=7200),
         *(doubtful(0, "segments", "nothing_agrees"),),
-        id="936 kWh in 5 h at one that was seen with 7 kW",
+        id="936 kWh in 5 h at a charger known with 7 kW",
     ),
     pytest.param(case(0, 7501, ceiling_w=7200), certain(7501), id="within its own ceiling"),
     pytest.param(case(0, 12_001, ceiling_w=7200), doubtful(12_001, "register", "too_fast"), id="above its own"),
@@ -106,14 +108,14 @@ BY_TIME = [
 
 
 @pytest.mark.parametrize(("known", "expected"), BY_TIME)
-def test_time_and_what_a_charger_can_deliver(known: Case, expected: tuple[Any, ...]) -> None:
+def test_time_and_the_power_of_a_charger(known: Case, expected: tuple[Any, ...]) -> None:
     assert found(known) == expected
 
 
-def test_a_ceiling_refuses_and_is_no_figure() -> None:
+def test_a_ceiling_refutes_and_is_never_the_figure() -> None:
     beyond = judge(case(0, 30_001, ceiling_w=7200))
     assert beyond.wh == 0
-    assert "24567 Wh at most" in beyond.doubts[0].words
+    assert "at most 24567 Wh" in beyond.doubts[0].words
 
 
 # State of charge
@@ -137,10 +139,12 @@ def test_the_state_of_charge(wh: int, charge: tuple[float, float], expected: tup
 # Neighbours
 
 NEIGHBOURS: list[Any] = [
-    pytest.param({"before": Neighbour(0, 2001)}, (), certain(7001), id="begins where the one before ended"),
-    pytest.param({"before": Neighbour(0, 1001)}, (), certain(7001), id="something flowed between"),
-    pytest.param({"before": Neighbour(14_000, 15_000)}, (), certain(7001), id="below the one before: a reset"),
-    pytest.param({"before": Neighbour(0, 3001)}, (), doubtful(6001, "register", "overlap"), id="nobody's own readings"),
+    pytest.param({"before": Neighbour(0, 2001)}, (), certain(7001), id="begins at the previous end"),
+    pytest.param({"before": Neighbour(0, 1001)}, (), certain(7001), id="energy flowed in between"),
+    pytest.param({"before": Neighbour(14_000, 15_000)}, (), certain(7001), id="below the previous start: a reset"),
+    pytest.param(
+        {"before": Neighbour(0, 3001)}, (), doubtful(6001, "register", "overlap"), id="without readings of either"
+    ),
     pytest.param(
         {"before": Neighbour(0, 3001, highest=1900)},
         [(10, 2101), (50, 8000)],
@@ -151,11 +155,11 @@ NEIGHBOURS: list[Any] = [
         {"before": Neighbour(0, 3001, highest=2500)},
         [(10, 2601), (50, 8000)],
         *(doubtful(6502, "register", "overlap"),),
-        id="both do: from its own first, where the other's end below",
+        id="readings of both: from its own first one",
     ),
-    pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins where it ends"),
+    pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins at its end"),
     pytest.param(
-        {"after": Neighbour(8001, None)}, (), doubtful(6000, "register", "overlap"), id="the next before it ends"
+        {"after": Neighbour(8001, None)}, (), doubtful(6000, "register", "overlap"), id="the next begins before its end"
     ),
     pytest.param(
         {"after": Neighbour(8001, 12_000)},
@@ -167,7 +171,7 @@ NEIGHBOURS: list[Any] = [
         {"after": Neighbour(8001, 12_000, lowest=8701)},
         [(50, 8501)],
         *(doubtful(6500, "register", "overlap"),),
-        id="both do: up to where the next one's begin",
+        id="readings of both: up to the next one's first",
     ),
 ]
 
@@ -179,8 +183,8 @@ def test_an_overlap_is_billed_once(
     assert found(case(2001, 9002, readings, **known)) == expected
 
 
-def test_both_sides_of_an_overlap_come_to_what_the_register_rose_by() -> None:
-    """The first goes to 3,001 and has readings up to 2,500, the second begins at 2,001 and has them from 2,601 on."""
+def test_both_sides_of_an_overlap_add_up_to_the_rise_of_the_register() -> None:
+    """The first ends at 3,001 with readings up to 2,500; the second begins at 2,001 with readings from 2,601."""
     first = case(0, 3001, [(10, 2500)], after=Neighbour(2001, 9002, lowest=2601, highest=8000))
     second = case(2001, 9002, [(10, 2601), (50, 8000)], before=Neighbour(0, 3001, highest=2500))
     assert found(first)[0] + found(second)[0] == 9002

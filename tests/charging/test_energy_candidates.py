@@ -1,4 +1,4 @@
-"""Registers that lie: which reading of the facts is billed, and by which code a person learns of it."""
+"""Wrong registers: which candidate is billed, and the code of its review."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ QUARTERS = [(15, 1800), (30, 3600), (45, 5400), (60, 7200)]
 TIMES = (15, 30, 45, 60)
 ACROSS = [(15, 29_990), (30, 32_740), (45, 35_500), (60, 2750), (75, 5500), (90, 8250), (105, 11_000), (120, 13_750)]
 HALF = [(15, 1800), (30, 3600), (45, 1800), (60, 3600)]
-"""A register that fell by half: one false reading, or a reset after which it stood where it had stood before."""
+"""A register that fell by half: one false reading, or a reset after which it shows an earlier value again."""
 
 RESETS = [
     pytest.param(case(100, 3000, [(10, 5000), (20, 0), (30, 1500)]), 7900, "segments", id="stop above start"),
@@ -21,14 +21,14 @@ RESETS = [
     pytest.param(
         case(27_240, 35_490, [*ACROSS, (135, 16_500), (150, 19_250), (165, 22_000)], 300),
         *(8260 + 35_490, "segments"),
-        id="what stood before the reset is not rounded",
+        id="the energy before the reset is not rounded",
     ),
-    pytest.param(case(0, 5400, HALF, 75, steady(7200, *TIMES)), 9000, "segments", id="its power tells of it"),
+    pytest.param(case(0, 5400, HALF, 75, steady(7200, *TIMES)), 9000, "segments", id="with power that shows it"),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh", "method"), RESETS)
-def test_a_register_that_was_set_back_counts_on_both_sides(known: Case, wh: int, method: str) -> None:
+def test_a_reset_register_counts_on_both_sides(known: Case, wh: int, method: str) -> None:
     judgement = judge(known)
     assert found(known) == doubtful(wh, method, "register_reset")
     assert judgement.is_sole
@@ -36,7 +36,7 @@ def test_a_register_that_was_set_back_counts_on_both_sides(known: Case, wh: int,
 
 
 @pytest.mark.parametrize("watts", [{}, steady(4320, *TIMES)])
-def test_a_fall_that_no_power_tells_of_is_one_false_reading(watts: dict[float, float]) -> None:
+def test_a_fall_that_power_does_not_support_is_one_false_reading(watts: dict[float, float]) -> None:
     assert found(case(0, 5400, HALF, 75, watts)) == doubtful(5400, "register", "stray_reading")
 
 
@@ -51,7 +51,7 @@ STRAYS = [
 
 
 @pytest.mark.parametrize(("known", "wh"), STRAYS)
-def test_readings_that_the_others_contradict_are_none(known: Case, wh: int) -> None:
+def test_outlying_readings_are_left_out(known: Case, wh: int) -> None:
     assert found(known) == doubtful(wh, "register", "stray_reading")
 
 
@@ -60,7 +60,7 @@ LEAPS = [
     pytest.param(
         case(1000, 28_200, [(15, 2800), (30, 24_600), (45, 26_400)], 60, steady(7200, 15, 30, 45)),
         *(5400,),
-        id="20 kWh in a quarter of an hour at 7.2 kW",
+        id="20 kWh in 15 minutes at 7.2 kW",
     ),
     pytest.param(
         case(
@@ -78,7 +78,7 @@ LEAPS = [
     pytest.param(
         case(0, 97_300, [(m, wh + (90_000 if m >= 30 else 0)) for m, wh in QUARTERS], 61),
         *(5500,),
-        id="90 kWh, and all the rest at one pace",
+        id="90 kWh, the rest at one pace",
     ),
     pytest.param(
         case(1000, 96_250, [(15, 2750), (30, 92_750), (45, 94_500)]), 5250, id="far faster than all others, no power"
@@ -87,7 +87,7 @@ LEAPS = [
 
 
 @pytest.mark.parametrize(("known", "wh"), LEAPS)
-def test_a_leap_is_not_billed_and_all_before_and_after_it_is(known: Case, wh: int) -> None:
+def test_a_leap_is_not_billed_but_the_rest_is(known: Case, wh: int) -> None:
     assert found(known) == doubtful(wh, "segments", "register_leapt")
 
 
@@ -113,45 +113,49 @@ GARBLED_ENDS = [
     ),
     pytest.param(case(0, 3600, QUARTERS, 30.1), 7200, "segments", "stop", id="readings rise beyond the stop"),
     pytest.param(
-        case(0, 306_000, before=Neighbour(292_000, 299_000)), 7000, "register", "start", id="0, and the one before"
+        case(0, 306_000, before=Neighbour(292_000, 299_000)),
+        7000,
+        "register",
+        "start",
+        id="0, with a previous transaction",
     ),
     pytest.param(
         case(0, 306_000, [(1, 299_100), (30, 303_000)], before=Neighbour(292_000, 299_000)),
         *(7000, "register", "start"),
-        id="0, the one before, and readings that go on from there",
+        id="0, with readings that continue the previous transaction",
     ),
     pytest.param(
         case(100, 9000, [(10, 5200)], before=Neighbour(4000, 5000)),
         4000,
         "register",
         "start",
-        id="below the one before",
+        id="below the previous start",
     ),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh", "method", "end"), GARBLED_ENDS)
-def test_another_register_takes_the_place_of_a_garbled_end(known: Case, wh: int, method: str, end: str) -> None:
+def test_another_register_replaces_a_garbled_end(known: Case, wh: int, method: str, end: str) -> None:
     assert found(known) == doubtful(wh, method, f"{end}_garbled")
 
 
-def test_a_start_that_never_came_is_its_first_reading() -> None:
+def test_a_missing_start_is_replaced_by_the_first_reading() -> None:
     known = case(None, 8300, [(m, 1000 + wh) for m, wh in QUARTERS], 61, is_start_unknown=True)
     assert found(known) == doubtful(5500, "segments", "unknown_start")
 
 
-def test_a_start_of_zero_is_in_every_unit() -> None:
-    """The readings go on from where the one before ended: 123 Wh."""
+def test_a_start_of_zero_shows_no_unit() -> None:
+    """The readings continue from the previous end: 123 Wh."""
     known = case(0, 5123, [(10, 5002)], before=Neighbour(4000, 5000))
     assert found(known) == doubtful(123, "register", "start_garbled")
 
 
-def test_a_stop_that_told_no_register_is_in_no_unit() -> None:
+def test_a_stop_without_register_has_no_unit() -> None:
     known = case(1001, None, [(10, 1503), (20, 3007)], begin_wh=907)
     assert judge(known).code is not Code.READINGS_UNIT
 
 
-def test_a_stop_that_transaction_end_contradicts_leaves_the_start_in_its_place() -> None:
+def test_a_transaction_end_that_contradicts_the_stop_does_not_change_the_start() -> None:
     readings = [(m, 1003 + wh + m // 15) for m, wh in QUARTERS]
     wh, _, confidence, _ = found(case(1003, 8303, readings, 61, end_wh=9303))
     assert confidence == "doubtful"
@@ -162,12 +166,12 @@ UNITS = [
     pytest.param(
         case(5000, 12_300, [(m, (5000 + wh) * 1000) for m, wh in QUARTERS], 61),
         *(doubtful(7300, "register", "readings_unit"),),
-        id="Wh called kWh in the readings",
+        id="readings in Wh sent as kWh",
     ),
     pytest.param(
         case(0, 22_000, [(15, 5), (30, 10), (45, 15), (59, 20)]),
         *(doubtful(22_000, "register", "too_fast"),),
-        id="kWh called Wh in the readings",
+        id="readings in kWh sent as Wh",
     ),
     pytest.param(
         case(0, 80_000, [(m, 10 * wh) for m, wh in QUARTERS], 61, steady(7200, *TIMES)),
@@ -187,7 +191,7 @@ UNITS = [
     pytest.param(
         case(1_000_000, 1005, [(10, 1001), (50, 1004)]),
         *(doubtful(5000, "register", "readings_unit"),),
-        id="readings and a stop that go on from the start in kWh",
+        id="readings and stop that continue the start in kWh",
     ),
 ]
 
@@ -207,7 +211,7 @@ def test_a_register_that_rolls_over(modulus: int, before: int) -> None:
     assert found(known) == doubtful(7300, "rollover", "register_rolled_over")
 
 
-def test_a_meter_that_was_swapped_loses_what_flowed_between_the_two() -> None:
+def test_energy_between_two_swapped_meters_is_lost() -> None:
     readings = [(10, 1_000_100), (30, 500_000), (40, 500_100)]
     known = case(1_000_000, 500_200, readings, swapped_at=[20 * 60.0])
     assert found(known) == doubtful(100 + 200, "segments", "meter_swapped")
@@ -219,21 +223,24 @@ NOTHING = [
     pytest.param(case(5000, 3000), 0, ["nothing_agrees"], id="backwards without evidence"),
     pytest.param(case(0, 1_005_100), 0, ["nothing_agrees"], id="start 0 without evidence"),
     pytest.param(
-        case(100, 400, [(10, 9000), (20, 9100), (30, 9050), (40, 300)]), 300, ["nothing_agrees"], id="lies that differ"
+        case(100, 400, [(10, 9000), (20, 9100), (30, 9050), (40, 300)]),
+        300,
+        ["nothing_agrees"],
+        id="different wrong readings",
     ),
     pytest.param(case(None, None), 0, ["no_register", "stop_garbled"], id="nothing at all"),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh", "reviews"), NOTHING)
-def test_what_nothing_contradicts_is_billed_and_the_most_that_it_can_be_is_told(
+def test_the_uncontradicted_part_is_billed_and_the_review_gives_the_maximum(
     known: Case, wh: int, reviews: list[str]
 ) -> None:
     assert found(known) == doubtful(wh, "segments", *reviews)
-    assert wh > 0 or judge(known).doubts[0].words.endswith("Wh at most")
+    assert wh > 0 or "; at most " in judge(known).doubts[0].words
 
 
-def test_what_was_told_of_a_figure_lists_every_candidate() -> None:
+def test_a_doubt_lists_the_reported_figure_and_the_candidates() -> None:
     (doubt,) = judge(case(0, 15_100, [(10, 100), (20, 200), (21, 15_000)])).doubts
     assert {"as reported", doubt.words} == doubt.figures.keys()
     assert min(doubt.figures.values()) == 300

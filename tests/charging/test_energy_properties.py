@@ -1,4 +1,4 @@
-"""What holds for every transaction that the judge may see."""
+"""Properties of the judge for every transaction."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -21,16 +21,16 @@ registers = st.none() | st.integers(0, 10_000) | st.integers(0, 2**40)
 minutes = st.integers(0, 3000)
 watts = st.integers(0, 25_000) | st.integers(0, 400_000)
 SHOWN_MINUTES = 10
-"""A shorter transaction has too few powers to tell anything of its register."""
+"""A shorter transaction has too few powers to show anything about its register."""
 percents = st.integers(0, 100)
 neighbours = st.none() | st.builds(Neighbour, registers, registers, registers, registers)
 
 
 @st.composite
 def wild_cases(draw: st.DrawFn) -> Case:
-    """Whatever a charger may send."""
-    told = sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 2**40)), max_size=8)))
-    other = sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 10**6)), max_size=3)))
+    """Return anything that a charger may send."""
+    first = sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 2**40)), max_size=8)))
+    second = sorted(draw(st.lists(st.tuples(minutes, st.integers(0, 10**6)), max_size=3)))
     is_stopped = draw(st.booleans())
     return Case(
         begun=0.0,
@@ -44,7 +44,7 @@ def wild_cases(draw: st.DrawFn) -> Case:
         is_backwards=draw(st.booleans()),
         received_seconds=draw(st.integers(0, 3000)) * 60.0,
         garbled=draw(st.sampled_from([(), ("x",)])),
-        views=[view(readings, draw(st.sampled_from([1, 10, 1000]))) for readings in (told, other) if readings],
+        views=[view(readings, draw(st.sampled_from([1, 10, 1000]))) for readings in (first, second) if readings],
         begin_wh=draw(registers),
         end_wh=draw(registers),
         power=power(draw(st.dictionaries(minutes, watts, max_size=6))),
@@ -64,7 +64,7 @@ def wild_cases(draw: st.DrawFn) -> Case:
 
 @st.composite
 def honest_meters(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], int]:
-    """A start, readings that rise at no more than 11 kW (the last one is the stop's), and how many minutes it took."""
+    """Return start, readings that rise at up to 11 kW (the last is the stop), and duration in minutes."""
     start, minute = draw(st.integers(0, 10**9)), 0
     wh, readings = start, list[tuple[int, int]]()
     for gap, pace in draw(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 11_000)), min_size=1, max_size=10)):
@@ -86,7 +86,7 @@ def test_never_negative_and_certain_only_without_a_doubt(known: Case) -> None:
 
 
 @given(wild_cases())
-def test_certain_is_stop_minus_start_or_else_a_reading_or_a_habit(known: Case) -> None:
+def test_a_certain_figure_is_the_reported_one_without_habits(known: Case) -> None:
     known = replace(known, habits={})
     judgement = judge(known)
     if judgement.confidence == DOUBTFUL:
@@ -99,12 +99,12 @@ def test_certain_is_stop_minus_start_or_else_a_reading_or_a_habit(known: Case) -
 
 
 @given(wild_cases())
-def test_the_same_facts_tell_the_same(known: Case) -> None:
+def test_the_same_facts_give_the_same_judgement(known: Case) -> None:
     assert judge(known) == judge(replace(known)) == judge(known)
 
 
 @given(wild_cases())
-def test_no_more_than_any_charger_can_deliver_is_certain(known: Case) -> None:
+def test_a_figure_that_no_charger_can_deliver_is_not_certain(known: Case) -> None:
     judgement = judge(known)
     if judgement.confidence == CERTAIN:
         seconds = max(known.longest, known.received_seconds) + 2 * known.interval + 2
@@ -131,7 +131,7 @@ def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
     start, readings, lasted = honest
     order = list(range(len(readings)))
     chance.shuffle(order)
-    told = gather(sampled(stamp(NOON), readings, order))
+    measured = gather(sampled(stamp(NOON), readings, order))
     begun = seconds(stamp(NOON))
     known = Case(
         begun=begun,
@@ -139,7 +139,7 @@ def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
         start_wh=start,
         stop_wh=readings[-1][1],
         longest=lasted * 60.0,
-        views=told.views,
+        views=measured.views,
     )
     assert found(known) == (readings[-1][1] - start, "register", CERTAIN, set())
 
@@ -152,8 +152,8 @@ def test_readings_per_session_do_not_disturb(honest: tuple[int, list[tuple[int, 
 
 
 @given(honest_meters())
-def test_power_that_tells_the_same_does_not_disturb(honest: tuple[int, list[tuple[int, int]], int]) -> None:
-    """Told as what was drawn since the reading before, and so at either end of each gap."""
+def test_power_that_agrees_does_not_disturb(honest: tuple[int, list[tuple[int, int]], int]) -> None:
+    """The power is that since the previous reading, and is sent at both ends of each gap."""
     start, readings, lasted = honest
     points = [(0, start), *readings]
     drawn: dict[float, float] = {0: 0.0}
@@ -183,7 +183,7 @@ def test_a_reading_on_the_straight_line_changes_nothing(
     assert (with_more.wh, with_more.doubts) == (plain.wh, plain.doubts)
 
 
-# One lie
+# One false reading
 
 
 @given(honest_meters(), st.integers(0, 20), st.integers(0, 10_000) | st.integers(0, 2**40))
@@ -201,11 +201,11 @@ def test_one_false_reading_invents_nothing(
 
 
 def test_a_false_reading_near_the_stop_invents_nothing() -> None:
-    told = [(12, 1177), (14, 2456), (34, 1178), (35, 1179), (58, 2463)]
-    assert found(case(335, 2463, told, 58))[0] <= 2463 - 335
+    readings = [(12, 1177), (14, 2456), (34, 1178), (35, 1179), (58, 2463)]
+    assert found(case(335, 2463, readings, 58))[0] <= 2463 - 335
 
 
-def test_each_code_is_told_once() -> None:
+def test_each_code_occurs_once() -> None:
     doubts = judge(case(0, None, [(0, 0)], begin_wh=2)).doubts
     assert len({doubt.code for doubt in doubts}) == len(doubts)
 
@@ -217,7 +217,7 @@ def test_a_register_wrong_by_a_factor_against_its_power_is_never_certain(
     _, readings, lasted = honest
     assume(lasted >= SHOWN_MINUTES)
     drawn: dict[float, float] = dict.fromkeys(range(lasted + 1), 7200)
-    told = [(minute, round(minute * 120 * factor)) for minute, _ in readings]
-    wh, _, confidence, _ = found(case(0, round(lasted * 120 * factor), told, lasted, drawn))
+    scaled = [(minute, round(minute * 120 * factor)) for minute, _ in readings]
+    wh, _, confidence, _ = found(case(0, round(lasted * 120 * factor), scaled, lasted, drawn))
     assert confidence == DOUBTFUL
     assert wh <= lasted * 120 * 1.15 + 2

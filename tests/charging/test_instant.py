@@ -1,4 +1,4 @@
-"""Transactions of seconds, as a simulator or an installer plays them: their times say nothing of their steps."""
+"""Transactions of a few seconds, by a simulator or an installer: their times do not limit their steps."""
 
 import pytest
 
@@ -18,16 +18,16 @@ SECOND = 1 / 60
         [(number * SECOND, 1000 + 100 * number) for number in range(10)],
     ],
 )
-def test_start_readings_and_stop_within_seconds_are_billed_as_told(readings: Minutes) -> None:
+def test_start_readings_and_stop_within_seconds_are_billed_as_reported(readings: Minutes) -> None:
     assert found(case(1000, 2500, readings, 10 * SECOND)) == certain(1500)
 
 
-def test_its_power_does_not_refuse_it() -> None:
-    told = {number * SECOND: 7200.0 for number in range(5)}
+def test_power_does_not_refute_it() -> None:
+    watts = {number * SECOND: 7200.0 for number in range(5)}
     readings = [(number * SECOND, 1000 + 300 * number) for number in range(5)]
-    assert found(case(1000, 2500, readings, 5 * SECOND, told))[0] == 1500
+    assert found(case(1000, 2500, readings, 5 * SECOND, watts))[0] == 1500
 
 
-def test_more_than_any_charger_delivers_in_a_minute_at_each_end_is_not_certain() -> None:
+def test_more_than_a_charger_can_deliver_with_a_minute_at_each_end_is_not_certain() -> None:
     _, _, confidence, _ = found(case(1000, 16_000, [(SECOND, 1400)], 2 * SECOND))
     assert confidence == "doubtful"

@@ -1,4 +1,4 @@
-"""The life of a transaction: the table is whole, leads nowhere it must not, and is what README prints."""
+"""The life of a transaction: the table is complete, has no forbidden step, and is the one that README prints."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +10,12 @@ from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, rows
 README = Path(__file__).parents[2] / "README.md"
 RUNNING = {State.OPEN, State.SUSPENDED}
 RANK = {State.OPEN: 0, State.SUSPENDED: 0, State.CLOSED: 1, State.JOINED: 2, State.STOPPED: 3}
-"""Whose word counts more: nobody's, the system's, that of a stop without an id, the charger's own."""
+"""Precedence of the ends: none, by the system, by a stop without ID, by the charger's own stop."""
 ORDERS_OF = 5
 
 
 def after(state: State, causes: tuple[Cause, ...]) -> State:
-    """Where these causes lead, one after the other."""
+    """Return the state after these causes in sequence."""
     for cause in causes:
         state = TABLE[state, cause].state
     return state
@@ -29,7 +29,7 @@ def test_it_has_a_step_for_each_state_and_cause() -> None:
     assert len(TABLE) == 5 * 15
 
 
-def test_a_step_to_another_state_is_told() -> None:
+def test_a_step_to_another_state_adds_a_row() -> None:
     silent = {key for key, step in TABLE.items() if step.kind is None}
     assert all(TABLE[state, cause].state is state for state, cause in silent)
     assert {(state, cause) for state, cause, _ in rows()} == set(TABLE) - silent
@@ -53,35 +53,35 @@ def test_a_kind_leads_to_its_states_from_others(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.REJUDGE, Kind.CONFLICTING_STOP])
 def test_other_kinds_leave_it_in_its_state(kind: Kind) -> None:
-    states = [state for state, _, told in rows() if told is kind]
+    states = [state for state, _, added in rows() if added is kind]
     assert states
-    assert all(TABLE[state, cause].state is state for state, cause, told in rows() if told is kind)
+    assert all(TABLE[state, cause].state is state for state, cause, added in rows() if added is kind)
     assert not RUNNING & set(states)
 
 
-# What must never be
+# Forbidden steps
 
 
 def test_after_its_chargers_own_stop_nothing_changes() -> None:
     assert {TABLE[State.STOPPED, cause].state for cause in Cause} == {State.STOPPED}
 
 
-def test_what_its_charger_stopped_in_any_way_never_runs_again() -> None:
+def test_a_transaction_stopped_by_its_charger_never_runs_again() -> None:
     assert {TABLE[State.JOINED, cause].state for cause in Cause} == {State.JOINED, State.STOPPED}
     assert {cause for cause in Cause if TABLE[State.JOINED, cause].state is State.STOPPED} == {Cause.STOP}
 
 
-def test_only_a_rise_before_the_next_start_reopens_what_the_system_closed() -> None:
+def test_only_a_rise_before_the_next_start_reopens_a_closed_transaction() -> None:
     reopening = {(state, cause) for state, cause, _ in rows() if TABLE[state, cause].kind is Kind.REOPEN}
     assert reopening == {(State.CLOSED, Cause.RISE)}
     assert {cause for cause in Cause if TABLE[State.CLOSED, cause].state in RUNNING} == {Cause.RISE}
 
 
-def test_its_chargers_own_stop_ends_whatever_was_before() -> None:
+def test_its_chargers_own_stop_ends_every_state() -> None:
     assert {TABLE[state, Cause.STOP].state for state in State} == {State.STOPPED}
 
 
-def test_what_runs_is_closed_only_where_it_was_lost_or_another_began() -> None:
+def test_an_open_transaction_is_closed_only_if_suspended_or_by_the_next_start_or_an_operator() -> None:
     closing = {cause for cause in Cause if TABLE[State.OPEN, cause].state is State.CLOSED}
     assert closing == {Cause.NEXT_START, Cause.OPERATOR}
     assert {cause for cause in Cause if TABLE[State.SUSPENDED, cause].state is State.CLOSED} == closing | {
@@ -90,7 +90,7 @@ def test_what_runs_is_closed_only_where_it_was_lost_or_another_began() -> None:
 
 
 def test_every_order_of_any_five() -> None:
-    """All 15⁵: the word that counts most stands, unless a rise took back the system's."""
+    """All 15⁵ orders: the end with the highest precedence stands, unless a rise reopened the transaction."""
     orders = list(_orders(State.OPEN, ORDERS_OF))
     assert len(orders) == len(Cause) ** ORDERS_OF
     assert {state for state, _ in orders} == set(State)
@@ -98,7 +98,7 @@ def test_every_order_of_any_five() -> None:
 
 
 def _orders(state: State, length: int, rank: int = 0) -> Iterator[tuple[State, int]]:
-    """Each end of so many causes, with the rank of the word that counted most on the way."""
+    """Yield the state after each sequence of causes, with the highest rank on the way."""
     if length == 0:
         yield state, rank
         return
@@ -109,28 +109,28 @@ def _orders(state: State, length: int, rank: int = 0) -> Iterator[tuple[State, i
 
 
 @pytest.mark.parametrize("state", State)
-def test_the_same_again_changes_nothing_more(state: State) -> None:
+def test_a_repeated_cause_changes_nothing_more(state: State) -> None:
     for cause in Cause:
         once = after(state, (cause,))
         if TABLE[state, cause].kind is not Kind.REOPEN:
             assert after(state, (cause, cause)) is once
 
 
-# How the database spells it
+# The columns in the database
 
 
 @pytest.mark.parametrize("state", State)
-def test_the_columns_of_a_state_spell_it(state: State) -> None:
+def test_the_columns_give_the_state(state: State) -> None:
     status = "Active" if state in RUNNING else "Completed"
     assert state_of(status, state is State.SUSPENDED, stopped_by(state)) is state
     assert (stopped_by(state) is None) == (state in RUNNING)
 
 
-def test_no_two_states_are_spelled_alike() -> None:
+def test_no_two_states_have_the_same_columns() -> None:
     assert len({(state in RUNNING, state is State.SUSPENDED, stopped_by(state)) for state in State}) == len(State)
 
 
-def test_what_nobody_is_said_to_have_stopped_was_the_system() -> None:
+def test_a_completed_transaction_without_stopped_by_was_closed_by_the_system() -> None:
     assert state_of("Completed", False, None) is State.CLOSED
     assert state_of("Completed", True, "charger") is State.STOPPED
 
@@ -139,7 +139,7 @@ def test_what_nobody_is_said_to_have_stopped_was_the_system() -> None:
 
 
 def printed() -> list[str]:
-    """The table as README prints it: what each cause adds to tx_event, and the state that it leads to."""
+    """Return the table as README prints it: the row that each cause adds to tx_event, and the next state."""
     head = ["| what happens | " + " | ".join(State) + " |", "|" + (1 + len(State)) * "---|"]
     return head + [f"| {cause} | " + " | ".join(_cell(state, cause) for state in State) + " |" for cause in Cause]
 
@@ -154,5 +154,5 @@ def _cell(state: State, cause: Cause) -> str:
 def test_readme_prints_it() -> None:
     lines = README.read_text(encoding="utf-8").splitlines()
     begin = lines.index("### The life of a transaction")
-    told = [line for line in lines[begin:] if line.startswith("|")][: 2 + len(Cause)]
-    assert told == printed()
+    table = [line for line in lines[begin:] if line.startswith("|")][: 2 + len(Cause)]
+    assert table == printed()

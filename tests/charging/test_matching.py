@@ -1,4 +1,4 @@
-"""Which transaction a stop or a reading means, and on which grounds."""
+"""Matching of stops and readings to transactions, and its grounds."""
 
 import math
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from levity_trio.charging.lifecycle import State
-from levity_trio.charging.matching import Covering, Running, Stopping, is_id, match_readings, match_stop, tag
+from levity_trio.charging.matching import Covering, Running, Stopping, comparable_tag, is_id, match_readings, match_stop
 from levity_trio.charging.reviews import Code
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -17,7 +17,7 @@ ENDED = [State.STOPPED, State.JOINED, State.CLOSED]
 
 
 def running(transaction: int = FIRST, **known: Any) -> Running:
-    """Begun at 10 o'clock at 1000 Wh; by 11 it stood at 8,000 Wh, with 7 kW."""
+    """Return a transaction from 10:00 at 1,000 Wh, which reached 8,000 Wh at 11:00 with 7 kW."""
     usual: dict[str, Any] = {
         "state": State.OPEN,
         "begun": BEGUN,
@@ -35,26 +35,26 @@ def running(transaction: int = FIRST, **known: Any) -> Running:
 
 
 def elsewhere(**known: Any) -> Running:
-    """One of another connector, whose register stands at 500 kWh."""
+    """Return a transaction on another connector, whose register is at 500 kWh."""
     return running(SECOND, **({"start_wh": 493_000, "reached_wh": 500_000} | known))
 
 
-def stopping(transaction: int = NO_ID, wh: int = 8100, **told: Any) -> Stopping:
-    """A stop one minute after the last reading."""
+def stopping(transaction: int = NO_ID, wh: int = 8100, **known: Any) -> Stopping:
+    """Return a stop one minute after the last reading."""
     usual: dict[str, Any] = {"id_tag": None, "at": BEGUN + HOUR + MINUTE, "is_timed": True}
-    return Stopping(transaction, wh=wh, **(usual | told))
+    return Stopping(transaction, wh=wh, **(usual | known))
 
 
 def grounds(stop: Stopping, *candidates: Running) -> tuple[int | None, str | None]:
-    """The transaction that a stop means, and the code of the doubt."""
+    """Return the transaction that a stop means, and the code of the doubt."""
     match = match_stop(stop, candidates)
     return match.transaction, None if match.doubt is None else match.doubt.code.value
 
 
-# With its own id
+# With the ID of the transaction
 
 
-def test_one_that_told_no_time_can_have_begun_before_any_stop() -> None:
+def test_a_start_without_time_can_be_before_any_stop() -> None:
     untimed = running(begun=-math.inf, reached_at=-math.inf)
     assert grounds(stopping(FIRST, at=BEGUN - HOUR), untimed, running(SECOND)) == (FIRST, None)
 
@@ -65,13 +65,13 @@ def test_its_own_id(state: State) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "sent",
     [{"wh": 10}, {"wh": 2**31}, {"at": BEGUN - HOUR}, {"id_tag": "OTHER"}, {"wh": 500_010}],
     ids=["below its register", "beyond reach", "before its start", "another tag", "of another register"],
 )
-def test_its_own_id_stands_where_no_other_fits(told: dict[str, Any]) -> None:
-    """It is closed all the same; what does not fit is for the judge."""
-    assert grounds(stopping(FIRST, **told), running()) == (FIRST, None)
+def test_its_own_id_counts_if_no_other_transaction_fits(sent: dict[str, Any]) -> None:
+    """The transaction is closed; the judge decides about the contradiction."""
+    assert grounds(stopping(FIRST, **sent), running()) == (FIRST, None)
 
 
 IMPOSSIBLE = [
@@ -85,31 +85,31 @@ IMPOSSIBLE = [
 ]
 
 
-@pytest.mark.parametrize(("told", "other"), IMPOSSIBLE)
-def test_its_own_id_is_overruled_where_it_is_impossible_and_exactly_one_other_fits(
-    told: dict[str, Any], other: dict[str, Any]
+@pytest.mark.parametrize(("sent", "other"), IMPOSSIBLE)
+def test_its_own_id_is_overruled_if_it_is_impossible_and_exactly_one_other_fits(
+    sent: dict[str, Any], other: dict[str, Any]
 ) -> None:
-    match = match_stop(stopping(FIRST, **told), [running(), elsewhere(**other)])
+    match = match_stop(stopping(FIRST, **sent), [running(), elsewhere(**other)])
     assert match.transaction == SECOND
     assert match.doubt is not None
     assert match.doubt.code is Code.STOP_ELSEWHERE
     assert match.doubt.evidence[0] == f"transactionId {FIRST}"
 
 
-def test_its_own_id_is_not_overruled_where_it_is_possible() -> None:
+def test_its_own_id_is_not_overruled_if_it_is_possible() -> None:
     assert grounds(stopping(FIRST), running(), elsewhere(reached_wh=8000, start_wh=1)) == (FIRST, None)
 
 
 def test_its_own_id_is_overruled_by_one_that_may_share_its_meter_only_below_its_readings() -> None:
-    """Their registers lie in one stretch: neither tells anything that the other does not."""
+    """Their registers are in the same range, so they do not distinguish the transactions."""
     sharing = elsewhere(start_wh=2000, reached_wh=7850)
     assert grounds(stopping(FIRST, wh=7900), running(), sharing) == (SECOND, "stop_elsewhere")
     assert grounds(stopping(FIRST, wh=8100, at=BEGUN - HOUR), running(), sharing) == (FIRST, None)
 
 
 @pytest.mark.parametrize("reached", [None, 8500])
-def test_its_own_id_is_not_overruled_by_one_that_began_in_its_stretch(reached: int | None) -> None:
-    """They share a meter, as the later one's start shows before its first reading."""
+def test_its_own_id_is_not_overruled_by_one_that_began_in_its_range(reached: int | None) -> None:
+    """They share a meter, as the start of the later one shows before its first reading."""
     other = running(SECOND, start_wh=5000, reached_at=BEGUN, reached_wh=reached, power_w=None)
     assert grounds(stopping(FIRST, wh=20_000), running(), other) == (FIRST, None)
 
@@ -123,7 +123,7 @@ def test_its_own_id_is_not_overruled_by_one_that_was_stopped() -> None:
     assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(state=State.STOPPED)) == (FIRST, None)
 
 
-def test_a_stale_id_means_the_only_one_that_still_runs() -> None:
+def test_a_stale_id_means_the_only_open_transaction() -> None:
     """The charger repeats the id of a transaction that it stopped before."""
     stopped = running(state=State.STOPPED)
     fresh = running(SECOND, begun=BEGUN + HOUR, start_wh=8000, reached_at=BEGUN + HOUR, reached_wh=None)
@@ -139,25 +139,25 @@ def test_a_stop_below_the_last_reading_by_its_last_digit_is_possible(digit: int)
     assert grounds(stopping(FIRST, wh=8000 - digit - 1), own, other._replace(digit=digit)) == (SECOND, "stop_elsewhere")
 
 
-# Without one
+# Without an ID
 
 
-def test_without_an_id_the_only_one_that_fits() -> None:
+def test_without_an_id_the_only_fit_is_matched() -> None:
     assert grounds(stopping(), running()) == (FIRST, "stop_without_id")
     assert grounds(stopping(), running(), elsewhere()) == (FIRST, "stop_without_id")
     assert grounds(stopping(wh=500_010), running(), elsewhere()) == (SECOND, "stop_without_id")
 
 
 @pytest.mark.parametrize("number", [NO_ID, 0, 7, 2**31, 2**40])
-def test_an_id_that_nobody_has_is_none(number: int) -> None:
+def test_an_unknown_id_counts_as_none(number: int) -> None:
     assert grounds(stopping(number), running()) == (FIRST, "stop_without_id")
 
 
-def test_without_an_id_none_where_two_fit() -> None:
+def test_without_an_id_nothing_is_matched_if_two_fit() -> None:
     assert grounds(stopping(), running(), running(SECOND)) == (None, None)
 
 
-def test_without_an_id_none_where_there_is_none() -> None:
+def test_without_an_id_nothing_is_matched_without_transactions() -> None:
     assert grounds(stopping()) == (None, None)
 
 
@@ -170,7 +170,7 @@ def test_without_an_id_none_where_there_is_none() -> None:
         (State.STOPPED, None),
     ],
 )
-def test_without_an_id_what_its_charger_has_not_ended(state: State, expected: int | None) -> None:
+def test_without_an_id_one_that_its_charger_has_not_stopped(state: State, expected: int | None) -> None:
     assert grounds(stopping(), running(state=state))[0] == expected
 
 
@@ -181,11 +181,11 @@ def test_without_an_id_an_open_one_before_one_that_the_system_closed(state: Stat
 
 
 @pytest.mark.parametrize(
-    ("told", "fits"),
+    ("sent", "fits"),
     [(None, True), ("", True), ("  ", True), ("TAG", True), ("tag", True), (" Tag ", True), ("OTHER", False)],
 )
-def test_without_an_id_the_tag_of_its_start_or_none(told: str | None, fits: bool) -> None:
-    assert grounds(stopping(id_tag=told), running()) == ((FIRST, "stop_without_id") if fits else (None, None))
+def test_without_an_id_the_tag_of_its_start_or_none(sent: str | None, fits: bool) -> None:
+    assert grounds(stopping(id_tag=sent), running()) == ((FIRST, "stop_without_id") if fits else (None, None))
 
 
 def test_a_tag_chooses_between_two() -> None:
@@ -217,48 +217,48 @@ def test_without_an_id_never_below_its_start(start: int, fits: bool) -> None:
     [(7000.0, 8356, True), (7000.0, 8357, False), (None, 21_333, True), (None, 21_334, False)],
 )
 def test_without_an_id_within_reach(power: float | None, wh: int, fits: bool) -> None:
-    """Two minutes, with the jitter of its clock: at its power and 10 % and 100 Wh more, else at 400 kW."""
+    """Two minutes, including the clock's jitter: at the power + 10 % + 100 Wh, or without power at 400 kW."""
     assert (grounds(stopping(wh=wh), running(power_w=power, last_power_w=power))[0] == FIRST) == fits
 
 
 @pytest.mark.parametrize(("longest", "fits"), [(2 * HOUR, True), (0.0, False)])
-def test_without_readings_it_can_have_come_as_far_as_it_lasted(longest: float, fits: bool) -> None:
+def test_without_readings_the_duration_limits_the_rise(longest: float, fits: bool) -> None:
     young = running(reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None, longest=longest)
     assert (grounds(stopping(wh=600_000), young)[0] == FIRST) == fits
 
 
 @pytest.mark.parametrize(("minutes", "is_timed", "fits"), [(-2, True, False), (-1, True, True), (-2, False, True)])
 def test_without_an_id_not_before_its_start(minutes: int, is_timed: bool, fits: bool) -> None:
-    """A minute is jitter; a clock that stands still tells nothing."""
+    """A minute is jitter; a clock that stands still shows nothing."""
     young = running(start_wh=8100, reached_wh=None, reached_at=BEGUN)
     stop = stopping(at=BEGUN + minutes * MINUTE, is_timed=is_timed)
     assert (grounds(stop, young)[0] == FIRST) == fits
 
 
-def test_without_an_id_none_of_which_no_register_is_known() -> None:
+def test_without_an_id_none_without_any_register() -> None:
     assert grounds(stopping(), running(start_wh=None, reached_wh=None)) == (None, None)
     assert grounds(stopping(), running(start_wh=None))[0] == FIRST
 
 
-@pytest.mark.parametrize("told", [0.0, 1000.0])
-def test_power_decides_between_two(told: float) -> None:
-    """110 Wh in a minute and more: the one drew 7 kW, the other waited."""
-    waiting = running(SECOND, last_power_w=told)
+@pytest.mark.parametrize("watts", [0.0, 1000.0])
+def test_power_decides_between_two(watts: float) -> None:
+    """110 Wh and more in a minute: one drew 7 kW, the other waited."""
+    waiting = running(SECOND, last_power_w=watts)
     assert grounds(stopping(wh=8190), running(), waiting) == (FIRST, "stop_without_id")
     assert grounds(stopping(wh=8050), running(), waiting) == (None, None)
 
 
-def test_power_decides_nothing_where_one_told_none() -> None:
+def test_power_decides_nothing_if_one_reported_none() -> None:
     assert grounds(stopping(wh=8190), running(), running(SECOND, last_power_w=None)) == (None, None)
 
 
-def test_a_doubt_tells_how_many_were_looked_at() -> None:
+def test_a_doubt_states_how_many_were_considered() -> None:
     doubt = match_stop(stopping(), [running(), elsewhere()]).doubt
     assert doubt is not None
-    assert doubt.evidence == ("transactionId -1", "2 transactions of this charger were looked at")
+    assert doubt.evidence == ("transactionId -1", "2 transactions of this charger considered")
 
 
-# Ids and tags
+# IDs and tags
 
 
 @pytest.mark.parametrize(("number", "expected"), [(None, False), (-1, False), (0, False), (1, True), (2**31 - 1, True)])
@@ -268,7 +268,7 @@ def test_an_id(number: int | None, expected: bool) -> None:
 
 
 def test_tags_are_compared_without_blanks_and_case() -> None:
-    assert [tag(told) for told in (None, "", "  ", " Ab ", "AB", "STRASSE")] == [
+    assert [comparable_tag(sent) for sent in (None, "", "  ", " Ab ", "AB", "STRASSE")] == [
         None,
         None,
         None,
@@ -288,26 +288,26 @@ def covering(transaction: int = FIRST, state: State = State.OPEN, ended: float |
 
 
 @pytest.mark.parametrize("newest", [None, covering(SECOND), covering(SECOND, State.STOPPED, NOW - HOUR)])
-def test_readings_belong_to_the_running_one_that_they_name(newest: Covering | None) -> None:
+def test_readings_belong_to_the_open_transaction_that_they_name(newest: Covering | None) -> None:
     assert match_readings(NOW, covering(), newest) == FIRST
 
 
 @pytest.mark.parametrize("state", ENDED)
-def test_readings_belong_to_an_ended_one_that_they_name_where_no_other_ran(state: State) -> None:
+def test_readings_belong_to_an_ended_one_that_they_name_if_no_other_ran(state: State) -> None:
     ended = covering(FIRST, state, NOW - HOUR)
     assert match_readings(NOW, ended, None) == FIRST
     assert match_readings(NOW, ended, ended) == FIRST
     assert match_readings(NOW, ended, covering(SECOND, State.STOPPED, NOW - MINUTE)) == FIRST
 
 
-def test_a_stale_id_gives_way_to_the_one_that_runs() -> None:
+def test_a_stale_id_gives_way_to_the_open_transaction() -> None:
     stopped, fresh = covering(FIRST, State.STOPPED, NOW - HOUR), covering(SECOND)
     assert match_readings(NOW, stopped, fresh) == SECOND
     assert match_readings(NOW - HOUR, stopped, fresh) == FIRST
 
 
 @pytest.mark.parametrize("state", [State.JOINED, State.CLOSED])
-def test_an_id_that_its_charger_did_not_end_is_not_stale(state: State) -> None:
+def test_the_id_of_a_transaction_that_its_charger_did_not_stop_is_not_stale(state: State) -> None:
     assert match_readings(NOW, covering(FIRST, state, NOW - HOUR), covering(SECOND)) == FIRST
 
 
@@ -322,14 +322,16 @@ def test_an_id_that_its_charger_did_not_end_is_not_stale(state: State) -> None:
         (covering(FIRST, State.CLOSED, NOW - 1), None),
     ],
 )
-def test_without_an_id_readings_belong_to_what_ran_then(newest: Covering | None, expected: int | None) -> None:
+def test_without_an_id_readings_belong_to_the_one_that_ran_then(newest: Covering | None, expected: int | None) -> None:
     assert match_readings(NOW, None, newest) == expected
 
 
 @pytest.mark.parametrize(
-    ("told", "called", "expected"),
+    ("reported", "previous", "expected"),
     [(None, FIRST, FIRST), (-72, None, FIRST), (-72, -72, FIRST), (-72, FIRST, None), (-72, -71, None)],
 )
-def test_readings_of_another_name_belong_to_nobody(told: int | None, called: int | None, expected: int | None) -> None:
-    newest = covering()._replace(name=called)
-    assert match_readings(NOW, None, newest, told) == expected
+def test_readings_with_another_reported_id_belong_to_none(
+    reported: int | None, previous: int | None, expected: int | None
+) -> None:
+    newest = covering()._replace(reported_id=previous)
+    assert match_readings(NOW, None, newest, reported) == expected

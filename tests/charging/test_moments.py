@@ -1,4 +1,4 @@
-"""What a charger's time is taken to mean (rules.md, Time)."""
+"""The interpretation of a charger's times (rules.md, Time)."""
 
 from datetime import timedelta
 
@@ -24,25 +24,25 @@ NOW = stamp(NOON)
         ("2021-01-01T00:00:00Z", "2021-01-01T00:00:00.000Z", None),
     ],
 )
-def test_a_believable_time_means_what_it_says(sent: str, meaning: str, skew: int | None) -> None:
+def test_a_believable_time_is_kept(sent: str, meaning: str, skew: int | None) -> None:
     moment = understand(sent, NOON)
     assert (moment.understood, moment.sent, moment.is_believable) == (meaning, sent, True)
     assert skew is None or moment.skew_seconds == skew
 
 
 @pytest.mark.parametrize("sent", [UNSET_CLOCK, "2020-12-31T23:59:59Z", "2026-03-02T12:00:01Z", "9999-01-01T00:00:00Z"])
-def test_another_means_the_time_of_receipt(sent: str) -> None:
+def test_an_unbelievable_time_is_replaced_by_the_receipt(sent: str) -> None:
     moment = understand(sent, NOON)
     assert (moment.understood, moment.sent, moment.is_believable) == (NOW, sent, False)
     assert moment.skew_seconds is not None
 
 
 @pytest.mark.parametrize("sent", [None, "", "yesterday"])
-def test_what_cannot_be_read_has_no_skew(sent: str | None) -> None:
+def test_an_unreadable_time_has_no_skew(sent: str | None) -> None:
     assert understand(sent, NOON) == (NOW, sent, False, None)
 
 
-def test_a_status_is_believed_five_minutes_ahead_at_most() -> None:
+def test_a_status_is_believable_up_to_five_minutes_ahead() -> None:
     within, beyond = (stamp(NOON + STATUS_AHEAD + timedelta(seconds=seconds)) for seconds in (0, 1))
     assert understand(within, NOON, STATUS_AHEAD).is_believable
     assert not understand(beyond, NOON, STATUS_AHEAD).is_believable
@@ -50,7 +50,7 @@ def test_a_status_is_believed_five_minutes_ahead_at_most() -> None:
 
 
 @given(st.datetimes().map(lambda moment: moment.isoformat() + "Z") | st.text())
-def test_any_text_means_some_time_and_the_same_for_a_reading(sent: str) -> None:
+def test_any_text_gives_a_time_in_range(sent: str) -> None:
     moment = understand(sent, NOON)
     assert stamp(FIRST_BELIEVABLE) <= moment.understood <= stamp(NOON + TRANSACTION_AHEAD)
     assert moment.is_believable or moment.understood == NOW

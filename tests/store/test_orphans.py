@@ -66,7 +66,7 @@ def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station:
         older,
     ) == ("Completed", "system", "Other", "2026-03-01T13:00:00.000Z", None, 4000, None)
     assert station.bill(older) == (3000, "register", "doubtful")
-    assert station.review(older) == "closed by the system: nothing tells what came after its last reading"
+    assert station.review(older) == "closed by the system: energy after the last reading is unknown"
     assert books.row("SELECT who, reason, timestamp, received_at, session_id FROM tx_event WHERE kind = 'close'") == (
         *("system", "a transaction began on its connector at 4500 Wh"),
         *("2026-03-01T13:00:00.000Z", books.at, station.session),
@@ -300,7 +300,7 @@ def test_nothing_told_is_nothing_billed_and_the_rest_is_unbilled(books: Books, s
     books.wait(30)
     newer = new_start(station, 5000)
     assert station.bill(transaction) == (0, "register", "doubtful")
-    assert station.review(transaction) == "closed by the system: no reading tells what was delivered, 4000 Wh at most"
+    assert station.review(transaction) == "closed by the system: no readings, at most 4000 Wh"
     assert books.value("SELECT meter_stop FROM tx WHERE id = ?", transaction) == 1000
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 4000
 
@@ -353,7 +353,7 @@ def test_what_its_own_readings_reach_is_billed_to_it_and_not_to_the_next_one(boo
     books.wait(HOUR)
     station.stop(newer, 8000)
     assert station.bill(newer) == (4000, "register", "doubtful")
-    assert "500 Wh of it are in the one before, too" in station.review(newer)
+    assert "500 Wh also belong to the previous transaction" in station.review(newer)
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) is None
 
 
@@ -366,7 +366,7 @@ def test_a_register_that_was_reset_on_the_way(books: Books, station: Station) ->
     wait_and_look(books, MINUTES)
     assert station.bill(transaction) == (3500, "segments", "doubtful")
     assert station.review(transaction) == (
-        "its register was set back to 0; closed by the system: nothing tells what came after its last reading"
+        "the register was reset to 0; closed by the system: energy after the last reading is unknown"
     )
 
 
@@ -390,7 +390,7 @@ def test_one_whose_start_could_not_be_read(books: Books, station: Station) -> No
     wait_and_look(books, MINUTES)
     assert station.bill(transaction) == (1000, "segments", "doubtful")
     assert books.value("SELECT meter_stop FROM tx") == 5000
-    assert station.review(transaction).startswith("its start could not be read: why; its start tells no register")
+    assert station.review(transaction).startswith("its start could not be read: why; meterStart is unknown")
     assert "closed by the system" in station.review(transaction)
     station.stop(transaction, 5500)
     assert station.bill(transaction) == (1500, "segments", "doubtful")
@@ -432,8 +432,8 @@ def test_what_a_late_stop_bills_is_unbilled_no_more(books: Books, station: Stati
 @pytest.mark.parametrize(
     ("next_meter", "meter", "review"),
     [
-        (5000, 9000, "4000 Wh of it are in the next one, too"),
-        (5000, 5900, "900 Wh of it are in the next one, too"),
+        (5000, 9000, "4000 Wh also belong to the next transaction"),
+        (5000, 5900, "900 Wh also belong to the next transaction"),
         (5000, 5001, ""),  # meters round
         (0, 9000, ""),  # one that counts each transaction from 0
     ],

@@ -165,7 +165,7 @@ def test_power_of_another_transaction_is_no_evidence(books: Books, station: Stat
     station.stop(first, 1000)
     station.stop(second, 57, tag="TAG")
     assert station.bill(first) == (0, "register", "certain")
-    assert "kWh, called Wh" in station.review(second)
+    assert "in kWh but sent as Wh" in station.review(second)
 
 
 # The charger's own stop wins
@@ -193,7 +193,7 @@ def test_a_late_stop_without_an_id_wins_too(books: Books, station: Station, no_i
     station.stop(no_id, 8000, at=sent)
     station.stop(no_id, 8000, at=sent)
     assert station.bill(transaction) == (7000, "register", "doubtful")
-    assert "named no transaction" in station.review(transaction)
+    assert "the stop names no transaction" in station.review(transaction)
     assert books.count("set_aside") == 0
 
 
@@ -333,7 +333,7 @@ def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station:
     books.wait(12 * 60)
     station.stop(second, 510_000)
     assert station.bill(second) == (10_000, "register", "doubtful")
-    assert station.review(second) == "its start tells 0 Wh, the one before ended at 500000 Wh"
+    assert station.review(second) == "meterStart is 0 Wh, the previous transaction ended at 500000 Wh"
 
 
 def test_who_counts_each_transaction_from_zero_is_billed_so(books: Books, station: Station) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.evidence import CURRENT, POWER, seconds
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Covering, is_id, match_readings, name
+from levity_trio.charging.matching import Covering, is_id, match_readings, reported_id
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
@@ -115,7 +115,7 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
         raise LookupError(transaction)
     charger, connector, told_id, begun, ended = found
     readings = db.rows(
-        LINK, (transaction, charger, connector, begun, ended or LAST_TIME, name(told_id), told_id is not None)
+        LINK, (transaction, charger, connector, begun, ended or LAST_TIME, reported_id(told_id), told_id is not None)
     )
     if not readings:
         return
@@ -130,7 +130,7 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
     latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
-    told = None if is_ours(db, origin.charger, claimed) else name(claimed)
+    told = None if is_ours(db, origin.charger, claimed) else reported_id(claimed)
     called = _called(db, latest, at) if told is not None and latest is not None else None
     moment = _moment(latest, readings[0])
     transaction = match_readings(moment, _covering(named), _covering(latest, called), told)
@@ -347,7 +347,7 @@ def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
 def _called(db: UnitOfWork, tx: Known, at: str) -> int | None:
     """What its charger called a transaction in its last reading before this time."""
     told = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
-    return name(told[0]) if told is not None else None
+    return reported_id(told[0]) if told is not None else None
 
 
 def _covering(tx: Known | None, called: int | None = None) -> Covering | None:

@@ -10,11 +10,11 @@ from operator import itemgetter
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Match, Running, Stopping, against_its_name, is_id, joined, match_stop
+from levity_trio.charging.matching import Match, Running, Stopping, against_named, is_id, joined, match_stop
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
-from levity_trio.charging.timeline import at_clock, is_set_back
+from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
@@ -77,7 +77,7 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
     stopping, means = _stopping(request), [_running(db, origin, request, named)] if named else []
-    if means and against_its_name(stopping, *means) is None:
+    if means and against_named(stopping, *means) is None:
         return Match(means[0].id, None)
     rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
     return match_stop(stopping, [*means, *(_running(db, origin, request, tx) for tx in rest)])
@@ -161,15 +161,15 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         longest=max(received, by_clock),
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
         ended_wh=tx.meter_stop,
-        told=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
+        reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
     )
 
 
 def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
     """The readings of a transaction by their time; as they came, where its clock was set back on the way."""
     told, moment = readings(db.rows, tx), request.moment
-    start = at_clock(tx.own_start_time, tx.sent_start_time, tx.created_at)
-    is_back = is_set_back(start, told, at_clock(moment.understood, moment.sent, origin.received_at))
+    start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    is_back = is_set_back(start, told, message_time(moment.understood, moment.sent, origin.received_at))
     return told if is_back else sorted(told, key=itemgetter(TIMESTAMP))
 
 

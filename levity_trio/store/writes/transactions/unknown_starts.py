@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Kind
-from levity_trio.charging.matching import is_id, name
+from levity_trio.charging.matching import is_id, reported_id
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
@@ -75,11 +75,11 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
     """Whether readings that belong to nobody name what this stop names: then it is theirs, and no other's."""
-    return name(request.transaction) is not None and any(_named_by(request, _stretches(db, origin, request)))
+    return reported_id(request.transaction) is not None and any(_named_by(request, _stretches(db, origin, request)))
 
 
 def _named_by(request: Stop, stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
-    return (one for one in stretches if one.name is not None and one.name == name(request.transaction))
+    return (one for one in stretches if one.name is not None and one.name == reported_id(request.transaction))
 
 
 def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[int, str] | None:
@@ -104,13 +104,13 @@ def _nobodys(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _
     nor than each other do."""
     at = (origin.charger, connector, request.moment.understood)
     newest = db.rows(NOBODYS, (*at, *at, MOST_READINGS, MOST_READINGS))
-    wanted, called = name(request.transaction), None
+    wanted, called = reported_id(request.transaction), None
     readings: list[tuple[str, int]] = []
     for timestamp, wh, told_id, transaction in newest:
-        names = {one for one in (name(told_id), called, wanted) if one is not None}
+        names = {one for one in (reported_id(told_id), called, wanted) if one is not None}
         if transaction is not None or len(names) > 1:
             break
-        called = called or name(told_id)
+        called = called or reported_id(told_id)
         readings.insert(0, (timestamp, wh))
     return _Stretch(connector, called, readings)
 
