@@ -24,7 +24,7 @@ import trio
 from levity_trio.addresses import Flags, listen
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
 from levity_trio.log_output import STDOUT, get_logger, open_log
-from levity_trio.output import hold_standard_streams, tell, telling
+from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -268,7 +268,7 @@ def _url(to: Door) -> str:
 
 
 def _print(console: Console, line: str) -> None:
-    with telling(console.file):
+    with output_errors(console.file):
         console.print(line, soft_wrap=True)
 
 
@@ -286,9 +286,9 @@ def run(order: Order, *, is_json: bool) -> int:
         except* (EnvironmentProblem, ConfigError, SystemExit) as problems:
             raise innermost(problems) from None
     if is_json:
-        tell(json.dumps(outcome.report.as_dict(), indent=2))
+        print_line(json.dumps(outcome.report.as_dict(), indent=2))
     else:
-        with telling(screen.file):
+        with output_errors(screen.file):
             show(screen, outcome.report)
     if outcome.problem is not None:
         raise outcome.problem
