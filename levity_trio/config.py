@@ -107,8 +107,8 @@ def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
     return declared
 
 
-LOOK_SECONDS: Final = 30.0
-SHORTEST_LOOK_SECONDS: Final = 0.1
+CHECK_INTERVAL_SECONDS: Final = 30.0
+SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 """For simulations, whose clock runs faster."""
 
 
@@ -270,9 +270,9 @@ class ServerConfig:
         return self.metrics_host or self.host
 
     @property
-    def look_seconds(self) -> float:
+    def check_interval_seconds(self) -> float:
         """The interval between two checks for work that only the passage of time causes."""
-        return max(SHORTEST_LOOK_SECONDS, LOOK_SECONDS / self.clock_speed)
+        return max(SHORTEST_CHECK_INTERVAL_SECONDS, CHECK_INTERVAL_SECONDS / self.clock_speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
