@@ -22,15 +22,14 @@ import trio
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
-from levity_trio.simulator.charger.mail import Outgoing
-from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.charger.outbox import Outgoing
 from levity_trio.simulator.door import Door
 from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.transfers import carry
 from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
 from levity_trio.wire.errors import Refused
-from levity_trio.wire.frames import Call, Malformed, call_text, decoded, error_text, parse_frame, result_text
+from levity_trio.wire.frames import Call, Malformed, Response, call_text, decoded, error_text, parse_frame, result_text
 
 ANSWER_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 6.0
@@ -151,7 +150,7 @@ class Link:
         if under_way is not None and under_way.deadline <= trio.current_time():
             self._settle(under_way, None)
 
-    def _settle(self, under_way: UnderWay, answer: Answer) -> None:
+    def _settle(self, under_way: UnderWay, answer: Response | None) -> None:
         self._under_way = None
         self.charger.settle(under_way.outgoing, answer, self._pace.now)
 
@@ -316,11 +315,11 @@ class Link:
         if malformed.answer is not None:
             await self._send(line, malformed.answer)
 
-    async def _reply(self, line: Line, asked: Call) -> None:
+    async def _reply(self, line: Line, request: Call) -> None:
         try:
-            text = result_text(asked.raw_id, self.charger.answer(asked.action, asked.payload, self._pace.now))
+            text = result_text(request.raw_id, self.charger.execute(request.action, request.payload, self._pace.now))
         except Refused as refused:
-            text = error_text(asked.raw_id, refused.code, refused.description)
+            text = error_text(request.raw_id, refused.code, refused.description)
         for seconds, reply in self.charger.quirks.replies(text):
             if seconds:
                 self._start_beside(partial(self._reply_late, line, reply, seconds))

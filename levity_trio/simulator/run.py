@@ -225,7 +225,7 @@ async def _wait_for_end(order: Order, fleet: Fleet) -> None:
 
 
 def _is_settled(chargers: Iterable[Charger]) -> bool:
-    return all(charger.mail.head is None and not charger.mail.is_busy for charger in chargers)
+    return all(charger.outbox.head is None and not charger.outbox.is_busy for charger in chargers)
 
 
 async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

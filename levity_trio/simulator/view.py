@@ -131,7 +131,7 @@ def _link(charger: State) -> str:
         return "away"
     if not charger.is_linked:
         return "down"
-    return "up" if charger.may_tell else "boot"
+    return "up" if charger.may_send else "boot"
 
 
 def _tag(connector: Connector) -> str:

@@ -79,8 +79,8 @@ def hang_up(charger: State, kind: str, at: float) -> None:
 def disconnected(charger: State, at: float) -> None:
     """Take note of a lost connection; requests that await a response get None."""
     charger.is_linked = False
-    for ask in charger.mail.hang_up():
-        ask.then(None, at)
+    for request in charger.outbox.drop_unanswered():
+        request.then(None, at)
     charger.on_news()
 
 

@@ -16,8 +16,8 @@ from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.effects import Effect, Hang
 from levity_trio.simulator.charger.errands import Deliveries, Progress
-from levity_trio.simulator.charger.mail import Frame, Mail, Then
 from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.outbox import Frame, Outbox, Then
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.simulator.charger.reservations import Reservations
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -106,7 +106,7 @@ class State:
         *("spec", "memory", "quirks"),
         *("configuration", "profiles", "reservations", "tags"),
         *("agenda", "clock"),
-        *("is_linked", "is_offline", "is_on", "mail", "registration"),
+        *("is_linked", "is_offline", "is_on", "outbox", "registration"),
         *("connectors", "transactions"),
         *("deliveries", "firmware", "forced_answers", "when_idle"),
         *("frames", "ledger", "tally"),
@@ -129,7 +129,7 @@ class State:
         self.is_on = self.is_linked = self.is_offline = False
         self.registration: str | None = None
         """The status of the last BootNotification.conf since power-on."""
-        self.mail = Mail(memory)
+        self.outbox = Outbox(memory)
         # Activity
         self.connectors = _connectors(spec, memory)
         self.transactions: dict[int, Transaction] = {}
@@ -157,7 +157,7 @@ class State:
         return self.is_on and not self.is_offline
 
     @property
-    def may_tell(self) -> bool:
+    def may_send(self) -> bool:
         """Whether it is connected and accepted, so that it may send any message (§4.2)."""
         return self.is_linked and self.registration == ACCEPTED
 
@@ -170,14 +170,14 @@ class State:
 
         Before it is accepted, a charger sends only what the central system asked for (§4.2).
         """
-        may_tell = self.may_tell or (is_asked_for and self.is_linked)
-        if may_tell:
-            self.ask(request, then or _ignore)
-        return may_tell
+        may_send = self.may_send or (is_asked_for and self.is_linked)
+        if may_send:
+            self.queue(request, then or _ignore)
+        return may_send
 
-    def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
+    def queue(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
         """Queue a request; `then` gets the response."""
-        self.mail.ask((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
+        self.outbox.queue((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
 
     def do(self, effect: Effect) -> None:
         """Queue an effect for the shell."""

@@ -20,12 +20,12 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
-from levity_trio.simulator.charger.mail import Then
 from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.charger.outbox import Then
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.park.file import owned, read_registry, write, written
 from levity_trio.simulator.park.registry import Kept, Placement, Registry
+from levity_trio.wire.frames import Response
 
 KEPT_FRAMES: Final = 500
 """Frames kept in the OCPP log of each charger."""
@@ -171,14 +171,14 @@ class Park:
         for refusal in refusals:
             raise refusal
 
-    async def hear(self, kept: Kept, ask: Ask) -> Answer:
+    async def hear(self, kept: Kept, ask: Ask) -> Response | None:
         """Let a connected charger send a call, and return the response; None if it did not arrive in time.
 
         Raises like `act`.
         """
-        answers, answered = list[Answer](), trio.Event()
+        answers, answered = list[Response | None](), trio.Event()
 
-        def then(answer: Answer, at: float) -> None:
+        def then(answer: Response | None, at: float) -> None:
             del at
             answers.append(answer)
             answered.set()

@@ -49,7 +49,7 @@ def _state(charger: Charger | None) -> str:
         return "off"
     if charger.is_offline:
         return "offline"
-    return "accepted" if charger.may_tell else "booting" if charger.is_linked else "connecting"
+    return "accepted" if charger.may_send else "booting" if charger.is_linked else "connecting"
 
 
 def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:

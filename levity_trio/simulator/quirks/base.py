@@ -11,7 +11,7 @@ from random import Random
 from typing import ClassVar
 
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.mail import Frame, Payload
+from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.state import Habits, Hooks, State
 from levity_trio.simulator.charger.transaction import Transaction
 

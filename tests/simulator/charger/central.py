@@ -13,12 +13,11 @@ from typing import Any
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
-from levity_trio.simulator.charger.mail import Outgoing
 from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.charger.outbox import Outgoing
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.frames import CallError, CallResult, Response
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import wire_time
 
@@ -102,7 +101,7 @@ class Central:
 
     def ask(self, action: str, **payload: Any) -> Payload:
         """Send a call to the charger, and process its immediate effects. Raises Refused."""
-        answer = self.charger.answer(action, payload, self.at)
+        answer = self.charger.execute(action, payload, self.at)
         self.charger.advance(self.at)
         self.run(self.at)
         return answer
@@ -189,7 +188,7 @@ class Central:
 
     # Responses
 
-    def _answer(self, action: str, payload: Payload) -> Answer:
+    def _answer(self, action: str, payload: Payload) -> Response | None:
         if action in self.refused:
             return CallError("1", "InternalError", "", {})
         answers: dict[str, Callable[[Payload], Payload]] = {

@@ -127,7 +127,7 @@ def test_what_waits_for_a_session_is_installed_after_a_power_cut() -> None:
 def test_a_download_that_arrives_after_a_power_cut_is_not_taken() -> None:
     central = made()
     central.then(0, central.charger.power_on)
-    central.charger.answer("UpdateFirmware", {"location": URL, "retrieveDate": stamp(0)}, 0)
+    central.charger.execute("UpdateFirmware", {"location": URL, "retrieveDate": stamp(0)}, 0)
     central.charger.advance(0)
     (download,) = central.charger.take_effects()
     central.then(10, central.charger.power_off)

@@ -40,7 +40,7 @@ def test_every_operation_is_obeyed() -> None:
 def test_what_cannot_be_obeyed(action: str, payload: object, code: str) -> None:
     central = running()
     with pytest.raises(Refused) as refused:
-        central.charger.answer(action, payload, 0)
+        central.charger.execute(action, payload, 0)
     assert refused.value.code == code
     central.run(60)
     assert not central.log
@@ -223,7 +223,7 @@ def test_data_of_our_vendor_come_back() -> None:
 )
 def test_a_triggered_message_comes_after_the_answer(message: str, said: list[tuple[str, str | None]]) -> None:
     central = running(connectors=2)
-    assert central.charger.answer("TriggerMessage", {"requestedMessage": message}, 0) == {"status": "Accepted"}
+    assert central.charger.execute("TriggerMessage", {"requestedMessage": message}, 0) == {"status": "Accepted"}
     assert central.charger.next_call(0) is None
     central.run(0)
     keeps_word = "Status" in message and message != "StatusNotification"

@@ -104,13 +104,13 @@ class Living:
 
     async def accepted(self) -> None:
         """Wait until the charger is connected and accepted, and has sent all messages."""
-        await self.until(lambda: self.charger.may_tell)
+        await self.until(lambda: self.charger.may_send)
         await self.quiet()
 
     async def quiet(self) -> None:
         """Wait until no call is open or queued."""
         await trio.sleep(1)
-        await self.until(lambda: not self.charger.mail.is_busy and self.charger.mail.head is None)
+        await self.until(lambda: not self.charger.outbox.is_busy and self.charger.outbox.head is None)
 
     async def session(self, seconds: float) -> None:
         """Simulate a visit to connector 1 of so many simulated seconds."""

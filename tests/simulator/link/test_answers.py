@@ -74,7 +74,7 @@ async def test_one_that_answers_garbage(central: Central, writer: InlineWriter) 
         found = await outcomes(living, central)
         await trio.sleep(10 * 3600)  # it also sends unsolicited garbage
         assert len(living.wire.dials) == 1
-        assert living.charger.may_tell
+        assert living.charger.may_send
         assert (await _an_answer(living, central)) is not None
     assert set(found) == {"Accepted", "1", CallTimedOut}  # the numbers were repaired
     kinds = {kind for (kind,) in writer.rows("SELECT kind FROM repair")}

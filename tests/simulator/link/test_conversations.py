@@ -133,7 +133,7 @@ async def test_answers_that_do_not_come_and_late_ones(central: Central, writer: 
         assert living.charger.tally.unanswered == 1
         await trio.sleep(10)
         assert living.order() == [">BootNotification", "<answer"]  # it came after 40 s, too late
-        assert not living.charger.may_tell
+        assert not living.charger.may_send
         writer.answer_seconds = 0
         await living.accepted()
         first, second = (at for at, _ in living.moments("BootNotification"))

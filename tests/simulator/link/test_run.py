@@ -76,7 +76,7 @@ async def test_it_waits_for_what_is_still_to_be_said(central: Central, writer: I
         charger.stop(1, fleet.pace.now)
         # A status, then start and stop, and the status between them.
         assert await until_end(fleet) == pytest.approx(PLANNED - 10 + 5 * 25, abs=27)
-        assert charger.mail.head is None
+        assert charger.outbox.head is None
         assert writer.rows("SELECT status FROM tx") == [("Completed",)]
 
 

@@ -131,7 +131,7 @@ async def test_an_answer_to_another_question_is_none() -> None:
     async with open_living(serving(mistake)) as living:
         await living.until(lambda: living.charger.tally.unanswered)
         assert living.at == pytest.approx(30, abs=0.5)
-        assert not living.charger.may_tell
+        assert not living.charger.may_send
 
 
 async def test_a_peer_that_does_not_read_is_left() -> None:
@@ -158,7 +158,7 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
 ) -> None:
     """A queued message is due all the time; it must not make the task spin."""
     async with open_living(mute_after_boot, "no-pings", keys={"MeterValueSampleInterval": "60"}) as living:
-        await living.until(lambda: living.charger.may_tell)
+        await living.until(lambda: living.charger.may_send)
         living.charger.plug(1, CAR, living.at)
         living.charger.start(1, TAG, living.at)
         living.charger.hang(kind, HOUR)
@@ -179,7 +179,7 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
 async def test_a_question_that_nobody_answers_ends_with_the_silence() -> None:
     """The end of the silence is not on the agenda, which pauses while a call is open."""
     async with open_living(mute_after_boot, "no-pings", keys={"AllowOfflineTxForUnknownId": "true"}) as living:
-        await living.until(lambda: living.charger.may_tell)
+        await living.until(lambda: living.charger.may_send)
         await living.quiet()
         living.charger.hang("freeze", HOUR)
         await trio.sleep(1)

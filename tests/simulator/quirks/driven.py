@@ -10,8 +10,8 @@ import orjson
 
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import Hang, SendText
-from levity_trio.simulator.charger.mail import Frame, Payload
 from levity_trio.simulator.charger.memory import Memory, Message
+from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
@@ -72,7 +72,7 @@ class Driven:
 
     def ask(self, action: str, payload: Payload) -> list[tuple[float, str]]:
         """Send a call of the central system, and return the response texts with their delays in seconds."""
-        answer = self.charger.answer(action, payload, self.at)
+        answer = self.charger.execute(action, payload, self.at)
         return list(self.charger.quirks.replies(result_text('"17"', answer)))
 
     def restart(self) -> None:
@@ -106,7 +106,7 @@ class Driven:
             if outgoing is None:
                 return
             self.frames.append([(name, payload) for name, payload in orjson.loads(orjson.dumps(outgoing.frames))])
-            is_first = isinstance(outgoing.what, Message) and outgoing.what.attempts == 0
+            is_first = isinstance(outgoing.item, Message) and outgoing.item.attempts == 0
             answer = REFUSAL if is_first and self.refuses_first else self._answer(outgoing.frames[-1][0])
             self.charger.settle(outgoing, answer, self.at)
 
