@@ -98,7 +98,7 @@ def test_a_network_that_is_away_delays_what_is_told() -> None:
     central = staged(visit(), incidents=(incident(Kind.OUTAGE, 50, 2 * HOUR),), keys=keys)
     central.run(3 * HOUR)
     assert central.moments("StartTransaction") == central.moments("StopTransaction") == [50 + 2 * HOUR]
-    assert central.hangs == [(50, "drop")]
+    assert central.connection_effects == [(50, "drop")]
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (HOUR - 10) / HOUR, abs=1)
 

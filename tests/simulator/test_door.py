@@ -116,7 +116,7 @@ async def test_half_closed_over_tls(tmp_path: Path) -> None:
 
         nursery.start_soon(serve)
         with trio.fail_after(PATIENCE_SECONDS):
-            async with LineStream(await to.dial(trust=trusting), bears_pings=True) as line:
+            async with LineStream(await to.dial(trust=trusting), answers_pings=True) as line:
                 await line.send_all(b"hello")
                 await line.send_eof()
                 assert await line.receive_some() == b""  # the peer saw it and closed

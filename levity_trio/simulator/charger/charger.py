@@ -61,12 +61,12 @@ class Charger(State):
     def go_offline(self, at: float) -> None:
         """Stay away from the network until `go_online`."""
         self.is_offline = True
-        presence.hang_up(self, "drop", self.agenda.reach(at))
+        presence.disconnect(self, "drop", self.agenda.reach(at))
 
     def go_online(self, at: float) -> None:
         del at
         self.is_offline = False
-        self.on_news()
+        self.on_change()
 
     # Time
 
@@ -98,7 +98,7 @@ class Charger(State):
         """Take the response to a call; None if none came in time."""
         self.agenda.reach(at)
         calls.settle(self, outgoing, answer, at)
-        self.on_news()
+        self.on_change()
 
     def take_effects(self) -> list[Effect]:
         effects, self.effects = self.effects, []
@@ -112,7 +112,7 @@ class Charger(State):
             raise Refused(ErrorCode.INTERNAL_ERROR, "the charger is going down")
         self.tally.served += 1
         result = obey(self, action, payload, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
         return result
 
     # People
@@ -126,27 +126,27 @@ class Charger(State):
     def plug(self, number: int, vehicle: Vehicle, at: float) -> None:
         """Raises Impossible."""
         charging.plug(self, self.connector(number), vehicle, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def unplug(self, number: int, at: float) -> None:
         """Raises Impossible."""
         charging.unplug(self, self.connector(number), self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def present_tag(self, number: int, tag: str, at: float) -> None:
         """Hold a tag to the reader. Raises Impossible."""
         charging.present_tag(self, self.connector(number), tag, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def start(self, number: int, tag: str, at: float) -> None:
         """Begin a transaction without authorisation; a vehicle must be plugged in. Raises Impossible."""
         charging.start(self, self.connector(number), tag, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def stop(self, number: int, at: float, reason: str = charging.LOCAL) -> None:
         """End the transaction of a connector. Raises Impossible."""
         charging.end(self, self.connector(number), reason, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def fault(self, number: int, error_code: str, at: float) -> None:
         """Set a fault on a connector, or on the charger itself (0). Raises Impossible."""

@@ -26,7 +26,7 @@ def send(charger: State, action: str, payload: Payload | None, connector: Connec
         raise Impossible(f"{charger.spec.id} has no connection to the central system")
     frame = _own_frame(charger, action, connector, at) if payload is None else (action, payload)
     charger.outbox.queue(frame, then, is_foreign=True)
-    charger.on_news()
+    charger.on_change()
 
 
 def _own_frame(charger: State, action: str, connector: Connector, at: float) -> Frame:

@@ -23,14 +23,14 @@ def connected(charger: State, at: float) -> None:
     """Take note of a new connection. BootNotification comes first, unless one was accepted since power-on."""
     at = charger.agenda.reach(at)
     if not charger.wants_link:  # it is no longer wanted
-        charger.hang("drop")
+        charger.act_on_connection("drop")
         return
     charger.is_linked = True
     if charger.registration == ACCEPTED:
         notifications.report_changes(charger, at)
     elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
         boot(charger)
-    charger.on_news()
+    charger.on_change()
 
 
 def boot(charger: State) -> None:
@@ -38,7 +38,7 @@ def boot(charger: State) -> None:
     charger.agenda.stop_timer(Timer.BOOT)
     if charger.is_linked and not charger.outbox.waits("BootNotification"):
         charger.queue(introduction(charger), partial(_booted, charger), is_urgent=True)
-        charger.on_news()
+        charger.on_change()
 
 
 def plan_heartbeat(charger: State, at: float) -> None:
@@ -103,7 +103,7 @@ def _plan_retry(charger: State, seconds: float, at: float) -> None:
 def _beat(charger: State, at: float) -> None:
     ask_time(charger)
     plan_heartbeat(charger, at)
-    charger.on_news()
+    charger.on_change()
 
 
 def _received_time(charger: State, answer: Any, at: float) -> None:

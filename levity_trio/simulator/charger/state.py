@@ -14,8 +14,8 @@ from levity_trio.simulator.charger.agenda import Action, Agenda
 from levity_trio.simulator.charger.clock import ChargerClock
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.effects import Effect, Hang
-from levity_trio.simulator.charger.errands import Deliveries, Progress
+from levity_trio.simulator.charger.effects import ConnectionEffect, Effect
+from levity_trio.simulator.charger.errands import Progress, Uploads
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.outbox import Frame, Outbox, Then
 from levity_trio.simulator.charger.profiles import Profiles
@@ -41,7 +41,7 @@ class Hooks:
         return True
 
     @property
-    def bears_pings(self) -> bool:
+    def answers_pings(self) -> bool:
         return True
 
     def power_on(self, charger: State, at: float) -> None:
@@ -108,9 +108,9 @@ class State:
         *("agenda", "clock"),
         *("is_linked", "is_offline", "is_on", "outbox", "registration"),
         *("connectors", "transactions"),
-        *("deliveries", "firmware", "forced_answers", "when_idle"),
+        *("firmware", "forced_answers", "uploads", "when_idle"),
         *("frames", "ledger", "tally"),
-        *("effects", "on_news"),
+        *("effects", "on_change"),
     )
 
     def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Habits, clock_slack_seconds: float) -> None:
@@ -135,7 +135,7 @@ class State:
         self.transactions: dict[int, Transaction] = {}
         """Transactions with messages still to send or to acknowledge, by local id."""
         self.firmware = Progress()
-        self.deliveries = Deliveries()
+        self.uploads = Uploads()
         self.forced_answers: dict[str, str] = {}
         """Forced status or error code by action; see operations.table.force_answer."""
         self.when_idle: Action | None = None
@@ -147,7 +147,7 @@ class State:
         """The last frames, if they are recorded: moment, `send` or `recv`, text."""
         # For the shell
         self.effects: list[Effect] = []
-        self.on_news: Callable[[], None] = _nothing
+        self.on_change: Callable[[], None] = _nothing
 
     def __repr__(self) -> str:
         return f"<Charger {self.spec.id} on={self.is_on} linked={self.is_linked} {self.connectors}>"
@@ -182,15 +182,15 @@ class State:
     def do(self, effect: Effect) -> None:
         """Queue an effect for the shell."""
         self.effects.append(effect)
-        self.on_news()
+        self.on_change()
 
-    def hang(self, kind: str, seconds: float = 0.0) -> None:
-        """Queue an effect on the connection; see `Hang`."""
-        self.do(Hang(kind, seconds))
+    def act_on_connection(self, kind: str, seconds: float = 0.0) -> None:
+        """Queue an effect on the connection; see `ConnectionEffect`."""
+        self.do(ConnectionEffect(kind, seconds))
 
 
 def _nothing() -> None:
-    """The default of `on_news`, until a shell sets it."""
+    """The default of `on_change`, until a shell sets it."""
 
 
 def _ignore(answer: Any, at: float) -> None:

@@ -162,7 +162,7 @@ class Park:
             done.set()
 
         entry = charger.agenda.plan(self.now(), do, is_own=False)
-        charger.on_news()
+        charger.on_change()
         with trio.move_on_after(self._limits.patience_seconds):
             await done.wait()
         if not done.is_set():

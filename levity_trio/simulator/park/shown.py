@@ -31,7 +31,7 @@ def details(kept: Kept, charger: Charger | None, at: float) -> dict[str, Any]:
     if charger is None:
         return shown
     charger.advance(at)
-    charger.on_news()
+    charger.on_change()
     return {
         **shown,
         "state": _state(charger),

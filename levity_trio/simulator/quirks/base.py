@@ -57,8 +57,8 @@ class Quirks(Habits):
         return all(quirk.offers_subprotocol for quirk in self._quirks)
 
     @property
-    def bears_pings(self) -> bool:
-        return all(quirk.bears_pings for quirk in self._quirks)
+    def answers_pings(self) -> bool:
+        return all(quirk.answers_pings for quirk in self._quirks)
 
     def power_on(self, charger: State, at: float) -> None:
         for quirk in self._quirks:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
+from levity_trio.simulator.charger.effects import ConnectionEffect, Download, Effect, Upload
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.outbox import Outgoing
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -62,7 +62,7 @@ class Central:
     log: list[Said] = field(default_factory=list)
     sent: list[Outgoing] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
-    hangs: list[tuple[float, str]] = field(default_factory=list)
+    connection_effects: list[tuple[float, str]] = field(default_factory=list)
     fetched: list[tuple[float, str]] = field(default_factory=list)
     ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
     """Transactions by the values that a retried start shares with the first."""
@@ -161,8 +161,8 @@ class Central:
         return bool(effects)
 
     def _carry(self, effect: Effect) -> None:
-        if isinstance(effect, Hang):
-            self.hangs.append((self.at, effect.kind))
+        if isinstance(effect, ConnectionEffect):
+            self.connection_effects.append((self.at, effect.kind))
             self._cut()
         elif isinstance(effect, Download):
             self.fetched.append((self.at, effect.url))

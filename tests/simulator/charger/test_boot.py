@@ -185,7 +185,7 @@ def test_the_clock_begins_in_1970_and_follows_the_central_system() -> None:
 def test_a_power_cut_forgets_the_time_and_the_acceptance() -> None:
     central = running()
     central.then(10, central.charger.power_off)
-    assert central.hangs == [(10, "drop")]
+    assert central.connection_effects == [(10, "drop")]
     with pytest.raises(Refused):
         central.charger.execute("ClearCache", {}, 10)
     central.run(500)

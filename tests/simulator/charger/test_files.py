@@ -36,7 +36,7 @@ def test_a_firmware_is_downloaded_installed_and_told() -> None:
     central.run(1000)
     assert central.fetched == [(100, URL)]
     assert words(central) == [(100, "Downloading"), (100, "Downloaded"), (100, "Installing"), (130, "Installed")]
-    assert central.hangs == [(120, "close")]
+    assert central.connection_effects == [(120, "close")]
     assert [one["firmwareVersion"] for one in central.said("BootNotification")] == ["2.1.0"]
     assert central.actions.index("BootNotification") < len(central.actions) - 1
     central.ask("TriggerMessage", requestedMessage="FirmwareStatusNotification")

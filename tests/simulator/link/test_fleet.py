@@ -12,7 +12,7 @@ import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.charger.presence import hang_up
+from levity_trio.simulator.charger.presence import disconnect
 from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.line_stream import SEND_SECONDS
@@ -128,11 +128,11 @@ async def test_a_connected_charger_is_removed_whatever_it_is_at(
             charger.plug(1, CAR, at)
             charger.present_tag(1, TAG, at)
         elif doing == "close":
-            hang_up(charger, "close", at)
+            disconnect(charger, "close", at)
         elif doing == "offline":
             charger.go_offline(at)
         else:
-            charger.hang("drop" if doing == "away" else doing, 1000)
+            charger.act_on_connection("drop" if doing == "away" else doing, 1000)
         await trio.sleep(0.5)
         fleet.remove("CP-1")
         assert not charger.agenda.is_held
