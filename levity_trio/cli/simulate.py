@@ -146,9 +146,9 @@ def run_simulate(
     control: str | None,
     state: Path | None,
 ) -> int:
-    from levity_trio.simulator.door import door  # noqa: PLC0415 - see above
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
+    from levity_trio.simulator.server_address import parse_address  # noqa: PLC0415 - see above
 
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None
@@ -157,7 +157,7 @@ def run_simulate(
     chosen = load("day" if scenario is None else scenario) if is_planned else None
     try:
         order = Order(
-            door=door(url),
+            server=parse_address(url),
             plan=None if chosen is None else _plan(chosen, chargers, seed, quirks),
             configuration={} if chosen is None else chosen.configuration,
             first_hour=0 if chosen is None else chosen.first_hour,

@@ -23,9 +23,9 @@ import trio
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.effects import ConnectionEffect, Download, Effect, Upload
 from levity_trio.simulator.charger.outbox import Outgoing
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
 from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
 from levity_trio.wire.errors import Refused
@@ -69,17 +69,19 @@ class Link:
     """The tasks of one charger."""
 
     __slots__ = (
-        *("charger", "problem", "_away_until", "_beside", "_carry", "_connection", "_dial", "_door", "_pace"),
-        *("_pause_seconds", "_sent", "_sleeps_until", "_under_way", "_wake", "_wanted"),
+        *("charger", "problem", "_away_until", "_beside", "_carry", "_connection", "_dial", "_pace"),
+        *("_pause_seconds", "_sent", "_server", "_sleeps_until", "_under_way", "_wake", "_wanted"),
     )
 
-    def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None, carry: Carry = carry) -> None:
+    def __init__(
+        self, charger: Charger, pace: Pace, server: ServerAddress, dial: Dial | None = None, carry: Carry = carry
+    ) -> None:
         self.charger = charger
         self.problem: str | None = None
         """Why the last connection failed or ended; None while connected."""
         self._pace = pace
-        self._door = to
-        self._dial = dial or to.dial
+        self._server = server
+        self._dial = dial or server.dial
         self._carry = carry
         self._wake = trio.Event()
         """Wakes the mind."""
@@ -283,8 +285,8 @@ class Link:
     def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[Opened]:
         return open_websocket(
             stream,
-            self._door.authority,
-            self._door.path + quote(self.charger.spec.id, safe=""),
+            self._server.authority,
+            self._server.path + quote(self.charger.spec.id, safe=""),
             self._headers(),
             offers_subprotocol=self.charger.quirks.offers_subprotocol,
         )

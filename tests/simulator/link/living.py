@@ -16,12 +16,12 @@ from levity_trio.charger.connection import serve_connection
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.link import Carry, Link
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
 from tests.charger.peers import StreamPair, session_of
 
@@ -29,7 +29,7 @@ CP = "CP-1"
 TAG = "TAG-1"
 CAR = Vehicle(name="car", battery_wh=60_000, max_ac_w=7_360, soc=0.5)
 CAR_W = 7_360
-DOOR = Door("central", 9000, "/ws/", is_tls=False)
+SERVER = ServerAddress("central", 9000, "/ws/", is_tls=False)
 PATIENCE_SECONDS = 3600.0
 SERVER_SECONDS = 60.0
 """Time for a server to notice the end of a connection; a scripted server may never end."""
@@ -73,7 +73,7 @@ class Living:
         self.charger = charger
         self.pace = pace
         self.wire = wire
-        self.link = Link(charger, pace, DOOR, wire.dial, carry)
+        self.link = Link(charger, pace, SERVER, wire.dial, carry)
         self.frames: deque[tuple[float, str, str]] = deque()
         charger.frames = self.frames
 

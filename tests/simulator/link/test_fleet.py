@@ -13,20 +13,20 @@ from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
 from levity_trio.simulator.charger.presence import disconnect
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.line_stream import SEND_SECONDS
 from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import StreamPair
-from tests.simulator.link.living import CAR, DOOR, TAG, Serve, Wire, make_charger, nobody_spins
+from tests.simulator.link.living import CAR, SERVER, TAG, Serve, Wire, make_charger, nobody_spins
 from tests.simulator.link.scripts import ignore, mute
 
 MANY = 50
 
 
 @dataclass(frozen=True)
-class MemoryDoor(Door):
+class MemoryAddress(ServerAddress):
     wire: Wire
 
     async def dial(self, seconds: float = 0.0, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
@@ -40,9 +40,9 @@ async def fleet_of(serve: Central | Serve | None, pair: StreamPair = memory_stre
         wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
         if isinstance(serve, Central):
             wire.to(serve)
-        to = MemoryDoor(DOOR.host, DOOR.port, DOOR.path, is_tls=False, wire=wire)
+        server = MemoryAddress(SERVER.host, SERVER.port, SERVER.path, is_tls=False, wire=wire)
         with nobody_spins():
-            async with open_fleet(Pace(), to) as fleet:
+            async with open_fleet(Pace(), server) as fleet:
                 yield fleet
         servers.cancel_scope.cancel()
 
