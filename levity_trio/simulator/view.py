@@ -97,7 +97,7 @@ def row_of(charger: State) -> Row:
         session_wh=sum(session_wh(one) for one in connectors),
         delivered_wh=delivered_wh(charger),
         soc=_soc(charger),
-        messages=charger.tally.sent + charger.tally.served,
+        messages=charger.tally.sent + charger.served,
         errors=failures(charger.tally),
         quirks=charger.spec.quirks,
     )

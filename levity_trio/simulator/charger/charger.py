@@ -110,7 +110,7 @@ class Charger(State):
         """Execute a call of the central system and return the payload of the CALLRESULT. Raises Refused."""
         if not self.is_on:
             raise Refused(ErrorCode.INTERNAL_ERROR, "the charger is going down")
-        self.tally.served += 1
+        self.served += 1
         result = obey(self, action, payload, self.agenda.reach(at))
         self.on_change()
         return result

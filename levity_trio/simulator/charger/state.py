@@ -88,15 +88,17 @@ class Habits(Hooks):
 
 @dataclass(slots=True)
 class Tally:
-    """Message counts of one charger."""
+    """Counts of one charger's calls and of the responses to them."""
 
     sent: int = 0
     answered: int = 0
     refused: int = 0
+    """Answered with a CALLERROR."""
     unanswered: int = 0
     unreadable: int = 0
+    """Answered with an invalid CALLRESULT; also malformed frames."""
     discarded: int = 0
-    served: int = 0
+    """Transaction messages thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
 
 
 class State:
@@ -109,7 +111,7 @@ class State:
         *("is_linked", "is_offline", "is_on", "outbox", "registration"),
         *("connectors", "transactions"),
         *("firmware", "forced_answers", "uploads", "when_idle"),
-        *("frames", "ledger", "tally"),
+        *("frames", "ledger", "served", "tally"),
         *("effects", "on_change"),
     )
 
@@ -143,6 +145,8 @@ class State:
         # Records
         self.ledger: list[LedgerEntry] = []
         self.tally = Tally()
+        self.served = 0
+        """The number of the central system's calls."""
         self.frames: deque[tuple[float, str, str]] | None = None
         """The last frames, if they are recorded: moment, `send` or `recv`, text."""
         # For the shell
