@@ -58,9 +58,11 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
 
     Raises Impossible if the connector accepts no tag now.
     """
+    if not charger.is_on:
+        raise Impossible(f"{charger.spec.id} has no power")
     transaction = connector.transaction
     is_ready = takes_starts(charger, connector) if transaction is None else not connector.is_faulted
-    if not (charger.is_on and is_ready):
+    if not is_ready:
         raise Impossible(f"{charger.spec.id}: connector {connector.number} takes no tag while {connector.status}")
     if transaction is None:
         authorise(charger, tag, at, partial(admit, charger, connector, tag, None))
