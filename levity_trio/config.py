@@ -136,7 +136,7 @@ class ServerConfig:
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
         "Maximum size of a message; a larger one closes the connection.",
     )
-    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve creates a missing one.")
+    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; created if it is missing.")
     server_name: str = _setting(
         *("levity", "server-name", "Storage", TEXT),
         "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",

@@ -49,8 +49,10 @@ def _list_quirks(context: click.Context, _option: click.Parameter, is_wanted: bo
     if is_wanted:
         from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 
-        for name, quirk in QUIRKS.items():
-            say(f"{name:20} {quirk.does}\n{'':20} seen in: {quirk.seen_in}")
+        formatter = context.make_formatter()
+        pairs = (((name, quirk.does), ("", f"seen in: {quirk.seen_in}")) for name, quirk in QUIRKS.items())
+        formatter.write_dl([row for pair in pairs for row in pair])
+        say(formatter.getvalue(), ends_line=False)
         context.exit()
 
 
