@@ -107,8 +107,8 @@ def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
     return declared
 
 
-LOOK_SECONDS: Final = 30.0
-SHORTEST_LOOK_SECONDS: Final = 0.1
+CHECK_INTERVAL_SECONDS: Final = 30.0
+SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 """For simulations, whose clock runs faster."""
 
 
@@ -136,7 +136,7 @@ class ServerConfig:
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
         "Maximum size of a message; a larger one closes the connection.",
     )
-    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; serve creates a missing one.")
+    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; created if it is missing.")
     server_name: str = _setting(
         *("levity", "server-name", "Storage", TEXT),
         "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",
@@ -270,9 +270,9 @@ class ServerConfig:
         return self.metrics_host or self.host
 
     @property
-    def look_seconds(self) -> float:
+    def check_interval_seconds(self) -> float:
         """The interval between two checks for work that only the passage of time causes."""
-        return max(SHORTEST_LOOK_SECONDS, LOOK_SECONDS / self.clock_speed)
+        return max(SHORTEST_CHECK_INTERVAL_SECONDS, CHECK_INTERVAL_SECONDS / self.clock_speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ def hold_standard_streams() -> None:
 
 
 @contextmanager
-def telling(file: IO[str] | None) -> Iterator[None]:
+def output_errors(file: IO[str] | None) -> Iterator[None]:
     """Handle errors of writing to `file` within this context. After an error its output goes to /dev/null.
 
     Raises:
@@ -43,10 +43,10 @@ def telling(file: IO[str] | None) -> Iterator[None]:
         ) from error
 
 
-def tell(text: str) -> None:
-    """Write one line or several to stdout and flush it. Raises the same as `telling`."""
+def print_line(text: str) -> None:
+    """Write one line or several to stdout and flush it. Raises the same as `output_errors`."""
     if sys.stdout is not None:
-        with telling(sys.stdout):
+        with output_errors(sys.stdout):
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
 

@@ -118,7 +118,7 @@ async def serve(
             pages: dict[str, Page] = {}
             async with (
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-                open_rejudging(writer, clock, config.look_seconds),
+                open_rejudging(writer, clock, config.check_interval_seconds),
                 open_plugins(hooks, _site(central, reader, pages)),
                 _open_pages(central, page_listeners, pages),
             ):
@@ -141,7 +141,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
         clock=central.clock,
         writer=central.writer,
         reader=reader,
-        tell=central.hooks.observe,
+        publish=central.hooks.observe,
         links=central.registry.links,
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.output import tell, telling
+from levity_trio.output import output_errors, print_line
 
 ALIVE_SECONDS = 60
 CLOSED = """
@@ -24,8 +24,8 @@ assert descriptor > 2, descriptor
 os.write({closed}, b"gone") if {closed} else None
 """
 TOLD = """
-from levity_trio.output import tell
-tell("x")
+from levity_trio.output import print_line
+print_line("x")
 """
 
 
@@ -70,9 +70,9 @@ def test_a_full_disk_is_reported_once(tmp_path: Path) -> None:
 
 def test_without_stdout_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", None)
-    tell("nothing")
+    print_line("nothing")
 
 
 def test_a_file_without_a_descriptor_may_fail_too() -> None:
-    with pytest.raises(EnvironmentProblem, match="Input/output error"), telling(StringIO()):
+    with pytest.raises(EnvironmentProblem, match="Input/output error"), output_errors(StringIO()):
         raise OSError(5, "Input/output error")

@@ -174,7 +174,7 @@ class Session:
                 tasks.start_soon(self._read, inbox)
                 tasks.start_soon(self._watch)
                 tasks.start_soon(self._pings.run, self._are_pings_off)
-                for plugin in self.central.hooks.companions:
+                for plugin in self.central.hooks.accompanying:
                     tasks.start_soon(self.central.hooks.accompany, plugin, self)
                 await self._work(inbox)
                 tasks.cancel_scope.cancel()

@@ -7,9 +7,9 @@ from datetime import date
 
 import click
 
-from levity_trio.cli.serve import options
+from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config import SETTINGS, load
+from levity_trio.config import load
 
 EXAMPLES = """\
 \b
@@ -52,7 +52,7 @@ forget = click.Command(
         click.Option(
             ["retired_on", "--retired"], metavar="DAY", callback=_read_day, help="Day on which it was removed."
         ),
-        *options(setting for setting in SETTINGS if setting.attribute == "database"),
+        *database_options(),
     ],
     callback=run_forget,
     help="Hide a charger from metrics and alerts until it charges again.",

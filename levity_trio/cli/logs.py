@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.serve import options
+from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config import SETTINGS, load
+from levity_trio.config import load
 
 if TYPE_CHECKING:
     from levity_trio.store.reads import LoggedFrame
@@ -180,7 +180,7 @@ logs = click.Command(
         ),
         click.Option(["is_follow", "--follow", "-f"], is_flag=True, help="Show new frames as they come, until Ctrl-C."),
         click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-        *options(setting for setting in SETTINGS if setting.attribute == "database"),
+        *database_options(),
     ],
     callback=run_logs,
     help="Show the stored frames of all chargers, or of one.",

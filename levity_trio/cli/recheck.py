@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from levity_trio.cli.serve import options
+from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config import SETTINGS, load
+from levity_trio.config import load
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.recheck import Difference, Figure, Page, Rechecking
@@ -228,7 +228,7 @@ recheck = click.Command(
     params=[
         click.Argument(["charger"], required=False, metavar="[CHARGER]"),
         click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
-        *options(setting for setting in SETTINGS if setting.attribute == "database"),
+        *database_options(),
     ],
     callback=run_recheck,
     help="Judge all completed transactions again by the present rules, and list the differences.",

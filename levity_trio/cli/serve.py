@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 import click
 
@@ -42,6 +43,12 @@ def options(settings: Iterable[Setting]) -> list[click.Option]:
     """Return options that pass on raw text if given. config.py parses and validates it."""
     config = click.Option(["config", "--config"], metavar="FILE", help="TOML file with any of these settings.")
     return [*(_option(setting) for setting in settings), config]
+
+
+def database_options() -> list[click.Option]:
+    """Return the options of a command that uses the server's database and never creates it."""
+    (database,) = (setting for setting in SETTINGS if setting.attribute == "database")
+    return options([replace(database, help="Existing SQLite database.")])
 
 
 def _option(setting: Setting) -> click.Option:

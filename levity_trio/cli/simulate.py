@@ -49,8 +49,10 @@ def _list_quirks(context: click.Context, _option: click.Parameter, is_wanted: bo
     if is_wanted:
         from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 
-        for name, quirk in QUIRKS.items():
-            say(f"{name:20} {quirk.does}\n{'':20} seen in: {quirk.seen_in}")
+        formatter = context.make_formatter()
+        pairs = (((name, quirk.does), ("", f"seen in: {quirk.seen_in}")) for name, quirk in QUIRKS.items())
+        formatter.write_dl([row for pair in pairs for row in pair])
+        say(formatter.getvalue(), ends_line=False)
         context.exit()
 
 
@@ -146,9 +148,9 @@ def run_simulate(
     control: str | None,
     state: Path | None,
 ) -> int:
-    from levity_trio.simulator.door import door  # noqa: PLC0415 - see above
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
+    from levity_trio.simulator.server_address import parse_address  # noqa: PLC0415 - see above
 
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None
@@ -157,7 +159,7 @@ def run_simulate(
     chosen = load("day" if scenario is None else scenario) if is_planned else None
     try:
         order = Order(
-            door=door(url),
+            server=parse_address(url),
             plan=None if chosen is None else _plan(chosen, chargers, seed, quirks),
             configuration={} if chosen is None else chosen.configuration,
             first_hour=0 if chosen is None else chosen.first_hour,

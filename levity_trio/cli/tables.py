@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from levity_trio.output import telling
+from levity_trio.output import output_errors
 
 
 def say(text: str | bytes, *, ends_line: bool = True) -> None:
-    """Write to stdout. Raises the same as `telling`."""
-    with telling(sys.stdout):
+    """Write to stdout. Raises the same as `output_errors`."""
+    with output_errors(sys.stdout):
         click.echo(text, nl=ends_line)
 
 

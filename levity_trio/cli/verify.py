@@ -25,7 +25,7 @@ Exit status: 0 when they agree, 1 when they do not agree or the database cannot 
 
 
 def run_verify(*, ledger: Path, db: Path, is_json: bool) -> int:
-    from levity_trio.output import tell, telling  # noqa: PLC0415
+    from levity_trio.output import output_errors, print_line  # noqa: PLC0415
     from levity_trio.simulator.ledger_file import read_ledger  # noqa: PLC0415 - so that --help answers at once
     from levity_trio.simulator.report import show_verdict  # noqa: PLC0415
     from levity_trio.simulator.screen import Console  # noqa: PLC0415
@@ -33,9 +33,9 @@ def run_verify(*, ledger: Path, db: Path, is_json: bool) -> int:
 
     verdict = compare(db, read_ledger(ledger))
     if is_json:
-        tell(json.dumps(verdict.as_dict(), indent=2))
+        print_line(json.dumps(verdict.as_dict(), indent=2))
     else:
-        with telling(sys.stdout):
+        with output_errors(sys.stdout):
             show_verdict(Console(), verdict)
     return 0 if verdict.is_clean else 1
 

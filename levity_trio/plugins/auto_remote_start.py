@@ -17,7 +17,7 @@ import trio
 
 from levity_trio.events import AutoStart, Fact, StatusChanged, TransactionClosed, TransactionStopped
 from levity_trio.log_output import get_logger
-from levity_trio.plugins.base import Companion, Plugin, Site
+from levity_trio.plugins.base import ConnectedCharger, Plugin, Site
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Unreadable
 from levity_trio.store.reads.plug_ins import PlugIn, plug_ins
@@ -66,7 +66,7 @@ class AutoRemoteStart(Plugin):
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
         """Start the cars of one charger while it is connected."""
         signal = _Signal()
         async with trio.open_nursery() as tasks:
@@ -102,7 +102,7 @@ class _Signal:
 class _Connectors:
     """The connectors of one connected charger."""
 
-    def __init__(self, site: Site, charger: Companion) -> None:
+    def __init__(self, site: Site, charger: ConnectedCharger) -> None:
         self._site = site
         self._charger = charger
         self._delay = max(site.config.auto_start_delay_seconds, ANSWER_SECONDS)
@@ -196,7 +196,7 @@ class _Connectors:
     def _report(self, connector: int, outcome: str, reason: str) -> None:
         write = log.info if outcome in QUIET else log.warning
         write("auto start", cp=self._charger.charger, connector=connector, outcome=outcome, reason=reason)
-        self._site.tell(AutoStart(charger=self._charger.charger, connector=connector, outcome=outcome))
+        self._site.publish(AutoStart(charger=self._charger.charger, connector=connector, outcome=outcome))
 
 
 def _objection(car: PlugIn) -> tuple[str, str] | None:

@@ -35,7 +35,7 @@ WAITING_FACTS: Final = 64
 log = get_logger("system")
 
 
-class Companion(Protocol):
+class ConnectedCharger(Protocol):
     """A connected charger, as passed to `accompany`."""
 
     charger: str
@@ -64,7 +64,7 @@ class Plugin:
         is a dataclass of `ocpp.v16.call`.
         """
 
-    async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
         """Run for the duration of a charger's connection; `facts` receives the facts about that charger."""
 
 
@@ -116,7 +116,7 @@ class Site:
     clock: Clock
     writer: Writer
     reader: Reader
-    tell: Callable[[Event], None]
+    publish: Callable[[Event], None]
     """Pass an event to `observe` of all plugins."""
     links: Callable[[], Sequence[LinkState]]
     """Return the connected chargers. Call it on the event loop only."""
@@ -168,12 +168,12 @@ class Amendment:
 class Hooks:
     """The open plugins of a server, and the calls of their hooks."""
 
-    __slots__ = ("_amending", "_companions", "_observing", "_slow", "_subscribers")
+    __slots__ = ("_accompanying", "_amending", "_observing", "_slow", "_subscribers")
 
     def __init__(self) -> None:
         self._observing: list[Plugin] = []
         self._amending: list[Plugin] = []
-        self._companions: list[Plugin] = []
+        self._accompanying: list[Plugin] = []
         self._slow: dict[str, deque[float]] = {}
         self._subscribers: dict[str, dict[Plugin, trio.MemorySendChannel[Fact]]] = {}
 
@@ -182,14 +182,14 @@ class Hooks:
         for hook, plugins in (
             ("observe", self._observing),
             ("amend", self._amending),
-            ("accompany", self._companions),
+            ("accompany", self._accompanying),
         ):
             if getattr(type(plugin), hook) is not getattr(Plugin, hook):
                 plugins.append(plugin)
 
     def leave(self, plugin: Plugin) -> None:
         """Remove a plugin."""
-        for plugins in (self._observing, self._amending, self._companions):
+        for plugins in (self._observing, self._amending, self._accompanying):
             if plugin in plugins:
                 plugins.remove(plugin)
 
@@ -199,8 +199,8 @@ class Hooks:
         return bool(self._observing)
 
     @property
-    def companions(self) -> Sequence[Plugin]:
-        return self._companions
+    def accompanying(self) -> Sequence[Plugin]:
+        return self._accompanying
 
     def observe(self, event: Event) -> None:
         """Pass an event to all observers, and a fact also to the `accompany` tasks of its charger."""
@@ -220,7 +220,7 @@ class Hooks:
         amending = [plugin for plugin in self._amending if type(request) in plugin.amends]
         return Amendment(amending, request) if amending else None
 
-    async def accompany(self, plugin: Plugin, charger: Companion) -> None:
+    async def accompany(self, plugin: Plugin, charger: ConnectedCharger) -> None:
         """Run a plugin's `accompany` for a connected charger."""
         sender, facts = trio.open_memory_channel[Fact](WAITING_FACTS)
         subscribers = self._subscribers.setdefault(charger.charger, {})

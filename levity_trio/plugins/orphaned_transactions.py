@@ -54,7 +54,7 @@ async def open_orphaned_transactions(site: Site) -> AsyncIterator[Plugin | None]
 
 async def _close_silent_regularly(site: Site) -> None:
     """Close transactions of all chargers that were silent too long; skipped while the clock is not trusted."""
-    silent_seconds, pause = site.config.orphan_minutes * 60, site.config.look_seconds
+    silent_seconds, pause = site.config.orphan_minutes * 60, site.config.check_interval_seconds
     while True:
         await trio.sleep(pause)
         if site.is_clock_trusted():

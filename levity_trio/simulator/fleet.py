@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import trio
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.link import Link
 from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress
 
 ARRIVING = 200
 """Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all at once."""
@@ -19,11 +19,11 @@ ARRIVING = 200
 class Fleet:
     """The chargers of one open_fleet."""
 
-    def __init__(self, pace: Pace, to: Door, tasks: trio.Nursery) -> None:
+    def __init__(self, pace: Pace, server: ServerAddress, tasks: trio.Nursery) -> None:
         self.pace = pace
         self.chargers: dict[str, Charger] = {}
         self.links: dict[str, Link] = {}
-        self._door = to
+        self._server = server
         self._tasks = tasks  # open_fleet's nursery, which outlives this object
         self._scopes: dict[str, trio.CancelScope] = {}
         self._arriving = trio.CapacityLimiter(ARRIVING)
@@ -34,7 +34,7 @@ class Fleet:
         if name in self.chargers:
             raise ValueError(f"{name}: there is a charger with this id already")
         self.chargers[name] = charger
-        self.links[name] = Link(charger, self.pace, self._door, self._dial)
+        self.links[name] = Link(charger, self.pace, self._server, self._dial)
         self._scopes[name] = trio.CancelScope()
         if is_on:
             charger.power_on(self.pace.now)
@@ -55,14 +55,14 @@ class Fleet:
 
     async def _dial(self) -> trio.abc.Stream:
         async with self._arriving:
-            return await self._door.dial()
+            return await self._server.dial()
 
 
 @asynccontextmanager
-async def open_fleet(pace: Pace, to: Door) -> AsyncIterator[Fleet]:
+async def open_fleet(pace: Pace, server: ServerAddress) -> AsyncIterator[Fleet]:
     """Open an empty fleet. On exit its chargers lose power and their connections end."""
     async with trio.open_nursery() as tasks:
-        fleet = Fleet(pace, to, tasks)
+        fleet = Fleet(pace, server, tasks)
         yield fleet
         for charger in fleet.chargers.values():
             charger.power_off(pace.now)

@@ -23,11 +23,11 @@ class LineStream(trio.abc.HalfCloseableStream):
     When silent it accepts data and discards it. A frame already being sent is completed.
     """
 
-    __slots__ = ("_bears_pings", "_closed", "_is_silent", "_send_seconds", "_sending", "_transport")
+    __slots__ = ("_answers_pings", "_closed", "_is_silent", "_send_seconds", "_sending", "_transport")
 
-    def __init__(self, transport: trio.abc.Stream, *, bears_pings: bool, send_seconds: float = SEND_SECONDS) -> None:
+    def __init__(self, transport: trio.abc.Stream, *, answers_pings: bool, send_seconds: float = SEND_SECONDS) -> None:
         self._transport = transport
-        self._bears_pings = bears_pings
+        self._answers_pings = answers_pings
         self._send_seconds = send_seconds
         self._is_silent = False
         self._closed: trio.Event | None = None
@@ -48,7 +48,7 @@ class LineStream(trio.abc.HalfCloseableStream):
         """Send all data even if cancelled. Raises BrokenResourceError if the peer does not read it in time."""
         if self._is_silent:
             return
-        if not self._bears_pings and data[:1] == PONG:
+        if not self._answers_pings and data[:1] == PONG:
             await trio.aclose_forcefully(self._transport)
             raise trio.BrokenResourceError("this charger does not tolerate pings")
         sent = self._send_at_once(data)

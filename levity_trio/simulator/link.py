@@ -1,8 +1,8 @@
-"""One charger's tasks: the mind, which advances time and sends, and the line, which connects and reads.
+"""One charger's tasks: the mind, which advances time and sends, and the connection, which is opened and read.
 
-    mind   runs what is due on the charger, sends its next call, and times out responses; it starts slow work (a file
-           transfer, a late response, a ping) as tasks beside itself
-    line   connects and reconnects; passes responses and the central system's calls to the charger
+    mind         runs what is due on the charger, sends its next call, and times out responses; it starts slow work (a
+                 file transfer, a late response, a ping) as tasks beside itself
+    connection   connects and reconnects; passes responses and the central system's calls to the charger
 
 The charger itself never waits (levity_trio.simulator.charger); all waiting happens here.
 """
@@ -21,16 +21,15 @@ from urllib.parse import quote
 import trio
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
-from levity_trio.simulator.charger.mail import Outgoing
-from levity_trio.simulator.charger.speaking import Answer
-from levity_trio.simulator.door import Door
+from levity_trio.simulator.charger.effects import ConnectionEffect, Download, Effect, Upload
+from levity_trio.simulator.charger.outbox import Outgoing
 from levity_trio.simulator.line_stream import SEND_SECONDS, LineStream
 from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
 from levity_trio.simulator.websocket import GONE, Opened, WebSocketConnection, open_websocket, why
 from levity_trio.wire.errors import Refused
-from levity_trio.wire.frames import Call, Malformed, call_text, decoded, error_text, parse_frame, result_text
+from levity_trio.wire.frames import Call, Malformed, Response, call_text, decoded, error_text, parse_frame, result_text
 
 ANSWER_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 6.0
@@ -44,7 +43,7 @@ Beside = Callable[[], Awaitable[object]]
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class Connection:
     """An open connection. Cancelling `talk` ends it with a close frame, cancelling `scope` without one."""
 
     websocket: WebSocketConnection
@@ -70,39 +69,41 @@ class Link:
     """The tasks of one charger."""
 
     __slots__ = (
-        *("charger", "problem", "_away_until", "_beside", "_carry", "_dial", "_door", "_line", "_news", "_pace"),
-        *("_pause_seconds", "_sent", "_sleeps_until", "_under_way", "_wish"),
+        *("charger", "problem", "_away_until", "_beside", "_carry", "_connection", "_dial", "_pace"),
+        *("_pause_seconds", "_sent", "_server", "_sleeps_until", "_under_way", "_wake", "_wanted"),
     )
 
-    def __init__(self, charger: Charger, pace: Pace, to: Door, dial: Dial | None = None, carry: Carry = carry) -> None:
+    def __init__(
+        self, charger: Charger, pace: Pace, server: ServerAddress, dial: Dial | None = None, carry: Carry = carry
+    ) -> None:
         self.charger = charger
         self.problem: str | None = None
         """Why the last connection failed or ended; None while connected."""
         self._pace = pace
-        self._door = to
-        self._dial = dial or to.dial
+        self._server = server
+        self._dial = dial or server.dial
         self._carry = carry
-        self._news = trio.Event()
+        self._wake = trio.Event()
         """Wakes the mind."""
-        self._wish = trio.Event()
-        """Wakes the line while disconnected. Each task replaces only its own event."""
+        self._wanted = trio.Event()
+        """Wakes the connection task while disconnected. Each task replaces only its own event."""
         self._beside: list[Beside] = []
         """Tasks for the mind to start beside itself."""
-        self._line: Line | None = None
+        self._connection: Connection | None = None
         self._under_way: UnderWay | None = None
         self._sleeps_until = inf
         self._sent = 0
         self._away_until = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        charger.on_news = self._tell_news
+        charger.on_change = self._on_change
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with trio.open_nursery() as tasks:
             tasks.start_soon(self._stay_connected)
             while True:
-                if self._news.is_set():
-                    self._news = trio.Event()
+                if self._wake.is_set():
+                    self._wake = trio.Event()
                 await self._think()
                 beside, self._beside = self._beside, []
                 for task in beside:
@@ -110,16 +111,16 @@ class Link:
                 if not await self._send_next():
                     await self._sleep()
 
-    def _tell_news(self) -> None:
+    def _on_change(self) -> None:
         """The charger changed: wake the mind, but only if there is something to do."""
-        if self._line is None:
-            self._wish.set()
+        if self._connection is None:
+            self._wanted.set()
         if self.charger.has_work or self._next_moment() < self._sleeps_until:
-            self._news.set()
+            self._wake.set()
 
     def _start_beside(self, task: Beside) -> None:
         self._beside.append(task)
-        self._news.set()
+        self._wake.set()
 
     # The mind
 
@@ -132,7 +133,7 @@ class Link:
         """Wait until something is due or the charger changed."""
         self._sleeps_until = self._next_moment()
         with trio.move_on_at(self._sleeps_until):
-            await self._news.wait()
+            await self._wake.wait()
         self._give_up()
 
     def _next_moment(self) -> float:
@@ -142,7 +143,7 @@ class Link:
         return answer if due is None else min(answer, self._pace.real(due))
 
     def _next_due(self) -> float | None:
-        if self._line is None or not self._line.is_deaf:
+        if self._connection is None or not self._connection.is_deaf:
             return self.charger.next_due
         return self.charger.agenda.next_due  # queued messages cannot be sent
 
@@ -151,14 +152,14 @@ class Link:
         if under_way is not None and under_way.deadline <= trio.current_time():
             self._settle(under_way, None)
 
-    def _settle(self, under_way: UnderWay, answer: Answer) -> None:
+    def _settle(self, under_way: UnderWay, answer: Response | None) -> None:
         self._under_way = None
         self.charger.settle(under_way.outgoing, answer, self._pace.now)
 
     async def _send_next(self) -> bool:
         """Send the next call, if there is one and a connection for it. Return whether it was sent."""
-        line = self._line
-        if line is None or line.is_deaf:
+        connection = self._connection
+        if connection is None or connection.is_deaf:
             return False
         outgoing = self.charger.next_call(self._pace.now)
         if outgoing is None:
@@ -166,14 +167,14 @@ class Link:
         texts = [(message_id := self._next_id(), call_text(message_id, *frame)) for frame in outgoing.frames]
         self._under_way = UnderWay(texts[-1][0], outgoing, trio.current_time() + ANSWER_SECONDS)
         for _, text in texts:
-            await self._send(line, text)
+            await self._send(connection, text)
         return True
 
-    async def _send(self, line: Line, text: str) -> None:
-        """Send a frame. An error is left to the reader of the line, which meets it too."""
+    async def _send(self, connection: Connection, text: str) -> None:
+        """Send a frame. An error is left to the reader of the connection, which meets it too."""
         self._keep("send", text)
         with suppress(*GONE):
-            await line.websocket.send_message(text)
+            await connection.websocket.send_message(text)
 
     def _next_id(self) -> str:
         self._sent += 1
@@ -188,52 +189,52 @@ class Link:
     async def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Download | Upload):
             self._start_beside(partial(self._transfer, effect))
-        elif isinstance(effect, Hang):
-            self._hang(effect)
-        elif self._line is not None and not self._line.is_deaf:
-            await self._send(self._line, effect.text)
+        elif isinstance(effect, ConnectionEffect):
+            self._act_on_connection(effect)
+        elif self._connection is not None and not self._connection.is_deaf:
+            await self._send(self._connection, effect.text)
 
     async def _transfer(self, transfer: Download | Upload) -> None:
         content = await self._carry(transfer)
         transfer.then(content, self._pace.now)
-        self._tell_news()
+        self._on_change()
 
-    def _hang(self, how: Hang) -> None:
-        """Freeze, half-close, close or drop the connection, and stay away for `how.seconds`."""
-        self._away_until = self._pace.now + how.seconds
-        line = self._line
-        if line is None:
+    def _act_on_connection(self, effect: ConnectionEffect) -> None:
+        """Freeze, half-close, close or drop the connection, and stay away for `effect.seconds`."""
+        self._away_until = self._pace.now + effect.seconds
+        connection = self._connection
+        if connection is None:
             return
-        if how.kind == "close":
-            line.talk.cancel()
-        elif how.kind == "drop":
-            line.scope.cancel()
+        if effect.kind == "close":
+            connection.talk.cancel()
+        elif effect.kind == "drop":
+            connection.scope.cancel()
         else:
-            line.is_deaf = True
-            self._start_beside(partial(self._hang_up_later, line))
-            if how.kind == "freeze":
-                line.stream.freeze()
+            connection.is_deaf = True
+            self._start_beside(partial(self._drop_later, connection))
+            if effect.kind == "freeze":
+                connection.stream.freeze()
             else:
-                self._start_beside(line.stream.send_eof)
+                self._start_beside(connection.stream.send_eof)
 
-    async def _hang_up_later(self, line: Line) -> None:
+    async def _drop_later(self, connection: Connection) -> None:
         """Drop the connection later. The charger's agenda cannot: it pauses while a call waits for its response."""
         await self._pace.sleep_until(self._away_until)
-        line.scope.cancel()
+        connection.scope.cancel()
 
-    # The line
+    # The connection
 
     async def _stay_connected(self) -> None:
         while True:
-            await self._wait_for_wish()
+            await self._wait_until_wanted()
             await self._converse()
             await self._pause()
 
-    async def _wait_for_wish(self) -> None:
+    async def _wait_until_wanted(self) -> None:
         while not self.charger.wants_link or self._pace.now < self._away_until:
-            self._wish = trio.Event()
+            self._wanted = trio.Event()
             with trio.move_on_at(self._pace.real(self._away_until) if self.charger.wants_link else inf):
-                await self._wish.wait()
+                await self._wanted.wait()
 
     async def _pause(self) -> None:
         """Wait before the next attempt, twice as long each time until a connection lasts."""
@@ -245,47 +246,47 @@ class Link:
         """Open one connection and read from it until it ends."""
         try:
             async with await self._open() as stream, self._open_websocket(stream) as (websocket, scope):
-                line = self._begin(Line(websocket, stream, scope, trio.CancelScope(), self._pace.now))
-                with line.talk:
-                    await self._read(line)
+                connection = self._begin(Connection(websocket, stream, scope, trio.CancelScope(), self._pace.now))
+                with connection.talk:
+                    await self._read(connection)
         except* GONE as gone:
             self.problem = why(gone)
         finally:
             self._forget()
 
-    def _begin(self, line: Line) -> Line:
+    def _begin(self, connection: Connection) -> Connection:
         self.problem = None
-        self._line = line
-        self.charger.connected(line.began)
+        self._connection = connection
+        self.charger.connected(connection.began)
         if seconds := self.charger.configuration.integer("WebSocketPingInterval"):
-            self._start_beside(partial(self._ping, line, seconds))
-        return line
+            self._start_beside(partial(self._ping, connection, seconds))
+        return connection
 
-    async def _ping(self, line: Line, seconds: int) -> None:
+    async def _ping(self, connection: Connection, seconds: int) -> None:
         """Ping the central system (WebSocketPingInterval, OCPP-J §5.3). Drop the connection if no pong comes."""
-        while self._line is line and not line.is_deaf:
+        while self._connection is connection and not connection.is_deaf:
             with trio.move_on_after(ANSWER_SECONDS) as patience, suppress(*GONE):
-                await line.websocket.ping()
-            if patience.cancelled_caught and self._line is line and not line.is_deaf:
+                await connection.websocket.ping()
+            if patience.cancelled_caught and self._connection is connection and not connection.is_deaf:
                 self.problem = "no pong received"
-                line.scope.cancel()
+                connection.scope.cancel()
             await trio.sleep(seconds)
 
     def _forget(self) -> None:
-        line, self._line, self._under_way = self._line, None, None
-        if line is not None:
-            if self._pace.now - line.began >= self._pause_seconds:
+        connection, self._connection, self._under_way = self._connection, None, None
+        if connection is not None:
+            if self._pace.now - connection.began >= self._pause_seconds:
                 self._pause_seconds = FIRST_PAUSE_SECONDS
             self.charger.disconnected(self._pace.now)
 
     async def _open(self) -> LineStream:
-        return LineStream(await self._dial(), bears_pings=self.charger.quirks.bears_pings)
+        return LineStream(await self._dial(), answers_pings=self.charger.quirks.answers_pings)
 
     def _open_websocket(self, stream: LineStream) -> AbstractAsyncContextManager[Opened]:
         return open_websocket(
             stream,
-            self._door.authority,
-            self._door.path + quote(self.charger.spec.id, safe=""),
+            self._server.authority,
+            self._server.path + quote(self.charger.spec.id, safe=""),
             self._headers(),
             offers_subprotocol=self.charger.quirks.offers_subprotocol,
         )
@@ -298,40 +299,40 @@ class Link:
         name = self.charger.spec.id.encode()
         return [(b"Authorization", b"Basic " + b64encode(name + b":" + _password(key)))]
 
-    async def _read(self, line: Line) -> None:
+    async def _read(self, connection: Connection) -> None:
         while True:
-            text, _ = decoded(await line.websocket.get_message())
+            text, _ = decoded(await connection.websocket.get_message())
             self._keep("recv", text)
             frame = parse_frame(text)
             if isinstance(frame, Call):
-                await self._reply(line, frame)
+                await self._reply(connection, frame)
             elif isinstance(frame, Malformed):
-                await self._refuse(line, frame)
+                await self._refuse(connection, frame)
             elif self._under_way is not None and self._under_way.message_id == frame.message_id:
                 self._settle(self._under_way, frame)
 
-    async def _refuse(self, line: Line, malformed: Malformed) -> None:
+    async def _refuse(self, connection: Connection, malformed: Malformed) -> None:
         """Count a malformed frame, and send its CALLERROR if it can be recognised as a call."""
         self.charger.tally.unreadable += 1
         if malformed.answer is not None:
-            await self._send(line, malformed.answer)
+            await self._send(connection, malformed.answer)
 
-    async def _reply(self, line: Line, asked: Call) -> None:
+    async def _reply(self, connection: Connection, request: Call) -> None:
         try:
-            text = result_text(asked.raw_id, self.charger.answer(asked.action, asked.payload, self._pace.now))
+            text = result_text(request.raw_id, self.charger.execute(request.action, request.payload, self._pace.now))
         except Refused as refused:
-            text = error_text(asked.raw_id, refused.code, refused.description)
+            text = error_text(request.raw_id, refused.code, refused.description)
         for seconds, reply in self.charger.quirks.replies(text):
             if seconds:
-                self._start_beside(partial(self._reply_late, line, reply, seconds))
+                self._start_beside(partial(self._reply_late, connection, reply, seconds))
                 continue
             # An accepted Reset may end this connection before its response is on the wire.
             with trio.move_on_after(2 * SEND_SECONDS, shield=True):
-                await self._send(line, reply)
+                await self._send(connection, reply)
 
-    async def _reply_late(self, line: Line, text: str, seconds: float) -> None:
+    async def _reply_late(self, connection: Connection, text: str, seconds: float) -> None:
         await self._pace.sleep_until(self._pace.now + seconds)
-        await self._send(line, text)
+        await self._send(connection, text)
 
 
 def _password(key: str) -> bytes:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from levity_trio.simulator.charger.charger import Charger
+from levity_trio.simulator.charger.state import Tally
 from levity_trio.simulator.verification import LifecycleRow, Verdict
 from levity_trio.simulator.view import delivered_wh
 
@@ -20,19 +21,10 @@ MOST_LINES: Final = 50
 _HEADS: Final = ("sent", "answered", "refused", "no reply", "invalid", "dropped", "sessions", "kWh")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One charger's calls, the responses to them, and the energy delivered, in Wh."""
+@dataclass(slots=True, kw_only=True)
+class Account(Tally):
+    """One charger's calls, the responses to them, its transactions, and the energy delivered, in Wh."""
 
-    sent: int = 0
-    answered: int = 0
-    refused: int = 0
-    """Answered with a CALLERROR."""
-    unanswered: int = 0
-    unreadable: int = 0
-    """Answered with an invalid CALLRESULT."""
-    discarded: int = 0
-    """Transaction messages thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
     sessions: int = 0
     energy_wh: int = 0
 
@@ -42,17 +34,7 @@ class Account:
 
 
 def account_of(charger: Charger) -> Account:
-    tally = charger.tally
-    return Account(
-        sent=tally.sent,
-        answered=tally.answered,
-        refused=tally.refused,
-        unanswered=tally.unanswered,
-        unreadable=tally.unreadable,
-        discarded=tally.discarded,
-        sessions=len(charger.ledger),
-        energy_wh=delivered_wh(charger),
-    )
+    return Account(**asdict(charger.tally), sessions=len(charger.ledger), energy_wh=delivered_wh(charger))
 
 
 @dataclass(frozen=True, slots=True)

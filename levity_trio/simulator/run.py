@@ -24,22 +24,22 @@ import trio
 from levity_trio.addresses import Flags, listen
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
 from levity_trio.log_output import STDOUT, get_logger, open_log
-from levity_trio.output import hold_standard_streams, tell, telling
+from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.course import stage
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import check_writable, write_ledger
+from levity_trio.simulator.open_files import raise_file_limit
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.plan import Plan
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made
 from levity_trio.simulator.report import Report, report, show
-from levity_trio.simulator.room import make_room
+from levity_trio.simulator.schedule import schedule
 from levity_trio.simulator.screen import Console, open_screen
+from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.verification import Mark, Verdict, baseline, verify
 from levity_trio.simulator.view import Scene, row_of
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 SETTLING_SECONDS: Final = 120.0
 """Real time for sending queued messages after the plan's end."""
-LOOK_SECONDS: Final = 0.25
+CHECK_INTERVAL_SECONDS: Final = 0.25
 STALE_SECONDS: Final = 0.25
 """Greatest age, in real time, at which a received currentTime is used as the central system's time."""
 COMPARED_SECONDS: Final = 3.0
@@ -77,7 +77,7 @@ class Control:
 class Order:
     """What to simulate: a plan, a park, or both, at `speed` simulated seconds for each real second."""
 
-    door: Door
+    server: ServerAddress
     plan: Plan | None
     configuration: Mapping[str, str]
     first_hour: int
@@ -106,7 +106,7 @@ class Outcome:
     problem: EnvironmentProblem | None = None
 
 
-async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SECONDS) -> Outcome:
+async def simulate(order: Order, console: Console, check_interval_seconds: float = CHECK_INTERVAL_SECONDS) -> Outcome:
     """Simulate until the plan is over, or until SIGINT or SIGTERM.
 
     Raises:
@@ -118,10 +118,10 @@ async def simulate(order: Order, console: Console, look_seconds: float = LOOK_SE
     since = Mark() if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
     pace, over = Pace(order.speed), trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_fleet(pace, order.door) as fleet, trio.open_nursery() as watching:
+        async with open_fleet(pace, order.server) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
-            watching.start_soon(_report_problems, fleet, _url(order.door), console, look_seconds)
+            watching.start_soon(_report_problems, fleet, _url(order.server), console, check_interval_seconds)
             chargers = planned = _arrive(order, fleet)
             async with _open_control(order, fleet), open_screen(console, _scene(order, fleet)):
                 try:
@@ -169,7 +169,7 @@ def _arrive(order: Order, fleet: Fleet) -> list[Charger]:
         memory = Memory.fresh(one.spec)
         memory.configuration.update(order.configuration)
         charger = make(order, one.spec, memory)
-        stage(charger, one)
+        schedule(charger, one)
         fleet.add(charger)
         chargers.append(charger)
     return chargers
@@ -220,12 +220,12 @@ async def _wait_for_end(order: Order, fleet: Fleet) -> None:
     else:
         await fleet.pace.sleep_until(order.plan.seconds)
         with trio.move_on_after(SETTLING_SECONDS):
-            while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - polls thousands of mailboxes rarely
-                await trio.sleep(LOOK_SECONDS)
+            while not _is_settled(fleet.chargers.values()):  # noqa: ASYNC110 - polls thousands of outboxes rarely
+                await trio.sleep(CHECK_INTERVAL_SECONDS)
 
 
 def _is_settled(chargers: Iterable[Charger]) -> bool:
-    return all(charger.mail.head is None and not charger.mail.is_busy for charger in chargers)
+    return all(charger.outbox.head is None and not charger.outbox.is_busy for charger in chargers)
 
 
 async def _end_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
@@ -240,7 +240,7 @@ async def _compare_clocks(fleet: Fleet) -> None:
     """Stop the run if the central system's clock has another speed: every time in the database would be wrong."""
     over_seconds = max(60.0, COMPARED_SECONDS * fleet.pace.speed)
     while True:
-        await trio.sleep(LOOK_SECONDS)
+        await trio.sleep(CHECK_INTERVAL_SECONDS)
         paces = (charger.clock.pace(over_seconds) for charger in list(fleet.chargers.values()))
         ratio = next((pace for pace in paces if pace is not None), None)
         if ratio is not None and abs(ratio - 1) > APART:
@@ -251,11 +251,11 @@ async def _compare_clocks(fleet: Fleet) -> None:
             )
 
 
-async def _report_problems(fleet: Fleet, url: str, console: Console, look_seconds: float) -> None:
+async def _report_problems(fleet: Fleet, url: str, console: Console, check_interval_seconds: float) -> None:
     """Print each reason why chargers are not connected once: thousands have the same."""
     reported: set[str] = set()
     while True:
-        await trio.sleep(look_seconds)
+        await trio.sleep(check_interval_seconds)
         found = {link.problem for link in fleet.links.values() if link.problem is not None}
         for problem in sorted(found - reported):
             line = f"a charger is not connected: {problem}; retrying (is a server running at {url}? see --url)"
@@ -263,12 +263,12 @@ async def _report_problems(fleet: Fleet, url: str, console: Console, look_second
         reported |= found
 
 
-def _url(to: Door) -> str:
-    return f"{'wss' if to.is_tls else 'ws'}://{to.authority}{to.path}"
+def _url(server: ServerAddress) -> str:
+    return f"{'wss' if server.is_tls else 'ws'}://{server.authority}{server.path}"
 
 
 def _print(console: Console, line: str) -> None:
-    with telling(console.file):
+    with output_errors(console.file):
         console.print(line, soft_wrap=True)
 
 
@@ -278,7 +278,7 @@ def run(order: Order, *, is_json: bool) -> int:
     Raises EnvironmentProblem and ConfigError, like `simulate`, and SystemExit if the reader of the output has left.
     """
     hold_standard_streams()
-    make_room(len(order.plan.chargers) if order.plan else 0)
+    raise_file_limit(len(order.plan.chargers) if order.plan else 0)
     screen = Console(stderr=is_json)
     with open_log(LogConfig(level="INFO"), descriptor=STDERR if is_json else STDOUT):
         try:
@@ -286,9 +286,9 @@ def run(order: Order, *, is_json: bool) -> int:
         except* (EnvironmentProblem, ConfigError, SystemExit) as problems:
             raise innermost(problems) from None
     if is_json:
-        tell(json.dumps(outcome.report.as_dict(), indent=2))
+        print_line(json.dumps(outcome.report.as_dict(), indent=2))
     else:
-        with telling(screen.file):
+        with output_errors(screen.file):
             show(screen, outcome.report)
     if outcome.problem is not None:
         raise outcome.problem

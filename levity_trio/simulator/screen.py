@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from levity_trio.output import telling
+from levity_trio.output import output_errors
 from levity_trio.simulator.model.states import Status
 from levity_trio.simulator.view import Row, Scene, View
 
@@ -82,7 +82,7 @@ class Console(rich_console.Console):
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def on_broken_pipe(self) -> None:
-        """Raise instead of ending the program as Rich does; see `telling`."""
+        """Raise instead of ending the program as Rich does; see `output_errors`."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
@@ -93,7 +93,7 @@ class Painter(Protocol):
         """Whether there is something to paint at this share of the run, from 0 to 1."""
 
     def paint(self, view: View) -> None:
-        """Show the view. May block. Raises like `telling`."""
+        """Show the view. May block. Raises like `output_errors`."""
 
 
 @asynccontextmanager
@@ -171,7 +171,7 @@ class _Canvas:
         return True
 
     def paint(self, view: View) -> None:
-        with telling(self._console.file):
+        with output_errors(self._console.file):
             self._live.update(picture(view, self._console.width, self._console.height), refresh=True)
 
 
@@ -188,7 +188,7 @@ class _Milestones:
     def paint(self, view: View) -> None:
         self._printed = int(view.share * STEPS)
         percent = self._printed * 100 // STEPS
-        with telling(self._console.file):
+        with output_errors(self._console.file):
             self._console.print(f"{percent:3} %  {view.time}  {totals(view)}", soft_wrap=True)
 
 

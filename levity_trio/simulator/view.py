@@ -97,7 +97,7 @@ def row_of(charger: State) -> Row:
         session_wh=sum(session_wh(one) for one in connectors),
         delivered_wh=delivered_wh(charger),
         soc=_soc(charger),
-        messages=charger.tally.sent + charger.tally.served,
+        messages=charger.tally.sent + charger.served,
         errors=failures(charger.tally),
         quirks=charger.spec.quirks,
     )
@@ -131,7 +131,7 @@ def _link(charger: State) -> str:
         return "away"
     if not charger.is_linked:
         return "down"
-    return "up" if charger.may_tell else "boot"
+    return "up" if charger.may_send else "boot"
 
 
 def _tag(connector: Connector) -> str:

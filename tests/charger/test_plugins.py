@@ -10,7 +10,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.events import CallEnded, Event, Fact, MalformedFrame, MessageHandled, PluginFailed, TransactionStarted
 from levity_trio.plugins import base
-from levity_trio.plugins.base import Companion, Plugin
+from levity_trio.plugins.base import ConnectedCharger, Plugin
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call
@@ -50,7 +50,7 @@ class Broken(Plugin):
         db.tell(TransactionStarted(charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0))
         raise KeyError
 
-    async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
         raise LookupError
 
 
@@ -144,7 +144,7 @@ class Caller(Plugin):
         self.facts: list[Fact] = []
         self.has_ended = False
 
-    async def accompany(self, charger: Companion, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
         try:
             async for fact in facts:
                 self.facts.append(fact)
@@ -168,7 +168,7 @@ async def test_one_that_commits_by_itself_costs_only_itself(
     assert len(watcher.of(PluginFailed)) == 2
 
 
-async def test_a_companion_hears_and_calls(central: Central, watcher: Watcher) -> None:
+async def test_a_plugin_accompanies_a_connected_charger(central: Central, watcher: Watcher) -> None:
     central.hooks.join(caller := Caller())
     async with open_charger(central) as charger, open_charger(central, "/ocpp/CP-2") as other:
         await other.call("Heartbeat")

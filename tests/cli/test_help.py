@@ -20,6 +20,22 @@ def test_help_fits_a_terminal(
     assert not [line for line in lines if len(line) > COLUMNS]
 
 
+@pytest.mark.parametrize("command", ["logs", "recheck", "forget"])
+def test_only_serve_offers_to_create_the_database(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  --db FILE ")]
+    assert line.endswith("Existing SQLite database.  [default: levity.db]")
+
+
+def test_the_lists_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    for option in ("--list-quirks", "--list-scenarios"):
+        assert main(["simulate", option]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) > 5
+        assert not [line for line in lines if len(line) > COLUMNS]
+
+
 def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()

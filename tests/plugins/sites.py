@@ -113,7 +113,7 @@ class Served:
             clock=central.clock,
             writer=central.writer,
             reader=cast(Reader, self.reader),
-            tell=central.hooks.observe,
+            publish=central.hooks.observe,
             links=central.registry.links,
             is_clock_trusted=lambda: self.is_clock_trusted,
             pages={},

@@ -20,7 +20,7 @@ MUCH = bytes(16 * 1024 * 1024)
 
 @asynccontextmanager
 async def open_line(
-    *, bears_pings: bool = True, send_seconds: float = PATIENCE_SECONDS
+    *, answers_pings: bool = True, send_seconds: float = PATIENCE_SECONDS
 ) -> AsyncIterator[tuple[LineStream, trio.SocketStream]]:
     """Both ends of a TCP connection: the charger's and the peer's."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -28,7 +28,7 @@ async def open_line(
         ours = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
         peer = await listener.accept()
     with trio.fail_after(PATIENCE_SECONDS):
-        async with LineStream(ours, bears_pings=bears_pings, send_seconds=send_seconds) as line, peer:
+        async with LineStream(ours, answers_pings=answers_pings, send_seconds=send_seconds) as line, peer:
             yield line, peer
 
 
@@ -116,7 +116,7 @@ async def test_a_connection_that_is_gone_needs_no_half_closed() -> None:
 
 
 async def test_a_ping_breaks_who_bears_none() -> None:
-    async with open_line(bears_pings=False) as (line, peer):
+    async with open_line(answers_pings=False) as (line, peer):
         await line.send_all(TEXT)
         await peer.receive_some()
         with pytest.raises(trio.BrokenResourceError, match="does not tolerate pings"):

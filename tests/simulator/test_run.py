@@ -15,23 +15,23 @@ import trio
 from levity_trio.config import ConfigError, EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator import run
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import read_ledger
 from levity_trio.simulator.plan import ChargerPlan, Plan
 from levity_trio.simulator.report import report
 from levity_trio.simulator.run import Order, Outcome
 from levity_trio.simulator.screen import Console
+from levity_trio.simulator.server_address import ServerAddress
 from tests.simulator.link.living import make_charger
 
-NOBODY = Door("127.0.0.1", 1, "/ws/", is_tls=False)
+NOBODY = ServerAddress("127.0.0.1", 1, "/ws/", is_tls=False)
 PATIENCE_SECONDS = 30.0
 
 
 def order(seconds: float, chargers: int = 3) -> Order:
     plans = tuple(ChargerPlan(make_charger(name=f"CP-{number}").spec, (), ()) for number in range(chargers))
     return Order(
-        door=NOBODY,
+        server=NOBODY,
         plan=Plan(seconds, plans),
         configuration={},
         first_hour=0,
@@ -47,7 +47,7 @@ async def test_why_nobody_is_connected_is_told_once_and_a_signal_ends_it() -> No
     before = signal.getsignal(signal.SIGINT)
 
     async def simulate() -> None:
-        outcomes.append(await run.simulate(order(1e6), Console(file=shown, width=200), look_seconds=0.001))
+        outcomes.append(await run.simulate(order(1e6), Console(file=shown, width=200), check_interval_seconds=0.001))
 
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:

@@ -130,7 +130,7 @@ def entry(energy_wh: int) -> Entry:
 def test_messages_go_both_ways_and_errors_are_those_without_use() -> None:
     one = charger()
     tally = one.tally
-    tally.sent, tally.served, tally.answered = 10, 5, 3
+    tally.sent, one.served, tally.answered = 10, 5, 3
     tally.refused, tally.unanswered, tally.unreadable, tally.discarded = 1, 2, 4, 8
     row = row_of(one)
     assert (row.messages, row.errors) == (15, 7)

@@ -129,7 +129,7 @@ class FluentdAudit(Plugin):
         if count := page.begin.lost - position.lost:
             self._move(page.begin)
             log.warning("frames were pruned before they reached Fluentd", count=count)
-            self._site.tell(AuditLost(charger=None, count=count))
+            self._site.publish(AuditLost(charger=None, count=count))
         return page
 
     async def _deliver(self, link: Link, page: Page) -> None:
@@ -155,7 +155,7 @@ class FluentdAudit(Plugin):
         return max(0, self._newest - self._position.log_id)
 
     def _report_progress(self, *, connected: bool) -> None:
-        self._site.tell(AuditProgress(charger=None, lag=self._lag, connected=connected))
+        self._site.publish(AuditProgress(charger=None, lag=self._lag, connected=connected))
 
     def _report_broken(self, reason: str) -> None:
         if self._is_accepted is not False:

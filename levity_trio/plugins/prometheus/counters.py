@@ -10,9 +10,9 @@ from levity_trio import events
 from levity_trio.clock import Clock
 from levity_trio.events import Event
 from levity_trio.plugins.base import Plugin
+from levity_trio.plugins.prometheus.labels import ERRORS, OTHER, REJECTIONS, SUCCESS, known
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Gauge, Histogram
-from levity_trio.plugins.prometheus.words import ERRORS, OTHER, REJECTIONS, SUCCESS, known
 from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
 from levity_trio.store.writes.sessions import NO_OUTAGES, STOPPING
 from levity_trio.store.writes.transactions.closing import OTHER as OTHER_REASON
@@ -216,10 +216,10 @@ class PrometheusMetrics(Plugin):
         self._metrics.auto_starts[str(event.charger), event.outcome].value += 1
 
     def _malformed_frame(self, event: events.MalformedFrame) -> None:
-        self._metrics.useless[event.kind,].value += 1
+        self._metrics.malformed_frames[event.kind,].value += 1
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:
-        self._metrics.strangers[str(event.status),].value += 1
+        self._metrics.refused_handshakes[str(event.status),].value += 1
 
     def _batch_committed(self, event: events.BatchCommitted) -> None:
         self._metrics.commit_seconds[()].observe(event.seconds)

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from levity_trio.charging.reviews import Code
 from levity_trio.plugins.base import LinkState
+from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
-from levity_trio.plugins.prometheus.words import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
 NO_CHARGERS = Present([], [], [], frozenset())

@@ -160,10 +160,10 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
-        self.useless = add(
+        self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
-        self.strangers = add(
+        self.refused_handshakes = add(
             Counter,
             "ocpp_handshakes_refused_total",
             ("status",),

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from levity_trio.simulator.charger import charging, circumstances, demand, meters, presence, registration, speaking
+from levity_trio.simulator.charger import calls, charging, circumstances, demand, meters, presence, registration
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.charger.effects import Effect
-from levity_trio.simulator.charger.mail import Outgoing, Payload, Then
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.operations.table import force_answer, obey
-from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.charger.outbox import Outgoing, Payload, Then
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.charger.state import Habits, State
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.wire.errors import ErrorCode, Refused
+from levity_trio.wire.frames import Response
 
 
 class Charger(State):
@@ -61,12 +61,12 @@ class Charger(State):
     def go_offline(self, at: float) -> None:
         """Stay away from the network until `go_online`."""
         self.is_offline = True
-        presence.hang_up(self, "drop", self.agenda.reach(at))
+        presence.disconnect(self, "drop", self.agenda.reach(at))
 
     def go_online(self, at: float) -> None:
         del at
         self.is_offline = False
-        self.on_news()
+        self.on_change()
 
     # Time
 
@@ -76,7 +76,7 @@ class Charger(State):
         if self.agenda.is_held:
             return None
         due = self.agenda.next_due
-        held = self.mail.held_until if self.may_tell and not self.mail.is_busy else None
+        held = self.outbox.held_until if self.may_send and not self.outbox.is_busy else None
         return min((moment for moment in (due, held) if moment is not None), default=None)
 
     def advance(self, at: float) -> None:
@@ -88,17 +88,17 @@ class Charger(State):
     @property
     def has_work(self) -> bool:
         """Whether there is something for the shell: a call to send, or an effect."""
-        return bool(self.effects) or (self.is_linked and self.mail.is_waiting)
+        return bool(self.effects) or (self.is_linked and self.outbox.is_waiting)
 
     def next_call(self, at: float) -> Outgoing | None:
         """Return the call to send now, if any. One call at a time awaits its response."""
-        return speaking.next_call(self, at)
+        return calls.next_call(self, at)
 
-    def settle(self, outgoing: Outgoing, answer: Answer, at: float) -> None:
+    def settle(self, outgoing: Outgoing, answer: Response | None, at: float) -> None:
         """Take the response to a call; None if none came in time."""
         self.agenda.reach(at)
-        speaking.settle(self, outgoing, answer, at)
-        self.on_news()
+        calls.settle(self, outgoing, answer, at)
+        self.on_change()
 
     def take_effects(self) -> list[Effect]:
         effects, self.effects = self.effects, []
@@ -106,13 +106,13 @@ class Charger(State):
 
     # Incoming calls
 
-    def answer(self, action: str, payload: object, at: float) -> dict[str, Any]:
+    def execute(self, action: str, payload: object, at: float) -> dict[str, Any]:
         """Execute a call of the central system and return the payload of the CALLRESULT. Raises Refused."""
         if not self.is_on:
             raise Refused(ErrorCode.INTERNAL_ERROR, "the charger is going down")
-        self.tally.served += 1
+        self.served += 1
         result = obey(self, action, payload, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
         return result
 
     # People
@@ -126,27 +126,27 @@ class Charger(State):
     def plug(self, number: int, vehicle: Vehicle, at: float) -> None:
         """Raises Impossible."""
         charging.plug(self, self.connector(number), vehicle, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def unplug(self, number: int, at: float) -> None:
         """Raises Impossible."""
         charging.unplug(self, self.connector(number), self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def present_tag(self, number: int, tag: str, at: float) -> None:
         """Hold a tag to the reader. Raises Impossible."""
         charging.present_tag(self, self.connector(number), tag, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def start(self, number: int, tag: str, at: float) -> None:
         """Begin a transaction without authorisation; a vehicle must be plugged in. Raises Impossible."""
         charging.start(self, self.connector(number), tag, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def stop(self, number: int, at: float, reason: str = charging.LOCAL) -> None:
         """End the transaction of a connector. Raises Impossible."""
         charging.end(self, self.connector(number), reason, self.agenda.reach(at))
-        self.on_news()
+        self.on_change()
 
     def fault(self, number: int, error_code: str, at: float) -> None:
         """Set a fault on a connector, or on the charger itself (0). Raises Impossible."""

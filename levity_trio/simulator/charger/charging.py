@@ -58,9 +58,11 @@ def present_tag(charger: State, connector: Connector, tag: str, at: float) -> No
 
     Raises Impossible if the connector accepts no tag now.
     """
+    if not charger.is_on:
+        raise Impossible(f"{charger.spec.id} has no power")
     transaction = connector.transaction
     is_ready = takes_starts(charger, connector) if transaction is None else not connector.is_faulted
-    if not (charger.is_on and is_ready):
+    if not is_ready:
         raise Impossible(f"{charger.spec.id}: connector {connector.number} takes no tag while {connector.status}")
     if transaction is None:
         authorise(charger, tag, at, partial(admit, charger, connector, tag, None))
@@ -96,14 +98,14 @@ def authorise(charger: State, tag: str, at: float, then: Verdict) -> None:
     settings = charger.configuration
     known = charger.tags.decide(tag, charger.clock.read(at))
     parent = charger.tags.parent(tag)
-    if not charger.may_tell:
+    if not charger.may_send:
         is_admitted = _holds_offline(charger, known)
         then(is_admitted, parent, at)
     elif known == ACCEPTED and settings.boolean("LocalPreAuthorize"):
         then(True, parent, at)
     else:
         charger.agenda.hold()
-        charger.ask(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
+        charger.queue(call.Authorize(id_tag=tag), partial(_answered, charger, tag, at, then), is_urgent=True)
 
 
 def begin(charger: State, connector: Connector, tag: str, parent: str | None, at: float) -> None:
@@ -127,7 +129,7 @@ def begin(charger: State, connector: Connector, tag: str, parent: str | None, at
         connector=connector.number,
         id_tag=tag,
         begun=at,
-        began_offline=not charger.may_tell,
+        began_offline=not charger.may_send,
         true_start_wh=true_wh,
         shown_start_wh=shown,
         entry=entry,

@@ -31,21 +31,21 @@ def fault(charger: State, connector: Connector, error_code: str, at: float) -> N
     settle(charger, connector, at)
     if was_faulted:  # no change of status, but a new error code to report
         notifications.report(charger, connector, at)
-    charger.on_news()
+    charger.on_change()
 
 
 def clear_fault(charger: State, connector: Connector, at: float) -> None:
     """Clear a fault; the connector takes the status that it has without one."""
     connector.error_code = NO_ERROR
     settle(charger, connector, at)
-    charger.on_news()
+    charger.on_change()
 
 
 def make_operative(charger: State, connector: Connector, is_operative: bool, at: float) -> bool:
     """Change the availability. Return False if it takes effect only after the end of a transaction (§5.2)."""
     charger.memory.is_operative[connector.number] = is_operative
     settle(charger, connector, at)
-    charger.on_news()
+    charger.on_change()
     return is_operative or connector.beneath is Status.UNAVAILABLE
 
 

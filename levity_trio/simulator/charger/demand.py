@@ -12,7 +12,7 @@ from typing import Any, Final
 from levity_trio.simulator.charger import notifications, registration
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.mail import Frame, Payload, Then
+from levity_trio.simulator.charger.outbox import Frame, Payload, Then
 from levity_trio.simulator.charger.state import State
 from levity_trio.wire.payloads import call, write_payload
 
@@ -25,8 +25,8 @@ def send(charger: State, action: str, payload: Payload | None, connector: Connec
     if not charger.is_linked:
         raise Impossible(f"{charger.spec.id} has no connection to the central system")
     frame = _own_frame(charger, action, connector, at) if payload is None else (action, payload)
-    charger.mail.ask(frame, then, is_foreign=True)
-    charger.on_news()
+    charger.outbox.queue(frame, then, is_foreign=True)
+    charger.on_change()
 
 
 def _own_frame(charger: State, action: str, connector: Connector, at: float) -> Frame:

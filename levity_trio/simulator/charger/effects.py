@@ -28,7 +28,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Hang:
+class ConnectionEffect:
     """Act on the connection. `kind` is `close` (in order), `drop`, `half-close` or `freeze` (stop reading and sending).
 
     No new connection is opened for `seconds`, simulated; a half-closed or frozen one stays as it is meanwhile.
@@ -45,4 +45,4 @@ class SendText:
     text: str
 
 
-Effect = Download | Upload | Hang | SendText
+Effect = Download | Upload | ConnectionEffect | SendText

@@ -61,7 +61,7 @@ class Progress:
 
 
 @dataclass(slots=True, eq=False)
-class Delivery:
+class UploadJob:
     """An upload of diagnostics, or of a log if it has a `request_id`."""
 
     location: str
@@ -72,8 +72,8 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Deliveries:
+class Uploads:
     """The uploads under way. A newer one replaces the older."""
 
-    diagnostics: Delivery | None = None
-    log: Delivery | None = None
+    diagnostics: UploadJob | None = None
+    log: UploadJob | None = None

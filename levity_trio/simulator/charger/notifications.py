@@ -69,7 +69,7 @@ def queue_security_event(charger: State, kind: str, at: float) -> None:
     """Queue a security event for guaranteed delivery (A04); none at security profile 0."""
     if charger.configuration.integer("SecurityProfile"):
         request = call.SecurityEventNotification(type=kind, timestamp=charger.timestamp(at), tech_info=None)
-        charger.mail.keep(Message("SecurityEventNotification", write_payload(request), None))
+        charger.outbox.keep(Message("SecurityEventNotification", write_payload(request), None))
 
 
 def meter_value(charger: State, connector: Connector, key: str, context: str, at: float) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ def keep(charger: State, transaction: Transaction, request: Any, moments: list[M
     `moments` are the true values: one for each reading in it, then one for the start or stop itself.
     """
     if (message := hold(charger, transaction, request, moments)) is not None:
-        charger.mail.keep(message)
+        charger.outbox.keep(message)
 
 
 def hold(charger: State, transaction: Transaction, request: Any, moments: list[Moment]) -> Message | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.simulator.charger import charging, power
 from levity_trio.simulator.charger.agenda import Timer
-from levity_trio.simulator.charger.errands import Deliveries
+from levity_trio.simulator.charger.errands import Uploads
 from levity_trio.simulator.charger.state import State
 
 POWER_LOSS: Final = "PowerLoss"
@@ -29,7 +29,7 @@ def power_on(charger: State, at: float) -> None:
     power.settle_all(charger, at)
     power.settle_reservations(charger, at)
     charger.quirks.power_on(charger, at)
-    charger.on_news()
+    charger.on_change()
 
 
 def power_off(charger: State, at: float, reason: str = POWER_LOSS) -> None:
@@ -67,21 +67,21 @@ def restart(charger: State, at: float, reason: str) -> None:
     power_off(charger, at, reason)
     start_up = partial(power_on, charger)
     charger.agenda.set_timer(Timer.START_UP, at + START_UP_SECONDS, start_up, is_own=False)
-    charger.on_news()
+    charger.on_change()
 
 
-def hang_up(charger: State, kind: str, at: float) -> None:
+def disconnect(charger: State, kind: str, at: float) -> None:
     """End the connection from the charger's side."""
-    charger.hang(kind)
+    charger.act_on_connection(kind)
     disconnected(charger, at)
 
 
 def disconnected(charger: State, at: float) -> None:
     """Take note of a lost connection; requests that await a response get None."""
     charger.is_linked = False
-    for ask in charger.mail.hang_up():
-        ask.then(None, at)
-    charger.on_news()
+    for request in charger.outbox.drop_unanswered():
+        request.then(None, at)
+    charger.on_change()
 
 
 def _switch_off(charger: State, kind: str, at: float) -> bool:
@@ -90,7 +90,7 @@ def _switch_off(charger: State, kind: str, at: float) -> bool:
     if not charger.is_on:
         return False
     charger.is_on = False
-    hang_up(charger, kind, at)
+    disconnect(charger, kind, at)
     return True
 
 
@@ -98,6 +98,6 @@ def _go_dark(charger: State) -> None:
     for connector in charger.connectors:
         charging.drop_tag(charger, connector)
         connector.is_finishing = False
-    charger.firmware, charger.deliveries = charger.firmware.after_power_cut(), Deliveries()
+    charger.firmware, charger.uploads = charger.firmware.after_power_cut(), Uploads()
     charger.when_idle = None
     charger.agenda.forget_own()

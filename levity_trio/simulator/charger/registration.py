@@ -23,22 +23,22 @@ def connected(charger: State, at: float) -> None:
     """Take note of a new connection. BootNotification comes first, unless one was accepted since power-on."""
     at = charger.agenda.reach(at)
     if not charger.wants_link:  # it is no longer wanted
-        charger.hang("drop")
+        charger.act_on_connection("drop")
         return
     charger.is_linked = True
     if charger.registration == ACCEPTED:
         notifications.report_changes(charger, at)
     elif charger.registration is None or not charger.agenda.has_timer(Timer.BOOT):  # else the interval runs (§4.2)
         boot(charger)
-    charger.on_news()
+    charger.on_change()
 
 
 def boot(charger: State) -> None:
     """Queue a BootNotification if connected and none is queued."""
     charger.agenda.stop_timer(Timer.BOOT)
-    if charger.is_linked and not charger.mail.waits("BootNotification"):
-        charger.ask(introduction(charger), partial(_booted, charger), is_urgent=True)
-        charger.on_news()
+    if charger.is_linked and not charger.outbox.waits("BootNotification"):
+        charger.queue(introduction(charger), partial(_booted, charger), is_urgent=True)
+        charger.on_change()
 
 
 def plan_heartbeat(charger: State, at: float) -> None:
@@ -49,7 +49,7 @@ def plan_heartbeat(charger: State, at: float) -> None:
 
 def ask_time(charger: State, *, is_asked_for: bool = False) -> None:
     """Queue a Heartbeat if none is queued."""
-    if not charger.mail.waits("Heartbeat"):
+    if not charger.outbox.waits("Heartbeat"):
         charger.send_if_allowed(call.Heartbeat(), partial(_received_time, charger), is_asked_for=is_asked_for)
 
 
@@ -76,8 +76,8 @@ def _booted(charger: State, answer: Any, at: float) -> None:
     was_accepted, charger.registration = charger.registration == ACCEPTED, answer.status
     _set_clock(charger, answer.current_time, at)
     if answer.status != ACCEPTED:
-        for ask in charger.mail.drop_asks():  # nothing else may be sent now (§4.2)
-            ask.then(None, at)
+        for request in charger.outbox.drop_unsent():  # nothing else may be sent now (§4.2)
+            request.then(None, at)
         _plan_retry(charger, answer.interval if answer.interval > 0 else RETRY_SECONDS, at)
         return
     if answer.interval > 0:
@@ -103,7 +103,7 @@ def _plan_retry(charger: State, seconds: float, at: float) -> None:
 def _beat(charger: State, at: float) -> None:
     ask_time(charger)
     plan_heartbeat(charger, at)
-    charger.on_news()
+    charger.on_change()
 
 
 def _received_time(charger: State, answer: Any, at: float) -> None:

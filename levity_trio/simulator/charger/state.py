@@ -14,10 +14,10 @@ from levity_trio.simulator.charger.agenda import Action, Agenda
 from levity_trio.simulator.charger.clock import ChargerClock
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.effects import Effect, Hang
-from levity_trio.simulator.charger.errands import Deliveries, Progress
-from levity_trio.simulator.charger.mail import Frame, Mail, Then
+from levity_trio.simulator.charger.effects import ConnectionEffect, Effect
+from levity_trio.simulator.charger.errands import Progress, Uploads
 from levity_trio.simulator.charger.memory import Memory
+from levity_trio.simulator.charger.outbox import Frame, Outbox, Then
 from levity_trio.simulator.charger.profiles import Profiles
 from levity_trio.simulator.charger.reservations import Reservations
 from levity_trio.simulator.charger.spec import ChargerSpec
@@ -41,7 +41,7 @@ class Hooks:
         return True
 
     @property
-    def bears_pings(self) -> bool:
+    def answers_pings(self) -> bool:
         return True
 
     def power_on(self, charger: State, at: float) -> None:
@@ -88,15 +88,17 @@ class Habits(Hooks):
 
 @dataclass(slots=True)
 class Tally:
-    """Message counts of one charger."""
+    """Counts of one charger's calls and of the responses to them."""
 
     sent: int = 0
     answered: int = 0
     refused: int = 0
+    """Answered with a CALLERROR."""
     unanswered: int = 0
     unreadable: int = 0
+    """Answered with an invalid CALLRESULT; also malformed frames."""
     discarded: int = 0
-    served: int = 0
+    """Transaction messages thrown away after TransactionMessageAttempts (OCPP 1.6 §3.7.1): lost money."""
 
 
 class State:
@@ -106,11 +108,11 @@ class State:
         *("spec", "memory", "quirks"),
         *("configuration", "profiles", "reservations", "tags"),
         *("agenda", "clock"),
-        *("is_linked", "is_offline", "is_on", "mail", "registration"),
+        *("is_linked", "is_offline", "is_on", "outbox", "registration"),
         *("connectors", "transactions"),
-        *("deliveries", "firmware", "forced_answers", "when_idle"),
-        *("frames", "ledger", "tally"),
-        *("effects", "on_news"),
+        *("firmware", "forced_answers", "uploads", "when_idle"),
+        *("frames", "ledger", "served", "tally"),
+        *("effects", "on_change"),
     )
 
     def __init__(self, spec: ChargerSpec, memory: Memory, quirks: Habits, clock_slack_seconds: float) -> None:
@@ -129,13 +131,13 @@ class State:
         self.is_on = self.is_linked = self.is_offline = False
         self.registration: str | None = None
         """The status of the last BootNotification.conf since power-on."""
-        self.mail = Mail(memory)
+        self.outbox = Outbox(memory)
         # Activity
         self.connectors = _connectors(spec, memory)
         self.transactions: dict[int, Transaction] = {}
         """Transactions with messages still to send or to acknowledge, by local id."""
         self.firmware = Progress()
-        self.deliveries = Deliveries()
+        self.uploads = Uploads()
         self.forced_answers: dict[str, str] = {}
         """Forced status or error code by action; see operations.table.force_answer."""
         self.when_idle: Action | None = None
@@ -143,11 +145,13 @@ class State:
         # Records
         self.ledger: list[LedgerEntry] = []
         self.tally = Tally()
+        self.served = 0
+        """The number of the central system's calls."""
         self.frames: deque[tuple[float, str, str]] | None = None
         """The last frames, if they are recorded: moment, `send` or `recv`, text."""
         # For the shell
         self.effects: list[Effect] = []
-        self.on_news: Callable[[], None] = _nothing
+        self.on_change: Callable[[], None] = _nothing
 
     def __repr__(self) -> str:
         return f"<Charger {self.spec.id} on={self.is_on} linked={self.is_linked} {self.connectors}>"
@@ -157,7 +161,7 @@ class State:
         return self.is_on and not self.is_offline
 
     @property
-    def may_tell(self) -> bool:
+    def may_send(self) -> bool:
         """Whether it is connected and accepted, so that it may send any message (§4.2)."""
         return self.is_linked and self.registration == ACCEPTED
 
@@ -170,27 +174,27 @@ class State:
 
         Before it is accepted, a charger sends only what the central system asked for (§4.2).
         """
-        may_tell = self.may_tell or (is_asked_for and self.is_linked)
-        if may_tell:
-            self.ask(request, then or _ignore)
-        return may_tell
+        may_send = self.may_send or (is_asked_for and self.is_linked)
+        if may_send:
+            self.queue(request, then or _ignore)
+        return may_send
 
-    def ask(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
+    def queue(self, request: Any, then: Then, *, is_urgent: bool = False) -> None:
         """Queue a request; `then` gets the response."""
-        self.mail.ask((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
+        self.outbox.queue((type(request).__name__, write_payload(request)), then, is_urgent=is_urgent)
 
     def do(self, effect: Effect) -> None:
         """Queue an effect for the shell."""
         self.effects.append(effect)
-        self.on_news()
+        self.on_change()
 
-    def hang(self, kind: str, seconds: float = 0.0) -> None:
-        """Queue an effect on the connection; see `Hang`."""
-        self.do(Hang(kind, seconds))
+    def act_on_connection(self, kind: str, seconds: float = 0.0) -> None:
+        """Queue an effect on the connection; see `ConnectionEffect`."""
+        self.do(ConnectionEffect(kind, seconds))
 
 
 def _nothing() -> None:
-    """The default of `on_news`, until a shell sets it."""
+    """The default of `on_change`, until a shell sets it."""
 
 
 def _ignore(answer: Any, at: float) -> None:

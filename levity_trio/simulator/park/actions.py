@@ -11,7 +11,7 @@ from levity_trio.simulator.model.states import ERROR_CODES, Status
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms
 from levity_trio.simulator.park.forms import Invalid, Problem
-from levity_trio.simulator.park.park import Act, Ask
+from levity_trio.simulator.park.park import Action, SendCall
 from levity_trio.simulator.park.registry import Registry
 
 LONGEST_TAG: Final = 20  # IdToken, OCPP 1.6 §7.28
@@ -20,21 +20,21 @@ ANY_VEHICLE: Final = Vehicle(name="any vehicle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ConnectorForm:
     """A connector; optional if the charger has only one."""
 
     connector: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plug(Place):
+class Plug(ConnectorForm):
     """The name of a vehicle of the park; None for a default vehicle."""
 
     vehicle: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithTag(Place):
+class WithTag(ConnectorForm):
     tag: str
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class WithTag(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure(Place):
+class Failure(ConnectorForm):
     error_code: str = "OtherError"
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class Failure(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bring(Place):
+class Bring(ConnectorForm):
     status: str
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class Bring(Place):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Register(Place):
+class Register(ConnectorForm):
     wh: int
 
     def __post_init__(self) -> None:
@@ -91,16 +91,16 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class ChargerForm:
     """The whole charger; no fields."""
 
 
-class Action(NamedTuple):
-    """An action's form, its lowest connector, and the function that makes the act (of registry, form, connector)."""
+class Kind(NamedTuple):
+    """An action's form, its lowest connector, and the function that makes the action (of registry, form, connector)."""
 
     form: type[Any]
     least: int
-    made: Callable[[Registry, Any, int], Act]
+    make: Callable[[Registry, Any, int], Action]
 
 
 def _vehicle(registry: Registry, name: str | None) -> Vehicle:
@@ -112,38 +112,38 @@ def _vehicle(registry: Registry, name: str | None) -> Vehicle:
     return registry.vehicles[name]
 
 
-def _plug(registry: Registry, form: Plug, connector: int) -> Act:
+def _plug(registry: Registry, form: Plug, connector: int) -> Action:
     vehicle = _vehicle(registry, form.vehicle)
     return lambda charger, at: charger.plug(connector, vehicle, at)
 
 
-ACTIONS: Final[Mapping[str, Action]] = {
-    "plug": Action(Plug, 1, _plug),
-    "unplug": Action(Place, 1, lambda _, _form, number: lambda charger, at: charger.unplug(number, at)),
-    "tag": Action(WithTag, 1, lambda _, form, number: lambda charger, at: charger.present_tag(number, form.tag, at)),
-    "start": Action(WithTag, 1, lambda _, form, number: lambda charger, at: charger.start(number, form.tag, at)),
-    "stop": Action(Place, 1, lambda _, _form, number: lambda charger, at: charger.stop(number, at)),
-    "fault": Action(Failure, 0, lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at)),
-    "clear-fault": Action(Place, 0, lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at)),
-    "status": Action(Bring, 0, lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at)),
-    "meter": Action(Register, 1, lambda _, form, number: lambda charger, at: charger.set_register(number, form.wh, at)),
-    "answer": Action(
+ACTIONS: Final[Mapping[str, Kind]] = {
+    "plug": Kind(Plug, 1, _plug),
+    "unplug": Kind(ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.unplug(number, at)),
+    "tag": Kind(WithTag, 1, lambda _, form, number: lambda charger, at: charger.present_tag(number, form.tag, at)),
+    "start": Kind(WithTag, 1, lambda _, form, number: lambda charger, at: charger.start(number, form.tag, at)),
+    "stop": Kind(ConnectorForm, 1, lambda _, _form, number: lambda charger, at: charger.stop(number, at)),
+    "fault": Kind(Failure, 0, lambda _, form, number: lambda charger, at: charger.fault(number, form.error_code, at)),
+    "clear-fault": Kind(ConnectorForm, 0, lambda _, _form, number: lambda charger, at: charger.clear_fault(number, at)),
+    "status": Kind(Bring, 0, lambda _, form, number: lambda charger, at: charger.set_status(number, form.status, at)),
+    "meter": Kind(Register, 1, lambda _, form, number: lambda charger, at: charger.set_register(number, form.wh, at)),
+    "answer": Kind(
         Forced, 0, lambda _, form, _number: lambda charger, at: charger.force_answer(form.action, form.status, at)
     ),
-    "offline": Action(Whole, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)),
-    "online": Action(Whole, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)),
+    "offline": Kind(ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_offline(at)),
+    "online": Kind(ChargerForm, 0, lambda _, _form, _number: lambda charger, at: charger.go_online(at)),
 }
 
 
-def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str, object]) -> Act:
-    """Return the act of that name. Raises Invalid, or KeyError for a name that is not in ACTIONS."""
+def action(name: str, registry: Registry, spec: ChargerSpec, given: Mapping[str, object]) -> Action:
+    """Return the action of that name. Raises Invalid, or KeyError for a name that is not in ACTIONS."""
     one = ACTIONS[name]
     form = forms.read(one.form, given)
-    number = _number(form.connector, spec, one.least) if isinstance(form, Place) else 0
-    return one.made(registry, form, number)
+    number = _number(form.connector, spec, one.least) if isinstance(form, ConnectorForm) else 0
+    return one.make(registry, form, number)
 
 
-def demand(given: Mapping[str, object]) -> Ask:
+def demand(given: Mapping[str, object]) -> SendCall:
     """Return the request to send a message. Raises Invalid."""
     form = forms.read(Demand, given)
     return lambda charger, then, at: charger.send(form.action, form.payload, form.connector, then, at)

@@ -31,7 +31,7 @@ from levity_trio.simulator.park.forms import Invalid
 from levity_trio.simulator.park.imports import Faulty
 from levity_trio.simulator.park.park import Park, Unknown
 from levity_trio.simulator.park.record_routes import record_routes
-from levity_trio.simulator.park.registry import Taken
+from levity_trio.simulator.park.registry import NameInUse
 from levity_trio.web.http import application, problem
 
 
@@ -80,7 +80,7 @@ HANDLERS: Final[Mapping[type[Exception], HTTPExceptionHandler]] = {
     Unknown: _unknown,
     Impossible: _not_now,
     IllegalMove: _not_now,
-    Taken: _not_now,
+    NameInUse: _not_now,
     Invalid: _wrong,
     Faulty: _faulty,
     EnvironmentProblem: _not_saved,

@@ -18,7 +18,7 @@ from levity_trio.simulator.park import forms, shown
 from levity_trio.simulator.park.actions import ACTIONS, action, demand
 from levity_trio.simulator.park.forms import Invalid, Problem
 from levity_trio.simulator.park.park import KEPT_FRAMES, Park, Unknown
-from levity_trio.simulator.park.registry import CHARGER_KINDS, Kept
+from levity_trio.simulator.park.registry import CHARGER_KINDS, StoredCharger
 from levity_trio.simulator.park.replies import given, json_reply, keep_name
 from levity_trio.wire.frames import CallError, CallResult
 from levity_trio.wire.payloads import call
@@ -53,28 +53,30 @@ class _Chargers:
         self._park = park
 
     async def all(self, _request: Request) -> Response:
-        return json_reply([shown.summary(kept, self._park.running(name)) for name, kept in self._park.known().items()])
+        return json_reply(
+            [shown.summary(stored, self._park.running(name)) for name, stored in self._park.known().items()]
+        )
 
     async def add(self, request: Request) -> Response:
-        kept = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await given(request)))
-        if kept.placement.auto_connect:
-            self._park.connect(kept)
+        stored = self._park.registry.add_charger(*forms.read_all(CHARGER_KINDS, await given(request)))
+        if stored.placement.auto_connect:
+            self._park.connect(stored)
         await self._park.save()
-        return self._shown(kept, 201)
+        return self._shown(stored, 201)
 
     async def show(self, request: Request) -> Response:
         return self._shown(self._find(request))
 
     async def change(self, request: Request) -> Response:
         sent = await given(request)
-        kept = self._park.own(request.path_params["id"])
-        keep_name(sent, "id", kept.spec.id)
-        spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(kept.spec) | forms.plain(kept.placement) | sent)
-        if spec != kept.spec and self._park.running(spec.id) is not None:
+        stored = self._park.own(request.path_params["id"])
+        keep_name(sent, "id", stored.spec.id)
+        spec, placement = forms.read_all(CHARGER_KINDS, forms.plain(stored.spec) | forms.plain(stored.placement) | sent)
+        if spec != stored.spec and self._park.running(spec.id) is not None:
             raise Impossible(f"{spec.id} is connected; disconnect it before you change its specification")
-        self._park.registry.change_charger(kept, spec, placement)
+        self._park.registry.change_charger(stored, spec, placement)
         await self._park.save()
-        return self._shown(kept)
+        return self._shown(stored)
 
     async def remove(self, request: Request) -> Response:
         self._park.forget(self._park.own(request.path_params["id"]))
@@ -82,32 +84,32 @@ class _Chargers:
         return Response(status_code=204)
 
     async def connect(self, request: Request) -> Response:
-        kept = self._park.own(request.path_params["id"])
-        self._park.connect(kept)
-        return self._shown(kept)
+        stored = self._park.own(request.path_params["id"])
+        self._park.connect(stored)
+        return self._shown(stored)
 
     async def disconnect(self, request: Request) -> Response:
-        kept = self._park.own(request.path_params["id"])
-        self._park.disconnect(kept)
+        stored = self._park.own(request.path_params["id"])
+        self._park.disconnect(stored)
         await self._park.save()
-        return self._shown(kept)
+        return self._shown(stored)
 
     async def act(self, request: Request) -> Response:
         name, sent = request.path_params["action"], await given(request)
-        kept = self._find(request)
+        stored = self._find(request)
         if name not in ACTIONS:
             raise Unknown(
                 f"there is no action {name}; give one of {', '.join(('connect', 'disconnect', 'send', *ACTIONS))}"
             )
-        await self._park.act(kept, action(name, self._park.registry, kept.spec, sent))
-        return self._shown(kept)
+        await self._park.perform(stored, action(name, self._park.registry, stored.spec, sent))
+        return self._shown(stored)
 
     async def send(self, request: Request) -> Response:
         """Send a call on demand, and return the payload of the central system's response."""
-        kept, ask = self._find(request), demand(await given(request))
-        answer = await self._park.hear(kept, ask)
+        stored, send = self._find(request), demand(await given(request))
+        answer = await self._park.send_call(stored, send)
         if not isinstance(answer, CallResult):
-            raise Impossible(f"{kept.spec.id}: {_refusal(answer)}")
+            raise Impossible(f"{stored.spec.id}: {_refusal(answer)}")
         return json_reply({"payload": answer.payload})
 
     async def configuration(self, request: Request) -> Response:
@@ -120,53 +122,53 @@ class _Chargers:
     async def configure(self, request: Request) -> Response:
         """As if the central system had changed it."""
         key, sent = request.path_params["key"], await given(request)
-        kept = self._find(request)
-        _key(kept, key)
+        stored = self._find(request)
+        _key(stored, key)
         value = sent.get("value")
         if not isinstance(value, str):
             raise Invalid([Problem("value", 'give a text, such as {"value": "60"}')])
-        status = await self._configured(kept, key, value)
+        status = await self._configured(stored, key, value)
         if status not in CHANGED:
             raise Invalid([Problem("value", f"the charger answered {status}: {key} cannot be {value or 'empty'}")])
         await self._park.save()
-        return json_reply(_key(kept, key) | {"status": status})
+        return json_reply(_key(stored, key) | {"status": status})
 
     async def log(self, request: Request) -> Response:
         """The newest `limit` frames, in order of time."""
-        kept = self._find(request)
+        stored = self._find(request)
         limit = _limit(request.query_params.get("limit", "50"))
-        charger = self._park.running(kept.spec.id)
+        charger = self._park.running(stored.spec.id)
         frames = (charger.frames if charger else None) or ()
         newest = islice(frames, max(0, len(frames) - limit), None)
         return json_reply([{"at": at, "direction": direction, "text": text} for at, direction, text in newest])
 
-    async def _configured(self, kept: Kept, key: str, value: str) -> str:
-        if self._park.running(kept.spec.id) is None:
-            return _configuration(kept).change(key, value)
+    async def _configured(self, stored: StoredCharger, key: str, value: str) -> str:
+        if self._park.running(stored.spec.id) is None:
+            return _configuration(stored).change(key, value)
         statuses: list[str] = []
 
         def change(charger: Charger, at: float) -> None:
             request = call.ChangeConfiguration(key=key, value=value)
             statuses.append(str(change_configuration(charger, request, at).status))
 
-        await self._park.act(kept, change)
+        await self._park.perform(stored, change)
         return statuses[0]
 
-    def _find(self, request: Request) -> Kept:
+    def _find(self, request: Request) -> StoredCharger:
         return self._park.find(request.path_params["id"])
 
-    def _shown(self, kept: Kept, status: int = 200) -> Response:
-        return json_reply(shown.details(kept, self._park.running(kept.spec.id), self._park.now()), status)
+    def _shown(self, stored: StoredCharger, status: int = 200) -> Response:
+        return json_reply(shown.details(stored, self._park.running(stored.spec.id), self._park.now()), status)
 
 
-def _configuration(kept: Kept) -> Configuration:
-    return Configuration(kept.memory.configuration, kept.spec.connectors)
+def _configuration(stored: StoredCharger) -> Configuration:
+    return Configuration(stored.memory.configuration, stored.spec.connectors)
 
 
-def _key(kept: Kept, key: str) -> dict[str, Any]:
-    known, _ = _configuration(kept).read([key])
+def _key(stored: StoredCharger, key: str) -> dict[str, Any]:
+    known, _ = _configuration(stored).read([key])
     if not known:
-        raise Unknown(f"{kept.spec.id} has no configuration key {key}")
+        raise Unknown(f"{stored.spec.id} has no configuration key {key}")
     return known[0]
 
 

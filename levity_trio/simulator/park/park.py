@@ -1,6 +1,6 @@
 """The running park: the contents of its file, and its connected chargers.
 
-A charger is *connected* while the fleet runs it; disconnecting it cuts its power. An act of a person at a connected
+A charger is *connected* while the fleet runs it; disconnecting it cuts its power. An action of a person at a connected
 charger goes onto its agenda, so that it happens in the order of simulated time, however busy the charger is. A charger
 that waits for the response to an Authorize request stops its own time until then.
 """
@@ -20,12 +20,12 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.log_output import get_logger
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.charging import Impossible
-from levity_trio.simulator.charger.mail import Then
 from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.charger.outbox import Then
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.park.file import owned, read_registry, write, written
-from levity_trio.simulator.park.registry import Kept, Placement, Registry
+from levity_trio.simulator.park.registry import Placement, Registry, StoredCharger
+from levity_trio.wire.frames import Response
 
 KEPT_FRAMES: Final = 500
 """Frames kept in the OCPP log of each charger."""
@@ -67,9 +67,9 @@ class Fleet(Protocol):
 
 
 Make = Callable[[ChargerSpec, Memory], Charger]
-Act = Callable[[Charger, float], None]
-"""An act of a person at a charger, called with the charger and the moment."""
-Ask = Callable[[Charger, Then, float], None]
+Action = Callable[[Charger, float], None]
+"""An action of a person at a charger, called with the charger and the moment."""
+SendCall = Callable[[Charger, Then, float], None]
 """A call that the charger is to send, called with the charger, the callback for the response, and the moment."""
 
 
@@ -88,102 +88,102 @@ class Park:
         self._written = b""
         self._writing = trio.Lock()
 
-    def known(self) -> dict[str, Kept]:
+    def known(self) -> dict[str, StoredCharger]:
         """Return all chargers by identifier: the park's own, and those of a running scenario."""
         brought = {
-            name: Kept(one.spec, Placement(location="", auto_connect=False), one.memory)
+            name: StoredCharger(one.spec, Placement(location="", auto_connect=False), one.memory)
             for name, one in self._fleet.chargers.items()
             if name not in self.registry.chargers
         }
         return self.registry.chargers | brought
 
-    def find(self, name: str) -> Kept:
+    def find(self, name: str) -> StoredCharger:
         """Raises Unknown."""
         known = self.known()
         if name not in known:
             raise Unknown(f"there is no charger {name}; add it, or list what there is")
         return known[name]
 
-    def own(self, name: str) -> Kept:
+    def own(self, name: str) -> StoredCharger:
         """Return a charger of the park's own, which can be changed. Raises Unknown, Impossible."""
-        kept = self.find(name)
+        stored = self.find(name)
         if name not in self.registry.chargers:
             raise Impossible(f"{name} belongs to the running scenario; add a charger of your own")
-        return kept
+        return stored
 
     def running(self, name: str) -> Charger | None:
         """Return the charger if it is connected."""
         return self._fleet.chargers.get(name)
 
-    def connect(self, kept: Kept) -> None:
+    def connect(self, stored: StoredCharger) -> None:
         """Raises Impossible if it is connected already."""
-        if kept.spec.id in self._fleet.chargers:
-            raise Impossible(f"{kept.spec.id} is connected already")
-        charger = self._make(kept.spec, kept.memory)
+        if stored.spec.id in self._fleet.chargers:
+            raise Impossible(f"{stored.spec.id} is connected already")
+        charger = self._make(stored.spec, stored.memory)
         charger.frames = deque(maxlen=KEPT_FRAMES)
         self._fleet.add(charger)
 
-    def disconnect(self, kept: Kept) -> None:
+    def disconnect(self, stored: StoredCharger) -> None:
         """Raises Impossible if it is not connected."""
-        charger = self.running(kept.spec.id)
+        charger = self.running(stored.spec.id)
         if charger is None:
-            raise Impossible(_not_connected(kept))
-        self._fleet.remove(kept.spec.id)
+            raise Impossible(_not_connected(stored))
+        self._fleet.remove(stored.spec.id)
         _remember(charger)
 
-    def forget(self, kept: Kept) -> None:
+    def forget(self, stored: StoredCharger) -> None:
         """Remove a charger; disconnect it first if necessary."""
-        if self.running(kept.spec.id) is not None:
-            self.disconnect(kept)
-        del self.registry.chargers[kept.spec.id]
+        if self.running(stored.spec.id) is not None:
+            self.disconnect(stored)
+        del self.registry.chargers[stored.spec.id]
 
     def connect_all(self, names: Iterable[str]) -> None:
         """Connect those of these chargers that have `auto_connect`."""
         for name in names:
-            kept = self.registry.chargers[name]
-            if kept.placement.auto_connect:
-                self.connect(kept)
+            stored = self.registry.chargers[name]
+            if stored.placement.auto_connect:
+                self.connect(stored)
 
-    async def act(self, kept: Kept, act: Act) -> None:
-        """Schedule an act at a connected charger, and wait until it is done.
+    async def perform(self, stored: StoredCharger, action: Action) -> None:
+        """Schedule an action at a connected charger, and wait until it is done.
 
-        Raises Impossible if the charger is not connected or too busy, and the ValueError that `act` raises.
+        Raises Impossible if the charger is not connected or too busy, and the ValueError that `action` raises.
         """
-        charger = self.running(kept.spec.id)
+        charger = self.running(stored.spec.id)
         if charger is None:
-            raise Impossible(_not_connected(kept))
+            raise Impossible(_not_connected(stored))
         done, refusals = trio.Event(), list[ValueError]()
 
         def do(at: float) -> None:
             try:
-                act(charger, at)
+                action(charger, at)
             except ValueError as refusal:  # Impossible, IllegalMove: raised to the caller, not in the charger's task
                 refusals.append(refusal)
             done.set()
 
         entry = charger.agenda.plan(self.now(), do, is_own=False)
-        charger.on_news()
+        charger.on_change()
         with trio.move_on_after(self._limits.patience_seconds):
             await done.wait()
         if not done.is_set():
             entry.cancel()
-            raise Impossible(f"{kept.spec.id} is busy: it is waiting for the central system; try again")
+            raise Impossible(f"{stored.spec.id} is busy: it is waiting for the central system; try again")
         for refusal in refusals:
             raise refusal
 
-    async def hear(self, kept: Kept, ask: Ask) -> Answer:
+    async def send_call(self, stored: StoredCharger, send: SendCall) -> Response | None:
         """Let a connected charger send a call, and return the response; None if it did not arrive in time.
 
-        Raises like `act`.
+        Raises like `perform`.
         """
-        answers, answered = list[Answer](), trio.Event()
+        answers, answered = list[Response | None](), trio.Event()
 
-        def then(answer: Answer, at: float) -> None:
+        def then(answer: Response | None, at: float) -> None:
             del at
             answers.append(answer)
             answered.set()
 
-        await self.act(kept, lambda charger, at: ask(charger, then, at))
+        await self.perform(stored, lambda charger, at: send(charger, then, at))
         with trio.move_on_after(self._limits.answer_seconds):
             await answered.wait()
         return answers[0] if answers else None
@@ -199,8 +199,8 @@ class Park:
                 self._written = content
 
 
-def _not_connected(kept: Kept) -> str:
-    return f"{kept.spec.id} is not connected; connect it first"
+def _not_connected(stored: StoredCharger) -> str:
+    return f"{stored.spec.id} is not connected; connect it first"
 
 
 def _remember(charger: Charger) -> None:

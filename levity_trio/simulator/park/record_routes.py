@@ -12,7 +12,7 @@ from starlette.routing import Route
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.park import forms, imports
 from levity_trio.simulator.park.park import Park, Unknown
-from levity_trio.simulator.park.registry import Location, Taken
+from levity_trio.simulator.park.registry import Location, NameInUse
 from levity_trio.simulator.park.replies import given, json_reply, keep_name
 from levity_trio.web.http import problem
 
@@ -59,7 +59,7 @@ class _Records:
     async def add(self, request: Request) -> Response:
         record = forms.read(self._kind, await given(request))
         if record.name in self._table:
-            raise Taken(f"{self._what} {record.name} exists already; give another name, or change that one")
+            raise NameInUse(f"{self._what} {record.name} exists already; give another name, or change that one")
         return await self._kept(record, 201)
 
     async def show(self, request: Request) -> Response:

@@ -40,7 +40,7 @@ class Placement:
 
 
 @dataclass(slots=True)
-class Kept:
+class StoredCharger:
     """One charger of the registry."""
 
     spec: ChargerSpec
@@ -52,7 +52,7 @@ CHARGER_KINDS: Final = (ChargerSpec, Placement)
 """A charger's flat JSON object, or CSV row, has the fields of these."""
 
 
-class Taken(ValueError):
+class NameInUse(ValueError):
     """The name exists already, or is still in use."""
 
 
@@ -62,7 +62,7 @@ class Registry:
 
     locations: dict[str, Location] = field(default_factory=dict)
     vehicles: dict[str, Vehicle] = field(default_factory=dict)
-    chargers: dict[str, Kept] = field(default_factory=dict)
+    chargers: dict[str, StoredCharger] = field(default_factory=dict)
 
     def seed(self) -> None:
         """Add a default location if there is none, for chargers that name none."""
@@ -79,32 +79,32 @@ class Registry:
         if problems:
             raise Invalid(problems)
 
-    def add_charger(self, spec: ChargerSpec, placement: Placement) -> Kept:
-        """Raises Invalid, or Taken."""
+    def add_charger(self, spec: ChargerSpec, placement: Placement) -> StoredCharger:
+        """Raises Invalid, or NameInUse."""
         self.check(spec, placement)
         if spec.id in self.chargers:
-            raise Taken(f"charger {spec.id} exists already; give another id, or change that one")
-        kept = self.chargers[spec.id] = Kept(spec, placement, Memory.fresh(spec))
-        return kept
+            raise NameInUse(f"charger {spec.id} exists already; give another id, or change that one")
+        stored = self.chargers[spec.id] = StoredCharger(spec, placement, Memory.fresh(spec))
+        return stored
 
-    def change_charger(self, kept: Kept, spec: ChargerSpec, placement: Placement) -> None:
+    def change_charger(self, stored: StoredCharger, spec: ChargerSpec, placement: Placement) -> None:
         """Change a charger's specification, keeping as much of its memory as still fits. Raises Invalid."""
         self.check(spec, placement)
-        memory, fresh = kept.memory, Memory.fresh(spec)
-        if spec.register_wh != kept.spec.register_wh:  # the meters were replaced
+        memory, fresh = stored.memory, Memory.fresh(spec)
+        if spec.register_wh != stored.spec.register_wh:  # the meters were replaced
             memory.registers, memory.offsets = fresh.registers, fresh.offsets
         memory.registers = _fitted(memory.registers, fresh.registers)
         memory.offsets = _fitted(memory.offsets, fresh.offsets)
         memory.is_operative = _fitted(memory.is_operative, fresh.is_operative)
-        if spec.firmware_version != kept.spec.firmware_version:
+        if spec.firmware_version != stored.spec.firmware_version:
             memory.firmware_version = spec.firmware_version
-        kept.spec, kept.placement = spec, placement
+        stored.spec, stored.placement = spec, placement
 
     def remove_location(self, name: str) -> None:
-        """Raises Taken if chargers stand there."""
+        """Raises NameInUse if chargers stand there."""
         standing = [one.spec.id for one in self.chargers.values() if one.placement.location == name]
         if standing:
-            raise Taken(f"location {name} is in use by {', '.join(standing[:5])}; move or remove them first")
+            raise NameInUse(f"location {name} is in use by {', '.join(standing[:5])}; move or remove them first")
         del self.locations[name]
 
     def to_json(self) -> dict[str, Any]:
@@ -119,26 +119,26 @@ class Registry:
         }
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> Registry:
+    def from_json(cls, stored: Mapping[str, Any]) -> Registry:
         """Raises Invalid, KeyError, TypeError or ValueError if to_json did not write it."""
-        if kept["version"] != VERSION:
-            raise ValueError(f"its version is {kept['version']}, and this program reads version {VERSION}")
+        if stored["version"] != VERSION:
+            raise ValueError(f"its version is {stored['version']}, and this program reads version {VERSION}")
         registry = cls()
-        for one in kept["locations"]:
+        for one in stored["locations"]:
             registry.locations[one["name"]] = forms.read(Location, one)
-        for one in kept["vehicles"]:
+        for one in stored["vehicles"]:
             registry.vehicles[one["name"]] = forms.read(Vehicle, one)
-        for one in kept["chargers"]:
+        for one in stored["chargers"]:
             spec = forms.read(ChargerSpec, one["spec"])
             placement = Placement(location=one["location"], auto_connect=one["auto_connect"])
             registry.check(spec, placement)
-            registry.chargers[spec.id] = Kept(spec, placement, _memory(spec, one["memory"]))
+            registry.chargers[spec.id] = StoredCharger(spec, placement, _memory(spec, one["memory"]))
         return registry
 
 
-def _memory(spec: ChargerSpec, kept: dict[str, Any]) -> Memory:
+def _memory(spec: ChargerSpec, stored: dict[str, Any]) -> Memory:
     """Raises ValueError, and what Memory.from_json raises."""
-    memory, fresh = Memory.from_json(kept), Memory.fresh(spec)
+    memory, fresh = Memory.from_json(stored), Memory.fresh(spec)
     for one in fields(Memory):
         if not _is_like(getattr(memory, one.name), getattr(fresh, one.name)):
             raise ValueError(f"field {one.name} of charger {spec.id} has the wrong type or length")

@@ -8,30 +8,30 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.connector import Connector
 from levity_trio.simulator.model.meter import shown_wh
 from levity_trio.simulator.park import forms
-from levity_trio.simulator.park.registry import Kept
+from levity_trio.simulator.park.registry import StoredCharger
 
 ABSENT = "disconnected"
 
 
-def summary(kept: Kept, charger: Charger | None) -> dict[str, Any]:
+def summary(stored: StoredCharger, charger: Charger | None) -> dict[str, Any]:
     """Return a charger's entry in the list, without its password."""
-    shown = forms.plain(kept.spec) | forms.plain(kept.placement)
+    shown = forms.plain(stored.spec) | forms.plain(stored.placement)
     del shown["password"]
     return {
         **shown,
-        "firmware_version": kept.memory.firmware_version,
+        "firmware_version": stored.memory.firmware_version,
         "state": _state(charger),
         "statuses": [] if charger is None else [one.status.value for one in charger.connectors[1:]],
     }
 
 
-def details(kept: Kept, charger: Charger | None, at: float) -> dict[str, Any]:
+def details(stored: StoredCharger, charger: Charger | None, at: float) -> dict[str, Any]:
     """Return everything the API shows of a charger at this simulated moment."""
-    shown = summary(kept, charger)
+    shown = summary(stored, charger)
     if charger is None:
         return shown
     charger.advance(at)
-    charger.on_news()
+    charger.on_change()
     return {
         **shown,
         "state": _state(charger),
@@ -49,7 +49,7 @@ def _state(charger: Charger | None) -> str:
         return "off"
     if charger.is_offline:
         return "offline"
-    return "accepted" if charger.may_tell else "booting" if charger.is_linked else "connecting"
+    return "accepted" if charger.may_send else "booting" if charger.is_linked else "connecting"
 
 
 def _connector(charger: Charger, connector: Connector, at: float) -> dict[str, Any]:

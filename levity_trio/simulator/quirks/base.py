@@ -11,7 +11,7 @@ from random import Random
 from typing import ClassVar
 
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.mail import Frame, Payload
+from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.state import Habits, Hooks, State
 from levity_trio.simulator.charger.transaction import Transaction
 
@@ -57,8 +57,8 @@ class Quirks(Habits):
         return all(quirk.offers_subprotocol for quirk in self._quirks)
 
     @property
-    def bears_pings(self) -> bool:
-        return all(quirk.bears_pings for quirk in self._quirks)
+    def answers_pings(self) -> bool:
+        return all(quirk.answers_pings for quirk in self._quirks)
 
     def power_on(self, charger: State, at: float) -> None:
         for quirk in self._quirks:

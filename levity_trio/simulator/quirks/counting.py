@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import is_register
 from levity_trio.simulator.quirks.base import Quirk

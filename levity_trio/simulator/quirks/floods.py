@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from levity_trio.simulator.charger.mail import Frame
+from levity_trio.simulator.charger.outbox import Frame
 from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.transactions import Repeats
 

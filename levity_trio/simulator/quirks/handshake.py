@@ -18,4 +18,4 @@ class NoPings(Quirk):
     name = "no-pings"
     does = "drops the connection instead of answering a WebSocket ping"
     seen_in = "Grizzl-E Smart (mobilityhouse/ocpp#190, lbbrhzn/ocpp#140, evcc#33099)"
-    bears_pings = False
+    answers_pings = False

@@ -26,7 +26,7 @@ class SilentDeath(NowAndThen):
 
     def misbehave(self, charger: State, at: float) -> None:
         del at
-        charger.hang("freeze", self.random.uniform(*SILENCE_SECONDS))
+        charger.act_on_connection("freeze", self.random.uniform(*SILENCE_SECONDS))
 
 
 class HalfClosed(NowAndThen):
@@ -38,7 +38,7 @@ class HalfClosed(NowAndThen):
 
     def misbehave(self, charger: State, at: float) -> None:
         del at
-        charger.hang("half-close", self.random.uniform(*HALF_CLOSED_SECONDS))
+        charger.act_on_connection("half-close", self.random.uniform(*HALF_CLOSED_SECONDS))
 
 
 class ReconnectStorm(NowAndThen):
@@ -53,7 +53,7 @@ class ReconnectStorm(NowAndThen):
 
     def _drop(self, charger: State, left: int, at: float) -> None:
         if charger.is_linked:
-            charger.hang("drop", AWAY_SECONDS)
+            charger.act_on_connection("drop", AWAY_SECONDS)
             left -= 1
         if left:
             due = at + self.random.uniform(*BETWEEN_DROPS_SECONDS)

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from levity_trio.simulator.charger.connector import Connector
-from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import SHARED_METER, START

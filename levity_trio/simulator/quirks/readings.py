@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.ledger import is_register
 
 Sample = dict[str, Any]

@@ -12,7 +12,7 @@ from random import Random
 from typing import Final, TypeVar
 
 from levity_trio.simulator.charger import meters
-from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.quirks.base import Quirk

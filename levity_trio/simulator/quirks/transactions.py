@@ -8,9 +8,9 @@ from functools import partial
 from random import Random
 from typing import ClassVar, Final
 
-from levity_trio.simulator.charger.mail import Frame, Payload
 from levity_trio.simulator.charger.memory import Message
 from levity_trio.simulator.charger.notifications import last_reading
+from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.state import State
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import KEPT_BACK, START, STOP
@@ -140,7 +140,7 @@ class StopEarly(Quirk):
 def _send(charger: State, transaction: Transaction, message: Message, at: float) -> None:
     del at
     transaction.entry.lies.remove(KEPT_BACK)
-    charger.mail.keep(message)
+    charger.outbox.keep(message)
 
 
 class StopLost(StopEarly):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from levity_trio.simulator.charger.mail import Payload
+from levity_trio.simulator.charger.outbox import Payload
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.quirks.base import Quirk
 from levity_trio.simulator.quirks.readings import with_values

@@ -89,7 +89,7 @@ class Log:
             clock=wall_clock,
             writer=cast(Writer, InlineWriter(self.connection)),
             reader=cast(Reader, self.reader),
-            tell=self.events.append,
+            publish=self.events.append,
             links=list,
             is_clock_trusted=lambda: True,
             pages={},

@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.effects import Download, Effect, Hang, Upload
-from levity_trio.simulator.charger.mail import Outgoing
+from levity_trio.simulator.charger.effects import ConnectionEffect, Download, Effect, Upload
 from levity_trio.simulator.charger.memory import Memory
-from levity_trio.simulator.charger.speaking import Answer
+from levity_trio.simulator.charger.outbox import Outgoing
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
-from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.frames import CallError, CallResult, Response
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import wire_time
 
@@ -63,7 +62,7 @@ class Central:
     log: list[Said] = field(default_factory=list)
     sent: list[Outgoing] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
-    hangs: list[tuple[float, str]] = field(default_factory=list)
+    connection_effects: list[tuple[float, str]] = field(default_factory=list)
     fetched: list[tuple[float, str]] = field(default_factory=list)
     ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
     """Transactions by the values that a retried start shares with the first."""
@@ -102,7 +101,7 @@ class Central:
 
     def ask(self, action: str, **payload: Any) -> Payload:
         """Send a call to the charger, and process its immediate effects. Raises Refused."""
-        answer = self.charger.answer(action, payload, self.at)
+        answer = self.charger.execute(action, payload, self.at)
         self.charger.advance(self.at)
         self.run(self.at)
         return answer
@@ -162,8 +161,8 @@ class Central:
         return bool(effects)
 
     def _carry(self, effect: Effect) -> None:
-        if isinstance(effect, Hang):
-            self.hangs.append((self.at, effect.kind))
+        if isinstance(effect, ConnectionEffect):
+            self.connection_effects.append((self.at, effect.kind))
             self._cut()
         elif isinstance(effect, Download):
             self.fetched.append((self.at, effect.url))
@@ -189,7 +188,7 @@ class Central:
 
     # Responses
 
-    def _answer(self, action: str, payload: Payload) -> Answer:
+    def _answer(self, action: str, payload: Payload) -> Response | None:
         if action in self.refused:
             return CallError("1", "InternalError", "", {})
         answers: dict[str, Callable[[Payload], Payload]] = {

@@ -335,7 +335,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def compare_messages(self) -> None:
         assert not self.journal
-        sent = [(one.what, one.frames[-1][1]) for one in self.central.sent if isinstance(one.what, Message)]
+        sent = [(one.item, one.frames[-1][1]) for one in self.central.sent if isinstance(one.item, Message)]
         turns = [id(one) for (one, _), (following, _) in pairwise([*sent, (None, None)]) if one is not following]
         assert turns == [id(one) for one in self.journal.kept], "each in its turn, and repeated in its turn"
         for entry, local_id in zip(self.charger.ledger, range(-1, -len(self.charger.ledger) - 1, -1), strict=True):

@@ -130,7 +130,7 @@ def test_while_it_asks_time_stands_still() -> None:
     assert asked is not None
     assert central.charger.next_due is None
     central.charger.unplug(2, 150)
-    assert central.charger.answer("ClearChargingProfile", {}, 160) == {"status": "Unknown"}
+    assert central.charger.execute("ClearChargingProfile", {}, 160) == {"status": "Unknown"}
     central.charger.advance(900)
     answer = central._answer("Authorize", {"idTag": "TAG"})
     central.charger.settle(asked, answer, 1000)

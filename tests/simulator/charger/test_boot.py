@@ -125,7 +125,7 @@ def test_a_boot_that_is_asked_for_can_take_back_the_acceptance() -> None:
 def test_what_was_to_be_said_is_not_said_when_the_acceptance_is_gone() -> None:
     central = running()
     central.registration = "Pending"
-    central.charger.answer("TriggerMessage", {"requestedMessage": "BootNotification"}, 0)
+    central.charger.execute("TriggerMessage", {"requestedMessage": "BootNotification"}, 0)
     central.charger.plug(1, CAR, 0)
     central.charger.advance(0)
     central.run(10)
@@ -185,9 +185,9 @@ def test_the_clock_begins_in_1970_and_follows_the_central_system() -> None:
 def test_a_power_cut_forgets_the_time_and_the_acceptance() -> None:
     central = running()
     central.then(10, central.charger.power_off)
-    assert central.hangs == [(10, "drop")]
+    assert central.connection_effects == [(10, "drop")]
     with pytest.raises(Refused):
-        central.charger.answer("ClearCache", {}, 10)
+        central.charger.execute("ClearCache", {}, 10)
     central.run(500)
     assert not central.log
     assert central.charger.timestamp(500) == "1970-01-01T00:08:10Z"

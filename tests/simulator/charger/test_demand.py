@@ -8,17 +8,18 @@ import pytest
 
 from levity_trio.simulator.charger.charging import Impossible
 from levity_trio.simulator.charger.operations.table import OPERATIONS
-from levity_trio.simulator.charger.speaking import Answer
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made as made_quirks
 from levity_trio.wire.errors import ErrorCode, Refused
-from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.frames import CallError, CallResult, Response
 from tests.simulator.charger.central import Central, charging, energies, made, running
 
 
-def send(central: Central, action: str, payload: dict[str, Any] | None = None, connector: int = 1) -> list[Answer]:
+def send(
+    central: Central, action: str, payload: dict[str, Any] | None = None, connector: int = 1
+) -> list[Response | None]:
     """Send a message on demand, and return the responses that have arrived."""
-    answers: list[Answer] = []
+    answers: list[Response | None] = []
     central.charger.send(action, payload, connector, lambda answer, _: answers.append(answer), central.at)
     central.settle()
     return answers
@@ -70,7 +71,7 @@ def test_an_answer_changes_nothing_at_the_charger() -> None:
     (answer,) = send(central, "BootNotification")
     assert isinstance(answer, CallResult)
     assert answer.payload["status"] == "Rejected"
-    assert central.charger.may_tell
+    assert central.charger.may_send
     central.forget()
     central.run(central.at + 1_000)
     assert central.actions == []  # neither another boot nor a heartbeat every 7 s

@@ -36,7 +36,7 @@ def test_a_firmware_is_downloaded_installed_and_told() -> None:
     central.run(1000)
     assert central.fetched == [(100, URL)]
     assert words(central) == [(100, "Downloading"), (100, "Downloaded"), (100, "Installing"), (130, "Installed")]
-    assert central.hangs == [(120, "close")]
+    assert central.connection_effects == [(120, "close")]
     assert [one["firmwareVersion"] for one in central.said("BootNotification")] == ["2.1.0"]
     assert central.actions.index("BootNotification") < len(central.actions) - 1
     central.ask("TriggerMessage", requestedMessage="FirmwareStatusNotification")
@@ -127,7 +127,7 @@ def test_what_waits_for_a_session_is_installed_after_a_power_cut() -> None:
 def test_a_download_that_arrives_after_a_power_cut_is_not_taken() -> None:
     central = made()
     central.then(0, central.charger.power_on)
-    central.charger.answer("UpdateFirmware", {"location": URL, "retrieveDate": stamp(0)}, 0)
+    central.charger.execute("UpdateFirmware", {"location": URL, "retrieveDate": stamp(0)}, 0)
     central.charger.advance(0)
     (download,) = central.charger.take_effects()
     central.then(10, central.charger.power_off)

@@ -254,7 +254,7 @@ def test_going_offline_ends_the_connection_until_it_comes_back() -> None:
     central = charging()
     central.then(10, central.charger.go_offline)
     central.run(1000)
-    assert central.hangs == [(10, "drop")]
+    assert central.connection_effects == [(10, "drop")]
     assert told(central) == [(0, "StartTransaction")]
     central.then(1000, central.charger.go_online)
     assert central.moments("MeterValues")[0] == 1000

@@ -40,7 +40,7 @@ def test_every_operation_is_obeyed() -> None:
 def test_what_cannot_be_obeyed(action: str, payload: object, code: str) -> None:
     central = running()
     with pytest.raises(Refused) as refused:
-        central.charger.answer(action, payload, 0)
+        central.charger.execute(action, payload, 0)
     assert refused.value.code == code
     central.run(60)
     assert not central.log
@@ -131,7 +131,7 @@ def test_a_hard_reset_restarts_at_once_and_tells_the_stop_afterwards() -> None:
     central.run(50)
     central.forget()
     assert central.ask("Reset", type="Hard") == {"status": "Accepted"}
-    assert central.hangs == [(50, "close")]
+    assert central.connection_effects == [(50, "close")]
     assert not central.charger.is_on
     central.run(60)
     assert [(one.at, one.action) for one in central.log] == [
@@ -148,9 +148,9 @@ def test_a_soft_reset_says_goodbye_first() -> None:
     central.forget()
     central.ask("Reset", type="Soft")
     assert central.said("StopTransaction")[0]["reason"] == "SoftReset"
-    assert not central.hangs
+    assert not central.connection_effects
     central.run(70)
-    assert central.hangs == [(55, "close")]
+    assert central.connection_effects == [(55, "close")]
     assert central.actions == ["StopTransaction", "StatusNotification", "BootNotification", *["StatusNotification"] * 2]
     assert central.moments("BootNotification") == [65]
 
@@ -197,7 +197,7 @@ def test_a_new_password_is_proved_by_a_new_connection() -> None:
     central = running(security_profile=1, password="00" * 16)
     assert central.charger.configuration.text("AuthorizationKey") == "00" * 16
     assert central.ask("ChangeConfiguration", key="AuthorizationKey", value="11" * 16) == {"status": "Accepted"}
-    assert central.hangs == [(0, "close")]
+    assert central.connection_effects == [(0, "close")]
     assert central.charger.is_linked
     assert "BootNotification" not in central.actions
 
@@ -223,7 +223,7 @@ def test_data_of_our_vendor_come_back() -> None:
 )
 def test_a_triggered_message_comes_after_the_answer(message: str, said: list[tuple[str, str | None]]) -> None:
     central = running(connectors=2)
-    assert central.charger.answer("TriggerMessage", {"requestedMessage": message}, 0) == {"status": "Accepted"}
+    assert central.charger.execute("TriggerMessage", {"requestedMessage": message}, 0) == {"status": "Accepted"}
     assert central.charger.next_call(0) is None
     central.run(0)
     keeps_word = "Status" in message and message != "StatusNotification"

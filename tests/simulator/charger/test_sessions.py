@@ -193,7 +193,7 @@ def test_a_connector_without_a_cable_ends_a_session_at_the_readings_of_its_stop(
 def test_what_people_cannot_do() -> None:
     central = made()
     charger = central.charger
-    with pytest.raises(Impossible, match="takes no tag"):  # no power
+    with pytest.raises(Impossible, match="has no power"):
         charger.present_tag(1, "TAG", 0)
     charger.power_on(0)
     for wrong in (0, 2):

@@ -16,12 +16,12 @@ from levity_trio.charger.connection import serve_connection
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.door import Door
 from levity_trio.simulator.link import Carry, Link
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made
+from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
 from tests.charger.peers import StreamPair, session_of
 
@@ -29,7 +29,7 @@ CP = "CP-1"
 TAG = "TAG-1"
 CAR = Vehicle(name="car", battery_wh=60_000, max_ac_w=7_360, soc=0.5)
 CAR_W = 7_360
-DOOR = Door("central", 9000, "/ws/", is_tls=False)
+SERVER = ServerAddress("central", 9000, "/ws/", is_tls=False)
 PATIENCE_SECONDS = 3600.0
 SERVER_SECONDS = 60.0
 """Time for a server to notice the end of a connection; a scripted server may never end."""
@@ -73,7 +73,7 @@ class Living:
         self.charger = charger
         self.pace = pace
         self.wire = wire
-        self.link = Link(charger, pace, DOOR, wire.dial, carry)
+        self.link = Link(charger, pace, SERVER, wire.dial, carry)
         self.frames: deque[tuple[float, str, str]] = deque()
         charger.frames = self.frames
 
@@ -104,13 +104,13 @@ class Living:
 
     async def accepted(self) -> None:
         """Wait until the charger is connected and accepted, and has sent all messages."""
-        await self.until(lambda: self.charger.may_tell)
+        await self.until(lambda: self.charger.may_send)
         await self.quiet()
 
     async def quiet(self) -> None:
         """Wait until no call is open or queued."""
         await trio.sleep(1)
-        await self.until(lambda: not self.charger.mail.is_busy and self.charger.mail.head is None)
+        await self.until(lambda: not self.charger.outbox.is_busy and self.charger.outbox.head is None)
 
     async def session(self, seconds: float) -> None:
         """Simulate a visit to connector 1 of so many simulated seconds."""

@@ -44,7 +44,7 @@ async def answer(websocket: WebSocketConnection) -> str:
 
 async def mute(stream: trio.abc.Stream) -> None:
     """Accept the handshake, then neither read nor send."""
-    line = LineStream(stream, bears_pings=True)
+    line = LineStream(stream, answers_pings=True)
     async with asked(line) as request:
         await request.accept(subprotocol="ocpp1.6")
         line.freeze()

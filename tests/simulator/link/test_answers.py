@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.charger.presence import hang_up
+from levity_trio.simulator.charger.presence import disconnect
 from levity_trio.wire.errors import CallFailed, CallTimedOut
 from levity_trio.wire.frames import Fault
 from levity_trio.wire.payloads import call
@@ -61,7 +61,7 @@ async def test_late_answers_of_a_connection_that_has_gone_are_not_sent_on_the_ne
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_fails, living, central)
             await trio.sleep(1)
-            hang_up(living.charger, "close", living.at)
+            disconnect(living.charger, "close", living.at)
         await living.accepted()
         await trio.sleep(100)
         assert living.charger.is_linked
@@ -74,7 +74,7 @@ async def test_one_that_answers_garbage(central: Central, writer: InlineWriter) 
         found = await outcomes(living, central)
         await trio.sleep(10 * 3600)  # it also sends unsolicited garbage
         assert len(living.wire.dials) == 1
-        assert living.charger.may_tell
+        assert living.charger.may_send
         assert (await _an_answer(living, central)) is not None
     assert set(found) == {"Accepted", "1", CallTimedOut}  # the numbers were repaired
     kinds = {kind for (kind,) in writer.rows("SELECT kind FROM repair")}

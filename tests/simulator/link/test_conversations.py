@@ -9,7 +9,7 @@ import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.clock import accelerated
-from levity_trio.simulator.charger.presence import hang_up
+from levity_trio.simulator.charger.presence import disconnect
 from tests.charger.parts import InlineWriter, configure, make_central, wall_clock
 from tests.charger.peers import open_charger, session_of
 from tests.simulator.link.living import CAR, CAR_W, TAG, open_living
@@ -54,7 +54,7 @@ async def test_it_closes_in_order_and_by_cutting_its_power(central: Central, wri
     async with open_living(central) as living:
         await living.accepted()
         began = trio.current_time()
-        hang_up(living.charger, "close", living.at)
+        disconnect(living.charger, "close", living.at)
         await living.until(lambda: not len(central.registry))
         assert trio.current_time() - began < 1  # both sent a close frame
         await living.until(lambda: len(central.registry))
@@ -133,7 +133,7 @@ async def test_answers_that_do_not_come_and_late_ones(central: Central, writer: 
         assert living.charger.tally.unanswered == 1
         await trio.sleep(10)
         assert living.order() == [">BootNotification", "<answer"]  # it came after 40 s, too late
-        assert not living.charger.may_tell
+        assert not living.charger.may_send
         writer.answer_seconds = 0
         await living.accepted()
         first, second = (at for at, _ in living.moments("BootNotification"))
@@ -185,7 +185,7 @@ async def test_a_server_that_stops_and_one_that_takes_its_place(central: Central
         assert living.link.problem is None
         await trio.sleep(60)  # the connection lasts: the next pause is short again
         dials, began = len(living.wire.dials), trio.current_time()
-        hang_up(living.charger, "close", living.at)
+        disconnect(living.charger, "close", living.at)
         await living.until(lambda: len(living.wire.dials) > dials)
         assert trio.current_time() - began < 10
 
@@ -194,7 +194,7 @@ async def test_silence(central: Central, writer: InlineWriter) -> None:
     """The server disconnects a silent charger, which reconnects later."""
     async with open_living(central, "no-pings") as living:
         await living.accepted()
-        living.charger.hang("freeze", HOUR)
+        living.charger.act_on_connection("freeze", HOUR)
         began = living.at
         await living.until(lambda: writer.rows(SESSIONS) == [(1008, "silent for 180 s")])
         assert living.at - began == pytest.approx(180, abs=60)

@@ -12,21 +12,21 @@ import trio
 from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 from levity_trio.charger.central import Central
-from levity_trio.simulator.charger.presence import hang_up
-from levity_trio.simulator.door import Door
+from levity_trio.simulator.charger.presence import disconnect
 from levity_trio.simulator.fleet import Fleet, open_fleet
 from levity_trio.simulator.line_stream import SEND_SECONDS
 from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress
 from tests.charger.parts import InlineWriter
 from tests.charger.peers import StreamPair
-from tests.simulator.link.living import CAR, DOOR, TAG, Serve, Wire, make_charger, nobody_spins
+from tests.simulator.link.living import CAR, SERVER, TAG, Serve, Wire, make_charger, nobody_spins
 from tests.simulator.link.scripts import ignore, mute
 
 MANY = 50
 
 
 @dataclass(frozen=True)
-class MemoryDoor(Door):
+class MemoryAddress(ServerAddress):
     wire: Wire
 
     async def dial(self, seconds: float = 0.0, trust: ssl.SSLContext | None = None) -> trio.abc.Stream:
@@ -40,9 +40,9 @@ async def fleet_of(serve: Central | Serve | None, pair: StreamPair = memory_stre
         wire = Wire(None if isinstance(serve, Central) else serve, servers, pair)
         if isinstance(serve, Central):
             wire.to(serve)
-        to = MemoryDoor(DOOR.host, DOOR.port, DOOR.path, is_tls=False, wire=wire)
+        server = MemoryAddress(SERVER.host, SERVER.port, SERVER.path, is_tls=False, wire=wire)
         with nobody_spins():
-            async with open_fleet(Pace(), to) as fleet:
+            async with open_fleet(Pace(), server) as fleet:
                 yield fleet
         servers.cancel_scope.cancel()
 
@@ -57,7 +57,7 @@ async def test_many_connect_and_lose_their_power_in_the_end(central: Central, wr
         for charger in chargers:
             fleet.add(charger)
         await trio.sleep(10)
-        assert all(charger.may_tell for charger in chargers)
+        assert all(charger.may_send for charger in chargers)
         assert list(fleet.chargers) == list(fleet.links) == [charger.spec.id for charger in chargers]
         chargers[0].plug(1, CAR, fleet.pace.now)
         chargers[0].start(1, TAG, fleet.pace.now)
@@ -86,7 +86,7 @@ async def test_one_without_power_waits(central: Central) -> None:
         assert not len(central.registry)
         charger.power_on(fleet.pace.now)
         await trio.sleep(10)
-        assert charger.may_tell
+        assert charger.may_send
 
 
 async def slow(stream: trio.abc.Stream) -> None:
@@ -128,11 +128,11 @@ async def test_a_connected_charger_is_removed_whatever_it_is_at(
             charger.plug(1, CAR, at)
             charger.present_tag(1, TAG, at)
         elif doing == "close":
-            hang_up(charger, "close", at)
+            disconnect(charger, "close", at)
         elif doing == "offline":
             charger.go_offline(at)
         else:
-            charger.hang("drop" if doing == "away" else doing, 1000)
+            charger.act_on_connection("drop" if doing == "away" else doing, 1000)
         await trio.sleep(0.5)
         fleet.remove("CP-1")
         assert not charger.agenda.is_held

@@ -18,7 +18,7 @@ from levity_trio.simulator.plan import fleet as plates
 from levity_trio.simulator.run import SETTLING_SECONDS, Order
 from levity_trio.simulator.scenario import load
 from tests.charger.parts import InlineWriter, configure
-from tests.simulator.link.living import CAR, DOOR, TAG, make_charger
+from tests.simulator.link.living import CAR, SERVER, TAG, make_charger
 from tests.simulator.link.test_fleet import fleet_of
 
 PLANNED = 100.0
@@ -26,7 +26,7 @@ PLANNED = 100.0
 
 def order(speed: float = 1.0) -> Order:
     return Order(
-        door=DOOR,
+        server=SERVER,
         plan=Plan(PLANNED, ()),
         configuration={},
         first_hour=0,
@@ -76,7 +76,7 @@ async def test_it_waits_for_what_is_still_to_be_said(central: Central, writer: I
         charger.stop(1, fleet.pace.now)
         # A status, then start and stop, and the status between them.
         assert await until_end(fleet) == pytest.approx(PLANNED - 10 + 5 * 25, abs=27)
-        assert charger.mail.head is None
+        assert charger.outbox.head is None
         assert writer.rows("SELECT status FROM tx") == [("Completed",)]
 
 

@@ -131,7 +131,7 @@ async def test_an_answer_to_another_question_is_none() -> None:
     async with open_living(serving(mistake)) as living:
         await living.until(lambda: living.charger.tally.unanswered)
         assert living.at == pytest.approx(30, abs=0.5)
-        assert not living.charger.may_tell
+        assert not living.charger.may_send
 
 
 async def test_a_peer_that_does_not_read_is_left() -> None:
@@ -158,10 +158,10 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
 ) -> None:
     """A queued message is due all the time; it must not make the task spin."""
     async with open_living(mute_after_boot, "no-pings", keys={"MeterValueSampleInterval": "60"}) as living:
-        await living.until(lambda: living.charger.may_tell)
+        await living.until(lambda: living.charger.may_send)
         living.charger.plug(1, CAR, living.at)
         living.charger.start(1, TAG, living.at)
-        living.charger.hang(kind, HOUR)
+        living.charger.act_on_connection(kind, HOUR)
         began = living.at
         await trio.sleep(HOUR - 10)
         assert (living.charger.is_linked, len(living.wire.dials)) == (True, 1)
@@ -179,9 +179,9 @@ async def test_a_charger_with_something_to_say_that_cannot_waits(
 async def test_a_question_that_nobody_answers_ends_with_the_silence() -> None:
     """The end of the silence is not on the agenda, which pauses while a call is open."""
     async with open_living(mute_after_boot, "no-pings", keys={"AllowOfflineTxForUnknownId": "true"}) as living:
-        await living.until(lambda: living.charger.may_tell)
+        await living.until(lambda: living.charger.may_send)
         await living.quiet()
-        living.charger.hang("freeze", HOUR)
+        living.charger.act_on_connection("freeze", HOUR)
         await trio.sleep(1)
         living.charger.plug(1, CAR, living.at)
         living.charger.present_tag(1, TAG, living.at)
@@ -193,10 +193,10 @@ async def test_a_question_that_nobody_answers_ends_with_the_silence() -> None:
         assert living.charger.connectors[1].transaction.begun < 20
 
 
-async def test_hanging_while_there_is_no_connection_keeps_it_away(central: Central) -> None:
+async def test_an_effect_while_there_is_no_connection_keeps_it_away(central: Central) -> None:
     async with open_living(None, "no-pings") as living:
         await living.until(lambda: len(living.wire.dials) == 1)
-        living.charger.hang("freeze", 1000)
+        living.charger.act_on_connection("freeze", 1000)
         await trio.sleep(500)
         living.wire.to(central)
         await trio.sleep(490)
@@ -208,7 +208,7 @@ async def test_hanging_while_there_is_no_connection_keeps_it_away(central: Centr
 async def test_power_that_goes_and_comes_ends_a_silence(central: Central) -> None:
     async with open_living(central, "no-pings") as living:
         await living.accepted()
-        living.charger.hang("freeze", HOUR)
+        living.charger.act_on_connection("freeze", HOUR)
         await trio.sleep(60)
         living.charger.power_off(living.at)
         living.charger.power_on(living.at)

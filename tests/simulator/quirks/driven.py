@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from levity_trio.simulator.charger.charger import Charger
-from levity_trio.simulator.charger.effects import Hang, SendText
-from levity_trio.simulator.charger.mail import Frame, Payload
+from levity_trio.simulator.charger.effects import ConnectionEffect, SendText
 from levity_trio.simulator.charger.memory import Memory, Message
+from levity_trio.simulator.charger.outbox import Frame, Payload
 from levity_trio.simulator.charger.spec import ChargerSpec
 from levity_trio.simulator.model.vehicle import Vehicle
 from levity_trio.simulator.quirks import QUIRKS
@@ -40,7 +40,7 @@ class Driven:
         self.charger.configuration.change("AllowOfflineTxForUnknownId", "true")
         self.frames: list[list[Frame]] = []
         self.texts: list[str] = []
-        self.hangs: list[tuple[float, Hang]] = []
+        self.connection_effects: list[tuple[float, ConnectionEffect]] = []
         self.at = 0.0
         self._transactions = 1_000_000
         self._back_at: float | None = 0.0
@@ -72,7 +72,7 @@ class Driven:
 
     def ask(self, action: str, payload: Payload) -> list[tuple[float, str]]:
         """Send a call of the central system, and return the response texts with their delays in seconds."""
-        answer = self.charger.answer(action, payload, self.at)
+        answer = self.charger.execute(action, payload, self.at)
         return list(self.charger.quirks.replies(result_text('"17"', answer)))
 
     def restart(self) -> None:
@@ -98,21 +98,21 @@ class Driven:
     def _talk(self) -> None:
         while True:
             for effect in self.charger.take_effects():
-                if isinstance(effect, Hang):
-                    self._hang(effect)
+                if isinstance(effect, ConnectionEffect):
+                    self._act_on_connection(effect)
                 elif isinstance(effect, SendText):
                     self.texts.append(effect.text)
             outgoing = self.charger.next_call(self.at)
             if outgoing is None:
                 return
             self.frames.append([(name, payload) for name, payload in orjson.loads(orjson.dumps(outgoing.frames))])
-            is_first = isinstance(outgoing.what, Message) and outgoing.what.attempts == 0
+            is_first = isinstance(outgoing.item, Message) and outgoing.item.attempts == 0
             answer = REFUSAL if is_first and self.refuses_first else self._answer(outgoing.frames[-1][0])
             self.charger.settle(outgoing, answer, self.at)
 
-    def _hang(self, hang: Hang) -> None:
-        self.hangs.append((self.at, hang))
-        self._back_at = self.at + hang.seconds + RECONNECT_SECONDS
+    def _act_on_connection(self, effect: ConnectionEffect) -> None:
+        self.connection_effects.append((self.at, effect))
+        self._back_at = self.at + effect.seconds + RECONNECT_SECONDS
         if self.charger.is_linked:
             self.charger.disconnected(self.at)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.simulator.charger import meters
-from levity_trio.simulator.charger.mail import Frame
+from levity_trio.simulator.charger.outbox import Frame
 from tests.simulator.quirks.driven import REGISTER_WH, Driven, an_hour, registers
 
 REGISTER = "Energy.Active.Import.Register"

@@ -12,7 +12,7 @@ def quirks(*names: str) -> Quirks:
 
 
 @pytest.mark.parametrize(
-    ("names", "offers_subprotocol", "bears_pings"),
+    ("names", "offers_subprotocol", "answers_pings"),
     [
         ((), True, True),
         (("no-subprotocol",), False, True),
@@ -21,11 +21,11 @@ def quirks(*names: str) -> Quirks:
         (("two-calls", "no-pings"), True, False),
     ],
 )
-def test_who_offers_a_subprotocol_and_bears_pings(
-    names: tuple[str, ...], offers_subprotocol: bool, bears_pings: bool
+def test_who_offers_a_subprotocol_and_answers_pings(
+    names: tuple[str, ...], offers_subprotocol: bool, answers_pings: bool
 ) -> None:
     assert quirks(*names).offers_subprotocol is offers_subprotocol
-    assert quirks(*names).bears_pings is bears_pings
+    assert quirks(*names).answers_pings is answers_pings
 
 
 @pytest.mark.parametrize("name", ["no-subprotocol", "no-pings"])

@@ -25,18 +25,18 @@ def days(*names: str) -> Driven:
     [("silent-death", "freeze", 20 * 60, 40 * 60), ("half-closed", "half-close", 60, 600)],
 )
 def test_a_line_dies_every_few_hours(name: str, kind: str, least: float, most: float) -> None:
-    hangs = days(name).hangs
-    assert {hang.kind for _, hang in hangs} == {kind}
-    assert all(least <= hang.seconds <= most for _, hang in hangs)
-    assert DAYS * 6 <= len(hangs) <= DAYS * 24
+    connection_effects = days(name).connection_effects
+    assert {effect.kind for _, effect in connection_effects} == {kind}
+    assert all(least <= effect.seconds <= most for _, effect in connection_effects)
+    assert DAYS * 6 <= len(connection_effects) <= DAYS * 24
 
 
 @pytest.mark.parametrize("name", ["silent-death", "half-closed", "reconnect-storm"])
 def test_it_happens_in_sessions_too_and_no_session_is_lost(name: str) -> None:
     driven = days(name)
-    in_sessions = [at for at, _ in driven.hangs if at % (6 * HOUR) < 4 * HOUR]
+    in_sessions = [at for at, _ in driven.connection_effects if at % (6 * HOUR) < 4 * HOUR]
     assert in_sessions
-    assert len(in_sessions) < len(driven.hangs)
+    assert len(in_sessions) < len(driven.connection_effects)
     ledger = driven.charger.ledger
     assert len(ledger) == 4 * DAYS
     assert all(entry.is_ended and prove(entry).proved_wh == entry.energy_wh for entry in ledger)
@@ -44,10 +44,10 @@ def test_it_happens_in_sessions_too_and_no_session_is_lost(name: str) -> None:
 
 
 def test_a_storm_drops_the_connection_many_times_in_a_row() -> None:
-    hangs = days("reconnect-storm").hangs
-    assert {(hang.kind, hang.seconds) for _, hang in hangs} == {("drop", 0.5)}
+    connection_effects = days("reconnect-storm").connection_effects
+    assert {(effect.kind, effect.seconds) for _, effect in connection_effects} == {("drop", 0.5)}
     storms = [1]
-    for (before, _), (after, _) in pairwise(hangs):
+    for (before, _), (after, _) in pairwise(connection_effects):
         if after - before < 5 * 60:
             storms[-1] += 1
         else:
@@ -57,7 +57,7 @@ def test_a_storm_drops_the_connection_many_times_in_a_row() -> None:
 
 
 def test_without_a_quirk_no_line_dies() -> None:
-    assert not days().hangs
+    assert not days().connection_effects
 
 
 @pytest.mark.parametrize("name", ["silent-death", "half-closed", "reconnect-storm", "answers-garbage"])
@@ -75,7 +75,7 @@ def test_a_charger_that_is_offline_has_no_line_to_kill() -> None:
     driven = Driven("silent-death", "half-closed", "reconnect-storm", "answers-garbage")
     driven.charger.go_offline(0.0)
     driven.run(24 * HOUR)
-    assert [hang.kind for _, hang in driven.hangs] == ["drop"]
+    assert [effect.kind for _, effect in driven.connection_effects] == ["drop"]
     assert not driven.texts
 
 

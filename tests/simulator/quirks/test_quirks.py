@@ -54,7 +54,7 @@ def test_what_another_one_includes_acts_once(more: list[str]) -> None:
 @pytest.mark.parametrize("name", QUIRKS)
 def test_a_run_can_be_repeated(name: str) -> None:
     one, other = an_hour(name), an_hour(name)
-    assert (one.frames, one.hangs, one.texts) == (other.frames, other.hangs, other.texts)
+    assert (one.frames, one.connection_effects, one.texts) == (other.frames, other.connection_effects, other.texts)
 
 
 def test_a_charger_without_quirks_plans_and_keeps_nothing_for_them() -> None:

@@ -5,7 +5,7 @@ from copy import deepcopy
 import orjson
 import pytest
 
-from levity_trio.simulator.charger.mail import Frame
+from levity_trio.simulator.charger.outbox import Frame
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from tests.simulator.quirks.driven import TAG, Driven, an_hour, registers

@@ -29,7 +29,7 @@ def remote_start_transaction(
     connector = _connector_for(charger, request.connector_id, request.id_tag, at)
     profile = request.charging_profile
     is_fit = profile is None or profile["chargingProfilePurpose"] == TRANSACTION
-    if connector is None or not is_fit or not charger.may_tell:
+    if connector is None or not is_fit or not charger.may_send:
         return call_result.RemoteStartTransaction(status=REJECTED)
     charger.agenda.plan(at, partial(_start, charger, connector, request.id_tag, profile))
     return call_result.RemoteStartTransaction(status=ACCEPTED)
@@ -42,7 +42,7 @@ def remote_stop_transaction(
     for connector in charger.connectors[1:]:
         transaction = connector.transaction
         is_meant = transaction is not None and transaction.entry.transaction_id == request.transaction_id
-        if is_meant and charger.may_tell:
+        if is_meant and charger.may_send:
             charger.agenda.plan(at, partial(_stop, charger, connector, "Remote"))
             return call_result.RemoteStopTransaction(status=ACCEPTED)
     return call_result.RemoteStopTransaction(status=REJECTED)

@@ -54,7 +54,7 @@ def _sample_anew(charger: State, at: float) -> None:
 
 def _reconnect(charger: State, at: float) -> None:
     """Reconnect with the new password after the response (whitepaper A01)."""
-    charger.agenda.plan(at, partial(presence.hang_up, charger, "close"))
+    charger.agenda.plan(at, partial(presence.disconnect, charger, "close"))
 
 
 _FOLLOWED: Final[Mapping[str, Callable[[State, float], None]]] = {

@@ -21,17 +21,17 @@ NOTICED_SECONDS: Final = 60.0
 Deed = Callable[[Charger, Incident, float], None]
 
 
-def stage(charger: Charger, plan: ChargerPlan) -> None:
+def schedule(charger: Charger, plan: ChargerPlan) -> None:
     """Put all visits and incidents of a plan on the charger's agenda."""
     for visit in plan.visits:
-        _stage_visit(charger, visit)
+        _schedule_visit(charger, visit)
     for incident in plan.incidents:
-        begin, end = _STAGED[incident.kind]
+        begin, end = _INCIDENTS[incident.kind]
         charger.agenda.plan(incident.at, partial(begin, charger, incident), is_own=False)
         charger.agenda.plan(incident.at + incident.seconds, partial(end, charger, incident), is_own=False)
 
 
-def _stage_visit(charger: Charger, visit: Visit) -> None:
+def _schedule_visit(charger: Charger, visit: Visit) -> None:
     plan = partial(charger.agenda.plan, is_own=False)
     plan(visit.plug_at, partial(_plug, charger, visit))
     plan(visit.tag_at, partial(_show_tag, charger, visit))
@@ -89,7 +89,7 @@ def _restore_power(charger: Charger, incident: Incident, at: float) -> None:
     charger.power_on(at)
 
 
-_STAGED: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
+_INCIDENTS: Final[Mapping[Kind, tuple[Deed, Deed]]] = {
     Kind.FAULT: (
         lambda charger, fault, at: charger.fault(fault.connector, fault.error_code, at),
         lambda charger, fault, at: charger.clear_fault(fault.connector, at),

@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levity_trio.simulator.door import Door, door
 from levity_trio.simulator.line_stream import LineStream
 from levity_trio.simulator.pace import Pace
+from levity_trio.simulator.server_address import ServerAddress, parse_address
 from levity_trio.simulator.websocket import why
 
 PATIENCE_SECONDS = 30.0
@@ -28,16 +28,16 @@ PATIENCE_SECONDS = 30.0
 @pytest.mark.parametrize(
     ("url", "found", "authority"),
     [
-        ("ws://localhost:9000/ws/", Door("localhost", 9000, "/ws/", is_tls=False), "localhost:9000"),
-        ("ws://localhost:9000", Door("localhost", 9000, "/", is_tls=False), "localhost:9000"),
-        ("WS://Example.org/a/b", Door("example.org", 80, "/a/b/", is_tls=False), "example.org:80"),
-        ("wss://example.org", Door("example.org", 443, "/", is_tls=True), "example.org:443"),
-        ("ws://[::1]:9000/ws/", Door("::1", 9000, "/ws/", is_tls=False), "[::1]:9000"),
-        ("ws://bücher.example/ö b%20c/", Door("bücher.example", 80, "/%C3%B6%20b%20c/", is_tls=False), None),
+        ("ws://localhost:9000/ws/", ServerAddress("localhost", 9000, "/ws/", is_tls=False), "localhost:9000"),
+        ("ws://localhost:9000", ServerAddress("localhost", 9000, "/", is_tls=False), "localhost:9000"),
+        ("WS://Example.org/a/b", ServerAddress("example.org", 80, "/a/b/", is_tls=False), "example.org:80"),
+        ("wss://example.org", ServerAddress("example.org", 443, "/", is_tls=True), "example.org:443"),
+        ("ws://[::1]:9000/ws/", ServerAddress("::1", 9000, "/ws/", is_tls=False), "[::1]:9000"),
+        ("ws://bücher.example/ö b%20c/", ServerAddress("bücher.example", 80, "/%C3%B6%20b%20c/", is_tls=False), None),
     ],
 )
-def test_an_address(url: str, found: Door, authority: str | None) -> None:
-    assert door(url) == found
+def test_an_address(url: str, found: ServerAddress, authority: str | None) -> None:
+    assert parse_address(url) == found
     assert authority is None or found.authority == authority
 
 
@@ -51,12 +51,12 @@ def test_an_address(url: str, found: Door, authority: str | None) -> None:
 )
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ValueError, match=r"give an address such as ws://localhost:9000/ws/"):
-        door(url)
+        parse_address(url)
 
 
 async def test_nobody_listens() -> None:
     with pytest.raises(OSError, match=r"127\.0\.0\.1:1") as caught:
-        await door("ws://127.0.0.1:1/").dial()
+        await parse_address("ws://127.0.0.1:1/").dial()
     assert "127.0.0.1:1" in why(caught.value)
 
 
@@ -67,11 +67,13 @@ async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(trio, "open_tcp_stream", wait)
     with pytest.raises(TimeoutError, match=r"no connection within 0\.01 s"):
-        await door("ws://127.0.0.1:1/").dial(seconds=0.01)
+        await parse_address("ws://127.0.0.1:1/").dial(seconds=0.01)
 
 
 @asynccontextmanager
-async def open_tls(folder: Path) -> AsyncIterator[tuple[trio.SSLListener[trio.SocketStream], Door, ssl.SSLContext]]:
+async def open_tls(
+    folder: Path,
+) -> AsyncIterator[tuple[trio.SSLListener[trio.SocketStream], ServerAddress, ssl.SSLContext]]:
     """A TLS listener, its address, and a context that trusts it."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -86,13 +88,13 @@ async def open_tls(folder: Path) -> AsyncIterator[tuple[trio.SSLListener[trio.So
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(file)
     (plain_listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    to = Door("localhost", plain_listener.socket.getsockname()[1], "/", is_tls=True)
+    server = ServerAddress("localhost", plain_listener.socket.getsockname()[1], "/", is_tls=True)
     async with trio.SSLListener(plain_listener, serving, https_compatible=True) as listener:
-        yield listener, to, ssl.create_default_context(cadata=certificate.decode())
+        yield listener, server, ssl.create_default_context(cadata=certificate.decode())
 
 
 async def test_a_server_that_nobody_vouches_for(tmp_path: Path) -> None:
-    async with open_tls(tmp_path) as (listener, to, _), trio.open_nursery() as nursery:
+    async with open_tls(tmp_path) as (listener, server, _), trio.open_nursery() as nursery:
 
         async def serve() -> None:
             async with await listener.accept() as peer:
@@ -101,12 +103,12 @@ async def test_a_server_that_nobody_vouches_for(tmp_path: Path) -> None:
 
         nursery.start_soon(serve)
         with trio.fail_after(PATIENCE_SECONDS), pytest.raises(trio.BrokenResourceError) as caught:
-            await to.dial()
+            await server.dial()
     assert "certificate verify failed" in why(caught.value)
 
 
 async def test_half_closed_over_tls(tmp_path: Path) -> None:
-    async with open_tls(tmp_path) as (listener, to, trusting), trio.open_nursery() as nursery:
+    async with open_tls(tmp_path) as (listener, server, trusting), trio.open_nursery() as nursery:
         heard = []
 
         async def serve() -> None:
@@ -116,7 +118,7 @@ async def test_half_closed_over_tls(tmp_path: Path) -> None:
 
         nursery.start_soon(serve)
         with trio.fail_after(PATIENCE_SECONDS):
-            async with LineStream(await to.dial(trust=trusting), bears_pings=True) as line:
+            async with LineStream(await server.dial(trust=trusting), answers_pings=True) as line:
                 await line.send_all(b"hello")
                 await line.send_eof()
                 assert await line.receive_some() == b""  # the peer saw it and closed

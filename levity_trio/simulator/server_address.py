@@ -14,7 +14,7 @@ DIAL_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ServerAddress:
     """The central system's address. `path` precedes the charger's identifier."""
 
     host: str
@@ -48,7 +48,7 @@ class Door:
         return secured
 
 
-def door(url: str) -> Door:
+def parse_address(url: str) -> ServerAddress:
     """Parse `ws://host:port/ws/`. Raises ValueError whose message says what to give."""
     try:
         parts = urlsplit(url)
@@ -60,7 +60,7 @@ def door(url: str) -> Door:
         raise ValueError("give an address such as ws://localhost:9000/ws/")
     is_tls = parts.scheme == "wss"
     path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~") + "/"
-    return Door(host, port or (443 if is_tls else 80), path, is_tls)
+    return ServerAddress(host, port or (443 if is_tls else 80), path, is_tls)
 
 
 @cache

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from levity_trio.simulator.course import stage
 from levity_trio.simulator.plan import ChargerPlan, Ending, Incident, Order, Visit
 from levity_trio.simulator.provable import Loss, prove
 from levity_trio.simulator.scenario import Kind
+from levity_trio.simulator.schedule import schedule
 from tests.simulator.charger.central import CAR, CAR_W, Central, made, stamp
 
 TAG = "TAG"
@@ -37,10 +37,10 @@ def incident(kind: Kind, at: float, seconds: float) -> Incident:
     )
 
 
-def staged(*visits: Visit, incidents: tuple[Incident, ...] = (), **how: object) -> Central:
-    """Make a charger with power and stage the plan on it."""
+def scheduled(*visits: Visit, incidents: tuple[Incident, ...] = (), **how: object) -> Central:
+    """Make a charger with power and schedule the plan on its agenda."""
     central = made(**how)  # type: ignore[arg-type]
-    stage(central.charger, ChargerPlan(central.charger.spec, visits, incidents))
+    schedule(central.charger, ChargerPlan(central.charger.spec, visits, incidents))
     central.then(0.0, central.charger.power_on)
     central.forget()
     return central
@@ -49,7 +49,7 @@ def staged(*visits: Visit, incidents: tuple[Incident, ...] = (), **how: object) 
 @pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("ending", Ending)
 def test_a_visit(order: Order, ending: Ending) -> None:
-    central = staged(visit(order=order, ending=ending))
+    central = scheduled(visit(order=order, ending=ending))
     central.run(2 * HOUR)
     (entry,) = central.charger.ledger
     seconds = HOUR - 10 - (30 if ending is Ending.TAG else 0)
@@ -61,14 +61,14 @@ def test_a_visit(order: Order, ending: Ending) -> None:
 
 
 def test_whoever_finds_it_broken_drives_on() -> None:
-    central = staged(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.FAULT, 50, HOUR),))
+    central = scheduled(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.FAULT, 50, HOUR),))
     central.run(4 * HOUR)
     assert central.statuses() == ["Faulted", "Preparing", "Available", *("Preparing", "Charging", "Available")]
     assert len(central.charger.ledger) == 1
 
 
 def test_a_fault_within_a_session_pauses_it() -> None:
-    central = staged(visit(), incidents=(incident(Kind.FAULT, 1000, 600),))
+    central = scheduled(visit(), incidents=(incident(Kind.FAULT, 1000, 600),))
     central.run(2 * HOUR)
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (HOUR - 10 - 600) / HOUR, abs=1)
@@ -77,7 +77,7 @@ def test_a_fault_within_a_session_pauses_it() -> None:
 
 @pytest.mark.parametrize("ending", Ending)
 def test_a_power_cut_ends_the_session_and_nobody_ends_it_again(ending: Ending) -> None:
-    central = staged(visit(ending=ending), incidents=(incident(Kind.POWER_CUT, 1000, 600),))
+    central = scheduled(visit(ending=ending), incidents=(incident(Kind.POWER_CUT, 1000, 600),))
     central.run(2 * HOUR)
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (1000 - 110) / HOUR, abs=1)
@@ -87,7 +87,7 @@ def test_a_power_cut_ends_the_session_and_nobody_ends_it_again(ending: Ending) -
 
 
 def test_whoever_comes_in_the_dark_drives_on_and_one_may_come_back_to_light() -> None:
-    central = staged(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.POWER_CUT, 50, 2000),))
+    central = scheduled(visit(), visit(at=2 * HOUR), incidents=(incident(Kind.POWER_CUT, 50, 2000),))
     central.run(4 * HOUR)
     assert len(central.charger.ledger) == 1
     assert central.statuses()[0] == "Preparing"  # the cable was plugged in nevertheless
@@ -95,16 +95,16 @@ def test_whoever_comes_in_the_dark_drives_on_and_one_may_come_back_to_light() ->
 
 def test_a_network_that_is_away_delays_what_is_told() -> None:
     keys = {"AllowOfflineTxForUnknownId": "true"}
-    central = staged(visit(), incidents=(incident(Kind.OUTAGE, 50, 2 * HOUR),), keys=keys)
+    central = scheduled(visit(), incidents=(incident(Kind.OUTAGE, 50, 2 * HOUR),), keys=keys)
     central.run(3 * HOUR)
     assert central.moments("StartTransaction") == central.moments("StopTransaction") == [50 + 2 * HOUR]
-    assert central.hangs == [(50, "drop")]
+    assert central.connection_effects == [(50, "drop")]
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (HOUR - 10) / HOUR, abs=1)
 
 
 def test_two_visitors_at_two_connectors() -> None:
-    central = staged(visit(), visit(at=150, connector=2), connectors=2)
+    central = scheduled(visit(), visit(at=150, connector=2), connectors=2)
     central.run(2 * HOUR)
     assert [entry.connector for entry in central.charger.ledger] == [1, 2]
     assert all(entry.is_ended for entry in central.charger.ledger)
@@ -112,7 +112,7 @@ def test_two_visitors_at_two_connectors() -> None:
 
 def test_a_cable_that_is_taken_leaves_no_room_for_the_next() -> None:
     """Two plans overlap: the second visitor finds a cable plugged in, presents a tag and ends the first transaction."""
-    central = staged(visit(), visit(at=200, between_seconds=5))
+    central = scheduled(visit(), visit(at=200, between_seconds=5))
     central.run(2 * HOUR)
     assert [(one["idTag"], one.get("reason")) for one in central.said("StopTransaction")] == [(TAG, None)]
 
@@ -121,7 +121,7 @@ def test_a_cable_that_is_taken_leaves_no_room_for_the_next() -> None:
 
 
 def test_after_a_brownout_the_session_goes_on() -> None:
-    central = staged(visit(), incidents=(incident(Kind.BROWNOUT, 1000, 600),))
+    central = scheduled(visit(), incidents=(incident(Kind.BROWNOUT, 1000, 600),))
     central.run(2 * HOUR)
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (HOUR - 10 - 600) / HOUR, abs=1)
@@ -135,7 +135,7 @@ def test_after_a_brownout_the_session_goes_on() -> None:
 
 @pytest.mark.parametrize("seconds", [HOUR, 2 * HOUR])
 def test_who_leaves_during_a_brownout_is_noticed_when_the_power_is_back(seconds: float) -> None:
-    central = staged(visit(), incidents=(incident(Kind.BROWNOUT, 1000, seconds),))
+    central = scheduled(visit(), incidents=(incident(Kind.BROWNOUT, 1000, seconds),))
     central.run(4 * HOUR)
     (entry,) = central.charger.ledger
     assert entry.energy_wh == pytest.approx(CAR_W * (1000 - 110) / HOUR, abs=1)
@@ -147,7 +147,7 @@ def test_who_leaves_during_a_brownout_is_noticed_when_the_power_is_back(seconds:
 @pytest.mark.parametrize("is_noticed", [False, True])
 def test_a_death_ends_a_session_without_a_word(is_noticed: bool) -> None:
     death = replace(incident(Kind.DEATH, 1000, 600), is_noticed=is_noticed)
-    central = staged(visit(), incidents=(death,))
+    central = scheduled(visit(), incidents=(death,))
     central.run(2 * HOUR)
     first, *second = central.charger.ledger
     assert (first.ended, first.message("StopTransaction")) == (1000, None)
@@ -164,7 +164,7 @@ def test_a_death_ends_a_session_without_a_word(is_noticed: bool) -> None:
 
 
 def test_nothing_is_kept_of_a_session_that_died() -> None:
-    central = staged(visit(), incidents=(incident(Kind.DEATH, 1000, 600),))
+    central = scheduled(visit(), incidents=(incident(Kind.DEATH, 1000, 600),))
     central.run(2 * HOUR)
     assert (central.charger.transactions, central.charger.memory.transaction_ids) == ({}, {})
 
@@ -173,7 +173,7 @@ def test_what_a_dead_session_said_is_told_all_the_same() -> None:
     """It was offline: start and readings were queued."""
     keys = {"AllowOfflineTxForUnknownId": "true"}
     away = incident(Kind.OUTAGE, 50, HOUR)
-    central = staged(visit(), incidents=(away, incident(Kind.DEATH, 1000, 600)), keys=keys)
+    central = scheduled(visit(), incidents=(away, incident(Kind.DEATH, 1000, 600)), keys=keys)
     central.run(2 * HOUR)
     assert central.moments("StartTransaction") == [50 + HOUR]
     assert len(central.moments("MeterValues")) == 14
@@ -183,7 +183,7 @@ def test_what_a_dead_session_said_is_told_all_the_same() -> None:
 @pytest.mark.parametrize("register_wh", [0, 123_456])
 def test_a_swapped_meter_shows_another_register_and_has_another_serial(register_wh: int) -> None:
     swap = replace(incident(Kind.METER_SWAP, 1000, 600), register_wh=register_wh)
-    central = staged(visit(), visit(at=2 * HOUR), incidents=(swap,), register_wh=5_000_000)
+    central = scheduled(visit(), visit(at=2 * HOUR), incidents=(swap,), register_wh=5_000_000)
     before = central.charger.memory.meters
     central.run(4 * HOUR)
     first, second = central.charger.ledger

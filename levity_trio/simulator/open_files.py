@@ -13,19 +13,19 @@ MOST_FILES: Final = 2**17
 """The limit used if the machine sets none."""
 
 
-def make_room(chargers: int) -> None:
+def raise_file_limit(chargers: int) -> None:
     """Raise the soft limit of open files to the hard limit.
 
     Raises:
         EnvironmentProblem: the hard limit is too low for so many chargers.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = hard if hard != resource.RLIM_INFINITY else max(soft, MOST_FILES)
+    limit = hard if hard != resource.RLIM_INFINITY else max(soft, MOST_FILES)
     needed = chargers + SPARE_FILES
-    if needed > room:
+    if needed > limit:
         raise EnvironmentProblem(
-            f"{chargers} chargers need {needed} open files, and this machine allows {room}:"
+            f"{chargers} chargers need {needed} open files, and this machine allows {limit}:"
             " raise the limit (ulimit -n), or simulate fewer with --chargers"
         )
-    if room > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
+    if limit > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.simulator.room import MOST_FILES, SPARE_FILES, make_room
+from levity_trio.simulator.open_files import MOST_FILES, SPARE_FILES, raise_file_limit
 
 
 class Limits:
@@ -33,23 +33,23 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
 
 
 def test_the_soft_limit_is_raised(limits: Limits) -> None:
-    make_room(4096 - SPARE_FILES)
+    raise_file_limit(4096 - SPARE_FILES)
     assert limits.now == (4096, 4096)
 
 
 def test_too_many_chargers_are_refused_in_one_line(limits: Limits) -> None:
     with pytest.raises(EnvironmentProblem, match=r"4096 chargers need 4160 open files, .* allows 4096: .* --chargers$"):
-        make_room(4096)
+        raise_file_limit(4096)
     assert limits.now == (1024, 4096)
 
 
 def test_a_machine_without_limits(limits: Limits) -> None:
     limits.now = (1024, resource.RLIM_INFINITY)
-    make_room(100_000)
+    raise_file_limit(100_000)
     assert limits.now == (MOST_FILES, resource.RLIM_INFINITY)
 
 
 def test_a_wider_limit_stays(limits: Limits) -> None:
     limits.now = (2 * MOST_FILES, resource.RLIM_INFINITY)
-    make_room(1)
+    raise_file_limit(1)
     assert limits.now == (2 * MOST_FILES, resource.RLIM_INFINITY)

@@ -5,53 +5,50 @@ from __future__ import annotations
 from typing import Any
 
 from levity_trio.simulator.charger import charging
-from levity_trio.simulator.charger.mail import Ask, Frame, Outgoing
 from levity_trio.simulator.charger.memory import Message
+from levity_trio.simulator.charger.outbox import Frame, Outgoing, Request
 from levity_trio.simulator.charger.state import State, Tally
 from levity_trio.simulator.charger.transaction import Transaction
 from levity_trio.simulator.ledger import START, STOP, Sent
 from levity_trio.wire.errors import Refused
-from levity_trio.wire.frames import CallError, CallResult
+from levity_trio.wire.frames import CallError, Response
 from levity_trio.wire.payloads import CHARGER_ACTIONS, read_result
-
-Answer = CallResult | CallError | None
-"""The response; None if none came in time."""
 
 
 def next_call(charger: State, at: float) -> Outgoing | None:
     """Return the call to send now, if any."""
-    what = charger.mail.next(at, may_tell=charger.may_tell) if charger.is_linked else None
-    if what is None:
+    item = charger.outbox.next(at, may_send=charger.may_send) if charger.is_linked else None
+    if item is None:
         return None
     charger.tally.sent += 1
-    outgoing = charger.mail.under_way = Outgoing(_frames_of(charger, what), what)
-    if (sent := _record_of(charger, what)) is not None:
+    outgoing = charger.outbox.under_way = Outgoing(_frames_of(charger, item), item)
+    if (sent := _record_of(charger, item)) is not None:
         first, *others = [payload for action, payload in outgoing.frames if action == sent.action]
         sent.leave(first, at, *others)
     return outgoing
 
 
-def settle(charger: State, outgoing: Outgoing, answer: Answer, at: float) -> None:
+def settle(charger: State, outgoing: Outgoing, answer: Response | None, at: float) -> None:
     """Handle a response. One to a call that was lost with its connection is ignored."""
-    if not charger.mail.close(outgoing):
+    if not charger.outbox.close(outgoing):
         return
     understood = _understood(charger.tally, outgoing.frames[-1][0], answer)
-    what = outgoing.what
-    if isinstance(what, Ask):
-        what.then(answer if what.is_foreign else understood, at)
+    item = outgoing.item
+    if isinstance(item, Request):
+        item.then(answer if item.is_foreign else understood, at)
     elif understood is not None:
-        if (sent := _record_of(charger, what)) is not None:
+        if (sent := _record_of(charger, item)) is not None:
             sent.answered = at
-        _take(charger, what, understood)
-    elif _is_given_up(charger, what, at):
-        _discard(charger, what)
+        _take(charger, item, understood)
+    elif _is_given_up(charger, item, at):
+        _discard(charger, item)
 
 
-def _frames_of(charger: State, what: Ask | Message) -> list[Frame]:
-    if isinstance(what, Message):
-        return _frames_of_message(charger, what)
-    frame = what.action, what.payload
-    return [frame] if what.is_foreign else charger.quirks.frames(frame, None)
+def _frames_of(charger: State, item: Request | Message) -> list[Frame]:
+    if isinstance(item, Message):
+        return _frames_of_message(charger, item)
+    frame = item.action, item.payload
+    return [frame] if item.is_foreign else charger.quirks.frames(frame, None)
 
 
 def _frames_of_message(charger: State, message: Message) -> list[Frame]:
@@ -63,7 +60,7 @@ def _frames_of_message(charger: State, message: Message) -> list[Frame]:
     return charger.quirks.frames((message.action, payload), _transaction_of(charger, message))
 
 
-def _understood(tally: Tally, action: str, answer: Answer) -> Any:
+def _understood(tally: Tally, action: str, answer: Response | None) -> Any:
     if answer is None:
         tally.unanswered += 1
         return None
@@ -80,7 +77,7 @@ def _understood(tally: Tally, action: str, answer: Answer) -> Any:
 
 
 def _take(charger: State, message: Message, answer: Any) -> None:
-    charger.mail.answered(message)
+    charger.outbox.answered(message)
     tag, info = message.payload.get("idTag"), getattr(answer, "id_tag_info", None)
     if tag and info:  # of a start or a stop; a charger learns from both (§3.5.1)
         charger.tags.learn(tag, info)
@@ -94,7 +91,7 @@ def _take(charger: State, message: Message, answer: Any) -> None:
 def _is_given_up(charger: State, message: Message, at: float) -> bool:
     attempts = charger.configuration.integer("TransactionMessageAttempts")
     interval = charger.configuration.integer("TransactionMessageRetryInterval")
-    return charger.mail.failed(message, at, attempts, interval)
+    return charger.outbox.failed(message, at, attempts, interval)
 
 
 def _discard(charger: State, message: Message) -> None:
@@ -116,11 +113,11 @@ def _forget_ended(charger: State, message: Message) -> None:
         charging.forget(charger, message.local_id)
 
 
-def _record_of(charger: State, what: Ask | Message) -> Sent | None:
+def _record_of(charger: State, item: Request | Message) -> Sent | None:
     """Return the ledger's record of a message; None for one from before a restart of the simulator."""
-    if not isinstance(what, Message) or (transaction := _transaction_of(charger, what)) is None:
+    if not isinstance(item, Message) or (transaction := _transaction_of(charger, item)) is None:
         return None
-    return transaction.under_way.get(id(what))
+    return transaction.under_way.get(id(item))
 
 
 def _transaction_of(charger: State, message: Message) -> Transaction | None:

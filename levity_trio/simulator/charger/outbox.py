@@ -22,7 +22,7 @@ Then = Callable[[Any, float], None]
 
 
 @dataclass(slots=True)
-class Ask:
+class Request:
     """A request that is not kept over a disconnection."""
 
     action: str
@@ -39,17 +39,17 @@ class Outgoing:
     """A CALL to send now. `frames` leave one after the other; the charger waits for the response to the last."""
 
     frames: list[Frame]
-    what: Ask | Message
+    item: Request | Message
 
 
-class Mail:
+class Outbox:
     """The two queues of a charger."""
 
-    __slots__ = ("_asks", "_held_until", "_memory", "under_way")
+    __slots__ = ("_held_until", "_memory", "_requests", "under_way")
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._asks: deque[Ask] = deque()
+        self._requests: deque[Request] = deque()
         self._held_until = 0.0
         self.under_way: Outgoing | None = None
         """The call that awaits its response."""
@@ -61,29 +61,29 @@ class Mail:
     @property
     def is_waiting(self) -> bool:
         """Whether something is queued and no call is under way."""
-        return self.under_way is None and bool(self._asks or self._memory.messages)
+        return self.under_way is None and bool(self._requests or self._memory.messages)
 
-    def ask(self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False) -> None:
+    def queue(self, frame: Frame, then: Then, *, is_urgent: bool = False, is_foreign: bool = False) -> None:
         if is_urgent:
-            self._asks.appendleft(Ask(*frame, then, 0, is_foreign))
+            self._requests.appendleft(Request(*frame, then, 0, is_foreign))
         else:
-            self._asks.append(Ask(*frame, then, len(self._memory.messages), is_foreign))
+            self._requests.append(Request(*frame, then, len(self._memory.messages), is_foreign))
 
     def keep(self, message: Message) -> None:
         self._memory.messages.append(message)
 
     def waits(self, action: str) -> bool:
         """Return whether a request of this action is queued or under way."""
-        asked = [] if self.under_way is None else [self.under_way.what]
-        return any(isinstance(ask, Ask) and ask.action == action for ask in [*asked, *self._asks])
+        item = None if self.under_way is None else self.under_way.item
+        return any(isinstance(one, Request) and one.action == action for one in [item, *self._requests])
 
-    def next(self, at: float, *, may_tell: bool) -> Ask | Message | None:
-        """Return what to send now. Transaction messages need `may_tell` and must not be held for a retry."""
+    def next(self, at: float, *, may_send: bool) -> Request | Message | None:
+        """Return what to send now. Transaction messages need `may_send` and must not be held for a retry."""
         if self.is_busy:
             return None
-        message = self.head if may_tell and at >= self._held_until else None
-        if self._asks and (message is None or self._asks[0].behind <= 0):
-            return self._asks.popleft()
+        message = self.head if may_send and at >= self._held_until else None
+        if self._requests and (message is None or self._requests[0].behind <= 0):
+            return self._requests.popleft()
         return message
 
     def close(self, outgoing: Outgoing) -> bool:
@@ -106,8 +106,8 @@ class Mail:
     def answered(self, message: Message) -> None:
         self._memory.messages.remove(message)
         self._held_until = 0.0
-        for ask in self._asks:
-            ask.behind -= 1
+        for request in self._requests:
+            request.behind -= 1
 
     def failed(self, message: Message, at: float, attempts: int, interval_seconds: float) -> bool:
         """Count a failed attempt. Return True if it was the last one and the message is discarded."""
@@ -118,13 +118,13 @@ class Mail:
         self.answered(message)
         return True
 
-    def hang_up(self) -> list[Ask]:
+    def drop_unanswered(self) -> list[Request]:
         """Drop all requests after a disconnection and return them. Transaction messages stay."""
         under_way, self.under_way = self.under_way, None
-        asked = [] if under_way is None else [under_way.what]
-        return [*[ask for ask in asked if isinstance(ask, Ask)], *self.drop_asks()]
+        item = None if under_way is None else under_way.item
+        return [*([item] if isinstance(item, Request) else []), *self.drop_unsent()]
 
-    def drop_asks(self) -> list[Ask]:
+    def drop_unsent(self) -> list[Request]:
         """Drop the requests that were not sent yet, and return them."""
-        dropped, self._asks = list(self._asks), deque()
+        dropped, self._requests = list(self._requests), deque()
         return dropped
