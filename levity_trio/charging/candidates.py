@@ -172,8 +172,7 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
     """Yield candidates whose register rolled over: it continued at 0 after one of ROLLOVERS.
 
     If the register soon returns to the value from which it fell, the readings in between are wrong; if it stays at 0,
-    it was reset. A transaction that covers much of the register's range may come near its end by chance, so this is one
-    assumption.
+    it was reset.
     """
     values = [value + (case.start_wh or 0) for value in chain.wh]
     falls = [number for number, (before, after) in enumerate(pairwise(values), 1) if after < before - chain.digit]
@@ -187,8 +186,7 @@ def _rolled_over(case: Case, chain: Chain) -> Iterator[Candidate]:
         if is_near or (modulus * tolerances.NEAR_ROLLOVER <= before < modulus and max(values) < modulus):
             wh = [*chain.wh[: falls[0]], *(value + modulus for value in chain.wh[falls[0] :])]
             words, rolled = f"the register continued at 0 after {modulus - 1}", Chain(chain.at, wh, chain.digit)
-            assumptions = int(wh[-1] > modulus * tolerances.MUCH_OF_ROLLOVER)
-            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, assumptions, case.start_wh, values[-1])
+            yield Candidate(Code.REGISTER_ROLLED_OVER, words, ROLLOVER, rolled, 0, case.start_wh, values[-1])
 
 
 def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
@@ -205,7 +203,11 @@ def _swapped(case: Case, chain: Chain) -> Iterator[Candidate]:
 
 
 def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
-    """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since."""
+    """Yield the candidate of a register that was reset to 0: it fell to no more than can have flowed since.
+
+    It is as likely as a rollover if the transaction covers much of the register's range, and came near its end by
+    chance.
+    """
     values = [value + (case.start_wh or 0) for value in chain.wh]
     counted = [0]
     for number, (before, after) in enumerate(pairwise(values), 1):
@@ -214,9 +216,17 @@ def _reset(case: Case, chain: Chain, bounds: Bounds) -> Iterator[Candidate]:
             return
         counted.append(counted[-1] + (after if fell else max(0, after - before)))
     if case.view.wh and counted[-1] > chain.wh[-1]:
-        rebuilt = Chain(chain.at, counted, chain.digit)
-        words = "the register was reset to 0"
-        yield Candidate(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 1, case.start_wh, values[-1], is_partial=True)
+        rebuilt, words = Chain(chain.at, counted, chain.digit), "the register was reset to 0"
+        yield Candidate(
+            *(Code.REGISTER_RESET, words, SEGMENTS, rebuilt, 0 if _is_near_by_chance(max(values), counted[-1]) else 1),
+            *(case.start_wh, values[-1]),
+            is_partial=True,
+        )
+
+
+def _is_near_by_chance(highest: int, rise: int) -> bool:
+    moduli = (one for one in tolerances.ROLLOVERS if one * tolerances.NEAR_ROLLOVER <= highest < one)
+    return any(rise > modulus * tolerances.MUCH_OF_ROLLOVER for modulus in moduli)
 
 
 def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:

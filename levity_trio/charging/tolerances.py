@@ -77,6 +77,8 @@ FIRST_STEP: Final = 1.5
 the start, times this margin."""
 FASTER_START: Final = 0.2
 """A first step faster than a steady AC power by more than this share is doubtful."""
+FASTER_STOP: Final = 2.0
+"""A last step faster than power that never changed by more than this factor is doubtful."""
 ROLLOVERS: Final = (2**16, 10**6, 2**31, 2**32, 10**9)
 """The values in Wh at which registers continue at 0."""
 NEAR_ROLLOVER: Final = 0.9
@@ -92,6 +94,8 @@ MOST_STRAYS: Final = 50
 """The maximum number of consecutive outliers. Of more, it is unknown which readings are right."""
 REACH_WH: Final = 100
 """The energy that may flow between a reported power and a stop while a car starts or ends."""
+TOP_UP_WH: Final = 500
+"""The energy that a DC charger may deliver between two reports of 0 W."""
 HABIT_TRANSACTIONS: Final = 5
 """The number of transactions that show a habit of a charger, or the power that it delivers."""
 REJUDGE_SECONDS: Final = 60.0

@@ -20,7 +20,9 @@ def unusual(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     if (still := never_caught_up(chain, case.power, found)) is not None:
         evidence = (f"{still.rise} Wh in {round(still.seconds)} s", f"at least {round(still.low)} Wh by power")
         return Conflict(Code.POWER_DISAGREES, STILL_WITH_POWER, evidence)
-    beyond = _far_beyond_power(case, chain, found) or _faster_at_first(case, bounds, chain)
+    beyond = (
+        _far_beyond_power(case, chain, found) or _faster_at_first(case, bounds, chain) or _faster_at_last(case, chain)
+    )
     if beyond is not None or bounds.is_tracked_by_power:
         return beyond
     return _faster_than_usual(case, bounds, chain)
@@ -45,7 +47,8 @@ def _far_beyond_power(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflic
     """
     most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
     fast = [gap for gap in found if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
-    fast += [gap for gap in found if case.is_dc and gap.rise > (1 + tolerances.LONG_GAP_SHARE) * gap.high + spare]
+    share, spare = 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit
+    fast += [gap for gap in found if case.is_dc and gap.rise > share * gap.high + spare]
     often = far_beyond_power(found, chain.digit)
     if not fast and len(often) < tolerances.REGULAR_GAPS:
         return None
@@ -56,16 +59,27 @@ def _far_beyond_power(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflic
 
 def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | None:
     """Return the conflict of the first step with steady power: the start may be wrong by less than one interval."""
-    if (
-        case.is_dc
-        or not bounds.is_tracked_by_power
-        or not case.power.is_steady
-        or len(chain.at) < tolerances.REGULAR_GAPS
-    ):
+    is_steady = bounds.is_tracked_by_power and case.power.is_steady and not case.is_dc
+    is_of_one_clock = case.longest <= case.ended - case.begun + tolerances.INTERVAL
+    if not (is_steady and is_of_one_clock) or len(chain.at) < tolerances.REGULAR_GAPS:
         return None
     lasted = chain.at[1] - chain.at[0] + tolerances.CLOCK
     rise, most = chain.wh[1] - chain.wh[0], case.power.most * lasted / HOUR
     if rise <= most * (1 + tolerances.FASTER_START) + 2 * max(case.digit, case.ends_digit):
+        return None
+    evidence = (f"{rise} Wh in {round(lasted)} s", f"at most {round(most)} Wh by power")
+    return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
+
+
+def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
+    """Return the conflict of the last step with power that never changed, since the register last rose."""
+    power = case.power
+    if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
+        return None
+    level = chain.at[chain.wh.index(chain.wh[-2])]
+    rise, lasted = chain.wh[-1] - chain.wh[-2], chain.at[-1] - level + tolerances.CLOCK
+    most = power.most * lasted / HOUR
+    if lasted < 0 or rise <= tolerances.FASTER_STOP * most + 2 * max(case.digit, case.ends_digit):
         return None
     evidence = (f"{rise} Wh in {round(lasted)} s", f"at most {round(most)} Wh by power")
     return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)

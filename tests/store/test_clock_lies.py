@@ -255,6 +255,21 @@ def test_a_stop_of_a_start_that_waited_is_by_the_same_clock(books: Books, statio
     assert_time(books, transaction, "stop_time", stopped)
 
 
+def test_a_clock_set_right_behind_the_start_is_not_ahead_at_the_stop(books: Books, station: Station) -> None:
+    ahead, waited = 400, 16
+    station.status("Preparing", at=station.clock(-ahead))
+    books.wait(waited)
+    transaction = station.start(4_996_882, at=station.clock(waited - ahead))
+    for number in range(1, 6):
+        books.wait(QUARTER)
+        at = station.clock(waited)
+        station.tell(meter_value(at, 4_996_882 + number * 1840, watts(7360)), transaction=transaction)
+    stopped = books.now
+    books.wait(2)
+    station.stop(transaction, 4_996_882 + 5 * 1840, at=station.clock(2))
+    assert_time(books, transaction, "stop_time", stopped)
+
+
 def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
     """By then the clock is set, and they tell an earlier time than that at which the start was received."""
     power_cut = station.start(4_567_238)

@@ -157,6 +157,39 @@ def test_a_start_too_low_by_less_than_a_sampling_interval_allows(station: Statio
     assert_figure(station, transaction, 23_275, flagged=True)
 
 
+def test_a_stop_far_above_a_power_that_never_changed(books: Books, station: Station) -> None:
+    """39 kWh in 14 minutes at 50 kW, with two readings only."""
+    transaction = station.start(9_148_340)
+    charge_dc(station, transaction, 9_148_340, [(12_500, 50_000, 52.1), (25_000, 50_000, 68.4)])
+    books.wait(14)
+    station.stop(transaction, 9_148_340 + 64_173)
+    assert_figure(station, transaction, 64_173, flagged=True)
+
+
+def test_a_full_battery_is_topped_up_at_0_watts(books: Books, station: Station) -> None:
+    transaction = station.start(6_297_915)
+    told = [
+        (12_500, 50_000, 37.0),
+        (25_000, 50_000, 53.3),
+        (37_500, 50_000, 69.5),
+        (42_000, 0, 99.8),
+        (42_153, 0, 100.0),
+    ]
+    charge_dc(station, transaction, 6_297_915, told)
+    books.wait(5)
+    station.stop(transaction, 6_297_915 + 42_153)
+    assert_figure(station, transaction, 42_153, flagged=False)
+
+
+def test_a_rollover_near_a_start_that_agrees_with_the_stop_before(books: Books, station: Station) -> None:
+    transaction = station.start(64_227)
+    told = [(34_125, 86_450, 88.9), (42_544, 8552, 99.9), (42_658, 0, 100.0), (42_658, 0, 100.0)]
+    charge_dc(station, transaction, 0, told)
+    books.wait(5)
+    station.stop(transaction, 42_658)
+    assert_figure(station, transaction, 43_967, flagged=True)
+
+
 def test_no_habit_makes_a_figure_without_its_first_interval_certain(books: Books, station: Station) -> None:
     wh = 8_000_000
     for number in range(8):

@@ -244,7 +244,9 @@ def _waited_as_sent(tx: Known) -> bool:
 
 def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
     """Whether a clock told less than before in this transaction: what it was ahead by is over."""
-    told = [tx.own_start_time, *(row[TIMESTAMP] for row in readings(db.rows, tx)), moment.understood]
+    start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
+    began = seconds(tx.own_start_time) if start.own is None else start.own
+    told = [began, *(seconds(row[TIMESTAMP]) for row in readings(db.rows, tx)), seconds(moment.understood)]
     return any(now < before for before, now in pairwise(told))
 
 
