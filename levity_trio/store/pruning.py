@@ -161,8 +161,8 @@ def shrink(db: UnitOfWork, spare_pages: int, seconds: float) -> bool:
     return True
 
 
-def _tell(db: UnitOfWork, fact: EventsPruned) -> None:
-    db.tell(fact)
+def _record(db: UnitOfWork, fact: EventsPruned) -> None:
+    db.record(fact)
 
 
 class Pruning:
@@ -241,7 +241,7 @@ class Pruning:
                 deleted, is_all = await self._step(event_sums.delete, last, STEP_SECONDS)
                 rows += deleted
         if rows:
-            await self._writer.run(_tell, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
+            await self._writer.run(_record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
         return rows
 
     async def _delete(self, last: int) -> int:

@@ -1,7 +1,7 @@
 """One write's view of the database, and the group commit of many writes.
 
 A write is a plain function of a UnitOfWork. It may run more than once (a batch is retried), so it changes nothing
-but the database; clock and ids are its arguments. What it tells through `tell` is stored in `event` beside it and
+but the database; clock and ids are its arguments. What it records through `record` is stored in `event` beside it and
 published after the commit.
 """
 
@@ -87,7 +87,7 @@ class UnitOfWork:
             self._connection.set_progress_handler(None, 0)
         return None
 
-    def tell(self, fact: Fact, session: int | None = None) -> bool:
+    def record(self, fact: Fact, session: int | None = None) -> bool:
         """Store a fact, and the session that it came from; the writer publishes it after the commit.
 
         Gives False where it is beyond its ceiling: then it is not stored, and published only if observers follow the
@@ -111,7 +111,7 @@ class UnitOfWork:
         if self.is_below(charger, kind, at, most):
             return True
         if (counted := only_count(self._connection, charger, kind, at)) is not None:
-            self.tell(counted)
+            self.record(counted)
         return False
 
 

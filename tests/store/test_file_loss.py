@@ -64,7 +64,7 @@ async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[W
 
 def keep(db: UnitOfWork, name: str, mishap: Callable[[], object] | None = None) -> str:
     """A fact; or one during whose commit something happens."""
-    db.tell(CertificateRequested(charger=None, at="2026", csr=name))
+    db.record(CertificateRequested(charger=None, at="2026", csr=name))
     if mishap:
         mishap()
     return name

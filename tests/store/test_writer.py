@@ -70,7 +70,7 @@ async def writing(site: Site, limits: Limits = OFTEN, drain_seconds: float = SEC
 
 
 def keep(db: UnitOfWork, name: str) -> str:
-    db.tell(CertificateRequested(charger=None, at="2026", csr=name))
+    db.record(CertificateRequested(charger=None, at="2026", csr=name))
     return name
 
 

@@ -18,5 +18,5 @@ def authorize(db: UnitOfWork, origin: Origin, id_tag: str) -> str:
     """Judge a tag that was shown to a charger (§4.1), and keep that it was."""
     verdict = judge(db, id_tag)
     fact = TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=verdict)
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)
     return verdict

@@ -69,7 +69,7 @@ def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message,
         firmware_version=told.firmware_version,
         during_transaction=suspended > 0,
     )
-    if not db.tell(fact, origin.session):
+    if not db.record(fact, origin.session):
         return
     db.execute(
         f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
@@ -187,7 +187,7 @@ def _set_present(db: UnitOfWork, origin: Origin, told: Status) -> None:
 
 
 def _tell_changed(db: UnitOfWork, origin: Origin, told: Status) -> None:
-    db.tell(
+    db.record(
         StatusChanged(
             charger=origin.charger,
             at=origin.received_at,
@@ -206,7 +206,7 @@ def _follow_errors(db: UnitOfWork, origin: Origin, told: Status) -> None:
         if count := db.execute(resolve, (told.moment.understood, origin.charger, connector)):
             at, charger = origin.received_at, origin.charger
             resolved = ErrorsResolved(charger=charger, at=at, connector=told.connector, count=count)
-            db.tell(resolved, origin.session)
+            db.record(resolved, origin.session)
     elif not _is_open(db, origin, connector, told):
         _open_error(db, origin, connector, told)
 
@@ -230,7 +230,7 @@ def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, told: Sta
         vendor_error_code=told.vendor_error_code,
         is_warning=is_warning,
     )
-    if not db.tell(fact, origin.session):
+    if not db.record(fact, origin.session):
         return
     db.execute(
         "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, error_description,"

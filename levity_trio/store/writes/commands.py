@@ -29,7 +29,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandOutcome:
     """What became of it. state: answered, refused, timed out, gone. `payload` is the answer as JSON text."""
 
     command: int
@@ -51,7 +51,7 @@ def send(db: UnitOfWork, origin: Origin, command: Command) -> int:
     )
 
 
-def settle(db: UnitOfWork, origin: Origin, answer: Answer) -> int | None:
+def settle(db: UnitOfWork, origin: Origin, answer: CommandOutcome) -> int | None:
     """Store what became of a command; a late answer is written to it like any other, and marked.
 
     Gives the heartbeat interval, in seconds, that the charger was last told or has reported, if any.
@@ -72,7 +72,7 @@ def settle(db: UnitOfWork, origin: Origin, answer: Answer) -> int | None:
             state=answer.state,
             error_code=error_code,
         )
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)
     elif answer.payload:
         _follow(db, origin, answer, cut_texts(orjson.loads(answer.payload)))
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
@@ -88,10 +88,10 @@ def give_up(db: UnitOfWork, at: str, charger: str, session: int | None = None) -
     )
     for command, action, over in lost:
         fact = CallFailed(charger=charger, at=at, command=command, action=action, state="gone", error_code=None)
-        db.tell(fact, over)
+        db.record(fact, over)
 
 
-def _follow(db: UnitOfWork, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:
+def _follow(db: UnitOfWork, origin: Origin, answer: CommandOutcome, told: dict[str, Any]) -> None:
     """Keep what an answer tells of the configuration. It is as the charger sent it: anything may stand in it."""
     if answer.action == "GetConfiguration":
         _keep_configuration(db, origin, told.get("configurationKey"))

@@ -28,7 +28,7 @@ def hide(db: UnitOfWork, charger: str, at: str, retired_on: str | None) -> None:
     db.execute(
         "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?", (at, retired_on, at, charger)
     )
-    db.tell(ChargerHidden(charger=charger, at=at, retired_on=retired_on))
+    db.record(ChargerHidden(charger=charger, at=at, retired_on=retired_on))
 
 
 def show_again(db: UnitOfWork, origin: Origin) -> None:
@@ -37,4 +37,4 @@ def show_again(db: UnitOfWork, origin: Origin) -> None:
     if db.row("SELECT 1 FROM cp WHERE id = ? AND hidden_at IS NOT NULL", (charger,)) is None:
         return
     db.execute("UPDATE cp SET hidden_at = NULL, retired_on = NULL, updated_at = ? WHERE id = ?", (at, charger))
-    db.tell(ChargerShown(charger=charger, at=at), origin.session)
+    db.record(ChargerShown(charger=charger, at=at), origin.session)

@@ -7,6 +7,6 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 
-def tell(db: UnitOfWork, origin: Origin, fact: Fact) -> None:
+def record(db: UnitOfWork, origin: Origin, fact: Fact) -> None:
     """Store a fact of its own."""
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)

@@ -50,7 +50,7 @@ def note(db: UnitOfWork, ending: Ending, outcome: PingOutcome) -> None:
     )
     if now.off_at is not None and known.off_at is None:
         fact = PingsSwitchedOff(charger=ending.charger, at=ending.at, firmware_version=now.firmware)
-        db.tell(fact, session_of(db, ending))
+        db.record(fact, session_of(db, ending))
 
 
 def are_off(db: UnitOfWork, charger: str) -> bool:

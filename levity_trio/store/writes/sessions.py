@@ -83,7 +83,7 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
         (server, version, at, clock_trusted),
     )
     clean = before is None or bool(before[0])
-    db.tell(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
+    db.record(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
     return run
 
 
@@ -105,7 +105,7 @@ def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
     db.execute(
         "UPDATE session SET clock_trusted = 0 WHERE run_id = ? AND ended_at IS NULL AND clock_trusted = 1", (run,)
     )
-    db.tell(leap)
+    db.record(leap)
 
 
 def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | None:
@@ -124,7 +124,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | 
     )
     address = connection.remote_address
     fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
-    db.tell(fact, session)
+    db.record(fact, session)
     _look_for_sharing(db, Origin(charger, session, at))
     return Begun(session, known[0] if known else None)
 
@@ -149,7 +149,7 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
         (ending.at, ending.code, ending.reason, session),
     )
     give_up(db, ending.at, ending.charger, session)
-    db.tell(
+    db.record(
         ChargerDisconnected(
             charger=ending.charger,
             at=ending.at,
@@ -220,4 +220,4 @@ def tell_shared(db: UnitOfWork, origin: Origin, evidence: str) -> None:
     )
     if told is None:
         fact = IdentityShared(charger=origin.charger, at=origin.received_at, evidence=evidence)
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)

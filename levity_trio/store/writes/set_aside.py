@@ -32,7 +32,7 @@ def set_aside(
     if count == 1:
         frames.keep(db, origin, message)
         fact = MessageSetAside(charger=origin.charger, at=at, action=action, reason=reason, transaction=transaction)
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)
     return None if known is None else int(known)
 
 

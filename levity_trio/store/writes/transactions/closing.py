@@ -144,7 +144,7 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
         cause=closing.words,
         review=review,
     )
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)
     compare_neighbours(db, origin, tx.id)
 
 

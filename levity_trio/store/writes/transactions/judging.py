@@ -190,7 +190,7 @@ def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: 
         cause=cause,
         review=review_of(db, tx.id),
     )
-    db.tell(fact, session)
+    db.record(fact, session)
 
 
 def _told(tx: Known, judgement: Judgement) -> str:

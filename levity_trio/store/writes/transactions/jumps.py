@@ -38,7 +38,7 @@ def tell_jump(
             from_wh=before_wh,
             to_wh=wh,
         )
-        db.tell(jump, origin.session)
+        db.record(jump, origin.session)
 
 
 def _before(rows: Sequence[Row], at: str) -> str:

@@ -70,4 +70,4 @@ def _tell_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) 
         energy_wh=unbilled,
         before_wh=known,
     )
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)

@@ -110,4 +110,4 @@ def tell_started(db: UnitOfWork, origin: Origin, transaction: int) -> None:
         id_tag=tx.id_tag,
         meter_start_wh=tx.meter_start,
     )
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)

@@ -118,7 +118,7 @@ def suspend_one(db: UnitOfWork, tx: Known, session: int | None, at: str, cause: 
         return False
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
     fact = TransactionSuspended(charger=tx.charger, at=at, transaction=tx.id, connector=tx.connector, reason=cause)
-    day = None if db.tell(fact, session) else at[DATE]
+    day = None if db.record(fact, session) else at[DATE]
     entry = Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day)
     history.insert(db, session, at, tx.id, entry)
     return True
@@ -147,7 +147,7 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
         connector=tx.connector,
         reason=sign.reason,
     )
-    day = None if db.tell(fact, origin.session) else origin.received_at[DATE]
+    day = None if db.record(fact, origin.session) else origin.received_at[DATE]
     entry = Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause, day)
     history.add(db, origin, tx.id, entry)
     return load(db, tx.id)

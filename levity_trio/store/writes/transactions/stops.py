@@ -220,7 +220,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
         reason=request.reason,
         review=review,
     )
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)
     compare_neighbours(db, origin, tx.id)
 
 
@@ -267,4 +267,4 @@ def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause:
         doubt = Doubt(Code.SECOND_STOP, "a second stop came with other values", evidence)
         open_review(db, tx.id, doubt, added.id, origin.received_at)
         fact = StopConflicted(charger=origin.charger, at=origin.received_at, transaction=tx.id)
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)
