@@ -6,6 +6,7 @@ read once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import islice
@@ -16,7 +17,6 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.evidence import (
     CHARGE,
     CURRENT,
-    MEASURANDS,
     OFFERED,
     POWER,
     VOLTAGE,
@@ -80,7 +80,7 @@ class _Seconds(dict[str, float]):
 
 def gather(rows: Sequence[Row]) -> Told:
     """Put the readings of one transaction together, by what they measure."""
-    told: dict[str, list[Row]] = {measurand: [] for measurand in MEASURANDS}
+    told = defaultdict[str, list[Row]](list)
     for row in rows:
         told[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
     times, registers = _Seconds(), dict[str, list[Row]]()

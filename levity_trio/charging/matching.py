@@ -86,14 +86,11 @@ def match_stop(stop: Stopping, running: Sequence[Running]) -> Match:
     named = next((one for one in running if one.id == stop.transaction), None)
     if named is None:
         return _without_id(stop, running)
-    against = _against_its_name(stop, named)
+    if (against := against_its_name(stop, named)) is None:
+        return Match(named.id, None)
     others = [one for one in running if one.id != named.id and one.state is not State.STOPPED and _fits(stop, one)]
     if stop.wh >= (named.reached_wh or 0):
         others = [one for one in others if not _are_of_one_meter(named, one)]
-    if named.state is State.STOPPED and not _is_repeated(stop, named):
-        against = against or "that one was stopped before"
-    if against is None:
-        return Match(named.id, None)
     if len(others) != 1:
         return Match(named.id, None)
     words = f"its stop names transaction {named.id}, where it is impossible"
@@ -189,8 +186,16 @@ def _against(stop: Stopping, one: Running) -> str | None:
     return None
 
 
-def _against_its_name(stop: Stopping, one: Running) -> str | None:
-    """The same at the one that it names: only what no charger does.
+def against_its_name(stop: Stopping, one: Running) -> str | None:
+    """What makes a stop impossible at the one that it names: only what no charger does; None where nothing does."""
+    against = _out_of_reach(stop, one)
+    if against is None and one.state is State.STOPPED and not _is_repeated(stop, one):
+        return "that one was stopped before"
+    return against
+
+
+def _out_of_reach(stop: Stopping, one: Running) -> str | None:
+    """Time and register at the one that a stop names.
 
     Power says nothing there: a meter that two connectors share counts both cars. Where its readings are in another
     unit, or its register began again, the figure is in doubt, but not whose it is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ocpp.v16.enums import Measurand
 
 from levity_trio.charging.jumps import JUMP_WH
 from levity_trio.events import EnergyJumped
@@ -76,3 +77,8 @@ def test_readings_of_another_transaction_explain_nothing(books: Books, station: 
     station.stop(earlier, 1000)
     books.wait(1)
     assert step(station, 12_500, 5) == [(1100, 13_600)]
+
+
+@pytest.mark.parametrize("measurand", [*Measurand, "X-Humidity"])
+def test_a_jump_is_found_whatever_is_reported_beside_it(station: Station, measurand: str) -> None:
+    assert step(station, 60_000, 5, {"value": "1", "measurand": measurand})[-1:] == [(1100, 61_100)]

@@ -8,6 +8,7 @@ look; the charger's own stop, however late, takes the place of all of this. The 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from levity_trio.charging.evidence import seconds
@@ -18,9 +19,9 @@ from levity_trio.store.cases import CHARGING, Known, by_our_clock
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.sessions import SERVER_ENDED
+from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
-from levity_trio.store.writes.transactions.judging import Ending, end
-from levity_trio.store.writes.transactions.neighbours import compare_neighbours
+from levity_trio.store.writes.transactions.judging import Ending
 from levity_trio.store.writes.transactions.requests import Opening
 from levity_trio.store.writes.transactions.starts import started_before
 from levity_trio.store.writes.transactions.states import OPEN_ONES, state, step
@@ -131,21 +132,7 @@ def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str 
         *(State.CLOSED, stop_time, ended, origin.received_at, closing.reason, entry),
         next_begin=closing.next_meter,
     )
-    judgement, _, review = end(db, origin, tx, ending)
-    fact = TransactionClosed(
-        charger=origin.charger,
-        at=origin.received_at,
-        transaction=tx.id,
-        connector=tx.connector,
-        energy_wh=judgement.wh,
-        before_wh=tx.counted_wh,
-        method=judgement.method,
-        reason=closing.reason,
-        cause=closing.words,
-        review=review,
-    )
-    db.record(fact, origin.session)
-    compare_neighbours(db, origin, tx.id)
+    conclude(db, origin, tx, ending, partial(TransactionClosed, cause=closing.words))
 
 
 def _next_began(db: UnitOfWork, tx: Known) -> str | None:

@@ -10,7 +10,7 @@ from operator import itemgetter
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Match, Running, Stopping, is_id, joined, match_stop
+from levity_trio.charging.matching import Match, Running, Stopping, against_its_name, is_id, joined, match_stop
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
@@ -23,13 +23,22 @@ from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions import history, unknown_starts
+from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry
-from levity_trio.store.writes.transactions.judging import Ending, end
-from levity_trio.store.writes.transactions.neighbours import compare_neighbours
+from levity_trio.store.writes.transactions.judging import Ending
 from levity_trio.store.writes.transactions.readings import store_data
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
-from levity_trio.store.writes.transactions.states import OPEN_ONES, begin_by, load, newest, skew_of, state, step
+from levity_trio.store.writes.transactions.states import (
+    OPEN_ONES,
+    begin_by,
+    connectors,
+    load,
+    newest,
+    skew_of,
+    state,
+    step,
+)
 from levity_trio.wire.texts import digest
 
 
@@ -67,8 +76,11 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
     others = [tx for tx in _newest(db, origin, request) if state(tx) is not State.STOPPED]
     if named is not None and all(tx.id == named.id for tx in others):
         return Match(named.id, None)
-    every = {tx.id: tx for tx in (*([named] if named else []), *others)}.values()
-    return match_stop(_stopping(request), [_running(db, origin, request, tx) for tx in every])
+    stopping, means = _stopping(request), [_running(db, origin, request, named)] if named else []
+    if means and against_its_name(stopping, *means) is None:
+        return Match(means[0].id, None)
+    rest = {tx.id: tx for tx in others if named is None or tx.id != named.id}.values()
+    return match_stop(stopping, [*means, *(_running(db, origin, request, tx) for tx in rest)])
 
 
 def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
@@ -110,14 +122,8 @@ def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     """On each connector the newest transaction that began before this stop; and what is open of which nobody knows when
     it began: its start may have waited until after the stop."""
-    connectors = db.rows(
-        "WITH RECURSIVE each (number) AS (SELECT min(conn_id) FROM tx WHERE cp_id = ? UNION ALL"
-        " SELECT (SELECT min(conn_id) FROM tx WHERE cp_id = ? AND conn_id > each.number) FROM each"
-        " WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number IS NOT NULL",
-        (origin.charger, origin.charger),
-    )
     until = request.moment.understood
-    found = [newest(db, origin.charger, connector, until) for (connector,) in connectors]
+    found = [newest(db, origin.charger, connector, until) for connector in connectors(db, origin.charger, "tx")]
     waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
     return [*(tx for tx in found if tx is not None), *waited]
 
@@ -208,20 +214,7 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
         resolve(db, tx.id, Code.STOP_WITHOUT_ID, origin.received_at, SYSTEM, "answered", "its own stop came")
     entry = Entry(Kind.STOP, "charger", request.moment, request.reason, request.message, state(tx), cause)
     ending = _ending(db, origin, tx, request, entry, following.state)
-    judgement, _, review = end(db, origin, begin_by(db, tx, ending.own_stop_time), ending, tuple(doubts))
-    fact = TransactionStopped(
-        charger=origin.charger,
-        at=origin.received_at,
-        transaction=tx.id,
-        connector=tx.connector,
-        energy_wh=judgement.wh,
-        before_wh=tx.counted_wh,
-        method=judgement.method,
-        reason=request.reason,
-        review=review,
-    )
-    db.record(fact, origin.session)
-    compare_neighbours(db, origin, tx.id)
+    conclude(db, origin, begin_by(db, tx, ending.own_stop_time), ending, TransactionStopped, tuple(doubts))
 
 
 def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:

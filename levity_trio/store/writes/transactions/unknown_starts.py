@@ -25,6 +25,7 @@ from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
+from levity_trio.store.writes.transactions.states import connectors
 
 MOST_READINGS = 1_000
 """Of one connector that are looked at, from the stop backwards."""
@@ -91,12 +92,9 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[i
 
 
 def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
-    for (connector,) in db.rows(
-        "WITH RECURSIVE each (number) AS (SELECT min(conn_id) FROM meter_val WHERE cp_id = ? UNION ALL"
-        " SELECT (SELECT min(conn_id) FROM meter_val WHERE cp_id = ? AND conn_id > each.number) FROM each"
-        " WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number > 0",
-        (origin.charger, origin.charger),
-    ):
+    for connector in connectors(db, origin.charger, "meter_val"):
+        if connector == 0:  # the meter of the charger
+            continue
         if (stretch := _nobodys(db, origin, connector, request)).readings:
             yield stretch
 
