@@ -85,7 +85,7 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
             raise innermost(problems) from None
         except* Unreadable as problems:
             problem = f"cannot read the database {config.database}: {innermost(problems)}"
-            raise EnvironmentProblem(f"{problem}; restore it from a copy, or name another file with --db") from None
+            raise EnvironmentProblem(f"{problem}; restore it from a copy, or choose another file with --db") from None
     return status
 
 

@@ -1,9 +1,9 @@
--- The first schema. Facts are added and never rewritten; cp, cp_conn, tx and cp_err are the present reading of
--- those facts, under the names that Levity's users know.
+-- The first schema. Facts are added and never rewritten; cp, cp_conn, tx and cp_err are derived from those facts, with
+-- Levity's table names.
 --
--- Times are UTC text, YYYY-MM-DDTHH:MM:SS.sssZ, so that text order is time order. `timestamp` is what a charger's
--- own time was taken to mean, `sent_timestamp` the same as it was sent. Energy is whole Wh. A connector is always
--- named by its charger and its OCPP number; connector 0 is the charger itself.
+-- Times are UTC text, YYYY-MM-DDTHH:MM:SS.sssZ, so that text order is time order. `timestamp` is the interpretation of a
+-- charger's own time, `sent_timestamp` the time as sent. Energy is whole Wh. A connector is always identified by its
+-- charger and its OCPP number; connector 0 is the charger itself.
 
 -- One process of the server, from its start to its end.
 CREATE TABLE run (
@@ -45,7 +45,7 @@ CREATE TABLE cp (
     updated_at TEXT NOT NULL
 ) STRICT;
 
--- One connection of a charger, from its first valid CALL. A handshake that never speaks leaves no row.
+-- One connection of a charger, from its first valid CALL. A connection without a valid CALL has no row.
 CREATE TABLE session (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -76,7 +76,7 @@ CREATE TABLE cp_conn (
     UNIQUE (cp_id, conn_id)
 ) STRICT;
 
--- Each BootNotification whole: a swapped meter explains a jump, a firmware its quirks.
+-- Each BootNotification, complete: a swapped meter explains a jump, the firmware explains quirks.
 CREATE TABLE boot (
     id INTEGER PRIMARY KEY,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -97,7 +97,7 @@ CREATE TABLE boot (
 ) STRICT;
 CREATE INDEX boot_cp ON boot (cp_id, id);
 
--- Each change of a status; equal ones are counted in the row that they repeat.
+-- Each change of a status; repetitions are counted in the row.
 CREATE TABLE status (
     id INTEGER PRIMARY KEY,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -132,8 +132,8 @@ CREATE TABLE cp_err (
 ) STRICT;
 CREATE INDEX cp_err_open ON cp_err (cp_id, conn_id) WHERE resolved_at IS NULL;
 
--- The present reading of a transaction's tx_events. id is the transactionId that the charger was told. How far the
--- charger's clock was ahead at the start tells, with the same at the stop, how long it lasted by that clock.
+-- The present state of a transaction, derived from its tx_events. id is the transactionId sent to the charger. The skew
+-- of the charger's clock at start and stop gives the duration by that clock.
 CREATE TABLE tx (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -169,7 +169,7 @@ CREATE INDEX tx_repeat ON tx (cp_id, conn_id, id_tag, sent_start_time, meter_sta
 CREATE INDEX tx_connector ON tx (cp_id, conn_id, start_time);
 CREATE INDEX tx_open ON tx (cp_id) WHERE status = 'Active';
 
--- What happened to a transaction, who did it and why, with the payload as it came. A repeat of the same payload
+-- What happened to a transaction, who did it and why, with the payload as received. A repetition of the same payload
 -- (same digest) is counted, not added.
 CREATE TABLE tx_event (
     id INTEGER PRIMARY KEY,
@@ -189,8 +189,8 @@ CREATE TABLE tx_event (
     UNIQUE (tx_id, kind, digest)
 ) STRICT;
 
--- wh is the reading of the register that is billed, in whole Wh, on one row of those with its timestamp: the
--- value without phase, or the sum of three phases on the row of L1.
+-- wh is the billed register, in whole Wh, on one of the rows with its timestamp: that of the value without phase, or that
+-- of L1 with the sum of three phases.
 CREATE TABLE meter_val (
     id INTEGER PRIMARY KEY,
     tx_id INTEGER REFERENCES tx (id),
@@ -210,10 +210,10 @@ CREATE TABLE meter_val (
     source TEXT NOT NULL,
     wh INTEGER
 ) STRICT;
--- One index only: each one more costs every reading a page of its own.
+-- Only one index: each further index costs every reading another page.
 CREATE INDEX meter_val_connector ON meter_val (cp_id, conn_id, timestamp);
 
--- What a charger said outside the rules and was understood all the same.
+-- Messages of a charger that violated OCPP and were repaired.
 CREATE TABLE repair (
     cp_id TEXT NOT NULL REFERENCES cp (id),
     firmware TEXT NOT NULL,
@@ -225,8 +225,8 @@ CREATE TABLE repair (
     PRIMARY KEY (cp_id, firmware, kind)
 ) STRICT;
 
--- What could not be linked or handled, raw, for the operator; message_id finds its frame in the log. tx_id is the
--- transaction that was opened for a start that could not be read.
+-- Messages that could not be matched or handled, raw, for the operator; message_id finds the frame in the log. tx_id is
+-- the transaction that was opened for an unreadable start.
 CREATE TABLE set_aside (
     id INTEGER PRIMARY KEY,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -274,7 +274,7 @@ CREATE TABLE command (
 ) STRICT;
 CREATE INDEX command_cp ON command (cp_id, id);
 
--- Frames. Those that tx_event and set_aside name by their message_id stay with their transaction.
+-- Frames. Those that tx_event and set_aside refer to by message_id are kept with their transaction.
 CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL,
@@ -287,7 +287,7 @@ CREATE TABLE log (
 ) STRICT;
 CREATE INDEX log_cp ON log (cp_id, at);
 
--- Facts for streams and webhooks, written in the transaction of what they tell; session_id is that of the charger's
+-- Facts for streams and webhooks, written in the same database transaction as the change; session_id is that of the
 -- connection that caused them.
 CREATE TABLE event (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,12 +1,10 @@
--- The frame log keeps what was said with every charger, in the order in which it happened on each connection:
--- direction is recv, send, connect, disconnect or refuse (a handshake; cp_id is '' where it names nobody). log.id is a
--- cursor for those who follow it: ids have no gaps, are never given twice, and only the oldest rows are ever deleted.
--- message_id joins a question to its answer: of a charger's CALL it is the JSON token as it was sent, quotes included,
--- as in tx_event and set_aside; of ours it is the id itself, as in command. session_id is NULL until a connection has
--- its row. Secrets are masked.
+-- The frame log holds all frames exchanged with chargers, in their order on each connection. direction is recv, send,
+-- connect, disconnect or refuse (a handshake; cp_id is '' if it names no charger). log.id is a cursor for readers: ids
+-- have no gaps, are never reused, and only the oldest rows are ever deleted. message_id joins a CALL to its response.
+-- For a charger's CALL it is the JSON token as sent, quotes included, as in tx_event and set_aside; for ours it is the id
+-- itself, as in command. session_id is NULL until the connection has its row. Secrets are masked.
 
--- Beside the transactions and the operator's list, for ever: the frames that tx_event and set_aside name by session_id
--- and message_id.
+-- Permanent evidence: the frames that tx_event and set_aside refer to by session_id and message_id.
 CREATE TABLE evidence (
     id INTEGER PRIMARY KEY,
     cp_id TEXT NOT NULL,
@@ -19,11 +17,10 @@ CREATE TABLE evidence (
     UNIQUE (session_id, message_id, at)
 ) STRICT;
 
--- Until now the log held nothing else.
+-- Before this version, the log held only such frames.
 INSERT INTO evidence (cp_id, session_id, at, direction, message_id, action, frame)
     SELECT cp_id, session_id, at, direction, message_id, action, frame FROM log ORDER BY id;
 DELETE FROM log;
 
--- An index would double what each frame costs, and what deleting it costs too. Who looks for a charger's frames reads
--- all of the time that he asks for.
+-- An index would double the cost of each frame and of its deletion. A query for one charger scans the whole period.
 DROP INDEX log_cp;

@@ -1,5 +1,5 @@
--- How far the audit has come: Fluentd has acknowledged all of `log` up to log_id. Of that, `lost` frames had been pruned
--- before they could be sent; Fluentd has been told of lost_told of them. Without a row the audit was never switched on.
+-- The progress of the audit: Fluentd has acknowledged all of `log` up to log_id. Of these frames, `lost` were pruned
+-- before they could be sent, and lost_told of them were reported to Fluentd. Without a row, the audit was never enabled.
 CREATE TABLE audit_cursor (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     log_id INTEGER NOT NULL,

@@ -1,27 +1,27 @@
--- How a transaction is judged: by which rules, on which stretch of the register, with which doubts; and guards, so that
--- no write can leave a fact changed or a completed transaction without a figure.
+-- How a transaction is judged: the rules, the range of the register, the doubts. Guards: no write can change a fact or
+-- leave a completed transaction without a figure.
 
--- start_time and stop_time are for bills and display: a charger's clock that is known to be ahead is put right in them.
--- own_start_time and own_stop_time are the same by the charger's own clock, by which its messages are in order.
+-- start_time and stop_time are for bills and display; they are corrected if the charger's clock is known to be ahead.
+-- own_start_time and own_stop_time are the uncorrected times of the charger's own clock, which orders its messages.
 ALTER TABLE tx ADD COLUMN own_start_time TEXT;
 ALTER TABLE tx ADD COLUMN own_stop_time TEXT;
 ALTER TABLE tx ADD COLUMN stop_skew_seconds INTEGER;
 ALTER TABLE tx ADD COLUMN stop_received_at TEXT;
--- A register as it was sent, where that was no whole number.
+-- A register as sent, if it was not an integer.
 ALTER TABLE tx ADD COLUMN sent_meter_start TEXT;
 ALTER TABLE tx ADD COLUMN sent_meter_stop TEXT;
--- The transactionId of the stop by which a transaction with an unknown start is known again.
+-- The transactionId in the stop of a transaction with an unknown start, which identifies its later messages.
 ALTER TABLE tx ADD COLUMN told_id INTEGER;
--- The newest reading that lay ahead of its receipt: it never becomes the last one.
+-- The newest reading with a time ahead of its receipt; it never becomes the last reading.
 ALTER TABLE tx ADD COLUMN ahead_reading_at TEXT;
--- The stretch of the register, in Wh, that the figure rests on; later facts within it change nothing.
+-- The range of the register, in Wh, on which the figure is based; later facts within it change nothing.
 ALTER TABLE tx ADD COLUMN billed_from_wh INTEGER;
 ALTER TABLE tx ADD COLUMN billed_until_wh INTEGER;
--- The version of the rules, when they were applied, and when they are to be applied again to what came since.
+-- The version of the rules, when they were applied, and when they are to be applied again because of later facts.
 ALTER TABLE tx ADD COLUMN rules INTEGER;
 ALTER TABLE tx ADD COLUMN judged_at TEXT;
 ALTER TABLE tx ADD COLUMN judge_after TEXT;
--- What the counters of delivered energy were told of it, in Wh.
+-- The energy that the counters of delivered energy include for it, in Wh.
 ALTER TABLE tx ADD COLUMN counted_wh INTEGER NOT NULL DEFAULT 0;
 
 UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time, billed_from_wh = meter_start,
@@ -34,23 +34,23 @@ UPDATE tx SET own_start_time = start_time, own_stop_time = stop_time, billed_fro
 
 DROP INDEX tx_connector;
 CREATE INDEX tx_connector ON tx (cp_id, conn_id, own_start_time);
--- What began since a moment of receipt, whatever its charger's clock tells: auto start's look.
+-- For auto start: transactions received since a time, whatever the charger's clock.
 CREATE INDEX tx_received ON tx (cp_id, conn_id, created_at);
 CREATE INDEX tx_stop ON tx (cp_id, sent_stop_time) WHERE sent_stop_time IS NOT NULL;
 CREATE INDEX tx_judge_after ON tx (judge_after) WHERE judge_after IS NOT NULL;
 CREATE INDEX boot_received ON boot (cp_id, received_at);
 CREATE INDEX status_received ON status (cp_id, conn_id, received_at);
--- When a connection ends, and auto start's look: both only a few rows of all that were ever sent.
+-- For the end of a connection, and for auto start. Both indexes contain only a few of all commands.
 CREATE INDEX command_sent ON command (cp_id) WHERE state = 'sent';
 CREATE INDEX command_remote_start ON command (cp_id, requested_at) WHERE action = 'RemoteStartTransaction';
 CREATE INDEX set_aside_waiting ON set_aside (received_at) WHERE looked_at IS NULL;
 
--- state: of the transaction before; cause: what happened to it (levity_trio/charging/lifecycle.py has both).
+-- The state of the transaction before, and the cause of the change (see levity_trio/charging/lifecycle.py).
 ALTER TABLE tx_event ADD COLUMN state TEXT;
 ALTER TABLE tx_event ADD COLUMN cause TEXT;
 
--- Why a person should look at a transaction. figures: the Wh of each candidate, as JSON; evidence: the two pieces that do
--- not agree, as JSON. A review is resolved once, by the system (a later fact answered it) or by a person.
+-- Why a person should check a transaction. figures: the Wh of each candidate, as JSON; evidence: the two pieces of
+-- evidence that disagree, as JSON. A review is resolved once, by the system (because of later facts) or by a person.
 CREATE TABLE review (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tx_id INTEGER NOT NULL REFERENCES tx (id),
@@ -69,8 +69,8 @@ CREATE INDEX review_tx ON review (tx_id);
 CREATE UNIQUE INDEX review_open ON review (tx_id, code) WHERE resolved_at IS NULL;
 CREATE INDEX review_waiting ON review (opened_at) WHERE resolved_at IS NULL;
 
--- What a charger always does, shown by so many transactions: kind is a review's code, or ceiling (value: the W that it was
--- seen to deliver). It is of one firmware and one meter; revoked by a contradiction or by a person.
+-- What a charger always does, and how many transactions have shown it. kind is a review code, or ceiling (value: its
+-- highest power, in W). A habit belongs to one firmware and one meter. A contradiction or a person revokes it.
 CREATE TABLE habit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cp_id TEXT NOT NULL REFERENCES cp (id),
@@ -88,7 +88,7 @@ CREATE TABLE habit (
 ) STRICT;
 CREATE UNIQUE INDEX habit_valid ON habit (cp_id, conn_id, firmware, meter_serial, kind) WHERE revoked_at IS NULL;
 
--- tx.review is the text of what is open.
+-- tx.review is the text of the open reviews.
 CREATE TRIGGER review_opens AFTER INSERT ON review WHEN NEW.resolved_at IS NULL BEGIN
     UPDATE tx SET review = (SELECT group_concat(words, '; ') FROM (
         SELECT words FROM review WHERE tx_id = NEW.tx_id AND resolved_at IS NULL ORDER BY id)) WHERE id = NEW.tx_id;
@@ -98,8 +98,8 @@ CREATE TRIGGER review_resolves AFTER UPDATE OF resolved_at ON review BEGIN
         SELECT words FROM review WHERE tx_id = NEW.tx_id AND resolved_at IS NULL ORDER BY id)) WHERE id = NEW.tx_id;
 END;
 
--- What earlier versions left, and what may have been changed by hand. A row that a guard would refuse is put right, told
--- in tx_event, and for review; what else stood in tx.review keeps its words.
+-- Rows of earlier versions, and rows that may have been changed by hand. A row that a guard would refuse is corrected,
+-- with a row of tx_event and a review. Other text in tx.review is kept.
 INSERT INTO tx_event (tx_id, kind, who, reason, received_at, timestamp, last_received_at)
     SELECT id, 'correct', 'system', 'it had no possible figure: status ' || status || ', ' || coalesce(energy_delivered, 'no')
         || ' Wh, method ' || coalesce(energy_method, 'none') || ', ' || coalesce(confidence, 'no confidence')

@@ -1,13 +1,13 @@
--- Who began a run and a connection, so that each is ended by its own.
+-- The server of a run and the run of a connection, so that each server ends only its own.
 
--- The server of a run: its start ends what the last run of that name left open. NULL: of a version that knew one server.
+-- The server of a run. Its start ends what the last run with that name left open. NULL: from a version without names.
 ALTER TABLE run ADD COLUMN server TEXT;
--- The number of a connection within its run, known before its row is stored. NULL: of an earlier version.
+-- The number of a connection within its run, known before its row is stored. NULL: from an earlier version.
 ALTER TABLE session ADD COLUMN connection INTEGER;
 DROP INDEX session_open;
 CREATE UNIQUE INDEX session_open ON session (run_id, connection) WHERE ended_at IS NULL;
 
--- A leap of our own clock makes the times of the sessions that were open untrusted.
+-- After a leap of our own clock, the times of open sessions are untrusted.
 DROP TRIGGER session_ends_once;
 CREATE TRIGGER session_ends_once BEFORE UPDATE ON session
     WHEN OLD.ended_at IS NOT NULL OR NEW.id IS NOT OLD.id OR NEW.cp_id IS NOT OLD.cp_id OR NEW.run_id IS NOT OLD.run_id

@@ -1,6 +1,6 @@
--- Whether a charger bears our WebSocket pings, under its present firmware: when it first answered one, how many sessions
--- running it closed just after one, and since when none are sent. A charger that never closed and never answered has no
--- row. New firmware begins anew.
+-- Whether a charger tolerates WebSocket pings, with its present firmware: when it first answered one, how many consecutive
+-- sessions it closed just after one, and since when pings are disabled. A charger that never answered a ping and never
+-- closed after one has no row. New firmware resets the row.
 CREATE TABLE ping (
     cp_id TEXT PRIMARY KEY REFERENCES cp (id),
     firmware TEXT NOT NULL,

@@ -1,5 +1,5 @@
--- The transactionId that a reading named, as it was sent; NULL where it named none, and in readings of before. A charger
--- whose start was lost names a number of its own, which tells its transaction from the one before.
+-- The transactionId of a reading, as sent; NULL if it had none, and in readings of earlier versions. A charger whose start
+-- was lost uses a number of its own, which distinguishes its transaction from the previous one.
 ALTER TABLE meter_val ADD COLUMN told_id INTEGER;
 
 DROP TRIGGER meter_val_stays;

@@ -1,7 +1,8 @@
--- What keeps permanent tables from growing without bound.
+-- Bounds the growth of permanent tables.
 
--- Facts of a charger other than transactions and readings, by kind: `facts` of them came on this day (UTC); the first of a
--- day are kept, `counted` is how many ever were only counted. FactsCounted has told of `told` of these, last at told_at.
+-- Facts of a charger other than transactions and readings, by kind: `facts` is their number on this day (UTC). The first
+-- of a day are stored; `counted` is the total number that were only counted. FactsCounted has reported `told` of these,
+-- last at told_at.
 CREATE TABLE fact_count (
     cp_id TEXT NOT NULL REFERENCES cp (id),
     kind TEXT NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE fact_count (
     PRIMARY KEY (cp_id, kind)
 ) STRICT;
 
--- What was counted in events that are gone: `amount` of them, or of Wh, by charger and counter (levity_trio/store/event_sums.py).
+-- Sums of pruned events: their number or Wh, by charger and counter (see levity_trio/store/event_sums.py).
 CREATE TABLE event_sum (
     cp_id TEXT NOT NULL REFERENCES cp (id),
     counter TEXT NOT NULL,
@@ -22,8 +23,8 @@ CREATE TABLE event_sum (
     PRIMARY KEY (cp_id, counter, what)
 ) STRICT;
 
--- Earlier versions did not say in an event how much had been told of its transaction before, so that its step can be found
--- only as long as all events of the transaction are there.
+-- In events of earlier versions, the energy reported before is missing, so the difference can be computed only while all
+-- events of the transaction exist.
 INSERT INTO event_sum (cp_id, counter, what, amount)
     WITH step (cp_id, what, wh) AS (
         SELECT cp_id, what, wh - lag(wh, 1, 0) OVER (PARTITION BY what, tx ORDER BY id) FROM (

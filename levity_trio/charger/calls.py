@@ -195,7 +195,7 @@ class Calls:
         failure = self._timed_out[command] = CallTimedOut(f"{action}: no answer within {seconds:g} s")
         return failure
 
-    def _observe_end(self, row: commands.Answer, outcome: Response | CallFailed, seconds: float) -> None:
+    def _observe_end(self, row: commands.CommandOutcome, outcome: Response | CallFailed, seconds: float) -> None:
         status = outcome.payload.get("status") if isinstance(outcome, CallResult) else None
         self._observe(
             CallEnded(
@@ -217,16 +217,18 @@ class Calls:
         except Refused as refused:
             raise CallRefused(refused.code, f"its response is malformed: {refused.description}") from refused
 
-    async def _store(self, row: commands.Answer) -> None:
+    async def _store(self, row: commands.CommandOutcome) -> None:
         interval = await self._writer.run(commands.settle, self._session.origin(), row)
         if interval is not None:
             self._session.set_heartbeat_interval(interval)
 
 
-def _row(command: int, action: str, outcome: Response | CallFailed, is_late: bool = False) -> commands.Answer:
+def _row(command: int, action: str, outcome: Response | CallFailed, is_late: bool = False) -> commands.CommandOutcome:
     if isinstance(outcome, CallFailed):
-        return commands.Answer(command, action, "timed out" if isinstance(outcome, CallTimedOut) else "gone")
+        return commands.CommandOutcome(command, action, "timed out" if isinstance(outcome, CallTimedOut) else "gone")
     if isinstance(outcome, CallError):
         code, description = masked_fragment(outcome.code), masked_fragment(outcome.description)
-        return commands.Answer(command, action, "refused", is_late, None, code, description)
-    return commands.Answer(command, action, "answered", is_late, orjson.dumps(masked_value(outcome.payload)).decode())
+        return commands.CommandOutcome(command, action, "refused", is_late, None, code, description)
+    return commands.CommandOutcome(
+        command, action, "answered", is_late, orjson.dumps(masked_value(outcome.payload)).decode()
+    )

@@ -101,9 +101,9 @@ class Exchange:
             self.central.hooks.observe(failure)
         return result
 
-    async def tell(self, kind: Callable[..., Fact], **fields: object) -> None:
+    async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""
-        await self.write(notices.tell, kind(charger=self.charger, at=self.origin.received_at, **fields))
+        await self.write(notices.record, kind(charger=self.charger, at=self.origin.received_at, **fields))
 
 
 def sent_number(payload: object, name: str) -> str | None:

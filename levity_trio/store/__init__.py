@@ -1,1 +1,1 @@
-"""Everything that touches SQLite: the only writer, the write functions, the readers, the schema."""
+"""All SQLite access: the single writer, the write functions, the readers, the schema."""

@@ -1,7 +1,7 @@
-"""What is known of a transaction, loaded for the judge: its rows, those of its readings, and its neighbours.
+"""Loads a transaction for the judge: its row, its readings and its neighbours.
 
-Reads only, so that the writer and read-only connections share it. Every statement is bounded by the transaction: none
-grows with the history of its charger.
+Only reads, so the writer and read-only connections share it. The cost of each statement depends on the transaction and
+does not grow with the history of its charger.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 Rows = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
-"""Runs a SELECT and gives all its rows."""
+"""Runs a SELECT and returns all its rows."""
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
-"""No transaction goes on for longer; where times tell so, a clock was set on the way."""
+"""The longest plausible transaction. A longer one means that a clock was set meanwhile."""
 AFTER_BOOT_SECONDS: Final = 120
-"""Some chargers report Available for every connector after a boot; it says nothing."""
+"""Some chargers report Available for every connector after a boot; such a status is ignored."""
 CEILING: Final = "ceiling"
 AVAILABLE: Final = "Available"
 CHARGING: Final = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 
 
 class Known(NamedTuple):
-    """A row of tx, or what it is about to become. Times as the database spells them, registers in Wh."""
+    """A row of tx, as stored or as about to be stored. Times in the database's format, registers in Wh."""
 
     id: int
     charger: str
@@ -73,8 +73,7 @@ class Known(NamedTuple):
 
     @property
     def is_start_timed(self) -> bool:
-        """Whether its start told a time that could be believed; else that of its receipt was taken, and it may have
-        waited."""
+        """Whether its start had a plausible time; otherwise the time of receipt is used, which may be much later."""
         if self.told_id is not None:
             return True
         if self.start_skew is None or self.start_skew > TRANSACTION_AHEAD.total_seconds():
@@ -99,17 +98,17 @@ _OF_READINGS: Final = (
 _READINGS: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{_OF_READINGS}"
 _SENT: Final = f"SELECT sent_timestamp{_OF_READINGS}"
 LAST_TIME: Final = "9999"
-"""Behind every time."""
+"""Sorts after every time."""
 
 
 def known(rows: Rows, transaction: int) -> Known | None:
-    """A transaction by its id."""
+    """Return the transaction with this id."""
     found = rows(BY_ID, (transaction,))
     return Known(*found[0]) if found else None
 
 
 def by_our_clock(tx: Known, own: str) -> str:
-    """A time of the charger's own clock, put right where that was ahead when the transaction began."""
+    """Return a time of the charger's own clock, corrected if that clock was ahead when the transaction began."""
     ahead = tx.start_skew or 0
     if ahead <= tolerances.AHEAD_SECONDS:
         return own
@@ -117,12 +116,12 @@ def by_our_clock(tx: Known, own: str) -> str:
 
 
 def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = LAST_TIME) -> Case:
-    """All that is known of a transaction that ended, or is about to, as of a moment of receipt.
+    """Return all evidence about a transaction that has ended or is about to, as received until `until`.
 
-    `next_begin` is the register, in Wh, of a transaction on its connector that is about to begin.
+    `next_begin` is the start register, in Wh, of a transaction that is about to begin on its connector.
     """
     line = _timeline(rows, tx, readings(rows, tx, until), until)
-    told = gather(line.rows)
+    gathered = gather(line.rows)
     boots = _boots(rows, tx)
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
@@ -140,12 +139,12 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
         garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and _number(text) is None),
-        views=told.views,
-        begin_wh=told.begin_wh,
-        end_wh=told.end_wh,
-        power=told.power,
-        charges=told.charges,
-        is_dc=told.is_dc,
+        views=gathered.views,
+        begin_wh=gathered.begin_wh,
+        end_wh=gathered.end_wh,
+        power=gathered.power,
+        charges=gathered.charges,
+        is_dc=gathered.is_dc,
         before=preceding(rows, tx, until),
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         swapped_at=[seconds(at) for at, is_other in boots if is_other],
@@ -157,23 +156,23 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
 
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
-    """When it began and ended, and its readings, as far as its charger's clock tells."""
+    """Return the start, end and readings on one clock, from the charger's times where they are usable."""
     start, stop = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at), None
-    if start.own is not None:  # what it is taken to be may be later evidence
+    if start.own is not None:  # the stored interpretation may come from later evidence
         start = start._replace(understood=start.own if tx.is_start_timed else start.received)
     if tx.own_stop_time is not None and tx.stop_received_at is not None and tx.stopped_by != "system":
         stop = message_time(tx.own_stop_time, tx.sent_stop_time, tx.stop_received_at)
-    as_told = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
+    as_reported = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
     if stop is not None and stands_still([start, stop]):
         return by_receipt(start, stop.received, found)
-    is_told = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
-    if is_told and not is_set_back(start, found, stop):
-        return as_told
+    is_timed = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
+    if is_timed and not is_set_back(start, found, stop):
+        return as_reported
     sent = rows(_SENT, _of_readings(tx, until))
     readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]
     if stop is None and not tx.is_start_timed and stands_still([start, *readings]):
-        return by_receipt(start, as_told.ended, found)
-    return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_told
+        return by_receipt(start, as_reported.ended, found)
+    return by_steps(start, list(zip(found, readings, strict=True)), stop, _seconds_since_last(rows, tx)) or as_reported
 
 
 def _ended(tx: Known) -> str:
@@ -181,7 +180,7 @@ def _ended(tx: Known) -> str:
 
 
 def _is_backwards(tx: Known) -> bool:
-    """A clock that was put right on the way is no reason for a stop before its start."""
+    """Whether the stop precedes the start for another reason than a clock that was corrected meanwhile."""
     if tx.own_stop_time is None:
         return False
     is_ahead = (tx.stop_skew or 0) > tolerances.AHEAD_SECONDS
@@ -190,7 +189,7 @@ def _is_backwards(tx: Known) -> bool:
 
 
 def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
-    """The readings of a transaction that the judge looks at, in the order in which they came."""
+    """Return the readings of a transaction that the judge uses, in order of receipt."""
     return rows(_READINGS, _of_readings(tx, until))
 
 
@@ -201,7 +200,7 @@ def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
 
 
 def register(wh: int | None) -> int | None:
-    """A register below zero is none."""
+    """Return a register in Wh; None if it is negative, and therefore invalid."""
     return None if wh is None or wh < 0 else wh
 
 
@@ -223,22 +222,22 @@ def _fraction(text: str | None) -> Decimal | None:
 
 
 def _longest(rows: Rows, tx: Known, line: Timeline) -> float:
-    """How long it can have lasted: by the times understood, by those of receipt, by the charger's own clock.
+    """Return the longest possible duration: by the interpreted times, the times of receipt, or the charger's own clock.
 
-    A charger without a clock that was offline sends all in one second, with its own times hours apart.
+    A charger without a clock that was offline sends everything within a second, with its own times hours apart.
     """
     ended = _ended(tx)
     received = _apart(tx.created_at, tx.stop_received_at or ended)
-    told = [_apart(tx.own_start_time, ended), line.ended - line.begun]
+    durations = [_apart(tx.own_start_time, ended), line.ended - line.begun]
     if tx.stop_skew is not None and tx.start_skew is not None:
-        told.append(received + tx.stop_skew - tx.start_skew)
+        durations.append(received + tx.stop_skew - tx.start_skew)
     if not line.is_timed or not tx.is_start_timed:
-        told.append(_seconds_since_last(rows, tx))
-    return max([0.0, min(received, LONGEST_SECONDS), *(lasted for lasted in told if lasted <= LONGEST_SECONDS)])
+        durations.append(_seconds_since_last(rows, tx))
+    return max([0.0, min(received, LONGEST_SECONDS), *(lasted for lasted in durations if lasted <= LONGEST_SECONDS)])
 
 
 def _seconds_since_last(rows: Rows, tx: Known) -> float:
-    """Seconds since the charger told of an earlier transaction on that connector, over an earlier connection."""
+    """Return the seconds since the connector's previous transaction was reported over an earlier session."""
     found = rows(
         "SELECT created_at FROM tx WHERE cp_id = ? AND conn_id = ?"
         " AND created_at <= (SELECT connected_at FROM session WHERE id = ?) AND +own_start_time <= ? AND id < ?"
@@ -250,7 +249,7 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 
 # Neighbours
 
-# As it stood at the moment ?3: a neighbour that was judged later had the registers that it was sent.
+# The neighbour as of the moment ?3: one that was judged later then still had the registers as sent.
 _NEIGHBOUR: Final = (
     "SELECT id, cp_id, conn_id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
@@ -262,17 +261,17 @@ AFTER: Final = f"{_NEIGHBOUR} AND (own_start_time, id) > (?4, ?5) ORDER BY own_s
 
 
 def preceding(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
-    """The transaction before on its connector; where the two overlap, with how far its own readings reach."""
+    """Return the previous transaction on its connector; if the two overlap, with the range of its own readings."""
     return _neighbour(rows, tx, rows(BEFORE, (tx.charger, tx.connector, until, tx.own_start_time, tx.id)))
 
 
 def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None:
-    """The transaction after on its connector."""
+    """Return the next transaction on its connector; if the two overlap, with the range of its own readings."""
     return _neighbour(rows, tx, rows(AFTER, (tx.charger, tx.connector, until, tx.own_start_time, tx.id)))
 
 
 def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
-    """With how far its own readings reach, where the two overlap; None behind a swapped meter."""
+    """Return the neighbour in a found row; None if the meter was swapped between the two."""
     if not found or _is_other_meter(rows, tx, found[0]):
         return None
     other, _, _, begin, end, status, _ = found[0]
@@ -288,12 +287,12 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
 
 
 def _is_other_meter(rows: Rows, tx: Known, other: tuple[Any, ...]) -> bool:
-    """Whether a boot between the two told of another meter than one before them."""
+    """Whether a boot between the two reported another meter than a boot before them."""
     first, last = sorted((tx.created_at, str(other[-1])))
     between = "SELECT 1 FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? LIMIT 1"
     if not rows(between, (tx.charger, first, last)):
         return False
-    serials = {told[0][0] for at in (first, last) if (told := rows(_SERIAL, (tx.charger, at)))}
+    serials = {boots[0][0] for at in (first, last) if (boots := rows(_SERIAL, (tx.charger, at)))}
     return len(serials) > 1
 
 
@@ -304,7 +303,7 @@ _SERIAL: Final = (
 
 
 def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
-    """Its boots meanwhile, by their receipt, each with whether it told of another meter than before."""
+    """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
     last = tx.stop_received_at or tx.own_stop_time or tx.created_at
     found = rows(
         "SELECT received_at, meter_serial_number FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? ORDER BY id",
@@ -317,34 +316,34 @@ def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
         (tx.charger, tx.created_at),
     )
     serial, boots = earlier[0][0] if earlier else None, []
-    for at, told in found:
-        boots.append((at, told is not None and serial is not None and told != serial))
-        serial = told or serial
+    for at, reported in found:
+        boots.append((at, reported is not None and serial is not None and reported != serial))
+        serial = reported or serial
     return boots
 
 
 def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:
-    """When its connector was available first after its last reading, for one that may have ended at this time: what
-    charged there after that is another."""
+    """Return when its connector first became available after its last reading and before `ended`. Charging there after
+    this moment belongs to another transaction."""
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    told = tx._replace(stop_received_at=received_at)
-    times = _available_times(rows, told, (), since, ended)
+    received = tx._replace(stop_received_at=received_at)
+    times = _available_times(rows, received, (), since, ended)
     return next((at for at in times if at is not None), None)
 
 
 def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
-    """Whether its connector was available between its last reading and this moment: what is told of it then by no name
-    is another's. One of the first statuses after a boot says nothing."""
-    told = tx._replace(stop_received_at=received_at)
+    """Whether its connector became available between its last reading and this moment, so that a reading then without
+    a transactionId belongs to another transaction. The first statuses after a boot are ignored."""
+    received = tx._replace(stop_received_at=received_at)
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    times = _available_times(rows, told, [at for at, _ in _boots(rows, told)], since, seconds(at))
+    times = _available_times(rows, received, [at for at, _ in _boots(rows, received)], since, seconds(at))
     return any(time is not None for time in times)
 
 
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
-    """Since when its connector was available, before its end and with no sign of charging after; None where it was not.
+    """Return since when its connector was available before its end, with no sign of charging after; None if never.
 
-    Judged by the status's own time. At or after the stop it says nothing, nor does one of the first after a boot.
+    The status's own time counts. A status at or after the stop is ignored, as are the first ones after a boot.
     """
     since: float | None = None
     for at in _available_times(rows, tx, boots, begun, ended):
@@ -353,7 +352,7 @@ def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, end
 
 
 def _available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> Iterator[float | None]:
-    """When its connector was available, in the order of receipt; None at each sign of charging."""
+    """Yield when its connector was available, in order of receipt, and None at each sign of charging."""
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
@@ -378,13 +377,13 @@ _HABITS: Final = (
 )
 _VALID: Final = f"{_HABITS} AND revoked_at IS NULL"
 _VALID_THEN: Final = f"{_HABITS} AND since < ? AND (revoked_at IS NULL OR revoked_at > ?) ORDER BY habit.id"
-"""Without the index of those that are valid, so for a moment of the past only."""
+"""For a moment in the past; it cannot use the index of valid habits."""
 
 
 def _habits(rows: Rows, tx: Known, until: str) -> tuple[dict[str, int | None], bool]:
-    """What this charger always does, by kind, with its present firmware and meter; and whether it was ever seen to
-    report its power. How often a habit was shown by then is not kept: it is known from its first transaction on. One
-    that is doubtful may have helped to show it."""
+    """Return the habits of this charger with its present firmware and meter, by kind, and whether it ever reported its
+    power. How often a habit was shown by a past moment is not stored, so it counts from its first transaction on. A
+    doubtful transaction requires one more, because it may itself have shown the habit."""
     values, least = (tx.charger, tx.connector or 0), tolerances.HABIT_TRANSACTIONS + (tx.confidence == DOUBTFUL)
     found = rows(_VALID, values) if until == LAST_TIME else rows(_VALID_THEN, (*values, until, until))
     habits = {kind: value for kind, value, transactions in found if transactions >= least}

@@ -1,7 +1,7 @@
-"""The ways to open the database file: one writing connection, held with a lock beside the file, and readers.
+"""Opens the database file: one writing connection, guarded by a lock file, and read-only connections.
 
-Only SQLite opens the file itself: closing any other descriptor of it would drop SQLite's own locks, and another
-process could then delete the WAL under us.
+Only SQLite opens the database file itself. Closing any other descriptor of it would drop SQLite's own locks, and
+another process could then delete the WAL while it is in use.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from levity_trio.store.schema import NotOurs, check_clock_speed, check_ownership
 BUSY_MILLISECONDS = 2_000
 CACHED_STATEMENTS = 256
 JOURNAL_BYTES = 32_000_000
-"""The WAL is cut to this length when it begins anew; a reader that took long may have let it grow."""
+"""The WAL is truncated to this size when it restarts; a long read may have let it grow."""
 CACHE_KIBIBYTES = 512
-"""Of pages; the ends of all trees that 20 chargers write to are a tenth of it, and the system caches the rest."""
+"""The page cache. The B-tree pages that 20 chargers write to need a tenth of it; the system caches the file."""
 
 
 class InUse(EnvironmentProblem):
@@ -33,13 +33,13 @@ class InUse(EnvironmentProblem):
 
 @contextmanager
 def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterator[sqlite3.Connection]:
-    """The only writing connection, ready to use: locked, owned, migrated; at the end its WAL is written back.
+    """Open the only writing connection: take the lock, check ownership, migrate; checkpoint the WAL on exit.
 
-    A new file is made for the `simulated` time, if one is given; a known one must have been made for that speed.
+    A new file is created for the `simulated` time, if one is given. An existing file must have the same clock speed.
 
     Raises:
-        EnvironmentProblem: another server runs on it (InUse), it is not for this version of this program or for this
-            speed (NotOurs), or it cannot be written; nothing was created or changed.
+        EnvironmentProblem: another server uses the file (InUse), the file is not for this version of this program or
+            for this speed (NotOurs), or it cannot be written; nothing was created or changed.
     """
     with ExitStack() as stack:
         try:
@@ -49,27 +49,27 @@ def open_database(path: Path, simulated: SimulatedTime | None = None) -> Iterato
             lock_once(connection)
         except EnvironmentProblem:
             raise
-        except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a link to itself
+        except (sqlite3.Error, OSError, RuntimeError) as error:  # RuntimeError: a symlink loop
             raise EnvironmentProblem(f"cannot use the database {path}: {error}") from error
         yield connection
         checkpoint(connection)
 
 
 def lock_once(connection: sqlite3.Connection) -> None:
-    """Open all its files, and see that no other program holds the lock. Raises sqlite3.Error."""
+    """Take and release the write lock, which also opens the WAL. Raises sqlite3.Error if another program holds it."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("ROLLBACK")
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Write the WAL back, as far as that can be done now; the next start reads what is left of it."""
-    with suppress(sqlite3.Error):  # a full disk, perhaps
+    """Checkpoint the WAL as far as possible now; the next start reads the rest."""
+    with suppress(sqlite3.Error):  # for example, the disk is full
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 @contextmanager
 def locked(path: Path, clock_speed: int) -> Iterator[None]:
-    """Hold `<realpath>.lock` for one server on one file; a file that is not ours leaves no lock behind."""
+    """Hold `<realpath>.lock`, so that one server uses the file; leave no lock file beside a file that is not ours."""
     lock = Path(f"{path.resolve()}.lock")
     is_new = not lock.exists()
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -91,11 +91,11 @@ def _take(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InUse(f"another levity-trio runs on {path}; stop it, or name another file with --db") from error
+        raise InUse(f"another levity-trio runs on {path}; stop it, or choose another file with --db") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A writing connection as the server needs it; its WAL is opened with its first statement."""
+    """Return a writing connection with the server's settings; its first statement opens the WAL."""
     connection = sqlite3.connect(
         path, check_same_thread=False, isolation_level=None, cached_statements=CACHED_STATEMENTS
     )
@@ -103,14 +103,14 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}").fetchall()
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     connection.execute("PRAGMA synchronous = FULL")
-    # Some builds overwrite what is deleted with zeros, which writes every page of a pruned log once more.
+    # Some builds of SQLite overwrite deleted content with zeros, so pruning would write every page of the log again.
     connection.execute("PRAGMA secure_delete = FAST").fetchall()
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
 
 
 def open_reader(path: Path) -> Database:
-    """A read-only connection. It may be used from any one thread at a time; close it soon."""
+    """Return a read-only connection for use by one thread at a time. Close it soon."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")

@@ -1,4 +1,4 @@
-"""Deleting old events, in the transaction that adds them to the sums from which counters are rebuilt."""
+"""Deletes old events and, in the same transaction, adds them to the sums from which counters are rebuilt."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ADD_ONE: Final = (
 
 
 def add(db: UnitOfWork, charger: str, kind: str) -> None:
-    """Add a fact to its sum as it is stored: for kinds that are not COUNTED, since no index finds their events."""
+    """Add a fact to its sum when it is stored. For kinds outside COUNTED, whose events no index finds."""
     db.execute(ADD_ONE, (charger, FACT, kind))
 
 
 def delete(db: UnitOfWork, last: int, seconds: float) -> tuple[int, bool]:
-    """Sum and delete the oldest events, up to this id, for so many seconds at most.
+    """Sum and delete the oldest events up to this id, for at most `seconds`.
 
-    Gives how many, and whether all are gone that should.
+    Return the number of deleted events, and whether none is left to delete.
     """
     until, rows = time.monotonic() + seconds, 0
     while True:

@@ -1,7 +1,7 @@
-"""Whose fault a failed statement is: the database's, which passes, or the write's own, which does not.
+"""Classifies failures: faults of the database, which are retried, and errors of a write, which are not.
 
-A batch that met the database's fault is tried again, later and whole. A write's own fault (IntegrityError, wrong
-SQL, a bug) goes to its asker: tried again, it would block everybody for ever.
+After a fault of the database the whole batch is retried later. A write's own error (IntegrityError, wrong SQL, a bug)
+is raised at its caller: a retry would block all writes forever.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ THE_DATABASES = frozenset(
 
 
 class DatabaseFault(Exception):
-    """The disk or the file refused: full, locked, read-only, broken. Nothing of the batch was stored."""
+    """The disk or the file failed: full, locked, read-only, corrupt. Nothing of the batch was stored."""
 
 
 class FileLost(DatabaseFault):
-    """A file of the database was deleted or replaced: waiting does not bring it back."""
+    """A file of the database was deleted or replaced, which a retry does not repair."""
 
 
 class CommitLost(FileLost):
-    """The batch was committed before the loss was seen: it must be neither acknowledged nor tried again."""
+    """The batch was committed before the loss was detected; it must be neither acknowledged nor retried."""
 
 
 class StoreUnavailable(Exception):
-    """What was handed in could not be committed in time. It was not acknowledged, and may still be stored."""
+    """A write was not committed in time. It was not acknowledged, but may still be stored."""
 
 
 class RateExceeded(StoreUnavailable):
-    """A charger sends more than any charger does. It was not stored, and is not acknowledged."""
+    """A charger exceeds the rate of transaction messages. The message was neither stored nor acknowledged."""
 
 
 def is_the_databases(error: BaseException) -> bool:
-    """Whether waiting may help: the error speaks of the disk or the file, not of the statement."""
+    """Whether an error concerns the disk or the file rather than the statement, so that a retry may succeed."""
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in THE_DATABASES

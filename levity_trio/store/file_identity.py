@@ -1,7 +1,7 @@
-"""Which file stands at a path.
+"""Detects whether a path still leads to the file that was opened there.
 
-SQLite goes on writing to the files that it opened. Where one of them was deleted or replaced, every commit succeeds,
-into a file that nobody finds again.
+SQLite keeps writing to the files that it opened. If one of them is deleted or replaced, every commit still succeeds,
+but into a file that no path leads to.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ DESCRIPTORS = Path("/dev/fd")
 
 
 class FileIdentity(NamedTuple):
-    """A path, and which file stood there when it was opened. No method opens a descriptor of the file: closing one
-    would drop SQLite's locks."""
+    """A path, and the device and inode of the file that was opened there.
+
+    No method opens a descriptor of the file, because closing it would drop SQLite's locks.
+    """
 
     path: str
     device: int
     inode: int
 
     def check(self) -> None:
-        """Raises FileLost where another file stands there, or none; DatabaseFault where that cannot be seen."""
+        """Raise FileLost if the path leads to another file or to none; DatabaseFault if it cannot be examined."""
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - several times for each commit, and a Path takes twice as long
+            found = os.stat(self.path)  # noqa: PTH116 - called several times per commit; Path.stat takes twice as long
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileLost(f"{self.path} was deleted or moved away") from error
         except OSError as error:
@@ -46,16 +48,16 @@ class FileIdentity(NamedTuple):
 
     @property
     def is_deleted(self) -> bool:
-        """Whether no path leads any more to the file, which this process has open."""
+        """Whether no path leads to the file any more. This process must have it open."""
         for descriptor in DESCRIPTORS.iterdir():
-            with suppress(OSError):  # that of the listing itself is closed by now
+            with suppress(OSError):  # the descriptor of the listing itself is closed by now
                 found = os.fstat(int(descriptor.name))
                 if self._is(found):
                     return found.st_nlink == 0
         return False
 
     def clear(self) -> None:
-        """Leave nothing at the path: this file is deleted, another is renamed to `<name>.replaced`."""
+        """Clear the path: delete this file, or rename another one to `<name>.replaced`."""
         if self.is_in_place:
             Path(self.path).unlink()
         else:
@@ -67,13 +69,13 @@ class FileIdentity(NamedTuple):
 
 
 def identify(path: str) -> FileIdentity:
-    """The file that stands at a path. Raises OSError."""
+    """Return the identity of the file at a path. Raises OSError."""
     found = Path(path).stat()
     return FileIdentity(path, found.st_dev, found.st_ino)
 
 
 def files_of(connection: sqlite3.Connection) -> tuple[FileIdentity, ...]:
-    """The files of a connection that has read: the database, and beside it, if it is in WAL mode, its WAL and index."""
+    """Return the files of a connection that has read: the database and, in WAL mode, its WAL and shared memory."""
     path = connection.execute("PRAGMA database_list").fetchall()[0][2]
     is_wal = connection.execute("PRAGMA journal_mode").fetchall()[0][0] == "wal"
     return tuple(identify(path + suffix) for suffix in (("", "-wal", "-shm") if is_wal else ("",)))

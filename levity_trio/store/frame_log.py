@@ -1,7 +1,7 @@
-"""Frames that wait to be stored, each with the next commit, in the order in which they were handed in.
+"""Queues frames that are stored with the next commit, in order.
 
-Bills come first: what waits is bounded, and beyond that dropped and counted; where the database has refused a commit
-that took frames along, the next ones leave them out for a while; and while the disk runs low none are taken at all.
+Billing data takes precedence. The queue is bounded; frames beyond the bound are dropped and counted. After a failed
+commit that included frames, the next commits leave them out for a while. While the disk runs low, no frames are queued.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = get_logger("system")
 
 @dataclass(frozen=True, slots=True)
 class FrameLogStatistics:
-    """A look at the frame log: rows in the table, frames that wait for it; dropped and pruned since the start."""
+    """Counts of the frame log: rows in the table, waiting frames, and frames dropped and pruned since the start."""
 
     rows: int = 0
     waiting: int = 0
@@ -33,16 +33,16 @@ class FrameLogStatistics:
 
 
 class FrameLog:
-    """The waiting frames, and the counts of all. What happens between two of its calls is the writer's."""
+    """The queue of frames, and the counts. The writer calls `take`, then `committed` or `refused`."""
 
     __slots__ = (
-        *("_characters", "_dropped", "_is_paused", "_pruned", "_rest_seconds", "_rests_until", "_rows", "_taken"),
-        *("_tell_waiting", "_waiting"),
+        *("_characters", "_dropped", "_is_paused", "_on_waiting", "_pruned", "_rest_seconds", "_rests_until", "_rows"),
+        *("_taken", "_waiting"),
     )
 
-    def __init__(self, tell_waiting: Callable[[], None], rest_seconds: float = REST_SECONDS) -> None:
-        """`tell_waiting` is called when a frame begins to wait while no other does, and when some wait on."""
-        self._tell_waiting = tell_waiting
+    def __init__(self, on_waiting: Callable[[], None], rest_seconds: float = REST_SECONDS) -> None:
+        """`on_waiting` is called when the queue is no longer empty, and when frames remain queued after a commit."""
+        self._on_waiting = on_waiting
         self._waiting: list[FrameRow] = []
         self._characters = 0
         self._taken = (0, 0)
@@ -58,35 +58,35 @@ class FrameLog:
         return len(self._waiting)
 
     def statistics(self) -> FrameLogStatistics:
-        """Counts as of now; rows are known from the first look of the pruning on."""
+        """Return the present counts. The number of rows is unknown (0) until pruning has first checked the table."""
         return FrameLogStatistics(self._rows, len(self._waiting), self._dropped, self._pruned, self._is_paused)
 
     def add(self, row: FrameRow) -> None:
-        """Let a frame wait for the next commit."""
+        """Queue a frame for the next commit."""
         characters = self._characters + len(row[6])
         if self._is_paused or len(self._waiting) >= WAITING_FRAMES or characters > WAITING_CHARACTERS:
             self._dropped += 1
             return
         self._characters = characters
         if not self._waiting:
-            self._tell_waiting()
+            self._on_waiting()
         self._waiting.append(row)
 
     def take(self) -> Sequence[FrameRow]:
-        """What the next commit takes along. `committed` or `refused` tells what became of it."""
+        """Return the frames for the next commit; the writer then calls `committed` or `refused`."""
         is_resting = trio.current_time() < self._rests_until
         if is_resting and self._waiting:
-            self._tell_waiting()
+            self._on_waiting()
         self._taken = (0, 0) if is_resting else (len(self._waiting), self._characters)
         return self._waiting[: self._taken[0]]
 
     def committed(self, error: BaseException | None) -> None:
-        """What was taken is stored; or it is lost, where that failed by a fault of its own."""
+        """Remove the taken frames: they are stored, or lost if their own write failed with this error."""
         frames, characters = self._taken
         del self._waiting[:frames]
         self._characters -= characters
         if self._waiting:
-            self._tell_waiting()
+            self._on_waiting()
         if error is None:
             self._rows += frames
         else:
@@ -94,26 +94,26 @@ class FrameLog:
             log.error("frames could not be stored", frames=frames, exc_info=error)
 
     def refused(self) -> None:
-        """The database refused the commit: what was taken waits on."""
+        """Keep the taken frames queued after a failed commit, and leave them out of the next ones for a while."""
         if self._taken[0]:
             self._rests_until = trio.current_time() + self._rest_seconds
-            self._tell_waiting()
+            self._on_waiting()
 
     def count_rows(self, rows: int) -> None:
-        """So many rows were found in the table."""
+        """Set the number of rows found in the table."""
         self._rows = rows
 
     def count_pruned(self, rows: int) -> None:
-        """So many rows were deleted from the table."""
+        """Count rows deleted from the table."""
         self._rows -= rows
         self._pruned += rows
 
     def pause(self) -> None:
-        """Take no more frames; each is counted as dropped."""
+        """Drop and count all further frames."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """Take frames again."""
+        """Queue frames again."""
         self._is_paused = False
 
     @property

@@ -1,4 +1,4 @@
-"""What is changed from the command line while no server runs, under the file's lock."""
+"""Changes made from the command line while no server runs, under the database's lock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from levity_trio.wire.times import stamp
 
 
 def forget(path: Path, charger: str, retired_on: str | None) -> None:
-    """Hide a charger until it charges again; one that was taken down, with the day (YYYY-MM-DD).
+    """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
 
     Raises:
         ConfigError: no charger has this identity.
@@ -37,17 +37,17 @@ def forget(path: Path, charger: str, retired_on: str | None) -> None:
         except hiding.UnknownCharger:
             raise ConfigError(f"no charger {charger} is in {path}") from None
         except hiding.StillCharging:
-            raise EnvironmentProblem(f"{charger} has an open transaction; hide it when that has ended") from None
+            raise EnvironmentProblem(f"{charger} has an open transaction; hide it after that has ended") from None
         except DatabaseFault as fault:
             raise EnvironmentProblem(f"cannot write the database {path}: {fault}") from None
 
 
 @contextmanager
 def _open_known(path: Path) -> Iterator[sqlite3.Connection]:
-    """The writing connection to a database that is there, whatever clock it was made for."""
+    """Open the writing connection to an existing database, at the clock speed that it was created for."""
     check_ownership(path)
     speed = clock_speed(path)
     if speed is None:
-        raise EnvironmentProblem(f"there is no database {path}; name it with --db")
+        raise EnvironmentProblem(f"there is no database {path}; choose it with --db")
     with open_database(path, SimulatedTime(system_clock(), speed) if speed > 1 else None) as connection:
         yield connection

@@ -1,12 +1,11 @@
-"""Keeping the frame log within its bounds: by age, by size, and when the disk runs low before anything else.
-Events are kept within theirs by age alone.
+"""Enforces retention: of the frame log by age, by size and by free disk space; of events by age.
 
-Rows are deleted from the oldest on, by ranges of ids, so that a range is a run of neighbouring pages; the file shrinks
-page by page. Each step is a job of the writer that ends within milliseconds, and rests for longer than it took, so that
-chargers wait no longer for their answers while millions of rows go.
+The oldest rows are deleted first, by ranges of ids, so that each range is a run of neighbouring pages. The file shrinks
+page by page. Each step is a write of a few milliseconds, followed by a pause longer than the step, so that chargers
+wait no longer for their responses while millions of rows are deleted.
 
-When the disk runs low the oldest frames go first; when none is left no more are taken, and again when there is room:
-bills must fit.
+When the disk runs low, the oldest frames are deleted. When none is left, frame logging pauses until there is space
+again, because billing data must always fit.
 """
 
 from __future__ import annotations
@@ -38,20 +37,20 @@ from levity_trio.wire.times import stamp
 LOOK_SECONDS: Final = 10.0
 STEP_SECONDS: Final = 0.004
 REST_TIMES: Final = 6
-"""A step with its commit is followed by a rest of so many times its length."""
+"""The pause after a step, as a multiple of the time that the step and its commit took."""
 ROWS_AT_ONCE: Final = 200
 AGED_ROWS: Final = 20_000
-"""Looked at in one read."""
+"""Rows examined in one read."""
 SCARCE_BYTES: Final = 200_000_000
 ENOUGH_BYTES: Final = 220_000_000
 SPARE_PAGES: Final = 4096
-"""Free ones that the file may keep: the next frames are about to need them."""
+"""Free pages that the file keeps for the next frames."""
 EVENT_LOOKS: Final = timedelta(days=1)
 SAMPLES: Final = 512
 ROW_BYTES: Final = 14
-"""Of a row beside its texts, and its share of its page's head."""
+"""The size of a row besides its texts, with its share of the page header."""
 BEGUN: Final = "2020"
-"""A row that claims to be older comes from a time when the clock was not set."""
+"""A row with an earlier time was written before the clock was set."""
 
 TEXTS: Final = ("cp_id", "at", "direction", "coalesce(message_id, '')", "coalesce(action, '')", "frame")
 LENGTH: Final = " + ".join(f"length(CAST({text} AS BLOB))" for text in TEXTS)
@@ -62,7 +61,7 @@ log = get_logger("system")
 
 
 class Extent(NamedTuple):
-    """A look at the log and its file: ids from first to last, without gaps; sizes in bytes."""
+    """The extent of the log and its file: ids from first to last without gaps, sizes in bytes."""
 
     first: int
     last: int
@@ -76,12 +75,12 @@ class Extent(NamedTuple):
         return self.last - self.first + 1
 
     def last_of(self, surplus_bytes: float) -> int:
-        """The id up to which rows must go to free so much; all that there are, at most."""
+        """Return the id up to which rows must be deleted to free this many bytes; never beyond the last row."""
         return min(self.last, self.first + int(surplus_bytes / self.bytes_per_row))
 
 
 class Sample:
-    """The mean length of the log's rows, from some hundred at even distances; each is read once, for none changes."""
+    """The mean length of the log's rows, from some hundred at equal intervals. Each is read once: rows never change."""
 
     __slots__ = ("_lengths",)
 
@@ -89,7 +88,7 @@ class Sample:
         self._lengths: dict[int, int] = {}
 
     def mean(self, db: Database, first: int, last: int) -> float:
-        """Of the rows with these ids, in bytes of text."""
+        """Return the mean length of the rows from `first` to `last`, in bytes of text."""
         stride = 1 << max(0, (last - first) // SAMPLES).bit_length()
         wanted = range(first + -first % stride, last + 1, stride)
         unread = ",".join(str(number) for number in wanted if number not in self._lengths)
@@ -101,16 +100,16 @@ class Sample:
 
 
 def extent(db: Database, sample: Sample) -> Extent:
-    """How much the log holds."""
+    """Measure the log."""
     first, last = _row(db, "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)")
     marks = (_row(db, f"PRAGMA {name}")[0] for name in ("page_size", "page_count", "freelist_count"))
     return Extent(first, last, sample.mean(db, first, last) + ROW_BYTES, *marks)
 
 
 def aged(db: Database, before: str, now: str, table: str = "log") -> int | None:
-    """The id up to which rows of `log` or `event` are from before this time; None where the oldest is not.
+    """Return the id up to which rows of `log` or `event` precede this time; None if the oldest row does not.
 
-    A row whose time cannot be believed is as old as those behind it.
+    A row with an implausible time counts as old as the rows that follow it.
     """
     end = int(_row(db, f"SELECT coalesce(min(id), 0) FROM {table}")[0]) + AGED_ROWS  # noqa: S608 - one of the two
     young = db.execute(
@@ -130,14 +129,14 @@ def _row(db: Database, sql: str, parameters: tuple[object, ...] = ()) -> tuple[A
 
 
 class Deleted(NamedTuple):
-    """What a step deleted, and whether all is gone that should."""
+    """The number of rows that a step deleted, and whether none is left to delete."""
 
     rows: int
     is_all: bool
 
 
 def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
-    """Delete the oldest rows of the log, up to this id, for so many seconds at most."""
+    """Delete the oldest rows of the log up to this id, for at most `seconds`."""
     until, rows = time.monotonic() + seconds, 0
     while True:
         ((first,),) = db.rows("SELECT min(id) FROM log")
@@ -148,25 +147,25 @@ def delete(db: UnitOfWork, last: int, seconds: float) -> Deleted:
 
 
 def shrink(db: UnitOfWork, spare_pages: int, seconds: float) -> bool:
-    """Give free pages back to the disk, for so many seconds at most; True where no more than the spare ones are left.
+    """Release free pages of the file for at most `seconds`; return True if only the spare ones are left.
 
-    The file itself is cut at the next checkpoint.
+    The next checkpoint truncates the file.
     """
     until = time.monotonic() + seconds
     ((free,),) = db.rows("PRAGMA freelist_count")
     for _ in range(free - spare_pages):
-        db.rows("PRAGMA incremental_vacuum(1)")  # Python would stop after one page in any case
+        db.rows("PRAGMA incremental_vacuum(1)")  # with a larger number, Python still stops after one page
         if time.monotonic() > until:
             return False
     return True
 
 
-def _tell(db: UnitOfWork, fact: EventsPruned) -> None:
-    db.tell(fact)
+def _record(db: UnitOfWork, fact: EventsPruned) -> None:
+    db.record(fact)
 
 
 class Pruning:
-    """The bounds of one log, and the task that keeps it within them. Made by `open_pruning`."""
+    """The retention of one database. Created by `open_pruning`."""
 
     def __init__(
         self, writer: Writer, reader: Reader, config: ServerConfig, clock: Clock, is_clock_trusted: Callable[[], bool]
@@ -188,16 +187,16 @@ class Pruning:
         return self._writer.frames
 
     async def keep_on(self) -> None:
-        """Look after the log, for ever."""
+        """Prune every LOOK_SECONDS until cancelled."""
         while True:
             try:
                 await self.look()
-            except (StoreUnavailable, Unreadable, OSError) as error:  # the next look may go better
+            except (StoreUnavailable, Unreadable, OSError) as error:  # retried at the next look
                 log.warning("the frame log could not be pruned", reason=str(error))
             await trio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Look once, and prune what must go. Raises StoreUnavailable, Unreadable, OSError."""
+        """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable, OSError."""
         found, old = await self._reader.run(partial(self._read, now=self._now()))
         self._frames.count_rows(found.rows)
         room_bytes = await trio.to_thread.run_sync(room, self._path, found)
@@ -212,7 +211,7 @@ class Pruning:
             await self._shrink(spare_pages)
 
     def _now(self) -> datetime | None:
-        """None by a clock that cannot be believed: one that is years ahead would take everything."""
+        """Return the time, None if the clock is untrusted: a clock that is years ahead would delete everything."""
         return self._clock() if self._is_clock_trusted() else None
 
     def _read(self, db: Database, now: datetime | None) -> tuple[Extent, int | None]:
@@ -229,7 +228,7 @@ class Pruning:
         return rows
 
     async def _delete_events(self) -> int:
-        """Once a day, and then with a row that says so."""
+        """Delete old events once a day, and store a fact about it. Return the number deleted."""
         now, rows = self._clock(), 0
         if not self._is_clock_trusted() or (self._events_due is not None and now < self._events_due):
             return 0
@@ -241,7 +240,7 @@ class Pruning:
                 deleted, is_all = await self._step(event_sums.delete, last, STEP_SECONDS)
                 rows += deleted
         if rows:
-            await self._writer.run(_tell, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
+            await self._writer.run(_record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
         return rows
 
     async def _delete(self, last: int) -> int:
@@ -263,21 +262,21 @@ class Pruning:
         return done
 
     def _judge(self, room_bytes: int, rows: int) -> None:
-        """Tell once that the disk runs low; where no row is left to go, take no more frames until it does not."""
+        """Log once that the disk runs low; if no row is left to delete, pause frame logging until there is space."""
         if room_bytes >= ENOUGH_BYTES and self._is_scarce:
             self._is_scarce = False
             self._frames.resume()
             log.warning("the disk has room again; frames are logged", free_bytes=room_bytes)
         if room_bytes < SCARCE_BYTES and not self._is_scarce:
             self._is_scarce = True
-            log.warning("the disk runs low; the oldest frames in the log go first", free_bytes=room_bytes)
+            log.warning("the disk runs low; pruning the oldest frames of the log", free_bytes=room_bytes)
         if room_bytes < SCARCE_BYTES and not rows and not self._frames.is_paused:
             self._frames.pause()
-            log.warning("the disk runs low; no frames are logged until there is room", free_bytes=room_bytes)
+            log.warning("the disk runs low; no frames are logged until there is space", free_bytes=room_bytes)
 
 
 def room(path: Path, found: Extent) -> int:
-    """Bytes that the database may still take: of the disk, of its free pages, and beyond its end."""
+    """Return the bytes that the database can still grow by: free disk space, free pages, preallocated space."""
     beyond = path.stat().st_size - found.pages * found.page_bytes
     return shutil.disk_usage(path).free + found.free_pages * found.page_bytes + max(0, beyond)
 
@@ -286,7 +285,7 @@ def room(path: Path, found: Extent) -> int:
 async def open_pruning(
     writer: Writer, reader: Reader, config: ServerConfig, clock: Clock, is_clock_trusted: Callable[[], bool]
 ) -> AsyncIterator[None]:
-    """A task that keeps the frame log of this writer within its bounds until the block is left."""
+    """Run a task that enforces retention until the block is left."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Pruning(writer, reader, config, clock, is_clock_trusted).keep_on)
         yield

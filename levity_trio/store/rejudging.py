@@ -1,6 +1,6 @@
-"""Judging again what later facts told about: at most once a minute for a transaction, and never dropped.
+"""Judges transactions again after later facts, at most once a minute each.
 
-What came within a minute of the last judgement waits in tx.judge_after; this task sees to it.
+A request within a minute of the last judgement is stored in tx.judge_after, so it is never lost. This task executes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from levity_trio.wire.times import stamp
 
 @asynccontextmanager
 async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float) -> AsyncIterator[None]:
-    """A task that judges what is due until the block is left."""
+    """Run a task that judges due transactions until the block is left."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_on, writer, clock, look_seconds)
         yield
@@ -29,5 +29,5 @@ async def open_rejudging(writer: Writer, clock: Clock, look_seconds: float) -> A
 async def _keep_on(writer: Writer, clock: Clock, seconds: float) -> None:
     while True:
         await trio.sleep(seconds)
-        with suppress(StoreUnavailable):  # the next look finds it again
+        with suppress(StoreUnavailable):  # retried at the next look
             await writer.run(judging.judge_due, stamp(clock()))

@@ -1,7 +1,7 @@
-"""Whose a database file is, and how it becomes ours: ownership, creation, migrations.
+"""Ownership, creation and migration of the database file.
 
-Migrations are the numbered files of schema/, applied in order, each inside one transaction of its own together with
-the new user_version, so that a crash leaves the version before or after and nothing between.
+Migrations are the numbered files of schema/, applied in order. Each runs in one transaction that also sets the new
+user_version, so a crash leaves either the old or the new version.
 """
 
 from __future__ import annotations
@@ -21,68 +21,68 @@ FIRST_TRANSACTION_ID = 1_000_000
 TRANSACTION_ID_BASES = 1_000_000_000
 SMALLEST_DATABASE_BYTES = 512
 SIMULATED_TIME_VERSION = 2
-"""Since this one a database tells for which clock it was made; older ones keep real time."""
+"""The first version that stores the clock a database was created for; older databases keep real time."""
 
 PACKAGE = Path(__file__).resolve().parent.parent
 PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
-"""Beside the package in a wheel, one level up in a checkout."""
+"""Inside the package in a wheel, one level up in a checkout."""
 
 
 class NotOurs(EnvironmentProblem):
-    """The file belongs to somebody else, to a newer version or to another clock, or is no database.
+    """The file belongs to another program, a newer version or another clock, or is not a database.
 
-    The text says what to do.
+    The text contains advice.
     """
 
 
 def migrations() -> list[tuple[int, Path]]:
-    """The numbered files of schema/ in order, as (version, path)."""
+    """Return the numbered files of schema/ in order, as (version, path)."""
     folder = next(place for place in PLACES if place.is_dir())
     return sorted((int(path.name.split("_")[0]), path) for path in folder.glob("[0-9]*_*.sql"))
 
 
 def check_ownership(path: Path) -> None:
-    """Look whose file it is without writing to it; a missing or empty one is free to take.
+    """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
-        NotOurs: a foreign file, a newer schema, or no SQLite database at all.
+        NotOurs: the file belongs to another program, has a newer schema, or is not a SQLite database.
     """
     size = path.stat().st_size if path.exists() else 0
     if size == 0:
         return
-    if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would take it for an empty one
-        raise NotOurs(f"{path} is no SQLite database; name another file with --db, it was not touched")
+    if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
+        raise NotOurs(f"{path} is not a SQLite database; choose another file with --db, it was not touched")
     try:
         with closing(_look(path.resolve())) as connection:
             application_id, version = _marks(connection)
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
     except sqlite3.DatabaseError as error:
-        raise NotOurs(f"{path} cannot be read as a SQLite database ({error}); name another file with --db") from error
+        raise NotOurs(f"{path} cannot be read as a SQLite database ({error}); choose another file with --db") from error
     if application_id != APPLICATION_ID and (application_id or version or tables):
-        raise NotOurs(f"{path} belongs to another program; name another file with --db, it was not touched")
+        raise NotOurs(f"{path} belongs to another program; choose another file with --db, it was not touched")
     if version > newest_version():
         raise NotOurs(
             f"{path} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
-            "install that version, or name another file with --db"
+            "install that version, or choose another file with --db"
         )
 
 
 def check_clock_speed(path: Path, speed: int) -> None:
-    """Look whether a database of ours was made for a wall clock of this speed; one yet to be made is free to take.
+    """Check that a database was created for a wall clock of this speed. One that is still to be created passes.
 
     Raises:
-        NotOurs: it was made for another.
+        NotOurs: it was created for another speed.
     """
     made_for = clock_speed(path)
     if made_for in (None, speed):
         return
     if made_for == 1:
-        raise NotOurs(f"{path} keeps real time; leave out --clock-speed, or name a new file with --db")
-    raise NotOurs(f"{path} was made for --clock-speed {made_for}; give that, or name another file with --db")
+        raise NotOurs(f"{path} keeps real time; leave out --clock-speed, or choose a new file with --db")
+    raise NotOurs(f"{path} was made for --clock-speed {made_for}; give that, or choose another file with --db")
 
 
 def clock_speed(path: Path) -> int | None:
-    """The speed that a database was made for; None where it is yet to be made."""
+    """Return the clock speed that a database was created for; None if it is still to be created."""
     if not path.exists() or path.stat().st_size == 0:
         return None
     with closing(_look(path.resolve())) as connection:
@@ -94,24 +94,24 @@ def clock_speed(path: Path) -> int | None:
 
 
 def _look(path: Path) -> sqlite3.Connection:
-    """A connection that leaves nothing beside the file: a WAL, and its index, would be made even for reading."""
+    """Open the file without creating others beside it: SQLite creates a WAL and its index even for reading."""
     has_wal = path.with_name(f"{path.name}-wal").exists()
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_wal else '&immutable=1'}", uri=True)
 
 
 def newest_version() -> int:
-    """The schema version that this program writes."""
+    """Return the schema version that this program writes."""
     return migrations()[-1][0]
 
 
 def migrate(connection: sqlite3.Connection, simulated: SimulatedTime | None = None) -> None:
-    """Bring the database to the newest version; harmless where it is there already.
+    """Migrate the database to the newest version, if it is older.
 
-    Only one that is made here and now is marked for a simulated time.
+    Only a new database is marked for a simulated time.
     """
     application_id, version = _marks(connection)
     if application_id == 0:
-        # Both must stand before WAL and before the first table; later they would need a VACUUM.
+        # Both must precede WAL mode and the first table; later they would need a VACUUM.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -143,19 +143,19 @@ def _apply(connection: sqlite3.Connection, number: int, script: str, simulated: 
 
 
 def statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: executescript would commit what is open."""
+    """Yield the statements of a script. executescript would commit the open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    if statement.strip():  # a last one without its semicolon, or a comment, which does nothing
+    if statement.strip():  # a last statement without a semicolon, or a comment, which has no effect
         yield statement
 
 
 def _choose_transaction_ids(connection: sqlite3.Connection) -> None:
-    """Begin transactionIds at a random base: a stop meant for an earlier server must not hit a stranger's."""
+    """Begin transactionIds at a random base, so that a stop for an earlier database matches no new transaction."""
     base = FIRST_TRANSACTION_ID + secrets.randbelow(TRANSACTION_ID_BASES)
     connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', ?)", (base,))
 

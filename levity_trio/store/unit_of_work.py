@@ -1,7 +1,7 @@
 """One write's view of the database, and the group commit of many writes.
 
-A write is a plain function of a UnitOfWork. It may run more than once (a batch is retried), so it changes nothing
-but the database; clock and ids are its arguments. What it tells through `tell` is stored in `event` beside it and
+A write is a plain function of a UnitOfWork. A batch may be retried, so a write must change nothing but the database,
+and receives the time and ids as arguments. Facts that it records are stored in `event` in the same transaction and
 published after the commit.
 """
 
@@ -23,16 +23,16 @@ Row = tuple[Any, ...]
 Write = Callable[["UnitOfWork"], object]
 
 PROGRESS_STEPS = 10_000
-"""Instructions of SQLite's machine between two looks at the time: well below a millisecond."""
+"""SQLite virtual machine instructions between two checks of the time; they take well below a millisecond."""
 INSERT_EVENT = "INSERT INTO event (at, kind, cp_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
 
 class UnitOfWorkLost(Exception):
-    """An interrupted statement took the whole transaction with it: the same batch runs again."""
+    """SQLite rolled back the whole transaction with an interrupted statement; the same batch runs again."""
 
 
 class UnitOfWork:
-    """Statements inside the present transaction, and the facts told in it. Only `commit` makes one."""
+    """Statements inside the present transaction, and the facts recorded in it. Created only by `commit`."""
 
     __slots__ = ("_connection", "facts")
 
@@ -41,29 +41,29 @@ class UnitOfWork:
         self.facts: list[Fact] = []
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Run a statement that returns no rows; gives the number of rows it changed."""
+        """Run a statement that returns no rows; return the number of rows that it changed."""
         return self._connection.execute(sql, parameters).rowcount
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """All rows of a statement, read to their end: an unread RETURNING would hold the commit up."""
+        """Return all rows of a statement. A RETURNING that is not read to its end would block the commit."""
         return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """The first row of a statement, None where there is none."""
+        """Return the first row of a statement, or None."""
         found = self._connection.execute(sql, parameters).fetchall()
         return found[0] if found else None
 
     def insert(self, sql: str, parameters: Sequence[object]) -> int:
-        """Run an `INSERT … RETURNING id` and give the id."""
+        """Run an `INSERT … RETURNING id` and return the id."""
         return int(self._connection.execute(sql, parameters).fetchall()[0][0])
 
     def attempt(self, change: Callable[[], None], seconds: float) -> Exception | None:
-        """Make a change that may fail: then it is undone, with its facts, and its error is given back.
+        """Make a change that may fail; on failure, undo it and its facts and return its error.
 
-        It may take so many seconds; then its statement is interrupted. Raises UnitOfWorkLost where SQLite threw away
-        the whole transaction with it, and whatever is the database's own fault.
+        A statement that runs beyond `seconds` is interrupted. Raises UnitOfWorkLost if SQLite rolled back the whole
+        transaction, and faults of the database itself.
         """
-        told = len(self.facts)
+        recorded = len(self.facts)
         self._connection.execute("SAVEPOINT attempt")
         error = self._within(change, seconds)
         if isinstance(error, sqlite3.Error) and is_the_databases(error):
@@ -72,7 +72,7 @@ class UnitOfWork:
             raise UnitOfWorkLost from error
         if error is not None:
             self._connection.execute("ROLLBACK TO attempt")
-            del self.facts[told:]
+            del self.facts[recorded:]
         self._connection.execute("RELEASE attempt")
         return error
 
@@ -81,17 +81,17 @@ class UnitOfWork:
         self._connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
         try:
             change()
-        except Exception as error:  # noqa: BLE001 - a plugin's code: whatever it raises is given back
+        except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything; the error is returned
             return error
         finally:
             self._connection.set_progress_handler(None, 0)
         return None
 
-    def tell(self, fact: Fact, session: int | None = None) -> bool:
-        """Store a fact, and the session that it came from; the writer publishes it after the commit.
+    def record(self, fact: Fact, session: int | None = None) -> bool:
+        """Store a fact with the session that caused it; the writer publishes it after the commit.
 
-        Gives False where it is beyond its ceiling: then it is not stored, and published only if observers follow the
-        present state by it.
+        Return False if it exceeds its daily ceiling: it is then not stored, and is published only if observers need it
+        to follow the present state.
         """
         kind, charger = type(fact).__name__, fact.charger
         is_kept = charger is None or not has_ceiling(fact) or self.is_kept(charger, kind, fact.at)
@@ -103,40 +103,40 @@ class UnitOfWork:
         return is_kept
 
     def is_below(self, charger: str, kind: str, at: str, most: int) -> bool:
-        """Whether this one, which is counted, is among the first `most` of its kind and day."""
+        """Count an item; return whether it is among the first `most` of its kind on this day."""
         return is_below(self._connection, charger, kind, at, most)
 
     def is_kept(self, charger: str, kind: str, at: str, most: int = DAILY_FACTS) -> bool:
-        """Whether one more fact of this kind is kept today; it is counted in any case."""
+        """Count a fact; return whether it is within its daily ceiling and must be stored."""
         if self.is_below(charger, kind, at, most):
             return True
         if (counted := only_count(self._connection, charger, kind, at)) is not None:
-            self.tell(counted)
+            self.record(counted)
         return False
 
 
 class Result(NamedTuple):
-    """What became of one write: its answer or its own error, and its facts."""
+    """The outcome of one write: its return value or its own error, and its facts."""
 
     value: object
     error: BaseException | None
     facts: Sequence[Fact]
 
     def unwrap(self) -> object:
-        """The answer. Raises the write's own error."""
+        """Return the value. Raises the write's own error."""
         if self.error is not None:
             raise self.error
         return self.value
 
 
 def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
-    """Run the writes in one transaction and commit it; one that raises is undone alone.
+    """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
 
-    Most batches hold no failing write, so the first try spends no savepoints; where one failed, the whole batch
+    Most batches contain no failing write, so the first attempt uses no savepoints. If a write fails, the whole batch
     runs again with a savepoint for each.
 
     Raises:
-        DatabaseFault: nothing was stored; the same batch may be tried again.
+        DatabaseFault: nothing was stored; the same batch may be retried.
     """
     together = outcome.capture(_in_transaction, connection, writes, _plainly)
     if isinstance(together, outcome.Error) and not isinstance(together.error, DatabaseFault):
@@ -149,12 +149,12 @@ Run = Callable[[sqlite3.Connection, Write], Result]
 
 def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run: Run) -> list[Result]:
     try:
-        _roll_back(connection)  # what is left of one whose own ROLLBACK failed
-        connection.execute("BEGIN IMMEDIATE")  # the lock before the look
+        _roll_back(connection)  # an earlier ROLLBACK may have failed
+        connection.execute("BEGIN IMMEDIATE")  # take the write lock before the first read
         results = [run(connection, write) for write in writes]
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        # A full disk throws the whole transaction away, not just the write that met it.
+        # On a full disk SQLite rolls back the whole transaction, not only the statement that failed.
         if is_the_databases(error) or not connection.in_transaction:
             raise DatabaseFault(str(error)) from error
         raise
@@ -179,7 +179,7 @@ def _plainly(connection: sqlite3.Connection, write: Write) -> Result:
 def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
     transaction = UnitOfWork(connection)
     connection.execute("SAVEPOINT write")
-    captured = outcome.capture(write, transaction)  # carries a job's failure to its asker
+    captured = outcome.capture(write, transaction)  # carries a write's failure to its caller
     if isinstance(captured, outcome.Value):
         result = Result(captured.value, None, transaction.facts)
     elif is_the_databases(captured.error):

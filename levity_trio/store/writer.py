@@ -1,12 +1,12 @@
-"""The single writer: one task owns the only writing connection, everybody else sends it write functions.
+"""The single writer: one task owns the only writing connection; all other tasks send it write functions.
 
-All that waits is committed together (group commit), in one hop to a thread of its own: the loop never blocks on the
-disk, and a busy disk gathers larger batches by itself. While the database refuses, the same batch is tried again with
-backoff, its askers go unanswered, and `is_failing` tells so; who has waited too long is told, and its write dropped.
-Where a file of the database was deleted or replaced, nobody waits: see writing_connection.py.
+All queued writes are committed together (group commit) in a worker thread, so the event loop never blocks on the disk,
+and a slow disk leads to larger batches. While commits fail, the same batch is retried with backoff and `is_failing` is
+set. A caller that has waited for `commit_seconds` gets StoreUnavailable, and its write leaves the batch. If a file of
+the database was deleted or replaced, no caller waits: see writing_connection.py.
 
-The worker stands behind a shield, so that what was handed in is committed even while everything else is being
-cancelled; the shield's deadline begins when the body is left.
+The worker is shielded, so that queued writes are committed even while everything else is cancelled. The deadline of
+the shield starts when the body is left.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from levity_trio.store.writing_connection import WritingConnection
 
 BATCH_JOBS = 250
 PATIENT_TURNS = 4
-"""Turns of the loop that bring no further job before a commit begins: a message takes so many from socket to job."""
+"""Turns of the event loop without a further job before a commit begins; a message needs as many from socket to job."""
 GATHER_SECONDS = 0.005
 
 T = TypeVar("T")
@@ -41,12 +41,12 @@ log = get_logger("system")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What may wait, and how long."""
+    """Limits of the queue, and time-outs."""
 
     waiting_jobs: int = 1_000
-    """Full: the asker waits, and with it its charger feels the disk."""
+    """Size of the queue. When it is full, callers wait, which applies back-pressure to their chargers."""
     commit_seconds: float = 10.0
-    """After this an asker is told that the store is unavailable (rules.md: its connection closes with 1013)."""
+    """The time after which a caller gets StoreUnavailable; its connection then closes with 1013 (rules.md)."""
     coalesce_seconds: float = 5.0
     backoff_seconds: float = 0.05
     longest_backoff_seconds: float = 2.0
@@ -57,7 +57,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class _Job:
-    """A write that was handed in, and the place for its answer."""
+    """A queued write, and its result."""
 
     __slots__ = ("done", "result", "write")
 
@@ -66,12 +66,12 @@ class _Job:
         self.done = trio.Event()
         self.result: Result | None = None
 
-    def answer(self, result: Result) -> None:
+    def finish(self, result: Result) -> None:
         self.result = result
         self.done.set()
 
     def give_up(self) -> None:
-        """Let the asker go unanswered."""
+        """Release the caller without a result."""
         self.done.set()
 
     @property
@@ -79,19 +79,19 @@ class _Job:
         return self.result is None and self.done.is_set()
 
 
-class _Unasked(_Job):
-    """A write whose answer nobody waits for, so that its failure is told to the log."""
+class _Background(_Job):
+    """A write that no caller waits for; its failure is logged."""
 
     __slots__ = ()
 
-    def answer(self, result: Result) -> None:
+    def finish(self, result: Result) -> None:
         if result.error is not None:
-            log.error("a write that nobody waits for failed", exc_info=result.error)
+            log.error("background write failed", exc_info=result.error)
 
 
 @dataclass(frozen=True, slots=True)
 class WriterStatistics:
-    """A look at the writer: jobs that wait, batches and writes committed, tries that the database refused."""
+    """Statistics of the writer: queued writes, committed batches and writes, failed commits."""
 
     waiting: int
     batches: int
@@ -102,7 +102,7 @@ class WriterStatistics:
 
 
 class Writer:
-    """The way to the database for all that changes it. Made by `open_writer`."""
+    """Executes all changes of the database. Created by `open_writer`."""
 
     def __init__(
         self, jobs: trio.MemorySendChannel[_Job], publish: Publish, connection: WritingConnection, limits: Limits
@@ -118,18 +118,18 @@ class Writer:
         self._backoff = self._limits.backoff_seconds
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
-        """Store a frame with the next commit, before its jobs; where no job comes, within a few seconds."""
+        """Store a frame with the next commit, before its writes; without other writes, within `coalesce_seconds`."""
         self.is_failing = False
         self._is_lost = False
-        """A file of the database is lost: no commit can be waited for."""
+        """A file of the database is lost, so callers do not wait for a commit."""
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
-        """Run a write and wait for its commit; gives its answer. It is executed even if its asker is cancelled.
+        """Run a write, wait for its commit, and return its result. It is executed even if the caller is cancelled.
 
         Raises:
-            StoreUnavailable: it was not committed within `commit_seconds`, or a file of the database is lost; it may
-                still be, at the next try.
-            Exception: what the write itself raised; it was undone alone.
+            StoreUnavailable: it was not committed within `commit_seconds`, or a file of the database is lost; the
+                commit in progress may still store it.
+            Exception: the write itself raised it and was rolled back alone.
         """
         if self._is_lost:
             raise StoreUnavailable
@@ -145,26 +145,26 @@ class Writer:
         return cast(T, job.result.unwrap())
 
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Run a write within a few seconds, only the last of those with one key; it promises nothing to anybody.
+        """Run a write within `coalesce_seconds`, without any promise; a later one with the same key replaces it.
 
-        An SD card wears out: what is said again every minute need not be a commit each time.
+        This spares the SD card a commit for each message that is repeated every minute.
         """
         self._coalesced[key] = lambda db: write(db, *args)
         self._wake_flush()
 
     def statistics(self) -> WriterStatistics:
-        """Counts since the start, and what waits now."""
+        """Return the counts since the start, and the present queue."""
         waiting = self._jobs.statistics().current_buffer_used
         frames_now = self.frames.statistics()
         return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing, frames_now)
 
     async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Hand in a write whose answer nobody needs; its failure is told to the log.
+        """Queue a write without waiting for its result; a failure is logged.
 
         Raises:
-            StoreUnavailable: too much waits already; it was not handed in.
+            StoreUnavailable: the queue stayed full for `commit_seconds`; the write was not queued.
         """
-        await self._wait_to_send(_Unasked(lambda db: write(db, *args)))
+        await self._wait_to_send(_Background(lambda db: write(db, *args)))
 
     async def _wait_to_send(self, job: _Job) -> None:
         with trio.move_on_after(self._limits.commit_seconds) as patience:
@@ -173,10 +173,9 @@ class Writer:
             raise StoreUnavailable
 
     async def _give_up(self) -> None:
-        """Tell askers whose commit takes too long. One task for all, since a deadline each would cost each write.
+        """Release callers after `commit_seconds`. One task serves all, because a deadline for each costs every write.
 
-        It sleeps until the oldest could be due (they are in the order of their asking), and a younger one is never
-        due earlier.
+        Callers are in order of arrival, so it sleeps until the oldest is due.
         """
         while True:
             oldest = next(iter(self._unanswered), None)
@@ -184,17 +183,17 @@ class Writer:
             if oldest is not None and due <= trio.current_time():
                 del self._unanswered[oldest]
                 oldest.give_up()
-                self._tell_failing(f"no commit within {self._limits.commit_seconds:g} s")
+                self._note_failure(f"no commit within {self._limits.commit_seconds:g} s")
             else:
                 await trio.sleep_until(due)
 
     def _wake_flush(self) -> None:
         self._coalescing.set()
 
-    def _take_coalesced(self) -> list[_Unasked]:
+    def _take_coalesced(self) -> list[_Background]:
         writes, self._coalesced = self._coalesced, {}
         self._coalescing = trio.Event()
-        return [_Unasked(write) for write in writes.values() or ([_nothing] if self.frames else [])]
+        return [_Background(write) for write in writes.values() or ([_nothing] if self.frames else [])]
 
     async def _flush(self) -> None:
         while True:
@@ -204,7 +203,7 @@ class Writer:
                 await self._jobs.send(job)
 
     def _flush_nowait(self) -> None:
-        with suppress(trio.WouldBlock):  # it promised nothing
+        with suppress(trio.WouldBlock):  # coalesced writes carry no promise
             for job in self._take_coalesced():
                 self._jobs.send_nowait(job)
 
@@ -214,23 +213,23 @@ class Writer:
             async for job in jobs:
                 batch, results = await _gather(jobs, job), None
                 while results is None:
-                    # Whoever was told that nothing was stored sends again; and one that never fits, a large one on a
-                    # full disk, must not hold up all others.
-                    batch = [job for job in batch if not job.is_given_up] or [_Unasked(_touch)]
+                    # A caller that was released sends again. Also, a large write that never fits on a full disk must
+                    # not block all others.
+                    batch = [job for job in batch if not job.is_given_up] or [_Background(_touch)]
                     results = await self._try(batch, thread)
-                self._answer(batch, results)
+                self._finish(batch, results)
 
-    def _answer(self, batch: Sequence[_Job], results: Sequence[Result]) -> None:
+    def _finish(self, batch: Sequence[_Job], results: Sequence[Result]) -> None:
         self._batches += 1
         self._writes += len(batch)
         for job, result in zip(batch, results, strict=True):
             for fact in result.facts:
                 self._publish(fact)
             self._unanswered.pop(job, None)
-            job.answer(result)
+            job.finish(result)
 
     async def _try(self, batch: Sequence[_Job], thread: trio.CapacityLimiter) -> list[Result] | None:
-        """One try to commit; None where the database refused, after a pause."""
+        """Try once to commit; after a failure, pause and return None."""
         writes, began = [job.write for job in batch], trio.current_time()
         if rows := self.frames.take():
             writes.insert(0, partial(frames.add, rows=rows))
@@ -238,21 +237,21 @@ class Writer:
             results = await trio.to_thread.run_sync(self._connection.commit, writes, limiter=thread)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
-            if isinstance(fault, FileLost):  # those who waited know it by now: a copy may take minutes
+            if isinstance(fault, FileLost):  # callers were released first, because a copy may take minutes
                 await trio.to_thread.run_sync(self._connection.save, limiter=thread)
             await trio.sleep(self._backoff)
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
-        self._tell_working()
+        self._note_success()
         if rows:
             self.frames.committed(results.pop(0).error)
         self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
         return results
 
     def _refuse(self, batch: Sequence[_Job], fault: DatabaseFault) -> None:
-        """Acknowledge nothing of a batch. Where a file was lost, all askers are told at once."""
+        """Acknowledge nothing of a batch. If a file was lost, release all callers at once."""
         self._refused += 1
-        self._tell_failing(str(fault))
+        self._note_failure(str(fault))
         if isinstance(fault, CommitLost):
             self.frames.committed(None)
             for job in batch:
@@ -265,32 +264,32 @@ class Writer:
                 job.give_up()
             self._unanswered.clear()
 
-    def _tell_failing(self, reason: str) -> None:
+    def _note_failure(self, reason: str) -> None:
         if not self.is_failing:
-            log.error("the database refuses; nothing is acknowledged until it takes writes again", reason=reason)
+            log.error("writes to the database fail; retrying, and nothing is acknowledged meanwhile", reason=reason)
         self.is_failing = True
 
-    def _tell_working(self) -> None:
+    def _note_success(self) -> None:
         if self.is_failing:
-            log.warning("the database takes writes again")
+            log.warning("writes to the database succeed again")
         self._backoff = self._limits.backoff_seconds
         self.is_failing = self._is_lost = False
 
 
 def _nothing(db: UnitOfWork) -> None:
-    """A write for the frames that wait: they go with any."""
+    """Do nothing: the commit stores the queued frames."""
 
 
 def _touch(db: UnitOfWork) -> None:
-    """A write that changes nothing, to see whether the database takes any."""
+    """Write without changing anything, to test whether commits succeed."""
     db.execute("UPDATE run SET clean = clean WHERE id = (SELECT max(id) FROM run)")
 
 
 async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_Job]:
-    """The jobs of one commit: what gathered during the last one, and what is on its way as long as more comes.
+    """Return the jobs of one commit: those queued during the last commit, and those that arrive shortly after.
 
-    A commit that began while the loop still had much to do would fight with it for the interpreter lock at each
-    statement: the longer wait makes both faster. Where somebody floods the loop it makes neither, hence its end.
+    A commit that begins while the event loop is busy competes with it for the interpreter lock at each statement, so
+    waiting makes both faster. Under a flood of messages it does not, hence the limit GATHER_SECONDS.
     """
     batch, turns_without = [first], 0
     until = trio.current_time() + GATHER_SECONDS
@@ -308,17 +307,17 @@ async def _gather(jobs: trio.MemoryReceiveChannel[_Job], first: _Job) -> list[_J
 async def open_writer(
     connection: sqlite3.Connection, publish: Publish, drain_seconds: float, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Writer]:
-    """A writer on this connection; on leaving, what was handed in is committed, for `drain_seconds` at most.
+    """Open a writer on this connection; on exit, commit the queued writes within `drain_seconds`.
 
-    `publish` is called for each fact after its commit, in commit order, before the asker is answered.
+    `publish` is called for each fact after its commit, in commit order, before the caller gets its result.
 
     Raises:
-        StoreUnavailable: the drain did not end in time; what was left over was never acknowledged.
+        StoreUnavailable: the drain timed out; the remaining writes were never acknowledged.
     """
     sender, jobs = trio.open_memory_channel[_Job](limits.waiting_jobs)
     with closing(WritingConnection(connection)) as writing:
         writer = Writer(sender, publish, writing, limits)
-        drain = trio.CancelScope(shield=True)  # round the worker only: the body stays cancellable
+        drain = trio.CancelScope(shield=True)  # around the worker only; the body stays cancellable
         async with trio.open_nursery() as working:
             working.start_soon(writer._work, jobs, drain)
             try:

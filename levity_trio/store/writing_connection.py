@@ -1,8 +1,9 @@
-"""The writing connection, and the guard over the files that it writes to: the database, its WAL and the WAL's index.
+"""The writing connection, and the check that its files (the database, its WAL and the WAL's index) are still in place.
 
-They are compared with their paths after each commit; the database before it, too, since a batch may wait for one that
-was moved. Where a file is lost, nothing is acknowledged; what was committed is saved through the descriptors that are
-still open, and where that leaves the database file whole, it is opened anew. All of this runs in the writer's thread.
+The files are compared with their paths after each commit. The database is also checked before, because a batch can wait
+for a database that was moved. If a file is lost, nothing is acknowledged; the committed data is saved through the
+descriptors that are still open. If that completes the database file, it is reopened. All of this runs in the writer's
+thread.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ log = get_logger("system")
 
 
 class WritingConnection:
-    """Commits to the files that other programs find at their paths."""
+    """A connection that commits only while its files are at their paths."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._given = self._connection = connection
         self._database, *self._beside = files_of(connection)
         self._is_saved = False
-        """Since the last commit all of the WAL was written to the database file."""
+        """Whether the whole WAL was written to the database file since the last commit."""
         self._copy: Path | None = None
 
     def commit(self, writes: Sequence[Write]) -> list[Result]:
-        """Run the writes in one transaction and commit it; one that raises is undone alone.
+        """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
 
         Raises:
-            DatabaseFault: nothing was stored; the same batch may be tried again.
-            CommitLost: the batch was committed, but perhaps where nobody finds it.
+            DatabaseFault: nothing was stored; the same batch may be retried.
+            CommitLost: the batch was committed, but perhaps to a file that no path leads to.
         """
         self._database.check()
         results = commit(self._connection, writes)
@@ -49,28 +50,28 @@ class WritingConnection:
         return results
 
     def save(self) -> None:
-        """Bring what a lost file holds to where it is found, as far as that was not done yet."""
+        """Save the content of a lost file to where it can be found, unless that was done already."""
         self._is_saved = self._is_saved or self._write_back()
         if self._is_saved and self._database.is_in_place:
-            self._open_anew()
+            self._reopen()
         elif self._copy is None and (self._database.is_deleted or not self._is_saved):
             self._copy_all()
 
     def close(self) -> None:
-        """Close what was opened beside the connection that was given."""
+        """Close a reopened connection; the caller closes the one that it passed in."""
         if self._connection is not self._given:
             checkpoint(self._connection)
             self._connection.close()
 
     def _write_back(self) -> bool:
-        """Write the whole WAL into the database file; False where it cannot be, or another program reads old pages."""
+        """Write the whole WAL to the database file; return False on failure, or if another program reads old pages."""
         with suppress(sqlite3.Error):
             busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()[0]
             return not busy
         return False
 
-    def _open_anew(self) -> None:
-        """Begin a new WAL; what another program may have put in its place must not be read as ours."""
+    def _reopen(self) -> None:
+        """Reopen the database with a new WAL; a WAL that another program put in its place must not be read."""
         for file in self._beside:
             file.clear()
         self._connection.close()
@@ -80,10 +81,10 @@ class WritingConnection:
             self._database, *self._beside = files_of(self._connection)
             if self._copy is not None:
                 self._copy.unlink()
-        except (sqlite3.Error, OSError) as error:  # the next try may go better
-            log.warning("the database cannot be opened anew yet", reason=str(error))
+        except (sqlite3.Error, OSError) as error:  # retried later
+            log.warning("the database cannot be reopened yet", reason=str(error))
         else:
-            log.warning("all that was committed is in the database file, which was opened anew")
+            log.warning("all committed data is in the database file, which was reopened")
 
     def _copy_all(self) -> None:
         path = self._database.path
@@ -95,6 +96,6 @@ class WritingConnection:
             with closing(sqlite3.connect(self._copy)) as target:
                 self._connection.backup(target)
         except sqlite3.Error as error:
-            log.critical("what was committed could not be copied", copy=str(self._copy), reason=str(error))
+            log.critical("committed data could not be copied", copy=str(self._copy), reason=str(error))
         else:
-            log.critical("all that was committed is in a copy", copy=str(self._copy), advice=advice)
+            log.critical("all committed data was saved to a copy", copy=str(self._copy), advice=advice)

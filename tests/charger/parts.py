@@ -86,7 +86,7 @@ class InlineWriter:
         (found,) = self.rows(sql, *parameters)
         return found
 
-    def told(self, kind: type[F]) -> list[F]:
+    def recorded(self, kind: type[F]) -> list[F]:
         """Return the published facts of one class."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
 

@@ -129,7 +129,7 @@ async def test_a_callerror_is_told_apart_from_rejected(central: Central, writer:
     assert isinstance(refused, CallRefused)
     assert (refused.code, refused.description) == ("NotSupported", "no reset here")
     assert writer.rows(COMMANDS) == [("Reset", "refused", 0, None, "NotSupported")]
-    assert [fact.state for fact in writer.told(CallFailedFact)] == ["refused"]
+    assert [fact.state for fact in writer.recorded(CallFailedFact)] == ["refused"]
 
 
 async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(

@@ -104,7 +104,7 @@ async def test_a_clock_that_was_not_set_may_leap_anywhere(machine: Machine, writ
         await machine.leap(YEARS)
         assert await told_time(charger) == timedelta()
         assert machine.central.clock_trusted
-    assert [(fact.seconds, fact.believed) for fact in writer.told(ClockLeapt)] == [(YEARS.total_seconds(), True)]
+    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(YEARS.total_seconds(), True)]
 
 
 # While it runs
@@ -127,7 +127,7 @@ async def test_a_leap_to_a_wrong_time_is_told_and_not_passed_on(
         assert machine.central.clock_trusted
         async with open_charger(machine.central, "/ws/CP-3") as another:
             await another.call("Heartbeat")
-    assert [(fact.seconds, fact.believed) for fact in writer.told(ClockLeapt)] == [(by.total_seconds(), False)]
+    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(by.total_seconds(), False)]
     assert writer.rows(TRUSTED) == [(0,), (0,), (1,)]
     assert writer.row("SELECT max(at) <= ? FROM log", stamp(wall_clock())) == (1,)
 
@@ -141,7 +141,7 @@ async def test_a_leap_to_a_believable_time_is_told_and_followed(
         await machine.leap(by)
         assert await told_time(charger) == by
         assert machine.central.clock_trusted
-    assert [(fact.seconds, fact.believed) for fact in writer.told(ClockLeapt)] == [(by.total_seconds(), True)]
+    assert [(fact.seconds, fact.believed) for fact in writer.recorded(ClockLeapt)] == [(by.total_seconds(), True)]
     assert writer.rows(TRUSTED) == [(0,)]
 
 
@@ -151,7 +151,7 @@ async def test_what_keeps_a_clock_right_is_no_leap(machine: Machine, writer: Inl
         for _ in range(20):
             await machine.leap(timedelta(seconds=5))
         assert await told_time(charger) == timedelta(seconds=100)
-    assert writer.told(ClockLeapt) == []
+    assert writer.recorded(ClockLeapt) == []
     assert writer.rows(TRUSTED) == [(1,)]
 
 
@@ -169,7 +169,7 @@ async def test_a_clock_that_was_set_back_is_followed_when_it_has_caught_up(
         assert machine.central.clock_trusted
         async with open_charger(machine.central) as charger:
             assert await told_time(charger) == -timedelta(hours=2)
-    assert [fact.believed for fact in writer.told(ClockLeapt)] == [False, True]
+    assert [fact.believed for fact in writer.recorded(ClockLeapt)] == [False, True]
 
 
 @pytest.mark.logs_errors
@@ -178,7 +178,7 @@ async def test_a_leap_is_told_when_the_database_takes_it(machine: Machine, write
         writer.is_unavailable = True
         await machine.leap(YEARS)
         await trio.sleep(100)
-        assert writer.told(ClockLeapt) == []
+        assert writer.recorded(ClockLeapt) == []
         writer.is_unavailable = False
         await trio.sleep(20)
-    assert len(writer.told(ClockLeapt)) == 1
+    assert len(writer.recorded(ClockLeapt)) == 1

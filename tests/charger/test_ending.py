@@ -66,7 +66,7 @@ async def test_one_that_ends_while_its_row_is_stored_ends_that_row(central: Cent
         assert (await charger.wait_closed_silently())[0] == 1001
     assert writer.row("SELECT close_code, ended_at IS NULL FROM session") == (1001, 0)
     assert writer.row("SELECT is_connected FROM cp") == (0,)
-    assert [fact.session for fact in writer.told(ChargerDisconnected)] == [1]
+    assert [fact.session for fact in writer.recorded(ChargerDisconnected)] == [1]
 
 
 async def test_one_that_is_replaced_while_its_row_is_stored_ends_that_row_only(

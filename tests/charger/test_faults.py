@@ -72,7 +72,7 @@ async def test_a_bug_sets_a_transaction_message_aside_and_answers_it(
         assert await charger.call("Heartbeat") == {"currentTime": NOW}
     ((told, kept, count, transaction),) = writer.rows(SET_ASIDE)
     assert (told, json.loads(kept), count, transaction) == (action, payload, 2, None)
-    assert len(writer.told(MessageSetAside)) == 1
+    assert len(writer.recorded(MessageSetAside)) == 1
 
 
 @pytest.mark.logs_errors

@@ -251,7 +251,7 @@ async def test_what_came_before_the_peer_left_is_stored(
         await peer.stream.aclose()
         await trio.sleep(30)
         writer.answer_seconds = 0
-    assert len(writer.told(TransactionStarted)) == 3
+    assert len(writer.recorded(TransactionStarted)) == 3
     assert writer.row("SELECT close_code FROM session") == (1000 if says_goodbye else 1006,)
     assert writer.row("SELECT is_connected FROM cp") == (0,)
     assert writer.row("SELECT count(*) FROM tx WHERE suspended_at IS NULL") == (0,)

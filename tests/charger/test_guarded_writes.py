@@ -49,7 +49,7 @@ async def test_what_a_guard_refuses_is_set_aside_answered_and_an_error(
         await charger.call("Heartbeat")
     ((told, kept, count),) = writer.rows(SET_ASIDE)
     assert (told, json.loads(kept), count) == (action, payload, 2)
-    assert len(writer.told(MessageSetAside)) == 1
+    assert len(writer.recorded(MessageSetAside)) == 1
     errors = [line for line in log_lines if line["log_level"] == "error"]
     assert [(line["event"], line["action"]) for line in errors] == 2 * [("handler failed", action)]
     assert "never in this test" in str(errors[0]["exc_info"])
@@ -71,8 +71,8 @@ async def test_nothing_of_a_refused_stop_is_stored_and_its_repeat_ends_it(
             ("suspend", "its stop could not be read"),
         ]
         assert writer.rows("SELECT * FROM meter_val") == []
-        assert writer.told(TransactionStopped) == []
+        assert writer.recorded(TransactionStopped) == []
         writer.rows("DROP TRIGGER guard")
         assert await charger.call("StopTransaction", stop) == {"idTagInfo": {"status": "Accepted"}}
     assert writer.rows(TX) == [("Completed", 0, 1005, 5)]
-    assert len(writer.told(TransactionStopped)) == 1
+    assert len(writer.recorded(TransactionStopped)) == 1

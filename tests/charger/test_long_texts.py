@@ -63,7 +63,7 @@ async def test_a_start_is_the_same_only_where_its_whole_text_is(central: Central
         told = [await charger.call("StartTransaction", START | {"idTag": tag}) for tag in (LONG, LONG, LONG + "x")]
     first, again, other = [answer["transactionId"] for answer in told]
     assert first == again != other
-    assert [started.id_tag for started in writer.told(TransactionStarted)] == [cut(LONG), cut(LONG + "x")]
+    assert [started.id_tag for started in writer.recorded(TransactionStarted)] == [cut(LONG), cut(LONG + "x")]
 
 
 async def test_the_digest_of_a_message_is_that_of_its_whole_payload(central: Central, writer: InlineWriter) -> None:
@@ -93,4 +93,4 @@ async def test_of_over_long_messages_so_many_are_kept_in_a_day(central: Central,
         await charger.call("StartTransaction", START)
     actions = [action for (action,) in writer.rows("SELECT action FROM evidence ORDER BY id")]
     assert actions == ["Authorize"] * DAILY_EVIDENCE + ["StartTransaction"]
-    assert [counted.kind for counted in writer.told(FactsCounted)] == ["Evidence"]
+    assert [counted.kind for counted in writer.recorded(FactsCounted)] == ["Evidence"]

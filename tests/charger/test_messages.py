@@ -57,7 +57,7 @@ async def test_times_told_have_no_fraction_and_end_in_z(central: Central) -> Non
 async def test_authorize(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger:
         assert await charger.call("Authorize", {"idTag": "TAG-1"}) == {"idTagInfo": {"status": "Accepted"}}
-    (shown,) = writer.told(TagPresented)
+    (shown,) = writer.recorded(TagPresented)
     assert (shown.charger, shown.id_tag, shown.verdict) == ("CP-1", "TAG-1", "Accepted")
 
 
@@ -194,7 +194,7 @@ async def test_a_notice(
 ) -> None:
     async with open_charger(central) as charger:
         assert await charger.call(action, request_) == answer
-    (fact,) = writer.told(kind)
+    (fact,) = writer.recorded(kind)
     assert {name: getattr(fact, name) for name in told} == told
     assert writer.rows("SELECT cp_id FROM event WHERE kind = ?", kind.__name__) == [("CP-1",)]
 

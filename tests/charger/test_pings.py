@@ -72,13 +72,13 @@ async def answer_a_ping(central: Central, firmware: str = "1.0") -> None:
 
 async def test_three_closed_connections_running_switch_them_off(central: Central, writer: InlineWriter) -> None:
     await close_at_ping(central, CLOSINGS - 1)
-    assert writer.told(PingsSwitchedOff) == []
+    assert writer.recorded(PingsSwitchedOff) == []
     await close_at_ping(central)
-    (told,) = writer.told(PingsSwitchedOff)
+    (told,) = writer.recorded(PingsSwitchedOff)
     assert (told.charger, told.firmware_version) == ("CP-1", "1.0")
     assert writer.row(STATE) == ("1.0", 0, CLOSINGS, 1)
     assert not await is_pinged(central)
-    assert len(writer.told(PingsSwitchedOff)) == 1
+    assert len(writer.recorded(PingsSwitchedOff)) == 1
 
 
 async def test_a_close_frame_counts_as_the_end_of_the_stream_does(central: Central, writer: InlineWriter) -> None:

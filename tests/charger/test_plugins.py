@@ -47,7 +47,7 @@ class Broken(Plugin):
 
     def amend(self, request: Any, db: UnitOfWork, origin: Origin) -> None:
         db.execute("UPDATE tx SET id_tag = 'NOT MINE'")
-        db.tell(TransactionStarted(charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0))
+        db.record(TransactionStarted(charger="X", at="", transaction=0, connector=0, id_tag="", meter_start_wh=0))
         raise KeyError
 
     async def accompany(self, charger: ConnectedCharger, facts: trio.MemoryReceiveChannel[Fact]) -> None:
@@ -102,7 +102,7 @@ async def test_one_that_fails_everywhere_costs_nothing(
         started = await charger.call("StartTransaction", START)
         assert started["idTagInfo"] == {"status": "Accepted"}
     assert writer.row("SELECT id, id_tag FROM tx") == (started["transactionId"], "TAG")
-    assert len(writer.told(TransactionStarted)) == 1
+    assert len(writer.recorded(TransactionStarted)) == 1
     assert {failure.hook for failure in watcher.of(PluginFailed)} == {"observe", "amend", "accompany"}
 
 

@@ -48,7 +48,7 @@ async def test_a_start_too_many_is_neither_stored_nor_answered(central: Central,
         await assert_refused(charger, "StartTransaction", payload)
     assert writer.row("SELECT (SELECT count(*) FROM tx WHERE meter_start = 99), count(*) FROM tx") == (0, MOST)
     assert before[0] == MOST
-    assert [told.action for told in writer.told(MessagesRefused)] == ["StartTransaction"]
+    assert [told.action for told in writer.recorded(MessagesRefused)] == ["StartTransaction"]
 
 
 async def test_a_repeat_is_answered_for_ever(central: Central) -> None:
@@ -93,4 +93,4 @@ async def test_readings_have_a_rate_too(central: Central, writer: InlineWriter) 
         for _ in range(MOST):
             await charger.call("MeterValues", payload)
         await assert_refused(charger, "MeterValues", payload)
-    assert writer.told(MessagesRefused)
+    assert writer.recorded(MessagesRefused)

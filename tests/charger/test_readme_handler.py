@@ -37,4 +37,4 @@ async def test_a_handler_as_the_readme_writes_it(
     async with open_charger(central) as charger:
         assert await charger.call("DataTransfer", {"vendorId": "org.example"}) == {"status": "Accepted"}
         assert await charger.call("DataTransfer", {"vendorId": "com.stranger"}) == {"status": "UnknownVendorId"}
-    assert [fact.vendor_id for fact in writer.told(DataTransferred)] == ["org.example", "com.stranger"]
+    assert [fact.vendor_id for fact in writer.recorded(DataTransferred)] == ["org.example", "com.stranger"]

@@ -24,10 +24,10 @@ async def test_the_newest_connection_wins(central: Central, writer: InlineWriter
             assert len(central.registry) == 1
             assert writer.row(STATE) == (1, 2, None)
             assert (await new.call("Heartbeat"))["currentTime"]
-            (ended,) = writer.told(ChargerDisconnected)
+            (ended,) = writer.recorded(ChargerDisconnected)
             assert (ended.session, ended.replaced, ended.during_transaction) == (1, True, False)
     assert writer.row("SELECT is_connected FROM cp") == (0,)
-    (suspended,) = writer.told(TransactionSuspended)
+    (suspended,) = writer.recorded(TransactionSuspended)
     assert suspended.reason == "connection lost"
 
 
@@ -100,7 +100,7 @@ async def test_one_identity_in_two_chargers_is_told(central: Central, writer: In
                 await connect_again_and_again(times - 1)
 
     await connect_again_and_again(4)
-    assert [shared.evidence for shared in writer.told(IdentityShared)] == ["3 connections replaced in 10 minutes"]
+    assert [shared.evidence for shared in writer.recorded(IdentityShared)] == ["3 connections replaced in 10 minutes"]
     assert writer.row("SELECT is_connected FROM cp") == (0,)
 
 

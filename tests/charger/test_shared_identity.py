@@ -58,10 +58,10 @@ async def test_two_that_come_back_at_once_take_turns_of_a_minute(central: Centra
             clients.start_soon(partial(live, central, pair, until=HOUR))
             await trio.sleep(10)
         await trio.sleep(HOUR)
-        connected = len(writer.told(ChargerConnected))
+        connected = len(writer.recorded(ChargerConnected))
         clients.cancel_scope.cancel()
     assert 50 < connected <= HOUR / HOLD_SECONDS + 2
-    assert writer.told(IdentityShared)
+    assert writer.recorded(IdentityShared)
 
 
 async def test_the_one_in_place_is_served_meanwhile(central: Central, log_lines: list[EventDict]) -> None:

@@ -103,8 +103,8 @@ def take_up(books: Books, *, is_there_room: bool) -> None:
     ("arguments", "status", "line"),
     [
         (["NOBODY"], 2, "levity-trio: no charger NOBODY is in levity.db\n"),
-        (["CP-1", "--db", "other.db"], 1, "levity-trio: there is no database other.db; name it with --db\n"),
-        (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it when that has ended\n"),
+        (["CP-1", "--db", "other.db"], 1, "levity-trio: there is no database other.db; choose it with --db\n"),
+        (["CP-1"], 1, "levity-trio: CP-1 has an open transaction; hide it after that has ended\n"),
     ],
 )
 def test_each_mistake_is_one_line(

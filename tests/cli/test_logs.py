@@ -219,7 +219,7 @@ def test_an_error_is_one_line(tmp_path: Path, typed: Type) -> None:
     ran = typed()
     assert (ran.status, ran.err) == (
         1,
-        f"levity-trio: there is no database {tmp_path / 'site.db'}; name that of the server with --db\n",
+        f"levity-trio: there is no database {tmp_path / 'site.db'}; choose the database of the server with --db\n",
     )
     make(tmp_path / "site.db")
     ran = typed()

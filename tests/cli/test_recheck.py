@@ -125,7 +125,7 @@ def test_on_a_terminal(tmp_path: Path, typed: Type, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (["--db", "none.db"], 1, "there is no database none.db; name that of the server with --db"),
+        (["--db", "none.db"], 1, "there is no database none.db; choose the database of the server with --db"),
         (["--db", "other.db"], 1, "other.db belongs to another program"),
         (["CP-9"], 2, "Invalid value for 'CHARGER': no charger CP-9 is in "),
         (["--jsn"], 2, "See levity-trio recheck --help."),

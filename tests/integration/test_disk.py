@@ -20,7 +20,7 @@ COMMIT_SECONDS = 10.0
 SLACK_SECONDS = 8.0
 """The last try before the 10 s may hang on a lock for 2 s, and the machine may be busy."""
 OUTAGES: dict[str, Outage] = {"locked": write_lock, "file size": file_size_limit, "full disk": full_disk}
-RECOVERED = "the database takes writes again"
+RECOVERED = "writes to the database succeed again"
 
 
 @dataclass
@@ -126,5 +126,5 @@ def test_it_recovers_by_itself_and_repeats_make_no_second_row(story: Story) -> N
 
 def test_it_is_one_line_in_the_log(story: Story) -> None:
     assert [line["event"] for line in story.errors] == [
-        "the database refuses; nothing is acknowledged until it takes writes again"
+        "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
     ]

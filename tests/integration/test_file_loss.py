@@ -10,7 +10,7 @@ from .charger import Charger, Closed, NoWebSocket
 from .serving import Serving, serving
 
 TRY_AGAIN_LATER = 1013
-REFUSES = "the database refuses; nothing is acknowledged until it takes writes again"
+REFUSES = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
 
 
 def start_until_refused(server: Serving, identity: str, answered: list[str]) -> None:
@@ -41,7 +41,7 @@ def test_what_was_answered_is_there(tmp_path: Path, suffixes: tuple[str, ...]) -
         for suffix in suffixes:
             Path(f"{server.database}{suffix}").unlink()
         start_until_refused(server, "CP-1", answered)
-        server.wait_line("the database takes writes again")
+        server.wait_line("writes to the database succeed again")
         with Charger(server.port, "CP-1") as charger:
             for number in range(5):
                 answered.append(f"after {number}")
@@ -66,7 +66,7 @@ def test_a_database_that_is_gone_is_copied_and_nobody_let_in(tmp_path: Path) -> 
             with pytest.raises(Closed) as closed:
                 charger.start("never")
         assert closed.value.code == TRY_AGAIN_LATER
-        copy = Path(server.wait_line("all that was committed is in a copy")["copy"])
+        copy = Path(server.wait_line("all committed data was saved to a copy")["copy"])
         with pytest.raises(NoWebSocket) as refused:
             Charger(server.port, "CP-1")
         assert refused.value.status == 503

@@ -157,12 +157,12 @@ def test_not_ready_while_the_database_is_locked(tmp_path: Path) -> None:
         assert (status_of(server, "/healthz"), status_of(server, "/readyz")) == (200, 200)
         with write_lock(server):
             charger.send("StartTransaction", connectorId=1, idTag="TAG", meterStart=1, timestamp=now())
-            server.wait_line("the database refuses; nothing is acknowledged until it takes writes again")
+            server.wait_line("writes to the database fail; retrying, and nothing is acknowledged meanwhile")
             assert (status_of(server, "/healthz"), status_of(server, "/readyz")) == (200, 503)
             page = scrape(port(server))
             assert page.get("ocpp_writer_failing") == 1
             assert page.get("ocpp_tx_active", cp_id="CP-1") is None
-        server.wait_line("the database takes writes again")
+        server.wait_line("writes to the database succeed again")
         assert status_of(server, "/readyz") == 200
         assert charger.receive()[0] == 3
         assert scrape(port(server)).get("ocpp_tx_active", cp_id="CP-1", connector_id="1") == 1

@@ -92,7 +92,7 @@ def test_a_newer_database(tmp_path: Path) -> None:
 
 def test_no_database_at_all(tmp_path: Path) -> None:
     (tmp_path / "levity.db").write_text("Dear diary, today I charged the car. " * 100)
-    assert "name another file with --db" in refused(tmp_path, "--port", "0")
+    assert "choose another file with --db" in refused(tmp_path, "--port", "0")
 
 
 @pytest.mark.parametrize("name", ["levity.db", "link.db"])

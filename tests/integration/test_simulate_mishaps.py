@@ -130,7 +130,7 @@ def test_two_simulators_do_not_share_a_file(tmp_path: Path, server: Serving) -> 
     assert process.returncode == 1
     assert told == (
         "",
-        "levity-trio: another simulator runs on simulator.json; stop it, or name another file with --state\n",
+        "levity-trio: another simulator runs on simulator.json; stop it, or choose another file with --state\n",
     )
 
 

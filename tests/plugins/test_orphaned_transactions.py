@@ -105,7 +105,7 @@ async def test_an_offline_batch_leaves_the_live_transaction_alone(server: Served
         ("Completed", "charger", "Local", 1000),
         ("Completed", "charger", "Local", 4000),
     ]
-    assert server.writer.told(TransactionClosed) == []
+    assert server.writer.recorded(TransactionClosed) == []
 
 
 @pytest.mark.parametrize("more", [{}, {"timestamp": None}])
@@ -128,8 +128,8 @@ async def test_available_after_a_boot_closes_and_a_late_stop_wins(server: Served
             assert server.writer.rows(ENDS) == [("Completed", "system", "Reboot", 3000)]
             await stop(charger, transaction, 4500, ago=MINUTE)
             assert server.writer.rows(ENDS) == [("Completed", "charger", "Local", 3500)]
-    assert [fact.energy_wh for fact in server.writer.told(TransactionClosed)] == [3000]
-    assert [fact.energy_wh for fact in server.writer.told(TransactionStopped)] == [3500]
+    assert [fact.energy_wh for fact in server.writer.recorded(TransactionClosed)] == [3000]
+    assert [fact.energy_wh for fact in server.writer.recorded(TransactionStopped)] == [3500]
     assert [kind for (kind,) in server.writer.rows("SELECT kind FROM tx_event ORDER BY id")] == [
         *("start", "suspend", "close", "stop"),
     ]
@@ -162,7 +162,7 @@ async def test_silence_in_connection_closes(server: Served) -> None:
             assert server.writer.rows(ENDS) == [OPEN]
             await beat(charger, 2)
             assert server.writer.rows(ENDS) == [("Completed", "system", "Reboot", 3000)]
-    (closed,) = server.writer.told(TransactionClosed)
+    (closed,) = server.writer.recorded(TransactionClosed)
     assert (closed.charger, closed.connector, closed.reason) == ("CP-1", 1, "Reboot")
 
 

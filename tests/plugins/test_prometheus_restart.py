@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levity_trio.store import event_sums
-from levity_trio.store.ceilings import DAILY_FACTS, TOLD_MINUTES
+from levity_trio.store.ceilings import DAILY_FACTS, REPORT_MINUTES
 from levity_trio.store.writes import rates
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import parse
@@ -91,7 +91,7 @@ def test_facts_above_their_ceiling_are_counted_across_restarts(books: Books, run
     station = Station(books)
     for _ in range(DAILY_FACTS + 5):
         station.boot()
-    books.wait(TOLD_MINUTES + 1)
+    books.wait(REPORT_MINUTES + 1)
     station.boot()
     for page in (run.page(), Run(books).page()):
         assert page.get("ocpp_facts_counted_total", cp_id="CP-1", kind="ChargerBooted") == 6

@@ -103,6 +103,6 @@ async def test_a_stop_that_is_lost_is_closed_at_its_last_reading(server: Served)
         await trio.sleep(HOUR)
         living.charger.go_online(living.at)
         await trio.sleep(HOUR)
-    (closed,) = server.writer.told(TransactionClosed)
+    (closed,) = server.writer.recorded(TransactionClosed)
     (wh,) = billed(living)
     assert wh - 300 * CAR_W / HOUR <= closed.energy_wh <= wh

@@ -316,7 +316,7 @@ NOTHING = Ledger(chargers=[], entries=list[Entry]())
 def test_a_foreign_file_is_told_in_one_plain_line(tmp_path: Path) -> None:
     make(tmp_path / "levity.db")
     for look, flag in ((baseline, "--verify"), (lambda path: verify(path, NOTHING), "--db")):
-        told = rf"levity\.db belongs to another program; name another file with {flag}"
+        told = rf"levity\.db belongs to another program; choose another file with {flag}"
         with pytest.raises(EnvironmentProblem, match=told):
             look(tmp_path / "levity.db")
 

@@ -96,7 +96,7 @@ class Books(Queries):
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()
 
-    def told(self, kind: type[F]) -> list[F]:
+    def recorded(self, kind: type[F]) -> list[F]:
         """The published facts of one kind."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
 

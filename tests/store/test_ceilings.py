@@ -18,7 +18,7 @@ def rows(books: Books) -> dict[str, int]:
 
 
 def counted(books: Books, kind: str) -> list[int]:
-    return [fact.count for fact in books.told(FactsCounted) if fact.kind == kind]
+    return [fact.count for fact in books.recorded(FactsCounted) if fact.kind == kind]
 
 
 def boot_and_report(station: Station, times: int) -> None:
@@ -46,7 +46,7 @@ def test_up_to_the_ceiling_each_is_kept(books: Books, station: Station) -> None:
     for _ in range(DAILY_FACTS):
         station.boot()
     assert books.count("boot") == DAILY_FACTS
-    assert books.told(FactsCounted) == []
+    assert books.recorded(FactsCounted) == []
 
 
 def test_beyond_it_no_table_grows(books: Books, flooded: Station) -> None:
@@ -54,7 +54,7 @@ def test_beyond_it_no_table_grows(books: Books, flooded: Station) -> None:
     boot_and_report(flooded, TOO_MANY)
     grown = Counter(rows(books)) - Counter(before)
     assert grown.keys() <= {"event", "tx_event"}
-    told = [fact.kind for fact in books.told(FactsCounted)]
+    told = [fact.kind for fact in books.recorded(FactsCounted)]
     assert grown["event"] == len(told) == len(set(told))
     assert set(told) == {"ChargerBooted", "StatusNotification", "StatusChanged", "ErrorOpened", *SUSPENSIONS}
     assert grown["tx_event"] == 2  # one suspension and one resumption, each with its count
@@ -67,7 +67,7 @@ def test_what_is_beyond_is_told_once_an_hour(books: Books, flooded: Station) -> 
     books.wait(61)
     flooded.boot()
     assert counted(books, "ChargerBooted") == [1, TOO_MANY]
-    assert len(books.told(ChargerBooted)) == books.count("boot") == 0
+    assert len(books.recorded(ChargerBooted)) == books.count("boot") == 0
 
 
 def test_the_next_day_they_are_kept_again(books: Books, flooded: Station) -> None:
@@ -84,7 +84,7 @@ def test_the_present_state_is_right_beyond_it(books: Books, flooded: Station) ->
     flooded.status("Finishing")
     assert books.row("SELECT firmware_version, last_boot_at FROM cp") == ("2", books.at)
     assert books.value("SELECT status FROM cp_conn") == "Finishing"
-    assert books.told(StatusChanged)[-1].status == "Finishing"
+    assert books.recorded(StatusChanged)[-1].status == "Finishing"
     assert books.value("SELECT suspended_at FROM tx") == books.at
     flooded.status("Charging")
     assert books.value("SELECT suspended_at FROM tx") is None

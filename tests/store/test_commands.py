@@ -19,7 +19,7 @@ def send(station: Station, action: str = "GetConfiguration", **payload: object) 
 
 def answer(station: Station, command: int, action: str, told: object, is_late: bool = False) -> None:
     text = orjson.dumps(told).decode()
-    station.write(commands.settle, commands.Answer(command, action, "answered", is_late, text))
+    station.write(commands.settle, commands.CommandOutcome(command, action, "answered", is_late, text))
 
 
 def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station: Station) -> None:
@@ -32,24 +32,24 @@ def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station:
     assert books.row("SELECT state, answer, answered_at, is_late, session_id FROM command") == (
         *("answered", '{"status":"Accepted"}', "2026-03-01T12:01:00.250Z", 0, station.session),
     )
-    assert books.told(CallFailed) == []
+    assert books.recorded(CallFailed) == []
 
 
 def test_a_late_answer_is_written_to_its_command(books: Books, station: Station) -> None:
     command = send(station, "RemoteStartTransaction", idTag="TAG")
-    station.write(commands.settle, commands.Answer(command, "RemoteStartTransaction", "timed out"))
+    station.write(commands.settle, commands.CommandOutcome(command, "RemoteStartTransaction", "timed out"))
     books.wait(0.1)
     answer(station, command, "RemoteStartTransaction", {"status": "Accepted"}, is_late=True)
     assert books.row("SELECT state, is_late, answer FROM command") == ("answered", 1, '{"status":"Accepted"}')
-    assert [fact.state for fact in books.told(CallFailed)] == ["timed out"]
+    assert [fact.state for fact in books.recorded(CallFailed)] == ["timed out"]
 
 
 def test_a_refusal_is_told_apart(books: Books, station: Station) -> None:
     command = send(station, "Reset")
-    refused = commands.Answer(command, "Reset", "refused", False, None, "NotSupported", "no")
+    refused = commands.CommandOutcome(command, "Reset", "refused", False, None, "NotSupported", "no")
     station.write(commands.settle, refused)
     assert books.row("SELECT state, error_code, error_description FROM command") == ("refused", "NotSupported", "no")
-    assert [(fact.state, fact.error_code) for fact in books.told(CallFailed)] == [("refused", "NotSupported")]
+    assert [(fact.state, fact.error_code) for fact in books.recorded(CallFailed)] == [("refused", "NotSupported")]
 
 
 # Configuration
@@ -142,7 +142,7 @@ def test_a_message_is_set_aside_once_and_counted(books: Books, station: Station)
         ("MeterValues", '"1"', '{"what":1}', "a bug", None, 3, "2026-03-01T12:00:00.250Z"),
         ("MeterValues", '"4"', '{"what":2}', "a bug", None, 1, "2026-03-01T12:03:00.250Z"),
     ]
-    assert len(books.told(MessageSetAside)) == 2
+    assert len(books.recorded(MessageSetAside)) == 2
 
 
 def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station: Station) -> None:
@@ -162,7 +162,7 @@ def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station:
 
 def test_a_tag_that_is_shown_is_a_fact(books: Books, station: Station) -> None:
     assert station.write(authorization.authorize, "TAG") == "Accepted"
-    (fact,) = books.told(TagPresented)
+    (fact,) = books.recorded(TagPresented)
     assert (fact.id_tag, fact.verdict) == ("TAG", "Accepted")
 
 
@@ -170,7 +170,7 @@ def test_a_fact_is_stored_whole_with_the_session_it_came_from(books: Books, stat
     books.wait(1)
     station.connect()
     fact = DataTransferred(charger="CP-1", at=books.at, vendor_id="V", message_id=None, data="x")
-    station.write(notices.tell, fact)
+    station.write(notices.record, fact)
     assert books.rows("SELECT at, kind, cp_id, session_id FROM event ORDER BY id DESC LIMIT 1") == [
         (books.at, "DataTransferred", "CP-1", station.session)
     ]
@@ -193,7 +193,7 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
     station.stop(transaction, 2001)
     station.stop(-1, 1)
     answer(station, send(station), "GetConfiguration", {"configurationKey": [{"key": "a", "readonly": True}]})
-    station.write(commands.settle, commands.Answer(1, "Reset", "timed out"))
+    station.write(commands.settle, commands.CommandOutcome(1, "Reset", "timed out"))
     station.write(authorization.authorize, "TAG")
     station.start(2500)
     station.lose()

@@ -19,8 +19,8 @@ from levity_trio.store.writer import Limits, Writer, open_writer
 SECONDS = 20.0
 """A try waits 2 s for other readers, perhaps twice."""
 LIMITS = Limits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # nobody is refused for having waited long
-REFUSES = "the database refuses; nothing is acknowledged until it takes writes again"
-OPENED_ANEW = "all that was committed is in the database file, which was opened anew"
+REFUSES = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
+REOPENED = "all committed data is in the database file, which was reopened"
 pytestmark = pytest.mark.logs_errors
 
 Mishap = Callable[[Path], object]
@@ -64,7 +64,7 @@ async def writing(site: Site, drain_seconds: float = SECONDS) -> AsyncIterator[W
 
 def keep(db: UnitOfWork, name: str, mishap: Callable[[], object] | None = None) -> str:
     """A fact; or one during whose commit something happens."""
-    db.tell(CertificateRequested(charger=None, at="2026", csr=name))
+    db.record(CertificateRequested(charger=None, at="2026", csr=name))
     if mishap:
         mishap()
     return name
@@ -115,7 +115,7 @@ async def test_what_was_promised_is_saved_and_the_next_write_refused_at_once(
         assert site.on_disk() == ["a", "b"]  # it may come again
         assert await writer.run(keep, "c") == "c"
         assert site.on_disk() == ["a", "b", "c"]
-    assert [line["event"] for line in log_lines] == [REFUSES, OPENED_ANEW, "the database takes writes again"]
+    assert [line["event"] for line in log_lines] == [REFUSES, REOPENED, "writes to the database succeed again"]
 
 
 @pytest.mark.parametrize("mishap", MISHAPS.values(), ids=MISHAPS)

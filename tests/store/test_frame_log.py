@@ -26,7 +26,7 @@ def row(frame: str, charger: str = "CP-1") -> FrameRow:
 
 
 def keep(db: UnitOfWork, name: str) -> None:
-    db.tell(CertificateRequested(charger=None, at=AT, csr=name))
+    db.record(CertificateRequested(charger=None, at=AT, csr=name))
 
 
 @pytest.fixture

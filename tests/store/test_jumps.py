@@ -27,7 +27,7 @@ def step(station: Station, wh: int, minutes: float, *more: Sample, before: int =
     station.tell(meter_value(station.clock(), before, *more), transaction=transaction)
     station.books.wait(minutes)
     station.tell(meter_value(station.clock(), before + wh, *more), transaction=transaction)
-    return [(fact.from_wh, fact.to_wh) for fact in station.books.told(EnergyJumped)]
+    return [(fact.from_wh, fact.to_wh) for fact in station.books.recorded(EnergyJumped)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_power_that_was_told_in_messages_of_its_own_counts(books: Books, station
         books.wait(10)
         station.tell(meter_value(station.clock(), watts(90_000)), transaction=transaction)
         station.tell(meter_value(station.clock(), register), transaction=transaction)
-    assert books.told(EnergyJumped) == []
+    assert books.recorded(EnergyJumped) == []
 
 
 def test_readings_of_another_transaction_explain_nothing(books: Books, station: Station) -> None:

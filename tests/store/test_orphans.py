@@ -46,7 +46,7 @@ def open_ones(books: Books) -> set[int]:
 
 
 def closed(books: Books) -> list[tuple[int, str, int]]:
-    return [(fact.transaction, fact.reason, fact.energy_wh) for fact in books.told(TransactionClosed)]
+    return [(fact.transaction, fact.reason, fact.energy_wh) for fact in books.recorded(TransactionClosed)]
 
 
 # A new start
@@ -71,10 +71,10 @@ def test_a_new_start_closes_what_is_open_on_its_connector(books: Books, station:
         *("system", "a transaction began on its connector at 4500 Wh"),
         *("2026-03-01T13:00:00.000Z", books.at, station.session),
     )
-    (fact,) = books.told(TransactionClosed)
+    (fact,) = books.recorded(TransactionClosed)
     assert (fact.transaction, fact.connector, fact.energy_wh, fact.method) == (older, 1, 3000, "register")
     assert (fact.reason, fact.cause) == ("Other", "a transaction began on its connector at 4500 Wh")
-    assert [unbilled.energy_wh for unbilled in books.told(EnergyUnbilled)] == [500]
+    assert [unbilled.energy_wh for unbilled in books.recorded(EnergyUnbilled)] == [500]
     assert books.value("SELECT last_tx_stop_at FROM cp WHERE id = 'CP-1'") == "2026-03-01T13:00:00.000Z"
 
 
@@ -109,7 +109,7 @@ def test_an_old_start_from_the_chargers_memory_closes_nothing_newer(books: Books
     assert open_ones(books) == {newest}
     # The register of the next one bounds each: nothing was told of what they delivered.
     assert [(number, wh) for number, _, wh in closed(books)] == [(older, 0), (newer, 0)]
-    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [4000, 4000]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [4000, 4000]
 
 
 def test_a_clock_that_stands_still_at_a_believable_time(books: Books, station: Station) -> None:
@@ -328,7 +328,7 @@ def test_a_next_start_at_the_same_register_leaves_no_doubt(books: Books, station
     new_start(station, 4000)
     assert station.bill(transaction) == (3000, "register", "certain")
     assert station.review(transaction) == ""
-    assert books.told(EnergyUnbilled) == []
+    assert books.recorded(EnergyUnbilled) == []
 
 
 def test_equal_zeros_say_nothing(books: Books, station: Station) -> None:
@@ -415,7 +415,7 @@ def test_a_late_stop_takes_the_place_of_the_close(books: Books, station: Station
         *("start", "suspend", "close", "reopen", "stop"),
     ]
     assert closed(books) == [(transaction, "Reboot", 3000)]
-    (stopped,) = books.told(TransactionStopped)
+    (stopped,) = books.recorded(TransactionStopped)
     assert (stopped.energy_wh, stopped.review) == (7000, None)
 
 
@@ -426,7 +426,7 @@ def test_what_a_late_stop_bills_is_unbilled_no_more(books: Books, station: Stati
     station.stop(transaction, 4600, at=station.clock(minutes_ago=20))
     assert station.bill(transaction) == (3600, "register", "certain")
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", newer) == 400
-    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [1000, 400]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [1000, 400]
 
 
 @pytest.mark.parametrize(

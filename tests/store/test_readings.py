@@ -218,7 +218,7 @@ def test_old_readings_arrive_after_newer_ones(books: Books, station: Station) ->
     station.tell(station.register(6100), transaction=transaction)
     station.stop(transaction, 6200)
     assert station.bill(transaction) == (5200, "register", "certain")
-    assert books.told(EnergyJumped) == []
+    assert books.recorded(EnergyJumped) == []
 
 
 def test_two_connectors_interleaved(books: Books, station: Station) -> None:
@@ -267,7 +267,7 @@ def test_a_suspended_transaction_is_resumed_by_its_readings(
     transaction = suspended(books, station)
     station.tell(meter_value(station.clock(), wh or VOLTAGE), transaction=transaction if is_named else None)
     assert (books.value("SELECT suspended_at FROM tx") is None) is resumes
-    assert len(books.told(TransactionResumed)) == resumes
+    assert len(books.recorded(TransactionResumed)) == resumes
     assert books.rows("SELECT kind, who, reason FROM tx_event WHERE kind = 'resume'") == (
         [("resume", "charger", "MeterValues")] if resumes else []
     )
@@ -280,14 +280,14 @@ def test_a_jump_is_told_once(books: Books, station: Station) -> None:
         books.wait(1)
         for _ in range(2):
             station.tell(station.register(wh), transaction=transaction)
-    (fact,) = books.told(EnergyJumped)
+    (fact,) = books.recorded(EnergyJumped)
     assert (fact.transaction, fact.connector, fact.from_wh, fact.to_wh) == (transaction, 1, 1100, 12_000)
 
 
 def test_the_first_reading_of_a_session_is_no_jump(books: Books, station: Station) -> None:
     transaction = station.start(500_000)
     station.tell(station.register(0), transaction=transaction)
-    assert books.told(EnergyJumped) == []
+    assert books.recorded(EnergyJumped) == []
 
 
 def test_readings_told_before_their_late_start_are_its_own(books: Books, station: Station) -> None:
@@ -310,4 +310,4 @@ def test_power_and_register_of_one_moment_in_two_messages(books: Books, station:
         station.tell(station.register(wh), transaction=transaction)
         station.tell(station.register(wh), transaction=transaction)  # again: no second jump
     assert books.value("SELECT last_register_wh FROM tx") == 30_000
-    assert [(fact.from_wh, fact.to_wh) for fact in books.told(EnergyJumped)] == [(2000, 30_000)]
+    assert [(fact.from_wh, fact.to_wh) for fact in books.recorded(EnergyJumped)] == [(2000, 30_000)]

@@ -85,7 +85,7 @@ def books_after(steps: list[tuple[str, int, int, int]], clock: str, times: int) 
             "SELECT id, conn_id, status, meter_start, meter_stop, energy_delivered, energy_method, confidence, review"
             " FROM tx ORDER BY id"
         )
-        told = [len(books.told(kind)) for kind in (TransactionStarted, TransactionStopped)]
+        told = [len(books.recorded(kind)) for kind in (TransactionStarted, TransactionStopped)]
         readings = books.rows("SELECT tx_id, conn_id, value, source FROM meter_val ORDER BY id")
         aside = books.count("set_aside")
     return conversation.ids, bills, told, readings, aside

@@ -186,7 +186,7 @@ def test_a_foreign_database_is_refused_and_not_touched(tmp_path: Path, script: s
     path = tmp_path / "levity.db"
     make(path, script)
     before = contents(tmp_path)
-    with pytest.raises(NotOurs, match="belongs to another program; name another file with --db"), open_database(path):
+    with pytest.raises(NotOurs, match="belongs to another program; choose another file with --db"), open_database(path):
         pytest.fail("it was opened")
     assert contents(tmp_path) == before
 
@@ -209,7 +209,7 @@ def test_a_foreign_database_in_use_is_refused_and_not_touched(tmp_path: Path) ->
 def test_no_database_at_all_is_refused_and_not_touched(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "diary.txt"
     path.write_bytes(text)
-    with pytest.raises(NotOurs, match=r"(cannot be read as a|is no) SQLite database.*--db"), open_database(path):
+    with pytest.raises(NotOurs, match=r"(cannot be read as a|is not a) SQLite database.*--db"), open_database(path):
         pytest.fail("it was opened")
     assert contents(tmp_path) == {"diary.txt": text}
 

@@ -22,7 +22,7 @@ def test_its_own_readings_reopen_what_was_closed_too_early(books: Books, station
     )
     station.stop(transaction, 12_000)
     assert station.bill(transaction) == (11_000, "register", "certain")
-    assert books.told(EnergyUnbilled) == []
+    assert books.recorded(EnergyUnbilled) == []
 
 
 def test_readings_that_tell_nothing_new_reopen_nothing(books: Books, station: Station) -> None:

@@ -23,7 +23,7 @@ def test_the_first_message_of_a_connection(books: Books, station: Station) -> No
     assert books.row(ONLINE) == (1, station.session)
     books.wait(1)
     station.connect()
-    assert [fact.is_new for fact in books.told(ChargerConnected)] == [True, False]
+    assert [fact.is_new for fact in books.recorded(ChargerConnected)] == [True, False]
     assert books.count("cp") == 1
 
 
@@ -47,8 +47,8 @@ def test_a_lost_connection_suspends(books: Books, station: Station) -> None:
     assert books.row(ONLINE) == (0, station.session)
     assert books.row("SELECT ended_at, close_code, close_reason FROM session") == (books.at, 1006, "gone")
     assert books.row("SELECT status, suspended_at, energy_delivered FROM tx") == ("Active", books.at, None)
-    assert [fact.reason for fact in books.told(TransactionSuspended)] == ["connection lost"]
-    (fact,) = books.told(ChargerDisconnected)
+    assert [fact.reason for fact in books.recorded(TransactionSuspended)] == ["connection lost"]
+    (fact,) = books.recorded(ChargerDisconnected)
     assert (fact.during_transaction, fact.replaced) == (True, False)
     station.connect()
     station.boot()  # the same outage: not suspended a second time
@@ -75,7 +75,7 @@ def test_a_connection_that_never_spoke_leaves_no_row_but_takes_the_charger_offli
     books.run(sessions.end, sessions.Ending("CP-1", books.server, number, books.at, 1006, "gone"), True)
     assert books.row(ONLINE) == (0, station.session)
     assert books.value("SELECT suspended_at FROM tx") == books.at
-    assert books.told(ChargerDisconnected) == []
+    assert books.recorded(ChargerDisconnected) == []
 
 
 @pytest.mark.parametrize("is_clean", [True, False])
@@ -93,7 +93,7 @@ def test_a_new_run_finds_what_the_last_one_left(books: Books, station: Station, 
     assert books.row(ONLINE)[0] == 0
     assert books.row("SELECT ended_at, close_reason FROM session") == (books.at, "the server ended")
     assert books.row("SELECT id, status, suspended_at FROM tx") == (transaction, "Active", books.at)
-    assert [fact.clean for fact in books.told(ServerStarted)] == [True, is_clean]
+    assert [fact.clean for fact in books.recorded(ServerStarted)] == [True, is_clean]
     station.connect()
     station.stop(transaction, 5000)
     assert station.bill(transaction) == (4000, "register", "certain")
@@ -136,7 +136,7 @@ def test_whether_the_last_run_was_clean_is_asked_of_its_own(books: Books) -> Non
     books.run(sessions.end_run, books.server, books.at)
     books.run(sessions.start_run, "other", "1.0", books.at, True)  # and it runs
     books.run(sessions.start_run, SERVER, "1.0", books.at, True)
-    assert [fact.clean for fact in books.told(ServerStarted)] == [True, True, True]
+    assert [fact.clean for fact in books.recorded(ServerStarted)] == [True, True, True]
 
 
 def test_what_a_version_without_names_left_open_is_ended_by_any(books: Books, station: Station) -> None:
@@ -163,26 +163,26 @@ def test_three_replacements_in_ten_minutes_are_told_once(books: Books, station: 
     for _ in range(2):
         books.wait(1)
         replace(station)
-    assert books.told(IdentityShared) == []
+    assert books.recorded(IdentityShared) == []
     books.wait(1)
     replace(station)
     third = books.at
     for _ in range(3):
         books.wait(1)
         replace(station)
-    assert [fact.at for fact in books.told(IdentityShared)] == [third]
-    assert [fact.evidence for fact in books.told(IdentityShared)] == ["3 connections replaced in 10 minutes"]
+    assert [fact.at for fact in books.recorded(IdentityShared)] == [third]
+    assert [fact.evidence for fact in books.recorded(IdentityShared)] == ["3 connections replaced in 10 minutes"]
     for _ in range(8):
         books.wait(1)
         replace(station)
-    assert len(books.told(IdentityShared)) == 2
+    assert len(books.recorded(IdentityShared)) == 2
 
 
 def test_replacements_that_are_far_apart_are_nothing(books: Books, station: Station) -> None:
     for _ in range(8):
         books.wait(6)
         replace(station)
-    assert books.told(IdentityShared) == []
+    assert books.recorded(IdentityShared) == []
 
 
 def test_an_address_that_alternates_is_told(books: Books, station: Station) -> None:
@@ -190,7 +190,7 @@ def test_an_address_that_alternates_is_told(books: Books, station: Station) -> N
         station.lose()
         books.wait(1)
         station.connect(address)
-    assert [fact.evidence for fact in books.told(IdentityShared)] == ["the address alternates"]
+    assert [fact.evidence for fact in books.recorded(IdentityShared)] == ["the address alternates"]
 
 
 def test_a_new_address_is_nothing(books: Books, station: Station) -> None:
@@ -198,7 +198,7 @@ def test_a_new_address_is_nothing(books: Books, station: Station) -> None:
         station.lose()
         books.wait(1)
         station.connect(address)
-    assert books.told(IdentityShared) == []
+    assert books.recorded(IdentityShared) == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_commands_that_nobody_will_answer_are_told_gone(books: Books, station: S
     assert books.rows("SELECT action, state FROM command") == [("Reset", "gone"), ("UnlockConnector", "sent")]
     books.run(sessions.start_run, SERVER, "1.0", books.at, True)
     assert books.rows("SELECT state FROM command") == [("gone",), ("gone",)]
-    assert [(fact.charger, fact.action) for fact in books.told(CallFailed)] == [
+    assert [(fact.charger, fact.action) for fact in books.recorded(CallFailed)] == [
         ("CP-1", "Reset"),
         ("CP-2", "UnlockConnector"),
     ]

@@ -24,7 +24,7 @@ def test_a_start_opens_a_transaction(books: Books, station: Station) -> None:
         *("start", "charger", "2026-03-01T12:00:00.250Z", "2026-03-01T10:30:00.000Z"),
         *("2026-03-01T12:30:00+02:00", '"1"', 1),
     )
-    assert [fact.transaction for fact in books.told(TransactionStarted)] == [transaction]
+    assert [fact.transaction for fact in books.recorded(TransactionStarted)] == [transaction]
 
 
 def test_ids_are_high_and_never_given_out_again(books: Books, station: Station) -> None:
@@ -45,7 +45,7 @@ def test_a_believable_start_is_repeated_for_ever(books: Books, station: Station,
     assert station.start(1000, at=sent) == transaction
     assert books.count("tx") == 1
     assert books.value("SELECT count FROM tx_event WHERE kind = 'start'") == 2
-    assert len(books.told(TransactionStarted)) == 1
+    assert len(books.recorded(TransactionStarted)) == 1
     assert station.bill(transaction) == (4000, "register", "certain")
 
 
@@ -128,8 +128,8 @@ def test_a_start_that_cannot_be_read_opens_a_transaction_for_review(books: Books
         *("StartTransaction", '{"what":"no meterStart"}', '"1"', "meterStart: missing", transaction, 1),
     )
     assert books.row("SELECT kind, payload FROM tx_event") == ("start", '{"what":"no meterStart"}')
-    assert [fact.transaction for fact in books.told(TransactionStarted)] == [transaction]
-    assert [fact.transaction for fact in books.told(MessageSetAside)] == [transaction]
+    assert [fact.transaction for fact in books.recorded(TransactionStarted)] == [transaction]
+    assert [fact.transaction for fact in books.recorded(MessageSetAside)] == [transaction]
 
 
 def test_it_is_repeated_while_it_is_open(books: Books, station: Station) -> None:
@@ -165,7 +165,7 @@ def test_unbilled_energy_is_kept_and_told(books: Books, station: Station) -> Non
     books.wait(HOUR)
     station.start(9999, connector=2)  # has none before it
     assert books.rows("SELECT unbilled_wh FROM tx ORDER BY id") == [(None,), (700,), (None,)]
-    (fact,) = books.told(EnergyUnbilled)
+    (fact,) = books.recorded(EnergyUnbilled)
     assert (fact.transaction, fact.connector, fact.energy_wh) == (second, 1, 700)
 
 
@@ -174,7 +174,7 @@ def test_nothing_is_unbilled_where_the_register_stands_or_fell(books: Books, sta
     station.stop(station.start(1000), 5000)
     books.wait(HOUR)
     station.start(meter)
-    assert books.told(EnergyUnbilled) == []
+    assert books.recorded(EnergyUnbilled) == []
 
 
 def test_unbilled_energy_waits_for_the_stop_of_the_one_before(books: Books, station: Station) -> None:
@@ -183,9 +183,9 @@ def test_unbilled_energy_waits_for_the_stop_of_the_one_before(books: Books, stat
     second = station.start(2000)
     books.wait(HOUR)
     station.start(6000)  # the stop of the second is still on its way
-    assert books.told(EnergyUnbilled) == []
+    assert books.recorded(EnergyUnbilled) == []
     station.stop(second, 5900, at=station.clock(minutes_ago=30))
-    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [100]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [100]
 
 
 def test_what_an_offline_charger_tells_late_is_unbilled_no_more(books: Books, station: Station) -> None:
@@ -194,7 +194,7 @@ def test_what_an_offline_charger_tells_late_is_unbilled_no_more(books: Books, st
     late = station.start(2000, at=station.clock(3 * HOUR))
     station.stop(late, 5900, at=station.clock(2 * HOUR))
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", third) == 100
-    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [4000, 100]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [4000, 100]
 
 
 def test_a_late_stop_corrects_what_the_close_by_the_system_had_left(books: Books, station: Station) -> None:
@@ -206,4 +206,4 @@ def test_a_late_stop_corrects_what_the_close_by_the_system_had_left(books: Books
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", second) == 2000
     station.stop(first, 5000, at=station.clock(minutes_ago=30))
     assert books.value("SELECT unbilled_wh FROM tx WHERE id = ?", second) == 0
-    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [2000, 0]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [2000, 0]

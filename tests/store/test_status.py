@@ -28,7 +28,7 @@ def test_the_charger_is_apart_from_its_connectors(books: Books, station: Station
         *("Unavailable", "NoError", "2026-03-01T12:00:00.000Z", 0),
     )
     assert books.rows("SELECT conn_id, status FROM cp_conn ORDER BY conn_id") == [(1, "Charging"), (2, "Preparing")]
-    assert [(fact.connector, fact.status) for fact in books.told(StatusChanged)] == [
+    assert [(fact.connector, fact.status) for fact in books.recorded(StatusChanged)] == [
         *((0, "Unavailable"), (1, "Charging"), (2, "Preparing")),
     ]
 
@@ -42,7 +42,7 @@ def test_equal_ones_are_counted(books: Books, station: Station) -> None:
         ("Preparing", 1, "2026-03-01T12:03:00.250Z", "2026-03-01T12:03:00.250Z"),
         ("Available", 1, "2026-03-01T12:04:00.250Z", "2026-03-01T12:04:00.250Z"),
     ]
-    assert len(books.told(StatusChanged)) == 3
+    assert len(books.recorded(StatusChanged)) == 3
 
 
 def test_another_vendor_error_is_a_change(books: Books, station: Station) -> None:
@@ -119,8 +119,8 @@ def test_a_fault_is_opened_once_and_resolved(books: Books, station: Station) -> 
     assert books.row(
         "SELECT cp_id, conn_id, error_code, is_warning, timestamp, resolved_at, session_id FROM cp_err"
     ) == (*("CP-1", 1, "GroundFailure", 0, "2026-03-01T12:00:00.000Z", "2026-03-01T12:05:00.000Z", station.session),)
-    assert len(books.told(ErrorOpened)) == 1
-    assert [fact.count for fact in books.told(ErrorsResolved)] == [1]
+    assert len(books.recorded(ErrorOpened)) == 1
+    assert [fact.count for fact in books.recorded(ErrorsResolved)] == [1]
     station.status("Faulted", error="GroundFailure")
     assert books.count("cp_err") == 2
 
@@ -128,7 +128,7 @@ def test_a_fault_is_opened_once_and_resolved(books: Books, station: Station) -> 
 def test_an_error_code_with_another_status_is_a_warning(books: Books, station: Station) -> None:
     station.status("Charging", error="HighTemperature")
     assert books.value("SELECT is_warning FROM cp_err") == 1
-    assert books.told(ErrorOpened)[0].is_warning
+    assert books.recorded(ErrorOpened)[0].is_warning
 
 
 def test_faults_of_the_charger_and_of_its_connectors_are_apart(books: Books, station: Station) -> None:
@@ -159,7 +159,7 @@ def test_a_boot_is_kept_whole_and_what_it_leaves_blank_stays(books: Books, stati
         ("United Chargers", "Grizzl-E", None, "3.10", None, None, 60, "2026-03-01T12:05:00.250Z", 1, "Accepted"),
     ]
     assert "M-7" in books.rows("SELECT payload FROM boot ORDER BY id")[0][0]
-    assert [fact.firmware_version for fact in books.told(ChargerBooted)] == ["3.09", "3.10"]
+    assert [fact.firmware_version for fact in books.recorded(ChargerBooted)] == ["3.09", "3.10"]
 
 
 def test_a_boot_suspends_and_bills_nothing(books: Books, station: Station) -> None:
@@ -174,8 +174,8 @@ def test_a_boot_suspends_and_bills_nothing(books: Books, station: Station) -> No
     assert books.rows("SELECT kind, who, reason, count FROM tx_event WHERE tx_id = ? ORDER BY id", mine)[1:] == [
         ("suspend", "system", "boot", 1)
     ]
-    assert {fact.transaction for fact in books.told(TransactionSuspended)} == {mine, second}
-    assert [fact.during_transaction for fact in books.told(ChargerBooted)] == [True, False]
+    assert {fact.transaction for fact in books.recorded(TransactionSuspended)} == {mine, second}
+    assert [fact.during_transaction for fact in books.recorded(ChargerBooted)] == [True, False]
 
 
 @pytest.mark.parametrize("status", ["Charging", "SuspendedEV", "SuspendedEVSE"])
@@ -187,7 +187,7 @@ def test_charging_or_suspended_resumes(books: Books, station: Station, status: s
     station.status(status)
     station.status(status)
     assert books.rows("SELECT id FROM tx WHERE suspended_at IS NULL") == [(transaction,)]
-    (fact,) = books.told(TransactionResumed)
+    (fact,) = books.recorded(TransactionResumed)
     assert (fact.transaction, fact.reason) == (transaction, status)
     station.stop(other, 2000)
     assert station.bill(other)[0] == 1000
@@ -219,7 +219,7 @@ def test_a_repeated_start_resumes(books: Books, station: Station) -> None:
     station.boot()
     station.start(1000, at=sent)
     assert books.value("SELECT suspended_at FROM tx") is None
-    assert [fact.reason for fact in books.told(TransactionResumed)] == ["StartTransaction"]
+    assert [fact.reason for fact in books.recorded(TransactionResumed)] == ["StartTransaction"]
 
 
 @pytest.mark.parametrize(
@@ -238,4 +238,4 @@ def test_serials_that_alternate_are_two_chargers(
     for serial in serials * 2 if is_shared else serials:
         station.boot(**({"serial_number": serial} if serial else {}))
         books.wait(0.5)
-    assert [fact.evidence for fact in books.told(IdentityShared)] == ["the serial number alternates"] * is_shared
+    assert [fact.evidence for fact in books.recorded(IdentityShared)] == ["the serial number alternates"] * is_shared

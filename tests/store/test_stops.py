@@ -25,7 +25,7 @@ def test_a_stop_closes_and_bills(books: Books, station: Station) -> None:
     assert books.row("SELECT who, reason, timestamp, received_at FROM tx_event WHERE kind = 'stop'") == (
         *("charger", "EVDisconnected", "2026-03-01T13:00:00.000Z", "2026-03-01T13:00:00.250Z"),
     )
-    (fact,) = books.told(TransactionStopped)
+    (fact,) = books.recorded(TransactionStopped)
     assert (fact.transaction, fact.connector, fact.energy_wh, fact.review) == (transaction, 1, 7000, None)
     assert books.value("SELECT last_tx_stop_at FROM cp") == "2026-03-01T13:00:00.000Z"
 
@@ -42,7 +42,7 @@ def test_a_second_stop_with_the_same_values_changes_nothing(books: Books, statio
     station.connect()
     station.stop(transaction, 5000, at=sent, tag="TAG")
     assert books.rows("SELECT * FROM tx") == before
-    assert len(books.told(TransactionStopped)) == 1
+    assert len(books.recorded(TransactionStopped)) == 1
     assert books.row("SELECT count, last_received_at FROM tx_event WHERE kind = 'stop'") == (2, books.at)
 
 
@@ -60,8 +60,8 @@ def test_a_second_stop_with_other_values_is_kept_and_flagged(
     assert station.bill(transaction) == (4000, "register", "certain")
     assert station.review(transaction) == "a second stop came with other values"
     assert books.row("SELECT count FROM tx_event WHERE kind = 'conflicting stop'") == (2,)
-    assert len(books.told(StopConflicted)) == 1
-    assert len(books.told(TransactionStopped)) == 1
+    assert len(books.recorded(StopConflicted)) == 1
+    assert len(books.recorded(TransactionStopped)) == 1
 
 
 def test_meter_stop_below_meter_start_closes_and_is_flagged(station: Station) -> None:
@@ -208,7 +208,7 @@ def test_without_a_usable_id_the_only_one_that_fits_is_closed(books: Books, stat
         station.stop(no_id, 8000, at=sent, tag="TAG")
         books.wait(1)
     assert station.bill(transaction) == (7000, "register", "doubtful")
-    assert len(books.told(TransactionStopped)) == 1
+    assert len(books.recorded(TransactionStopped)) == 1
     assert books.count("set_aside") == 0
 
 
@@ -233,7 +233,7 @@ def test_what_fits_no_transaction_is_set_aside_once(books: Books, station: Stati
     for _ in range(3):
         station.stop(-1, 8000, at=sent)
     assert books.row("SELECT action, message_id, count FROM set_aside") == ("StopTransaction", '"1"', 3)
-    assert len(books.told(MessageSetAside)) == 1
+    assert len(books.recorded(MessageSetAside)) == 1
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_1970_and_no_id_each_time(books: Books, station: Station) -> None:
         station.stop(-1, 7000, at=UNSET_CLOCK)
         assert station.bill(transaction) == (7000, "register", "doubtful")
         books.wait(HOUR)
-    assert len(books.told(TransactionStopped)) == 3
+    assert len(books.recorded(TransactionStopped)) == 3
 
 
 # A start that tells no register
@@ -376,7 +376,7 @@ def test_a_stop_below_its_start_is_no_place_to_go_on_from(books: Books, station:
     assert station.bill(transaction)[0] == 3000
     books.wait(60)
     station.start(505_000)
-    assert [fact.energy_wh for fact in books.told(EnergyUnbilled)] == [2000]
+    assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [2000]
 
 
 def test_a_late_stop_of_long_ago_is_not_the_last_one(books: Books, station: Station) -> None:

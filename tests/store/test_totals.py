@@ -55,7 +55,7 @@ def test_what_follows_on_an_event_that_is_gone_counts_its_step_only(books: Books
     books.run(event_sums.delete, 10**9, 10.0)
     books.wait(20)
     station.stop(transaction, 5200)
-    assert summed(books)["CP-1", totals.TOLD, totals.DELIVERED] == 4200
+    assert summed(books)["CP-1", totals.REPORTED, totals.DELIVERED] == 4200
 
 
 def test_no_more_are_deleted_than_should_be(books: Books, station: Station) -> None:

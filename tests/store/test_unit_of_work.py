@@ -26,7 +26,7 @@ def fact(name: str) -> Fact:
 
 def keep(name: str) -> Write:
     def write(db: UnitOfWork) -> str:
-        db.tell(fact(name))
+        db.record(fact(name))
         return name
 
     return write
@@ -34,7 +34,7 @@ def keep(name: str) -> Write:
 
 def fail(error: Exception) -> Write:
     def write(db: UnitOfWork) -> None:
-        db.tell(fact("never"))
+        db.record(fact("never"))
         raise error
 
     return write

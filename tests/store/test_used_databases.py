@@ -304,5 +304,5 @@ def test_what_was_told_of_energy_is_counted_on(version: int, monkeypatch: pytest
     with closing(Used(version, monkeypatch).connection) as connection:
         migrate(connection)
         counted = {(counter, what): wh for _, counter, what, wh in connection.execute(totals.SUMS).fetchall()}
-    assert counted[totals.TOLD, totals.DELIVERED] == 4000 + 3000 + 700 + 900
+    assert counted[totals.REPORTED, totals.DELIVERED] == 4000 + 3000 + 700 + 900
     assert counted[totals.TAKEN_BACK, totals.DELIVERED] == 500

@@ -70,7 +70,7 @@ async def writing(site: Site, limits: Limits = OFTEN, drain_seconds: float = SEC
 
 
 def keep(db: UnitOfWork, name: str) -> str:
-    db.tell(CertificateRequested(charger=None, at="2026", csr=name))
+    db.record(CertificateRequested(charger=None, at="2026", csr=name))
     return name
 
 
@@ -350,9 +350,7 @@ async def test_what_is_handed_in_and_fails_is_told_to_the_log(site: Site, log_li
     async with writing(site) as writer:
         await writer.hand_in(keep_and_fail, "never")
     assert site.stored() == []
-    assert [line["event"] for line in log_lines if line["log_level"] == "error"] == [
-        "a write that nobody waits for failed"
-    ]
+    assert [line["event"] for line in log_lines if line["log_level"] == "error"] == ["background write failed"]
 
 
 def test_a_body_that_raises_raises_as_it_is(site: Site) -> None:

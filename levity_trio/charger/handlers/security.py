@@ -19,13 +19,13 @@ async def security_event_notification(
 ) -> call_result.SecurityEventNotification:
     """A04: store a security event."""
     fields = {"event_type": request.type, "timestamp": request.timestamp, "tech_info": request.tech_info}
-    await exchange.tell(SecurityEventReported, **fields)
+    await exchange.record(SecurityEventReported, **fields)
     return call_result.SecurityEventNotification()
 
 
 async def sign_certificate(exchange: Exchange, request: call.SignCertificate) -> call_result.SignCertificate:
     """A02: store the request and reject it, because there is no certificate authority."""
-    await exchange.tell(CertificateRequested, csr=request.csr)
+    await exchange.record(CertificateRequested, csr=request.csr)
     return call_result.SignCertificate(status=REJECTED)
 
 
@@ -33,7 +33,7 @@ async def log_status_notification(
     exchange: Exchange, request: call.LogStatusNotification
 ) -> call_result.LogStatusNotification:
     """N01: store the status of a log upload."""
-    await exchange.tell(LogStatusChanged, status=request.status, request_id=request.request_id)
+    await exchange.record(LogStatusChanged, status=request.status, request_id=request.request_id)
     return call_result.LogStatusNotification()
 
 
@@ -41,5 +41,5 @@ async def signed_firmware_status_notification(
     exchange: Exchange, request: call.SignedFirmwareStatusNotification
 ) -> call_result.SignedFirmwareStatusNotification:
     """L01: store the status of a signed firmware update."""
-    await exchange.tell(FirmwareStatusChanged, status=request.status, request_id=request.request_id)
+    await exchange.record(FirmwareStatusChanged, status=request.status, request_id=request.request_id)
     return call_result.SignedFirmwareStatusNotification()

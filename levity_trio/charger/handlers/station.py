@@ -61,7 +61,7 @@ async def status_notification(exchange: Exchange, request: call.StatusNotificati
 async def data_transfer(exchange: Exchange, request: call.DataTransfer) -> call_result.DataTransfer:
     """§4.3: store the data and reject it, because no vendor extension is supported."""
     data = request.data and cut(masked_frame(request.data), LONGEST_OF["data"])
-    await exchange.tell(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
+    await exchange.record(DataTransferred, vendor_id=request.vendor_id, message_id=request.message_id, data=data)
     return call_result.DataTransfer(status=UNKNOWN_VENDOR)
 
 
@@ -69,7 +69,7 @@ async def diagnostics_status_notification(
     exchange: Exchange, request: call.DiagnosticsStatusNotification
 ) -> call_result.DiagnosticsStatusNotification:
     """§4.4: store the status of a diagnostics upload."""
-    await exchange.tell(DiagnosticsStatusChanged, status=request.status)
+    await exchange.record(DiagnosticsStatusChanged, status=request.status)
     return call_result.DiagnosticsStatusNotification()
 
 
@@ -77,5 +77,5 @@ async def firmware_status_notification(
     exchange: Exchange, request: call.FirmwareStatusNotification
 ) -> call_result.FirmwareStatusNotification:
     """§4.5: store the status of a firmware update."""
-    await exchange.tell(FirmwareStatusChanged, status=request.status, request_id=None)
+    await exchange.record(FirmwareStatusChanged, status=request.status, request_id=None)
     return call_result.FirmwareStatusNotification()

@@ -42,7 +42,7 @@ def _take(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        text = f"another simulator runs on {path}; stop it, or name another file with --state"
+        text = f"another simulator runs on {path}; stop it, or choose another file with --state"
         raise EnvironmentProblem(text) from error
 
 

@@ -1,6 +1,6 @@
-"""Reads: read-only connections in a thread of their own, each ended within a moment.
+"""Reads, each on a read-only connection of its own in a worker thread.
 
-A reader that kept its transaction open would let the WAL grow without end, so a connection lives for one read.
+A read transaction that stays open lets the WAL grow without bound, so a connection is closed after one read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Unreadable(Exception):
-    """The database could not be read at present."""
+    """The database cannot be read at present."""
 
 
 class Reader:
@@ -37,7 +37,7 @@ class Reader:
         self._threads = trio.CapacityLimiter(2)
 
     async def run(self, read: Callable[[Database], T]) -> T:
-        """Run a function of a read-only database and give its answer. Raises Unreadable."""
+        """Run a function of a read-only database and return its result. Raises Unreadable."""
         try:
             return await trio.to_thread.run_sync(_read, self._path, read, limiter=self._threads)
         except sqlite3.Error as error:
@@ -45,10 +45,10 @@ class Reader:
 
 
 def look(path: Path, read: Callable[[Database], T]) -> T:
-    """Run a function of a database that another process may be writing; blocks for as long as it takes.
+    """Run a function of a database that another process may be writing. Blocks until it returns.
 
     Raises:
-        EnvironmentProblem: the file is not there, is not ours, or cannot be read.
+        EnvironmentProblem: the file is missing, is not ours, or cannot be read.
     """
     check_ownership(path)
     try:
@@ -65,7 +65,7 @@ def _read(path: Path, read: Callable[[Database], T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a server must know of its database before it serves."""
+    """What a server reads from its database before it serves."""
 
     chargers: frozenset[str]
     has_charged: frozenset[str]
@@ -75,8 +75,8 @@ class Beginning:
 
 
 def beginning(db: Database) -> Beginning:
-    """The known chargers that are not hidden and those of them that have had a transaction, how many transactions are
-    open, the newest row, and the clock that the database was made for."""
+    """Read the known chargers that are not hidden, those of them that have charged, the number of open transactions,
+    the newest row, and the simulated clock, if any."""
     chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
     charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
     has_charged = chargers.intersection(row["id"] for row in db.query(charged))
@@ -85,14 +85,14 @@ def beginning(db: Database) -> Beginning:
 
 
 def simulated_time(db: Database) -> SimulatedTime | None:
-    """The clock that the database was made for, where that is not the machine's."""
+    """Return the simulated clock that the database was created for; None for real time."""
     for made_for in db.query("SELECT begun_at, speed FROM simulated_time"):
         return SimulatedTime(datetime.fromisoformat(made_for["begun_at"]), made_for["speed"])
     return None
 
 
 class AuditPosition(NamedTuple):
-    """How far the audit has come: see `audit_cursor` in schema/."""
+    """The progress of the audit: see `audit_cursor` in schema/."""
 
     log_id: int
     lost: int
@@ -100,7 +100,7 @@ class AuditPosition(NamedTuple):
 
 
 class LoggedFrame(NamedTuple):
-    """A row of the log, with what its session knows."""
+    """A row of the log, with the remote address of its session."""
 
     id: int
     charger: str
@@ -114,27 +114,27 @@ class LoggedFrame(NamedTuple):
 
 
 class LoggedFrames(NamedTuple):
-    """A piece of the log, and the highest id that it has ever had, whether that frame is still there or not."""
+    """A part of the log, and the highest id ever assigned in it, even if that frame has been pruned."""
 
     frames: list[LoggedFrame]
     newest: int
 
 
 def audit_position(db: Database) -> AuditPosition:
-    """Where the audit goes on; switched on for the first time, it begins with the oldest frame that is there."""
+    """Return where the audit continues. On its first run, it begins with the oldest frame in the log."""
     for row in db.execute("SELECT log_id, lost, lost_told FROM audit_cursor").fetchall():
         return AuditPosition(*row)
-    newest = _newest_frame(db)  # first: what comes between the two is not skipped
+    newest = _newest_frame(db)  # read first, so that a frame stored between the two reads is not skipped
     oldest = db.execute("SELECT min(id) FROM log").fetchall()[0][0]
     return AuditPosition(newest if oldest is None else oldest - 1, 0, 0)
 
 
 def frames_after(db: Database, log_id: int, most: int, most_characters: int) -> LoggedFrames:
-    """The frames that follow this one; the ids of those given have no gap between them.
+    """Return the frames after this id, with consecutive ids.
 
-    At most so many, with so many characters in all, but always one, if there is one.
+    At most `most` frames with `most_characters` in total, but at least one if there is one.
     """
-    newest = _newest_frame(db)  # first: a frame that comes between the two is not taken for one that is gone
+    newest = _newest_frame(db)  # read first, so that a frame stored between the two reads does not count as pruned
     rows = db.execute(
         "SELECT log.id, log.cp_id, log.session_id, log.at, log.direction, log.message_id, log.action, log.frame,"
         " session.remote_address FROM log LEFT JOIN session ON session.id = log.session_id"

@@ -1,4 +1,4 @@
-"""The books as whoever checks them sees them: every transaction since a mark, its reviews, its life cycle."""
+"""The books for verification: all transactions after a mark, with their reviews and life cycle."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _STEPS: Final = (
     " WHERE tx_id > ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
 )
 _OUT_OF_REACH: Final = frozenset({Cause.OPERATOR})
-"""Causes that nothing brings about: there is no command yet with which an operator closes a transaction."""
+"""Causes that cannot occur: no command lets an operator close a transaction yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far the books go: the highest transaction, and when the last message was set aside."""
+    """A position in the books: the highest transaction id, and when the last message was set aside."""
 
     transaction: int = 0
     set_aside_at: str = ""
@@ -35,9 +35,9 @@ NOTHING: Final = Mark()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookedTransaction:
-    """A transaction as it would be billed: registers and energy in Wh, times as for bills, None where there is none.
+    """A transaction as it would be billed: registers and energy in Wh, billed times; None for missing values.
 
-    `told_id` is the transactionId of a stop that arrived alone; `reviews` are the codes of those that are open.
+    `told_id` is the transactionId of a stop without a start; `reviews` are the codes of the open reviews.
     """
 
     id: int
@@ -56,9 +56,9 @@ class BookedTransaction:
 
 
 class LifecycleRow(NamedTuple):
-    """One row of the table of a transaction's life: its state before, what befell it, what was noted, how often.
+    """One row of the life-cycle table: the state before, the cause, the kind of event stored, and how often.
 
-    One without a state is how a transaction began: before its life.
+    An empty state means that the event began the transaction.
     """
 
     state: str
@@ -66,12 +66,12 @@ class LifecycleRow(NamedTuple):
     kind: str
     times: int
     is_in_reach: bool = True
-    """Whether anything that exists can bring it about."""
+    """Whether the cause can occur at present."""
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """What came after a mark: transactions in their order, and the charger of each message that was set aside."""
+    """The books after a mark: transactions by id, and the charger of each message that was set aside."""
 
     transactions: tuple[BookedTransaction, ...]
     set_aside: tuple[str, ...]
@@ -79,7 +79,7 @@ class Booked:
 
 
 def mark(db: Database) -> Mark:
-    """How far the books go now; one that has no tables yet has not begun."""
+    """Return the present position in the books; that of a database without tables is the beginning."""
     if "tx" not in db.table_names():
         return Mark()
     return Mark(
@@ -89,7 +89,7 @@ def mark(db: Database) -> Mark:
 
 
 def booked_since(db: Database, since: Mark) -> Booked:
-    """What came after a mark, as of one moment."""
+    """Return the books after a mark, from one snapshot."""
     db.execute("BEGIN")
     reviews = _open_reviews(db, since)
     booked = tuple(
@@ -101,8 +101,10 @@ def booked_since(db: Database, since: Mark) -> Booked:
 
 
 def lifecycle_rows(db: Database, since: Mark = NOTHING) -> list[LifecycleRow]:
-    """How often each row of the life cycle was taken by a transaction after the mark: all of the table, in its order,
-    then what was noted beside it."""
+    """Return how often transactions after the mark took each row of the life cycle.
+
+    All rows of the table come first, in its order, then events outside the table.
+    """
     taken = {(row["state"], row["cause"], row["kind"]): row["times"] for row in db.query(_STEPS, [since.transaction])}
     listed = [
         LifecycleRow(state, cause, kind, taken.pop((state, cause, kind), 0), cause not in _OUT_OF_REACH)
@@ -112,7 +114,7 @@ def lifecycle_rows(db: Database, since: Mark = NOTHING) -> list[LifecycleRow]:
 
 
 def _open_reviews(db: Database, since: Mark) -> dict[int, tuple[str, ...]]:
-    """The codes of the open reviews by transaction."""
+    """Return the codes of the open reviews by transaction."""
     found: dict[int, tuple[str, ...]] = {}
     for row in db.query(_OPEN_REVIEWS, [since.transaction]):
         found[row["id"]] = (*found.get(row["id"], ()), row["code"])

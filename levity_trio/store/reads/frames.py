@@ -1,7 +1,7 @@
-"""The frame log for people and programs that look at it while a server may be writing: piece by piece, in its order.
+"""Reads the frame log piece by piece, in order, while a server may be writing.
 
-There is no index but the id, so who wants the frames of one charger reads those of all, each piece in a read of its
-own. Ids have no gaps, so a piece is bounded by ids.
+The only index is the id, so a query for one charger scans the frames of all chargers. Each piece is a read of its own,
+bounded by ids, which have no gaps.
 """
 
 from __future__ import annotations
@@ -22,54 +22,54 @@ from levity_trio.wire.times import stamp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """How much of the log is read at once."""
+    """The limits of one read."""
 
     rows: int = 2_000
     characters: int = 4_000_000
-    """Of frames in memory: one may have half a million."""
+    """Characters of frames in memory; a single frame may have half a million."""
 
 
 DEFAULT_PIECE: Final = Piece()
 
 
 class Wanted(NamedTuple):
-    """Which frames: of one charger, of one action (in any case); None where all are."""
+    """A filter: frames of one charger, of one action (case-insensitive). None means all."""
 
     charger: str | None
     action: str | None
 
 
 class FrameReading:
-    """The frames of one file that are wanted, from some place in the log on.
+    """A position in the log of one file, and the frames after it that match a filter.
 
-    Raises EnvironmentProblem: the file is not there, is not ours, or cannot be read.
+    Every method raises EnvironmentProblem if the file is missing, is not ours, or cannot be read.
     """
 
     def __init__(self, path: Path, wanted: Wanted, piece: Piece = DEFAULT_PIECE) -> None:
         if not path.exists():
-            raise EnvironmentProblem(f"there is no database {path}; name that of the server with --db")
+            raise EnvironmentProblem(f"there is no database {path}; choose the database of the server with --db")
         self._path = path
         self._wanted = wanted
         self._piece = piece
         self._after = look(path, _newest)
 
     def is_known(self, charger: str) -> bool:
-        """Whether this charger has ever spoken to the server."""
+        """Whether this charger has ever sent a message to the server."""
         return look(self._path, lambda db: bool(list(db.query("SELECT 1 FROM cp WHERE id = ?", (charger,)))))
 
     def go_back(self, frames: int) -> None:
-        """Begin with the last so many."""
+        """Move back by this number of matching frames."""
         while frames > 0 and self._after > look(self._path, _before_oldest):
             frames, self._after = look(self._path, partial(_back, self._after, self._wanted, frames, self._piece))
 
     def go_back_to(self, since: datetime | timedelta) -> None:
-        """Begin with the first since then; a duration is counted back from now, as the database's clock goes."""
+        """Move back to the first frame since then. A duration counts back from now, by the database's clock."""
         at = look(self._path, partial(_moment, since))
         while (start := look(self._path, partial(_before, self._after, at, self._piece))) is not None:
             self._after = start
 
     def next(self) -> list[LoggedFrame] | None:
-        """The next ones; perhaps none, while more may follow. None at the end of the log."""
+        """Return the next frames; None at the end of the log. An empty list does not mean the end."""
         frames, reached = look(self._path, partial(_next, self._after, self._wanted, self._piece))
         is_end = reached == self._after
         self._after = reached
@@ -87,7 +87,7 @@ def _before_oldest(db: Database) -> int:
 
 
 def _moment(since: datetime | timedelta, db: Database) -> str:
-    """As the database spells it."""
+    """Return the time in the database's format."""
     if isinstance(since, datetime):
         return stamp(since.astimezone(UTC))
     simulated = simulated_time(db)
@@ -96,14 +96,14 @@ def _moment(since: datetime | timedelta, db: Database) -> str:
 
 
 def _before(upto: int, at: str, piece: Piece, db: Database) -> int | None:
-    """The id before the first frame from `at` on in the piece that ends here; None where it holds none."""
+    """Return the id before the first frame since `at` in the piece that ends at `upto`; None if it has none."""
     sql = "SELECT min(id) FROM (SELECT id, at FROM log WHERE id <= ? ORDER BY id DESC LIMIT ?) WHERE at >= ?"
     (first,) = db.execute(sql, (upto, piece.rows, at)).fetchall()[0]
     return None if first is None else int(first) - 1
 
 
 def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> tuple[int, int]:
-    """How many of the wanted frames are still missing when one has gone back by a piece, and the id before it."""
+    """Move back by one piece; return the number of frames still missing, and the id before the piece."""
     condition, values = _condition(wanted)
     first = max(upto - piece.rows, 0)
     found = db.execute(
@@ -115,7 +115,7 @@ def _back(upto: int, wanted: Wanted, most: int, piece: Piece, db: Database) -> t
 
 
 def _next(after: int, wanted: Wanted, piece: Piece, db: Database) -> tuple[list[LoggedFrame], int]:
-    """The wanted ones of the next piece, and the id that it ends with; `after` where it is empty."""
+    """Return the matching frames of the next piece, and its last id; `after` if the piece is empty."""
     condition, values = _condition(wanted)
     db.execute("BEGIN")
     after = max(after, _before_oldest(db))

@@ -1,7 +1,7 @@
-"""The newest time of a database, by which a machine without a battery for its clock sees that it is not set.
+"""The newest time of a database, which shows a machine without a clock battery that its clock is not set.
 
-Only what was stored since the last start with a trusted clock counts: that clock was not behind what stood there then.
-So a start that a person vouches for (`--trust-clock`) outdates whatever came from a clock that was once ahead.
+Only rows since the last start with a trusted clock count, because that clock was not behind the earlier rows. A start
+with `--trust-clock` therefore discards times from a clock that was once ahead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 STRAY_ROWS: Final = 3
 STRAY_AHEAD: Final = timedelta(days=31)
-"""So few rows, so far ahead of all others, are wrong themselves: our clock leapt for a moment."""
+"""Up to STRAY_ROWS rows that are ahead of all others by STRAY_AHEAD are ignored: our clock leapt for a moment."""
 
 ROWS: Final = """
 WITH trusted (run) AS (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run WHERE clock_trusted = 1
@@ -30,14 +30,14 @@ ORDER BY at DESC"""
 
 
 class Newest(NamedTuple):
-    """A time as the database spells it, and the row that has it, as `table id`."""
+    """A time in the database's format, and its row as `table id`."""
 
     at: str
     row: str
 
 
 def newest(db: Database) -> Newest | None:
-    """The newest time; None where nothing was stored."""
+    """Return the newest time; None if nothing is stored."""
     rows = [Newest(*row) for row in db.execute(ROWS).fetchall()]
     strays = 0
     for place, (one, before) in enumerate(pairwise(rows[: STRAY_ROWS + 1]), 1):

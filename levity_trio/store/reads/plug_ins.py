@@ -1,6 +1,6 @@
-"""Cars that are plugged in and not charging: what happened on their connector since the cable came.
+"""Cars that are plugged in but not charging, and what happened on their connector since the cable was connected.
 
-A plug-in begins with the first status after Available, and ends with the next one.
+A plug-in begins with the first status after Available, and ends with the next Available.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from sqlite_utils import Database
 from levity_trio.store.writes.origin import minutes_before
 
 CABLES: Final = 4
-"""Looked at: the present status may lie that many plug-ins back, where late ones came with older times."""
+"""Plug-ins examined. The present status may be that many plug-ins back if late statuses with older times followed."""
 STATUSES: Final = 5000
-"""The newest of a connector, in which its plug-in is looked for."""
+"""The number of a connector's newest statuses that are searched for its plug-in."""
 CLOCK_MINUTES: Final = 5
-"""A start with a time earlier than the plug-in by more was told late and belongs to another; less is clocks. Where the
-plug-in has no time of the charger's own, these cannot be compared."""
+"""A start that precedes the plug-in by more was sent late and belongs to another; a smaller difference is clock error.
+If the plug-in has no time of the charger's own, the two cannot be compared."""
 AVAILABLE: Final = "Available"
 ANSWERED: Final = ("answered", "refused")
 
 
 class PlugIn(NamedTuple):
-    """A connector in Preparing: `id` names its plug-in, for as long as the cable stays."""
+    """A connector in Preparing. `id` identifies its plug-in while the cable stays connected."""
 
     connector: int
     id: int
     is_unavailable: bool
-    """The charger as a whole is."""
+    """Whether the whole charger is unavailable."""
     open_transaction: int | None
     had_transaction: bool
     was_answered: bool
-    """A RemoteStartTransaction of this plug-in was."""
+    """Whether a RemoteStartTransaction during this plug-in was answered."""
     unanswered: int
-    """RemoteStartTransactions of this plug-in that were not."""
+    """The number of unanswered RemoteStartTransactions during this plug-in."""
 
 
 class _Status(NamedTuple):
@@ -51,7 +51,7 @@ class _Status(NamedTuple):
 
 
 def plug_ins(db: Database, charger: str) -> list[PlugIn]:
-    """The connectors of a charger that are in Preparing, as of one moment."""
+    """Return the connectors of a charger that are in Preparing, from one snapshot."""
     db.execute("BEGIN")
     preparing = db.execute(
         "SELECT conn_id, cp.status = 'Unavailable' FROM cp_conn JOIN cp ON cp.id = cp_conn.cp_id"
@@ -78,8 +78,10 @@ def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -
 
 
 def _began(db: Database, charger: str, connector: int) -> _Status:
-    """The first status that held after Available. A late one with an older time never held (see store.writes.chargers);
-    which times can be believed shows in that they were kept."""
+    """Return the first status after Available that took effect.
+
+    A late status with an older time took no effect (see store.writes.chargers). A time is plausible if it was stored.
+    """
     rows = db.execute(
         "SELECT id, status, received_at, timestamp, sent_timestamp IS NOT NULL AND timestamp <> received_at"
         " FROM status WHERE cp_id = ? AND conn_id = ? AND id >= coalesce((SELECT id FROM (SELECT id, status FROM status"
@@ -87,9 +89,9 @@ def _began(db: Database, charger: str, connector: int) -> _Status:
         " ORDER BY id DESC LIMIT ?",
         (charger, connector, charger, connector, STATUSES, AVAILABLE, CABLES, STATUSES),
     ).fetchall()
-    told = [_Status(*row) for row in reversed(rows)]
-    present = began = told[0]
-    for status in told[1:]:
+    statuses = [_Status(*row) for row in reversed(rows)]
+    present = began = statuses[0]
+    for status in statuses[1:]:
         if status.is_believable and present.is_believable and status.since < present.since:
             continue
         if present.status == AVAILABLE:
@@ -99,7 +101,7 @@ def _began(db: Database, charger: str, connector: int) -> _Status:
 
 
 def _started(db: Database, charger: str, connector: int, since: str) -> list[str]:
-    """What became of the RemoteStartTransactions to this connector, by whomever."""
+    """Return the states of the RemoteStartTransactions to this connector, whatever their source."""
     commands = db.execute(
         "SELECT payload, state FROM command WHERE cp_id = ? AND action = 'RemoteStartTransaction'"
         " AND requested_at >= ?",

@@ -1,4 +1,4 @@
-"""How the site is now, as far as the database knows: chargers, connectors, open transactions; and what waits."""
+"""The present state of the site: chargers, connectors, open transactions, and items that need an operator."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ OPEN_REVIEWS: Final = (
     "review JOIN tx ON tx.id = review.tx_id WHERE resolved_at IS NULL AND tx.cp_id NOT IN (SELECT id FROM hidden_cp)"
 )
 RECENT_READINGS: Final = 60
-"""Of a transaction, in which its current is looked for; a charger that tells of none must not cost more."""
+"""The newest readings of a transaction that are searched for its current, also if there is none."""
 LEAST_REGISTERS: Final = 2
-"""Readings of the register that tell its pace."""
+"""Readings of the register that are needed to compute power."""
 WAITING_ROWS: Final = 20
-"""Of what waits for the operator; the rest is counted."""
+"""The maximum number of items listed for the operator; the others are only counted."""
 
 
 class ChargerNow(NamedTuple):
-    """A known charger; times as the database spells them."""
+    """A known charger; times in the database's format."""
 
     charger: str
     status: str
@@ -37,7 +37,7 @@ class ChargerNow(NamedTuple):
 
 
 class ConnectorNow(NamedTuple):
-    """A connector that has told its status."""
+    """A connector that has reported its status."""
 
     charger: str
     connector: int
@@ -45,7 +45,7 @@ class ConnectorNow(NamedTuple):
 
 
 class OpenTransaction(NamedTuple):
-    """An open transaction: its energy in Wh so far, what its car draws, in W and A, and what it is offered, in A."""
+    """An open transaction: its energy so far in Wh, its power in W, its current and the offered current in A."""
 
     charger: str
     connector: int | None
@@ -60,17 +60,17 @@ class OpenTransaction(NamedTuple):
 
 
 class Present(NamedTuple):
-    """All of it, as of one moment; of one connector's transactions the newest comes last."""
+    """The present state, from one snapshot. The newest transaction of a connector comes last."""
 
     chargers: list[ChargerNow]
     connectors: list[ConnectorNow]
     transactions: list[OpenTransaction]
     hidden: frozenset[str]
-    """Those of the chargers that nobody wants to see."""
+    """The chargers that the operator has hidden."""
 
 
 def present(db: Database) -> Present:
-    """How the site is now."""
+    """Read the present state of the site."""
     db.execute("BEGIN")
     chargers = db.execute(
         "SELECT id, status, last_heartbeat_at, last_tx_stop_at, clock_skew_seconds, off_at IS NOT NULL FROM cp"
@@ -86,7 +86,7 @@ def present(db: Database) -> Present:
 
 
 class _Row(NamedTuple):
-    """An open transaction as it is stored, with its first reading of the billed register."""
+    """An open transaction as stored, with the first reading of its billed register."""
 
     id: int
     charger: str
@@ -132,8 +132,11 @@ def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
 
 
 def _energy_wh(row: _Row, *, is_dc: bool) -> int:
-    """As the judge begins: its first reading tells whether they count from 0 in each transaction; without a start it
-    counts from there."""
+    """Return the energy so far, by the judge's first rule.
+
+    The first reading shows whether readings count from 0 in each transaction. Without a start register, energy counts
+    from the first reading.
+    """
     if row.last_wh is None or row.first_wh is None or row.first_at is None:
         return 0
     if row.start_wh is None:
@@ -145,7 +148,7 @@ def _energy_wh(row: _Row, *, is_dc: bool) -> int:
 
 
 class _Recent(NamedTuple):
-    """A reading of late."""
+    """A recent reading."""
 
     measurand: str
     timestamp: str
@@ -156,7 +159,7 @@ class _Recent(NamedTuple):
 
 
 def _recent(db: Database, row: _Row) -> list[_Recent]:
-    """What was told last of its register, its power, its current, and of its battery, which only DC chargers know."""
+    """Return the recent readings of its register, power, current, and state of charge, which only DC chargers know."""
     found = db.execute(
         "SELECT measurand, timestamp, value, unit, phase, wh FROM (SELECT tx_id, measurand, timestamp, value, unit,"
         " phase, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
@@ -167,10 +170,10 @@ def _recent(db: Database, row: _Row) -> list[_Recent]:
 
 
 def _power_w(recent: Sequence[_Recent]) -> float | None:
-    """The power that was told last, of several phases the sum; without any, the pace of the register."""
+    """Return the newest power, summed over phases; if none was reported, the rate of the register."""
     newest = _newest(recent, POWER)
-    told = {one.phase: watts_of(one.value, one.unit) for one in newest}
-    known = [number for number in ([told[""]] if "" in told else told.values()) if number is not None]
+    reported = {one.phase: watts_of(one.value, one.unit) for one in newest}
+    known = [number for number in ([reported[""]] if "" in reported else reported.values()) if number is not None]
     if known:
         return sum(known)
     registers = sorted({(seconds(one.timestamp), one.wh) for one in recent if one.wh is not None})
@@ -181,13 +184,13 @@ def _power_w(recent: Sequence[_Recent]) -> float | None:
 
 
 def _largest(recent: Sequence[_Recent], wanted: str) -> float | None:
-    """The newest value; of several phases the largest."""
+    """Return the newest value; the largest of several phases."""
     numbers = [_number(one.value) for one in _newest(recent, wanted)]
     return max((number for number in numbers if number is not None), default=None)
 
 
 def _newest(recent: Sequence[_Recent], wanted: str) -> list[_Recent]:
-    """The newest of a measurand: one, or one for each phase."""
+    """Return the newest readings of a measurand: one, or one for each phase."""
     found = [one for one in recent if one.measurand == wanted]
     newest = max((one.timestamp for one in found), default=None)
     return [one for one in found if one.timestamp == newest]
@@ -202,7 +205,7 @@ def _number(text: str) -> float | None:
 
 
 class OpenReview(NamedTuple):
-    """An open review, and the transaction that it is about."""
+    """An open review of a transaction."""
 
     id: int
     charger: str
@@ -213,7 +216,7 @@ class OpenReview(NamedTuple):
 
 
 class SetAside(NamedTuple):
-    """A message that was set aside and that nobody looked at."""
+    """A message that was set aside and that no operator has looked at."""
 
     id: int
     charger: str
@@ -223,8 +226,10 @@ class SetAside(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What waits for the operator, each with the time of the oldest; `open_reviews` are counted by code. Of each the
-    oldest are told one by one."""
+    """Items that need an operator: their numbers, the times of the oldest, and the oldest items themselves.
+
+    `reviews` counts transactions with open reviews, `open_reviews` reviews by code.
+    """
 
     set_aside: int
     set_aside_since: str | None
@@ -236,7 +241,7 @@ class Waiting(NamedTuple):
 
 
 def waiting(db: Database) -> Waiting:
-    """What nobody has looked at yet, of chargers that are shown: a transaction counts once, whatever its reviews."""
+    """Read the items that need an operator, without those of hidden chargers."""
     ((set_aside, set_aside_since),) = db.execute(
         "SELECT count(*), min(received_at) FROM set_aside WHERE looked_at IS NULL"
         " AND cp_id NOT IN (SELECT id FROM hidden_cp)"

@@ -1,10 +1,11 @@
-"""Judge every completed transaction by today's rules, and say where the stored figure is another.
+"""Judges every completed transaction by today's rules and reports each stored figure that differs.
 
-Two causes are told apart. "Rules": what was known when the figure was found gives another figure by today's rules.
-"Facts" and "habits": the rules give the stored figure for what was known then, and another for what is known now.
+A difference has two kinds of causes. "Rules": today's rules give another figure for the evidence of that time. "Facts"
+and "habits": today's rules give the stored figure for the evidence of that time, but another for today's evidence.
 
-What was known then is asked of the facts. How often a habit had been shown by then is not kept, so it counts as known
-from its first transaction on, and a figure that today's rules give without any habit is never put down to the rules.
+The evidence of that time is reconstructed from the facts. How often a habit had been shown by then is not stored, so a
+habit counts from its first transaction on. A figure that today's rules give without any habit is therefore never
+attributed to the rules.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from levity_trio.store.schema import newest_version
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
-"""After so long a page ends with the transaction that is being judged: an open read keeps the WAL from being reset."""
+"""After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
 SYSTEM: Final = "system"
 COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?)"
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ? AND {COMPLETED} ORDER BY id LIMIT ?"  # noqa: S608 - our own names
@@ -38,7 +39,7 @@ REVIEWS: Final = "SELECT code, words, resolved_at, resolved_by FROM review WHERE
 
 
 class Cause(StrEnum):
-    """Why a figure would be another today."""
+    """Why a figure would differ today."""
 
     RULES = "rules"
     FACTS = "facts"
@@ -46,7 +47,7 @@ class Cause(StrEnum):
 
 
 class Figure(NamedTuple):
-    """What a transaction delivered. `reviews` are the codes of the doubts; `words` say what they are."""
+    """The energy that a transaction delivered. `reviews` are the codes of the doubts, `words` their texts."""
 
     wh: int
     confidence: str
@@ -56,9 +57,9 @@ class Figure(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A transaction whose stored figure is not the one that today's rules give. `rules` found the stored one.
+    """A transaction whose stored figure differs from that of today's rules. `rules` is the version that stored it.
 
-    `settled_by` is the person who confirmed or corrected it; then only another number of Wh is a difference.
+    `settled_by` is the person who confirmed or corrected the figure; then only its Wh are compared.
     """
 
     transaction: int
@@ -75,7 +76,7 @@ class Difference(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A piece of the work: how many transactions it judged, how many Wh of them are stored, and what differs."""
+    """The result of one read: the number of transactions judged, their stored Wh, and the differences."""
 
     transactions: int
     stored_wh: int
@@ -83,14 +84,14 @@ class Page(NamedTuple):
 
 
 class Rechecking:
-    """The completed transactions of one file, perhaps of one charger, as many as there are at the beginning.
+    """The completed transactions of one file, or of one charger in it.
 
-    Raises EnvironmentProblem: the file is not there, is not ours, is of another version, or cannot be read.
+    Raises EnvironmentProblem if the file is missing, is not ours, is of another version, or cannot be read.
     """
 
     def __init__(self, path: Path, charger: str | None) -> None:
         if not path.exists():
-            raise EnvironmentProblem(f"there is no database {path}; name that of the server with --db")
+            raise EnvironmentProblem(f"there is no database {path}; choose the database of the server with --db")
         self._path = path
         self._charger = charger
         if look(path, _version) < newest_version():
@@ -98,12 +99,12 @@ class Rechecking:
                 f"{path} is from an older version of levity-trio; start this version's server on it once, or on a copy"
             )
         self.total = look(path, partial(_count, charger))
-        """How many there are."""
+        """The number of transactions at the beginning."""
         self.is_known = charger is None or look(path, partial(_is_known, charger))
-        """Whether the charger is, if one is named."""
+        """Whether the charger is known, if one was given."""
 
     def pages(self, most_rows: int = PAGE_ROWS, seconds: float = PAGE_SECONDS) -> Iterator[Page]:
-        """Judge them, page by page; each page is a read of its own."""
+        """Judge the transactions page by page; each page is a read of its own."""
         after = 0
         while (found := look(self._path, partial(_page, after, self._charger, most_rows, seconds))) is not None:
             page, after = found
@@ -125,7 +126,7 @@ def _is_known(charger: str, db: Database) -> bool:
 
 
 def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: Database) -> tuple[Page, int] | None:
-    """What follows this id, and the id that it ends with; None at the end."""
+    """Return the page after this id, and its last id; None at the end."""
     db.execute("BEGIN")
     ends = time.monotonic() + seconds
     rows = _rows_of(db.conn)
@@ -148,7 +149,7 @@ def _rows_of(connection: sqlite3.Connection) -> Rows:
 
 
 class _Reviews(NamedTuple):
-    """What `review` tells of a transaction: open codes and words, whether they are comparable with the judge's."""
+    """The reviews of a transaction: open codes and texts, and whether they can be compared with those of the judge."""
 
     codes: frozenset[str]
     words: str
@@ -158,10 +159,10 @@ class _Reviews(NamedTuple):
 
 
 def compare(rows: Rows, tx: Known) -> Difference | None:
-    """What today's rules say of a transaction, where that is not what is stored."""
+    """Judge a transaction by today's rules; return None if the result equals what is stored."""
     reviews = _reviews(rows, tx)
     stored = Figure(
-        tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, _told(reviews.codes), reviews.words
+        tx.energy_delivered or 0, tx.confidence or "", tx.energy_method, _sorted_codes(reviews.codes), reviews.words
     )
     case = case_of(rows, tx)
     now = _figure(judge(case), reviews)
@@ -177,14 +178,14 @@ def compare(rows: Rows, tx: Known) -> Difference | None:
 
 
 def _then(case: Case, stored: Figure, reviews: _Reviews) -> Figure:
-    """By what was known then; without habits, where only so the stored figure comes out."""
+    """Judge by the evidence of that time; without habits, if only that gives the stored figure."""
     then = _figure(judge(case), reviews)
     without = _figure(judge(_without_habits(case)), reviews)
     return without if _is_same(stored, without, reviews) else then
 
 
 def _later(case: Case, case_then: Case, then: Figure, reviews: _Reviews) -> Cause:
-    """Whether habits or facts make the difference between what was known then and what is known now."""
+    """Return whether habits or facts cause the difference between then and now."""
     as_they_were = replace(case, habits=case_then.habits, ceiling_w=case_then.ceiling_w)
     olds = (_figure(judge(old), reviews) for old in (as_they_were, _without_habits(case)))
     return Cause.HABITS if any(_is_same(then, old, reviews) for old in olds) else Cause.FACTS
@@ -195,7 +196,7 @@ def _without_habits(case: Case) -> Case:
 
 
 def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
-    """A person's figure is compared alone. Words of an earlier version tell no codes."""
+    """Compare figures: only Wh if a person settled the stored one; without codes if an earlier version stored them."""
     if one.wh != other.wh:
         return False
     if reviews.settled_by is not None:
@@ -205,12 +206,12 @@ def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
 
 def _figure(judgement: Judgement, reviews: _Reviews) -> Figure:
     is_certain = judgement.confidence == CERTAIN and not reviews.is_match_doubted
-    codes = _told({doubt.code for doubt in judgement.doubts})
+    codes = _sorted_codes({doubt.code for doubt in judgement.doubts})
     words = "; ".join(doubt.words for doubt in judgement.doubts)
     return Figure(judgement.wh, CERTAIN if is_certain else DOUBTFUL, judgement.method, codes, words)
 
 
-def _told(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
+def _sorted_codes(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(str(code) for code in codes))
 
 

@@ -1,7 +1,7 @@
-"""What was counted since the database was made, so that counters go on where an earlier run of the server left them.
+"""Counts since the database was created, so that counters continue where the previous run of the server ended.
 
-Each agrees with the facts that were told: a counter that came back lower than it was would be taken for one that had
-begun anew, and all of it for new.
+Each count agrees with the published facts. Prometheus takes a counter that returns with a lower value for one that was
+reset, and would count its whole value again.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from levity_trio.store.writes.sessions import NO_OUTAGES, SERVER_ENDED, STOPPING
 Pair = tuple[str, str]
 
 RECENT_FRAMES: Final = 10_000
-"""Among which the last message of a charger is looked for."""
-FACT, CLOSED, TOLD, TAKEN_BACK = "fact", "closed", "told", "taken back"
+"""The number of frames that are searched for the last message of each charger."""
+FACT, CLOSED, REPORTED, TAKEN_BACK = "fact", "closed", "told", "taken back"
 DELIVERED: Final = "delivered"
 UNBILLED: Final = "unbilled"
 COUNTED: Final = (
     "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionRejudged',"
     " 'TransactionStopped')"
 )
-"""As the index `event_counted` names them, word for word, or it would not be used."""
+"""The same text as in the index `event_counted`; otherwise SQLite would not use that index."""
 
 
 def sums_of(source: str) -> str:
-    """The statement that sums the events of a source, as rows of `event_sum`: counts, and energy in Wh.
+    """Return the statement that sums the events of a source as rows of `event_sum`: counts, and energy in Wh.
 
-    Of the energy of a transaction only the step from what was told before counts, up or down.
+    Each event of a transaction adds only the difference from the energy reported before, positive or negative.
     """
     step = "json_extract(data, '$.energy_wh') - json_extract(data, '$.before_wh')"
     counter = f"CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END"
@@ -39,7 +39,7 @@ def sums_of(source: str) -> str:
 SELECT cp_id, '{FACT}' AS counter, kind AS what, count(*) AS amount FROM {source} GROUP BY cp_id, what
 UNION ALL SELECT cp_id, '{CLOSED}', json_extract(data, '$.reason') AS what, count(*) FROM {source}
     AND kind = 'TransactionClosed' GROUP BY cp_id, what
-UNION ALL SELECT cp_id, '{TOLD}', {counter} AS what, coalesce(sum(max({step}, 0)), 0) FROM {source}
+UNION ALL SELECT cp_id, '{REPORTED}', {counter} AS what, coalesce(sum(max({step}, 0)), 0) FROM {source}
     AND {has_energy} GROUP BY cp_id, what
 UNION ALL SELECT cp_id, '{TAKEN_BACK}', {counter} AS what, coalesce(sum(max(-({step}), 0)), 0) FROM {source}
     AND {has_energy} GROUP BY cp_id, what"""  # noqa: S608 - our own words
@@ -50,16 +50,16 @@ SUMS: Final = (
     f"{sums_of(f'event WHERE kind IN {COUNTED}')} UNION ALL SELECT cp_id, counter, what, amount FROM event_sum"
     ") GROUP BY cp_id, counter, what"
 )
-"""All that was ever counted."""
+"""The sums of all events, pruned ones included."""
 
 
 class Totals(NamedTuple):
-    """Counts by charger, some by charger and something else. Energy in Wh, `message_at` as the database spells it."""
+    """Counts by charger, some by charger and another key. Energy in Wh."""
 
     message_at: Mapping[str, str]
-    """Of each known charger."""
+    """The last message of each known charger, in the database's format."""
     connectors: list[tuple[str, int | None]]
-    """Those that ever had a transaction."""
+    """The connectors that ever had a transaction."""
     boots: Mapping[str, int]
     disconnects: Mapping[str, int]
     outages: Mapping[str, int]
@@ -70,13 +70,13 @@ class Totals(NamedTuple):
     facts_counted: Mapping[Pair, int]
     """Facts counted instead of stored, as far as FactsCounted reported them, by charger and kind."""
     energy: Mapping[Pair, tuple[int, int]]
-    """By charger, DELIVERED and UNBILLED: what was told, and what was taken back later."""
+    """By charger and DELIVERED or UNBILLED: the energy reported, and the energy taken back later."""
     closed: Mapping[Pair, int]
     """Closings by the system, by charger and reason."""
 
 
 def totals(db: Database) -> Totals:
-    """What was counted until now."""
+    """Read all counts, from one snapshot."""
     db.execute("BEGIN")
     summed = _summed(db)
     return Totals(
@@ -100,7 +100,7 @@ def totals(db: Database) -> Totals:
         transactions=_counts(db, "SELECT cp_id, count(*) FROM tx GROUP BY cp_id"),
         facts=summed[FACT],
         facts_counted=_pairs(db, "SELECT cp_id, kind, told FROM fact_count WHERE told > 0"),
-        energy={pair: (told, summed[TAKEN_BACK][pair]) for pair, told in summed[TOLD].items()},
+        energy={pair: (reported, summed[TAKEN_BACK][pair]) for pair, reported in summed[REPORTED].items()},
         closed=summed[CLOSED],
     )
 
@@ -114,7 +114,7 @@ def _pairs(db: Database, sql: str) -> dict[Pair, int]:
 
 
 def _message_at(db: Database) -> dict[str, str]:
-    """As exactly as it is still known: a message is not written down for its time alone."""
+    """Return the time of each charger's last message, as far as stored: no write is made for that time alone."""
     known = _counts(db, "SELECT id, max(created_at, coalesce(last_seen_at, ''), coalesce(last_boot_at, '')) FROM cp")
     recent = db.execute(
         "SELECT cp_id, max(at) FROM (SELECT cp_id, at, direction FROM log ORDER BY id DESC LIMIT ?)"
@@ -126,7 +126,7 @@ def _message_at(db: Database) -> dict[str, str]:
 
 
 def _summed(db: Database) -> Mapping[str, dict[Pair, int]]:
-    found: dict[str, dict[Pair, int]] = {counter: {} for counter in (FACT, CLOSED, TOLD, TAKEN_BACK)}
+    found: dict[str, dict[Pair, int]] = {counter: {} for counter in (FACT, CLOSED, REPORTED, TAKEN_BACK)}
     for charger, counter, what, amount in db.execute(SUMS).fetchall():
         found[counter][charger, what] = amount
     return found

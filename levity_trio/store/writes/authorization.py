@@ -1,4 +1,4 @@
-"""Who may charge: the one function that a policy will replace."""
+"""Authorization of ID tags. A policy will replace `judge`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from levity_trio.store.writes.origin import Origin
 ACCEPTED = "Accepted"
 
 
-def judge(db: UnitOfWork, id_tag: str) -> str:  # noqa: ARG001 - a policy will look at both
-    """The verdict on a tag, an AuthorizationStatus (OCPP 1.6 §7.2): every tag is accepted for now."""
+def judge(db: UnitOfWork, id_tag: str) -> str:  # noqa: ARG001 - a policy will use both
+    """Return the AuthorizationStatus of a tag (OCPP 1.6 §7.2). Every tag is accepted for now."""
     return ACCEPTED
 
 
 def authorize(db: UnitOfWork, origin: Origin, id_tag: str) -> str:
-    """Judge a tag that was shown to a charger (§4.1), and keep that it was."""
+    """Authorize a tag that was presented to a charger (§4.1), and record it."""
     verdict = judge(db, id_tag)
     fact = TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=verdict)
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)
     return verdict

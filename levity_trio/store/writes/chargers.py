@@ -1,4 +1,4 @@
-"""What a charger tells of itself: boots, statuses, faults, and how far it strays from the rules."""
+"""Boots, statuses and errors that a charger reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from levity_trio.events import ChargerBooted, ErrorOpened, ErrorsResolved, Statu
 from levity_trio.store.cases import CHARGING
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin, minutes_before
-from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, tell_shared
+from levity_trio.store.writes.sessions import SHARING_MINUTES, SHARING_ROWS, alternates, record_sharing
 from levity_trio.store.writes.transactions.states import Sign, resume_connector, suspend
 
 NO_ERROR = "NoError"
@@ -19,7 +19,7 @@ HIGHEST_CONNECTOR = 100
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """What a BootNotification.req tells (§6.7); blank ones are None."""
+    """The fields of a BootNotification.req (§6.7); blank ones are None."""
 
     vendor: str | None
     model: str | None
@@ -48,12 +48,12 @@ class Status:
     moment: Moment
 
 
-def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message, answer: str, interval: int) -> None:
-    """Store a BootNotification and its answer (`interval` in seconds); what it leaves blank stays as it was.
+def boot(db: UnitOfWork, origin: Origin, report: Identification, message: Message, answer: str, interval: int) -> None:
+    """Store a BootNotification and its response (`interval` in seconds). Blank fields keep their earlier values.
 
     A boot suspends the charger's open transactions.
     """
-    at, values = origin.received_at, [getattr(told, name) for name in IDENTIFICATION]
+    at, values = origin.received_at, [getattr(report, name) for name in IDENTIFICATION]
     kept = ", ".join(f"{name} = coalesce(?, {name})" for name in IDENTIFICATION)
     db.execute(
         f"UPDATE cp SET {kept}, heartbeat_interval = ?, last_boot_at = ?, updated_at = ? WHERE id = ?",  # noqa: S608
@@ -63,13 +63,13 @@ def boot(db: UnitOfWork, origin: Origin, told: Identification, message: Message,
     fact = ChargerBooted(
         charger=origin.charger,
         at=at,
-        vendor=told.vendor,
-        model=told.model,
-        serial_number=told.serial_number,
-        firmware_version=told.firmware_version,
+        vendor=report.vendor,
+        model=report.model,
+        serial_number=report.serial_number,
+        firmware_version=report.firmware_version,
         during_transaction=suspended > 0,
     )
-    if not db.tell(fact, origin.session):
+    if not db.record(fact, origin.session):
         return
     db.execute(
         f"INSERT INTO boot (cp_id, session_id, received_at, {', '.join(IDENTIFICATION)}, payload, answer,"  # noqa: S608 - our own names
@@ -86,46 +86,53 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
         (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES), SHARING_ROWS),
     )
     if alternates([serial for (serial,) in recent if serial is not None]):
-        tell_shared(db, origin, "the serial number alternates")
+        record_sharing(db, origin, "the serial number alternates")
 
 
-def status(db: UnitOfWork, origin: Origin, told: Status) -> None:
-    """Store a StatusNotification: a row if it is a change, the present status if it is not older than that."""
-    if not _repeats(db, origin, told) and db.is_kept(origin.charger, "StatusNotification", origin.received_at):
-        _add(db, origin, told)
-    if not 0 <= told.connector <= HIGHEST_CONNECTOR:
-        return  # kept, but nothing that a charger can have so many of as it likes
-    _keep_skew(db, origin, told)
-    present = _present(db, origin.charger, told.connector)
-    if present is None or _supersedes(origin, told, present):
-        _set_present(db, origin, told)
-        _follow_errors(db, origin, told)
-        if present is None or (present.status, present.error_code) != (told.status, told.error_code):
-            _tell_changed(db, origin, told)
-    if told.status in CHARGING:
-        resume_connector(db, origin, told.connector, Sign(Cause.SIGN, told.status, told.moment))
+def status(db: UnitOfWork, origin: Origin, report: Status) -> None:
+    """Store a StatusNotification: as a row if it is a change, as the present status unless that is newer."""
+    if not _repeats(db, origin, report) and db.is_kept(origin.charger, "StatusNotification", origin.received_at):
+        _add(db, origin, report)
+    if not 0 <= report.connector <= HIGHEST_CONNECTOR:
+        return  # stored, but without a row for each connector number that a charger may invent
+    _keep_skew(db, origin, report)
+    present = _present(db, origin.charger, report.connector)
+    if present is None or _supersedes(origin, report, present):
+        _set_present(db, origin, report)
+        _follow_errors(db, origin, report)
+        if present is None or (present.status, present.error_code) != (report.status, report.error_code):
+            _record_change(db, origin, report)
+    if report.status in CHARGING:
+        resume_connector(db, origin, report.connector, Sign(Cause.SIGN, report.status, report.moment))
 
 
-def _repeats(db: UnitOfWork, origin: Origin, told: Status) -> bool:
+def _repeats(db: UnitOfWork, origin: Origin, report: Status) -> bool:
     last = db.row(
         "SELECT id, status, error_code, info, vendor_id, vendor_error_code FROM status"
         " WHERE cp_id = ? AND conn_id = ? ORDER BY id DESC LIMIT 1",
-        (origin.charger, told.connector),
+        (origin.charger, report.connector),
     )
-    said = (told.status, told.error_code, told.info, told.vendor_id, told.vendor_error_code)
-    if last is None or tuple(last[1:]) != said:
+    reported = (report.status, report.error_code, report.info, report.vendor_id, report.vendor_error_code)
+    if last is None or tuple(last[1:]) != reported:
         return False
     count = "UPDATE status SET count = count + 1, last_received_at = ? WHERE id = ?"
     db.execute(count, (origin.received_at, last[0]))
     return True
 
 
-def _add(db: UnitOfWork, origin: Origin, told: Status) -> None:
+def _add(db: UnitOfWork, origin: Origin, report: Status) -> None:
     db.execute(
         "INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status, error_code,"
         " info, vendor_id, vendor_error_code, last_received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, told.connector, origin.session, origin.received_at, told.moment.understood)
-        + (told.moment.sent, told.status, told.error_code, told.info, told.vendor_id, told.vendor_error_code)
+        (origin.charger, report.connector, origin.session, origin.received_at, report.moment.understood)
+        + (
+            report.moment.sent,
+            report.status,
+            report.error_code,
+            report.info,
+            report.vendor_id,
+            report.vendor_error_code,
+        )
         + (origin.received_at,),
     )
 
@@ -147,32 +154,33 @@ def _present(db: UnitOfWork, charger: str, connector: int) -> _Present | None:
     return _Present(*found) if found else None
 
 
-def _since(origin: Origin, told: Status) -> str:
-    """Since when: not later than it was received, or what follows when the clock is put right would look older."""
-    return min(told.moment.understood, origin.received_at)
+def _since(origin: Origin, report: Status) -> str:
+    """Return since when a status holds, never later than its receipt: after a correction of the charger's clock, the
+    following statuses would otherwise look older."""
+    return min(report.moment.understood, origin.received_at)
 
 
-def _supersedes(origin: Origin, told: Status, present: _Present) -> bool:
-    """An older time does not overwrite a newer one where both can be believed; else the order of receipt decides."""
-    if not (told.moment.is_believable and present.is_believable):
+def _supersedes(origin: Origin, report: Status, present: _Present) -> bool:
+    """Whether a status replaces the present one: it is not older, if both times are plausible; otherwise always."""
+    if not (report.moment.is_believable and present.is_believable):
         return True
-    return _since(origin, told) >= (present.status_at or "")
+    return _since(origin, report) >= (present.status_at or "")
 
 
-def _keep_skew(db: UnitOfWork, origin: Origin, told: Status) -> None:
-    """Of a status that is older than the present one, too: perhaps the clock went back, and all that follow are."""
-    if told.moment.skew_seconds is not None:
+def _keep_skew(db: UnitOfWork, origin: Origin, report: Status) -> None:
+    """Store the clock skew, also of an older status: the clock may have been set back, and all later ones are older."""
+    if report.moment.skew_seconds is not None:
         skew = "UPDATE cp SET clock_skew_seconds = ? WHERE id = ?"
-        db.execute(skew, (told.moment.skew_seconds, origin.charger))
+        db.execute(skew, (report.moment.skew_seconds, origin.charger))
 
 
-def _set_present(db: UnitOfWork, origin: Origin, told: Status) -> None:
-    at, moment, since = origin.received_at, told.moment, _since(origin, told)
-    if told.connector == 0:
+def _set_present(db: UnitOfWork, origin: Origin, report: Status) -> None:
+    at, moment, since = origin.received_at, report.moment, _since(origin, report)
+    if report.connector == 0:
         db.execute(
             "UPDATE cp SET status = ?, error_code = ?, status_at = ?, status_believable = ?, updated_at = ?"
             " WHERE id = ?",
-            (told.status, told.error_code, since, moment.is_believable, at, origin.charger),
+            (report.status, report.error_code, since, moment.is_believable, at, origin.charger),
         )
         return
     db.execute(
@@ -181,60 +189,60 @@ def _set_present(db: UnitOfWork, origin: Origin, told: Status) -> None:
         " ON CONFLICT (cp_id, conn_id) DO UPDATE SET status = excluded.status, error_code = excluded.error_code,"
         " vendor_error_code = excluded.vendor_error_code, status_at = excluded.status_at,"
         " status_believable = excluded.status_believable, updated_at = excluded.updated_at",
-        (origin.charger, told.connector, told.status, told.error_code, told.vendor_error_code)
+        (origin.charger, report.connector, report.status, report.error_code, report.vendor_error_code)
         + (since, moment.is_believable, at, at),
     )
 
 
-def _tell_changed(db: UnitOfWork, origin: Origin, told: Status) -> None:
-    db.tell(
+def _record_change(db: UnitOfWork, origin: Origin, report: Status) -> None:
+    db.record(
         StatusChanged(
             charger=origin.charger,
             at=origin.received_at,
-            connector=told.connector,
-            status=told.status,
-            error_code=told.error_code,
+            connector=report.connector,
+            status=report.status,
+            error_code=report.error_code,
         ),
         origin.session,
     )
 
 
-def _follow_errors(db: UnitOfWork, origin: Origin, told: Status) -> None:
-    connector = told.connector or None  # Levity's spelling: NULL is the charger itself
-    if told.error_code == NO_ERROR:
+def _follow_errors(db: UnitOfWork, origin: Origin, report: Status) -> None:
+    connector = report.connector or None  # as in Levity, NULL is the charger itself
+    if report.error_code == NO_ERROR:
         resolve = "UPDATE cp_err SET resolved_at = ? WHERE cp_id = ? AND conn_id IS ? AND resolved_at IS NULL"
-        if count := db.execute(resolve, (told.moment.understood, origin.charger, connector)):
+        if count := db.execute(resolve, (report.moment.understood, origin.charger, connector)):
             at, charger = origin.received_at, origin.charger
-            resolved = ErrorsResolved(charger=charger, at=at, connector=told.connector, count=count)
-            db.tell(resolved, origin.session)
-    elif not _is_open(db, origin, connector, told):
-        _open_error(db, origin, connector, told)
+            resolved = ErrorsResolved(charger=charger, at=at, connector=report.connector, count=count)
+            db.record(resolved, origin.session)
+    elif not _is_open(db, origin, connector, report):
+        _open_error(db, origin, connector, report)
 
 
-def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, told: Status) -> bool:
+def _is_open(db: UnitOfWork, origin: Origin, connector: int | None, report: Status) -> bool:
     same = db.row(
         "SELECT 1 FROM cp_err WHERE cp_id = ? AND conn_id IS ? AND error_code = ? AND vendor_error_code IS ?"
         " AND resolved_at IS NULL",
-        (origin.charger, connector, told.error_code, told.vendor_error_code),
+        (origin.charger, connector, report.error_code, report.vendor_error_code),
     )
     return same is not None
 
 
-def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, told: Status) -> None:
-    is_warning = told.status != "Faulted"  # §4.9
+def _open_error(db: UnitOfWork, origin: Origin, connector: int | None, report: Status) -> None:
+    is_warning = report.status != "Faulted"  # §4.9
     fact = ErrorOpened(
         charger=origin.charger,
         at=origin.received_at,
-        connector=told.connector,
-        error_code=told.error_code,
-        vendor_error_code=told.vendor_error_code,
+        connector=report.connector,
+        error_code=report.error_code,
+        vendor_error_code=report.vendor_error_code,
         is_warning=is_warning,
     )
-    if not db.tell(fact, origin.session):
+    if not db.record(fact, origin.session):
         return
     db.execute(
         "INSERT INTO cp_err (cp_id, conn_id, session_id, error_code, vendor_error_code, error_description,"
         " vendor_error_info, is_warning, timestamp, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (origin.charger, connector, origin.session, told.error_code, told.vendor_error_code, told.info)
-        + (told.vendor_id, is_warning, told.moment.understood, origin.received_at),
+        (origin.charger, connector, origin.session, report.error_code, report.vendor_error_code, report.info)
+        + (report.vendor_id, is_warning, report.moment.understood, origin.received_at),
     )

@@ -1,4 +1,4 @@
-"""Our CALLs: when each was asked for, sent and answered, and what the answer told."""
+"""Our CALLs: when each was requested, sent and answered, and the configuration in the responses."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
 INTERVAL_KEYS = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
 LONGEST_INTERVAL_DIGITS = 5
-"""A day and a little; whoever reports more cannot be waited for."""
+"""Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
 CHANGED = ("Accepted", "RebootRequired")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A CALL of ours: its payload as JSON text."""
+    """A CALL to a charger; the payload is JSON text."""
 
     action: str
     payload: str
@@ -29,8 +29,8 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of it. state: answered, refused, timed out, gone. `payload` is the answer as JSON text."""
+class CommandOutcome:
+    """The outcome of a command. `state`: answered, refused, timed out, gone. `payload` is the response as JSON text."""
 
     command: int
     action: str
@@ -42,7 +42,7 @@ class Answer:
 
 
 def send(db: UnitOfWork, origin: Origin, command: Command) -> int:
-    """Store a command before it leaves; gives its id."""
+    """Store a command before it is sent; return its id."""
     return db.insert(
         "INSERT INTO command (cp_id, session_id, action, payload, message_id, state, requested_at, sent_at)"
         " VALUES (?, ?, ?, ?, ?, 'sent', ?, ?) RETURNING id",
@@ -51,36 +51,36 @@ def send(db: UnitOfWork, origin: Origin, command: Command) -> int:
     )
 
 
-def settle(db: UnitOfWork, origin: Origin, answer: Answer) -> int | None:
-    """Store what became of a command; a late answer is written to it like any other, and marked.
+def settle(db: UnitOfWork, origin: Origin, outcome: CommandOutcome) -> int | None:
+    """Store the outcome of a command; a late response is stored like any other, and marked.
 
-    Gives the heartbeat interval, in seconds, that the charger was last told or has reported, if any.
+    Return the heartbeat interval, in seconds, that was last sent to the charger or reported by it, if any.
     """
-    error_code = answer.error_code and cut(answer.error_code)
+    error_code = outcome.error_code and cut(outcome.error_code)
     db.execute(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
         " error_description = ? WHERE id = ?",
-        (answer.state, origin.received_at, answer.is_late, answer.payload and cut_payload(answer.payload))
-        + (error_code, answer.error_description and cut(answer.error_description), answer.command),
+        (outcome.state, origin.received_at, outcome.is_late, outcome.payload and cut_payload(outcome.payload))
+        + (error_code, outcome.error_description and cut(outcome.error_description), outcome.command),
     )
-    if answer.state != "answered":
+    if outcome.state != "answered":
         fact = CallFailed(
             charger=origin.charger,
             at=origin.received_at,
-            command=answer.command,
-            action=answer.action,
-            state=answer.state,
+            command=outcome.command,
+            action=outcome.action,
+            state=outcome.state,
             error_code=error_code,
         )
-        db.tell(fact, origin.session)
-    elif answer.payload:
-        _follow(db, origin, answer, cut_texts(orjson.loads(answer.payload)))
+        db.record(fact, origin.session)
+    elif outcome.payload:
+        _follow(db, origin, outcome, cut_texts(orjson.loads(outcome.payload)))
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
     return known[0] if known else None
 
 
 def give_up(db: UnitOfWork, at: str, charger: str, session: int | None = None) -> None:
-    """Nobody waits any more for what was sent (over this connection): it, or the server, is gone."""
+    """Mark a charger's unanswered commands (of this session, if given) as gone: the session or the server has ended."""
     lost = db.rows(
         "UPDATE command SET state = 'gone', answered_at = ? WHERE cp_id = ? AND state = 'sent'"
         " AND (? IS NULL OR session_id = ?) RETURNING id, action, session_id",
@@ -88,15 +88,15 @@ def give_up(db: UnitOfWork, at: str, charger: str, session: int | None = None) -
     )
     for command, action, over in lost:
         fact = CallFailed(charger=charger, at=at, command=command, action=action, state="gone", error_code=None)
-        db.tell(fact, over)
+        db.record(fact, over)
 
 
-def _follow(db: UnitOfWork, origin: Origin, answer: Answer, told: dict[str, Any]) -> None:
-    """Keep what an answer tells of the configuration. It is as the charger sent it: anything may stand in it."""
-    if answer.action == "GetConfiguration":
-        _keep_configuration(db, origin, told.get("configurationKey"))
-    elif answer.action == "ChangeConfiguration" and told.get("status") in CHANGED:
-        sent = db.rows("SELECT payload FROM command WHERE id = ?", (answer.command,))
+def _follow(db: UnitOfWork, origin: Origin, outcome: CommandOutcome, response: dict[str, Any]) -> None:
+    """Store the configuration in a response. The response is not validated, so its fields may have any type."""
+    if outcome.action == "GetConfiguration":
+        _keep_configuration(db, origin, response.get("configurationKey"))
+    elif outcome.action == "ChangeConfiguration" and response.get("status") in CHANGED:
+        sent = db.rows("SELECT payload FROM command WHERE id = ?", (outcome.command,))
         for (payload,) in sent:
             change = orjson.loads(payload)
             _keep_interval(db, origin, change["key"], change["value"])
@@ -113,7 +113,7 @@ def _keep_configuration(db: UnitOfWork, origin: Origin, entries: object) -> None
 
 
 def _keep_entry(db: UnitOfWork, origin: Origin, key: str, value: str | None, readonly: bool) -> None:
-    """Add a row where it is not as it was: most answers tell what is known."""
+    """Add a row if the entry has changed; most responses repeat known values."""
     before = db.row(
         "SELECT value, readonly FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1",
         (origin.charger, key),
@@ -126,7 +126,7 @@ def _keep_entry(db: UnitOfWork, origin: Origin, key: str, value: str | None, rea
 
 
 def _keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:
-    """The watchdog waits for three of the intervals that a charger was last told or has reported."""
+    """Store the heartbeat interval, which determines the watchdog's time-out (three intervals)."""
     if key in INTERVAL_KEYS and value and value.isdecimal() and len(value) <= LONGEST_INTERVAL_DIGITS:
         reported = "UPDATE cp SET heartbeat_interval = ? WHERE id = ?"
         db.execute(reported, (int(value) or None, origin.charger))

@@ -1,5 +1,5 @@
-"""Frames: all of them in the table `log`, until they are pruned; in `evidence`, for ever, those that the rows of a
-transaction or of the operator's list name."""
+"""Storage of frames: all of them in `log` until they are pruned, and permanently in `evidence` those that rows of
+`tx_event` or `set_aside` refer to."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Message, Origin
 
 FrameRow = tuple[str, int | None, str, str, str | None, str | None, str]
-"""A row of the log to be: charger, session, at, direction, message id, action, frame (its secrets masked).
+"""A row for the log: charger, session, at, direction, message id, action, frame (secrets masked).
 
-No named tuple: two are made for every call, and one takes six times as long.
+A plain tuple, because two are created for every CALL and a named tuple takes six times as long.
 """
 
 INSERTS: Final = tuple(
@@ -24,11 +24,12 @@ INSERTS: Final = tuple(
     )
     for size in (64, 32, 16, 8, 4, 2, 1)
 )
-"""Rows at once, and the statement. One a row takes a third longer, and hands the interpreter to and fro each time."""
+"""Statements that insert several rows, by number of rows. A statement for each row takes a third longer, and releases
+the interpreter lock each time."""
 
 
 def keep(db: UnitOfWork, origin: Origin, message: Message) -> None:
-    """Keep the frame of a message, once, in the transaction of what it told."""
+    """Store the frame of a message as evidence, once, in the transaction that stores its content."""
     db.execute(
         "INSERT INTO evidence (cp_id, session_id, at, direction, message_id, action, frame)"
         " VALUES (?, ?, ?, 'recv', ?, ?, ?) ON CONFLICT (session_id, message_id, at) DO NOTHING",
@@ -37,7 +38,7 @@ def keep(db: UnitOfWork, origin: Origin, message: Message) -> None:
 
 
 def add(db: UnitOfWork, rows: Sequence[FrameRow]) -> None:
-    """Add these to the log, in this order."""
+    """Add rows to the log, in this order."""
     first = 0
     for size, sql in INSERTS:
         while len(rows) - first >= size:

@@ -1,4 +1,4 @@
-"""Chargers that are hidden: a wrong id, a trial, one that was taken down. What they did stays."""
+"""Hidden chargers: a wrong identity, a trial, or a removed charger. Their data stays."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class UnknownCharger(Exception):
 
 
 class StillCharging(Exception):
-    """It has an open transaction, which somebody has to see."""
+    """The charger has an open transaction, which must stay visible."""
 
 
 def hide(db: UnitOfWork, charger: str, at: str, retired_on: str | None) -> None:
-    """Hide a charger until it charges again; one that was taken down, with the day (YYYY-MM-DD).
+    """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
 
     Raises:
         UnknownCharger, StillCharging: nothing was changed.
@@ -28,13 +28,13 @@ def hide(db: UnitOfWork, charger: str, at: str, retired_on: str | None) -> None:
     db.execute(
         "UPDATE cp SET hidden_at = ?, retired_on = ?, updated_at = ? WHERE id = ?", (at, retired_on, at, charger)
     )
-    db.tell(ChargerHidden(charger=charger, at=at, retired_on=retired_on))
+    db.record(ChargerHidden(charger=charger, at=at, retired_on=retired_on))
 
 
 def show_again(db: UnitOfWork, origin: Origin) -> None:
-    """A charger charges: if it was hidden, it is no more."""
+    """Show a hidden charger again, because it charges."""
     charger, at = origin.charger, origin.received_at
     if db.row("SELECT 1 FROM cp WHERE id = ? AND hidden_at IS NOT NULL", (charger,)) is None:
         return
     db.execute("UPDATE cp SET hidden_at = NULL, retired_on = NULL, updated_at = ? WHERE id = ?", (at, charger))
-    db.tell(ChargerShown(charger=charger, at=at), origin.session)
+    db.record(ChargerShown(charger=charger, at=at), origin.session)

@@ -1,4 +1,4 @@
-"""What a charger tells that is a fact and nothing more: stored in `event`, for whoever follows it."""
+"""Messages of a charger that change no state: stored only as facts in `event`, for observers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 
-def tell(db: UnitOfWork, origin: Origin, fact: Fact) -> None:
-    """Store a fact of its own."""
-    db.tell(fact, origin.session)
+def record(db: UnitOfWork, origin: Origin, fact: Fact) -> None:
+    """Store a fact with the session that caused it."""
+    db.record(fact, origin.session)

@@ -1,6 +1,6 @@
-"""What every row that a charger caused has in common: who, in which connection, when.
+"""The origin of a row: charger, session and time; and the message that caused it.
 
-Named tuples, because several are made for every message and a frozen dataclass takes five times as long.
+Named tuples, because several are created for every message and a frozen dataclass takes five times as long.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from levity_trio.wire.times import stamp
 
 
 class Origin(NamedTuple):
-    """Where a write comes from: the charger's identity, its session's row, and the time of receipt."""
+    """The origin of a write: the charger's identity, the id of its session, and the time of receipt."""
 
     charger: str
     session: int
@@ -21,7 +21,7 @@ class Origin(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A request as it came: its payload as JSON text, the message id that finds its frame in `log`, that frame."""
+    """A request as received: the payload as JSON text, the message id as in `log`, and the frame."""
 
     action: str
     payload: str
@@ -30,10 +30,10 @@ class Message(NamedTuple):
 
     @property
     def kept_payload(self) -> str:
-        """The payload for all rows but the frame's: over-long texts cut."""
+        """The payload with over-long texts cut, for all rows except that of the frame."""
         return cut_payload(self.payload)
 
 
 def minutes_before(at: str, minutes: int) -> str:
-    """The time so many minutes earlier, in the database's spelling."""
+    """Return the time this many minutes earlier, in the database's format."""
     return stamp(datetime.fromisoformat(at) - timedelta(minutes=minutes))

@@ -1,8 +1,8 @@
-"""Whether a charger bears WebSocket pings. Some close their connection at each one (field: Grizzl-E Smart): with pings
-every 20 seconds, no session of such a charger lives for longer.
+"""Whether a charger tolerates WebSocket pings. Some close the connection after each ping (seen: Grizzl-E Smart), so
+with pings every 20 seconds no session of such a charger lasts longer.
 
-Three sessions running that were closed just after a ping switch its pings off, unless it has ever answered one under
-its present firmware. With a new firmware it is pinged again.
+Pings to a charger are disabled when three consecutive sessions were closed just after a ping, unless it has ever
+answered one with its present firmware. New firmware enables them again.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from levity_trio.store.writes.sessions import Ending, session_of
 
 CLOSINGS: Final = 3
 FIRMWARE_CHARACTERS: Final = 64
-"""Of a firmware version, as in `repair`."""
+"""The length to which a firmware version is cut, as in `repair`."""
 
 
 class PingOutcome(Enum):
-    """What became of the pings of a session."""
+    """The outcome of the pings of a session."""
 
     ANSWERED = auto()
-    """At least one was."""
+    """The charger answered at least one."""
     CLOSED = auto()
-    """None was, and the charger closed the connection just after one."""
+    """It answered none, and closed the connection just after one."""
     BORNE = auto()
-    """None was, and the charger did not mind."""
+    """It answered none, and kept the connection open."""
 
 
 class _Known(NamedTuple):
@@ -38,7 +38,7 @@ class _Known(NamedTuple):
 
 
 def note(db: UnitOfWork, ending: Ending, outcome: PingOutcome) -> None:
-    """Note what became of the pings of a connection that ended, also of one in which a known charger said nothing."""
+    """Store the outcome of the pings of an ended connection, also of one in which a known charger sent nothing."""
     known = _known(db, ending.charger)
     if known is None or (now := _after(known, outcome, ending.at)) == known:
         return
@@ -50,21 +50,21 @@ def note(db: UnitOfWork, ending: Ending, outcome: PingOutcome) -> None:
     )
     if now.off_at is not None and known.off_at is None:
         fact = PingsSwitchedOff(charger=ending.charger, at=ending.at, firmware_version=now.firmware)
-        db.tell(fact, session_of(db, ending))
+        db.record(fact, session_of(db, ending))
 
 
 def are_off(db: UnitOfWork, charger: str) -> bool:
-    """Whether this charger is sent none."""
+    """Whether pings to this charger are disabled."""
     known = _known(db, charger)
     return known is not None and known.off_at is not None
 
 
 def _known(db: UnitOfWork, charger: str) -> _Known | None:
-    """What is known under the present firmware; None of a charger that is not."""
-    told = db.row("SELECT firmware_version FROM cp WHERE id = ?", (charger,))
-    if told is None:
+    """Return what is known with the present firmware; None for an unknown charger."""
+    reported = db.row("SELECT firmware_version FROM cp WHERE id = ?", (charger,))
+    if reported is None:
         return None
-    firmware = (told[0] or "")[:FIRMWARE_CHARACTERS]
+    firmware = (reported[0] or "")[:FIRMWARE_CHARACTERS]
     row = db.row("SELECT firmware, answered_at, closings, off_at FROM ping WHERE cp_id = ?", (charger,))
     return _Known(*row) if row is not None and row[0] == firmware else _Known(firmware)
 

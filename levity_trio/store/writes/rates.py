@@ -1,7 +1,7 @@
-"""The rate of transaction messages above which they are not acknowledged.
+"""The rate limit on transaction messages, above which they are not acknowledged.
 
-Starts, stops and readings are never counted instead of kept. What no charger reaches would fill the disk, so beyond it
-nothing more of this day is stored, and nothing is promised.
+Unlike other facts, starts, stops and readings are never replaced by a count. A rate that no real charger reaches would
+fill the disk, so beyond the limit messages of this day are neither stored nor acknowledged.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in
 
 MESSAGES_OF_STARTS: Final = 10
-"""Starts, stops and messages set aside of a charger, for each start that a connector may have."""
+"""Starts, stops and messages set aside per charger, as a multiple of the limit on starts per connector."""
 READINGS_OF_STARTS: Final = 1_000
 HIGHEST_CONNECTOR: Final = 100
-"""All above share one count: a charger can name as many as it likes."""
+"""Higher connector numbers share one count, because a charger can invent any number of them."""
 
 
 def check(db: UnitOfWork, origin: Origin, message: Message, most_starts: int) -> None:
-    """Count a message that added rows; one that repeats what is known added none.
+    """Count a message that added rows; a repeated message adds none.
 
     Raises:
-        RateExceeded: it is one too many, and its write is to be undone.
+        RateExceeded: the limit is exceeded, and the write must be rolled back.
     """
     key = (origin.session, message.message_id, origin.received_at)
     if db.row("SELECT 1 FROM evidence WHERE session_id = ? AND message_id = ? AND at = ?", key) is None:
@@ -44,5 +44,5 @@ def _count(db: UnitOfWork, origin: Origin, what: str, most: int) -> None:
 
 def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
     """Store that a message was not acknowledged, and count it for the metric."""
-    if db.tell(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason)):
+    if db.record(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason)):
         event_sums.add(db, origin.charger, MessagesRefused.__name__)

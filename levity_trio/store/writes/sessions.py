@@ -1,4 +1,4 @@
-"""Runs of the server and connections of chargers: which were there, since when, and how they ended."""
+"""Runs of the server and sessions of chargers: when they began, and how they ended."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from levity_trio.store.writes.transactions.states import suspend
 
 REPLACED = "replaced by a newer connection"
 SERVER_ENDED = Cause.SERVER_ENDED.value
-"""Without a word (kill -9, power): nobody knows when."""
+"""The server ended without closing its sessions (kill -9, power loss), at an unknown time."""
 STOPPING = "the server is stopping"
 NO_OUTAGES = (SERVER_ENDED, Cause.STOP_UNREADABLE.value)
-"""Why a transaction is suspended that is not its charger's absence."""
+"""Causes of a suspension other than the charger's absence."""
 SHARING_MINUTES = 10
 SHARING_ROWS = 20
-"""Looked at: what alternates shows in so many, however often a charger comes back."""
+"""Rows examined; an alternation shows within so many, however often a charger reconnects."""
 SHARING_REPLACEMENTS = 3
 
 
-# What a server's start finds of its own. A run without a name is of a version that knew one server only.
+# Rows that a server's earlier run left open. A run without a server name is from a version without server names.
 LAST_RUN = "SELECT clean FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1"
 END_SESSIONS = """
 UPDATE session SET ended_at = ?, close_reason = ? WHERE ended_at IS NULL
 AND NOT EXISTS (SELECT 1 FROM run WHERE id = run_id AND server <> ?) RETURNING cp_id, id"""
 ELSEWHERE = """
 (SELECT 1 FROM session JOIN run ON run.id = session.run_id WHERE session.id = cp.session_id AND server <> ?)"""
-"""The last connection of a charger, where that was to another server."""
+"""Whether the last connection of a charger was to another server."""
 TAKE_OFFLINE = f"UPDATE cp SET is_connected = 0 WHERE is_connected = 1 AND NOT EXISTS {ELSEWHERE}"  # noqa: S608 - ours
 WITH_OPEN_TRANSACTIONS = f"""
 SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
@@ -40,8 +40,8 @@ SELECT id FROM cp WHERE NOT EXISTS {ELSEWHERE} AND EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection at the moment of its first valid CALL; `number` is its own within its run. Times as the database
-    spells them."""
+    """A connection at the time of its first valid CALL. `number` identifies it within its run. Times are in the
+    database's format."""
 
     charger: str
     run: int
@@ -56,7 +56,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A session's row, and the heartbeat interval in seconds that its charger was last told or reported."""
+    """A session's id, and the heartbeat interval in seconds that was last sent to its charger or reported by it."""
 
     session: int
     heartbeat_interval: int | None
@@ -64,7 +64,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a connection ended, named by run and number: who is cut off while its row is stored never learns its id."""
+    """How a connection ended. Run and number identify it, because it may end before the id of its row is known."""
 
     charger: str
     run: int
@@ -75,7 +75,7 @@ class Ending:
 
 
 def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted: bool) -> int:
-    """Begin a run of a server: what an earlier run of its own left open (kill -9, power) is ended first."""
+    """Begin a run of a server, after ending what its earlier run left open (kill -9, power loss)."""
     before = db.row(LAST_RUN, (server,))
     _end_left_over(db, server, at)
     run = db.insert(
@@ -83,7 +83,7 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
         (server, version, at, clock_trusted),
     )
     clean = before is None or bool(before[0])
-    db.tell(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
+    db.record(ServerStarted(charger=None, at=at, version=version, clock_trusted=clock_trusted, clean=clean))
     return run
 
 
@@ -96,20 +96,20 @@ def _end_left_over(db: UnitOfWork, server: str, at: str) -> None:
 
 
 def end_run(db: UnitOfWork, run: int, at: str) -> None:
-    """End a run in order."""
+    """Mark a run as ended cleanly."""
     db.execute("UPDATE run SET ended_at = ?, clean = 1 WHERE id = ?", (at, run))
 
 
 def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
-    """Our clock leapt: how long the connections that are open have lasted is not known by their times."""
+    """Record a leap of our clock, and mark open sessions, whose duration their times no longer show."""
     db.execute(
         "UPDATE session SET clock_trusted = 0 WHERE run_id = ? AND ended_at IS NULL AND clock_trusted = 1", (run,)
     )
-    db.tell(leap)
+    db.record(leap)
 
 
 def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | None:
-    """Begin a session with the first valid CALL of a connection; None for a new charger where no room is left."""
+    """Begin a session with the first valid CALL of a connection; return None for a new charger beyond the limit."""
     at, charger = connection.received_at, connection.charger
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (charger,))
     if known is None:
@@ -124,7 +124,7 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | 
     )
     address = connection.remote_address
     fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
-    db.tell(fact, session)
+    db.record(fact, session)
     _look_for_sharing(db, Origin(charger, session, at))
     return Begun(session, known[0] if known else None)
 
@@ -139,7 +139,7 @@ def _insert(db: UnitOfWork, connection: Connection) -> int:
 
 
 def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
-    """End a connection. Only the charger's present one takes it offline and suspends its open transactions."""
+    """End a connection. If it is the charger's present one, mark the charger offline and suspend its transactions."""
     session = session_of(db, ending)
     suspended = _take_offline(db, ending, session) if is_current else 0
     if session is None:
@@ -149,7 +149,7 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
         (ending.at, ending.code, ending.reason, session),
     )
     give_up(db, ending.at, ending.charger, session)
-    db.tell(
+    db.record(
         ChargerDisconnected(
             charger=ending.charger,
             at=ending.at,
@@ -164,7 +164,7 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
 
 
 def session_of(db: UnitOfWork, ending: Ending) -> int | None:
-    """The row of a connection; None where its charger never spoke in it, or it has ended."""
+    """Return the open session of a connection; None if it has ended or its charger never sent a valid CALL."""
     found = db.row(
         "SELECT id FROM session WHERE run_id = ? AND connection = ? AND ended_at IS NULL", (ending.run, ending.number)
     )
@@ -181,18 +181,18 @@ def _take_offline(db: UnitOfWork, ending: Ending, session: int | None) -> int:
 
 
 def _has_successor(db: UnitOfWork, ending: Ending, session: int | None) -> bool:
-    """Whether a newer session of the charger has its row already: then it is not this one's to take offline."""
+    """Whether a newer session of the charger has begun, so that this one must not mark the charger offline."""
     newer = "SELECT 1 FROM cp WHERE id = ? AND session_id > ?"
     return db.row(newer, (ending.charger, session)) is not None
 
 
 def heartbeat(db: UnitOfWork, charger: str, at: str) -> None:
-    """Note a charger's last Heartbeat."""
+    """Store the time of a charger's last Heartbeat."""
     db.execute("UPDATE cp SET last_heartbeat_at = ?, last_seen_at = ? WHERE id = ?", (at, at, charger))
 
 
 def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
-    """The session that this one replaced may not have been told so yet: it is one that has not ended."""
+    """Detect a shared identity. An earlier session that has not ended yet counts as replaced by this one."""
     recent = db.rows(
         "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM"
         " (SELECT id, remote_address, close_reason, ended_at, connected_at FROM session WHERE cp_id = ?"
@@ -201,23 +201,23 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
     )
     replaced = sum(bool(is_replaced) for _, is_replaced in recent)
     if replaced >= SHARING_REPLACEMENTS:
-        tell_shared(db, origin, f"{replaced} connections replaced in {SHARING_MINUTES} minutes")
+        record_sharing(db, origin, f"{replaced} connections replaced in {SHARING_MINUTES} minutes")
     elif alternates([address for address, _ in recent]):
-        tell_shared(db, origin, "the address alternates")
+        record_sharing(db, origin, "the address alternates")
 
 
 def alternates(values: Sequence[str | None]) -> bool:
-    """Whether a value came back after another had taken its place: A, B, A, B."""
+    """Whether values alternate, as in A, B, A, B. A single return (A, B, A) is not enough."""
     runs = [value for value, before in zip(values, [object(), *values], strict=False) if value != before]
     return len(runs) > len(set(runs)) + 1
 
 
-def tell_shared(db: UnitOfWork, origin: Origin, evidence: str) -> None:
-    """Tell that two chargers seem to use one identity, once in ten minutes."""
-    told = db.row(
+def record_sharing(db: UnitOfWork, origin: Origin, evidence: str) -> None:
+    """Record that two chargers seem to use one identity, at most once in SHARING_MINUTES."""
+    recorded = db.row(
         "SELECT 1 FROM event WHERE cp_id = ? AND kind = 'IdentityShared' AND at > ?",
         (origin.charger, minutes_before(origin.received_at, SHARING_MINUTES)),
     )
-    if told is None:
+    if recorded is None:
         fact = IdentityShared(charger=origin.charger, at=origin.received_at, evidence=evidence)
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)

@@ -1,4 +1,4 @@
-"""What could not be linked or handled, kept raw for the operator; and repairs, counted by kind."""
+"""Messages set aside: those that could not be matched or handled, stored raw for the operator. Repairs, by kind."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.wire.texts import cut, digest
 
 HIGHEST = 2**31
-"""Beyond this a number in a payload that cannot be read is not believed."""
+"""Numbers in an unreadable payload are accepted only below this."""
 
 
 def set_aside(
     db: UnitOfWork, origin: Origin, message: Message, reason: str, transaction: int | None = None
 ) -> int | None:
-    """Keep a message raw; the same one again is counted. Gives the transaction that was opened for it, if any."""
+    """Store a message raw, or count a repetition. Return the transaction that was opened for it, if any."""
     at, action, payload = origin.received_at, message.action, message.payload
     count, known = db.rows(
         "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason, tx_id,"
@@ -32,30 +32,30 @@ def set_aside(
     if count == 1:
         frames.keep(db, origin, message)
         fact = MessageSetAside(charger=origin.charger, at=at, action=action, reason=reason, transaction=transaction)
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)
     return None if known is None else int(known)
 
 
 def number_in(message: Message, name: str) -> int | None:
-    """What can be read of a payload that as a whole cannot: a register, a connector, an id."""
-    told = _told_in(message).get(name)
-    return told if type(told) is int and 0 <= told < HIGHEST else None
+    """Return an integer field (a register, a connector, an id) of a payload that is invalid as a whole."""
+    value = _fields(message).get(name)
+    return value if type(value) is int and 0 <= value < HIGHEST else None
 
 
 def text_in(message: Message, name: str) -> str | None:
-    """A text of a payload that as a whole cannot be read: a tag, a time."""
-    told = _told_in(message).get(name)
-    return cut(told) if isinstance(told, str) and told.strip() else None
+    """Return a text field (a tag, a time) of a payload that is invalid as a whole."""
+    value = _fields(message).get(name)
+    return cut(value) if isinstance(value, str) and value.strip() else None
 
 
 def raw_in(message: Message, name: str) -> str | None:
-    """What stands in a field, as it was sent."""
-    told = _told_in(message).get(name)
-    return None if told is None else cut(told if isinstance(told, str) else orjson.dumps(told).decode())
+    """Return a field as it was sent."""
+    value = _fields(message).get(name)
+    return None if value is None else cut(value if isinstance(value, str) else orjson.dumps(value).decode())
 
 
-def _told_in(message: Message) -> dict[str, object]:
-    """The payload as an object; empty where it is none."""
+def _fields(message: Message) -> dict[str, object]:
+    """Return the payload's fields; empty if it is not an object."""
     try:
         payload = orjson.loads(message.payload)
     except orjson.JSONDecodeError:
@@ -64,13 +64,13 @@ def _told_in(message: Message) -> dict[str, object]:
 
 
 def count_repairs(db: UnitOfWork, origin: Origin, repairs: Sequence[tuple[str, str]]) -> None:
-    """Count repairs, given as (kind, sample), by charger, firmware and kind; the first sample is kept."""
+    """Count repairs, given as (kind, sample), by charger, firmware and kind; store the first sample of each."""
     for kind, sample in repairs:
         _count(db, origin, kind, sample, 1)
 
 
 def count_faults(db: UnitOfWork, origin: Origin, faults: Mapping[str, int]) -> None:
-    """Count a session's frames that were no OCPP-J, given by kind, beside the repairs."""
+    """Count a session's malformed frames, given by kind, among the repairs."""
     for kind, count in faults.items():
         _count(db, origin, f"frame: {kind}", "", count)
 

@@ -1,1 +1,1 @@
-"""The only package that writes `tx`: load what is known, ask levity_trio.charging, store the decision."""
+"""The only package that writes `tx`. It loads the evidence, asks levity_trio.charging, and stores the decision."""

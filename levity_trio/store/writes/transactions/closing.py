@@ -1,8 +1,8 @@
-"""Closing by the system: transactions whose own stop does not come (rules.md, Transactions, Energy).
+"""Closes orphaned transactions, whose own stop does not arrive (rules.md, Transactions, Energy).
 
-A new start on its connector ends an older one; a suspended one ends when its connector is available, or when its
-charger was connected for long without a sign of it. What it delivered is shown by its readings, and a person should
-look; the charger's own stop, however late, takes the place of all of this. The life cycle says which states it ends.
+A new start on its connector closes an older transaction. A suspended transaction is closed when its connector is
+available, or when its charger was connected for long without a sign of it. Its readings show the energy, and a review
+is opened. The charger's own stop, however late, replaces all of this. The life cycle defines which states are closed.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 
 
 class Closing(NamedTuple):
-    """Why a transaction is closed: the cause, a reason as in StopTransaction.req, in words, and when it had ended.
-
-    `next_meter` is the register in Wh at which the next one begins.
+    """Why a transaction is closed: the cause, the reason as in StopTransaction.req, a text, and the latest time of its
+    end. `next_meter` is the start register, in Wh, of the next transaction.
     """
 
     cause: Cause
@@ -44,7 +43,7 @@ class Closing(NamedTuple):
 
 
 def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None:
-    """Close what is open on the connector of a start that is about to be stored; what began later stays open."""
+    """Close open transactions on the connector of a start that is about to be stored, unless they began after it."""
     if started_before(db, origin, opening):
         return
     words = f"a transaction began on its connector at {opening.meter_start} Wh"
@@ -55,7 +54,7 @@ def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None
 
 
 def close_available(db: UnitOfWork, origin: Origin, connector: int, moment: Moment) -> None:
-    """Close what is suspended on a connector that is available since `moment`, if that is newer than its last sign."""
+    """Close suspended transactions on a connector available since `moment`, if that is after their last sign."""
     if not moment.is_believable:
         return
     charging = db.row(
@@ -75,7 +74,7 @@ def _open_on(db: UnitOfWork, origin: Origin, connector: int) -> Iterator[Known]:
 
 
 def close_silent(db: UnitOfWork, at: str, silent_seconds: float) -> None:
-    """Close what is suspended where its charger was connected for so long since, or is away for a week.
+    """Close suspended transactions whose charger has been connected for `silent_seconds` since, or absent for a week.
 
     A sign of the transaction would have resumed it.
     """
@@ -99,9 +98,10 @@ def _silence(db: UnitOfWork, origin: Origin, tx: Known, since: str, silent_secon
 
 
 def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since: str) -> float:
-    """How long the charger was connected since then, as far as that is certain.
+    """Return for how many seconds the charger was certainly connected since then.
 
-    Nobody knows when a connection ended that a crash of ours cut, nor how long one was in which our clock was not set.
+    Sessions that a crash of the server ended do not count, because their end is unknown; nor do sessions during which
+    our clock was not trusted.
     """
     connected = db.rows(
         "SELECT connected_at, coalesce(ended_at, ?) FROM session WHERE cp_id = ? AND id >= ? AND clock_trusted = 1"
@@ -113,13 +113,13 @@ def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since
         first = max(begun, since)
         if ended > first:
             total += seconds(ended) - seconds(first)
-            since = ended  # one that replaces another begins before the other's end
+            since = ended  # a session that replaces another begins before the other's end
     return total
 
 
 def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str = "system") -> None:
-    """Close a transaction, if the table says so. It ended when it was last seen: when its charger was lost, when the
-    next one began (the start of that may have been lost), or at the time of what closes it."""
+    """Close a transaction, if the table has such a step. It ended when it was last seen: when its charger was lost,
+    when the next one began (even if that start was lost), or at the time of the closing."""
     if step(tx, closing.cause).kind is not Kind.CLOSE:
         return
     at = min(closing.at, _next_began(db, tx) or closing.at)

@@ -1,4 +1,4 @@
-"""The end of a transaction, whoever ended it: judged, recorded as a fact, and compared with its neighbours."""
+"""The end of a transaction, by its charger or the system: judge it, record a fact, compare it with its neighbours."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def conclude(
         reason=ending.reason,
         review=review,
     )
-    db.tell(ended, origin.session)
+    db.record(ended, origin.session)
     compare_neighbours(db, origin, tx.id)

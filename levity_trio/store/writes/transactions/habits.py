@@ -1,4 +1,4 @@
-"""The rows of `habit`: what a charger always does, and the power that it was seen to deliver (rules.md, Energy)."""
+"""The rows of `habit`: the doubts that a charger always causes, and its highest power (rules.md, Energy)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from levity_trio.store.unit_of_work import UnitOfWork
 
 
 def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) -> None:
-    """Learn from a transaction whose figure another source than its register confirms."""
+    """Learn from a transaction whose figure is confirmed by another source than its register."""
     if not judgement.is_confirmed:
         return
     if judgement.code is not None and judgement.is_sole:
@@ -32,7 +32,7 @@ def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> N
 
 
 def _revoke_others(db: UnitOfWork, tx: Known, at: str) -> None:
-    """One transaction that is certain as reported contradicts every habit of telling it otherwise."""
+    """Revoke all habits except the power ceiling: a transaction that is certain as reported contradicts them."""
     db.execute(
         "UPDATE habit SET revoked_at = ?, revoked_by = 'system', reason = ? WHERE cp_id = ? AND conn_id = ?"
         " AND kind <> ? AND revoked_at IS NULL",

@@ -1,6 +1,6 @@
-"""The rows of `tx_event`: what happened to each transaction, with the payload as it came.
+"""The rows of `tx_event`: the history of each transaction, with payloads as received.
 
-`tx` is the present reading of these rows. The same payload again is counted in its row, not added.
+`tx` is derived from these rows. A repeated payload is counted in its row, not added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from levity_trio.wire.texts import digest
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of tx_event to be: what happened in which state, who did it, why."""
+    """A row for tx_event: what happened in which state, who did it, and why."""
 
     kind: Kind
     who: str
@@ -28,18 +28,18 @@ class Entry:
     state: State | None = None
     cause: Cause | None = None
     counted_on: str | None = None
-    """A day: what came too often is counted in one row of it."""
+    """A day: entries beyond the daily ceiling are counted in one row for this day."""
 
 
 class Added(NamedTuple):
-    """The row of an entry; not new where the same payload was known."""
+    """The row of an entry; not new if the same payload was stored before."""
 
     id: int
     is_new: bool
 
 
 def add(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added:
-    """Add a row of tx_event and keep its frame; an equal payload of the same kind is counted instead."""
+    """Add a row of tx_event and store its frame as evidence; only count an equal payload of the same kind."""
     added = insert(db, origin.session, origin.received_at, transaction, entry)
     if added.is_new and entry.message is not None:
         frames.keep(db, origin, entry.message)
@@ -47,7 +47,7 @@ def add(db: UnitOfWork, origin: Origin, transaction: int, entry: Entry) -> Added
 
 
 def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry: Entry) -> Added:
-    """Like `add`, for what the system does: perhaps without a session."""
+    """Like `add`, but without a frame, and the session is optional: for actions of the system."""
     message = entry.message
     row, count = db.rows(
         "INSERT INTO tx_event (tx_id, kind, who, reason, session_id, received_at, timestamp, sent_timestamp,"
@@ -64,5 +64,5 @@ def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry
 
 
 def by_the_system(at: str) -> Moment:
-    """The time of what the system does itself."""
+    """Return the moment of an action of the system."""
     return Moment(at, None, True)

@@ -1,4 +1,4 @@
-"""Asking the judge, and storing what it says: when a transaction ends, and when later facts come."""
+"""Judges transactions, when they end and after later facts, and stores the judgement."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ DUE = f"SELECT {COLUMNS} FROM tx WHERE judge_after <= ? ORDER BY judge_after LIM
 
 
 class Ending(NamedTuple):
-    """How a transaction ends. Times as the database spells them, the register in Wh.
+    """How a transaction ends. Times in the database's format, registers in Wh.
 
-    `next_begin` is where the register of the transaction stands that is about to begin on its connector.
+    `next_begin` is the start register of the transaction that is about to begin on its connector.
     """
 
     state: State
@@ -46,7 +46,7 @@ class Ending(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What a transaction ended with: its figure, its row of tx_event, the text of its open reviews."""
+    """The result of an end: the judgement, the row of tx_event, and the text of the open reviews."""
 
     judgement: Judgement
     event: int
@@ -62,7 +62,7 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     if tx.status == "Completed" and is_settled(db, tx.id):
         judgement, doubts = _settled(tx, found), (*doubts, *_later(tx, found))
     added = history.add(db, origin, tx.id, ending.entry)
-    is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all are not, and each statement costs
+    is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all have no review, so statements are saved
     if is_reviewed:
         replace_doubts(db, tx.id, judgement.doubts, added.id, at)
         for doubt in doubts:
@@ -76,13 +76,13 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
 
 
 def _settled(tx: Known, found: Judgement) -> Judgement:
-    """The figure that a person confirmed or corrected: it stays, whatever comes later."""
+    """Return the figure that a person confirmed or corrected, which later facts do not change."""
     wh, method = tx.energy_delivered or 0, tx.energy_method or found.method
     return replace(found, wh=wh, method=method, doubts=(), billed_from=tx.billed_from, billed_until=tx.billed_until)
 
 
 def _later(tx: Known, found: Judgement) -> tuple[Doubt, ...]:
-    """What later facts tell against a figure that a person settled."""
+    """Return a doubt if later facts contradict a figure that a person settled."""
     if found.wh == tx.energy_delivered:
         return ()
     words = f"later facts tell {found.wh} Wh; the figure was settled by a person and stays"
@@ -119,19 +119,19 @@ def _complete(db: UnitOfWork, tx: Known, ending: Ending, judgement: Judgement, c
 
 
 def _confidence(db: UnitOfWork, tx: Known, judgement: Judgement) -> str:
-    """Certain only where the judge has no doubt, and nobody doubts which messages belong together."""
+    """Return the confidence: certain only without doubts of the judge and about which messages belong together."""
     codes = {code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,))}
     return DOUBTFUL if codes & OF_THE_MATCH else judgement.confidence
 
 
 def review_of(db: UnitOfWork, transaction: int) -> str | None:
-    """The text of the reviews that are open."""
+    """Return the text of the open reviews."""
     ((review,),) = db.rows("SELECT review FROM tx WHERE id = ?", (transaction,))
     return None if review is None else str(review)
 
 
 def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) -> None:
-    """Judge a transaction that has ended by later facts, at most once a minute: what comes meanwhile waits for it."""
+    """Judge an ended transaction again after later facts, at most once in REJUDGE_SECONDS; otherwise schedule it."""
     tx = known(db.rows, transaction)
     if tx is None or tx.judged_at is None:
         return
@@ -143,7 +143,7 @@ def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) 
 
 
 def judge_due(db: UnitOfWork, at: str) -> int:
-    """Judge what waited for the end of its minute. Gives how many there were."""
+    """Judge the transactions that are due again; return their number."""
     due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
     for tx in due:
         _judge(db, None, at, tx, Cause.LATER)
@@ -153,7 +153,7 @@ def judge_due(db: UnitOfWork, at: str) -> int:
 def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
     judgement = judge(case_of(db.rows, tx))
     if is_settled(db, tx.id):
-        _tell_settled(db, session, at, tx, judgement, cause)
+        _doubt_settled(db, session, at, tx, judgement, cause)
     elif _is_as_before(db, tx, judgement):
         db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
     else:
@@ -161,14 +161,14 @@ def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause
 
 
 def _is_as_before(db: UnitOfWork, tx: Known, judgement: Judgement) -> bool:
-    """Whether figure, confidence and reviews stay."""
+    """Whether figure, confidence and reviews are unchanged."""
     before = {code for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)) if code not in LASTING}
     same = (tx.energy_delivered, tx.confidence) == (judgement.wh, _confidence(db, tx, judgement))
     return same and before == {doubt.code.value for doubt in judgement.doubts}
 
 
 def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
-    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), cause)
+    entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _change_text(tx, judgement), None, state(tx), cause)
     added = history.insert(db, session, at, tx.id, entry)
     meter_stop = judgement.billed_until if tx.stopped_by == "system" else tx.meter_stop
     db.execute(
@@ -190,17 +190,17 @@ def _change(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: 
         cause=cause,
         review=review_of(db, tx.id),
     )
-    db.tell(fact, session)
+    db.record(fact, session)
 
 
-def _told(tx: Known, judgement: Judgement) -> str:
+def _change_text(tx: Known, judgement: Judgement) -> str:
     return f"{tx.energy_delivered} Wh, {tx.confidence}, before; {judgement.wh} Wh, {judgement.confidence}, now"
 
 
-def _tell_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
-    """A person confirmed or corrected the figure: it stays, and the person is told."""
+def _doubt_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
+    """Keep a figure that a person settled; open a review if later facts contradict it."""
     for doubt in _later(tx, judgement):
-        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _told(tx, judgement), None, state(tx), cause)
+        entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _change_text(tx, judgement), None, state(tx), cause)
         added = history.insert(db, session, at, tx.id, entry)
         open_review(db, tx.id, doubt, added.id, at)
     db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))

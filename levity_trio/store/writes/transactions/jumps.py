@@ -1,4 +1,4 @@
-"""Jumps of a register, told as they come."""
+"""Jumps of a register, recorded when the reading arrives."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 
 ROWS: Final = 60
-"""The newest of a connector: the previous register is among them, and the power that was reported of late."""
+"""The newest rows of a connector, which include the previous register and recent power."""
 _NEWEST: Final = (
     "SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at FROM (SELECT * FROM meter_val"
     " WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
 )
 
 
-def tell_jump(
+def record_jump(
     db: UnitOfWork, origin: Origin, connector: int, transaction: int, before_wh: int, readings: Sequence[Reading]
 ) -> None:
-    """Tell a jump from the previous register of a transaction to the one in these readings, of one timestamp."""
+    """Record a jump from the previous register of a transaction to that in these readings of one timestamp, if any."""
     at, wh = readings[0].timestamp, next(reading.wh for reading in readings if reading.wh is not None)
-    if 0 <= wh - before_wh <= JUMP_WH:  # nearly always, and then it costs nothing
+    if 0 <= wh - before_wh <= JUMP_WH:  # the usual case, without a query
         return
     rows = db.rows(_NEWEST, (origin.charger, connector, at, ROWS, transaction))
     if is_jump(wh - before_wh, seconds(at) - seconds(_before(rows, at)), gather([*rows, *map(_row, readings)])):
@@ -38,11 +38,11 @@ def tell_jump(
             from_wh=before_wh,
             to_wh=wh,
         )
-        db.tell(jump, origin.session)
+        db.record(jump, origin.session)
 
 
 def _before(rows: Sequence[Row], at: str) -> str:
-    """The time of the previous register; where only other things were told since, it lies before all of these."""
+    """Return the time of the previous register; if none of these rows is a register, the time of the oldest."""
     earlier = [row for row in rows if row[TIMESTAMP] < at]
     registers = [row[TIMESTAMP] for row in earlier if row[WH] is not None]
     return max(registers, default=min((row[TIMESTAMP] for row in earlier), default=at))

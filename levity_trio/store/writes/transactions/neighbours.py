@@ -1,5 +1,5 @@
-"""A transaction and its neighbours on the connector: what left between two of them, and what a new one tells of the one
-before (rules.md, Transactions, Energy)."""
+"""A transaction and its neighbours on the connector: unbilled energy between two of them, and judging a neighbour again
+(rules.md, Transactions, Energy)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ AFTER = f"{_NEXT_TO} > (?, ?) ORDER BY own_start_time, id LIMIT 1"
 def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None:
     """Compare a transaction that began or ended with its neighbours on the connector.
 
-    An offline charger tells late, so either neighbour may be here already; what a late one changes is told again.
+    An offline charger sends late, so either neighbour may be stored already; unbilled energy that changes is recorded
+    again.
     """
     tx = load(db, transaction)
     where = (tx.charger, tx.connector, tx.own_start_time, tx.id)
@@ -29,14 +30,14 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     after = [Known(*row) for row in db.rows(AFTER, where)]
     pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
     for first, second in pairs:
-        _tell_unbilled(db, origin, first, second)
+        _record_unbilled(db, origin, first, second)
     for other in (*before, *after):
         if other.judged_at != origin.received_at and (_is_touched(tx, other) or _is_in_overlap(db, other)):
             judge_again(db, origin, other.id, Cause.LATER)
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
-    """Whether a transaction tells the judge something new about the other: where it ended, or that they overlap."""
+    """Whether a transaction is new evidence about the other: where that ended, or that the two overlap."""
     if other.billed_from is None or other.billed_until is None:
         return False
     begin, end = tx.billed_from if tx.billed_from is not None else tx.meter_start, tx.billed_until
@@ -48,12 +49,12 @@ def _is_touched(tx: Known, other: Known) -> bool:
 
 
 def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:
-    """Whether a transaction is under review for an overlap, which its neighbour's own end may answer."""
+    """Whether a transaction is under review for an overlap, which its neighbour's end may resolve."""
     return tx.review is not None and any(code == Code.OVERLAP for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
 
 
-def _tell_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) -> None:
-    """Unbilled energy: kilowatt-hours that left the connector between the two. Nothing is told of one still open."""
+def _record_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) -> None:
+    """Record unbilled energy, which left the connector between the two transactions, once the earlier has a figure."""
     begin = after.meter_start if after.billed_from is None else after.billed_from
     if begin is None or before.billed_until is None:
         return
@@ -70,4 +71,4 @@ def _tell_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) 
         energy_wh=unbilled,
         before_wh=known,
     )
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)

@@ -1,4 +1,4 @@
-"""Readings: every sampled value kept as sent, once, and linked to the transaction that it belongs to (§4.7, §7.33)."""
+"""Readings: stores each sampled value once, as sent, and links it to its transaction (§4.7, §7.33)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_availabl
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
-from levity_trio.store.writes.transactions.jumps import tell_jump
+from levity_trio.store.writes.transactions.jumps import record_jump
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
 from levity_trio.store.writes.transactions.states import (
@@ -39,9 +39,9 @@ INSERT = (
 )
 ROW = " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ROWS_COMPARED = 1_000
-"""The newest of one time: a repeat is among them, and a clock that stands still has more of them every day."""
+"""The newest rows of one timestamp that are compared with a reading. If the clock stands still, all rows have it."""
 ROWS_AT_ONCE = 16
-"""Rows of one statement: each statement is a struggle for the interpreter lock with the loop."""
+"""Rows per statement. Fewer statements compete less often with the event loop for the interpreter lock."""
 
 
 _MOVE = (
@@ -57,19 +57,19 @@ NAME = (
     " ORDER BY timestamp DESC, id DESC LIMIT 1"
 )
 FLOWS = (POWER, CURRENT)
-_NOBODYS = (
+_UNASSIGNED = (
     "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL"
     " AND (?7 OR timestamp <> received_at)"
 )
 LINK = (
-    f"UPDATE meter_val SET tx_id = ?1 WHERE {_NOBODYS} AND coalesce(told_id, 0) IN (0, -1, coalesce(?6,"  # noqa: S608
-    f" (SELECT told_id FROM meter_val WHERE {_NOBODYS} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
+    f"UPDATE meter_val SET tx_id = ?1 WHERE {_UNASSIGNED} AND coalesce(told_id, 0) IN (0, -1, coalesce(?6,"  # noqa: S608
+    f" (SELECT told_id FROM meter_val WHERE {_UNASSIGNED} AND told_id NOT IN (0, -1) ORDER BY timestamp, id LIMIT 1)))"
     " RETURNING timestamp, wh"
 )
 
 
-TOLD = slice(1, 9)
-"""The part of a reading that makes it the same when it comes again: what was sent."""
+SENT = slice(1, 9)
+"""The fields of a reading as sent, which identify a repetition."""
 
 
 class Batch(NamedTuple):
@@ -82,12 +82,12 @@ class Batch(NamedTuple):
 
 
 def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
-    """Store a MeterValues; `claimed` is the transactionId that it names, if it names one.
+    """Store a MeterValues; `claimed` is its transactionId, if it has one.
 
-    An id that is not this charger's is no id: the readings go to the transaction of that connector and time. Nearly
-    all belong to the running transaction that they name and are newer than all before; those take two statements.
-    Not so where the time is that of receipt, because the charger's own could not be believed: a repeat looks newer; nor
-    where it lies ahead.
+    An id of another charger is ignored: the readings go to the transaction of that connector and time. Nearly all
+    readings name a running transaction and are newer than all earlier ones; these take two statements. That short way
+    is not used for a time ahead of receipt, or for the time of receipt in place of an implausible one, because a
+    repetition would look newer.
     """
     batch = batch._replace(told_id=claimed)
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
@@ -99,11 +99,11 @@ def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> 
 
 
 def link_earlier(db: UnitOfWork, transaction: int) -> None:
-    """Link readings of its connector that came before its start, as an offline charger may tell them (field.md B11).
+    """Link readings of its connector that arrived before its start, as an offline charger may send them (field.md B11).
 
-    They were nobody's, lie between this start and the next, and have one name: that of its stop, if its start never
-    came, else that of the first. One without a believable time was received before a start that tells an earlier one,
-    but told before it: it is of the transaction before.
+    These are unassigned, lie between this start and the next, and have one transactionId: that of the stop if the start
+    is unknown, otherwise that of the first such reading. A reading without a plausible time that arrived before the
+    start belongs to the previous transaction, even if the start has an earlier time.
     """
     found = db.row(
         "SELECT cp_id, conn_id, told_id, own_start_time, (SELECT min(own_start_time) FROM tx AS next"
@@ -119,7 +119,7 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
     )
     if not readings:
         return
-    _, register = max([told for told in readings if told[1] is not None], default=(None, None))
+    _, register = max([reading for reading in readings if reading[1] is not None], default=(None, None))
     newest = "UPDATE tx SET last_reading_at = ?, last_register_wh = ? WHERE id = ?"
     db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
 
@@ -130,10 +130,10 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
     at = readings[0].timestamp
     latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
-    told = None if is_ours(db, origin.charger, claimed) else reported_id(claimed)
-    called = _called(db, latest, at) if told is not None and latest is not None else None
+    foreign = None if is_ours(db, origin.charger, claimed) else reported_id(claimed)
+    called = _called(db, latest, at) if foreign is not None and latest is not None else None
     moment = _moment(latest, readings[0])
-    transaction = match_readings(moment, _covering(named), _covering(latest, called), told)
+    transaction = match_readings(moment, _covering(named), _covering(latest, called), foreign)
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
         return
@@ -144,24 +144,24 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
         _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), _register(readings))
     elif is_new:
         judge_again(db, origin, transaction, Cause.LATER)
-    # Power and register of one moment may come in two messages.
+    # Power and register of one moment may arrive in two messages.
     if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
 
 
 def _moment(latest: Known | None, reading: Reading) -> float:
-    """When a reading was, in seconds: one that tells the time of the stop as sent was told with it, whenever it was
-    received, unless that clock stands still."""
+    """Return the time of a reading in seconds. A reading with the time of the stop as sent was taken with the stop,
+    whenever it was received, unless that clock stands still."""
     if latest is None or latest.own_stop_time is None or latest.sent_stop_time == latest.sent_start_time:
         return seconds(reading.timestamp)
     return seconds(latest.own_stop_time if reading.sent_timestamp == latest.sent_stop_time else reading.timestamp)
 
 
 def _is_ahead(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> bool:
-    """Whether a reading lies ahead of its receipt, also by a clock that is known to be: it never becomes the last."""
+    """Whether a reading is ahead of its receipt by more than the known skew, so that it never becomes the last one."""
     ahead = 0.0 if at <= origin.received_at else seconds(at) - seconds(origin.received_at) - AHEAD_SECONDS
-    on_its_way = STATUS_AHEAD.total_seconds()  # so long its start may have taken, and seem less far ahead
+    on_its_way = STATUS_AHEAD.total_seconds()  # the start may have been delayed by this, and then seems less far ahead
     if ahead <= max(0, (tx.start_skew or 0) + on_its_way):
         return False
     if ahead <= (skew(db, origin.charger) or 0):
@@ -176,7 +176,8 @@ def _sign(batch: Batch, readings: list[Reading], cause: Cause) -> Sign:
 
 
 def _is_flowing(db: UnitOfWork, tx: Known, readings: list[Reading]) -> bool:
-    """Readings that name no transaction come while nothing charges, too: only energy, or what drives it, is a sign."""
+    """Whether readings without a transactionId show charging: a risen register, or power or current if there is none.
+    Chargers also send such readings while no car charges."""
     register = _register(readings)
     if register is None:
         return any(reading.measurand in FLOWS and _is_above_zero(reading.value) for reading in readings)
@@ -192,20 +193,20 @@ def _is_above_zero(value: str) -> bool:
 
 
 def _is_outside(db: UnitOfWork, tx: Known, register: int | None) -> bool:
-    """Whether a reading leaves the stretch on which the figure of an ended transaction rests."""
+    """Whether a reading is outside the range of the register that an ended transaction was billed for."""
     if register is None or tx.billed_from is None or tx.billed_until is None:
         return register is not None
     return not (tx.billed_from <= register <= tx.billed_until) and not _is_within_session(db, tx, register)
 
 
 def _is_within_session(db: UnitOfWork, tx: Known, register: int) -> bool:
-    """The same for readings that count from 0 in each transaction, as its last one did."""
+    """Whether a reading that counts from 0 in each transaction, as the last one did, is within the billed energy."""
     ((last,),) = db.rows("SELECT last_register_wh FROM tx WHERE id = ?", (tx.id,))
     return last is not None and last < (tx.billed_from or 0) and register <= (tx.energy_delivered or 0)
 
 
 def _is_above(tx: Known, register: int | None) -> bool:
-    """Whether a reading tells more than was billed: above its end, or counted from 0 above its figure."""
+    """Whether a reading shows more than was billed: above the billed end or, counted from 0, above the energy."""
     if register is None:
         return False
     if tx.billed_from is None or tx.billed_until is None:
@@ -214,8 +215,8 @@ def _is_above(tx: Known, register: int | None) -> bool:
 
 
 def _go_beyond(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign, register: int | None) -> None:
-    """What the system closed too early goes on, where no other began there since and no person settled its figure; else
-    it is judged again."""
+    """Reopen a transaction that the system closed too early, if no other followed on its connector and no person
+    settled its figure; otherwise judge it again."""
     is_followed = db.row(AFTER, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)) is not None
     goes_on = _is_above(tx, register) and not is_followed and not is_settled(db, tx.id)
     cause = Cause.RISE if goes_on else Cause.LATE_RISE
@@ -236,16 +237,17 @@ def _register(readings: list[Reading]) -> int | None:
 def _moves_on(
     db: UnitOfWork, origin: Origin, connector: int, transaction: int, readings: list[Reading], *, move: str = MOVE
 ) -> bool:
-    """Keep the newest time and register of a running transaction, and tell a jump; False where these do not fit it.
+    """Store the newest time and register of a running transaction, and record a jump, if any.
 
-    Newer than all before means that they are no repeat.
+    Return False if the transaction is not running or the readings are not newer than all earlier ones; newer readings
+    cannot be a repetition.
     """
     at, wh = readings[0].timestamp, _register(readings)
     before = db.row(move, (at, wh, origin.received_at, transaction, origin.charger, connector))
     if before is None:
         return False
     if wh is not None and before[0] is not None:
-        tell_jump(db, origin, connector, transaction, before[0], readings)
+        record_jump(db, origin, connector, transaction, before[0], readings)
     return True
 
 
@@ -260,14 +262,14 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
 
 
 def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
-    """Add readings of one timestamp; those that came before in the same way add no row. Whether any was new."""
+    """Insert readings of one timestamp, except those already stored from the same source; return whether any is new."""
     known = db.rows(
         "SELECT sent_timestamp, measurand, value, unit, context, location, phase, format FROM meter_val"
         " WHERE cp_id = ? AND conn_id = ? AND timestamp = ? AND source = ? ORDER BY id DESC LIMIT ?",
         (origin.charger, batch.connector, _known_since(db, origin, batch, readings), batch.source, ROWS_COMPARED),
     )
-    told = set(known)
-    new = [reading for reading in readings if tuple(reading)[TOLD] not in told]
+    stored = set(known)
+    new = [reading for reading in readings if tuple(reading)[SENT] not in stored]
     _insert(db, origin, batch, transaction, new)
     return bool(new)
 
@@ -294,7 +296,7 @@ def _insert_of(rows: int) -> str:
 
 
 def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Reading]) -> str:
-    """The time under which these would be known. Without one of their own a repeat follows at once what it repeats."""
+    """Return the time under which a repetition would be stored: without own times, it follows the original directly."""
     timestamp = readings[0].timestamp
     if timestamp != origin.received_at:
         return timestamp
@@ -306,7 +308,7 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
 
 
 def _begun(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> Known | None:
-    """The transaction that readings name; it, or else the one behind whose start they come, began by then."""
+    """Return the transaction that readings name. Correct its start time, or that of the one they follow, if needed."""
     at, named = readings[0].timestamp, _named(db, origin, batch.connector, claimed)
     if named is not None:
         return begin_by(db, named, at)
@@ -315,20 +317,20 @@ def _begun(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, re
 
 
 def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:
-    """The transaction that readings name, if it is their charger's and connector's."""
+    """Return the transaction that readings name, if it belongs to their charger and connector."""
     tx = known(db.rows, claimed) if claimed is not None else None
     if tx is None or tx.charger != origin.charger or (connector > 0 and tx.connector not in (None, connector)):
         return None
-    if tx.connector is None and connector > 0:  # its start could not be read: now its connector is known
+    if tx.connector is None and connector > 0:  # its start was unreadable; now its connector is known
         db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (connector, claimed))
         return tx._replace(connector=connector)
     return tx
 
 
 def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, is_named: bool) -> Known | None:
-    """The newest transaction of a connector at this time. Connector 0 is the meter of the charger.
+    """Return the newest transaction of a connector at this time; None for connector 0, the charger's main meter.
 
-    One that runs has no readings without its id since its connector was Available.
+    After its connector was Available, an open transaction gets no more readings without its id.
     """
     if connector <= 0:
         return None
@@ -339,15 +341,15 @@ def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, i
 
 
 def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
-    """Whether this charger was given this transactionId."""
+    """Whether this transactionId was assigned to this charger."""
     tx = known(db.rows, transaction) if is_id(transaction) and transaction is not None else None
     return tx is not None and tx.charger == charger
 
 
 def _called(db: UnitOfWork, tx: Known, at: str) -> int | None:
-    """What its charger called a transaction in its last reading before this time."""
-    told = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
-    return reported_id(told[0]) if told is not None else None
+    """Return the transactionId that the last reading of a transaction before this time had."""
+    reading = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
+    return reported_id(reading[0]) if reading is not None else None
 
 
 def _covering(tx: Known | None, called: int | None = None) -> Covering | None:

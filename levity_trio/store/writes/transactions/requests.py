@@ -1,4 +1,4 @@
-"""What a charger asks for: a transaction to begin, or to end."""
+"""Requests of a charger: StartTransaction and StopTransaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from levity_trio.store.writes.origin import Message
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What makes a start the same one when it comes again: register in Wh."""
+    """The fields that identify a repeated start. The register is in Wh."""
 
     connector: int
     id_tag: str
@@ -20,7 +20,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Start(Opening):
-    """A StartTransaction.req (§6.45). `sent_meter_start` is the register as sent where it was no whole number."""
+    """A StartTransaction.req (§6.45). `sent_meter_start` is the register as sent if it was not an integer."""
 
     reservation_id: int | None
     message: Message
@@ -29,7 +29,7 @@ class Start(Opening):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The answer to a start: the transactionId for ever, and the verdict its tag was given the first time."""
+    """The response to a start, the same for each repetition: the transactionId and the first verdict on its tag."""
 
     transaction: int
     verdict: str
@@ -37,10 +37,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A StopTransaction.req (§6.49): register in Wh; `sent_meter_stop` as sent, where that was no whole number.
-
-    Its transactionData is stored apart.
-    """
+    """A StopTransaction.req (§6.49) without its transactionData. The register is in Wh; `sent_meter_stop` is the
+    register as sent if it was not an integer."""
 
     transaction: int
     id_tag: str | None

@@ -1,4 +1,4 @@
-"""The rows of `review`: opened with a doubt, resolved once, by what came later or by a person."""
+"""The rows of `review`: opened with a doubt, and resolved once, by later facts or by a person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPEN_REVIEWS = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at I
 
 
 def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: str) -> None:
-    """Open a review, unless one of the same code is open; triggers write its words into tx.review."""
+    """Open a review, unless one of the same code is open. Triggers copy its words to tx.review."""
     db.execute(
         "INSERT INTO review (tx_id, code, words, figures, evidence, tx_event_id, opened_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tx_id, code) WHERE resolved_at IS NULL DO NOTHING",
@@ -24,7 +24,7 @@ def open_review(db: UnitOfWork, transaction: int, doubt: Doubt, event: int, at: 
 
 
 def replace_doubts(db: UnitOfWork, transaction: int, doubts: Iterable[Doubt], event: int, at: str) -> None:
-    """Open what the judge doubts now, and resolve what it doubted before and no longer does."""
+    """Open reviews for the judge's present doubts, and resolve those for doubts that it no longer has."""
     found = {doubt.code: doubt for doubt in doubts}
     for code, words in db.rows(OPEN_REVIEWS, (transaction,)):
         if code not in LASTING and (code not in found or found[code].words != words):
@@ -43,14 +43,14 @@ def resolve(db: UnitOfWork, transaction: int, code: Code | str, at: str, by: str
 
 
 def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
-    """Resolve what the judge doubted of an end that was none: the transaction goes on."""
+    """Resolve the judge's doubts about an end that is void because the transaction goes on."""
     for code, _ in db.rows(OPEN_REVIEWS, (transaction,)):
         if code not in LASTING:
             resolve(db, transaction, code, at, SYSTEM, "reopened", "its charger goes on with it")
 
 
 def is_settled(db: UnitOfWork, transaction: int) -> bool:
-    """Whether a person has confirmed or corrected the figure, after the transaction had ended."""
+    """Whether a person confirmed or corrected the figure after the end of the transaction."""
     settled = (
         "SELECT 1 FROM review JOIN tx ON tx.id = tx_id WHERE tx_id = ? AND resolved_by <> ?"
         " AND tx.status = 'Completed' AND resolved_at >= coalesce(stop_received_at, '') LIMIT 1"

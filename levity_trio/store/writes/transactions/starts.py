@@ -1,4 +1,4 @@
-"""StartTransaction: a transaction opened once, however often its message comes (rules.md, Transactions; §4.8)."""
+"""StartTransaction: opens a transaction once, however often the message is sent (rules.md, Transactions; §4.8)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from levity_trio.store.writes.transactions.states import Sign, load, resume, ske
 from levity_trio.wire.texts import digest
 
 STARTS_COMPARED = 50
-"""The newest that tell the same: where the clock is never set and the register begins at 0, all of a tag do."""
+"""The newest equal starts that are compared. If the clock is never set and the register restarts at 0, all of a tag are
+equal."""
 
 
 def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
-    """Open a transaction, or find the one that this message opened before."""
+    """Open a transaction, or return the one that this message opened before."""
     entry = Entry(Kind.START, "charger", request.moment, None, request.message)
     if known := started_before(db, origin, request, request.message):
         history.add(db, origin, known.transaction, entry)
@@ -32,10 +33,10 @@ def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
         resume(db, origin, load(db, known.transaction), sign)
         return known
     verdict = judge(db, request.id_tag)
-    told = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)
-    transaction = insert(db, origin, request.moment, verdict, told)
+    fields = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)
+    transaction = insert(db, origin, request.moment, verdict, fields)
     history.add(db, origin, transaction, entry)
-    tell_started(db, origin, transaction)
+    record_start(db, origin, transaction)
     if request.moment.is_believable:
         link_earlier(db, transaction)
     compare_neighbours(db, origin, transaction)
@@ -43,10 +44,11 @@ def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
 
 
 def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Message | None = None) -> Started | None:
-    """The transaction that this start opened before, and its verdict.
+    """Return the transaction that this start opened before, and its verdict.
 
-    A believable time of a clock that runs makes the message unique for ever. Else it repeats an open transaction, one
-    of which nothing but its start was told, and none since, or one whose very message came before.
+    A plausible time of a running clock identifies the start permanently. Otherwise the start is a repetition if the
+    found transaction is open, if it has only a start and no later transaction follows it, or if the same message was
+    received before.
     """
     found = db.rows(
         "SELECT id, verdict, status = 'Active', created_at, sent_stop_time, stop_received_at,"
@@ -78,12 +80,12 @@ def _came_before(db: UnitOfWork, transaction: int, message: Message) -> bool:
     return db.row(same, (transaction, digest(message.payload), message.message_id)) is not None
 
 
-Told = tuple[int | None, str | None, int | None, str | None, int | None]
+Fields = tuple[int | None, str | None, int | None, str | None, int | None]
 """Connector, tag, register in Wh, the register as sent, reservation."""
 
 
-def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: Told) -> int:
-    """Add the row of a transaction that begins, and the time of its charger's last start."""
+def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, fields: Fields) -> int:
+    """Insert a transaction, and store the time of its charger's last start."""
     at = origin.received_at
     start_time = corrected(moment, at, skew_of(db, origin, moment))
     transaction = db.insert(
@@ -91,7 +93,7 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: T
         " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (origin.charger, origin.session, verdict, start_time, moment.understood, moment.sent, moment.skew_seconds)
-        + (*told, at, at),
+        + (*fields, at, at),
     )
     touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (start_time, at, origin.charger))
@@ -99,8 +101,8 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, told: T
     return transaction
 
 
-def tell_started(db: UnitOfWork, origin: Origin, transaction: int) -> None:
-    """Tell that a transaction began."""
+def record_start(db: UnitOfWork, origin: Origin, transaction: int) -> None:
+    """Record that a transaction began."""
     tx = load(db, transaction)
     fact = TransactionStarted(
         charger=origin.charger,
@@ -110,4 +112,4 @@ def tell_started(db: UnitOfWork, origin: Origin, transaction: int) -> None:
         id_tag=tx.id_tag,
         meter_start_wh=tx.meter_start,
     )
-    db.tell(fact, origin.session)
+    db.record(fact, origin.session)

@@ -1,5 +1,5 @@
-"""The one place that moves a transaction along the life cycle: what the table of levity_trio.charging.lifecycle says is
-done here, with its row of tx_event and its fact."""
+"""State changes of transactions. Only this module applies the table of levity_trio.charging.lifecycle; each change adds
+a row of tx_event and a fact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN_ONES = (
     f"SELECT {COLUMNS} FROM tx INDEXED BY tx_open"  # noqa: S608 - our own names
     " WHERE cp_id = ? AND status = 'Active'"
 )
-"""Of a charger. Without being told so SQLite goes along all that it ever had."""
+"""The open transactions of a charger. Without INDEXED BY, SQLite would scan all of its transactions."""
 NEWEST = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time <= ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time DESC, id DESC LIMIT 1"
@@ -37,7 +37,7 @@ LOST = "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a charger said of a transaction: the cause, its reason in the charger's words, and when it was."""
+    """A sign that a transaction goes on: the cause, the reason in the charger's words, and the time."""
 
     cause: Cause
     reason: str
@@ -45,7 +45,7 @@ class Sign:
 
 
 def load(db: UnitOfWork, transaction: int) -> Known:
-    """A transaction as it stands. Raises LookupError."""
+    """Load a transaction. Raises LookupError."""
     found = known(db.rows, transaction)
     if found is None:
         raise LookupError(transaction)
@@ -53,7 +53,7 @@ def load(db: UnitOfWork, transaction: int) -> Known:
 
 
 def connectors(db: UnitOfWork, charger: str, table: Literal["tx", "meter_val"]) -> list[int]:
-    """The connectors of a charger in a table, in as many steps of the index as there are connectors."""
+    """Return the connectors of a charger in a table, with one index look-up for each."""
     first = f"SELECT min(conn_id) FROM {table} WHERE cp_id = ?"  # noqa: S608 - our own names
     every = (
         f"WITH RECURSIVE each (number) AS ({first} UNION ALL SELECT ({first} AND conn_id > each.number)"  # noqa: S608
@@ -63,20 +63,23 @@ def connectors(db: UnitOfWork, charger: str, table: Literal["tx", "meter_val"]) 
 
 
 def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:
-    """The newest transaction of a connector that had begun by this time."""
+    """Return the newest transaction of a connector that had begun by this time."""
     row = db.row(NEWEST, (charger, connector, at))
     return Known(*row) if row is not None else None
 
 
 def skew(db: UnitOfWork, charger: str) -> int | None:
-    """Seconds by which the clock of a charger is ahead of ours at present."""
+    """Return by how many seconds the clock of a charger is ahead of ours at present."""
     ((seconds,),) = db.rows("SELECT clock_skew_seconds FROM cp WHERE id = ?", (charger,))
     return None if seconds is None else int(seconds)
 
 
 def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
-    """Seconds by which its charger's clock was ahead when it told a moment; None where it was set since we knew: what
-    waits is told after the connection before was lost, or it would have been sent over that."""
+    """Return by how many seconds the charger's clock was ahead at a reported moment; None if the clock has been set.
+
+    A queued message was created after the loss of the previous connection, or it would have been sent over that. If
+    the corrected moment precedes the loss, the known skew does not apply.
+    """
     ahead = skew(db, origin.charger)
     lost = db.row(LOST, (origin.charger, origin.session)) if ahead is not None and ahead > AHEAD_SECONDS else None
     if ahead is None or lost is None:
@@ -85,8 +88,10 @@ def skew_of(db: UnitOfWork, origin: Origin, moment: Moment) -> int | None:
 
 
 def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
-    """A start whose time could not be believed, lies ahead of its receipt, or waited, was told by a clock that may have
-    been set since: it was no later than what its charger tells of the transaction after it. Gives it as it then is."""
+    """Move an unreliable start time back to `at`, the time of a later message; return the transaction as stored.
+
+    A start time is unreliable if it was implausible, ahead of receipt, or queued: the clock may have been set since.
+    """
     is_right = tx.is_start_timed and abs(tx.start_skew or 0) <= AHEAD_SECONDS
     received = min(tx.own_start_time, tx.created_at)
     if is_right or not 0 < seconds(received) - seconds(at) <= LONGEST_SECONDS:
@@ -97,8 +102,11 @@ def begin_by(db: UnitOfWork, tx: Known, at: str) -> Known:
 
 
 def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register: int | None) -> None:
-    """A charger tells all in the order in which it happened: readings without an id that come behind a start of an
-    unset clock and tell more than its register are of its transaction, though it was received after what they tell."""
+    """Move back the start of a transaction whose clock was unset, if a reading without an id belongs to it.
+
+    A charger sends everything in order. A reading received after such a start, with a higher register, belongs to its
+    transaction, even if the reading's time precedes the receipt of the start.
+    """
     row = db.row(NEXT, (charger, connector, at))
     tx = Known(*row) if row is not None else None
     if tx is None or tx.is_start_timed or tx.meter_start is None or register is None:
@@ -108,37 +116,37 @@ def begin_unset(db: UnitOfWork, charger: str, connector: int, at: str, register:
 
 
 def state(tx: Known) -> State:
-    """Where a transaction stands."""
+    """Return the state of a transaction."""
     return state_of(tx.status, tx.suspended_at is not None, tx.stopped_by)
 
 
 def step(tx: Known, cause: Cause) -> Step:
-    """What follows from a cause, by the table."""
+    """Return the step that the table has for a cause."""
     return TABLE[state(tx), cause]
 
 
 def suspend(db: UnitOfWork, charger: str, session: int | None, at: str, cause: Cause) -> int:
-    """Suspend the open transactions of a charger, as far as the cause does. Gives how many were running."""
+    """Suspend the open transactions of a charger that this cause suspends; return their number."""
     suspended = [suspend_one(db, Known(*row), session, at, cause) for row in db.rows(OPEN_ONES, (charger,))]
     return sum(suspended)
 
 
 def suspend_one(db: UnitOfWork, tx: Known, session: int | None, at: str, cause: Cause) -> bool:
-    """Suspend this one; False where nothing follows."""
+    """Suspend a transaction; return False if the table has no such step."""
     if step(tx, cause).kind is not Kind.SUSPEND:
         return False
     db.execute("UPDATE tx SET suspended_at = ?, updated_at = ? WHERE id = ?", (at, at, tx.id))
     fact = TransactionSuspended(charger=tx.charger, at=at, transaction=tx.id, connector=tx.connector, reason=cause)
-    day = None if db.tell(fact, session) else at[DATE]
+    day = None if db.record(fact, session) else at[DATE]
     entry = Entry(Kind.SUSPEND, "system", by_the_system(at), cause, None, state(tx), cause, day)
     history.insert(db, session, at, tx.id, entry)
     return True
 
 
 def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
-    """Resume or reopen a transaction, if the table says so; gives it as it then is.
+    """Resume or reopen a transaction, if the table has such a step; return it as stored.
 
-    What was closed by the system is as if it had not been: without stop and figure, until it ends.
+    Reopening a transaction that the system closed removes its stop and figure until it ends.
     """
     kind = step(tx, sign.cause).kind
     if kind not in (Kind.RESUME, Kind.REOPEN):
@@ -158,14 +166,14 @@ def resume(db: UnitOfWork, origin: Origin, tx: Known, sign: Sign) -> Known:
         connector=tx.connector,
         reason=sign.reason,
     )
-    day = None if db.tell(fact, origin.session) else origin.received_at[DATE]
+    day = None if db.record(fact, origin.session) else origin.received_at[DATE]
     entry = Entry(kind, "charger", sign.moment, sign.reason, None, state(tx), sign.cause, day)
     history.add(db, origin, tx.id, entry)
     return load(db, tx.id)
 
 
 def resume_connector(db: UnitOfWork, origin: Origin, connector: int, sign: Sign) -> None:
-    """Resume the newest open transaction of a connector that says it is charging."""
+    """Resume the newest open transaction of a connector that reports charging."""
     newest = f"{OPEN_ONES} AND conn_id = ? ORDER BY own_start_time DESC, id DESC LIMIT 1"
     for row in db.rows(newest, (origin.charger, connector)):
         resume(db, origin, Known(*row), sign)

@@ -1,4 +1,4 @@
-"""StopTransaction: which transaction it means, and its end (rules.md, Transactions, Energy; §4.10)."""
+"""StopTransaction: finds the transaction that a stop refers to, and ends it (rules.md, Transactions, Energy; §4.10)."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from levity_trio.wire.texts import digest
 
 
 def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> None:
-    """Store a part of a long transactionData before its stop; should the stop not follow, its repeat finds it there."""
+    """Store a part of a long transactionData before its stop. If the stop does not follow, its repetition finds it."""
     match = find(db, origin, request)
     if match.transaction is not None:
         store_data(db, origin, match.transaction, request, found)
 
 
 def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> str | None:
-    """Close the transaction that a stop means, or keep it raw; gives the verdict on its tag, if it names one."""
+    """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any."""
     match = find(db, origin, request)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
     if transaction is None:
@@ -61,11 +61,11 @@ def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) ->
     return judge(db, request.id_tag) if request.id_tag is not None else None
 
 
-# Which transaction it means
+# Matching
 
 
 def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
-    """The transaction that a stop means: by its id, by an equal stop before, or by what leaves no other."""
+    """Find the transaction that a stop refers to: by its id, by an earlier equal stop, or as the only one possible."""
     named = _named(db, origin.charger, request.transaction)
     if named is not None and _is_equal(named, request):
         return Match(named.id, None)
@@ -84,21 +84,21 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
 
 
 def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
-    """The transaction of this charger that has this id."""
+    """Return the transaction of this charger with this id."""
     tx = known(db.rows, transaction) if is_id(transaction) else None
     return tx if tx and tx.charger == charger else None
 
 
 def _is_equal(tx: Known, request: Stop) -> bool:
-    told = (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
+    sent = (request.moment.sent, request.meter_stop, request.reason, request.id_tag)
     is_ended = state(tx) in (State.STOPPED, State.JOINED)
-    return is_ended and told == (tx.sent_stop_time, tx.meter_stop, tx.stop_reason, tx.stop_id_tag)
+    return is_ended and sent == (tx.sent_stop_time, tx.meter_stop, tx.stop_reason, tx.stop_id_tag)
 
 
 def _stopped_before(db: UnitOfWork, origin: Origin, request: Stop, *, is_named: bool) -> int | None:
-    """What an equal stop closed. One that names a transaction must be the very message.
+    """Return the transaction that an equal stop closed. If this stop names a transaction, the message must be the same.
 
-    Without a believable time only while nothing was started since: 1970 comes back.
+    Without a plausible time, it counts only if no transaction has started since: a clock may return to 1970.
     """
     for row in db.rows(
         f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND sent_stop_time = ? ORDER BY id DESC LIMIT 20",  # noqa: S608
@@ -120,8 +120,10 @@ def _came_before(db: UnitOfWork, tx: Known, request: Stop) -> bool:
 
 
 def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
-    """On each connector the newest transaction that began before this stop; and what is open of which nobody knows when
-    it began: its start may have waited until after the stop."""
+    """Return the newest transaction of each connector that began before this stop, and open ones without a start time.
+
+    The start of the latter may have been queued until after the stop.
+    """
     until = request.moment.understood
     found = [newest(db, origin.charger, connector, until) for connector in connectors(db, origin.charger, "tx")]
     waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
@@ -130,20 +132,20 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
 
 def _stopping(request: Stop) -> Stopping:
     moment = request.moment
-    told = (request.transaction, request.id_tag, request.meter_stop, seconds(moment.understood), moment.is_believable)
-    return Stopping(*told)
+    at, is_believable = seconds(moment.understood), moment.is_believable
+    return Stopping(request.transaction, request.id_tag, request.meter_stop, at, is_believable)
 
 
 def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Running:
-    """What the match needs to know of a transaction."""
-    ended, told = seconds(request.moment.understood), _in_order(db, origin, request, tx)
-    carriers = [row for row in told if row[WH] is not None]
+    """Return what matching needs to know of a transaction."""
+    ended, rows = seconds(request.moment.understood), _in_order(db, origin, request, tx)
+    carriers = [row for row in rows if row[WH] is not None]
     last_at = seconds(carriers[-1][TIMESTAMP] if carriers else tx.own_start_time)
     begun = seconds(min(tx.own_start_time, tx.start_time)) if tx.is_start_timed else -math.inf
-    told_w = _watts_told(told) if carriers else []
+    watts = _watts(rows) if carriers else []
     received = seconds(origin.received_at) - seconds(tx.created_at)
     skews = (request.moment.skew_seconds, tx.start_skew)
-    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings, too, may have been told by that clock
+    is_ahead = (tx.start_skew or 0) > AHEAD_SECONDS  # its readings may have times of that clock, too
     is_set = is_ahead or not tx.is_start_timed or last_at > ended
     by_clock = received + skews[0] - skews[1] if skews[0] is not None and skews[1] is not None else received
     return Running(
@@ -153,8 +155,8 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         start_wh=tx.meter_start if tx.meter_start is None or tx.meter_start >= 0 else None,
         reached_at=begun if not carriers or is_set else last_at,
         reached_wh=_reached(tx, carriers),
-        power_w=max(told_w, default=0.0) or None,
-        last_power_w=told_w[-1] if told_w else None,
+        power_w=max(watts, default=0.0) or None,
+        last_power_w=watts[-1] if watts else None,
         digit=digit_of(carriers[-1][VALUE], carriers[-1][UNIT]) if carriers else 1,
         id_tag=tx.id_tag,
         available_at=available_at(db.rows, tx, ended, origin.received_at),
@@ -166,11 +168,11 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
 
 
 def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
-    """The readings of a transaction by their time; as they came, where its clock was set back on the way."""
-    told, moment = readings(db.rows, tx), request.moment
+    """Return the readings of a transaction by time; in order of receipt if its clock was set back meanwhile."""
+    rows, moment = readings(db.rows, tx), request.moment
     start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
-    is_back = is_set_back(start, told, message_time(moment.understood, moment.sent, origin.received_at))
-    return told if is_back else sorted(told, key=itemgetter(TIMESTAMP))
+    is_back = is_set_back(start, rows, message_time(moment.understood, moment.sent, origin.received_at))
+    return rows if is_back else sorted(rows, key=itemgetter(TIMESTAMP))
 
 
 def _wh(row: Row) -> int:
@@ -178,9 +180,9 @@ def _wh(row: Row) -> int:
 
 
 def _reached(tx: Known, carriers: Sequence[Row]) -> int | None:
-    """How far the readings of a transaction show its register to be, in Wh.
+    """Return the register, in Wh, that the readings of a transaction have reached.
 
-    Readings that begin below the start count from 0 in each transaction.
+    Readings that begin below the start register count from 0 in each transaction.
     """
     if not carriers:
         return None
@@ -188,17 +190,17 @@ def _reached(tx: Known, carriers: Sequence[Row]) -> int | None:
     return last + (start if first < start else 0)
 
 
-def _watts_told(told: Sequence[Row]) -> list[float]:
-    """The power that was told with readings, in their order."""
-    powers = (watts_of(row[VALUE], row[UNIT]) for row in told if row[MEASURAND] == POWER and not row[PHASE])
+def _watts(rows: Sequence[Row]) -> list[float]:
+    """Return the power in readings, in W and in their order."""
+    powers = (watts_of(row[VALUE], row[UNIT]) for row in rows if row[MEASURAND] == POWER and not row[PHASE])
     return [watts for watts in powers if watts is not None]
 
 
-# Its end
+# Ending
 
 
 def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt | None) -> None:
-    """Close a transaction as its charger says; a second, different stop changes nothing and is flagged."""
+    """Close a transaction by its charger's stop. A second, different stop changes nothing and opens a review."""
     is_joined = request.transaction != tx.id and (doubt is None or doubt.code is Code.STOP_WITHOUT_ID)
     cause = Cause.JOINED_STOP if is_joined else Cause.STOP
     following = step(tx, cause)
@@ -243,15 +245,15 @@ def _waited_as_sent(tx: Known) -> bool:
 
 
 def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
-    """Whether a clock told less than before in this transaction: what it was ahead by is over."""
+    """Whether the clock went back during this transaction, so that its earlier skew no longer applies."""
     start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
     began = seconds(tx.own_start_time) if start.own is None else start.own
-    told = [began, *(seconds(row[TIMESTAMP]) for row in readings(db.rows, tx)), seconds(moment.understood)]
-    return any(now < before for before, now in pairwise(told))
+    times = [began, *(seconds(row[TIMESTAMP]) for row in readings(db.rows, tx)), seconds(moment.understood)]
+    return any(now < before for before, now in pairwise(times))
 
 
 def _closed_by_operator(db: UnitOfWork, tx: Known) -> str | None:
-    """The name of the operator who closed it; None where nobody or the system did."""
+    """Return the name of the operator who closed a transaction; None if no operator did."""
     if state(tx) is not State.CLOSED:
         return None
     found = db.row("SELECT who FROM tx_event WHERE tx_id = ? AND kind = 'close' ORDER BY id DESC LIMIT 1", (tx.id,))
@@ -267,4 +269,4 @@ def _stop_again(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause:
         doubt = Doubt(Code.SECOND_STOP, "a second stop came with other values", evidence)
         open_review(db, tx.id, doubt, added.id, origin.received_at)
         fact = StopConflicted(charger=origin.charger, at=origin.received_at, transaction=tx.id)
-        db.tell(fact, origin.session)
+        db.record(fact, origin.session)

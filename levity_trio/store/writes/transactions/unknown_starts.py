@@ -1,8 +1,8 @@
-"""A stop whose start never came: a transaction from the first reading that shows energy, for review (rules.md, Energy).
+"""Stops without a start: opens a transaction from the first reading that shows energy, for review (rules.md, Energy).
 
-Its charger moved here while it charged, or the start was lost. What shows energy is the stop's own transactionData, or
-the readings on exactly one connector that belong to nobody and lead to this stop. Readings that name what the stop
-names are of the same transaction; those of another name are of another.
+The charger moved to this server while it charged, or the start was lost. Energy is shown by the stop's transactionData,
+or by unassigned readings that lead to this stop, on exactly one connector. Readings with the stop's transactionId
+belong to the same transaction, those with another to another.
 """
 
 from __future__ import annotations
@@ -28,21 +28,20 @@ from levity_trio.store.writes.transactions.reviews import open_review
 from levity_trio.store.writes.transactions.states import connectors
 
 MOST_READINGS = 1_000
-"""Of one connector that are looked at, from the stop backwards."""
-_TOLD = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND wh IS NOT NULL"
+"""The maximum number of readings examined per connector, from the stop backwards."""
+_REGISTERS = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ? AND wh IS NOT NULL"
 _BACKWARDS = "ORDER BY timestamp DESC, id DESC LIMIT ?"
-NOBODYS = (
-    f"SELECT timestamp, wh, told_id, tx_id {_TOLD} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
-    f" (SELECT timestamp, tx_id {_TOLD} {_BACKWARDS}) WHERE tx_id IS NOT NULL LIMIT 1), '') {_BACKWARDS}"
+UNASSIGNED = (
+    f"SELECT timestamp, wh, told_id, tx_id {_REGISTERS} AND timestamp >= coalesce((SELECT timestamp FROM"  # noqa: S608 - our own names
+    f" (SELECT timestamp, tx_id {_REGISTERS} {_BACKWARDS}) WHERE tx_id IS NOT NULL LIMIT 1), '') {_BACKWARDS}"
 )
-"""The newest, back to the first of a transaction; those of the same time may be nobody's or not."""
+"""The newest readings, back to the first one of a transaction; of those with its time, some may be unassigned."""
 LONGEST_PAUSE_SECONDS = 4 * 3600
-"""A register that stands still for longer before it rises, or of which nothing is told for longer, was no part of this
-transaction."""
+"""Readings before a longer standstill of the register, or before a longer gap, belong to another transaction."""
 
 
 class _Stretch(NamedTuple):
-    """Readings of the billed register on a connector, by time, that belong to nobody and have one name, if any."""
+    """Unassigned readings of the billed register on a connector, by time, with at most one transactionId (`name`)."""
 
     connector: int
     name: int | None
@@ -50,10 +49,10 @@ class _Stretch(NamedTuple):
 
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
-    """Open a transaction for a stop that fits none, if something shows its energy; None where nothing does."""
+    """Open a transaction for a stop that matches none; return None if no reading shows its energy."""
     connector, since = _shown_by_readings(db, origin, request) or (None, None)
-    told = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
-    first = _first_of_rise([*told, (request.moment.understood, request.meter_stop)])
+    registers = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
+    first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)])
     if since is None and first is None:
         return None
     began = min(time for time in (since, first) if time is not None)
@@ -67,14 +66,14 @@ def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
         open_review(db, transaction, doubt, added.id, origin.received_at)
-    starts.tell_started(db, origin, transaction)
+    starts.record_start(db, origin, transaction)
     if connector is not None:
         link_earlier(db, transaction)
     return transaction
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:
-    """Whether readings that belong to nobody name what this stop names: then it is theirs, and no other's."""
+    """Whether unassigned readings have the transactionId of this stop, which then belongs to no other transaction."""
     return reported_id(request.transaction) is not None and any(_named_by(request, _stretches(db, origin, request)))
 
 
@@ -83,7 +82,8 @@ def _named_by(request: Stop, stretches: Iterable[_Stretch]) -> Iterator[_Stretch
 
 
 def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[int, str] | None:
-    """The only connector whose readings name what this stop names, or else lead to it, and since when they rise."""
+    """Return the only connector whose readings have the transactionId of this stop, or else lead to it, and since when
+    they rise; None if there are none or several."""
     stretches = list(_stretches(db, origin, request))
     leading = list(_named_by(request, stretches)) or [one for one in stretches if _leads_to(one.readings[-1], request)]
     end = (request.moment.understood, request.meter_stop)
@@ -93,17 +93,17 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[i
 
 def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
     for connector in connectors(db, origin.charger, "meter_val"):
-        if connector == 0:  # the meter of the charger
+        if connector == 0:  # the charger's main meter
             continue
-        if (stretch := _nobodys(db, origin, connector, request)).readings:
+        if (stretch := _unassigned(db, origin, connector, request)).readings:
             yield stretch
 
 
-def _nobodys(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _Stretch:
-    """The newest readings before a stop, as far back as they belong to no transaction and name no other than it does,
-    nor than each other do."""
+def _unassigned(db: UnitOfWork, origin: Origin, connector: int, request: Stop) -> _Stretch:
+    """Return the newest readings before a stop, back to the first that is assigned or has another transactionId than
+    the stop or the readings after it."""
     at = (origin.charger, connector, request.moment.understood)
-    newest = db.rows(NOBODYS, (*at, *at, MOST_READINGS, MOST_READINGS))
+    newest = db.rows(UNASSIGNED, (*at, *at, MOST_READINGS, MOST_READINGS))
     wanted, called = reported_id(request.transaction), None
     readings: list[tuple[str, int]] = []
     for timestamp, wh, told_id, transaction in newest:
@@ -122,8 +122,8 @@ def _leads_to(last: tuple[str, int], request: Stop) -> bool:
 
 
 def _first_of_rise(readings: Sequence[tuple[str, int]]) -> str | None:
-    """The time of the reading from which the register rises to the last one, without a long pause; None where it never
-    does."""
+    """Return the time of the reading from which the register rises to the last one without a long pause; None if it
+    never rises."""
     first: str | None = None
     still_since, level = readings[-1]
     for (timestamp, wh), (later, _) in zip(reversed(readings[:-1]), reversed(readings[1:]), strict=True):

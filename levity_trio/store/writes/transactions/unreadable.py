@@ -1,4 +1,4 @@
-"""Transaction messages that could not be read or handled: kept raw, and answered as if they were whole."""
+"""Transaction messages that are invalid or could not be handled: stored raw, and answered as if they were valid."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from levity_trio.store.writes.transactions.neighbours import compare_neighbours
 from levity_trio.store.writes.transactions.readings import is_ours, link_earlier
 from levity_trio.store.writes.transactions.requests import Started
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.starts import insert, tell_started
+from levity_trio.store.writes.transactions.starts import insert, record_start
 from levity_trio.store.writes.transactions.states import Sign, load, resume, suspend_one
 from levity_trio.wire.texts import digest
 
 
 def start_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> Started:
-    """Answer a start that could not be read or handled with a real transaction: its car may well be charging.
+    """Open a real transaction for a start that is invalid or could not be handled, because its car may be charging.
 
-    Refused, the charger would repeat it for ever or throw it away, and the kilowatt-hours with it. Every field that can
-    be read is kept. It repeats an open transaction only: a new one costs nothing, a closed one the new one's energy.
+    After an error response the charger would repeat the start forever or discard it, and its energy would be lost.
+    Every readable field is stored. The start counts as a repetition only of an open transaction: a superfluous
+    transaction costs nothing, but a match with a closed one would lose the energy of a new one.
     """
     known = db.row(
         "SELECT tx.id FROM set_aside JOIN tx ON tx.id = set_aside.tx_id AND tx.status = 'Active'"
@@ -46,12 +47,12 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> int:
     moment = understand(text_in(message, "timestamp"), datetime.fromisoformat(origin.received_at))
     meter_start = number_in(message, "meterStart")
     sent = None if meter_start is not None else raw_in(message, "meterStart")
-    told = (connector, text_in(message, "idTag"), meter_start, sent, number_in(message, "reservationId"))
-    transaction = insert(db, origin, moment, ACCEPTED, told)
+    fields = (connector, text_in(message, "idTag"), meter_start, sent, number_in(message, "reservationId"))
+    transaction = insert(db, origin, moment, ACCEPTED, fields)
     added = history.add(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
     doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
     open_review(db, transaction, doubt, added.id, origin.received_at)
-    tell_started(db, origin, transaction)
+    record_start(db, origin, transaction)
     if moment.is_believable and connector is not None:
         link_earlier(db, transaction)
         compare_neighbours(db, origin, transaction)
@@ -59,8 +60,8 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> int:
 
 
 def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> None:
-    """Keep a stop raw that could not be read or handled. The transaction that it names has ended, for all one knows:
-    it is suspended, so that its connector or the time closes it."""
+    """Store a stop raw that is invalid or could not be handled. The transaction that it names has probably ended, so it
+    is suspended, and is closed by a status of its connector or after a time."""
     set_aside(db, origin, message, reason)
     transaction = number_in(message, "transactionId")
     if transaction is not None and is_ours(db, origin.charger, transaction):
