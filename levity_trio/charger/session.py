@@ -286,8 +286,10 @@ class Session:
         await self._reply(text, waiting.call.raw_id, waiting.call.action)
 
     async def _refuse(self, received: Received, reason: str) -> None:
-        """Acknowledge nothing more: make the charger wait, then close the connection without a response."""
-        log.warning("charger exceeds the message rate; its message is not acknowledged", reason=reason)
+        """Acknowledge nothing more: make the charger wait, then close the connection without a response.
+
+        The fact MessagesRefused is the line in the log.
+        """
         with suppress(StoreUnavailable):
             action, origin = received.call.action, self.origin(received.received_at)
             await self.central.writer.run(rates.refuse, origin, action, reason)
