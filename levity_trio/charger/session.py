@@ -82,9 +82,8 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_closing", "_faults", "_malformed", "_peer", "_pings", "_row"),
-        *("_stream", "_watching", "_websocket", "visitor"),
+        *("calls", "central", "charger", "has_spoken", "heartbeat_interval", "may_be_called", "transcript", "visitor"),
+        *("_closing", "_faults", "_malformed", "_peer", "_pings", "_row", "_stream", "_watching", "_websocket"),
     )
 
     def __init__(
@@ -99,6 +98,8 @@ class Session:
         self.charger = peer.charger
         self.visitor = visitor
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
+        self.has_spoken = False
+        """Whether the charger sent a valid CALL or a response to one of ours; from then on the session has its row."""
         self.may_be_called = trio.Event()
         self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
@@ -116,11 +117,6 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session charger={self.charger!r} row={self._row!r} closing={self._closing}>"
-
-    @property
-    def has_spoken(self) -> bool:
-        """Whether the session has its row, because a valid CALL was received or we sent one."""
-        return self._row.is_begun
 
     @property
     def answers_pings(self) -> bool:
@@ -245,6 +241,8 @@ class Session:
             self.transcript.received(received_at, masked, frame.message_id, self.calls.action_of(frame))
             if fault := self.calls.settle(frame):
                 self._count(fault)
+            else:
+                self.has_spoken = True
         self._stream.account.give_back(charge)
 
     def _count(self, kind: str) -> None:
@@ -304,13 +302,14 @@ class Session:
         text, call, at, received_at, repairs = received
         if has_url(text):  # which may contain a password: mask it before anything is stored or published
             call = replace(call, payload=masked_value(call.payload))
-        if not self._row.is_begun:
+        if not self.has_spoken:
             try:
                 check_call(call, strict=self.central.config.strict)  # a peer without a valid CALL gets no row
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
+            self.has_spoken = True
         origin = self.origin(received_at)
         exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
         answered = await answer(exchange, HANDLERS)
