@@ -5,6 +5,9 @@ disk, and a busy disk gathers larger batches by itself. While the database refus
 backoff, its askers go unanswered, and `is_failing` tells so; who has waited too long is told, and its write dropped.
 Where a file of the database was deleted or replaced, nobody waits: see writing_connection.py.
 
+A write that needs a damaged page of the file fails at once, and alone. The file does not mend itself, so `is_damaged`
+stays set until the server stops.
+
 The worker stands behind a shield, so that what was handed in is committed even while everything else is being
 cancelled; the shield's deadline begins when the body is left.
 """
@@ -22,7 +25,7 @@ import trio
 
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import CommitLost, DatabaseFault, FileLost, StoreUnavailable
+from levity_trio.store.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
 from levity_trio.store.unit_of_work import Result, UnitOfWork, Write
 from levity_trio.store.writes import frames
@@ -32,6 +35,7 @@ BATCH_JOBS = 250
 PATIENT_TURNS = 4
 """Turns of the loop that bring no further job before a commit begins: a message takes so many from socket to job."""
 GATHER_SECONDS = 0.005
+RESTORE = "run PRAGMA integrity_check on it; stop the server and restore the database from its copy (README, Restoring)"
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -85,18 +89,21 @@ class _Unasked(_Job):
     __slots__ = ()
 
     def answer(self, result: Result) -> None:
-        if result.error is not None:
+        if result.error is not None and not isinstance(result.error, DatabaseDamaged):
             log.error("a write that nobody waits for failed", exc_info=result.error)
 
 
 @dataclass(frozen=True, slots=True)
 class WriterStatistics:
-    """A look at the writer: jobs that wait, batches and writes committed, tries that the database refused."""
+    """A look at the writer: jobs that wait, batches and writes committed, tries that the database refused, writes that
+    met a damaged page.
+    """
 
     waiting: int
     batches: int
     writes: int
     refused: int
+    damaged: int
     is_failing: bool
     frames: FrameLogStatistics
 
@@ -114,7 +121,7 @@ class Writer:
         self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
-        self._batches = self._writes = self._refused = 0
+        self._batches = self._writes = self._refused = self._damaged = 0
         self._backoff = self._limits.backoff_seconds
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
@@ -128,7 +135,7 @@ class Writer:
 
         Raises:
             StoreUnavailable: it was not committed within `commit_seconds`, or a file of the database is lost; it may
-                still be, at the next try.
+                still be, at the next try. Or it needs a damaged page of the file (DatabaseDamaged).
             Exception: what the write itself raised; it was undone alone.
         """
         if self._is_lost:
@@ -152,11 +159,22 @@ class Writer:
         self._coalesced[key] = lambda db: write(db, *args)
         self._wake_flush()
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a write met a damaged page of the database file."""
+        return self._damaged > 0
+
     def statistics(self) -> WriterStatistics:
         """Counts since the start, and what waits now."""
-        waiting = self._jobs.statistics().current_buffer_used
-        frames_now = self.frames.statistics()
-        return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing, frames_now)
+        return WriterStatistics(
+            waiting=self._jobs.statistics().current_buffer_used,
+            batches=self._batches,
+            writes=self._writes,
+            refused=self._refused,
+            damaged=self._damaged,
+            is_failing=self.is_failing,
+            frames=self.frames.statistics(),
+        )
 
     async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Hand in a write whose answer nobody needs; its failure is told to the log.
@@ -236,6 +254,8 @@ class Writer:
             writes.insert(0, partial(frames.add, rows=rows))
         try:
             results = await trio.to_thread.run_sync(self._connection.commit, writes, limiter=thread)
+        except DatabaseDamaged as error:
+            results = [Result(None, error, ())] * len(writes)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
             if isinstance(fault, FileLost):  # those who waited know it by now: a copy may take minutes
@@ -244,6 +264,7 @@ class Writer:
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
         self._tell_working()
+        self._report_damage(results)
         if rows:
             self.frames.committed(results.pop(0).error)
         self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
@@ -264,6 +285,20 @@ class Writer:
             for job in self._unanswered:
                 job.give_up()
             self._unanswered.clear()
+
+    def _report_damage(self, results: Sequence[Result]) -> None:
+        """Log the 1st, 2nd, 4th, 8th, … write that met a damaged page."""
+        for result in results:
+            if isinstance(result.error, DatabaseDamaged):
+                self._damaged += 1
+                if self._damaged.bit_count() == 1:
+                    log.error(
+                        "the database file is damaged; writes that need the damaged page are not acknowledged",
+                        database=self._connection.path,
+                        reason=str(result.error),
+                        writes=self._damaged,
+                        advice=RESTORE,
+                    )
 
     def _tell_failing(self, reason: str) -> None:
         if not self.is_failing:

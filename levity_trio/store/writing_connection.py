@@ -31,11 +31,17 @@ class WritingConnection:
         """Since the last commit all of the WAL was written to the database file."""
         self._copy: Path | None = None
 
+    @property
+    def path(self) -> str:
+        """The path of the database file."""
+        return self._database.path
+
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Run the writes in one transaction and commit it; one that raises is undone alone.
 
         Raises:
             DatabaseFault: nothing was stored; the same batch may be tried again.
+            DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
             CommitLost: the batch was committed, but perhaps where nobody finds it.
         """
         self._database.check()
