@@ -297,9 +297,18 @@ def _bounded(key: str, value: object) -> object:
     return f"{value[:longest]}…" if isinstance(value, str) and len(value) > longest else value
 
 
+class _Escaped(str):
+    """A text that is escaped already. The renderer would take its repr, and escape it twice."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def _printable(key: str, value: object) -> object:
     if not isinstance(value, str) or value.isprintable():
         return value
     if key == "exception":  # the only value with several lines
-        return "\n".join(str(_printable("", part)) for part in value.split("\n"))
-    return repr(value)[1:-1]
+        return "\n".join(part if part.isprintable() else repr(part)[1:-1] for part in value.split("\n"))
+    return _Escaped(repr(value))

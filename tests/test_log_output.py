@@ -210,6 +210,19 @@ def test_whatever_a_charger_says_is_one_line(event: str, value: object) -> None:
     assert as_text.decode().rstrip("\n").isprintable()
 
 
+def test_a_value_is_escaped_once() -> None:
+    line = {
+        "time": 0.0,
+        "level": "info",
+        "type": "ws",
+        "event": "told",
+        "request": "GET /a HTTP/1.1\r\n",
+        "msg": "\x1b[2J",
+    }
+    shown = console_renderer(colours=False)(line).decode()
+    assert shown.endswith(r" told request='GET /a HTTP/1.1\r\n' msg='\x1b[2J'" + "\n")
+
+
 def test_a_value_is_cut() -> None:
     (line,) = output_of(lambda: SYSTEM.warning("refused", action="x" * 500_000)).splitlines()
     assert json.loads(line)["action"] == f"{'x' * LONGEST_VALUE}…"

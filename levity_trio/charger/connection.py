@@ -16,7 +16,8 @@ import trio
 from levity_trio.charger.admission import admit, check_handshakes
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
-from levity_trio.charger.session import Peer, Session
+from levity_trio.charger.session import Session
+from levity_trio.charger.session_row import Peer
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
 from levity_trio.charger.transcript import refused
 from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept

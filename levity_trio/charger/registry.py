@@ -37,7 +37,7 @@ class RegisteredSession(Protocol):
 
     @property
     def has_spoken(self) -> bool:
-        """Whether a valid CALL was received."""
+        """Whether the charger sent a valid message."""
 
     @property
     def silent_seconds(self) -> float:

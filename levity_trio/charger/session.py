@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVarTuple
 
@@ -28,21 +27,19 @@ from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
 from levity_trio.charger.pings import Pings
 from levity_trio.charger.registry import Visitor
+from levity_trio.charger.session_row import Closing, Peer, SessionRow
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
 from levity_trio.charger.transcript import Transcript
 from levity_trio.charger.websocket import CloseCode, ConnectionClosed, WebSocketConnection
 from levity_trio.events import MalformedFrame
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import RateExceeded, StoreUnavailable
-from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import pings, rates, sessions
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.set_aside import count_faults
 from levity_trio.wire.errors import NoRoom, Refused
 from levity_trio.wire.frames import Call, Malformed, decoded, error_text, parse_frame
 from levity_trio.wire.repair import Repair, not_utf8
 from levity_trio.wire.secrets import has_url, masked_frame, masked_value
-from levity_trio.wire.texts import cut
 from levity_trio.wire.times import stamp
 
 MAX_MALFORMED_FRAMES: Final = 100
@@ -63,13 +60,6 @@ def _log_frame(direction: str, masked: str) -> None:
         frames_log.debug("frame", dir=direction, msg=masked)
 
 
-class Closing(NamedTuple):
-    """Why a connection ends: a close code (RFC 6455 §7.4) and a reason."""
-
-    code: int
-    reason: str
-
-
 STOPPING: Final = Closing(CloseCode.GOING_AWAY, sessions.STOPPING)
 
 
@@ -88,24 +78,12 @@ Waiting = Received | Malformed
 """An item of the inbox, which keeps responses in order: a CALL, or a malformed one that gets a CALLERROR."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The peer of a connection, as the handshake identified it."""
-
-    charger: str
-    remote_address: str
-    target: str
-    subprotocol: str | None
-    connected_at: datetime
-
-
 class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("calls", "central", "charger", "heartbeat_interval", "may_be_called", "transcript"),
-        *("_beginning", "_closing", "_faults", "_number", "_peer", "_pings", "_row", "_stream"),
-        *("_malformed", "_watching", "_websocket", "visitor"),
+        *("calls", "central", "charger", "has_spoken", "heartbeat_interval", "may_be_called", "transcript", "visitor"),
+        *("_closing", "_faults", "_malformed", "_peer", "_pings", "_row", "_stream", "_watching", "_websocket"),
     )
 
     def __init__(
@@ -120,6 +98,8 @@ class Session:
         self.charger = peer.charger
         self.visitor = visitor
         self.heartbeat_interval = central.config.heartbeat_interval_seconds
+        self.has_spoken = False
+        """Whether the charger sent a valid CALL or a response to one of ours; from then on the session has its row."""
         self.may_be_called = trio.Event()
         self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
@@ -128,9 +108,7 @@ class Session:
         self._websocket = websocket
         self._closing: Closing | None = None
         self._pings = Pings(websocket, stream, central.config.websocket_ping_seconds or math.inf)
-        self._number = next(central.connection_numbers)
-        self._row: int | None = None
-        self._beginning = trio.Lock()
+        self._row = SessionRow(central, peer)
         self._malformed = 0
         self._faults: dict[str, int] = {}
         self._watching = trio.CancelScope()
@@ -138,12 +116,7 @@ class Session:
         stream.account.on_refused = self._end_without_memory
 
     def __repr__(self) -> str:
-        return f"<Session charger={self.charger!r} row={self._row} closing={self._closing}>"
-
-    @property
-    def has_spoken(self) -> bool:
-        """Whether the session has its row, because a valid CALL was received or we sent one."""
-        return self._row is not None
+        return f"<Session charger={self.charger!r} row={self._row!r} closing={self._closing}>"
 
     @property
     def answers_pings(self) -> bool:
@@ -190,30 +163,17 @@ class Session:
             await self._websocket.aclose(*self._closing)
 
     async def record_end(self) -> None:
-        """Store the end of the session. Only the end of the charger's current session takes it offline."""
+        """Remove the session from the registry and store its end."""
         is_current = self.central.registry.remove(self)
         closing = self._closing or Closing(CloseCode.INTERNAL_ERROR, "the connection failed")
-        if self._row is None:  # otherwise ChargerDisconnected is logged
+        if not self._row.is_begun:  # otherwise ChargerDisconnected is logged
             log.info(
                 "connection closed without a valid message",
                 remote_address=self._peer.remote_address,
                 reason=closing.reason,
             )
         self.transcript.disconnected(*closing)
-        central, at = self.central, stamp(self.central.clock())
-        ending = sessions.Ending(self.charger, central.run, self._number, at, *closing)
-        await self._hand_in(sessions.end, ending, is_current)
-        if self._faults and self._row is not None:
-            await self._hand_in(count_faults, self.origin(), self._faults)
-        if (outcome := self._pings.outcome) is not None:
-            await self._hand_in(pings.note, ending, outcome)
-
-    async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        """Retry until the database accepts the write: a session without an end would count as connected."""
-        while True:
-            with suppress(StoreUnavailable):
-                await self.central.writer.hand_in(write, *args)
-                return
+        await self._row.end(closing, is_current, self._faults, self._pings.outcome)
 
     async def begin(self) -> Origin:
         """Insert the session's row, once: for the first valid CALL of the charger, or for our own first CALL.
@@ -221,16 +181,20 @@ class Session:
         Raises:
             NoRoom: --max-chargers is reached; the session is ending.
         """
-        async with self._beginning:
-            if self._row is None:
-                await self._begin()
+        try:
+            begun = await self._row.begin()
+        except NoRoom:
+            self.end(CloseCode.POLICY_VIOLATION, "the limit on chargers is reached (--max-chargers)")
+            raise
+        if begun is not None:
+            self.transcript.release(begun.session)
+            if begun.heartbeat_interval:
+                self.set_heartbeat_interval(begun.heartbeat_interval)
         return self.origin()
 
     def origin(self, received_at: str | None = None) -> Origin:
         """Return the origin of a row that is written now."""
-        if self._row is None:
-            raise RuntimeError("the session has no row yet")
-        return Origin(self.charger, self._row, received_at or stamp(self.central.clock()))
+        return self._row.origin(received_at)
 
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
         """Send a CALL; see Calls.call."""
@@ -262,8 +226,7 @@ class Session:
         _log_frame("recv", masked)
         if isinstance(frame, Call):
             self._malformed = 0
-            if self._row is None:
-                self.transcript.hold()
+            self.transcript.hold()
             self.transcript.received(received_at, masked, frame.raw_id, frame.action)
             repairs = () if is_utf8 else (not_utf8(masked),)
             await inbox.put((Received(masked, frame, at, received_at, repairs), charge))
@@ -278,6 +241,8 @@ class Session:
             self.transcript.received(received_at, masked, frame.message_id, self.calls.action_of(frame))
             if fault := self.calls.settle(frame):
                 self._count(fault)
+            else:
+                self.has_spoken = True
         self._stream.account.give_back(charge)
 
     def _count(self, kind: str) -> None:
@@ -319,8 +284,10 @@ class Session:
         await self._reply(text, waiting.call.raw_id, waiting.call.action)
 
     async def _refuse(self, received: Received, reason: str) -> None:
-        """Acknowledge nothing more: make the charger wait, then close the connection without a response."""
-        log.warning("charger exceeds the message rate; its message is not acknowledged", reason=reason)
+        """Acknowledge nothing more: make the charger wait, then close the connection without a response.
+
+        The fact MessagesRefused is the line in the log.
+        """
         with suppress(StoreUnavailable):
             action, origin = received.call.action, self.origin(received.received_at)
             await self.central.writer.run(rates.refuse, origin, action, reason)
@@ -335,41 +302,19 @@ class Session:
         text, call, at, received_at, repairs = received
         if has_url(text):  # which may contain a password: mask it before anything is stored or published
             call = replace(call, payload=masked_value(call.payload))
-        if self._row is None:
+        if not self.has_spoken:
             try:
                 check_call(call, strict=self.central.config.strict)  # a peer without a valid CALL gets no row
             except Refused as refused:
                 self.transcript.release()
                 return error_text(call.raw_id, refused.code, refused.description)
             await self.begin()
+            self.has_spoken = True
         origin = self.origin(received_at)
         exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
         answered = await answer(exchange, HANDLERS)
         self.may_be_called.set()
         return answered
-
-    async def _begin(self) -> None:
-        central, peer = self.central, self._peer
-        connection = sessions.Connection(
-            charger=peer.charger,
-            run=central.run,
-            number=self._number,
-            remote_address=peer.remote_address,
-            target=cut(peer.target),
-            subprotocol=peer.subprotocol and cut(peer.subprotocol),
-            clock_trusted=central.clock_trusted,
-            connected_at=stamp(peer.connected_at),
-            received_at=stamp(central.clock()),
-        )
-        begun = await central.writer.run(sessions.begin, connection, central.config.max_chargers)
-        if begun is None:
-            self.end(CloseCode.POLICY_VIOLATION, "the limit on chargers is reached (--max-chargers)")
-            raise NoRoom
-        central.known.add(peer.charger)
-        self._row = begun.session
-        self.transcript.release(begun.session)
-        if begun.heartbeat_interval:
-            self.set_heartbeat_interval(begun.heartbeat_interval)
 
     async def _watch(self) -> None:
         """End the session after three heartbeat intervals without a byte. Any frame counts (OCPP-J §5.3)."""

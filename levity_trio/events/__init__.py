@@ -369,8 +369,10 @@ TRANSACTION_FACTS: Final = (
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
-PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged)
-"""Facts by which observers follow the current state. They are published even if only counted, not stored."""
+PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)
+"""Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only
+counted, not stored.
+"""
 
 
 Event = Fact | Observation

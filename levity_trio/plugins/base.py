@@ -1,7 +1,7 @@
 """The plugin interface, and the only code that calls a plugin's hooks.
 
 An exception in a plugin is logged and counted, and affects nothing else. A plugin that blocks the event loop is logged
-and counted, and after SLOW_TIMES within an hour its `observe` is no longer called.
+and counted, and after ten times within an hour its `observe` is no longer called.
 """
 
 from __future__ import annotations
@@ -24,15 +24,24 @@ from levity_trio.store.unit_of_work import UnitOfWork, UnitOfWorkLost
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.origin import Origin
 
-SLOW_SECONDS: Final = 0.05
-SLOW_TIMES: Final = 10
-SLOW_WITHIN_SECONDS: Final = 3600.0
-"""After SLOW_TIMES calls of `observe` longer than SLOW_SECONDS within this time, a plugin's `observe` is removed."""
-AMEND_SECONDS: Final = 1.0
-WAITING_FACTS: Final = 64
-"""Capacity of each `accompany` channel. Further facts are dropped and counted as failures of the plugin."""
-
 log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits on plugins."""
+
+    slow_seconds: float = 0.05
+    slow_times: int = 10
+    slow_within_seconds: float = 3600.0
+    """After `slow_times` calls of `observe` longer than `slow_seconds` within this time, it is no longer called."""
+    amend_seconds: float = 1.0
+    """A statement of `amend` that is still running then is interrupted."""
+    waiting_facts: int = 64
+    """Capacity of each `accompany` channel. Further facts are dropped and counted as failures of the plugin."""
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class ConnectedCharger(Protocol):
@@ -136,11 +145,12 @@ class Amendment:
     rolled back the whole batch.
     """
 
-    __slots__ = ("_failed", "_plugins", "_request")
+    __slots__ = ("_failed", "_plugins", "_request", "_seconds")
 
-    def __init__(self, plugins: Sequence[Plugin], request: Any) -> None:
+    def __init__(self, plugins: Sequence[Plugin], request: Any, seconds: float) -> None:
         self._plugins = plugins
         self._request = request
+        self._seconds = seconds
         self._failed: dict[Plugin, PluginFailed] = {}
 
     def __call__(self, db: UnitOfWork, origin: Origin) -> list[PluginFailed]:
@@ -153,7 +163,7 @@ class Amendment:
     def _amend(self, plugin: Plugin, db: UnitOfWork, origin: Origin) -> None:
         failure = PluginFailed(charger=origin.charger, plugin=plugin.name, hook="amend")
         try:
-            error = db.attempt(lambda: plugin.amend(self._request, db, origin), AMEND_SECONDS)
+            error = db.attempt(lambda: plugin.amend(self._request, db, origin), self._seconds)
         except UnitOfWorkLost:
             self._failed[plugin] = failure
             log.error(
@@ -168,9 +178,10 @@ class Amendment:
 class Hooks:
     """The open plugins of a server, and the calls of their hooks."""
 
-    __slots__ = ("_accompanying", "_amending", "_observing", "_slow", "_subscribers")
+    __slots__ = ("_accompanying", "_amending", "_limits", "_observing", "_slow", "_subscribers")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self._observing: list[Plugin] = []
         self._amending: list[Plugin] = []
         self._accompanying: list[Plugin] = []
@@ -210,7 +221,7 @@ class Hooks:
                 plugin.observe(event)
             except Exception as error:  # noqa: BLE001 - a plugin's code
                 self._log_failure(plugin, "observe", error)
-            if time.perf_counter() - began > SLOW_SECONDS:
+            if time.perf_counter() - began > self._limits.slow_seconds:
                 self._count_slow(plugin)
         if isinstance(event, Fact) and event.charger is not None and event.charger in self._subscribers:
             self._forward(event, self._subscribers[event.charger])
@@ -218,11 +229,11 @@ class Hooks:
     def amendment(self, request: Any) -> Amendment | None:
         """Return the `amend` calls for this request, or None if no plugin amends it."""
         amending = [plugin for plugin in self._amending if type(request) in plugin.amends]
-        return Amendment(amending, request) if amending else None
+        return Amendment(amending, request, self._limits.amend_seconds) if amending else None
 
     async def accompany(self, plugin: Plugin, charger: ConnectedCharger) -> None:
         """Run a plugin's `accompany` for a connected charger."""
-        sender, facts = trio.open_memory_channel[Fact](WAITING_FACTS)
+        sender, facts = trio.open_memory_channel[Fact](self._limits.waiting_facts)
         subscribers = self._subscribers.setdefault(charger.charger, {})
         subscribers[plugin] = sender  # replaces that of an older connection
         try:
@@ -261,12 +272,13 @@ class Hooks:
                 del subscribers[plugin]
 
     def _count_slow(self, plugin: Plugin) -> None:
-        now = trio.current_time()
-        times = self._slow.setdefault(plugin.name, deque(maxlen=SLOW_TIMES))
+        now, limits = trio.current_time(), self._limits
+        times = self._slow.setdefault(plugin.name, deque(maxlen=limits.slow_times))
         times.append(now)
-        count = sum(at > now - SLOW_WITHIN_SECONDS for at in times)
-        log.warning("plugin blocks the event loop", plugin=plugin.name, count=count, more_than_seconds=SLOW_SECONDS)
+        count = sum(at > now - limits.slow_within_seconds for at in times)
+        seconds = limits.slow_seconds
+        log.warning("plugin blocks the event loop", plugin=plugin.name, count=count, more_than_seconds=seconds)
         self._publish_failure(PluginFailed(charger=None, plugin=plugin.name, hook="slow observe"))
-        if count >= SLOW_TIMES and plugin in self._observing:  # a nested event may have removed it already
+        if count >= limits.slow_times and plugin in self._observing:  # a nested event may have removed it already
             log.error("plugin removed from observers: it blocked the event loop too often", plugin=plugin.name)
             self._observing.remove(plugin)

@@ -1,7 +1,8 @@
 """Classifies failures: faults of the database, which are retried, and errors of a write, which are not.
 
 After a fault of the database the whole batch is retried later. A write's own error (IntegrityError, wrong SQL, a bug)
-is raised at its caller: a retry would block all writes forever.
+is raised at its caller: a retry would block all writes forever. The same holds for a damaged page, which no
+retry repairs: the write that needs it fails alone, and the others continue.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ THE_DATABASES = frozenset(
 )
 
 
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
 class DatabaseFault(Exception):
     """The disk or the file failed: full, locked, read-only, corrupt. Nothing of the batch was stored."""
 
@@ -41,11 +45,25 @@ class StoreUnavailable(Exception):
     """A write was not committed in time. It was not acknowledged, but may still be stored."""
 
 
+class DatabaseDamaged(StoreUnavailable):
+    """The write needs a damaged page of the database file. It was not stored, and a retry would not help."""
+
+
 class RateExceeded(StoreUnavailable):
     """A charger exceeds the rate of transaction messages. The message was neither stored nor acknowledged."""
 
 
 def is_the_databases(error: BaseException) -> bool:
     """Whether an error concerns the disk or the file rather than the statement, so that a retry may succeed."""
+    return _code(error) in THE_DATABASES
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error concerns a damaged page, or a file that is no longer a database."""
+    return _code(error) in DAMAGE
+
+
+def _code(error: BaseException) -> int | None:
+    """The primary result code of an SQLite error."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in THE_DATABASES
+    return code & 0xFF if isinstance(error, sqlite3.Error) and code is not None else None

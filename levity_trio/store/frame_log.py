@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import trio
 
 from levity_trio.log_output import get_logger
+from levity_trio.store.faults import DatabaseDamaged
 from levity_trio.store.writes.frames import FrameRow
 
 WAITING_FRAMES = 10_000
@@ -89,8 +90,9 @@ class FrameLog:
             self._on_waiting()
         if error is None:
             self._rows += frames
-        else:
-            self._dropped += frames
+            return
+        self._dropped += frames
+        if not isinstance(error, DatabaseDamaged):  # which the writer logs
             log.error("frames could not be stored", frames=frames, exc_info=error)
 
     def refused(self) -> None:

@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,17 +35,11 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer
 from levity_trio.wire.times import stamp
 
-LOOK_SECONDS: Final = 10.0
-STEP_SECONDS: Final = 0.004
-REST_TIMES: Final = 6
-"""The pause after a step, as a multiple of the time that the step and its commit took."""
 ROWS_AT_ONCE: Final = 200
 AGED_ROWS: Final = 20_000
 """Rows examined in one read."""
 SCARCE_BYTES: Final = 200_000_000
 ENOUGH_BYTES: Final = 220_000_000
-SPARE_PAGES: Final = 4096
-"""Free pages that the file keeps for the next frames."""
 EVENT_LOOKS: Final = timedelta(days=1)
 SAMPLES: Final = 512
 ROW_BYTES: Final = 14
@@ -58,6 +53,21 @@ LENGTH: Final = " + ".join(f"length(CAST({text} AS BLOB))" for text in TEXTS)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often the log is looked at, how much of the writer's time a step takes, and what it leaves."""
+
+    look_seconds: float = 10.0
+    step_seconds: float = 0.004
+    rest_times: int = 6
+    """A step with its commit is followed by a rest of so many times its length."""
+    spare_pages: int = 4096
+    """Free pages that the file may keep: the next frames are about to need them."""
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class Extent(NamedTuple):
@@ -168,8 +178,15 @@ class Pruning:
     """The retention of one database. Created by `open_pruning`."""
 
     def __init__(
-        self, writer: Writer, reader: Reader, config: ServerConfig, clock: Clock, is_clock_trusted: Callable[[], bool]
+        self,
+        writer: Writer,
+        reader: Reader,
+        config: ServerConfig,
+        clock: Clock,
+        is_clock_trusted: Callable[[], bool],
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._limits = limits
         self._writer = writer
         self._reader = reader
         self._path = config.database
@@ -193,7 +210,7 @@ class Pruning:
                 await self.look()
             except (StoreUnavailable, Unreadable, OSError) as error:  # retried at the next look
                 log.warning("the frame log could not be pruned", reason=str(error))
-            await trio.sleep(LOOK_SECONDS)
+            await trio.sleep(self._limits.look_seconds)
 
     async def look(self) -> None:
         """Check once, and prune what exceeds the limits. Raises StoreUnavailable, Unreadable, OSError."""
@@ -206,7 +223,7 @@ class Pruning:
         if surplus > 0 and found.rows:
             freed = await self._delete(found.last_of(surplus))
         freed += await self._delete_aged(old) + await self._delete_events()
-        spare_pages = 0 if room_bytes < SCARCE_BYTES else SPARE_PAGES
+        spare_pages = 0 if room_bytes < SCARCE_BYTES else self._limits.spare_pages
         if freed or found.free_pages > spare_pages:
             await self._shrink(spare_pages)
 
@@ -237,7 +254,7 @@ class Pruning:
         while (last := await self._reader.run(partial(aged, before=before, now=stamp(now), table="event"))) is not None:
             is_all = False
             while not is_all:
-                deleted, is_all = await self._step(event_sums.delete, last, STEP_SECONDS)
+                deleted, is_all = await self._step(event_sums.delete, last, self._limits.step_seconds)
                 rows += deleted
         if rows:
             await self._writer.run(_record, EventsPruned(charger=None, at=stamp(now), count=rows, before=before))
@@ -246,19 +263,19 @@ class Pruning:
     async def _delete(self, last: int) -> int:
         rows, is_all = 0, False
         while not is_all:
-            deleted = await self._step(delete, last, STEP_SECONDS)
+            deleted = await self._step(delete, last, self._limits.step_seconds)
             self._frames.count_pruned(deleted.rows)
             rows, is_all = rows + deleted.rows, deleted.is_all
         return rows
 
     async def _shrink(self, spare_pages: int) -> None:
-        while not await self._step(shrink, spare_pages, STEP_SECONDS):
+        while not await self._step(shrink, spare_pages, self._limits.step_seconds):
             pass
 
     async def _step(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         began = trio.current_time()
         done = await self._writer.run(write, *args)
-        await trio.sleep(REST_TIMES * (trio.current_time() - began))
+        await trio.sleep(self._limits.rest_times * (trio.current_time() - began))
         return done
 
     def _judge(self, room_bytes: int, rows: int) -> None:
@@ -283,10 +300,15 @@ def room(path: Path, found: Extent) -> int:
 
 @asynccontextmanager
 async def open_pruning(
-    writer: Writer, reader: Reader, config: ServerConfig, clock: Clock, is_clock_trusted: Callable[[], bool]
+    writer: Writer,
+    reader: Reader,
+    config: ServerConfig,
+    clock: Clock,
+    is_clock_trusted: Callable[[], bool],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[None]:
     """Run a task that enforces retention until the block is left."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Pruning(writer, reader, config, clock, is_clock_trusted).keep_on)
+        nursery.start_soon(Pruning(writer, reader, config, clock, is_clock_trusted, limits).keep_on)
         yield
         nursery.cancel_scope.cancel()

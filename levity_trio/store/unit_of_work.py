@@ -17,7 +17,7 @@ import outcome
 
 from levity_trio.events import PRESENT_FACTS, Fact
 from levity_trio.store.ceilings import DAILY_FACTS, has_ceiling, is_below, only_count
-from levity_trio.store.faults import DatabaseFault, is_the_databases
+from levity_trio.store.faults import DatabaseDamaged, DatabaseFault, is_damage, is_the_databases
 
 Row = tuple[Any, ...]
 Write = Callable[["UnitOfWork"], object]
@@ -137,23 +137,50 @@ def commit(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Resu
 
     Raises:
         DatabaseFault: nothing was stored; the same batch may be retried.
+        DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
     """
     together = outcome.capture(_in_transaction, connection, writes, _plainly)
     if isinstance(together, outcome.Error) and not isinstance(together.error, DatabaseFault):
-        return _in_transaction(connection, writes, _in_savepoint)
+        return _each_alone(connection, writes)
     return together.unwrap()
+
+
+def _each_alone(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Result]:
+    """Run each write in a savepoint; those that meet a damaged page fail, and the others run again without them.
+
+    After such an error SQLite accepts no further change in the transaction, and does not commit it.
+    """
+    damaged: dict[int, Result] = {}
+    while True:
+        others = [index for index in range(len(writes)) if index not in damaged]
+        results = _in_transaction(connection, [writes[index] for index in others], _in_savepoint)
+        if not results or not _is_damaged(results[-1]):
+            found = damaged | dict(zip(others, results, strict=True))
+            return [found[index] for index in range(len(writes))]
+        damaged[others[len(results) - 1]] = results[-1]
+
+
+def _is_damaged(result: Result) -> bool:
+    return isinstance(result.error, DatabaseDamaged)
 
 
 Run = Callable[[sqlite3.Connection, Write], Result]
 
 
 def _in_transaction(connection: sqlite3.Connection, writes: Sequence[Write], run: Run) -> list[Result]:
+    """Run the writes and commit them; where one meets a damaged page, nothing, and its result is the last one."""
+    results: list[Result] = []
     try:
         _roll_back(connection)  # an earlier ROLLBACK may have failed
         connection.execute("BEGIN IMMEDIATE")  # take the write lock before the first read
-        results = [run(connection, write) for write in writes]
+        for write in writes:
+            results.append(run(connection, write))
+            if _is_damaged(results[-1]):
+                return results
         connection.execute("COMMIT")
     except sqlite3.Error as error:
+        if is_damage(error):
+            raise DatabaseDamaged(str(error)) from error
         # On a full disk SQLite rolls back the whole transaction, not only the statement that failed.
         if is_the_databases(error) or not connection.in_transaction:
             raise DatabaseFault(str(error)) from error
@@ -182,6 +209,8 @@ def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
     captured = outcome.capture(write, transaction)  # carries a write's failure to its caller
     if isinstance(captured, outcome.Value):
         result = Result(captured.value, None, transaction.facts)
+    elif is_damage(captured.error):
+        return Result(None, _damaged(captured.error), ())
     elif is_the_databases(captured.error):
         raise captured.error
     else:
@@ -189,3 +218,9 @@ def _in_savepoint(connection: sqlite3.Connection, write: Write) -> Result:
         result = Result(None, captured.error, ())
     connection.execute("RELEASE write")
     return result
+
+
+def _damaged(error: BaseException) -> DatabaseDamaged:
+    damaged = DatabaseDamaged(str(error))
+    damaged.__cause__ = error
+    return damaged

@@ -5,6 +5,9 @@ and a slow disk leads to larger batches. While commits fail, the same batch is r
 set. A caller that has waited for `commit_seconds` gets StoreUnavailable, and its write leaves the batch. If a file of
 the database was deleted or replaced, no caller waits: see writing_connection.py.
 
+A write that needs a damaged page of the file fails at once, and alone. The file does not repair itself, so `is_damaged`
+stays set until the server stops.
+
 The worker is shielded, so that queued writes are committed even while everything else is cancelled. The deadline of
 the shield starts when the body is left.
 """
@@ -22,7 +25,7 @@ import trio
 
 from levity_trio.events import BatchCommitted, Event
 from levity_trio.log_output import get_logger
-from levity_trio.store.faults import CommitLost, DatabaseFault, FileLost, StoreUnavailable
+from levity_trio.store.faults import CommitLost, DatabaseDamaged, DatabaseFault, FileLost, StoreUnavailable
 from levity_trio.store.frame_log import REST_SECONDS, FrameLog, FrameLogStatistics
 from levity_trio.store.unit_of_work import Result, UnitOfWork, Write
 from levity_trio.store.writes import frames
@@ -32,6 +35,7 @@ BATCH_JOBS = 250
 PATIENT_TURNS = 4
 """Turns of the event loop without a further job before a commit begins; a message needs as many from socket to job."""
 GATHER_SECONDS = 0.005
+RESTORE = "run PRAGMA integrity_check on it; stop the server and restore the database from its copy (README, Restoring)"
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -85,18 +89,21 @@ class _Background(_Job):
     __slots__ = ()
 
     def finish(self, result: Result) -> None:
-        if result.error is not None:
+        if result.error is not None and not isinstance(result.error, DatabaseDamaged):
             log.error("background write failed", exc_info=result.error)
 
 
 @dataclass(frozen=True, slots=True)
 class WriterStatistics:
-    """Statistics of the writer: queued writes, committed batches and writes, failed commits."""
+    """Statistics of the writer: queued writes, committed batches and writes, failed commits, and writes that met
+    a damaged page.
+    """
 
     waiting: int
     batches: int
     writes: int
     refused: int
+    damaged: int
     is_failing: bool
     frames: FrameLogStatistics
 
@@ -114,7 +121,7 @@ class Writer:
         self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
-        self._batches = self._writes = self._refused = 0
+        self._batches = self._writes = self._refused = self._damaged = 0
         self._backoff = self._limits.backoff_seconds
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
@@ -129,6 +136,7 @@ class Writer:
         Raises:
             StoreUnavailable: it was not committed within `commit_seconds`, or a file of the database is lost; the
                 commit in progress may still store it.
+                DatabaseDamaged: it needs a damaged page of the file.
             Exception: the write itself raised it and was rolled back alone.
         """
         if self._is_lost:
@@ -152,11 +160,22 @@ class Writer:
         self._coalesced[key] = lambda db: write(db, *args)
         self._wake_flush()
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a write met a damaged page of the database file."""
+        return self._damaged > 0
+
     def statistics(self) -> WriterStatistics:
         """Return the counts since the start, and the present queue."""
-        waiting = self._jobs.statistics().current_buffer_used
-        frames_now = self.frames.statistics()
-        return WriterStatistics(waiting, self._batches, self._writes, self._refused, self.is_failing, frames_now)
+        return WriterStatistics(
+            waiting=self._jobs.statistics().current_buffer_used,
+            batches=self._batches,
+            writes=self._writes,
+            refused=self._refused,
+            damaged=self._damaged,
+            is_failing=self.is_failing,
+            frames=self.frames.statistics(),
+        )
 
     async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         """Queue a write without waiting for its result; a failure is logged.
@@ -235,6 +254,8 @@ class Writer:
             writes.insert(0, partial(frames.add, rows=rows))
         try:
             results = await trio.to_thread.run_sync(self._connection.commit, writes, limiter=thread)
+        except DatabaseDamaged as error:
+            results = [Result(None, error, ())] * len(writes)
         except DatabaseFault as fault:
             self._refuse(batch, fault)
             if isinstance(fault, FileLost):  # callers were released first, because a copy may take minutes
@@ -243,6 +264,7 @@ class Writer:
             self._backoff = min(2 * self._backoff, self._limits.longest_backoff_seconds)
             return None
         self._note_success()
+        self._report_damage(results)
         if rows:
             self.frames.committed(results.pop(0).error)
         self._publish(BatchCommitted(charger=None, seconds=trio.current_time() - began, writes=len(batch)))
@@ -263,6 +285,20 @@ class Writer:
             for job in self._unanswered:
                 job.give_up()
             self._unanswered.clear()
+
+    def _report_damage(self, results: Sequence[Result]) -> None:
+        """Log the 1st, 2nd, 4th, 8th, … write that met a damaged page."""
+        for result in results:
+            if isinstance(result.error, DatabaseDamaged):
+                self._damaged += 1
+                if self._damaged.bit_count() == 1:
+                    log.error(
+                        "the database file is damaged; writes that need the damaged page are not acknowledged",
+                        database=self._connection.path,
+                        reason=str(result.error),
+                        writes=self._damaged,
+                        advice=RESTORE,
+                    )
 
     def _note_failure(self, reason: str) -> None:
         if not self.is_failing:

@@ -32,11 +32,17 @@ class WritingConnection:
         """Whether the whole WAL was written to the database file since the last commit."""
         self._copy: Path | None = None
 
+    @property
+    def path(self) -> str:
+        """The path of the database file."""
+        return self._database.path
+
     def commit(self, writes: Sequence[Write]) -> list[Result]:
         """Run the writes in one transaction and commit it; a write that raises is rolled back alone.
 
         Raises:
             DatabaseFault: nothing was stored; the same batch may be retried.
+            DatabaseDamaged: nothing was stored; the transaction itself needs a damaged page.
             CommitLost: the batch was committed, but perhaps to a file that no path leads to.
         """
         self._database.check()

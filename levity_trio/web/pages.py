@@ -53,6 +53,8 @@ async def _health(_request: Request) -> Response:
 async def _readiness(central: Central, _request: Request) -> Response:
     if central.writer.is_failing:
         return problem(UNAVAILABLE, "nothing can be committed at present; see the log for the reason")
+    if central.writer.is_damaged:
+        return problem(UNAVAILABLE, "the database file is damaged; see the log for what to do")
     if not central.ready.is_set():
         return problem(UNAVAILABLE, "not serving chargers until this machine's clock is set")
     if not central.clock_trusted:

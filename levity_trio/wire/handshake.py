@@ -148,9 +148,9 @@ def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 
 
 def masked_head(raw: bytes) -> str:
-    """Return a raw head for the log: one line of LOGGED_CHARACTERS at most, controls escaped, secrets masked."""
+    """Return a raw head for the log: LOGGED_CHARACTERS at most, with its secrets masked. Its output must escape it."""
     text = _AUTHORIZATION.sub(r"\1 ***", raw.decode("latin-1"))
-    return masked_url(text).encode("unicode_escape").decode("ascii")[:LOGGED_CHARACTERS]
+    return masked_url(text)[:LOGGED_CHARACTERS]
 
 
 def _read_headers(lines: list[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from levity_trio.store.pruning import SPARE_PAGES
+from levity_trio.store.pruning import DEFAULT_LIMITS
 from tests.integration.crowd import CROWDS, boot_seconds, crowding, let_charge
 from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, missing
 from tests.integration.flood import FLOODS, flooding
@@ -146,7 +146,7 @@ class Soak:
             load.join(accounts(len(self.fleet), "PRUNE"))
             began = time.perf_counter()
             deleting = _measure(load, "prune, rows too old", lambda: frames_left(database, rows) <= young)
-            shrinking = _measure(load, "prune, free pages", lambda: free_pages(database) <= SPARE_PAGES)
+            shrinking = _measure(load, "prune, free pages", lambda: free_pages(database) <= DEFAULT_LIMITS.spare_pages)
             seconds = time.perf_counter() - began
             quiet = load.measure(PART_SECONDS)
             faults = dict(load.faults)

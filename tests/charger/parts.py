@@ -47,6 +47,7 @@ class InlineWriter:
         self.answer_seconds = 0.0
         self.is_unavailable = False
         self.is_failing = False
+        self.is_damaged = False
 
     async def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         if self.is_unavailable:
@@ -75,7 +76,7 @@ class InlineWriter:
         self.run_now(frames.add, [row])
 
     def statistics(self) -> WriterStatistics:
-        return WriterStatistics(0, self._commits, self._commits, 0, self.is_failing, FrameLogStatistics())
+        return WriterStatistics(0, self._commits, self._commits, 0, 0, self.is_failing, FrameLogStatistics())
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""

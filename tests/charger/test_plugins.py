@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 
 from levity_trio.charger.central import Central
 from levity_trio.events import CallEnded, Event, Fact, MalformedFrame, MessageHandled, PluginFailed, TransactionStarted
-from levity_trio.plugins import base
-from levity_trio.plugins.base import ConnectedCharger, Plugin
+from levity_trio.plugins.base import ConnectedCharger, Hooks, Limits, Plugin
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.payloads import call
@@ -21,6 +20,15 @@ START = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": "202
 FOR_EVER = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 READS = f"{FOR_EVER} SELECT max(i) FROM n"
 WRITES = f"{FOR_EVER} INSERT INTO repair SELECT 'CP-1', '', i, 1, '', '', '' FROM n"
+
+
+ALL_SLOW = Limits(slow_seconds=-1.0)
+
+
+def limit(central: Central, limits: Limits) -> None:
+    """Give a server other hooks, which no plugin has joined."""
+    central.hooks = Hooks(limits)
+    cast(InlineWriter, central.writer).publish = central.hooks.observe
 
 
 class Watcher(Plugin):
@@ -121,10 +129,11 @@ async def test_two_that_fail_at_each_others_failures(central: Central, writer: I
 @pytest.mark.logs_errors
 @pytest.mark.parametrize("sql", [READS, WRITES])
 async def test_one_that_amends_for_ever_is_interrupted(
-    central: Central, writer: InlineWriter, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, sql: str
+    central: Central, writer: InlineWriter, watcher: Watcher, sql: str
 ) -> None:
     """Interrupting a read stops only the read; for a write SQLite rolls back the batch, which then runs again."""
-    monkeypatch.setattr(base, "AMEND_SECONDS", 0.05)
+    limit(central, Limits(amend_seconds=0.05))
+    central.hooks.join(watcher)
     central.hooks.join(amender := Amender(sql))
     async with open_charger(central) as charger:
         started = await charger.call("StartTransaction", START)
@@ -202,33 +211,29 @@ class Slow(Plugin):
 
 @pytest.mark.logs_errors
 async def test_one_that_blocks_the_loop_is_asked_no_more(
-    central: Central, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+    central: Central,
 ) -> None:
+    limit(central, ALL_SLOW)
     central.hooks.join(slow := Slow())
-    monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
-    central.hooks.leave(watcher)  # it would be slow too
     async with open_charger(central) as charger:
-        for _ in range(2 * base.SLOW_TIMES):
+        for _ in range(2 * ALL_SLOW.slow_times):
             await charger.call("Heartbeat")
-    assert slow.calls == base.SLOW_TIMES
+    assert slow.calls == ALL_SLOW.slow_times
 
 
-async def test_one_that_is_slow_now_and_then_goes_on(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
-    central.hooks.join(slow := Slow())
-    monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
-    for _ in range(5 * base.SLOW_TIMES):
-        central.hooks.observe(MalformedFrame(charger=None, kind="x"))
-        await trio.sleep(base.SLOW_WITHIN_SECONDS / (base.SLOW_TIMES - 1))
-    assert slow.calls == 5 * base.SLOW_TIMES
+async def test_one_that_is_slow_now_and_then_goes_on() -> None:
+    hooks = Hooks(ALL_SLOW)
+    hooks.join(slow := Slow())
+    for _ in range(5 * ALL_SLOW.slow_times):
+        hooks.observe(MalformedFrame(charger=None, kind="x"))
+        await trio.sleep(ALL_SLOW.slow_within_seconds / (ALL_SLOW.slow_times - 1))
+    assert slow.calls == 5 * ALL_SLOW.slow_times
 
 
 @pytest.mark.logs_errors
-async def test_one_that_blocks_the_loop_while_it_tells_of_something(
-    central: Central, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_that_blocks_the_loop_while_it_tells_of_something() -> None:
     """It observes its own events too; the nested call is the last one that it gets."""
-    monkeypatch.setattr(base, "SLOW_SECONDS", -1.0)
-    hooks = central.hooks
+    hooks = Hooks(ALL_SLOW)
 
     class Teller(Plugin):
         name = "teller"
@@ -239,6 +244,6 @@ async def test_one_that_blocks_the_loop_while_it_tells_of_something(
 
     hooks.join(Teller())
     hooks.observe(PluginFailed(charger=None, plugin="x", hook="y"))  # so that the last is a nested one
-    for _ in range(base.SLOW_TIMES):
+    for _ in range(ALL_SLOW.slow_times):
         hooks.observe(MalformedFrame(charger=None, kind="x"))
     assert not hooks.is_observed

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.typing import EventDict
 from trio_websocket import ConnectionClosed
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.session import REFUSAL_SECONDS
 from levity_trio.events import MessagesRefused
+from levity_trio.log_facts import log_fact
 from levity_trio.store.writes.rates import MESSAGES_OF_STARTS, READINGS_OF_STARTS
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger
@@ -49,6 +51,20 @@ async def test_a_start_too_many_is_neither_stored_nor_answered(central: Central,
     assert writer.row("SELECT (SELECT count(*) FROM tx WHERE meter_start = 99), count(*) FROM tx") == (0, MOST)
     assert before[0] == MOST
     assert [told.action for told in writer.recorded(MessagesRefused)] == ["StartTransaction"]
+
+
+async def test_a_refused_message_is_one_line_in_the_log(
+    central: Central, writer: InlineWriter, log_lines: list[EventDict]
+) -> None:
+    writer.publish = log_fact
+    async with open_charger(central) as charger:
+        for number in range(MOST):
+            await start(charger, number)
+        payload = {"connectorId": 1, "idTag": "TAG", "meterStart": 99, "timestamp": "2026-03-01T12:00:00Z"}
+        await assert_refused(charger, "StartTransaction", payload)
+    (line,) = [line for line in log_lines if line["log_level"] == "warning"]
+    assert (line["event"], line["cp"], line["action"]) == ("MessagesRefused", "CP-1", "StartTransaction")
+    assert line["reason"] == f"more than {MOST} a day: StartTransaction on 1"
 
 
 async def test_a_repeat_is_answered_for_ever(central: Central) -> None:

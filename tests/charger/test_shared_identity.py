@@ -1,7 +1,8 @@
 """Two clients with one identity: each is served for a while, instead of replacing each other every second."""
 
+import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
@@ -11,8 +12,10 @@ from structlog.typing import EventDict
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import HOLD_SECONDS
 from levity_trio.events import ChargerConnected, IdentityShared
+from levity_trio.wire.errors import CallTimedOut, ChargerGone
+from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter
-from tests.charger.peers import Charger, StreamPair, at, open_charger, open_raw, upgrade
+from tests.charger.peers import Charger, StreamPair, at, open_charger, open_raw, session_of, upgrade
 
 AT_ONCE = 0.001
 HERE, THERE, ELSEWHERE = at("10.0.0.1"), at("10.0.0.2"), at("10.0.0.3")
@@ -115,6 +118,26 @@ async def test_from_a_new_address_at_once_it_waits_no_longer_than_the_rest_of_th
 async def test_one_that_has_not_spoken_holds_nobody_up(central: Central) -> None:
     async with spoken(central, HERE), open_charger(central, pair=THERE):
         assert await let_in_after(central) == 0
+
+
+async def ask(central: Central) -> None:
+    """Send a CALL to the charger, which gets no response."""
+    with suppress(ChargerGone, CallTimedOut):
+        await session_of(central).calls.call(call.ClearCache(), timeout_seconds=1)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_our_own_call_does_not_speak_for_the_charger(central: Central, answers: bool) -> None:
+    """A silent connection that only sends pings gets a row by our first CALL, but holds nobody up."""
+    async with open_charger(central, pair=HERE) as charger, trio.open_nursery() as tasks:
+        tasks.start_soon(ask, central)
+        _, message_id, *_ = await charger.receive()
+        if answers:
+            await charger.send(json.dumps([3, message_id, {"status": "Accepted"}]))
+        await charger.websocket.ping()
+        async with open_charger(central, pair=THERE) as there:
+            await there.call("Heartbeat")
+            assert await let_in_after(central) == (HOLD_SECONDS if answers else 0)
 
 
 async def test_one_handshake_waits_for_each_identity_the_newest(central: Central) -> None:

@@ -77,6 +77,17 @@ def test_three_chargers_that_leave_are_one_message_each_with_its_words(manager: 
     assert lines.count("Look at it.") == 3
 
 
+def test_what_follows_from_refused_messages_is_left_out_at_that_charger_only(manager: Alertmanager) -> None:
+    follow = ["LevityChargerDisconnected", "LevityChargerOffline", "LevityDisconnectedWhileCharging"]
+    others = {("LevityMessagesRefused", "CP-1"), ("LevityChargerFaulted", "CP-1"), ("LevityChargerOffline", "CP-2")}
+    unaffected = [{**SITE, "alertname": name, "cp_id": charger} for name, charger in others]
+    manager.tell(*unaffected, *(of_charger(name, 1) for name in follow))
+    wait_for(lambda: manager.suppressed() == set(follow), "what follows is left out")
+    wait_for(lambda: len(manager.phone.told) == len(others), "the others are told")
+    told = [one["labels"] for message in manager.phone.told for one in message["alerts"]]
+    assert {(labels["alertname"], labels["cp_id"]) for labels in told} == others
+
+
 def test_another_site_is_told_of_all_the_same(manager: Alertmanager) -> None:
     manager.tell({**SITE, "alertname": "LevitySiteDark"}, {**of_charger("LevityChargerOffline", 1), "site": "other"})
     wait_for(lambda: len(manager.phone.told) == 2, "both are told")

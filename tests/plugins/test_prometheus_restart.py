@@ -87,6 +87,15 @@ def test_unacknowledged_messages_are_counted_across_restarts(books: Books, run: 
     assert Run(books).page().get("ocpp_messages_refused_total", cp_id="CP-1") == 2
 
 
+def test_unacknowledged_messages_are_counted_above_the_ceiling_of_facts(books: Books, run: Run) -> None:
+    station = Station(books)
+    for _ in range(DAILY_FACTS + 5):
+        books.run(rates.refuse, station.origin, "StartTransaction", "more than 3 a day")
+    assert books.count("event WHERE kind = 'MessagesRefused'") == DAILY_FACTS
+    for page in (run.page(), Run(books).page()):
+        assert page.get("ocpp_messages_refused_total", cp_id="CP-1") == DAILY_FACTS + 5
+
+
 def test_facts_above_their_ceiling_are_counted_across_restarts(books: Books, run: Run) -> None:
     station = Station(books)
     for _ in range(DAILY_FACTS + 5):

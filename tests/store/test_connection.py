@@ -8,8 +8,7 @@ import pytest
 import trio
 
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store import connection as connection_module
-from levity_trio.store.connection import InUse, open_database, open_reader
+from levity_trio.store.connection import JOURNAL_BYTES, InUse, open_database, open_reader
 from levity_trio.store.reads import Reader, beginning
 from tests.store.books import Books, Station
 from tests.store.files import contents, make_ours
@@ -61,19 +60,18 @@ def test_a_reader_reads_only(tmp_path: Path) -> None:
             connection.execute("DELETE FROM tx")
 
 
-def test_a_wal_that_has_grown_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "JOURNAL_BYTES", 100_000)
+def test_a_wal_that_has_grown_is_cut(tmp_path: Path) -> None:
     wal, keep = tmp_path / "site.db-wal", "INSERT INTO event (at, kind, data) VALUES ('2026', 'X', ?)"
     with open_database(tmp_path / "site.db") as connection:
         with closing(open_reader(tmp_path / "site.db").conn) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM event").fetchall()
-            for _ in range(10):
-                connection.execute(keep, ("x" * 1_000_000,))
-        assert wal.stat().st_size > 10_000_000
+            for _ in range(5):
+                connection.execute(keep, ("x" * (JOURNAL_BYTES // 4),))
+        assert wal.stat().st_size > JOURNAL_BYTES
         connection.execute("PRAGMA wal_checkpoint").fetchall()
         connection.execute(keep, ("x",))
-        assert wal.stat().st_size <= 100_000
+        assert wal.stat().st_size <= JOURNAL_BYTES
 
 
 async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:

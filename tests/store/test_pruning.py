@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from structlog.typing import EventDict
 from levity_trio.config import ServerConfig
 from levity_trio.store import pruning
 from levity_trio.store.connection import open_database
-from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Extent, Pruning, Sample, extent
+from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Extent, Limits, Pruning, Sample, extent
 from levity_trio.store.reads import Reader
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, open_writer
@@ -28,6 +29,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = 5.0
 FRAME = "x" * 300
 MEGABYTES = 16
+WITHOUT_REST = Limits(rest_times=0)
 
 
 class Disk(NamedTuple):
@@ -41,14 +43,16 @@ class Disk(NamedTuple):
 class Kept:
     """A database whose log is pruned by each `look`, and the disk that it believes in."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, writer: Writer, monkeypatch: Any) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, writer: Writer, monkeypatch: Any, limits: Limits
+    ) -> None:
         self.path = path
         self.connection = connection
         self.writer = writer
         self.free_bytes = 10**12
         self.is_clock_trusted = True
         config = ServerConfig(database=path, log_days=90, log_megabytes=MEGABYTES)
-        self._pruning = Pruning(writer, Reader(path), config, lambda: NOW, lambda: self.is_clock_trusted)
+        self._pruning = Pruning(writer, Reader(path), config, lambda: NOW, lambda: self.is_clock_trusted, limits)
         monkeypatch.setattr(shutil, "disk_usage", lambda _path: Disk(10**12, 0, self.free_bytes))
 
     async def look(self) -> None:
@@ -89,13 +93,14 @@ class Kept:
 
 
 @asynccontextmanager
-async def keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
-    monkeypatch.setattr(pruning, "REST_TIMES", 0)
+async def keeping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Limits = WITHOUT_REST
+) -> AsyncIterator[Kept]:
     path = tmp_path / "site.db"
     with open_database(path) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         async with open_writer(connection, lambda _event: None, SECONDS) as writer:
-            yield Kept(path, connection, writer, monkeypatch)
+            yield Kept(path, connection, writer, monkeypatch, limits)
 
 
 @pytest.fixture
@@ -179,17 +184,17 @@ async def test_a_look_reads_each_row_of_its_sample_once(kept: Kept) -> None:
     assert min(ids) > 3000
 
 
-async def test_the_file_shrinks(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "SPARE_PAGES", 10)
-    await kept.fill(30_000, 100)
-    await kept.fill(1000)
-    kept.checkpoint()
-    before = kept.path.stat().st_size
-    await kept.look()
-    kept.checkpoint()
-    assert before > 10_000_000
-    assert kept.path.stat().st_size < 1_000_000
-    assert kept.rows("PRAGMA integrity_check") == [("ok",)]
+async def test_the_file_shrinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with keeping(tmp_path, monkeypatch, replace(WITHOUT_REST, spare_pages=10)) as kept:
+        await kept.fill(30_000, 100)
+        await kept.fill(1000)
+        kept.checkpoint()
+        before = kept.path.stat().st_size
+        await kept.look()
+        kept.checkpoint()
+        assert before > 10_000_000
+        assert kept.path.stat().st_size < 1_000_000
+        assert kept.rows("PRAGMA integrity_check") == [("ok",)]
 
 
 async def test_a_step_ends_in_time(kept: Kept) -> None:
@@ -246,7 +251,7 @@ async def test_what_was_freed_in_the_file_counts_as_room(kept: Kept) -> None:
 async def test_the_task_goes_on_after_a_failure(
     kept: Kept, monkeypatch: pytest.MonkeyPatch, log_lines: list[EventDict]
 ) -> None:
-    monkeypatch.setattr(pruning, "LOOK_SECONDS", 0.01)
+    limits = replace(WITHOUT_REST, look_seconds=0.01)
     disk_usage = shutil.disk_usage
 
     def fail(_path: Path) -> Disk:
@@ -256,7 +261,7 @@ async def test_the_task_goes_on_after_a_failure(
     await kept.fill(10, 100)
     monkeypatch.setattr(shutil, "disk_usage", fail)
     config = ServerConfig(database=kept.path, log_days=90)
-    async with pruning.open_pruning(kept.writer, Reader(kept.path), config, lambda: NOW, lambda: True):
+    async with pruning.open_pruning(kept.writer, Reader(kept.path), config, lambda: NOW, lambda: True, limits):
         with trio.fail_after(SECONDS):
             while kept.count():  # noqa: ASYNC110 - nothing tells of it
                 await trio.sleep(0.005)

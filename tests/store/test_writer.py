@@ -131,7 +131,7 @@ async def test_what_waits_is_committed_together(site: Site) -> None:
             assert site.published == site.stored() == []
             busy.go_on()
         assert writer.statistics() == WriterStatistics(
-            waiting=0, batches=2, writes=21, refused=0, is_failing=False, frames=FrameLogStatistics()
+            waiting=0, batches=2, writes=21, refused=0, damaged=0, is_failing=False, frames=FrameLogStatistics()
         )
     assert set(site.stored()) == {"busy", *map(str, range(20))}
 

@@ -87,6 +87,14 @@ async def test_not_ready_while_nothing_can_be_committed(central: Central, log_li
         assert (await get(log_lines, "/readyz")).status == 200
 
 
+async def test_not_ready_with_a_damaged_database(central: Central, log_lines: list[EventDict]) -> None:
+    cast(InlineWriter, central.writer).is_damaged = True
+    async with open_pages(central, await on_a_free_port(), {}):
+        refused = await get(log_lines, "/readyz")
+        assert refused.status == 503
+        assert "damaged" in refused.json()["detail"]
+
+
 async def test_not_ready_while_chargers_wait_for_the_clock(central: Central, log_lines: list[EventDict]) -> None:
     central.ready = trio.Event()
     async with open_pages(central, await on_a_free_port(), {}):

@@ -279,10 +279,11 @@ STORAGE: Final = Row(
         ),
         graphs(
             "Writer",
-            "Number of waiting writes; and 1 while the database cannot be written.",
+            "Number of waiting writes; 1 while the database cannot be written; 1 if its file is damaged.",
             "short",
             ("ocpp_writer_queue", "waiting"),
             ("ocpp_writer_failing", "failing"),
+            ("ocpp_database_damaged", "damaged"),
         ),
         graphs(
             "Database",

@@ -243,6 +243,9 @@ class Metrics:
         add = self._add
         self.writer_queue = add(Gauge, "ocpp_writer_queue", (), "Writes waiting for a commit.")
         self.writer_failing = add(Gauge, "ocpp_writer_failing", (), "1 while the database rejects commits.")
+        self.database_damaged = add(
+            Gauge, "ocpp_database_damaged", (), "1 after a write met a damaged page of the database file."
+        )
         self.commit_seconds = add(Histogram, "ocpp_commit_seconds", (), "Duration of a commit in seconds.")
         self.commit_writes = add(WriteHistogram, "ocpp_commit_writes", (), "Writes per commit.")
         self.wal_bytes = add(Gauge, "ocpp_database_wal_bytes", (), "Size of the write-ahead log in bytes.")

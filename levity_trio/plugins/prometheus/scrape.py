@@ -136,6 +136,7 @@ class Scrape:
         metrics.clock_trusted[()].value = int(self._site.is_clock_trusted())
         metrics.writer_queue[()].value = statistics.waiting
         metrics.writer_failing[()].value = int(statistics.is_failing)
+        metrics.database_damaged[()].value = int(statistics.damaged > 0)
         metrics.frame_rows[()].value = statistics.frames.rows
         metrics.frames_dropped[()].value = statistics.frames.dropped
         metrics.frames_pruned[()].value = statistics.frames.pruned

@@ -43,6 +43,10 @@ def _count(db: UnitOfWork, origin: Origin, what: str, most: int) -> None:
 
 
 def refuse(db: UnitOfWork, origin: Origin, action: str, reason: str) -> None:
-    """Store that a message was not acknowledged, and count it for the metric."""
-    if db.record(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason)):
-        event_sums.add(db, origin.charger, MessagesRefused.__name__)
+    """Store that a message was not acknowledged, and count it for the metric.
+
+    A charger that reconnects at once reaches the ceiling of facts within hours. The metric counts on, or its alert
+    would end while messages are still refused.
+    """
+    db.record(MessagesRefused(charger=origin.charger, at=origin.received_at, action=action, reason=reason))
+    event_sums.add(db, origin.charger, MessagesRefused.__name__)

@@ -1,0 +1,123 @@
+"""The row of one session in the database: inserted with the first valid CALL in either direction, and ended once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeVarTuple
+
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import pings, sessions
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.pings import PingOutcome
+from levity_trio.store.writes.set_aside import count_faults
+from levity_trio.wire.errors import NoRoom
+from levity_trio.wire.texts import cut
+from levity_trio.wire.times import stamp
+
+Ts = TypeVarTuple("Ts")
+
+
+class Closing(NamedTuple):
+    """Why a connection ends: a close code (RFC 6455 §7.4) and a reason."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The peer of a connection, as the handshake identified it."""
+
+    charger: str
+    remote_address: str
+    target: str
+    subprotocol: str | None
+    connected_at: datetime
+
+
+class SessionRow:
+    """The row of one session, which may never be inserted."""
+
+    __slots__ = ("_beginning", "_central", "_id", "_number", "_peer")
+
+    def __init__(self, central: Central, peer: Peer) -> None:
+        self._central = central
+        self._peer = peer
+        self._number = next(central.connection_numbers)
+        self._id: int | None = None
+        self._beginning = trio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<SessionRow charger={self._peer.charger!r} id={self._id}>"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the row was inserted."""
+        return self._id is not None
+
+    def origin(self, received_at: str | None = None) -> Origin:
+        """Return the origin of a row that is written now."""
+        if self._id is None:
+            raise RuntimeError("the session has no row yet")
+        return Origin(self._peer.charger, self._id, received_at or stamp(self._central.clock()))
+
+    async def begin(self) -> sessions.Begun | None:
+        """Insert the row; return None if it was inserted before.
+
+        Raises:
+            NoRoom: --max-chargers is reached.
+            StoreUnavailable: the row could not be committed in time.
+        """
+        async with self._beginning:
+            if self._id is not None:
+                return None
+            central = self._central
+            begun = await central.writer.run(sessions.begin, self._connection(), central.config.max_chargers)
+            if begun is None:
+                raise NoRoom
+            central.known.add(self._peer.charger)
+            self._id = begun.session
+            return begun
+
+    async def end(
+        self, closing: Closing, is_current: bool, faults: Mapping[str, int], ping_outcome: PingOutcome | None
+    ) -> None:
+        """Store the end of the session, its malformed frames by kind, and how the charger reacted to pings.
+
+        Only the end of the charger's current session takes it offline.
+        """
+        central = self._central
+        ending = sessions.Ending(self._peer.charger, central.run, self._number, stamp(central.clock()), *closing)
+        await self._hand_in(sessions.end, ending, is_current)
+        if faults and self.is_begun:
+            await self._hand_in(count_faults, self.origin(), faults)
+        if ping_outcome is not None:
+            await self._hand_in(pings.note, ending, ping_outcome)
+
+    def _connection(self) -> sessions.Connection:
+        central, peer = self._central, self._peer
+        return sessions.Connection(
+            charger=peer.charger,
+            run=central.run,
+            number=self._number,
+            remote_address=peer.remote_address,
+            target=cut(peer.target),
+            subprotocol=peer.subprotocol and cut(peer.subprotocol),
+            clock_trusted=central.clock_trusted,
+            connected_at=stamp(peer.connected_at),
+            received_at=stamp(central.clock()),
+        )
+
+    async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Retry until the database accepts the write: a session without an end would count as connected."""
+        while True:
+            with suppress(StoreUnavailable):
+                await self._central.writer.hand_in(write, *args)
+                return
