@@ -55,7 +55,7 @@ OF_THE_MATCH = frozenset(
 """Doubts about which messages belong to the transaction. They make the figure doubtful."""
 LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LEGACY}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
-PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED, Code.REGISTER_RESET})
+PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED})
 """The figure lacks some energy that flowed, so no habit makes it certain."""
 
 

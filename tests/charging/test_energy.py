@@ -215,16 +215,19 @@ FACTOR = case(0, 80_000, [(minute, 10 * wh) for minute, wh in QUARTERS], 61, POW
 RESET = case(5000, 2500, [(10, 6000), (20, 100), (30, 2000)])
 
 
-def test_a_habit_avoids_its_own_review_and_no_other() -> None:
-    plain = judge(FACTOR)
-    assert (plain.code, plain.is_sole, plain.confidence) == (Code.WRONG_FACTOR, True, "doubtful")
-    with_habit = judge(replace(FACTOR, habits={Code.WRONG_FACTOR: 0}))
+@pytest.mark.parametrize(
+    ("known", "habit", "other"),
+    [
+        (FACTOR, Code.WRONG_FACTOR, Code.SESSION_COUNT),
+        (RESET, Code.REGISTER_RESET, Code.STRAY_READING),
+    ],
+)
+def test_a_habit_avoids_its_own_review_and_no_other(known: Case, habit: Code, other: Code) -> None:
+    plain = judge(known)
+    assert (plain.code, plain.is_sole, plain.confidence) == (habit, True, "doubtful")
+    with_habit = judge(replace(known, habits={habit: 0}))
     assert (with_habit.wh, with_habit.method, with_habit.confidence) == (plain.wh, plain.method, "certain")
-    assert judge(replace(FACTOR, habits={Code.SESSION_COUNT: 0})).confidence == "doubtful"
-
-
-def test_no_habit_makes_a_figure_certain_that_lacks_what_flowed_before_a_reset() -> None:
-    assert judge(replace(RESET, habits={Code.REGISTER_RESET: 0})).confidence == "doubtful"
+    assert judge(replace(known, habits={other: 0})).confidence == "doubtful"
 
 
 def test_a_habit_does_not_avoid_the_review_if_another_candidate_survives() -> None:
