@@ -1,7 +1,7 @@
 """Files of the database that somebody deletes under a running server: what it answered is there after a power cut."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ REFUSES = "writes to the database fail; retrying, and nothing is acknowledged me
 
 
 def start_until_refused(server: Serving, identity: str, answered: list[str]) -> None:
-    """Transactions, one after the other; the one without an answer is the last."""
-    with Charger(server.port, identity) as charger:
+    """Send one transaction after another until one is not acknowledged, or the server lets nobody in."""
+    with suppress(NoWebSocket), Charger(server.port, identity) as charger:
         for number in range(1000):
             tag = f"{identity} {len(answered)} {number}"[:20]
             try:
