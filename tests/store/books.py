@@ -1,6 +1,6 @@
-"""A site's books: a database, a clock that stands until told to go, and chargers that write to it.
+"""A site's books: a database, a clock that a test advances, and chargers that write to the database.
 
-What a charger sends goes the way of the handlers: its times are understood, its readings read, and one write commits.
+A charger's messages are processed as in the handlers: times and readings are parsed, and one write commits.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ UNSET_CLOCK = "1970-01-01T00:00:00Z"
 
 
 def in_memory() -> sqlite3.Connection:
-    """A new database as the server makes it, but without a disk."""
+    """Return a new in-memory database with the server's schema."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA foreign_keys = ON")
     migrate(connection)
@@ -46,18 +46,18 @@ def in_memory() -> sqlite3.Connection:
 
 
 class Queries:
-    """What is asked of a database, whoever reads its rows."""
+    """Queries of a database."""
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         raise NotImplementedError
 
     def row(self, sql: str, *parameters: object) -> tuple[Any, ...]:
-        """The only row."""
+        """Return the only row."""
         (found,) = self.rows(sql, *parameters)
         return found
 
     def value(self, sql: str, *parameters: object) -> Any:
-        """The only value."""
+        """Return the only value."""
         (found,) = self.row(sql, *parameters)
         return found
 
@@ -66,7 +66,7 @@ class Queries:
 
 
 class Books(Queries):
-    """The database, the facts that were published, and the time that it is."""
+    """The database, the published facts, and the present time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -77,7 +77,7 @@ class Books(Queries):
 
     @property
     def at(self) -> str:
-        """Now, as the database spells it."""
+        """The present time in the database's format."""
         return stamp(self.now)
 
     def run(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
@@ -90,19 +90,19 @@ class Books(Queries):
         self.now += timedelta(minutes=minutes)
 
     def settle(self) -> None:
-        """Judge again what waits for it."""
+        """Judge the transactions that are due again."""
         self.run(judging.judge_due, self.at)
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters).fetchall()
 
     def recorded(self, kind: type[F]) -> list[F]:
-        """The published facts of one kind."""
+        """Return the published facts of one class."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
 
 class Station:
-    """One charger. Times are sent as its clock tells them: `behind` so many minutes, unless given as text."""
+    """One charger. It sends times of its own clock, which is `behind` by this many minutes, unless given as text."""
 
     def __init__(self, books: Books, name: str = "CP-1", behind: float = 0) -> None:
         self.books = books
@@ -130,9 +130,9 @@ class Station:
         return Origin(self.name, self.session, self.books.at)
 
     def clock(self, minutes_ago: float = 0) -> str:
-        """What its clock tells, or told."""
-        told = self.books.now - timedelta(minutes=self.behind + minutes_ago)
-        return told.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """Return the time of its clock, now or some minutes ago."""
+        time = self.books.now - timedelta(minutes=self.behind + minutes_ago)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def write(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> T:
         return self.books.run(write, self.origin, *args)
@@ -202,13 +202,13 @@ class Station:
         self.write(chargers.boot, identification, self.message("BootNotification", **known), "Accepted", 60)
 
     def orphan(self, transaction: int, meter: int, connector: int = 1) -> None:
-        """A boot, after a last reading, and the system closes what is suspended."""
+        """Send a last reading and a boot, and let the system close what is suspended."""
         self.tell(self.register(meter), transaction=transaction, connector=connector)
         self.boot()
         self.books.run(closing.close_silent, self.books.at, 0.0)
 
     def bill(self, transaction: int) -> tuple[Any, ...]:
-        """Wh, method, confidence of a transaction."""
+        """Return Wh, method and confidence of a transaction."""
         return self.books.row("SELECT energy_delivered, energy_method, confidence FROM tx WHERE id = ?", transaction)
 
     def review(self, transaction: int) -> str:
@@ -216,6 +216,6 @@ class Station:
 
 
 def meter_value(timestamp: str, *samples: int | str | dict[str, str]) -> dict[str, Any]:
-    """A meterValue; numbers are readings of the billed register in Wh."""
+    """Return a meterValue; numbers are readings of the billed register in Wh."""
     given = [sample if isinstance(sample, dict) else {"value": str(sample)} for sample in samples]
     return {"timestamp": timestamp, "sampledValue": given}

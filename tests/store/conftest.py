@@ -1,4 +1,4 @@
-"""The books of a site, and one charger of it; no statement that a test runs may read all of a table that grows."""
+"""The books of a site with one charger. After each test, no statement may have scanned a growing table."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Database files of all kinds, and what lies in a folder."""
+"""Database files of several kinds, and the content of a folder."""
 
 import sqlite3
 from contextlib import closing
@@ -13,18 +13,18 @@ INSERT INTO cp VALUES ('CP-1', '');
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file by its name."""
+    """Return the content of every file by its name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def make(path: Path, script: str = LEVITY) -> None:
-    """A database of somebody else."""
+    """Create a database of another program."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
 
 
 def make_ours(path: Path, change: str = "") -> None:
-    """A database as we leave it, perhaps changed."""
+    """Create a database of ours and run statements on it."""
     with open_database(path) as connection:
         connection.executescript(change)
     path.with_name(f"{path.name}.lock").unlink()

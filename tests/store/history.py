@@ -14,7 +14,7 @@ REGISTER = 5_000_000
 
 
 def _at(minutes: int) -> str:
-    """SQL: so many minutes after the n-th last transaction began; the last one began a day ago."""
+    """Return SQL for a time in minutes after the start of the n-th last transaction; the last one began a day ago."""
     return f"strftime('%Y-%m-%dT%H:%M:%fZ', '{stamp(NOON)}', '-1 days', (-60 * n + {minutes}) || ' minutes')"
 
 
@@ -52,7 +52,7 @@ INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp
     FROM (SELECT id, conn_id, own_start_time AS at, meter_start AS wh FROM tx
         UNION ALL SELECT id, conn_id, last_reading_at, last_register_wh FROM tx);
 
--- What it said of a cable and of faults, what it was asked, and what was told of it.
+-- Statuses, errors, commands, events and frames.
 INSERT INTO status (cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp, status, error_code,
         last_received_at)
     SELECT 'CP-1', 1 + (n % 4 = 0), 1, at, at, at, status, 'NoError', at
@@ -77,7 +77,7 @@ INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, paylo
 
 @cache
 def with_history(transactions: int) -> bytes:
-    """A database, serialized, whose charger CP-1 has had so many transactions."""
+    """Return a serialized database whose charger CP-1 has had this many transactions."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection)
         Station(Books(connection)).lose()

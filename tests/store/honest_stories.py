@@ -1,7 +1,7 @@
-"""Honest stories by chance: AC and DC, sun, pauses, full batteries, outages, few readings, coarse registers.
+"""Random honest stories: AC and DC, solar power, pauses, full batteries, outages, few readings, coarse registers.
 
-Only what an honest charger and network do: nothing here is a lie, so nothing may be flagged and each figure is exact.
-Where rules.md itself asks for a doubt (start and stop alone above 43 kW) such a charger tells its power here.
+Charger and network are honest, so nothing may be flagged and each figure is exact. Where rules.md requires a doubt
+(start and stop alone above 43 kW), the charger also reports its power.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AC1, AC3 = (1400, 2300, 3680, 4600, 7360), (4140, 6900, 11_040, 22_080)
 
 @dataclass
 class Report:
-    """What became of honest sessions."""
+    """The results of honest sessions."""
 
     sessions: int = 0
     flagged: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Report:
 
 
 def honest(count: int, seed: int, kinds: Sequence[str] = KINDS) -> Report:
-    """Play that many honest sessions."""
+    """Play this many honest sessions."""
     report, chance, number = Report(), Random(seed), 0
     while report.sessions < count:
         with closing(in_memory()) as connection:
@@ -60,7 +60,7 @@ def honest(count: int, seed: int, kinds: Sequence[str] = KINDS) -> Report:
 
 
 def honest_story(chance: Random, kinds: Sequence[str] = KINDS) -> Story:
-    """One to three sessions on one connector, perhaps one beside them on the other."""
+    """Return one to three sessions on one connector, sometimes with one on the other."""
     kind = chance.choice(kinds)
     story = Story([])
     voice = _voice(kind, chance)
@@ -70,7 +70,7 @@ def honest_story(chance: Random, kinds: Sequence[str] = KINDS) -> Story:
     for session in story.sessions:
         story.notes += tell(session)
     for note in story.notes:
-        note.power *= chance.uniform(0.97, 1.03)  # a moment is no mean
+        note.power *= chance.uniform(0.97, 1.03)  # an instantaneous value, not a mean
     _lose_some(story, chance)
     if chance.random() < 0.3:
         _break(story, chance)
@@ -97,7 +97,7 @@ def _curve(kind: str, chance: Random) -> Curve:
     highest = chance.choice(AC1 if kind == "AC1" else AC3)
     pieces = [*chance.choice([_steady, _sun, _paused, _full])(highest, chance)]
     if chance.random() < 0.1:
-        pieces.insert(0, (chance.uniform(5, 300), 0.0))  # it waits for cheap hours
+        pieces.insert(0, (chance.uniform(5, 300), 0.0))  # it waits for a cheap tariff
     return tuple(pieces)
 
 
@@ -106,7 +106,7 @@ def _steady(highest: float, chance: Random) -> Curve:
 
 
 def _sun(highest: float, chance: Random) -> Curve:
-    """A new power every few minutes, and none under a cloud."""
+    """Change the power every few minutes, with no power under a cloud."""
     count = chance.randint(10, 60)
     return tuple(
         (chance.uniform(3, 10), chance.choice([0, 1, 1, 1]) * highest * chance.uniform(0.3, 1)) for _ in range(count)
@@ -121,7 +121,7 @@ def _paused(highest: float, chance: Random) -> Curve:
 
 
 def _full(highest: float, chance: Random) -> Curve:
-    """The last part falls off, then hours of nothing."""
+    """Reduce the power of the last part, then add hours without power."""
     falling = tuple((5.0, highest * part / 10) for part in (8, 6, 4, 3, 2, 1))
     return ((chance.uniform(30, 300), highest), *falling, (chance.uniform(30, 700), 0.0))
 
@@ -134,7 +134,7 @@ def _dc(chance: Random) -> Curve:
 
 
 def _voice(kind: str, chance: Random) -> Voice:
-    """A coarse meter tells so by its last digit: only five of its values would, without that."""
+    """A coarse meter shows its resolution in its last digit; otherwise only five of its values would show it."""
     unit, coarse = chance.choice(["Wh", "Wh", "kWh"]), chance.choice([1, 1, 1, 10, 100, 1000])
     power = chance.choice(["", "W", "W", "kW", "A"])
     every: float | None = chance.choice([None, 400, 60, 60, 15, 15, 5, 5, 1, 1])

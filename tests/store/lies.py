@@ -1,11 +1,11 @@
-"""Lies and losses, each applied to one session of a story, and why its messages let them be known.
+"""Lies and losses, each applied to one session of a story.
 
-A lie counts only where the messages contradict it: most are told by a charger that sends a fine register and its power
-each minute. What no message could reveal (a meter that is 5 % off) is not here. Each lie's docstring says what shows
-it. `must_flag`: the lied session must be under review, whatever its figure. A lie that is honest (a clock that is put
-right, a message that comes twice) must not cost a Wh.
+A lie is included only if other messages contradict it; most come from a charger that sends a fine register and its
+power each minute. Errors that no message reveals (a meter that is 5 % off) are excluded. Each lie's docstring states
+the contradiction. `must_flag`: the session must be under review, whatever its figure. Honest variations (a corrected
+clock, a repeated message) must not change the energy.
 """
-# ruff: noqa: ARG001 - a lie takes what each may need
+# ruff: noqa: ARG001 - all lies have the same parameters
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Change = Callable[[Story, Session, Random], None]
 
 @dataclass(frozen=True)
 class Lie:
-    """What is done to the second session of its connector."""
+    """The change to the second session of its connector."""
 
     change: Change
     voices: tuple[Voice, ...]
     must_flag: bool
     connectors: int | None
-    """How many there must be; None where it does not matter."""
+    """The required number; None for any."""
     honest: bool
     """Whether nothing may be flagged."""
 
@@ -65,13 +65,13 @@ def only(story: Story, session: Session, kind: str) -> Note:
 
 
 def inner(story: Story, session: Session, chance: Random) -> Note:
-    """A reading that has others before and after it."""
+    """Choose a reading that has others before and after it."""
     readings = story.of(session, "reading")
     return chance.choice(readings[2:-2])
 
 
 def step(session: Session) -> float:
-    """What can have been delivered between two readings."""
+    """Return the energy that can have been delivered between two readings."""
     return max(power for _, power in session.curve) * (session.voice.every or 0) / 60
 
 
@@ -80,7 +80,7 @@ def step(session: Session) -> float:
 
 @lie(MINUTE, replace(MINUTE, power="A"), replace(MINUTE, unit="kWh", decimals=3))
 def a_leap(story: Story, session: Session, chance: Random) -> None:
-    """The register is suddenly higher, for good: within a minute it rose by far more than the power allows."""
+    """The register stays higher: within a minute it rose by far more than the power allows."""
     story.shift(session.connector, inner(story, session, chance).at, chance.choice([1500, 9500, 30_000, 90_000]))
     session.slack = step(session)
 
@@ -94,13 +94,13 @@ def a_leap_at_the_stop(story: Story, session: Session, chance: Random) -> None:
 
 @lie(MINUTE, replace(MINUTE, power="A"))
 def ten_times_too_much(story: Story, session: Session, chance: Random) -> None:
-    """Each step of a minute is ten times what the power says."""
+    """Each step of a minute is ten times the energy that the power gives."""
     _times(story, session, 10)
 
 
 @lie(MINUTE, replace(MINUTE, power="kW"))
 def a_tenth_of_it(story: Story, session: Session, chance: Random) -> None:
-    """Each step of a minute is a tenth of what the power says."""
+    """Each step of a minute is a tenth of the energy that the power gives."""
     _times(story, session, 0.1)
     session.slack = session.delivered
 
@@ -113,7 +113,7 @@ def _times(story: Story, session: Session, factor: float) -> None:
 
 @lie(MINUTE)
 def stands_still_to_the_end(story: Story, session: Session, chance: Random) -> None:
-    """The register stands, but the power of each minute goes on."""
+    """The register stands still, but each minute has power."""
     since = chance.choice(story.of(session, "reading")[1:-10])
     missing = session.delivered - session.wh(since.at)
     for note in story.of(session, "reading") + story.of(session, "stop"):
@@ -143,7 +143,7 @@ def a_stop_that_repeats_its_start(story: Story, session: Session, chance: Random
 
 @lie(SPARSE, BARE, MINUTE)
 def a_stop_of_garbage(story: Story, session: Session, chance: Random) -> None:
-    """0, or a number of bits: far off the last reading and the next start."""
+    """0 or a huge number, far from the last reading and the next start."""
     only(story, session, "stop").raw = chance.choice([0, 2**31 - 1, 2**32 - 1, 10**9 + 7])
     session.slack = step(session)
 
@@ -186,12 +186,12 @@ def a_stale_stop_before_its_readings(story: Story, session: Session, chance: Ran
     session.slack = session.delivered if session.voice is BARE else step(session)
 
 
-# Registers that begin again
+# Registers that are reset
 
 
 @lie(SPARSE, BARE, MINUTE, connectors=1)
 def a_rollover(story: Story, session: Session, chance: Random) -> None:
-    """Stop below start, and the readings go on from 0 at their pace."""
+    """The stop is below the start, and the readings continue from 0 at the same rate."""
     story.modulus = chance.choice([2**16, 2**31, 2**32, 1_000_000])
     turn = session.meter + session.delivered * chance.uniform(0.2, 0.8)
     story.shift(session.connector, -1e9, story.modulus - int(turn))
@@ -201,7 +201,7 @@ def a_rollover(story: Story, session: Session, chance: Random) -> None:
 
 @lie(SPARSE, BARE, MINUTE)
 def a_reset_by_a_boot(story: Story, session: Session, chance: Random) -> None:
-    """A boot, and the readings go on from 0 at their pace."""
+    """After a boot, the readings continue from 0 at the same rate."""
     at = inner(story, session, chance).at - 0.2
     story.shift(session.connector, at, -(session.meter + session.wh(at)))
     story.notes.append(Note("boot", at, session))
@@ -228,7 +228,7 @@ def a_spike(story: Story, session: Session, chance: Random) -> None:
 
 @lie(SPARSE, must_flag=False)
 def readings_in_another_unit(story: Story, session: Session, chance: Random) -> None:
-    """kWh called Wh or the other way, beside a start and stop that agree with the power."""
+    """kWh labelled Wh or the reverse, with a start and stop that agree with the power."""
     scale = chance.choice([1000, 0.001])
     for note in story.of(session, "reading"):
         note.scale = scale
@@ -245,7 +245,7 @@ def start_and_stop_in_kwh(story: Story, session: Session, chance: Random) -> Non
 
 @lie(SPARSE, BARE, MINUTE)
 def a_start_that_cannot_be_read(story: Story, session: Session, chance: Random) -> None:
-    """No number, but the session before and the first reading tell where it began."""
+    """Not a number, but the previous session and the first reading show where it began."""
     only(story, session, "start").raw = chance.choice(["n/a", "12,5", ""])
     session.slack = step(session)
 
@@ -255,7 +255,7 @@ def a_start_that_cannot_be_read(story: Story, session: Session, chance: Random) 
 
 @lie(SPARSE, BARE, MINUTE)
 def a_stop_without_an_id(story: Story, session: Session, chance: Random) -> None:
-    """Joined on the grounds of its register and time; whoever reads the bill must see that."""
+    """Matched by its register and time, which must be visible to the reader of the bill."""
     stop = only(story, session, "stop")
     stop.id_of = chance.choice([-1, 0, 17])
     stop.tag = chance.choice([stop.tag, None, "", (stop.tag or "").lower()])
@@ -271,7 +271,7 @@ def stops_of_two_connectors_swapped(story: Story, session: Session, chance: Rand
 
 @lie(SPARSE, BARE, MINUTE)
 def a_lost_start(story: Story, session: Session, chance: Random) -> None:
-    """Its readings and its stop arrive, and name no transaction."""
+    """Its readings and its stop arrive without a known transactionId."""
     only(story, session, "start").is_lost = True
     session.slack = 2 * step(session)
 
@@ -305,7 +305,7 @@ def a_clock_that_stands_still(story: Story, session: Session, chance: Random) ->
 
 @lie(SPARSE, BARE, honest=True)
 def each_message_twice(story: Story, session: Session, chance: Random) -> None:
-    """Honest: no answer came in time."""
+    """Honest: a response did not arrive in time, so the message is repeated."""
     for note in story.notes:
         note.times = 2 if note.kind in ("start", "reading", "stop") else 1
 
@@ -363,7 +363,7 @@ def _curve(chance: Random) -> Curve:
 
 @dataclass
 class Report:
-    """What became of the sessions of liars, by lie."""
+    """The results of sessions with lies, by lie."""
 
     table: defaultdict[str, Counter[Verdict]] = field(default_factory=lambda: defaultdict(Counter))
     wrong: dict[str, str] = field(default_factory=dict)
@@ -400,7 +400,7 @@ def _line(name: str, counts: Counter[Verdict]) -> str:
 
 
 def _may_meet(one: str, other: str) -> bool:
-    """Whether a charger that one lie needs can tell the other, too."""
+    """Whether the charger that one lie requires can also have the other."""
     return any(voice in LIES[other].voices for voice in LIES[one].voices)
 
 
@@ -408,12 +408,12 @@ PAIRS = [[one, other] for one in TOGETHER for other in TOGETHER if one != other 
 
 
 def names_of(chance: Random) -> list[str]:
-    """One lie, or now and then two that may come together."""
+    """Choose one lie, or sometimes two compatible ones."""
     return chance.choice(PAIRS) if chance.random() < 0.2 else [chance.choice(list(LIES))]
 
 
 def liars(count: int, seed: int, report: Report) -> None:
-    """Play that many stories with lies."""
+    """Play this many stories with lies."""
     chance = Random(seed)
     for first in range(0, count, CHARGERS_IN_A_BOOK):
         with closing(in_memory()) as connection:
@@ -426,7 +426,7 @@ def liars(count: int, seed: int, report: Report) -> None:
 
 
 def examine(count: int, seed: int) -> None:
-    """Play that many stories over several seeds, and print what became of them."""
+    """Play this many stories over several seeds, and print the results."""
     report = Report()
     for one in range(seed, seed + SEEDS):
         liars(count // SEEDS, one, report)

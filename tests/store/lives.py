@@ -1,7 +1,7 @@
-"""A transaction that lives through causes of its life cycle in the database, and the same by the table alone.
+"""A transaction that goes through causes of its life cycle in the database, and the expected result by the table.
 
-Each cause is what a charger, the server or a person does. What begins after it on its connector stays its follower: a
-stop or a reading of it is then told late, as of the time before.
+Each cause is an action of a charger, the server or a person. A transaction that begins after it on its connector stays
+its follower: a stop or a reading of the first is then sent late, with a time before the follower.
 """
 
 import sqlite3
@@ -22,12 +22,12 @@ from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
 
 ACTS = tuple(cause for cause in Cause if cause not in (Cause.LATE_RISE, Cause.LATER))
-"""What can be done to a transaction: a rise is a late one once another began on its connector."""
+"""The possible actions on a transaction. A rise is a late one if another has begun on its connector."""
 BEGIN_WH = 1000
 STEP_WH = 100
 SECOND = 1 / 60
 PAUSE_MINUTES = 2
-"""Longer than the minute in which a transaction is judged only once."""
+"""Longer than REJUDGE_SECONDS, within which a transaction is judged only once."""
 UNTOLD = frozenset({Kind.START, Kind.REJUDGE})
 """Rows of tx_event that do not follow from the table alone: a rejudging adds one only where something changes."""
 OF_WHAT_RUNS = (State.OPEN, State.SUSPENDED)
@@ -42,14 +42,14 @@ class Told(NamedTuple):
 
 
 class Life(NamedTuple):
-    """How a transaction stands, and what tx_event has of its way there."""
+    """The state of a transaction, and its rows of tx_event."""
 
     state: State
     told: list[Told]
 
 
 def by_the_table(acts: Sequence[Cause]) -> Life:
-    """What the table says of these acts, one after the other."""
+    """Return the result of these actions by the table."""
     state, told, is_followed = State.OPEN, list[Told](), False
     for act in acts:
         cause = _cause(state, act, is_followed=is_followed)
@@ -61,7 +61,7 @@ def by_the_table(acts: Sequence[Cause]) -> Life:
 
 
 def _cause(state: State, act: Cause, *, is_followed: bool) -> Cause:
-    """A reading of what runs is a sign, however far it rises: it has no end to be beyond."""
+    """A reading of an open transaction is a sign, however far it rises: there is no end to exceed."""
     if act is not Cause.RISE:
         return act
     if state in OF_WHAT_RUNS:
@@ -70,7 +70,7 @@ def _cause(state: State, act: Cause, *, is_followed: bool) -> Cause:
 
 
 class Living:
-    """The same in the database."""
+    """The same actions in the database."""
 
     def __init__(self, books: Books, name: str = "CP-1") -> None:
         self.books = books
@@ -150,7 +150,7 @@ class Living:
         self.station.write(self._close)
 
     def stop_without_id(self) -> None:
-        """One that is said again, with another register, is of the same moment."""
+        """Send a stop without an id; a repeated one, with another register, has the same time."""
         (sent,) = self.books.row("SELECT sent_stop_time FROM tx WHERE id = ?", self.transaction)
         self._stop(-1, sent if self.state is State.JOINED else self.until)
 
@@ -158,15 +158,15 @@ class Living:
         self._stop(self.transaction, self.until)
 
     def _close(self, db: UnitOfWork, origin: Origin) -> None:
-        told = Closing(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
-        closing.close(db, origin, load(db, self.transaction), told, who="anna")
+        reason = Closing(Cause.OPERATOR, "Other", "closed by hand", self.books.at)
+        closing.close(db, origin, load(db, self.transaction), reason, who="anna")
 
     def _stop(self, transaction: int, at: str | None) -> None:
         self.wh = self._level() + 1
         self.station.stop(transaction, self.wh, at=at)
 
     def _level(self) -> int:
-        """Where its register stands; never below what it is billed for."""
+        """Return its register; never below the billed one."""
         (billed,) = self.books.row("SELECT billed_until_wh FROM tx WHERE id = ?", self.transaction)
         return max(self.wh, billed or 0)
 
@@ -194,7 +194,7 @@ _DOING: dict[Cause, Callable[[Living], None]] = {
 
 
 def lived(template: sqlite3.Connection, acts: Sequence[Cause]) -> Life:
-    """A life in a database of its own, copied from an empty one."""
+    """Return a life in a new copy of an empty database."""
     with closed_after(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         template.backup(connection)
         connection.execute("PRAGMA foreign_keys = ON")

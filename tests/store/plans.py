@@ -1,8 +1,8 @@
-"""Which statements read a whole table that grows: those of the package are collected as they run, and SQLite is asked
-how it would go about each, on a database with a history.
+"""Finds statements that scan a growing table: collects the package's statements as they run, and examines the query
+plan of each on a database with a history.
 
-They are collected as they stand in the code. A trace has values in the place of the parameters, and with those SQLite
-may use a partial index that it cannot use without.
+The statements are collected as in the code. A trace contains values instead of parameters, with which SQLite may use a
+partial index that it cannot use otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.store.history import with_history
 
 FEW_TRANSACTIONS = 100
 BOUNDED = {"cp", "cp_conn", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema", "json_each"}
-"""What does not grow with the years: every other table does."""
+"""Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
     "tx_open": "only what is open",
     "tx_judge_after": "only what waits to be judged again",
@@ -29,7 +29,7 @@ OF_THE_PRESENT = {
     "review_waiting": "only what waits for a person",
     "set_aside_waiting": "only what waits for a person",
 }
-"""Indices that may be read from one end to the other: none of them has a row of what is over."""
+"""Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {
     "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
@@ -38,14 +38,14 @@ PERMITTED = {
     "status = 'Completed' AND (? IS NULL OR cp_id = ?)": "recheck, which a person runs",
     "SELECT cp_id FROM set_aside WHERE last_received_at > ?": "verify, which a person runs",
 }
-"""Parts of statements that may read whole tables, and why."""
+"""Parts of statements that may scan tables, and the reasons."""
 PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work")
-"""Modules that run the statements of others."""
+"""Modules that run the statements of other modules."""
 OURS, MIGRATIONS = "levity_trio", "levity_trio.store.schema"
 
 
 class Recorder(sqlite3.Connection):
-    """A connection that collects the package's statements, each with how many parameters it had."""
+    """A connection that collects the package's statements, each with its number of parameters."""
 
     seen: ClassVar[dict[str, int]] = {}
 
@@ -56,7 +56,7 @@ class Recorder(sqlite3.Connection):
 
 
 def _is_ours(frame: FrameType | None) -> bool:
-    """Whether a statement stands in the package; migrations run once."""
+    """Whether a statement is from the package; migrations are excluded, because they run once."""
     while frame is not None and frame.f_globals["__name__"].startswith(PASSED_ON):
         frame = frame.f_back
     name = frame.f_globals["__name__"] if frame is not None else ""
@@ -64,7 +64,7 @@ def _is_ours(frame: FrameType | None) -> bool:
 
 
 def whole_reads(statements: Mapping[str, int]) -> Iterator[str]:
-    """What reads a growing table from one end to the other, or an index that is not of the present."""
+    """Return the scans of growing tables, or of indexes that contain past rows."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(with_history(FEW_TRANSACTIONS))
         for sql, parameters in statements.items():

@@ -1,12 +1,12 @@
-"""Stories of charging: what was truly delivered, what the charger says of it, and what the books make of that.
+"""Stories of charging: the energy truly delivered, the charger's messages, and the resulting books.
 
-A `Session` is the truth: a power curve on a connector whose true register stands at `meter` when it begins. A `Voice`
-is how its charger tells of it. `tell` makes the honest messages (`Note`) of a session; a lie (tests/store/lies.py)
-changes them: a register, a time, an id, the order of arrival, or loses them. `play` sends a story through `Station` in
-the order of arrival, and `verdict` compares what was billed with the truth. All is settled by the seed.
+A `Session` is the truth: a power curve on a connector whose true register is at `meter` when it begins. A `Voice` is
+the charger's way of reporting. `tell` creates the honest messages (`Note`) of a session. A lie (tests/store/lies.py)
+changes a register, a time, an id or the order of arrival, or drops messages. `play` sends a story through `Station` in
+the order of arrival, and `verdict` compares the billed energy with the truth. The seed determines everything.
 
-    python -m tests.store.stories N SEED     plays N stories with lies, and prints a table and the first silent ones
-    python -m tests.store.stories honest N SEED     plays N honest sessions, and prints what was flagged or not exact
+    python -m tests.store.stories N SEED     plays N stories with lies; prints a table and the first undetected ones
+    python -m tests.store.stories honest N SEED     plays N honest sessions; prints those flagged or not exact
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ VOLTS = 230
 
 @dataclass(frozen=True)
 class Voice:
-    """How a charger tells of a session."""
+    """How a charger reports a session."""
 
     every: float | None = 5
     """Minutes between readings."""
     unit: str = "Wh"
     decimals: int = 0
-    """Of readings in kWh."""
+    """Decimals of readings in kWh."""
     rounds: bool = False
-    """Half up; else what is below the last digit is cut off."""
+    """Whether readings are rounded half up; otherwise they are truncated."""
     coarse: int = 1
-    """Wh that its meter counts at once, in start and stop, too."""
+    """The step of its meter in Wh, also in start and stop."""
     per_session: bool = False
     """Readings count from 0 (Grizzl-E), start and stop the charger's life."""
     power: str = "W"
     """Of readings: W, kW, A (current and voltage of each phase), or nothing."""
     phases: int = 1
     battery_wh: int = 0
-    """Of the car; above 0 the state of charge is told."""
+    """The capacity of the car's battery; above 0, the state of charge is sent."""
     data: bool = False
     """Whether the stop has transactionData."""
 
 
 @dataclass(eq=False)
 class Session:
-    """What was truly delivered, from `begin` (minutes since the story began)."""
+    """The energy truly delivered, from `begin` (minutes since the start of the story)."""
 
     number: int
     connector: int
@@ -86,7 +86,7 @@ class Session:
         return _meter(self.meter + self.delivered, self.voice) - _meter(self.meter, self.voice)
 
     def wh(self, minute: float) -> float:
-        """Delivered until then."""
+        """Return the energy delivered until then."""
         left, found = minute - self.begin, 0.0
         for minutes, power in self.curve:
             found += power * max(0.0, min(left, minutes)) / 60
@@ -110,19 +110,19 @@ class Note:
     at: float
     session: Session
     wh: float = 0
-    """The register as the charger has it, for life."""
+    """The charger's lifetime register."""
     power: float = 0
     arrives: float = -1
     told: float = 0
     """Minutes by which its clock is ahead."""
     clock: str | None = None
-    """What its clock says instead."""
+    """The time sent instead."""
     raw: float | str | None = None
     """A register of a start or stop, sent instead."""
     scale: float = 1
-    """Of a reading's register: in another unit than it says."""
+    """The factor of a reading whose unit is wrong."""
     id_of: Session | int | None = None
-    """Whose id it carries, or which number, if not its own."""
+    """The session whose id it has, or the number, if not its own."""
     tag: str | None = None
     status: str = ""
     is_lost: bool = False
@@ -135,20 +135,20 @@ class Note:
 
 @dataclass
 class Story:
-    """Sessions of one charger, and what it says of them."""
+    """Sessions of one charger, and its messages."""
 
     sessions: list[Session]
     notes: list[Note] = field(default_factory=list)
     lie: str = "honest"
     modulus: int = 0
-    """At which its register begins again at 0; 0 where it does not."""
+    """The value at which its register wraps to 0; 0 for never."""
 
     def of(self, session: Session, kind: str) -> list[Note]:
         found = [note for note in self.notes if note.session is session and note.kind == kind]
         return sorted(found, key=lambda note: note.at)
 
     def shift(self, connector: int, since: float, wh: float) -> None:
-        """From then on the connector's register stands that much higher than it should."""
+        """Raise the connector's register by an amount from then on."""
         for note in self.notes:
             if note.session.connector == connector and note.at >= since:
                 note.wh += wh
@@ -158,7 +158,7 @@ class Story:
 
 
 def tell(session: Session) -> list[Note]:
-    """The honest messages of a session."""
+    """Return the honest messages of a session."""
     notes = [Note("start", session.begin, session, session.meter, tag=session.tag)]
     notes.append(Note("status", session.begin + 0.1, session, status="Charging"))
     every, minute = session.voice.every, session.begin
@@ -170,7 +170,7 @@ def tell(session: Session) -> list[Note]:
 
 
 def outage(story: Story, since: float, until: float) -> None:
-    """The connection is gone; what was to be sent comes in order when it is back, statuses are not kept."""
+    """Interrupt the connection: messages arrive in order afterwards; statuses are lost."""
     session = story.sessions[0]
     waiting = [note for note in story.in_order() if since <= note.arrives < until]
     for place, note in enumerate(waiting):
@@ -196,7 +196,7 @@ class Outcome(NamedTuple):
 
 
 class Played:
-    """A story that was sent to the books of a station."""
+    """A story sent to the books through a station."""
 
     def __init__(self, story: Story, books: Books, name: str) -> None:
         self.story = story
@@ -278,14 +278,14 @@ class Played:
         return Outcome(session, verdict(session, wh, review), transaction, wh, review)
 
     def _nameless(self) -> int | None:
-        """A transaction that no start of this story made: of a stop whose start was lost."""
+        """Return a transaction without a start in this story: that of a stop whose start was lost."""
         found = self.books.rows("SELECT id FROM tx WHERE cp_id = ? ORDER BY id", self.station.name)
         unclaimed = [number for (number,) in found if number not in self.ids.values()]
         return unclaimed[0] if unclaimed else None
 
 
 def verdict(session: Session, wh: int, review: str | None) -> Verdict:
-    """What becomes of a figure beside the truth."""
+    """The comparison of a figure with the truth."""
     off = wh - session.delivered
     if review is None:
         return Verdict.RIGHT if abs(off) <= session.tolerance else Verdict.SILENT
@@ -298,7 +298,7 @@ def play(story: Story, books: Books, name: str, hear: Callable[[Note], None] | N
     return played
 
 
-# What is sent
+# Messages
 
 
 def _meter(wh: float, voice: Voice) -> int:
@@ -306,7 +306,7 @@ def _meter(wh: float, voice: Voice) -> int:
 
 
 def register_of(note: Note, story: Story) -> float | str:
-    """The register of a start or stop as it is sent."""
+    """Return the register of a start or stop as sent."""
     if note.raw is not None:
         return note.raw
     wh = _meter(note.wh, note.session.voice)
@@ -343,7 +343,7 @@ def _power(power: float, voice: Voice) -> Iterator[dict[str, str]]:
 
 
 def timeline(played: Played) -> str:
-    """A story to be read: each message in order of arrival, then what was billed beside the truth."""
+    """Return a story as text: each message in order of arrival, then the billed energy and the truth."""
     lines = [f"{played.story.lie}, at {played.station.name}, {_day(played.base)}"]
     lines += [_line(note, played) for note in played.story.in_order()]
     for outcome in played.outcomes():

@@ -1,7 +1,7 @@
-"""Charging told by hand: what a car truly takes, what its charger says of it, and what must come of it.
+"""Scripted charging: the energy that a car truly takes, the messages of its charger, and the expected result.
 
-`charge` lets time pass, adds what was delivered to the true register and sends a MeterValues at each interval. What is
-sent of a register is `told(true register)`, so a test says in one place how its charger lies.
+`charge` advances time, adds the delivered energy to the true register and sends a MeterValues at each interval. The
+register sent is `told(true register)`, so a test defines in one place how its charger lies.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +17,13 @@ Told = Callable[[int], int | str | dict[str, str] | None]
 
 
 def watts(power: float, unit: str = "W") -> dict[str, str]:
-    """A sample of the power, in W or kW."""
+    """Return a sample of the power, in W or kW."""
     value = power / 1000 if unit == "kW" else power
     return {"value": f"{value:g}", "measurand": "Power.Active.Import", "unit": unit}
 
 
 def current(power: float, volts: int = 230) -> list[dict[str, str]]:
-    """Samples of a current and its voltage that amount to this power on one phase."""
+    """Return samples of current and voltage that give this power on one phase."""
     return [
         {"value": f"{power / volts:.1f}", "measurand": "Current.Import", "unit": "A", "phase": "L1"},
         {"value": str(volts), "measurand": "Voltage", "unit": "V", "phase": "L1-N"},
@@ -35,7 +35,7 @@ def charge_state(percent: float) -> dict[str, str]:
 
 
 def kwh(wh: float, decimals: int = 3) -> dict[str, str]:
-    """A sample of the billed register in kWh."""
+    """Return a sample of the billed register in kWh."""
     return {"value": f"{wh / 1000:.{decimals}f}", "unit": "kWh"}
 
 
@@ -54,7 +54,7 @@ def charge(
     tells_power: bool = True,
     connector: int = 1,
 ) -> int:
-    """Charge for so long with readings at each interval; gives the true register at the end."""
+    """Charge for some minutes with readings at each interval; return the true register at the end."""
     for _ in range(minutes // every):
         station.books.wait(every)
         wh += power * every // 60
@@ -73,7 +73,7 @@ def charge_dc(station: Station, transaction: int, start: int, told: Sequence[tup
 
 
 def session(station: Station, wh: int, minutes: int = HOUR, tag: str = "EARLIER", every: int = 5) -> int:
-    """An honest session of 7.2 kW with power; gives the register at its end."""
+    """Play an honest session of 7.2 kW with power; return the register at its end."""
     transaction = station.start(wh, tag=tag)
     wh = charge(station, transaction, wh, minutes, every=every)
     station.stop(transaction, wh)
@@ -82,10 +82,10 @@ def session(station: Station, wh: int, minutes: int = HOUR, tag: str = "EARLIER"
 
 
 def close_silent(station: Station) -> None:
-    """A boot, after which nothing is heard, and the system closes what that suspended.
+    """Boot without further messages, and let the system close the suspended transactions.
 
-    `Station.orphan` closes whatever is suspended, at any charger; here another charger's is closed with it, so that
-    this one sends no reading that its story does not have.
+    `Station.orphan` closes the suspended transactions of all chargers. Here it is called on another charger, so that
+    this one sends no reading that is not part of its story.
     """
     station.boot()
     other = Station(station.books, "CLOSER")
@@ -93,7 +93,7 @@ def close_silent(station: Station) -> None:
 
 
 def settle(books: Books) -> None:
-    """Let what later facts have put off be judged: at most once a minute for a transaction (rules.md)."""
+    """Let transactions with later facts be judged again: at most once a minute each (rules.md)."""
     books.wait(2)
     if judge_waiting := getattr(books, "settle", None):
         judge_waiting()
@@ -102,7 +102,7 @@ def settle(books: Books) -> None:
 def start_with(
     station: Station, register: float | str, tag: str = "TAG", at: str | None = None, connector: int = 1
 ) -> int:
-    """A start whose register may be no integer; the only place that knows how `Station` is told of one."""
+    """Send a start whose register may not be an integer."""
     return station.start(cast(int, register), connector, tag, at)
 
 
@@ -111,7 +111,7 @@ def stop_with(station: Station, transaction: int, register: float | str) -> None
 
 
 def bill_of(station: Station, transaction: int) -> tuple[Any, ...]:
-    """Status, Wh and whether it is under review."""
+    """Return status, Wh and whether the transaction is under review."""
     found = station.books.row(
         "SELECT status, energy_delivered, review IS NOT NULL, confidence FROM tx WHERE id = ?", transaction
     )
@@ -121,7 +121,7 @@ def bill_of(station: Station, transaction: int) -> tuple[Any, ...]:
 
 
 def assert_figure(station: Station, transaction: int, wh: int, flagged: bool | None = None) -> None:
-    """Billed exactly so; `flagged` says whether it must be under review, None that both would do."""
+    """Assert the exact figure; `flagged` is whether it must be under review, None for either."""
     status, billed, is_flagged = bill_of(station, transaction)
     found = f"{status}, {billed} Wh, {station.review(transaction) or 'no review'}"
     assert (status, billed) == ("Completed", wh), f"found {found}; expected {wh} Wh"
@@ -129,7 +129,7 @@ def assert_figure(station: Station, transaction: int, wh: int, flagged: bool | N
 
 
 def assert_doubtful(station: Station, transaction: int, lowest: int, highest: int) -> None:
-    """Under review, and a figure within these bounds."""
+    """Assert a review, and a figure within these bounds."""
     status, billed, is_flagged = bill_of(station, transaction)
     found = f"{status}, {billed} Wh, {station.review(transaction) or 'no review'}"
     expected = f"expected a review and {lowest} to {highest} Wh"
@@ -138,7 +138,7 @@ def assert_doubtful(station: Station, transaction: int, lowest: int, highest: in
 
 
 def others(books: Books, *known: int) -> list[tuple[int, int, bool]]:
-    """Transactions that no start of the story made: id, Wh, under review."""
+    """Return transactions without a start in the story: id, Wh, under review."""
     found = books.rows("SELECT id, energy_delivered, review IS NOT NULL FROM tx WHERE cp_id = 'CP-1'")
     return [(number, wh, bool(flagged)) for number, wh, flagged in found if number not in known]
 
@@ -148,6 +148,6 @@ def assert_open(station: Station, transaction: int) -> None:
 
 
 def assert_time(books: Books, transaction: int, column: str, expected: datetime) -> None:
-    """The time for bills and display, within a minute."""
+    """Assert the time for bills and display, within a minute."""
     found = books.value(f"SELECT {column} FROM tx WHERE id = ?", transaction)
     assert abs(datetime.fromisoformat(found) - expected) <= timedelta(minutes=1), found

@@ -1,4 +1,4 @@
-"""The books as whoever checks them sees them."""
+"""The books as read for verification."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_what_came_before_a_mark_is_left_out() -> None:
 
 
 def read(db: Database, since: Mark = NOTHING) -> Booked:
-    """Looked at and let go, as a reader's connection does."""
+    """Read in a transaction that ends at once, like that of a reader's connection."""
     booked = booked_since(db, since)
     db.execute("COMMIT")
     return replace(booked, life=())

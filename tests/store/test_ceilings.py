@@ -1,4 +1,4 @@
-"""The daily ceiling of facts that are neither transactions nor readings: beyond it, FactsCounted once an hour."""
+"""The daily ceiling on facts other than transactions and readings; beyond it, one FactsCounted an hour."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ def counted(books: Books, kind: str) -> list[int]:
 
 
 def boot_and_report(station: Station, times: int) -> None:
-    """What one charger wrote 25 GB a day with."""
+    """The messages with which one charger wrote 25 GB a day."""
     for _ in range(times):
         station.boot()
         station.status("Faulted", error="OtherError")
@@ -31,7 +31,7 @@ def boot_and_report(station: Station, times: int) -> None:
 
 @pytest.fixture
 def flooded(books: Books, station: Station) -> Station:
-    """A charger that has told as many facts of every kind as a day may have."""
+    """A charger that has reached the daily ceiling for every kind of fact."""
     kinds = [kind.__name__ for kind in Fact.__subclasses__()]
     books.connection.executemany(
         "INSERT OR IGNORE INTO fact_count (cp_id, kind, day, facts) VALUES ('CP-1', ?, ?, 0)",

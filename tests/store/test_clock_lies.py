@@ -1,5 +1,5 @@
-"""Clocks that are set while a car charges, that lose their time, or that never had any: found in the month of the
-simulator. What waited came at once or late, so that receipts tell no better when it was."""
+"""Clocks that are set while a car charges, lose their time, or were never set: found in a simulated month. Queued
+messages arrived at once or late, so times of receipt show no better when they were created."""
 
 from datetime import timedelta
 
@@ -26,12 +26,12 @@ FROZEN = "1970-01-01T00:00:00Z"
 
 
 def unset(minutes: float) -> str:
-    """What a clock that was never set shows so long after it was switched on."""
+    """Return the time of a clock that was never set, some time after it was switched on."""
     return f"1970-01-01T{int(minutes) // 60:02}:{int(minutes) % 60:02}:00Z"
 
 
 def tell(station: Station, transaction: int, at: str, wh: int) -> None:
-    """A reading at 11 kW, a minute after the message before."""
+    """Send a reading at 11 kW, a minute after the previous message."""
     station.books.wait(1)
     station.tell(meter_value(at, wh, watts(11_000)), transaction=transaction)
 
@@ -51,7 +51,7 @@ def told_late(station: Station, transaction: int, wh: int, since: float, until: 
 def test_a_start_that_waited_began_before_the_readings_of_the_clock_that_was_set(
     books: Books, station: Station, counts_from_0: bool
 ) -> None:
-    """All that waited is told within minutes; the first readings are older than the receipt of the start."""
+    """All queued messages arrive within minutes; the first readings are older than the receipt of the start."""
     session(station, 4_940_000)
     books.wait(3 * HOUR)
     transaction = station.start(4_952_667, at=unset(94))
@@ -63,7 +63,7 @@ def test_a_start_that_waited_began_before_the_readings_of_the_clock_that_was_set
 
 @pytest.mark.parametrize("counts_from_0", [False, True])
 def test_a_clock_is_set_after_two_readings_and_all_waited(books: Books, station: Station, counts_from_0: bool) -> None:
-    """Its stop is hours older than the receipt of its start, and is its own for all that."""
+    """Its stop is hours older than the receipt of its start, but belongs to it."""
     before = session(station, 1_810_000)
     station.start(before, tag="LOST")
     close_silent(station)
@@ -100,7 +100,7 @@ def test_a_clock_that_is_set_back_while_readings_wait(books: Books, station: Sta
 
 
 def test_the_start_of_a_clock_that_was_ahead_waited_too(books: Books, station: Station) -> None:
-    """The clock was set long before it came: the first readings are older than its receipt."""
+    """The clock was set long before the start arrived: the first readings are older than its receipt."""
     ahead, begun = 5 * HOUR + 45, books.now
     books.wait(72)
     transaction = station.start(10_802_840, at=station.clock(72 - ahead))
@@ -131,7 +131,7 @@ def test_a_clock_that_was_ahead_at_its_readings_only(books: Books, station: Stat
 
 
 def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(books: Books, station: Station) -> None:
-    """None of them was the last while the car charged, since nobody knew that the clock was ahead."""
+    """None of them was the last reading while the car charged, because the clock was not known to be ahead."""
     transaction, wh = station.start(7_274_330), 7_274_330
     for ahead in (0, 0, 0, 0, 0, 0, 80, 80, 80, 80, 80, 80, 80):
         books.wait(QUARTER)
@@ -142,7 +142,7 @@ def test_readings_ahead_of_their_receipt_count_where_the_clock_is_set_again(book
 
 
 def test_a_clock_that_stands_still_tells_nothing_of_how_long_it_took(books: Books, station: Station) -> None:
-    """Its readings waited, and no stop comes: each of them counts."""
+    """Its readings were queued, and no stop arrives: each of them counts."""
     session(station, 4_300_000)
     books.wait(5 * HOUR)
     transaction = station.start(4_396_289, at=FROZEN)
@@ -174,7 +174,7 @@ def test_the_stop_of_a_clock_that_was_set_since_is_left_as_it_is(
 
 
 def test_a_start_that_is_told_again_after_silence_is_no_second_one(books: Books, station: Station) -> None:
-    """Its answer was lost, and its charger was connected for long before it came to say it again."""
+    """Its response was lost, and its charger was connected for long before it repeated the message."""
     transaction = station.start(4_321_769, at=FROZEN)
     close_silent(station)
     books.wait(HOUR)
@@ -188,7 +188,7 @@ def test_a_start_that_is_told_again_after_silence_is_no_second_one(books: Books,
 
 
 def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Books, station: Station) -> None:
-    """Where the clock is never set and each transaction begins at 0, only its readings tell that there was one."""
+    """If the clock is never set and each transaction begins at 0, only its readings distinguish it."""
     transaction = station.start(0, at=FROZEN)
     books.wait(QUARTER)
     tell(station, transaction, FROZEN, STEP)
@@ -197,7 +197,7 @@ def test_a_start_at_0_after_a_transaction_that_was_closed_is_a_new_one(books: Bo
 
 
 def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(books: Books, station: Station) -> None:
-    """The start waited, and was received after what the first reading tells: that one did not begin it."""
+    """The start was queued and received after the time of the first reading, which did not begin it."""
     ahead, begun, wh = 8 * HOUR, books.now, 6_629_437
     books.wait(20)
     transaction = station.start(wh, at=station.clock(20 - ahead))
@@ -210,7 +210,7 @@ def test_a_clock_that_is_set_back_between_the_start_and_the_first_reading(books:
 
 
 def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: Station) -> None:
-    """All waited, so that nobody saw that the clock was ahead; it was set while they waited."""
+    """All messages were queued, so the clock was not known to be ahead; it was set meanwhile."""
     ahead, begun, wh = 96, books.now, 2_825_373
     books.wait(102)
     transaction = station.start(wh, at=station.clock(102 - ahead))
@@ -226,7 +226,7 @@ def test_a_reading_that_tells_less_than_the_start_counts(books: Books, station: 
 def test_a_skew_from_before_the_last_connection_was_lost_is_over(
     books: Books, station: Station, is_set_since: bool
 ) -> None:
-    """By a clock that is still ahead the car came before that, and would have been told at once."""
+    """If the clock were still ahead, the start would precede the loss and would have been sent at once."""
     ahead, waited = 6 * HOUR, HOUR if is_set_since else 7 * HOUR
     station.status("Available", at=station.clock(-ahead))
     books.wait(HOUR)
@@ -271,7 +271,7 @@ def test_a_clock_set_right_behind_the_start_is_not_ahead_at_the_stop(books: Book
 
 
 def test_readings_without_an_id_behind_a_start_of_an_unset_clock_are_its_own(books: Books, station: Station) -> None:
-    """By then the clock is set, and they tell an earlier time than that at which the start was received."""
+    """By then the clock is set, and their times precede the receipt of the start."""
     power_cut = station.start(4_567_238)
     for number in range(1, 6):
         books.wait(QUARTER)
@@ -307,7 +307,7 @@ def test_a_reading_of_the_time_of_the_stop_is_of_its_transaction(books: Books, s
 
 
 def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(books: Books, station: Station) -> None:
-    """The start waited minutes for the connection; the last reading came seconds after the one before."""
+    """The start was queued for minutes; the last reading arrived seconds after the previous one."""
     session(station, 3_518_000)
     books.wait(2 * HOUR)
     transaction = station.start(3_532_149, at=unset(96))

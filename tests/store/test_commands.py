@@ -1,4 +1,4 @@
-"""Our CALLs and their answers, what is set aside, repairs, notices; and whose session each row and fact came from."""
+"""Our CALLs and their responses, messages set aside, repairs, notices; and the session of each row and fact."""
 
 from typing import Any
 
@@ -128,7 +128,7 @@ def test_the_interval_that_a_charger_was_told(
     assert books.value("SELECT heartbeat_interval FROM cp") == interval
 
 
-# What could not be linked or handled
+# Messages that could not be matched or handled
 
 
 def test_a_message_is_set_aside_once_and_counted(books: Books, station: Station) -> None:
@@ -179,7 +179,7 @@ def test_a_fact_is_stored_whole_with_the_session_it_came_from(books: Books, stat
 
 
 def test_whatever_a_charger_causes_names_its_session(books: Books, station: Station) -> None:
-    """Two chargers under one name are told apart by it (rules.md, Connection)."""
+    """It distinguishes two chargers with one identity (rules.md, Connection)."""
     station.boot(serial_number="S")
     station.status("Faulted", error="OtherError")
     station.status("Available")

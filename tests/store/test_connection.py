@@ -1,4 +1,4 @@
-"""Opening the file: one server on it, and readers beside it."""
+"""Opening the file: one server, and readers beside it."""
 
 import sqlite3
 from contextlib import closing
@@ -81,7 +81,7 @@ async def test_reads_run_beside_the_writer(tmp_path: Path) -> None:
         station = Station(books)
         station.stop(station.start(1000))
         Station(books, "CP-2").start(5)
-        connection.execute("BEGIN IMMEDIATE")  # a writer at work is no hindrance
+        connection.execute("BEGIN IMMEDIATE")  # a write in progress does not block it
         with trio.fail_after(5):
             known = await Reader(path).run(beginning)
         connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""What two lies do together (issue 8): the one that hides the other, and the one that makes it worse."""
+"""Two lies together (issue 8): one hides the other, or makes it worse."""
 
 from tests.store.books import Books, Station, meter_value
 from tests.store.telling import (
@@ -96,7 +96,7 @@ def test_a_frozen_clock_and_no_ids(books: Books, station: Station) -> None:
 
 
 def test_two_leaps_that_take_each_other_back(station: Station) -> None:
-    """Two readings of a bad line, up and down again: the register goes on where it was."""
+    """Two wrong readings, up and down again: the register continues where it was."""
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, 30)
     register = charge(station, transaction, register, 10, told=lambda wh: wh + 40_000)
@@ -119,7 +119,7 @@ def test_one_lying_reading_at_the_very_end(books: Books, station: Station) -> No
 
 
 def test_a_stop_with_the_id_of_the_session_before(books: Books, station: Station) -> None:
-    """It is beyond what that one can have been, and fits the only other."""
+    """It is impossible for that transaction, and fits the only other one."""
     first = station.start(1000, tag="ALICE")
     register = charge(station, first, 1000)
     station.stop(first, register, tag="ALICE")
@@ -133,7 +133,7 @@ def test_a_stop_with_the_id_of_the_session_before(books: Books, station: Station
 
 
 def test_readings_with_the_id_of_the_session_before(books: Books, station: Station) -> None:
-    """They rise above that one's stop, but another has begun there since: nobody pays for them twice."""
+    """They rise above the stop of that transaction, but another has begun there since: they are billed once."""
     first = station.start(1000, tag="ALICE")
     register = charge(station, first, 1000)
     station.stop(first, register)
@@ -147,7 +147,7 @@ def test_readings_with_the_id_of_the_session_before(books: Books, station: Stati
 
 
 def test_available_while_the_register_goes_on(station: Station) -> None:
-    """The register is believed, and somebody looks at it."""
+    """The register is billed, under review."""
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, 30)
     station.status("Available")
@@ -156,7 +156,7 @@ def test_available_while_the_register_goes_on(station: Station) -> None:
 
 
 def test_power_in_another_unit_than_it_says(books: Books, station: Station) -> None:
-    """7.2 called W beside an honest register: whichever is believed, nothing is wrong and certain."""
+    """7.2 labelled W with an honest register: whichever is used, no wrong figure is certain."""
     transaction, register = station.start(1000), 1000
     for _ in range(HOUR):
         books.wait(1)

@@ -1,4 +1,4 @@
-"""A file of the database that is deleted or replaced under the writer: nothing is acknowledged into nowhere."""
+"""A file of the database is deleted or replaced under the writer: no write to a lost file is acknowledged."""
 
 import shutil
 import sqlite3
@@ -17,8 +17,8 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, open_writer
 
 SECONDS = 20.0
-"""A try waits 2 s for other readers, perhaps twice."""
-LIMITS = Limits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # nobody is refused for having waited long
+"""An attempt waits 2 s for other readers, perhaps twice."""
+LIMITS = Limits(backoff_seconds=0.01, commit_seconds=10 * SECONDS)  # no write times out
 REFUSES = "writes to the database fail; retrying, and nothing is acknowledged meanwhile"
 REOPENED = "all committed data is in the database file, which was reopened"
 pytestmark = pytest.mark.logs_errors
@@ -37,7 +37,7 @@ class Site:
         self.connection = connection
 
     def on_disk(self, name: str = "site.db") -> list[str]:
-        """What a start would find now, after a power cut."""
+        """Return what a start would find after a power cut now."""
         after = self.folder / "after"
         shutil.rmtree(after, ignore_errors=True)
         after.mkdir()
@@ -76,7 +76,7 @@ def delete(*paths: Path) -> None:
 
 
 def replace(path: Path) -> None:
-    """As a program does that writes a new file and renames it."""
+    """Replace the file, as a program does that writes a new file and renames it."""
     copy = path.with_name("copy")
     shutil.copy(path, copy)
     copy.replace(path)
@@ -88,7 +88,7 @@ async def refused(writer: Writer, name: str, mishap: Callable[[], object] | None
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Nothing tells of it."""
+    """Poll: there is no event to wait for."""
     while not condition():  # noqa: ASYNC110
         await trio.sleep(0.005)
 
@@ -112,7 +112,7 @@ async def test_what_was_promised_is_saved_and_the_next_write_refused_at_once(
         mishap(site)
         await refused(writer, "b")
         await wait_until(lambda: not writer.is_failing)
-        assert site.on_disk() == ["a", "b"]  # it may come again
+        assert site.on_disk() == ["a", "b"]  # it may be repeated
         assert await writer.run(keep, "c") == "c"
         assert site.on_disk() == ["a", "b", "c"]
     assert [line["event"] for line in log_lines] == [REFUSES, REOPENED, "writes to the database succeed again"]
@@ -202,13 +202,13 @@ async def test_a_database_that_is_gone_is_copied(
             await refused(writer, "never")
             assert site.on_disk(copy.name) == (["a", "b"] if is_committed else ["a"])
 
-    with pytest.raises(StoreUnavailable):  # its own probe is still waiting
+    with pytest.raises(StoreUnavailable):  # its own test write is still waiting
         await lose()
     assert [line["copy"] for line in log_lines if line["log_level"] == "critical"] == [str(copy)]
 
 
 async def test_a_reader_that_looks_at_old_pages_is_waited_for_with_a_copy(site: Site, log_lines: list[Any]) -> None:
-    """They cannot be overwritten in the database file yet."""
+    """The pages cannot be overwritten in the database file yet."""
     copy = site.folder / f"site.db.saved-{site.path.stat().st_ino}"
     async with writing(site) as writer:
         await writer.run(keep, "a")

@@ -1,6 +1,6 @@
-"""What a write costs does not grow with the history of its charger (rules.md, Speed).
+"""The cost of a write does not grow with the history of its charger (rules.md, Speed).
 
-Counted in steps of SQLite's machine, and not by time: the same writes beside 100 and beside 10,000 past transactions,
+The cost is counted in steps of SQLite's virtual machine: the same writes with 100 and with 10,000 past transactions,
 each with its readings, statuses, facts, sessions and commands.
 """
 
@@ -29,7 +29,7 @@ STILL = "2022-01-01T00:00:00Z"
 
 
 def _count(transactions: int, write: Write) -> int:
-    """Steps of a write beside so many past transactions."""
+    """Return the steps of a write with this many past transactions."""
     with closed_in_the_end(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(with_history(transactions))
         connection.execute("PRAGMA foreign_keys = ON")
@@ -52,7 +52,7 @@ def _count(transactions: int, write: Write) -> int:
 
 
 class Write(NamedTuple):
-    """What is counted: `act`, after `prepare`, whose result (mostly a transactionId) it gets."""
+    """A measured write: `act`, with the result of `prepare` (mostly a transactionId)."""
 
     prepare: Callable[[Station], int]
     act: Callable[[Station, int], object]
@@ -64,7 +64,7 @@ def _nothing(station: Station) -> int:
 
 
 def _charging(station: Station) -> int:
-    """A transaction that runs, with three readings."""
+    """Start a transaction with three readings."""
     station.status("Preparing")
     station.books.wait(1)
     transaction = station.start(REGISTER)

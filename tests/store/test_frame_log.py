@@ -1,4 +1,4 @@
-"""Frames on their way into the log: with the commit of their fact, in order, and never at the price of a bill."""
+"""Frames are logged with the commit of their fact, in order, and never at the expense of billing data."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def stored(connection: sqlite3.Connection) -> list[str]:
-    """What another process would find."""
+    """Return what another process would find."""
     path = connection.execute("PRAGMA database_list").fetchall()[0][2]
     with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as other:
         return [frame for (frame,) in other.execute("SELECT frame FROM log ORDER BY id")]
@@ -85,7 +85,7 @@ async def test_while_the_database_refuses_they_wait_and_the_first_commit_goes_wi
         await writer.run(keep, "fact")
         seen.append(stored(connection))
 
-    limits = replace(LIMITS, frames_rest_seconds=0.5)  # far more than the next try is away
+    limits = replace(LIMITS, frames_rest_seconds=0.5)  # far longer than until the next attempt
     async with open_writer(connection, publish, SECONDS, limits) as writer, trio.open_nursery() as nursery:
         writer.log_frame(row("frame"))
         with closing(sqlite3.connect(tmp_path / "site.db", isolation_level=None)) as other:
@@ -137,7 +137,7 @@ async def test_what_comes_during_a_commit_waits_for_the_next() -> None:
     assert [taken[6] for taken in frames.take()] == ["a"]
     frames.add(row("b"))
     frames.committed(None)
-    assert told == [0, 1]  # so that the next comes
+    assert told == [0, 1]  # so that the next frame is stored
     assert [taken[6] for taken in frames.take()] == ["b"]
     frames.committed(None)
     assert told == [0, 1]

@@ -1,4 +1,4 @@
-"""Facts are added and never rewritten, and a transaction is never impossible: the database itself refuses it."""
+"""Facts are added and never rewritten, and a transaction is never impossible: triggers enforce it."""
 
 import re
 import sqlite3
@@ -31,7 +31,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "status": {"count", "last_received_at"},
     "tx_event": {"count", "last_received_at"},
 }
-"""What may change of each table of facts (rules.md)."""
+"""The columns of each table of facts that may change (rules.md)."""
 PRUNED = {"event", "log"}
 """Named writes delete their oldest rows."""
 
@@ -48,7 +48,7 @@ EVERY_COLUMN = list(columns())
 
 @pytest.fixture
 def full(books: Books, station: Station) -> Books:
-    """Books with a row in each table of facts: a run, a session and a review that are still open, too."""
+    """Books with a row in each table of facts, including an open run, session and review."""
     station.boot()
     station.status("Charging")
     transaction = station.start()
@@ -68,14 +68,14 @@ def newest(books: Books, table: str) -> int:
 
 
 def change(books: Books, table: str, column: str) -> None:
-    """Give one column of the newest row another value."""
+    """Change one column of the newest row."""
     ((kind,),) = books.rows("SELECT type FROM pragma_table_info(?) WHERE name = ?", table, column)
     other = f"coalesce({column}, 0) + 1000" if kind == "INTEGER" else f"coalesce({column}, '') || 'x'"
     if column in ("tx_id", "session_id", "tx_event_id"):
         other = "NULL"
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"
-    books.connection.execute("PRAGMA foreign_keys = OFF")  # a reference refuses, too, and is no guard
+    books.connection.execute("PRAGMA foreign_keys = OFF")  # a foreign key would also refuse, but is not a guard
     books.connection.execute(f"UPDATE {table} SET {column} = {other} WHERE rowid = ?", (newest(books, table),))
 
 
@@ -258,7 +258,7 @@ def test_a_possible_one_is_kept(books: Books, row: dict[str, Any]) -> None:
 
 
 def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
-    """Without it, what was refused passes: no guard stands only beside another."""
+    """Without the guard, the refused change passes: no guard is redundant."""
     guards = full.rows("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%RAISE%'")
     assert {table for _, table, _ in guards} == (CHANGEABLE.keys() | {"tx"})
     full.connection.execute("PRAGMA foreign_keys = OFF")

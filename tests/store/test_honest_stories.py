@@ -59,7 +59,7 @@ def test_registers_in_kwh(books: Books, curve: Curve, decimals: int, rounds: boo
 @pytest.mark.parametrize("coarse", [10, 100, 1000])
 @pytest.mark.parametrize("every", [60, 5, 1])
 def test_coarse_registers(books: Books, coarse: int, every: float) -> None:
-    """All that it sends is a multiple: five different values show it."""
+    """All its values are multiples: five different values show it."""
     played(books, ((10 * HOUR, 7360),), Voice(every=every, coarse=coarse))
 
 
@@ -78,7 +78,7 @@ def test_fast_charging(books: Books, every: float, battery_wh: int) -> None:
 
 
 def test_fast_charging_without_power(books: Books, station: Station) -> None:
-    """Many readings that rise at one pace, and a state of charge: 110 kW are no lie."""
+    """Many readings that rise at one rate, and a state of charge: 110 kW are honest."""
     transaction, wh = station.start(1000), 1000
     for minute in range(1, 16):
         books.wait(1)
@@ -146,7 +146,7 @@ def test_what_only_looks_like_a_lie(books: Books, name: str) -> None:
     assert report.table[name].total() == report.table[name][Verdict.RIGHT], str(report)
 
 
-# What stands beside the billed register
+# Other readings beside the billed register
 
 
 OFFERED = {"value": "22000", "measurand": "Power.Offered", "unit": "W"}

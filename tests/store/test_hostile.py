@@ -1,4 +1,4 @@
-"""What a lying charger must not be able to do to the bill or to the database."""
+"""Attacks of a charger on the bill or the database."""
 
 from datetime import UTC, datetime
 

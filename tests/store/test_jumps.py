@@ -1,4 +1,4 @@
-"""Jumps: told where no charger can have delivered the step, silent where power and time say that it can."""
+"""Jumps: recorded if no charger can have delivered the step, but not if power and time show that it can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a transaction in the database is the one of the table, in every order of what happens to it."""
+"""The life of a transaction in the database follows the table, for every order of causes."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_orders_of_five(template: sqlite3.Connection) -> None:
 
 
 def test_another_stop_without_an_id_is_set_aside(books: Books) -> None:
-    """Minutes later, and at another register, it may be a stranger's."""
+    """Minutes later, and with another register, it may belong to another car."""
     living = Living(books)
     life = living.live((Cause.JOINED_STOP,))
     books.wait(10)
@@ -121,7 +121,7 @@ def test_the_short_cut_is_not_taken_elsewhere(books: Books, charger: str, connec
 def moved(
     living: Living, move: str, *, minutes_ago: int = 0, charger: str = "CP-1", connector: int = 1
 ) -> list[tuple[object, ...]]:
-    """What the statement changes for a reading of the transaction."""
+    """Return what the statement changes for a reading of the transaction."""
     at = minutes_before(living.books.at, minutes_ago)
 
     def write(db: UnitOfWork) -> list[tuple[object, ...]]:

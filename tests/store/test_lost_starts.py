@@ -1,5 +1,5 @@
-"""Starts that were lost: the number by which a charger calls a transaction, in its readings and its stop, tells whose
-they are."""
+"""Lost starts: the charger's own number for a transaction, in its readings and its stop, shows to which transaction
+they belong."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ QUARTER = 15
 
 
 def start_named(station: Station, wh: int) -> tuple[int, int]:
-    """A transaction whose readings name it, and whose stop is lost: its id and the register at its end."""
+    """Play a transaction whose readings name it and whose stop is lost; return its id and the register at its end."""
     transaction = station.start(wh, tag="FIRST")
     return transaction, charge(station, transaction, wh)
 
@@ -77,7 +77,7 @@ def test_a_lost_start_without_energy_stops_no_other(books: Books, station: Stati
 
 @pytest.mark.parametrize("placeholder", [None, 0, -1])
 def test_no_name_tells_nothing_apart(station: Station, placeholder: int | None) -> None:
-    """Many chargers say 0 or -1 of every transaction, and some of one that began while they were offline."""
+    """Many chargers send 0 or -1 for every transaction, and some for one that began while they were offline."""
     transaction, wh = start_named(station, 1000)
     wh = charge(station, placeholder, wh)
     station.stop(transaction, wh)
@@ -94,7 +94,7 @@ def test_a_charger_that_never_learned_the_id_has_one_name_for_it(books: Books, s
 
 
 def test_an_id_of_another_connector_is_no_name(station: Station) -> None:
-    """It is a mistake, not another transaction."""
+    """The id is a mistake, not another transaction."""
     here, there = station.start(1000, connector=1), station.start(9000, connector=2)
     wh = charge(station, here, 1000)
     wh = charge(station, there, wh)

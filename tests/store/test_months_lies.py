@@ -1,4 +1,4 @@
-"""What a simulated month told, and the judge got wrong: the shortest story of each kind."""
+"""Errors of the judge that a simulated month showed: the shortest story of each kind."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_a_register_that_stands_still_while_the_battery_fills_catches_up(
 
 
 def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) -> None:
-    """Neither its times nor those of receipt tell how long all took, but each step of them does."""
+    """Neither its times nor those of receipt show the total duration, but each step of them does."""
     transaction = station.start(670_234)
     books.wait(9 * QUARTER)
     wh = 670_234
@@ -93,7 +93,7 @@ def test_a_clock_that_is_set_back_and_a_queue(books: Books, station: Station) ->
 def test_readings_of_a_clock_that_is_ahead_are_readings_though_the_start_was_slow(
     books: Books, station: Station
 ) -> None:
-    """Its start took minutes, and so seems less far ahead than its readings."""
+    """Its start was delayed by minutes, and so seems less far ahead than its readings."""
     transaction = station.start(6_151_394, at=station.clock(-2 * HOUR + 2.5))
     wh = 6_151_394
     for _ in range(7):
@@ -106,7 +106,7 @@ def test_readings_of_a_clock_that_is_ahead_are_readings_though_the_start_was_slo
 
 
 def test_readings_in_kwh_called_wh_end_where_the_next_begins(books: Books, station: Station) -> None:
-    """They lose their decimals: 5,428.782 is told, and the next starts at 5,428,782."""
+    """They lose their decimals: 5,428.782 is sent, and the next starts at 5,428,782."""
     first = station.start(5_395_364)
     wh = charge(station, first, 5_395_364, minutes=180, power=11_136, every=15, told=lambda wh: f"{wh / 1000:.3f}")
     station.write(close_before_start, Opening(1, "NEXT", wh, understand(station.clock(), books.now)))
@@ -123,7 +123,7 @@ def test_readings_in_kwh_called_wh_end_where_the_next_begins(books: Books, stati
 
 
 def test_what_the_next_start_looks_back_on_is_billed_to_whom_it_was_told_for(books: Books, station: Station) -> None:
-    """The next start tells a register from the middle of this one, whose readings reach to its end."""
+    """The next start has a register from the middle of this transaction, whose readings reach to its end."""
     first = station.start(6_924_954)
     wh = charge(station, first, 6_924_954, minutes=225, power=7360, every=15)
     books.wait(9)
@@ -153,11 +153,11 @@ def test_an_overlap_is_whole_for_the_only_one_whose_readings_reach_into_it(books
     assert_figure(station, second, 9000, flagged=True)
 
 
-# Which transaction a stop means
+# Which transaction a stop refers to
 
 
 def test_a_clock_that_was_ahead_at_the_start_and_is_set_at_the_stop(books: Books, station: Station) -> None:
-    """Its own id counts, though its start has the later time; the one before is over."""
+    """Its own id counts, although its start has the later time; the previous transaction has ended."""
     before = station.start(2_384_207)
     charge(station, before, 2_384_207, minutes=60)
     close_silent(station)
@@ -177,7 +177,7 @@ def test_a_clock_that_was_ahead_at_the_start_and_is_set_at_the_stop(books: Books
 
 
 def test_a_lone_stop_is_not_that_of_one_whose_connector_was_available(books: Books, station: Station) -> None:
-    """Available, and then charging for somebody whose start was lost."""
+    """Available, and then charging by another car whose start was lost."""
     closed = station.start(6_447_636)
     station.status("Charging")
     wh = charge(station, closed, 6_447_636, power=11_000, every=15)
@@ -243,7 +243,7 @@ def test_two_connectors_with_one_meter_keep_their_stops(books: Books, station: S
     assert stopped == [(here, wh + 8_000, "charger"), (there, wh + 8_000, "charger")]
 
 
-# One stop, told more than once
+# One stop, sent more than once
 
 
 def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(books: Books, station: Station) -> None:
@@ -258,7 +258,7 @@ def test_a_stop_without_its_id_and_then_with_it_leaves_no_doubt(books: Books, st
 
 
 def test_a_second_stop_without_an_id_opens_nothing(books: Books, station: Station) -> None:
-    """With its readings, which show energy once more."""
+    """Its transactionData would show the energy a second time."""
     transaction = station.start(1000)
     data = [station.register(1000)]
     wh = charge(station, transaction, 1000)

@@ -1,4 +1,4 @@
-"""Registers that a simulated month told wrongly, and what the power beside them shows: a short story of each kind."""
+"""Wrong registers of a simulated month, and the power that contradicts them: a short story of each kind."""
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_power_tells_a_register_that_was_set_back_from_a_stray(
 def test_a_register_that_stands_still_under_power_and_never_catches_up_is_doubtful(
     books: Books, station: Station
 ) -> None:
-    """It was set back to 0 just when it stood at what it told next."""
+    """It was set back to 0 when the true register equalled the value that it sent next."""
     transaction = station.start(0)
     for register, power in ((12_500, 50_000), (12_500, 50_000), (23_133, 19_065), (24_383, 0), (24_383, 0)):
         books.wait(QUARTER)
@@ -202,7 +202,7 @@ def test_no_habit_makes_a_figure_without_its_first_interval_certain(books: Books
 
 
 def test_readings_in_kwh_without_a_stop_go_on_from_the_start(station: Station) -> None:
-    """5517.723 kWh and on, called Wh: no 5.5 kWh in a quarter of an hour."""
+    """5517.723 kWh and more, labelled Wh: not 5.5 kWh in a quarter of an hour."""
     transaction = station.start(5_517_723)
     charge(station, transaction, 5_517_723, 30, 11_000, QUARTER, told=lambda wh: kwh(wh) | {"unit": "Wh"})
     close_silent(station)

@@ -1,7 +1,7 @@
-"""Each class of lies that the independent test named (issue 8), as stories, and what rules.md, Energy, makes of it.
+"""Each class of lies in the independent test (issue 8), as stories, with the result by rules.md, Energy.
 
-Where the messages show the truth, the figure is exact; where they only show that something is wrong, the figure is
-under review and not above what can have been delivered.
+If the messages show the truth, the figure is exact. If they only show that something is wrong, the figure is under
+review and not above the energy that can have been delivered.
 """
 
 from datetime import timedelta
@@ -29,7 +29,7 @@ from tests.store.telling import (
     watts,
 )
 
-# A stop without an id and a stranger's session
+# A stop without an id, and another car's session
 
 
 def test_an_idless_stop_hours_after_available_closes_no_stranger(books: Books, station: Station) -> None:
@@ -48,7 +48,7 @@ def test_an_idless_stop_hours_after_available_closes_no_stranger(books: Books, s
 
 
 def test_an_idless_stop_does_not_take_the_other_connectors_running_session(books: Books, station: Station) -> None:
-    """It fits its register to the Wh, but that car charges on, and tells so."""
+    """It fits its register to the Wh, but that car continues to charge and sends readings."""
     running = station.start(1000, connector=2)
     register = charge(station, running, 1000, connector=2)
     books.wait(1)
@@ -102,7 +102,7 @@ def test_an_overlap_is_billed_to_the_one_whose_readings_reach_into_it(books: Boo
     register = charge(station, first, 1000, 3 * HOUR)
     station.stop(first, register)
     books.wait(10)
-    second = station.start(8000, tag="BOB")  # it remembers an old register
+    second = station.start(8000, tag="BOB")  # an old register
     books.wait(2 * HOUR)
     station.stop(second, register + 14_400)
     settle(books)
@@ -124,7 +124,7 @@ def test_an_overlap_that_no_readings_reach_is_billed_to_neither(books: Books, st
 
 
 def test_an_overlap_may_belong_to_the_second(books: Books, station: Station) -> None:
-    """The first one's stop was too high; the second one's readings begin where it truly began."""
+    """The first stop was too high; the readings of the second transaction begin at its true start."""
     first = station.start(1000, tag="ALICE")
     books.wait(3 * HOUR)
     station.stop(first, 21_000)
@@ -192,7 +192,7 @@ def test_a_leap_inside_a_minute(station: Station, leap: int) -> None:
 @pytest.mark.parametrize("factor", [10, 0.1])
 @pytest.mark.parametrize("source", ["power", "current"])
 def test_a_register_ten_times_off_against_the_power(books: Books, station: Station, factor: float, source: str) -> None:
-    """Its steps are all ten times what the power of each minute says; only one reading agrees with all."""
+    """Its steps are all ten times the energy of the power; only one reading agrees with all."""
     transaction, register = station.start(50_000), 50_000.0
     for _ in range(HOUR):
         books.wait(1)
@@ -336,7 +336,7 @@ def test_ids_of_two_connectors_swapped_in_the_stops(books: Books, station: Stati
 
 
 def test_ids_swapped_from_the_answers_on(books: Books, station: Station) -> None:
-    """Two starts at once, and the charger takes each answer for the other's."""
+    """The charger confuses the responses to two simultaneous starts."""
     first, second = station.start(1000, connector=1), station.start(500_000, connector=2)
     one = charge(station, second, 1000, 30, connector=1)
     two = charge(station, first, 500_000, 30, power=3600, connector=2)

@@ -1,4 +1,4 @@
-"""The classes of issue 8 in which messages or their fields are lost: what can be known is billed, under review."""
+"""The classes of issue 8 in which messages or fields are lost: the evident energy is billed, under review."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.store.telling import (
     watts,
 )
 
-# A start that cannot be read whole
+# An invalid start
 
 
 @pytest.mark.parametrize("register", ["n/a", "12,5", "1_000"])

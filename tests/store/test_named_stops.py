@@ -1,5 +1,5 @@
-"""Stops that name their transaction, and are right, though a register, a unit or a shared meter makes them look odd;
-and stops that find theirs without a name (rules.md, Energy). Found in the months of the simulator."""
+"""Correct stops with an id that look wrong because of a register, a unit or a shared meter, and stops without an id
+that are matched (rules.md, Energy). Found in simulated months."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_readings_in_another_unit_are_no_reason_against_its_name(books: Books, s
 
 
 def test_a_shared_meter_counts_a_car_that_draws_more(books: Books, station: Station) -> None:
-    """The register rose by more than the car of the stop can have drawn: the one beside it drew the rest."""
+    """The register rose by more than this car can have drawn: the car on the other connector drew the rest."""
     full = station.start(6_804_643)
     readings(station, full, 6_807_393)
     for _ in range(3):
@@ -105,7 +105,7 @@ def test_without_a_name_the_one_whose_last_reading_it_tells(books: Books, statio
 
 
 def test_a_start_without_a_clock_waited_until_after_the_stop(books: Books, station: Station) -> None:
-    """Told by a clock that was set meanwhile, the stop is older than the receipt of its start."""
+    """The clock was set meanwhile, so the stop is older than the receipt of its start."""
     register = session(station, 400_000)
     books.wait(3 * HOUR)
     ended = station.clock(5)

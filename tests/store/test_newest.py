@@ -1,4 +1,4 @@
-"""The newest time of a database, by which a clock that is not set is seen: and what is no evidence of it."""
+"""The newest time of a database, which shows that a clock is not set; and rows that are no evidence."""
 
 from datetime import datetime, timedelta
 
@@ -37,7 +37,7 @@ def live_a_moment_ahead(books: Books) -> datetime:
 
 
 def test_the_newest_row_of_any_kind(books: Books) -> None:
-    """Readings are no events, and a charger is noted as seen only every few seconds."""
+    """Readings are not events, and the time a charger was last seen is stored only every few seconds."""
     assert at(books) == books.at  # the run's own
     books.wait(10)
     station = Station(books)
@@ -97,7 +97,7 @@ def test_one_start_that_a_person_vouches_for_outdates_them(books: Books) -> None
 
 
 def test_rows_a_few_days_ahead_are_evidence(books: Books) -> None:
-    """A day is what a machine may have slept."""
+    """A machine may have been off for a day."""
     station = Station(books)
     books.now += timedelta(days=20)
     station.boot()

@@ -1,4 +1,4 @@
-"""Closing by the system: when, up to which register, and that nothing is billed twice (rules.md)."""
+"""Closing of orphaned transactions: when, up to which register, and without double billing (rules.md)."""
 
 import pytest
 
@@ -17,14 +17,14 @@ CURRENT = {"value": "16", "measurand": "Current.Import", "unit": "A"}
 
 
 def new_start(station: Station, meter: int = 1000, connector: int = 1, tag: str = "TAG", at: str | None = None) -> int:
-    """A start with what the plugin does before it."""
+    """Send a start, after the plugin's write that precedes it."""
     sent = station.clock() if at is None else at
     station.write(closing.close_before_start, Opening(connector, tag, meter, understand(sent, station.books.now)))
     return station.start(meter, connector, tag, sent)
 
 
 def available(station: Station, connector: int = 1, at: str | None = None) -> None:
-    """The status Available, with what the plugin does before it."""
+    """Send Available, after the plugin's write that precedes it."""
     sent = station.clock() if at is None else at
     station.write(closing.close_available, connector, understand(sent, station.books.now, STATUS_AHEAD))
     station.status("Available", connector, at=sent)
@@ -107,7 +107,7 @@ def test_an_old_start_from_the_chargers_memory_closes_nothing_newer(books: Books
     books.wait(HOUR)
     newest = new_start(station, 9000)
     assert open_ones(books) == {newest}
-    # The register of the next one bounds each: nothing was told of what they delivered.
+    # The register of the next one bounds each: there are no readings.
     assert [(number, wh) for number, _, wh in closed(books)] == [(older, 0), (newer, 0)]
     assert [fact.energy_wh for fact in books.recorded(EnergyUnbilled)] == [4000, 4000]
 
@@ -121,7 +121,7 @@ def test_a_clock_that_stands_still_at_a_believable_time(books: Books, station: S
 
 
 def test_it_does_not_end_before_it_began(books: Books, station: Station) -> None:
-    """The charger's clock is two hours ahead of ours, which tells when it was suspended."""
+    """The charger's clock is two hours ahead of ours, by which it was suspended."""
     station.behind = -2 * HOUR
     station.start(1000)
     books.wait(HOUR)
@@ -269,7 +269,7 @@ def test_a_connection_that_replaces_another_is_not_counted_twice(books: Books, s
 
 
 def test_the_time_in_which_we_were_away_does_not_count(books: Books, station: Station) -> None:
-    """Killed three days ago: nobody knows when its connection ended, nor whether it charged."""
+    """The server was killed three days ago, so it is unknown when the connection ended and whether the car charged."""
     transaction = suspended(books, station)
     wait_and_look(books, 5)
     books.wait(3 * DAY)
@@ -397,7 +397,7 @@ def test_one_whose_start_could_not_be_read(books: Books, station: Station) -> No
     assert "closed by the system" not in station.review(transaction)
 
 
-# The charger's own late stop wins
+# The charger's own late stop prevails
 
 
 def test_a_late_stop_takes_the_place_of_the_close(books: Books, station: Station) -> None:

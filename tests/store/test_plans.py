@@ -1,4 +1,4 @@
-"""The look at query plans itself (plans.py); conftest.py takes it after each test of this folder."""
+"""The check of query plans (plans.py), which conftest.py runs after each test of this folder."""
 
 from pathlib import Path
 
@@ -39,5 +39,5 @@ def test_what_is_bounded_is_none(sql: str) -> None:
 
 @pytest.mark.parametrize("part", PERMITTED)
 def test_what_is_permitted_is_in_the_package(part: str) -> None:
-    """An entry that nothing needs any more would let something else through."""
+    """An obsolete entry would permit another scan."""
     assert any(part in path.read_text() for path in PACKAGE.rglob("*.py"))

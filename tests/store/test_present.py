@@ -1,4 +1,4 @@
-"""How the site is now: the energy of an open transaction, and what its car draws."""
+"""The present state of the site: energy, power and current of open transactions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_it_is_suspended(books: Books, station: Station) -> None:
     station.boot()
     one = only(books)
     assert one.is_suspended
-    assert one.power_w is None  # nobody knows what it draws now
+    assert one.power_w is None  # its present power is unknown
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The bounds of the frame log: age, size, a disk that runs low."""
+"""Retention of the frame log: age, size, free disk space."""
 
 import shutil
 import sqlite3
@@ -33,7 +33,7 @@ WITHOUT_REST = Limits(rest_times=0)
 
 
 class Disk(NamedTuple):
-    """What shutil tells of one."""
+    """The disk usage as shutil returns it."""
 
     total: int
     used: int
@@ -41,7 +41,7 @@ class Disk(NamedTuple):
 
 
 class Kept:
-    """A database whose log is pruned by each `look`, and the disk that it believes in."""
+    """A database whose log is pruned by each `look`, with a simulated disk."""
 
     def __init__(
         self, path: Path, connection: sqlite3.Connection, writer: Writer, monkeypatch: Any, limits: Limits
@@ -73,7 +73,7 @@ class Kept:
         await self.writer.run(execute)
 
     def days(self) -> list[float]:
-        """How old the rows are."""
+        """The age of the rows in days."""
         ages = [NOW - datetime.fromisoformat(at) for (at,) in self.rows("SELECT at FROM log ORDER BY id")]
         return [age / timedelta(days=1) for age in ages]
 
@@ -222,7 +222,7 @@ async def test_on_a_disk_that_runs_low_the_oldest_go_first_then_none_are_taken(
     assert kept.writer.statistics().frames.is_paused
     kept.writer.log_frame(row)
     assert kept.writer.statistics().frames.dropped == 1
-    kept.checkpoint()  # what was freed is the disk's now
+    kept.checkpoint()  # the freed space has returned to the disk
     kept.free_bytes = ENOUGH_BYTES - 2_000_000
     await kept.look()
     assert kept.writer.statistics().frames.is_paused
@@ -263,7 +263,7 @@ async def test_the_task_goes_on_after_a_failure(
     config = ServerConfig(database=kept.path, log_days=90)
     async with pruning.open_pruning(kept.writer, Reader(kept.path), config, lambda: NOW, lambda: True, limits):
         with trio.fail_after(SECONDS):
-            while kept.count():  # noqa: ASYNC110 - nothing tells of it
+            while kept.count():  # noqa: ASYNC110 - there is no event
                 await trio.sleep(0.005)
     assert [line["event"] for line in log_lines] == ["the frame log could not be pruned"]
 

@@ -1,4 +1,4 @@
-"""Readings in the database: each once, with the transaction that it belongs to (rules.md, Facts, Transactions)."""
+"""Readings in the database: each once, with its transaction (rules.md, Facts, Transactions)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ CURRENT = {"value": "16", "measurand": "Current.Import", "unit": "A"}
 
 
 def linked(books: Books) -> list[tuple[int | None, int]]:
-    """Transaction and Wh of each reading, as they came."""
+    """Return transaction and Wh of each reading, in order of receipt."""
     return books.rows("SELECT tx_id, wh FROM meter_val ORDER BY id")
 
 
@@ -204,7 +204,7 @@ def test_a_stale_id_gives_way_to_the_transaction_of_that_time(books: Books, stat
     station.tell(station.register(950), transaction=stale)
     station.stop(running, 1000)
     books.wait(10)
-    station.tell(station.register(1000), transaction=running)  # the last word of a charger, just after its stop
+    station.tell(station.register(1000), transaction=running)  # a reading just after the stop
     assert linked(books) == [(running, 950), (running, 1000)]
 
 
@@ -243,7 +243,7 @@ def test_a_late_reading_belongs_to_what_ran_then(books: Books, station: Station)
     assert linked(books) == [(then, 500)]
 
 
-# What they tell
+# Effects
 
 
 def suspended(books: Books, station: Station) -> int:
@@ -263,7 +263,7 @@ def suspended(books: Books, station: Station) -> int:
 def test_a_suspended_transaction_is_resumed_by_its_readings(
     books: Books, station: Station, wh: int | None, is_named: bool, resumes: bool
 ) -> None:
-    """Clock-aligned readings come while nothing charges, too: unless they name it, only energy is a sign."""
+    """Clock-aligned readings arrive while no car charges, too: without a transactionId, only energy is a sign."""
     transaction = suspended(books, station)
     station.tell(meter_value(station.clock(), wh or VOLTAGE), transaction=transaction if is_named else None)
     assert (books.value("SELECT suspended_at FROM tx") is None) is resumes
@@ -291,7 +291,7 @@ def test_the_first_reading_of_a_session_is_no_jump(books: Books, station: Statio
 
 
 def test_readings_told_before_their_late_start_are_its_own(books: Books, station: Station) -> None:
-    """An offline charger tells its memory in its own order (field.md B11)."""
+    """An offline charger sends its queue in its own order (field.md B11)."""
     station.tell(station.register(900, minutes_ago=200), transaction=-1)
     for number in range(1, 6):
         station.tell(station.register(1000 + 1000 * number, minutes_ago=100 - 10 * number), transaction=-1)

@@ -1,4 +1,4 @@
-"""Judged again by today's rules: what differs and why, from a file that a server may be writing."""
+"""Judging again by today's rules: the differences and their causes, while a server may be writing."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_story_differs_by_the_rules_that_judged_it(seed: int) -> None:
-    """Honest ones and lies: what was known then is found again, exactly."""
+    """Honest stories and lies: the evidence of that time is reconstructed exactly."""
     chance = Random(seed)
     with closing(in_memory()) as connection:
         books = Books(connection)

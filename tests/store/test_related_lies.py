@@ -1,4 +1,4 @@
-"""Relatives of the named lies (issue 8): rollover, registers that stand still or mean something else."""
+"""Lies related to those of issue 8: rollover, registers that stand still or have another scope."""
 
 from collections.abc import Callable
 
@@ -58,7 +58,7 @@ def test_a_rollover_without_readings(books: Books, station: Station, modulus: in
 
 @pytest.mark.parametrize("modulus", MODULI)
 def test_a_rollover_between_two_sessions_is_none_of_theirs(books: Books, station: Station, modulus: int) -> None:
-    """It went round while nobody charged: 100 Wh of its own consumption."""
+    """It wrapped while no car charged: 100 Wh of its own consumption."""
     first = station.start(modulus - 7250)
     register = charge(station, first, modulus - 7250)
     station.stop(first, register)
@@ -75,7 +75,7 @@ def test_a_rollover_between_two_sessions_is_none_of_theirs(books: Books, station
 
 @pytest.mark.parametrize("tells_power", [True, False])
 def test_a_register_that_stands_still_and_catches_up_is_honest(station: Station, tells_power: bool) -> None:
-    """Its meter was not read for half an hour; what the last readings and the stop say is the truth."""
+    """Its meter was not read for half an hour; the last readings and the stop are true."""
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, 30, tells_power=tells_power)
     wh = charge(station, transaction, wh, 30, told=lambda _: 4600, tells_power=tells_power)
@@ -93,7 +93,7 @@ def test_a_register_that_catches_up_at_the_stop_only(station: Station) -> None:
 
 
 def test_a_register_that_stands_still_to_the_end(station: Station) -> None:
-    """Half of it was never counted; the power of each minute says so."""
+    """Half of the energy was never counted, as the power of each minute shows."""
     transaction = station.start(1000)
     wh = charge(station, transaction, 1000, 30, every=1)
     charge(station, transaction, wh, 30, every=1, told=lambda _: 4600)
@@ -138,7 +138,7 @@ def test_only_intervals_beside_an_honest_start_and_stop(station: Station) -> Non
 
 
 def test_only_intervals_and_no_stop(station: Station) -> None:
-    """No register says what was delivered, so the figure is nought."""
+    """No register shows the delivered energy, so the figure is 0."""
     transaction = station.start(1000)
     charge(station, transaction, 1000, told=lambda _: interval(600), tells_power=False)
     close_silent(station)
@@ -270,7 +270,7 @@ def test_a_swapped_meter_that_stands_between_the_registers_of_the_old_one(books:
     assert_figure(station, second, 7200)
 
 
-# Stops that are no registers
+# Stops with other values than registers
 
 
 @pytest.mark.parametrize("garbage", [0, 2**31 - 1, 2**32 - 1, 10**9, 999_999])
@@ -337,7 +337,7 @@ def test_a_clock_of_local_time_when_summer_begins_or_ends(books: Books, station:
 
 
 def test_a_clock_that_is_set_on_the_way(books: Books, station: Station) -> None:
-    """Start and first readings of 1970; then it learns the time by a heartbeat's answer."""
+    """Start and first readings are of 1970; then a Heartbeat response sets the clock."""
     station.behind = 56 * 365 * 24 * HOUR
     transaction = station.start(1000)
     register = charge(station, transaction, 1000, 30)

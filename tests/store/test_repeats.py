@@ -1,6 +1,6 @@
-"""Any conversation, in any order: repeating every message once more at once changes no bill and no id.
+"""Any conversation, in any order: an immediate repetition of every message changes no bill and no id.
 
-A charger that got no answer sends again, and the server may have stored what it did not answer.
+A charger without a response sends again, and the server may have stored a message that it did not answer.
 """
 
 from contextlib import closing
@@ -27,7 +27,7 @@ conversations = st.lists(steps, min_size=1, max_size=14)
 
 @dataclass
 class Conversation:
-    """One charger that says the steps of a conversation, each `times` times in a row."""
+    """One charger that sends each message of a conversation `times` times in a row."""
 
     station: Station
     clock: str

@@ -1,4 +1,4 @@
-"""The schema: whose a file is, how it is made and moved on, and that all code and rules agree with it."""
+"""The schema: ownership, creation and migration of a file, and agreement of code and rules with it."""
 
 import ast
 import re
@@ -43,7 +43,7 @@ def tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in found}
 
 
-# Making it
+# Creation
 
 
 def test_a_new_database(tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_a_crash_before_the_first_migration_is_made_good(tmp_path: Path) -> None
         assert pragma(connection, "user_version") == newest_version()
 
 
-# Moving it on
+# Migration
 
 
 @pytest.fixture
 def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of one more migration, behind the real ones."""
+    """The path of a migration after the real ones."""
     folder = tmp_path / "schema"
     folder.mkdir()
     for _, path in schema.migrations():
@@ -144,7 +144,7 @@ def test_one_that_fails_half_way_leaves_the_version_before(tmp_path: Path, secon
 
 
 def test_the_frames_kept_so_far_become_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until version 3 the log held nothing but what transactions and the operator's list name."""
+    """Before version 3 the log held only evidence of transactions and messages set aside."""
     path = tmp_path / "site.db"
     with monkeypatch.context() as then:
         then.setattr(schema, "migrations", lambda before=schema.migrations: before()[:2])
@@ -171,7 +171,7 @@ def test_statements() -> None:
     ]
 
 
-# Whose it is
+# Ownership
 
 FOREIGN = {
     "levity": LEVITY,

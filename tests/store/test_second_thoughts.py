@@ -1,4 +1,4 @@
-"""What was closed too early, and what could not be read: nothing that can be known is lost with it (rules.md)."""
+"""Transactions closed too early, and unreadable messages: no available evidence is lost (rules.md)."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.store.test_orphans import MINUTES, available, new_start, open_ones, s
 
 
 def test_its_own_readings_reopen_what_was_closed_too_early(books: Books, station: Station) -> None:
-    """It tells of itself each half hour only."""
+    """It sends readings only every half hour."""
     transaction = suspended(books, station)
     wait_and_look(books, MINUTES)
     assert station.bill(transaction)[0] == 3000

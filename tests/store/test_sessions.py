@@ -1,4 +1,4 @@
-"""Runs and sessions: who is connected, what a lost connection suspends, who shares an identity."""
+"""Runs and sessions: connections, suspension after a lost connection, shared identities."""
 
 import pytest
 
@@ -110,7 +110,7 @@ def test_heartbeats(books: Books) -> None:
 
 
 def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_server(books: Books) -> None:
-    """A charger that has gone over to the other server is that one's, whatever it left behind here."""
+    """A charger that is connected to the other server belongs to that one, whatever sessions are left here."""
     ours, moved, theirs = (Station(books, name) for name in ("OURS", "MOVED", "THEIRS"))
     left_behind = moved.session
     for one in (ours, moved):
@@ -210,7 +210,7 @@ def test_alternates(values: str, expected: bool) -> None:
 
 
 def test_commands_that_nobody_will_answer_are_told_gone(books: Books, station: Station) -> None:
-    """Cut by the end of the connection, by kill -9: nobody was there to write it down."""
+    """The end of the connection or kill -9 interrupted it before its outcome was stored."""
     other = Station(books, "CP-2")
     for name, one in (("Reset", station), ("UnlockConnector", other)):
         one.write(commands.send, commands.Command(name, "{}", f'"{name}"', books.at))

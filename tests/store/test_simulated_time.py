@@ -1,4 +1,4 @@
-"""For which clock a database was made: told once, when it is made, and refused to every other."""
+"""The clock that a database was created for: stored at creation, and every other is refused."""
 
 import sqlite3
 from contextlib import closing
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def make_before(path: Path) -> None:
-    """A database as it was made before there was a simulated time."""
+    """Create a database as before simulated time existed."""
     _, first = schema.migrations()[0]
     make(path, f"PRAGMA application_id = {APPLICATION_ID}; {first.read_text()} PRAGMA user_version = 1;")
 
@@ -35,7 +35,7 @@ def made_for(path: Path) -> SimulatedTime | None:
 
 
 def refusal(path: Path, simulated: SimulatedTime | None) -> str:
-    """The line that an opening is refused with; nothing is created or changed."""
+    """Return the message of a refused opening, which creates and changes nothing."""
     there = contents(path.parent)
     with pytest.raises(NotOurs) as refused, open_database(path, simulated):
         pytest.fail("it was opened")

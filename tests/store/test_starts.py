@@ -1,4 +1,4 @@
-"""StartTransaction: one transaction for however often its message comes (rules.md, Transactions)."""
+"""StartTransaction: one transaction, however often the message is sent (rules.md, Transactions)."""
 
 import pytest
 
@@ -92,7 +92,7 @@ def test_without_a_believable_time_a_start_repeats_an_open_transaction_only(
 
 
 def test_a_time_less_than_a_day_ahead_is_believable(books: Books, station: Station) -> None:
-    """Local time called Z, east of Greenwich: no reason to lose what its clock tells of order and length."""
+    """Local time labelled Z, east of Greenwich: its clock still shows order and duration."""
     transaction = station.start(1000, at="2026-03-02T11:00:00Z")
     assert books.row("SELECT start_time, own_start_time FROM tx") == (books.at, "2026-03-02T11:00:00.000Z")
     station.stop(transaction, 2000, at="2026-03-02T11:30:00Z")
@@ -109,7 +109,7 @@ def test_a_repeat_with_another_payload_is_kept_beside_the_first(books: Books, st
     assert books.rows("SELECT kind, count FROM tx_event ORDER BY id") == [("start", 2), ("start", 1)]
 
 
-# A start that cannot be read
+# An unreadable start
 
 
 def raw_start(station: Station, text: str) -> int:

@@ -1,4 +1,4 @@
-"""StatusNotification and BootNotification: what is kept, what is present, what is a fault (rules.md, Time)."""
+"""StatusNotification and BootNotification: stored rows, present status, errors (rules.md, Time)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""StopTransaction: which transaction it means, and that it is billed once (rules.md, Transactions)."""
+"""StopTransaction: the matching transaction, which is billed once (rules.md, Transactions)."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_a_clock_put_right_on_the_way_costs_nothing(books: Books, station: Stati
 
 
 def test_local_time_called_utc_told_after_being_offline(station: Station) -> None:
-    """All told in a second, two hours ahead of it: its own clock tells that there were 90 minutes to deliver it."""
+    """All sent within a second, two hours ahead: its own clock shows that delivery took 90 minutes."""
     station.behind = -2 * HOUR
     data = [station.register(1000, 95), station.register(31_000, 5)]
     transaction = station.start(1000, at=station.clock(95))
@@ -110,7 +110,7 @@ def test_no_clock_at_all_told_after_being_offline(station: Station) -> None:
 
 
 def test_a_clock_that_stands_still_told_after_being_offline(books: Books, station: Station) -> None:
-    """Start and stop came in one minute, and both say 1970: only what was told before bounds how long it took."""
+    """Start and stop arrived within a minute, both with 1970: only earlier messages bound the duration."""
     station.stop(station.start(1000, at=UNSET_CLOCK), 5000, at=UNSET_CLOCK)
     books.wait(DAY)
     station.connect()
@@ -168,7 +168,7 @@ def test_power_of_another_transaction_is_no_evidence(books: Books, station: Stat
     assert "in kWh but sent as Wh" in station.review(second)
 
 
-# The charger's own stop wins
+# The charger's own stop prevails
 
 
 def test_a_late_stop_wins_over_a_close_by_the_system(books: Books, station: Station) -> None:
@@ -179,7 +179,7 @@ def test_a_late_stop_wins_over_a_close_by_the_system(books: Books, station: Stat
     station.stop(transaction, 8000, at=station.clock(minutes_ago=20))
     assert station.bill(transaction) == (7000, "register", "certain")
     assert books.row("SELECT stopped_by, stop_reason, meter_stop FROM tx") == ("charger", "Local", 8000)
-    station.stop(transaction, 9000)  # and now it has told
+    station.stop(transaction, 9000)  # its own stop
     assert station.bill(transaction) == (7000, "register", "certain")
     assert station.review(transaction) == "a second stop came with other values"
 
@@ -310,7 +310,7 @@ def test_an_open_one_comes_before_one_that_the_system_closed(books: Books, stati
 
 
 def test_1970_and_no_id_each_time(books: Books, station: Station) -> None:
-    """The stop of the second transaction is no repeat of the first one's, though it looks like it."""
+    """The stop of the second transaction is not a repetition of the first, although the two are equal."""
     for _ in range(3):
         transaction = station.start(0, at=UNSET_CLOCK)
         books.wait(HOUR)
@@ -321,11 +321,11 @@ def test_1970_and_no_id_each_time(books: Books, station: Station) -> None:
     assert len(books.recorded(TransactionStopped)) == 3
 
 
-# A start that tells no register
+# A start without a usable register
 
 
 def test_a_start_of_zero_goes_on_where_the_register_stood(books: Books, station: Station) -> None:
-    """Some chargers tell 0 now and then; half a megawatt-hour is not billed for it."""
+    """Some chargers send 0 occasionally, for which no half megawatt-hour is billed."""
     first = station.start(490_000)
     books.wait(60)
     station.stop(first, 500_000)

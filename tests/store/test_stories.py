@@ -1,4 +1,4 @@
-"""The examination itself: what a story sends, and that its verdict is just."""
+"""The test harness: the messages of a story, and its verdict."""
 
 from random import Random
 

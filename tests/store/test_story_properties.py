@@ -1,6 +1,6 @@
-"""What holds for any story, whatever lies its charger tells and whatever is lost on the way (rules.md, Energy).
+"""Invariants of every story, whatever its lies and losses (rules.md, Energy).
 
-A story is made of a seed, so there is nothing to shrink: its timeline is printed where it fails.
+A story is generated from a seed, so it cannot be shrunk: its timeline is printed on failure.
 """
 
 from contextlib import closing

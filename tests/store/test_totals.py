@@ -1,4 +1,4 @@
-"""What was counted: that it is found without reading all facts. What it is, tests/plugins/test_prometheus.py tells."""
+"""Totals are found without reading all facts. tests/plugins/test_prometheus.py tests their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_counted_facts_are_found_by_their_index(books: Books) -> None:
 
 
 def charge(station: Station) -> None:
-    """What leads to each of the counted facts, and takes back what was told."""
+    """Cause each of the counted facts, and take back reported energy."""
     late = station.start(1000)
     station.orphan(late, 5000)  # closed by the system, at 4,000 Wh
     station.books.wait(20)

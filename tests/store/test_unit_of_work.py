@@ -1,4 +1,4 @@
-"""The commit of a batch: one that fails is undone alone, what the disk refuses is undone whole."""
+"""The commit of a batch: a failing write is rolled back alone; after a fault of the disk, the whole batch is."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def kept(connection: sqlite3.Connection) -> list[str]:
 
 
 def limit_pages(connection: sqlite3.Connection, more: int) -> None:
-    """A full disk: no more than so many pages beyond those that there are."""
+    """Simulate a full disk: allow only this many further pages."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + more}").fetchall()
 

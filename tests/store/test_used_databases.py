@@ -1,4 +1,4 @@
-"""Databases of every earlier version, empty and used: the migration of judgement refuses none and loses nothing."""
+"""Databases of every earlier version, empty and used: migration refuses none and loses nothing."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -40,11 +40,11 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "all at once": ENDED | dict.fromkeys(HONEST) | {"stop_time": None},
 }
 TOLD = {"stopped": [4000], "closed": [2500, 3000], "reopened": [500, 700], "negative": [-500], "no energy": [900]}
-"""What the event table told of the energy of some, in order."""
+"""The energy of some transactions in the event table, in order."""
 
 
 def made(version: int, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection:
-    """An empty database as that version left it."""
+    """An empty database of that version."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA foreign_keys = ON")
     with monkeypatch.context() as then:
@@ -61,7 +61,7 @@ def insert(connection: sqlite3.Connection, table: str, **row: Any) -> int:
 
 
 def use(connection: sqlite3.Connection) -> None:
-    """A charger that charged before, with a run that ended and one that was killed."""
+    """A known charger, with a run that ended cleanly and one that was killed."""
     insert(connection, "run", version="0.1", started_at=AT, clock_trusted=1, ended_at=AT, clean=1)
     run = insert(connection, "run", version="0.1", started_at=AT, clock_trusted=1)
     insert(connection, "cp", id="CP-1", created_at=AT, updated_at=AT, status="Available", firmware_version="1")
@@ -213,7 +213,7 @@ def test_prose_becomes_a_review_that_a_person_can_resolve(used: Used, name: str)
 
 @pytest.mark.parametrize("name", [*POSSIBLE, *IMPOSSIBLE])
 def test_counters_go_on_from_what_was_told(used: Used, name: str) -> None:
-    """What the next event of it tells is compared with this, as the totals compare the events."""
+    """The next event of the transaction is compared with this, as the totals compare events."""
     told = TOLD.get(name, [(POSSIBLE | IMPOSSIBLE)[name].get("energy_delivered") or 0])
     assert used.of(name, "counted_wh") == (told[-1],)
 
@@ -255,7 +255,7 @@ def test_what_was_open_before_servers_had_names_is_ended_by_the_next_start(monke
         assert connection.execute(open_ones).fetchone() == (0,)
 
 
-# Whatever breaks a guard
+# Rows that violate a guard
 
 BROKEN: list[Any] = [
     pytest.param({"status": "Aborted"}, id="aborted"),

@@ -19,10 +19,10 @@ from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, WriterStatistics, open_writer
 
-SECONDS = 30.0  # far more than anything here takes
+SECONDS = 30.0  # far longer than any test takes
 OFTEN = Limits(backoff_seconds=0.01, longest_backoff_seconds=0.02)
 IMPATIENT = replace(OFTEN, commit_seconds=0.05)
-"""A commit may take longer than that, see `insist`."""
+"""A commit may take longer; see `insist`."""
 LARGE = "x" * 200_000
 
 
@@ -35,11 +35,11 @@ class Site:
         self.published: list[str] = []
 
     def publish(self, event: Event) -> None:
-        if isinstance(event, CertificateRequested):  # else it is about a batch
+        if isinstance(event, CertificateRequested):  # not a BatchCommitted
             self.published.append(event.csr)
 
     def stored(self) -> list[str]:
-        """What another process would find."""
+        """Return what another process would find."""
         other = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
         names = [name for (name,) in other.execute("SELECT data ->> 'csr' FROM event ORDER BY id")]
         other.close()
@@ -47,7 +47,7 @@ class Site:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Somebody else writes."""
+        """Hold the write lock from another connection."""
         other = sqlite3.connect(self.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -86,7 +86,7 @@ def keep_after(db: UnitOfWork, begun: threading.Event, go: threading.Event, name
 
 
 class Busy:
-    """A write that keeps the thread busy until told to go on."""
+    """A write that blocks the thread until it is released."""
 
     def __init__(self) -> None:
         self._begun, self._go = threading.Event(), threading.Event()
@@ -100,7 +100,7 @@ class Busy:
 
 
 async def insist(writer: Writer, name: str) -> None:
-    """Ask until it is answered; what was given up may be stored all the same, so each time under another name."""
+    """Retry until a write is acknowledged, each time with another name, because an earlier one may have been stored."""
     for number in count():
         with suppress(StoreUnavailable):
             await writer.run(keep, f"{name}{number}")
@@ -108,7 +108,7 @@ async def insist(writer: Writer, name: str) -> None:
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Nothing tells when a thread has come so far."""
+    """Poll: there is no event for the progress of a thread."""
     while not condition():  # noqa: ASYNC110
         await trio.sleep(0.002)
 
@@ -214,7 +214,7 @@ async def test_a_drain_has_its_deadline(site: Site) -> None:
     assert site.published == site.stored() == []
 
 
-# The database refuses
+# The database fails
 
 
 @pytest.mark.logs_errors
@@ -251,7 +251,7 @@ async def test_what_cannot_be_committed_in_time_is_unavailable_and_holds_nobody_
         with site.locked():
             with pytest.raises(StoreUnavailable):
                 await writer.run(keep, "a")
-            refused = writer.statistics().refused  # it tries on, and without what was given up
+            refused = writer.statistics().refused  # it retries, without the writes that timed out
             await wait_until(lambda: writer.statistics().refused >= refused + 2)
         await insist(writer, "b")
     assert site.published == site.stored()
@@ -279,18 +279,18 @@ async def test_a_full_channel_makes_askers_wait_and_then_go(site: Site) -> None:
     assert outcomes == ["unavailable"] * 6
     stored = site.stored()
     assert stored[-1].startswith("last")
-    assert len(stored) == len(set(stored))  # what was given up may be there, once
+    assert len(stored) == len(set(stored))  # a write that timed out may be stored, once
 
 
 async def test_no_asker_is_given_up_on_once_answered(site: Site) -> None:
     async with writing(site, IMPATIENT) as writer:
         await insist(writer, "a")
         assert not writer.is_failing
-        await trio.sleep(2 * IMPATIENT.commit_seconds)  # its time is up
+        await trio.sleep(2 * IMPATIENT.commit_seconds)  # it has timed out
         assert not writer.is_failing
 
 
-# What promises nothing
+# Coalesced writes
 
 
 async def test_the_last_of_a_key_is_kept(site: Site) -> None:
