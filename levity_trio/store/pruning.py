@@ -204,7 +204,7 @@ class Pruning:
         return self._writer.frames
 
     async def keep_on(self) -> None:
-        """Prune every LOOK_SECONDS until cancelled."""
+        """Prune every `look_seconds` until cancelled."""
         while True:
             try:
                 await self.look()
