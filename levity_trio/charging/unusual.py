@@ -63,12 +63,7 @@ def _faster_at_first(case: Case, bounds: Bounds, chain: Chain) -> Conflict | Non
     is_of_one_clock = case.longest <= case.ended - case.begun + tolerances.INTERVAL
     if not (is_steady and is_of_one_clock) or len(chain.at) < tolerances.REGULAR_GAPS:
         return None
-    lasted = chain.at[1] - chain.at[0] + tolerances.CLOCK
-    rise, most = chain.wh[1] - chain.wh[0], case.power.most * lasted / HOUR
-    if rise <= most * (1 + tolerances.FASTER_START) + 2 * max(case.digit, case.ends_digit):
-        return None
-    evidence = (f"{rise} Wh in {round(lasted)} s", f"at most {round(most)} Wh by power")
-    return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)
+    return _faster_than_power(case, chain.wh[1] - chain.wh[0], chain.at[1] - chain.at[0], 1 + tolerances.FASTER_START)
 
 
 def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
@@ -77,9 +72,16 @@ def _faster_at_last(case: Case, chain: Chain) -> Conflict | None:
     if len(power.at) < 2 or not case.is_stopped or min(power.low) < (1 - tolerances.STEADY_SHARE) * power.most:
         return None
     level = chain.at[chain.wh.index(chain.wh[-2])]
-    rise, lasted = chain.wh[-1] - chain.wh[-2], chain.at[-1] - level + tolerances.CLOCK
-    most = power.most * lasted / HOUR
-    if lasted < 0 or rise <= tolerances.FASTER_STOP * most + 2 * max(case.digit, case.ends_digit):
+    if chain.at[-1] + tolerances.CLOCK < level:  # the clock went back
+        return None
+    return _faster_than_power(case, chain.wh[-1] - chain.wh[-2], chain.at[-1] - level, tolerances.FASTER_STOP)
+
+
+def _faster_than_power(case: Case, rise: int, seconds: float, factor: float) -> Conflict | None:
+    """Return the conflict of a rise in Wh with `factor` times the highest power; None if it allows the rise."""
+    lasted = seconds + tolerances.CLOCK
+    most = case.power.most * lasted / HOUR
+    if rise <= factor * most + 2 * max(case.digit, case.ends_digit):
         return None
     evidence = (f"{rise} Wh in {round(lasted)} s", f"at most {round(most)} Wh by power")
     return Conflict(Code.POWER_DISAGREES, FASTER_THAN_POWER, evidence)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from operator import itemgetter
 
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
-from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row
+from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row, is_rising
 from levity_trio.charging.lifecycle import Cause, Kind, State
 from levity_trio.charging.matching import Match, Running, Stopping, against_named, is_id, joined, match_stop
 from levity_trio.charging.moments import Moment, corrected
@@ -249,7 +248,7 @@ def _was_set(db: UnitOfWork, tx: Known, moment: Moment) -> bool:
     start = message_time(tx.own_start_time, tx.sent_start_time, tx.created_at)
     began = seconds(tx.own_start_time) if start.own is None else start.own
     times = [began, *(seconds(row[TIMESTAMP]) for row in readings(db.rows, tx)), seconds(moment.understood)]
-    return any(now < before for before, now in pairwise(times))
+    return not is_rising(times)
 
 
 def _closed_by_operator(db: UnitOfWork, tx: Known) -> str | None:
