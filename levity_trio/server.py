@@ -34,6 +34,7 @@ from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
+from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -48,7 +49,7 @@ from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.writer import open_writer
-from levity_trio.store.writes import sessions
+from levity_trio.store.writes import commands, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
@@ -142,7 +143,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
         writer=central.writer,
         reader=reader,
         publish=central.hooks.observe,
-        links=central.registry.links,
+        chargers=Chargers(central),
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )
@@ -173,6 +174,7 @@ async def _begin(central: Central) -> None:
     """Begin a run; this first ends the sessions that the last one left open."""
     at, trusted = stamp(central.clock()), central.clock_trusted
     central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
+    central.pending.load(await central.writer.run(commands.unfinished))
     gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 
@@ -190,6 +192,7 @@ async def _serve_chargers(
     async with trio.open_nursery() as chargers:
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
+            accepting.start_soon(keep_deadlines, central, central.config.check_interval_seconds)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
             _log_serving(central.config, _port(listeners), known)

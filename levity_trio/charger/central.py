@@ -11,6 +11,7 @@ from itertools import count
 import trio
 
 from levity_trio.charger.budget import Budget
+from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
@@ -41,7 +42,9 @@ class Central:
     """By charger: the last day with readings, and their number on that day."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set when the clock is trusted, or after --clock-wait."""
+    pending: Pending = field(default_factory=Pending)
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
+        self.hooks.listen(self.pending.observe)

@@ -13,9 +13,7 @@ from typing import Final, Protocol
 
 import trio
 
-from levity_trio.charger.calls import Calls
 from levity_trio.charger.websocket import CloseCode
-from levity_trio.plugins.base import LinkState
 from levity_trio.store.writes.sessions import REPLACED
 
 ALIVE_SECONDS: Final = 10.0
@@ -24,12 +22,25 @@ HOLD_SECONDS: Final = 60.0
 """How long a connection that replaced another client's is served before it may be replaced itself."""
 
 
+class Sender(Protocol):
+    """The task of a session that sends its commands."""
+
+    def wake(self) -> None:
+        """Look for commands: one was stored."""
+
+
 class RegisteredSession(Protocol):
-    """The registry's view of a session: its charger, its CALLs, and how to end it."""
+    """A session, as the registry and the façade see it."""
 
     charger: str
-    calls: Calls
     visitor: Visitor
+
+    @property
+    def commands(self) -> Sender:
+        """Its sender of commands."""
+
+    async def prepare_for_commands(self) -> None:
+        """Make its charger known, if it is not."""
 
     @property
     def answers_pings(self) -> bool:
@@ -207,12 +218,9 @@ class Registry:
                 turn.cancel()
         return is_current
 
-    def links(self) -> list[LinkState]:
-        """Return the state of each connected charger."""
-        return [
-            LinkState(session.charger, session.silent_seconds, session.answers_pings, session.calls.waiting)
-            for session in self._sessions.values()
-        ]
+    def sessions(self) -> Collection[RegisteredSession]:
+        """Return the current session of each connected charger."""
+        return self._sessions.values()
 
     def find(self, charger: str) -> RegisteredSession | None:
         """Return the current session of a charger, None while it is not connected."""

@@ -1,4 +1,4 @@
-"""One charger's session: a nursery with a reader, a worker, a watchdog and our pings.
+"""One charger's session: a nursery with a reader, a worker, a sender of commands, a watchdog and our pings.
 
     websocket → reader → inbox → worker → handler → writer, then the response
                       ↘ responses to our own CALLs
@@ -12,20 +12,21 @@ the close frame gives the reason.
 from __future__ import annotations
 
 import logging
-import math
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVarTuple
+from functools import partial
+from typing import Final, NamedTuple, TypeVarTuple
 
 import trio
 
-from levity_trio.charger.calls import Calls
 from levity_trio.charger.central import Central
+from levity_trio.charger.commands import Commands
 from levity_trio.charger.exchange import Exchange, answer, check_call
+from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.charger.inbox import INBOX_CALLS, Inbox
-from levity_trio.charger.pings import Pings
+from levity_trio.charger.liveness import Liveness
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session_row import Closing, Peer, SessionRow
 from levity_trio.charger.stream import GOODBYE_SECONDS, ChargerStream
@@ -44,7 +45,6 @@ from levity_trio.wire.times import stamp
 
 MAX_MALFORMED_FRAMES: Final = 100
 """A peer that sends this many in a row is not a charger."""
-SILENT_INTERVALS: Final = 3
 REFUSAL_SECONDS: Final = 30.0
 LONG_SECONDS: Final = 0.01
 """Parsing a message for longer than this delays the event loop; only hundreds of kilobytes take so long."""
@@ -82,8 +82,8 @@ class Session:
     """A connection of one charger, from its accepted handshake to its end."""
 
     __slots__ = (
-        *("calls", "central", "charger", "has_spoken", "heartbeat_interval", "may_be_called", "transcript", "visitor"),
-        *("_closing", "_faults", "_malformed", "_peer", "_pings", "_row", "_stream", "_watching", "_websocket"),
+        *("central", "charger", "commands", "has_spoken", "liveness", "transcript", "visitor"),
+        *("_closing", "_faults", "_malformed", "_peer", "_row", "_stream", "_websocket"),
     )
 
     def __init__(
@@ -97,21 +97,18 @@ class Session:
         self.central = central
         self.charger = peer.charger
         self.visitor = visitor
-        self.heartbeat_interval = central.config.heartbeat_interval_seconds
         self.has_spoken = False
         """Whether the charger sent a valid CALL or a response to one of ours; from then on the session has its row."""
-        self.may_be_called = trio.Event()
-        self.calls = Calls(self, central.config, central.writer, central.clock, central.hooks.observe)
+        self.commands = Commands(self, central)
+        self.liveness = Liveness(central.config, stream, websocket)
         self.transcript = Transcript(peer.charger, central.clock, central.writer.log_frame)
         self._peer = peer
         self._stream = stream
         self._websocket = websocket
         self._closing: Closing | None = None
-        self._pings = Pings(websocket, stream, central.config.websocket_ping_seconds or math.inf)
         self._row = SessionRow(central, peer)
         self._malformed = 0
         self._faults: dict[str, int] = {}
-        self._watching = trio.CancelScope()
         stream.on_overflow = self._end_too_large
         stream.account.on_refused = self._end_without_memory
 
@@ -121,18 +118,16 @@ class Session:
     @property
     def answers_pings(self) -> bool:
         """Whether the charger answers our pings on this connection."""
-        return self._pings.are_answered
+        return self.liveness.answers_pings
 
     @property
     def silent_seconds(self) -> float:
         """Seconds since the last byte from the charger."""
-        return trio.current_time() - self._stream.last_received
+        return self.liveness.silent_seconds
 
     def set_heartbeat_interval(self, seconds: int) -> None:
         """Use this heartbeat interval, in seconds; three intervals without a byte end the session."""
-        if seconds != self.heartbeat_interval:
-            self.heartbeat_interval = seconds
-            self._watching.cancel()  # so that it computes a new deadline, which may be earlier
+        self.liveness.set_heartbeat_interval(seconds)
 
     def end(self, code: int, reason: str) -> None:
         """End this session from our side. The close frame carries the first reason given."""
@@ -145,14 +140,14 @@ class Session:
         try:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(self._read, inbox)
-                tasks.start_soon(self._watch)
-                tasks.start_soon(self._pings.run, self._are_pings_off)
-                for plugin in self.central.hooks.accompanying:
-                    tasks.start_soon(self.central.hooks.accompany, plugin, self)
+                tasks.start_soon(self.commands.run)
+                tasks.start_soon(self.liveness.watch, partial(self.end, CloseCode.POLICY_VIOLATION))
+                tasks.start_soon(self.liveness.ping, self._are_pings_off)
+                self._accompany(tasks)
                 await self._work(inbox)
                 tasks.cancel_scope.cancel()
         finally:
-            self.calls.close()
+            self.commands.close()
 
     async def say_goodbye(self) -> None:
         """Send a close frame with the reason, if the peer is still there, and close the connection."""
@@ -173,7 +168,7 @@ class Session:
                 reason=closing.reason,
             )
         self.transcript.disconnected(*closing)
-        await self._row.end(closing, is_current, self._faults, self._pings.outcome)
+        await self._row.end(closing, is_current, self._faults, self.liveness.ping_outcome)
 
     async def begin(self) -> Origin:
         """Insert the session's row, once: for the first valid CALL of the charger, or for our own first CALL.
@@ -196,9 +191,10 @@ class Session:
         """Return the origin of a row that is written now."""
         return self._row.origin(received_at)
 
-    async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
-        """Send a CALL; see Calls.call."""
-        return await self.calls.call(request, timeout_seconds)
+    async def prepare_for_commands(self) -> None:
+        """Make a charger that never sent a valid CALL known. Raises NoRoom, StoreUnavailable."""
+        await self.commands.wait_for_first_message()
+        await self.begin()
 
     async def send(self, text: str, message_id: str | None, action: str | None) -> None:
         """Send one frame: a CALL with this id and action, or the response to one. Raises ConnectionClosed."""
@@ -238,8 +234,8 @@ class Session:
                 await inbox.put((frame, charge))
                 return
         else:
-            self.transcript.received(received_at, masked, frame.message_id, self.calls.action_of(frame))
-            if fault := self.calls.settle(frame):
+            self.transcript.received(received_at, masked, frame.message_id, self.commands.action_of(frame))
+            if fault := self.commands.settle(frame):
                 self._count(fault)
             else:
                 self.has_spoken = True
@@ -313,25 +309,20 @@ class Session:
         origin = self.origin(received_at)
         exchange = Exchange(self.central, text, call, at, origin, self.visitor, self.set_heartbeat_interval, repairs)
         answered = await answer(exchange, HANDLERS)
-        self.may_be_called.set()
+        self.commands.may_be_called.set()
         return answered
 
-    async def _watch(self) -> None:
-        """End the session after three heartbeat intervals without a byte. Any frame counts (OCPP-J §5.3)."""
-        while (deadline := self._stream.last_received + self._patience_seconds) > trio.current_time():
-            with trio.move_on_at(deadline) as self._watching:
-                await trio.sleep_forever()
-        self.end(CloseCode.POLICY_VIOLATION, f"silent for {self._patience_seconds} s")
+    def _accompany(self, tasks: trio.Nursery) -> None:
+        hooks, chargers, strict = self.central.hooks, Chargers(self.central), self.central.config.strict
+        for plugin in hooks.accompanying:
+            charger = ConnectedCharger(self.charger, plugin.name, chargers, strict)
+            tasks.start_soon(hooks.accompany, plugin, charger)
 
     async def _are_pings_off(self) -> bool:
         try:
             return await self.central.writer.run(pings.are_off, self.charger)
         except StoreUnavailable:
             return True  # for this connection, which will be closed soon
-
-    @property
-    def _patience_seconds(self) -> int:
-        return SILENT_INTERVALS * self.heartbeat_interval
 
     def _end_without_memory(self) -> None:
         self.end(CloseCode.TRY_AGAIN_LATER, "the memory budget for messages is exhausted")

@@ -326,8 +326,19 @@ class CertificateRequested(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(Fact):
+    """A charger answered a command: `state` is accepted or rejected, by the status of the response."""
+
+    command: int
+    action: str
+    state: str
+    status: str | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed(Fact):
-    """A CALL of ours got no CALLRESULT: `state` is refused, timed out or gone."""
+    """A command got no CALLRESULT: `state` is error (a CALLERROR), timed out, gone, expired or cancelled."""
 
     command: int
     action: str
@@ -369,6 +380,8 @@ TRANSACTION_FACTS: Final = (
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
+OWN_FACTS: Final = (CallAnswered, CallFailed)
+"""Facts about what operators and plugins asked for. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)
 """Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only
 counted, not stored.

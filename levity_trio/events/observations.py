@@ -30,7 +30,7 @@ class MessageHandled(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(Observation):
-    """A CALL of ours ended after `seconds`: `state` is answered, refused, timed out or gone (as in `command`).
+    """A CALL of ours ended after `seconds`: `state` is accepted, rejected, error, timed out or gone (as in `command`).
 
     `status` is the status in its response, if there is one; `late` is whether the response came after the time-out.
     """

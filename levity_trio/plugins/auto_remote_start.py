@@ -108,8 +108,6 @@ class _Connectors:
         self._delay = max(site.config.auto_start_delay_seconds, ANSWER_SECONDS)
         self._due: dict[int, _Due] = {}
         self._reported: dict[int, _Reported] = {}
-        self._timed_out: dict[int, list[CallTimedOut]] = {}
-        """By plug-in: the starts over this connection that timed out."""
 
     def __repr__(self) -> str:
         return f"<_Connectors charger={self._charger.charger!r} due={self._due}>"
@@ -140,23 +138,17 @@ class _Connectors:
                 del self._due[connector]
                 self._report(connector, WITHDRAWN, "the connector is no longer in Preparing")
         self._reported = {connector: last for connector, last in self._reported.items() if connector in present}
-        self._timed_out = {car.id: self._timed_out[car.id] for car in cars if car.id in self._timed_out}
         for car in cars:
             self._decide(car, delay)
         return True
 
     def _decide(self, car: PlugIn, delay: float) -> None:
-        objection = _objection(self._as_known(car))
+        objection = _objection(car)
         if objection is not None:
             self._due.pop(car.connector, None)
             self._object(car, *objection)
         elif car.connector not in self._due and self._reported.get(car.connector) != _Reported(car.id, None):
             self._due[car.connector] = _Due(trio.current_time() + delay, car.id, car.unanswered)
-
-    def _as_known(self, car: PlugIn) -> PlugIn:
-        """Add late responses already received: they are written without being awaited, possibly seconds later."""
-        is_answered = any(problem.was_answered for problem in self._timed_out.get(car.id, ()))
-        return car._replace(was_answered=car.was_answered or is_answered)
 
     def _object(self, car: PlugIn, outcome: str, reason: str) -> None:
         if self._reported.get(car.connector) not in (_Reported(car.id, reason), _Reported(car.id, None)):
@@ -165,7 +157,7 @@ class _Connectors:
 
     async def _start(self, connector: int) -> None:
         due = self._due.pop(connector)
-        outcome, reason = await self._call(connector, due.plug_in)
+        outcome, reason = await self._call(connector)
         is_retried = outcome in RETRIED and due.tries < len(RETRY_SECONDS)
         if is_retried:
             seconds = RETRY_SECONDS[due.tries]
@@ -177,7 +169,7 @@ class _Connectors:
         if outcome in RETRIED and not is_retried:
             self._report(connector, GIVEN_UP, NO_RETRY)
 
-    async def _call(self, connector: int, plug_in: int) -> tuple[str, str]:
+    async def _call(self, connector: int) -> tuple[str, str]:
         """Send a RemoteStartTransaction. Return its outcome and the reason."""
         request = call.RemoteStartTransaction(id_tag=self._site.config.auto_start_id_tag, connector_id=connector)
         try:
@@ -185,7 +177,6 @@ class _Connectors:
         except CallRefused as refused:
             return REJECTED, f"the charger refused the call: {refused}"
         except CallTimedOut as problem:
-            self._timed_out.setdefault(plug_in, []).append(problem)
             return TIMED_OUT, str(problem)
         except (CallFailed, StoreUnavailable) as problem:
             return NOT_SENT, f"{type(problem).__name__} {problem}".strip()

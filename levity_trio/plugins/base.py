@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
@@ -52,7 +52,7 @@ class ConnectedCharger(Protocol):
     async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
         """Send a request (a dataclass of `ocpp.v16.call`) and return its response (a dataclass of `call_result`).
 
-        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see levity_trio.charger.calls.
+        Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see levity_trio.charger.facade.
         """
 
 
@@ -103,6 +103,49 @@ class LinkState:
     waiting_calls: int
 
 
+class CommandResult(Protocol):
+    """How a command ended: its state as in the table `command`, and the payload of the response, if there is one."""
+
+    @property
+    def state(self) -> str:
+        """One of accepted, rejected, error, timed out, gone, expired, cancelled."""
+
+    @property
+    def answer(self) -> Any:
+        """The payload of the CALLRESULT, None without one."""
+
+
+class Chargers(Protocol):
+    """The chargers of this server; see levity_trio.charger.facade."""
+
+    def known(self) -> Collection[str]:
+        """Return the identities of the known chargers that are not hidden."""
+
+    def links(self) -> Sequence[LinkState]:
+        """Return the connected chargers. Call it on the event loop only."""
+
+    async def submit(
+        self,
+        charger: str,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        asked_by: str,
+        timeout_seconds: float | None = None,
+        deadline_seconds: float | None = None,
+    ) -> int:
+        """Store a command, which is sent whether the asker stays or not, and return its id."""
+
+    async def wait(self, command: int) -> CommandResult:
+        """Wait until a command has ended."""
+
+    async def cancel(self, command: int) -> bool:
+        """Cancel a command that is still queued; return False if it is not."""
+
+    def events(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Fact]]:
+        """Return a channel of the facts that are committed from now on."""
+
+
 class PluginSettings(dict[str, object]):
     """A plugin's own table of the TOML file. A missing key raises ConfigError with the name of the table."""
 
@@ -127,8 +170,7 @@ class Site:
     reader: Reader
     publish: Callable[[Event], None]
     """Pass an event to `observe` of all plugins."""
-    links: Callable[[], Sequence[LinkState]]
-    """Return the connected chargers. Call it on the event loop only."""
+    chargers: Chargers
     is_clock_trusted: Callable[[], bool]
     pages: dict[str, Page]
     """Pages served at `--metrics-port`, by path. A plugin adds its pages while it opens."""
@@ -178,7 +220,7 @@ class Amendment:
 class Hooks:
     """The open plugins of a server, and the calls of their hooks."""
 
-    __slots__ = ("_accompanying", "_amending", "_limits", "_observing", "_slow", "_subscribers")
+    __slots__ = ("_accompanying", "_amending", "_limits", "_listeners", "_observing", "_slow", "_subscribers")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -186,6 +228,7 @@ class Hooks:
         self._amending: list[Plugin] = []
         self._accompanying: list[Plugin] = []
         self._slow: dict[str, deque[float]] = {}
+        self._listeners: list[Callable[[Event], None]] = []
         self._subscribers: dict[str, dict[Plugin, trio.MemorySendChannel[Fact]]] = {}
 
     def join(self, plugin: Plugin) -> None:
@@ -204,6 +247,19 @@ class Hooks:
             if plugin in plugins:
                 plugins.remove(plugin)
 
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Pass every event to a function of the server's own, which must not fail or block."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def listening(self, listener: Callable[[Event], None]) -> Iterator[None]:
+        """Like `listen`, until the block is left."""
+        self.listen(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
     @property
     def is_observed(self) -> bool:
         """Whether any plugin overrides `observe`; if none does, callers need not create observations."""
@@ -215,6 +271,8 @@ class Hooks:
 
     def observe(self, event: Event) -> None:
         """Pass an event to all observers, and a fact also to the `accompany` tasks of its charger."""
+        for listener in list(self._listeners):
+            listener(event)
         for plugin in list(self._observing):
             began = time.perf_counter()
             try:

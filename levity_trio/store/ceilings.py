@@ -1,7 +1,8 @@
 """The daily ceiling on facts of one kind from one charger.
 
 A charger that boots or changes its status continuously would otherwise add gigabytes a day. Facts beyond the ceiling
-are only counted, and one FactsCounted an hour reports their number. Transactions and readings have no such ceiling.
+are only counted, and one FactsCounted an hour reports their number. Transactions, readings and what an operator asked
+for have no such ceiling.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from levity_trio.events import TRANSACTION_FACTS, Fact, FactsCounted
+from levity_trio.events import OWN_FACTS, TRANSACTION_FACTS, Fact, FactsCounted
 from levity_trio.store.writes.origin import minutes_before
 
 DAILY_FACTS: Final = 1_000
@@ -46,4 +47,4 @@ def only_count(connection: sqlite3.Connection, charger: str, kind: str, at: str)
 
 def has_ceiling(fact: Fact) -> bool:
     """Whether a fact has a daily ceiling: its charger could repeat it without end, and it affects no bill."""
-    return not isinstance(fact, TRANSACTION_FACTS)
+    return not isinstance(fact, (*TRANSACTION_FACTS, *OWN_FACTS))

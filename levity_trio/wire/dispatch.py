@@ -4,28 +4,29 @@ One CALL is in flight at a time, and responses are matched by message id only. S
 a late response were taken for that of the next CALL, every later response would be off by one. An expired CALL is
 remembered for a while, because its late response still belongs to its command.
 
-Message ids contain a token of the connection. Some chargers keep a response until they have reconnected, when a plain
-counter would have given its id to another CALL.
+Message ids are random. Some chargers keep a response until they have reconnected, when a plain counter would have given
+its id to another CALL.
 
 This module has no clock and does not wait; the session does both.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
 
 from levity_trio.wire.frames import Response
 
+MESSAGE_ID_BYTES: Final = 8
 LATE_REMEMBERED: Final = 64  # expired CALLs per connection; beyond that, the oldest is forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A CALL that waits, or waited, for its response; `command` is the id of its command, once it is known."""
+    """A CALL that waits, or waited, for its response; `command` is the id of its command."""
 
     message_id: str
     action: str
-    command: int | None = None
+    command: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +51,33 @@ class Unexpected:
 Settled = Matched | Late | Unexpected
 
 
+def new_message_id() -> str:
+    """Return a message id for a CALL."""
+    return token_hex(MESSAGE_ID_BYTES)
+
+
 class CallsUnderWay:
     """The state of our CALLs on one connection."""
 
-    __slots__ = ("_begun", "_current", "_late", "_token")
+    __slots__ = ("_current", "_late")
 
     def __init__(self) -> None:
-        self._token = token_hex(4)
-        self._begun = 0
         self._current: OpenCall | None = None
         self._late: dict[str, OpenCall] = {}
 
     def __repr__(self) -> str:
-        return f"<CallsUnderWay current={self._current} late={len(self._late)} begun={self._begun}>"
+        return f"<CallsUnderWay current={self._current} late={len(self._late)}>"
 
     @property
     def current(self) -> OpenCall | None:
         """The CALL in flight, None if there is none."""
         return self._current
 
-    def begin(self, action: str) -> str:
-        """Begin a CALL and return its message id. Raises RuntimeError while another one is in flight."""
+    def begin(self, call: OpenCall) -> None:
+        """Begin a CALL. Raises RuntimeError while another one is in flight."""
         if self._current is not None:
             raise RuntimeError(f"{self._current.action} is still under way")
-        self._begun += 1
-        self._current = OpenCall(f"{self._token}-{self._begun}", action)
-        return self._current.message_id
-
-    def belongs_to(self, command: int) -> None:
-        """Note the command of the CALL in flight, so that its response is added to it, however late."""
-        if self._current is not None:
-            self._current = replace(self._current, command=command)
+        self._current = call
 
     def find(self, message_id: str) -> OpenCall | None:
         """Return the CALL with this id that is in flight or expired, if there is one."""

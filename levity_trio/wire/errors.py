@@ -50,17 +50,15 @@ class CallRefused(CallFailed):
 
 
 class CallTimedOut(CallFailed):
-    """No response arrived in time.
-
-    A late response is still written to its command. `was_answered` is true from its arrival, before it is stored, so
-    that the caller can check it before a retry.
-    """
-
-    was_answered = False
+    """No response arrived in time. A late response is still written to its command."""
 
 
 class ChargerGone(CallFailed):
-    """The session ended before the response arrived."""
+    """The session ended before the response arrived, or the command was cancelled."""
+
+
+class NotConnected(ChargerGone):
+    """The charger is away, and the command may not wait for it. Nothing was sent."""
 
 
 class NoRoom(ChargerGone):

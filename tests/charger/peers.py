@@ -14,6 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from levity_trio.charger.central import Central
 from levity_trio.charger.connection import serve_connection
+from levity_trio.charger.facade import Chargers, ConnectedCharger
 from levity_trio.charger.registry import RegisteredSession
 
 PATH = "/ocpp/CP-1"
@@ -215,6 +216,11 @@ def frame(data: bytes | str, opcode: int = TEXT, *, is_last: bool = True) -> byt
     else:
         size = bytes([0x80 | 127]) + len(payload).to_bytes(8, "big")
     return bytes([first]) + size + bytes(4) + payload
+
+
+def connected(central: Central, charger: str = "CP-1") -> ConnectedCharger:
+    """Return a charger as a plugin sees it."""
+    return ConnectedCharger(charger, "a test", Chargers(central), central.config.strict)
 
 
 def session_of(central: Central, charger: str = "CP-1") -> RegisteredSession:

@@ -9,15 +9,16 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger.calls import QUEUED_CALLS, Calls
 from levity_trio.charger.central import Central
 from levity_trio.charger.exchange import Exchange
+from levity_trio.charger.facade import ConnectedCharger
 from levity_trio.charger.handlers import HANDLERS
 from levity_trio.events import CallFailed as CallFailedFact
-from levity_trio.wire.errors import CallFailed, CallQueueFull, CallRefused, CallTimedOut, ChargerGone
+from levity_trio.store.writes.commands import QUEUED_COMMANDS
+from levity_trio.wire.errors import CallFailed, CallQueueFull, CallRefused, CallTimedOut, ChargerGone, NotConnected
 from levity_trio.wire.payloads import call, call_result
 from tests.charger.parts import InlineWriter, configure
-from tests.charger.peers import Charger, open_charger, session_of
+from tests.charger.peers import Charger, connected, open_charger, session_of
 
 AT_ONCE = 0.001
 RESPONSE_TIMEOUT = 30
@@ -28,8 +29,8 @@ ACCEPTED = {"status": "Accepted"}
 class Asked:
     """Concurrent CALLs with their outcomes, in the order in which they ended."""
 
-    def __init__(self, calls: Calls, nursery: trio.Nursery) -> None:
-        self._calls = calls
+    def __init__(self, charger: ConnectedCharger, nursery: trio.Nursery) -> None:
+        self._charger = charger
         self._start: Callable[..., None] = nursery.start_soon
         self.ended: list[tuple[object, object]] = []
 
@@ -43,7 +44,7 @@ class Asked:
 
     async def _call(self, request: Any, timeout_seconds: float | None) -> None:
         try:
-            outcome = await self._calls.call(request, timeout_seconds)
+            outcome = await self._charger.call(request, timeout_seconds)
         except CallFailed as failed:
             outcome = failed
         self.ended.append((request, outcome))
@@ -55,7 +56,7 @@ async def open_asked(central: Central) -> AsyncIterator[tuple[Charger, Asked]]:
     async with open_charger(central) as charger:
         await charger.call("Heartbeat")
         async with trio.open_nursery() as nursery:
-            yield charger, Asked(session_of(central).calls, nursery)
+            yield charger, Asked(connected(central), nursery)
 
 
 def reset(kind: str = "Soft") -> call.Reset:
@@ -84,7 +85,7 @@ async def test_a_call_is_stored_sent_and_answered(central: Central, writer: Inli
         entry = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
         await answer(charger, question, {"configurationKey": [entry]})
     assert asked.outcomes() == [call_result.GetConfiguration(configuration_key=[entry], unknown_key=None)]
-    assert writer.rows("SELECT state, message_id, session_id FROM command") == [("answered", question[1], 1)]
+    assert writer.rows("SELECT state, message_id, session_id FROM command") == [("accepted", question[1], 1)]
     assert writer.rows("SELECT key, value FROM configuration") == [("HeartbeatInterval", "300")]
     assert writer.row("SELECT heartbeat_interval FROM cp") == (300,)
 
@@ -128,8 +129,8 @@ async def test_a_callerror_is_told_apart_from_rejected(central: Central, writer:
     (refused,) = asked.outcomes()
     assert isinstance(refused, CallRefused)
     assert (refused.code, refused.description) == ("NotSupported", "no reset here")
-    assert writer.rows(COMMANDS) == [("Reset", "refused", 0, None, "NotSupported")]
-    assert [fact.state for fact in writer.recorded(CallFailedFact)] == ["refused"]
+    assert writer.rows(COMMANDS) == [("Reset", "error", 0, None, "NotSupported")]
+    assert [fact.state for fact in writer.recorded(CallFailedFact)] == ["error"]
 
 
 async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(
@@ -140,7 +141,7 @@ async def test_an_answer_that_cannot_be_read_is_stored_and_counts_as_refused(
         await answer(charger, await charger.receive(), {"listVersion": "many"})
     (refused,) = asked.outcomes()
     assert isinstance(refused, CallRefused)
-    assert writer.rows("SELECT state, answer FROM command") == [("answered", '{"listVersion":"many"}')]
+    assert writer.rows("SELECT state, answer FROM command") == [("accepted", '{"listVersion":"many"}')]
 
 
 async def test_the_timeout_counts_from_sending(central: Central, writer: InlineWriter) -> None:
@@ -199,8 +200,8 @@ async def test_a_late_answer_is_written_to_its_command_and_reaches_no_other(
         await answer(charger, late, {"status": "Rejected"})  # sent twice: the first counts
     assert asked.outcomes()[1] == call_result.RemoteStopTransaction(status="Rejected")
     assert writer.rows(COMMANDS) == [
-        ("RemoteStartTransaction", "answered", 1, '{"status":"Accepted"}', None),
-        ("RemoteStopTransaction", "answered", 0, '{"status":"Rejected"}', None),
+        ("RemoteStartTransaction", "accepted", 1, '{"status":"Accepted"}', None),
+        ("RemoteStopTransaction", "rejected", 0, '{"status":"Rejected"}', None),
     ]
 
 
@@ -211,7 +212,7 @@ async def test_a_late_callerror_is_written_too(central: Central, writer: InlineW
         await trio.sleep(RESPONSE_TIMEOUT + 1)
         await charger.send(json.dumps([4, question[1], "InternalError", "", {}]))
     assert isinstance(asked.outcomes()[0], CallTimedOut)
-    assert writer.rows(COMMANDS) == [("Reset", "refused", 1, None, "InternalError")]
+    assert writer.rows(COMMANDS) == [("Reset", "error", 1, None, "InternalError")]
 
 
 @pytest.mark.parametrize("by_us", [False, True])
@@ -229,14 +230,14 @@ async def test_the_end_of_the_session_fails_all_calls_at_once(
         await trio.testing.wait_all_tasks_blocked()
         assert [type(outcome) for outcome in asked.outcomes()] == [ChargerGone] * 3
         assert trio.current_time() == ended
-    assert writer.rows(COMMANDS) == [("Reset", "gone", 0, None, None)]
-    with pytest.raises(ChargerGone):
-        await asked._calls.call(reset())
+    assert writer.rows(COMMANDS) == [("Reset", "gone", 0, None, None)] * 3
+    with pytest.raises(NotConnected):
+        await asked._charger.call(reset())
 
 
 async def test_calls_wait_for_the_first_message(central: Central) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as nursery:
-        asked = Asked(session_of(central).calls, nursery)
+        asked = Asked(connected(central), nursery)
         requests = [reset("Soft"), call.ClearCache(), reset("Hard")]
         for request in requests:
             await asked.ask(request)
@@ -251,7 +252,7 @@ async def test_calls_wait_for_the_first_message(central: Central) -> None:
 
 async def test_calls_wait_ten_seconds_at_most(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as nursery:
-        asked = Asked(session_of(central).calls, nursery)
+        asked = Asked(connected(central), nursery)
         began = trio.current_time()
         await asked.ask(reset())
         await asked.ask(call.ClearCache())
@@ -264,7 +265,7 @@ async def test_calls_wait_ten_seconds_at_most(central: Central, writer: InlineWr
 
 async def test_calls_that_wait_for_the_first_message_fail_with_the_session(central: Central) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as nursery:
-        asked = Asked(session_of(central).calls, nursery)
+        asked = Asked(connected(central), nursery)
         await asked.ask(reset())
         await asked.ask(reset())
         await charger.websocket.aclose()
@@ -277,19 +278,19 @@ async def test_the_queue_is_bounded(central: Central, has_spoken: bool) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as nursery:
         if has_spoken:
             await charger.call("Heartbeat")
-        asked = Asked(session_of(central).calls, nursery)
-        for _ in range(1 + QUEUED_CALLS):
+        asked = Asked(connected(central), nursery)
+        for _ in range(1 + QUEUED_COMMANDS):
             await asked.ask(reset())
         assert asked.ended == []
         with pytest.raises(CallQueueFull):
-            await session_of(central).calls.call(reset())
+            await connected(central).call(reset())
         session_of(central).end(1000, "enough")
 
 
 async def test_our_own_mistake_is_no_callers_secret(central: Central) -> None:
     async with open_asked(central) as (charger, asked):
         with pytest.raises(ValueError, match="Reset"):
-            await asked._calls.call(reset("Perhaps"))
+            await asked._charger.call(reset("Perhaps"))
         assert await nothing_comes(charger)
 
 
@@ -310,7 +311,7 @@ async def test_a_call_to_a_charger_for_whom_there_is_no_room_ends_its_session(ce
     async with open_charger(central, "/ws/CP-1") as silent, open_charger(central, "/ws/CP-2") as charger:
         await charger.call("Heartbeat")
         with pytest.raises(ChargerGone):
-            await session_of(central, "CP-1").calls.call(reset())
+            await connected(central).call(reset())
         assert (await silent.wait_closed())[0] == 1008
         await charger.call("Heartbeat")
 
@@ -318,7 +319,7 @@ async def test_a_call_to_a_charger_for_whom_there_is_no_room_ends_its_session(ce
 async def test_a_cancelled_caller_leaves_the_next_call_alone(central: Central, writer: InlineWriter) -> None:
     async with open_asked(central) as (charger, asked):
         with trio.move_on_after(3):
-            await asked._calls.call(reset())
+            await asked._charger.call(reset())
         first = await charger.receive()
         await asked.ask(call.ClearCache())
         second = await charger.receive()
@@ -326,15 +327,15 @@ async def test_a_cancelled_caller_leaves_the_next_call_alone(central: Central, w
         await answer(charger, second, ACCEPTED)
     assert asked.outcomes() == [call_result.ClearCache(status="Accepted")]
     assert writer.rows(COMMANDS) == [
-        ("Reset", "answered", 1, '{"status":"Rejected"}', None),
-        ("ClearCache", "answered", 0, '{"status":"Accepted"}', None),
+        ("Reset", "rejected", 1, '{"status":"Rejected"}', None),
+        ("ClearCache", "accepted", 0, '{"status":"Accepted"}', None),
     ]
 
 
 async def test_a_handler_may_call_the_charger(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
     async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
         assert request.id_tag == "TAG-1"
-        cleared = await session_of(exchange.central, exchange.charger).calls.call(call.ClearCache())
+        cleared = await connected(exchange.central, exchange.charger).call(call.ClearCache())
         return call_result.Authorize(id_tag_info={"status": cleared.status})
 
     monkeypatch.setitem(HANDLERS, "Authorize", authorize)

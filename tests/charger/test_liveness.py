@@ -6,9 +6,10 @@ import pytest
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter, configure
-from tests.charger.peers import PING, PONG, Charger, open_charger, open_raw_charger, session_of
+from tests.charger.peers import PING, PONG, Charger, connected, open_charger, open_raw_charger
 
 MINUTE = 60
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -89,7 +90,7 @@ async def test_one_that_answers_no_ping_and_talks_on_gets_no_more(central: Centr
 
 
 def answering(central: Central) -> dict[str, bool]:
-    return {link.charger: link.answers_pings for link in central.registry.links()}
+    return {link.charger: link.answers_pings for link in Chargers(central).links()}
 
 
 async def test_a_ping_that_nobody_answers_is_the_last(central: Central) -> None:
@@ -168,7 +169,7 @@ async def test_an_interval_that_the_charger_reported_holds_after_a_reconnect(
 async def test_an_interval_that_the_charger_reports_holds_at_once(central: Central) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as asking:
         await charger.call("Heartbeat")
-        asking.start_soon(session_of(central).calls.call, call.GetConfiguration(key=["HeartbeatInterval"]))
+        asking.start_soon(connected(central).call, call.GetConfiguration(key=["HeartbeatInterval"]))
         asked = await charger.receive()
         reported = {"key": "HeartbeatInterval", "readonly": False, "value": "3600"}
         await charger.send(json.dumps([3, asked[1], {"configurationKey": [reported]}]))

@@ -191,7 +191,7 @@ async def test_a_plugin_accompanies_a_connected_charger(central: Central, watche
     (ended,) = watcher.of(CallEnded)
     assert (ended.action, ended.state, ended.status, ended.late) == (
         "UnlockConnector",
-        "answered",
+        "rejected",
         "UnlockFailed",
         False,
     )

@@ -7,7 +7,7 @@ from levity_trio.events import ChargerDisconnected, IdentityShared, TransactionS
 from levity_trio.wire.errors import ChargerGone
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter
-from tests.charger.peers import open_charger, open_raw_charger, session_of
+from tests.charger.peers import connected, open_charger, open_raw_charger
 
 AT_ONCE = 0.001
 START = {"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-03-01T12:00:00Z"}
@@ -74,7 +74,7 @@ async def test_the_old_ones_cleanup_while_the_store_is_slow(central: Central, wr
 async def test_a_call_in_flight_on_the_old_connection_fails(central: Central) -> None:
     async with open_charger(central) as old:
         await old.call("Heartbeat")
-        calls = session_of(central).calls
+        calls = connected(central)
         failed = trio.Event()
 
         async def clear_cache() -> None:

@@ -7,7 +7,7 @@ import trio
 from levity_trio.charger.central import Central
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter
-from tests.charger.peers import open_charger, session_of
+from tests.charger.peers import connected, open_charger
 
 
 async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> None:
@@ -18,7 +18,7 @@ async def test_no_row_tells_a_secret(central: Central, writer: InlineWriter) -> 
         await charger.receive()
         await charger.send(r'[2,"p","Heartbeat",{"pass\u0077ord":"SECRET-7"}]')
         await charger.receive()
-        calls = session_of(central).calls
+        calls = connected(central)
         asking.start_soon(calls.call, call.ChangeConfiguration(key="AuthorizationKey", value="SECRET-3"))
         asked = await charger.receive()
         assert asked[3]["value"] == "SECRET-3"

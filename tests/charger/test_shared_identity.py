@@ -15,7 +15,7 @@ from levity_trio.events import ChargerConnected, IdentityShared
 from levity_trio.wire.errors import CallTimedOut, ChargerGone
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter
-from tests.charger.peers import Charger, StreamPair, at, open_charger, open_raw, session_of, upgrade
+from tests.charger.peers import Charger, StreamPair, at, connected, open_charger, open_raw, upgrade
 
 AT_ONCE = 0.001
 HERE, THERE, ELSEWHERE = at("10.0.0.1"), at("10.0.0.2"), at("10.0.0.3")
@@ -123,7 +123,7 @@ async def test_one_that_has_not_spoken_holds_nobody_up(central: Central) -> None
 async def ask(central: Central) -> None:
     """Send a CALL to the charger, which gets no response."""
     with suppress(ChargerGone, CallTimedOut):
-        await session_of(central).calls.call(call.ClearCache(), timeout_seconds=1)
+        await connected(central).call(call.ClearCache(), timeout_seconds=1)
 
 
 @pytest.mark.parametrize("answers", [False, True])

@@ -10,7 +10,7 @@ from levity_trio.charger.central import Central
 from levity_trio.wire.errors import CallTimedOut
 from levity_trio.wire.payloads import call
 from tests.charger.parts import InlineWriter, configure
-from tests.charger.peers import open_charger, open_raw, session_of, upgrade
+from tests.charger.peers import connected, open_charger, open_raw, upgrade
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
@@ -22,7 +22,7 @@ def told(writer: InlineWriter, columns: str = "direction, message_id, action") -
 async def test_a_conversation_is_kept_in_its_order(central: Central, writer: InlineWriter) -> None:
     async with open_charger(central) as charger, trio.open_nursery() as asking:
         await charger.call("BootNotification", BOOT)
-        asking.start_soon(session_of(central).calls.call, call.Reset(type="Soft"))
+        asking.start_soon(connected(central).call, call.Reset(type="Soft"))
         asked = await charger.receive()
         await charger.send(json.dumps([3, asked[1], {"status": "Accepted"}]))
         await charger.refused("Boot", {})
@@ -116,7 +116,7 @@ async def test_an_answer_that_comes_late_bears_its_action(central: Central, writ
 
 async def call_in_vain(central: Central) -> None:
     with pytest.raises(CallTimedOut):
-        await session_of(central).calls.call(call.Reset(type="Soft"))
+        await connected(central).call(call.Reset(type="Soft"))
 
 
 async def test_a_refused_handshake_is_in_the_log(central: Central, writer: InlineWriter) -> None:

@@ -11,6 +11,7 @@ import trio
 from sqlite_utils import Database
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks, Open, Plugin, Site
 from levity_trio.store.connection import open_database
@@ -114,7 +115,7 @@ class Served:
             writer=central.writer,
             reader=cast(Reader, self.reader),
             publish=central.hooks.observe,
-            links=central.registry.links,
+            chargers=Chargers(central),
             is_clock_trusted=lambda: self.is_clock_trusted,
             pages={},
         )

@@ -178,12 +178,12 @@ def test_our_calls(books: Books, run: Run) -> None:
     run.see(
         ended("timed out"),
         ended("gone"),
-        ended("refused", error_code="NotSupported"),
-        ended("refused", error_code="Word of its own"),
-        ended("answered", status="Rejected"),
-        ended("answered", status="Word of its own"),
-        ended("answered", status="Accepted"),
-        ended("answered", late=True, status="Accepted"),
+        ended("error", error_code="NotSupported"),
+        ended("error", error_code="Word of its own"),
+        ended("rejected", status="Rejected"),
+        ended("rejected", status="Word of its own"),
+        ended("accepted", status="Accepted"),
+        ended("accepted", late=True, status="Accepted"),
     )
     page = run.page()
     errors = {dict(labels)["error_type"] for labels in page.of("ocpp_central_call_errors_total")}
@@ -262,7 +262,7 @@ def test_each_of_levitys_names(books: Books, run: Run) -> None:
     station = live(books)
     open_one(station)
     books.run(sessions.heartbeat, "CP-1", books.at)
-    run.see(handled(), ended("timed out"), ended("answered", status="Rejected"))
+    run.see(handled(), ended("timed out"), ended("rejected", status="Rejected"))
     page = run.page()
     for name, (kind, labels) in LEVITYS.items():
         assert page.types[name] == kind
@@ -290,8 +290,8 @@ def test_a_charger_cannot_make_it_grow(books: Books, run: Run) -> None:
     for round_ in range(3):
         for number in range(round_ * 100, round_ * 100 + 100):
             kind = f"Kind-{number}"
-            run.see(handled("unknown", code="NotImplemented", repairs=(kind,)), ended("refused", error_code=kind))
-            run.see(ended("answered", status=kind))
+            run.see(handled("unknown", code="NotImplemented", repairs=(kind,)), ended("error", error_code=kind))
+            run.see(ended("rejected", status=kind))
             station.status(kind, error=kind)
         lines.append(run.page().lines)
     assert lines[1] == lines[2]

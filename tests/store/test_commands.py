@@ -1,25 +1,52 @@
 """Our CALLs and their responses, messages set aside, repairs, notices; and the session of each row and fact."""
 
+import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
 from levity_trio.events import CallFailed, DataTransferred, MessageSetAside, TagPresented
-from levity_trio.store.writes import authorization, commands, notices
+from levity_trio.store.writes import authorization, commands, notices, sessions
 from levity_trio.store.writes.set_aside import count_repairs, set_aside
-from tests.store.books import Books, Station
+from tests.store.books import SERVER, Books, Station
+
+
+def ask(station: Station, action: str = "GetConfiguration", **changes: Any) -> commands.NewCommand:
+    """A command as the façade makes it."""
+    books = station.books
+    new = commands.NewCommand(
+        charger=station.name,
+        action=action,
+        payload="{}",
+        message_id="17",
+        requested_at=books.at,
+        asked_by="a test",
+        run=books.server,
+        timeout_seconds=None,
+        deadline_at=None,
+        is_masked=False,
+    )
+    return replace(new, **changes)
+
+
+def queue(station: Station, action: str = "Reset", **changes: Any) -> int:
+    command = station.books.run(commands.queue, ask(station, action, **changes))
+    assert command is not None
+    return command
 
 
 def send(station: Station, action: str = "GetConfiguration", **payload: object) -> int:
-    row = commands.Command(action, orjson.dumps(payload).decode(), "17", station.books.at)
+    command = queue(station, action, payload=orjson.dumps(payload).decode())
     station.books.wait(0.5)
-    return station.write(commands.send, row)
+    assert station.write(commands.take) is not None
+    return command
 
 
 def answer(station: Station, command: int, action: str, told: object, is_late: bool = False) -> None:
-    text = orjson.dumps(told).decode()
-    station.write(commands.settle, commands.CommandOutcome(command, action, "answered", is_late, text))
+    text, state = orjson.dumps(told).decode(), commands.state_for(action, told)
+    station.write(commands.settle, commands.CommandEnd(command, action, state, is_late, text))
 
 
 def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station: Station) -> None:
@@ -30,26 +57,105 @@ def test_a_command_is_kept_from_its_request_to_its_answer(books: Books, station:
     books.wait(0.5)
     answer(station, command, "Reset", {"status": "Accepted"})
     assert books.row("SELECT state, answer, answered_at, is_late, session_id FROM command") == (
-        *("answered", '{"status":"Accepted"}', "2026-03-01T12:01:00.250Z", 0, station.session),
+        *("accepted", '{"status":"Accepted"}', "2026-03-01T12:01:00.250Z", 0, station.session),
     )
     assert books.recorded(CallFailed) == []
 
 
 def test_a_late_answer_is_written_to_its_command(books: Books, station: Station) -> None:
     command = send(station, "RemoteStartTransaction", idTag="TAG")
-    station.write(commands.settle, commands.CommandOutcome(command, "RemoteStartTransaction", "timed out"))
+    station.write(commands.settle, commands.CommandEnd(command, "RemoteStartTransaction", "timed out"))
     books.wait(0.1)
     answer(station, command, "RemoteStartTransaction", {"status": "Accepted"}, is_late=True)
-    assert books.row("SELECT state, is_late, answer FROM command") == ("answered", 1, '{"status":"Accepted"}')
+    assert books.row("SELECT state, is_late, answer FROM command") == ("accepted", 1, '{"status":"Accepted"}')
     assert [fact.state for fact in books.recorded(CallFailed)] == ["timed out"]
 
 
 def test_a_refusal_is_told_apart(books: Books, station: Station) -> None:
     command = send(station, "Reset")
-    refused = commands.CommandOutcome(command, "Reset", "refused", False, None, "NotSupported", "no")
+    refused = commands.CommandEnd(command, "Reset", "error", False, None, "NotSupported", "no")
     station.write(commands.settle, refused)
-    assert books.row("SELECT state, error_code, error_description FROM command") == ("refused", "NotSupported", "no")
-    assert [(fact.state, fact.error_code) for fact in books.recorded(CallFailed)] == [("refused", "NotSupported")]
+    assert books.row("SELECT state, error_code, error_description FROM command") == ("error", "NotSupported", "no")
+    assert [(fact.state, fact.error_code) for fact in books.recorded(CallFailed)] == [("error", "NotSupported")]
+
+
+def states(books: Books) -> list[tuple[str, str]]:
+    return [(action, state) for action, state in books.rows("SELECT action, state FROM command ORDER BY id")]
+
+
+def test_the_oldest_is_taken_and_marked_before_it_leaves(books: Books, station: Station) -> None:
+    first, second = queue(station, "Reset"), queue(station, "ClearCache", timeout_seconds=5)
+    assert station.write(commands.take) == (first, "Reset", "17", "{}", None)
+    assert states(books) == [("Reset", "sent"), ("ClearCache", "queued")]
+    assert station.write(commands.take) == (second, "ClearCache", "17", "{}", 5)
+    assert station.write(commands.take) is None
+
+
+def test_the_queue_of_one_charger_is_bounded(books: Books, station: Station) -> None:
+    for _ in range(commands.QUEUED_COMMANDS):
+        queue(station)
+    assert books.run(commands.queue, ask(station)) is None
+    queue(Station(books, "CP-2"))
+    station.write(commands.take)
+    queue(station)
+
+
+def test_a_command_expires_at_its_deadline(books: Books, station: Station) -> None:
+    queue(station, "Reset", deadline_at="2026-03-01T12:30:00.000Z")
+    queue(station, "ClearCache", deadline_at="2026-03-01T13:30:00.000Z")
+    books.run(commands.expire, "2026-03-01T12:29:59.999Z")
+    assert states(books) == [("Reset", "queued"), ("ClearCache", "queued")]
+    books.wait(30)
+    taken = station.write(commands.take)
+    assert taken is not None
+    assert taken.action == "ClearCache"  # the other's deadline has passed, whether it was told or not
+    books.run(commands.expire, books.at)
+    assert states(books) == [("Reset", "expired"), ("ClearCache", "sent")]
+    assert [(fact.action, fact.state) for fact in books.recorded(CallFailed)] == [("Reset", "expired")]
+
+
+def test_only_a_queued_command_can_be_cancelled(books: Books, station: Station) -> None:
+    first, second = queue(station, "Reset"), queue(station, "ClearCache")
+    station.write(commands.take)
+    assert not books.run(commands.cancel, first, books.at)
+    assert books.run(commands.cancel, second, books.at)
+    assert not books.run(commands.cancel, second, books.at)
+    assert states(books) == [("Reset", "sent"), ("ClearCache", "cancelled")]
+
+
+def test_a_charger_that_leaves_keeps_what_may_wait(books: Books, station: Station) -> None:
+    for action, deadline in (("Reset", None), ("ClearCache", None), ("TriggerMessage", "2026-03-02T00:00:00.000Z")):
+        queue(station, action, deadline_at=deadline)
+    station.write(commands.take)
+    station.lose()
+    assert states(books) == [("Reset", "gone"), ("ClearCache", "gone"), ("TriggerMessage", "queued")]
+    assert [fact.action for fact in books.recorded(CallFailed)] == ["Reset", "ClearCache"]
+
+
+def test_after_a_crash_nothing_is_sent_twice_and_no_secret_leaves_masked(books: Books, station: Station) -> None:
+    later = "2026-03-02T00:00:00.000Z"
+    queue(station, "Reset", deadline_at=later)
+    station.write(commands.take)
+    queue(station, "ClearCache")
+    queue(station, "ChangeConfiguration", deadline_at=later, is_masked=True)
+    kept = queue(station, "TriggerMessage", deadline_at=later, message_id="18")
+    books.run(sessions.start_run, SERVER, "1.0", books.at, True)
+    assert books.rows("SELECT action, state, error_code FROM command ORDER BY id") == [
+        ("Reset", "gone", None),
+        ("ClearCache", "gone", None),
+        ("ChangeConfiguration", "expired", "secret_not_kept"),
+        ("TriggerMessage", "queued", None),
+    ]
+    assert books.run(commands.unfinished) == [(kept, "CP-1", "18")]
+
+
+def test_a_command_never_moves_back(books: Books, station: Station) -> None:
+    command = send(station, "Reset")
+    answer(station, command, "Reset", {"status": "Rejected"})
+    answer(station, command, "Reset", {"status": "Accepted"}, is_late=True)  # a second response changes nothing
+    assert books.row("SELECT state, is_late FROM command") == ("rejected", 0)
+    with pytest.raises(sqlite3.IntegrityError, match="moves on"):
+        books.run(lambda db: db.execute("UPDATE command SET state = 'queued'"))
 
 
 # Configuration
@@ -193,7 +299,7 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
     station.stop(transaction, 2001)
     station.stop(-1, 1)
     answer(station, send(station), "GetConfiguration", {"configurationKey": [{"key": "a", "readonly": True}]})
-    station.write(commands.settle, commands.CommandOutcome(1, "Reset", "timed out"))
+    station.write(commands.settle, commands.CommandEnd(1, "Reset", "timed out"))
     station.write(authorization.authorize, "TAG")
     station.start(2500)
     station.lose()

@@ -12,6 +12,7 @@ from levity_trio.events import (
 )
 from levity_trio.store.writes import commands, sessions
 from tests.store.books import SERVER, Books, Station
+from tests.store.test_commands import ask
 
 ONLINE = "SELECT is_connected, session_id FROM cp"
 
@@ -114,11 +115,13 @@ def test_a_start_ends_what_its_own_predecessor_left_open_and_nothing_of_another_
     ours, moved, theirs = (Station(books, name) for name in ("OURS", "MOVED", "THEIRS"))
     left_behind = moved.session
     for one in (ours, moved):
-        one.write(commands.send, commands.Command("Reset", "{}", f'"{one.name}"', books.at))
+        books.run(commands.queue, ask(one, "Reset"))
+        one.write(commands.take)
     books.server, first = books.run(sessions.start_run, "other", "1.0", books.at, True), books.server
     for one in (moved, theirs):
         one.connect()
-        one.write(commands.send, commands.Command("Reset", "{}", f'"{one.name} 2"', books.at))
+        books.run(commands.queue, ask(one, "Reset"))
+        one.write(commands.take)
     for one in (ours, moved, theirs):
         one.start()
     books.wait(1)
@@ -213,7 +216,8 @@ def test_commands_that_nobody_will_answer_are_told_gone(books: Books, station: S
     """The end of the connection or kill -9 interrupted it before its outcome was stored."""
     other = Station(books, "CP-2")
     for name, one in (("Reset", station), ("UnlockConnector", other)):
-        one.write(commands.send, commands.Command(name, "{}", f'"{name}"', books.at))
+        books.run(commands.queue, ask(one, name))
+        one.write(commands.take)
     station.lose()
     assert books.rows("SELECT action, state FROM command") == [("Reset", "gone"), ("UnlockConnector", "sent")]
     books.run(sessions.start_run, SERVER, "1.0", books.at, True)

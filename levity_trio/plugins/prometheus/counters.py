@@ -206,7 +206,7 @@ class PrometheusMetrics(Plugin):
             self._call_answered(charger, event)
 
     def _call_answered(self, charger: str, event: events.CallEnded) -> None:
-        if event.state == "refused":
+        if event.state == "error":
             error = known(event.error_code or "", ERROR_CODES)
             self._metrics.call_errors[charger, event.action, error].value += 1
         elif event.status is not None and event.status not in SUCCESS:

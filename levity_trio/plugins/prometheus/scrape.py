@@ -82,7 +82,7 @@ class Scrape:
         self._requested.set()
         with trio.move_on_after(READ_SECONDS):
             await refreshed.wait()
-        self._links = self._site.links()
+        self._links = self._site.chargers.links()
         self._update_server()
 
     def text(self) -> bytes:

@@ -20,7 +20,7 @@ CLOCK_MINUTES: Final = 5
 """A start that precedes the plug-in by more was sent late and belongs to another; a smaller difference is clock error.
 If the plug-in has no time of the charger's own, the two cannot be compared."""
 AVAILABLE: Final = "Available"
-ANSWERED: Final = ("answered", "refused")
+ANSWERED: Final = ("accepted", "rejected", "error")
 
 
 class PlugIn(NamedTuple):

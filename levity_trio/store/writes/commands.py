@@ -1,36 +1,70 @@
-"""Our CALLs: when each was requested, sent and answered, and the configuration in the responses."""
+"""Our CALLs: when each was asked for, sent and answered, and the configuration in the responses.
+
+The rows are the queue: the oldest queued command of a charger is taken and sent. It is marked as sent before it leaves,
+so after a crash it is never sent twice.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.events import CallFailed
+from levity_trio.events import CallAnswered, CallFailed
+from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
-INTERVAL_KEYS = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
-LONGEST_INTERVAL_DIGITS = 5
+QUEUED_COMMANDS: Final = 16
+"""Queued commands of one charger. Further ones are refused: nobody reads so many responses."""
+INTERVAL_KEYS: Final = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
+LONGEST_INTERVAL_DIGITS: Final = 5
 """Up to 99,999 seconds, slightly more than a day. A longer interval is ignored."""
-CHANGED = ("Accepted", "RebootRequired")
+CHANGED: Final = ("Accepted", "RebootRequired")
+FINAL: Final = frozenset({"accepted", "rejected", "error", "timed out", "gone", "expired", "cancelled"})
+"""The states in which a command has ended. A late response still changes `timed out`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A CALL to a charger; the payload is JSON text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCommand:
+    """A command as it was asked for; `payload` is JSON text with its secrets masked."""
 
+    charger: str
     action: str
     payload: str
     message_id: str
     requested_at: str
+    asked_by: str
+    run: int
+    timeout_seconds: float | None
+    deadline_at: str | None
+    is_masked: bool
+
+
+class Taken(NamedTuple):
+    """A command that is to be sent now."""
+
+    id: int
+    action: str
+    message_id: str
+    payload: str
+    timeout_seconds: float | None
+
+
+class Unfinished(NamedTuple):
+    """A command that was queued before this run of the server."""
+
+    id: int
+    charger: str
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class CommandOutcome:
-    """The outcome of a command. `state`: answered, refused, timed out, gone. `payload` is the response as JSON text."""
+class CommandEnd:
+    """How a command ended, `payload` being the response as JSON text."""
 
     command: int
     action: str
@@ -41,65 +75,140 @@ class CommandOutcome:
     error_description: str | None = None
 
 
-def send(db: UnitOfWork, origin: Origin, command: Command) -> int:
-    """Store a command before it is sent; return its id."""
+def queue(db: UnitOfWork, new: NewCommand) -> int | None:
+    """Store a command that is to be sent; return its id, None if too many wait for this charger."""
+    waiting = db.rows("SELECT count(*) FROM command WHERE cp_id = ? AND state = 'queued'", (new.charger,))[0][0]
+    if waiting >= QUEUED_COMMANDS:
+        return None
     return db.insert(
-        "INSERT INTO command (cp_id, session_id, action, payload, message_id, state, requested_at, sent_at)"
-        " VALUES (?, ?, ?, ?, ?, 'sent', ?, ?) RETURNING id",
-        (origin.charger, origin.session, command.action, command.payload, command.message_id)
-        + (command.requested_at, origin.received_at),
+        "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id,"
+        " timeout_seconds, deadline_at, is_masked) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING id",
+        (new.charger, new.action, new.payload, new.message_id, new.requested_at, new.asked_by, new.run)
+        + (new.timeout_seconds, new.deadline_at, new.is_masked),
     )
 
 
-def settle(db: UnitOfWork, origin: Origin, outcome: CommandOutcome) -> int | None:
-    """Store the outcome of a command; a late response is stored like any other, and marked.
+def take(db: UnitOfWork, origin: Origin) -> Taken | None:
+    """Mark the charger's oldest queued command as sent over this session and return it; None if there is none."""
+    oldest = db.row(
+        "SELECT id, action, message_id, payload, timeout_seconds FROM command WHERE cp_id = ? AND state = 'queued'"
+        " AND (deadline_at IS NULL OR deadline_at > ?) ORDER BY id LIMIT 1",
+        (origin.charger, origin.received_at),
+    )
+    if oldest is None:
+        return None
+    taken = Taken(*oldest)
+    db.execute(
+        "UPDATE command SET state = 'sent', session_id = ?, sent_at = ? WHERE id = ?",
+        (origin.session, origin.received_at, taken.id),
+    )
+    return taken
+
+
+def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> int | None:
+    """Store the end of a command that was sent; a late response is stored like any other, and marked.
 
     Return the heartbeat interval, in seconds, that was last sent to the charger or reported by it, if any.
     """
-    error_code = outcome.error_code and cut(outcome.error_code)
-    db.execute(
+    moved = db.execute(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
-        " error_description = ? WHERE id = ?",
-        (outcome.state, origin.received_at, outcome.is_late, outcome.payload and cut_payload(outcome.payload))
-        + (error_code, outcome.error_description and cut(outcome.error_description), outcome.command),
+        " error_description = ? WHERE id = ? AND state IN ('sent', 'timed out')",
+        (end.state, origin.received_at, end.is_late, end.payload and cut_payload(end.payload))
+        + (end.error_code and cut(end.error_code), end.error_description and cut(end.error_description), end.command),
     )
-    if outcome.state != "answered":
-        fact = CallFailed(
-            charger=origin.charger,
-            at=origin.received_at,
-            command=outcome.command,
-            action=outcome.action,
-            state=outcome.state,
-            error_code=error_code,
-        )
-        db.record(fact, origin.session)
-    elif outcome.payload:
-        _follow(db, origin, outcome, cut_texts(orjson.loads(outcome.payload)))
+    if moved and end.payload is not None:
+        _follow(db, origin, end, cut_texts(orjson.loads(end.payload)))
+    elif moved:
+        lost = (end.command, end.action, end.error_code, origin.charger, origin.session)
+        _give_up(db, origin.received_at, end.state, [lost])
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
     return known[0] if known else None
 
 
-def give_up(db: UnitOfWork, at: str, charger: str, session: int | None = None) -> None:
-    """Mark a charger's unanswered commands (of this session, if given) as gone: the session or the server has ended."""
-    lost = db.rows(
-        "UPDATE command SET state = 'gone', answered_at = ? WHERE cp_id = ? AND state = 'sent'"
-        " AND (? IS NULL OR session_id = ?) RETURNING id, action, session_id",
-        (at, charger, session, session),
+def state_for(action: str, response: object) -> str:
+    """Return the state of a command whose response has this payload."""
+    return "accepted" if succeeded(action, response) else "rejected"
+
+
+def cancel(db: UnitOfWork, command: int, at: str) -> bool:
+    """Cancel a queued command; return whether it was still queued."""
+    lost = db.rows(f"{_END} WHERE id = ? AND state = 'queued' {_LOST}", ("cancelled", at, None, command))
+    _give_up(db, at, "cancelled", lost)
+    return bool(lost)
+
+
+def expire(db: UnitOfWork, at: str) -> None:
+    """End the queued commands whose deadline has passed."""
+    where = "WHERE state = 'queued' AND deadline_at <= ?"
+    _give_up(db, at, "expired", db.rows(f"{_END} {where} {_LOST}", ("expired", at, None, at)))
+
+
+def give_up_sent(db: UnitOfWork, at: str, session: int) -> None:
+    """End the unanswered command of a session that has ended."""
+    where = "WHERE cp_id = (SELECT cp_id FROM session WHERE id = ?) AND state = 'sent' AND session_id = ?"
+    _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, session, session)))
+
+
+def give_up_queued(db: UnitOfWork, at: str, charger: str) -> None:
+    """End the queued commands of a charger that has left, except those that may wait for its return."""
+    where = "WHERE cp_id = ? AND state = 'queued' AND deadline_at IS NULL"
+    _give_up(db, at, "gone", db.rows(f"{_END} {where} {_LOST}", ("gone", at, None, charger)))
+
+
+def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
+    """End what an earlier run of this server queued and cannot be sent: its asker is gone, or its secret."""
+    of_server = (
+        "state = 'queued' AND EXISTS (SELECT 1 FROM run WHERE run.id = run_id AND (server = ? OR server IS NULL))"
     )
-    for command, action, over in lost:
-        fact = CallFailed(charger=charger, at=at, command=command, action=action, state="gone", error_code=None)
-        db.record(fact, over)
+    gone = db.rows(f"{_END} WHERE {of_server} AND deadline_at IS NULL {_LOST}", ("gone", at, None, server))
+    _give_up(db, at, "gone", gone)
+    secret = ("expired", at, "secret_not_kept", server)
+    _give_up(db, at, "expired", db.rows(f"{_END} WHERE {of_server} AND is_masked = 1 {_LOST}", secret))
 
 
-def _follow(db: UnitOfWork, origin: Origin, outcome: CommandOutcome, response: dict[str, Any]) -> None:
-    """Store the configuration in a response. The response is not validated, so its fields may have any type."""
-    if outcome.action == "GetConfiguration":
+def unfinished(db: UnitOfWork) -> list[Unfinished]:
+    """Return the queued commands."""
+    found = db.rows("SELECT id, cp_id, message_id FROM command INDEXED BY command_queued WHERE state = 'queued'")
+    return [Unfinished(*row) for row in found]
+
+
+def read(db: UnitOfWork, command: int) -> tuple[str, str | None, str | None, str | None] | None:
+    """Return the state of a command, the response as JSON text, and the code and description of a CALLERROR."""
+    row = db.row("SELECT state, answer, error_code, error_description FROM command WHERE id = ?", (command,))
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+_END: Final = "UPDATE command SET state = ?, answered_at = ?, error_code = ?"
+_LOST: Final = "RETURNING id, action, error_code, cp_id, session_id"
+
+
+def _give_up(db: UnitOfWork, at: str, state: str, lost: Iterable[Sequence[Any]]) -> None:
+    """Record the failure of commands, each given as in _LOST."""
+    for command, action, error_code, charger, session in lost:
+        code = error_code and cut(error_code)
+        fact = CallFailed(charger=charger, at=at, command=command, action=action, state=state, error_code=code)
+        db.record(fact, session)
+
+
+def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str, Any]) -> None:
+    """Record a response and store the configuration in it. It is not validated, so its fields may have any type."""
+    fact = CallAnswered(
+        charger=origin.charger,
+        at=origin.received_at,
+        command=end.command,
+        action=end.action,
+        state=end.state,
+        status=status_of(response),
+        late=end.is_late,
+    )
+    db.record(fact, origin.session)
+    if end.action == "GetConfiguration":
         _keep_configuration(db, origin, response.get("configurationKey"))
-    elif outcome.action == "ChangeConfiguration" and response.get("status") in CHANGED:
-        sent = db.rows("SELECT payload FROM command WHERE id = ?", (outcome.command,))
+    elif end.action == "ChangeConfiguration" and response.get("status") in CHANGED:
+        sent = db.rows("SELECT payload FROM command WHERE id = ?", (end.command,))
         for (payload,) in sent:
             change = orjson.loads(payload)
-            _keep_interval(db, origin, change["key"], change["value"])
+            _keep_interval(db, origin, str(change.get("key")), str(change.get("value")))
 
 
 def _keep_configuration(db: UnitOfWork, origin: Origin, entries: object) -> None:

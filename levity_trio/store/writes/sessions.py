@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import ChargerConnected, ChargerDisconnected, ClockLeapt, IdentityShared, ServerStarted
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.commands import give_up
+from levity_trio.store.writes.commands import end_left_over, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.transactions.states import suspend
 
@@ -88,8 +88,9 @@ def start_run(db: UnitOfWork, server: str, version: str, at: str, clock_trusted:
 
 
 def _end_left_over(db: UnitOfWork, server: str, at: str) -> None:
-    for charger, session in db.rows(END_SESSIONS, (at, SERVER_ENDED, server)):
-        give_up(db, at, charger, session)
+    for _, session in db.rows(END_SESSIONS, (at, SERVER_ENDED, server)):
+        give_up_sent(db, at, session)
+    end_left_over(db, server, at)
     db.execute(TAKE_OFFLINE, (server,))
     for (charger,) in db.rows(WITH_OPEN_TRANSACTIONS, (server,)):
         suspend(db, charger, None, at, Cause.SERVER_ENDED)
@@ -148,7 +149,9 @@ def end(db: UnitOfWork, ending: Ending, is_current: bool) -> None:
         "UPDATE session SET ended_at = ?, close_code = ?, close_reason = ? WHERE id = ?",
         (ending.at, ending.code, ending.reason, session),
     )
-    give_up(db, ending.at, ending.charger, session)
+    give_up_sent(db, ending.at, session)
+    if is_current:
+        give_up_queued(db, ending.at, ending.charger)
     db.record(
         ChargerDisconnected(
             charger=ending.charger,

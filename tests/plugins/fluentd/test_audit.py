@@ -17,7 +17,7 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.events import AuditLost, AuditProgress, BatchCommitted, Event
-from levity_trio.plugins.base import Plugin, Site
+from levity_trio.plugins.base import Chargers, Plugin, Site
 from levity_trio.plugins.fluentd import open_fluentd_audit
 from levity_trio.plugins.fluentd.audit import open_audit
 from levity_trio.store.reads import Reader, Unreadable
@@ -90,7 +90,7 @@ class Log:
             writer=cast(Writer, InlineWriter(self.connection)),
             reader=cast(Reader, self.reader),
             publish=self.events.append,
-            links=list,
+            chargers=cast(Chargers, None),  # the audit asks no charger
             is_clock_trusted=lambda: True,
             pages={},
         )

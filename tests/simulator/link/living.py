@@ -23,7 +23,7 @@ from levity_trio.simulator.quirks import QUIRKS
 from levity_trio.simulator.quirks.base import made
 from levity_trio.simulator.server_address import ServerAddress
 from levity_trio.simulator.transfers import carry
-from tests.charger.peers import StreamPair, session_of
+from tests.charger.peers import StreamPair, connected
 
 CP = "CP-1"
 TAG = "TAG-1"
@@ -121,7 +121,7 @@ class Living:
 
     async def call(self, central: Central, request: Any) -> Any:
         """Send a call of the central system and return the response as our server reads it. Raises CallFailed."""
-        return await session_of(central, self.charger.spec.id).calls.call(request)
+        return await connected(central, self.charger.spec.id).call(request)
 
     def _frames(self, direction: str) -> Iterator[tuple[float, Any]]:
         return ((at, json.loads(text)) for at, kind, text in self.frames if kind == direction)

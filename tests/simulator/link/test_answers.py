@@ -38,7 +38,7 @@ async def test_one_that_answers_every_second_call(central: Central, writer: Inli
         assert len(living.wire.dials) == 1
     assert set(found) == {"Accepted", CallTimedOut}
     assert 6 < found.count(CallTimedOut) < ASKED - 6
-    expected = {"Accepted": ("answered", 0, ACCEPTED), CallTimedOut: ("timed out", 0, None)}
+    expected = {"Accepted": ("accepted", 0, ACCEPTED), CallTimedOut: ("timed out", 0, None)}
     assert writer.rows(COMMANDS) == [expected[one] for one in found]
 
 
@@ -48,7 +48,7 @@ async def test_one_that_answers_late(central: Central, writer: InlineWriter) -> 
         with pytest.raises(CallTimedOut, match="no answer within 30 s"):
             await living.call(central, call.ClearCache())
         assert writer.rows(COMMANDS) == [("timed out", 0, None)]
-        await living.until(lambda: writer.rows(COMMANDS) == [("answered", 1, ACCEPTED)])
+        await living.until(lambda: writer.rows(COMMANDS) == [("accepted", 1, ACCEPTED)])
         assert 35 <= living.at <= 70
         assert len(living.wire.dials) == 1
 

@@ -1,0 +1,210 @@
+"""Sends the commands of one charger: one CALL in flight, the others in their rows, in order.
+
+A command was stored before it comes here, by `Chargers.submit`. This task of the session takes the oldest row, marks it
+as sent, sends it, and stores what came of it; whoever asked may have left. The response is added to the row, however
+late: an Accepted after the time-out still means that the car charges. Some chargers fail when called before their first
+message, so the first CALL waits for that message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import orjson
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.pending import CommandResult
+from levity_trio.charger.websocket import ConnectionClosed
+from levity_trio.events import CallEnded
+from levity_trio.operations.answers import status_of
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.writes import commands
+from levity_trio.store.writes.commands import CommandEnd, Taken
+from levity_trio.store.writes.origin import Origin
+from levity_trio.wire.dispatch import CallsUnderWay, Late, Matched, OpenCall
+from levity_trio.wire.errors import ChargerGone, NoRoom
+from levity_trio.wire.frames import CallError, Response, call_text
+from levity_trio.wire.secrets import masked_fragment, masked_value
+
+FIRST_MESSAGE_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 1.0
+"""The delay before the next attempt to write while the database cannot be written."""
+
+
+class Line(Protocol):
+    """What Commands needs of its session."""
+
+    charger: str
+
+    async def begin(self) -> Origin:
+        """Insert the session's row, if it has none. Raises NoRoom, StoreUnavailable."""
+
+    def origin(self) -> Origin:
+        """Return the origin of a row that is written now."""
+
+    async def send(self, text: str, message_id: str, action: str) -> None:
+        """Send one frame: the CALL with this id and action. Raises ConnectionClosed."""
+
+    def set_heartbeat_interval(self, seconds: int) -> None:
+        """Use this heartbeat interval, in seconds, which the charger was sent or has reported."""
+
+
+class Commands:
+    """The commands of one session. `run` is a task of the session; only the session uses `settle` and `close`."""
+
+    __slots__ = (
+        *("_answered", "_central", "_is_closed", "_line", "_response", "_store_late", "_turn", "_under_way", "_work"),
+        "may_be_called",
+    )
+
+    def __init__(self, line: Line, central: Central) -> None:
+        self._line = line
+        self._central = central
+        self.may_be_called = trio.Event()
+        """Set by the charger's first message, or after FIRST_MESSAGE_SECONDS."""
+        self._under_way = CallsUnderWay()
+        self._turn = trio.Lock()
+        self._is_closed = False
+        self._work = trio.Event()
+        self._response: Response | None = None
+        self._answered: trio.Event | None = None
+        self._store_late: Callable[[CommandEnd], None]
+        """Set before the first CALL is sent."""
+
+    async def run(self) -> None:
+        """Send this charger's commands until the session ends."""
+        if not self._central.pending.count(self._line.charger):
+            await self._work.wait()
+        await self.wait_for_first_message()
+        async with trio.open_nursery() as late_ends:
+            self._store_late = lambda end: late_ends.start_soon(self._store, end)
+            while True:
+                with suppress(NoRoom):  # the session is ending
+                    await self._send_all()
+                await self._work.wait()
+
+    def wake(self) -> None:
+        """Look for commands: one was stored."""
+        self._work.set()
+
+    async def wait_for_first_message(self) -> None:
+        """Wait until the charger may be called. Raises ChargerGone if the session ends first."""
+        async with self._turn:
+            with trio.move_on_after(FIRST_MESSAGE_SECONDS):
+                await self.may_be_called.wait()
+            self.may_be_called.set()  # also after the time-out
+            if self._is_closed:
+                raise ChargerGone("the connection ended")
+
+    def close(self) -> None:
+        """Fail those who wait for the first message, because the session has ended."""
+        self._is_closed = True
+        self.may_be_called.set()
+
+    def action_of(self, response: Response) -> str | None:
+        """Return the action of the CALL that a response belongs to, None if there is no such CALL.
+
+        Call it before `settle`, which forgets the CALL.
+        """
+        call = self._under_way.find(response.message_id)
+        return call.action if call else None
+
+    def settle(self, response: Response) -> str | None:
+        """Match a response of the charger; return the kind of fault if it is late or unexpected, else None."""
+        settled = self._under_way.settle(response)
+        if isinstance(settled, Matched):
+            self._response = response
+            if self._answered is not None:
+                self._answered.set()
+            return None
+        if not isinstance(settled, Late):
+            return "unexpected answer"
+        end = _end(settled.call, response, is_late=True)
+        self._observe(end, response, 0.0)
+        self._store_late(end)  # in a task of its own, because the reader must not wait
+        return "late answer"
+
+    async def _send_all(self) -> None:
+        while True:
+            self._work = trio.Event()
+            taken = await self._take()
+            if taken is None:
+                return
+            await self._exchange(taken)
+
+    async def _take(self) -> Taken | None:
+        while True:
+            with suppress(StoreUnavailable):
+                return await self._central.writer.run(commands.take, await self._line.begin())
+            await trio.sleep(RETRY_SECONDS)
+
+    async def _exchange(self, taken: Taken) -> None:
+        call = OpenCall(taken.message_id, taken.action, taken.id)
+        self._under_way.begin(call)
+        self._response, self._answered = None, (answered := trio.Event())
+        began, end = trio.current_time(), CommandEnd(taken.id, taken.action, "gone")
+        try:
+            await self._send(taken)
+            with trio.move_on_after(self._timeout(taken)):
+                await answered.wait()
+            received: Response | None = self._response
+            end = self._timed_out(taken) if received is None else _end(call, received)
+        finally:  # also when the session ends, whose end is stored with that of this command
+            self._under_way.expire()
+            self._observe(end, self._response, trio.current_time() - began)
+        try:
+            await self._store(end)
+        finally:  # a charger may leave right after its response, which is stored all the same
+            self._central.pending.end(taken.id, taken.message_id, _result(end, self._response))
+
+    async def _send(self, taken: Taken) -> None:
+        payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
+        with suppress(ConnectionClosed):  # the session is about to end
+            text = call_text(taken.message_id, taken.action, payload)
+            await self._line.send(text, taken.message_id, taken.action)
+
+    def _timed_out(self, taken: Taken) -> CommandEnd:
+        words = f"no answer within {self._timeout(taken):g} s"
+        return CommandEnd(taken.id, taken.action, "timed out", error_description=words)
+
+    def _timeout(self, taken: Taken) -> float:
+        default = self._central.config.response_timeout_seconds
+        return default if taken.timeout_seconds is None else taken.timeout_seconds
+
+    async def _store(self, end: CommandEnd) -> None:
+        while True:
+            with suppress(StoreUnavailable):
+                interval = await self._central.writer.run(commands.settle, self._line.origin(), end)
+                if interval is not None:
+                    self._line.set_heartbeat_interval(interval)
+                return
+            await trio.sleep(RETRY_SECONDS)
+
+    def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:
+        status = None if isinstance(response, CallError) or response is None else status_of(response.payload)
+        ended = CallEnded(
+            charger=self._line.charger,
+            action=end.action,
+            state=end.state,
+            seconds=seconds,
+            status=status,
+            error_code=end.error_code,
+            late=end.is_late,
+        )
+        self._central.hooks.observe(ended)
+
+
+def _end(call: OpenCall, response: Response, *, is_late: bool = False) -> CommandEnd:
+    if isinstance(response, CallError):
+        code, description = masked_fragment(response.code), masked_fragment(response.description)
+        return CommandEnd(call.command, call.action, "error", is_late, None, code, description)
+    text = orjson.dumps(masked_value(response.payload)).decode()
+    return CommandEnd(call.command, call.action, commands.state_for(call.action, response.payload), is_late, text)
+
+
+def _result(end: CommandEnd, response: Response | None) -> CommandResult:
+    answer: Any = None if response is None or isinstance(response, CallError) else response.payload
+    return CommandResult(end.state, answer, end.error_code, end.error_description)

@@ -1,0 +1,240 @@
+"""The chargers, for plugins, the API and the command line: which are known, and what they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+import trio
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.pending import CommandResult, Waiting
+from levity_trio.events import Event, Fact
+from levity_trio.plugins.base import LinkState
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.writes import commands
+from levity_trio.store.writes.commands import NewCommand
+from levity_trio.wire.dispatch import new_message_id
+from levity_trio.wire.errors import (
+    CallFailed,
+    CallQueueFull,
+    CallRefused,
+    CallTimedOut,
+    ChargerGone,
+    NotConnected,
+    Refused,
+)
+from levity_trio.wire.payloads import read_result, write_payload
+from levity_trio.wire.secrets import masked_value
+from levity_trio.wire.times import stamp
+
+WAITING_FACTS: Final = 256
+"""The room of one subscriber. It is cut off when it is full."""
+
+
+class UnknownCharger(ValueError):
+    """There is no charger of this identity."""
+
+
+class Chargers:
+    """The façade of all chargers."""
+
+    def __init__(self, central: Central) -> None:
+        self._central = central
+
+    def known(self) -> Collection[str]:
+        """Return the identities of the known chargers that are not hidden."""
+        return self._central.known
+
+    def links(self) -> Sequence[LinkState]:
+        """Return the connected chargers. Call it on the event loop only."""
+        pending = self._central.pending
+        return [
+            LinkState(one.charger, one.silent_seconds, one.answers_pings, pending.count(one.charger))
+            for one in self._central.registry.sessions()
+        ]
+
+    def is_connected(self, charger: str) -> bool:
+        """Whether the charger is connected."""
+        return self._central.registry.find(charger) is not None
+
+    async def submit(
+        self,
+        charger: str,
+        action: str,
+        payload: Mapping[str, Any],
+        *,
+        asked_by: str,
+        timeout_seconds: float | None = None,
+        deadline_seconds: float | None = None,
+    ) -> int:
+        """Store a command and return its id; the charger's session sends it, whether the asker stays or not.
+
+        `payload` is that of the CALL, with the names of OCPP; it is not validated. `timeout_seconds` is the longest
+        wait for the response after sending (None: --response-timeout), `deadline_seconds` that for a charger that is
+        away (None: it must be connected).
+
+        Raises:
+            UnknownCharger: no charger of this identity is known or connected.
+            NotConnected: the charger is away, and there is no deadline. Nothing was stored.
+            CallQueueFull: too many commands wait for this charger.
+            StoreUnavailable: the command cannot be stored, and is not sent.
+        """
+        await self._check(charger, can_wait=deadline_seconds is not None)
+        masked = masked_value(payload)
+        new = self._new(charger, action, masked, asked_by, timeout_seconds, deadline_seconds, masked != payload)
+        waiting = Waiting(charger, dict(payload) if new.is_masked else None)
+        return await self._store(new, waiting)
+
+    async def wait(self, command: int) -> CommandResult:
+        """Wait until a command has ended; any number of tasks may wait. Raises LookupError, StoreUnavailable."""
+        waiting = self._central.pending.find(command)
+        if waiting is None:
+            return await self._ended(command)
+        await waiting.ended.wait()
+        assert waiting.result is not None  # noqa: S101 - set with the event
+        return waiting.result
+
+    async def cancel(self, command: int) -> bool:
+        """Cancel a command that is still queued; return False if it is not. Raises StoreUnavailable."""
+        return await self._central.writer.run(commands.cancel, command, stamp(self._central.clock()))
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[trio.MemoryReceiveChannel[Fact]]:
+        """Yield a channel of the facts that are committed from now on. It ends if its reader is too slow."""
+        sender, facts = trio.open_memory_channel[Fact](WAITING_FACTS)
+
+        def pass_on(event: Event) -> None:
+            if isinstance(event, Fact):
+                try:
+                    sender.send_nowait(event)
+                except (trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
+                    sender.close()
+
+        with self._central.hooks.listening(pass_on), sender, facts:
+            yield facts
+
+    async def _check(self, charger: str, *, can_wait: bool) -> None:
+        session = self._central.registry.find(charger)
+        if session is not None and charger not in self._central.known:
+            await session.prepare_for_commands()
+        elif charger not in self._central.known:
+            raise UnknownCharger(charger)
+        elif session is None and not can_wait:
+            raise NotConnected(f"{charger} is not connected")
+
+    def _new(
+        self,
+        charger: str,
+        action: str,
+        masked: Any,
+        asked_by: str,
+        timeout_seconds: float | None,
+        deadline_seconds: float | None,
+        is_masked: bool,
+    ) -> NewCommand:
+        now = self._central.clock()
+        deadline = None if deadline_seconds is None else stamp(now + timedelta(seconds=deadline_seconds))
+        return NewCommand(
+            charger=charger,
+            action=action,
+            payload=orjson.dumps(masked).decode(),
+            message_id=new_message_id(),
+            requested_at=stamp(now),
+            asked_by=asked_by,
+            run=self._central.run,
+            timeout_seconds=timeout_seconds,
+            deadline_at=deadline,
+            is_masked=is_masked,
+        )
+
+    async def _store(self, new: NewCommand, waiting: Waiting) -> int:
+        """Store a row. The shield ends with the writer's own deadline: once handed in, the write is executed."""
+        pending = self._central.pending
+        pending.add(new.message_id, waiting)
+        command = None
+        try:
+            with trio.CancelScope(shield=True):
+                command = await self._central.writer.run(commands.queue, new)
+        finally:
+            if command is None:
+                pending.discard(new.message_id)
+        if command is None:
+            raise CallQueueFull(f"{commands.QUEUED_COMMANDS} commands are already waiting for {new.charger}")
+        pending.name(new.message_id, command)
+        if (session := self._central.registry.find(new.charger)) is not None:
+            session.commands.wake()
+        return command
+
+    async def _ended(self, command: int) -> CommandResult:
+        stored = await self._central.writer.run(commands.read, command)
+        if stored is None:
+            raise LookupError(command)
+        state, answer, code, description = stored
+        return CommandResult(state, None if answer is None else _parsed(answer), code, description)
+
+
+@dataclass(eq=False, slots=True)
+class ConnectedCharger:
+    """A connected charger, as passed to a plugin's `accompany`."""
+
+    charger: str
+    asked_by: str
+    chargers: Chargers
+    strict: bool
+
+    async def call(self, request: Any, timeout_seconds: float | None = None) -> Any:
+        """Send a request (a dataclass of `ocpp.v16.call`) and return its response (one of `call_result`).
+
+        The time-out, in seconds, runs from sending; None means the configured one.
+
+        Raises:
+            CallRefused, CallTimedOut, ChargerGone, CallQueueFull: there is no usable response.
+            StoreUnavailable: the command could not be stored and was not sent.
+            ValueError: the request is not valid OCPP.
+        """
+        action, payload = type(request).__name__, write_payload(request)
+        command = await self.chargers.submit(
+            self.charger, action, payload, asked_by=self.asked_by, timeout_seconds=timeout_seconds
+        )
+        return self._read(action, await self.chargers.wait(command))
+
+    def _read(self, action: str, result: CommandResult) -> Any:
+        if (failure := _failure(action, result)) is not None:
+            raise failure
+        try:
+            return read_result(action, result.answer, strict=self.strict).message
+        except Refused as refused:
+            raise CallRefused(refused.code, f"its response is malformed: {refused.description}") from refused
+
+
+def _failure(action: str, result: CommandResult) -> CallFailed | None:
+    if result.state == "error":
+        return CallRefused(result.error_code or "", result.error_description or "")
+    if result.state == "timed out":
+        return CallTimedOut(f"{action}: {result.error_description}")
+    if result.state in ("gone", "expired", "cancelled"):
+        return ChargerGone(f"{action}: {result.state}")
+    return None
+
+
+def _parsed(answer: str) -> Any:
+    try:
+        return orjson.loads(answer)
+    except orjson.JSONDecodeError:  # an over-long one, of which only the beginning is kept
+        return answer
+
+
+async def keep_deadlines(central: Central, seconds: float) -> None:
+    """End queued commands when their deadline has passed, looking every so many seconds while there are any."""
+    while True:
+        await trio.sleep(seconds)
+        if len(central.pending):
+            try:
+                await central.writer.run(commands.expire, stamp(central.clock()))
+            except StoreUnavailable:
+                continue

@@ -1,0 +1,104 @@
+"""The commands that have not ended, in memory: who waits for them, and the secrets that are never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import trio
+
+from levity_trio.events import CallFailed, Event
+from levity_trio.store.writes.commands import Unfinished
+
+UNSETTLED: Final = ("gone", "expired", "cancelled")
+"""The states of commands that end without the task that sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a command ended; `state` as in the table `command`, `answer` the payload of the CALLRESULT."""
+
+    state: str
+    answer: Any = None
+    error_code: str | None = None
+    error_description: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A command that has not ended. `payload` is as asked for, with its secrets; None: as stored."""
+
+    charger: str
+    payload: dict[str, Any] | None = None
+    result: CommandResult | None = None
+    ended: trio.Event = field(default_factory=trio.Event)
+
+    def end(self, result: CommandResult) -> None:
+        """Wake all who wait."""
+        self.result = result
+        self.ended.set()
+
+
+class Pending:
+    """The commands of all chargers that have not ended, by message id, which is known before the row."""
+
+    def __init__(self) -> None:
+        self._by_message: dict[str, Waiting] = {}
+        self._message_of: dict[int, str] = {}
+        self._early: dict[int, CommandResult] = {}
+        """Ends of commands whose id is not noted yet."""
+
+    def __len__(self) -> int:
+        return len(self._by_message)
+
+    def load(self, commands: Iterable[Unfinished]) -> None:
+        """Add the commands that an earlier run queued."""
+        for command in commands:
+            self.add(command.message_id, Waiting(command.charger))
+            self.name(command.message_id, command.id)
+
+    def add(self, message_id: str, waiting: Waiting) -> None:
+        """Add a command before its row is stored."""
+        self._by_message[message_id] = waiting
+
+    def name(self, message_id: str, command: int) -> None:
+        """Note the id of a command, unless it has ended already."""
+        if message_id in self._by_message:
+            self._message_of[command] = message_id
+        if (result := self._early.pop(command, None)) is not None:
+            self.end(command, message_id, result)
+
+    def discard(self, message_id: str) -> None:
+        """Remove a command that was not stored."""
+        self._by_message.pop(message_id, None)
+
+    def find(self, command: int) -> Waiting | None:
+        """Return a command that has not ended, None if it has, or was never asked for."""
+        return self._by_message.get(self._message_of.get(command, ""))
+
+    def payload(self, message_id: str) -> dict[str, Any] | None:
+        """Return the payload with its secrets, None if the stored one has none."""
+        waiting = self._by_message.get(message_id)
+        return None if waiting is None else waiting.payload
+
+    def count(self, charger: str) -> int:
+        """Return the number of commands of one charger."""
+        return sum(waiting.charger == charger for waiting in self._by_message.values())
+
+    def end(self, command: int, message_id: str, result: CommandResult) -> None:
+        """Wake those who wait for a command, and forget it."""
+        self._message_of.pop(command, None)
+        waiting = self._by_message.pop(message_id, None)
+        if waiting is not None:
+            waiting.end(result)
+
+    def observe(self, event: Event) -> None:
+        """End a command that was not settled: its connection ended, its deadline passed, or it was cancelled."""
+        if not isinstance(event, CallFailed) or event.state not in UNSETTLED:
+            return
+        result = CommandResult(event.state, error_code=event.error_code)
+        if (message_id := self._message_of.get(event.command)) is not None:
+            self.end(event.command, message_id, result)
+        elif len(self._by_message) > len(self._message_of):  # perhaps of one that is just being stored
+            self._early[event.command] = result

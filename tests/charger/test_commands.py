@@ -1,0 +1,173 @@
+"""Commands live on after whoever asked has left: queued for a charger that is away, sent in order, ended for sure."""
+
+import json
+
+import pytest
+import trio
+import trio.testing
+
+from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers, UnknownCharger, keep_deadlines
+from levity_trio.events import CallFailed, StatusChanged
+from levity_trio.store.writes import commands, sessions
+from levity_trio.wire.errors import NotConnected
+from levity_trio.wire.times import stamp
+from tests.charger.parts import InlineWriter, wall_clock
+from tests.charger.peers import open_charger
+
+ACCEPTED = {"status": "Accepted"}
+ROWS = "SELECT action, state, error_code FROM command ORDER BY id"
+SECRET = {"key": "AuthorizationKey", "value": "0123456789abcdef"}
+
+
+async def meet(central: Central) -> None:
+    """The charger connects, says something and leaves, so that it is known."""
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+
+
+async def ask(chargers: Chargers, action: str = "Reset", seconds: float | None = None) -> int:
+    return await chargers.submit("CP-1", action, {}, asked_by="anna", deadline_seconds=seconds)
+
+
+async def test_whoever_asked_may_leave(central: Central, writer: InlineWriter) -> None:
+    chargers = Chargers(central)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        async with trio.open_nursery() as asking:
+            asking.start_soon(ask, chargers)
+            asking.cancel_scope.cancel()
+        question = await charger.receive()
+        await charger.send(json.dumps([3, question[1], ACCEPTED]))
+        await trio.testing.wait_all_tasks_blocked()
+        assert writer.rows("SELECT state, asked_by FROM command") == [("accepted", "anna")]
+
+
+async def test_any_number_may_wait_and_also_later(central: Central) -> None:
+    chargers, states = Chargers(central), []
+
+    async def wait(command: int) -> None:
+        states.append((await chargers.wait(command)).state)
+
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        command = await ask(chargers)
+        async with trio.open_nursery() as waiting:
+            for _ in range(3):
+                waiting.start_soon(wait, command)
+            question = await charger.receive()
+            await charger.send(json.dumps([3, question[1], {"status": "Rejected"}]))
+        await wait(command)
+    assert states == ["rejected"] * 4
+    with pytest.raises(LookupError):
+        await chargers.wait(99)
+
+
+async def test_nothing_is_stored_for_a_charger_that_is_away_or_unknown(central: Central, writer: InlineWriter) -> None:
+    chargers = Chargers(central)
+    with pytest.raises(UnknownCharger):
+        await ask(chargers, seconds=60)
+    await meet(central)
+    with pytest.raises(NotConnected, match="CP-1 is not connected"):
+        await ask(chargers)
+    assert writer.rows(ROWS) == []
+
+
+async def test_a_command_waits_for_its_charger_and_goes_out_in_order(central: Central, writer: InlineWriter) -> None:
+    await meet(central)
+    chargers = Chargers(central)
+    asked = [await ask(chargers, action, 3600) for action in ("Reset", "ClearCache")]
+    assert writer.rows(ROWS) == [("Reset", "queued", None), ("ClearCache", "queued", None)]
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        for action in ("Reset", "ClearCache"):
+            question = await charger.receive()
+            assert question[2] == action
+            await charger.send(json.dumps([3, question[1], ACCEPTED]))
+        assert [(await chargers.wait(command)).state for command in asked] == ["accepted", "accepted"]
+
+
+async def test_a_deadline_ends_the_wait(central: Central, writer: InlineWriter) -> None:
+    await meet(central)
+    chargers = Chargers(central)
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(keep_deadlines, central, 1.0)
+        command = await ask(chargers, seconds=60)
+        began = trio.current_time()
+        assert (await chargers.wait(command)).state == "expired"
+        assert 60 <= trio.current_time() - began <= 62
+        tasks.cancel_scope.cancel()
+    assert [fact.state for fact in writer.recorded(CallFailed)] == ["expired"]
+
+
+async def test_a_queued_command_can_be_cancelled(central: Central) -> None:
+    await meet(central)
+    chargers = Chargers(central)
+    command = await ask(chargers, seconds=60)
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(chargers.cancel, command)
+        assert (await chargers.wait(command)).state == "cancelled"
+    assert not await chargers.cancel(command)
+
+
+async def test_a_secret_is_sent_whole_and_stored_masked(central: Central, writer: InlineWriter) -> None:
+    await meet(central)
+    chargers = Chargers(central)
+    await chargers.submit("CP-1", "ChangeConfiguration", SECRET, asked_by="anna", deadline_seconds=60)
+    assert writer.row("SELECT payload, is_masked FROM command") == ('{"key":"AuthorizationKey","value":"***"}', 1)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        assert (await charger.receive())[3] == SECRET
+
+
+async def test_a_restart_sends_what_waited_but_no_secret(central: Central, writer: InlineWriter) -> None:
+    await meet(central)
+    chargers = Chargers(central)
+    await chargers.submit("CP-1", "ChangeConfiguration", SECRET, asked_by="anna", deadline_seconds=3600)
+    await ask(chargers, "ClearCache", 3600)
+    run = writer.run_now(sessions.start_run, "levity", "test", stamp(wall_clock()), True)
+    again = Central(central.config, central.writer, wall_clock, {"CP-1"}, set(), clock_trusted=True, run=run)
+    again.ready.set()
+    again.pending.load(writer.run_now(commands.unfinished))
+    async with open_charger(again) as charger:
+        await charger.call("Heartbeat")
+        assert (await charger.receive())[2:] == ["ClearCache", {}]
+    assert writer.rows(ROWS)[0] == ("ChangeConfiguration", "expired", "secret_not_kept")
+
+
+async def test_a_response_right_before_the_charger_leaves_is_kept(central: Central, writer: InlineWriter) -> None:
+    """Many chargers accept a Reset and drop the connection at once."""
+    chargers = Chargers(central)
+    async with open_charger(central) as charger:
+        await charger.call("Heartbeat")
+        command = await ask(chargers)
+        question = await charger.receive()
+        await charger.send(json.dumps([3, question[1], ACCEPTED]))
+        await charger.websocket.aclose()
+        assert (await chargers.wait(command)).state == "accepted"
+    assert writer.rows(ROWS) == [("Reset", "accepted", None)]
+
+
+async def test_a_replaced_connection_leaves_its_queue_to_the_newer_one(central: Central) -> None:
+    chargers = Chargers(central)
+    async with open_charger(central) as first:
+        await first.call("Heartbeat")
+        sent, queued = await ask(chargers, "Reset"), await ask(chargers, "ClearCache")
+        await first.receive()
+        async with open_charger(central) as second:
+            await second.call("Heartbeat")
+            question = await second.receive()
+            assert question[2] == "ClearCache"
+            await second.send(json.dumps([3, question[1], ACCEPTED]))
+            assert (await chargers.wait(queued)).state == "accepted"
+            assert (await chargers.wait(sent)).state == "gone"
+
+
+async def test_facts_are_told_as_they_are_committed(central: Central) -> None:
+    chargers = Chargers(central)
+    async with chargers.events() as facts, open_charger(central) as charger:
+        status = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+        await charger.call("StatusNotification", status)
+        kinds: list[type] = []
+        while not kinds or kinds[-1] is not StatusChanged:
+            kinds.append(type(await facts.receive()))
