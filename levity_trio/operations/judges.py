@@ -261,32 +261,44 @@ SEND_LOCAL_LIST: Final = OutcomeRule(
 
 
 def _obeyed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
-    """Compare each reading with the limit in force at its time, until one obeys it."""
+    """Compare readings with the limit in force at their time, until one obeys it."""
     profile, connector = asked.payload["csChargingProfiles"], asked.payload["connectorId"]
     unit, above = profile["chargingSchedule"]["chargingRateUnit"], None
-    readings = [fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector)]
-    for group in limits.together(readings):
-        compared = _compare(profile, group, asked.transaction_began_at)
+    readings = (fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector))
+    for view in _views(limits.together(readings), connector, is_over):
+        compared = _compare(profile, view, asked.transaction_began_at)
         if compared is None:
             continue
         drawn, limit = compared
         words = f"{drawn:.4g} {unit}, the limit is {limit:g} {unit}"
         if drawn <= limit * TOLERANCE:
-            return fulfilled(f"obeyed: {words}", group[0].at)
-        above = contradicted(f"not obeyed: {words}", group[0].at)
+            return fulfilled(f"obeyed: {words}", view[-1][0].at)
+        above = contradicted(f"not obeyed: {words}", view[-1][0].at)
     return above if is_over else None
 
 
+def _views(groups: Sequence[Sequence[ReadingSeen]], connector: int, is_over: bool) -> list[list[Sequence[ReadingSeen]]]:
+    """Return what is compared with the limit: each reading; for connector 0, at the end, the last of each connector."""
+    if connector != 0:
+        return [[group] for group in groups]
+    last = {group[0].connector: group for group in groups}
+    return [sorted(last.values(), key=lambda group: group[0].at)] if last and is_over else []
+
+
 def _compare(
-    profile: Mapping[str, Any], group: Sequence[ReadingSeen], began_at: datetime | None
+    profile: Mapping[str, Any], view: Sequence[Sequence[ReadingSeen]], began_at: datetime | None
 ) -> tuple[float, float] | None:
-    """Return what is drawn and the limit, None where one of them is unknown."""
-    period = limits.period_at(profile, group[0].at, began_at)
+    """Return what is drawn and the limit, None where one of them is unknown.
+
+    A ChargePointMaxProfile limits the sum of the connectors, any other each of them.
+    """
+    period = limits.period_at(profile, view[-1][0].at, began_at)
     if period is None:
         return None
-    unit = profile["chargingSchedule"]["chargingRateUnit"]
-    drawn = limits.draw(group, unit, period.get("numberPhases", limits.PHASES))
-    return None if drawn is None else (drawn, period["limit"])
+    unit, phases = profile["chargingSchedule"]["chargingRateUnit"], period.get("numberPhases", limits.PHASES)
+    draws = [drawn for group in view if (drawn := limits.draw(group, unit, phases)) is not None]
+    drawn = sum(draws) if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else max(draws, default=0)
+    return (drawn, period["limit"]) if draws else None
 
 
 SET_CHARGING_PROFILE: Final = OutcomeRule(

@@ -8,11 +8,15 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from levity_trio.operations.kinds import Allotted, Field, Object
-from levity_trio.operations.outcomes import OutcomeRule
+from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED, OutcomeRule
 from levity_trio.operations.situation import OpenTransaction, Situation
 
 Payload = Mapping[str, Any]
 Warner = Callable[[Payload, Situation], Iterator[str]]
+
+SECURITY_KEYS: Final = frozenset({"authorizationkey", "securityprofile", "cponame", "additionalrootcertificatecheck"})
+"""Keys of the configuration that only an admin changes (A §4), beside those named like a secret; in lower case."""
+SECRET_WORDS: Final = ("password", "secret", "token", "authorizationkey")
 
 
 class Role(StrEnum):
@@ -120,8 +124,9 @@ def transactions_in_the_way(operation: Operation, payload: Payload, situation: S
     return [one for one in situation.transactions if None in (connector, one.connector) or one.connector == connector]
 
 
-SECURITY_KEYS: Final = frozenset({"authorizationkey", "securityprofile", "cponame", "additionalrootcertificatecheck"})
-SECRET_WORDS: Final = ("password", "secret", "token", "authorizationkey")
+def is_followed(operation: Operation, state: str) -> bool:
+    """Whether a command in this state has an outcome to follow: its charger may have obeyed it."""
+    return operation.outcome is not None and state in MAY_HAVE_ARRIVED
 
 
 def role_for(operation: Operation, payload: Payload) -> Role:

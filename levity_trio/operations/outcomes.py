@@ -35,7 +35,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A command that may have reached its charger.
+    """A command that may have reached its charger, with a payload that `check` accepted: a raw call has no outcome.
 
     `answered_at` and `answer` are None while there is no CALLRESULT. The rest is what was known when the command was
     sent: `firmware` the charger's version, `statuses` by connector, `connector` the one concerned where the payload

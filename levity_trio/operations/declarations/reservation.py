@@ -45,7 +45,7 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 connector_id("The connector; 0 is any, if the charger supports it."),
-                time("expiryDate", "When the reservation ends.", required=True, example="2030-01-31T22:00:00Z"),
+                time("expiryDate", "When the reservation ends.", required=True, example="2035-01-31T22:00:00Z"),
                 Field("idTag", ID_TAG, "The tag that it is for.", required=True, example="GUEST"),
                 Field("parentIdTag", ID_TAG, "A group whose tags may use it too."),
                 Field(
