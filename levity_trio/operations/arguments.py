@@ -6,10 +6,10 @@ Dots lead into an object: `csChargingProfiles.stackLevel=1`. A text is converted
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from levity_trio.operations.kinds import Choice, Field, FieldProblem, Kind, Object, Text, read_json
+from levity_trio.operations.fields import Choice, Field, FieldProblem, Kind, Object, Text, joined, read_json
 from levity_trio.operations.operation import Operation
 
 ReadFile = Callable[[str], str]
@@ -49,6 +49,19 @@ def completions(operation: Operation, incomplete: str) -> list[tuple[str, str]]:
         return _names(operation, incomplete)
     except FieldProblem:
         return []
+
+
+def described(operation: Operation) -> list[tuple[str, Field]]:
+    """Return all fields with their dotted names, those of an object after it, for help and forms."""
+    return [*_described(operation.payload, "")]
+
+
+def _described(kind: Object, path: str) -> Iterator[tuple[str, Field]]:
+    for field in kind.fields:
+        name = joined(path, field.name)
+        yield name, field
+        if isinstance(field.kind, Object):
+            yield from _described(field.kind, name)
 
 
 def _read(kind: Kind, name: str, text: str, read_file: ReadFile) -> object:

@@ -14,7 +14,7 @@ from levity_trio.operations.declarations import (
     smart_charging,
     trigger,
 )
-from levity_trio.operations.kinds import FieldProblem, meant
+from levity_trio.operations.fields import FieldProblem, meant
 from levity_trio.operations.operation import Operation
 
 _MODULES: Final = (core, firmware, local_list, reservation, smart_charging, trigger, security)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from levity_trio.operations.kinds import Allotted, Field, Object
+from levity_trio.operations.fields import Allotted, Field, Object
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED, OutcomeRule
 from levity_trio.operations.situation import OpenTransaction, Situation
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from levity_trio.operations.kinds import FieldProblem
+from levity_trio.operations.fields import FieldProblem
+
+LONGEST_NUMBER: Final = 9
+"""Digits of a configuration value that is read as a number."""
 
 
 class Connector(NamedTuple):
@@ -64,7 +67,7 @@ class Situation:
     def number(self, key: str) -> int | None:
         """Return a configuration value that is a whole number, None if it is unknown or something else."""
         value = (self.configuration.get(key) or "").strip()
-        return int(value) if value.isdecimal() and value.isascii() and len(value) < 10 else None
+        return int(value) if value.isdecimal() and len(value) <= LONGEST_NUMBER else None
 
     def words(self, key: str) -> frozenset[str]:
         """Return the words of a configuration value that is a list with commas; empty if it is unknown."""

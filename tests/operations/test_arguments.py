@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import OPERATIONS, FieldProblem
-from levity_trio.operations.arguments import completions, parse_arguments, read_text
+from levity_trio.operations.arguments import completions, described, parse_arguments, read_text
 from levity_trio.operations.operation import check, example
 
 FILES = {"list.json": '[{"idTag": "A"}]', "root.pem": "-----BEGIN", "profile.json": '{"stackLevel": 0}'}
@@ -129,3 +129,20 @@ def test_completion(action: str, incomplete: str, found: list[str]) -> None:
 
 def test_completed_names_have_their_help() -> None:
     assert completions(OPERATIONS["UnlockConnector"], "") == [("connectorId=", "The connector.")]
+
+
+def test_fields_of_an_object_are_described_after_it() -> None:
+    names = [name for name, _ in described(OPERATIONS["GetLog"])]
+    log = ["log", "log.remoteLocation", "log.oldestTimestamp", "log.latestTimestamp"]
+    assert names == [*log, "logType", "requestId", "retries", "retryInterval"]
+
+
+@pytest.mark.parametrize("action", sorted(OPERATIONS))
+def test_each_described_name_can_be_typed(action: str) -> None:
+    for name, field in described(OPERATIONS[action]):
+        outer, _, last = name.rpartition(".")
+        values = parse(action, f"{name}:=1")
+        for step in outer.split(".") if outer else ():
+            values = values[step]
+        assert values == {last: 1}
+        assert last == field.name

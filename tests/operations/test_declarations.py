@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, check
-from levity_trio.operations.catalogue import find
-from levity_trio.operations.kinds import Object
+from levity_trio.operations.catalogue import find, table
+from levity_trio.operations.fields import Object
 from levity_trio.operations.operation import example, filled, left_out
 from levity_trio.wire.payloads import SERVER_ACTIONS
 from tests.operations.schemas import ALLOTTED, TIMES, allows, near, schema_of, without_allotted
@@ -106,3 +106,10 @@ def test_an_unknown_operation_is_named_with_what_was_meant() -> None:
         find("remotestarttransaction")
     with pytest.raises(FieldProblem, match="Explode is no operation: there are RemoteStart"):
         find("Explode")
+
+
+def test_the_table_has_one_row_for_each_operation() -> None:
+    head, line, *rows = table().splitlines()
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [*OPERATIONS]
+    assert {row.count(" | ") for row in (head, line, *rows)} == {4}
+    assert "`set-charging-profile` | `SetChargingProfile connectorId= csChargingProfiles=`" in table()

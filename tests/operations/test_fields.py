@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from levity_trio.operations import OPERATIONS, FieldProblem, check
-from levity_trio.operations.kinds import Allotted
+from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import LeftOut, filled, left_out
 
 PERIODS = [{"startPeriod": 0, "limit": 16}]

@@ -193,6 +193,7 @@ class TestReservations:
     def test_cancel_of_one_that_was_never_shown(self) -> None:
         known = {"connector": 1, "statuses": {1: "Available"}}
         assert state(asked("CancelReservation", {"reservationId": 3}, ACCEPTED, **known)) == FULFILLED
+        assert state(asked("CancelReservation", {"reservationId": 3}, None, **known)) == PENDING
         assert state(asked("CancelReservation", {"reservationId": 3}, ACCEPTED), [], 121) == NOT_SEEN
 
 

@@ -122,7 +122,7 @@ def test_uploads(action: str, values: Any, message: str, request_id: int | None,
         return [
             TransferStatus(at(5), message, "Uploading", request_id),
             TransferStatus(at(9), message, word, request_id),
-            TransferStatus(at(3), "Firmware", "Installed"),
+            TransferStatus(at(3), "Log" if message == "Diagnostics" else "Diagnostics", "Uploaded"),
         ]
 
     assert outcome(command, seen("Uploaded")) == (FULFILLED, "uploaded", at(9), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from levity_trio.operations.kinds import Allotted, Choice, DateTime, Field, Integer, Text
+from levity_trio.operations.fields import Allotted, Choice, DateTime, Field, Integer, Text
 from levity_trio.operations.situation import Situation
 
 ID_TAG: Final = Text(20)

@@ -13,7 +13,7 @@ from levity_trio.operations.declarations.common import (
     unknown_connector,
 )
 from levity_trio.operations.declarations.smart_charging import PROFILE, profile_warnings
-from levity_trio.operations.kinds import Allotted, Choice, Field, Integer, ListOf, Object, Text
+from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
 

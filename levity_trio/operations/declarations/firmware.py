@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.operations import transfers
 from levity_trio.operations.declarations.common import RETRIES, RETRY_INTERVAL, time
-from levity_trio.operations.kinds import Field, Object, Text
+from levity_trio.operations.fields import Field, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload, Role
 from levity_trio.operations.situation import Situation
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import ID_TAG, time
-from levity_trio.operations.kinds import Allotted, Choice, Field, Integer, ListOf, Object
+from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
 

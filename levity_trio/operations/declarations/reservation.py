@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.operations import judges
 from levity_trio.operations.declarations.common import ID_TAG, connector_id, time, unknown_connector
-from levity_trio.operations.kinds import Allotted, Field, Integer, Object
+from levity_trio.operations.fields import Allotted, Field, Integer, Object
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload
 from levity_trio.operations.situation import Situation
 from levity_trio.wire.times import parse_time

@@ -7,7 +7,7 @@ from typing import Final
 from levity_trio.operations import judges, transfers
 from levity_trio.operations.declarations.common import LOCATION, REQUEST_ID, RETRIES, RETRY_INTERVAL, time
 from levity_trio.operations.declarations.trigger import CONNECTOR, requested_message, trigger_warnings
-from levity_trio.operations.kinds import Choice, Field, Object, Text
+from levity_trio.operations.fields import Choice, Field, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Role
 
 PEM: Final = Text(5500)

@@ -1,4 +1,4 @@
-"""The kinds of values in OCPP payloads: each checks a JSON value, reads text from a shell and describes itself.
+"""Fields of OCPP payloads and the kinds of their values: each checks JSON, reads text of a shell, describes itself.
 
 They refuse what the schemas of OCPP forbid, and nothing else: a limit that only the text of the specification states is
 a warning. Integers are bounded to ±2^53, the range in which all JSON parsers agree (wire/schemas.py).
