@@ -1,4 +1,15 @@
 """What can be asked of a charger, pure: one declaration for each operation of OCPP 1.6 and its security extension.
 
-Validation, HTTP routes, OpenAPI, the shell command with its completion and the forms are derived from it.
+Validation, HTTP routes, OpenAPI, the shell command with its completion and the forms are derived from it. The room
+imports neither `ocpp` nor anything else that is slow, because completion must answer at once.
 """
+
+from levity_trio.operations.catalogue import OPERATIONS as OPERATIONS
+from levity_trio.operations.catalogue import find as find
+from levity_trio.operations.fields import Field as Field
+from levity_trio.operations.fields import FieldProblem as FieldProblem
+from levity_trio.operations.operation import Operation as Operation
+from levity_trio.operations.operation import Role as Role
+from levity_trio.operations.operation import check as check
+from levity_trio.operations.outcomes import follow as follow
+from levity_trio.operations.situation import Situation as Situation

@@ -1,0 +1,48 @@
+"""All operations, by action and by the name of their route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from levity_trio.operations.declarations import (
+    core,
+    firmware,
+    local_list,
+    reservation,
+    security,
+    smart_charging,
+    trigger,
+)
+from levity_trio.operations.fields import FieldProblem, meant
+from levity_trio.operations.operation import Operation
+
+_MODULES: Final = (core, firmware, local_list, reservation, smart_charging, trigger, security)
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    operation.action: operation for module in _MODULES for operation in module.OPERATIONS
+}
+"""By action, the nineteen of OCPP 1.6 first."""
+
+
+def find(name: str) -> Operation:
+    """Return the operation with this action, or with this path of its route. Raises FieldProblem."""
+    for operation in OPERATIONS.values():
+        if name in (operation.action, operation.path):
+            return operation
+    hint = meant(name, [*OPERATIONS]) or f": there are {', '.join(OPERATIONS)}"
+    raise FieldProblem("", f"{name} is no operation{hint}")
+
+
+def table() -> str:
+    """Return the README's table of all operations."""
+    head = ("Operation", "POST /api/admin/chargers/{id}/…", "`levity-trio call CHARGER …`", "Stored", "Outcome")
+    rows = [head, ("---",) * len(head), *map(_row, OPERATIONS.values())]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(operation: Operation) -> tuple[str, ...]:
+    arguments = "".join(f" {field.name}=" for field in operation.fields if field.required and not field.allotted)
+    outcome = operation.outcome.words if operation.outcome else "the answer"
+    stored = f"the command; {operation.stored}" if operation.stored else "the command"
+    return (operation.action, f"`{operation.path}`", f"`{operation.action}{arguments}`", stored, outcome)

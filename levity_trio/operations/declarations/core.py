@@ -1,0 +1,224 @@
+"""The Core profile: what every charger must support (§5.2 to §5.18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from levity_trio.operations import judges
+from levity_trio.operations.declarations.common import (
+    ID_TAG,
+    connector_id,
+    same_tag,
+    unknown_connector,
+)
+from levity_trio.operations.declarations.smart_charging import PROFILE, profile_warnings
+from levity_trio.operations.fields import Allotted, Choice, Field, Integer, ListOf, Object, Text
+from levity_trio.operations.operation import FeatureProfile, Operation, Payload
+from levity_trio.operations.situation import Situation
+
+STARTABLE: Final = frozenset({"Available", "Preparing", "Reserved", "Finishing"})
+
+
+def _start_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    if (number := payload.get("connectorId")) is not None:
+        yield from unknown_connector(situation, number)
+        yield from _occupied(situation, number)
+        yield from _reserved_for_another(situation, number, payload["idTag"])
+    elif len(situation.connectors) > 1:
+        yield "no connectorId: the charger chooses the connector, or rejects"
+    if (profile := payload.get("chargingProfile")) is not None:
+        yield from _start_profile_warnings(profile, number, situation)
+
+
+def _occupied(situation: Situation, number: int) -> Iterator[str]:
+    if (transaction := situation.transaction_on(number)) is not None:
+        yield f"transaction {transaction.id} is open on connector {number}"
+        return
+    connector = situation.connector(number)
+    if connector is not None and connector.status not in STARTABLE:
+        yield f"connector {number} is {connector.status}"
+
+
+def _reserved_for_another(situation: Situation, number: int, id_tag: str) -> Iterator[str]:
+    for reservation in situation.reservations:
+        if reservation.connector == number and not same_tag(reservation.id_tag, id_tag):
+            yield f"connector {number} is reserved for another tag (reservation {reservation.id})"
+
+
+def _start_profile_warnings(profile: Payload, connector: int | None, situation: Situation) -> Iterator[str]:
+    """§5.11: the profile is a TxProfile without transactionId."""
+    if profile["chargingProfilePurpose"] != "TxProfile":
+        yield "the profile of a remote start must be a TxProfile (§5.11)"
+    if "transactionId" in profile:
+        yield "the profile of a remote start must not have a transactionId (§5.11)"
+    yield from profile_warnings(profile, connector, situation)
+
+
+def _stop_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    if "transactionId" in payload and all(one.id != payload["transactionId"] for one in situation.transactions):
+        yield f"transaction {payload['transactionId']} is not open at this charger"
+
+
+def _unlock_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    return unknown_connector(situation, payload["connectorId"])
+
+
+def _availability_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    return unknown_connector(situation, payload["connectorId"], may_be_0=True)
+
+
+def _change_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    if payload["key"] in situation.read_only:
+        yield f"{payload['key']} is read-only, as the charger last reported"
+
+
+def _configuration_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    most = situation.number("GetConfigurationMaxKeys")
+    if most is not None and len(payload.get("key", ())) > most:
+        yield f"the charger answers for {most} keys at most (GetConfigurationMaxKeys)"
+
+
+OPERATIONS: Final = (
+    Operation(
+        action="RemoteStartTransaction",
+        path="remote-start",
+        section="§5.11",
+        feature_profile=FeatureProfile.CORE,
+        summary="Start a transaction with a tag, as if it were presented at the charger.",
+        payload=Object(
+            (
+                connector_id("The connector; if left out, the charger chooses.", required=False),
+                Field("idTag", ID_TAG, "The tag that the transaction is started with.", required=True, example="GUEST"),
+                Field("chargingProfile", PROFILE, "A TxProfile without transactionId, for this transaction."),
+            )
+        ),
+        warner=_start_warnings,
+        outcome=judges.REMOTE_START,
+        stored="the transaction that began",
+    ),
+    Operation(
+        action="RemoteStopTransaction",
+        path="remote-stop",
+        section="§5.12",
+        feature_profile=FeatureProfile.CORE,
+        summary="Stop a transaction.",
+        payload=Object(
+            (
+                Field(
+                    "transactionId",
+                    Integer(),
+                    "The transaction's id.",
+                    required=True,
+                    example=1,
+                    allotted=Allotted.TRANSACTION,
+                ),
+            )
+        ),
+        warner=_stop_warnings,
+        outcome=judges.REMOTE_STOP,
+        stored="the transaction that ended",
+    ),
+    Operation(
+        action="Reset",
+        path="reset",
+        section="§5.14",
+        feature_profile=FeatureProfile.CORE,
+        summary="Restart the charger. An open transaction ends.",
+        payload=Object(
+            (
+                Field(
+                    "type",
+                    Choice(("Hard", "Soft")),
+                    "Soft stops transactions and restarts the program; Hard is like switching off and on.",
+                    required=True,
+                    example="Soft",
+                ),
+            )
+        ),
+        needs_force_under_transaction=True,
+        outcome=judges.RESET,
+    ),
+    Operation(
+        action="UnlockConnector",
+        path="unlock-connector",
+        section="§5.18",
+        feature_profile=FeatureProfile.CORE,
+        summary="Release a cable that the charger holds. An open transaction of the connector ends.",
+        payload=Object((connector_id("The connector."),)),
+        needs_force_under_transaction=True,
+        warner=_unlock_warnings,
+        outcome=judges.UNLOCK,
+    ),
+    Operation(
+        action="ChangeAvailability",
+        path="change-availability",
+        section="§5.2",
+        feature_profile=FeatureProfile.CORE,
+        summary="Take a connector or the whole charger out of use, or put it back into use.",
+        payload=Object(
+            (
+                connector_id("The connector; 0 is the whole charger."),
+                Field(
+                    "type",
+                    Choice(("Inoperative", "Operative")),
+                    "Inoperative is out of use; under a transaction it begins after the end.",
+                    required=True,
+                    example="Operative",
+                ),
+            )
+        ),
+        warner=_availability_warnings,
+        outcome=judges.CHANGE_AVAILABILITY,
+        stored="the intent, compared with the status",
+    ),
+    Operation(
+        action="ChangeConfiguration",
+        path="change-configuration",
+        section="§5.3",
+        feature_profile=FeatureProfile.CORE,
+        summary="Change a value of the charger's configuration.",
+        payload=Object(
+            (
+                Field("key", Text(50), "The key's name.", required=True, example="MeterValueSampleInterval"),
+                Field("value", Text(500), "The new value, as a text.", required=True, example="60", secret=True),
+            )
+        ),
+        warner=_change_warnings,
+        outcome=judges.CHANGE_CONFIGURATION,
+        stored="the value, when it was accepted",
+    ),
+    Operation(
+        action="GetConfiguration",
+        path="get-configuration",
+        section="§5.8",
+        feature_profile=FeatureProfile.CORE,
+        summary="Read the charger's configuration.",
+        payload=Object((Field("key", ListOf(Text(50)), "The keys; if left out, all.", example=["HeartbeatInterval"]),)),
+        warner=_configuration_warnings,
+        stored="each value with its time",
+    ),
+    Operation(
+        action="ClearCache",
+        path="clear-cache",
+        section="§5.4",
+        feature_profile=FeatureProfile.CORE,
+        summary="Make the charger forget the tags that it knows from earlier authorizations.",
+    ),
+    Operation(
+        action="DataTransfer",
+        path="data-transfer",
+        section="§5.6",
+        feature_profile=FeatureProfile.CORE,
+        summary="Send a message of the vendor's own.",
+        payload=Object(
+            (
+                Field(
+                    "vendorId", Text(255), "The vendor's reversed domain name.", required=True, example="com.example"
+                ),
+                Field("messageId", Text(50), "The vendor's name of the message."),
+                Field("data", Text(), "Anything; JSON is sent as a text too."),
+            )
+        ),
+    ),
+)

@@ -1,0 +1,81 @@
+"""The Firmware Management profile (§5.9, §5.19)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from levity_trio.operations import transfers
+from levity_trio.operations.declarations.common import RETRIES, RETRY_INTERVAL, time
+from levity_trio.operations.fields import Field, Object, Text
+from levity_trio.operations.operation import FeatureProfile, Operation, Payload, Role
+from levity_trio.operations.situation import Situation
+
+LONGEST_URL: Final = 512
+"""What the security extension allows; OCPP 1.6 itself states no limit."""
+
+
+def _location_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    location = payload["location"]
+    if len(location) > LONGEST_URL:
+        yield f"the location has {len(location)} characters; many chargers read {LONGEST_URL} at most"
+    scheme, protocols = location.partition(":")[0].upper(), situation.words("SupportedFileTransferProtocols")
+    if protocols and scheme not in protocols:
+        yield f"the charger does not list {scheme} in SupportedFileTransferProtocols"
+
+
+OPERATIONS: Final = (
+    Operation(
+        action="GetDiagnostics",
+        path="get-diagnostics",
+        section="§5.9",
+        feature_profile=FeatureProfile.FIRMWARE,
+        summary="Make the charger upload its diagnostics.",
+        payload=Object(
+            (
+                Field(
+                    "location",
+                    Text(),
+                    "The folder's URL to upload to, with user and password if needed.",
+                    required=True,
+                    example="https://files.example.org/diagnostics/",
+                ),
+                RETRIES,
+                RETRY_INTERVAL,
+                time("startTime", "The oldest entry."),
+                time("stopTime", "The newest entry."),
+            )
+        ),
+        warner=_location_warnings,
+        outcome=transfers.DIAGNOSTICS,
+        stored="the statuses, the file if it is sent to us",
+    ),
+    Operation(
+        action="UpdateFirmware",
+        path="update-firmware",
+        section="§5.19",
+        feature_profile=FeatureProfile.FIRMWARE,
+        summary="Make the charger download and install firmware.",
+        role=Role.ADMIN,
+        payload=Object(
+            (
+                Field(
+                    "location",
+                    Text(),
+                    "The firmware's URL, with user and password if needed.",
+                    required=True,
+                    example="https://files.example.org/firmware.bin",
+                ),
+                RETRIES,
+                time(
+                    "retrieveDate", "When to download; in the past: now.", required=True, example="2030-01-31T22:00:00Z"
+                ),
+                RETRY_INTERVAL,
+            )
+        ),
+        needs_force_under_transaction=True,
+        warner=_location_warnings,
+        outcome=transfers.FIRMWARE,
+        stored="the statuses, the firmware of each boot",
+    ),
+)

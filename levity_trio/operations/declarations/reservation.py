@@ -1,0 +1,75 @@
+"""The Reservation profile (§5.1, §5.13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from levity_trio.operations import judges
+from levity_trio.operations.declarations.common import ID_TAG, connector_id, time, unknown_connector
+from levity_trio.operations.fields import Allotted, Field, Integer, Object
+from levity_trio.operations.operation import FeatureProfile, Operation, Payload
+from levity_trio.operations.situation import Situation
+from levity_trio.wire.times import parse_time
+
+ZERO_KEY: Final = "ReserveConnectorZeroSupported"
+
+
+def _reserve_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    number = payload["connectorId"]
+    yield from unknown_connector(situation, number, may_be_0=True)
+    if number == 0 and (situation.configuration.get(ZERO_KEY) or "").strip().casefold() != "true":
+        yield f"connector 0 can be reserved only where {ZERO_KEY} is true; it is not known to be"
+    connector = situation.connector(number)
+    if connector is not None and connector.status != "Available":
+        yield f"connector {number} is {connector.status}"
+    expiry = parse_time(payload["expiryDate"])
+    if expiry is not None and expiry <= situation.now:
+        yield "expiryDate is in the past"
+    if any(one.id == payload.get("reservationId") for one in situation.reservations):
+        yield f"reservation {payload['reservationId']} is in force and is replaced"
+
+
+def _cancel_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    if all(one.id != payload["reservationId"] for one in situation.reservations):
+        yield f"reservation {payload['reservationId']} is not in force, as far as is known"
+
+
+OPERATIONS: Final = (
+    Operation(
+        action="ReserveNow",
+        path="reserve-now",
+        section="§5.13",
+        feature_profile=FeatureProfile.RESERVATION,
+        summary="Keep a connector for a tag.",
+        payload=Object(
+            (
+                connector_id("The connector; 0 is any, if the charger supports it."),
+                time("expiryDate", "When the reservation ends.", required=True, example="2035-01-31T22:00:00Z"),
+                Field("idTag", ID_TAG, "The tag that it is for.", required=True, example="GUEST"),
+                Field("parentIdTag", ID_TAG, "A group whose tags may use it too."),
+                Field(
+                    "reservationId",
+                    Integer(),
+                    "The reservation's id; one in force is replaced.",
+                    required=True,
+                    allotted=Allotted.RESERVATION,
+                ),
+            )
+        ),
+        warner=_reserve_warnings,
+        outcome=judges.RESERVE,
+        stored="the reservation with its state",
+    ),
+    Operation(
+        action="CancelReservation",
+        path="cancel-reservation",
+        section="§5.1",
+        feature_profile=FeatureProfile.RESERVATION,
+        summary="End a reservation.",
+        payload=Object((Field("reservationId", Integer(), "The reservation's id.", required=True, example=1),)),
+        warner=_cancel_warnings,
+        outcome=judges.CANCEL_RESERVATION,
+        stored="the end of the reservation",
+    ),
+)

@@ -1,0 +1,262 @@
+"""Fields of OCPP payloads and the kinds of their values: each checks JSON, reads text of a shell, describes itself.
+
+They refuse what the schemas of OCPP forbid, and nothing else: a limit that only the text of the specification states is
+a warning. Integers are bounded to ±2^53, the range in which all JSON parsers agree (wire/schemas.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from levity_trio.wire.times import parse_time, wire_time
+
+MAX_NUMBER: Final = 2**53
+STEP: Final = 0.1
+"""OCPP allows one decimal in limits of current and power (§7.13, §7.14)."""
+
+_INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d++)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
+_SEPARATORS: Final = str.maketrans("", "", "-_. ")
+
+
+class FieldProblem(ValueError):
+    """A value that cannot be sent. `field` is its dotted name (empty for the whole payload), `words` what to give."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(f"{field}: {words}" if field else words)
+        self.field = field
+        self.words = words
+
+
+class Allotted(StrEnum):
+    """A number that the server finds if the operator leaves it out."""
+
+    RESERVATION = "a new reservation id"
+    PROFILE = "a new charging profile id"
+    REQUEST = "a new request id"
+    LIST_VERSION = "the next list version"
+    TRANSACTION = "the only open transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text, with the schema's limit in characters, if it has one."""
+
+    max_length: int | None = None
+
+    @property
+    def words(self) -> str:
+        return "a text" if self.max_length is None else f"a text of at most {self.max_length} characters"
+
+    def check(self, value: object, path: str) -> object:
+        is_fit = isinstance(value, str) and (self.max_length is None or len(value) <= self.max_length)
+        return value if is_fit else _refuse(self, path)
+
+    def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string"} | ({} if self.max_length is None else {"maxLength": self.max_length})
+
+
+class Integer:
+    """A whole number."""
+
+    words = "a whole number"
+
+    def check(self, value: object, path: str) -> object:
+        is_fit = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+        return value if is_fit else _refuse(self, path)
+
+    def read(self, text: str, path: str) -> object:
+        return int(text) if _INTEGER.fullmatch(text) else _refuse(self, path)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+
+
+class Decimal:
+    """A number with at most one decimal."""
+
+    words = "a number with at most one decimal, such as 16 or 10.5"
+
+    def check(self, value: object, path: str) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            return _refuse(self, path)
+        is_fit = abs(value) <= MAX_NUMBER and round(value, 1) == value
+        return value if is_fit else _refuse(self, path)
+
+    def read(self, text: str, path: str) -> object:
+        try:
+            return int(text) if _INTEGER.fullmatch(text) else float(text)
+        except ValueError:
+            return _refuse(self, path)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "number", "multipleOf": STEP, "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One word of an enumeration, in OCPP's spelling."""
+
+    choices: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        return f"one of {', '.join(self.choices)}"
+
+    def check(self, value: object, path: str) -> object:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        hint = meant(value, self.choices) if isinstance(value, str) else ""
+        raise FieldProblem(path, f"give {self.words}{hint}")
+
+    def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": [*self.choices]}
+
+
+class DateTime:
+    """A time by RFC 3339, with its zone. It is sent in UTC, in whole seconds: real chargers reject other formats."""
+
+    words = "a time with its zone, such as 2030-01-31T22:00:00Z"
+
+    def check(self, value: object, path: str) -> object:
+        time = parse_time(value) if isinstance(value, str) and _RFC_3339.fullmatch(value) else None
+        return _refuse(self, path) if time is None else wire_time(time)
+
+    def read(self, text: str, path: str) -> object:  # noqa: ARG002 - a kind's method
+        return text
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list whose items have one kind."""
+
+    items: Kind
+
+    @property
+    def words(self) -> str:
+        return f"a list, each item {self.items.words}"
+
+    def check(self, value: object, path: str) -> object:
+        if not isinstance(value, list):
+            return _refuse(self, path)
+        return [self.items.check(item, f"{path}[{index}]") for index, item in enumerate(value)]
+
+    def read(self, text: str, path: str) -> object:
+        """Read JSON; a list of texts may also be written with commas."""
+        if isinstance(self.items, Text) and not text.lstrip().startswith("["):
+            return [item.strip() for item in text.split(",") if item.strip()]
+        return read_json(text, path)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.items.json_schema()}
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object with fields of its own. A whole payload is one too."""
+
+    fields: tuple[Field, ...] = ()
+
+    words = "an object"
+
+    def check(self, value: object, path: str) -> dict[str, Any]:
+        """Return the value as it is sent, its fields in the order of their declaration."""
+        if not isinstance(value, Mapping):
+            raise FieldProblem(path, "give an object")
+        for name in value:
+            self.field(name, path)
+        for field in self.fields:
+            if field.required and not field.allotted and field.name not in value:
+                raise FieldProblem(joined(path, field.name), f"is missing: give {field.kind.words}")
+        return {
+            field.name: field.kind.check(value[field.name], joined(path, field.name))
+            for field in self.fields
+            if field.name in value
+        }
+
+    def field(self, name: str, path: str) -> Field:
+        """Return the field with this name. Raises FieldProblem, with the name that was meant or all names."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        names = [field.name for field in self.fields]
+        known = f"its fields are {', '.join(names)}" if names else "there are no fields"
+        raise FieldProblem(joined(path, name), f"is unknown{meant(name, names) or f': {known}'}")
+
+    def read(self, text: str, path: str) -> object:
+        return read_json(text, path)
+
+    def json_schema(self) -> dict[str, Any]:
+        required = [field.name for field in self.fields if field.required and not field.allotted]
+        properties = {field.name: field.json_schema() for field in self.fields}
+        schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        return schema | ({"required": required} if required else {})
+
+
+Kind: TypeAlias = Text | Integer | Decimal | Choice | DateTime | ListOf | Object
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a payload. `name` is OCPP's own.
+
+    `allotted` says which number the server fills in where a required field is left out. `secret` marks a value that may
+    be a password: no form and no shell shows or completes it. An object's example is made of its fields' examples.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    example: Any = None
+    allotted: Allotted | None = None
+    secret: bool = False
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the schema with its description, for OpenAPI."""
+        allotted = f" If left out: {self.allotted}." if self.allotted else ""
+        examples = {} if self.example is None else {"examples": [self.example]}
+        return self.kind.json_schema() | {"description": self.help + allotted} | examples
+
+
+def read_json(text: str, path: str) -> object:
+    """Parse JSON from a shell or a file. Raises FieldProblem."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise FieldProblem(path, f"is not valid JSON: {error}") from None
+
+
+def joined(path: str, name: str) -> str:
+    """Return the dotted name of a field."""
+    return f"{path}.{name}" if path else name
+
+
+def meant(name: str, names: Sequence[str]) -> str:
+    """Return ` (did you mean X?)` if a name differs in case or separators only, else an empty text."""
+    plain = _plain(name)
+    return next((f" (did you mean {known}?)" for known in names if _plain(known) == plain), "")
+
+
+def _plain(name: str) -> str:
+    return name.translate(_SEPARATORS).casefold()
+
+
+def _refuse(kind: Kind, path: str) -> Any:
+    raise FieldProblem(path, f"give {kind.words}")

@@ -1,0 +1,308 @@
+"""The rules by which outcomes are followed, one for each kind of operation (rules.md, Messages and Operators)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from levity_trio.operations import limits
+from levity_trio.operations.answers import succeeded
+from levity_trio.operations.outcomes import (
+    TRANSFER,
+    USUAL,
+    Asked,
+    Outcome,
+    OutcomeRule,
+    contradicted,
+    fulfilled,
+)
+from levity_trio.operations.seen import (
+    Booted,
+    ListVersion,
+    MessageSeen,
+    ReadingSeen,
+    Seen,
+    StatusSeen,
+    TransactionBegan,
+    TransactionEnded,
+)
+
+REBOOT: Final = timedelta(minutes=10)
+SCHEDULED: Final = timedelta(days=7)
+"""How long a change of availability may wait for the end of a transaction."""
+STILL_CHARGING_AMPERES: Final = 1.0
+RAMP: Final = timedelta(seconds=30)
+"""How long a car may draw current after its charger agreed to stop."""
+TOLERANCE: Final = 1.10
+
+
+def _is_agreed(asked: Asked) -> bool:
+    return asked.answer is not None and succeeded(asked.action, asked.answer)
+
+
+# Remote start and stop
+
+
+def _until_connected(asked: Asked) -> datetime:
+    return asked.since + (asked.connection_timeout or USUAL)
+
+
+def _started(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    tag, connector = str(asked.payload["idTag"]).casefold(), asked.payload.get("connectorId")
+    for fact in facts:
+        if not isinstance(fact, TransactionBegan) or fact.is_old or (fact.id_tag or "").casefold() != tag:
+            continue
+        if connector in (None, fact.connector):
+            where = "" if fact.connector is None else f" on connector {fact.connector}"
+            return fulfilled(f"transaction {fact.transaction} began{where}", fact.at, fact.transaction)
+    return None
+
+
+def _stopped(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    transaction = asked.payload["transactionId"]
+    for fact in facts:
+        if isinstance(fact, TransactionEnded) and fact.transaction == transaction:
+            return fulfilled(f"transaction {transaction} ended", fact.at, transaction)
+    return _still_charging(asked, facts, transaction) if is_over else None
+
+
+def _still_charging(asked: Asked, facts: Sequence[Seen], transaction: int) -> Outcome | None:
+    """A contradiction if the last reading shows that the car went on charging."""
+    own = [fact for fact in facts if isinstance(fact, ReadingSeen) and fact.transaction == transaction]
+    late = limits.together(fact for fact in own if fact.at >= asked.since + RAMP)
+    amperes = limits.draw(late[-1], "A") if late else None
+    if amperes is None or amperes <= STILL_CHARGING_AMPERES:
+        return None
+    return contradicted(f"transaction {transaction} still draws {amperes:g} A", late[-1][0].at, transaction)
+
+
+REMOTE_START: Final = OutcomeRule(
+    words="the transaction that begins with its tag (and connector, if named) within ConnectionTimeOut, else 120 s",
+    judge=_started,
+    reads=(TransactionBegan,),
+    until=_until_connected,
+)
+REMOTE_STOP: Final = OutcomeRule(
+    words="the transaction's StopTransaction within 120 s; contradicted if it still draws more than 1 A",
+    judge=_stopped,
+    reads=(TransactionEnded, ReadingSeen),
+)
+
+
+# Boot
+
+
+def _booted(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    boot = next((fact for fact in facts if isinstance(fact, Booted)), None)
+    return fulfilled("the charger booted", boot.at) if boot else None
+
+
+RESET: Final = OutcomeRule(
+    words="the next BootNotification within 10 minutes",
+    judge=_booted,
+    reads=(Booted,),
+    until=lambda asked: asked.since + REBOOT,
+)
+
+
+def _configured(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    if asked.status == "RebootRequired":
+        return _booted(asked, [fact for fact in facts if fact.at >= asked.since], is_over)
+    return fulfilled("in force, by the charger's answer", asked.answered_at) if _is_agreed(asked) else None
+
+
+CHANGE_CONFIGURATION: Final = OutcomeRule(
+    words="the answer; after RebootRequired the next BootNotification, however late",
+    judge=_configured,
+    reads=(Booted,),
+    until=lambda asked: None if asked.status == "RebootRequired" else asked.since + USUAL,
+)
+
+
+# Status
+
+
+def _last_statuses(asked: Asked, facts: Sequence[Seen]) -> dict[int, StatusSeen]:
+    """Return the last status of each connector, as known at the sending or reported since."""
+    known = {number: StatusSeen(asked.since, number, status) for number, status in asked.statuses.items()}
+    return known | {fact.connector: fact for fact in facts if isinstance(fact, StatusSeen)}
+
+
+def _concerned(asked: Asked, facts: Sequence[Seen]) -> list[StatusSeen]:
+    """Return the last statuses of the connector in question. Connector 0 means all others, as far as they are known."""
+    number, last = asked.payload.get("connectorId", asked.connector), _last_statuses(asked, facts)
+    others = [status for connector, status in last.items() if connector > 0] if number == 0 else []
+    return others or ([last[number]] if number in last else [])
+
+
+def _changed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    wants_out = asked.payload["type"] == "Inoperative"
+    statuses = _concerned(asked, facts)
+    against = [one for one in statuses if (one.status == "Unavailable") != wants_out]
+    if statuses and not against and (_is_agreed(asked) or any(one in facts for one in statuses)):
+        return fulfilled(f"the charger reports {statuses[0].status}", max(one.at for one in statuses))
+    reported = [one for one in against if one in facts]
+    if not is_over or not reported:
+        return None
+    return contradicted(f"connector {reported[0].connector} reports {reported[0].status}", reported[0].at)
+
+
+CHANGE_AVAILABILITY: Final = OutcomeRule(
+    words="status Unavailable, or another than that, on the connectors: within 120 s, if Scheduled within 7 days",
+    judge=_changed,
+    reads=(StatusSeen,),
+    until=lambda asked: asked.since + (SCHEDULED if asked.status == "Scheduled" else USUAL),
+)
+
+
+def _unlocked(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    if asked.status == "Unlocked":
+        return fulfilled("unlocked, by the charger's answer", asked.answered_at)
+    wanted = asked.payload["connectorId"]
+    for fact in facts:
+        if isinstance(fact, StatusSeen) and (fact.connector, fact.status) == (wanted, "Available"):
+            return fulfilled("the connector reports Available", fact.at)
+    return None
+
+
+UNLOCK: Final = OutcomeRule(
+    words="the answer Unlocked; without an answer the connector's status Available within 120 s",
+    judge=_unlocked,
+    reads=(StatusSeen,),
+)
+
+
+def _reserved(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+    wanted = asked.payload["connectorId"]
+    for fact in facts:
+        if isinstance(fact, StatusSeen) and fact.status == "Reserved" and wanted in (0, fact.connector):
+            return fulfilled(f"connector {fact.connector} reports Reserved", fact.at)
+    return None
+
+
+RESERVE: Final = OutcomeRule(
+    words="status Reserved of the connector within 120 s", judge=_reserved, reads=(StatusSeen,)
+)
+
+
+def _unreserved(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    statuses = _concerned(asked, facts)
+    held = [one for one in statuses if one.status == "Reserved"]
+    if statuses and not held and (_is_agreed(asked) or statuses[0] in facts):
+        return fulfilled("no longer Reserved", statuses[0].at)
+    reported = [one for one in held if one in facts]
+    return contradicted("still Reserved", reported[0].at) if is_over and reported else None
+
+
+CANCEL_RESERVATION: Final = OutcomeRule(
+    words="another status than Reserved of its connector within 120 s", judge=_unreserved, reads=(StatusSeen,)
+)
+
+
+# Messages and lists
+
+TRIGGERED: Final[Mapping[str, tuple[str, ...]]] = {
+    "SignChargePointCertificate": ("SignCertificate",),
+    # A signed status without a request (Idle) is stored like an unsigned one.
+    "FirmwareStatusNotification": ("SignedFirmwareStatusNotification", "FirmwareStatusNotification"),
+}
+"""The messages that follow an ExtendedTriggerMessage, where their names differ."""
+
+
+def _triggered(names: Mapping[str, tuple[str, ...]]) -> Callable[[Asked, Sequence[Seen], bool], Outcome | None]:
+    def judge(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:  # noqa: ARG001 - a Judge
+        requested, connector = asked.payload["requestedMessage"], asked.payload.get("connectorId")
+        for fact in facts:
+            if not isinstance(fact, MessageSeen) or fact.action not in names.get(requested, (requested,)):
+                continue
+            if connector is None or fact.connector in (None, connector):
+                return fulfilled(f"{fact.action} arrived", fact.at)
+        return None
+
+    return judge
+
+
+TRIGGER: Final = OutcomeRule(
+    words="the message that was asked for, of the connector if named, within 120 s",
+    judge=_triggered({}),
+    reads=(MessageSeen,),
+)
+EXTENDED_TRIGGER: Final = OutcomeRule(
+    words="the same; SignCertificate, SignedFirmwareStatusNotification for those",
+    judge=_triggered(TRIGGERED),
+    reads=(MessageSeen,),
+)
+
+
+def _listed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    version = asked.payload["listVersion"]
+    if _is_agreed(asked):
+        return fulfilled(f"list version {version}, by the charger's answer", asked.answered_at)
+    versions = [fact for fact in facts if isinstance(fact, ListVersion)]
+    if held := next((fact for fact in versions if fact.version == version), None):
+        return fulfilled(f"the charger has list version {version}", held.at)
+    return (
+        contradicted(f"the charger has list version {versions[-1].version}", versions[-1].at)
+        if (is_over and versions)
+        else None
+    )
+
+
+SEND_LOCAL_LIST: Final = OutcomeRule(
+    words="the answer; without one the version that the charger next reports, within 24 hours",
+    judge=_listed,
+    reads=(ListVersion,),
+    until=lambda asked: asked.since + TRANSFER,
+)
+
+
+# Charging profiles
+
+
+def _obeyed(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    """Compare readings with the limit in force at their time, until one obeys it."""
+    profile, connector = asked.payload["csChargingProfiles"], asked.payload["connectorId"]
+    unit, above = profile["chargingSchedule"]["chargingRateUnit"], None
+    readings = (fact for fact in facts if isinstance(fact, ReadingSeen) and connector in (0, fact.connector))
+    for view in _views(limits.together(readings), connector, is_over):
+        compared = _compare(profile, view, asked.transaction_began_at)
+        if compared is None:
+            continue
+        drawn, limit = compared
+        words = f"{drawn:.4g} {unit}, the limit is {limit:g} {unit}"
+        if drawn <= limit * TOLERANCE:
+            return fulfilled(f"obeyed: {words}", view[-1][0].at)
+        above = contradicted(f"not obeyed: {words}", view[-1][0].at)
+    return above if is_over else None
+
+
+def _views(groups: Sequence[Sequence[ReadingSeen]], connector: int, is_over: bool) -> list[list[Sequence[ReadingSeen]]]:
+    """Return what is compared with the limit: each reading; for connector 0, at the end, the last of each connector."""
+    if connector != 0:
+        return [[group] for group in groups]
+    last = {group[0].connector: group for group in groups}
+    return [sorted(last.values(), key=lambda group: group[0].at)] if last and is_over else []
+
+
+def _compare(
+    profile: Mapping[str, Any], view: Sequence[Sequence[ReadingSeen]], began_at: datetime | None
+) -> tuple[float, float] | None:
+    """Return what is drawn and the limit, None where one of them is unknown.
+
+    A ChargePointMaxProfile limits the sum of the connectors, any other each of them.
+    """
+    period = limits.period_at(profile, view[-1][0].at, began_at)
+    if period is None:
+        return None
+    unit, phases = profile["chargingSchedule"]["chargingRateUnit"], period.get("numberPhases", limits.PHASES)
+    draws = [drawn for group in view if (drawn := limits.draw(group, unit, phases)) is not None]
+    drawn = sum(draws) if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else max(draws, default=0)
+    return (drawn, period["limit"]) if draws else None
+
+
+SET_CHARGING_PROFILE: Final = OutcomeRule(
+    words="current or power at most the limit + 10 % within 120 s: obeyed, not obeyed, not seen",
+    judge=_obeyed,
+    reads=(ReadingSeen,),
+)

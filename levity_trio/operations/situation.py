@@ -1,0 +1,88 @@
+"""What the server knows of a charger when an operation is asked for. Warnings depend on it; refusals hardly do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from levity_trio.operations.fields import FieldProblem
+
+LONGEST_NUMBER: Final = 9
+"""Digits of a configuration value that is read as a number."""
+
+
+class Connector(NamedTuple):
+    """A connector with its last status. `current_type` is AC or DC, None if the operator has not told it."""
+
+    number: int
+    status: str
+    current_type: str | None = None
+
+
+class OpenTransaction(NamedTuple):
+    """A transaction that has not ended; its connector and tag may be unknown."""
+
+    id: int
+    connector: int | None
+    id_tag: str | None
+
+
+class Reservation(NamedTuple):
+    """A reservation that is in force."""
+
+    id: int
+    connector: int
+    id_tag: str
+    parent_id_tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """A charger at one moment.
+
+    `connectors` does not contain connector 0. `configuration` has the values as last read, `read_only` the keys that
+    the charger says are read-only. `list_version` is that of the local list, None if it is unknown.
+    """
+
+    now: datetime
+    is_connected: bool = True
+    firmware: str | None = None
+    connectors: tuple[Connector, ...] = ()
+    transactions: tuple[OpenTransaction, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    configuration: Mapping[str, str | None] = field(default_factory=dict)
+    read_only: frozenset[str] = frozenset()
+    list_version: int | None = None
+
+    def connector(self, number: int) -> Connector | None:
+        """Return a known connector."""
+        return next((connector for connector in self.connectors if connector.number == number), None)
+
+    def transaction_on(self, connector: int) -> OpenTransaction | None:
+        """Return the open transaction of a connector."""
+        return next((open_one for open_one in self.transactions if open_one.connector == connector), None)
+
+    def number(self, key: str) -> int | None:
+        """Return a configuration value that is a whole number, None if it is unknown or something else."""
+        value = (self.configuration.get(key) or "").strip()
+        return int(value) if value.isdecimal() and len(value) <= LONGEST_NUMBER else None
+
+    def words(self, key: str) -> frozenset[str]:
+        """Return the words of a configuration value that is a list with commas; empty if it is unknown."""
+        return frozenset(word.strip() for word in (self.configuration.get(key) or "").split(",") if word.strip())
+
+    def is_false(self, key: str) -> bool:
+        """Whether a configuration value is known to be false."""
+        return (self.configuration.get(key) or "").strip().casefold() == "false"
+
+
+def only_transaction(situation: Situation) -> int:
+    """Return the id of the only open transaction. Raises FieldProblem if there is none, or more than one."""
+    open_ones = situation.transactions
+    if len(open_ones) == 1:
+        return open_ones[0].id
+    ids = ", ".join(str(one.id) for one in open_ones)
+    words = f"is missing, and {len(open_ones)} transactions are open: give one of {ids}"
+    raise FieldProblem("transactionId", words if open_ones else "is missing, and no transaction is open: give its id")

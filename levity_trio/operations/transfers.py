@@ -1,0 +1,103 @@
+"""The rules by which transfers of files are followed: firmware, diagnostics, logs (§4.4, §4.5, A L01, N01)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from levity_trio.operations.outcomes import (
+    TRANSFER,
+    Asked,
+    Outcome,
+    OutcomeRule,
+    State,
+    contradicted,
+    fulfilled,
+)
+from levity_trio.operations.seen import Booted, Seen, TransferStatus
+from levity_trio.wire.times import parse_time
+
+UPLOADED: Final = "Uploaded"
+INSTALLED: Final = "Installed"
+RETRIED: Final = frozenset({"DownloadFailed", "UploadFailed", "UploadFailure"})
+"""Failures after which a charger may try again, as often as `retries` says."""
+FAILED: Final = RETRIED | {
+    *("InstallationFailed", "InstallVerificationFailed", "InvalidSignature"),
+    *("BadMessage", "PermissionDenied", "NotSupportedOperation"),
+}
+
+
+def _statuses(asked: Asked, facts: Sequence[Seen], message: str) -> list[TransferStatus]:
+    """Return the statuses that belong to this command: those with its request id, or with none."""
+    ids = (None, asked.payload.get("requestId"))
+    ours = (fact for fact in facts if isinstance(fact, TransferStatus) and fact.message == message)
+    return [fact for fact in ours if fact.request_id in ids]
+
+
+def _failure(asked: Asked, statuses: Sequence[TransferStatus], is_over: bool) -> Outcome | None:
+    """Return the contradiction by a failure that no further try can follow."""
+    failures = [one for one in statuses if one.status in FAILED]
+    if not failures or failures[-1] is not statuses[-1]:
+        return None
+    tries_left = asked.payload.get("retries", 0) >= len(failures) and failures[-1].status in RETRIED
+    if tries_left and not is_over:
+        return None
+    return contradicted(f"the charger reports {failures[-1].status}", failures[-1].at)
+
+
+def _uploaded(message: str) -> Callable[[Asked, Sequence[Seen], bool], Outcome | None]:
+    def judge(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+        statuses = _statuses(asked, facts, message)
+        done = next((one for one in statuses if one.status == UPLOADED), None)
+        return fulfilled("uploaded", done.at) if done else _failure(asked, statuses, is_over)
+
+    return judge
+
+
+def _updated(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
+    statuses = _statuses(asked, facts, "Firmware")
+    installed = next((one for one in statuses if one.status == INSTALLED), None)
+    for boot in (fact for fact in facts if isinstance(fact, Booted)):
+        if _is_new(boot, asked, installed):
+            return fulfilled(f"booted with firmware {boot.firmware}", boot.at)
+        if installed and boot.at >= installed.at:
+            return contradicted(f"Installed was reported, but it booted with firmware {boot.firmware}", boot.at)
+    if installed and is_over:
+        return Outcome(State.NOT_SEEN, "Installed was reported, but no boot with another firmware", installed.at)
+    return _failure(asked, statuses, is_over)
+
+
+def _is_new(boot: Booted, asked: Asked, installed: TransferStatus | None) -> bool:
+    """Whether a boot shows another firmware; if the one before is unknown, after Installed."""
+    if boot.firmware is None:
+        return False
+    return boot.firmware != asked.firmware if asked.firmware else installed is not None and boot.at >= installed.at
+
+
+def _until_installed(asked: Asked) -> datetime:
+    """Wait a day from the last of the times that were asked for."""
+    given: dict[str, Any] = {**asked.payload, **asked.payload.get("firmware", {})}
+    names = ("retrieveDate", "retrieveDateTime", "installDateTime")
+    times = [time for name in names if name in given and (time := parse_time(given[name]))]
+    return max([asked.since, *times]) + TRANSFER
+
+
+FIRMWARE: Final = OutcomeRule(
+    words="its statuses up to Installed and the boot with another version, within 24 h of the time asked for",
+    judge=_updated,
+    reads=(TransferStatus, Booted),
+    until=_until_installed,
+)
+DIAGNOSTICS: Final = OutcomeRule(
+    words="DiagnosticsStatusNotification: Uploaded or a failure, within 24 hours",
+    judge=_uploaded("Diagnostics"),
+    reads=(TransferStatus,),
+    until=lambda asked: asked.since + TRANSFER,
+)
+LOG: Final = OutcomeRule(
+    words="LogStatusNotification with its requestId: Uploaded or a failure, within 24 hours",
+    judge=_uploaded("Log"),
+    reads=(TransferStatus,),
+    until=lambda asked: asked.since + TRANSFER,
+)
