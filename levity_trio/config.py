@@ -34,7 +34,7 @@ LOG_FORMATS = ("console", "json")
 WEBSOCKET_PING_SECONDS = 20.0
 
 PREFIX = "LEVITY_"
-OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API")
+OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
 """Environment variables that are not settings of the server."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
@@ -50,7 +50,9 @@ class ConfigError(ValueError):
 
 
 class EnvironmentProblem(RuntimeError):
-    """A failure of the environment: a port in use, another program's database. One line of text; exit status 1."""
+    """A failure of the environment: a port in use, another program's database. One line of text."""
+
+    exit_status = 1
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -17,7 +17,6 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 COMMANDS: Final = ("serve", "deploy", "forget", "logs", "recheck", "simulate", "simulator", "verify")
 """The names of the modules of this package, each equal to the name of its command."""
 USAGE = 2
-ENVIRONMENT = 1
 INTERRUPTED = 130
 
 
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _fail(line, USAGE)
         return USAGE
     except EnvironmentProblem as problem:
-        return _fail(str(problem), ENVIRONMENT)
+        return _fail(str(problem), problem.exit_status)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return int(status or 0)

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import click
 
 from levity_trio.cli.tables import say, show_record, show_table
+from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import EnvironmentProblem
 from levity_trio.simulator.park import DEFAULT_URL
-from levity_trio.simulator.park.client import Api, Refusal
 
 EXAMPLES = """\
 \b
@@ -42,6 +42,7 @@ CONNECTOR_COLUMNS = (
 LOCATION_COLUMNS = ("name", "address")
 VEHICLE_COLUMNS = ("name", "battery_wh", "max_ac_w", "ac_phases", "max_dc_w", "soc")
 
+SIMULATOR = Sought("simulator", "start `levity-trio simulate --control 9100`, or give --api")
 Fields = dict[str, Any]
 Command = Callable[..., None]
 Parameter = Callable[[Command], Command]
@@ -51,7 +52,7 @@ class Client:
     """The API of the simulator, and the output of its responses as text or JSON."""
 
     def __init__(self, url: str, is_json: bool) -> None:
-        self.api = Api(url)
+        self.api = Api(url, SIMULATOR)
         self._is_json = is_json
 
     def table(self, columns: tuple[str, ...], records: list[Fields]) -> None:
@@ -353,7 +354,7 @@ def import_file(client: Client, kind: str, file: BinaryIO) -> None:
     try:
         response = json.loads(client.api.send("POST", "import", kind, body=body, media_type=media_type))
     except Refusal as refusal:
-        for one in refusal.faults:
+        for one in refusal.document.get("faults", []):
             column = f" {one['column']}:" if one["column"] else ""
             click.echo(f"line {one['line']}:{column} {one['text']}", err=True)
         raise EnvironmentProblem(f"{file.name}: {refusal}") from None

@@ -1,0 +1,114 @@
+"""A charge point that is not ours: the `ocpp` package's own, as the other side of every operation.
+
+    python tests/integration/ocpp_charge_point.py URL IDENTITY ANSWERS
+
+It boots, reports connector 1 as Available and answers every operation, validated by the package's schemas, until it is
+told to end. ANSWERS is JSON, by action: the fields of the answer, or one of the manners below. It prints each request
+as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import websockets
+from ocpp.messages import MessageType
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint, call, call_result
+
+ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
+    "CancelReservation": {"status": "Accepted"},
+    "CertificateSigned": {"status": "Accepted"},
+    "ChangeAvailability": {"status": "Accepted"},
+    "ChangeConfiguration": {"status": "Accepted"},
+    "ClearCache": {"status": "Accepted"},
+    "ClearChargingProfile": {"status": "Accepted"},
+    "DataTransfer": {"status": "Accepted"},
+    "DeleteCertificate": {"status": "Accepted"},
+    "ExtendedTriggerMessage": {"status": "Accepted"},
+    "GetCompositeSchedule": {"status": "Accepted"},
+    "GetConfiguration": {"configuration_key": [{"key": "HeartbeatInterval", "readonly": False, "value": "60"}]},
+    "GetDiagnostics": {"file_name": "diagnostics.zip"},
+    "GetInstalledCertificateIds": {"status": "NotFound"},
+    "GetLocalListVersion": {"list_version": 7},
+    "GetLog": {"status": "Accepted", "filename": "security.log"},
+    "InstallCertificate": {"status": "Accepted"},
+    "RemoteStartTransaction": {"status": "Accepted"},
+    "RemoteStopTransaction": {"status": "Accepted"},
+    "ReserveNow": {"status": "Accepted"},
+    "Reset": {"status": "Accepted"},
+    "SendLocalList": {"status": "Accepted"},
+    "SetChargingProfile": {"status": "Accepted"},
+    "SignedUpdateFirmware": {"status": "Accepted"},
+    "TriggerMessage": {"status": "Accepted"},
+    "UnlockConnector": {"status": "Unlocked"},
+    "UpdateFirmware": {},
+}
+"""The answer to each operation, in the package's spelling, unless the test gives another."""
+LATE_SECONDS: Final = 1.5
+NEVER, LATE, TWICE, GARBAGE, LEAVE, ERROR = "never", "late", "twice", "garbage", "leave", "error"
+"""The manners of answering: not at all, after LATE_SECONDS, two times, with no JSON, by leaving, with a CALLERROR."""
+
+
+class Foreign(ChargePoint):  # type: ignore[misc]  # the package has no annotations
+    """The charge point; its answers in `answers`, its manners in `manners`."""
+
+    answers: Mapping[str, dict[str, Any]] = {}
+    manners: Mapping[str, str] = {}
+
+    async def route_message(self, raw_msg: str) -> None:
+        """Show a request, and answer it in its manner."""
+        message = json.loads(raw_msg)
+        if message[0] != MessageType.Call:
+            await super().route_message(raw_msg)
+            return
+        _, unique_id, action, payload = message
+        print(json.dumps({"action": action, "payload": payload}), flush=True)
+        manner = self.manners.get(action)
+        if manner == ERROR:
+            await self._connection.send(json.dumps([MessageType.CallError, unique_id, "NotSupported", "not here", {}]))
+        elif manner == GARBAGE:
+            await self._connection.send(f'[3,"{unique_id}",')
+        elif manner == LEAVE:
+            await self._connection.close()
+        elif manner != NEVER:
+            await asyncio.sleep(LATE_SECONDS if manner == LATE else 0)
+            for _ in range(2 if manner == TWICE else 1):
+                await super().route_message(raw_msg)
+
+
+def answering(action: str) -> Any:
+    """Return the handler of an operation, as the package wants it."""
+
+    async def handle(self: Foreign, **_asked: Any) -> Any:
+        return getattr(call_result, action)(**self.answers[action])
+
+    return on(action)(handle)
+
+
+for _action in ANSWERS:
+    setattr(Foreign, f"on_{_action}", answering(_action))
+
+
+async def run(url: str, identity: str, given: Mapping[str, Any]) -> None:
+    """Connect, boot, report one connector and answer until the connection ends."""
+    async with websockets.connect(f"{url}/{identity}", subprotocols=[websockets.Subprotocol("ocpp1.6")]) as connection:
+        charger = Foreign(identity, connection)
+        charger.manners = {action: one for action, one in given.items() if isinstance(one, str)}
+        charger.answers = {**ANSWERS, **{action: one for action, one in given.items() if isinstance(one, dict)}}
+        listening = asyncio.create_task(charger.start())
+        await charger.call(call.BootNotification(charge_point_vendor="Mobility House", charge_point_model="ocpp"))
+        await charger.call(call.StatusNotification(connector_id=1, error_code="NoError", status="Available"))
+        print(json.dumps({"booted": identity}), flush=True)
+        try:
+            await listening
+        except websockets.ConnectionClosed:
+            return
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
