@@ -15,7 +15,6 @@ from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 SOUGHT = Sought("central system", "start it")
-pytestmark = pytest.mark.unit
 
 
 class Handler(BaseHTTPRequestHandler):
