@@ -1,12 +1,10 @@
-"""The configuration of the server: flags override `LEVITY_*` variables, these a TOML file, and that the defaults.
+"""The configuration of the server.
 
 Each setting is declared once, as a field of one of the two dataclasses below. Its flag, environment variable, TOML key
-and `--help` text are derived from that declaration. All validation happens here and in settings.py, without click, and
-touches no file but the TOML file. A wrong value is therefore one line of error before any port or file is opened.
+and `--help` text are derived from that declaration; config_sources.py reads them, settings.py validates the values.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final, TypeVar
@@ -20,12 +18,10 @@ from levity_trio.settings import (
     TAG,
     TEXT,
     Kind,
-    Unusable,
     minutes,
     one_of,
     read_switch,
     seconds,
-    shown,
     whole,
 )
 
@@ -109,6 +105,7 @@ def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
     return declared
 
 
+API_PORT: Final = 9001
 CHECK_INTERVAL_SECONDS: Final = 30.0
 SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 """For simulations, whose clock runs faster."""
@@ -181,6 +178,33 @@ class ServerConfig:
     )
     metrics_host: str | None = _setting(
         None, "metrics-host", "Monitoring", ADDRESS, "Address of the metrics port; that of --host by default."
+    )
+    api: bool = _setting(
+        True,
+        "no-api",
+        "API",
+        Kind("", lambda value: not read_switch(value)),
+        "Serve no operator API; the local socket beside the database stays.",
+    )
+    api_host: str = _setting("127.0.0.1", "api-host", "API", ADDRESS, "Address of the operator API.")
+    api_port: int | None = _setting(
+        *(None, "api-port", "API", whole(0, 65535)),
+        f"Port of the operator API, by default {API_PORT}; 0 selects a free port and logs it.",
+    )
+    api_allowed_hosts: tuple[str, ...] = _setting(
+        *((), "api-allowed-hosts", "API", NAMES),
+        "Further names of this server in the Host header of requests, separated by commas.",
+    )
+    api_cors_origin: str | None = _setting(
+        *(None, "api-cors-origin", "API", TEXT),
+        "Origin of web pages that may use the API, such as https://example.org.",
+    )
+    api_tls_cert: Path | None = _setting(
+        *(None, "api-tls-cert", "API", FILE), "Certificate chain of the API (PEM); with it the API is served by TLS."
+    )
+    api_tls_key: Path | None = _setting(*(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM).")
+    api_max_streams: int = _setting(
+        *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
     )
     fluentd_endpoint: tuple[str, int] | None = _setting(
         *(None, "fluentd-endpoint", "Monitoring", ENDPOINT),
@@ -310,87 +334,3 @@ def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting
 
 
 SETTINGS = (*_settings_of(ServerConfig), *_settings_of(LogConfig))
-
-
-def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[ServerConfig, LogConfig]:
-    """Return the configuration from flags, environment and the TOML file that one of them names.
-
-    The keys of `flags` are attribute names, and `config` for the TOML file; its values are not validated yet. An empty
-    environment variable counts as unset.
-
-    Raises:
-        ConfigError: a setting is unknown or invalid, or the TOML file cannot be read.
-    """
-    _check_variables(environment)
-    if flags.get("config") == "":
-        raise ConfigError("--config '': give the path of a TOML file")
-    file = flags.get("config") or environment.get(environment_name("config"))
-    toml = {} if file is None else read_toml(Path(str(file)))
-    values: dict[str, object] = {"plugin_settings": toml.get(PLUGIN_TABLES, {})}
-    for setting in SETTINGS:
-        if setting.attribute in flags:
-            values[setting.attribute] = _read(setting, flags[setting.attribute], setting.flag)
-        elif text := environment.get(setting.environment_name):
-            values[setting.attribute] = _read(setting, text, setting.environment_name)
-        elif setting.name in toml:
-            values[setting.attribute] = _read(setting, toml[setting.name], f"{shown(file)}: {setting.name}")
-        elif setting.default is not None:
-            values[setting.attribute] = setting.default
-    server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
-    _check_log_file(server.database, log.file)
-    return server, log
-
-
-def _check_variables(environment: Mapping[str, str]) -> None:
-    """Raise ConfigError for an unknown `LEVITY_*` variable: a misspelt one would be ignored silently."""
-    known = {*(setting.environment_name for setting in SETTINGS), *OTHER_VARIABLES}
-    for name, value in environment.items():
-        if name.startswith(PREFIX) and value and name not in known:
-            meant = _nearest(name.removeprefix(PREFIX).lower(), [setting.name for setting in SETTINGS])
-            raise ConfigError(f"{shown(name)} is not a setting; did you mean {environment_name(meant)}?")
-
-
-def read_toml(path: Path) -> dict[str, object]:
-    """Return the contents of a TOML file. Raises ConfigError, also for an unknown key."""
-    try:
-        keys = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise ConfigError(f"--config {shown(path)}: {problem.strerror}; give a readable TOML file") from None
-    except (ValueError, RecursionError) as problem:  # not TOML, not UTF-8, or a number that is too large
-        raise ConfigError(f"--config {shown(path)} is not TOML: {problem}; correct that line") from None
-    names = [setting.name for setting in SETTINGS]
-    tables = keys.get(PLUGIN_TABLES, {})
-    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ConfigError(f"{shown(path)}: {PLUGIN_TABLES} must hold a table for each plugin, [{PLUGIN_TABLES}.NAME]")
-    for key in keys:
-        if key not in [*names, PLUGIN_TABLES]:
-            raise ConfigError(f"{shown(path)}: unknown key {shown(key)}; did you mean {_nearest(key, names)}?")
-    return keys
-
-
-def _nearest(key: str, names: Sequence[str]) -> str:
-    import difflib  # noqa: PLC0415 - 0.6 MB of memory, needed only for an error
-
-    return difflib.get_close_matches(key.replace("_", "-"), names, n=1, cutoff=0)[0]
-
-
-def _read(setting: Setting, value: object, source: str) -> object:
-    try:
-        return setting.kind.read(value)
-    except Unusable as problem:
-        raise ConfigError(f"{source} {shown(value)}: {problem}") from None
-
-
-def _pick(kind: type[T], values: Mapping[str, object]) -> T:
-    names = {one.name for one in fields(kind)}  # type: ignore[arg-type]  # both are dataclasses
-    return kind(**{name: value for name, value in values.items() if name in names})
-
-
-def _check_log_file(database: Path, log_file: Path | None) -> None:
-    """Raise ConfigError if the log would overwrite the database or a file that SQLite keeps beside it."""
-    if log_file is None:
-        return
-    resolved = database.resolve()
-    beside = (resolved.with_name(resolved.name + end) for end in ("", "-wal", "-shm", "-journal", ".lock"))
-    if log_file.resolve() in beside:
-        raise ConfigError(f"--log-file {shown(log_file)}: that file belongs to the database; give another file")

@@ -2,7 +2,7 @@
 
     writer             commits the queued writes, even while the rest is being cancelled; the frame log is pruned
     └─ plugins         the tasks and resources of each plugin
-       └─ web          /metrics, /healthz, /readyz
+       └─ web          /metrics, /healthz, /readyz; the operator API
           └─ chargers  one task for each connection, with nurseries of its own
              └─ accepting  the listeners and the watch over the machine's clock; they end first
 
@@ -51,6 +51,9 @@ from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.writer import open_writer
 from levity_trio.store.writes import commands, sessions
 from levity_trio.systemd import open_supervision
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
+from levity_trio.web.api.tokens import Tokens
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
@@ -101,10 +104,12 @@ async def serve(
     grace_seconds = config.shutdown_grace_seconds
     listeners = await listen(config.host, config.port, Flags(), BACKLOG)
     page_listeners = await _listen_for_pages(config)
+    api_listeners, tls = await listen_for_api(config)
     prepare()
     with (
         ExitStack() as last,
         open_database(config.database, _simulated_time(config, clock)) as connection,
+        local_socket(config.database) as local,
         open_signals() as signals,  # before the server reports that it serves
     ):
         hooks = Hooks()
@@ -124,7 +129,8 @@ async def serve(
                 _open_pages(central, page_listeners, pages),
             ):
                 await _begin(central)
-                is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
+                async with open_api(_api(central, reader), ApiListeners(api_listeners, tls, local)):
+                    is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
             if is_clean:
                 await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
@@ -146,6 +152,19 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
         chargers=Chargers(central),
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
+    )
+
+
+def _api(central: Central, reader: Reader) -> Api:
+    """Return what the endpoints of the API work with."""
+    return Api(
+        config=central.config,
+        clock=central.clock,
+        writer=central.writer,
+        reader=reader,
+        chargers=Chargers(central),
+        tokens=Tokens(),
+        streams=trio.CapacityLimiter(central.config.api_max_streams),
     )
 
 

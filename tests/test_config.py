@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting, load
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting
+from levity_trio.config_sources import load
 
 WriteToml = Callable[[str], str]
 
@@ -73,6 +74,10 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "disable-websocket-ping": "true",
         "strict": "true",
         "metrics-host": "::1",
+        "no-api": "true",
+        "api-host": "::1",
+        "api-tls-cert": str(tmp_path / "cert.pem"),
+        "api-tls-key": str(tmp_path / "key.pem"),
         "fluentd-endpoint": "10.0.0.5:24224",
         "disable-orphan-closing": "true",
         "enable-auto-start": "true",

@@ -48,9 +48,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "wire.times",
         "output",
         "config",
+        "config_sources",
     ),
     "client": ("config",),
-    "deploy": ("config",),
+    "deploy": ("config", "config_sources"),
     "server": EVERYTHING,
     "web": (
         "addresses",
@@ -89,6 +90,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "log_output": ("config", "log_queue"),
     "log_queue": (),
     "config": ("settings",),
+    "config_sources": ("config", "settings"),
     "settings": (),
     "clock": (),
     "output": ("config",),
@@ -117,7 +119,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlite_utils": ("store",),
     "starlette": ("web", "simulator.park"),
     "structlog": ("log_output",),
-    "tomllib": ("config", "simulator.scenario"),
+    "tomllib": ("config_sources", "simulator.scenario"),
     "trio_websocket": ("charger", "simulator"),
     "wsproto": ("charger.websocket", "simulator"),
 }

@@ -71,24 +71,42 @@ class Chargers:
         asked_by: str,
         timeout_seconds: float | None = None,
         deadline_seconds: float | None = None,
+        idempotency_key: str | None = None,
     ) -> int:
         """Store a command and return its id; the charger's session sends it, whether the asker stays or not.
 
         `payload` is that of the CALL, with the names of OCPP; it is not validated. `timeout_seconds` is the longest
         wait for the response after sending (None: --response-timeout), `deadline_seconds` that for a charger that is
-        away (None: it must be connected).
+        away (None: it must be connected). With a key that the same asker used for the same command within a day, that
+        command's id is returned, and nothing is sent.
 
         Raises:
             UnknownCharger: no charger of this identity is known or connected.
             NotConnected: the charger is away, and there is no deadline. Nothing was stored.
             CallQueueFull: too many commands wait for this charger.
+            KeyReused: the key was used for another command.
             StoreUnavailable: the command cannot be stored, and is not sent.
         """
+        masked, now = masked_value(payload), self._central.clock()
+        new = NewCommand(
+            charger=charger,
+            action=action,
+            payload=orjson.dumps(masked).decode(),
+            message_id=new_message_id(),
+            requested_at=stamp(now),
+            asked_by=asked_by,
+            run=self._central.run,
+            timeout_seconds=timeout_seconds,
+            deadline_at=None if deadline_seconds is None else stamp(now + timedelta(seconds=deadline_seconds)),
+            is_masked=masked != payload,
+            idempotency_key=idempotency_key,
+        )
+        if idempotency_key is not None:
+            repeated = await self._central.writer.run(commands.find_repeated, new)
+            if repeated is not None:
+                return repeated
         await self._check(charger, can_wait=deadline_seconds is not None)
-        masked = masked_value(payload)
-        new = self._new(charger, action, masked, asked_by, timeout_seconds, deadline_seconds, masked != payload)
-        waiting = Waiting(charger, dict(payload) if new.is_masked else None)
-        return await self._store(new, waiting)
+        return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None))
 
     async def wait(self, command: int) -> CommandResult:
         """Wait until a command has ended; any number of tasks may wait. Raises LookupError, StoreUnavailable."""
@@ -127,48 +145,23 @@ class Chargers:
         elif session is None and not can_wait:
             raise NotConnected(f"{charger} is not connected")
 
-    def _new(
-        self,
-        charger: str,
-        action: str,
-        masked: Any,
-        asked_by: str,
-        timeout_seconds: float | None,
-        deadline_seconds: float | None,
-        is_masked: bool,
-    ) -> NewCommand:
-        now = self._central.clock()
-        deadline = None if deadline_seconds is None else stamp(now + timedelta(seconds=deadline_seconds))
-        return NewCommand(
-            charger=charger,
-            action=action,
-            payload=orjson.dumps(masked).decode(),
-            message_id=new_message_id(),
-            requested_at=stamp(now),
-            asked_by=asked_by,
-            run=self._central.run,
-            timeout_seconds=timeout_seconds,
-            deadline_at=deadline,
-            is_masked=is_masked,
-        )
-
     async def _store(self, new: NewCommand, waiting: Waiting) -> int:
         """Store a row. The shield ends with the writer's own deadline: once handed in, the write is executed."""
         pending = self._central.pending
         pending.add(new.message_id, waiting)
-        command = None
+        queued = None
         try:
             with trio.CancelScope(shield=True):
-                command = await self._central.writer.run(commands.queue, new)
+                queued = await self._central.writer.run(commands.queue, new)
         finally:
-            if command is None:
+            if queued is None or not queued.is_new:
                 pending.discard(new.message_id)
-        if command is None:
+        if queued is None:
             raise CallQueueFull(f"{commands.QUEUED_COMMANDS} commands are already waiting for {new.charger}")
-        pending.name(new.message_id, command)
+        pending.name(new.message_id, queued.id)
         if (session := self._central.registry.find(new.charger)) is not None:
             session.commands.wake()
-        return command
+        return queued.id
 
     async def _ended(self, command: int) -> CommandResult:
         stored = await self._central.writer.run(commands.read, command)

@@ -9,7 +9,7 @@ import click
 
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
-from levity_trio.config import load
+from levity_trio.config_sources import load
 
 EXAMPLES = """\
 \b

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import click
 
-from levity_trio.config import SETTINGS, Setting, load
+from levity_trio.config import SETTINGS, Setting
+from levity_trio.config_sources import load
 
 EXAMPLES = """\
 \b

@@ -11,6 +11,7 @@ Applications receive no lifespan events: their resources are open before they ar
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,25 +56,32 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+_Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
 @asynccontextmanager
 async def open_http(
-    app: ASGIApp, listeners: Sequence[trio.SocketListener], limits: Limits = DEFAULT_LIMITS
+    app: ASGIApp,
+    listeners: Sequence[trio.SocketListener],
+    limits: Limits = DEFAULT_LIMITS,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Serve `app` while the block runs, and yield the port. The listeners are closed at the end.
+    """Serve `app` while the block runs, by TLS if there is a context, and yield the port of a TCP listener, else 0.
+
+    The listeners are closed at the end.
 
     An exception in the application is logged with its traceback and fails that request only. Leaving the block takes at
     most `grace_seconds` plus `send_seconds`.
     """
-    server = _Server(app, limits)
+    server = _Server(app, limits, tls)
     slots = trio.Semaphore(limits.connections)
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
             handle = partial(server.serve_connection, slots)
             limited = [_Listener(listener, slots) for listener in listeners]
             await accepting.start(partial(trio.serve_listeners, handle, limited, handler_nursery=connections))
-            yield int(listeners[0].socket.getsockname()[1])
+            name = listeners[0].socket.getsockname()
+            yield 0 if isinstance(name, str) else int(name[1])  # a Unix socket has a path
             accepting.cancel_scope.cancel()
         await server.context.terminated.set()
         connections.cancel_scope.deadline = trio.current_time() + limits.grace_seconds
@@ -101,10 +109,15 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
 class _Stream:
     """The parts of a stream that Hypercorn uses, with a deadline for each send even within a shield."""
 
-    def __init__(self, stream: trio.SocketStream, seconds: float) -> None:
-        self.socket = stream.socket
+    def __init__(self, stream: _Transport, seconds: float) -> None:
+        if isinstance(stream, trio.SSLStream):  # Hypercorn recognises TLS by these
+            self.transport_stream = stream.transport_stream
+            self.do_handshake = stream.do_handshake
+            self.selected_alpn_protocol = stream.selected_alpn_protocol
+        else:
+            self.socket = stream.socket
         self.receive_some = stream.receive_some
-        self.send_eof = stream.send_eof
+        self.send_eof = getattr(stream, "send_eof", trio.lowlevel.checkpoint)  # TLS has no half-closed connection
         self.aclose = stream.aclose
         self._stream = stream
         self._seconds = seconds
@@ -122,8 +135,9 @@ class _Stream:
 class _Server:
     """State shared by all connections."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, tls: ssl.SSLContext | None) -> None:
         self.context = WorkerContext(None)
+        self._tls = tls
         self._app = app
         self._limits = limits
         self._config = _config(limits)
@@ -142,12 +156,15 @@ class _Server:
 
     async def _converse(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         bodies = Bodies(self._app, self._limits.body_bytes, self._limits.body_seconds, scope.cancel)
+        transport: _Transport = stream
+        if self._tls is not None:
+            transport = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
         await TCPServer(
             ASGIWrapper(cast("ASGIFramework", bodies)),
             self._config,
             self.context,
             ConnectionState({}),
-            _Stream(stream, self._limits.send_seconds),  # type: ignore[arg-type]  # annotated for TLS streams only
+            _Stream(transport, self._limits.send_seconds),  # type: ignore[arg-type]  # annotated for TLS streams only
         )
 
 

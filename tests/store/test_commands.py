@@ -32,9 +32,9 @@ def ask(station: Station, action: str = "GetConfiguration", **changes: Any) -> c
 
 
 def queue(station: Station, action: str = "Reset", **changes: Any) -> int:
-    command = station.books.run(commands.queue, ask(station, action, **changes))
-    assert command is not None
-    return command
+    queued = station.books.run(commands.queue, ask(station, action, **changes))
+    assert queued is not None
+    return queued.id
 
 
 def send(station: Station, action: str = "GetConfiguration", **payload: object) -> int:
@@ -147,6 +147,16 @@ def test_after_a_crash_nothing_is_sent_twice_and_no_secret_leaves_masked(books: 
         ("TriggerMessage", "queued", None),
     ]
     assert books.run(commands.unfinished) == [(kept, "CP-1", "18")]
+
+
+def test_a_repeated_request_is_one_command_for_a_day(books: Books, station: Station) -> None:
+    first = queue(station, idempotency_key="k")
+    assert queue(station, idempotency_key="k") == first
+    assert queue(station, idempotency_key="k", asked_by="another") != first
+    with pytest.raises(commands.KeyReused):
+        queue(station, "ClearCache", idempotency_key="k")
+    books.wait(24 * 60 + 1)
+    assert queue(station, idempotency_key="k") != first
 
 
 def test_a_command_never_moves_back(books: Books, station: Station) -> None:

@@ -25,7 +25,10 @@ from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
-FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
+FACTS = (
+    "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review "
+)
+FACTS += "token operator_action"
 COUNTS = "fact_count event_sum"
 PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
 CLOCK = "simulated_time"
@@ -55,7 +58,9 @@ def test_a_new_database(tmp_path: Path) -> None:
         assert pragma(connection, "synchronous") == 2  # full
         assert pragma(connection, "foreign_keys") == 1
         assert pragma(connection, "busy_timeout") == 2000
-        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(COUNTS.split()) | {CLOCK}
+        assert tables(connection) == set(FACTS.split()) | set(ACCESS.split()) | set(PRESENT.split()) | set(
+            COUNTS.split()
+        ) | {CLOCK}
         assert {strict for name, strict in _table_list(connection) if name in tables(connection)} == {1}
 
 

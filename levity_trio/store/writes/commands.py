@@ -15,9 +15,10 @@ import orjson
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
+IDEMPOTENT_MINUTES: Final = 24 * 60
 QUEUED_COMMANDS: Final = 16
 """Queued commands of one charger. Further ones are refused: nobody reads so many responses."""
 INTERVAL_KEYS: Final = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
@@ -42,6 +43,7 @@ class NewCommand:
     timeout_seconds: float | None
     deadline_at: str | None
     is_masked: bool
+    idempotency_key: str | None = None
 
 
 class Taken(NamedTuple):
@@ -52,6 +54,17 @@ class Taken(NamedTuple):
     message_id: str
     payload: str
     timeout_seconds: float | None
+
+
+class KeyReused(Exception):
+    """The Idempotency-Key was used for another request."""
+
+
+class Queued(NamedTuple):
+    """A command that was stored, or that an earlier request with the same Idempotency-Key stored."""
+
+    id: int
+    is_new: bool
 
 
 class Unfinished(NamedTuple):
@@ -75,17 +88,36 @@ class CommandEnd:
     error_description: str | None = None
 
 
-def queue(db: UnitOfWork, new: NewCommand) -> int | None:
-    """Store a command that is to be sent; return its id, None if too many wait for this charger."""
+def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
+    """Store a command that is to be sent; return None if too many wait for this charger. Raises KeyReused."""
+    if (repeated := find_repeated(db, new)) is not None:
+        return Queued(repeated, is_new=False)
     waiting = db.rows("SELECT count(*) FROM command WHERE cp_id = ? AND state = 'queued'", (new.charger,))[0][0]
     if waiting >= QUEUED_COMMANDS:
         return None
-    return db.insert(
+    command = db.insert(
         "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id,"
-        " timeout_seconds, deadline_at, is_masked) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING id",
+        " timeout_seconds, deadline_at, is_masked, idempotency_key)"
+        " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (new.charger, new.action, new.payload, new.message_id, new.requested_at, new.asked_by, new.run)
-        + (new.timeout_seconds, new.deadline_at, new.is_masked),
+        + (new.timeout_seconds, new.deadline_at, new.is_masked, new.idempotency_key),
     )
+    return Queued(command, is_new=True)
+
+
+def find_repeated(db: UnitOfWork, new: NewCommand) -> int | None:
+    """Return the command that the same request stored within IDEMPOTENT_MINUTES, if there is one. Raises KeyReused."""
+    if new.idempotency_key is None:
+        return None
+    since = minutes_before(new.requested_at, IDEMPOTENT_MINUTES)
+    found = db.row(
+        "SELECT id, action, payload FROM command WHERE cp_id = ? AND idempotency_key = ? AND asked_by = ?"
+        " AND requested_at >= ? ORDER BY id DESC LIMIT 1",
+        (new.charger, new.idempotency_key, new.asked_by, since),
+    )
+    if found is not None and found[1:] != (new.action, new.payload):
+        raise KeyReused(new.idempotency_key)
+    return None if found is None else int(found[0])
 
 
 def take(db: UnitOfWork, origin: Origin) -> Taken | None:

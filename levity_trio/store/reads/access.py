@@ -1,0 +1,56 @@
+"""Lists the tokens of the API, and what was done over it, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token, without what would let it be used."""
+
+    id: int
+    name: str
+    role: str
+    created_at: str
+    created_by: str
+    last_used_at: str | None
+    revoked_at: str | None
+    revoked_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """A change that was asked for, or a refused attempt; `status` is that of the response."""
+
+    id: int
+    at: str
+    who: str | None
+    role: str | None
+    address: str
+    method: str
+    path: str
+    body: str | None
+    status: int | None
+    code: str | None
+
+
+def tokens(db: Database) -> list[TokenRow]:
+    """Return all tokens, the newest first."""
+    rows = db.execute(
+        "SELECT id, name, role, created_at, created_by, last_used_at, revoked_at, revoked_by"
+        " FROM token ORDER BY id DESC"
+    )
+    return [TokenRow(*row) for row in rows.fetchall()]
+
+
+def actions(db: Database, before: int | None, limit: int) -> list[ActionRow]:
+    """Return the actions with an id below `before`, the newest first."""
+    rows = db.execute(
+        "SELECT id, at, who, role, address, method, path, body, status, code FROM operator_action"
+        " WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?",
+        (before, before, limit),
+    )
+    return [ActionRow(*row) for row in rows.fetchall()]

@@ -1,0 +1,99 @@
+"""What the endpoints work with: the parts of the server, and the places of requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import trio
+
+from levity_trio.charger.facade import Chargers
+from levity_trio.clock import Clock
+from levity_trio.config import ServerConfig
+from levity_trio.store.reads import Reader
+from levity_trio.store.writer import Writer
+from levity_trio.web.api.problems import busy
+from levity_trio.web.api.tokens import REMEMBERED, Tokens
+from levity_trio.wire.times import stamp
+
+AT_WORK: Final = 8
+"""Requests at work at once."""
+MOST_WAITING: Final = 1000
+"""Requests that wait for a charger; they give their place back meanwhile."""
+
+
+RECORDED: Final = 10
+"""Refused attempts of one address that are recorded in a minute."""
+MINUTE: Final = 60.0
+
+
+class Places:
+    """The places of requests at work. One that waits for a charger gives its place to another."""
+
+    def __init__(self, at_work: int = AT_WORK, waiting: int = MOST_WAITING) -> None:
+        self._at_work = trio.Semaphore(at_work)
+        self._most_waiting = waiting
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[None]:
+        """Hold a place."""
+        async with self._at_work:
+            yield
+
+    @asynccontextmanager
+    async def wait(self) -> AsyncIterator[None]:
+        """Give the place back while the block waits. Raises Problem if too many wait."""
+        if self._waiting >= self._most_waiting:
+            raise busy("too_many_waiting", f"{self._most_waiting} requests already wait for chargers", 5)
+        self._waiting += 1
+        self._at_work.release()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            with trio.CancelScope(shield=True):  # short: those at work only use the database
+                await self._at_work.acquire()
+
+
+class Refusals:
+    """Which refused attempts are recorded: a few a minute of each address, so that a flood does not fill the disk."""
+
+    def __init__(self) -> None:
+        self._recorded: dict[str, tuple[int, float]] = {}
+
+    def is_recorded(self, address: str) -> bool:
+        """Count an attempt; return whether it is to be recorded."""
+        count, until = self._recorded.pop(address, (0, 0.0))
+        if until <= trio.current_time():
+            count, until = 0, trio.current_time() + MINUTE
+        self._recorded[address] = count + 1, until
+        if len(self._recorded) > REMEMBERED:
+            del self._recorded[next(iter(self._recorded))]
+        return count < RECORDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The parts of the server that endpoints use."""
+
+    config: ServerConfig
+    clock: Clock
+    writer: Writer
+    reader: Reader
+    chargers: Chargers
+    tokens: Tokens
+    places: Places = field(default_factory=Places)
+    refusals: Refusals = field(default_factory=Refusals)
+    streams: trio.CapacityLimiter
+
+    def now(self) -> datetime:
+        """Return the present time."""
+        return self.clock()
+
+    def stamp(self) -> str:
+        """Return the present time in the database's format."""
+        return stamp(self.clock())

@@ -1,0 +1,160 @@
+"""What the API consists of: one declaration for each endpoint, from which its route and OpenAPI are derived."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final, Protocol
+
+import msgspec
+from starlette.datastructures import Headers, QueryParams
+
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.problems import Problem, invalid
+
+_AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
+NO_CONTENT: Final = 204
+
+
+class Role(IntEnum):
+    """Who may: an operator all that a viewer may, an admin everything."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request: the name of the token, its role, and the address. `token` is None for the local admin."""
+
+    name: str
+    role: Role
+    address: str
+    token: int | None = None
+
+
+class Body(Protocol):
+    """How the body of a request is read, and its JSON schema."""
+
+    @property
+    def media_type(self) -> str:
+        """The media type, for OpenAPI."""
+
+    def read(self, raw: bytes) -> Any:
+        """Return the body. Raises Problem."""
+
+    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return the JSON schema; `components` gives that of a type."""
+
+
+class StructBody:
+    """A JSON body that is read into a msgspec.Struct with forbid_unknown_fields."""
+
+    media_type = "application/json"
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        self.kind = kind
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def read(self, raw: bytes) -> Any:
+        """Return the struct. Raises Problem."""
+        try:
+            return self._decoder.decode(raw or b"{}")
+        except msgspec.ValidationError as error:
+            raise of_validation(error) from None
+        except msgspec.DecodeError as error:
+            raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
+
+    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return the schema of the struct."""
+        return components(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to an endpoint, checked: path parameters, query and body as the endpoint declares them."""
+
+    api: Api
+    caller: Caller
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    headers: Headers
+
+    def number(self, name: str = "id") -> int:
+        """Return a path parameter that is a whole number. Raises Problem."""
+        text = self.path[name]
+        if not text.isascii() or not text.isdecimal() or len(text) > len(str(2**62)):
+            raise invalid(name, "give a whole number")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response other than the usual: with its own status or headers."""
+
+    content: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Asked], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint. `answer` is the type of what `handle` returns, None for an empty response (204).
+
+    `handle` may also return an Answer, or a Starlette Response. `problems` are the codes beside those of all endpoints.
+    """
+
+    method: str
+    path: str
+    role: Role
+    tag: str
+    summary: str
+    handle: Handler
+    answer: Any = None
+    query: type[msgspec.Struct] | None = None
+    body: Body | None = None
+    status: int = 200
+    media_type: str = "application/json"
+    problems: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something, so that it is recorded."""
+        return self.method not in ("GET", "HEAD")
+
+
+def read_query(kind: type[msgspec.Struct] | None, given: QueryParams) -> Any:
+    """Return the query parameters as a struct. Raises Problem for one that is unknown, repeated or wrong."""
+    names = [name for name, _ in given.multi_items()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise invalid(twice, "give it once")
+    if kind is None:
+        if names:
+            raise invalid(names[0], "this request takes no such parameter")
+        return None
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise of_validation(error) from None
+
+
+def of_validation(error: msgspec.ValidationError) -> Problem:
+    """Return the problem for a value of the wrong type: which field, and what is expected."""
+    found = _AT.match(str(error))
+    words, path = (found["words"], found["path"] or "") if found else (str(error), "")
+    unknown = _UNKNOWN.search(words) or _MISSING.search(words)
+    name = ".".join(part for part in (path.strip("."), unknown["name"] if unknown else "") if part)
+    return invalid(name or "body", words[:1].lower() + words[1:].replace("`", ""))

@@ -1,0 +1,181 @@
+"""The OpenAPI 3.1 document, from the same declarations as the routes, and a page that shows it without the internet."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from levity_trio import __version__
+from levity_trio.web.api.endpoints import NO_CONTENT, Endpoint, StructBody
+
+REFERENCE: Final = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+COMMON: Final = ("token_needed", "forbidden", "not_readable")
+OF_CODE: Final[Mapping[str, int]] = {
+    "token_needed": 401,
+    "forbidden": 403,
+    "not_readable": 503,
+    "not_storable": 503,
+    "not_found": 404,
+    "not_connected": 409,
+    "needs_force": 409,
+    "changed": 409,
+    "in_use": 409,
+    "conflict": 409,
+    "invalid": 422,
+    "not_json": 400,
+    "queue_full": 429,
+    "too_many_waiting": 503,
+    "too_many_streams": 503,
+    "charger_error": 502,
+    "no_answer": 504,
+    "not_stored": 507,
+    "wrong_state": 409,
+    "too_large": 413,
+}
+"""The HTTP status of each code of a problem."""
+PROBLEM: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457, with a code for programs.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": "string"},
+    },
+}
+
+
+def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """Return the document."""
+    every = list(endpoints)
+    kinds = [kind for one in every for kind in _kinds(one)]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+    of_kind = {_key(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for one in every:
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, of_kind, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "levity-trio", "version": __version__, "description": "The operator API."},
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Problem": PROBLEM},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _kinds(one: Endpoint) -> list[Any]:
+    body = [one.body.kind] if isinstance(one.body, StructBody) else []
+    return [kind for kind in (one.answer, one.query, *body) if kind is not None]
+
+
+def _key(kind: Any) -> str:
+    return repr(kind)
+
+
+def _operation(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": _identity(one),
+        "tags": [one.tag],
+        "summary": one.summary,
+        "description": f"Needs the role {one.role.word}.",
+        "parameters": [*_path_parameters(one), *_query_parameters(one, of_kind, components)],
+        "responses": _responses(one, of_kind),
+    }
+    if one.body is not None:
+        schema = one.body.schema(lambda kind: of_kind[_key(kind)])
+        found["requestBody"] = {"required": False, "content": {one.body.media_type: {"schema": schema}}}
+    return found
+
+
+def _identity(one: Endpoint) -> str:
+    words = re.sub(r"\W+", "_", one.path.removeprefix("/api/").replace("{", "by_").replace("}", ""))
+    return f"{one.method.lower()}_{words}".strip("_")
+
+
+def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
+    """A number where the last name says so; everything else is text, such as an identity of a charger."""
+    kind = {"type": "string"}
+    return [{"name": name, "in": "path", "required": True, "schema": kind} for name in _PARAMETER.findall(one.path)]
+
+
+def _query_parameters(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if one.query is None:
+        return []
+    reference = str(of_kind[_key(one.query)]["$ref"])
+    schema = components[reference.rpartition("/")[2]]
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": kind}
+        for name, kind in schema["properties"].items()
+    ]
+
+
+def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
+    if one.answer is None:
+        found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
+    else:
+        content = {one.media_type: {"schema": of_kind[_key(one.answer)]}}
+        found = {str(one.status): {"description": "The answer.", "content": content}}
+    codes: dict[int, list[str]] = {}
+    for code in (*COMMON, *one.problems, *(("not_storable",) if one.changes else ()), *_of_input(one)):
+        codes.setdefault(OF_CODE[code], []).append(code)
+    for status, words in sorted(codes.items()):
+        content = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(name="Problem")}}}
+        found[str(status)] = {"description": f"A problem: {', '.join(dict.fromkeys(words))}.", "content": content}
+    return found
+
+
+def _of_input(one: Endpoint) -> tuple[str, ...]:
+    return ("invalid",) if one.body is None else ("invalid", "not_json")
+
+
+def page(described: Mapping[str, Any]) -> str:
+    """Return the document as a page for people."""
+    parts = ["<!doctype html><html lang=en><meta charset=utf-8><title>levity-trio: the API</title>", STYLE]
+    parts.append("<main><h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>")
+    for path, operations in described["paths"].items():
+        for method, one in operations.items():
+            parts.append(_shown(path, method, one))
+    return "".join([*parts, "</main></html>"])
+
+
+def _shown(path: str, method: str, one: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{html.escape(given['name'])}</code><td>{given['in']}<td>{html.escape(_type(given['schema']))}"
+        for given in one["parameters"]
+    )
+    body = one.get("requestBody", {}).get("content", {})
+    schemas = "".join(f"<pre>{html.escape(_text(content['schema']))}</pre>" for content in body.values())
+    answers = ", ".join(f"{status} {html.escape(found['description'])}" for status, found in one["responses"].items())
+    return (
+        f"<details><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> {html.escape(one['summary'])}"
+        f"</summary><p>{html.escape(one['description'])}<table>{rows}</table>{schemas}<p>{answers}</details>"
+    )
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("type") or "any")
+
+
+def _text(schema: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(schema), indent=1).decode()
+
+
+STYLE: Final = (
+    "<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:0}"
+    "main{max-width:60rem;margin:auto;padding:16px}"
+    "details{border-bottom:1px solid #8884;padding:8px 0}summary{cursor:pointer}td{padding:0 16px 0 0}"
+    "pre{overflow:auto}</style>"
+)
+"""The look of the page, within it."""

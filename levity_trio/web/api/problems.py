@@ -1,0 +1,61 @@
+"""The problems that the API reports: each has a code for programs and words that tell a person what to do."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Unreadable
+from levity_trio.web.problems import problem
+
+
+class Problem(Exception):
+    """A request that is refused. `members` are added to the problem document."""
+
+    def __init__(self, status: int, code: str, detail: str, **members: object) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.members = members
+        self.headers: dict[str, str] = {}
+
+    def response(self) -> Response:
+        """Return the problem document."""
+        extra = {"code": self.code, **self.members}
+        return problem(self.status, self.detail, headers=self.headers, extra=extra)
+
+
+def not_found(what: str) -> Problem:
+    """Return the problem for something that does not exist."""
+    return Problem(HTTPStatus.NOT_FOUND, "not_found", f"there is no {what}")
+
+
+def invalid(field: str, words: str) -> Problem:
+    """Return the problem for a field of a request that cannot be used."""
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{field}: {words}", field=field)
+
+
+def busy(code: str, detail: str, seconds: int) -> Problem:
+    """Return a problem that may be gone after some seconds."""
+    found = Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail)
+    found.headers["retry-after"] = str(seconds)
+    return found
+
+
+async def of_problem(_request: Request, error: Exception) -> Response:
+    """Return the response to a Problem that a route raised."""
+    assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for Problem
+    return error.response()
+
+
+async def of_store(_request: Request, error: Exception) -> Response:
+    """Return the response while the database cannot be written or read."""
+    assert isinstance(error, StoreUnavailable | Unreadable)  # noqa: S101 - the handler is registered for both
+    if isinstance(error, Unreadable):
+        return busy("not_readable", "the database cannot be read at present; try again", 1).response()
+    detail = "nothing can be stored at present, and nothing was done; see the server's log for the reason"
+    return busy("not_storable", detail, 10).response()

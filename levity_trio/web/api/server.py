@@ -1,0 +1,169 @@
+"""Serves the operator API: on its own port, and always on a Unix socket beside the database for the owner of that."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISSOCK
+from typing import Final
+
+import trio
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from levity_trio.addresses import Flags, listen, reachable
+from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig
+from levity_trio.log_output import get_logger
+from levity_trio.store.writes import tokens as token_writes
+from levity_trio.web.api import administration
+from levity_trio.web.api.access import Door, is_loopback
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Endpoint
+from levity_trio.web.api.openapi import document, page
+from levity_trio.web.api.serving import Doorway, application_of
+from levity_trio.web.http import Limits, open_http
+
+LONGEST_PATH: Final = 107
+"""Bytes of the path of a Unix socket (unix(7))."""
+BACKLOG: Final = 64
+CONNECTIONS: Final = 1400
+"""Streams, requests that wait for a charger, and others."""
+SOCKET_CONNECTIONS: Final = 64
+FLAGS: Final = Flags("--api-host", "--api-port")
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*administration.ENDPOINTS,)
+
+log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiListeners:
+    """The listeners of the API: those of its port, and the local socket; each may be missing."""
+
+    port: Sequence[trio.SocketListener]
+    tls: ssl.SSLContext | None
+    local: trio.SocketListener | None
+
+
+async def listen_for_api(config: ServerConfig) -> tuple[Sequence[trio.SocketListener], ssl.SSLContext | None]:
+    """Open the listeners of the API's port. If only the default port is taken, chargers are served without it.
+
+    Raises EnvironmentProblem.
+    """
+    if not config.api:
+        return [], None
+    tls = _tls(config)
+    try:
+        return await listen(config.api_host, API_PORT if config.api_port is None else config.api_port, FLAGS), tls
+    except EnvironmentProblem as problem:
+        cause = problem.__cause__
+        if config.api_port is not None or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+            raise
+        log.warning("the operator API is off: its port is taken; choose another with --api-port", port=API_PORT)
+        return [], None
+
+
+def _tls(config: ServerConfig) -> ssl.SSLContext | None:
+    if config.api_tls_cert is None and config.api_tls_key is None:
+        return None
+    if config.api_tls_cert is None or config.api_tls_key is None:
+        raise EnvironmentProblem("the API needs both --api-tls-cert and --api-tls-key")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(config.api_tls_cert, config.api_tls_key)
+    except (OSError, ssl.SSLError) as problem:
+        raise EnvironmentProblem(
+            f"cannot use --api-tls-cert {config.api_tls_cert} with --api-tls-key {config.api_tls_key}: {problem};"
+            " give a certificate chain and its key, both PEM"
+        ) from problem
+    return context
+
+
+def socket_path(database: Path) -> Path:
+    """Return the path of the local socket of a database."""
+    return database.with_name(f"{database.name}.sock")
+
+
+@contextmanager
+def local_socket(database: Path) -> Iterator[trio.SocketListener | None]:
+    """Listen on the local socket, which is removed at the end. Hold the database's lock: the socket is its owner's."""
+    path = socket_path(database.resolve())
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        log.warning("no local socket: the path of the database is too long for one", path=str(path))
+        yield None
+        return
+    _remove_socket(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # so that it is never open to others, not even for a moment
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    listening.listen(BACKLOG)
+    try:
+        yield trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    finally:
+        listening.close()
+        _remove_socket(path)
+
+
+def _remove_socket(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+
+
+@asynccontextmanager
+async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
+    """Serve the API while the block runs."""
+    api.tokens.load(await api.writer.run(token_writes.stored))
+    app = application_of(api, ENDPOINTS, [*_documentation()])
+    config = api.config
+    async with AsyncExitStack() as serving:
+        if listeners.local is not None:
+            await serving.enter_async_context(
+                open_http(_through(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
+            )
+        if listeners.port:
+            door = Door(is_loopback=is_loopback(config.api_host), allowed_hosts=config.api_allowed_hosts)
+            served = open_http(_through(app, api, door), listeners.port, _limits(CONNECTIONS), listeners.tls)
+            _log(config, await serving.enter_async_context(served), listeners.tls)
+        yield
+
+
+def _through(app: ASGIApp, api: Api, door: Door) -> ASGIApp:
+    return Doorway(app, api, door)
+
+
+def _limits(connections: int) -> Limits:
+    return Limits(connections=connections, idle_seconds=60.0)
+
+
+def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
+    scheme = "http" if tls is None else "https"
+    log.info("serving the operator API", address=f"{scheme}://{reachable(config.api_host, port)}/api/docs")
+    if tls is None and not is_loopback(config.api_host):
+        log.warning("the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert")
+
+
+def _documentation() -> Iterator[Route]:
+    described = document(ENDPOINTS)
+    shown = page(described)
+
+    async def show_document(_request: Request) -> Response:
+        return JSONResponse(described)
+
+    async def show_page(_request: Request) -> Response:
+        return HTMLResponse(shown, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"})
+
+    yield Route("/api/openapi.json", show_document)
+    yield Route("/api/docs", show_page)

@@ -1,0 +1,173 @@
+"""The API as an ASGI application: routes from declarations, and what every request passes on its way.
+
+Host → CORS → token → role → record → place → query and body → endpoint → response
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Any, Final
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Unreadable
+from levity_trio.store.writes import tokens as token_writes
+from levity_trio.store.writes.tokens import Attempt
+from levity_trio.web.api.access import Door, check_host, check_url, find_caller
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, read_query
+from levity_trio.web.api.problems import Problem, of_problem, of_store
+from levity_trio.web.problems import application
+from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url
+
+RECORDED_CHARACTERS: Final = 4000
+REQUEST_ID_BYTES: Final = 8
+CORS_SECONDS: Final = "600"
+_encode = msgspec.json.Encoder().encode
+
+
+def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()) -> ASGIApp:
+    """Return the application of all endpoints."""
+    routes = [Route(one.path, partial(_serve, api, one), methods=[one.method]) for one in endpoints]
+    handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
+    return application([*routes, *others], handlers)
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """ASGI middleware for one listener: it checks the Host and finds the caller before anything else happens."""
+
+    app: ASGIApp
+    api: Api
+    door: Door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None and origin == self.api.config.api_cors_origin:
+            send = partial(_send_allowed, send, origin)
+        try:
+            check_host(self.door, scope, headers)
+            if scope["method"] == "OPTIONS":
+                await _preflight(self.api, origin)(scope, receive, send)
+                return
+            check_url(scope["query_string"].decode("latin-1"))
+            scope["levity.caller"] = find_caller(self.door, self.api.tokens, scope, headers)
+        except Problem as problem:
+            await _record_refusal(self.api, None, scope, problem)
+            await problem.response()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+async def _send_allowed(send: Send, origin: str, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        allowed = [(b"access-control-allow-origin", origin.encode()), (b"vary", b"origin")]
+        message = {**message, "headers": [*message.get("headers", []), *allowed]}
+    await send(message)
+
+
+def _preflight(api: Api, origin: str | None) -> Response:
+    """Answer OPTIONS: that of a browser before a request from an allowed page, or any other."""
+    if origin is None or origin != api.config.api_cors_origin:
+        return Response(status_code=NO_CONTENT, headers={"allow": "GET, HEAD, POST, PUT, DELETE"})
+    allowed = {
+        "access-control-allow-methods": "GET, HEAD, POST, PUT, DELETE",
+        "access-control-allow-headers": "authorization, content-type, idempotency-key, last-event-id, prefer",
+        "access-control-max-age": CORS_SECONDS,
+    }
+    return Response(status_code=NO_CONTENT, headers=allowed)
+
+
+async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
+    caller: Caller = request.scope["levity.caller"]
+    if caller.role < endpoint.role:
+        words = f"this needs a token with the role {endpoint.role.word}; yours is {caller.role.word}"
+        problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
+        await _record_refusal(api, caller, request.scope, problem)
+        raise problem
+    if caller.token is not None:
+        api.writer.coalesce(("token", caller.token), token_writes.note_use, caller.token, api.stamp())
+    if not endpoint.changes:
+        return await _respond(api, endpoint, request, caller)
+    return await _recorded(api, endpoint, request, caller)
+
+
+async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
+    """Record a change before it is made, in the same order of writes, and its response after it."""
+    body = await request.body()
+    identity, text = token_hex(REQUEST_ID_BYTES), body.decode(errors="replace")[:RECORDED_CHARACTERS]
+    attempt = _attempt(api, caller, request.scope, identity, _masked(text))
+    await api.writer.hand_in(token_writes.record_attempt, attempt)
+    status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
+    try:
+        response = await _respond(api, endpoint, request, caller)
+        status = response.status_code
+    except Problem as problem:
+        status, code = problem.status, problem.code
+        raise
+    except StoreUnavailable:
+        status, code = int(HTTPStatus.SERVICE_UNAVAILABLE), "not_storable"
+        raise
+    finally:
+        api.writer.coalesce(("response", identity), token_writes.record_response, identity, status, code)
+    return response
+
+
+def _masked(text: str) -> str | None:
+    """Return the beginning of a body with its secrets masked."""
+    return (masked_frame(text) if len(text) < RECORDED_CHARACTERS else masked_fragment(text)) or None
+
+
+async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
+    query = read_query(endpoint.query, request.query_params)
+    body = None if endpoint.body is None else endpoint.body.read(await request.body())
+    asked = Asked(api, caller, request.path_params, query, body, request.headers)
+    async with api.places.work():
+        content = await endpoint.handle(asked)
+    return _response(content, endpoint.status)
+
+
+def _response(content: Any, status: int) -> Response:
+    if isinstance(content, Response):
+        return content
+    headers: Mapping[str, str] = {}
+    if isinstance(content, Answer):
+        content, status, headers = content.content, content.status, content.headers
+    if content is None:
+        return Response(status_code=NO_CONTENT, headers=dict(headers))
+    return Response(_encode(content), status, dict(headers), media_type="application/json")
+
+
+async def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:
+    """Record a refused attempt; of a flood from one address only some."""
+    attempt = _attempt(api, caller, scope, token_hex(REQUEST_ID_BYTES), None, problem)
+    if api.refusals.is_recorded(attempt.address):
+        await api.writer.hand_in(token_writes.record_attempt, attempt)
+
+
+def _attempt(
+    api: Api, caller: Caller | None, scope: Scope, identity: str, body: str | None, problem: Problem | None = None
+) -> Attempt:
+    return Attempt(
+        at=api.stamp(),
+        request=identity,
+        who=None if caller is None else caller.name,
+        role=None if caller is None else caller.role.word,
+        address=caller.address if caller else str((scope.get("client") or ["unknown"])[0]),
+        method=scope["method"],
+        path=masked_url(scope["path"]),
+        body=body,
+        status=None if problem is None else problem.status,
+        code=None if problem is None else problem.code,
+    )
