@@ -63,10 +63,10 @@ def full(books: Books, station: Station) -> Books:
     add("INSERT INTO configuration (cp_id, session_id, key, readonly, read_at) VALUES ('CP-1', 1, 'Key', 0, '')")
     add("INSERT INTO log (cp_id, at, direction, frame) VALUES ('CP-1', '', 'recv', '[]')")
     add("INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'Reset', '{}', 'sent', '')")
-    new_token = "INSERT INTO token (name, role, salt, digest, created_at, created_by, revoked_at) VALUES"
-    add(f"{new_token} ('a', 'viewer', '', '', '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
-    new_action = "INSERT INTO operator_action (at, request, address, method, path, status) VALUES"
-    add(f"{new_action} ('', 'q', '', 'POST', '/', 200), ('', 'r', '', 'POST', '/', NULL)")
+    of_tokens = "INSERT INTO token (name, role, salt, digest, created_at, created_by, revoked_at) VALUES"
+    add(f"{of_tokens} ('a', 'viewer', '', '', '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
+    of_actions = "INSERT INTO operator_action (at, request, address, method, path, status) VALUES"
+    add(f"{of_actions} ('', 'q', '', 'POST', '/', 200), ('', 'r', '', 'POST', '/', NULL)")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
 

@@ -25,10 +25,8 @@ from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
-FACTS = (
-    "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review "
-)
-FACTS += "token operator_action"
+FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
+ACCESS = "token operator_action"
 COUNTS = "fact_count event_sum"
 PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
 CLOCK = "simulated_time"
