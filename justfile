@@ -58,6 +58,11 @@ bench *arguments: venv
 bench-judging *arguments: venv
     {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}
 
+# Arguments: `just bench-api-reads --database /tmp/filled.db` keeps the filled database.
+# measure the API's pages on a million transactions and ten million readings
+bench-api-reads *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.api_reads {{ arguments }}
+
 # compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}

@@ -194,9 +194,13 @@ def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
 
 
 def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
+    return (tx.charger, tx.connector or 0, tx.id, *span(tx), until, *MEASURANDS)
+
+
+def span(tx: Known) -> tuple[str, str]:
+    """Return the first and the last possible time of its readings."""
     first = min(tx.own_start_time, tx.created_at, tx.start_time)
-    last = max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
-    return (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS)
+    return first, max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
 
 
 def register(wh: int | None) -> int | None:

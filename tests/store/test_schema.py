@@ -25,9 +25,12 @@ from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
-FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
+FACTS = (
+    "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
+    " connector_data"
+)
 COUNTS = "fact_count event_sum"
-PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
+PRESENT = "cp cp_conn tx meter_val cp_err habit ping station"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()

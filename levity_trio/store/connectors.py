@@ -1,0 +1,17 @@
+"""The connectors of a charger that a table names, found without a scan."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from levity_trio.store.cases import Rows
+
+
+def connectors(rows: Rows, charger: str, table: Literal["tx", "meter_val", "status"]) -> list[int]:
+    """Return the connectors of a charger in a table, with one index look-up for each."""
+    first = f"SELECT min(conn_id) FROM {table} WHERE cp_id = ?"  # noqa: S608 - our own names
+    every = (
+        f"WITH RECURSIVE each (number) AS ({first} UNION ALL SELECT ({first} AND conn_id > each.number)"  # noqa: S608
+        " FROM each WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number IS NOT NULL"
+    )
+    return [number for (number,) in rows(every, (charger, charger))]
