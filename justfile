@@ -58,8 +58,8 @@ bench *arguments: venv
 bench-judging *arguments: venv
     {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}
 
-# Arguments: `just bench-api-reads --database /tmp/filled.db` keeps the filled database.
-# measure the API's pages on a million transactions and ten million readings
+# A million transactions, ten million readings; `--database FILE` keeps them.
+# measure the pages of the API
 bench-api-reads *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api_reads {{ arguments }}
 

@@ -23,6 +23,8 @@ from sqlite_utils import Database
 from levity_trio.store.reads import look
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
 from levity_trio.store.reads.chargers import charger, chargers
+from levity_trio.store.reads.explain import explain
+from levity_trio.store.reads.explained import lines as lines_of
 from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
 from levity_trio.store.reads.readings import of_charger, of_transaction
@@ -115,6 +117,11 @@ def _readings(number: int, db: Database) -> int:
     return 0 if page is None else len(page.data)
 
 
+def _explain(number: int, db: Database) -> int:
+    found = explain(db, number)
+    return 0 if found is None else len(list(lines_of(found)))
+
+
 def _queue(who: str | None, wanted: Wanted, db: Database) -> int:
     return len(queue(db, who, None, wanted).data)
 
@@ -136,6 +143,7 @@ def lines(database: Path) -> Iterator[Line]:
     numbers = look(database, lambda db: [number for (number,) in db.execute(SOME).fetchall()])
     for name, variants in [*lists(), *others(numbers)]:
         yield measure(database, name, variants)
+    yield measure(database, "explain", [partial(_explain, number) for number in numbers], EXPLAIN_MS)
 
 
 SOME: Final = "SELECT id FROM tx WHERE id % 100 = 7 ORDER BY id DESC LIMIT 5 OFFSET 5"

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from levity_trio.store.reads.pages import Page, cursor_of, key_of
 
-MOST_READ: Final = 20_000
+MOST_READ: Final = 100_000
 """Frames read for a page."""
 MOST_CHARACTERS: Final = 4_000_000
 """Characters of a page: one frame may have half a million."""
