@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.store.reads import logged
-from levity_trio.store.reads.configuration import changes, configuration, differences, history
-from levity_trio.store.reads.links import Uptime, links, uptime
+from levity_trio.store.reads.configuration import changes, configuration, differences, history, of_all
+from levity_trio.store.reads.links import Uptime, links, uptimes
 from levity_trio.store.reads.logged import FrameFilters, frames
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.writes import sessions
@@ -22,8 +22,8 @@ BEGAN = stamp(NOON)
 
 def up(books: Books, since: str = BEGAN) -> Uptime:
     with reading(books) as db:
-        found = uptime(db, "CP-1", since, books.at)
-    assert found is not None
+        (found,) = uptimes(db, "CP-1", since, books.at)
+        assert uptimes(db, None, since, books.at) == [found]
     return found
 
 
@@ -58,13 +58,14 @@ def test_uptime_is_the_time_in_at_least_one_link(books: Books, station: Station)
     assert up(books, stamp(books.now - timedelta(minutes=30))).share == 0
 
 
-def test_an_open_link_counts_until_now(books: Books, station: Station) -> None:
+@pytest.mark.usefixtures("station")
+def test_an_open_link_counts_until_now(books: Books) -> None:
     books.wait(10)
     assert (up(books).connected_seconds, up(books).share) == (600, 1.0)
     assert up(books, stamp(NOON - timedelta(days=1))).share == 1.0  # since it has been known
     assert up(books, books.at).share is None
     with reading(books) as db:
-        assert uptime(db, station.name + "9", BEGAN, books.at) is None
+        assert uptimes(db, "CP-9", BEGAN, books.at) == []
 
 
 @pytest.mark.usefixtures("station")
@@ -113,6 +114,8 @@ def test_configuration_now_and_then_and_what_changed(books: Books, station: Stat
             (key, ours and ours.value, theirs and theirs.value) for key, ours, theirs in differences(db, "CP-1", "CP-2")
         ] == [("HeartbeatInterval", "900", "60"), ("MeterValueSampleInterval", "300", None)]
         assert configuration(db, "CP-9") == []
+        assert len(of_all(db, None)) == 5
+        assert of_all(db, "CP-2") == configuration(db, "CP-2")
 
 
 # The log

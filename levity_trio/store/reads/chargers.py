@@ -121,6 +121,12 @@ def is_known(db: Database, identity: str) -> bool:
     return bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (identity,)).fetchall())
 
 
+def connected(db: Database) -> list[tuple[str, str | None]]:
+    """Return the connected chargers that are not hidden, and when each was last seen."""
+    sql = "SELECT id, last_seen_at FROM cp WHERE is_connected = 1 AND id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
+    return db.execute(sql).fetchall()
+
+
 def _with_connectors(db: Database, one: Charger) -> Charger:
     return replace(one, connectors=tuple(connectors(db, one.id)))
 

@@ -53,6 +53,15 @@ def configuration(db: Database, charger: str, at: str = ALWAYS) -> list[Entry]:
     return [_ENTRY.read(row) for row in found]
 
 
+def of_all(db: Database, charger: str | None, at: str = ALWAYS) -> list[Entry]:
+    """Return the configuration of a charger, or of all visible ones, by charger and key."""
+    db.execute("BEGIN")
+    if charger is not None:
+        return configuration(db, charger, at)
+    every = db.execute("SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id").fetchall()
+    return [entry for (one,) in every for entry in configuration(db, one, at)]
+
+
 def history(db: Database, charger: str, key: str) -> list[Entry]:
     """Return the values of one key, the newest first."""
     return _ENTRY.every(db, _HISTORY, (charger, key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlite_utils import Database
@@ -12,6 +13,7 @@ from levity_trio.charging.evidence import seconds
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.writes.sessions import SERVER_ENDED
+from levity_trio.wire.times import stamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class Link:
 
     id: int
     charger: str
-    remote_address: str
+    remote_address: str | None
     target: str
     subprotocol: str | None
     connected_at: str
@@ -62,37 +64,44 @@ def links(db: Database, charger: str | None, wanted: Wanted) -> Page[Link]:
     )
 
 
-def uptime(db: Database, charger: str, since: str, until: str) -> Uptime | None:
-    """Return how long a charger was connected between two times; None if it is unknown. Connections may overlap."""
+def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:
+    """Return how long a charger, or each visible one, was connected between two times. Connections may overlap."""
     db.execute("BEGIN")
-    for (created_at,) in db.execute("SELECT created_at FROM cp WHERE id = ?", (charger,)).fetchall():
-        found = list(_within(db, charger, since, until))
-        connected, unknown = (
-            _covered((begun, ended) for begun, ended, _ in found),
-            _covered((begun, ended) for begun, ended, is_unknown in found if is_unknown),
-        )
-        span = seconds(until) - seconds(max(since, created_at))
-        return Uptime(
-            charger=charger,
-            since=since,
-            until=until,
-            links=len(found),
-            connected_seconds=round(connected),
-            unknown_seconds=round(unknown),
-            share=min(1.0, round(connected / span, 6)) if span > 0 else None,
-        )
-    return None
+    which = "id NOT IN (SELECT id FROM hidden_cp)" if charger is None else "id = ?"
+    known = db.execute(
+        f"SELECT id, created_at FROM cp WHERE {which} ORDER BY id",  # noqa: S608 - our own words
+        () if charger is None else (charger,),
+    ).fetchall()
+    return [_uptime(db, one, created_at, since, until) for one, created_at in known]
+
+
+def _uptime(db: Database, charger: str, created_at: str, since: str, until: str) -> Uptime:
+    found = list(_within(db, charger, since, until))
+    connected = _covered((begun, ended) for begun, ended, _ in found)
+    unknown = _covered((begun, ended) for begun, ended, is_unknown in found if is_unknown)
+    span = seconds(until) - seconds(max(since, created_at))
+    return Uptime(
+        charger=charger,
+        since=since,
+        until=until,
+        links=len(found),
+        connected_seconds=round(connected),
+        unknown_seconds=round(unknown),
+        share=min(1.0, round(connected / span, 6)) if span > 0 else None,
+    )
 
 
 def _within(db: Database, charger: str, since: str, until: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield the connections that touch the time, backwards, cut to it.
+    """Yield the connections that touch the time, cut to it, the newest first.
 
-    A connection begins after the previous one began, so the first that ended long before is not the last to look at:
-    one that was replaced may end later. The table holds few enough to look at all.
+    One that was replaced may end after the one that replaced it, but not a day later.
     """
-    for begun, ended, is_unknown in db.execute(_WITHIN, (charger, until, SERVER_ENDED)).fetchall():
+    long_before = stamp(datetime.fromisoformat(since) - timedelta(days=1))
+    for begun, ended, is_unknown in db.execute(_WITHIN, (charger, until, SERVER_ENDED)):
         if ended > since:
             yield max(begun, since), min(ended, until), bool(is_unknown)
+        elif ended < long_before:
+            return
 
 
 def _covered(spans: Iterable[tuple[str, str]]) -> float:
