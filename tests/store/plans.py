@@ -40,7 +40,7 @@ PERMITTED = {
     "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
     "FROM each": "a row for each connector",
-    "INDEXED BY tx_by_time": "a page of a list, in the order of the index",
+    "tx_by_time": "a page of a list, in the order of the index",
     "FROM habit": "a few for each connector",
     "status = 'Completed' AND (? IS NULL OR cp_id = ?)": "recheck, which a person runs",
     "SELECT cp_id FROM set_aside WHERE last_received_at > ?": "verify, which a person runs",

@@ -7,8 +7,10 @@ import sqlite3
 import pytest
 
 from levity_trio.events import ChargerShown
+from levity_trio.store.cases import COLUMNS, Known
 from levity_trio.store.reads.chargers import Connector, charger, chargers, connectors
 from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.recheck import Cause, compare
 from levity_trio.store.reads.stations import station, stations
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.stations import (
@@ -148,3 +150,36 @@ def test_connectors_of_hidden_chargers_are_not_in_the_list_of_all(books: Books, 
     with reading(books) as db:
         assert connectors(db, None) == []
         assert len(connectors(db, "CP-1")) == 1
+
+
+# The bound of plausible energy
+
+
+def charged(station: Station, wh: int) -> tuple[str, str]:
+    """Charge for an hour, without readings; return the confidence and the reviews."""
+    start = 10_000_000 + 1_000_000 * station.messages
+    number = station.start(start)
+    station.books.wait(60)
+    station.stop(number, start + wh)
+    station.books.wait(5)
+    return station.bill(number)[2], station.review(number)
+
+
+def test_the_maximum_that_a_person_gave_bounds_energy(books: Books, station: Station) -> None:
+    assert charged(station, 20_000) == ("certain", "")
+    books.run(describe_connector, "CP-1", 1, ConnectorData(None, None, None, 7_400), books.at, "anna")
+    books.run(describe_connector, "CP-1", 2, ConnectorData(None, None, None, 1), books.at, "anna")
+    assert charged(station, 7_400) == ("certain", "")
+    assert charged(station, 20_000) == ("doubtful", "faster than this charger is known to deliver")
+    assert books.value("SELECT energy_delivered FROM tx ORDER BY id DESC LIMIT 1") == 20_000
+    books.run(describe_connector, "CP-1", 1, ConnectorData("Type2", None, None, None), books.at, "anna")
+    assert charged(station, 20_000) == ("certain", "")
+
+
+def test_what_is_said_later_is_no_evidence_of_that_time(books: Books, station: Station) -> None:
+    charged(station, 20_000)
+    books.run(describe_connector, "CP-1", 1, ConnectorData(None, None, None, 7_400), books.at, "anna")
+    row = books.row(f"SELECT {COLUMNS} FROM tx")
+    found = compare(lambda sql, values: books.rows(sql, *values), Known(*row))
+    assert found is not None
+    assert (found.then.confidence, found.now.confidence, found.causes) == ("certain", "doubtful", (Cause.HABITS,))

@@ -24,7 +24,8 @@ from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, Rows, case_of
+from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, case_of
+from levity_trio.store.connectors import Rows
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeV
 import orjson
 from sqlite_utils import Database
 
-from levity_trio.store.cases import Rows
+from levity_trio.store.connectors import Rows
 
 if TYPE_CHECKING:
     from levity_trio.store.reads.pages import Row
