@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from levity_trio.store.reads import logged
+from levity_trio.store.reads.commands import command, commands
 from levity_trio.store.reads.configuration import changes, configuration, differences, history, of_all
 from levity_trio.store.reads.links import Uptime, links, uptimes
 from levity_trio.store.reads.logged import FrameFilters, frames
@@ -116,6 +117,29 @@ def test_configuration_now_and_then_and_what_changed(books: Books, station: Stat
         assert configuration(db, "CP-9") == []
         assert len(of_all(db, None)) == 5
         assert of_all(db, "CP-2") == configuration(db, "CP-2")
+
+
+# Commands
+
+
+def test_commands_with_their_answers(books: Books) -> None:
+    for name in ("CP-1", "CP-2"):
+        Station(books, name)
+    for name in ("CP-1", "CP-2", "CP-1"):
+        books.connection.execute(
+            "INSERT INTO command (cp_id, action, payload, state, requested_at, asked_by, answer)"
+            " VALUES (?, 'Reset', '{\"type\":\"Soft\"}', 'queued', ?, 'anna', NULL)",
+            (name, books.at),
+        )
+    with reading(books) as db:
+        assert [one.id for one in commands(db, "CP-1", Wanted()).data] == [3, 1]
+        assert commands(db, None, Wanted()).total == 3
+        found = command(db, 2)
+        assert command(db, 9) is None
+    assert found is not None
+    assert (found.payload, found.state, found.asked_by, found.answer, found.is_late) == (
+        *({"type": "Soft"}, "queued", "anna", None, False),
+    )
 
 
 # The log
