@@ -27,7 +27,11 @@ DEFAULT_ROWS: Final = 50
 
 
 class NoPage(Exception):
-    """There is no such page: its number is too high, or its cursor is not one of ours. The text says which."""
+    """There is no such page: its number is too high, or its cursor is not one of ours. `field` says which."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
 
 
 class Wanted(NamedTuple):
@@ -88,7 +92,7 @@ def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Ro
     after = None if wanted.cursor is None else key_of(wanted.cursor, len(listing.order))
     skipped = 0 if after is not None else (wanted.page - 1) * wanted.limit
     if skipped + wanted.limit > MOST_COUNTED:
-        raise NoPage(f"pages by number end with row {MOST_COUNTED}; go on with next_cursor")
+        raise NoPage("page", f"pages by number end with row {MOST_COUNTED}; go on with next_cursor")
     most = skipped + wanted.limit + 1
     found = [_keys(db, listing, branch, after, most) for branch in listing.branches]
     keys = list(islice(merge(*found, reverse=listing.is_newest_first), skipped, most))
@@ -150,5 +154,5 @@ def key_of(cursor: str, parts: int) -> Row:
     except ValueError:  # neither base64 nor JSON
         key = None
     if not isinstance(key, list) or len(key) != parts or not all(isinstance(one, str | int) for one in key):
-        raise NoPage("the cursor is not one that a page of this list gave")
+        raise NoPage("cursor", "the cursor is not one that a page of this list gave")
     return tuple(key)
