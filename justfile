@@ -58,6 +58,11 @@ bench *arguments: venv
 bench-judging *arguments: venv
     {{ bin }}/python -m tests.benchmarks.judging {{ arguments }}
 
+# A million transactions, ten million readings; `--database FILE` keeps them.
+# measure the pages of the API
+bench-api-reads *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.api_reads {{ arguments }}
+
 # compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}

@@ -91,10 +91,10 @@ def _is_partial(chosen: _Chosen) -> bool:
 
 def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     """Choose stop − start, or last reading − start without a stop; None if something contradicts it."""
-    found = _reported(case, bounds)
+    found = reported(case, bounds)
     if found is None or _has_factor_habit(case):
         return None
-    if _contradiction(case, bounds, found) is not None:
+    if contradiction(case, bounds, found) is not None:
         return None
     against = unusual(case, bounds, found.chain)
     if against is not None and (lower := _from_previous_stop(case, bounds, found.chain.wh[-1])) is not None:
@@ -109,7 +109,7 @@ class _Reported(NamedTuple):
     end: int
 
 
-def _reported(case: Case, bounds: Bounds) -> _Reported | None:
+def reported(case: Case, bounds: Bounds) -> _Reported | None:
     """Return the figure of start, stop and the fuller source of readings; None if they give none."""
     start, stop, view = case.start_wh, case.stop_wh, case.view
     if start is None or (stop is None and not view.wh) or (stop is not None and stop < start):
@@ -136,7 +136,7 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
         yield session_chain(case, View(view.at, counted, view.digit), stop)
 
 
-def _contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | None:
+def contradiction(case: Case, bounds: Bounds, found: _Reported) -> Conflict | None:
     """Return the conflict of the reported figure with its registers or with the readings of either source."""
     wh = found.chain.wh[-1]
     if wh < 0:
@@ -230,12 +230,12 @@ def _power_in_kilowatts(case: Case) -> _Chosen | None:
 
 
 def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
-    if one.wh < 0 or not _is_in_place(case, one):
+    if one.wh < 0 or not is_in_place(case, one):
         return False
     return bounds.conflict(one.chain, is_partial=one.is_partial) is None
 
 
-def _is_in_place(case: Case, one: Candidate) -> bool:
+def is_in_place(case: Case, one: Candidate) -> bool:
     """Whether a replaced start or stop leaves room for the neighbours: the register does not fall between two."""
     if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START):
         return True
@@ -248,8 +248,8 @@ def _is_in_place(case: Case, one: Candidate) -> bool:
 
 def _contradiction_of_reported(case: Case, bounds: Bounds) -> Conflict:
     """Return the conflict of stop − start, or say which register is missing."""
-    found = _reported(case, bounds)
-    if found is not None and (conflict := _contradiction(case, bounds, found)) is not None:
+    found = reported(case, bounds)
+    if found is not None and (conflict := contradiction(case, bounds, found)) is not None:
         return conflict
     if case.start_wh is not None and case.stop_wh is not None and case.stop_wh < case.start_wh:
         evidence = (f"meterStart {case.start_wh} Wh", f"meterStop {case.stop_wh} Wh")
@@ -260,7 +260,7 @@ def _contradiction_of_reported(case: Case, bounds: Bounds) -> Conflict:
 
 
 def _reported_figure(case: Case, bounds: Bounds) -> dict[str, int]:
-    found = _reported(case, bounds)
+    found = reported(case, bounds)
     return {} if found is None else {"as reported": found.chain.wh[-1]}
 
 
@@ -269,7 +269,7 @@ def _uncontradicted_part(case: Case, bounds: Bounds, every: list[Candidate]) -> 
     if not case.is_stopped and not case.view.wh:  # closed by the system: `_circumstances` has that doubt
         return _Chosen(0, REGISTER, case.start_wh, case.start_wh, Code.NO_REGISTER, ())
     conflict = _contradiction_of_reported(case, bounds)
-    found = _reported(case, bounds)
+    found = reported(case, bounds)
     is_too_little = (
         found is not None and bounds.walk(found.chain) is None and bounds.too_much(found.chain.wh[-1]) is None
     )
@@ -360,7 +360,7 @@ def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
     """Return the conflict of a figure if every message had been sent when it happened."""
     live = replace(case, is_timed=True, longest=case.received_seconds)
     bounds = Bounds(live)
-    found = _reported(live, bounds)
+    found = reported(live, bounds)
     if found is None or found.chain.wh[-1] != chosen.wh:
         return None
     return bounds.conflict(found.chain) or unusual(live, bounds, found.chain)

@@ -99,7 +99,7 @@ class ChargerHidden(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargerShown(Fact):
-    """A hidden charger charged again and is visible again."""
+    """A hidden charger is visible again: it charged, or a person added it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ does not grow with the history of its charger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
@@ -17,10 +17,8 @@ from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
+from levity_trio.store.connectors import Rows, maximum_w
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
-
-Rows = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
-"""Runs a SELECT and returns all its rows."""
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
 """The longest plausible transaction. A longer one means that a clock was set meanwhile."""
@@ -150,7 +148,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         swapped_at=[seconds(at) for at, is_other in boots if is_other],
         available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
-        ceiling_w=habits.get(CEILING),
+        ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.get(CEILING),
         reports_power=reports_power,
     )
 
@@ -194,9 +192,13 @@ def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
 
 
 def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
+    return (tx.charger, tx.connector or 0, tx.id, *span(tx), until, *MEASURANDS)
+
+
+def span(tx: Known) -> tuple[str, str]:
+    """Return the first and the last possible time of its readings."""
     first = min(tx.own_start_time, tx.created_at, tx.start_time)
-    last = max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
-    return (tx.charger, tx.connector or 0, tx.id, first, last, until, *MEASURANDS)
+    return first, max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
 
 
 def register(wh: int | None) -> int | None:

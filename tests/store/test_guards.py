@@ -21,6 +21,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "command": {"state", "session_id", "sent_at", "answered_at", "is_late", "answer", "error_code"}
     | {"error_description", "outcome", "outcome_words", "outcome_at", "outcome_until", "outcome_tx_id"},
     "configuration": set(),
+    "connector_data": set(),
     "event": set(),
     "evidence": set(),
     "log": set(),
@@ -61,6 +62,7 @@ def full(books: Books, station: Station) -> Books:
     station.write(count_repairs, [("a text", "12")])
     add = books.connection.execute
     add("INSERT INTO configuration (cp_id, session_id, key, readonly, read_at) VALUES ('CP-1', 1, 'Key', 0, '')")
+    add("INSERT INTO connector_data (cp_id, conn_id, said_at, said_by) VALUES ('CP-1', 1, '', 'anna')")
     add("INSERT INTO log (cp_id, at, direction, frame) VALUES ('CP-1', '', 'recv', '[]')")
     add("INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'Reset', '{}', 'sent', '')")
     of_tokens = "INSERT INTO token (name, role, salt, digest, created_at, created_by, revoked_at) VALUES"
@@ -114,7 +116,7 @@ def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, t
 def test_every_table_is_guarded_or_a_present_reading() -> None:
     with closing(in_memory()) as connection:
         every = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    present = {"cp", "cp_conn", "tx", "cp_err", "habit", "ping", "fact_count", "event_sum"}
+    present = {"cp", "cp_conn", "tx", "cp_err", "habit", "ping", "fact_count", "event_sum", "station"}
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
 

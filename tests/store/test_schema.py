@@ -25,10 +25,12 @@ from tests.store.books import in_memory
 from tests.store.files import LEVITY, contents, make, make_ours
 
 ROOT = Path(__file__).parents[2]
-FACTS = "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
-ACCESS = "token operator_action"
+FACTS = (
+    "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
+    " connector_data token operator_action"
+)
 COUNTS = "fact_count event_sum"
-PRESENT = "cp cp_conn tx meter_val cp_err habit ping"
+PRESENT = "cp cp_conn tx meter_val cp_err habit ping station"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()
@@ -56,7 +58,7 @@ def test_a_new_database(tmp_path: Path) -> None:
         assert pragma(connection, "synchronous") == 2  # full
         assert pragma(connection, "foreign_keys") == 1
         assert pragma(connection, "busy_timeout") == 2000
-        assert tables(connection) == set(FACTS.split()) | set(ACCESS.split()) | set(PRESENT.split()) | set(
+        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(
             COUNTS.split()
         ) | {CLOCK}
         assert {strict for name, strict in _table_list(connection) if name in tables(connection)} == {1}

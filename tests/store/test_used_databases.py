@@ -48,7 +48,9 @@ def made(version: int, monkeypatch: pytest.MonkeyPatch) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA foreign_keys = ON")
     with monkeypatch.context() as then:
-        then.setattr(schema, "migrations", lambda every=schema.migrations: every()[:version])
+        then.setattr(
+            schema, "migrations", lambda every=schema.migrations: [one for one in every() if one[0] <= version]
+        )
         migrate(connection)
     assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     return connection
@@ -153,7 +155,7 @@ def test_an_empty_one_gives_out_ids_above_a_million(version: int, monkeypatch: p
         assert Station(Books(connection)).start() == before[0][1] + 1 > 10**6
 
 
-@pytest.mark.parametrize("version", range(1, newest_version()))
+@pytest.mark.parametrize("version", [number for number, _ in schema.migrations()][:-1])
 def test_all_versions_come_to_the_same_schema(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
     every = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     with closing(made(version, monkeypatch)) as old, closing(made(newest_version(), monkeypatch)) as new:

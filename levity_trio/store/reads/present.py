@@ -80,7 +80,7 @@ def present(db: Database) -> Present:
     return Present(
         [ChargerNow(*row) for row in chargers.fetchall()],
         [ConnectorNow(*row) for row in connectors.fetchall()],
-        _open_transactions(db),
+        open_transactions(db),
         frozenset(charger for (charger,) in db.execute("SELECT id FROM hidden_cp").fetchall()),
     )
 
@@ -103,7 +103,8 @@ class _Row(NamedTuple):
     unit: str
 
 
-def _open_transactions(db: Database) -> list[OpenTransaction]:
+def open_transactions(db: Database) -> list[OpenTransaction]:
+    """Read the open transactions of the site; the newest of a connector comes last."""
     found = db.execute(
         "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, own_start_time,"
         " meter_start, last_register_wh, first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, '')"

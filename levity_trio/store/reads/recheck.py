@@ -10,14 +10,13 @@ attributed to the rules.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
@@ -25,8 +24,10 @@ from levity_trio.charging.energy import CERTAIN, DOUBTFUL, Judgement, judge
 from levity_trio.charging.evidence import Case
 from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code
 from levity_trio.config import EnvironmentProblem
-from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, Rows, case_of
+from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, case_of
+from levity_trio.store.connectors import Rows
 from levity_trio.store.reads import look
+from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
 
 PAGE_ROWS: Final = 500
@@ -129,7 +130,7 @@ def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: D
     """Return the page after this id, and its last id; None at the end."""
     db.execute("BEGIN")
     ends = time.monotonic() + seconds
-    rows = _rows_of(db.conn)
+    rows = rows_of(db)
     count, stored_wh, differences = 0, 0, list[Difference]()
     for row in rows(PAGE, (after, charger, charger, most_rows)):
         tx = Known(*row)
@@ -139,13 +140,6 @@ def _page(after: int, charger: str | None, most_rows: int, seconds: float, db: D
         if time.monotonic() > ends:
             break
     return (Page(count, stored_wh, differences), after) if count else None
-
-
-def _rows_of(connection: sqlite3.Connection) -> Rows:
-    def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, tuple(values)).fetchall()
-
-    return rows
 
 
 class _Reviews(NamedTuple):

@@ -4,7 +4,6 @@ a row of tx_event and a fact."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, state_of
@@ -50,16 +49,6 @@ def load(db: UnitOfWork, transaction: int) -> Known:
     if found is None:
         raise LookupError(transaction)
     return found
-
-
-def connectors(db: UnitOfWork, charger: str, table: Literal["tx", "meter_val"]) -> list[int]:
-    """Return the connectors of a charger in a table, with one index look-up for each."""
-    first = f"SELECT min(conn_id) FROM {table} WHERE cp_id = ?"  # noqa: S608 - our own names
-    every = (
-        f"WITH RECURSIVE each (number) AS ({first} UNION ALL SELECT ({first} AND conn_id > each.number)"  # noqa: S608
-        " FROM each WHERE each.number IS NOT NULL) SELECT number FROM each WHERE number IS NOT NULL"
-    )
-    return [number for (number,) in db.rows(every, (charger, charger))]
 
 
 def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:

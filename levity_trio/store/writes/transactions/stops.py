@@ -17,6 +17,7 @@ from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
+from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
@@ -31,7 +32,6 @@ from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, r
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
     begin_by,
-    connectors,
     load,
     newest,
     skew_of,
@@ -124,7 +124,7 @@ def _newest(db: UnitOfWork, origin: Origin, request: Stop) -> Sequence[Known]:
     The start of the latter may have been queued until after the stop.
     """
     until = request.moment.understood
-    found = [newest(db, origin.charger, connector, until) for connector in connectors(db, origin.charger, "tx")]
+    found = [newest(db, origin.charger, connector, until) for connector in connectors(db.rows, origin.charger, "tx")]
     waited = [tx for row in db.rows(OPEN_ONES, (origin.charger,)) if not (tx := Known(*row)).is_start_timed]
     return [*(tx for tx in found if tx is not None), *waited]
 

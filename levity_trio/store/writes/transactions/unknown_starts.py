@@ -17,6 +17,7 @@ from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.tolerances import AHEAD_SECONDS, FASTEST_W
+from levity_trio.store.connectors import connectors
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import ACCEPTED
 from levity_trio.store.writes.origin import Origin
@@ -25,7 +26,6 @@ from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.readings import link_earlier
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import open_review
-from levity_trio.store.writes.transactions.states import connectors
 
 MOST_READINGS = 1_000
 """The maximum number of readings examined per connector, from the stop backwards."""
@@ -92,7 +92,7 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[i
 
 
 def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:
-    for connector in connectors(db, origin.charger, "meter_val"):
+    for connector in connectors(db.rows, origin.charger, "meter_val"):
         if connector == 0:  # the charger's main meter
             continue
         if (stretch := _unassigned(db, origin, connector, request)).readings:

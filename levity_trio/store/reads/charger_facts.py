@@ -1,0 +1,177 @@
+"""What chargers told about themselves, newest first: boots, statuses, faults, repairs and habits; and our commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.connectors import connectors
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape, rows_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """A BootNotification, and our answer to it."""
+
+    id: int
+    charger: str
+    session: int
+    received_at: str
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    charge_box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    answer: str
+    heartbeat_interval: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """A change of a status; `count` is how often it was reported. Connector 0 is the charger itself."""
+
+    id: int
+    charger: str
+    connector: int
+    session: int
+    received_at: str
+    timestamp: str
+    sent_timestamp: str | None
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    count: int
+    last_received_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """An error code that a charger reported. A warning had a status other than Faulted (§4.9)."""
+
+    id: int
+    charger: str
+    connector: int | None
+    error_code: str
+    vendor_error_code: str | None
+    error_description: str | None
+    vendor_error_info: str | None
+    is_warning: bool
+    timestamp: str
+    resolved_at: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Messages of one kind that violated OCPP and were repaired, with the first as a sample."""
+
+    charger: str
+    firmware: str
+    kind: str
+    count: int
+    first_at: str
+    last_at: str
+    sample: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habit:
+    """What a charger always does with one firmware and one meter. `kind` is a review code, or ceiling (its W)."""
+
+    id: int
+    charger: str
+    connector: int
+    firmware: str
+    meter_serial: str
+    kind: str
+    value: int | None
+    transactions: int
+    since: str
+    last_at: str
+    revoked_at: str | None
+    revoked_by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A message that could not be matched or handled, as sent."""
+
+    id: int
+    charger: str
+    session: int
+    received_at: str
+    action: str
+    message_id: str
+    payload: Any
+    reason: str
+    transaction: int | None
+    count: int
+    last_received_at: str
+    looked_at: str | None
+
+
+_BOOT: Final = Shape(Boot)
+_STATUS: Final = Shape(StatusReport)
+_FAULT: Final = Shape(Fault)
+_REPAIR: Final = Shape(Repair)
+_HABIT: Final = Shape(Habit)
+_SET_ASIDE: Final = Shape(SetAside)
+_OF_ONE: Final = "cp_id = ?"
+
+
+def boots(db: Database, charger: str | None, wanted: Wanted) -> Page[Boot]:
+    return read_page(db, Listing([Branch("boot", given((_OF_ONE, charger)))]), wanted, _BOOT.by_id(db, "boot"))
+
+
+def statuses(db: Database, charger: str | None, connector: int | None, wanted: Wanted) -> Page[StatusReport]:
+    """Return the changes of statuses: all, or those of a charger or of one of its connectors."""
+    db.execute("BEGIN")
+    branches = [Branch("status")] if charger is None else _of_connectors(db, charger, connector)
+    return read_page(db, Listing(branches), wanted, _STATUS.by_id(db, "status"))
+
+
+def _of_connectors(db: Database, charger: str, connector: int | None) -> list[Branch]:
+    numbers = connectors(rows_of(db), charger, "status") if connector is None else [connector]
+    of_each = (Condition("cp_id = ? AND conn_id = ?", (charger, number)) for number in numbers)
+    return [Branch("status", [condition]) for condition in of_each]
+
+
+def faults(db: Database, charger: str | None, wanted: Wanted, *, is_open: bool = False) -> Page[Fault]:
+    """Return the faults and warnings, or only those that are open."""
+    branch = Branch("cp_err", given((_OF_ONE, charger)))
+    if is_open:
+        branch = Branch("cp_err INDEXED BY cp_err_open", [*branch.conditions, Condition("resolved_at IS NULL")])
+    return read_page(db, Listing([branch]), wanted, _FAULT.by_id(db, "cp_err"))
+
+
+def set_aside(db: Database, charger: str | None, wanted: Wanted, *, is_waiting: bool = False) -> Page[SetAside]:
+    """Return the messages set aside, or only those that no person has looked at."""
+    branch = Branch("set_aside", given((_OF_ONE, charger)))
+    if is_waiting:
+        branch = Branch("set_aside INDEXED BY set_aside_waiting", [*branch.conditions, Condition("looked_at IS NULL")])
+    return read_page(db, Listing([branch]), wanted, _SET_ASIDE.by_id(db, "set_aside"))
+
+
+def repairs(db: Database, charger: str | None) -> list[Repair]:
+    """Return all repairs, the last first. Their number does not grow: they are counted by kind and firmware."""
+    where = " WHERE cp_id = ?" if charger is not None else ""
+    values = () if charger is None else (charger,)
+    return _REPAIR.every(db, f"FROM repair{where} ORDER BY last_at DESC, cp_id, kind, firmware", values)
+
+
+def habits(db: Database, charger: str | None, *, is_valid: bool = True) -> list[Habit]:
+    """Return the habits that hold, or those that were revoked, the newest first."""
+    conditions = f"revoked_at IS {'' if is_valid else 'NOT '}NULL"
+    of_whom = " AND cp_id = ?" if charger is not None else ""
+    values = () if charger is None else (charger,)
+    return _HABIT.every(db, f"FROM habit WHERE {conditions}{of_whom} ORDER BY id DESC", values)

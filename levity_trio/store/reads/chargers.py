@@ -1,0 +1,138 @@
+"""Chargers for people: a list, and one with its connectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """A connector: its status, its open transaction, and what a person said about it: current in A, power in W."""
+
+    charger: str
+    connector: int
+    status: str | None
+    error_code: str | None
+    vendor_error_code: str | None
+    status_at: str | None
+    open_transaction: int | None
+    type: str | None
+    phases: int | None
+    max_a: int | None
+    max_w: int | None
+    said_at: str | None
+    said_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charger:
+    """A known charger. `is_hidden` is whether a person hid it; `retired_on` is the day of its removal.
+
+    `clock_skew_seconds` is by how much its clock is ahead of ours.
+    """
+
+    id: str
+    name: str | None
+    station_id: int | None
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    charge_box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    status: str
+    error_code: str | None
+    status_at: str | None
+    is_connected: bool
+    session: int | None
+    heartbeat_interval: int | None
+    clock_skew_seconds: int | None
+    last_seen_at: str | None
+    last_heartbeat_at: str | None
+    last_boot_at: str | None
+    last_connect_at: str | None
+    last_tx_start_at: str | None
+    last_tx_stop_at: str | None
+    open_faults: int
+    is_hidden: bool
+    retired_on: str | None
+    created_at: str
+    updated_at: str
+    connectors: tuple[Connector, ...]
+
+
+_HIDDEN: Final = "id IN (SELECT id FROM hidden_cp)"
+_SHAPE: Final = Shape(
+    Charger,
+    open_faults="(SELECT count(*) FROM cp_err WHERE cp_id = cp.id AND resolved_at IS NULL AND NOT is_warning)",
+    is_hidden=_HIDDEN,
+    connectors="NULL",
+)
+_SAID: Final = (
+    "SELECT max(id) FROM connector_data AS newest WHERE newest.cp_id = known.cp_id AND newest.conn_id = known.conn_id"
+)
+_CONNECTORS: Final = (
+    "FROM (SELECT cp_id, conn_id FROM cp_conn UNION SELECT cp_id, conn_id FROM connector_data) AS known"  # noqa: S608
+    " LEFT JOIN cp_conn ON cp_conn.cp_id = known.cp_id AND cp_conn.conn_id = known.conn_id"
+    f" LEFT JOIN connector_data ON connector_data.id = ({_SAID})"
+)
+_CONNECTOR: Final = Shape(
+    Connector,
+    charger="known.cp_id",
+    connector="known.conn_id",
+    open_transaction="(SELECT max(id) FROM tx INDEXED BY tx_open WHERE tx.cp_id = known.cp_id"
+    " AND tx.conn_id = known.conn_id AND tx.status = 'Active')",
+    status="cp_conn.status",
+)
+
+
+def chargers(
+    db: Database, station: int | None, is_connected: bool | None, wanted: Wanted, *, is_hidden: bool = False
+) -> Page[Charger]:
+    """Return a page of chargers in the order of their identities: visible ones, or hidden ones. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = [
+        Condition(_HIDDEN if is_hidden else f"NOT {_HIDDEN}"),
+        *given(("station_id = ?", station), ("is_connected = ?", is_connected)),
+    ]
+    listing = Listing([Branch("cp", conditions)], is_newest_first=False)
+    page = read_page(db, listing, wanted, _SHAPE.by_id(db, "cp"))
+    return replace(page, data=[_with_connectors(db, one) for one in page.data])
+
+
+def charger(db: Database, identity: str) -> Charger | None:
+    """Return one charger, also a hidden one."""
+    db.execute("BEGIN")
+    found = _SHAPE.every(db, "FROM cp WHERE id = ?", (identity,))
+    return _with_connectors(db, found[0]) if found else None
+
+
+def is_known(db: Database, identity: str) -> bool:
+    """Whether there is such a charger."""
+    return bool(db.execute("SELECT 1 FROM cp WHERE id = ?", (identity,)).fetchall())
+
+
+def connected(db: Database) -> list[tuple[str, str | None]]:
+    """Return the connected chargers that are not hidden, and when each was last seen."""
+    sql = "SELECT id, last_seen_at FROM cp WHERE is_connected = 1 AND id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
+    return db.execute(sql).fetchall()
+
+
+def _with_connectors(db: Database, one: Charger) -> Charger:
+    return replace(one, connectors=tuple(connectors(db, one.id)))
+
+
+def connectors(db: Database, charger: str | None) -> list[Connector]:
+    """Return the connectors of a charger, or of all visible ones."""
+    of_whom = "known.cp_id = ?" if charger is not None else "known.cp_id NOT IN (SELECT id FROM hidden_cp)"
+    values = () if charger is None else (charger,)
+    return _CONNECTOR.every(db, f"{_CONNECTORS} WHERE {of_whom} ORDER BY known.cp_id, known.conn_id", values)

@@ -1,0 +1,186 @@
+"""All that is known of one transaction, in order: what happened, what its figure is based on, and what speaks against.
+
+Everything is read from one snapshot. The candidates are those of today's rules and facts; the stored figure may be
+older.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.charging.energy import Judgement
+from levity_trio.charging.explain import Weighed, weigh
+from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
+from levity_trio.store.reads.review_queue import Review, reviews_of
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.reads.steps import Step, steps_of
+from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """The readings of one kind: how many, since when, until when, and the smallest and the largest value as sent.
+
+    `first_wh` and `last_wh` are the billed register in Wh, in order of time.
+    """
+
+    source: str
+    measurand: str
+    phase: str
+    unit: str
+    context: str
+    count: int
+    first_at: str
+    last_at: str
+    least: float | None
+    most: float | None
+    first_wh: int | None
+    last_wh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """The previous or next transaction on the connector. `gap_wh` is the energy between the two; negative: overlap."""
+
+    id: int
+    status: str
+    begin_wh: int | None
+    end_wh: int | None
+    gap_wh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One explanation of the messages: its figure, and the two pieces of evidence that contradict it, if any do."""
+
+    words: str
+    code: str | None
+    method: str
+    wh: int
+    assumptions: int
+    is_chosen: bool
+    against: str | None
+    evidence: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Today:
+    """What today's rules give for today's facts."""
+
+    wh: int
+    method: str
+    confidence: str
+    doubts: tuple[str, ...]
+    is_as_stored: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What is known of a transaction. An open one has no candidates yet. `settled_by` is who settled its figure."""
+
+    transaction: Transaction
+    settled_by: str | None
+    today: Today | None
+    candidates: tuple[Explained, ...]
+    readings: tuple[Sampled, ...]
+    before: Neighbour | None
+    after: Neighbour | None
+    reviews: tuple[Review, ...]
+    steps: tuple[Step, ...]
+
+
+_SAMPLED: Final = Shape(
+    Sampled,
+    count="count(*)",
+    first_at="min(timestamp)",
+    last_at="max(timestamp)",
+    least="min(CAST(value AS REAL))",
+    most="max(CAST(value AS REAL))",
+    first_wh="NULL",
+    last_wh="NULL",
+)
+_GROUPS: Final = (
+    "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp BETWEEN ? AND ? AND tx_id = ?"
+    " GROUP BY source, measurand, phase, unit, context ORDER BY source, measurand, phase, unit, context"
+)
+_REGISTER: Final = (
+    "SELECT wh FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND timestamp BETWEEN ?3 AND ?4 AND tx_id = ?5"
+    " AND wh IS NOT NULL AND source = ?6 AND measurand = ?7 AND phase = ?8 AND unit = ?9 AND context = ?10"
+    " ORDER BY timestamp {0}, id {0} LIMIT 1"
+)
+
+
+def explain(db: Database, number: int) -> Explanation | None:
+    """Return all that is known of a transaction; None if it does not exist."""
+    db.execute("BEGIN")
+    tx = known(rows_of(db), number)
+    if tx is None:
+        return None
+    (shown,) = transaction_rows(db, (number,))
+    reviews = tuple(reviews_of(db, number))
+    judgement, weighed = (None, []) if tx.status == ACTIVE else weigh(case_of(rows_of(db), tx))
+    return Explanation(
+        transaction=shown,
+        settled_by=next((one.resolved_by for one in reversed(reviews) if _is_settling(one)), None),
+        today=None if judgement is None else _today(judgement, tx),
+        candidates=tuple(map(_explained, weighed)),
+        readings=tuple(_sampled(db, tx)),
+        before=_neighbour(db, tx, BEFORE),
+        after=_neighbour(db, tx, AFTER),
+        reviews=reviews,
+        steps=tuple(steps_of(db, tx, reviews)),
+    )
+
+
+def _is_settling(review: Review) -> bool:
+    return review.resolved_by not in (None, "system")
+
+
+def _today(judgement: Judgement, tx: Known) -> Today:
+    return Today(
+        wh=judgement.wh,
+        method=judgement.method,
+        confidence=judgement.confidence,
+        doubts=tuple(doubt.words for doubt in judgement.doubts),
+        is_as_stored=judgement.wh == tx.energy_delivered,
+    )
+
+
+def _explained(one: Weighed) -> Explained:
+    return Explained(
+        words=one.words,
+        code=one.code,
+        method=one.method,
+        wh=one.wh,
+        assumptions=one.assumptions,
+        is_chosen=one.is_chosen,
+        against=one.against and one.against.words,
+        evidence=one.against and one.against.evidence,
+    )
+
+
+def _sampled(db: Database, tx: Known) -> list[Sampled]:
+    of_it = (tx.charger, tx.connector or 0, *span(tx), tx.id)
+    return [_with_register(db, of_it, one) for one in _SAMPLED.every(db, _GROUPS, of_it)]
+
+
+def _with_register(db: Database, of_it: tuple[object, ...], one: Sampled) -> Sampled:
+    kind = (one.source, one.measurand, one.phase, one.unit, one.context)
+    first, last = (
+        next(chain.from_iterable(db.execute(_REGISTER.format(order), (*of_it, *kind)).fetchall()), None)
+        for order in ("ASC", "DESC")
+    )
+    return replace(one, first_wh=first, last_wh=last)
+
+
+def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
+    found = db.execute(which, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)).fetchall()
+    for number, _, _, begin, end, status, _ in found:
+        begun, ended = (end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, begin)
+        gap = None if begun is None or ended is None else ended - begun
+        return Neighbour(id=number, status=status, begin_wh=begin, end_wh=end, gap_wh=gap)
+    return None

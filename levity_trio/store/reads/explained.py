@@ -1,0 +1,85 @@
+"""An explanation in plain English, line by line, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from levity_trio.store.reads.explain import Explained, Explanation, Neighbour, Sampled
+from levity_trio.store.reads.transactions import Transaction
+
+
+def lines(told: Explanation) -> Iterator[str]:
+    """Yield the lines; a blank one before each heading."""
+    tx = told.transaction
+    where = "an unknown connector" if tx.connector is None else f"connector {tx.connector}"
+    yield f"Transaction {tx.id} of {tx.charger}, {where}, tag {tx.id_tag or 'unknown'}: {tx.state}"
+    yield f"  from {tx.start_time} to {tx.stop_time or 'now'}{_reason(tx)}"
+    yield from _figure(told)
+    yield from _headed("What happened", (f"{step.at}  {step.words}" for step in told.steps))
+    yield from _headed("Readings", map(_sampled, told.readings))
+    neighbours = (("before", told.before), ("after", told.after))
+    yield from _headed("Neighbours", (_neighbour(which, one) for which, one in neighbours if one is not None))
+    yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
+    yield from _headed("Doubts", _doubts(told))
+
+
+def _headed(heading: str, found: Iterator[str]) -> Iterator[str]:
+    every = list(found)
+    if every:
+        yield from ("", heading)
+        yield from (f"  {line}" for line in every)
+
+
+def _reason(tx: Transaction) -> str:
+    if tx.stopped_by is None:
+        return ""
+    return f", ended by {'the system' if tx.stopped_by == 'system' else 'its charger'} ({tx.stop_reason or 'Local'})"
+
+
+def _figure(told: Explanation) -> Iterator[str]:
+    tx, today = told.transaction, told.today
+    if tx.energy_wh is None:
+        yield f"  {_wh(tx.energy_so_far_wh)} so far"
+        return
+    based = f", register {_wh(tx.billed_from_wh)} to {_wh(tx.billed_until_wh)}"
+    settled = f"; settled by {told.settled_by}" if told.settled_by is not None else ""
+    yield f"  {_wh(tx.energy_wh)}, {tx.confidence}, by {tx.energy_method}{based}{settled}"
+    yield f"  judged {tx.judged_at} by version {tx.rules} of the rules"
+    if today is not None and not today.is_as_stored:
+        yield f"  today's rules give {_wh(today.wh)}, {today.confidence}"
+
+
+def _wh(wh: int | None) -> str:
+    return "unknown" if wh is None else f"{wh:,} Wh"
+
+
+def _sampled(one: Sampled) -> str:
+    phase = f" {one.phase}" if one.phase else ""
+    what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {one.first_at} to {one.last_at}"
+    if one.first_wh is not None:
+        return f"{what}: {_wh(one.first_wh)} to {_wh(one.last_wh)}"
+    return f"{what}: {one.least:g} to {one.most:g} {one.unit}".rstrip()
+
+
+def _neighbour(which: str, one: Neighbour) -> str:
+    between = ""
+    if one.gap_wh is not None:
+        between = f"; {_wh(one.gap_wh)} between" if one.gap_wh >= 0 else f"; they overlap by {_wh(-one.gap_wh)}"
+    return f"{which}: {one.id}, {_wh(one.begin_wh)} to {_wh(one.end_wh)}, {one.status}{between}"
+
+
+def _explained(one: Explained) -> str:
+    mark = "chosen" if one.is_chosen else "possible"
+    if one.against is not None and one.evidence is not None:
+        mark = f"refuted, {one.against}: {one.evidence[0]} against {one.evidence[1]}"
+    return f"{_wh(one.wh)}  {one.words} ({one.method}): {mark}"
+
+
+def _doubts(told: Explanation) -> Iterator[str]:
+    for one in told.reviews:
+        state = "open" if one.resolved_at is None else f"{one.resolution} by {one.resolved_by} at {one.resolved_at}"
+        yield f"{one.code}, {state}: {one.words}"
+        if one.evidence:
+            yield f"  {' against '.join(map(str, one.evidence))}"
+        for words, wh in one.figures.items() if isinstance(one.figures, dict) else ():
+            yield f"  {_wh(wh)}  {words}"

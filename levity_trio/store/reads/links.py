@@ -1,0 +1,113 @@
+"""Links: the connections of chargers, and for how much of the time a charger was connected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.charging.evidence import seconds
+from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.writes.sessions import SERVER_ENDED
+from levity_trio.wire.times import stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A connection. `is_end_known` is False if the server died first: it ended at some time before `ended_at`."""
+
+    id: int
+    charger: str
+    remote_address: str | None
+    target: str
+    subprotocol: str | None
+    connected_at: str
+    ended_at: str | None
+    is_end_known: bool
+    close_code: int | None
+    close_reason: str | None
+    is_clock_trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uptime:
+    """How long a charger was connected between two times, in seconds.
+
+    `unknown_seconds` of it lie in connections that ended at an unknown time, because the server died first. `share` is
+    that of the time since the charger has been known.
+    """
+
+    charger: str
+    since: str
+    until: str
+    links: int
+    connected_seconds: int
+    unknown_seconds: int
+    share: float | None
+
+
+_LINK: Final = Shape(Link, is_end_known=f"close_reason IS NOT '{SERVER_ENDED}'", is_clock_trusted="clock_trusted")
+_WITHIN: Final = (
+    "SELECT connected_at, coalesce(ended_at, ?2), close_reason IS ?3 FROM session"
+    " WHERE cp_id = ?1 AND connected_at < ?2 ORDER BY id DESC"
+)
+
+
+def links(db: Database, charger: str | None, wanted: Wanted) -> Page[Link]:
+    """Return a page of connections, the newest first. Raises NoPage."""
+    return read_page(
+        db, Listing([Branch("session", given(("cp_id = ?", charger)))]), wanted, _LINK.by_id(db, "session")
+    )
+
+
+def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:
+    """Return how long a charger, or each visible one, was connected between two times. Connections may overlap."""
+    db.execute("BEGIN")
+    which = "id NOT IN (SELECT id FROM hidden_cp)" if charger is None else "id = ?"
+    known = db.execute(
+        f"SELECT id, created_at FROM cp WHERE {which} ORDER BY id",  # noqa: S608 - our own words
+        () if charger is None else (charger,),
+    ).fetchall()
+    return [_uptime(db, one, created_at, since, until) for one, created_at in known]
+
+
+def _uptime(db: Database, charger: str, created_at: str, since: str, until: str) -> Uptime:
+    found = list(_within(db, charger, since, until))
+    connected = _covered((begun, ended) for begun, ended, _ in found)
+    unknown = _covered((begun, ended) for begun, ended, is_unknown in found if is_unknown)
+    span = seconds(until) - seconds(max(since, created_at))
+    return Uptime(
+        charger=charger,
+        since=since,
+        until=until,
+        links=len(found),
+        connected_seconds=round(connected),
+        unknown_seconds=round(unknown),
+        share=min(1.0, round(connected / span, 6)) if span > 0 else None,
+    )
+
+
+def _within(db: Database, charger: str, since: str, until: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the connections that touch the time, cut to it, the newest first.
+
+    One that was replaced may end after the one that replaced it, but not a day later.
+    """
+    long_before = stamp(datetime.fromisoformat(since) - timedelta(days=1))
+    for begun, ended, is_unknown in db.execute(_WITHIN, (charger, until, SERVER_ENDED)):
+        if ended > since:
+            yield max(begun, since), min(ended, until), bool(is_unknown)
+        elif ended < long_before:
+            return
+
+
+def _covered(spans: Iterable[tuple[str, str]]) -> float:
+    """Return the seconds that lie in at least one of these spans."""
+    covered, reached = 0.0, 0.0
+    for begun, ended in sorted((seconds(begun), seconds(ended)) for begun, ended in spans):
+        covered += max(0.0, ended - max(begun, reached))
+        reached = max(reached, ended)
+    return covered

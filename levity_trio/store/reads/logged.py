@@ -1,0 +1,103 @@
+"""Frames of the log for people, newest first.
+
+The only index of the log is its id, and ids are in the order of time without gaps. So a time is found by halving, and
+the frames of one charger by reading those of all: a page ends after MOST_READ of them, with a cursor to go on, even if
+it found few or none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.pages import Page, cursor_of, key_of
+
+MOST_READ: Final = 100_000
+"""Frames read for a page."""
+MOST_CHARACTERS: Final = 4_000_000
+"""Characters of a page: one frame may have half a million."""
+
+
+class FrameFilters(NamedTuple):
+    """Which frames; None means all. Times in the database's format: from `since`, before `before`."""
+
+    charger: str | None = None
+    action: str | None = None
+    direction: str | None = None
+    message_id: str | None = None
+    since: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A frame exchanged with a charger. `message_id` is as sent by the charger, with its quotes."""
+
+    id: int
+    charger: str
+    session: int | None
+    at: str
+    direction: str
+    message_id: str | None
+    action: str | None
+    frame: str
+
+
+_ENDS: Final = "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT max(id) FROM log), 0)"
+"""Two look-ups; both in one SELECT of the log would scan it."""
+_COLUMNS: Final = "id, cp_id, session_id, at, direction, message_id, action, frame"
+_NAMES: Final = ("id", "charger", "session", "at", "direction", "message_id", "action", "frame")
+
+
+def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> Page[Frame]:
+    """Return a page of frames. `total` is known only without a filter other than times. Raises NoPage."""
+    db.execute("BEGIN")
+    ((oldest, newest),) = db.execute(_ENDS).fetchall()
+    first = oldest if filters.since is None else _first_since(db, filters.since, oldest, newest)
+    last = newest if filters.before is None else _first_since(db, filters.before, oldest, newest) - 1
+    upto = last if cursor is None else min(last, int(key_of(cursor, 1)[0]) - 1)
+    found, reached = _backwards(db, filters, max(first, upto - MOST_READ + 1), upto, limit)
+    is_all = not any(filters[: FrameFilters._fields.index("since")])
+    return Page(
+        data=found,
+        page=1,
+        limit=limit,
+        total=max(0, last - first + 1) if is_all else None,
+        total_at_least=None if is_all else len(found),
+        next_cursor=cursor_of((reached,)) if reached > first else None,
+    )
+
+
+def _first_since(db: Database, at: str, oldest: int, newest: int) -> int:
+    """Return the id of the first frame since a time; one more than the newest if there is none."""
+    low, high = oldest, newest + 1
+    while low < high:
+        middle = (low + high) // 2
+        ((found,),) = db.execute("SELECT at FROM log WHERE id = ?", (middle,)).fetchall()
+        low, high = (low, middle) if found >= at else (middle + 1, high)
+    return low
+
+
+def _backwards(db: Database, filters: FrameFilters, first: int, upto: int, limit: int) -> tuple[list[Frame], int]:
+    """Return the frames of a stretch of ids, the newest first, and the id down to which it was read."""
+    named = (filters.charger, filters.action, filters.direction, filters.message_id)
+    wanted = [
+        f" AND {column} = ?"
+        for column, value in zip(("cp_id", "action", "direction", "message_id"), named, strict=True)
+        if value is not None
+    ]
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM log WHERE id BETWEEN ? AND ?{''.join(wanted)} ORDER BY id DESC LIMIT ?",  # noqa: S608
+        (first, upto, *(value for value in named if value is not None), limit),
+    )
+    found: list[Frame] = []
+    left = MOST_CHARACTERS
+    for row in rows:
+        frame = Frame(**dict(zip(_NAMES, row, strict=True)))
+        left -= len(frame.frame)
+        if found and left < 0:
+            return found, found[-1].id
+        found.append(frame)
+    return found, found[-1].id if len(found) == limit else first

@@ -1,0 +1,158 @@
+"""Pages of a list: the rows, how many there are, and where the next page begins.
+
+The total is exact up to MOST_COUNTED, because counting costs a look at each row. A page is chosen by its number within
+these, or by a cursor at any depth. A cursor holds the sort key of the last row, so rows that are added meanwhile move
+nothing.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import orjson
+from sqlite_utils import Database
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+MOST_COUNTED: Final = 10_000
+MOST_ROWS: Final = 500
+"""The largest page."""
+DEFAULT_ROWS: Final = 50
+
+
+class NoPage(Exception):
+    """There is no such page: its number is too high, or its cursor is not one of ours. `field` says which."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+class Wanted(NamedTuple):
+    """A page by its number (from 1), or the one after a cursor, which goes before."""
+
+    page: int = 1
+    limit: int = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page of a list. Beyond MOST_COUNTED rows, `total_at_least` is known instead of `total`."""
+
+    data: list[T]
+    page: int
+    limit: int
+    total: int | None = None
+    total_at_least: int | None = None
+    next_cursor: str | None = None
+
+
+class Condition(NamedTuple):
+    """A part of a WHERE clause, and its parameters."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+class Branch(NamedTuple):
+    """A part of a list: FROM `source`, WHERE all `conditions`."""
+
+    source: str
+    conditions: Sequence[Condition] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The keys of a list: `order` are their columns, which every branch has; no two rows have the same.
+
+    If an index holds these columns and those of the conditions, a page costs the same in a large table. An index that
+    begins with charger and connector gives the rows of one connector in order, but not those of a charger: there each
+    connector is a branch.
+    """
+
+    branches: Sequence[Branch]
+    order: tuple[str, ...] = ("id",)
+    is_newest_first: bool = True
+
+
+def given(*pairs: tuple[str, object]) -> list[Condition]:
+    """Return the conditions whose one parameter is not None."""
+    return [Condition(sql, (value,)) for sql, value in pairs if value is not None]
+
+
+def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Row], T]) -> Page[T]:
+    """Read one page. `item` loads what a key identifies. Raises NoPage."""
+    after = None if wanted.cursor is None else key_of(wanted.cursor, len(listing.order))
+    skipped = 0 if after is not None else (wanted.page - 1) * wanted.limit
+    if skipped + wanted.limit > MOST_COUNTED:
+        raise NoPage("page", f"pages by number end with row {MOST_COUNTED}; go on with next_cursor")
+    most = skipped + wanted.limit + 1
+    found = [_keys(db, listing, branch, after, most) for branch in listing.branches]
+    keys = list(islice(merge(*found, reverse=listing.is_newest_first), skipped, most))
+    is_all = after is None and all(len(part) < most for part in found)
+    counted = sum(map(len, found)) if is_all else _count(db, listing)
+    return Page(
+        data=[item(key) for key in keys[: wanted.limit]],
+        page=wanted.page,
+        limit=wanted.limit,
+        total=counted if counted <= MOST_COUNTED else None,
+        total_at_least=None if counted <= MOST_COUNTED else MOST_COUNTED,
+        next_cursor=cursor_of(keys[wanted.limit - 1]) if len(keys) > wanted.limit else None,
+    )
+
+
+def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, most: int) -> list[Row]:
+    """Return the first keys of a branch after a cursor, in order."""
+    order, conditions = ", ".join(listing.order), branch.conditions
+    if after is not None:
+        sign, marks = "<" if listing.is_newest_first else ">", ", ".join("?" * len(after))
+        conditions = [*conditions, Condition(f"({order}) {sign} ({marks})", after)]
+    direction = "DESC" if listing.is_newest_first else "ASC"
+    by = ", ".join(f"{column} {direction}" for column in listing.order)
+    where, values = _where(conditions)
+    sql = f"SELECT {order} FROM {branch.source}{where} ORDER BY {by} LIMIT ?"  # noqa: S608 - our own names
+    return db.execute(sql, (*values, most)).fetchall()
+
+
+def _count(db: Database, listing: Listing) -> int:
+    """Count the rows, up to one more than MOST_COUNTED."""
+    total = 0
+    for branch in listing.branches:
+        where, values = _where(branch.conditions)
+        rows = f"SELECT 1 FROM {branch.source}{where} LIMIT ?"  # noqa: S608 - our own names
+        counted = db.execute(f"SELECT count(*) FROM ({rows})", (*values, MOST_COUNTED + 1 - total))  # noqa: S608
+        ((count,),) = counted.fetchall()
+        total += count
+    return total
+
+
+def _where(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
+    if not conditions:
+        return "", ()
+    clause = " AND ".join(condition.sql for condition in conditions)
+    return f" WHERE {clause}", tuple(value for condition in conditions for value in condition.values)
+
+
+# Cursors
+
+
+def cursor_of(key: Row) -> str:
+    """Return the cursor of the page after this key."""
+    return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def key_of(cursor: str, parts: int) -> Row:
+    try:
+        key = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:  # neither base64 nor JSON
+        key = None
+    if not isinstance(key, list) or len(key) != parts or not all(isinstance(one, str | int) for one in key):
+        raise NoPage("cursor", "the cursor is not one that a page of this list gave")
+    return tuple(key)

@@ -1,0 +1,82 @@
+"""What waits for a person: doubtful transactions and messages that could not be linked, in one queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.charger_facts import SetAside
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.transactions import Transaction, transaction_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Why a person should look at a transaction: the Wh of each candidate, and the two pieces that disagree."""
+
+    id: int
+    transaction: int
+    code: str
+    words: str
+    figures: Any
+    evidence: Any
+    event: int | None
+    opened_at: str
+    resolved_at: str | None
+    resolved_by: str | None
+    resolution: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An item of the queue. `kind` is transaction, with its open reviews, or message. `at` is the time of either."""
+
+    kind: str
+    at: str
+    charger: str
+    transaction: Transaction | None = None
+    reviews: tuple[Review, ...] = ()
+    message: SetAside | None = None
+
+
+TRANSACTION: Final = "transaction"
+MESSAGE: Final = "message"
+_REVIEW: Final = Shape(Review, event="tx_event_id")
+_MESSAGE: Final = Shape(SetAside)
+_TRANSACTIONS: Final = (
+    f"(SELECT start_time AS at, '{TRANSACTION}' AS kind, id, cp_id FROM tx INDEXED BY tx_doubtful"  # noqa: S608 - ours
+    " WHERE review IS NOT NULL)"
+)
+_MESSAGES: Final = (
+    f"(SELECT received_at AS at, '{MESSAGE}' AS kind, id, cp_id FROM set_aside INDEXED BY set_aside_waiting"  # noqa: S608
+    " WHERE looked_at IS NULL)"
+)
+_VISIBLE: Final = Condition("cp_id NOT IN (SELECT id FROM hidden_cp)")
+
+
+def queue(db: Database, charger: str | None, kind: str | None, wanted: Wanted) -> Page[Waiting]:
+    """Return a page of the queue, the newest first; without hidden chargers, unless one is named. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
+    sources = {TRANSACTION: _TRANSACTIONS, MESSAGE: _MESSAGES}
+    branches = [Branch(source, conditions) for name, source in sources.items() if kind in (None, name)]
+    return read_page(db, Listing(branches, ("at", "kind", "id")), wanted, lambda key: _waiting(db, key))
+
+
+def _waiting(db: Database, key: Row) -> Waiting:
+    at, kind, number = key
+    if kind == MESSAGE:
+        message = _MESSAGE.by_id(db, "set_aside")(key)
+        return Waiting(kind=kind, at=at, charger=message.charger, message=message)
+    (one,) = transaction_rows(db, (number,))
+    reviews = tuple(review for review in reviews_of(db, number) if review.resolved_at is None)
+    return Waiting(kind=kind, at=at, charger=one.charger, transaction=one, reviews=reviews)
+
+
+def reviews_of(db: Database, number: int) -> list[Review]:
+    """Return all reviews of a transaction, in the order in which they were opened."""
+    return _REVIEW.every(db, "FROM review WHERE tx_id = ? ORDER BY id", (number,))

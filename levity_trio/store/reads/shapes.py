@@ -1,0 +1,80 @@
+"""Dataclasses filled from rows: one field for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import Field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+import orjson
+from sqlite_utils import Database
+
+from levity_trio.store.connectors import Rows
+
+if TYPE_CHECKING:
+    from levity_trio.store.reads.pages import Row
+
+
+class Shaped(Protocol):
+    """A dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+S = TypeVar("S", bound=Shaped)
+
+COLUMNS: Final = {"charger": "cp_id", "connector": "conn_id", "transaction": "tx_id", "session": "session_id"}
+"""The names of Levity's columns, which are shorter than ours."""
+
+
+class Shape(Generic[S]):
+    """How a dataclass is read from a row: a field is the column of its name, or the expression given for it.
+
+    A column for a `bool` is 0 or 1, for `Any` it is JSON as text.
+    """
+
+    def __init__(self, kind: type[S], **expressions: str) -> None:
+        self._kind = kind
+        self._names = [field.name for field in fields(kind)]
+        self._convert: dict[int, Callable[[Any], Any]] = {
+            place: _CONVERSIONS[str(field.type)]
+            for place, field in enumerate(fields(kind))
+            if str(field.type) in _CONVERSIONS
+        }
+        known = COLUMNS | expressions
+        self.columns = ", ".join(known.get(name, name) for name in self._names)
+
+    def read(self, row: Row) -> S:
+        values = list(row)
+        for place, convert in self._convert.items():
+            values[place] = convert(values[place])
+        return self._kind(**dict(zip(self._names, values, strict=True)))
+
+    def every(self, db: Database, rest: str, values: Sequence[object] = ()) -> list[S]:
+        """Return the result of SELECT with these columns and this rest, which begins with FROM."""
+        found = db.execute(f"SELECT {self.columns} {rest}", tuple(values)).fetchall()
+        return [self.read(row) for row in found]
+
+    def by_id(self, db: Database, table: str) -> Callable[[Row], S]:
+        """Return the function that loads the row whose id is the last part of a key."""
+        return lambda key: self.every(db, f"FROM {table} WHERE {table}.id = ?", key[-1:])[0]
+
+
+def _of_json(text: str | None) -> Any:
+    """Return what a text says as JSON; the text itself if it was cut and is none any more."""
+    try:
+        return None if text is None else orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+_CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"bool": bool, "Any": _of_json}
+
+
+def rows_of(db: Database) -> Rows:
+    """Return the function that the modules of the judge take to run a SELECT."""
+
+    def rows(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        return db.execute(sql, tuple(values)).fetchall()
+
+    return rows

@@ -1,0 +1,152 @@
+"""What happened around a transaction, in order of receipt: its events, statuses, boots, links, commands, reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.cases import LAST_TIME, Known
+from levity_trio.store.reads.review_queue import Review
+from levity_trio.store.reads.transactions import TransactionEvent, events_of
+from levity_trio.wire.times import stamp
+
+MARGIN: Final = timedelta(minutes=5)
+"""How long before its start and after its stop something belongs to the story of a transaction."""
+MOST: Final = 500
+"""Rows of one kind, so that a charger that floods does not make a story endless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Something that happened: when it was received, what kind it is, in words, and its row. `frame` is the id of its
+    frame in `evidence`."""
+
+    at: str
+    kind: str
+    words: str
+    frame: int | None
+    details: Mapping[str, Any]
+
+
+_STATUSES: Final = (
+    "SELECT received_at, timestamp, conn_id, status, error_code, info, count FROM status WHERE cp_id = ?"
+    " AND conn_id = ? AND received_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
+)
+_BOOTS: Final = (
+    "SELECT received_at, vendor, model, firmware_version, meter_serial_number FROM boot WHERE cp_id = ?"
+    " AND received_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
+)
+_LINKS: Final = (
+    "SELECT id, connected_at, ended_at, close_code, close_reason FROM session WHERE cp_id = ?1 AND id >="
+    " coalesce((SELECT max(id) FROM session WHERE cp_id = ?1 AND id <= ?2), 0) AND connected_at <= ?4"
+    " AND coalesce(ended_at, ?4) >= ?3 ORDER BY id LIMIT ?5"
+)
+_REMOTE_STARTS: Final = (
+    "SELECT requested_at, id, state, payload FROM command INDEXED BY command_remote_start WHERE cp_id = ?"
+    " AND action = 'RemoteStartTransaction' AND requested_at BETWEEN ? AND ? ORDER BY id LIMIT ?"
+)
+_FRAME: Final = "SELECT min(id) FROM evidence WHERE session_id = ? AND message_id = ?"
+
+
+def steps_of(db: Database, tx: Known, reviews: Sequence[Review]) -> list[Step]:
+    """Return what happened, in order of receipt; at one time, causes first."""
+    since, until = _window(tx)
+    steps = [
+        *_links(db, tx, since, until),
+        *_boots(db, tx, since, until),
+        *_remote_starts(db, tx, since, until),
+        *_statuses(db, tx, since, until),
+        *(_of_event(db, event) for event in events_of(db, tx.id)),
+        *_reviews(reviews),
+    ]
+    return sorted(steps, key=attrgetter("at"))
+
+
+def _window(tx: Known) -> tuple[str, str]:
+    """Return the time of receipt of its first and of its last message, with a margin; open ones have no end."""
+    since = datetime.fromisoformat(tx.created_at) - MARGIN
+    if tx.stop_received_at is None:
+        return stamp(since), LAST_TIME
+    return stamp(since), stamp(datetime.fromisoformat(tx.stop_received_at) + MARGIN)
+
+
+def _of_event(db: Database, event: TransactionEvent) -> Step:
+    frame = None
+    if event.session is not None and event.message_id is not None:
+        ((frame,),) = db.execute(_FRAME, (event.session, event.message_id)).fetchall()
+    return Step(at=event.received_at, kind=event.kind, words=_event_words(event), frame=frame, details=asdict(event))
+
+
+def _event_words(event: TransactionEvent) -> str:
+    parts = [f"{event.kind} by {event.who}", event.reason and f": {event.reason}", _registers(event.payload)]
+    if event.sent_timestamp is not None:
+        parts.append(f"; its time {event.sent_timestamp}")
+        parts.append("" if event.timestamp == event.received_at else f", taken as {event.timestamp}")
+    if event.count > 1:
+        parts.append(f"; {event.count} times, last {event.last_received_at}")
+    return "".join(part for part in parts if part)
+
+
+def _registers(payload: object) -> str:
+    names = ("meterStart", "meterStop")
+    told = [(name, payload[name]) for name in names if name in payload] if isinstance(payload, dict) else []
+    return "".join(f"; {name} {value}" for name, value in told)
+
+
+def _statuses(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+    for connector in (0, tx.connector):
+        if connector is None:
+            continue
+        names = ("received_at", "timestamp", "connector", "status", "error_code", "info", "count")
+        for row in db.execute(_STATUSES, (tx.charger, connector, since, until, MOST)).fetchall():
+            told = dict(zip(names, row, strict=True))
+            where = f"connector {connector}" if connector else "the charger"
+            error = "" if told["error_code"] == "NoError" else f", error {told['error_code']}"
+            yield Step(
+                at=told["received_at"],
+                kind="status",
+                words=f"{where} is {told['status']}{error}",
+                frame=None,
+                details=told,
+            )
+
+
+def _boots(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+    names = ("received_at", "vendor", "model", "firmware_version", "meter_serial_number")
+    for row in db.execute(_BOOTS, (tx.charger, since, until, MOST)).fetchall():
+        told = dict(zip(names, row, strict=True))
+        words = f"the charger booted, firmware {told['firmware_version'] or 'unknown'}"
+        yield Step(at=told["received_at"], kind="boot", words=words, frame=None, details=told)
+
+
+def _links(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+    names = ("session", "connected_at", "ended_at", "close_code", "close_reason")
+    for row in db.execute(_LINKS, (tx.charger, tx.session, since, until, MOST)).fetchall():
+        told = dict(zip(names, row, strict=True))
+        if told["connected_at"] >= since:
+            yield Step(at=told["connected_at"], kind="connect", words="the charger connected", frame=None, details=told)
+        if told["ended_at"] is not None and told["ended_at"] <= until:
+            words = f"the connection ended: {told['close_reason']}"
+            yield Step(at=told["ended_at"], kind="disconnect", words=words, frame=None, details=told)
+
+
+def _remote_starts(db: Database, tx: Known, since: str, until: str) -> Iterator[Step]:
+    names = ("requested_at", "command", "state", "payload")
+    for row in db.execute(_REMOTE_STARTS, (tx.charger, since, until, MOST)).fetchall():
+        told = dict(zip(names, row, strict=True))
+        words = f"RemoteStartTransaction, {told['state']}"
+        yield Step(at=told["requested_at"], kind="command", words=words, frame=None, details=told)
+
+
+def _reviews(reviews: Sequence[Review]) -> Iterator[Step]:
+    for one in reviews:
+        details = asdict(one)
+        yield Step(at=one.opened_at, kind="review", words=f"in doubt: {one.words}", frame=None, details=details)
+        if one.resolved_at is not None:
+            words = f"{one.code} resolved by {one.resolved_by}, {one.resolution}: {one.reason}"
+            yield Step(at=one.resolved_at, kind="resolved", words=words, frame=None, details=details)

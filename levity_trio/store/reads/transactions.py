@@ -1,0 +1,190 @@
+"""Transactions for people: lists by any filters, one transaction, its events and its readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.charging.lifecycle import state_of
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.present import OpenTransaction, open_transactions
+from levity_trio.store.reads.shapes import Shape
+
+ACTIVE: Final = "Active"
+COMPLETED: Final = "Completed"
+IS_OPEN: Final = Condition("status = 'Active'")
+IS_ENDED: Final = Condition("id NOT IN (SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active')")
+"""Does not read the row of a transaction: the indexes of lists do not contain its status."""
+ON_ANOTHER: Final = Condition("conn_id <> 1")
+"""So that SQLite may use the index of the few transactions that are not on connector 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which transactions; None means all. Times in the database's format: started since, and before.
+
+    `review` is whether a person should look at it.
+    """
+
+    charger: str | None = None
+    connector: int | None = None
+    status: str | None = None
+    tag: str | None = None
+    since: str | None = None
+    before: str | None = None
+    review: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """A transaction as it is known now. Registers and energy in Wh.
+
+    `state` is one of levity_trio.charging.lifecycle. `energy_wh` is the judged figure of an ended transaction;
+    `energy_so_far_wh` and `power_w` are those of an open one.
+    """
+
+    id: int
+    charger: str
+    connector: int | None
+    id_tag: str | None
+    verdict: str
+    status: str
+    state: str
+    start_time: str
+    stop_time: str | None
+    sent_start_time: str | None
+    sent_stop_time: str | None
+    meter_start_wh: int | None
+    meter_stop_wh: int | None
+    energy_wh: int | None
+    energy_so_far_wh: int | None
+    power_w: float | None
+    energy_method: str | None
+    confidence: str | None
+    review: str | None
+    stop_reason: str | None
+    stop_id_tag: str | None
+    stopped_by: str | None
+    suspended_at: str | None
+    reservation_id: int | None
+    unbilled_wh: int | None
+    last_reading_at: str | None
+    last_register_wh: int | None
+    billed_from_wh: int | None
+    billed_until_wh: int | None
+    rules: int | None
+    judged_at: str | None
+    told_id: int | None
+    created_at: str
+    updated_at: str
+
+
+_SHAPE: Final = Shape(
+    Transaction,
+    meter_start_wh="meter_start",
+    meter_stop_wh="meter_stop",
+    energy_wh="energy_delivered",
+    energy_so_far_wh="NULL",
+    power_w="NULL",
+    state="CASE WHEN suspended_at IS NULL THEN '' ELSE 'suspended' END",
+)
+
+
+def transactions(db: Database, filters: Filters, wanted: Wanted, *, is_newest_first: bool = True) -> Page[Transaction]:
+    """Return a page of transactions, by the time at which they started. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([_branch(filters)], ("start_time", "id"), is_newest_first)
+    page = read_page(db, listing, wanted, _SHAPE.by_id(db, "tx"))
+    return replace(page, data=_with_present(db, page.data))
+
+
+def transaction(db: Database, number: int) -> Transaction | None:
+    """Return one transaction."""
+    db.execute("BEGIN")
+    found = transaction_rows(db, (number,))
+    return found[0] if found else None
+
+
+def transaction_rows(db: Database, numbers: Sequence[int]) -> list[Transaction]:
+    """Return the transactions with these ids, within a read that has begun."""
+    marks = ", ".join("?" * len(numbers))
+    return _with_present(db, _SHAPE.every(db, f"FROM tx WHERE id IN ({marks})", numbers))
+
+
+def _branch(filters: Filters) -> Branch:
+    """Return the index that leaves the fewest rows to skip, and the conditions."""
+    conditions = given(
+        ("cp_id = ?", filters.charger),
+        ("conn_id = ?", filters.connector),
+        ("id_tag = ?", filters.tag),
+        ("start_time >= ?", filters.since),
+        ("start_time < ?", filters.before),
+    )
+    if filters.review is not None:
+        conditions.append(Condition(f"review IS {'NOT ' if filters.review else ''}NULL"))
+    if filters.status is not None:
+        conditions.append(IS_OPEN if filters.status == ACTIVE else IS_ENDED)
+    index = _index(filters)
+    if index == "tx_by_connector":
+        conditions.append(ON_ANOTHER)
+    return Branch(f"tx INDEXED BY {index}", conditions)
+
+
+def _index(filters: Filters) -> str:
+    if filters.status == ACTIVE:
+        return "tx_open"
+    if filters.review:
+        return "tx_doubtful"
+    if filters.charger is not None:
+        return "tx_by_charger"
+    if filters.tag is not None:
+        return "tx_by_tag"
+    return "tx_by_time" if filters.connector in (None, 1) else "tx_by_connector"
+
+
+def _with_present(db: Database, found: list[Transaction]) -> list[Transaction]:
+    """Add the states, and what is known of open transactions only."""
+    is_any_open = any(one.status == ACTIVE for one in found)
+    charging = {one.id: one for one in open_transactions(db)} if is_any_open else {}
+    return [_with_state(one, charging.get(one.id)) for one in found]
+
+
+def _with_state(one: Transaction, now: OpenTransaction | None) -> Transaction:
+    state = state_of(one.status, bool(one.state), one.stopped_by)
+    if now is None:
+        return replace(one, state=state)
+    return replace(one, state=state, energy_so_far_wh=now.energy_wh, power_w=now.power_w)
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionEvent:
+    """What happened to a transaction: who, why, when by our clock, by the charger's and as sent, and the payload."""
+
+    id: int
+    kind: str
+    who: str
+    reason: str | None
+    state: str | None
+    cause: str | None
+    received_at: str
+    timestamp: str
+    sent_timestamp: str | None
+    session: int | None
+    message_id: str | None
+    payload: Any
+    count: int
+    last_received_at: str
+
+
+_EVENTS: Final = Shape(TransactionEvent)
+
+
+def events_of(db: Database, number: int) -> list[TransactionEvent]:
+    """Return the events of a transaction, in order of receipt."""
+    return _EVENTS.every(db, "FROM tx_event WHERE tx_id = ? ORDER BY id", (number,))

@@ -1,0 +1,138 @@
+"""What a person keeps about the site: stations, chargers that are known ahead, and the data of connectors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from levity_trio.events import ChargerShown
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.hiding import UnknownCharger
+
+
+class UnknownStation(Exception):
+    """No station has this id, or it was deleted."""
+
+
+class AlreadyKnown(Exception):
+    """A visible charger has this identity."""
+
+
+class StationData(NamedTuple):
+    """A station; its position in degrees (WGS 84)."""
+
+    name: str
+    address: str | None
+    latitude: float | None
+    longitude: float | None
+
+
+class ChargerData(NamedTuple):
+    """What a person says about a charger. A BootNotification replaces vendor and model."""
+
+    name: str | None
+    station: int | None
+    vendor: str | None = None
+    model: str | None = None
+
+
+class ConnectorData(NamedTuple):
+    """What a person says about a connector: current in A, power in W. None means unknown."""
+
+    type: str | None
+    phases: int | None
+    max_a: int | None
+    max_w: int | None
+
+
+# Stations
+
+
+def add_station(db: UnitOfWork, data: StationData, at: str) -> int:
+    """Add a station; return its id."""
+    return db.insert(
+        "INSERT INTO station (name, address, latitude, longitude, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)"
+        " RETURNING id",
+        (*data, at, at),
+    )
+
+
+def change_station(db: UnitOfWork, station: int, data: StationData, at: str) -> None:
+    """Replace the data of a station. Raises UnknownStation."""
+    changed = db.execute(
+        "UPDATE station SET name = ?, address = ?, latitude = ?, longitude = ?, updated_at = ?"
+        " WHERE id = ? AND hidden_at IS NULL",
+        (*data, at, station),
+    )
+    if not changed:
+        raise UnknownStation
+
+
+def remove_station(db: UnitOfWork, station: int, at: str) -> None:
+    """Hide a station; its chargers then have none. Raises UnknownStation."""
+    hidden = "UPDATE station SET hidden_at = ?, updated_at = ? WHERE id = ? AND hidden_at IS NULL"
+    if not db.execute(hidden, (at, at, station)):
+        raise UnknownStation
+    db.execute("UPDATE cp SET station_id = NULL, updated_at = ? WHERE station_id = ?", (at, station))
+
+
+# Chargers
+
+
+def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> None:
+    """Add a charger before it connects, or show a hidden one again.
+
+    Raises:
+        AlreadyKnown, UnknownStation: nothing was changed.
+    """
+    _check_station(db, data.station)
+    known = db.row("SELECT hidden_at FROM cp WHERE id = ?", (charger,))
+    if known is None:
+        db.execute(
+            "INSERT INTO cp (id, name, station_id, vendor, model, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (charger, *data, at, at),
+        )
+    elif known[0] is None:
+        raise AlreadyKnown
+    else:
+        db.execute(
+            "UPDATE cp SET hidden_at = NULL, retired_on = NULL, name = ?, station_id = ?, vendor = coalesce(?, vendor),"
+            " model = coalesce(?, model), updated_at = ? WHERE id = ?",
+            (*data, at, charger),
+        )
+        db.record(ChargerShown(charger=charger, at=at))
+
+
+def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> None:
+    """Replace the name and the station of a charger; vendor and model are replaced if they are given.
+
+    Raises:
+        UnknownCharger, UnknownStation: nothing was changed.
+    """
+    _check_station(db, data.station)
+    changed = db.execute(
+        "UPDATE cp SET name = ?, station_id = ?, vendor = coalesce(?, vendor), model = coalesce(?, model),"
+        " updated_at = ? WHERE id = ?",
+        (*data, at, charger),
+    )
+    if not changed:
+        raise UnknownCharger
+
+
+def _check_station(db: UnitOfWork, station: int | None) -> None:
+    visible = "SELECT 1 FROM station WHERE id = ? AND hidden_at IS NULL"
+    if station is not None and db.row(visible, (station,)) is None:
+        raise UnknownStation
+
+
+# Connectors
+
+
+def describe_connector(db: UnitOfWork, charger: str, connector: int, data: ConnectorData, at: str, by: str) -> None:
+    """Store what a person says about a connector, in place of what was said before. Raises UnknownCharger."""
+    if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
+        raise UnknownCharger
+    db.execute(
+        "INSERT INTO connector_data (cp_id, conn_id, type, phases, max_a, max_w, said_at, said_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (charger, connector, *data, at, by),
+    )

@@ -1,0 +1,176 @@
+"""How long the API's pages take on a database of many years: `python -m tests.benchmarks.api_reads`.
+
+Each filter of transactions and each pair of filters is measured with a value that is frequent, one that is rare and one
+that nothing has, on the first page and on the last that has a number. Each page is a read as the server does it: a
+connection of its own, the rows, the total. The first run fills a database (4 GB for a million transactions).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads import look
+from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
+from levity_trio.store.reads.chargers import charger, chargers
+from levity_trio.store.reads.explain import explain
+from levity_trio.store.reads.explained import lines as lines_of
+from levity_trio.store.reads.logged import FrameFilters, frames
+from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
+from levity_trio.store.reads.readings import of_charger, of_transaction
+from levity_trio.store.reads.review_queue import queue
+from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, transaction, transactions
+
+from .filled import amount_in, fill
+from .report import table
+
+TRANSACTIONS: Final = 1_000_000
+PAGE_MS: Final = 50.0
+EXPLAIN_MS: Final = 100.0
+ROUNDS: Final = 5
+HEAD: Final = ("list", "ms", "slowest", "rows", "")
+LAST_PAGE: Final = Wanted(page=MOST_COUNTED // 50)
+"""The last page that has a number."""
+VALUES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "charger": ({"charger": "CP-07"}, {"charger": "NONE"}),
+    "connector": ({"connector": 1}, {"connector": 2}, {"connector": 7}),
+    "status": ({"status": COMPLETED}, {"status": ACTIVE}),
+    "tag": ({"tag": "anonymous"}, {"tag": "TAG-042"}, {"tag": "NONE"}),
+    "time": (
+        {"since": "2020-01-01", "before": "2020-02-01"},
+        {"since": "2016-06-01", "before": "2025-06-01"},
+        {"since": "2030-01-01"},
+    ),
+    "review": ({"review": True}, {"review": False}),
+}
+Read = Callable[[Database], Any]
+
+
+class Line(NamedTuple):
+    """A list: the median and the slowest of its variants in milliseconds, its rows, and the limit."""
+
+    name: str
+    median: float
+    slowest: float
+    rows: int
+    limit: float
+
+
+def lists() -> Iterator[tuple[str, list[Read]]]:
+    """Yield the filters of transactions and their pairs, each with its variants."""
+    yield "transactions", [partial(_transactions, {}, page) for page in (Wanted(), LAST_PAGE)]
+    for names in [(name,) for name in VALUES] + list(combinations(VALUES, 2)):
+        variants = [_merged(parts) for parts in product(*(VALUES[name] for name in names))]
+        pages = (Wanted(), LAST_PAGE)
+        yield " + ".join(names), [partial(_transactions, given, page) for given in variants for page in pages]
+
+
+def _merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _transactions(given: dict[str, Any], page: Wanted, db: Database) -> int:
+    return len(transactions(db, Filters(**given), page).data)
+
+
+def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
+    """Yield the other lists."""
+    page = Wanted()
+    yield "one transaction", [partial(_one, number) for number in numbers]
+    yield "readings of a transaction", [partial(_readings, number) for number in numbers]
+    yield "readings of a charger", [lambda db: len(of_charger(db, "CP-07", None, None, None, page).data)]
+    yield (
+        "readings of a charger + time",
+        [lambda db: len(of_charger(db, "CP-07", 1, "2020-01-01", "2020-02-01", page).data)],
+    )
+    yield "review queue", [partial(_queue, who, wanted) for who in (None, "CP-07") for wanted in (page, LAST_PAGE)]
+    yield "chargers", [lambda db: len(chargers(db, None, None, page).data), lambda db: int(bool(charger(db, "CP-07")))]
+    yield "log + time", [lambda db: len(frames(db, FrameFilters(since="2020-01-01"), 50, None).data)]
+    yield "log + time + charger", [lambda db: len(frames(db, FrameFilters("NONE", since="2020-01-01"), 50, None).data)]
+    yield (
+        "boots, statuses, faults, set aside",
+        [
+            lambda db: len(boots(db, "CP-07", page).data),
+            lambda db: len(statuses(db, "CP-07", None, page).data),
+            lambda db: len(faults(db, "CP-07", page, is_open=True).data),
+            lambda db: len(set_aside(db, "CP-07", page, is_waiting=True).data),
+        ],
+    )
+
+
+def _one(number: int, db: Database) -> int:
+    return int(transaction(db, number) is not None)
+
+
+def _readings(number: int, db: Database) -> int:
+    page = of_transaction(db, number, None, Wanted())
+    return 0 if page is None else len(page.data)
+
+
+def _explain(number: int, db: Database) -> int:
+    found = explain(db, number)
+    return 0 if found is None else len(list(lines_of(found)))
+
+
+def _queue(who: str | None, wanted: Wanted, db: Database) -> int:
+    return len(queue(db, who, None, wanted).data)
+
+
+def measure(database: Path, name: str, variants: list[Read], limit: float = PAGE_MS) -> Line:
+    """Read each variant ROUNDS times; its figure is the median."""
+    figures, rows = [], 0
+    for read in variants:
+        times = []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            rows = max(rows, look(database, read))
+            times.append(1000 * (time.perf_counter() - began))
+        figures.append(statistics.median(times))
+    return Line(name, statistics.median(figures), max(figures), rows, limit)
+
+
+def lines(database: Path) -> Iterator[Line]:
+    numbers = look(database, lambda db: [number for (number,) in db.execute(SOME).fetchall()])
+    for name, variants in [*lists(), *others(numbers)]:
+        yield measure(database, name, variants)
+    yield measure(database, "explain", [partial(_explain, number) for number in numbers], EXPLAIN_MS)
+
+
+SOME: Final = "SELECT id FROM tx WHERE id % 100 = 7 ORDER BY id DESC LIMIT 5 OFFSET 5"
+"""Some transactions with a review."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--transactions", type=int, default=TRANSACTIONS, help="how many to fill a new database with")
+    parser.add_argument("--database", type=Path, help="keep the database here, or use one that was kept")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="levity-reads-") as folder:
+        database = given.database or Path(folder, "filled.db")
+        amount = amount_in(database) if database.exists() else fill(database, given.transactions)
+        print(f"{amount.transactions:,} transactions, {amount.readings:,} readings; ms for a page of 50")
+        found = list(lines(database))
+    rows = [
+        (line.name, f"{line.median:.1f}", f"{line.slowest:.1f}", str(line.rows), "" if _is_fast(line) else "SLOW")
+        for line in found
+    ]
+    print(table(HEAD, rows))
+    return 0 if all(map(_is_fast, found)) else 1
+
+
+def _is_fast(line: Line) -> bool:
+    return line.slowest <= line.limit
+
+
+if __name__ == "__main__":
+    sys.exit(main())

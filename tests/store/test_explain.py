@@ -1,0 +1,146 @@
+"""All that is known of one transaction, in order, and in plain English."""
+
+from __future__ import annotations
+
+from levity_trio.charging.evidence import POWER
+from levity_trio.store.reads.explain import Explanation, explain
+from levity_trio.store.reads.explained import lines
+from tests.store.books import Books, Station, meter_value
+from tests.store.reading import reading
+from tests.store.telling import watts
+
+
+def explained(books: Books, number: int) -> Explanation:
+    with reading(books) as db:
+        found = explain(db, number)
+    assert found is not None
+    return found
+
+
+def charge(station: Station, start: int = 1000, stop: int = 6000, minutes: int = 60) -> int:
+    number = station.start(start)
+    for minute in range(5, minutes, 5):
+        station.books.wait(5)
+        wh = start + (6000 - 1000) * minute // minutes
+        station.tell(meter_value(station.clock(), wh, watts(5000)), transaction=number)
+    station.books.wait(5)
+    station.stop(number, stop)
+    return number
+
+
+def test_an_unknown_one(books: Books) -> None:
+    with reading(books) as db:
+        assert explain(db, 7) is None
+
+
+def test_an_honest_one_is_certain_as_reported(books: Books, station: Station) -> None:
+    station.boot(firmware_version="5.633")
+    station.status("Preparing")
+    books.wait(1)
+    number = charge(station)
+    books.wait(1)
+    station.status("Finishing")
+    found = explained(books, number)
+    assert found.today is not None
+    assert (found.today.wh, found.today.confidence, found.today.is_as_stored) == (5000, "certain", True)
+    (only,) = found.candidates  # nothing contradicts it, so no other is tried
+    assert (only.words, only.wh, only.is_chosen, only.against) == ("as reported", 5000, True, None)
+    assert [step.words.split(";")[0] for step in found.steps] == [
+        "the charger connected",
+        "the charger booted, firmware 5.633",
+        "connector 1 is Preparing",
+        "start by charger",
+        "stop by charger: Local",
+        "connector 1 is Finishing",
+    ]
+    assert [(one.measurand, one.count, one.first_wh, one.last_wh) for one in found.readings] == [
+        ("Energy.Active.Import.Register", 11, 1416, 5583),
+        (POWER, 11, None, None),
+    ]
+
+
+def test_each_message_names_its_frame(books: Books, station: Station) -> None:
+    found = explained(books, charge(station))
+    frames = {row[0]: row[1] for row in books.rows("SELECT id, frame FROM evidence")}
+    start, stop = (step for step in found.steps if step.kind in ("start", "stop"))
+    assert start.frame is not None
+    assert stop.frame is not None
+    assert '"StartTransaction"' in frames[start.frame]
+    assert '"StopTransaction"' in frames[stop.frame]
+    assert stop.details["payload"]["meterStop"] == 6000
+    assert (stop.details["timestamp"], stop.at) == (books.at[:20] + "000Z", books.at)
+
+
+def test_a_doubtful_one_lists_figures_and_what_contradicts_them(books: Books, station: Station) -> None:
+    before = charge(station)
+    books.wait(10)
+    number = charge(station, 6200, 900)
+    found = explained(books, number)
+    assert found.transaction.confidence == "doubtful"
+    (doubt,) = found.reviews
+    assert doubt.resolved_at is None
+    assert [one.wh for one in found.candidates if one.is_chosen] == [found.transaction.energy_wh]
+    refuted = [one for one in found.candidates if one.against is not None]
+    assert all(one.evidence is not None and len(one.evidence) == 2 for one in refuted)
+    assert found.before is not None
+    assert (found.before.id, found.before.gap_wh) == (before, 200)
+    assert [step.kind for step in found.steps][-1] == "review"
+
+
+def test_a_figure_that_a_person_settled_names_her(books: Books, station: Station) -> None:
+    number = charge(station, 6200, 900)
+    books.connection.execute(
+        "UPDATE review SET resolved_at = ?, resolved_by = 'anna', resolution = 'confirmed', reason = 'seen'",
+        (books.at,),
+    )
+    found = explained(books, number)
+    assert found.settled_by == "anna"
+    assert found.steps[-1].words.endswith("resolved by anna, confirmed: seen")
+
+
+def test_an_open_one_has_no_figure_yet(books: Books, station: Station) -> None:
+    number = station.start(1000)
+    books.wait(1)
+    station.lose()
+    found = explained(books, number)
+    assert (found.today, found.candidates) == (None, ())
+    assert [step.kind for step in found.steps] == ["connect", "start", "disconnect", "suspend"]
+    assert "  0 Wh so far" in lines(found)
+
+
+def test_only_its_own_time_and_connector_are_told(books: Books, station: Station) -> None:
+    station.status("Charging", connector=2)
+    books.wait(60)
+    number = charge(station)
+    station.status("Charging", connector=2)
+    books.wait(60)
+    station.status("Available")
+    station.boot()
+    assert [step.kind for step in explained(books, number).steps] == ["start", "stop"]
+
+
+def test_it_reads_like_a_story(books: Books, station: Station) -> None:
+    charge(station)
+    books.wait(10)
+    number = charge(station, 6200, 900)
+    books.wait(10)
+    charge(station, 11_200, 16_200)
+    told = "\n".join(lines(explained(books, number)))
+    for part in (
+        f"Transaction {number} of CP-1, connector 1, tag TAG: stopped",
+        "ended by its charger (Local)",
+        ", doubtful, by ",
+        "What happened\n  2026-03-01T",
+        "stop by charger: Local; meterStop 900; its time 2026-03-01T",
+        "11 × Energy.Active.Import.Register (MeterValues, Sample.Periodic)",
+        "11 × Power.Active.Import (MeterValues, Sample.Periodic), ",
+        ": 5000 to 5000 W\n",
+        "before: ",
+        "1,000 Wh to 6,000 Wh, Completed; 200 Wh between",
+        "after: ",
+        "Explanations by today's rules",
+        ": chosen",
+        "stop_garbled, open: ",
+        "meterStop 900 Wh",
+    ):
+        assert part in told, f"{part!r} in\n{told}"
