@@ -1,0 +1,279 @@
+"""Chargers: known ones, with their connectors; added ahead, renamed, retired, forgotten."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from levity_trio.store.reads import chargers as stored
+from levity_trio.store.reads.chargers import Charger, Connector
+from levity_trio.store.reads.readings import Reading, of_charger
+from levity_trio.store.writes.hiding import StillCharging, UnknownCharger, hide
+from levity_trio.store.writes.stations import (
+    AlreadyKnown,
+    ChargerData,
+    ConnectorData,
+    UnknownStation,
+    add_charger,
+    change_charger,
+    describe_connector,
+)
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.lists import Before, Page, Paged, Since, moment, page, page_of, wanted
+from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.shown import answer, show
+from levity_trio.wire.handshake import identity
+
+TAG: Final = "chargers"
+CHARGERS: Final = "/api/admin/chargers"
+CHARGER: Final = f"{CHARGERS}/{{id}}"
+HIGHEST_CONNECTOR: Final = 100
+
+Name = Annotated[str, msgspec.Meta(max_length=200, examples=["Parking space 7"])] | None
+Word = Annotated[str, msgspec.Meta(max_length=50)] | None
+
+
+class ChargersQuery(Paged, kw_only=True):
+    station: int | None = None
+    connected: bool | None = None
+    hidden: Annotated[bool, msgspec.Meta(description="Those that were retired or forgotten, instead.")] = False
+
+
+class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a person says about a charger. Its BootNotification replaces vendor and model."""
+
+    name: Name = None
+    station: Annotated[int, msgspec.Meta(description="The id of its station.")] | None = None
+    vendor: Word = None
+    model: Word = None
+
+    def data(self) -> ChargerData:
+        return ChargerData(self.name, self.station, self.vendor, self.model)
+
+
+class NewCharger(ChargerBody, kw_only=True):
+    """A charger that is going to connect."""
+
+    id: Annotated[str, msgspec.Meta(description="Its OCPP identity, the last part of its URL.", examples=["CP-7"])]
+
+
+class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a person says about a connector; it replaces what was said before."""
+
+    type: Annotated[str, msgspec.Meta(max_length=50, examples=["Type2"])] | None = None
+    phases: Annotated[int, msgspec.Meta(ge=1, le=3)] | None = None
+    max_a: Annotated[int, msgspec.Meta(ge=1, le=2000, description="Maximum current, in A.")] | None = None
+    max_kw: Annotated[float, msgspec.Meta(gt=0, le=1000, description="Maximum power, in kW.")] | None = None
+
+    def data(self) -> ConnectorData:
+        return ConnectorData(
+            self.type, self.phases, self.max_a, None if self.max_kw is None else round(1000 * self.max_kw)
+        )
+
+
+class ReadingsQuery(Paged, kw_only=True, rename={"since": "from", "before": "to"}):
+    connector: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    since: Since = None
+    before: Before = None
+
+
+class ConnectedCharger(msgspec.Struct, kw_only=True):
+    """A connected charger, as the CSMS shows it."""
+
+    charge_point_id: str
+    connected: bool
+    last_seen: str | None
+
+
+async def list_chargers(asked: Asked) -> Page[Any]:
+    query: ChargersQuery = asked.query
+    return await page(
+        asked.api, lambda db: stored.chargers(db, query.station, query.connected, wanted(query), is_hidden=query.hidden)
+    )
+
+
+async def get_charger(asked: Asked) -> Any:
+    return await _shown(asked.api, asked.path["id"])
+
+
+async def create_charger(asked: Asked) -> Any:
+    body: NewCharger = asked.body
+    if identity(f"/{body.id.replace('%', '%25')}") != body.id:
+        raise invalid("id", "give an OCPP identity: 1 to 48 printable characters, no /")
+    try:
+        await asked.api.writer.run(add_charger, body.id, body.data(), asked.api.stamp())
+    except AlreadyKnown:
+        raise Problem(409, "conflict", f"there is a charger {body.id} already") from None
+    except UnknownStation:
+        raise _no_station(body) from None
+    return await _shown(asked.api, body.id)
+
+
+async def replace_charger(asked: Asked) -> Any:
+    charger, body = asked.path["id"], asked.body
+    try:
+        await asked.api.writer.run(change_charger, charger, body.data(), asked.api.stamp())
+    except UnknownCharger:
+        raise not_found(f"charger {charger}") from None
+    except UnknownStation:
+        raise _no_station(body) from None
+    return await _shown(asked.api, charger)
+
+
+async def retire_charger(asked: Asked) -> None:
+    at = asked.api.stamp()
+    await _hide(asked.api, asked.path["id"], at, at[:10])
+
+
+async def forget_charger(asked: Asked) -> None:
+    await _hide(asked.api, asked.path["id"], asked.api.stamp(), None)
+
+
+async def _hide(api: Api, charger: str, at: str, retired_on: str | None) -> None:
+    try:
+        await api.writer.run(hide, charger, at, retired_on)
+    except UnknownCharger:
+        raise not_found(f"charger {charger}") from None
+    except StillCharging:
+        detail = f"{charger} has an open transaction; hide it after that has ended"
+        raise Problem(409, "conflict", detail) from None
+
+
+def _no_station(body: ChargerBody) -> Problem:
+    return invalid("station", f"there is no station {body.station}")
+
+
+async def _shown(api: Api, charger: str) -> Any:
+    found = await api.reader.run(partial(stored.charger, identity=charger))
+    if found is None:
+        raise not_found(f"charger {charger}")
+    return show(found)
+
+
+async def describe(asked: Asked) -> Any:
+    charger, connector = asked.path["id"], asked.path["connector"]
+    if not connector.isdecimal() or len(connector) > len(str(HIGHEST_CONNECTOR)) or int(connector) == 0:
+        raise not_found(f"connector {connector}")
+    number, at = int(connector), asked.api.stamp()
+    try:
+        await asked.api.writer.run(describe_connector, charger, number, asked.body.data(), at, asked.caller.name)
+    except UnknownCharger:
+        raise not_found(f"charger {charger}") from None
+    found = await asked.api.reader.run(partial(stored.connectors, charger=charger))
+    return show(next(one for one in found if one.connector == number))
+
+
+async def list_readings(asked: Asked) -> Page[Any]:
+    charger, query = asked.path["id"], asked.query
+    since, before = moment(query.since, "from"), moment(query.before, "to")
+    if not await asked.api.reader.run(partial(stored.is_known, identity=charger)):
+        raise not_found(f"charger {charger}")
+    return await page(asked.api, lambda db: of_charger(db, charger, query.connector, since, before, wanted(query)))
+
+
+async def list_connected(asked: Asked) -> list[ConnectedCharger]:
+    """All of them: the CSMS knows no pages here."""
+    found = await asked.api.reader.run(stored.connected)
+    return [ConnectedCharger(charge_point_id=name, connected=True, last_seen=seen) for name, seen in found]
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=CHARGERS,
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="List chargers with their connectors, in the order of their identities.",
+        handle=list_chargers,
+        query=ChargersQuery,
+        answer=page_of(Charger),
+        problems=("invalid",),
+    ),
+    Endpoint(
+        method="POST",
+        path=CHARGERS,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Add a charger before it connects, or show one again that was retired or forgotten.",
+        handle=create_charger,
+        body=StructBody(NewCharger),
+        answer=answer(Charger),
+        status=201,
+        problems=("conflict", "invalid"),
+    ),
+    Endpoint(
+        method="GET",
+        path=CHARGER,
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Show a charger with its connectors.",
+        handle=get_charger,
+        answer=answer(Charger),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="PUT",
+        path=CHARGER,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Replace the name and the station of a charger.",
+        handle=replace_charger,
+        body=StructBody(ChargerBody),
+        answer=answer(Charger),
+        problems=("not_found", "invalid"),
+    ),
+    Endpoint(
+        method="DELETE",
+        path=CHARGER,
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Retire a charger: it is hidden until it charges again. Its data stays.",
+        handle=retire_charger,
+        status=204,
+        problems=("not_found", "conflict"),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{CHARGER}/forget",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Forget a wrong identity, a scanner or a trial: it is hidden until it charges again. Its data stays.",
+        handle=forget_charger,
+        status=204,
+        problems=("not_found", "conflict"),
+    ),
+    Endpoint(
+        method="PUT",
+        path=f"{CHARGER}/connectors/{{connector}}",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Say what a connector is: type, phases, maximum current and power.",
+        handle=describe,
+        body=StructBody(ConnectorBody),
+        answer=answer(Connector),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{CHARGER}/meter-values",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="List the readings of a charger, the newest first.",
+        handle=list_readings,
+        query=ReadingsQuery,
+        answer=page_of(Reading),
+        problems=("not_found", "invalid"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/charge-points",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="List the connected chargers, as the CSMS does.",
+        handle=list_connected,
+        answer=list[ConnectedCharger],
+    ),
+)

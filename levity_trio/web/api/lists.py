@@ -1,0 +1,92 @@
+"""What the lists of the API have in common: pages and times in a query, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import msgspec
+
+from levity_trio.store.reads import pages
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Wanted
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.problems import invalid
+from levity_trio.web.api.shown import answer, show
+from levity_trio.wire.times import parse_time, stamp
+
+T = TypeVar("T")
+DATE_CHARACTERS: Final = 10
+SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
+
+Since = Annotated[str, msgspec.Meta(description=f"From this time on: {SERVER_TIME}.")] | None
+Before = Annotated[str, msgspec.Meta(description=f"Before this time: {SERVER_TIME}.")] | None
+OfCharger = Annotated[str, msgspec.Meta(description="Only of this charger.")] | None
+
+
+class Paged(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A page of a list, by its number, or the one after a cursor, which goes before."""
+
+    page: Annotated[int, msgspec.Meta(ge=1)] = 1
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+class Page(msgspec.Struct, Generic[T], kw_only=True, omit_defaults=True):
+    """A page of a list. Beyond 10,000 rows, `total_at_least` is known instead of `total`; go on with `next_cursor`."""
+
+    data: list[T]
+    page: int
+    limit: int
+    total: int | None = None
+    total_at_least: int | None = None
+    next_cursor: str | None = None
+
+
+def page_of(kind: type) -> Any:
+    """Return the type of a page of these: mypy cannot know a type that is made of the fields of another."""
+    return Page[answer(kind)]  # type: ignore[misc]
+
+
+def wanted(query: Paged) -> Wanted:
+    return Wanted(query.page, query.limit, query.cursor)
+
+
+async def page(api: Api, read: Callable[[Any], pages.Page[T]]) -> Page[Any]:
+    """Read a page and return the answer."""
+    try:
+        found = await api.reader.run(read)
+    except NoPage as error:
+        raise invalid(error.field, str(error)) from error
+    return shown(found)
+
+
+def shown(found: pages.Page[Any]) -> Page[Any]:
+    return Page(
+        data=show(found.data),
+        page=found.page,
+        limit=found.limit,
+        total=found.total,
+        total_at_least=found.total_at_least,
+        next_cursor=found.next_cursor,
+    )
+
+
+def whole(rows: list[Any]) -> Page[Any]:
+    """Return a list that needs no pages as one page."""
+    return Page(data=show(rows), page=1, limit=max(1, len(rows)), total=len(rows))
+
+
+def moment(text: str | None, field: str) -> str | None:
+    """Return a time in the database's format. Raises Problem."""
+    if text is None:
+        return None
+    understood = parse_time(f"{text}T00:00:00Z" if len(text) == DATE_CHARACTERS else text)
+    if understood is None:
+        raise invalid(field, f"give {SERVER_TIME}")
+    return stamp(understood)
+
+
+def ago(api: Api, days: float) -> str:
+    """Return the time some days ago."""
+    return stamp(api.clock() - timedelta(days=days))

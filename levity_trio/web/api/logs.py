@@ -1,0 +1,97 @@
+"""The frame log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from levity_trio.store.reads.logged import Frame, FrameFilters, frames
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
+from levity_trio.web.api import lists
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.lists import Before, OfCharger, Since, moment, page
+from levity_trio.web.api.problems import invalid
+
+DIRECTIONS: Final = {"recv": "IN", "send": "OUT"}
+
+
+class LogsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "before": "to"}):
+    charger: OfCharger = None
+    action: str | None = None
+    direction: Literal["recv", "send", "connect", "disconnect", "refuse"] | None = None
+    message_id: Annotated[str, msgspec.Meta(description="A charger's own with its quotes, as in its frame.")] | None = (
+        None
+    )
+    since: Since = None
+    before: Before = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+class LogEntry(msgspec.Struct, kw_only=True):
+    """A frame, with the names of the CSMS. `direction` is IN, OUT, or what happened to a connection."""
+
+    id: int
+    charge_point_id: str
+    direction: str
+    message_type: str | None
+    payload: str
+    timestamp: str
+    correlation_id: str | None
+    session: int | None
+
+
+async def list_frames(asked: Asked) -> lists.Page[Any]:
+    query: LogsQuery = asked.query
+    if query.since is None and (query.charger or query.action or query.direction or query.message_id):
+        raise invalid("from", "the log has no index but the time: give one")
+    filters = FrameFilters(
+        query.charger,
+        query.action,
+        query.direction,
+        query.message_id,
+        moment(query.since, "from"),
+        moment(query.before, "to"),
+    )
+    return await page(asked.api, lambda db: _entries(frames(db, filters, query.limit, query.cursor)))
+
+
+def _entries(found: Page[Frame]) -> Page[LogEntry]:
+    return Page(
+        [_entry(one) for one in found.data],
+        found.page,
+        found.limit,
+        found.total,
+        found.total_at_least,
+        found.next_cursor,
+    )
+
+
+def _entry(one: Frame) -> LogEntry:
+    return LogEntry(
+        id=one.id,
+        charge_point_id=one.charger,
+        direction=DIRECTIONS.get(one.direction, one.direction),
+        message_type=one.action,
+        payload=one.frame,
+        timestamp=one.at,
+        correlation_id=one.message_id,
+        session=one.session,
+    )
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/logs",
+        role=Role.OPERATOR,
+        tag="logs",
+        summary="List the frames exchanged with chargers, the newest first. A filter needs a time, and a page may be"
+        " empty without being the last: go on while there is a next_cursor.",
+        handle=list_frames,
+        query=LogsQuery,
+        answer=lists.Page[LogEntry],
+        problems=("invalid",),
+    ),
+)

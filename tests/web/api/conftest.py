@@ -1,0 +1,56 @@
+"""A site in a file, and calls of endpoints as the framework makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.datastructures import Headers, QueryParams
+
+from levity_trio.store.connection import open_database
+from levity_trio.store.reads import Reader
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
+from tests.charger.parts import InlineWriter
+from tests.store.books import Books, Station
+
+
+class Site:
+    """The books of a server, and its API."""
+
+    def __init__(self, books: Books, path: Path) -> None:
+        self.books = books
+        parts: Any = SimpleNamespace(
+            stamp=lambda: books.at,
+            clock=lambda: books.now,
+            writer=InlineWriter(books.connection),
+            reader=Reader(path),
+        )
+        self.api: Api = parts  # what these endpoints use of it
+
+    async def call(
+        self, endpoint: Endpoint, *, query: Any = None, body: Any = None, role: Role = Role.ADMIN, **path: str
+    ) -> Any:
+        """Call an endpoint; return its answer as a client reads it, held against the type that is documented."""
+        given = read_query(endpoint.query, QueryParams(query or {}))
+        sent = endpoint.body.read(msgspec.json.encode(body)) if endpoint.body else None
+        asked = Asked(self.api, Caller("anna", role, "127.0.0.1"), path, given, sent, Headers())
+        encoded = msgspec.json.encode(await endpoint.handle(asked))
+        if endpoint.answer is not None:
+            msgspec.json.decode(encoded, type=endpoint.answer)
+        return msgspec.json.decode(encoded)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with open_database(tmp_path / "site.db") as connection:
+        yield Site(Books(connection), tmp_path / "site.db")
+
+
+@pytest.fixture
+def station(site: Site) -> Station:
+    return Station(site.books)

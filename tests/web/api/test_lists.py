@@ -1,0 +1,319 @@
+"""The routes that read and list: what they show, to whom, and their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.datastructures import QueryParams
+
+from levity_trio.store.writes.frames import add
+from levity_trio.store.writes.set_aside import set_aside
+from levity_trio.web.api import charger_facts, chargers, commands, logs, stations, transactions
+from levity_trio.web.api.endpoints import Endpoint, Role, read_query
+from levity_trio.web.api.problems import Problem
+from tests.store.books import Station
+from tests.web.api.conftest import Site
+
+EVERY = (
+    *transactions.ENDPOINTS,
+    *chargers.ENDPOINTS,
+    *charger_facts.ENDPOINTS,
+    *stations.ENDPOINTS,
+    *logs.ENDPOINTS,
+    *commands.ENDPOINTS,
+)
+CHARGER = "/api/admin/chargers/{id}"
+
+
+def endpoint(method: str, path: str) -> Endpoint:
+    (found,) = [one for one in EVERY if (one.method, one.path) == (method, path)]
+    return found
+
+
+def get(path: str) -> Endpoint:
+    return endpoint("GET", path)
+
+
+def charge(station: Station, start: int = 1000, stop: int = 6000, tag: str = "TAG") -> int:
+    number = station.start(start, tag=tag)
+    station.books.wait(30)
+    station.tell(station.register(start + 2500), transaction=number)
+    station.books.wait(30)
+    station.stop(number, stop)
+    return number
+
+
+# Transactions
+
+
+async def test_transactions_by_filters(site: Site, station: Station) -> None:
+    first, second = charge(station), charge(station, 6000, 9000, tag="BEN")
+    listing = get("/api/admin/transactions")
+    found = await site.call(listing)
+    assert [one["id"] for one in found["data"]] == [second, first]
+    assert (found["total"], found["page"], found["limit"]) == (2, 1, 50)
+    shown = found["data"][1]
+    assert (shown["meter_start_wh"], shown["meter_start_kwh"], shown["energy_wh"], shown["energy_kwh"]) == (
+        *(1000, 1.0, 5000, 5.0),
+    )
+    assert shown["start_time"] == "2026-03-01T12:00:00.000Z"
+    for query, ids in (
+        ({"tag": "BEN"}, [second]),
+        ({"charger": "CP-1", "connector": "1", "status": "Completed"}, [second, first]),
+        ({"from": "2026-03-01T13:00:00+00:00", "to": "2026-03-02"}, [second]),
+        ({"to": "2026-03-01"}, []),
+        ({"review": "true"}, []),
+        ({"sort": "oldest", "limit": "1"}, [first]),
+    ):
+        found = await site.call(listing, query=query)
+        assert [one["id"] for one in found["data"]] == ids, query
+    rest = await site.call(
+        listing, query={"limit": "1", "cursor": (await site.call(listing, query={"limit": "1"}))["next_cursor"]}
+    )
+    assert [one["id"] for one in rest["data"]] == [first]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        pytest.param({"from": "yesterday"}, "invalid", id="no time"),
+        pytest.param({"cursor": "x"}, "invalid", id="no cursor"),
+        pytest.param({"page": "201"}, "invalid", id="too far"),
+    ],
+)
+async def test_a_query_that_cannot_be_answered(site: Site, query: dict[str, str], code: str) -> None:
+    with pytest.raises(Problem) as raised:
+        await site.call(get("/api/admin/transactions"), query=query)
+    assert (raised.value.status, raised.value.code) == (422, code)
+
+
+@pytest.mark.parametrize(
+    "query", [{"page": "0"}, {"limit": "501"}, {"status": "Odd"}, {"connector": "-1"}, {"colour": "red"}]
+)
+def test_a_query_that_is_none(query: dict[str, str]) -> None:
+    with pytest.raises(Problem):
+        read_query(transactions.TransactionsQuery, QueryParams(query))
+
+
+async def test_one_transaction_with_its_parts(site: Site, station: Station) -> None:
+    number = str(charge(station))
+    path = "/api/admin/transactions/{id}"
+    assert (await site.call(get(path), id=number))["state"] == "stopped"
+    readings = await site.call(get(f"{path}/meter-values"), id=number)
+    assert [(one["wh"], one["kwh"], one["value"]) for one in readings["data"]] == [(3500, 3.5, "3500")]
+    assert not (await site.call(get(f"{path}/meter-values"), id=number, query={"measurand": "Voltage"}))["data"]
+    events = await site.call(get(f"{path}/events"), id=number)
+    assert [one["payload"]["timestamp"] for one in events["data"]] == ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"]
+    told = await site.call(get(f"{path}/explain"), id=number)
+    assert told["today"]["is_as_stored"]
+    assert f"Transaction {number} of CP-1, connector 1, tag TAG: stopped" in told["lines"]
+    for part in ("", "/meter-values", "/events", "/explain"):
+        for unknown in ("7", "x", "９", "9" * 30):
+            with pytest.raises(Problem, match=r"no transaction|a whole number"):
+                await site.call(get(f"{path}{part}"), id=unknown)
+
+
+async def test_a_viewer_sees_no_frame(site: Site, station: Station) -> None:
+    number = str(charge(station))
+    path = "/api/admin/transactions/{id}"
+    events = await site.call(get(f"{path}/events"), role=Role.VIEWER, id=number)
+    assert [one["payload"] for one in events["data"]] == [None, None]
+    told = await site.call(get(f"{path}/explain"), role=Role.VIEWER, id=number)
+    assert {step["frame"] for step in told["steps"]} == {None}
+    assert {step["details"].get("payload") for step in told["steps"]} == {None}
+    links = await site.call(get(f"{CHARGER}/links"), role=Role.VIEWER, id="CP-1")
+    assert [one["remote_address"] for one in links["data"]] == [None]
+    assert [one["remote_address"] for one in (await site.call(get(f"{CHARGER}/links"), id="CP-1"))["data"]] == [
+        "10.0.0.1"
+    ]
+    assert {one.path: one.role for one in EVERY if one.role is not Role.VIEWER and one.method == "GET"} == {
+        "/api/logs": Role.OPERATOR,
+        "/api/admin/set-aside": Role.OPERATOR,
+        f"{CHARGER}/set-aside": Role.OPERATOR,
+        "/api/admin/commands": Role.OPERATOR,
+        "/api/admin/commands/{id}": Role.OPERATOR,
+        f"{CHARGER}/commands": Role.OPERATOR,
+    }
+
+
+# Chargers
+
+
+async def test_a_charger_is_added_changed_retired_and_forgotten(site: Site) -> None:
+    create, replace = endpoint("POST", "/api/admin/chargers"), endpoint("PUT", CHARGER)
+    found = await site.call(create, body={"id": "CP 7%", "name": "Anna's"})
+    assert (found["id"], found["name"], found["is_connected"]) == ("CP 7%", "Anna's", False)
+    garage = await site.call(endpoint("POST", "/api/admin/stations"), body={"name": "Garage"})
+    found = await site.call(replace, id="CP 7%", body={"name": "Ben's", "station": garage["id"]})
+    assert (found["name"], found["station_id"]) == ("Ben's", garage["id"])
+    for body, code in (
+        ({"id": "CP 7%"}, "conflict"),
+        ({"id": "a/b"}, "invalid"),
+        ({"id": ""}, "invalid"),
+        ({"id": "x" * 49}, "invalid"),
+        ({"id": "CP-8", "station": 99}, "invalid"),
+    ):
+        with pytest.raises(Problem) as raised:
+            await site.call(create, body=body)
+        assert raised.value.code == code
+    await site.call(endpoint("DELETE", CHARGER), id="CP 7%")
+    assert site.books.row("SELECT retired_on FROM cp") == ("2026-03-01",)
+    assert not (await site.call(get("/api/admin/chargers")))["data"]
+    assert len((await site.call(get("/api/admin/chargers"), query={"hidden": "true"}))["data"]) == 1
+    await site.call(create, body={"id": "CP 7%"})
+    await site.call(endpoint("POST", f"{CHARGER}/forget"), id="CP 7%")
+    assert site.books.row("SELECT retired_on, hidden_at FROM cp") == (None, site.books.at)
+
+
+async def test_a_charger_that_charges_is_not_hidden(site: Site, station: Station) -> None:
+    station.start()
+    for path in (endpoint("DELETE", CHARGER), endpoint("POST", f"{CHARGER}/forget")):
+        with pytest.raises(Problem, match="has an open transaction") as raised:
+            await site.call(path, id="CP-1")
+        assert (raised.value.status, raised.value.code) == (409, "conflict")
+
+
+async def test_what_a_person_says_about_a_connector(site: Site, station: Station) -> None:
+    station.status("Available")
+    describe = endpoint("PUT", f"{CHARGER}/connectors/{{connector}}")
+    found = await site.call(describe, id="CP-1", connector="1", body={"type": "Type2", "max_kw": 7.4})
+    assert (found["status"], found["type"], found["max_w"], found["said_by"]) == ("Available", "Type2", 7400, "anna")
+    assert (await site.call(get("/api/admin/connectors")))["data"] == [found]
+    for connector in ("0", "x", "1000"):
+        with pytest.raises(Problem, match="no connector"):
+            await site.call(describe, id="CP-1", connector=connector, body={})
+
+
+@pytest.mark.parametrize("one", EVERY, ids=lambda one: f"{one.method} {one.path}")
+async def test_an_unknown_charger(site: Site, one: Endpoint) -> None:
+    if not one.path.startswith(CHARGER):
+        return
+    needed: dict[str, Any] = {"from": "2026-03-01"} if one.path.endswith("changes") else {"key": "K", "other": "CP-2"}
+    names = {field.encode_name for field in msgspec.structs.fields(one.query)} if one.query else set()
+    query = {name: value for name, value in needed.items() if name in names}
+    with pytest.raises(Problem, match="no charger CP-9") as raised:
+        await site.call(one, id="CP-9", connector="1", query=query, body={})
+    assert (raised.value.status, raised.value.code) == (404, "not_found")
+
+
+async def test_facts_of_one_charger_and_of_all(site: Site, station: Station) -> None:
+    station.boot()
+    station.status("Faulted", error="GroundFailure")
+    station.write(set_aside, station.message("StopTransaction", transactionId=7), "no transaction fits")
+    other = Station(site.books, "CP-2")
+    other.boot()
+    for name, of_one, of_all in (
+        ("boots", 1, 2),
+        ("statuses", 1, 1),
+        ("faults", 1, 1),
+        ("set-aside", 1, 1),
+        ("links", 1, 2),
+        ("uptime", 1, 2),
+        ("repairs", 0, 0),
+        ("habits", 0, 0),
+        ("connectors", 1, 1),
+        ("configuration", 0, 0),
+    ):
+        for found, count in (
+            (await site.call(get(f"{CHARGER}/{name}"), id="CP-1"), of_one),
+            (await site.call(get(f"/api/admin/{name}"), query={"charger": "CP-1"}), of_one),
+            (await site.call(get(f"/api/admin/{name}")), of_all),
+        ):
+            assert len(found["data"]) == found["total"] == count, name
+
+
+@pytest.mark.usefixtures("station")
+async def test_configuration_changes_history_and_differences(site: Site) -> None:
+    for value in ("60", "900"):
+        site.books.connection.execute(
+            "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at)"
+            " VALUES ('CP-1', 1, 'K', ?, 0, ?)",
+            (value, site.books.at),
+        )
+        site.books.wait(1)
+    Station(site.books, "CP-2")
+    path = f"{CHARGER}/configuration"
+    changed = await site.call(get(f"{path}/changes"), id="CP-1", query={"from": "2026-03-01T12:00:30Z"})
+    assert [(one["before"]["value"], one["after"]["value"]) for one in changed["data"]] == [("60", "900")]
+    kept = await site.call(get(f"{path}/history"), id="CP-1", query={"key": "K"})
+    assert [one["value"] for one in kept["data"]] == ["900", "60"]
+    differing = await site.call(get(f"{path}/differences"), id="CP-1", query={"other": "CP-2"})
+    assert [(one["key"], one["one"]["value"], one["other"]) for one in differing["data"]] == [("K", "900", None)]
+    then = await site.call(get(path), id="CP-1", query={"at": "2026-03-01T12:00:30Z"})
+    assert [one["value"] for one in then["data"]] == ["60"]
+
+
+@pytest.mark.usefixtures("station")
+async def test_connected_chargers_as_in_the_csms(site: Site) -> None:
+    Station(site.books, "CP-2").lose()
+    found = await site.call(get("/api/charge-points"))
+    assert found == [{"charge_point_id": "CP-1", "connected": True, "last_seen": site.books.at}]
+
+
+async def test_readings_of_a_charger(site: Site, station: Station) -> None:
+    charge(station)
+    found = await site.call(get(f"{CHARGER}/meter-values"), id="CP-1", query={"connector": "1", "from": "2026-03-01"})
+    assert [one["wh"] for one in found["data"]] == [3500]
+
+
+# Stations
+
+
+async def test_a_station_over_the_api(site: Site) -> None:
+    create, path = endpoint("POST", "/api/admin/stations"), "/api/admin/stations/{id}"
+    found = await site.call(create, body={"name": "Garage", "latitude": 47.37, "longitude": 8.54})
+    number = str(found["id"])
+    assert await site.call(get(path), id=number) == found
+    changed = await site.call(endpoint("PUT", path), id=number, body={"name": "Basement"})
+    assert (changed["name"], changed["latitude"]) == ("Basement", None)
+    assert (await site.call(get("/api/admin/stations")))["data"] == [changed]
+    await site.call(endpoint("DELETE", path), id=number)
+    for method in ("GET", "PUT", "DELETE"):
+        with pytest.raises(Problem, match="no station") as raised:
+            await site.call(endpoint(method, path), id=number, body={"name": "x"})
+        assert raised.value.status == 404
+
+
+# The log
+
+
+async def test_frames_with_the_names_of_the_csms(site: Site) -> None:
+    site.books.run(add, [("CP-1", None, site.books.at, "recv", '"1"', "Heartbeat", '[2,"1","Heartbeat",{}]')])
+    found = await site.call(get("/api/logs"))
+    assert found["data"] == [
+        {
+            "id": 1,
+            "charge_point_id": "CP-1",
+            "direction": "IN",
+            "message_type": "Heartbeat",
+            "payload": '[2,"1","Heartbeat",{}]',
+            "timestamp": site.books.at,
+            "correlation_id": '"1"',
+            "session": None,
+        }
+    ]
+    assert found["total"] == 1
+    with pytest.raises(Problem) as raised:
+        await site.call(get("/api/logs"), query={"charger": "CP-1"})
+    assert (raised.value.status, raised.value.code) == (422, "invalid")
+    found = await site.call(get("/api/logs"), query={"charger": "CP-1", "from": "2026-03-01"})
+    assert (len(found["data"]), found["total_at_least"]) == (1, 1)
+
+
+# Commands
+
+
+@pytest.mark.usefixtures("station")
+async def test_commands_of_one_charger_and_of_all(site: Site) -> None:
+    site.books.connection.execute(
+        "INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'Reset', '{}', 'queued', ?)",
+        (site.books.at,),
+    )
+    (found,) = (await site.call(get("/api/admin/commands")))["data"]
+    assert (found["action"], found["state"], found["payload"]) == ("Reset", "queued", {})
+    assert (await site.call(get(f"{CHARGER}/commands"), id="CP-1"))["data"] == [found]
+    assert await site.call(get("/api/admin/commands/{id}"), id="1") == found
+    with pytest.raises(Problem, match="no command 2"):
+        await site.call(get("/api/admin/commands/{id}"), id="2")
