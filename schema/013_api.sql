@@ -52,11 +52,12 @@ WHEN OLD.status IS NOT NULL BEGIN
     SELECT RAISE(ABORT, 'a fact is opened and ended once');
 END;
 
--- The Idempotency-Key of the request that asked for a command.
+-- The Idempotency-Key of the request that asked for a command, and a digest of what it asked for.
 ALTER TABLE command ADD COLUMN idempotency_key TEXT;
+ALTER TABLE command ADD COLUMN request_digest TEXT;
 CREATE INDEX command_idempotent ON command (cp_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 DROP TRIGGER command_stays;
 CREATE TRIGGER command_stays BEFORE UPDATE OF id, cp_id, action, payload, message_id, requested_at, asked_by, run_id,
-    timeout_seconds, deadline_at, is_masked, idempotency_key ON command BEGIN
+    timeout_seconds, deadline_at, is_masked, idempotency_key, request_digest ON command BEGIN
     SELECT RAISE(ABORT, 'a fact is never rewritten');
 END;

@@ -17,7 +17,7 @@ from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes import commands
-from levity_trio.store.writes.commands import NewCommand
+from levity_trio.store.writes.commands import NewCommand, Repeatable
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
     CallFailed,
@@ -71,14 +71,14 @@ class Chargers:
         asked_by: str,
         timeout_seconds: float | None = None,
         deadline_seconds: float | None = None,
-        idempotency_key: str | None = None,
+        repeatable: Repeatable | None = None,
     ) -> int:
         """Store a command and return its id; the charger's session sends it, whether the asker stays or not.
 
         `payload` is that of the CALL, with the names of OCPP; it is not validated. `timeout_seconds` is the longest
         wait for the response after sending (None: --response-timeout), `deadline_seconds` that for a charger that is
-        away (None: it must be connected). With a key that the same asker used for the same command within a day, that
-        command's id is returned, and nothing is sent.
+        away (None: it must be connected). With a key that the same asker used for the same request within a day, the id
+        of its command is returned, and nothing is sent.
 
         Raises:
             UnknownCharger: no charger of this identity is known or connected.
@@ -99,9 +99,9 @@ class Chargers:
             timeout_seconds=timeout_seconds,
             deadline_at=None if deadline_seconds is None else stamp(now + timedelta(seconds=deadline_seconds)),
             is_masked=masked != payload,
-            idempotency_key=idempotency_key,
+            repeatable=repeatable,
         )
-        if idempotency_key is not None:
+        if repeatable is not None:
             repeated = await self._central.writer.run(commands.find_repeated, new)
             if repeated is not None:
                 return repeated

@@ -133,7 +133,6 @@ class Chargers(Protocol):
         asked_by: str,
         timeout_seconds: float | None = None,
         deadline_seconds: float | None = None,
-        idempotency_key: str | None = None,
     ) -> int:
         """Store a command, which is sent whether the asker stays or not, and return its id."""
 

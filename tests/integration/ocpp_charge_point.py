@@ -87,6 +87,7 @@ def answering(action: str) -> Any:
     async def handle(self: Foreign, **_asked: Any) -> Any:
         return getattr(call_result, action)(**self.answers[action])
 
+    handle.__name__ = f"on_{action}"  # the package finds handlers by this name
     return on(action)(handle)
 
 

@@ -150,13 +150,14 @@ def test_after_a_crash_nothing_is_sent_twice_and_no_secret_leaves_masked(books: 
 
 
 def test_a_repeated_request_is_one_command_for_a_day(books: Books, station: Station) -> None:
-    first = queue(station, idempotency_key="k")
-    assert queue(station, idempotency_key="k") == first
-    assert queue(station, idempotency_key="k", asked_by="another") != first
+    same, other = commands.Repeatable("k", "digest"), commands.Repeatable("k", "another")
+    first = queue(station, repeatable=same)
+    assert queue(station, repeatable=same, payload='{"reservationId":2}') == first
+    assert queue(station, repeatable=same, asked_by="another") != first
     with pytest.raises(commands.KeyReused):
-        queue(station, "ClearCache", idempotency_key="k")
+        queue(station, repeatable=other)
     books.wait(24 * 60 + 1)
-    assert queue(station, idempotency_key="k") != first
+    assert queue(station, repeatable=other) != first
 
 
 def test_a_command_never_moves_back(books: Books, station: Station) -> None:

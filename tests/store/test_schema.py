@@ -58,9 +58,7 @@ def test_a_new_database(tmp_path: Path) -> None:
         assert pragma(connection, "synchronous") == 2  # full
         assert pragma(connection, "foreign_keys") == 1
         assert pragma(connection, "busy_timeout") == 2000
-        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(
-            COUNTS.split()
-        ) | {CLOCK}
+        assert tables(connection) == set(FACTS.split()) | set(PRESENT.split()) | set(COUNTS.split()) | {CLOCK}
         assert {strict for name, strict in _table_list(connection) if name in tables(connection)} == {1}
 
 

@@ -29,6 +29,13 @@ FINAL: Final = frozenset({"accepted", "rejected", "error", "timed out", "gone", 
 """The states in which a command has ended. A late response still changes `timed out`."""
 
 
+class Repeatable(NamedTuple):
+    """The Idempotency-Key of a request, and a digest of what was asked for."""
+
+    key: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCommand:
     """A command as it was asked for; `payload` is JSON text with its secrets masked."""
@@ -43,7 +50,7 @@ class NewCommand:
     timeout_seconds: float | None
     deadline_at: str | None
     is_masked: bool
-    idempotency_key: str | None = None
+    repeatable: Repeatable | None = None
 
 
 class Taken(NamedTuple):
@@ -97,26 +104,26 @@ def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
         return None
     command = db.insert(
         "INSERT INTO command (cp_id, action, payload, message_id, state, requested_at, asked_by, run_id,"
-        " timeout_seconds, deadline_at, is_masked, idempotency_key)"
-        " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " timeout_seconds, deadline_at, is_masked, idempotency_key, request_digest)"
+        " VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (new.charger, new.action, new.payload, new.message_id, new.requested_at, new.asked_by, new.run)
-        + (new.timeout_seconds, new.deadline_at, new.is_masked, new.idempotency_key),
+        + (new.timeout_seconds, new.deadline_at, new.is_masked, *(new.repeatable or (None, None))),
     )
     return Queued(command, is_new=True)
 
 
 def find_repeated(db: UnitOfWork, new: NewCommand) -> int | None:
     """Return the command that the same request stored within IDEMPOTENT_MINUTES, if there is one. Raises KeyReused."""
-    if new.idempotency_key is None:
+    if new.repeatable is None:
         return None
     since = minutes_before(new.requested_at, IDEMPOTENT_MINUTES)
     found = db.row(
-        "SELECT id, action, payload FROM command WHERE cp_id = ? AND idempotency_key = ? AND asked_by = ?"
+        "SELECT id, request_digest FROM command WHERE cp_id = ? AND idempotency_key = ? AND asked_by = ?"
         " AND requested_at >= ? ORDER BY id DESC LIMIT 1",
-        (new.charger, new.idempotency_key, new.asked_by, since),
+        (new.charger, new.repeatable.key, new.asked_by, since),
     )
-    if found is not None and found[1:] != (new.action, new.payload):
-        raise KeyReused(new.idempotency_key)
+    if found is not None and found[1] != new.repeatable.digest:
+        raise KeyReused(new.repeatable.key)
     return None if found is None else int(found[0])
 
 

@@ -23,7 +23,16 @@ from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig
 from levity_trio.log_output import get_logger
 from levity_trio.store.writes import tokens as token_writes
-from levity_trio.web.api import administration
+from levity_trio.web.api import (
+    administration,
+    charger_facts,
+    chargers,
+    commands,
+    logs,
+    operations,
+    stations,
+    transactions,
+)
 from levity_trio.web.api.access import Door, is_loopback
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Endpoint
@@ -38,7 +47,8 @@ CONNECTIONS: Final = 1400
 """Streams, requests that wait for a charger, and others."""
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*administration.ENDPOINTS,)
+ROOMS: Final = (administration, stations, chargers, charger_facts, transactions, operations, commands, logs)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 
 log = get_logger("system")
 

@@ -1,0 +1,86 @@
+"""What is known of a charger when an operation is asked for, and the numbers that the server allots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.operations.fields import Allotted
+from levity_trio.operations.situation import Connector, OpenTransaction, Reservation, Situation
+from levity_trio.wire.times import stamp
+
+_CONNECTORS: Final = (
+    "SELECT conn_id, status, (SELECT type FROM connector_data AS said WHERE said.cp_id = cp_conn.cp_id"
+    " AND said.conn_id = cp_conn.conn_id ORDER BY said.id DESC LIMIT 1)"
+    " FROM cp_conn WHERE cp_id = ? AND conn_id > 0 ORDER BY conn_id"
+)
+_CONFIGURATION: Final = (
+    "SELECT key, value, readonly FROM configuration WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ?"
+    " GROUP BY key)"
+)
+_SENT: Final = "SELECT payload FROM command WHERE cp_id = ? AND action = ? AND json_valid(payload)"
+_NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {
+    Allotted.RESERVATION: (("ReserveNow",), "$.reservationId"),
+    Allotted.PROFILE: (("SetChargingProfile", "RemoteStartTransaction"), "chargingProfileId"),
+    Allotted.REQUEST: (("GetLog", "SignedUpdateFirmware"), "$.requestId"),
+    Allotted.LIST_VERSION: (("SendLocalList",), "$.listVersion"),
+}
+"""Where each number was used before: the actions, and the place in their payloads."""
+_PROFILE_IDS: Final = (
+    "max(coalesce(json_extract(payload, '$.csChargingProfiles.chargingProfileId'), 0),"
+    " coalesce(json_extract(payload, '$.chargingProfile.chargingProfileId'), 0))"
+)
+
+
+def situation(db: Database, charger: str, now: datetime, *, is_connected: bool) -> Situation:
+    """Read the situation of a charger, from one snapshot."""
+    db.execute("BEGIN")
+    configuration = db.execute(_CONFIGURATION, (charger,)).fetchall()
+    firmware = db.execute("SELECT firmware_version FROM cp WHERE id = ?", (charger,)).fetchall()
+    return Situation(
+        now=now,
+        is_connected=is_connected,
+        firmware=firmware[0][0] if firmware else None,
+        connectors=tuple(Connector(*row) for row in db.execute(_CONNECTORS, (charger,)).fetchall()),
+        transactions=_open_transactions(db, charger),
+        reservations=tuple(_reservations(db, charger, now)),
+        configuration={key: value for key, value, _ in configuration},
+        read_only=frozenset(key for key, _, readonly in configuration if readonly),
+        list_version=_list_version(db, charger),
+    )
+
+
+def _open_transactions(db: Database, charger: str) -> tuple[OpenTransaction, ...]:
+    found = db.execute(
+        "SELECT id, conn_id, id_tag FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'", (charger,)
+    )
+    return tuple(OpenTransaction(*row) for row in found.fetchall())
+
+
+def _reservations(db: Database, charger: str, now: datetime) -> list[Reservation]:
+    """Return the reservations in force."""
+    found = db.execute(
+        "SELECT reservation_id, conn_id, id_tag, parent_id_tag FROM reservation"
+        " WHERE cp_id = ? AND ended_at IS NULL AND expires_at > ?",
+        (charger, stamp(now)),
+    )
+    return [Reservation(*row) for row in found.fetchall()]
+
+
+def _list_version(db: Database, charger: str) -> int | None:
+    found = db.execute("SELECT version FROM local_list WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,)).fetchall()
+    return found[0][0] if found else None
+
+
+def next_number(db: Database, charger: str, allotted: Allotted) -> int:
+    """Return a number that was not used before: one above the highest."""
+    actions, place = _NUMBER_IN[allotted]
+    value = _PROFILE_IDS if allotted is Allotted.PROFILE else f"json_extract(payload, '{place}')"
+    highest = [
+        db.execute(f"SELECT max({value}) FROM ({_SENT})", (charger, action)).fetchall()[0][0] or 0  # noqa: S608 - ours
+        for action in actions
+    ]
+    return int(max(highest)) + 1
