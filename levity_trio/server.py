@@ -45,6 +45,7 @@ from levity_trio.plugins.loading import check_plugins, open_plugins
 from levity_trio.signals import open_signals, wait_for_stop
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.following import open_following
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
@@ -125,6 +126,7 @@ async def serve(
             async with (
                 open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
                 open_rejudging(writer, clock, config.check_interval_seconds),
+                open_following(writer, clock, config.check_interval_seconds, hooks.listen),
                 open_plugins(hooks, _site(central, reader, pages)),
                 _open_pages(central, page_listeners, pages),
             ):

@@ -55,6 +55,14 @@ END;
 CREATE TRIGGER charging_profile_is_kept BEFORE DELETE ON charging_profile BEGIN
     SELECT RAISE(ABORT, 'a fact is never deleted');
 END;
+CREATE TRIGGER reservation_stays BEFORE UPDATE OF id, cp_id, reservation_id, conn_id, id_tag, parent_id_tag, expires_at,
+    command_id, created_at ON reservation BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
+CREATE TRIGGER charging_profile_stays BEFORE UPDATE OF id, cp_id, conn_id, profile_id, purpose, stack_level, profile,
+    command_id, created_at ON charging_profile BEGIN
+    SELECT RAISE(ABORT, 'a fact is never rewritten');
+END;
 CREATE TRIGGER local_list_is_kept BEFORE DELETE ON local_list BEGIN
     SELECT RAISE(ABORT, 'a fact is never deleted');
 END;
@@ -64,3 +72,6 @@ END;
 
 -- Commands whose outcome is not known yet.
 CREATE INDEX command_followed ON command (cp_id) WHERE outcome = 'pending';
+-- Notifications that tell what came of an operation; they are few.
+CREATE INDEX event_transfer ON event (cp_id, at)
+    WHERE kind IN ('FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'CertificateRequested');

@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.events.commands import CallAnswered as CallAnswered
+from levity_trio.events.commands import CallFailed as CallFailed
+from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
+from levity_trio.events.fact import Fact as Fact
 from levity_trio.events.observations import (
     AuditLost as AuditLost,
 )
@@ -40,14 +44,6 @@ from levity_trio.events.observations import (
 from levity_trio.events.observations import (
     PluginFailed as PluginFailed,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """An event that is stored."""
-
-    charger: str | None
-    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,27 +322,6 @@ class CertificateRequested(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallAnswered(Fact):
-    """A charger answered a command: `state` is accepted or rejected, by the status of the response."""
-
-    command: int
-    action: str
-    state: str
-    status: str | None
-    late: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallFailed(Fact):
-    """A command got no CALLRESULT: `state` is error (a CALLERROR), timed out, gone, expired or cancelled."""
-
-    command: int
-    action: str
-    state: str
-    error_code: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FactsCounted(Fact):
     """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
 
@@ -380,7 +355,7 @@ TRANSACTION_FACTS: Final = (
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
-OWN_FACTS: Final = (CallAnswered, CallFailed)
+OWN_FACTS: Final = (CallAnswered, CallFailed, OutcomeKnown)
 """Facts about what operators and plugins asked for. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)
 """Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only

@@ -27,6 +27,7 @@ OF_THE_PRESENT = {
     "tx_open": "only what is open",
     "tx_judge_after": "only what waits to be judged again",
     "session_open": "only connections of now",
+    "command_followed": "only commands whose outcome is not known yet",
     "command_queued": "only commands that are not sent yet",
     "command_sent": "only commands that wait for their answer",
     "review_open": "only what waits for a person",

@@ -27,6 +27,9 @@ CHANGEABLE: dict[str, set[str]] = {
     "log": set(),
     "meter_val": {"tx_id"},
     "operator_action": {"status", "code"},
+    "reservation": {"ended_at", "end_reason", "tx_id"},
+    "charging_profile": {"ended_at", "end_reason", "tx_id"},
+    "local_list": set(),
     "repair": {"count", "last_at"},
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
     "run": {"ended_at", "clean"},
@@ -49,6 +52,7 @@ def columns() -> Iterator[tuple[str, str]]:
 
 
 EVERY_COLUMN = list(columns())
+PLAN = "cp_id, conn_id, command_id, created_at"
 
 
 @pytest.fixture
@@ -69,6 +73,10 @@ def full(books: Books, station: Station) -> Books:
     add(f"{of_tokens} ('a', 'viewer', '', '', '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
     of_actions = "INSERT INTO operator_action (at, request, address, method, path, status) VALUES"
     add(f"{of_actions} ('', 'q', '', 'POST', '/', 200), ('', 'r', '', 'POST', '/', NULL)")
+    add(f"INSERT INTO reservation ({PLAN}, reservation_id, id_tag, expires_at) VALUES ('CP-1', 1, 1, '', 1, 'T', '')")
+    profile = "profile_id, purpose, stack_level, profile"
+    add(f"INSERT INTO charging_profile ({PLAN}, {profile}) VALUES ('CP-1', 1, 1, '', 1, 'TxProfile', 0, '{{}}')")
+    add("INSERT INTO local_list (cp_id, version, command_id, created_at) VALUES ('CP-1', 1, 1, '')")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
 

@@ -15,6 +15,7 @@ import orjson
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import effects, outcomes
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
@@ -155,6 +156,9 @@ def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> int | None:
         (end.state, origin.received_at, end.is_late, end.payload and cut_payload(end.payload))
         + (end.error_code and cut(end.error_code), end.error_description and cut(end.error_description), end.command),
     )
+    if moved:
+        outcomes.begin(db, end.command, end.state)
+        outcomes.forget(db, end.command, end.state)
     if moved and end.payload is not None:
         _follow(db, origin, end, cut_texts(orjson.loads(end.payload)))
     elif moved:
@@ -225,6 +229,8 @@ def _give_up(db: UnitOfWork, at: str, state: str, lost: Iterable[Sequence[Any]])
     """Record the failure of commands, each given as in _LOST."""
     for command, action, error_code, charger, session in lost:
         code = error_code and cut(error_code)
+        if state == "gone" and session is not None:
+            outcomes.begin(db, command, state)
         fact = CallFailed(charger=charger, at=at, command=command, action=action, state=state, error_code=code)
         db.record(fact, session)
 
@@ -241,6 +247,8 @@ def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str,
         late=end.is_late,
     )
     db.record(fact, origin.session)
+    if end.state == "accepted":
+        effects.keep(db, origin, end.command, end.action, response)
     if end.action == "GetConfiguration":
         _keep_configuration(db, origin, response.get("configurationKey"))
     elif end.action == "ChangeConfiguration" and response.get("status") in CHANGED:

@@ -9,6 +9,7 @@ from levity_trio.charging.timeline import STILL_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
+from levity_trio.store.writes.effects import Use, use_reservation
 from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import history
@@ -37,6 +38,7 @@ def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
     transaction = insert(db, origin, request.moment, verdict, fields)
     history.add(db, origin, transaction, entry)
     record_start(db, origin, transaction)
+    use_reservation(db, origin, Use(transaction, request.connector, request.id_tag, request.reservation_id))
     if request.moment.is_believable:
         link_earlier(db, transaction)
     compare_neighbours(db, origin, transaction)

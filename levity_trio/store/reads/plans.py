@@ -1,0 +1,100 @@
+"""What operations left at chargers: reservations, charging profiles and local lists, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+from levity_trio.wire.times import stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A reservation that a charger accepted.
+
+    `state` is active, or why it ended: used, cancelled, replaced, expired, faulted or unavailable.
+    """
+
+    id: int
+    charger: str
+    reservation: int
+    connector: int
+    id_tag: str
+    parent_id_tag: str | None
+    expires_at: str
+    state: str
+    ended_at: str | None
+    transaction: int | None
+    command: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargingProfile:
+    """A charging profile that a charger accepted and should obey while its `state` is active.
+
+    Otherwise `state` is why it ended: replaced, cleared, or ended with its transaction. Connector 0 is the charger.
+    """
+
+    id: int
+    charger: str
+    connector: int
+    profile: int
+    purpose: str
+    stack_level: int
+    transaction: int | None
+    content: Any
+    state: str
+    ended_at: str | None
+    command: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalList:
+    """A version of a charger's local list. `entries` is null where only the version is known."""
+
+    id: int
+    charger: str
+    version: int
+    entries: Any
+    command: int
+    created_at: str
+
+
+_PROFILE: Final = Shape(
+    ChargingProfile,
+    profile="profile_id",
+    content="profile",
+    command="command_id",
+    state="coalesce(end_reason, CASE WHEN EXISTS (SELECT 1 FROM tx WHERE tx.id = tx_id AND tx.status <> 'Active')"
+    " THEN 'ended' ELSE 'active' END)",
+)
+_LIST: Final = Shape(LocalList, command="command_id")
+
+
+def reservations(db: Database, charger: str | None, wanted: Wanted, now: datetime) -> Page[Reservation]:
+    """Return a page of reservations as they are now. Raises NoPage."""
+    state = f"coalesce(end_reason, CASE WHEN expires_at <= '{stamp(now)}' THEN 'expired' ELSE 'active' END)"
+    shape = Shape(Reservation, reservation="reservation_id", command="command_id", state=state)
+    return _page(db, "reservation", charger, wanted, shape)
+
+
+def profiles(db: Database, charger: str | None, wanted: Wanted) -> Page[ChargingProfile]:
+    """Return a page of charging profiles. Raises NoPage."""
+    return _page(db, "charging_profile", charger, wanted, _PROFILE)
+
+
+def local_lists(db: Database, charger: str | None, wanted: Wanted) -> Page[LocalList]:
+    """Return a page of versions of local lists. Raises NoPage."""
+    return _page(db, "local_list", charger, wanted, _LIST)
+
+
+def _page(db: Database, table: str, charger: str | None, wanted: Wanted, shape: Shape[Any]) -> Page[Any]:
+    db.execute("BEGIN")
+    return read_page(db, Listing([Branch(table, given(("cp_id = ?", charger)))]), wanted, shape.by_id(db, table))

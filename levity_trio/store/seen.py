@@ -1,0 +1,202 @@
+"""Loads what was seen of a charger after an operation, for the room that judges its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.operations.seen import (
+    Booted,
+    ListVersion,
+    MessageSeen,
+    ReadingSeen,
+    Seen,
+    StatusSeen,
+    TransactionBegan,
+    TransactionEnded,
+    TransferStatus,
+)
+from levity_trio.store.connectors import connectors
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.wire.times import parse_time, stamp
+
+NEWEST_STATUSES: Final = 20
+"""Statuses of a connector that are looked at."""
+OLD_SECONDS: Final = 60
+"""A transaction that began by more than this before the operation comes from the charger's memory."""
+CLOCK_MINUTES: Final = 5
+MEASURANDS: Final = ("Current.Import", "Power.Active.Import")
+_TRANSFERS: Final = (
+    "SELECT at, kind, data FROM event INDEXED BY event_transfer WHERE cp_id = ? AND at >= ? AND kind IN"
+    " ('FirmwareStatusChanged', 'DiagnosticsStatusChanged', 'LogStatusChanged', 'CertificateRequested')"
+)
+_ACTION_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "DiagnosticsStatusChanged": ("DiagnosticsStatusNotification",),
+    "LogStatusChanged": ("LogStatusNotification",),
+    "CertificateRequested": ("SignCertificate",),
+}
+"""The charger's message behind a fact."""
+
+
+class Followed(NamedTuple):
+    """A command whose outcome is followed: its charger, and when it was sent."""
+
+    id: int
+    charger: str
+    sent_at: str
+    payload: Mapping[str, Any]
+
+
+Load = Callable[[UnitOfWork, Followed], Iterator[Seen]]
+
+
+def moment(text: str) -> datetime:
+    """Return a time of the database's format."""
+    return datetime.fromisoformat(text)
+
+
+def _booted(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    found = db.rows(
+        "SELECT received_at, firmware_version FROM boot WHERE cp_id = ? AND received_at >= ?",
+        (command.charger, command.sent_at),
+    )
+    for at, firmware in found:
+        yield Booted(moment(at), firmware)
+
+
+def statuses(db: UnitOfWork, charger: str, connector: int) -> list[tuple[str, str, str]]:
+    """Return the newest statuses of a connector: first and last received at, and the status."""
+    found = db.rows(
+        "SELECT received_at, last_received_at, status FROM status WHERE cp_id = ? AND conn_id = ?"
+        " ORDER BY id DESC LIMIT ?",
+        (charger, connector, NEWEST_STATUSES),
+    )
+    return [(row[0], row[1], row[2]) for row in found]
+
+
+def _statuses_seen(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    for connector in connectors(db.rows, command.charger, "status"):
+        for first, last, status in statuses(db, command.charger, connector):
+            for at in {first, last}:
+                if at >= command.sent_at:
+                    yield StatusSeen(moment(at), connector, status)
+
+
+def _messages(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    for seen in _booted(db, command):
+        yield MessageSeen(seen.at, "BootNotification")
+    for status in _statuses_seen(db, command):
+        if isinstance(status, StatusSeen):
+            yield MessageSeen(status.at, "StatusNotification", status.connector)
+    for (at,) in db.rows("SELECT last_heartbeat_at FROM cp WHERE id = ?", (command.charger,)):
+        if at is not None and at >= command.sent_at:
+            yield MessageSeen(moment(at), "Heartbeat")
+    for at, connector in _reading_times(db, command):
+        yield MessageSeen(moment(at), "MeterValues", connector)
+    yield from _notified(db, command)
+
+
+def _notified(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    for at, kind, data in db.rows(_TRANSFERS, (command.charger, command.sent_at)):
+        firmware = "SignedFirmwareStatusNotification" if orjson.loads(data).get("request_id") is not None else None
+        for action in _ACTION_OF.get(kind, (firmware or "FirmwareStatusNotification",)):
+            yield MessageSeen(moment(at), action)
+
+
+def _reading_times(db: UnitOfWork, command: Followed) -> Iterator[tuple[str, int]]:
+    since = stamp(moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES))
+    for connector in connectors(db.rows, command.charger, "meter_val"):
+        found = db.rows(
+            "SELECT max(received_at) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ?"
+            " AND source = 'MeterValues' AND received_at >= ?",
+            (command.charger, connector, since, command.sent_at),
+        )
+        if found[0][0] is not None:
+            yield found[0][0], connector
+
+
+def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    since = moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES)
+    found = db.rows(
+        "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger"
+        " WHERE cp_id = ? AND start_time >= ? AND created_at >= ?",
+        (command.charger, stamp(since), command.sent_at),
+    )
+    for at, transaction, connector, tag, started in found:
+        is_old = moment(started) < moment(command.sent_at) - timedelta(seconds=OLD_SECONDS)
+        yield TransactionBegan(moment(at), transaction, connector, tag, is_old)
+
+
+def _ended(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    transaction = command.payload.get("transactionId")
+    found = db.rows(
+        "SELECT received_at, reason FROM tx_event WHERE tx_id = ? AND kind = 'stop' AND received_at >= ?",
+        (transaction, command.sent_at),
+    )
+    for at, reason in found:
+        yield TransactionEnded(moment(at), int(str(transaction)), reason)
+
+
+def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    since = stamp(moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES))
+    for connector in connectors(db.rows, command.charger, "meter_val"):
+        found = db.rows(
+            "SELECT received_at, tx_id, measurand, value, unit, phase FROM meter_val WHERE cp_id = ? AND conn_id = ?"
+            " AND timestamp >= ? AND received_at >= ? AND measurand IN (?, ?) AND location IN ('', 'Outlet')",
+            (command.charger, connector, since, command.sent_at, *MEASURANDS),
+        )
+        for at, transaction, measurand, value, unit, phase in found:
+            if (number := _number(value)) is not None:
+                yield ReadingSeen(moment(at), connector, transaction, measurand, number, unit, phase)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _transfers(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    for at, kind, data in db.rows(_TRANSFERS, (command.charger, command.sent_at)):
+        fields = orjson.loads(data)
+        if "status" in fields:
+            message = kind.removesuffix("StatusChanged")
+            yield TransferStatus(moment(at), message, fields["status"], fields.get("request_id"))
+
+
+def _versions(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    found = db.rows(
+        "SELECT answered_at, json_extract(answer, '$.listVersion') FROM command WHERE cp_id = ? AND id > ?"
+        " AND action = 'GetLocalListVersion' AND state = 'accepted' AND json_valid(answer)",
+        (command.charger, command.id),
+    )
+    for at, version in found:
+        if isinstance(version, int):
+            yield ListVersion(moment(at), version)
+
+
+_LOADS: Final[Mapping[type[Seen], Load]] = {
+    Booted: _booted,
+    StatusSeen: _statuses_seen,
+    MessageSeen: _messages,
+    TransactionBegan: _began,
+    TransactionEnded: _ended,
+    ReadingSeen: _readings,
+    TransferStatus: _transfers,
+    ListVersion: _versions,
+}
+
+
+def load(db: UnitOfWork, command: Followed, kinds: tuple[type[Seen], ...]) -> list[Seen]:
+    """Return what was seen of these kinds since a command was sent."""
+    return [seen for kind in kinds for seen in _LOADS[kind](db, command)]
+
+
+def time_of(text: object) -> datetime | None:
+    """Return a time of the wire in UTC, None if it is none."""
+    found = parse_time(text) if isinstance(text, str) else None
+    return None if found is None else found.astimezone(UTC)

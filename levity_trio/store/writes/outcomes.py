@@ -1,0 +1,178 @@
+"""Follows what came of commands, from stored facts, so that a restarted server goes on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from levity_trio.events import OutcomeKnown
+from levity_trio.operations import OPERATIONS, FieldProblem, Operation, check
+from levity_trio.operations.operation import is_followed
+from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, follow
+from levity_trio.store.connectors import connectors
+from levity_trio.store.seen import Followed, load, moment, statuses
+from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.wire.times import stamp
+
+LONGEST_NUMBER: Final = 6
+"""Digits of ConnectionTimeOut."""
+_FOLLOWED: Final = (
+    "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
+    " WHERE outcome = 'pending' AND (? IS NULL OR cp_id = ?)"
+)
+
+
+def begin(db: UnitOfWork, command: int, state: str) -> None:
+    """Follow the outcome of a command that may have reached its charger, unless its answer says it all."""
+    row = db.row(
+        "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command WHERE id = ?", (command,)
+    )
+    operation = None if row is None else OPERATIONS.get(row[2])
+    if row is None or operation is None or not is_followed(operation, state):
+        return
+    asked = _asked(db, row)
+    if asked is not None and operation.outcome is not None:
+        until = operation.outcome.until(asked)
+        follows = "UPDATE command SET outcome = 'pending', outcome_until = ? WHERE id = ? AND outcome IS NULL"
+        db.execute(follows, (until and stamp(until), command))
+
+
+def forget(db: UnitOfWork, command: int, state: str) -> None:
+    """Follow no more what a late answer says will not happen."""
+    if state in ("rejected", "error"):
+        db.execute("UPDATE command SET outcome = NULL, outcome_until = NULL WHERE id = ?", (command,))
+
+
+def follow_all(db: UnitOfWork, at: str, charger: str | None = None) -> int:
+    """Judge the pending outcomes, of one charger or of all; return how many stay pending."""
+    return sum(not _is_known(db, row, at) for row in db.rows(_FOLLOWED, (charger, charger)))
+
+
+def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
+    """Judge one outcome; return whether it is decided."""
+    asked, operation = _asked(db, row), OPERATIONS[row[2]]
+    rule = operation.outcome
+    if asked is None or rule is None:
+        return True
+    found = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
+    if found.state is State.PENDING:
+        _note_deadline(db, row[0], rule, asked)
+        return False
+    _store(db, row, found, at)
+    return True
+
+
+def _of(row: Row, asked: Asked) -> Followed:
+    return Followed(row[0], row[1], row[4], asked.payload)
+
+
+def _note_deadline(db: UnitOfWork, command: int, rule: OutcomeRule, asked: Asked) -> None:
+    """Store the deadline if it changed: it counts from the answer, which may be late."""
+    until = rule.until(asked)
+    text = until and stamp(until)
+    db.execute("UPDATE command SET outcome_until = ? WHERE id = ? AND outcome_until IS NOT ?", (text, command, text))
+
+
+def _store(db: UnitOfWork, row: Row, found: Outcome, at: str) -> None:
+    known_at = stamp(found.at) if found.at else at
+    db.execute(
+        "UPDATE command SET outcome = ?, outcome_words = ?, outcome_at = ?, outcome_tx_id = ? WHERE id = ?",
+        (found.state.value, found.words, known_at, found.transaction, row[0]),
+    )
+    db.record(
+        OutcomeKnown(
+            charger=row[1],
+            at=at,
+            command=row[0],
+            action=row[2],
+            outcome=found.state.value,
+            words=found.words,
+            transaction=found.transaction,
+        )
+    )
+
+
+def _asked(db: UnitOfWork, row: Row) -> Asked | None:
+    """Return the command as the rules see it; None for a raw call that its declaration does not allow."""
+    _, charger, action, text, sent_at, answered_at, answer = row
+    payload = _checked(OPERATIONS[action], text)
+    if payload is None or sent_at is None:
+        return None
+    transaction = payload.get("transactionId") or _profile(payload).get("transactionId")
+    return Asked(
+        action=action,
+        payload=payload,
+        sent_at=moment(sent_at),
+        answered_at=None if answer is None or answered_at is None else moment(answered_at),
+        answer=_parsed(answer),
+        firmware=_firmware(db, charger, sent_at),
+        statuses=_statuses(db, charger, sent_at),
+        connector=_connector(db, charger, payload, transaction),
+        transaction_began_at=_began_at(db, charger, transaction),
+        connection_timeout=_connection_timeout(db, charger),
+    )
+
+
+def _checked(operation: Operation, text: str) -> dict[str, Any] | None:
+    try:
+        return check(operation, orjson.loads(text))
+    except (FieldProblem, orjson.JSONDecodeError):
+        return None
+
+
+def _profile(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = payload.get("csChargingProfiles")
+    return found if isinstance(found, dict) else {}
+
+
+def _parsed(answer: str | None) -> Mapping[str, Any] | None:
+    try:
+        found = None if answer is None else orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _firmware(db: UnitOfWork, charger: str, at: str) -> str | None:
+    newest = "SELECT firmware_version FROM boot WHERE cp_id = ? AND received_at <= ? ORDER BY received_at DESC LIMIT 1"
+    found = db.row(newest, (charger, at))
+    return None if found is None else found[0]
+
+
+def _statuses(db: UnitOfWork, charger: str, at: str) -> dict[int, str]:
+    """Return the status of each connector at this time."""
+    found: dict[int, str] = {}
+    for connector in connectors(db.rows, charger, "status"):
+        before = (status for first, _, status in statuses(db, charger, connector) if first <= at)
+        if (status := next(before, None)) is not None:
+            found[connector] = status
+    return found
+
+
+def _connector(db: UnitOfWork, charger: str, payload: Mapping[str, Any], transaction: object) -> int | None:
+    if isinstance(payload.get("connectorId"), int):
+        return None
+    if "reservationId" in payload:
+        reserved = "SELECT conn_id FROM reservation WHERE cp_id = ? AND reservation_id = ? ORDER BY id DESC LIMIT 1"
+        found = db.row(reserved, (charger, payload["reservationId"]))
+    else:
+        found = db.row("SELECT conn_id FROM tx WHERE id = ? AND cp_id = ?", (transaction, charger))
+    return None if found is None else found[0]
+
+
+def _began_at(db: UnitOfWork, charger: str, transaction: object) -> datetime | None:
+    found = db.row("SELECT start_time FROM tx WHERE id = ? AND cp_id = ?", (transaction, charger))
+    return None if found is None else moment(found[0])
+
+
+def _connection_timeout(db: UnitOfWork, charger: str) -> timedelta | None:
+    found = db.row(
+        "SELECT value FROM configuration WHERE cp_id = ? AND key = 'ConnectionTimeOut' ORDER BY id DESC LIMIT 1",
+        (charger,),
+    )
+    value = "" if found is None else (found[0] or "")
+    is_number = value.isdecimal() and value.isascii() and 0 < len(value) <= LONGEST_NUMBER
+    return timedelta(seconds=int(value)) if is_number and int(value) else None

@@ -1,0 +1,218 @@
+"""What came of commands, and what they leave at a charger, through the writes that a server makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from levity_trio.events import OutcomeKnown
+from levity_trio.store.writes import commands, outcomes
+from tests.store.books import Books, Station
+from tests.store.test_commands import answer, queue
+
+ACCEPTED = {"status": "Accepted"}
+PERIOD = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]}
+
+
+def ask(station: Station, action: str, payload: dict[str, Any], told: Any = ACCEPTED) -> int:
+    """Send a command and let the charger answer it."""
+    command = queue(station, action, payload=orjson.dumps(payload).decode())
+    station.write(commands.take)
+    station.books.wait(0.02)
+    answer(station, command, action, told)
+    return command
+
+
+def outcome(books: Books, command: int) -> tuple[str | None, str | None]:
+    row = books.row("SELECT outcome, outcome_words FROM command WHERE id = ?", command)
+    return row[0], row[1]
+
+
+def follow(books: Books, minutes: float = 0.02) -> int:
+    books.wait(minutes)
+    return books.run(outcomes.follow_all, books.at)
+
+
+def test_a_remote_start_is_fulfilled_by_the_transaction_with_its_tag(books: Books, station: Station) -> None:
+    command = ask(station, "RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
+    assert outcome(books, command)[0] == "pending"
+    assert follow(books) == 1
+    transaction = station.start(tag="TAG")
+    assert follow(books) == 0
+    assert outcome(books, command) == ("fulfilled", f"transaction {transaction} began on connector 1")
+    (fact,) = books.recorded(OutcomeKnown)
+    assert (fact.command, fact.outcome, fact.transaction) == (command, "fulfilled", transaction)
+
+
+def test_what_is_not_seen_until_its_deadline_is_an_outcome_too(books: Books, station: Station) -> None:
+    command = ask(station, "RemoteStartTransaction", {"idTag": "TAG"})
+    assert follow(books, 1) == 1
+    assert follow(books, 3) == 0
+    assert outcome(books, command)[0] == "not seen"
+
+
+def test_a_rejected_command_has_no_outcome(books: Books, station: Station) -> None:
+    command = ask(station, "Reset", {"type": "Soft"}, {"status": "Rejected"})
+    assert outcome(books, command) == (None, None)
+
+
+def test_a_late_refusal_ends_the_wait(books: Books, station: Station) -> None:
+    command = queue(station, "Reset", payload='{"type":"Soft"}')
+    station.write(commands.take)
+    station.write(commands.settle, commands.CommandEnd(command, "Reset", "timed out"))
+    assert outcome(books, command)[0] == "pending"
+    answer(station, command, "Reset", {"status": "Rejected"}, is_late=True)
+    assert outcome(books, command)[0] is None
+
+
+def test_a_reset_whose_charger_left_at_once_is_followed_to_its_boot(books: Books, station: Station) -> None:
+    command = queue(station, "Reset", payload='{"type":"Hard"}')
+    station.write(commands.take)
+    books.wait(0.1)
+    station.lose()
+    assert outcome(books, command)[0] == "pending"
+    books.wait(0.5)
+    station.connect()
+    station.boot()
+    follow(books)
+    assert outcome(books, command)[0] == "fulfilled"
+
+
+def test_statuses_and_stops_are_seen(books: Books, station: Station) -> None:
+    station.status("Available")
+    off = ask(station, "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
+    transaction = station.start()
+    stop = ask(station, "RemoteStopTransaction", {"transactionId": transaction})
+    trigger = ask(station, "TriggerMessage", {"requestedMessage": "StatusNotification"})
+    books.wait(0.1)
+    station.stop(transaction, 2000)
+    station.status("Unavailable")
+    assert follow(books) == 0
+    assert [outcome(books, one)[0] for one in (off, stop, trigger)] == ["fulfilled"] * 3
+
+
+def test_a_raw_call_has_no_outcome(books: Books, station: Station) -> None:
+    command = ask(station, "RemoteStartTransaction", {"nonsense": 1})
+    assert outcome(books, command) == (None, None)
+    assert outcome(books, ask(station, "Foo", {})) == (None, None)
+
+
+# What is left at a charger
+
+
+def reserve(station: Station, reservation: int = 7, connector: int = 1, **payload: Any) -> int:
+    asked = {"reservationId": reservation, "connectorId": connector, "idTag": "TAG"} | payload
+    return ask(station, "ReserveNow", {"expiryDate": "2026-03-01T18:00:00Z"} | asked)
+
+
+def ends(books: Books) -> list[tuple[int, str | None]]:
+    return [(one, end) for one, end in books.rows("SELECT reservation_id, end_reason FROM reservation ORDER BY id")]
+
+
+def test_a_reservation_ends_as_the_specification_says(books: Books, station: Station) -> None:
+    reserve(station, 7)
+    reserve(station, 7, idTag="OTHER")
+    assert ends(books) == [(7, "replaced"), (7, None)]
+    ask(station, "CancelReservation", {"reservationId": 7})
+    reserve(station, 8)
+    station.start(tag="STRANGER")
+    assert ends(books)[-1] == (8, None)
+    transaction = station.start(tag="tag")
+    assert ends(books) == [(7, "replaced"), (7, "cancelled"), (8, "used")]
+    assert books.value("SELECT tx_id FROM reservation WHERE reservation_id = 8") == transaction
+    reserve(station, 9, connector=2)
+    station.status("Faulted", connector=1)
+    assert ends(books)[-1] == (9, None)
+    station.status("Unavailable", connector=0)
+    assert ends(books)[-1] == (9, "unavailable")
+
+
+def test_one_that_has_expired_is_used_by_nobody(books: Books, station: Station) -> None:
+    reserve(station)
+    books.wait(7 * 60)
+    station.start(tag="TAG")
+    assert ends(books) == [(7, None)]
+
+
+def test_a_rejected_reservation_is_none(books: Books, station: Station) -> None:
+    payload = {"reservationId": 1, "connectorId": 1, "idTag": "T", "expiryDate": "2026-03-02T00:00:00Z"}
+    ask(station, "ReserveNow", payload, {"status": "Occupied"})
+    assert ends(books) == []
+
+
+def profile(number: int, purpose: str = "TxDefaultProfile", level: int = 0) -> dict[str, Any]:
+    return {
+        "chargingProfileId": number,
+        "stackLevel": level,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": PERIOD,
+    }
+
+
+def set_profile(station: Station, connector: int, content: dict[str, Any]) -> None:
+    ask(station, "SetChargingProfile", {"connectorId": connector, "csChargingProfiles": content})
+
+
+def profiles(books: Books) -> list[tuple[int, int, str | None]]:
+    found = books.rows("SELECT profile_id, conn_id, end_reason FROM charging_profile ORDER BY id")
+    return [(number, connector, end) for number, connector, end in found]
+
+
+def test_a_profile_replaces_that_of_its_id_or_of_its_place(books: Books, station: Station) -> None:
+    set_profile(station, 0, profile(1))
+    set_profile(station, 1, profile(2))
+    set_profile(station, 1, profile(3, level=1))
+    set_profile(station, 1, profile(4))
+    set_profile(station, 2, profile(1))
+    assert profiles(books) == [(1, 0, "replaced"), (2, 1, "replaced"), (3, 1, None), (4, 1, None), (1, 2, None)]
+
+
+@pytest.mark.parametrize(
+    ("cleared", "left"),
+    [
+        ({}, []),
+        ({"id": 2, "connectorId": 9}, [1, 3]),
+        ({"connectorId": 1}, [1]),
+        ({"chargingProfilePurpose": "ChargePointMaxProfile"}, [2, 3]),
+        ({"connectorId": 1, "stackLevel": 1}, [1, 2]),
+    ],
+)
+def test_profiles_are_cleared_by_their_id_or_by_all_that_is_given(
+    books: Books, station: Station, cleared: dict[str, Any], left: list[int]
+) -> None:
+    set_profile(station, 0, profile(1, "ChargePointMaxProfile"))
+    set_profile(station, 1, profile(2))
+    set_profile(station, 1, profile(3, level=1))
+    ask(station, "ClearChargingProfile", cleared)
+    assert [number for number, _, end in profiles(books) if end is None] == left
+
+
+def entry(tag: str, status: str | None = "Accepted") -> dict[str, Any]:
+    return {"idTag": tag} | ({} if status is None else {"idTagInfo": {"status": status}})
+
+
+def send_list(station: Station, version: int, kind: str, *entries: dict[str, Any]) -> None:
+    payload = {"listVersion": version, "updateType": kind, "localAuthorizationList": list(entries)}
+    ask(station, "SendLocalList", payload)
+
+
+def newest_list(books: Books) -> tuple[int, Any]:
+    version, text = books.row("SELECT version, entries FROM local_list ORDER BY id DESC LIMIT 1")
+    return version, None if text is None else orjson.loads(text)
+
+
+def test_the_local_list_as_it_must_be_at_the_charger(books: Books, station: Station) -> None:
+    send_list(station, 1, "Full", entry("A"), entry("B"))
+    send_list(station, 2, "Differential", entry("B", None), entry("C"), entry("A", "Blocked"))
+    assert newest_list(books) == (2, [entry("A", "Blocked"), entry("C")])
+    ask(station, "GetLocalListVersion", {}, {"listVersion": 2})
+    assert books.count("local_list") == 2
+    ask(station, "GetLocalListVersion", {}, {"listVersion": 9})
+    assert newest_list(books) == (9, None)
+    send_list(station, 10, "Differential", entry("D"))
+    assert newest_list(books) == (10, None)  # a difference to something unknown
+    ask(station, "GetLocalListVersion", {}, {"listVersion": 0})
+    assert newest_list(books) == (0, [])
