@@ -29,14 +29,14 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
+from levity_trio.store.settled import settled_by
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
 """After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
-SYSTEM: Final = "system"
 COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?)"
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ? AND {COMPLETED} ORDER BY id LIMIT ?"  # noqa: S608 - our own names
-REVIEWS: Final = "SELECT code, words, resolved_at, resolved_by FROM review WHERE tx_id = ? ORDER BY id"
+REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 
 
 class Cause(StrEnum):
@@ -210,13 +210,11 @@ def _sorted_codes(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
 
 
 def _reviews(rows: Rows, tx: Known) -> _Reviews:
-    found = rows(REVIEWS, (tx.id,))
-    codes = {code: words for code, words, resolved_at, _ in found if resolved_at is None}
-    settled = [by for _, _, resolved_at, by in found if resolved_at is not None and by != SYSTEM]
+    codes: dict[str, str] = dict(rows(REVIEWS, (tx.id,)))
     return _Reviews(
         frozenset(codes) - LASTING,
         "; ".join(codes.values()),
-        settled[-1] if settled else None,
+        settled_by(rows, tx.id),
         bool(codes.keys() & OF_THE_MATCH),
         Code.LEGACY in codes,
     )

@@ -17,7 +17,7 @@ from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.judging import judge_again, judge_now
 from levity_trio.store.writes.transactions.jumps import record_jump
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
@@ -259,6 +259,20 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
     batch = Batch((found and found[0]) or 0, "transactionData", readings, request.transaction)
     for _, group in groupby(readings, attrgetter("timestamp")):
         insert(db, origin, batch, transaction, list(group))
+
+
+def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, batch: Batch) -> None:
+    """Store readings that were set aside with the transaction that an operator attached them to, and judge it again if
+    it has ended. They are old, so they are no sign that it goes on. `received` is their origin."""
+    for at, group in groupby(batch.readings, attrgetter("timestamp")):
+        readings = list(group)
+        insert(db, received, batch, transaction, readings)
+        if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+            reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
+            db.execute(reach, (at, transaction))
+    tx = load(db, transaction)
+    if step(tx, Cause.LATER).kind is Kind.REJUDGE:
+        judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
 
 
 def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
