@@ -30,6 +30,7 @@ from levity_trio.web.api import (
     commands,
     logs,
     operations,
+    review,
     stations,
     transactions,
 )
@@ -47,7 +48,7 @@ CONNECTIONS: Final = 1400
 """Streams, requests that wait for a charger, and others."""
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
-ROOMS: Final = (administration, stations, chargers, charger_facts, transactions, operations, commands, logs)
+ROOMS: Final = (administration, stations, chargers, charger_facts, transactions, review, operations, commands, logs)
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 
 log = get_logger("system")
