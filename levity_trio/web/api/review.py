@@ -6,7 +6,7 @@ transaction that has changed since it was shown is refused, if the request names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -29,15 +29,14 @@ from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import StopWithData
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
+from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import answer, show
 from levity_trio.wire.times import parse_time, stamp
 
 TAG: Final = "review"
 ADMIN: Final = "/api/admin"
-STATUSES: Final[Mapping[Refusal, int]] = {Refusal.NOT_FOUND: 404, Refusal.INVALID: 422}
-"""All other refusals are conflicts: 409."""
-DECISION_PROBLEMS: Final = ("not_found", "invalid", "wrong_state", "already_decided", "changed")
+DECISION_PROBLEMS: Final = tuple(Refusal)
 
 Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
@@ -170,7 +169,7 @@ async def _write(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
         return await asked.api.writer.run(decide)
     except DecisionRefused as refused:
         members = {} if refused.field is None else {"field": refused.field}
-        raise Problem(STATUSES.get(refused.problem, 409), refused.problem, refused.words, **members) from None
+        raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
 
 
 async def _read_again(asked: Asked, body: Attaching | Making) -> StopWithData | Batch:

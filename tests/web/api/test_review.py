@@ -8,8 +8,10 @@ import pytest
 
 from levity_trio.charging.answers import about_message, about_transaction
 from levity_trio.charging.lifecycle import State
+from levity_trio.store.writes.transactions.deciding import Problem as Refusal
 from levity_trio.web.api import review
 from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.api.openapi import document
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station
 from tests.web.api.conftest import Site
@@ -109,6 +111,13 @@ def test_each_answer_has_an_endpoint() -> None:
     assert paths == {f"/api/admin/{subject}/{{id}}/{answer}" for subject, answer in offered}
 
 
+def test_each_refusal_is_documented() -> None:
+    paths = document(review.ENDPOINTS)["paths"]
+    found = paths["/api/admin/set-aside/{id}/attach"]["post"]["responses"]
+    told = " ".join(one["description"] for one in found.values())
+    assert all(refusal in told for refusal in (*Refusal, "unreadable"))
+
+
 def test_who_may() -> None:
     assert {one.role for one in review.ENDPOINTS} == {Role.OPERATOR}
 
@@ -169,6 +178,7 @@ async def test_a_transaction_is_made(site: Site, station: Station) -> None:
         ("transactions/{id}/correct", 0, {}, (422, "invalid")),
         ("transactions/{id}/correct", 0, {"figure_wh": 1, "stop_time": "noon"}, (422, "invalid")),
         ("transactions/{id}/correct", "x", {"figure_wh": 1}, (422, "invalid")),
+        ("transactions/{id}/confirm", 9_999_999_999_999_999_999, {}, (422, "invalid")),
         ("transactions/{id}/correct", 0, {"figure_wh": -1}, (422, "invalid")),
         ("transactions/{id}/confirm", 0, {"reason": " "}, (422, "invalid")),
         ("reviews/{id}/dismiss", 1, {}, (409, "wrong_state")),

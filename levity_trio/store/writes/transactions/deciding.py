@@ -23,6 +23,15 @@ CHARGER: Final = "charger"
 """In `tx_event.who`, this and SYSTEM are no persons."""
 
 
+_INSTEAD: Final = {
+    Cause.OPERATOR: "it has ended, so confirm or correct its figure",
+    Cause.CONFIRMED: "close it before you confirm its figure",
+    Cause.CORRECTED: "close it before you correct its figure",
+    Cause.STOP_ATTACHED: "it has a stop, so correct its figure",
+}
+"""What to do where the life cycle has no step."""
+
+
 class Problem(StrEnum):
     """Why a decision is refused."""
 
@@ -82,7 +91,8 @@ def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> None:
         words = f"transaction {tx.id} has changed: its newest event is {newest}, not {decision.seen_event}"
         raise DecisionRefused(Problem.CHANGED, words)
     if step(tx, cause).kind is None:
-        raise DecisionRefused(Problem.WRONG_STATE, f"transaction {tx.id} is {state(tx)}: not possible when {cause}")
+        words = f"transaction {tx.id} is {state(tx)}: {_INSTEAD.get(cause, 'this is not possible')}"
+        raise DecisionRefused(Problem.WRONG_STATE, words)
 
 
 def enter(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause, what: Mapping[str, object]) -> None:
