@@ -29,7 +29,7 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
-from levity_trio.store.settled import settled_by
+from levity_trio.store.settled import overruled, settled_by
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
@@ -148,6 +148,8 @@ class _Reviews(NamedTuple):
     codes: frozenset[str]
     words: str
     settled_by: str | None
+    overruled: frozenset[int]
+    """The figures in Wh that an operator replaced."""
     is_match_doubted: bool
     is_legacy: bool
 
@@ -190,11 +192,12 @@ def _without_habits(case: Case) -> Case:
 
 
 def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
-    """Compare figures: only Wh if a person settled the stored one; without codes if an earlier version stored them."""
+    """Compare figures: without codes if an earlier version stored them; only Wh if an operator settled the stored one,
+    and not those that the operator replaced."""
+    if reviews.settled_by is not None:
+        return one.wh == other.wh or other.wh in reviews.overruled
     if one.wh != other.wh:
         return False
-    if reviews.settled_by is not None:
-        return True
     return one.confidence == other.confidence and (reviews.is_legacy or one.reviews == other.reviews)
 
 
@@ -215,6 +218,7 @@ def _reviews(rows: Rows, tx: Known) -> _Reviews:
         frozenset(codes) - LASTING,
         "; ".join(codes.values()),
         settled_by(rows, tx.id),
+        frozenset(overruled(rows, tx.id)),
         bool(codes.keys() & OF_THE_MATCH),
         Code.LEGACY in codes,
     )
