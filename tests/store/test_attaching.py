@@ -9,6 +9,7 @@ from levity_trio.charging.lifecycle import TABLE, Cause, State
 from levity_trio.events import MessageAttached, MessageDismissed, TransactionStopped
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.deciding import Problem
+from levity_trio.store.writes.transactions.unreadable import start_unreadable
 from tests.store.books import Books, Station
 from tests.store.deciding import Operator, open_codes, refused, told
 from tests.store.lives import Living
@@ -137,10 +138,10 @@ def test_a_settled_figure_stays_under_an_attached_stop(books: Books, station: St
 # Attach readings
 
 
-def lost_readings(station: Station, wh: int) -> int:
+def lost_readings(station: Station, wh: int, connector: int = 1) -> int:
     """Set readings aside whose handling failed; return the message."""
     told = [{"timestamp": station.clock(), "sampledValue": [{"value": str(wh)}]}]
-    message = station.message("MeterValues", connectorId=1, meterValue=told)
+    message = station.message("MeterValues", connectorId=connector, meterValue=told)
     station.write(set_aside, message, "the message could not be handled")
     return int(station.books.value("SELECT max(id) FROM set_aside"))
 
@@ -157,6 +158,26 @@ def test_attached_readings_show_the_energy_of_what_was_closed(books: Books, stat
     received, at = books.row("SELECT received_at, (SELECT received_at FROM set_aside) FROM meter_val WHERE wh = 5000")
     assert received == at
     assert told(books, transaction)[-2][:2] == ("attach", "anna")
+
+
+@pytest.mark.parametrize("connector", [0, 2])
+def test_readings_of_another_connector_count_for_their_transaction(
+    books: Books, station: Station, anna: Operator, connector: int
+) -> None:
+    transaction = station.start(1000)
+    books.wait(HOUR)
+    anna.attach(lost_readings(station, 5000, connector), transaction)
+    assert anna.close(transaction).energy_delivered == 4000
+
+
+def test_a_start_without_a_connector_takes_that_of_its_readings(books: Books, station: Station, anna: Operator) -> None:
+    start = station.message("StartTransaction", idTag="TAG", meterStart=1000, timestamp=station.clock())
+    transaction = station.write(start_unreadable, start, "no connectorId").transaction
+    books.wait(HOUR)
+    message = lost_readings(station, 5000)
+    anna.attach(message, transaction)
+    assert books.value("SELECT conn_id FROM tx") == 1
+    assert anna.close(transaction).energy_delivered == 4000
 
 
 def test_attached_readings_of_an_open_transaction_wait_for_its_end(
