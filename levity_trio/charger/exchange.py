@@ -37,8 +37,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 UNKNOWN_ACTION: Final = "unknown"
 """Stands for every unknown action in what plugins observe, so that a charger cannot grow their tables."""
-NUMBER_CHARACTERS: Final = 64
-"""Maximum length of a number as it was sent, kept beside the one that was read."""
 BOUNDED_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction"})
 TRANSACTION_MESSAGES: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 log = get_logger("ocpp")
@@ -104,12 +102,6 @@ class Exchange:
     async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""
         await self.write(notices.record, kind(charger=self.charger, at=self.origin.received_at, **fields))
-
-
-def sent_number(payload: object, name: str) -> str | None:
-    """Return a number of a payload as it was sent, None if it was an integer or absent."""
-    sent = payload.get(name) if isinstance(payload, dict) else None
-    return None if sent is None or type(sent) is int else str(sent)[:NUMBER_CHARACTERS]
 
 
 def _with_more(

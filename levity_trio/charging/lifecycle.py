@@ -42,6 +42,11 @@ class Cause(StrEnum):
     RISE = "readings beyond its end"
     LATE_RISE = "readings beyond its end, after the next start"
     LATER = "late readings within its stretch, what its neighbours tell, or what waited to be judged"
+    CONFIRMED = "an operator confirms its figure"
+    CORRECTED = "an operator corrects its figure"
+    STOP_ATTACHED = "an operator attaches a stop"
+    READINGS_ATTACHED = "an operator attaches readings"
+    DISMISSED = "an operator dismisses a review or a message"
 
 
 class Kind(StrEnum):
@@ -55,7 +60,10 @@ class Kind(StrEnum):
     CONFLICTING_STOP = "conflicting stop"
     REOPEN = "reopen"
     REJUDGE = "rejudge"
+    CONFIRM = "confirm"
     CORRECT = "correct"
+    ATTACH = "attach"
+    DISMISS = "dismiss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +83,27 @@ _JOIN = Step(State.JOINED, Kind.STOP)
 
 _Cell = Step | Kind | None
 _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
-    # cause                    open       suspended  stopped                joined                 closed
-    (Cause.START_REPEATED,     None,      _RESUME,   None,                  None,                  None),
-    (Cause.SIGN,               None,      _RESUME,   None,                  None,                  None),
-    (Cause.BOOT,               _SUSPEND,  None,      None,                  None,                  None),
-    (Cause.LOST,               _SUSPEND,  None,      None,                  None,                  None),
-    (Cause.SERVER_ENDED,       _SUSPEND,  None,      None,                  None,                  None),
-    (Cause.STOP_UNREADABLE,    _SUSPEND,  None,      None,                  None,                  None),
-    (Cause.AVAILABLE,          None,      _CLOSE,    None,                  None,                  None),
-    (Cause.SILENCE,            None,      _CLOSE,    None,                  None,                  None),
-    (Cause.NEXT_START,         _CLOSE,    _CLOSE,    None,                  None,                  None),
-    (Cause.OPERATOR,           _CLOSE,    _CLOSE,    None,                  None,                  None),
-    (Cause.JOINED_STOP,        _JOIN,     _JOIN,     None,                  Kind.CONFLICTING_STOP, _JOIN),
-    (Cause.STOP,               _STOP,     _STOP,     Kind.CONFLICTING_STOP, _STOP,                 _STOP),
-    (Cause.RISE,               None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          _REOPEN),
-    (Cause.LATE_RISE,          None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
-    (Cause.LATER,              None,      None,      Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
+    # cause                   open          suspended     stopped                joined                 closed
+    (Cause.START_REPEATED,    None,         _RESUME,      None,                  None,                  None),
+    (Cause.SIGN,              None,         _RESUME,      None,                  None,                  None),
+    (Cause.BOOT,              _SUSPEND,     None,         None,                  None,                  None),
+    (Cause.LOST,              _SUSPEND,     None,         None,                  None,                  None),
+    (Cause.SERVER_ENDED,      _SUSPEND,     None,         None,                  None,                  None),
+    (Cause.STOP_UNREADABLE,   _SUSPEND,     None,         None,                  None,                  None),
+    (Cause.AVAILABLE,         None,         _CLOSE,       None,                  None,                  None),
+    (Cause.SILENCE,           None,         _CLOSE,       None,                  None,                  None),
+    (Cause.NEXT_START,        _CLOSE,       _CLOSE,       None,                  None,                  None),
+    (Cause.OPERATOR,          _CLOSE,       _CLOSE,       None,                  None,                  None),
+    (Cause.JOINED_STOP,       _JOIN,        _JOIN,        None,                  Kind.CONFLICTING_STOP, _JOIN),
+    (Cause.STOP,              _STOP,        _STOP,        Kind.CONFLICTING_STOP, _STOP,                 _STOP),
+    (Cause.RISE,              None,         None,         Kind.REJUDGE,          Kind.REJUDGE,          _REOPEN),
+    (Cause.LATE_RISE,         None,         None,         Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
+    (Cause.LATER,             None,         None,         Kind.REJUDGE,          Kind.REJUDGE,          Kind.REJUDGE),
+    (Cause.CONFIRMED,         None,         None,         Kind.CONFIRM,          Kind.CONFIRM,          Kind.CONFIRM),
+    (Cause.CORRECTED,         None,         None,         Kind.CORRECT,          Kind.CORRECT,          Kind.CORRECT),
+    (Cause.STOP_ATTACHED,     Kind.ATTACH,  Kind.ATTACH,  None,                  None,                  Kind.ATTACH),
+    (Cause.READINGS_ATTACHED, Kind.ATTACH,  Kind.ATTACH,  Kind.ATTACH,           Kind.ATTACH,           Kind.ATTACH),
+    (Cause.DISMISSED,         Kind.DISMISS, Kind.DISMISS, Kind.DISMISS,          Kind.DISMISS,          Kind.DISMISS),
 )  # fmt: skip
 """The step for each cause and state. A kind alone, or None, keeps the state."""
 
@@ -106,6 +119,13 @@ def state_of(status: str, is_suspended: bool, stopped_by: str | None) -> State:
     if status == "Active":
         return State.SUSPENDED if is_suspended else State.OPEN
     return {"charger": State.STOPPED, "joined": State.JOINED}.get(stopped_by or "", State.CLOSED)
+
+
+DECISIONS: Final = (
+    *(Cause.OPERATOR, Cause.CONFIRMED, Cause.CORRECTED),
+    *(Cause.STOP_ATTACHED, Cause.READINGS_ATTACHED, Cause.DISMISSED),
+)
+"""The causes that only an operator brings about."""
 
 
 def stopped_by(state: State) -> str | None:

@@ -55,6 +55,9 @@ OF_THE_MATCH = frozenset(
 """Doubts about which messages belong to the transaction. They make the figure doubtful."""
 LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LEGACY}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
+DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.LATER_FACTS})
+"""Doubts about messages that did not change the figure. All others question the figure, so they need a confirmation or
+a correction of it."""
 PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED})
 """The figure lacks some energy that flowed, so no habit makes it certain."""
 

@@ -14,7 +14,19 @@ import click
 from levity_trio import __version__
 from levity_trio.config import ConfigError, EnvironmentProblem
 
-COMMANDS: Final = ("serve", "deploy", "forget", "logs", "recheck", "simulate", "simulator", "verify")
+COMMANDS: Final = (
+    "serve",
+    "review",
+    "close",
+    "correct",
+    "deploy",
+    "forget",
+    "logs",
+    "recheck",
+    "simulate",
+    "simulator",
+    "verify",
+)
 """The names of the modules of this package, each equal to the name of its command."""
 USAGE = 2
 INTERRUPTED = 130

@@ -13,37 +13,22 @@ from typing import Final
 from levity_trio.events.commands import CallAnswered as CallAnswered
 from levity_trio.events.commands import CallFailed as CallFailed
 from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
+from levity_trio.events.decisions import MessageAttached as MessageAttached
+from levity_trio.events.decisions import MessageDismissed as MessageDismissed
+from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
+from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
+from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
 from levity_trio.events.fact import Fact as Fact
-from levity_trio.events.observations import (
-    AuditLost as AuditLost,
-)
-from levity_trio.events.observations import (
-    AuditProgress as AuditProgress,
-)
-from levity_trio.events.observations import (
-    AutoStart as AutoStart,
-)
-from levity_trio.events.observations import (
-    BatchCommitted as BatchCommitted,
-)
-from levity_trio.events.observations import (
-    CallEnded as CallEnded,
-)
-from levity_trio.events.observations import (
-    HandshakeRefused as HandshakeRefused,
-)
-from levity_trio.events.observations import (
-    MalformedFrame as MalformedFrame,
-)
-from levity_trio.events.observations import (
-    MessageHandled as MessageHandled,
-)
-from levity_trio.events.observations import (
-    Observation as Observation,
-)
-from levity_trio.events.observations import (
-    PluginFailed as PluginFailed,
-)
+from levity_trio.events.observations import AuditLost as AuditLost
+from levity_trio.events.observations import AuditProgress as AuditProgress
+from levity_trio.events.observations import AutoStart as AutoStart
+from levity_trio.events.observations import BatchCommitted as BatchCommitted
+from levity_trio.events.observations import CallEnded as CallEnded
+from levity_trio.events.observations import HandshakeRefused as HandshakeRefused
+from levity_trio.events.observations import MalformedFrame as MalformedFrame
+from levity_trio.events.observations import MessageHandled as MessageHandled
+from levity_trio.events.observations import Observation as Observation
+from levity_trio.events.observations import PluginFailed as PluginFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +186,7 @@ class TransactionStopped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionClosed(Fact):
-    """A transaction was closed by the system, with the energy that its readings show.
+    """A transaction was closed by the system or by an operator, with the energy that its readings show.
 
     A later stop of its charger, as TransactionStopped, supersedes this. `cause` is `reason` in words; `before_wh` is
     the energy as reported by facts until then.
@@ -355,8 +340,11 @@ TRANSACTION_FACTS: Final = (
     *(EnergyUnbilled, MessageSetAside, IdentityShared, FactsCounted),
 )
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
-OWN_FACTS: Final = (CallAnswered, CallFailed, OutcomeKnown)
-"""Facts about what operators and plugins asked for. No charger can repeat them without end."""
+OWN_FACTS: Final = (
+    *(CallAnswered, CallFailed, OutcomeKnown),
+    *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
+)
+"""Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)
 """Facts by which observers follow the current state, or alert for as long as it lasts. They are published even if only
 counted, not stored.

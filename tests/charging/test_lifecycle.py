@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, Step, rows, state_of, stopped_by
+from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, Step, rows, state_of, stopped_by
 
 README = Path(__file__).parents[2] / "README.md"
 RUNNING = {State.OPEN, State.SUSPENDED}
 RANK = {State.OPEN: 0, State.SUSPENDED: 0, State.CLOSED: 1, State.JOINED: 2, State.STOPPED: 3}
 """Precedence of the ends: none, by the system, by a stop without ID, by the charger's own stop."""
 ORDERS_OF = 5
+CHANGING = tuple(cause for cause in Cause if cause not in DECISIONS or cause is Cause.OPERATOR)
 
 
 def after(state: State, causes: tuple[Cause, ...]) -> State:
@@ -26,7 +27,7 @@ def after(state: State, causes: tuple[Cause, ...]) -> State:
 
 def test_it_has_a_step_for_each_state_and_cause() -> None:
     assert set(TABLE) == {(state, cause) for state in State for cause in Cause}
-    assert len(TABLE) == 5 * 15
+    assert len(TABLE) == 5 * 20
 
 
 def test_a_step_to_another_state_adds_a_row() -> None:
@@ -51,12 +52,31 @@ def test_a_kind_leads_to_its_states_from_others(kind: Kind) -> None:
     assert all(state is not to for (state, _), to in steps.items())
 
 
-@pytest.mark.parametrize("kind", [Kind.REJUDGE, Kind.CONFLICTING_STOP])
+@pytest.mark.parametrize("kind", [Kind.REJUDGE, Kind.CONFLICTING_STOP, Kind.CONFIRM, Kind.CORRECT])
 def test_other_kinds_leave_it_in_its_state(kind: Kind) -> None:
     states = [state for state, _, added in rows() if added is kind]
     assert states
     assert all(TABLE[state, cause].state is state for state, cause, added in rows() if added is kind)
     assert not RUNNING & set(states)
+
+
+@pytest.mark.parametrize("kind", [Kind.ATTACH, Kind.DISMISS])
+def test_what_is_attached_or_dismissed_leaves_it_in_its_state(kind: Kind) -> None:
+    assert {TABLE[state, cause].state is state for state, cause, added in rows() if added is kind} == {True}
+
+
+def test_a_figure_is_settled_only_after_the_end() -> None:
+    settling = {state for state, _, kind in rows() if kind in (Kind.CONFIRM, Kind.CORRECT)}
+    assert settling == set(State) - RUNNING
+
+
+def test_a_stop_is_attached_only_where_no_stop_came() -> None:
+    assert {state for state, cause, _ in rows() if cause is Cause.STOP_ATTACHED} == RUNNING | {State.CLOSED}
+
+
+def test_of_what_an_operator_decides_only_closing_changes_the_state() -> None:
+    moving = {cause for state, cause, _ in rows() if cause in DECISIONS and TABLE[state, cause].state is not state}
+    assert moving == {Cause.OPERATOR}
 
 
 # Forbidden steps
@@ -90,9 +110,10 @@ def test_an_open_transaction_is_closed_only_if_suspended_or_by_the_next_start_or
 
 
 def test_every_order_of_any_five() -> None:
-    """All 15⁵ orders: the end with the highest precedence stands, unless a rise reopened the transaction."""
+    """All 15⁵ orders of causes that can change a state: the end with the highest precedence stands, unless a rise
+    reopened the transaction."""
     orders = list(_orders(State.OPEN, ORDERS_OF))
-    assert len(orders) == len(Cause) ** ORDERS_OF
+    assert len(orders) == len(CHANGING) ** ORDERS_OF
     assert {state for state, _ in orders} == set(State)
     assert all(rank == RANK[state] for state, rank in orders)
 
@@ -102,7 +123,7 @@ def _orders(state: State, length: int, rank: int = 0) -> Iterator[tuple[State, i
     if length == 0:
         yield state, rank
         return
-    for cause in Cause:
+    for cause in CHANGING:
         step = TABLE[state, cause]
         highest = 0 if step.kind is Kind.REOPEN else max(rank, RANK[step.state])
         yield from _orders(step.state, length - 1, highest)

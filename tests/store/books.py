@@ -11,7 +11,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
-from levity_trio.charger.exchange import sent_number
+from levity_trio.charger.telling import sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import Fact

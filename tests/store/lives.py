@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing as closed_after
 from typing import NamedTuple
 
-from levity_trio.charging.lifecycle import TABLE, Cause, Kind, State, state_of
+from levity_trio.charging.lifecycle import DECISIONS, TABLE, Cause, Kind, State, state_of
 from levity_trio.charging.moments import Moment
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import sessions
@@ -21,8 +21,9 @@ from levity_trio.store.writes.transactions.states import load
 from levity_trio.store.writes.transactions.unreadable import stop_unreadable
 from tests.store.books import SERVER, Books, Station, meter_value
 
-ACTS = tuple(cause for cause in Cause if cause not in (Cause.LATE_RISE, Cause.LATER))
-"""The possible actions on a transaction. A rise is a late one if another has begun on its connector."""
+ACTS = tuple(cause for cause in Cause if cause not in {Cause.LATE_RISE, Cause.LATER, *DECISIONS[1:]})
+"""The possible actions on a transaction. A rise is a late one if another has begun on its connector. Of an operator's
+decisions only the closing is among them; tests/store/test_decisions.py has the others."""
 BEGIN_WH = 1000
 STEP_WH = 100
 SECOND = 1 / 60

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlite_utils import Database
 
-from levity_trio.charging.lifecycle import rows
+from levity_trio.charging.lifecycle import DECISIONS, rows
 from levity_trio.store.reads.books import NOTHING, Booked, LifecycleRow, Mark, booked_since, lifecycle_rows, mark
 from tests.store.books import Books, Station, in_memory
 
@@ -81,5 +81,5 @@ def test_the_rows_of_the_life_cycle_are_counted() -> None:
         LifecycleRow("", "", "start", 1),
     ]
     assert [(row.state, row.cause, row.kind) for row in life[:-1]] == list(rows())
-    assert {row.cause for row in life if not row.is_in_reach} == {"operator"}
+    assert {row.cause for row in life if not row.is_in_reach} == set(DECISIONS)
     assert not any(row.times for row in lifecycle_rows(db, since))

@@ -34,7 +34,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
     "run": {"ended_at", "clean"},
     "session": {"ended_at", "close_code", "close_reason"},
-    "set_aside": {"tx_id", "looked_at", "count", "last_received_at"},
+    "set_aside": {"tx_id", "looked_at", "looked_by", "resolution", "resolution_reason", "count", "last_received_at"},
     "status": {"count", "last_received_at"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
@@ -139,6 +139,10 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
         ("run", {"ended_at": "2026", "clean": 1}),
         ("review", {"resolved_at": "2026", "resolved_by": "anna", "resolution": "confirmed", "reason": "seen"}),
+        (
+            "set_aside",
+            {"looked_at": "2026", "looked_by": "anna", "resolution": "dismissed", "resolution_reason": "seen"},
+        ),
     ],
 )
 def test_what_is_ended_is_not_ended_again(full: Books, table: str, end: dict[str, Any]) -> None:
@@ -283,6 +287,7 @@ def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
     """Without the guard, the refused change passes: no guard is redundant."""
     guards = full.rows("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%RAISE%'")
     assert {table for _, table, _ in guards} == (CHANGEABLE.keys() | {"tx"})
+    full.connection.execute("UPDATE set_aside SET looked_at = '2026', looked_by = 'anna'")
     full.connection.execute("PRAGMA foreign_keys = OFF")
     for name, table, sql in guards:
         statement = _refused_by(full, sql, table)

@@ -15,6 +15,7 @@ from levity_trio.store.cases import COLUMNS, Known
 from levity_trio.store.connection import open_database
 from levity_trio.store.reads.recheck import Cause, Difference, Rechecking, compare
 from tests.store.books import Books, Station, in_memory
+from tests.store.deciding import Operator
 from tests.store.files import contents, make
 from tests.store.honest_stories import honest_story
 from tests.store.lies import liar_story, names_of
@@ -54,6 +55,15 @@ def found(folder: Path, charger: str | None = None) -> list[Difference]:
 def only(folder: Path) -> Difference:
     (one,) = found(folder)
     return one
+
+
+def test_the_figure_that_an_operator_replaced_is_no_difference(site: Books, cp_1: Station, tmp_path: Path) -> None:
+    transaction = charge(cp_1)
+    Operator(site).correct(transaction, figure_wh=3000)
+    assert found(tmp_path) == []
+    cp_1.stop(transaction, 6000)
+    cp_1.tell(cp_1.register(9000, minutes_ago=10), transaction=transaction)
+    assert (only(tmp_path).settled_by, only(tmp_path).stored.wh) == ("anna", 3000)
 
 
 def learn(books: Books, kind: str, value: int | None, since: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from levity_trio.charger.exchange import Exchange, sent_number
+from levity_trio.charger.exchange import Exchange
+from levity_trio.charger.telling import sent_number, told_by_stop
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
@@ -11,10 +12,9 @@ from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
 from levity_trio.store.writes.transactions import starts, stops
 from levity_trio.store.writes.transactions.readings import Batch, store
-from levity_trio.store.writes.transactions.requests import Start, Stop
+from levity_trio.store.writes.transactions.requests import Start
 from levity_trio.wire.payloads import call, call_result
 
-LOCAL = "Local"
 READINGS_AT_ONCE = 500
 """Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 
@@ -52,16 +52,8 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
 
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:
     """§4.10: close a transaction. A stop that matches no transaction is set aside and answered like any other."""
-    stop = Stop(
-        transaction=request.transaction_id,
-        id_tag=request.id_tag,
-        meter_stop=request.meter_stop,
-        moment=understand(request.timestamp, exchange.at),
-        reason=request.reason or LOCAL,
-        message=exchange.message,
-        sent_meter_stop=sent_number(exchange.call.payload, "meterStop"),
-    )
-    *ahead, last = _parts(readings.read(request.transaction_data or (), exchange.at)) or [[]]
+    stop, found = told_by_stop(request, exchange.call.payload, exchange.message, exchange.at)
+    *ahead, last = _parts(found) or [[]]
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, part)
     verdict = await exchange.write(stops.stop, stop, last)

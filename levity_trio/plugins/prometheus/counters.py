@@ -55,6 +55,7 @@ class PrometheusMetrics(Plugin):
             events.TransactionStopped: self._transaction_stopped,
             events.TransactionClosed: self._transaction_closed,
             events.TransactionRejudged: self._transaction_rejudged,
+            events.TransactionCorrected: self._transaction_rejudged,
             events.EnergyUnbilled: self._energy_unbilled,
             events.EnergyJumped: self._energy_jumped,
             events.MessagesRefused: self._messages_refused,
@@ -173,7 +174,7 @@ class PrometheusMetrics(Plugin):
         self._metrics.orphans[charger, event.reason].value += 1
         self._step(DELIVERED, charger, event.energy_wh - event.before_wh)
 
-    def _transaction_rejudged(self, event: events.TransactionRejudged) -> None:
+    def _transaction_rejudged(self, event: events.TransactionRejudged | events.TransactionCorrected) -> None:
         self._step(DELIVERED, str(event.charger), event.energy_wh - event.before_wh)
 
     def _energy_unbilled(self, event: events.EnergyUnbilled) -> None:

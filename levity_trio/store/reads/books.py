@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
-from levity_trio.charging.lifecycle import Cause, rows
+from levity_trio.charging.lifecycle import DECISIONS, rows
 
 _TRANSACTIONS: Final = (
     "SELECT id, cp_id AS charger, conn_id AS connector, id_tag, start_time, stop_time, meter_start, meter_stop,"
@@ -18,8 +18,6 @@ _STEPS: Final = (
     "SELECT coalesce(state, '') AS state, coalesce(cause, '') AS cause, kind, count(*) AS times FROM tx_event"
     " WHERE tx_id > ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
 )
-_OUT_OF_REACH: Final = frozenset({Cause.OPERATOR})
-"""Causes that cannot occur: no command lets an operator close a transaction yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class LifecycleRow(NamedTuple):
     kind: str
     times: int
     is_in_reach: bool = True
-    """Whether the cause can occur at present."""
+    """Whether the cause can occur in a simulation: nobody decides in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def lifecycle_rows(db: Database, since: Mark = NOTHING) -> list[LifecycleRow]:
     """
     taken = {(row["state"], row["cause"], row["kind"]): row["times"] for row in db.query(_STEPS, [since.transaction])}
     listed = [
-        LifecycleRow(state, cause, kind, taken.pop((state, cause, kind), 0), cause not in _OUT_OF_REACH)
+        LifecycleRow(state, cause, kind, taken.pop((state, cause, kind), 0), cause not in DECISIONS)
         for state, cause, kind in rows()
     ]
     return listed + [LifecycleRow(*row, times) for row, times in taken.items()]

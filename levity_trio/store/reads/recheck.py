@@ -29,14 +29,14 @@ from levity_trio.store.connectors import Rows
 from levity_trio.store.reads import look
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.schema import newest_version
+from levity_trio.store.settled import overruled, settled_by
 
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
 """After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
-SYSTEM: Final = "system"
 COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?)"
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ? AND {COMPLETED} ORDER BY id LIMIT ?"  # noqa: S608 - our own names
-REVIEWS: Final = "SELECT code, words, resolved_at, resolved_by FROM review WHERE tx_id = ? ORDER BY id"
+REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 
 
 class Cause(StrEnum):
@@ -148,6 +148,8 @@ class _Reviews(NamedTuple):
     codes: frozenset[str]
     words: str
     settled_by: str | None
+    overruled: frozenset[int]
+    """The figures in Wh that an operator replaced."""
     is_match_doubted: bool
     is_legacy: bool
 
@@ -190,11 +192,12 @@ def _without_habits(case: Case) -> Case:
 
 
 def _is_same(one: Figure, other: Figure, reviews: _Reviews) -> bool:
-    """Compare figures: only Wh if a person settled the stored one; without codes if an earlier version stored them."""
+    """Compare figures: without codes if an earlier version stored them; only Wh if an operator settled the stored one,
+    and not those that the operator replaced."""
+    if reviews.settled_by is not None:
+        return one.wh == other.wh or other.wh in reviews.overruled
     if one.wh != other.wh:
         return False
-    if reviews.settled_by is not None:
-        return True
     return one.confidence == other.confidence and (reviews.is_legacy or one.reviews == other.reviews)
 
 
@@ -210,13 +213,12 @@ def _sorted_codes(codes: set[Code] | frozenset[str]) -> tuple[str, ...]:
 
 
 def _reviews(rows: Rows, tx: Known) -> _Reviews:
-    found = rows(REVIEWS, (tx.id,))
-    codes = {code: words for code, words, resolved_at, _ in found if resolved_at is None}
-    settled = [by for _, _, resolved_at, by in found if resolved_at is not None and by != SYSTEM]
+    codes: dict[str, str] = dict(rows(REVIEWS, (tx.id,)))
     return _Reviews(
         frozenset(codes) - LASTING,
         "; ".join(codes.values()),
-        settled[-1] if settled else None,
+        settled_by(rows, tx.id),
+        frozenset(overruled(rows, tx.id)),
         bool(codes.keys() & OF_THE_MATCH),
         Code.LEGACY in codes,
     )

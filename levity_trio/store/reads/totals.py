@@ -21,8 +21,8 @@ FACT, CLOSED, REPORTED, TAKEN_BACK = "fact", "closed", "told", "taken back"
 DELIVERED: Final = "delivered"
 UNBILLED: Final = "unbilled"
 COUNTED: Final = (
-    "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionRejudged',"
-    " 'TransactionStopped')"
+    "('EnergyJumped', 'EnergyUnbilled', 'IdentityShared', 'TransactionClosed', 'TransactionCorrected',"
+    " 'TransactionRejudged', 'TransactionStopped')"
 )
 """The same text as in the index `event_counted`; otherwise SQLite would not use that index."""
 
@@ -34,7 +34,7 @@ def sums_of(source: str) -> str:
     """
     step = "json_extract(data, '$.energy_wh') - json_extract(data, '$.before_wh')"
     counter = f"CASE kind WHEN 'EnergyUnbilled' THEN '{UNBILLED}' ELSE '{DELIVERED}' END"
-    has_energy = "kind IN ('EnergyUnbilled', 'TransactionClosed', 'TransactionRejudged', 'TransactionStopped')"
+    has_energy = "kind NOT IN ('EnergyJumped', 'IdentityShared')"
     return f"""
 SELECT cp_id, '{FACT}' AS counter, kind AS what, count(*) AS amount FROM {source} GROUP BY cp_id, what
 UNION ALL SELECT cp_id, '{CLOSED}', json_extract(data, '$.reason') AS what, count(*) FROM {source}

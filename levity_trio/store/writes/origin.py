@@ -13,10 +13,13 @@ from levity_trio.wire.times import stamp
 
 
 class Origin(NamedTuple):
-    """The origin of a write: the charger's identity, the id of its session, and the time of receipt."""
+    """The origin of a write: the charger's identity, the id of its session, and the time of receipt.
+
+    Without a session it is a decision of an operator.
+    """
 
     charger: str
-    session: int
+    session: int | None
     received_at: str
 
 

@@ -36,6 +36,26 @@ def set_aside(
     return None if known is None else int(known)
 
 
+Resolution = tuple[str, str, str, str]
+"""When an operator looked at a message, the name, what became of it, and why."""
+
+
+def resolve(db: UnitOfWork, message: int, transaction: int | None, resolution: Resolution) -> None:
+    """Store what an operator decided about a message, and the transaction to which it was linked, if any."""
+    db.execute(
+        "UPDATE set_aside SET tx_id = coalesce(?, tx_id), looked_at = ?, looked_by = ?, resolution = ?,"
+        " resolution_reason = ? WHERE id = ?",
+        (transaction, *resolution, message),
+    )
+
+
+def resolve_of(db: UnitOfWork, transaction: int, resolution: Resolution) -> None:
+    """The same for all messages that wait with a transaction."""
+    waiting = "SELECT id FROM set_aside WHERE tx_id = ? AND looked_at IS NULL"
+    for (message,) in db.rows(waiting, (transaction,)):
+        resolve(db, message, None, resolution)
+
+
 def number_in(message: Message, name: str) -> int | None:
     """Return an integer field (a register, a connector, an id) of a payload that is invalid as a whole."""
     value = _fields(message).get(name)

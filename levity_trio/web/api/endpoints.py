@@ -18,6 +18,8 @@ _AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 NO_CONTENT: Final = 204
+HIGHEST_ID: Final = 2**62
+DIGITS: Final = len(str(HIGHEST_ID))
 
 
 class Role(IntEnum):
@@ -93,7 +95,7 @@ class Asked:
     def number(self, name: str = "id") -> int:
         """Return a path parameter that is a whole number. Raises Problem."""
         text = self.path[name]
-        if not text.isascii() or not text.isdecimal() or len(text) > len(str(2**62)):
+        if not text.isascii() or not text.isdecimal() or int(text[:DIGITS]) > HIGHEST_ID or len(text) > DIGITS:
             raise invalid(name, "give a whole number")
         return int(text)
 

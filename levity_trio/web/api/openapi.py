@@ -35,6 +35,8 @@ OF_CODE: Final[Mapping[str, int]] = {
     "no_answer": 504,
     "not_stored": 507,
     "wrong_state": 409,
+    "already_decided": 409,
+    "unreadable": 422,
     "too_large": 413,
 }
 """The HTTP status of each code of a problem."""

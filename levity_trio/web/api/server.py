@@ -31,6 +31,7 @@ from levity_trio.web.api import (
     logs,
     operations,
     plans,
+    review,
     stations,
     transactions,
 )
@@ -48,7 +49,10 @@ CONNECTIONS: Final = 1400
 """Streams, requests that wait for a charger, and others."""
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
-ROOMS: Final = (administration, stations, chargers, charger_facts, transactions, operations, commands, plans, logs)
+ROOMS: Final = (
+    *(administration, stations, chargers, charger_facts, transactions, review),
+    *(operations, commands, plans, logs),
+)
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 
 log = get_logger("system")

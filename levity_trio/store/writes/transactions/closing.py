@@ -32,7 +32,7 @@ LONGEST_ABSENCE_SECONDS = 7 * 24 * 3600
 
 class Closing(NamedTuple):
     """Why a transaction is closed: the cause, the reason as in StopTransaction.req, a text, and the latest time of its
-    end. `next_meter` is the start register, in Wh, of the next transaction.
+    end. `next_meter` is the start register, in Wh, of the next transaction. `ended` is the end that an operator gives.
     """
 
     cause: Cause
@@ -40,6 +40,7 @@ class Closing(NamedTuple):
     words: str
     at: str
     next_meter: int | None = None
+    ended: str | None = None
 
 
 def close_before_start(db: UnitOfWork, origin: Origin, opening: Opening) -> None:
@@ -119,14 +120,15 @@ def _connected_seconds(db: UnitOfWork, origin: Origin, first_session: int, since
 
 def close(db: UnitOfWork, origin: Origin, tx: Known, closing: Closing, who: str = "system") -> None:
     """Close a transaction, if the table has such a step. It ended when it was last seen: when its charger was lost,
-    when the next one began (even if that start was lost), or at the time of the closing."""
+    when the next one began (even if that start was lost), or at the time of the closing. An operator may give it."""
     if step(tx, closing.cause).kind is not Kind.CLOSE:
         return
     at = min(closing.at, _next_began(db, tx) or closing.at)
-    lost_at = min(tx.suspended_at or at, at)
+    lost_at = closing.ended or min(tx.suspended_at or at, at)
     ended = max(tx.own_start_time, tx.last_reading_at or "", lost_at)
     seen_at = by_our_clock(tx, tx.last_reading_at or tx.own_start_time)
-    stop_time = max(tx.start_time, seen_at, min(tx.suspended_at or origin.received_at, by_our_clock(tx, at)))
+    last_at = closing.ended or min(tx.suspended_at or origin.received_at, by_our_clock(tx, at))
+    stop_time = max(tx.start_time, seen_at, last_at)
     entry = Entry(Kind.CLOSE, who, by_the_system(closing.at), closing.words, None, state(tx), closing.cause)
     ending = Ending(
         *(State.CLOSED, stop_time, ended, origin.received_at, closing.reason, entry),

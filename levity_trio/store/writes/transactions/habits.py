@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from levity_trio.charging.energy import Judgement
+from levity_trio.charging.energy import Judgement, judge
 from levity_trio.charging.evidence import Case
-from levity_trio.store.cases import CEILING, Known
+from levity_trio.store.cases import CEILING, Known, case_of
 from levity_trio.store.unit_of_work import UnitOfWork
 
 
@@ -18,6 +18,14 @@ def learn(db: UnitOfWork, tx: Known, case: Case, judgement: Judgement, at: str) 
         if case.power:
             _show(db, tx, CEILING, round(case.power.most), at)
         _revoke_others(db, tx, at)
+
+
+def learn_confirmed(db: UnitOfWork, tx: Known, at: str) -> None:
+    """Learn the highest power from a doubtful transaction that an operator confirms, if two sources show it."""
+    case = case_of(db.rows, tx)
+    found = judge(case)
+    if found.is_confirmed and found.doubts and found.wh == tx.energy_delivered and case.power:
+        _show(db, tx, CEILING, round(case.power.most), at)
 
 
 def _show(db: UnitOfWork, tx: Known, kind: str, value: int | None, at: str) -> None:

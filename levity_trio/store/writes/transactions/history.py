@@ -29,6 +29,8 @@ class Entry:
     cause: Cause | None = None
     counted_on: str | None = None
     """A day: entries beyond the daily ceiling are counted in one row for this day."""
+    decision: str | None = None
+    """What an operator decided, and what stood before, as JSON."""
 
 
 class Added(NamedTuple):
@@ -56,7 +58,7 @@ def insert(db: UnitOfWork, session: int | None, at: str, transaction: int, entry
         " ON CONFLICT (tx_id, kind, digest) DO UPDATE SET count = tx_event.count + 1,"
         " last_received_at = excluded.last_received_at RETURNING id, count",
         (transaction, entry.kind, entry.who, entry.reason, session, at, entry.moment.understood, entry.moment.sent)
-        + (message and message.message_id, message and message.kept_payload)
+        + (message and message.message_id, message.kept_payload if message else entry.decision)
         + (digest(message.payload) if message else entry.counted_on,)
         + (entry.state, entry.cause, at),
     )[0]

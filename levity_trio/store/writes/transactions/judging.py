@@ -12,11 +12,19 @@ from levity_trio.charging.reviews import LASTING, OF_THE_MATCH, Code, Doubt
 from levity_trio.charging.tolerances import REJUDGE_SECONDS
 from levity_trio.events import TransactionRejudged
 from levity_trio.store.cases import COLUMNS, Known, case_of, known
+from levity_trio.store.settled import SYSTEM, overruled
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions import habits, history
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
-from levity_trio.store.writes.transactions.reviews import OPEN_REVIEWS, is_settled, open_review, replace_doubts
+from levity_trio.store.writes.transactions.reviews import (
+    OPEN_REVIEWS,
+    is_known,
+    is_settled,
+    open_review,
+    replace_doubts,
+    resolve,
+)
 from levity_trio.store.writes.transactions.states import state
 from levity_trio.wire.times import stamp
 
@@ -60,8 +68,8 @@ def end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple
     found = judge(case)
     judgement = found
     if tx.status == "Completed" and is_settled(db, tx.id):
-        judgement, doubts = _settled(tx, found), (*doubts, *_later(tx, found))
-    added = history.add(db, origin, tx.id, ending.entry)
+        judgement, doubts = _settled(tx, found), (*doubts, *_later(db, tx, found))
+    added = history.add(db, origin._replace(received_at=ending.received_at), tx.id, ending.entry)
     is_reviewed = bool(tx.review or doubts or judgement.doubts)  # nearly all have no review, so statements are saved
     if is_reviewed:
         replace_doubts(db, tx.id, judgement.doubts, added.id, at)
@@ -81,13 +89,14 @@ def _settled(tx: Known, found: Judgement) -> Judgement:
     return replace(found, wh=wh, method=method, doubts=(), billed_from=tx.billed_from, billed_until=tx.billed_until)
 
 
-def _later(tx: Known, found: Judgement) -> tuple[Doubt, ...]:
-    """Return a doubt if later facts contradict a figure that a person settled."""
-    if found.wh == tx.energy_delivered:
+def _later(db: UnitOfWork, tx: Known, found: Judgement) -> tuple[Doubt, ...]:
+    """Return a doubt if later facts contradict a figure that a person settled, unless that person knew it."""
+    if found.wh == tx.energy_delivered or found.wh in overruled(db.rows, tx.id):
         return ()
     words = f"later facts tell {found.wh} Wh; the figure was settled by a person and stays"
     evidence = (f"{tx.energy_delivered} Wh, settled", f"{found.wh} Wh by later facts")
-    return (Doubt(Code.LATER_FACTS, words, evidence, {"later facts": found.wh}),)
+    doubt = Doubt(Code.LATER_FACTS, words, evidence, {"later facts": found.wh})
+    return () if is_known(db, tx.id, doubt) else (doubt,)
 
 
 def _ended(tx: Known, ending: Ending) -> Known:
@@ -139,18 +148,19 @@ def judge_again(db: UnitOfWork, origin: Origin, transaction: int, cause: Cause) 
     if origin.received_at < due:
         db.execute("UPDATE tx SET judge_after = coalesce(judge_after, ?) WHERE id = ?", (due, transaction))
     else:
-        _judge(db, origin.session, origin.received_at, tx, cause)
+        judge_now(db, origin.session, origin.received_at, tx, cause)
 
 
 def judge_due(db: UnitOfWork, at: str) -> int:
     """Judge the transactions that are due again; return their number."""
     due = [Known(*row) for row in db.rows(DUE, (at, MOST_AT_ONCE))]
     for tx in due:
-        _judge(db, None, at, tx, Cause.LATER)
+        judge_now(db, None, at, tx, Cause.LATER)
     return len(due)
 
 
-def _judge(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
+def judge_now(db: UnitOfWork, session: int | None, at: str, tx: Known, cause: Cause) -> None:
+    """Judge an ended transaction again, and store what changes."""
     judgement = judge(case_of(db.rows, tx))
     if is_settled(db, tx.id):
         _doubt_settled(db, session, at, tx, judgement, cause)
@@ -198,9 +208,13 @@ def _change_text(tx: Known, judgement: Judgement) -> str:
 
 
 def _doubt_settled(db: UnitOfWork, session: int | None, at: str, tx: Known, judgement: Judgement, cause: Cause) -> None:
-    """Keep a figure that a person settled; open a review if later facts contradict it."""
-    for doubt in _later(tx, judgement):
+    """Keep a figure that a person settled; open a review if later facts contradict it, in place of an older one."""
+    confidence = tx.confidence
+    for doubt in _later(db, tx, judgement):
         entry = Entry(Kind.REJUDGE, "system", by_the_system(at), _change_text(tx, judgement), None, state(tx), cause)
         added = history.insert(db, session, at, tx.id, entry)
+        resolve(db, tx.id, doubt.code, at, SYSTEM, "judged again", "later facts")
         open_review(db, tx.id, doubt, added.id, at)
-    db.execute("UPDATE tx SET judged_at = ?, judge_after = NULL WHERE id = ?", (at, tx.id))
+        confidence = DOUBTFUL
+    settle = "UPDATE tx SET confidence = ?, judged_at = ?, judge_after = NULL WHERE id = ?"
+    db.execute(settle, (confidence, at, tx.id))

@@ -17,7 +17,7 @@ from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
-from levity_trio.store.writes.transactions.judging import judge_again
+from levity_trio.store.writes.transactions.judging import judge_again, judge_now
 from levity_trio.store.writes.transactions.jumps import record_jump
 from levity_trio.store.writes.transactions.requests import Stop
 from levity_trio.store.writes.transactions.reviews import is_settled, resolve_doubts
@@ -261,6 +261,28 @@ def store_data(db: UnitOfWork, origin: Origin, transaction: int, request: Stop, 
         insert(db, origin, batch, transaction, list(group))
 
 
+def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, batch: Batch) -> None:
+    """Store readings that were set aside with the transaction that an operator attached them to, and judge it again if
+    it has ended. They are old, so they are no sign that it goes on. `received` is their origin."""
+    batch = batch._replace(connector=_connector_for(db, load(db, transaction), batch.connector))
+    for at, group in groupby(batch.readings, attrgetter("timestamp")):
+        readings = list(group)
+        insert(db, received, batch, transaction, readings)
+        if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+            reach = "UPDATE tx SET last_reading_at = max(coalesce(last_reading_at, ''), ?) WHERE id = ?"
+            db.execute(reach, (at, transaction))
+    tx = load(db, transaction)
+    if step(tx, Cause.LATER).kind is Kind.REJUDGE:
+        judge_now(db, origin.session, origin.received_at, tx, Cause.LATER)
+
+
+def _connector_for(db: UnitOfWork, tx: Known, sent: int) -> int:
+    """Return the connector of a transaction; one whose start was unreadable takes that of its readings."""
+    if tx.connector is None and sent > 0:
+        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (sent, tx.id))
+    return sent if tx.connector is None else tx.connector
+
+
 def insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | None, readings: list[Reading]) -> bool:
     """Insert readings of one timestamp, except those already stored from the same source; return whether any is new."""
     known = db.rows(
@@ -321,10 +343,7 @@ def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) 
     tx = known(db.rows, claimed) if claimed is not None else None
     if tx is None or tx.charger != origin.charger or (connector > 0 and tx.connector not in (None, connector)):
         return None
-    if tx.connector is None and connector > 0:  # its start was unreadable; now its connector is known
-        db.execute("UPDATE tx SET conn_id = ? WHERE id = ?", (connector, claimed))
-        return tx._replace(connector=connector)
-    return tx
+    return tx._replace(connector=_connector_for(db, tx, connector) or tx.connector)
 
 
 def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, is_named: bool) -> Known | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from levity_trio.charging.moments import Moment
+from levity_trio.charging.readings import Reading
 from levity_trio.store.writes.origin import Message
 
 
@@ -47,3 +49,10 @@ class Stop:
     reason: str
     message: Message
     sent_meter_stop: str | None = None
+
+
+class StopWithData(NamedTuple):
+    """A StopTransaction.req and its transactionData."""
+
+    stop: Stop
+    data: list[Reading]

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 import orjson
 
 from levity_trio.charging.reviews import LASTING, Code, Doubt
+from levity_trio.store.settled import SYSTEM, settled_by
 from levity_trio.store.unit_of_work import UnitOfWork
 
-SYSTEM = "system"
+CONFIRMED, CORRECTED = "confirmed", "corrected"
+"""What becomes of all open reviews when an operator settles the figure."""
 OPEN_REVIEWS = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL"
 
 
@@ -49,10 +51,23 @@ def resolve_doubts(db: UnitOfWork, transaction: int, at: str) -> None:
             resolve(db, transaction, code, at, SYSTEM, "reopened", "its charger goes on with it")
 
 
-def is_settled(db: UnitOfWork, transaction: int) -> bool:
-    """Whether a person confirmed or corrected the figure after the end of the transaction."""
-    settled = (
-        "SELECT 1 FROM review JOIN tx ON tx.id = tx_id WHERE tx_id = ? AND resolved_by <> ?"
-        " AND tx.status = 'Completed' AND resolved_at >= coalesce(stop_received_at, '') LIMIT 1"
+def resolve_all(db: UnitOfWork, transaction: int, at: str, by: str, resolution: str, reason: str) -> tuple[str, ...]:
+    """Resolve all open reviews of a transaction; return their codes."""
+    codes = tuple(code for code, _ in db.rows(OPEN_REVIEWS, (transaction,)))
+    for code in codes:
+        resolve(db, transaction, code, at, by, resolution, reason)
+    return codes
+
+
+def is_known(db: UnitOfWork, transaction: int, doubt: Doubt) -> bool:
+    """Whether an operator has been asked the same before: its review is open, or an operator resolved it."""
+    known = (
+        "SELECT 1 FROM review WHERE tx_id = ? AND code = ? AND words = ?"
+        " AND (resolved_at IS NULL OR resolved_by <> ?) LIMIT 1"
     )
-    return db.row(settled, (transaction, SYSTEM)) is not None
+    return db.row(known, (transaction, doubt.code, doubt.words, SYSTEM)) is not None
+
+
+def is_settled(db: UnitOfWork, transaction: int) -> bool:
+    """Whether an operator confirmed or corrected the figure after the end of the transaction."""
+    return settled_by(db.rows, transaction) is not None

@@ -18,6 +18,7 @@ from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
 from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
 from levity_trio.store.connectors import connectors
+from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge
 from levity_trio.store.writes.origin import Origin
@@ -27,8 +28,8 @@ from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending
 from levity_trio.store.writes.transactions.readings import store_data
-from levity_trio.store.writes.transactions.requests import Stop
-from levity_trio.store.writes.transactions.reviews import SYSTEM, open_review, resolve
+from levity_trio.store.writes.transactions.requests import Stop, StopWithData
+from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
     begin_by,
@@ -213,18 +214,29 @@ def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt
         doubts.append(Doubt(Code.OPERATOR_OVERRULED, words, (f"{tx.energy_delivered} Wh", f"{request.meter_stop} Wh")))
     if not is_joined and tx.review is not None:
         resolve(db, tx.id, Code.STOP_WITHOUT_ID, origin.received_at, SYSTEM, "answered", "its own stop came")
-    entry = Entry(Kind.STOP, "charger", request.moment, request.reason, request.message, state(tx), cause)
-    ending = _ending(db, origin, tx, request, entry, following.state)
-    conclude(db, origin, begin_by(db, tx, ending.own_stop_time), ending, TransactionStopped, tuple(doubts))
+    _end(db, origin, tx, _ending(db, origin, tx, request, cause), tuple(doubts))
 
 
-def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, entry: Entry, ended: State) -> Ending:
+def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, told: StopWithData) -> None:
+    """End a transaction by a stop that was set aside and that an operator attached. `received` is the stop's origin."""
+    store_data(db, received, transaction, told.stop, told.data)
+    tx = load(db, transaction)
+    cause = Cause.STOP if told.stop.transaction == tx.id else Cause.JOINED_STOP
+    _end(db, origin, tx, _ending(db, received, tx, told.stop, cause), ())
+
+
+def _end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...]) -> None:
+    conclude(db, origin, begin_by(db, tx, ending.own_stop_time), ending, TransactionStopped, doubts)
+
+
+def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> Ending:
     moment = request.moment
+    entry = Entry(Kind.STOP, "charger", moment, request.reason, request.message, state(tx), cause)
     ahead = skew_of(db, origin, moment)
     if ahead is not None and ahead > AHEAD_SECONDS and (_waited_as_sent(tx) or _was_set(db, tx, moment)):
         ahead = None
     return Ending(
-        state=ended,
+        state=step(tx, cause).state,
         stop_time=corrected(moment, origin.received_at, ahead),
         own_stop_time=moment.understood,
         received_at=origin.received_at,

@@ -50,26 +50,41 @@ class _Stretch(NamedTuple):
 
 def begin(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> int | None:
     """Open a transaction for a stop that matches none; return None if no reading shows its energy."""
-    connector, since = _shown_by_readings(db, origin, request) or (None, None)
-    registers = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
-    first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)])
-    if since is None and first is None:
+    connector, began = shown(db, origin, request, data)
+    if began is None:
         return None
-    began = min(time for time in (since, first) if time is not None)
     moment = Moment(began, None, request.moment.is_believable)
-    transaction = starts.insert(db, origin, moment, ACCEPTED, (connector, request.id_tag, None, None, None))
-    db.execute("UPDATE tx SET told_id = ? WHERE id = ?", (request.transaction, transaction))
-    added = history.insert(
-        db, origin.session, origin.received_at, transaction, Entry(Kind.START, "system", moment, "its start never came")
-    )
+    entry = Entry(Kind.START, "system", moment, "its start never came")
+    transaction = insert(db, origin, request, moment, (connector, request.id_tag, None, None, None))
+    added = history.insert(db, origin.session, origin.received_at, transaction, entry)
     if is_id(request.transaction):
         words = f"its stop names transaction {request.transaction}, which this server never gave out: another server's?"
         doubt = Doubt(Code.OTHER_SERVER, words, (f"transactionId {request.transaction}", "no such transaction here"))
         open_review(db, transaction, doubt, added.id, origin.received_at)
+    follow(db, origin, transaction, connector)
+    return transaction
+
+
+def shown(db: UnitOfWork, origin: Origin, request: Stop, data: Sequence[Reading]) -> tuple[int | None, str | None]:
+    """Return the connector on which readings show the energy of a stop, and since when; None for what is unknown."""
+    connector, since = _shown_by_readings(db, origin, request) or (None, None)
+    registers = [(reading.timestamp, reading.wh) for reading in data if reading.wh is not None]
+    first = _first_of_rise([*registers, (request.moment.understood, request.meter_stop)])
+    return connector, min((time for time in (since, first) if time is not None), default=None)
+
+
+def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields: starts.Fields) -> int:
+    """Insert a transaction for a stop; it is known again by the id in that stop."""
+    transaction = starts.insert(db, origin, moment, ACCEPTED, fields)
+    db.execute("UPDATE tx SET told_id = ? WHERE id = ?", (request.transaction, transaction))
+    return transaction
+
+
+def follow(db: UnitOfWork, origin: Origin, transaction: int, connector: int | None) -> None:
+    """Record that a transaction began, and link the readings that came before."""
     starts.record_start(db, origin, transaction)
     if connector is not None:
         link_earlier(db, transaction)
-    return transaction
 
 
 def is_named(db: UnitOfWork, origin: Origin, request: Stop) -> bool:

@@ -1,0 +1,19 @@
+"""`levity-trio close`: closes an open transaction."""
+
+from __future__ import annotations
+
+import click
+
+from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.review import EVENT, REASON, decide
+
+
+@command("close")
+@click.argument("transaction", type=int)
+@click.option("--stop-time", metavar="TIME", help="When it ended, such as 2026-03-01T12:00:00Z.  [default: now]")
+@click.option("--meter-stop-wh", type=int, metavar="WH", help="The register at its end; the figure is then corrected.")
+@REASON
+@EVENT
+def close(operator: Operator, transaction: int, **given: object) -> int:
+    """Close an open transaction. Its charger's own stop still wins."""
+    return decide(operator, "transactions", str(transaction), "close", **given)

@@ -1,0 +1,125 @@
+"""`levity-trio review`: what waits for a person, and the decisions about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.tables import cell, say
+
+COLUMNS: Final = ("kind", "id", "charger", "since", "kwh", "why", "answers", "fits")
+ADMIN: Final = "admin"
+REASON: Final = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with your name.")
+EVENT: Final = click.option(
+    "--event", type=int, metavar="ID", help="Refuse if the transaction has a newer event than this one."
+)
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio review
+  levity-trio review confirm 1000017 --reason "the driver agrees"
+  levity-trio review attach 3 1000017 --reason "the only car that day"
+  levity-trio review make 3 --connector 1 --start-time 2026-03-01T12:00:00Z \\
+      --figure-wh 3500 --reason "read at the meter"
+  levity-trio review dismiss 3 --reason "a test of the installer"
+
+A confirmed or corrected figure is certain, and later messages do not change it. See also `levity-trio correct` and
+`levity-trio close`.
+"""
+
+
+class _Listing(click.Group):
+    """A group that lists what waits if no subcommand is given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_listed = not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names)
+        return super().parse_args(ctx, ["list", *args] if is_listed else args)
+
+
+review = _Listing("review", help="List what waits for a person, and decide about it.", epilog=EXAMPLES)
+
+
+def decide(operator: Operator, *path: str, **given: object) -> int:
+    """Send a decision and show its result. Times and figures that were not given are left out."""
+    told = {name: value for name, value in given.items() if value is not None}
+    done: Mapping[str, Any] | None = operator.ask("POST", ADMIN, *path, given=told)
+    if operator.is_json or done is None:
+        operator.record(done or {"done": True})
+    else:
+        energy = f"{cell(done['energy_kwh'])} kWh, {cell(done['confidence'])}, {cell(done['energy_method'])}"
+        say(f"transaction {done['id']} is {done['state']}: {energy}; review: {cell(done['review'])}")
+    return 0
+
+
+def _row(item: Mapping[str, Any]) -> dict[str, object]:
+    tx, message = item["transaction"], item["message"]
+    why = message["reason"] if tx is None else ", ".join(review["code"] for review in item["reviews"])
+    return {
+        "kind": item["kind"],
+        "id": (message if tx is None else tx)["id"],
+        "charger": item["charger"],
+        "since": item["at"],
+        "kwh": None if tx is None else tx["energy_kwh"],
+        "why": why,
+        "answers": [answer["answer"] for answer in item["answers"]],
+        "fits": [one["id"] for one in item["fitting"]],
+    }
+
+
+@command("list", group=review)
+@click.option("--charger", metavar="ID", help="Only of this charger.")
+@click.option("--kind", type=click.Choice(["transaction", "message"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, the newest.")
+def list_queue(operator: Operator, **query: object) -> None:
+    """List what waits for a person, the newest first."""
+    given = {name: value for name, value in query.items() if value is not None}
+    page = operator.ask("GET", ADMIN, "review", query=given)
+    operator.table(COLUMNS, [_row(item) for item in page["data"]], page)
+
+
+@command("confirm", group=review)
+@click.argument("transaction", type=int)
+@REASON
+@EVENT
+def confirm(operator: Operator, transaction: int, **given: object) -> int:
+    """Make the figure of a transaction certain."""
+    return decide(operator, "transactions", str(transaction), "confirm", **given)
+
+
+@command("attach", group=review)
+@click.argument("message", type=int)
+@click.argument("transaction", type=int)
+@click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
+@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read.")
+@REASON
+@EVENT
+def attach(operator: Operator, message: int, **given: object) -> int:
+    """Apply a message to a transaction of its charger."""
+    return decide(operator, "set-aside", str(message), "attach", **given)
+
+
+@command("make", group=review)
+@click.argument("message", type=int)
+@click.option("--connector", type=int, metavar="NUMBER", help="Its connector, if no reading shows it.")
+@click.option("--start-time", metavar="TIME", help="When it began, if no reading shows it.")
+@click.option("--meter-start-wh", type=int, metavar="WH", help="The register at its start.")
+@click.option("--meter-stop-wh", type=int, metavar="WH", help="The register, if the stop has none that can be read.")
+@click.option("--stop-time", metavar="TIME", help="Its time, if it cannot be read.")
+@click.option("--id-tag", metavar="TAG", help="The tag, if the stop has none.")
+@click.option("--figure-wh", type=int, metavar="WH", help="Its energy, if you know it.")
+@REASON
+def make(operator: Operator, message: int, **given: object) -> int:
+    """Make a transaction of a stop that fits none."""
+    return decide(operator, "set-aside", str(message), "make-transaction", **given)
+
+
+@command("dismiss", group=review)
+@click.argument("message", type=int)
+@click.option("--review", "is_review", is_flag=True, help="MESSAGE is the id of a review, not of a message.")
+@REASON
+def dismiss(operator: Operator, message: int, *, is_review: bool, **given: object) -> int:
+    """Resolve a message, or a review, that affects no bill."""
+    return decide(operator, "reviews" if is_review else "set-aside", str(message), "dismiss", **given)

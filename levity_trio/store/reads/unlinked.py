@@ -1,0 +1,76 @@
+"""Messages that were set aside: the frame, to read it again, and the transactions that it may belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.charging.answers import takes
+from levity_trio.charging.lifecycle import State, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """A message that was set aside, with its frame as received."""
+
+    id: int
+    charger: str
+    received_at: str
+    action: str
+    transaction: int | None
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """A transaction to which a message can be attached. Times in the database's format, registers and energy in Wh."""
+
+    id: int
+    connector: int | None
+    id_tag: str | None
+    state: State
+    start_time: str
+    stop_time: str | None
+    meter_start_wh: int | None
+    last_register_wh: int | None
+    energy_wh: int | None
+
+
+_MESSAGE: Final = (
+    "SELECT set_aside.id, set_aside.cp_id, received_at, set_aside.action, tx_id, frame FROM set_aside JOIN evidence"
+    " ON evidence.session_id = set_aside.session_id AND evidence.message_id = set_aside.message_id"
+    " AND evidence.at = set_aside.received_at WHERE set_aside.id = ?"
+)
+_COLUMNS: Final = (
+    "id, conn_id, id_tag, status, suspended_at, stopped_by, start_time, stop_time, meter_start, last_register_wh,"
+    " energy_delivered"
+)
+_OPEN: Final = f"SELECT {_COLUMNS} FROM tx INDEXED BY tx_open WHERE cp_id = ?1 AND status = 'Active'"  # noqa: S608 - ours
+_NEWEST: Final = (
+    f"SELECT {_COLUMNS} FROM tx WHERE id IN (SELECT (SELECT id FROM tx WHERE tx.cp_id = cp_conn.cp_id"  # noqa: S608
+    " AND tx.conn_id = cp_conn.conn_id AND own_start_time <= ?2 ORDER BY own_start_time DESC, id DESC LIMIT 1)"
+    " FROM cp_conn WHERE cp_conn.cp_id = ?1)"
+)
+"""The newest one of each connector that had begun by a time."""
+
+
+def message(db: Database, number: int) -> Unlinked | None:
+    """Return a message that was set aside."""
+    found = db.execute(_MESSAGE, (number,)).fetchall()
+    return Unlinked(*found[0]) if found else None
+
+
+def fitting(db: Database, charger: str, action: str, received_at: str) -> list[Fitting]:
+    """Return the transactions to which a message of this charger can be attached: what is open, and the newest one of
+    each connector; the newest first."""
+    rows = db.execute(f"{_OPEN} UNION {_NEWEST} ORDER BY start_time DESC", (charger, received_at)).fetchall()
+    found = [_fitting(row) for row in rows]
+    return [one for one in found if takes(action, one.state)]
+
+
+def _fitting(row: tuple[object, ...]) -> Fitting:
+    number, connector, id_tag, status, suspended_at, stopped_by, *rest = row
+    state = state_of(str(status), suspended_at is not None, None if stopped_by is None else str(stopped_by))
+    return Fitting(number, connector, id_tag, state, *rest)  # type: ignore[arg-type]

@@ -1,0 +1,37 @@
+"""Who settled the figure of a transaction, so that later facts no longer change it (rules.md, Energy).
+
+Only reads, so the writer and read-only connections share it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from levity_trio.store.connectors import Rows
+
+SYSTEM: Final = "system"
+DISMISSED: Final = "dismissed"
+_DECIDED: Final = (
+    "SELECT who, kind, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ?"
+    " ORDER BY id"
+)
+_RESOLVED: Final = (
+    "SELECT resolved_by FROM review JOIN tx ON tx.id = tx_id WHERE tx_id = ? AND resolved_by <> ? AND resolution <> ?"
+    " AND tx.status = 'Completed' AND resolved_at >= coalesce(stop_received_at, '') ORDER BY review.id DESC LIMIT 1"
+)
+"""Before an operator could decide, a statement resolved a review, and no row of tx_event was added."""
+
+
+def settled_by(rows: Rows, transaction: int) -> str | None:
+    """Return the name of the operator who last confirmed or corrected the figure of an ended transaction."""
+    decided = rows(_DECIDED, (transaction, SYSTEM))
+    found = decided[-1:] or rows(_RESOLVED, (transaction, SYSTEM, DISMISSED))
+    return str(found[0][0]) if found else None
+
+
+def overruled(rows: Rows, transaction: int) -> set[int]:
+    """Return the figures in Wh that operators knew and replaced by their own."""
+    decided = rows(_DECIDED, (transaction, SYSTEM))
+    return {orjson.loads(payload)["before"]["figure_wh"] for _, kind, payload in decided if kind == "correct"}

@@ -1,0 +1,179 @@
+"""What an operator decides about a message that was set aside: attach it to a transaction, make one of it, dismiss it.
+
+An attached message takes the same way as one that its charger sends: it is stored, linked and judged, on the grounds
+that an operator attached it. A message is resolved once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from levity_trio.charging.lifecycle import Cause, Kind
+from levity_trio.charging.moments import Moment
+from levity_trio.events import MessageAttached, MessageDismissed
+from levity_trio.store.cases import Known
+from levity_trio.store.settled import DISMISSED
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import set_aside
+from levity_trio.store.writes.origin import Origin
+from levity_trio.store.writes.transactions import history, readings, stops, unknown_starts
+from levity_trio.store.writes.transactions.corrections import Correction, correct
+from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused, Problem, check, enter, find
+from levity_trio.store.writes.transactions.history import Entry
+from levity_trio.store.writes.transactions.readings import Batch
+from levity_trio.store.writes.transactions.requests import StopWithData
+from levity_trio.store.writes.transactions.states import load
+
+ATTACHED: Final = "attached"
+MADE: Final = "made"
+
+_WAITING: Final = (
+    "SELECT id, cp_id, session_id, received_at, action, tx_id, looked_by, resolution FROM set_aside WHERE id = ?"
+)
+
+
+class Waiting(NamedTuple):
+    """A message that was set aside."""
+
+    id: int
+    charger: str
+    session: int
+    received_at: str
+    action: str
+    transaction: int | None
+    looked_by: str | None
+    resolution: str | None
+
+    @property
+    def received(self) -> Origin:
+        return Origin(self.charger, self.session, self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an operator knows about a transaction of which only the stop arrived; None is found by the readings.
+
+    Registers and energy in Wh; the time in the database's format.
+    """
+
+    connector: int | None = None
+    start_time: str | None = None
+    meter_start: int | None = None
+    id_tag: str | None = None
+    figure_wh: int | None = None
+
+
+def attach(db: UnitOfWork, message: int, transaction: int, told: StopWithData | Batch, decision: Decision) -> Known:
+    """Apply a message to a transaction of its charger; return the transaction. `told` is the message as read.
+
+    Raises DecisionRefused.
+    """
+    waiting = _load(db, message)
+    if _is_done(waiting, ATTACHED, transaction):
+        return find(db, transaction)
+    tx = find(db, transaction)
+    if tx.charger != waiting.charger:
+        words = f"transaction {tx.id} is of {tx.charger}, the message is of {waiting.charger}"
+        raise DecisionRefused(Problem.INVALID, words, "transaction")
+    cause = Cause.STOP_ATTACHED if isinstance(told, StopWithData) else Cause.READINGS_ATTACHED
+    check(db, tx, decision, cause)
+    enter(db, tx, decision, cause, {"set_aside": waiting.id})
+    origin = waiting.received._replace(received_at=decision.at)
+    if isinstance(told, StopWithData):
+        stops.attach(db, origin, waiting.received, tx.id, told)
+    else:
+        readings.attach(db, origin, waiting.received, tx.id, told)
+    return _link(db, waiting, tx.id, ATTACHED, decision)
+
+
+def make(db: UnitOfWork, message: int, told: StopWithData, made: Made, decision: Decision) -> Known:
+    """Make a transaction of a stop that was set aside; return it. Raises DecisionRefused."""
+    waiting = _load(db, message)
+    if _is_done(waiting, MADE, waiting.transaction) and waiting.transaction is not None:
+        return load(db, waiting.transaction)
+    if waiting.transaction is not None:
+        words = f"this message belongs to transaction {waiting.transaction}: close or correct that"
+        raise DecisionRefused(Problem.WRONG_STATE, words)
+    origin = waiting.received._replace(received_at=decision.at)
+    transaction = _begin(db, origin, waiting, told, made, decision)
+    stops.attach(db, origin, waiting.received, transaction, told)
+    if made.figure_wh is not None:
+        correct(db, transaction, Correction(figure_wh=made.figure_wh), replace(decision, seen_event=None))
+    return _link(db, waiting, transaction, MADE, decision)
+
+
+def dismiss(db: UnitOfWork, message: int, decision: Decision) -> None:
+    """Resolve a message that affects no bill. Raises DecisionRefused."""
+    waiting = _load(db, message)
+    if _is_done(waiting, DISMISSED, waiting.transaction):
+        return
+    if waiting.transaction is not None:
+        tx = load(db, waiting.transaction)
+        check(db, tx, decision, Cause.DISMISSED)
+        enter(db, tx, decision, Cause.DISMISSED, {"set_aside": waiting.id})
+    _resolve(db, waiting, None, DISMISSED, decision)
+    fact = MessageDismissed(
+        charger=waiting.charger,
+        at=decision.at,
+        set_aside=waiting.id,
+        action=waiting.action,
+        by=decision.by,
+        reason=decision.reason,
+    )
+    db.record(fact)
+
+
+def _load(db: UnitOfWork, message: int) -> Waiting:
+    found = db.row(_WAITING, (message,))
+    if found is None:
+        raise DecisionRefused(Problem.NOT_FOUND, f"there is no message {message} that was set aside")
+    return Waiting(*found)
+
+
+def _is_done(waiting: Waiting, resolution: str, transaction: int | None) -> bool:
+    """Whether this was decided before. Raises DecisionRefused if something else was."""
+    if waiting.looked_by is None:
+        return False
+    if (waiting.resolution, waiting.transaction) == (resolution, transaction):
+        return True
+    words = f"{waiting.looked_by} resolved this message before: {waiting.resolution}"
+    raise DecisionRefused(Problem.ALREADY_DECIDED, words)
+
+
+def _begin(db: UnitOfWork, origin: Origin, waiting: Waiting, told: StopWithData, made: Made, decision: Decision) -> int:
+    """Open the transaction of a stop, as of its receipt."""
+    connector, began = unknown_starts.shown(db, waiting.received, *told)
+    connector = connector if made.connector is None else made.connector
+    start_time = made.start_time or began
+    if connector is None or connector <= 0:
+        raise DecisionRefused(Problem.INVALID, "no reading shows the connector: give it", "connector")
+    if start_time is None or start_time > told.stop.moment.understood:
+        words = f"no reading shows the start: give its time, before {told.stop.moment.understood}"
+        raise DecisionRefused(Problem.INVALID, words, "start_time")
+    moment = Moment(start_time, None, True)
+    fields = (connector, made.id_tag or told.stop.id_tag, made.meter_start, None, None)
+    transaction = unknown_starts.insert(db, waiting.received, told.stop, moment, fields)
+    history.insert(db, None, decision.at, transaction, Entry(Kind.START, decision.by, moment, decision.reason))
+    unknown_starts.follow(db, origin, transaction, connector)
+    return transaction
+
+
+def _link(db: UnitOfWork, waiting: Waiting, transaction: int, resolution: str, decision: Decision) -> Known:
+    _resolve(db, waiting, transaction, resolution, decision)
+    fact = MessageAttached(
+        charger=waiting.charger,
+        at=decision.at,
+        set_aside=waiting.id,
+        action=waiting.action,
+        transaction=transaction,
+        by=decision.by,
+        reason=decision.reason,
+    )
+    db.record(fact)
+    return load(db, transaction)
+
+
+def _resolve(db: UnitOfWork, waiting: Waiting, transaction: int | None, resolution: str, decision: Decision) -> None:
+    told = (decision.at, decision.by, resolution, decision.reason)
+    set_aside.resolve(db, waiting.id, transaction, told)

@@ -1,0 +1,241 @@
+"""What waits for a person, in one queue, and the decisions about it.
+
+Each decision is kept with the caller's name and the reason. One that was made before is answered as done; one about a
+transaction that has changed since it was shown is refused, if the request names the newest `event` that the caller saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from levity_trio.charger.telling import Unreadable, read_again
+from levity_trio.store.cases import Known
+from levity_trio.store.reads import transactions as stored
+from levity_trio.store.reads import unlinked
+from levity_trio.store.reads.to_review import ToReview, to_review
+from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.transactions import attaching, decisions
+from levity_trio.store.writes.transactions.attaching import Made
+from levity_trio.store.writes.transactions.corrections import Correction, correct
+from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from levity_trio.store.writes.transactions.deciding import Problem as Refusal
+from levity_trio.store.writes.transactions.readings import Batch
+from levity_trio.store.writes.transactions.requests import StopWithData
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
+from levity_trio.web.api.openapi import OF_CODE
+from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.shown import answer, show
+from levity_trio.wire.times import parse_time, stamp
+
+TAG: Final = "review"
+ADMIN: Final = "/api/admin"
+DECISION_PROBLEMS: Final = tuple(Refusal)
+
+Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+Time = Annotated[str, msgspec.Meta(description="A time such as 2026-03-01T12:00:00Z.")]
+
+
+class QueueQuery(Paged, kw_only=True):
+    charger: OfCharger = None
+    kind: Literal["transaction", "message"] | None = None
+
+
+class Deciding(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Why. With `event`, the newest event that was seen, the decision is refused if the transaction has changed."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+    event: Id | None = None
+
+
+class Correcting(Deciding, kw_only=True):
+    """The figure, or the registers whose difference it is. Times are those of the bill; a tag only if none is known."""
+
+    figure_wh: Wh | None = None
+    meter_start_wh: Wh | None = None
+    meter_stop_wh: Wh | None = None
+    start_time: Time | None = None
+    stop_time: Time | None = None
+    id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
+
+
+class Closing(Deciding, kw_only=True):
+    """When it ended, if that is known; with the register at its end, the figure is corrected, too."""
+
+    stop_time: Time | None = None
+    meter_stop_wh: Wh | None = None
+
+
+class Attaching(Deciding, kw_only=True):
+    """The transaction, and the values of a stop that cannot be read."""
+
+    transaction: Id
+    stop_time: Time | None = None
+    meter_stop_wh: Wh | None = None
+
+
+class Making(Deciding, kw_only=True):
+    """What is known of a transaction of which only the stop arrived. What is left out is found by the readings."""
+
+    connector: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
+    start_time: Time | None = None
+    meter_start_wh: Wh | None = None
+    id_tag: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
+    figure_wh: Wh | None = None
+    stop_time: Time | None = None
+    meter_stop_wh: Wh | None = None
+
+
+# The queue
+
+
+async def list_queue(asked: Asked) -> Page[Any]:
+    query: QueueQuery = asked.query
+    return await page(asked.api, partial(to_review, charger=query.charger, kind=query.kind, wanted=wanted(query)))
+
+
+# Decisions
+
+
+async def confirm_transaction(asked: Asked) -> Any:
+    return await _decided(asked, decisions.confirm, asked.number())
+
+
+async def correct_transaction(asked: Asked) -> Any:
+    body: Correcting = asked.body
+    correction = Correction(
+        figure_wh=body.figure_wh,
+        meter_start=body.meter_start_wh,
+        meter_stop=body.meter_stop_wh,
+        start_time=_time(body.start_time, "start_time"),
+        stop_time=_time(body.stop_time, "stop_time"),
+        id_tag=body.id_tag,
+    )
+    return await _decided(asked, correct, asked.number(), correction)
+
+
+async def close_transaction(asked: Asked) -> Any:
+    body: Closing = asked.body
+    at = _time(body.stop_time, "stop_time")
+    close = partial(decisions.close, stop_time=at, meter_stop=body.meter_stop_wh)
+    return await _decided(asked, close, asked.number())
+
+
+async def dismiss_review(asked: Asked) -> Any:
+    return await _decided(asked, decisions.dismiss_review, asked.number())
+
+
+async def attach_message(asked: Asked) -> Any:
+    body: Attaching = asked.body
+    told = await _read_again(asked, body)
+    return await _decided(asked, attaching.attach, asked.number(), body.transaction, told)
+
+
+async def make_transaction(asked: Asked) -> Any:
+    body: Making = asked.body
+    told = await _read_again(asked, body)
+    if not isinstance(told, StopWithData):
+        raise Problem(409, "wrong_state", "a transaction is made of a stop; attach readings to one")
+    start_time = _time(body.start_time, "start_time")
+    made = Made(body.connector, start_time, body.meter_start_wh, body.id_tag, body.figure_wh)
+    return await _decided(asked, attaching.make, asked.number(), told, made)
+
+
+async def dismiss_message(asked: Asked) -> None:
+    await _write(asked, attaching.dismiss, asked.number())
+
+
+async def _decided(asked: Asked, write: Callable[..., Known], *args: object) -> Any:
+    """Make a decision about a transaction; return the transaction after it."""
+    tx: Known = await _write(asked, write, *args)
+    return show(await asked.api.reader.run(partial(stored.transaction, number=tx.id)))
+
+
+async def _write(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
+    body: Deciding = asked.body
+
+    def decide(db: UnitOfWork) -> Any:
+        return write(db, *args, decision)
+
+    try:
+        decision = Decision(asked.caller.name, body.reason, asked.api.stamp(), body.event)
+        return await asked.api.writer.run(decide)
+    except DecisionRefused as refused:
+        members = {} if refused.field is None else {"field": refused.field}
+        raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None
+
+
+async def _read_again(asked: Asked, body: Attaching | Making) -> StopWithData | Batch:
+    """Return what a message says, with the values of the request for what cannot be read. Raises Problem."""
+    number = asked.number()
+    found = await asked.api.reader.run(partial(unlinked.message, number=number))
+    if found is None:
+        raise not_found(f"message {number} that was set aside")
+    given = {"meterStop": body.meter_stop_wh, "timestamp": _time(body.stop_time, "stop_time")}
+    known = {name: value for name, value in given.items() if value is not None}
+    try:
+        return read_again(found.frame, datetime.fromisoformat(found.received_at), known)
+    except Unreadable as error:
+        raise Problem(422, "unreadable", f"{error}; give what cannot be read") from None
+
+
+def _time(text: str | None, field: str) -> str | None:
+    """Return a time in the database's format. Raises Problem."""
+    time = None if text is None else parse_time(text)
+    if text is not None and time is None:
+        raise invalid(field, "give a time such as 2026-03-01T12:00:00Z")
+    return None if time is None else stamp(time)
+
+
+def _post(path: str, summary: str, handle: Any, body: type[msgspec.Struct], *problems: str) -> Endpoint:
+    """Declare a decision that answers with its transaction."""
+    return Endpoint(
+        method="POST",
+        path=f"{ADMIN}/{path}",
+        role=Role.OPERATOR,
+        summary=summary,
+        tag=TAG,
+        handle=handle,
+        body=StructBody(body),
+        answer=answer(Transaction),
+        problems=(*DECISION_PROBLEMS, *problems),
+    )
+
+
+_TRANSACTION, _MESSAGE = "transactions/{id}", "set-aside/{id}"
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=f"{ADMIN}/review",
+        role=Role.OPERATOR,
+        summary="List what waits for a person; an answer is sent to /api/admin/{subject}/{id}/{answer}",
+        tag=TAG,
+        handle=list_queue,
+        query=QueueQuery,
+        answer=page_of(ToReview),
+        problems=("invalid",),
+    ),
+    _post(f"{_TRANSACTION}/confirm", "Make the figure of a transaction certain", confirm_transaction, Deciding),
+    _post(f"{_TRANSACTION}/correct", "Set the figure of a transaction", correct_transaction, Correcting),
+    _post(f"{_TRANSACTION}/close", "Close an open transaction", close_transaction, Closing),
+    _post("reviews/{id}/dismiss", "Dismiss a doubt that does not question the figure", dismiss_review, Deciding),
+    _post(f"{_MESSAGE}/attach", "Apply a message to a transaction", attach_message, Attaching, "unreadable"),
+    _post(f"{_MESSAGE}/make-transaction", "Make a transaction of a stop", make_transaction, Making, "unreadable"),
+    Endpoint(
+        method="POST",
+        path=f"{ADMIN}/{_MESSAGE}/dismiss",
+        role=Role.OPERATOR,
+        summary="Dismiss a message that affects no bill",
+        tag=TAG,
+        handle=dismiss_message,
+        body=StructBody(Deciding),
+        problems=DECISION_PROBLEMS,
+    ),
+)
