@@ -327,6 +327,11 @@ class LogConfig:
     )
 
 
+def socket_path(database: Path) -> Path:
+    """Return the path of the local socket beside a database."""
+    return database.with_name(f"{database.name}.sock")
+
+
 def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting]:
     for one in fields(kind):
         if one.metadata:

@@ -14,20 +14,16 @@ import click
 from levity_trio import __version__
 from levity_trio.config import ConfigError, EnvironmentProblem
 
-COMMANDS: Final = (
-    "serve",
-    "review",
-    "close",
-    "correct",
-    "deploy",
-    "forget",
-    "logs",
-    "recheck",
-    "simulate",
-    "simulator",
-    "verify",
-)
-"""The names of the modules of this package, each equal to the name of its command."""
+GROUPS: Final = {
+    "Serve": ("serve", "deploy", "logs", "forget", "recheck"),
+    "Operate (over the API of a running server)": (
+        *("status", "chargers", "call", "commands", "configuration", "token"),
+        *("transactions", "explain", "review", "correct", "close"),
+    ),
+    "Simulate": ("simulate", "simulator", "verify"),
+}
+"""The names of the modules of this package, each equal to the name of its command, as --help groups them."""
+COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 USAGE = 2
 INTERRUPTED = 130
 
@@ -38,6 +34,15 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group, names in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name, self._summary(ctx, name)) for name in names])
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return "" if command is None else command.get_short_help_str(200)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx

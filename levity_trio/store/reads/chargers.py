@@ -136,3 +136,9 @@ def connectors(db: Database, charger: str | None) -> list[Connector]:
     of_whom = "known.cp_id = ?" if charger is not None else "known.cp_id NOT IN (SELECT id FROM hidden_cp)"
     values = () if charger is None else (charger,)
     return _CONNECTOR.every(db, f"{_CONNECTORS} WHERE {of_whom} ORDER BY known.cp_id, known.conn_id", values)
+
+
+def of_model(db: Database, model: str) -> list[str]:
+    """Return the chargers of a model that are not hidden; the case does not matter."""
+    found = db.execute("SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND hidden_at IS NULL ORDER BY id", (model,))
+    return [charger for (charger,) in found.fetchall()]

@@ -20,11 +20,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from levity_trio.addresses import Flags, listen, reachable
-from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig
+from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig, socket_path
 from levity_trio.log_output import get_logger
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     administration,
+    bulk,
     charger_facts,
     chargers,
     commands,
@@ -51,7 +52,7 @@ SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, stations, chargers, charger_facts, transactions, review),
-    *(operations, commands, plans, logs),
+    *(operations, bulk, commands, plans, logs),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 
@@ -101,11 +102,6 @@ def _tls(config: ServerConfig) -> ssl.SSLContext | None:
             " give a certificate chain and its key, both PEM"
         ) from problem
     return context
-
-
-def socket_path(database: Path) -> Path:
-    """Return the path of the local socket of a database."""
-    return database.with_name(f"{database.name}.sock")
 
 
 @contextmanager

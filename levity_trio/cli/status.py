@@ -1,0 +1,71 @@
+"""`levity-trio status`: what the chargers do at present."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.tables import say
+
+ADMIN: Final = "admin"
+COLUMNS: Final = ("charger", "connector", "status", "since", "transaction", "tag", "kwh", "kw", "link")
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio status
+  levity-trio status --watch
+"""
+
+
+@command("status", epilog=EXAMPLES)
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.option(
+    "--every", type=click.FloatRange(0.5, 3600), default=5.0, show_default=True, help="Seconds, with --watch."
+)
+def status(operator: Operator, watch: bool, every: float) -> None:
+    """Show what each connector does: its status, who charges, energy and power."""
+    while True:
+        if watch and not operator.is_json:
+            click.clear()
+        _show(operator)
+        if not watch:
+            return
+        time.sleep(every)
+
+
+def _show(operator: Operator) -> None:
+    chargers = operator.ask("GET", ADMIN, "chargers", query={"limit": 500})
+    active = operator.ask("GET", ADMIN, "transactions", query={"status": "Active", "limit": 500})["data"]
+    of_connector = {(one["charger"], one["connector"]): one for one in reversed(active)}
+    waiting = operator.ask("GET", ADMIN, "review", query={"limit": 1})
+    rows = [
+        _row(charger, connector, of_connector.get((charger["id"], connector["connector"])))
+        for charger in chargers["data"]
+        for connector in charger["connectors"] or [{}]
+    ]
+    doubtful = waiting.get("total", waiting.get("total_at_least"))
+    operator.table(COLUMNS, rows, {"connectors": rows, "waiting_for_a_person": doubtful})
+    if not operator.is_json and doubtful:
+        say(f"\n{doubtful} waiting for a person: levity-trio review")
+
+
+def _row(
+    charger: Mapping[str, Any], connector: Mapping[str, Any], transaction: Mapping[str, Any] | None
+) -> dict[str, object]:
+    tx = transaction or {}
+    power = tx.get("power_w")
+    return {
+        "charger": charger["name"] or charger["id"],
+        "connector": connector.get("connector"),
+        "status": connector.get("status", charger["status"]),
+        "since": tx.get("start_time") or connector.get("status_at"),
+        "transaction": tx.get("id"),
+        "tag": tx.get("id_tag"),
+        "kwh": tx.get("energy_so_far_kwh"),
+        "kw": None if power is None else round(power / 1000, 2),
+        "link": "connected" if charger["is_connected"] else "away",
+    }

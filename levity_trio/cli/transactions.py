@@ -1,0 +1,121 @@
+"""`levity-trio transactions`: lists transactions, or sums them by month, charger or tag."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from levity_trio.cli.operator import Operator, command
+from levity_trio.output import output_errors
+
+ADMIN: Final = "admin"
+PAGE: Final = 500
+COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review")
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio transactions
+  levity-trio transactions --charger CP-1 --from 2026-03-01 --to 2026-04-01
+  levity-trio transactions --by month
+  levity-trio transactions --by tag --from 2026-03-01 --csv > march.csv
+
+Times and months are in this machine's time zone. --csv has all rows, however many there are.
+"""
+KEYS: Final = {
+    "month": lambda row: row["start"][:7],
+    "charger": lambda row: row["charger"],
+    "tag": lambda row: row["id_tag"],
+}
+
+
+@command("transactions", epilog=EXAMPLES)
+@click.option("--charger", metavar="ID", help="Only of this charger.")
+@click.option("--connector", type=int, metavar="NUMBER", help="Only of this connector.")
+@click.option("--tag", metavar="TAG", help="Only of this tag.")
+@click.option("--status", type=click.Choice(["Active", "Completed"]), help="Only those that are open, or have ended.")
+@click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
+@click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
+@click.option("--review", is_flag=True, help="Only those with an open review.")
+@click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month, charger or tag.")
+@click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
+@click.option("--limit", type=click.IntRange(1, PAGE), default=50, show_default=True, help="How many, the newest.")
+def transactions(operator: Operator, by: str | None, is_csv: bool, limit: int, **given: Any) -> None:
+    """List transactions, the newest first, or sum them."""
+    query = _query(given)
+    is_all = is_csv or by is not None
+    rows = [_row(one) for one in _read(operator, query, None if is_all else limit)]
+    columns: tuple[str, ...] = COLUMNS
+    if by is not None:
+        rows, columns = _sums(rows, by), (by, "transactions", "kwh", "in_review")
+    if is_csv:
+        _write_csv(columns, rows)
+    else:
+        operator.table(columns, rows)
+
+
+def _query(given: Mapping[str, Any]) -> dict[str, object]:
+    names = {"since": "from", "until": "to"}
+    query = {names.get(name, name): value for name, value in given.items() if value is not None and value is not False}
+    for name in ("from", "to"):
+        if name in query:
+            query[name] = _instant(str(query[name]))
+    return query | ({"review": "true"} if given["review"] else {})
+
+
+def _instant(text: str) -> str:
+    """Return a time in UTC; one without a zone, or a day, is in this machine's."""
+    try:
+        return datetime.fromisoformat(text).astimezone().isoformat()
+    except ValueError:
+        raise click.BadParameter(f"{text}: give a time such as 2026-03-01T12:00 or a day such as 2026-03-01") from None
+
+
+def _read(operator: Operator, query: Mapping[str, object], limit: int | None) -> Iterator[Mapping[str, Any]]:
+    """Read page after page; only one if there is a limit."""
+    cursor: dict[str, object] = {}
+    while True:
+        page = operator.ask("GET", ADMIN, "transactions", query={**query, **cursor, "limit": limit or PAGE})
+        yield from page["data"]
+        if limit is not None or not page.get("next_cursor"):
+            return
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def _row(one: Mapping[str, Any]) -> dict[str, Any]:
+    energy = one["energy_kwh"] if one["energy_kwh"] is not None else one["energy_so_far_kwh"]
+    return {
+        **{name: one[name] for name in ("id", "charger", "connector", "id_tag", "confidence", "review")},
+        "start": _local(one["start_time"]),
+        "stop": one["stop_time"] and _local(one["stop_time"]),
+        "kwh": energy,
+    }
+
+
+def _local(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _sums(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    """Sum whole Wh, so that nothing is lost to rounding."""
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        total = sums.setdefault(KEYS[by](row) or "", [0, 0, 0])
+        total[0] += 1
+        total[1] += round((row["kwh"] or 0) * 1000)
+        total[2] += row["review"] is not None
+    return [
+        {by: key or None, "transactions": count, "kwh": wh / 1000, "in_review": reviews}
+        for key, (count, wh, reviews) in sorted(sums.items())
+    ]
+
+
+def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    with output_errors(sys.stdout):
+        writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,117 @@
+"""One operation for many chargers, some at once, with one report."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+import trio
+
+from levity_trio.operations import Operation, find
+from levity_trio.store.reads.chargers import of_model
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.operations import (
+    OperationQuery,
+    checked,
+    prepare,
+    send,
+    show_command,
+)
+from levity_trio.web.api.problems import Problem, invalid
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class BulkBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An operation for the chargers in a list, of a model, or all that are known: exactly one of them is given."""
+
+    action: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+    payload: dict[str, Any] = {}
+    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    model: str | None = None
+    all: bool = False
+    at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
+
+
+class BulkResult(msgspec.Struct, kw_only=True):
+    """What one charger said: its command, or the problem because of which nothing was sent."""
+
+    charger: str
+    command: Any = None
+    problem: Any = None
+
+
+class BulkReport(msgspec.Struct, kw_only=True):
+    """The results in the order of the chargers, and how many there are of each state or code of a problem."""
+
+    action: str
+    counts: dict[str, int]
+    results: list[BulkResult]
+
+
+async def _run(asked: Asked) -> BulkReport:
+    body: BulkBody = asked.body
+    operation = find(body.action)
+    if operation is None:
+        raise invalid("action", "it is no operation; a raw call goes to one charger at a time")
+    payload = checked(operation, body.payload)
+    chargers = await _chosen(asked, body)
+    results: dict[str, BulkResult] = {}
+    turns = trio.Semaphore(body.at_once)
+    async with asked.api.places.wait(), trio.open_nursery() as tasks:
+        for charger in chargers:
+            await turns.acquire()
+            tasks.start_soon(_ask, asked, operation, payload, charger, results, turns)
+    counts: dict[str, int] = {}
+    for result in results.values():
+        state = result.command["state"] if result.problem is None else result.problem["code"]
+        counts[state] = counts.get(state, 0) + 1
+    return BulkReport(action=operation.action, counts=counts, results=[results[charger] for charger in chargers])
+
+
+async def _chosen(asked: Asked, body: BulkBody) -> list[str]:
+    ways = [body.chargers is not None, body.model is not None, body.all]
+    if sum(ways) != 1:
+        raise invalid("chargers", "give exactly one of chargers, model and all")
+    if body.chargers is not None:
+        return list(dict.fromkeys(body.chargers))
+    if body.model is not None:
+        return await asked.api.reader.run(partial(of_model, model=body.model))
+    return sorted(asked.api.chargers.known())
+
+
+async def _ask(
+    asked: Asked,
+    operation: Operation,
+    payload: dict[str, Any],
+    charger: str,
+    results: dict[str, BulkResult],
+    turns: trio.Semaphore,
+) -> None:
+    try:
+        order = await prepare(asked, charger, operation, payload)
+        command = await send(asked, order)
+        await asked.api.chargers.wait(command)
+        results[charger] = BulkResult(charger=charger, command=await show_command(asked, command, order.warnings))
+    except Problem as problem:
+        told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
+        results[charger] = BulkResult(charger=charger, problem=told)
+    finally:
+        turns.release()
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="POST",
+        path="/api/admin/bulk",
+        role=Role.OPERATOR,
+        tag="operations",
+        summary="Send one operation to many chargers; the answer reports what each of them said",
+        handle=_run,
+        query=OperationQuery,
+        body=StructBody(BulkBody),
+        answer=BulkReport,
+        problems=("too_many_waiting",),
+    ),
+)
