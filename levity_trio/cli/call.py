@@ -38,15 +38,17 @@ lists the fields of an operation, and `call CHARGER help` all operations.
 
 def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the action, then the fields of the operation and their words."""
-    given: list[str] = list(context.params.get("words", ()) or ())
+    given = list(context.params.get("words", ()))
     if not context.params.get("is_all") and not context.params.get("model"):
         given = given[1:]
     if not given:
         fitting = (one for one in OPERATIONS.values() if one.action.casefold().startswith(incomplete.casefold()))
         return [CompletionItem(one.action, help=one.summary) for one in fitting]
-    operation = find(given[0])
-    found = [] if operation is None else completions(operation, incomplete)
-    return [CompletionItem(text, help=words) for text, words in found]
+    try:
+        operation = find(given[0])
+    except FieldProblem:
+        return []
+    return [CompletionItem(text, help=words) for text, words in completions(operation, incomplete)]
 
 
 @command("call", epilog=EXAMPLES)
@@ -67,18 +69,18 @@ def call(operator: Operator, words: Sequence[str], **given: Any) -> int:
     """
     is_bulk = bool(given["is_all"] or given["model"])
     charger, action, arguments = _split(words, is_bulk)
-    operation = find(action)
     if action == "help":
         return _list_operations()
-    if given["fields"]:
-        return _list_fields(_known(operation, action))
     if given["raw"]:
         payload = _values(None, arguments)
         return _one(operator, charger, "raw", {"action": action, "payload": payload}, given)
-    payload = _values(_known(operation, action), arguments)
+    operation = _operation(action)
+    if given["fields"]:
+        return _list_fields(operation)
+    payload = _values(operation, arguments)
     if is_bulk or "," in charger:
         return _many(operator, charger, action, payload, given)
-    return _one(operator, charger, _known(operation, action).path, payload, given)
+    return _one(operator, charger, operation.path, payload, given)
 
 
 def _split(words: Sequence[str], is_bulk: bool) -> tuple[str, str, Sequence[str]]:
@@ -88,10 +90,11 @@ def _split(words: Sequence[str], is_bulk: bool) -> tuple[str, str, Sequence[str]
     return charger, rest[0], rest[1:]
 
 
-def _known(operation: Operation | None, action: str) -> Operation:
-    if operation is None:
-        raise click.UsageError(f"there is no operation {action}; `call CHARGER help` lists them, --raw sends any")
-    return operation
+def _operation(action: str) -> Operation:
+    try:
+        return find(action)
+    except FieldProblem as problem:
+        raise click.UsageError(f"{problem}; --raw sends any action") from None
 
 
 def _values(operation: Operation | None, arguments: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import trio
 
-from levity_trio.operations import Operation, find
+from levity_trio.operations import FieldProblem, Operation, find
 from levity_trio.store.reads.chargers import of_model
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.operations import (
@@ -52,9 +52,10 @@ class BulkReport(msgspec.Struct, kw_only=True):
 
 async def _run(asked: Asked) -> BulkReport:
     body: BulkBody = asked.body
-    operation = find(body.action)
-    if operation is None:
-        raise invalid("action", "it is no operation; a raw call goes to one charger at a time")
+    try:
+        operation = find(body.action)
+    except FieldProblem as problem:
+        raise invalid("action", problem.words) from None
     payload = checked(operation, body.payload)
     chargers = await _chosen(asked, body)
     results: dict[str, BulkResult] = {}

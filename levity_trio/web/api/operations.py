@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 from levity_trio.charger.facade import UnknownCharger
-from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check, find
+from levity_trio.operations import OPERATIONS, FieldProblem, Operation, Situation, check
 from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import filled, left_out, role_for, transactions_in_the_way
@@ -223,7 +223,7 @@ async def _raw(asked: Asked) -> Answer:
 async def _older(asked: Asked) -> Answer:
     """Any command, as the CSMS took it: an operation is checked, and others need an admin."""
     body: RawCall = asked.body
-    operation = find(body.action)
+    operation = OPERATIONS.get(body.action)
     if operation is None:
         check_role(asked, OperationRole.ADMIN)
         return await respond(asked, Order(asked.path["id"], body.action, body.payload, body.payload), errors="http")
