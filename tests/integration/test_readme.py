@@ -106,22 +106,6 @@ def paste(command: str, folder: Path) -> str:
     return subprocess.check_output(["bash", "-c", here], cwd=folder, text=True, timeout=60)
 
 
-def test_a_review_is_seen_and_resolved_as_printed(tmp_path: Path) -> None:
-    with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
-        charger.boot()
-        transaction = charger.start("TAG", 1000)
-        for register in (4000, 4100):
-            charger.call("StopTransaction", transactionId=transaction, meterStop=register, timestamp=now())
-        look = block("bash", "from review where resolved_at is null")
-        assert "second_stop" in paste(look, tmp_path)
-        paste(block("bash", "update review set resolved_at"), tmp_path)
-        assert "second_stop" not in paste(look, tmp_path)
-        assert server.query("SELECT review FROM tx") == [(None,)]
-        ((resolved_at, resolved_by),) = server.query("SELECT resolved_at, resolved_by FROM review")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", resolved_at)
-    assert resolved_by == "your name"
-
-
 def test_a_month_is_billed_by_charger_as_printed(tmp_path: Path) -> None:
     with serving(tmp_path / "levity.db") as server, Charger(server.port, "CP-1") as charger:
         charger.boot()

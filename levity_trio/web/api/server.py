@@ -13,9 +13,10 @@ from pathlib import Path
 from stat import S_ISSOCK
 from typing import Final
 
+import orjson
 import trio
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -167,14 +168,22 @@ def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
 
 
 def _documentation() -> Iterator[Route]:
-    described = document(ENDPOINTS)
-    shown = page(described)
+    """Yield the routes of the documentation. It is made when somebody asks for it: kept, it would take 3 MB."""
 
     async def show_document(_request: Request) -> Response:
-        return JSONResponse(described)
+        return Response(await trio.to_thread.run_sync(_document), media_type="application/json")
 
     async def show_page(_request: Request) -> Response:
+        shown = await trio.to_thread.run_sync(_page)
         return HTMLResponse(shown, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"})
 
     yield Route("/api/openapi.json", show_document)
     yield Route("/api/docs", show_page)
+
+
+def _document() -> bytes:
+    return orjson.dumps(document(ENDPOINTS))
+
+
+def _page() -> str:
+    return page(document(ENDPOINTS))
