@@ -20,7 +20,7 @@ import resource
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -66,6 +66,7 @@ COLLECT_AFTER: Final = (20_000, 5, 20)
 connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
 accumulate in memory."""
 SPARE_FILES: Final = 64
+KEPT_READERS: Final = 2
 BACKLOG: Final = 1024
 
 log = get_logger("system")
@@ -115,26 +116,26 @@ async def serve(
     ):
         hooks = Hooks()
         async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
-            reader = Reader(config.database)
-            known = await reader.run(beginning)
-            known = replace(known, newest=None) if config.trust_clock else known
-            machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
-            clock = accelerated(*known.simulated, machine) if known.simulated else machine
-            trusted = is_set(clock, known.newest)
-            central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
-            pages: dict[str, Page] = {}
-            async with (
-                open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-                open_rejudging(writer, clock, config.check_interval_seconds),
-                open_following(writer, clock, config.check_interval_seconds, hooks.listen),
-                open_plugins(hooks, _site(central, reader, pages)),
-                _open_pages(central, page_listeners, pages),
-            ):
-                await _begin(central)
-                async with open_api(_api(central, reader), ApiListeners(api_listeners, tls, local)):
-                    is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
-            if is_clean:
-                await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
+            with closing(Reader(config.database, KEPT_READERS)) as reader:
+                known = await reader.run(beginning)
+                known = replace(known, newest=None) if config.trust_clock else known
+                machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
+                clock = accelerated(*known.simulated, machine) if known.simulated else machine
+                trusted = is_set(clock, known.newest)
+                central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
+                pages: dict[str, Page] = {}
+                async with (
+                    open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+                    open_rejudging(writer, clock, config.check_interval_seconds),
+                    open_following(writer, clock, config.check_interval_seconds, hooks.listen),
+                    open_plugins(hooks, _site(central, reader, pages)),
+                    _open_pages(central, page_listeners, pages),
+                ):
+                    await _begin(central)
+                    async with open_api(_api(central, reader), ApiListeners(api_listeners, tls, local)):
+                        is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
+                if is_clean:
+                    await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
 
 

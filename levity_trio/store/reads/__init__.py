@@ -30,18 +30,40 @@ class Unreadable(Exception):
 
 
 class Reader:
-    """Reads of one database file; two at a time."""
+    """Reads of one database file; two at a time. Up to `keep` connections are kept, until it is closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: int = 0) -> None:
         self._path = path
+        self._keep = keep
+        self._idle: list[Database] = []
         self._threads = trio.CapacityLimiter(2)
 
     async def run(self, read: Callable[[Database], T]) -> T:
         """Run a function of a read-only database and return its result. Raises Unreadable."""
         try:
-            return await trio.to_thread.run_sync(_read, self._path, read, limiter=self._threads)
+            return await trio.to_thread.run_sync(self._read, read, limiter=self._threads)
         except sqlite3.Error as error:
             raise Unreadable(str(error)) from error
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        while self._idle:
+            self._idle.pop().conn.close()
+
+    def _read(self, read: Callable[[Database], T]) -> T:
+        """Read over a kept connection. After any error it is closed: the next read opens the file again."""
+        database = self._idle.pop() if self._idle else open_reader(self._path)
+        is_kept = False
+        try:
+            result = read(database)
+            database.conn.rollback()  # ends the read's snapshot
+            is_kept = len(self._idle) < self._keep
+        finally:
+            if is_kept:
+                self._idle.append(database)
+            else:
+                database.conn.close()
+        return result
 
 
 def look(path: Path, read: Callable[[Database], T]) -> T:
