@@ -38,6 +38,8 @@ def test_the_lists_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 def test_the_list_of_commands_says_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    listed = capsys.readouterr().out.partition("\nServe:\n")[2].splitlines()
+    rows = [line.split() for line in listed if line.startswith("  ") and not line.startswith("    ")]
+    assert [name for name, *_ in rows] == list(COMMANDS)
+    assert all(words for _, *words in rows)
     assert not [line for line in listed if line.endswith("...")]

@@ -30,10 +30,10 @@ LogLine = dict[str, Any]
 
 
 def environment() -> dict[str, str]:
-    """This process's environment with this checkout's package, and of the settings of the server one only: chargers of
-    a test start more often than any does."""
+    """This process's environment with this checkout's package, and of the settings of the server two only: chargers of
+    a test start more often than any does, and servers at once cannot share the default port of the API."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEVITY_")}
-    return {**kept, "PYTHONPATH": str(ROOT), "LEVITY_MAX_STARTS": "1000000000"}
+    return {**kept, "PYTHONPATH": str(ROOT), "LEVITY_MAX_STARTS": "1000000000", "LEVITY_API_PORT": "0"}
 
 
 class Serving:

@@ -314,7 +314,7 @@ NAMES = {
     "LevitySetAsideWaits": (
         ("later", "later", DAY + HOUR),
         ("ocpp_set_aside_received_ts", "set_aside"),
-        "SELECT * FROM set_aside WHERE id = {}`",
+        "`levity-trio review` shows message {} and",
     ),
 }
 """What happens before and at last, for how long; the label that names it; how the alert does."""

@@ -59,7 +59,7 @@ def test_who_needs_a_damaged_page_is_refused_and_others_charge(tmp_path: Path) -
             assert closed.value.code == TRY_AGAIN_LATER
         with Charger(server.port, "CP-2") as other:
             other.boot()
-            stop(other, start(other, 1), 2)
+            stop(other, start(other, TRANSACTIONS - 1), TRANSACTIONS)  # far from the damaged pages of the indexes
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
             stop(charger, start(charger, TRANSACTIONS), TRANSACTIONS)

@@ -55,7 +55,8 @@ def copied(database: Path, folder: Path) -> Path:
     """The files as the dead server left them: whoever opens a database first mends it, and that shall be the server."""
     folder.mkdir()
     for path in database.parent.glob(f"{database.name}*"):
-        shutil.copy(path, folder)
+        if not path.is_socket():
+            shutil.copy(path, folder)
     return folder / database.name
 
 

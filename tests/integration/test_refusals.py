@@ -36,8 +36,12 @@ def refused(folder: Path, *flags: str, status: int = 1) -> str:
     return done.stderr
 
 
+def is_compared(path: Path) -> bool:
+    return not path.name.endswith("-shm") and not path.is_socket()
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if is_compared(path)}
 
 
 def test_a_taken_port(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ INSERT INTO cp VALUES ('CP-1', '');
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the content of every file by its name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.is_socket()}
 
 
 def make(path: Path, script: str = LEVITY) -> None:
