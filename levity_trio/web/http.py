@@ -113,7 +113,7 @@ class _Stream:
         if isinstance(stream, trio.SSLStream):  # Hypercorn recognises TLS by these
             self.transport_stream = stream.transport_stream
             self.do_handshake = stream.do_handshake
-            self.selected_alpn_protocol = stream.selected_alpn_protocol
+            self.selected_alpn_protocol = partial(_selected_alpn_protocol, stream)
         else:
             self.socket = stream.socket
         self.receive_some = stream.receive_some
@@ -130,6 +130,12 @@ class _Stream:
             if scope.cancelled_caught:
                 await trio.aclose_forcefully(self._stream)
                 raise trio.BrokenResourceError("the peer stopped reading")
+
+
+def _selected_alpn_protocol(stream: trio.SSLStream[trio.SocketStream]) -> str | None:
+    """Return the protocol that was agreed on. Trio has this method only after the handshake."""
+    selected: str | None = stream.selected_alpn_protocol()
+    return selected
 
 
 class _Server:

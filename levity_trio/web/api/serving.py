@@ -120,7 +120,7 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
         status, code = int(HTTPStatus.SERVICE_UNAVAILABLE), "not_storable"
         raise
     finally:
-        api.writer.coalesce(("response", identity), token_writes.record_response, identity, status, code)
+        await api.writer.hand_in(token_writes.record_response, identity, status, code)
     return response
 
 
