@@ -55,6 +55,7 @@ from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.feed import Feed, open_feed
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
@@ -132,7 +133,10 @@ async def serve(
                     _open_pages(central, page_listeners, pages),
                 ):
                     await _begin(central)
-                    async with open_api(_api(central, reader), ApiListeners(api_listeners, tls, local)):
+                    async with (
+                        open_feed(reader, hooks) as feed,
+                        open_api(_api(central, reader, feed), ApiListeners(api_listeners, tls, local)),
+                    ):
                         is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
@@ -158,7 +162,7 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
     )
 
 
-def _api(central: Central, reader: Reader) -> Api:
+def _api(central: Central, reader: Reader, feed: Feed) -> Api:
     """Return what the endpoints of the API work with."""
     return Api(
         config=central.config,
@@ -168,6 +172,7 @@ def _api(central: Central, reader: Reader) -> Api:
         chargers=Chargers(central),
         tokens=Tokens(),
         streams=trio.CapacityLimiter(central.config.api_max_streams),
+        feed=feed,
     )
 
 

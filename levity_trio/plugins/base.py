@@ -220,7 +220,16 @@ class Amendment:
 class Hooks:
     """The open plugins of a server, and the calls of their hooks."""
 
-    __slots__ = ("_accompanying", "_amending", "_limits", "_listeners", "_observing", "_slow", "_subscribers")
+    __slots__ = (
+        "_accompanying",
+        "_amending",
+        "_limits",
+        "_listeners",
+        "_observing",
+        "_slow",
+        "_subscribers",
+        "readings_are_watched",
+    )
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -229,6 +238,8 @@ class Hooks:
         self._accompanying: list[Plugin] = []
         self._slow: dict[str, deque[float]] = {}
         self._listeners: list[Callable[[Event], None]] = []
+        self.readings_are_watched = False
+        """Whether somebody watches readings; if nobody does, callers need not publish them."""
         self._subscribers: dict[str, dict[Plugin, trio.MemorySendChannel[Fact]]] = {}
 
     def join(self, plugin: Plugin) -> None:

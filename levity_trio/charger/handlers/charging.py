@@ -7,6 +7,7 @@ from levity_trio.charger.telling import sent_number, told_by_stop
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
+from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
@@ -15,6 +16,7 @@ from levity_trio.store.writes.transactions.readings import Batch, store
 from levity_trio.store.writes.transactions.requests import Start
 from levity_trio.wire.payloads import call, call_result
 
+WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
 READINGS_AT_ONCE = 500
 """Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 
@@ -47,7 +49,22 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     _check_rate(exchange, len(found))
     for part in _parts(found):
         await exchange.write(store, Batch(request.connector_id, "MeterValues", part), request.transaction_id)
+        if exchange.central.hooks.readings_are_watched:
+            _publish(exchange, request, part)
     return call_result.MeterValues()
+
+
+def _publish(exchange: Exchange, request: call.MeterValues, part: list[Reading]) -> None:
+    values = tuple((one.measurand, one.phase, one.value, one.unit) for one in part if one.measurand in WATCHED)
+    if values:
+        reading = ReadingReceived(
+            charger=exchange.charger,
+            connector=request.connector_id,
+            transaction=request.transaction_id,
+            at=exchange.origin.received_at,
+            values=values,
+        )
+        exchange.central.hooks.observe(reading)
 
 
 async def stop_transaction(exchange: Exchange, request: call.StopTransaction) -> call_result.StopTransaction:

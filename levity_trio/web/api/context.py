@@ -17,6 +17,7 @@ from levity_trio.store.reads import Reader
 from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import REMEMBERED, Tokens
+from levity_trio.web.feed import Feed
 from levity_trio.wire.times import stamp
 
 AT_WORK: Final = 8
@@ -89,6 +90,7 @@ class Api:
     places: Places = field(default_factory=Places)
     refusals: Refusals = field(default_factory=Refusals)
     streams: trio.CapacityLimiter
+    feed: Feed
 
     def now(self) -> datetime:
         """Return the present time."""

@@ -30,6 +30,7 @@ from levity_trio.web.api import (
     charger_facts,
     chargers,
     commands,
+    events,
     logs,
     operations,
     plans,
@@ -53,7 +54,7 @@ SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, stations, chargers, charger_facts, transactions, review),
-    *(operations, bulk, commands, plans, logs),
+    *(operations, bulk, commands, plans, logs, events),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 

@@ -1,0 +1,100 @@
+"""The stream of events: every fact as it is committed, and readings as they arrive (server-sent events)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+import msgspec
+import trio
+from starlette.responses import StreamingResponse
+
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.problems import busy, invalid
+from levity_trio.web.feed import Frame
+
+COMMENT_SECONDS: Final = 15.0
+COMMENT: Final = b": waiting\n\n"
+LONGEST_ID: Final = 18
+
+
+class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which events."""
+
+    charger: Annotated[str, msgspec.Meta(description="Only of this charger.")] | None = None
+    kind: Annotated[str, msgspec.Meta(description="Only of these kinds, separated by commas.")] | None = None
+
+
+async def _stream(asked: Asked) -> StreamingResponse:
+    last, holder = _last_id(asked), object()
+    try:
+        asked.api.streams.acquire_on_behalf_of_nowait(holder)
+    except trio.WouldBlock:
+        words = "all places of event streams are taken (--api-max-streams)"
+        raise busy("too_many_streams", words, 10) from None
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(_frames(asked, last, holder), headers=headers, media_type="text/event-stream")
+
+
+def _last_id(asked: Asked) -> int | None:
+    text = asked.headers.get("last-event-id")
+    if text is None or text == "":
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > LONGEST_ID:
+        raise invalid("Last-Event-ID", "give the id of an event")
+    return int(text)
+
+
+async def _frames(asked: Asked, last: int | None, holder: object) -> AsyncIterator[bytes]:
+    """Yield the bytes of the stream until the reader is too slow, its token is revoked, or the server stops."""
+    try:
+        with asked.api.feed.joined() as (frames, joined):
+            yield COMMENT  # so that the head is sent at once
+            async for frame in asked.api.feed.past(joined if last is None else min(last, joined), joined):
+                if _is_wanted(asked.query, frame):
+                    yield _bytes(asked, frame)
+            async for sent in _live(asked, frames):
+                yield sent
+    finally:
+        asked.api.streams.release_on_behalf_of(holder)
+
+
+async def _live(asked: Asked, frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
+    while asked.caller.token is None or asked.api.tokens.is_valid(asked.caller.token):
+        frame = None
+        try:
+            with trio.move_on_after(COMMENT_SECONDS):
+                frame = await frames.receive()
+        except trio.EndOfChannel:  # too slow
+            return
+        if frame is None:
+            yield COMMENT
+        elif _is_wanted(asked.query, frame):
+            yield _bytes(asked, frame)
+
+
+def _bytes(asked: Asked, frame: Frame) -> bytes:
+    return frame.whole if asked.caller.role >= Role.OPERATOR else frame.anonymous
+
+
+def _is_wanted(query: EventsQuery, frame: Frame) -> bool:
+    if frame.kind == "gap":
+        return True
+    is_of_charger = query.charger is None or frame.charger == query.charger
+    return is_of_charger and (query.kind is None or frame.kind in query.kind.split(","))
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/events",
+        role=Role.VIEWER,
+        tag="events",
+        summary="Stream the facts as they are committed (server-sent events); Last-Event-ID resumes",
+        handle=_stream,
+        query=EventsQuery,
+        answer=str,
+        media_type="text/event-stream",
+        problems=("too_many_streams",),
+    ),
+)

@@ -1,0 +1,147 @@
+"""The facts as they are committed, for many streams: each is read once from the table and encoded once.
+
+A commit wakes one task, which reads the new rows in order and passes them to all streams. A stream that joins has read
+the table up to the feed's position, so nothing is lost or repeated. A stream whose room is full is cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property, partial
+from typing import Final
+
+import orjson
+import trio
+
+from levity_trio.events import Event, Fact
+from levity_trio.events.readings import ReadingReceived
+from levity_trio.log_output import get_logger
+from levity_trio.plugins.base import Hooks
+from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads.events import StoredFact, after, before_oldest, newest
+
+ROOM: Final = 256
+"""Facts that wait for one stream."""
+PAGE: Final = 500
+RETRY_SECONDS: Final = 1.0
+NAMES: Final = frozenset({"by", "reason", "asked_by"})
+"""What operators did, and why: not for viewers."""
+READING: Final = "reading"
+
+log = get_logger("system")
+
+
+class Frame:
+    """One server-sent event, encoded once for those who may see the names of operators, and once for the others."""
+
+    def __init__(self, number: int | None, kind: str, charger: str | None, data: str | bytes) -> None:
+        self.number = number
+        self.kind = kind
+        self.charger = charger
+        self._data = data
+
+    @cached_property
+    def whole(self) -> bytes:
+        """The event with all fields."""
+        return self._encoded(self._data if isinstance(self._data, bytes) else self._data.encode())
+
+    @cached_property
+    def anonymous(self) -> bytes:
+        """The event without what operators did."""
+        fields = {name: value for name, value in orjson.loads(self._data).items() if name not in NAMES}
+        return self._encoded(orjson.dumps(fields))
+
+    def _encoded(self, data: bytes) -> bytes:
+        number = b"" if self.number is None else b"id: %d\n" % self.number
+        return b"%sevent: %s\ndata: %s\n\n" % (number, self.kind.encode(), data)
+
+
+def frame_of(fact: StoredFact) -> Frame:
+    return Frame(fact.id, fact.kind, fact.charger, fact.data)
+
+
+class Feed:
+    """The position in the table, and the streams beyond it."""
+
+    def __init__(self, reader: Reader, hooks: Hooks) -> None:
+        self.position = 0
+        self._reader = reader
+        self._hooks = hooks
+        self._news = trio.Event()
+        self._streams: dict[trio.MemorySendChannel[Frame], None] = {}
+
+    @contextmanager
+    def joined(self) -> Iterator[tuple[trio.MemoryReceiveChannel[Frame], int]]:
+        """Yield the frames from now on, and the position before them. The channel ends if its reader is too slow."""
+        sender, frames = trio.open_memory_channel[Frame](ROOM)
+        self._streams[sender] = None
+        self._hooks.readings_are_watched = True
+        try:
+            with sender, frames:
+                yield frames, self.position
+        finally:
+            self._streams.pop(sender, None)
+            self._hooks.readings_are_watched = bool(self._streams)
+
+    async def past(self, last: int, upto: int) -> AsyncIterator[Frame]:
+        """Yield the stored facts after one id up to another one, preceded by a gap if older ones were pruned."""
+        pruned = await self._reader.run(before_oldest)
+        if last < pruned:
+            yield Frame(min(pruned, upto), "gap", None, orjson.dumps({"after": last, "upto": min(pruned, upto)}))
+            last = pruned
+        while last < upto:
+            page = await self._reader.run(partial(after, last=last, upto=upto, limit=PAGE))
+            for fact in page:
+                yield frame_of(fact)
+            if not page:
+                return
+            last = page[-1].id
+
+    def observe(self, event: Event) -> None:
+        """Wake the task that reads, or pass a reading on."""
+        if isinstance(event, Fact):
+            self._news.set()
+        elif isinstance(event, ReadingReceived) and self._streams:
+            self._pass_on(Frame(None, READING, event.charger, orjson.dumps(event)))
+
+    async def run(self) -> None:
+        """Read what is committed, for as long as the server runs."""
+        while True:
+            self._news = trio.Event()
+            try:
+                await self._read_on()
+            except Unreadable as problem:
+                log.warning("event streams: the database cannot be read", problem=str(problem))
+                await trio.sleep(RETRY_SECONDS)
+                continue
+            await self._news.wait()
+
+    async def _read_on(self) -> None:
+        if not self._streams:  # whoever joins reads the table up to here
+            self.position = await self._reader.run(newest)
+            return
+        while page := await self._reader.run(partial(after, last=self.position, upto=2**62, limit=PAGE)):
+            for fact in page:
+                self._pass_on(frame_of(fact))
+            self.position = page[-1].id
+
+    def _pass_on(self, frame: Frame) -> None:
+        for sender in list(self._streams):
+            try:
+                sender.send_nowait(frame)
+            except trio.WouldBlock:
+                self._streams.pop(sender, None)
+                sender.close()
+
+
+@asynccontextmanager
+async def open_feed(reader: Reader, hooks: Hooks) -> AsyncIterator[Feed]:
+    """Run a feed while the block runs."""
+    feed = Feed(reader, hooks)
+    feed.position = await reader.run(newest)
+    async with trio.open_nursery() as tasks:
+        with hooks.listening(feed.observe):
+            tasks.start_soon(feed.run)
+            yield feed
+            tasks.cancel_scope.cancel()
