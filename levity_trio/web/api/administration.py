@@ -13,7 +13,7 @@ from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import NewToken
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import list_of, show
 from levity_trio.web.api.tokens import make, written
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
@@ -97,7 +97,7 @@ ENDPOINTS = (
         tag="access",
         summary="List the tokens, the newest first",
         handle=_list_tokens,
-        answer=list[answer(TokenRow)],  # type: ignore[misc]  # made of the fields of TokenRow
+        answer=list_of(TokenRow),
     ),
     Endpoint(
         method="POST",
@@ -128,6 +128,6 @@ ENDPOINTS = (
         summary="List the changes that were asked for and the refused attempts, the newest first",
         handle=_list_actions,
         query=ActionsQuery,
-        answer=list[answer(ActionRow)],  # type: ignore[misc]  # made of the fields of ActionRow
+        answer=list_of(ActionRow),
     ),
 )

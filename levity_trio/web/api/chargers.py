@@ -24,7 +24,7 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Before, Page, Paged, Since, moment, page, page_of, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.handshake import identity
 
 TAG: Final = "chargers"
@@ -200,7 +200,7 @@ ENDPOINTS: Final = (
         summary="Add a charger before it connects, or show one again that was retired or forgotten.",
         handle=create_charger,
         body=StructBody(NewCharger),
-        answer=answer(Charger),
+        answer=shown_as(Charger),
         status=201,
         problems=("conflict", "invalid"),
     ),
@@ -211,7 +211,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Show a charger with its connectors.",
         handle=get_charger,
-        answer=answer(Charger),
+        answer=shown_as(Charger),
         problems=("not_found",),
     ),
     Endpoint(
@@ -222,7 +222,7 @@ ENDPOINTS: Final = (
         summary="Replace the name and the station of a charger.",
         handle=replace_charger,
         body=StructBody(ChargerBody),
-        answer=answer(Charger),
+        answer=shown_as(Charger),
         problems=("not_found", "invalid"),
     ),
     Endpoint(
@@ -253,7 +253,7 @@ ENDPOINTS: Final = (
         summary="Say what a connector is: type, phases, maximum current and power.",
         handle=describe,
         body=StructBody(ConnectorBody),
-        answer=answer(Connector),
+        answer=shown_as(Connector),
         problems=("not_found",),
     ),
     Endpoint(

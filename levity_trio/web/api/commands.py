@@ -11,7 +11,7 @@ from levity_trio.web.api.charger_facts import PagedWhose, both, whose
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import show, shown_as
 
 
 async def list_commands(asked: Asked) -> object:
@@ -36,7 +36,7 @@ ENDPOINTS: Final = (
         tag="commands",
         summary="Show a command: its state, its answer, and its outcome so far.",
         handle=get_command,
-        answer=answer(Command),
+        answer=shown_as(Command),
         problems=("not_found",),
     ),
 )

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, QueryParams
 
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.shown import Later
 
 _AT = re.compile(r"^(?P<words>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -131,6 +132,11 @@ class Endpoint:
     status: int = 200
     media_type: str = "application/json"
     problems: tuple[str, ...] = ()
+
+    @property
+    def answer_type(self) -> Any:
+        """The type of the answer, which may be made only now."""
+        return self.answer.make() if isinstance(self.answer, Later) else self.answer
 
     @property
     def changes(self) -> bool:

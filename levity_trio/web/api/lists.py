@@ -12,7 +12,7 @@ from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Wanted
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.problems import invalid
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import Later, answer, show
 from levity_trio.wire.times import parse_time, stamp
 
 T = TypeVar("T")
@@ -43,9 +43,9 @@ class Page(msgspec.Struct, Generic[T], kw_only=True, omit_defaults=True):
     next_cursor: str | None = None
 
 
-def page_of(kind: type) -> Any:
-    """Return the type of a page of these: mypy cannot know a type that is made of the fields of another."""
-    return Page[answer(kind)]  # type: ignore[misc]
+def page_of(kind: type) -> Later:
+    """Return the type of a page of these."""
+    return Later(lambda: Page[answer(kind)])  # type: ignore[misc]  # made of the fields of another type
 
 
 def wanted(query: Paged) -> Wanted:

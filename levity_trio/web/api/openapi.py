@@ -78,7 +78,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _kinds(one: Endpoint) -> list[Any]:
     body = [one.body.kind] if isinstance(one.body, StructBody) else []
-    return [kind for kind in (one.answer, one.query, *body) if kind is not None]
+    return [kind for kind in (one.answer_type, one.query, *body) if kind is not None]
 
 
 def _key(kind: Any) -> str:
@@ -127,7 +127,7 @@ def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
     if one.answer is None:
         found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
     else:
-        content = {one.media_type: {"schema": of_kind[_key(one.answer)]}}
+        content = {one.media_type: {"schema": of_kind[_key(one.answer_type)]}}
         found = {str(one.status): {"description": "The answer.", "content": content}}
     codes: dict[int, list[str]] = {}
     for code in (*COMMON, *one.problems, *(("not_storable",) if one.changes else ()), *_of_input(one)):

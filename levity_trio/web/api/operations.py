@@ -27,7 +27,7 @@ from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, busy, invalid, not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected
 from levity_trio.wire.texts import digest
 
@@ -255,7 +255,7 @@ def _endpoint(operation: Operation) -> Endpoint:
         handle=partial(_operate, operation),
         query=OperationQuery,
         body=OperationBody(operation),
-        answer=answer(Sent),
+        answer=shown_as(Sent),
         problems=(*PROBLEMS, *(("needs_force",) if operation.needs_force_under_transaction else ())),
     )
 
@@ -271,7 +271,7 @@ ENDPOINTS: Final = (
         handle=_raw,
         query=OperationQuery,
         body=StructBody(RawCall),
-        answer=answer(Sent),
+        answer=shown_as(Sent),
         problems=PROBLEMS,
     ),
     Endpoint(
@@ -283,7 +283,7 @@ ENDPOINTS: Final = (
         handle=_older,
         query=OperationQuery,
         body=StructBody(RawCall),
-        answer=answer(Sent),
+        answer=shown_as(Sent),
         problems=(*PROBLEMS, "needs_force"),
     ),
     Endpoint(
@@ -293,7 +293,7 @@ ENDPOINTS: Final = (
         tag="commands",
         summary="Cancel a command that is still queued",
         handle=_cancel,
-        answer=answer(Sent),
+        answer=shown_as(Sent),
         problems=("not_found", "wrong_state"),
     ),
 )

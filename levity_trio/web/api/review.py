@@ -31,7 +31,7 @@ from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid, not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.times import parse_time, stamp
 
 TAG: Final = "review"
@@ -204,7 +204,7 @@ def _post(path: str, summary: str, handle: Any, body: type[msgspec.Struct], *pro
         tag=TAG,
         handle=handle,
         body=StructBody(body),
-        answer=answer(Transaction),
+        answer=shown_as(Transaction),
         problems=(*DECISION_PROBLEMS, *problems),
     )
 

@@ -5,15 +5,31 @@ The type for OpenAPI and the value come from the same fields, so that the two ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 WH, KWH = "wh", "kwh"
+
+
+class Later(NamedTuple):
+    """A type that is made when the documentation is asked for: all of them at the start would take a megabyte."""
+
+    make: Callable[[], Any]
+
+
+def shown_as(kind: type) -> Later:
+    """Return the type of what `show` makes of a dataclass."""
+    return Later(partial(answer, kind))
+
+
+def list_of(kind: type) -> Later:
+    """Return the type of a list of them."""
+    return Later(lambda: list[answer(kind)])  # type: ignore[misc]  # made of the fields of another type
 
 
 @cache

@@ -20,7 +20,7 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
 from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import show, shown_as
 
 TAG: Final = "stations"
 STATIONS: Final = "/api/admin/stations"
@@ -94,7 +94,7 @@ ENDPOINTS: Final = (
         summary="Add a station.",
         handle=create_station,
         body=StructBody(StationBody),
-        answer=answer(Station),
+        answer=shown_as(Station),
         status=201,
     ),
     Endpoint(
@@ -104,7 +104,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Show a station.",
         handle=get_station,
-        answer=answer(Station),
+        answer=shown_as(Station),
         problems=("not_found",),
     ),
     Endpoint(
@@ -115,7 +115,7 @@ ENDPOINTS: Final = (
         summary="Replace the data of a station.",
         handle=replace_station,
         body=StructBody(StationBody),
-        answer=answer(Station),
+        answer=shown_as(Station),
         problems=("not_found",),
     ),
     Endpoint(

@@ -17,7 +17,7 @@ from levity_trio.store.reads.transactions import Filters, Transaction, Transacti
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.lists import Before, OfCharger, Page, Paged, Since, moment, page, page_of, shown, wanted, whole
 from levity_trio.web.api.problems import not_found
-from levity_trio.web.api.shown import answer, show
+from levity_trio.web.api.shown import show, shown_as
 
 TAG: Final = "transactions"
 TRANSACTIONS: Final = "/api/admin/transactions"
@@ -126,7 +126,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Show one transaction.",
         handle=get_transaction,
-        answer=answer(Transaction),
+        answer=shown_as(Transaction),
         problems=("not_found",),
     ),
     Endpoint(
@@ -157,7 +157,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Explain a transaction: all that is known of it, in order, and what speaks for and against its figure.",
         handle=explain_transaction,
-        answer=answer(InEnglish),
+        answer=shown_as(InEnglish),
         problems=("not_found",),
     ),
 )

@@ -41,7 +41,7 @@ class Site:
         asked = Asked(self.api, Caller("anna", role, "127.0.0.1"), path, given, sent, Headers())
         encoded = msgspec.json.encode(await endpoint.handle(asked))
         if endpoint.answer is not None:
-            msgspec.json.decode(encoded, type=endpoint.answer)
+            msgspec.json.decode(encoded, type=endpoint.answer_type)
         return msgspec.json.decode(encoded)
 
 
