@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -58,6 +59,8 @@ def copying(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 def restored(config: Path, database: Path) -> Path:
     copy = database.with_name("restored.db")
     subprocess.run([PROGRAM, "restore", "-config", config, "-o", copy, database], check=True, capture_output=True)
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("REINDEX")  # as the README says: after power cuts, Litestream 0.5 may leave an index behind
     return copy
 
 
