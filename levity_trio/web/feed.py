@@ -6,10 +6,10 @@ the table up to the feed's position, so nothing is lost or repeated. A stream wh
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 import trio
@@ -61,6 +61,14 @@ def frame_of(fact: StoredFact) -> Frame:
     return Frame(fact.id, fact.kind, fact.charger, fact.data)
 
 
+class Joined(NamedTuple):
+    """A stream: its frames from now on, and the position before them."""
+
+    sender: trio.MemorySendChannel[Frame]
+    frames: trio.MemoryReceiveChannel[Frame]
+    position: int
+
+
 class Feed:
     """The position in the table, and the streams beyond it."""
 
@@ -71,18 +79,19 @@ class Feed:
         self._news = trio.Event()
         self._streams: dict[trio.MemorySendChannel[Frame], None] = {}
 
-    @contextmanager
-    def joined(self) -> Iterator[tuple[trio.MemoryReceiveChannel[Frame], int]]:
-        """Yield the frames from now on, and the position before them. The channel ends if its reader is too slow."""
+    def join(self) -> Joined:
+        """Add a stream. Its channel ends if its reader is too slow."""
         sender, frames = trio.open_memory_channel[Frame](ROOM)
         self._streams[sender] = None
         self._hooks.readings_are_watched = True
-        try:
-            with sender, frames:
-                yield frames, self.position
-        finally:
-            self._streams.pop(sender, None)
-            self._hooks.readings_are_watched = bool(self._streams)
+        return Joined(sender, frames, self.position)
+
+    def leave(self, joined: Joined) -> None:
+        """Remove a stream."""
+        self._streams.pop(joined.sender, None)
+        joined.sender.close()
+        joined.frames.close()
+        self._hooks.readings_are_watched = bool(self._streams)
 
     async def past(self, last: int, upto: int) -> AsyncIterator[Frame]:
         """Yield the stored facts after one id up to another one, preceded by a gap if older ones were pruned."""

@@ -47,15 +47,17 @@ def _last_id(asked: Asked) -> int | None:
 
 async def _frames(asked: Asked, last: int | None, holder: object) -> AsyncIterator[bytes]:
     """Yield the bytes of the stream until the reader is too slow, its token is revoked, or the server stops."""
+    feed = asked.api.feed
+    joined = feed.join()
     try:
-        with asked.api.feed.joined() as (frames, joined):
-            yield COMMENT  # so that the head is sent at once
-            async for frame in asked.api.feed.past(joined if last is None else min(last, joined), joined):
-                if _is_wanted(asked.query, frame):
-                    yield _bytes(asked, frame)
-            async for sent in _live(asked, frames):
-                yield sent
+        yield COMMENT  # so that the head is sent at once
+        async for frame in feed.past(joined.position if last is None else min(last, joined.position), joined.position):
+            if _is_wanted(asked.query, frame):
+                yield _bytes(asked, frame)
+        async for sent in _live(asked, joined.frames):
+            yield sent
     finally:
+        feed.leave(joined)
         asked.api.streams.release_on_behalf_of(holder)
 
 

@@ -13,6 +13,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
+import trio
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,6 +32,7 @@ from levity_trio.web.problems import application
 from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url
 
 RECORDED_CHARACTERS: Final = 4000
+RECORD_SECONDS: Final = 1.0
 REQUEST_ID_BYTES: Final = 8
 CORS_SECONDS: Final = "600"
 _encode = msgspec.json.Encoder().encode
@@ -120,7 +122,8 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
         status, code = int(HTTPStatus.SERVICE_UNAVAILABLE), "not_storable"
         raise
     finally:
-        await api.writer.hand_in(token_writes.record_response, identity, status, code)
+        with trio.move_on_after(RECORD_SECONDS, shield=True):  # also when the client has left
+            await api.writer.hand_in(token_writes.record_response, identity, status, code)
     return response
 
 
