@@ -73,6 +73,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.CallFailed: _always,
     events.FactsCounted: _always,
     events.MessagesRefused: _always,
+    events.WebhookGivenUp: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
 

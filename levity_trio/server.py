@@ -56,6 +56,7 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed, open_feed
+from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
 
@@ -135,7 +136,8 @@ async def serve(
                     await _begin(central)
                     async with (
                         open_feed(reader, hooks) as feed,
-                        open_api(_api(central, reader, feed), ApiListeners(api_listeners, tls, local)),
+                        open_webhooks(_deliveries(central, reader), hooks) as webhooks,
+                        open_api(_api(central, reader, feed, webhooks), ApiListeners(api_listeners, tls, local)),
                     ):
                         is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
                 if is_clean:
@@ -162,7 +164,12 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
     )
 
 
-def _api(central: Central, reader: Reader, feed: Feed) -> Api:
+def _deliveries(central: Central, reader: Reader) -> Parts:
+    """Return what the deliveries to webhooks work with."""
+    return Parts(reader, central.writer, central.clock, central.config.check_interval_seconds)
+
+
+def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks) -> Api:
     """Return what the endpoints of the API work with."""
     return Api(
         config=central.config,
@@ -173,6 +180,7 @@ def _api(central: Central, reader: Reader, feed: Feed) -> Api:
         tokens=Tokens(),
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
+        webhooks=webhooks,
     )
 
 

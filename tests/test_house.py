@@ -107,6 +107,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "cryptography": ("simulator.charger.certificates",),
     "fluent": ("plugins.fluentd",),
     "fastjsonschema": ("wire.payloads",),
+    "h11": ("web.webhooks.request",),
     "hypercorn": ("web.http",),
     "jsonschema": ("wire.payloads",),
     "msgpack": ("plugins.fluentd",),

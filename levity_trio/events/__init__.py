@@ -29,6 +29,7 @@ from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
 from levity_trio.events.observations import PluginFailed as PluginFailed
+from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ CHANGEABLE: dict[str, set[str]] = {
     "status": {"count", "last_received_at"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
+    "webhook": {"position", "delivered_at", "removed_at", "removed_by"},
+    "webhook_given_up": set(),
 }
 """The columns of each table of facts that may change (rules.md)."""
 PRUNED = {"event", "log"}
@@ -77,6 +79,11 @@ def full(books: Books, station: Station) -> Books:
     profile = "profile_id, purpose, stack_level, profile"
     add(f"INSERT INTO charging_profile ({PLAN}, {profile}) VALUES ('CP-1', 1, 1, '', 1, 'TxProfile', 0, '{{}}')")
     add("INSERT INTO local_list (cp_id, version, command_id, created_at) VALUES ('CP-1', 1, 1, '')")
+    of_webhooks = "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES"
+    add(f"{of_webhooks} ('a', 'http://a', 's', '', '', 1), ('b', 'http://b', 's', '', '', 1)")
+    add("UPDATE webhook SET removed_at = '2025' WHERE id = 1")
+    of_given_up = "webhook_id, at, failing_since, first_event, last_event, facts, problem"
+    add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
 
@@ -124,7 +131,18 @@ def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, t
 def test_every_table_is_guarded_or_a_present_reading() -> None:
     with closing(in_memory()) as connection:
         every = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    present = {"cp", "cp_conn", "tx", "cp_err", "habit", "ping", "fact_count", "event_sum", "station"}
+    present = {
+        "cp",
+        "cp_conn",
+        "tx",
+        "cp_err",
+        "habit",
+        "ping",
+        "fact_count",
+        "event_sum",
+        "station",
+        "webhook_waiting",
+    }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
 
@@ -136,6 +154,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
     [
         ("operator_action", {"status": 200}),
         ("token", {"revoked_at": "2026"}),
+        ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
         ("run", {"ended_at": "2026", "clean": 1}),
         ("review", {"resolved_at": "2026", "resolved_by": "anna", "resolution": "confirmed", "reason": "seen"}),
@@ -303,6 +322,7 @@ AGAIN = {
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
+    "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
 }
 """What a guard of a step that is made only once refuses."""
 

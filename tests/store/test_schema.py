@@ -27,10 +27,10 @@ from tests.store.files import LEVITY, contents, make, make_ours
 ROOT = Path(__file__).parents[2]
 FACTS = (
     "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
-    " connector_data token operator_action reservation charging_profile local_list"
+    " connector_data token operator_action reservation charging_profile local_list webhook webhook_given_up"
 )
 COUNTS = "fact_count event_sum"
-PRESENT = "cp cp_conn tx meter_val cp_err habit ping station"
+PRESENT = "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()

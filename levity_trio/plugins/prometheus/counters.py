@@ -68,6 +68,7 @@ class PrometheusMetrics(Plugin):
             events.AutoStart: self._auto_started,
             events.AuditProgress: self._audit_progressed,
             events.AuditLost: self._audit_lost,
+            events.WebhookGivenUp: self._webhook_given_up,
         }
         self._restore(counted)
 
@@ -105,6 +106,7 @@ class PrometheusMetrics(Plugin):
         for (charger, counter), (added, subtracted) in counted.energy.items():
             self._energies[counter][charger,].set(added)
             self._metrics.corrected[charger, counter].set(subtracted)
+        self._metrics.webhook_given_up[()].set(counted.webhook_given_up)
         for (charger, reason), count in counted.closed.items():
             self._metrics.orphans[charger, reason].set(count)
 
@@ -235,6 +237,9 @@ class PrometheusMetrics(Plugin):
 
     def _audit_lost(self, event: events.AuditLost) -> None:
         self._metrics.audit_lost[()].value += event.count
+
+    def _webhook_given_up(self, event: events.WebhookGivenUp) -> None:
+        self._metrics.webhook_given_up[()].value += event.facts
 
 
 class _Charger:

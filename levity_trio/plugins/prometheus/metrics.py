@@ -292,4 +292,5 @@ class Metrics:
         self.audit_lost = add(
             Counter, "ocpp_audit_lost_frames_total", (), "Frames pruned before Fluentd acknowledged them."
         )
+        self.webhook_given_up = add(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
         self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")

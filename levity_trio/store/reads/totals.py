@@ -73,6 +73,8 @@ class Totals(NamedTuple):
     """By charger and DELIVERED or UNBILLED: the energy reported, and the energy taken back later."""
     closed: Mapping[Pair, int]
     """Closings by the system, by charger and reason."""
+    webhook_given_up: int
+    """Facts that were never delivered to a webhook."""
 
 
 def totals(db: Database) -> Totals:
@@ -102,6 +104,7 @@ def totals(db: Database) -> Totals:
         facts_counted=_pairs(db, "SELECT cp_id, kind, told FROM fact_count WHERE told > 0"),
         energy={pair: (reported, summed[TAKEN_BACK][pair]) for pair, reported in summed[REPORTED].items()},
         closed=summed[CLOSED],
+        webhook_given_up=db.execute("SELECT coalesce(sum(facts), 0) FROM webhook_given_up").fetchone()[0],
     )
 
 

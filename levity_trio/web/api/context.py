@@ -18,6 +18,7 @@ from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import REMEMBERED, Tokens
 from levity_trio.web.feed import Feed
+from levity_trio.web.webhooks.delivery import Webhooks
 from levity_trio.wire.times import stamp
 
 AT_WORK: Final = 8
@@ -91,6 +92,7 @@ class Api:
     refusals: Refusals = field(default_factory=Refusals)
     streams: trio.CapacityLimiter
     feed: Feed
+    webhooks: Webhooks
 
     def now(self) -> datetime:
         """Return the present time."""

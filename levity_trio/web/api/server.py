@@ -37,6 +37,7 @@ from levity_trio.web.api import (
     review,
     stations,
     transactions,
+    webhooks,
 )
 from levity_trio.web.api.access import Door, is_loopback
 from levity_trio.web.api.context import Api
@@ -54,7 +55,7 @@ SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, stations, chargers, charger_facts, transactions, review),
-    *(operations, bulk, commands, plans, logs, events),
+    *(operations, bulk, commands, plans, logs, events, webhooks),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 

@@ -1,0 +1,87 @@
+"""`levity-trio webhook`: receivers outside that get the facts, signed."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import click
+
+from levity_trio.cli.operator import FAILED, Operator, command
+from levity_trio.cli.tables import say
+
+PATH: Final = ("admin", "webhooks")
+COLUMNS: Final = (
+    "id",
+    "name",
+    "url",
+    "kinds",
+    "charger",
+    "delivered_at",
+    "failing",
+    "problem",
+    "given_up",
+    "removed_at",
+)
+GIVEN_UP_COLUMNS: Final = ("at", "charger", "first_event", "last_event", "facts", "failing_since", "problem")
+ADD_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio webhook add home https://home.example/levity
+  levity-trio webhook add alarm https://alarm.example/in \\
+      --kind ErrorOpened --kind ChargerDisconnected
+
+The secret is shown once. It checks the signatures, which follow Standard Webhooks.
+"""
+
+webhook = click.Group("webhook", help="Send the facts to receivers outside, signed.")
+_ID: Final = click.argument("number", type=int, metavar="ID")
+
+
+@command("add", group=webhook, epilog=ADD_EXAMPLES)
+@click.argument("name")
+@click.argument("url")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only facts of this kind; repeat it for several.")
+@click.option("--charger", metavar="ID", help="Only facts of this charger.")
+def add(operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger: str | None) -> None:
+    """Add a webhook, which gets the facts from now on."""
+    wanted = {"kinds": list(kinds) or None, "charger": charger}
+    given = {"name": name, "url": url, **{key: value for key, value in wanted.items() if value is not None}}
+    added = operator.ask("POST", *PATH, given=given)
+    if operator.is_json:
+        say(json.dumps(added))
+    else:
+        say(f"{added['secret']}\nThis is the secret of webhook {added['id']}, {added['name']}. It is not shown again.")
+
+
+@command("list", group=webhook)
+def show_all(operator: Operator) -> None:
+    """List the webhooks, and whether their deliveries fail."""
+    operator.table(COLUMNS, operator.ask("GET", *PATH))
+
+
+@command("test", group=webhook)
+@_ID
+def test(operator: Operator, number: int) -> int:
+    """Send a test message, once. The exit status is 1 if it was not delivered."""
+    done = operator.ask("POST", *PATH, str(number), "test")
+    if operator.is_json:
+        say(json.dumps(done))
+    else:
+        say(f"delivered, status {done['status']}" if done["is_delivered"] else f"not delivered: {done['problem']}")
+    return 0 if done["is_delivered"] else FAILED
+
+
+@command("given-up", group=webhook)
+@_ID
+def show_given_up(operator: Operator, number: int) -> None:
+    """List the facts that were never delivered, the newest first."""
+    operator.table(GIVEN_UP_COLUMNS, operator.ask("GET", *PATH, str(number), "given-up"))
+
+
+@command("remove", group=webhook)
+@_ID
+def remove(operator: Operator, number: int) -> None:
+    """Remove a webhook; what waits for it is not delivered."""
+    operator.ask("DELETE", *PATH, str(number))
+    say(json.dumps({"removed": number}) if operator.is_json else f"webhook {number} is removed")

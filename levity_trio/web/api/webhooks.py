@@ -1,0 +1,166 @@
+"""Webhooks: receivers outside that get the facts, signed."""
+
+from __future__ import annotations
+
+from functools import partial
+from secrets import token_hex
+from typing import Annotated, Final
+
+import msgspec
+
+from levity_trio.events import Fact
+from levity_trio.store.reads.webhooks import GivenUpRow, WebhookRow, given_up, webhooks
+from levity_trio.store.writes import webhooks as writes
+from levity_trio.store.writes.webhooks import NewWebhook, StoredWebhook
+from levity_trio.web.api.administration import Name
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.shown import list_of, show
+from levity_trio.web.webhooks.destination import BadUrl, Refused, destination
+from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
+
+TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
+
+
+class NewWebhookBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A webhook to be added. `kinds` and `charger` restrict which facts it gets."""
+
+    name: Name
+    url: Annotated[str, msgspec.Meta(description="http:// or https://; not a link-local address.")]
+    kinds: Annotated[list[str], msgspec.Meta(min_length=1, max_length=200)] | None = None
+    charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+
+
+class AddedWebhook(msgspec.Struct):
+    """A new webhook. `secret`, which checks the signatures, is shown only now."""
+
+    id: int
+    name: str
+    url: str
+    secret: str
+
+
+class Tested(msgspec.Struct):
+    """The result of a test: the status of the response, or the problem."""
+
+    is_delivered: bool
+    status: int | None
+    problem: str | None
+
+
+class GivenUpQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which entries: those with an id below `before`."""
+
+    before: Annotated[int, msgspec.Meta(ge=1, le=2**62)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+
+
+async def _list(asked: Asked) -> object:
+    return show(await asked.api.reader.run(webhooks))
+
+
+async def _add(asked: Asked) -> AddedWebhook:
+    body: NewWebhookBody = asked.body
+    _check(body)
+    api, secret = asked.api, new_secret()
+    new = NewWebhook(body.name, body.url, secret, tuple(body.kinds) if body.kinds else None, body.charger)
+    added = await api.writer.run(writes.add, new, api.stamp(), asked.caller.name)
+    if added is None:
+        raise Problem(409, "in_use", f"a webhook named {body.name} is in use; remove it first, or choose another name")
+    api.webhooks.start(added)
+    return AddedWebhook(added.id, added.name, added.url, secret)
+
+
+def _check(body: NewWebhookBody) -> None:
+    try:
+        destination(body.url)
+    except (BadUrl, Refused) as problem:
+        raise invalid("url", str(problem)) from None
+    known = {kind.__name__ for kind in Fact.__subclasses__()}
+    if unknown := next((kind for kind in body.kinds or [] if kind not in known), None):
+        raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(sorted(known))}")
+
+
+async def _remove(asked: Asked) -> None:
+    api, webhook = asked.api, asked.number()
+    if not await api.writer.run(writes.remove, webhook, api.stamp(), asked.caller.name):
+        raise not_found(f"webhook {webhook} in use")
+    api.webhooks.stop(webhook)
+
+
+async def _test(asked: Asked) -> Tested:
+    api, webhook = asked.api, await _in_use(asked)
+    message = Message(f"test-{token_hex(8)}", 1, int(api.now().timestamp()), TEST_BODY)
+    async with api.places.wait():
+        try:
+            return Tested(True, await send(webhook.url, webhook.secret, message), None)
+        except Undelivered as problem:
+            return Tested(False, None, str(problem))
+
+
+async def _in_use(asked: Asked) -> StoredWebhook:
+    number = asked.number()
+    for webhook, _ in await asked.api.writer.run(writes.in_use):
+        if webhook.id == number:
+            return webhook
+    raise not_found(f"webhook {number} in use")
+
+
+async def _list_given_up(asked: Asked) -> object:
+    query: GivenUpQuery = asked.query
+    read = partial(given_up, webhook=asked.number(), before=query.before, limit=query.limit)
+    return show(await asked.api.reader.run(read))
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/admin/webhooks",
+        role=Role.ADMIN,
+        tag="webhooks",
+        summary="List the webhooks, the newest first",
+        handle=_list,
+        answer=list_of(WebhookRow),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/admin/webhooks",
+        role=Role.ADMIN,
+        tag="webhooks",
+        summary="Add a webhook, which gets the facts from now on; its secret is shown only in this answer",
+        handle=_add,
+        body=StructBody(NewWebhookBody),
+        answer=AddedWebhook,
+        status=201,
+        problems=("in_use",),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/api/admin/webhooks/{id}",
+        role=Role.ADMIN,
+        tag="webhooks",
+        summary="Remove a webhook; what waits for it is not delivered",
+        handle=_remove,
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/admin/webhooks/{id}/test",
+        role=Role.ADMIN,
+        tag="webhooks",
+        summary="Send a test message once, and tell what came of it",
+        handle=_test,
+        answer=Tested,
+        problems=("not_found", "too_many_waiting"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/admin/webhooks/{id}/given-up",
+        role=Role.ADMIN,
+        tag="webhooks",
+        summary="List the facts that were never delivered, the newest first",
+        handle=_list_given_up,
+        query=GivenUpQuery,
+        answer=list_of(GivenUpRow),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Webhooks: facts, signed and delivered over HTTP to receivers outside."""

@@ -1,0 +1,246 @@
+"""Delivers facts to webhooks: at least once, those of each charger in order, over restarts.
+
+One task for each webhook reads the facts after its position. A fact whose delivery fails holds back the later facts of
+its charger, not those of others. It is tried again after pauses that grow with the time of failing. Facts that are
+three days old are given up if their deliveries have failed that long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import orjson
+import trio
+
+from levity_trio.clock import Clock
+from levity_trio.events import Event, Fact, WebhookGivenUp
+from levity_trio.log_output import get_logger
+from levity_trio.plugins.base import Hooks
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads.events import StoredFact, after
+from levity_trio.store.reads.webhooks import of_charger
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import webhooks as writes
+from levity_trio.store.writes.webhooks import GivenUp, StoredWebhook, Waiting
+from levity_trio.web.webhooks.request import Message, Undelivered, send
+from levity_trio.wire.times import stamp
+
+PAGE: Final = 100
+NEWEST: Final = 2**62
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+GIVEN_UP_AFTER: Final = timedelta(days=3)
+RETRY_SECONDS: Final = 1.0
+LONGEST_PROBLEM: Final = 200
+
+log = get_logger("system")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What deliveries work with. While facts wait, they are looked at each `look_seconds`."""
+
+    reader: Reader
+    writer: Writer
+    clock: Clock
+    look_seconds: float
+
+
+class Webhooks:
+    """The deliveries of all webhooks in use."""
+
+    def __init__(self, parts: Parts, nursery: trio.Nursery) -> None:
+        self._parts = parts
+        self._nursery = nursery
+        self._deliveries: dict[int, Delivery] = {}
+
+    def start(self, webhook: StoredWebhook, waiting: Iterable[Waiting] = ()) -> None:
+        """Deliver to a webhook from now on."""
+        delivery = self._deliveries[webhook.id] = Delivery(self._parts, webhook, waiting)
+        self._nursery.start_soon(delivery.run)
+
+    def stop(self, webhook: int) -> None:
+        """End the deliveries to a webhook."""
+        if delivery := self._deliveries.pop(webhook, None):
+            delivery.scope.cancel()
+
+    def observe(self, event: Event) -> None:
+        """Wake the deliveries when a fact was committed."""
+        if isinstance(event, Fact):
+            for delivery in self._deliveries.values():
+                delivery.wake()
+
+
+class Delivery:
+    """The deliveries to one webhook, one at a time."""
+
+    def __init__(self, parts: Parts, webhook: StoredWebhook, waiting: Iterable[Waiting]) -> None:
+        self.scope = trio.CancelScope()
+        self._parts = parts
+        self._webhook = webhook
+        self._position = webhook.position
+        self._waiting = {one.charger: one for one in waiting}
+        self._news = trio.Event()
+
+    def wake(self) -> None:
+        """Look for facts at once."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Deliver until the webhook is removed or the server stops."""
+        with self.scope:
+            while True:
+                self._news = trio.Event()
+                try:
+                    await self._deliver()
+                except Unreadable as problem:
+                    log.warning("webhooks: the database cannot be read", problem=str(problem))
+                    await trio.sleep(RETRY_SECONDS)
+                    continue
+                with trio.move_on_after(self._seconds_until_due()):
+                    await self._news.wait()
+
+    async def _deliver(self) -> None:
+        """Deliver all new facts. Between two pages of them, try those that wait and are due."""
+        has_new = True
+        while has_new or self._due():
+            for charger in self._due():
+                await self._deliver_waiting(charger)
+            has_new = await self._deliver_new()
+
+    def _due(self) -> list[str]:
+        now = stamp(self._parts.clock())
+        return [charger for charger, waiting in self._waiting.items() if waiting.next_at <= now]
+
+    def _seconds_until_due(self) -> float:
+        if not self._waiting:
+            return float("inf")
+        first = datetime.fromisoformat(min(waiting.next_at for waiting in self._waiting.values()))
+        seconds = (first - self._parts.clock()).total_seconds()
+        return min(max(seconds, 0.0), self._parts.look_seconds)
+
+    async def _deliver_new(self) -> bool:
+        """Deliver a page of facts after the position; return whether there was any."""
+        page = await self._parts.reader.run(partial(after, last=self._position, upto=NEWEST, limit=PAGE))
+        for fact in page:
+            if self._wants(fact) and (fact.charger or "") not in self._waiting:
+                await self._try(fact)
+            self._position = fact.id
+        if page:
+            await self._store(writes.move_on, self._webhook.id, self._position, None)
+        return bool(page)
+
+    async def _try(self, fact: StoredFact) -> None:
+        problem = await self._send(fact, 1)
+        now = self._parts.clock()
+        if problem is None:
+            await self._store(writes.move_on, self._webhook.id, fact.id, stamp(now))
+            return
+        log.warning("webhook: the delivery failed", webhook=self._webhook.name, cp=fact.charger, problem=problem)
+        at, next_at = stamp(now), stamp(now + SHORTEST_PAUSE)
+        await self._wait(Waiting(fact.charger or "", fact.id - 1, 1, at, next_at, problem))
+
+    async def _deliver_waiting(self, charger: str) -> None:
+        """Deliver a page of the facts of a charger that wait, up to the first that fails."""
+        waiting = self._waiting[charger]
+        page = await self._page_of(charger, waiting.position)
+        for fact, _ in page:
+            if self._wants(fact):
+                problem = await self._send(fact, waiting.attempts + 1)
+                if problem is not None:
+                    await self._fail(waiting, problem)
+                    return
+                waiting = await self._succeed(waiting, fact.id)
+            self._waiting[charger] = waiting = replace(waiting, position=fact.id)
+        if len(page) < PAGE:
+            del self._waiting[charger]
+            await self._store(writes.catch_up, self._webhook.id, charger)
+
+    async def _page_of(self, charger: str, last: int) -> list[tuple[StoredFact, str]]:
+        read = partial(of_charger, charger=charger, last=last, upto=self._position, limit=PAGE)
+        return await self._parts.reader.run(read)
+
+    async def _succeed(self, waiting: Waiting, position: int) -> Waiting:
+        now = stamp(self._parts.clock())
+        if waiting.attempts:
+            log.info("webhook: delivered again", webhook=self._webhook.name, cp=waiting.charger or None)
+        done = Waiting(waiting.charger, position, 0, now, now, "")
+        await self._store(writes.wait, self._webhook.id, done, now)
+        return done
+
+    async def _fail(self, waiting: Waiting, problem: str) -> None:
+        now = self._parts.clock()
+        since = waiting.failing_since if waiting.attempts else stamp(now)
+        elapsed = now - datetime.fromisoformat(since)
+        pause = min(max(elapsed, SHORTEST_PAUSE), LONGEST_PAUSE)
+        failed = replace(waiting, attempts=waiting.attempts + 1, failing_since=since, problem=problem)
+        failed = replace(failed, next_at=stamp(now + pause))
+        given_up = await self._too_old(failed, now - GIVEN_UP_AFTER) if elapsed >= GIVEN_UP_AFTER else None
+        if given_up is None:
+            await self._wait(failed)
+        else:
+            await self._give_up(replace(failed, position=given_up.last), given_up)
+
+    async def _too_old(self, waiting: Waiting, before: datetime) -> GivenUp | None:
+        """Return the wanted facts that wait since `before` or longer, None if there are none."""
+        wanted: list[int] = []
+        position, limit = waiting.position, stamp(before)
+        while page := await self._page_of(waiting.charger, position):
+            old = [fact for fact, at in page if at <= limit]
+            wanted += [fact.id for fact in old if self._wants(fact)]
+            if len(old) < len(page):
+                break
+            position = page[-1][0].id
+        return GivenUp(len(wanted), wanted[0], wanted[-1]) if wanted else None
+
+    async def _give_up(self, waiting: Waiting, given_up: GivenUp) -> None:
+        self._waiting[waiting.charger] = waiting
+        at = stamp(self._parts.clock())
+        await self._store(writes.give_up, self._webhook, waiting, given_up, at)
+
+    async def _wait(self, waiting: Waiting) -> None:
+        self._waiting[waiting.charger] = waiting
+        await self._store(writes.wait, self._webhook.id, waiting)
+
+    async def _store(self, write: Any, *values: object) -> None:
+        """Store the progress. Without it, facts are delivered again after a restart; now they are not."""
+        with suppress(StoreUnavailable):
+            await self._parts.writer.run(write, *values)
+
+    async def _send(self, fact: StoredFact, attempt: int) -> str | None:
+        """Send a fact; return what is wrong, None if it was delivered."""
+        body = orjson.dumps({"id": fact.id, "kind": fact.kind, "data": orjson.Fragment(fact.data)})
+        message = Message(str(fact.id), attempt, int(self._parts.clock().timestamp()), body)
+        try:
+            await send(self._webhook.url, self._webhook.secret, message)
+        except Undelivered as problem:
+            return str(problem)[:LONGEST_PROBLEM]
+        return None
+
+    def _wants(self, fact: StoredFact) -> bool:
+        webhook = self._webhook
+        is_of_charger = webhook.charger is None or fact.charger == webhook.charger
+        is_of_kind = webhook.kinds is None or fact.kind in webhook.kinds
+        return is_of_charger and is_of_kind and not self._is_about_itself(fact)
+
+    def _is_about_itself(self, fact: StoredFact) -> bool:
+        """Whether a fact tells that this webhook failed: delivering it would make the next one."""
+        is_given_up = fact.kind == WebhookGivenUp.__name__
+        return is_given_up and orjson.loads(fact.data)["webhook"] == self._webhook.name
+
+
+@asynccontextmanager
+async def open_webhooks(parts: Parts, hooks: Hooks) -> AsyncIterator[Webhooks]:
+    """Deliver to all webhooks in use while the block runs."""
+    async with trio.open_nursery() as nursery:
+        webhooks = Webhooks(parts, nursery)
+        with hooks.listening(webhooks.observe):
+            for webhook, waiting in await parts.writer.run(writes.in_use):
+                webhooks.start(webhook, waiting)
+            yield webhooks
+        nursery.cancel_scope.cancel()
