@@ -11,7 +11,10 @@ import orjson
 
 from levity_trio.store.connectors import Rows
 
+CHARGER: Final = "charger"
 SYSTEM: Final = "system"
+NO_PERSONS: Final = (CHARGER, SYSTEM)
+"""In `tx_event.who` and `review.resolved_by`; all others are names of operators."""
 DISMISSED: Final = "dismissed"
 _DECIDED: Final = (
     "SELECT who, kind, payload FROM tx_event WHERE tx_id = ? AND kind IN ('confirm', 'correct') AND who <> ?"

@@ -25,8 +25,8 @@ ROOM: Final = 256
 """Facts that wait for one stream."""
 PAGE: Final = 500
 RETRY_SECONDS: Final = 1.0
-NAMES: Final = frozenset({"by", "reason", "asked_by"})
-"""What operators did, and why: not for viewers."""
+HIDDEN: Final = frozenset({"by", "asked_by", "remote_address"})
+"""Who did something, and addresses: not for viewers."""
 READING: Final = "reading"
 
 log = get_logger("system")
@@ -48,8 +48,10 @@ class Frame:
 
     @cached_property
     def anonymous(self) -> bytes:
-        """The event without what operators did."""
-        fields = {name: value for name, value in orjson.loads(self._data).items() if name not in NAMES}
+        """The event without what operators did, their reasons, and addresses."""
+        fields = orjson.loads(self._data)
+        hidden = HIDDEN | {"reason"} if "by" in fields else HIDDEN
+        fields = {name: value for name, value in fields.items() if name not in hidden}
         return self._encoded(orjson.dumps(fields))
 
     def _encoded(self, data: bytes) -> bytes:

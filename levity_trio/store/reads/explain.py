@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from levity_trio.charging.energy import Judgement
 from levity_trio.charging.explain import Weighed, weigh
 from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
-from levity_trio.store.reads.review_queue import Review, reviews_of
+from levity_trio.store.reads.review_queue import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.steps import Step, steps_of
 from levity_trio.store.reads.transactions import ACTIVE, Transaction, transaction_rows
@@ -114,14 +114,17 @@ _REGISTER: Final = (
 )
 
 
-def explain(db: Database, number: int) -> Explanation | None:
-    """Return all that is known of a transaction; None if it does not exist."""
+def explain(db: Database, number: int, *, is_anonymous: bool = False) -> Explanation | None:
+    """Return all that is known of a transaction; None if it does not exist.
+
+    If `is_anonymous`, without frames, remote starts, and the names and reasons of operators.
+    """
     db.execute("BEGIN")
     tx = known(rows_of(db), number)
     if tx is None:
         return None
     (shown,) = transaction_rows(db, (number,))
-    reviews = tuple(reviews_of(db, number))
+    reviews = tuple(map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number))
     judgement, weighed = (None, []) if tx.status == ACTIVE else weigh(case_of(rows_of(db), tx))
     return Explanation(
         transaction=shown,
@@ -132,7 +135,7 @@ def explain(db: Database, number: int) -> Explanation | None:
         before=_neighbour(db, tx, BEFORE),
         after=_neighbour(db, tx, AFTER),
         reviews=reviews,
-        steps=tuple(steps_of(db, tx, reviews)),
+        steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlite_utils import Database
@@ -10,7 +10,8 @@ from sqlite_utils import Database
 from levity_trio.store.reads.charger_facts import SetAside
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
-from levity_trio.store.reads.transactions import Transaction, transaction_rows
+from levity_trio.store.reads.transactions import OPERATOR, Transaction, transaction_rows
+from levity_trio.store.settled import NO_PERSONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,13 @@ class Waiting:
     transaction: Transaction | None = None
     reviews: tuple[Review, ...] = ()
     message: SetAside | None = None
+
+
+def anonymous_review(review: Review) -> Review:
+    """Return a review without the name and reason of the operator who resolved it."""
+    if review.resolved_by is None or review.resolved_by in NO_PERSONS:
+        return review
+    return replace(review, resolved_by=OPERATOR, reason=None)
 
 
 TRANSACTION: Final = "transaction"

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from levity_trio.store.cases import LAST_TIME, Known
 from levity_trio.store.reads.review_queue import Review
-from levity_trio.store.reads.transactions import TransactionEvent, events_of
+from levity_trio.store.reads.transactions import TransactionEvent, anonymous_event, events_of
 from levity_trio.wire.times import stamp
 
 MARGIN: Final = timedelta(minutes=5)
@@ -53,15 +53,16 @@ _REMOTE_STARTS: Final = (
 _FRAME: Final = "SELECT min(id) FROM evidence WHERE session_id = ? AND message_id = ?"
 
 
-def steps_of(db: Database, tx: Known, reviews: Sequence[Review]) -> list[Step]:
+def steps_of(db: Database, tx: Known, reviews: Sequence[Review], *, is_anonymous: bool) -> list[Step]:
     """Return what happened, in order of receipt; at one time, causes first."""
     since, until = _window(tx)
+    events = events_of(db, tx.id)
     steps = [
         *_links(db, tx, since, until),
         *_boots(db, tx, since, until),
-        *_remote_starts(db, tx, since, until),
+        *(() if is_anonymous else _remote_starts(db, tx, since, until)),
         *_statuses(db, tx, since, until),
-        *(_of_event(db, event) for event in events_of(db, tx.id)),
+        *(_of_event(db, event) for event in (map(anonymous_event, events) if is_anonymous else events)),
         *_reviews(reviews),
     ]
     return sorted(steps, key=attrgetter("at"))

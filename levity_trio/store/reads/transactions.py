@@ -12,6 +12,7 @@ from levity_trio.charging.lifecycle import state_of
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.settled import NO_PERSONS
 
 ACTIVE: Final = "Active"
 COMPLETED: Final = "Completed"
@@ -183,6 +184,15 @@ class TransactionEvent:
 
 
 _EVENTS: Final = Shape(TransactionEvent)
+
+
+OPERATOR: Final = "an operator"
+
+
+def anonymous_event(event: TransactionEvent) -> TransactionEvent:
+    """Return an event without its frame, and without the name and reason of an operator."""
+    frameless = replace(event, payload=None, message_id=None)
+    return frameless if event.who in NO_PERSONS else replace(frameless, who=OPERATOR, reason=None)
 
 
 def events_of(db: Database, number: int) -> list[TransactionEvent]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -12,10 +12,21 @@ import msgspec
 from levity_trio.store.reads import charger_facts as facts
 from levity_trio.store.reads import chargers, configuration, links
 from levity_trio.store.reads.configuration import ALWAYS, Change, Entry
-from levity_trio.store.reads.pages import Page
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
-from levity_trio.web.api.lists import OfCharger, Paged, Since, ago, moment, page, page_of, wanted, whole
+from levity_trio.web.api.lists import (
+    OfCharger,
+    Paged,
+    Since,
+    ago,
+    hidden,
+    hidden_in,
+    moment,
+    page,
+    page_of,
+    wanted,
+    whole,
+)
 from levity_trio.web.api.problems import not_found
 
 UPTIME_DAYS: Final = 30
@@ -111,14 +122,9 @@ async def list_set_aside(asked: Asked) -> Any:
 
 async def list_links(asked: Asked) -> Any:
     charger = await whose(asked)
-    sees_addresses = asked.caller.role >= Role.OPERATOR
-    return await page(asked.api, lambda db: _shown_links(links.links(db, charger, wanted(asked.query)), sees_addresses))
 
-
-def _shown_links(found: Page[links.Link], sees_addresses: bool) -> Page[links.Link]:
-    if sees_addresses:
-        return found
-    return replace(found, data=[replace(one, remote_address=None) for one in found.data])
+    read = partial(links.links, charger=charger, wanted=wanted(asked.query))
+    return await page(asked.api, lambda db: hidden_in(asked, read(db), "remote_address"))
 
 
 async def list_repairs(asked: Asked) -> Any:
@@ -128,12 +134,14 @@ async def list_repairs(asked: Asked) -> Any:
 
 async def list_habits(asked: Asked) -> Any:
     charger, is_valid = await whose(asked), not asked.query.revoked
-    return whole(await asked.api.reader.run(partial(facts.habits, charger=charger, is_valid=is_valid)))
+    found = await asked.api.reader.run(partial(facts.habits, charger=charger, is_valid=is_valid))
+    return whole(hidden(asked, found, "revoked_by", "reason"))
 
 
 async def list_connectors(asked: Asked) -> Any:
     charger = await whose(asked)
-    return whole(await asked.api.reader.run(partial(chargers.connectors, charger=charger)))
+    found = await asked.api.reader.run(partial(chargers.connectors, charger=charger))
+    return whole(hidden(asked, found, "said_by"))
 
 
 async def list_uptimes(asked: Asked) -> Any:

@@ -93,6 +93,11 @@ class Asked:
     body: Any
     headers: Headers
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the caller sees more than a viewer: frames, addresses, and what operators did."""
+        return self.caller.role >= Role.OPERATOR
+
     def number(self, name: str = "id") -> int:
         """Return a path parameter that is a whole number. Raises Problem."""
         text = self.path[name]

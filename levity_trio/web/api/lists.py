@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -11,6 +12,7 @@ import msgspec
 from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Wanted
 from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Asked
 from levity_trio.web.api.problems import invalid
 from levity_trio.web.api.shown import Later, answer, show
 from levity_trio.wire.times import parse_time, stamp
@@ -70,6 +72,18 @@ def shown(found: pages.Page[Any]) -> Page[Any]:
         total_at_least=found.total_at_least,
         next_cursor=found.next_cursor,
     )
+
+
+def hidden(asked: Asked, rows: Iterable[T], *names: str) -> list[T]:
+    """Return the rows; a viewer sees these fields as null."""
+    if asked.sees_all:
+        return list(rows)
+    return [replace(row, **dict.fromkeys(names)) for row in rows]  # type: ignore[type-var]  # dataclasses of the store
+
+
+def hidden_in(asked: Asked, found: pages.Page[T], *names: str) -> pages.Page[T]:
+    """Return a page; a viewer sees these fields of its rows as null."""
+    return replace(found, data=hidden(asked, found.data, *names))
 
 
 def whole(rows: list[Any]) -> Page[Any]:

@@ -18,12 +18,14 @@ from levity_trio.store.writes.stations import (
 )
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
+from levity_trio.web.api.lists import Page, Paged, hidden_in, page, page_of, wanted
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.shown import show, shown_as
 
 TAG: Final = "stations"
 STATIONS: Final = "/api/admin/stations"
+WHERE: Final = ("address", "latitude", "longitude")
+"""Where people live: not for viewers."""
 
 
 class StationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -39,11 +41,13 @@ class StationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def list_stations(asked: Asked) -> Page[Any]:
-    return await page(asked.api, partial(stored.stations, wanted=wanted(asked.query)))
+    read = partial(stored.stations, wanted=wanted(asked.query))
+    return await page(asked.api, lambda db: hidden_in(asked, read(db), *WHERE))
 
 
 async def get_station(asked: Asked) -> Any:
-    return await _shown(asked.api, asked.number())
+    found = await _shown(asked.api, asked.number())
+    return found if asked.sees_all else {**found, **dict.fromkeys(WHERE)}
 
 
 async def create_station(asked: Asked) -> Any:

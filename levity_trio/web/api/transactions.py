@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -13,7 +13,7 @@ from levity_trio.store.reads import transactions as stored
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.readings import Reading
-from levity_trio.store.reads.transactions import Filters, Transaction, TransactionEvent, events_of
+from levity_trio.store.reads.transactions import Filters, Transaction, TransactionEvent, anonymous_event, events_of
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.lists import Before, OfCharger, Page, Paged, Since, moment, page, page_of, shown, wanted, whole
 from levity_trio.web.api.problems import not_found
@@ -81,30 +81,15 @@ async def list_events(asked: Asked) -> Page[Any]:
     found = await asked.api.reader.run(partial(events_of, number=number))
     if not found:
         raise not_found(f"transaction {number}")
-    return whole([_without_payload(one) for one in found] if asked.caller.role < Role.OPERATOR else found)
-
-
-def _without_payload(one: TransactionEvent) -> TransactionEvent:
-    """A viewer sees no frames, nor what stood in them."""
-    return replace(one, payload=None)
+    return whole(found if asked.sees_all else [anonymous_event(one) for one in found])
 
 
 async def explain_transaction(asked: Asked) -> Any:
     number = asked.number()
-    found = await asked.api.reader.run(partial(explain, number=number))
+    found = await asked.api.reader.run(partial(explain, number=number, is_anonymous=not asked.sees_all))
     if found is None:
         raise not_found(f"transaction {number}")
-    if asked.caller.role < Role.OPERATOR:
-        found = _without_payloads(found)
     return show(found) | {"lines": [*lines(found)]}
-
-
-def _without_payloads(found: Explanation) -> Explanation:
-    hidden = [
-        replace(step, frame=None, details={**step.details, "payload": None}) if "payload" in step.details else step
-        for step in found.steps
-    ]
-    return replace(found, steps=tuple(hidden))
 
 
 ENDPOINTS: Final = (

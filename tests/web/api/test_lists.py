@@ -10,6 +10,8 @@ from starlette.datastructures import QueryParams
 
 from levity_trio.store.writes.frames import add
 from levity_trio.store.writes.set_aside import set_aside
+from levity_trio.store.writes.transactions.corrections import Correction, correct
+from levity_trio.store.writes.transactions.deciding import Decision
 from levity_trio.web.api import charger_facts, chargers, commands, logs, stations, transactions
 from levity_trio.web.api.endpoints import Endpoint, Role, read_query
 from levity_trio.web.api.problems import Problem
@@ -136,6 +138,28 @@ async def test_a_viewer_sees_no_frame(site: Site, station: Station) -> None:
         "/api/admin/commands/{id}": Role.OPERATOR,
         f"{CHARGER}/commands": Role.OPERATOR,
     }
+
+
+async def test_a_viewer_sees_neither_names_nor_reasons_of_operators_nor_where_stations_are(
+    site: Site, station: Station
+) -> None:
+    number = str(charge(station))
+    decision = Decision("anna", "she read the meter", station.books.at)
+    station.books.run(correct, int(number), Correction(figure_wh=4000), decision)
+    path = "/api/admin/transactions/{id}"
+    for role, is_seen in ((Role.VIEWER, False), (Role.OPERATOR, True)):
+        for part in ("events", "explain"):
+            told = str(await site.call(get(f"{path}/{part}"), role=role, id=number))
+            assert ("anna" in told, "read the meter" in told) == (is_seen, is_seen)
+    told = await site.call(get(f"{path}/events"), role=Role.VIEWER, id=number)
+    assert [one["who"] for one in told["data"]] == ["charger", "charger", "an operator"]
+    position = {"address": "Main St 1", "latitude": 1.5, "longitude": 2.5}
+    created = await site.call(endpoint("POST", "/api/admin/stations"), body={"name": "Garage", **position})
+    assert created["address"] == "Main St 1"
+    listed = await site.call(get("/api/admin/stations"), role=Role.VIEWER)
+    (shown,) = listed["data"]
+    assert shown == await site.call(get("/api/admin/stations/{id}"), role=Role.VIEWER, id=str(created["id"]))
+    assert {name: shown[name] for name in ("name", *position)} == {"name": "Garage", **dict.fromkeys(position)}
 
 
 # Chargers

@@ -79,6 +79,6 @@ async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
     listeners = await trio.open_tcp_listeners(port, host=HOST)
     receiver = Receiver(listeners[0].socket.getsockname()[1])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, receiver.serve, listeners)
+        await nursery.start(trio.serve_listeners, receiver.serve, listeners)
         yield receiver
         nursery.cancel_scope.cancel()

@@ -11,17 +11,13 @@ import orjson
 
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.store.cases import Known, known
-from levity_trio.store.settled import SYSTEM
+from levity_trio.store.settled import NO_PERSONS
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import set_aside
 from levity_trio.store.writes.transactions import history
 from levity_trio.store.writes.transactions.history import Entry, by_the_system
 from levity_trio.store.writes.transactions.reviews import resolve_all
 from levity_trio.store.writes.transactions.states import state, step
-
-CHARGER: Final = "charger"
-"""In `tx_event.who`, this and SYSTEM are no persons."""
-
 
 _INSTEAD: Final = {
     Cause.OPERATOR: "it has ended, so confirm or correct its figure",
@@ -67,7 +63,7 @@ class Decision:
     seen_event: int | None = None
 
     def __post_init__(self) -> None:
-        if self.by.strip().casefold() in ("", SYSTEM, CHARGER):
+        if self.by.strip().casefold() in ("", *NO_PERSONS):
             raise DecisionRefused(Problem.INVALID, "a decision needs the name of a person", "by")
         if not self.reason.strip():
             raise DecisionRefused(Problem.INVALID, "a decision needs a reason", "reason")
