@@ -148,11 +148,19 @@ def cursor_of(key: Row) -> str:
     return urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
 
 
+HIGHEST_NUMBER: Final = 2**63 - 1
+"""Of an INTEGER in SQLite."""
+
+
+def _is_value(one: object) -> bool:
+    return isinstance(one, str) or (isinstance(one, int) and -HIGHEST_NUMBER <= one <= HIGHEST_NUMBER)
+
+
 def key_of(cursor: str, parts: int) -> Row:
     try:
         key = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:  # neither base64 nor JSON
         key = None
-    if not isinstance(key, list) or len(key) != parts or not all(isinstance(one, str | int) for one in key):
+    if not isinstance(key, list) or len(key) != parts or not all(map(_is_value, key)):
         raise NoPage("cursor", "the cursor is not one that a page of this list gave")
     return tuple(key)

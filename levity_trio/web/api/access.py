@@ -79,7 +79,7 @@ def _presented(headers: Headers) -> str | None:
 
 def _of_token(tokens: Tokens, text: str, address: str) -> Caller:
     if (seconds := tokens.wait_seconds(address, text)) > 0:
-        problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", "too many wrong tokens; wait")
+        problem = Problem(HTTPStatus.UNAUTHORIZED, "too_many_failures", "too many wrong tokens; wait")
         problem.headers["retry-after"] = str(math.ceil(seconds))
         raise problem
     token = tokens.find(text)

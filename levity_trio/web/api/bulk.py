@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -10,8 +11,10 @@ import trio
 
 from levity_trio.operations import FieldProblem, Operation, find
 from levity_trio.store.reads.chargers import of_model
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.operations import (
+    ActionBody,
+    Fields,
     OperationQuery,
     checked,
     prepare,
@@ -32,6 +35,15 @@ class BulkBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     model: str | None = None
     all: bool = False
     at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
+
+
+_LIST: Final = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+WAYS: Final[Sequence[Fields]] = (
+    {"chargers": _LIST, "model": {"type": "null"}, "all": {"const": False}},
+    {"chargers": {"type": "null"}, "model": {"type": "string"}, "all": {"const": False}},
+    {"chargers": {"type": "null"}, "model": {"type": "null"}, "all": {"const": True}},
+)
+"""Exactly one of them says for which chargers."""
 
 
 class BulkResult(msgspec.Struct, kw_only=True):
@@ -111,7 +123,7 @@ ENDPOINTS: Final = (
         summary="Send one operation to many chargers; the answer reports what each of them said",
         handle=_run,
         query=OperationQuery,
-        body=StructBody(BulkBody),
+        body=ActionBody(BulkBody, WAYS),
         answer=BulkReport,
         problems=("too_many_waiting",),
     ),

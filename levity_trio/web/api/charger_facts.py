@@ -15,6 +15,8 @@ from levity_trio.store.reads.configuration import ALWAYS, Change, Entry
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
 from levity_trio.web.api.lists import (
+    FORMATS,
+    Before,
     OfCharger,
     Paged,
     Since,
@@ -65,12 +67,12 @@ class UptimeQuery(Whose, kw_only=True, rename={"since": "from", "until": "to"}):
 
 
 class ConfigurationQuery(Whose, kw_only=True):
-    at: Annotated[str, msgspec.Meta(description="As known at this time.")] | None = None
+    at: Annotated[str, msgspec.Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None = None
 
 
 class ChangesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
-    since: Annotated[str, msgspec.Meta(description="The earlier of two times.")]
-    until: Annotated[str, msgspec.Meta(description="The later one; without it, now.")] | None = None
+    since: Annotated[str, msgspec.Meta(description="The earlier of two times.", extra_json_schema=FORMATS)]
+    until: Before = None
 
 
 class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -25,7 +27,7 @@ from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Before, Page, Paged, Since, moment, page, page_of, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.wire.handshake import identity
+from levity_trio.wire.handshake import MAX_IDENTITY, identity
 
 TAG: Final = "chargers"
 CHARGERS: Final = "/api/admin/chargers"
@@ -57,7 +59,15 @@ class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class NewCharger(ChargerBody, kw_only=True):
     """A charger that is going to connect."""
 
-    id: Annotated[str, msgspec.Meta(description="Its OCPP identity, the last part of its URL.", examples=["CP-7"])]
+    id: Annotated[
+        str,
+        msgspec.Meta(
+            description="Its OCPP identity, the last part of its URL: printable ASCII without /.",
+            pattern=r"^[ -.0-~]*[!-.0-~][ -.0-~]*$",
+            max_length=MAX_IDENTITY,
+            examples=["CP-7"],
+        ),
+    ]
 
 
 class ConnectorBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -101,8 +111,8 @@ async def get_charger(asked: Asked) -> Any:
 
 async def create_charger(asked: Asked) -> Any:
     body: NewCharger = asked.body
-    if identity(f"/{body.id.replace('%', '%25')}") != body.id:
-        raise invalid("id", "give an OCPP identity: 1 to 48 printable characters, no /")
+    if identity(f"/{quote(body.id)}") != body.id:
+        raise invalid("id", "this is the path at which all chargers connect; give an OCPP identity")
     try:
         await asked.api.writer.run(add_charger, body.id, body.data(), asked.api.stamp())
     except AlreadyKnown:
@@ -143,7 +153,7 @@ async def _hide(api: Api, charger: str, at: str, retired_on: str | None) -> None
 
 
 def _no_station(body: ChargerBody) -> Problem:
-    return invalid("station", f"there is no station {body.station}")
+    return Problem(HTTPStatus.CONFLICT, "conflict", f"there is no station {body.station}", field="station")
 
 
 async def _shown(api: Api, charger: str) -> Any:
@@ -223,7 +233,7 @@ ENDPOINTS: Final = (
         handle=replace_charger,
         body=StructBody(ChargerBody),
         answer=shown_as(Charger),
-        problems=("not_found", "invalid"),
+        problems=("not_found", "conflict", "invalid"),
     ),
     Endpoint(
         method="DELETE",

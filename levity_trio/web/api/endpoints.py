@@ -66,20 +66,33 @@ class StructBody:
 
     def __init__(self, kind: type[msgspec.Struct]) -> None:
         self.kind = kind
-        self._decoder = msgspec.json.Decoder(kind)
 
     def read(self, raw: bytes) -> Any:
         """Return the struct. Raises Problem."""
         try:
-            return self._decoder.decode(raw or b"{}")
+            return msgspec.convert(read_json(raw), self.kind)
         except msgspec.ValidationError as error:
             raise of_validation(error) from None
-        except msgspec.DecodeError as error:
-            raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
 
     def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:
         """Return the schema of the struct."""
         return components(self.kind)
+
+
+def read_json(raw: bytes) -> Any:
+    """Return a body; an empty one is an object. A number without a fraction is whole (JSON Schema). Raises Problem."""
+    try:
+        return _with_whole_numbers(msgspec.json.decode(raw or b"{}"))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(400, "not_json", f"the body is not JSON: {error}") from None
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(one) for name, one in value.items()}
+    return [_with_whole_numbers(one) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ from levity_trio.store.reads import pages
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, NoPage, Wanted
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked
-from levity_trio.web.api.problems import invalid
+from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.shown import Later, answer, show
 from levity_trio.wire.times import parse_time, stamp
 
@@ -21,8 +22,9 @@ T = TypeVar("T")
 DATE_CHARACTERS: Final = 10
 SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
 
-Since = Annotated[str, msgspec.Meta(description=f"From this time on: {SERVER_TIME}.")] | None
-Before = Annotated[str, msgspec.Meta(description=f"Before this time: {SERVER_TIME}.")] | None
+FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
+Since = Annotated[str, msgspec.Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+Before = Annotated[str, msgspec.Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
 OfCharger = Annotated[str, msgspec.Meta(description="Only of this charger.")] | None
 
 
@@ -59,7 +61,7 @@ async def page(api: Api, read: Callable[[Any], pages.Page[T]]) -> Page[Any]:
     try:
         found = await api.reader.run(read)
     except NoPage as error:
-        raise invalid(error.field, str(error)) from error
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", str(error), field=error.field) from error
     return shown(found)
 
 

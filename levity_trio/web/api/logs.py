@@ -10,9 +10,10 @@ from levity_trio.store.reads.logged import Frame, FrameFilters, frames
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS, Page
 from levity_trio.web.api import lists
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
-from levity_trio.web.api.lists import Before, OfCharger, Since, moment, page
-from levity_trio.web.api.problems import invalid
+from levity_trio.web.api.lists import Before, OfCharger, Since, ago, moment, page
 
+FILTERED_DAYS: Final = 1
+"""How far back a filter looks without `from`: the log has no index but the time."""
 DIRECTIONS: Final = {"recv": "IN", "send": "OUT"}
 
 
@@ -44,14 +45,14 @@ class LogEntry(msgspec.Struct, kw_only=True):
 
 async def list_frames(asked: Asked) -> lists.Page[Any]:
     query: LogsQuery = asked.query
-    if query.since is None and (query.charger or query.action or query.direction or query.message_id):
-        raise invalid("from", "the log has no index but the time: give one")
+    is_filtered = bool(query.charger or query.action or query.direction or query.message_id)
+    since = moment(query.since, "from") or (ago(asked.api, FILTERED_DAYS) if is_filtered else None)
     filters = FrameFilters(
         query.charger,
         query.action,
         query.direction,
         query.message_id,
-        moment(query.since, "from"),
+        since,
         moment(query.before, "to"),
     )
     return await page(asked.api, lambda db: _entries(frames(db, filters, query.limit, query.cursor)))

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.endpoints import NO_CONTENT, Endpoint, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint, StructBody
 
 REFERENCE: Final = "#/components/schemas/{name}"
+OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 COMMON: Final = ("token_needed", "forbidden", "not_readable")
 OF_CODE: Final[Mapping[str, int]] = {
@@ -96,7 +97,8 @@ def _operation(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[st
     }
     if one.body is not None:
         schema = one.body.schema(lambda kind: of_kind[_key(kind)])
-        found["requestBody"] = {"required": False, "content": {one.body.media_type: {"schema": schema}}}
+        content = {one.body.media_type: {"schema": schema}}
+        found["requestBody"] = {"required": _has_required(schema, components), "content": content}
     return found
 
 
@@ -105,10 +107,21 @@ def _identity(one: Endpoint) -> str:
     return f"{one.method.lower()}_{words}".strip("_")
 
 
+def _has_required(schema: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
+    """Whether an empty body does not fit a schema."""
+    described = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return bool(described.get("required")) or all(one.get("required") for one in described.get("anyOf", [{}]))
+
+
 def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
-    """A number where the last name says so; everything else is text, such as an identity of a charger."""
-    kind = {"type": "string"}
-    return [{"name": name, "in": "path", "required": True, "schema": kind} for name in _PARAMETER.findall(one.path)]
+    """Identities of chargers and names are texts; all others are numbers."""
+    names = _PARAMETER.findall(one.path)
+    return [{"name": name, "in": "path", "required": True, "schema": _kind_of(one.path, name)} for name in names]
+
+
+def _kind_of(path: str, name: str) -> Mapping[str, Any]:
+    is_text = name == "name" or (name == "id" and path.startswith(OF_CHARGERS))
+    return {"type": "string", "minLength": 1} if is_text else {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
 
 
 def _query_parameters(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -139,7 +152,8 @@ def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_input(one: Endpoint) -> tuple[str, ...]:
-    return ("invalid",) if one.body is None else ("invalid", "not_json")
+    is_list = one.query is not None and "cursor" in one.query.__struct_fields__
+    return ("invalid", *(("not_json",) if one.body is not None else ()), *(("not_found",) if is_list else ()))
 
 
 def page(described: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ states of it. With `errors=http` (the default on the routes that other systems h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -25,7 +25,7 @@ from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.commands import Command
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
-from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Role, StructBody, read_json
 from levity_trio.web.api.problems import Problem, busy, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected
@@ -64,18 +64,56 @@ class OperationBody:
 
     def read(self, raw: bytes) -> dict[str, Any]:
         """Return the payload. Raises Problem."""
-        return checked(self.operation, _json(raw))
+        return checked(self.operation, read_json(raw))
 
     def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
         """Return the schema of the payload."""
         return self.operation.payload.json_schema()
 
 
-def _json(raw: bytes) -> object:
-    try:
-        return orjson.loads(raw or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise Problem(HTTPStatus.BAD_REQUEST, "not_json", f"the body is not JSON: {error}") from None
+Fields = Mapping[str, Mapping[str, Any]]
+
+
+class ActionBody(StructBody):
+    """A body with an action and its payload, whose schema depends on the action.
+
+    `ways` are the fields of which one set must be given; `has_others` is whether other actions are sent unchecked.
+    """
+
+    def __init__(self, kind: type[msgspec.Struct], ways: Sequence[Fields] = ({},), *, has_others: bool = False) -> None:
+        super().__init__(kind)
+        self._ways = ways
+        self._has_others = has_others
+
+    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
+        """Return one schema for each operation and way."""
+        (described,) = msgspec.json.schema(self.kind)["$defs"].values()
+        actions = [*map(_fields_of, OPERATIONS.values()), *([_OTHER] if self._has_others else ())]
+        return {"anyOf": [_variant(described, {**action, **way}) for way in self._ways for action in actions]}
+
+
+def _fields_of(operation: Operation) -> Fields:
+    return {"action": {"const": operation.action}, "payload": operation.payload.json_schema()}
+
+
+_OTHER: Final[Fields] = {
+    "action": {"type": "string", "minLength": 1, "maxLength": 50, "not": {"enum": [*OPERATIONS]}},
+    "payload": {"type": "object"},
+}
+
+
+def _may_be_left_out(schema: Mapping[str, Any]) -> bool:
+    is_empty = schema.get("type") == "null" or schema.get("const") is False
+    return is_empty or (schema.get("type") == "object" and not schema.get("required"))
+
+
+def _variant(described: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return the schema of a body with these fields instead of their general ones.
+
+    Those that may be left out are null, false, or a payload without required fields.
+    """
+    needed = [name for name, schema in fields.items() if not _may_be_left_out(schema)]
+    return {**described, "properties": {**described["properties"], **fields}, "required": needed}
 
 
 def checked(operation: Operation, values: object) -> dict[str, Any]:
@@ -124,7 +162,7 @@ async def _number(asked: Asked, charger: str, allotted: Allotted, known: Situati
         try:
             return only_transaction(known)
         except FieldProblem as problem:
-            raise invalid(problem.field, problem.words) from None
+            raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem), field=problem.field) from None
     return await asked.api.reader.run(partial(next_number, charger=charger, allotted=allotted))
 
 
@@ -156,9 +194,7 @@ async def send(asked: Asked, order: Order) -> int:
             asked_by=asked.caller.name,
             timeout_seconds=query.timeout,
             deadline_seconds=query.deadline,
-            repeatable=None
-            if key is None
-            else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode())),
+            repeatable=None if key is None else Repeatable(key, _digest(order)),
         )
     except UnknownCharger:
         raise not_found(f"charger {order.charger}") from None
@@ -256,7 +292,7 @@ def _endpoint(operation: Operation) -> Endpoint:
         query=OperationQuery,
         body=OperationBody(operation),
         answer=shown_as(Sent),
-        problems=(*PROBLEMS, *(("needs_force",) if operation.needs_force_under_transaction else ())),
+        problems=(*PROBLEMS, "conflict", *(("needs_force",) if operation.needs_force_under_transaction else ())),
     )
 
 
@@ -282,9 +318,9 @@ ENDPOINTS: Final = (
         summary="Send any operation by its action and payload",
         handle=_older,
         query=OperationQuery,
-        body=StructBody(RawCall),
+        body=ActionBody(RawCall, has_others=True),
         answer=shown_as(Sent),
-        problems=(*PROBLEMS, "needs_force"),
+        problems=(*PROBLEMS, "conflict", "needs_force"),
     ),
     Endpoint(
         method="DELETE",

@@ -40,7 +40,10 @@ DECISION_PROBLEMS: Final = tuple(Refusal)
 
 Wh = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
-Time = Annotated[str, msgspec.Meta(description="A time such as 2026-03-01T12:00:00Z.")]
+Time = Annotated[
+    str,
+    msgspec.Meta(description="A time such as 2026-03-01T12:00:00Z.", extra_json_schema={"format": "date-time"}),
+]
 
 
 class QueueQuery(Paged, kw_only=True):

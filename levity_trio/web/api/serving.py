@@ -5,7 +5,7 @@ Host → CORS → token → role → record → place → query and body → end
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -40,7 +40,10 @@ _encode = msgspec.json.Encoder().encode
 
 def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Route] = ()) -> ASGIApp:
     """Return the application of all endpoints."""
-    routes = [Route(one.path, partial(_serve, api, one), methods=[one.method]) for one in endpoints]
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for one in endpoints:
+        by_path.setdefault(one.path, {})[one.method] = one
+    routes = [Route(path, _handler(api, of_path), methods=[*of_path, "OPTIONS"]) for path, of_path in by_path.items()]
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
     return application([*routes, *others], handlers)
 
@@ -60,16 +63,20 @@ class Doorway:
             send = partial(_send_allowed, send, origin)
         try:
             check_host(self.door, scope, headers)
-            if scope["method"] == "OPTIONS":
-                await _preflight(self.api, origin)(scope, receive, send)
-                return
             check_url(scope["query_string"].decode("latin-1"))
+            if scope["method"] == "OPTIONS":
+                await self._options(origin)(scope, receive, send)
+                return
             scope["levity.caller"] = find_caller(self.door, self.api.tokens, scope, headers)
         except Problem as problem:
             await _record_refusal(self.api, None, scope, problem)
             await problem.response()(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    def _options(self, origin: str | None) -> ASGIApp:
+        """Return what answers OPTIONS: that of a browser before a request from an allowed page, or any other."""
+        return self.app if origin is None or origin != self.api.config.api_cors_origin else _PREFLIGHT
 
 
 async def _send_allowed(send: Send, origin: str, message: Message) -> None:
@@ -79,16 +86,26 @@ async def _send_allowed(send: Send, origin: str, message: Message) -> None:
     await send(message)
 
 
-def _preflight(api: Api, origin: str | None) -> Response:
-    """Answer OPTIONS: that of a browser before a request from an allowed page, or any other."""
-    if origin is None or origin != api.config.api_cors_origin:
-        return Response(status_code=NO_CONTENT, headers={"allow": "GET, HEAD, POST, PUT, DELETE"})
-    allowed = {
+_PREFLIGHT: Final = Response(
+    status_code=NO_CONTENT,
+    headers={
         "access-control-allow-methods": "GET, HEAD, POST, PUT, DELETE",
         "access-control-allow-headers": "authorization, content-type, idempotency-key, last-event-id, prefer",
         "access-control-max-age": CORS_SECONDS,
-    }
-    return Response(status_code=NO_CONTENT, headers=allowed)
+    },
+)
+
+
+def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what handles all methods of a path."""
+    allowed = sorted({*of_path, "OPTIONS", *(["HEAD"] if "GET" in of_path else [])})
+
+    async def handle(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
+        return await _serve(api, of_path["GET" if request.method == "HEAD" else request.method], request)
+
+    return handle
 
 
 async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:

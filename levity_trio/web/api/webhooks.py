@@ -16,9 +16,12 @@ from levity_trio.web.api.administration import Name
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import list_of, show
-from levity_trio.web.webhooks.destination import BadUrl, Refused, destination
+from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination
 from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
 
+KINDS: Final = sorted(kind.__name__ for kind in Fact.__subclasses__())
+URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[!-\"$-~]*)?$"
+"""What is accepted in any case, for the documentation."""
 TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
 
 
@@ -26,8 +29,17 @@ class NewWebhookBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A webhook to be added. `kinds` and `charger` restrict which facts it gets."""
 
     name: Name
-    url: Annotated[str, msgspec.Meta(description="http:// or https://; not a link-local address.")]
-    kinds: Annotated[list[str], msgspec.Meta(min_length=1, max_length=200)] | None = None
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="http:// or https://, with a name or an address that is not link-local.",
+            extra_json_schema={"pattern": URL_PATTERN, "maxLength": LONGEST_URL},
+        ),
+    ]
+    kinds: (
+        Annotated[list[str], msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"items": {"enum": KINDS}})]
+        | None
+    ) = None
     charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
 
 
@@ -76,9 +88,8 @@ def _check(body: NewWebhookBody) -> None:
         destination(body.url)
     except (BadUrl, Refused) as problem:
         raise invalid("url", str(problem)) from None
-    known = {kind.__name__ for kind in Fact.__subclasses__()}
-    if unknown := next((kind for kind in body.kinds or [] if kind not in known), None):
-        raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(sorted(known))}")
+    if unknown := next((kind for kind in body.kinds or [] if kind not in KINDS), None):
+        raise invalid("kinds", f"{unknown} is not a kind of fact; choose of {', '.join(KINDS)}")
 
 
 async def _remove(asked: Asked) -> None:

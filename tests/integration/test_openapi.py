@@ -1,0 +1,80 @@
+"""The API against its documentation: a validator, and schemathesis with every check on a running server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import validate
+
+from tests.integration.foreign import api_of
+from tests.integration.serving import Serving, environment, serving
+from tests.integration.test_api import ask, make_token, port_of
+
+WILLING = Path(__file__).with_name("willing_charger.py")
+CASES = os.environ.get("SCHEMATHESIS_CASES", "3")
+"""Generated requests for each endpoint and phase."""
+SETTINGS = """\
+[parameters]
+"query.timeout" = 2
+"query.deadline" = 1
+"query.errors" = "state"
+"""
+"""A charger that is away does not hold the run up, and its silence is no error of the server."""
+LEFT_OUT = ("/api/events", "/api/admin/tokens/{id}")
+"""A stream has no end, and the run would revoke its own token."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
+    with serving(tmp_path / "site.db") as running:
+        yield running
+
+
+@contextmanager
+def willing(server: Serving, identity: str) -> Iterator[None]:
+    command = [sys.executable, str(WILLING), f"ws://127.0.0.1:{server.port}/ocpp", identity]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "booted\n"
+            yield
+        finally:
+            process.kill()
+
+
+def test_the_document_is_valid(server: Serving) -> None:
+    document = api_of(server).ask("GET", "openapi.json")
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_request_is_answered_as_documented(server: Serving, tmp_path: Path) -> None:
+    settings = tmp_path / "schemathesis.toml"
+    settings.write_text(SETTINGS)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"]
+    command += [f"http://127.0.0.1:{port_of(server)}/api/openapi.json", "--checks", "all", "--workers", "1"]
+    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", CASES, "--continue-on-failure", "--no-color"]
+    command += [word for path in LEFT_OUT for word in ("--exclude-path", path)]
+    with willing(server, "CP-1"), willing(server, "CP-7"):
+        command += ["--header", f"Authorization: Bearer {make_token(server, 'schemathesis', 'admin')}"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=500)
+    assert ended.returncode == 0, ended.stdout[-6000:]
+    assert api_of(server).ask("GET", "version")["program"] == "levity-trio"  # still served
+
+
+def test_options_name_the_methods_of_each_path(server: Serving) -> None:
+    for path, methods in (
+        ("/api/admin/chargers", "GET, HEAD, OPTIONS, POST"),
+        ("/api/admin/chargers/CP-1", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/api/admin/bulk", "OPTIONS, POST"),
+    ):
+        told = ask(server, "OPTIONS", path)
+        assert (told.status, told.headers["allow"]) == (204, methods)
+        refused = ask(server, "PATCH", path)
+        assert (refused.status, {*refused.headers["allow"].split(", ")}) == (405, {*methods.split(", ")})
