@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from levity_trio.operations.fields import Allotted, Field, Object
+from levity_trio.operations.fields import Allotted, Field, FieldProblem, Object
 from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED, OutcomeRule
 from levity_trio.operations.situation import OpenTransaction, Situation
 
@@ -96,6 +96,15 @@ class LeftOut(NamedTuple):
 def left_out(operation: Operation, payload: Payload) -> list[LeftOut]:
     """Return the numbers that a checked payload leaves to the server."""
     return [*_left_out(operation.payload, payload, ())]
+
+
+def as_declared(operation: Operation, values: object) -> dict[str, Any] | None:
+    """Return the payload of a command as it is declared; None for one that was sent raw and is not."""
+    try:
+        payload = check(operation, values)
+    except FieldProblem:
+        return None
+    return None if left_out(operation, payload) else payload
 
 
 def _left_out(kind: Object, payload: Payload, path: tuple[str, ...]) -> Iterator[LeftOut]:

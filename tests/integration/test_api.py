@@ -106,7 +106,7 @@ def test_a_token_is_shown_once_stored_as_a_digest_and_can_be_revoked(server: Ser
     token = make_token(server, "anna", "admin")
     assert ask(server, token=token).status == 200
     ((salt, digest),) = server.query("SELECT salt, digest FROM token")
-    assert token.split("_")[2] not in salt + digest
+    assert token.split("_", 2)[2] not in salt + digest
     assert "token" not in ask(server, path=TOKENS, token=token).document[0]
     twice = ask(server, "POST", TOKENS, token, {"name": "anna", "role": "viewer"})
     assert (twice.status, twice.code) == (409, "in_use")
@@ -145,6 +145,8 @@ def test_what_is_wrong_with_a_request_is_said(server: Serving) -> None:
         ("POST", TOKENS, {"name": "x", "role": "king"}, 422, "invalid"),
         ("POST", TOKENS, {"name": "x", "role": "admin", "more": 1}, 422, "invalid"),
         ("DELETE", f"{TOKENS}/{2**70}", None, 422, "invalid"),
+        ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": [2**64]}}, 422, "invalid"),
+        ("POST", "/api/admin/chargers/CP-1/raw", {"action": "X", "payload": {"n": 1e300}}, 404, "not_found"),
         ("GET", "/api/admin/commands/abc", None, 422, "invalid"),
     ):
         told = ask(server, method, path, body=body)

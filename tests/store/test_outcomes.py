@@ -8,6 +8,9 @@ import orjson
 import pytest
 
 from levity_trio.events import OutcomeKnown
+from levity_trio.operations import OPERATIONS, Operation
+from levity_trio.operations import outcomes as outcomes_of
+from levity_trio.operations.operation import example
 from levity_trio.store.writes import commands, outcomes
 from tests.store.books import Books, Station
 from tests.store.test_commands import answer, queue
@@ -97,6 +100,40 @@ def test_a_raw_call_has_no_outcome(books: Books, station: Station) -> None:
     command = ask(station, "RemoteStartTransaction", {"nonsense": 1})
     assert outcome(books, command) == (None, None)
     assert outcome(books, ask(station, "Foo", {})) == (None, None)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_raw_call_without_a_field_of_its_declaration_harms_nothing(
+    books: Books, station: Station, operation: Operation
+) -> None:
+    """Also the numbers that the server allots are missing in a raw call."""
+    whole = example(operation)
+    for missing in ([], *([name] for name in whole), [*whole]):
+        ask(station, operation.action, {name: value for name, value in whole.items() if name not in missing})
+    station.boot()
+    station.status("Available")
+    station.start()
+    follow(books)
+    follow(books, 25 * 60)
+
+
+@pytest.mark.logs_errors
+def test_a_bug_in_judging_ends_the_following_of_one_command_only(
+    books: Books, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = ask(station, "Reset", {"type": "Soft"}), ask(station, "RemoteStartTransaction", {"idTag": "TAG"})
+    monkeypatch.setattr(outcomes, "follow", _fails_for("Reset", outcomes_of.follow))
+    assert follow(books) == 1
+    assert outcome(books, broken)[0] == "not seen"
+    assert outcome(books, sound)[0] == "pending"
+
+
+def _fails_for(action: str, judge: Any) -> Any:
+    def judged(rule: Any, asked: Any, *others: Any) -> Any:
+        assert asked.action != action, "a bug"
+        return judge(rule, asked, *others)
+
+    return judged
 
 
 # What is left at a charger

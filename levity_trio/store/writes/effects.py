@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from levity_trio.operations import OPERATIONS, FieldProblem, check
+from levity_trio.operations import OPERATIONS
+from levity_trio.operations.operation import as_declared
 from levity_trio.store.seen import time_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
@@ -41,9 +42,8 @@ def keep(db: UnitOfWork, origin: Origin, command: int, action: str, answer: Payl
     if effect is None:
         return
     (text,) = db.row("SELECT payload FROM command WHERE id = ?", (command,)) or ("{}",)
-    try:
-        payload = check(OPERATIONS[action], orjson.loads(text))
-    except (FieldProblem, orjson.JSONDecodeError):
+    payload = as_declared(OPERATIONS[action], orjson.loads(text))
+    if payload is None:
         return
     effect(db, origin, Accepted(command, payload, answer))
 

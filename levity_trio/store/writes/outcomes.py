@@ -9,16 +9,21 @@ from typing import Any, Final
 import orjson
 
 from levity_trio.events import OutcomeKnown
-from levity_trio.operations import OPERATIONS, FieldProblem, Operation, check
-from levity_trio.operations.operation import is_followed
+from levity_trio.log_output import get_logger
+from levity_trio.operations import OPERATIONS
+from levity_trio.operations.operation import as_declared, is_followed
 from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, follow
 from levity_trio.store.connectors import connectors
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.unit_of_work import Row, UnitOfWork
 from levity_trio.wire.times import stamp
 
+log = get_logger("system")
+
 LONGEST_NUMBER: Final = 6
 """Digits of ConnectionTimeOut."""
+JUDGING_SECONDS: Final = 5.0
+OUTCOME_UNKNOWN: Final = Outcome(State.NOT_SEEN, "it could not be judged; the log of the server tells why")
 _FOLLOWED: Final = (
     "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command INDEXED BY command_followed"
     " WHERE outcome = 'pending' AND (? IS NULL OR cp_id = ?)"
@@ -57,12 +62,25 @@ def _is_known(db: UnitOfWork, row: Row, at: str) -> bool:
     rule = operation.outcome
     if asked is None or rule is None:
         return True
-    found = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
+    found = _judged(db, row, rule, asked, at)
     if found.state is State.PENDING:
         _note_deadline(db, row[0], rule, asked)
         return False
     _store(db, row, found, at)
     return True
+
+
+def _judged(db: UnitOfWork, row: Row, rule: OutcomeRule, asked: Asked, at: str) -> Outcome:
+    """Judge one outcome. A bug in that ends the following of this command, not the server, at each start again."""
+    found = OUTCOME_UNKNOWN
+
+    def judge() -> None:
+        nonlocal found
+        found = follow(rule, asked, load(db, _of(row, asked), rule.reads), moment(at))
+
+    if (error := db.attempt(judge, JUDGING_SECONDS)) is not None:
+        log.error("the outcome of a command cannot be judged", command=row[0], exc_info=error)
+    return found
 
 
 def _of(row: Row, asked: Asked) -> Followed:
@@ -98,7 +116,7 @@ def _store(db: UnitOfWork, row: Row, found: Outcome, at: str) -> None:
 def _asked(db: UnitOfWork, row: Row) -> Asked | None:
     """Return the command as the rules see it; None for a raw call that its declaration does not allow."""
     _, charger, action, text, sent_at, answered_at, answer = row
-    payload = _checked(OPERATIONS[action], text)
+    payload = as_declared(OPERATIONS[action], orjson.loads(text))
     if payload is None or sent_at is None:
         return None
     transaction = payload.get("transactionId") or _profile(payload).get("transactionId")
@@ -114,13 +132,6 @@ def _asked(db: UnitOfWork, row: Row) -> Asked | None:
         transaction_began_at=_began_at(db, charger, transaction),
         connection_timeout=_connection_timeout(db, charger),
     )
-
-
-def _checked(operation: Operation, text: str) -> dict[str, Any] | None:
-    try:
-        return check(operation, orjson.loads(text))
-    except (FieldProblem, orjson.JSONDecodeError):
-        return None
 
 
 def _profile(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from levity_trio.store.writes.stations import (
     describe_connector,
 )
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Before, Page, Paged, Since, moment, page, page_of, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
@@ -48,7 +48,7 @@ class ChargerBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a person says about a charger. Its BootNotification replaces vendor and model."""
 
     name: Name = None
-    station: Annotated[int, msgspec.Meta(description="The id of its station.")] | None = None
+    station: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_ID, description="The id of its station.")] | None = None
     vendor: Word = None
     model: Word = None
 

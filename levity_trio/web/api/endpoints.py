@@ -20,6 +20,9 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 NO_CONTENT: Final = 204
 HIGHEST_ID: Final = 2**62
+LARGEST: Final = 2**63 - 1
+LARGEST_EXACT: Final = 2**53
+"""Of the floating-point numbers, in which each whole number up to this one is exact."""
 DIGITS: Final = len(str(HIGHEST_ID))
 
 
@@ -88,8 +91,10 @@ def read_json(raw: bytes) -> Any:
 
 
 def _with_whole_numbers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        raise invalid("body", "a number has more than 64 bits; give a smaller one")
     if isinstance(value, dict):
         return {name: _with_whole_numbers(one) for name, one in value.items()}
     return [_with_whole_numbers(one) for one in value] if isinstance(value, list) else value

@@ -19,7 +19,8 @@ from levity_trio.web.api.shown import list_of, show
 from levity_trio.web.webhooks.destination import LONGEST_URL, BadUrl, Refused, destination
 from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
 
-KINDS: Final = sorted(kind.__name__ for kind in Fact.__subclasses__())
+KINDS: Final = sorted({kind.__name__ for kind in Fact.__subclasses__()})
+Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": KINDS})]
 URL_PATTERN: Final = r"^https?://[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,3})?(/[!-\"$-~]*)?$"
 """What is accepted in any case, for the documentation."""
 TEST_BODY: Final = b'{"id":null,"kind":"Test","data":{}}'
@@ -36,10 +37,7 @@ class NewWebhookBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             extra_json_schema={"pattern": URL_PATTERN, "maxLength": LONGEST_URL},
         ),
     ]
-    kinds: (
-        Annotated[list[str], msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"items": {"enum": KINDS}})]
-        | None
-    ) = None
+    kinds: Annotated[list[Kind], msgspec.Meta(min_length=1, max_length=200)] | None = None
     charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
 
 
