@@ -39,11 +39,16 @@ Timeout = Annotated[float, msgspec.Meta(gt=0, le=3600, description="Seconds to w
 Deadline = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")]
 
 
-class OperationQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How an operation is sent."""
+class WaitQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How long a charger is waited for."""
 
     timeout: Timeout | None = None
     deadline: Deadline | None = None
+
+
+class OperationQuery(WaitQuery, kw_only=True):
+    """How an operation is sent."""
+
     force: Annotated[bool, msgspec.Meta(description="Send it although a transaction is open (admin).")] = False
     errors: Annotated[Literal["http", "state"], msgspec.Meta(description="http: 502 and 504 for errors.")] | None = None
 
@@ -143,11 +148,16 @@ def _check_force(asked: Asked, operation: Operation, transactions: list[int]) ->
 
 
 async def send(asked: Asked, order: Order) -> int:
-    """Submit an operation and return the id of its command. Raises Problem."""
-    query: OperationQuery = asked.query
+    """Submit an operation and return the id of its command, the same for a repeated request. Raises Problem."""
     key = asked.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
+    return await submit(asked, order, None if key is None else Repeatable(key, _digest(order)))
+
+
+async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = None) -> int:
+    """Submit one of the operations of a request and return the id of its command. Raises Problem."""
+    query: WaitQuery = asked.query
     try:
         return await asked.api.chargers.submit(
             order.charger,
@@ -156,9 +166,7 @@ async def send(asked: Asked, order: Order) -> int:
             asked_by=asked.caller.name,
             timeout_seconds=query.timeout,
             deadline_seconds=query.deadline,
-            repeatable=None
-            if key is None
-            else Repeatable(key, digest(orjson.dumps([order.action, order.body]).decode())),
+            repeatable=repeatable,
         )
     except UnknownCharger:
         raise not_found(f"charger {order.charger}") from None
