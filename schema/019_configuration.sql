@@ -57,3 +57,6 @@ CREATE TRIGGER configuration_template_ends_once BEFORE UPDATE OF ended_at, ended
 WHEN OLD.ended_at IS NOT NULL BEGIN
     SELECT RAISE(ABORT, 'a fact is opened and ended once');
 END;
+
+-- The last composite schedule that a charger reported, beside what it should obey.
+CREATE INDEX command_composite ON command (cp_id, id) WHERE action = 'GetCompositeSchedule' AND state = 'accepted';

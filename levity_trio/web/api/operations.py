@@ -21,12 +21,13 @@ from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import filled, left_out, role_for, transactions_in_the_way
 from levity_trio.operations.situation import only_transaction
+from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.commands import Command
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.problems import Problem, busy, invalid, not_found
+from levity_trio.web.api.problems import Problem, busy, invalid, not_found, not_storable
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected
 from levity_trio.wire.texts import digest
@@ -168,6 +169,8 @@ async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = Non
             deadline_seconds=query.deadline,
             repeatable=repeatable,
         )
+    except StoreUnavailable:
+        raise not_storable() from None
     except UnknownCharger:
         raise not_found(f"charger {order.charger}") from None
     except NotConnected as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes.configuration import NewReading, add_reading
-from levity_trio.web.api import configuration, templates
+from levity_trio.web.api import bulk, configuration, plans, templates
+from levity_trio.web.api.context import Places
 from levity_trio.web.api.endpoints import Endpoint, Role
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station
@@ -18,7 +21,7 @@ GARAGE = {"entries": {"LightIntensity": "20", "ResetRetries": "3"}, "chargers": 
 
 
 def endpoint(method: str, path: str) -> Endpoint:
-    every = (*templates.ENDPOINTS, *configuration.ENDPOINTS)
+    every = (*templates.ENDPOINTS, *configuration.ENDPOINTS, *plans.ENDPOINTS)
     (found,) = [one for one in every if (one.method, one.path) == (method, path)]
     return found
 
@@ -134,3 +137,48 @@ async def test_what_changed_between_the_last_two_readings(site: Site, station: S
     assert (change["before"]["value"], change["after"]["value"]) == ("2", "3")
     listed = await site.call(endpoint("GET", "/api/admin/chargers/{id}/configuration/readings"), id="CP-1")
     assert [one["id"] for one in listed["data"]] == [3, 2, 1]
+
+
+async def test_limits_in_force(site: Site, station: Station) -> None:
+    station.status("Charging")
+    content = {
+        "chargingProfileId": 5,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}]},
+    }
+    add = site.books.connection.execute
+    add("INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'x', '{}', 'sent', '')")
+    add(
+        "INSERT INTO charging_profile (cp_id, conn_id, profile_id, purpose, stack_level, profile, command_id,"
+        " created_at) VALUES ('CP-1', 0, 5, 'TxDefaultProfile', 0, ?, 1, ?)",
+        (json.dumps(content), site.books.at),
+    )
+    found = await site.call(endpoint("GET", "/api/admin/chargers/{id}/profiles/limits"), id="CP-1")
+    assert [one["in_force"] for one in found["data"]] == [
+        None,
+        {"limit": 16, "unit": "A", "phases": 3, "profile": 5, "purpose": "TxDefaultProfile"},
+    ]
+
+
+class Unstorable:
+    """The façade of chargers while nothing can be stored."""
+
+    def is_connected(self, charger: str) -> bool:
+        return charger == "CP-1"
+
+    async def submit(self, *_: object, **__: object) -> int:
+        raise StoreUnavailable
+
+
+async def test_while_nothing_can_be_stored_a_report_says_so(site: Site, station: Station) -> None:
+    parts: Any = site.api
+    parts.chargers, parts.places = Unstorable(), Places(at_work=0)
+    (run,) = bulk.ENDPOINTS
+    told = await site.call(run, body={"action": "ClearCache", "chargers": ["CP-1", "CP-2"]})
+    assert told["counts"] == {"not_storable": 2}
+    await put(site, GARAGE)
+    tell(station, LightIntensity="50", ResetRetries="3")
+    done = await site.call(endpoint("POST", f"{PATH}/{{name}}/apply"), name="garage", body={"all": True})
+    assert done["counts"] == {"not storable": 1, "same": 1, "never read": 2}
