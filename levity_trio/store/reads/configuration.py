@@ -44,7 +44,7 @@ class ConfigurationReading:
 
     id: int
     charger: str
-    asked_by: str
+    asked_by: str | None
     began_at: str
     ended_at: str
     keys: int

@@ -22,7 +22,7 @@ class Template:
     chargers: Any
     entries: Any
     created_at: str
-    created_by: str
+    created_by: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

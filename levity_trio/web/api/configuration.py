@@ -17,7 +17,7 @@ from levity_trio.store.writes.configuration import NewReading, add_reading
 from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
-from levity_trio.web.api.lists import moment, page, page_of, wanted, whole
+from levity_trio.web.api.lists import hidden_in, moment, page, page_of, wanted, whole
 from levity_trio.web.api.operations import Order, WaitQuery, submit
 from levity_trio.web.api.problems import Problem, invalid
 from levity_trio.web.api.shown import show, shown_as
@@ -98,8 +98,8 @@ async def list_differences(asked: Asked) -> Any:
 
 
 async def list_readings(asked: Asked) -> Any:
-    charger = await whose(asked)
-    return await page(asked.api, lambda db: stored.readings(db, charger, wanted(asked.query)))
+    charger, query = await whose(asked), asked.query
+    return await page(asked.api, lambda db: hidden_in(asked, stored.readings(db, charger, wanted(query)), "asked_by"))
 
 
 async def read_all(asked: Asked) -> Any:

@@ -22,7 +22,7 @@ from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate,
 from levity_trio.web.api.bulk import Count, of_each
 from levity_trio.web.api.configuration import ask_for
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import OfCharger, Page, page_of, whole
+from levity_trio.web.api.lists import OfCharger, Page, hidden, page_of, whole
 from levity_trio.web.api.operations import WaitQuery, check_role, checked, prepare, submit
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
@@ -32,6 +32,8 @@ TAG: Final = "configuration"
 TEMPLATES: Final = "/api/admin/configuration-templates"
 CHANGE: Final = OPERATIONS["ChangeConfiguration"]
 MOST_KEYS: Final = 200
+NAME: Final = "created_by"
+"""Not for viewers."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not supported"}
 """The statuses of ChangeConfiguration that say more than the state of its command (§5.3)."""
@@ -100,11 +102,12 @@ class ApplyReport:
 
 
 async def list_templates(asked: Asked) -> Page[Any]:
-    return whole(await asked.api.reader.run(templates.templates))
+    return whole(hidden(asked, await asked.api.reader.run(templates.templates), NAME))
 
 
 async def get_template(asked: Asked) -> Any:
-    return show(await _named(asked))
+    (shown,) = hidden(asked, [await _named(asked)], NAME)
+    return show(shown)
 
 
 async def put_template(asked: Asked) -> Any:

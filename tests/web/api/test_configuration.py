@@ -43,6 +43,9 @@ async def test_a_template_from_its_making_to_its_end(site: Site, station: Statio
     assert (made["chargers"], made["entries"], made["created_by"]) == (["CP-1", "CP-2"], GARAGE["entries"], "anna")
     assert await site.call(endpoint("GET", f"{PATH}/{{name}}"), name="garage") == made
     assert (await site.call(endpoint("GET", PATH)))["data"] == [made]
+    assert (await site.call(endpoint("GET", PATH), role=Role.VIEWER))["data"] == [made | {"created_by": None}]
+    nameless = await site.call(endpoint("GET", f"{PATH}/{{name}}"), name="garage", role=Role.VIEWER)
+    assert nameless["created_by"] is None
     tell(station, LightIntensity="50", resetretries="3")
     found = await site.call(endpoint("GET", f"{PATH}/{{name}}/report"), name="garage")
     assert found["counts"] == {"differs": 1, "not known": 1}
@@ -135,8 +138,11 @@ async def test_what_changed_between_the_last_two_readings(site: Site, station: S
         site.books.run(add_reading, new)
     (change,) = (await site.call(changes, id="CP-1"))["data"]
     assert (change["before"]["value"], change["after"]["value"]) == ("2", "3")
-    listed = await site.call(endpoint("GET", "/api/admin/chargers/{id}/configuration/readings"), id="CP-1")
-    assert [one["id"] for one in listed["data"]] == [3, 2, 1]
+    readings = endpoint("GET", "/api/admin/chargers/{id}/configuration/readings")
+    listed = await site.call(readings, id="CP-1")
+    assert [(one["id"], one["asked_by"]) for one in listed["data"]] == [(3, "anna"), (2, "anna"), (1, "anna")]
+    listed = await site.call(readings, id="CP-1", role=Role.VIEWER)
+    assert {one["asked_by"] for one in listed["data"]} == {None}
 
 
 async def test_limits_in_force(site: Site, station: Station) -> None:
