@@ -61,6 +61,7 @@ def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:
         assert [one.is_known for one in reads.history(db, "CP-1", "A")] == [False, True]
         assert not reads.has(db, "CP-1")["a"].is_known
         assert reads.before_reading(db, "CP-1") == Before(seen=("B",), unknown=("A",))
+        assert situation.situation(db, "CP-1", books.now, is_connected=True).configuration == {"B": "1"}
     tell(station, {"configurationKey": [entry("A", "1")]}, "A")
     with reading(books) as db:
         assert reads.has(db, "CP-1")["a"].read_at > then
