@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
@@ -12,6 +13,7 @@ from levity_trio.cli.tables import say, show_record, show_table
 ADMIN: Final = "admin"
 COLUMNS: Final = ("id", "name", "status", "connected", "last_seen_at", "vendor", "model", "firmware_version")
 CONNECTORS: Final = ("connector", "status", "status_at", "error_code", "open_transaction", "type", "max_a", "max_w")
+LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -25,17 +27,39 @@ Examples:
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @click.option("--limit", type=click.IntRange(1, 500), default=500, show_default=True, help="How many.")
 def chargers(operator: Operator, charger: str | None, limit: int) -> None:
-    """List the chargers, or show one with its connectors."""
+    """List the chargers, or show one with its connectors and the limits of its charging profiles."""
     if charger is None:
         page = operator.ask("GET", ADMIN, "chargers", query={"limit": limit})
         rows = [one | {"connected": one["is_connected"]} for one in page["data"]]
         operator.table(COLUMNS, rows, page)
         return
     found = operator.ask("GET", ADMIN, "chargers", charger)
+    limits = operator.ask("GET", ADMIN, "chargers", charger, "profiles", "limits")["data"]
     if operator.is_json:
-        operator.record(found)
+        operator.record(found | {"limits": limits})
         return
     connectors = found.pop("connectors", [])
     show_record({name: value for name, value in found.items() if value is not None})
     say("")
     show_table(CONNECTORS, connectors)
+    if rows := [_limit(one) for one in limits if one["in_force"] or one["reported"]]:
+        say("")
+        show_table(LIMITS, rows)
+
+
+def _limit(one: Mapping[str, Any]) -> dict[str, object]:
+    """Return what a connector should obey now, and what the charger last reported that it does."""
+    limit, reported = one["in_force"] or {}, one["reported"] or {}
+    return {
+        "connector": one["connector"],
+        "limit": _figure(limit),
+        "until": one["until"],
+        "set_by": limit.get("purpose"),
+        "profile": limit.get("profile"),
+        "reported": _figure(reported),
+        "reported_at": reported.get("at"),
+    }
+
+
+def _figure(limit: Mapping[str, Any]) -> str | None:
+    return None if limit.get("limit") is None else f"{limit['limit']:g} {limit['unit']}"

@@ -1,4 +1,4 @@
-"""`levity-trio configuration`: shows the configuration of a charger as it was last read."""
+"""`levity-trio configuration`: shows the configuration of a charger as it was last read, what differs, or reads it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,79 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.operator import NO_ANSWER, Operator, command
+from levity_trio.cli.tables import say
 
 ADMIN: Final = "admin"
-COLUMNS: Final = ("key", "value", "readonly", "read_at")
+COLUMNS: Final = ("key", "value", "readonly", "read_at", "last_read_at")
+LAST: Final = ""
+"""--diff without a charger: between the last two readings."""
+READ_SECONDS: Final = 3700.0
+"""Reading may take many calls, each with a time-out."""
 EXAMPLES: Final = """\
 \b
 Examples:
-  levity-trio call CP-1 GetConfiguration
+  levity-trio configuration CP-1 --read
   levity-trio configuration CP-1
+  levity-trio configuration CP-1 --diff
   levity-trio configuration CP-1 --diff CP-2
   levity-trio configuration CP-1 --since 2026-03-01
+
+For what several chargers must have, see `levity-trio template`.
 """
 
 
 @command("configuration", epilog=EXAMPLES)
 @click.argument("charger")
-@click.option("--diff", "other", metavar="CHARGER", help="Show only what differs from another charger.")
+@click.option(
+    "--diff",
+    "other",
+    metavar="[CHARGER]",
+    is_flag=False,
+    flag_value=LAST,
+    help="Show what changed between the last two readings, or what differs from another charger.",
+)
 @click.option("--since", metavar="TIME", help="Show only what has changed since then.")
-def configuration(operator: Operator, charger: str, other: str | None, since: str | None) -> None:
+@click.option("--read", "is_read", is_flag=True, help="Read it from the charger first, in parts if need be.")
+def configuration(operator: Operator, charger: str, other: str | None, since: str | None, *, is_read: bool) -> int:
     """Show the configuration of a charger, or its differences.
 
-    It is what GetConfiguration last told; `call CHARGER GetConfiguration` reads it again.
+    It is what GetConfiguration last told. --read asks the charger for all its keys; one that does not answer that is
+    asked for the keys that it may have, some at a time.
     """
     path = (ADMIN, "chargers", charger, "configuration")
-    if other is not None:
+    reading = operator.ask("POST", *path, "read", patience=READ_SECONDS) if is_read else None
+    if other:
         page = operator.ask("GET", *path, "differences", query={"other": other})
-        rows = [{"key": one["key"], charger: _value(one["one"]), other: _value(one["other"])} for one in page["data"]]
-        operator.table(("key", charger, other), rows, page)
-    elif since is not None:
-        page = operator.ask("GET", *path, "changes", query={"from": since})
-        operator.table(tuple(page["data"][0]) if page["data"] else (), page["data"], page)
+        _show(operator, page, [(one["key"], one["one"], one["other"]) for one in page["data"]], charger, other)
+    elif since is not None or other is not None:
+        page = operator.ask("GET", *path, "changes", query={} if since is None else {"from": since})
+        _show(operator, page, [(one["key"], one["before"], one["after"]) for one in page["data"]], "before", "after")
     else:
         page = operator.ask("GET", *path)
-        operator.table(COLUMNS, page["data"], page)
+        operator.table(COLUMNS, page["data"], page if reading is None else page | {"reading": reading})
+    return 0 if reading is None else _told(operator, reading)
+
+
+def _show(
+    operator: Operator,
+    page: Mapping[str, Any],
+    pairs: list[tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]],
+    one: str,
+    other: str,
+) -> None:
+    rows = [{"key": key, one: _value(left), other: _value(right)} for key, left, right in pairs]
+    operator.table(("key", one, other), rows, page)
 
 
 def _value(entry: Mapping[str, Any] | None) -> object:
     return None if entry is None else entry["value"]
+
+
+def _told(operator: Operator, reading: Mapping[str, Any]) -> int:
+    """Say what a reading reached; the exit status is that of no answer if keys are missing."""
+    missing = reading["unanswered"]
+    if not operator.is_json:
+        told = f"read {reading['keys']} keys with {len(reading['commands'])} calls"
+        say(f"{told}; no answer for {', '.join(missing)}" if missing else told)
+    return NO_ANSWER if missing or not reading["keys"] else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -50,6 +50,25 @@ def _origin(profile: Profile, at: datetime, began_at: datetime | None) -> dateti
     if profile["chargingProfileKind"] == "Recurring" and every and start <= at:
         return at - (at - start) % every
     return start
+
+
+def changes_after(profile: Profile, at: datetime, began_at: datetime | None) -> Iterator[datetime]:
+    """Yield the next times at which the profile's limit may change; those of a recurring one in its present cycle."""
+    schedule, origin = profile["chargingSchedule"], _origin(profile, at, began_at)
+    offsets = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
+    offsets += [schedule["duration"]] if "duration" in schedule else []
+    times = [_time(profile.get("validFrom")), _time(profile.get("validTo")), *(_later(origin, one) for one in offsets)]
+    if profile["chargingProfileKind"] == "Recurring" and profile.get("recurrencyKind") in RECURRENCES:
+        times.append(_later(origin, RECURRENCES[profile["recurrencyKind"]].total_seconds()))
+    return (time for time in times if time is not None and time > at)
+
+
+def _later(time: datetime, seconds: float) -> datetime | None:
+    """Return the time some seconds later, None beyond the year 9999."""
+    try:
+        return time + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -3,8 +3,8 @@
     python tests/integration/ocpp_charge_point.py URL IDENTITY ANSWERS
 
 It boots, reports connector 1 as Available and answers every operation, validated by the package's schemas, until it is
-told to end. ANSWERS is JSON, by action: the fields of the answer, or one of the manners below. It prints each request
-as a line of JSON.
+told to end. ANSWERS is JSON, by action: the fields of the answer, or one of the manners below; "configuration" makes it
+answer from a configuration of its own (Configuration). It prints each request as a line of JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import websockets
@@ -54,11 +55,42 @@ NEVER, LATE, TWICE, GARBAGE, LEAVE, ERROR = "never", "late", "twice", "garbage",
 """The manners of answering: not at all, after LATE_SECONDS, two times, with no JSON, by leaving, with a CALLERROR."""
 
 
+@dataclass
+class Configuration:
+    """What it answers about its keys: for `most` at once, and `to_all` when it is asked for all of them.
+
+    `to_all` is "some" (the first `most`), "none" (an empty list), or a manner. `changes` are the statuses with which
+    it answers a change of a key, else Accepted.
+    """
+
+    values: dict[str, str]
+    most: int = 1000
+    to_all: str = "some"
+    changes: dict[str, str] = field(default_factory=dict)
+    read_only: list[str] = field(default_factory=list)
+
+    def read(self, keys: list[str] | None = None) -> dict[str, Any]:
+        """GetConfiguration: for more keys than it answers for, it leaves the last ones out."""
+        if keys is None:
+            keys = [] if self.to_all == "none" else list(self.values)
+        told = [key for key in keys if key in self.values][: self.most]
+        entries = [{"key": key, "readonly": key in self.read_only, "value": self.values[key]} for key in told]
+        return {"configuration_key": entries, "unknown_key": [key for key in keys if key not in self.values]}
+
+    def change(self, key: str, value: str) -> dict[str, Any]:
+        """ChangeConfiguration."""
+        status = self.changes.get(key, "Accepted" if key in self.values else "NotSupported")
+        if status == "Accepted":
+            self.values[key] = value
+        return {"status": status}
+
+
 class Foreign(ChargePoint):  # type: ignore[misc]  # the package has no annotations
     """The charge point; its answers in `answers`, its manners in `manners`."""
 
     answers: Mapping[str, dict[str, Any]] = {}
     manners: Mapping[str, str] = {}
+    configuration: Configuration | None = None
 
     async def route_message(self, raw_msg: str) -> None:
         """Show a request, and answer it in its manner."""
@@ -69,6 +101,8 @@ class Foreign(ChargePoint):  # type: ignore[misc]  # the package has no annotati
         _, unique_id, action, payload = message
         print(json.dumps({"action": action, "payload": payload}), flush=True)
         manner = self.manners.get(action)
+        if action == "GetConfiguration" and self.configuration and "key" not in payload:
+            manner = self.configuration.to_all
         if manner == ERROR:
             await self._connection.send(json.dumps([MessageType.CallError, unique_id, "NotSupported", "not here", {}]))
         elif manner == GARBAGE:
@@ -84,8 +118,13 @@ class Foreign(ChargePoint):  # type: ignore[misc]  # the package has no annotati
 def answering(action: str) -> Any:
     """Return the handler of an operation, as the package wants it."""
 
-    async def handle(self: Foreign, **_asked: Any) -> Any:
-        return getattr(call_result, action)(**self.answers[action])
+    async def handle(self: Foreign, **asked: Any) -> Any:
+        answer = self.answers[action]
+        if self.configuration and action == "GetConfiguration":
+            answer = self.configuration.read(asked.get("key"))
+        elif self.configuration and action == "ChangeConfiguration":
+            answer = self.configuration.change(asked["key"], asked["value"])
+        return getattr(call_result, action)(**answer)
 
     handle.__name__ = f"on_{action}"  # the package finds handlers by this name
     return on(action)(handle)
@@ -101,6 +140,7 @@ async def run(url: str, identity: str, given: Mapping[str, Any]) -> None:
         charger = Foreign(identity, connection)
         charger.manners = {action: one for action, one in given.items() if isinstance(one, str)}
         charger.answers = {**ANSWERS, **{action: one for action, one in given.items() if isinstance(one, dict)}}
+        charger.configuration = Configuration(**given["configuration"]) if "configuration" in given else None
         listening = asyncio.create_task(charger.start())
         await charger.call(call.BootNotification(charge_point_vendor="Mobility House", charge_point_model="ocpp"))
         await charger.call(call.StatusNotification(connector_id=1, error_code="NoError", status="Available"))

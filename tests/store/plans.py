@@ -36,6 +36,7 @@ OF_THE_PRESENT = {
     "set_aside_waiting": "only what waits for a person",
     "tx_doubtful": "only what waits for a person",
     "cp_err_open": "only faults of now",
+    "configuration_template_name": "only templates of now",
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {

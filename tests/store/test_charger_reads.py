@@ -107,7 +107,7 @@ def test_configuration_now_and_then_and_what_changed(books: Books, station: Stat
         assert [one.value for one in configuration(db, "CP-1", first)] == ["60", "300"]
         assert [one.value for one in history(db, "CP-1", "HeartbeatInterval")] == ["900", "60"]
         changed = changes(db, "CP-1", first)
-        assert [(one.key, one.before and one.before.value, one.after.value) for one in changed] == [
+        assert [(one.key, one.before and one.before.value, one.after and one.after.value) for one in changed] == [
             *(("HeartbeatInterval", "60", "900"), ("NumberOfConnectors", None, "1")),
         ]
         assert [one.key for one in changes(db, "CP-1", second, third)] == ["NumberOfConnectors"]

@@ -217,7 +217,7 @@ ODD_INTERVALS: list[object] = ["", "²", "-5", "9" * 30, "9" * 5000, None, {}, [
     [
         *({}, {"configurationKey": None}, {"configurationKey": {}}, {"configurationKey": [None, 5, [], {}]}),
         {"configurationKey": [{"key": None, "value": "x"}, {"key": {"a": 1}}]},
-        {"configurationKey": [{"key": "HeartbeatInterval", "value": value} for value in ODD_INTERVALS]},
+        *({"configurationKey": [{"key": "HeartbeatInterval", "value": value}]} for value in ODD_INTERVALS),
     ],
 )
 def test_an_answer_of_any_kind_is_kept(books: Books, station: Station, told: dict[str, Any]) -> None:

@@ -20,7 +20,9 @@ CHANGEABLE: dict[str, set[str]] = {
     "boot": set(),
     "command": {"state", "session_id", "sent_at", "answered_at", "is_late", "answer", "error_code"}
     | {"error_description", "outcome", "outcome_words", "outcome_at", "outcome_until", "outcome_tx_id"},
-    "configuration": set(),
+    "configuration": {"last_read_at"},
+    "configuration_reading": set(),
+    "configuration_template": {"ended_at", "ended_by"},
     "connector_data": set(),
     "event": set(),
     "evidence": set(),
@@ -78,6 +80,10 @@ def full(books: Books, station: Station) -> Books:
     add(f"INSERT INTO reservation ({PLAN}, reservation_id, id_tag, expires_at) VALUES ('CP-1', 1, 1, '', 1, 'T', '')")
     profile = "profile_id, purpose, stack_level, profile"
     add(f"INSERT INTO charging_profile ({PLAN}, {profile}) VALUES ('CP-1', 1, 1, '', 1, 'TxProfile', 0, '{{}}')")
+    reading = "asked_by, began_at, ended_at, keys, unknown_keys, unanswered, commands"
+    add(f"INSERT INTO configuration_reading (cp_id, {reading}) VALUES ('CP-1', 'anna', '', '', 1, 0, '[]', '[1]')")
+    of_template = "INSERT INTO configuration_template (name, entries, created_at, created_by, ended_at) VALUES"
+    add(f"{of_template} ('a', '{{}}', '', 'anna', '2025'), ('a', '{{}}', '', 'anna', NULL)")
     add("INSERT INTO local_list (cp_id, version, command_id, created_at) VALUES ('CP-1', 1, 1, '')")
     of_webhooks = "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES"
     add(f"{of_webhooks} ('a', 'http://a', 's', '', '', 1), ('b', 'http://b', 's', '', '', 1)")
@@ -155,6 +161,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("operator_action", {"status": 200}),
         ("token", {"revoked_at": "2026"}),
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
+        ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
         ("run", {"ended_at": "2026", "clean": 1}),
         ("review", {"resolved_at": "2026", "resolved_by": "anna", "resolution": "confirmed", "reason": "seen"}),
@@ -323,6 +330,7 @@ AGAIN = {
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
+    "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
 }
 """What a guard of a step that is made only once refuses."""
 

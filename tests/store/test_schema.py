@@ -28,13 +28,14 @@ ROOT = Path(__file__).parents[2]
 FACTS = (
     "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
     " connector_data token operator_action reservation charging_profile local_list webhook webhook_given_up"
+    " configuration_reading configuration_template"
 )
 COUNTS = "fact_count event_sum"
 PRESENT = "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting"
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()
-NO_TABLES = {"hidden_cp", "sqlite_schema", "sqlite_sequence", "each", "recent"}
+NO_TABLES = {"hidden_cp", "json_each", "sqlite_schema", "sqlite_sequence", "each", "recent"}
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> object:

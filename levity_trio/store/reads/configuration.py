@@ -1,36 +1,60 @@
-"""The configuration that a charger reported: now, at an earlier time, and what changed in between."""
+"""The configuration that a charger reported: now, at an earlier time, and what changed in between; its readings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlite_utils import Database
 
+from levity_trio.operations.reading import MAX_KEYS, Before, limit
+from levity_trio.operations.templates import Has
+from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The value of a key, and when it was first read. A value that is read again unchanged keeps its time."""
+    """The value of a key, when it was first read and when last. `is_known`: whether the charger knows the key."""
 
     charger: str
     key: str
     value: str | None
     readonly: bool
     read_at: str
+    last_read_at: str
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A key whose value differs between two times. None: the key had not been read."""
+    """A key whose value differs between two times. None: it had not been read, or the charger did not know it."""
 
     key: str
     before: Entry | None
-    after: Entry
+    after: Entry | None
 
 
-_ENTRY: Final = Shape(Entry)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationReading:
+    """A reading of the whole configuration. `keys` is how many were reported, `unknown_keys` how many were denied.
+
+    `unanswered` are the keys for which there was no answer, `commands` what the reading is made of.
+    """
+
+    id: int
+    charger: str
+    asked_by: str | None
+    began_at: str
+    ended_at: str
+    keys: int
+    unknown_keys: int
+    unanswered: Any
+    commands: Any
+
+
+_ENTRY: Final = Shape(Entry, last_read_at="coalesce(last_read_at, read_at)")
+_READING: Final = Shape(ConfigurationReading)
 _KEYS: Final = (
     "WITH RECURSIVE each (name) AS (SELECT min(key) FROM configuration WHERE cp_id = ?1 UNION ALL"
     " SELECT (SELECT min(key) FROM configuration WHERE cp_id = ?1 AND key > each.name) FROM each"
@@ -43,12 +67,27 @@ _AT: Final = (
     " WHERE each.name IS NOT NULL ORDER BY key"
 )
 _HISTORY: Final = "FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC"
+_CHANGED: Final = (
+    "SELECT DISTINCT json_extract(payload, '$.key') FROM command WHERE cp_id = ? AND action = 'ChangeConfiguration'"
+    " AND state = 'accepted' AND json_valid(payload)"
+)
+_WANTED: Final = (
+    "SELECT json_each.key FROM configuration_template AS template, json_each(template.entries)"
+    " WHERE ended_at IS NULL AND (EXISTS (SELECT 1 FROM json_each(template.chargers) WHERE value = ?1)"
+    " OR model = (SELECT model FROM cp WHERE id = ?1) COLLATE NOCASE)"
+)
+WRITE_ONLY: Final = "authorizationkey"
 ALWAYS: Final = "9999"
 """Sorts after every time."""
 
 
 def configuration(db: Database, charger: str, at: str = ALWAYS) -> list[Entry]:
     """Return the configuration of a charger as known at a time, by key."""
+    return [entry for entry in _with_denied(db, charger, at) if entry.is_known]
+
+
+def _with_denied(db: Database, charger: str, at: str = ALWAYS) -> list[Entry]:
+    """Return the configuration with the keys that the charger does not know."""
     found = db.execute(f"{_KEYS} SELECT {_ENTRY.columns} {_AT}", (charger, at)).fetchall()
     return [_ENTRY.read(row) for row in found]
 
@@ -70,11 +109,11 @@ def history(db: Database, charger: str, key: str) -> list[Entry]:
 def changes(db: Database, charger: str, since: str, until: str = ALWAYS) -> list[Change]:
     """Return the keys whose value differs between two times, by key."""
     db.execute("BEGIN")
-    before = {entry.key: entry for entry in configuration(db, charger, since)}
+    before, after = ({one.key: one for one in configuration(db, charger, at)} for at in (since, until))
     return [
-        Change(key=after.key, before=before.get(after.key), after=after)
-        for after in configuration(db, charger, until)
-        if _said(before.get(after.key)) != _said(after)
+        Change(key=key, before=before.get(key), after=after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if _said(before.get(key)) != _said(after.get(key))
     ]
 
 
@@ -88,3 +127,45 @@ def differences(db: Database, one: str, other: str) -> list[tuple[str, Entry | N
     ours, theirs = ({entry.key: entry for entry in configuration(db, charger)} for charger in (one, other))
     pairs = ((key, ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys()))
     return [pair for pair in pairs if _said(pair[1]) != _said(pair[2])]
+
+
+# Readings
+
+
+def before_reading(db: Database, charger: str) -> Before:
+    """Return what is known of the keys of a charger: those that it reported or accepted, and those that it denied.
+
+    What a template wants is asked for too, so that the report does not say "never read" after a reading.
+    """
+    db.execute("BEGIN")
+    entries = _with_denied(db, charger)
+    reported = [entry.key for entry in entries if entry.is_known]
+    ours = [str(key) for sql in (_CHANGED, _WANTED) for (key,) in db.execute(sql, (charger,)).fetchall()]
+    most = next((entry.value for entry in entries if entry.key.casefold() == MAX_KEYS), None)
+    return Before(
+        seen=tuple(key for key in (*ours, *reported) if key.casefold() != WRITE_ONLY),
+        unknown=tuple(entry.key for entry in entries if not entry.is_known),
+        most=limit(most),
+    )
+
+
+def readings(db: Database, charger: str | None, wanted: Wanted) -> Page[ConfigurationReading]:
+    """Return a page of readings, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    table = "configuration_reading"
+    listing = Listing([Branch(table, given(("cp_id = ?", charger)))])
+    return read_page(db, listing, wanted, _READING.by_id(db, table))
+
+
+def reading(db: Database, number: int) -> ConfigurationReading:
+    """Return a reading that was stored."""
+    return _READING.every(db, "FROM configuration_reading WHERE id = ?", (number,))[0]
+
+
+def has(db: Database, charger: str) -> dict[str, Has]:
+    """Return what a charger reported of each key, by its lower case. Of two spellings, one that it knows is chosen."""
+    entries = sorted(_with_denied(db, charger), key=lambda entry: (entry.is_known, entry.last_read_at))
+    return {
+        entry.key.casefold(): Has(entry.key, entry.value, entry.readonly, entry.is_known, entry.last_read_at)
+        for entry in entries
+    }

@@ -19,7 +19,7 @@ _CONNECTORS: Final = (
 )
 _CONFIGURATION: Final = (
     "SELECT key, value, readonly FROM configuration WHERE id IN (SELECT max(id) FROM configuration WHERE cp_id = ?"
-    " GROUP BY key)"
+    " GROUP BY key) AND is_known"
 )
 _SENT: Final = "SELECT payload FROM command WHERE cp_id = ? AND action = ? AND json_valid(payload)"
 _NUMBER_IN: Final[Mapping[Allotted, tuple[tuple[str, ...], str]]] = {

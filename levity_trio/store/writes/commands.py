@@ -15,7 +15,7 @@ import orjson
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import effects, outcomes
+from levity_trio.store.writes import configuration, effects, outcomes
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
@@ -250,35 +250,13 @@ def _follow(db: UnitOfWork, origin: Origin, end: CommandEnd, response: dict[str,
     if end.state == "accepted":
         effects.keep(db, origin, end.command, end.action, response)
     if end.action == "GetConfiguration":
-        _keep_configuration(db, origin, response.get("configurationKey"))
+        for value in configuration.keep(db, origin, end.command, response):
+            _keep_interval(db, origin, value.key, value.value)
     elif end.action == "ChangeConfiguration" and response.get("status") in CHANGED:
         sent = db.rows("SELECT payload FROM command WHERE id = ?", (end.command,))
         for (payload,) in sent:
             change = orjson.loads(payload)
             _keep_interval(db, origin, str(change.get("key")), str(change.get("value")))
-
-
-def _keep_configuration(db: UnitOfWork, origin: Origin, entries: object) -> None:
-    for entry in entries if isinstance(entries, list) else ():
-        if not isinstance(entry, dict) or not isinstance(key := entry.get("key"), str):
-            continue
-        value = entry.get("value")
-        text = value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
-        _keep_entry(db, origin, key, text, bool(entry.get("readonly")))
-        _keep_interval(db, origin, key, text)
-
-
-def _keep_entry(db: UnitOfWork, origin: Origin, key: str, value: str | None, readonly: bool) -> None:
-    """Add a row if the entry has changed; most responses repeat known values."""
-    before = db.row(
-        "SELECT value, readonly FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1",
-        (origin.charger, key),
-    )
-    if before != (value, readonly):
-        db.execute(
-            "INSERT INTO configuration (cp_id, session_id, key, value, readonly, read_at) VALUES (?, ?, ?, ?, ?, ?)",
-            (origin.charger, origin.session, key, value, readonly, origin.received_at),
-        )
 
 
 def _keep_interval(db: UnitOfWork, origin: Origin, key: str, value: str | None) -> None:

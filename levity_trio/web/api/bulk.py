@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import trio
 
 from levity_trio.operations import FieldProblem, Operation, find
 from levity_trio.store.reads.chargers import of_model
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, Asked, Endpoint, Fields, Role
 from levity_trio.web.api.operations import (
     ActionBody,
-    Fields,
     OperationQuery,
     checked,
     prepare,
@@ -23,6 +23,7 @@ from levity_trio.web.api.operations import (
 )
 from levity_trio.web.api.problems import Problem, invalid
 
+T = TypeVar("T")
 Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
@@ -37,11 +38,10 @@ class BulkBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
 
 
-_LIST: Final = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 WAYS: Final[Sequence[Fields]] = (
-    {"chargers": _LIST, "model": {"type": "null"}, "all": {"const": False}},
-    {"chargers": {"type": "null"}, "model": {"type": "string"}, "all": {"const": False}},
-    {"chargers": {"type": "null"}, "model": {"type": "null"}, "all": {"const": True}},
+    {"chargers": IDENTITIES, "model": ABSENT, "all": {"const": False}},
+    {"chargers": ABSENT, "model": {"type": "string"}, "all": {"const": False}},
+    {"chargers": ABSENT, "model": ABSENT, "all": {"const": True}},
 )
 """Exactly one of them says for which chargers."""
 
@@ -70,17 +70,27 @@ async def _run(asked: Asked) -> BulkReport:
         raise invalid("action", problem.words) from None
     payload = checked(operation, body.payload)
     chargers = await _chosen(asked, body)
-    results: dict[str, BulkResult] = {}
-    turns = trio.Semaphore(body.at_once)
+    results = await of_each(asked, chargers, body.at_once, partial(_ask, asked, operation, payload))
+    states = (result.command["state"] if result.problem is None else result.problem["code"] for result in results)
+    return BulkReport(action=operation.action, counts=dict(Counter(states)), results=results)
+
+
+async def of_each(asked: Asked, chargers: Sequence[str], at_once: int, ask: Callable[[str], Awaitable[T]]) -> list[T]:
+    """Ask some chargers at a time; return the results in the order of the chargers. Raises Problem."""
+    results: dict[str, T] = {}
+    turns = trio.Semaphore(at_once)
+
+    async def ask_one(charger: str) -> None:
+        try:
+            results[charger] = await ask(charger)
+        finally:
+            turns.release()
+
     async with asked.api.places.wait(), trio.open_nursery() as tasks:
         for charger in chargers:
             await turns.acquire()
-            tasks.start_soon(_ask, asked, operation, payload, charger, results, turns)
-    counts: dict[str, int] = {}
-    for result in results.values():
-        state = result.command["state"] if result.problem is None else result.problem["code"]
-        counts[state] = counts.get(state, 0) + 1
-    return BulkReport(action=operation.action, counts=counts, results=[results[charger] for charger in chargers])
+            tasks.start_soon(ask_one, charger)
+    return [results[charger] for charger in chargers]
 
 
 async def _chosen(asked: Asked, body: BulkBody) -> list[str]:
@@ -94,24 +104,15 @@ async def _chosen(asked: Asked, body: BulkBody) -> list[str]:
     return sorted(asked.api.chargers.known())
 
 
-async def _ask(
-    asked: Asked,
-    operation: Operation,
-    payload: dict[str, Any],
-    charger: str,
-    results: dict[str, BulkResult],
-    turns: trio.Semaphore,
-) -> None:
+async def _ask(asked: Asked, operation: Operation, payload: dict[str, Any], charger: str) -> BulkResult:
     try:
         order = await prepare(asked, charger, operation, payload)
         command = await send(asked, order)
         await asked.api.chargers.wait(command)
-        results[charger] = BulkResult(charger=charger, command=await show_command(asked, command, order.warnings))
+        return BulkResult(charger=charger, command=await show_command(asked, command, order.warnings))
     except Problem as problem:
         told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
-        results[charger] = BulkResult(charger=charger, problem=told)
-    finally:
-        turns.release()
+        return BulkResult(charger=charger, problem=told)
 
 
 ENDPOINTS: Final = (

@@ -1,22 +1,18 @@
-"""What is known of chargers, of one and of all: boots, statuses, faults, links, uptime, configuration, and more."""
+"""What is known of chargers, of one and of all: boots, statuses, faults, links, uptime, and more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from levity_trio.store.reads import charger_facts as facts
-from levity_trio.store.reads import chargers, configuration, links
-from levity_trio.store.reads.configuration import ALWAYS, Change, Entry
+from levity_trio.store.reads import chargers, links
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
 from levity_trio.web.api.lists import (
-    FORMATS,
-    Before,
     OfCharger,
     Paged,
     Since,
@@ -64,32 +60,6 @@ class HabitsQuery(Whose, kw_only=True):
 class UptimeQuery(Whose, kw_only=True, rename={"since": "from", "until": "to"}):
     since: Since = None
     until: Since = None
-
-
-class ConfigurationQuery(Whose, kw_only=True):
-    at: Annotated[str, msgspec.Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None = None
-
-
-class ChangesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
-    since: Annotated[str, msgspec.Meta(description="The earlier of two times.", extra_json_schema=FORMATS)]
-    until: Before = None
-
-
-class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    key: str
-
-
-class DifferencesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    other: Annotated[str, msgspec.Meta(description="Another charger.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A key for which two chargers have different values; None: it was never read there."""
-
-    key: str
-    one: Entry | None
-    other: Entry | None
 
 
 async def whose(asked: Asked) -> str | None:
@@ -154,31 +124,6 @@ async def list_uptimes(asked: Asked) -> Any:
     return whole(await asked.api.reader.run(lambda db: links.uptimes(db, charger, since, until)))
 
 
-async def list_configuration(asked: Asked) -> Any:
-    charger, at = await whose(asked), moment(asked.query.at, "at") or ALWAYS
-    return whole(await asked.api.reader.run(lambda db: configuration.of_all(db, charger, at)))
-
-
-async def list_changes(asked: Asked) -> Any:
-    charger, query = asked.path["id"], asked.query
-    await whose(asked)
-    since, until = moment(query.since, "from") or "", moment(query.until, "to") or ALWAYS
-    return whole(await asked.api.reader.run(lambda db: configuration.changes(db, charger, since, until)))
-
-
-async def list_history(asked: Asked) -> Any:
-    charger = asked.path["id"]
-    await whose(asked)
-    return whole(await asked.api.reader.run(lambda db: configuration.history(db, charger, asked.query.key)))
-
-
-async def list_differences(asked: Asked) -> Any:
-    charger, other = asked.path["id"], asked.query.other
-    await whose(asked)
-    found = await asked.api.reader.run(lambda db: configuration.differences(db, charger, other))
-    return whole([Difference(key=key, one=one, other=theirs) for key, one, theirs in found])
-
-
 def both(
     name: str,
     handle: Handler,
@@ -205,26 +150,6 @@ def both(
         )
 
 
-def _of_one(
-    name: str,
-    handle: Handler,
-    query: type[msgspec.Struct],
-    answer: type,
-    summary: str,
-) -> Endpoint:
-    return Endpoint(
-        method="GET",
-        path=f"{CHARGER}/configuration/{name}",
-        role=Role.VIEWER,
-        tag=TAG,
-        summary=summary,
-        handle=handle,
-        query=query,
-        answer=page_of(answer),
-        problems=("not_found", "invalid"),
-    )
-
-
 ENDPOINTS: Final = (
     *both("boots", list_boots, PagedWhose, facts.Boot, "the boots, newest first,"),
     *both("statuses", list_statuses, StatusesQuery, facts.StatusReport, "the changes of status, newest first,"),
@@ -235,8 +160,4 @@ ENDPOINTS: Final = (
     *both("repairs", list_repairs, Whose, facts.Repair, "what had to be repaired in the messages"),
     *both("habits", list_habits, HabitsQuery, facts.Habit, "the habits"),
     *both("connectors", list_connectors, Whose, chargers.Connector, "the connectors"),
-    *both("configuration", list_configuration, ConfigurationQuery, Entry, "the configuration"),
-    _of_one("changes", list_changes, ChangesQuery, Change, "List what changed between two readings."),
-    _of_one("history", list_history, HistoryQuery, Entry, "List the values of one key, newest first."),
-    _of_one("differences", list_differences, DifferencesQuery, Difference, "Compare with another charger."),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, Protocol
@@ -62,13 +62,24 @@ class Body(Protocol):
         """Return the JSON schema; `components` gives that of a type."""
 
 
+Fields = Mapping[str, Mapping[str, Any]]
+"""JSON schemas by the name of a field."""
+ABSENT: Final[Mapping[str, Any]] = {"type": "null"}
+IDENTITIES: Final[Mapping[str, Any]] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
 class StructBody:
-    """A JSON body that is read into a msgspec.Struct with forbid_unknown_fields."""
+    """A JSON body that is read into a msgspec.Struct with forbid_unknown_fields.
+
+    Where a body must fit one of several ways, `ways` returns for each of them the schemas of some fields. It is called
+    when the documentation is asked for.
+    """
 
     media_type = "application/json"
 
-    def __init__(self, kind: type[msgspec.Struct]) -> None:
+    def __init__(self, kind: type[msgspec.Struct], ways: Callable[[], Sequence[Fields]] | None = None) -> None:
         self.kind = kind
+        self._ways = ways
 
     def read(self, raw: bytes) -> Any:
         """Return the struct. Raises Problem."""
@@ -78,8 +89,26 @@ class StructBody:
             raise of_validation(error) from None
 
     def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Return the schema of the struct."""
-        return components(self.kind)
+        """Return the schema of the struct, or one for each way."""
+        if self._ways is None:
+            return components(self.kind)
+        (described,) = msgspec.json.schema(self.kind)["$defs"].values()
+        return {"anyOf": [_variant(described, way) for way in self._ways()]}
+
+
+def _variant(described: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return the schema of a body with these fields instead of their general ones.
+
+    Those that may be left out are null, false, or an object without required fields.
+    """
+    needed = [name for name, schema in fields.items() if not _may_be_left_out(schema)]
+    others = [name for name in described.get("required", ()) if name not in fields]
+    return {**described, "properties": {**described["properties"], **fields}, "required": [*others, *needed]}
+
+
+def _may_be_left_out(schema: Mapping[str, Any]) -> bool:
+    is_empty = schema.get("type") == "null" or schema.get("const") is False
+    return is_empty or (schema.get("type") == "object" and not schema.get("required"))
 
 
 def read_json(raw: bytes) -> Any:

@@ -21,12 +21,13 @@ from levity_trio.operations import Role as OperationRole
 from levity_trio.operations.fields import Allotted
 from levity_trio.operations.operation import filled, left_out, role_for, transactions_in_the_way
 from levity_trio.operations.situation import only_transaction
+from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.commands import Command
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
-from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Role, StructBody, read_json
-from levity_trio.web.api.problems import Problem, busy, invalid, not_found
+from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Fields, Role, StructBody, read_json
+from levity_trio.web.api.problems import Problem, busy, invalid, not_found, not_storable
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected
 from levity_trio.wire.texts import digest
@@ -39,11 +40,16 @@ Timeout = Annotated[float, msgspec.Meta(gt=0, le=3600, description="Seconds to w
 Deadline = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600, description="Seconds to wait for an absent charger.")]
 
 
-class OperationQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How an operation is sent."""
+class WaitQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How long a charger is waited for."""
 
     timeout: Timeout | None = None
     deadline: Deadline | None = None
+
+
+class OperationQuery(WaitQuery, kw_only=True):
+    """How an operation is sent."""
+
     force: Annotated[bool, msgspec.Meta(description="Send it although a transaction is open (admin).")] = False
     errors: Annotated[Literal["http", "state"], msgspec.Meta(description="http: 502 and 504 for errors.")] | None = None
 
@@ -71,25 +77,19 @@ class OperationBody:
         return self.operation.payload.json_schema()
 
 
-Fields = Mapping[str, Mapping[str, Any]]
-
-
 class ActionBody(StructBody):
     """A body with an action and its payload, whose schema depends on the action.
 
-    `ways` are the fields of which one set must be given; `has_others` is whether other actions are sent unchecked.
+    `has_others` is whether other actions than those of the declarations are sent, unchecked.
     """
 
     def __init__(self, kind: type[msgspec.Struct], ways: Sequence[Fields] = ({},), *, has_others: bool = False) -> None:
-        super().__init__(kind)
-        self._ways = ways
-        self._has_others = has_others
+        super().__init__(kind, partial(_ways_of, ways, has_others))
 
-    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
-        """Return one schema for each operation and way."""
-        (described,) = msgspec.json.schema(self.kind)["$defs"].values()
-        actions = [*map(_fields_of, OPERATIONS.values()), *([_OTHER] if self._has_others else ())]
-        return {"anyOf": [_variant(described, {**action, **way}) for way in self._ways for action in actions]}
+
+def _ways_of(ways: Sequence[Fields], has_others: bool) -> list[Fields]:
+    actions = [*map(_fields_of, OPERATIONS.values()), *([_OTHER] if has_others else ())]
+    return [{**action, **way} for way in ways for action in actions]
 
 
 def _fields_of(operation: Operation) -> Fields:
@@ -100,20 +100,6 @@ _OTHER: Final[Fields] = {
     "action": {"type": "string", "minLength": 1, "maxLength": 50, "not": {"enum": [*OPERATIONS]}},
     "payload": {"type": "object"},
 }
-
-
-def _may_be_left_out(schema: Mapping[str, Any]) -> bool:
-    is_empty = schema.get("type") == "null" or schema.get("const") is False
-    return is_empty or (schema.get("type") == "object" and not schema.get("required"))
-
-
-def _variant(described: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
-    """Return the schema of a body with these fields instead of their general ones.
-
-    Those that may be left out are null, false, or a payload without required fields.
-    """
-    needed = [name for name, schema in fields.items() if not _may_be_left_out(schema)]
-    return {**described, "properties": {**described["properties"], **fields}, "required": needed}
 
 
 def checked(operation: Operation, values: object) -> dict[str, Any]:
@@ -181,11 +167,16 @@ def _check_force(asked: Asked, operation: Operation, transactions: list[int]) ->
 
 
 async def send(asked: Asked, order: Order) -> int:
-    """Submit an operation and return the id of its command. Raises Problem."""
-    query: OperationQuery = asked.query
+    """Submit an operation and return the id of its command, the same for a repeated request. Raises Problem."""
     key = asked.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
+    return await submit(asked, order, None if key is None else Repeatable(key, _digest(order)))
+
+
+async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = None) -> int:
+    """Submit one of the operations of a request and return the id of its command. Raises Problem."""
+    query: WaitQuery = asked.query
     try:
         return await asked.api.chargers.submit(
             order.charger,
@@ -194,8 +185,10 @@ async def send(asked: Asked, order: Order) -> int:
             asked_by=asked.caller.name,
             timeout_seconds=query.timeout,
             deadline_seconds=query.deadline,
-            repeatable=None if key is None else Repeatable(key, _digest(order)),
+            repeatable=repeatable,
         )
+    except StoreUnavailable:
+        raise not_storable() from None
     except UnknownCharger:
         raise not_found(f"charger {order.charger}") from None
     except NotConnected as error:

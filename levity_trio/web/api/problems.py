@@ -46,6 +46,11 @@ def busy(code: str, detail: str, seconds: int) -> Problem:
     return found
 
 
+def not_storable() -> Problem:
+    """Return the problem while the database cannot be written."""
+    return busy("not_storable", "nothing can be stored at present, and nothing was done; see the server's log", 10)
+
+
 async def of_problem(_request: Request, error: Exception) -> Response:
     """Return the response to a Problem that a route raised."""
     assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for Problem
@@ -57,5 +62,4 @@ async def of_store(_request: Request, error: Exception) -> Response:
     assert isinstance(error, StoreUnavailable | Unreadable)  # noqa: S101 - the handler is registered for both
     if isinstance(error, Unreadable):
         return busy("not_readable", "the database cannot be read at present; try again", 1).response()
-    detail = "nothing can be stored at present, and nothing was done; see the server's log for the reason"
-    return busy("not_storable", detail, 10).response()
+    return not_storable().response()

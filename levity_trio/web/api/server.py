@@ -30,12 +30,14 @@ from levity_trio.web.api import (
     charger_facts,
     chargers,
     commands,
+    configuration,
     events,
     logs,
     operations,
     plans,
     review,
     stations,
+    templates,
     transactions,
     webhooks,
 )
@@ -55,7 +57,7 @@ SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, stations, chargers, charger_facts, transactions, review),
-    *(operations, bulk, commands, plans, logs, events, webhooks),
+    *(operations, bulk, commands, plans, logs, events, webhooks, configuration, templates),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 

@@ -26,6 +26,7 @@ class Site:
         self.books = books
         parts: Any = SimpleNamespace(
             stamp=lambda: books.at,
+            now=lambda: books.now,
             clock=lambda: books.now,
             writer=InlineWriter(books.connection),
             reader=Reader(path),

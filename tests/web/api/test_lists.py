@@ -13,7 +13,7 @@ from levity_trio.store.writes.frames import add
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions.corrections import Correction, correct
 from levity_trio.store.writes.transactions.deciding import Decision
-from levity_trio.web.api import charger_facts, chargers, commands, logs, stations, transactions
+from levity_trio.web.api import charger_facts, chargers, commands, configuration, logs, stations, transactions
 from levity_trio.web.api.endpoints import Endpoint, Role, read_query
 from levity_trio.web.api.problems import Problem
 from tests.store.books import Station
@@ -23,6 +23,7 @@ EVERY = (
     *transactions.ENDPOINTS,
     *chargers.ENDPOINTS,
     *charger_facts.ENDPOINTS,
+    *configuration.ENDPOINTS,
     *stations.ENDPOINTS,
     *logs.ENDPOINTS,
     *commands.ENDPOINTS,

@@ -1,0 +1,141 @@
+"""`levity-trio template`: what the configuration of several chargers must be, who differs, and bringing into line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from levity_trio.cli.operator import ERROR, NO_ANSWER, NOT_CONNECTED, REJECTED, Operator, command
+from levity_trio.cli.tables import say, show_record, show_table
+
+ADMIN, TEMPLATES = "admin", "configuration-templates"
+COLUMNS: Final = ("name", "model", "chargers", "entries", "created_at", "created_by")
+APPLY_SECONDS: Final = 3700.0
+OF_RESULT: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("same", "accepted", "reboot required"), 0),
+    "error": ERROR,
+    **dict.fromkeys(("timed out", "gone", "expired", "cancelled"), NO_ANSWER),
+    "not connected": NOT_CONNECTED,
+}
+"""The exit status for the result of a key; every other one is a refusal."""
+EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio template set garage MeterValueSampleInterval=60 --model EX-7
+  levity-trio template set garage LightIntensity=20 --chargers CP-1,CP-2
+  levity-trio template report garage
+  levity-trio template apply garage CP-1
+  levity-trio template apply garage --all
+
+A report compares what the chargers last told; `levity-trio configuration CHARGER
+--read` reads it again. `apply` changes the keys that differ, and no others.
+"""
+
+template = click.Group(
+    "template", help="Keep what the configuration of chargers must be, and see who differs.", epilog=EXAMPLES
+)
+
+
+@command("list", group=template)
+def list_templates(operator: Operator) -> None:
+    """List the templates."""
+    page = operator.ask("GET", ADMIN, TEMPLATES)
+    operator.table(COLUMNS, page["data"], page)
+
+
+@command("show", group=template)
+@click.argument("name")
+def show(operator: Operator, name: str) -> None:
+    """Show a template."""
+    _show(operator, operator.ask("GET", ADMIN, TEMPLATES, name))
+
+
+@command("set", group=template)
+@click.argument("name")
+@click.argument("entries", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.option("--model", metavar="MODEL", help="For all chargers of a model.")
+@click.option("--chargers", metavar="ID,...", help="For these chargers.")
+def set_template(
+    operator: Operator, name: str, entries: Sequence[str], model: str | None, chargers: str | None
+) -> None:
+    """Add a template, or replace it as a whole."""
+    body: dict[str, object] = {"entries": dict(map(_entry, entries))}
+    body |= {} if model is None else {"model": model}
+    body |= {} if chargers is None else {"chargers": _listed(chargers)}
+    _show(operator, operator.ask("PUT", ADMIN, TEMPLATES, name, given=body))
+
+
+@command("remove", group=template)
+@click.argument("name")
+def remove(operator: Operator, name: str) -> None:
+    """Remove a template."""
+    operator.ask("DELETE", ADMIN, TEMPLATES, name)
+    operator.record({"removed": name})
+
+
+@command("report", group=template)
+@click.argument("name")
+@click.option("--charger", metavar="ID", help="Only of this charger.")
+def report(operator: Operator, name: str, charger: str | None) -> None:
+    """Show which chargers differ from a template, and in what."""
+    query = {} if charger is None else {"charger": charger}
+    found = operator.ask("GET", ADMIN, TEMPLATES, name, "report", query=query)
+    if operator.is_json:
+        operator.record(found)
+        return
+    show_table(("charger", "key", "standing", "wanted", "has", "read_at"), _not_the_same(found, "standing"))
+    say(_counted(found["counts"], "chargers"))
+
+
+@command("apply", group=template)
+@click.argument("name")
+@click.argument("chargers", required=False, metavar="CHARGER,...")
+@click.option("--all", "is_all", is_flag=True, help="All chargers of the template.")
+@click.option("--at-once", type=click.IntRange(1, 100), default=5, show_default=True, help="Chargers asked at once.")
+def apply(operator: Operator, name: str, chargers: str | None, *, is_all: bool, at_once: int) -> int:
+    """Change the keys that differ at these chargers, and show what came of each."""
+    if (chargers is None) != is_all:
+        raise click.UsageError("give the chargers, or --all")
+    body = {"all": True} if chargers is None else {"chargers": _listed(chargers)}
+    path = (ADMIN, TEMPLATES, name, "apply")
+    done = operator.ask("POST", *path, given=body | {"at_once": at_once}, patience=APPLY_SECONDS)
+    if operator.is_json:
+        operator.record(done)
+    else:
+        show_table(("charger", "key", "result", "had", "has", "detail"), _not_the_same(done, "result"))
+        say(_counted(done["counts"], "keys"))
+    return max((OF_RESULT.get(result, REJECTED) for result in done["counts"]), default=0)
+
+
+def _not_the_same(found: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+    return [
+        {"charger": charger["charger"], **key}
+        for charger in found["chargers"]
+        for key in charger["keys"]
+        if key[field] != "same"
+    ]
+
+
+def _counted(counts: Mapping[str, int], what: str) -> str:
+    return f"{what}: " + (", ".join(f"{count} {name}" for name, count in counts.items()) or "none")
+
+
+def _show(operator: Operator, found: Mapping[str, Any]) -> None:
+    if operator.is_json:
+        operator.record(found)
+    else:
+        show_record({name: value for name, value in found.items() if name != "entries"})
+        show_table(("key", "value"), ({"key": key, "value": value} for key, value in found["entries"].items()))
+
+
+def _entry(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise click.UsageError(f"{text}: give KEY=VALUE")
+    return key, value
+
+
+def _listed(chargers: str) -> list[str]:
+    return [one for one in chargers.split(",") if one]

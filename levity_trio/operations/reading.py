@@ -1,0 +1,126 @@
+"""How to read the whole configuration of a charger.
+
+Asked for all keys, real chargers answer with some of them only, with none, or not at all. They are then asked for the
+keys that they may have, some at a time, and for fewer at a time where that fails (§5.8, §9.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from levity_trio.operations.configuration import OPTIONAL, REQUIRED, unknown_in, values_in
+
+MAX_KEYS: Final = "getconfigurationmaxkeys"
+LONGEST_NUMBER: Final = 4
+"""Digits of GetConfigurationMaxKeys; a longer number is no limit."""
+USUAL_PART: Final = 10
+"""The keys of one call where nothing is known of the charger."""
+MOST_CALLS: Final = 100
+MOST_MISSES: Final = 5
+"""Single keys without an answer, one after the other: the charger does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What is known of a charger before a reading: keys that it reported or was sent, and those that it denied."""
+
+    seen: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    most: int | None = None
+    """GetConfigurationMaxKeys."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """One reading: which keys to ask for next, and what was answered so far. Keys are found by their lower case."""
+
+    before: Before
+    known: dict[str, str] = field(default_factory=dict, init=False)
+    unknown: dict[str, str] = field(default_factory=dict, init=False)
+    unanswered: dict[str, str] = field(default_factory=dict, init=False)
+    _left: dict[str, str] = field(default_factory=dict, init=False)
+    _asked: list[str] = field(default_factory=list, init=False)
+    _calls: int = field(default=0, init=False)
+    _misses: int = field(default=0, init=False)
+    _size: int = field(default=USUAL_PART, init=False)
+    _most: int = field(default=USUAL_PART, init=False)
+
+    def next_keys(self) -> list[str] | None:
+        """Return the keys to ask for next; empty for all keys, None at the end."""
+        if self._calls == MOST_CALLS or self._misses == MOST_MISSES:
+            self.stop()
+        if self._calls and not self._left:
+            return None
+        self._calls += 1
+        self._asked = list(self._left.values())[: self._size]
+        return self._asked
+
+    def take(self, response: object) -> None:
+        """Note a response, None for an error."""
+        values, before = [*values_in(response)], self._answered()
+        self._note(self.known, (value.key for value in values))
+        self._note(self.unknown, unknown_in(response))
+        told = next((value.value for value in values if value.key.casefold() == MAX_KEYS), None)
+        if self._asked:
+            self._adapt(self._answered() - before)
+        else:
+            self._divide(limit(told) or self.before.most or len(values) or USUAL_PART)
+
+    def miss(self) -> None:
+        """Note that no response came in time: the next call asks for one key. If this one did, the reading ends."""
+        if not self._asked:
+            self._divide(self.before.most or USUAL_PART)
+        elif len(self._asked) == 1:
+            self.stop()
+        else:
+            self._size = 1
+
+    def stop(self) -> None:
+        """End the reading; what was not answered yet will not be."""
+        self.unanswered |= self._left
+        self._left = {}
+
+    def _answered(self) -> int:
+        return len(self.known) + len(self.unknown)
+
+    def _note(self, found: dict[str, str], keys: Iterable[str]) -> None:
+        for key in keys:
+            folded = key.casefold()
+            self._left.pop(folded, None)
+            if folded not in self.known and folded not in self.unknown:
+                found[folded] = key
+
+    def _divide(self, most: int) -> None:
+        """After the call for all keys: where some are missing that the charger must have, ask for all that are left."""
+        self._size = self._most = most
+        seen, denied = _folded(self.before.seen), _folded(self.before.unknown)
+        expected = (seen.keys() | _folded(REQUIRED).keys()) - denied.keys()
+        if not expected <= self.known.keys():
+            every = _folded((*REQUIRED, *OPTIONAL)) | denied | seen
+            self._left = {folded: key for folded, key in every.items() if folded not in self.known}
+
+    def _adapt(self, answered: int) -> None:
+        """Ask for fewer keys at once where some were not answered, and for more again where all were."""
+        asked = len(self._asked)
+        self._misses = 0 if answered else self._misses + (asked == 1)
+        if answered >= asked:
+            self._size = min(self._most, self._size * 2)
+        elif answered:
+            self._size = self._most = answered
+        elif asked > 1:
+            self._size = asked // 2
+        else:
+            (key,) = self._asked
+            self.unanswered[key.casefold()] = self._left.pop(key.casefold())
+
+
+def _folded(keys: Iterable[str]) -> dict[str, str]:
+    return {key.casefold(): key for key in keys}
+
+
+def limit(text: str | None) -> int | None:
+    """Return the number that GetConfigurationMaxKeys says, None where it says none."""
+    is_number = text is not None and text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    return int(text or 0) or None if is_number else None

@@ -1,0 +1,70 @@
+"""A template of configuration values, and how far a charger is from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from levity_trio.operations.configuration import is_same
+
+
+class Standing(StrEnum):
+    """What is known of one key of a template at one charger, or of all of them together."""
+
+    SAME = "same"
+    DIFFERS = "differs"
+    READ_ONLY = "read-only"
+    UNKNOWN_KEY = "unknown key"
+    NEVER_READ = "never read"
+    NOT_KNOWN = "not known"
+
+
+class Has(NamedTuple):
+    """What a charger reported of a key. `is_known` is false where it does not know the key."""
+
+    key: str
+    value: str | None
+    readonly: bool
+    is_known: bool
+    read_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A key of a template at one charger: what is wanted, what the charger has, and when that was last read."""
+
+    key: str
+    standing: str
+    wanted: str
+    has: str | None = None
+    read_at: str | None = None
+
+
+def compare(wanted: Mapping[str, str], has: Mapping[str, Has]) -> list[Compared]:
+    """Compare a template with what a charger has, by the names of its keys in lower case."""
+    return [_compare(key, value, has.get(key.casefold())) for key, value in sorted(wanted.items())]
+
+
+def _compare(key: str, wanted: str, has: Has | None) -> Compared:
+    if has is None:
+        return Compared(key=key, standing=Standing.NEVER_READ, wanted=wanted)
+    standing = _standing(wanted, has)
+    return Compared(key=key, standing=standing, wanted=wanted, has=has.value, read_at=has.read_at)
+
+
+def _standing(wanted: str, has: Has) -> Standing:
+    if not has.is_known:
+        return Standing.UNKNOWN_KEY
+    if is_same(has.key, wanted, has.value):
+        return Standing.SAME
+    return Standing.READ_ONLY if has.readonly else Standing.DIFFERS
+
+
+def together(compared: list[Compared]) -> Standing:
+    """Return where the charger stands: it differs if any key does, and is the same if every key is."""
+    standings = {one.standing for one in compared}
+    if Standing.DIFFERS in standings:
+        return Standing.DIFFERS
+    return Standing.SAME if standings <= {Standing.SAME} else Standing.NOT_KNOWN

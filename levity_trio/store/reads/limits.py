@@ -1,0 +1,103 @@
+"""What the connectors of a charger should obey now, beside the composite schedules that it reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlite_utils import Database
+
+from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
+from levity_trio.wire.times import parse_time, stamp
+
+_PROFILES: Final = (
+    "SELECT conn_id, profile, created_at, coalesce(tx_id, (SELECT outcome_tx_id FROM command"
+    " WHERE command.id = command_id AND action = 'RemoteStartTransaction'))"
+    " FROM charging_profile WHERE cp_id = ? AND ended_at IS NULL ORDER BY id"
+)
+_CHARGING: Final = (
+    "SELECT conn_id, id, start_time FROM tx INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active'"
+    " AND conn_id IS NOT NULL ORDER BY id"
+)
+_CONNECTORS: Final = "SELECT conn_id FROM cp_conn WHERE cp_id = ? ORDER BY conn_id"
+_REPORTED: Final = (
+    "SELECT answer, answered_at FROM command WHERE cp_id = ? AND action = 'GetCompositeSchedule'"
+    " AND state = 'accepted' AND json_valid(payload) AND json_extract(payload, '$.connectorId') = ?"
+    " ORDER BY id DESC LIMIT 1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """The last composite schedule that the charger reported, and its limit at present, None outside of it."""
+
+    at: str
+    schedule: Any
+    limit: float | None
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorLimit:
+    """What a connector should obey now, and until when; connector 0 is the charger as a whole.
+
+    Without an open transaction it is what one that begins now should obey. `in_force` is None if no profile sets a
+    limit, `until` if it does not change within a week.
+    """
+
+    connector: int
+    transaction: int | None
+    in_force: Limit | None
+    until: str | None
+    reported: Reported | None
+
+
+def limits(db: Database, charger: str, now: datetime) -> list[ConnectorLimit]:
+    """Return the limits of the charger and of its connectors."""
+    db.execute("BEGIN")
+    profiles = [_installed(*row) for row in db.execute(_PROFILES, (charger,)).fetchall()]
+    charging = {row[0]: Charging(row[1], _time(row[2])) for row in db.execute(_CHARGING, (charger,)).fetchall()}
+    known = {connector for (connector,) in db.execute(_CONNECTORS, (charger,)).fetchall()}
+    return [
+        _shown(Rules(profiles, connector, now, charging.get(connector)), _reported(db, charger, connector, now))
+        for connector in sorted({0} | known | charging.keys() | {one.connector for one in profiles})
+    ]
+
+
+def _installed(connector: int, profile: str, created_at: str, transaction: int | None) -> Installed:
+    return Installed(connector, orjson.loads(profile), _time(created_at), transaction)
+
+
+def _time(text: str) -> datetime:
+    found = parse_time(text)
+    assert found is not None  # noqa: S101 - our own format
+    return found
+
+
+def _reported(db: Database, charger: str, connector: int, now: datetime) -> Reported | None:
+    found = db.execute(_REPORTED, (charger, connector)).fetchall()
+    try:
+        told = orjson.loads(found[0][0]) if found else None
+    except orjson.JSONDecodeError:  # an over-long one, of which only the beginning is kept
+        return None
+    if not isinstance(told, dict) or "chargingSchedule" not in told:
+        return None
+    schedule, at = told["chargingSchedule"], found[0][1]
+    start = told.get("scheduleStart")
+    began_at = (parse_time(start) if isinstance(start, str) else None) or _time(at)
+    unit = schedule.get("chargingRateUnit") if isinstance(schedule, dict) else None
+    unit = unit if isinstance(unit, str) else None
+    return Reported(at=at, schedule=schedule, limit=limit_reported(schedule, began_at, now), unit=unit)
+
+
+def _shown(rules: Rules, reported: Reported | None) -> ConnectorLimit:
+    until = rules.until()
+    return ConnectorLimit(
+        connector=rules.connector,
+        transaction=None if rules.charging is None else rules.charging.id,
+        in_force=rules.limit(rules.now),
+        until=None if until is None else stamp(until),
+        reported=reported,
+    )

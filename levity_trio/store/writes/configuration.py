@@ -1,0 +1,113 @@
+"""The configuration that chargers report: values, keys that they do not know, readings of a whole, and templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from levity_trio.operations.configuration import Value, unknown_in, values_in
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.origin import Origin
+
+
+class UnknownTemplate(Exception):
+    """There is no template of this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReading:
+    """A reading of a whole configuration: how many keys were answered, those that were not, and its commands."""
+
+    charger: str
+    asked_by: str
+    began_at: str
+    ended_at: str
+    keys: int
+    unknown_keys: int
+    unanswered: Sequence[str]
+    commands: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTemplate:
+    """What the configuration of some chargers must be: those that are named, or all of a model."""
+
+    name: str
+    model: str | None
+    chargers: Sequence[str] | None
+    entries: Mapping[str, str]
+
+
+def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list[Value]:
+    """Store what the response to GetConfiguration says; return the values.
+
+    A key that the charger does not know is stored if it was asked for; whatever else stands there is not our question.
+    """
+    values = [*values_in(response)]
+    for value in values:
+        _keep(db, origin, value, is_known=True)
+    (payload,) = db.row("SELECT payload FROM command WHERE id = ?", (command,)) or ("{}",)
+    known, asked = {value.key.casefold() for value in values}, _asked(payload)
+    for key in unknown_in(response):
+        if key.casefold() in asked.keys() - known:
+            _keep(db, origin, Value(asked[key.casefold()], None, readonly=False), is_known=False)
+    return values
+
+
+def _asked(payload: str) -> dict[str, str]:
+    """Return the keys of a GetConfiguration by their lower case. A raw call may contain anything, and may be cut."""
+    try:
+        keys = orjson.loads(payload).get("key")
+    except (orjson.JSONDecodeError, AttributeError):
+        return {}
+    return {key.casefold(): key for key in keys if isinstance(key, str)} if isinstance(keys, list) else {}
+
+
+def _keep(db: UnitOfWork, origin: Origin, value: Value, *, is_known: bool) -> None:
+    """Add a row if the entry has changed; most responses repeat known values, whose time moves on."""
+    before = db.row(
+        "SELECT id, value, readonly, is_known FROM configuration WHERE cp_id = ? AND key = ? ORDER BY id DESC LIMIT 1",
+        (origin.charger, value.key),
+    )
+    if before is not None and before[1:] == (value.value, value.readonly, is_known):
+        db.execute("UPDATE configuration SET last_read_at = ? WHERE id = ?", (origin.received_at, before[0]))
+    else:
+        db.execute(
+            "INSERT INTO configuration (cp_id, session_id, key, value, readonly, is_known, read_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (origin.charger, origin.session, *value, is_known, origin.received_at),
+        )
+
+
+def add_reading(db: UnitOfWork, reading: NewReading) -> int:
+    """Store a reading of a whole configuration; return its id."""
+    return db.insert(
+        "INSERT INTO configuration_reading (cp_id, asked_by, began_at, ended_at, keys, unknown_keys, unanswered,"
+        " commands) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (reading.charger, reading.asked_by, reading.began_at, reading.ended_at, reading.keys, reading.unknown_keys)
+        + (orjson.dumps(reading.unanswered).decode(), orjson.dumps(reading.commands).decode()),
+    )
+
+
+def set_template(db: UnitOfWork, template: NewTemplate, at: str, by: str) -> None:
+    """Store a template in place of the one of its name, if there is one."""
+    _end_template(db, template.name, at, by)
+    db.execute(
+        "INSERT INTO configuration_template (name, model, chargers, entries, created_at, created_by)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (template.name, template.model, template.chargers and orjson.dumps(template.chargers).decode())
+        + (orjson.dumps(template.entries).decode(), at, by),
+    )
+
+
+def remove_template(db: UnitOfWork, name: str, at: str, by: str) -> None:
+    """End a template. Raises UnknownTemplate."""
+    if not _end_template(db, name, at, by):
+        raise UnknownTemplate(name)
+
+
+def _end_template(db: UnitOfWork, name: str, at: str, by: str) -> int:
+    ended = "UPDATE configuration_template SET ended_at = ?, ended_by = ? WHERE name = ? AND ended_at IS NULL"
+    return db.execute(ended, (at, by, name))

@@ -1,0 +1,196 @@
+"""The configuration of chargers: as it was reported, what changed in it, and readings of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from levity_trio.operations.reading import Reading
+from levity_trio.store.reads import configuration as stored
+from levity_trio.store.reads.configuration import ALWAYS, Change, ConfigurationReading, Entry
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.writes.configuration import NewReading, add_reading
+from levity_trio.web.api.charger_facts import PagedWhose, Whose, both, whose
+from levity_trio.web.api.chargers import CHARGER, TAG
+from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
+from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, page_of, wanted, whole
+from levity_trio.web.api.operations import Order, WaitQuery, submit
+from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.shown import show, shown_as
+
+READ: Final = "GetConfiguration"
+LAST_TWO: Final = Wanted(limit=2)
+
+
+class ConfigurationQuery(Whose, kw_only=True):
+    at: Annotated[str, msgspec.Meta(description="As known at this time.", extra_json_schema=FORMATS)] | None = None
+
+
+class ChangesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+    since: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                description="The earlier of two times; without it, between the last two readings.",
+                extra_json_schema=FORMATS,
+            ),
+        ]
+        | None
+    ) = None
+    until: Before = None
+
+
+class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    key: str
+
+
+class DifferencesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    other: Annotated[str, msgspec.Meta(description="Another charger.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A key for which two chargers have different values; None: it was never read there."""
+
+    key: str
+    one: Entry | None
+    other: Entry | None
+
+
+# As it was reported
+
+
+async def list_configuration(asked: Asked) -> Any:
+    charger, at = await whose(asked), moment(asked.query.at, "at") or ALWAYS
+    return whole(await asked.api.reader.run(lambda db: stored.of_all(db, charger, at)))
+
+
+async def list_changes(asked: Asked) -> Any:
+    charger, query = asked.path["id"], asked.query
+    await whose(asked)
+    since, until = moment(query.since, "from"), moment(query.until, "to") or ALWAYS
+    if since is None:
+        since, until = await _last_two(asked, charger)
+    return whole(await asked.api.reader.run(lambda db: stored.changes(db, charger, since, until)))
+
+
+async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
+    """Return the times of the last two readings. Raises Problem."""
+    found = await asked.api.reader.run(lambda db: stored.readings(db, charger, LAST_TWO).data)
+    if len(found) < LAST_TWO.limit:
+        raise invalid("from", f"{charger} was not read twice yet; give a time, or read its configuration")
+    later, earlier = found
+    return earlier.ended_at, later.ended_at
+
+
+async def list_history(asked: Asked) -> Any:
+    charger = asked.path["id"]
+    await whose(asked)
+    return whole(await asked.api.reader.run(lambda db: stored.history(db, charger, asked.query.key)))
+
+
+async def list_differences(asked: Asked) -> Any:
+    charger, other = asked.path["id"], asked.query.other
+    await whose(asked)
+    found = await asked.api.reader.run(lambda db: stored.differences(db, charger, other))
+    return whole([Difference(key=key, one=one, other=theirs) for key, one, theirs in found])
+
+
+# Readings
+
+
+async def list_readings(asked: Asked) -> Any:
+    charger, query = await whose(asked), asked.query
+    return await page(asked.api, lambda db: hidden_in(asked, stored.readings(db, charger, wanted(query)), "asked_by"))
+
+
+async def read_all(asked: Asked) -> Any:
+    """Read the whole configuration, by as many commands as the charger needs. Raises Problem."""
+    api, charger = asked.api, asked.path["id"]
+    await whose(asked)
+    reading = Reading(await api.reader.run(partial(stored.before_reading, charger=charger)))
+    began_at = api.stamp()
+    async with api.places.wait():
+        commands = await _ask_all(asked, charger, reading)
+    new = NewReading(
+        charger=charger,
+        asked_by=asked.caller.name,
+        began_at=began_at,
+        ended_at=api.stamp(),
+        keys=len(reading.known),
+        unknown_keys=len(reading.unknown),
+        unanswered=sorted(reading.unanswered.values()),
+        commands=commands,
+    )
+    number = await api.writer.run(add_reading, new)
+    return show(await api.reader.run(partial(stored.reading, number=number)))
+
+
+async def _ask_all(asked: Asked, charger: str, reading: Reading) -> list[int]:
+    """Ask for the keys that a reading needs; return the commands. Raises Problem if nothing could be sent."""
+    commands: list[int] = []
+    while (keys := reading.next_keys()) is not None:
+        try:
+            commands.append(await ask_for(asked, charger, keys))
+        except Problem:
+            if not commands:
+                raise
+            reading.stop()
+        else:
+            await _follow(asked, commands[-1], reading)
+    return commands
+
+
+async def ask_for(asked: Asked, charger: str, keys: Sequence[str]) -> int:
+    """Ask a charger for some keys, for all if none are given; return the command. Raises Problem."""
+    payload = {"key": list(keys)} if keys else {}
+    return await submit(asked, Order(charger, READ, payload, payload))
+
+
+async def _follow(asked: Asked, command: int, reading: Reading) -> None:
+    """Wait for a command and note what came of it."""
+    result = await asked.api.chargers.wait(command)
+    if result.state == "timed out":
+        reading.miss()
+    elif result.state in ("accepted", "rejected", "error"):
+        reading.take(result.answer)
+    else:
+        reading.stop()
+
+
+def _of_one(name: str, handle: Handler, query: type[msgspec.Struct], answer: type, summary: str) -> Endpoint:
+    return Endpoint(
+        method="GET",
+        path=f"{CHARGER}/configuration/{name}",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary=summary,
+        handle=handle,
+        query=query,
+        answer=page_of(answer),
+        problems=("not_found", "invalid"),
+    )
+
+
+ENDPOINTS: Final = (
+    *both("configuration", list_configuration, ConfigurationQuery, Entry, "the configuration"),
+    *both("configuration/readings", list_readings, PagedWhose, ConfigurationReading, "the readings, newest first,"),
+    _of_one("changes", list_changes, ChangesQuery, Change, "List what changed between two readings."),
+    _of_one("history", list_history, HistoryQuery, Entry, "List the values of one key, newest first."),
+    _of_one("differences", list_differences, DifferencesQuery, Difference, "Compare with another charger."),
+    Endpoint(
+        method="POST",
+        path=f"{CHARGER}/configuration/read",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Read the whole configuration, in parts if the charger does not tell it at once.",
+        handle=read_all,
+        query=WaitQuery,
+        answer=shown_as(ConfigurationReading),
+        problems=("not_found", "not_connected", "queue_full", "too_many_waiting"),
+    ),
+)

@@ -1,0 +1,307 @@
+"""Templates of the configuration of several chargers: which of them differ, and bringing these into line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from levity_trio.operations import OPERATIONS
+from levity_trio.operations.answers import status_of
+from levity_trio.operations.operation import role_for
+from levity_trio.operations.reading import USUAL_PART
+from levity_trio.operations.templates import Compared, Standing
+from levity_trio.store.reads import configuration, templates
+from levity_trio.store.reads.templates import ChargerStanding, Template
+from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
+from levity_trio.web.api.bulk import Count, of_each
+from levity_trio.web.api.configuration import ask_for
+from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, Asked, Endpoint, Fields, Role, StructBody
+from levity_trio.web.api.lists import OfCharger, Page, hidden, page_of, whole
+from levity_trio.web.api.operations import WaitQuery, check_role, checked, prepare, submit
+from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.shown import show, shown_as
+from levity_trio.wire.secrets import masked_value
+
+TAG: Final = "configuration"
+TEMPLATES: Final = "/api/admin/configuration-templates"
+CHANGE: Final = OPERATIONS["ChangeConfiguration"]
+MOST_KEYS: Final = 200
+NAME: Final = "created_by"
+"""Not for viewers."""
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not supported"}
+"""The statuses of ChangeConfiguration that say more than the state of its command (§5.3)."""
+
+
+class TemplateBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The values that keys must have, at the chargers in a list or at all of a model: exactly one of them is given."""
+
+    entries: Annotated[
+        dict[str, str],
+        msgspec.Meta(min_length=1, max_length=MOST_KEYS, examples=[{"MeterValueSampleInterval": "60"}]),
+    ]
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+
+
+class ReportQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    charger: OfCharger = None
+
+
+class ApplyBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The chargers that are brought into line: those in a list, or all of the template."""
+
+    chargers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    all: bool = False
+    at_once: Annotated[Count, msgspec.Meta(description="How many chargers are asked at the same time.")] = 5
+
+
+_MODEL: Final = {"type": "string", "minLength": 1, "maxLength": 200}
+TEMPLATE_WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "model": ABSENT},
+    {"chargers": ABSENT, "model": _MODEL},
+)
+APPLY_WAYS: Final[Sequence[Fields]] = (
+    {"chargers": IDENTITIES, "all": {"const": False}},
+    {"chargers": ABSENT, "all": {"const": True}},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateReport:
+    """The chargers of a template, and how many are the same, differ, or are not known."""
+
+    template: str
+    counts: dict[str, int]
+    chargers: list[ChargerStanding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyResult:
+    """What came of one key: the charger's answer, or why nothing was sent. `has` is its value afterwards, as read."""
+
+    key: str
+    result: str
+    wanted: str
+    had: str | None
+    has: str | None = None
+    command: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerResult:
+    """What came of each key of the template at one charger."""
+
+    charger: str
+    keys: list[KeyResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyReport:
+    """What came of the template at each charger, and how many keys had each result."""
+
+    template: str
+    counts: dict[str, int]
+    chargers: list[ChargerResult]
+
+
+async def list_templates(asked: Asked) -> Page[Any]:
+    return whole(hidden(asked, await asked.api.reader.run(templates.templates), NAME))
+
+
+async def get_template(asked: Asked) -> Any:
+    (shown,) = hidden(asked, [await _named(asked)], NAME)
+    return show(shown)
+
+
+async def put_template(asked: Asked) -> Any:
+    name, body = asked.path["name"], asked.body
+    if _NAME.fullmatch(name) is None:
+        raise invalid("name", "give at most 64 letters, digits, dots, hyphens and underscores")
+    if (body.model is None) == (body.chargers is None):
+        raise invalid("chargers", "give exactly one of chargers and model")
+    _check_entries(asked, body.entries)
+    chargers = None if body.chargers is None else list(dict.fromkeys(body.chargers))
+    template = NewTemplate(name=name, model=body.model, chargers=chargers, entries=body.entries)
+    await asked.api.writer.run(set_template, template, asked.api.stamp(), asked.caller.name)
+    return show(await _named(asked))
+
+
+async def delete_template(asked: Asked) -> None:
+    name = asked.path["name"]
+    try:
+        await asked.api.writer.run(remove_template, name, asked.api.stamp(), asked.caller.name)
+    except UnknownTemplate:
+        raise not_found(f"template {name}") from None
+
+
+def _check_entries(asked: Asked, entries: dict[str, str]) -> None:
+    """Raise Problem for what cannot be sent, must not be stored, or is an admin's."""
+    twice = [key for key, count in Counter(key.casefold() for key in entries).items() if count > 1]
+    if twice:
+        raise invalid(f"entries.{twice[0]}", "give it once; case makes no difference")
+    for key, value in entries.items():
+        payload = checked(CHANGE, {"key": key, "value": value})
+        if masked_value(payload) != payload:
+            raise invalid(f"entries.{key}", "a secret is not stored; send it with ChangeConfiguration")
+        check_role(asked, role_for(CHANGE, payload))
+
+
+async def _named(asked: Asked) -> Template:
+    name = asked.path["name"]
+    found = await asked.api.reader.run(partial(templates.template, name=name))
+    if found is None:
+        raise not_found(f"template {name}")
+    return found
+
+
+# The report
+
+
+async def report(asked: Asked) -> Any:
+    template = await _named(asked)
+    only = None if asked.query.charger is None else await _among(asked, template, [asked.query.charger])
+    found = await asked.api.reader.run(lambda db: templates.standings(db, template, only))
+    counts = dict(Counter(str(one.standing) for one in found))
+    return show(TemplateReport(template=template.name, counts=counts, chargers=found))
+
+
+async def _among(asked: Asked, template: Template, chargers: Iterable[str]) -> list[str]:
+    """Return the chargers, each once. Raises Problem for one that the template is not for."""
+    its_own = await asked.api.reader.run(partial(templates.chargers_of, template=template))
+    wanted = list(dict.fromkeys(chargers))
+    if others := [charger for charger in wanted if charger not in its_own]:
+        raise invalid("chargers", f"template {template.name} is not for {', '.join(others)}")
+    return wanted
+
+
+# Bringing into line
+
+
+async def apply(asked: Asked) -> Any:
+    template, body = await _named(asked), asked.body
+    if (body.chargers is None) != body.all:
+        raise invalid("chargers", "give exactly one of chargers and all")
+    _check_entries(asked, template.entries)  # whoever may read a template may not set every key in it
+    chargers = None if body.all else await _among(asked, template, body.chargers)
+    standings = {
+        one.charger: one.keys
+        for one in await asked.api.reader.run(lambda db: templates.standings(db, template, chargers))
+    }
+    results = await of_each(asked, [*standings], body.at_once, lambda one: _bring_into_line(asked, one, standings[one]))
+    counts = dict(Counter(key.result for one in results for key in one.keys))
+    return show(ApplyReport(template=template.name, counts=counts, chargers=results))
+
+
+async def _bring_into_line(asked: Asked, charger: str, keys: Sequence[Compared]) -> ChargerResult:
+    """Change the keys that differ, one after the other, and read back once what the charger accepted."""
+    results = [await _change(asked, charger, key) for key in keys]
+    accepted = [one.key for one in results if one.command is not None and one.result in ("accepted", "reboot required")]
+    if not accepted:
+        return ChargerResult(charger=charger, keys=results)
+    await _read_back(asked, charger, accepted)
+    now = await asked.api.reader.run(partial(configuration.has, charger=charger))
+    return ChargerResult(charger=charger, keys=[_with_value(one, now) for one in results])
+
+
+def _with_value(result: KeyResult, now: dict[str, Any]) -> KeyResult:
+    found = now.get(result.key.casefold())
+    return result if found is None else replace(result, has=found.value)
+
+
+async def _change(asked: Asked, charger: str, key: Compared) -> KeyResult:
+    told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
+    if key.standing != Standing.DIFFERS:
+        return told
+    try:
+        order = await prepare(asked, charger, CHANGE, {"key": key.key, "value": key.wanted})
+        command = await submit(asked, order)
+    except Problem as problem:
+        return replace(told, result=problem.code.replace("_", " "), detail=problem.detail)
+    done = await asked.api.chargers.wait(command)
+    words = WORDS.get(status_of(done.answer) or "", done.state)
+    return replace(told, result=words, command=command, detail=done.error_description)
+
+
+async def _read_back(asked: Asked, charger: str, keys: Sequence[str]) -> None:
+    """Ask for the keys that were changed, as many at a time as the charger answers for."""
+    before = await asked.api.reader.run(partial(configuration.before_reading, charger=charger))
+    most = before.most or USUAL_PART
+    for first in range(0, len(keys), most):
+        try:
+            await asked.api.chargers.wait(await ask_for(asked, charger, keys[first : first + most]))
+        except Problem:  # it has left; what it has stays as last read
+            return
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=TEMPLATES,
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="List the templates of configurations, by name.",
+        handle=list_templates,
+        answer=page_of(Template),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{TEMPLATES}/{{name}}",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Show a template.",
+        handle=get_template,
+        answer=shown_as(Template),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="PUT",
+        path=f"{TEMPLATES}/{{name}}",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Add a template, or replace it. Security keys need an admin; secrets are not stored.",
+        handle=put_template,
+        body=StructBody(TemplateBody, lambda: TEMPLATE_WAYS),
+        answer=shown_as(Template),
+    ),
+    Endpoint(
+        method="DELETE",
+        path=f"{TEMPLATES}/{{name}}",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Remove a template. Its row stays, ended.",
+        handle=delete_template,
+        status=204,
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{TEMPLATES}/{{name}}/report",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Compare the chargers of a template with it, as they were last read.",
+        handle=report,
+        query=ReportQuery,
+        answer=shown_as(TemplateReport),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{TEMPLATES}/{{name}}/apply",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Bring chargers into line: change exactly the keys that differ, and report each.",
+        handle=apply,
+        query=WaitQuery,
+        body=StructBody(ApplyBody, lambda: APPLY_WAYS),
+        answer=shown_as(ApplyReport),
+        problems=("not_found", "too_many_waiting"),
+    ),
+)

@@ -1,0 +1,145 @@
+"""The configuration as it is kept: keys that a charger denies, when a value was last read, readings, and templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from levity_trio.operations.reading import Before
+from levity_trio.store.reads import configuration as reads
+from levity_trio.store.reads import situation, templates
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.writes.configuration import (
+    NewReading,
+    NewTemplate,
+    UnknownTemplate,
+    add_reading,
+    remove_template,
+    set_template,
+)
+from tests.store.books import Books, Station
+from tests.store.reading import reading
+from tests.store.test_commands import answer, send
+
+
+def tell(station: Station, answered: dict[str, Any], *keys: str) -> None:
+    asked = {"key": [*keys]} if keys else {}
+    answer(station, send(station, "GetConfiguration", **asked), "GetConfiguration", answered)
+    station.books.wait(60)
+
+
+def entry(key: str, value: str, **rest: Any) -> dict[str, Any]:
+    return {"key": key, "value": value, "readonly": False, **rest}
+
+
+def put(books: Books, template: NewTemplate, by: str = "anna") -> None:
+    books.run(set_template, template, books.at, by)
+
+
+GARAGE = NewTemplate(name="garage", model=None, chargers=["CP-1", "CP-2"], entries={"LightIntensity": "20"})
+
+
+def test_a_value_that_stays_has_two_times(books: Books, station: Station) -> None:
+    tell(station, {"configurationKey": [entry("A", "1")]})
+    between = books.at
+    tell(station, {"configurationKey": [entry("A", "1", readonly="false")]})
+    with reading(books) as db:
+        (one,) = reads.configuration(db, "CP-1")
+    assert one.read_at < between < one.last_read_at
+    assert books.count("configuration") == 1
+
+
+def test_a_key_that_the_charger_denies(books: Books, station: Station) -> None:
+    tell(station, {"configurationKey": [entry("A", "1"), entry("B", "1")]})
+    then = books.at
+    tell(station, {"configurationKey": [], "unknownKey": ["a", "a", "Strange"]}, "A", "Other")
+    with reading(books) as db:
+        assert [one.key for one in reads.configuration(db, "CP-1")] == ["B"]
+        (change,) = reads.changes(db, "CP-1", then)
+        assert (change.key, change.after) == ("A", None)
+        assert [one.is_known for one in reads.history(db, "CP-1", "A")] == [False, True]
+        assert not reads.has(db, "CP-1")["a"].is_known
+        assert reads.before_reading(db, "CP-1") == Before(seen=("B",), unknown=("A",))
+        assert situation.situation(db, "CP-1", books.now, is_connected=True).configuration == {"B": "1"}
+    tell(station, {"configurationKey": [entry("A", "1")]}, "A")
+    with reading(books) as db:
+        assert reads.has(db, "CP-1")["a"].read_at > then
+        known = situation.situation(db, "CP-1", books.now, is_connected=True)
+        assert known.configuration == {"A": "1", "B": "1"}
+
+
+def test_one_that_denies_a_spelling_has_the_key(books: Books, station: Station) -> None:
+    tell(station, {"configurationKey": [entry("HeartBeatInterval", "60")]})
+    tell(station, {"unknownKey": ["HeartbeatInterval"]}, "HeartbeatInterval")
+    with reading(books) as db:
+        assert reads.has(db, "CP-1")["heartbeatinterval"].value == "60"
+
+
+@pytest.mark.parametrize("payload", [{}, {"key": "A"}, {"key": [5, None]}, {"key": {"A": 1}}])
+def test_what_was_not_asked_for_is_not_denied(books: Books, station: Station, payload: dict[str, Any]) -> None:
+    command = send(station, "GetConfiguration", **payload)
+    answer(station, command, "GetConfiguration", {"unknownKey": ["A"]})
+    assert books.count("configuration") == 0
+
+
+def test_what_is_known_before_a_reading(books: Books, station: Station) -> None:
+    tell(station, {"configurationKey": [entry("GetConfigurationMaxKeys", "7"), entry("Vendor", "x")]})
+    for key, status in (("Hidden", "Accepted"), ("Refused", "Rejected"), ("AuthorizationKey", "Accepted")):
+        command = send(station, "ChangeConfiguration", key=key, value="1")
+        answer(station, command, "ChangeConfiguration", {"status": status})
+    put(books, GARAGE)
+    with reading(books) as db:
+        assert reads.before_reading(db, "CP-1") == Before(
+            seen=("Hidden", "LightIntensity", "GetConfigurationMaxKeys", "Vendor"), most=7
+        )
+
+
+def test_readings_newest_first(books: Books, station: Station) -> None:
+    for unanswered in (["A"], []):
+        new = NewReading(
+            charger=station.name,
+            asked_by="anna",
+            began_at=books.at,
+            ended_at=books.at,
+            keys=3,
+            unknown_keys=1,
+            unanswered=unanswered,
+            commands=[1, 2],
+        )
+        books.run(add_reading, new)
+    with reading(books) as db:
+        found = reads.readings(db, "CP-1", Wanted()).data
+        assert [(one.id, one.unanswered, one.commands) for one in found] == [(2, [], [1, 2]), (1, ["A"], [1, 2])]
+        assert reads.readings(db, "CP-2", Wanted()).data == []
+        assert reads.reading(db, 2) == found[0]
+
+
+def test_a_template_is_replaced_and_removed_and_stays(books: Books, station: Station) -> None:
+    put(books, GARAGE)
+    put(books, NewTemplate(name="garage", model="ex-7", chargers=None, entries={"B": "2"}), by="ben")
+    books.connection.execute("UPDATE cp SET model = 'EX-7'")
+    with reading(books) as db:
+        (one,) = templates.templates(db)
+        assert one == templates.template(db, "garage")
+        assert (one.entries, one.model, one.chargers, one.created_by) == ({"B": "2"}, "ex-7", None, "ben")
+        assert templates.chargers_of(db, one) == ["CP-1"]
+        assert reads.before_reading(db, station.name).seen == ("B",)
+    books.run(remove_template, "garage", books.at, "anna")
+    with reading(books) as db:
+        assert templates.template(db, "garage") is None
+    with pytest.raises(UnknownTemplate):
+        books.run(remove_template, "garage", books.at, "anna")
+    assert books.rows("SELECT ended_by FROM configuration_template") == [("ben",), ("anna",)]
+
+
+def test_chargers_beside_a_template(books: Books, station: Station) -> None:
+    put(books, GARAGE)
+    tell(station, {"configurationKey": [entry("lightIntensity", "50")]})
+    with reading(books) as db:
+        template = templates.template(db, "garage")
+        assert template is not None
+        found = templates.standings(db, template)
+        assert [(one.charger, one.standing) for one in found] == [("CP-1", "differs"), ("CP-2", "not known")]
+        assert found[0].keys[0].has == "50"
+        assert [one.charger for one in templates.standings(db, template, ["CP-2"])] == ["CP-2"]
