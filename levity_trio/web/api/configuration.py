@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Handler, Role
 from levity_trio.web.api.lists import FORMATS, Before, hidden_in, moment, page, page_of, wanted, whole
 from levity_trio.web.api.operations import Order, WaitQuery, submit
-from levity_trio.web.api.problems import Problem, invalid
+from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.shown import show, shown_as
 
 READ: Final = "GetConfiguration"
@@ -82,7 +83,8 @@ async def _last_two(asked: Asked, charger: str) -> tuple[str, str]:
     """Return the times of the last two readings. Raises Problem."""
     found = await asked.api.reader.run(lambda db: stored.readings(db, charger, LAST_TWO).data)
     if len(found) < LAST_TWO.limit:
-        raise invalid("from", f"{charger} was not read twice yet; give a time, or read its configuration")
+        words = f"{charger} was not read twice yet; give a time, or read its configuration"
+        raise Problem(HTTPStatus.NOT_FOUND, "not_found", words, field="from")
     later, earlier = found
     return earlier.ended_at, later.ended_at
 

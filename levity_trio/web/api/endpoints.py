@@ -64,6 +64,8 @@ class Body(Protocol):
 
 Fields = Mapping[str, Mapping[str, Any]]
 """JSON schemas by the name of a field."""
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""Of names in paths."""
 ABSENT: Final[Mapping[str, Any]] = {"type": "null"}
 IDENTITIES: Final[Mapping[str, Any]] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 

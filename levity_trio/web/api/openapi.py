@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.endpoints import HIGHEST_ID, NO_CONTENT, Endpoint, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, NAME_PATTERN, NO_CONTENT, Endpoint, StructBody
 
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
@@ -120,8 +120,11 @@ def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
 
 
 def _kind_of(path: str, name: str) -> Mapping[str, Any]:
-    is_text = name == "name" or (name == "id" and path.startswith(OF_CHARGERS))
-    return {"type": "string", "minLength": 1} if is_text else {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
+    if name == "name":
+        return {"type": "string", "pattern": NAME_PATTERN}
+    if name == "id" and path.startswith(OF_CHARGERS):
+        return {"type": "string", "minLength": 1}
+    return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
 
 
 def _query_parameters(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[str, Any]) -> list[dict[str, Any]]:

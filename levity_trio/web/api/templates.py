@@ -21,7 +21,7 @@ from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
 from levity_trio.web.api.bulk import Count, of_each
 from levity_trio.web.api.configuration import ask_for
-from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, Asked, Endpoint, Fields, Role, StructBody
+from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, NAME_PATTERN, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, hidden, page_of, whole
 from levity_trio.web.api.operations import WaitQuery, check_role, checked, prepare, submit
 from levity_trio.web.api.problems import Problem, invalid, not_found
@@ -34,7 +34,6 @@ CHANGE: Final = OPERATIONS["ChangeConfiguration"]
 MOST_KEYS: Final = 200
 NAME: Final = "created_by"
 """Not for viewers."""
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not supported"}
 """The statuses of ChangeConfiguration that say more than the state of its command (§5.3)."""
 
@@ -123,7 +122,7 @@ async def get_template(asked: Asked) -> Any:
 
 async def put_template(asked: Asked) -> Any:
     name, body = asked.path["name"], asked.body
-    if _NAME.fullmatch(name) is None:
+    if re.fullmatch(NAME_PATTERN, name) is None:
         raise invalid("name", "give at most 64 letters, digits, dots, hyphens and underscores")
     if (body.model is None) == (body.chargers is None):
         raise invalid("chargers", "give exactly one of chargers and model")
