@@ -1,0 +1,92 @@
+"""Chargers for the benchmark of the API: `python -m tests.benchmarks.api_chargers PORT COUNT PACE`.
+
+They accept whatever they are asked. With a pace each also sends a StatusNotification every so many seconds, of another
+status each time. When standard input ends, they print how long the answers took, in seconds, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from itertools import cycle
+
+import trio
+
+from .websocket import PING, PONG, TEXT, client_frame, take_frame, upgrade_request
+
+HOST = "127.0.0.1"
+BOOT = '[2,"boot","BootNotification",{"chargePointVendor":"v","chargePointModel":"m"}]'
+STATUSES = ("Available", "Preparing", "Charging", "Finishing")
+
+
+class Charger:
+    """One connection; `seconds` are the times to the answers of its own calls."""
+
+    def __init__(self, stream: trio.SocketStream, seconds: list[float]) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._asked_at = 0.0
+        self._answered = trio.Event()
+
+    async def send(self, text: str) -> None:
+        await self._stream.send_all(client_frame(TEXT, text.encode()))
+
+    async def talk(self, pace: float) -> None:
+        """Send a status at this pace, one after the other's answer."""
+        for number, status in enumerate(cycle(STATUSES)):
+            payload = {"connectorId": 1, "errorCode": "NoError", "status": status}
+            self._asked_at, self._answered = time.perf_counter(), trio.Event()
+            await self.send(json.dumps([2, str(number), "StatusNotification", payload]))
+            await self._answered.wait()
+            await trio.sleep(pace - (time.perf_counter() - self._asked_at) % pace)
+
+    async def listen(self, received: bytes) -> None:
+        """Answer calls and pings until the connection ends."""
+        while True:
+            while (found := take_frame(received)) is not None:
+                frame, received = found
+                if frame.opcode == PING:
+                    await self._stream.send_all(client_frame(PONG, frame.payload))
+                elif frame.opcode == TEXT:
+                    await self._take(frame.payload)
+            more = await self._stream.receive_some(65536)
+            if not more:
+                return
+            received += bytes(more)
+
+    async def _take(self, payload: bytes) -> None:
+        if payload.startswith(b"[2"):
+            number = payload.split(b'"', 2)[1].decode()
+            await self.send(f'[3,"{number}",{{"status":"Accepted"}}]')
+        elif not payload.startswith(b'[3,"boot"'):
+            self._seconds.append(time.perf_counter() - self._asked_at)
+            self._answered.set()
+
+
+async def run_charger(number: int, port: int, pace: float, seconds: list[float]) -> None:
+    stream = await trio.open_tcp_stream(HOST, port)
+    await stream.send_all(upgrade_request(f"/ws/CP-{number}", port))
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += bytes(await stream.receive_some(65536))
+    charger = Charger(stream, seconds)
+    await charger.send(BOOT)
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(charger.listen, received.partition(b"\r\n\r\n")[2])
+        if pace:
+            tasks.start_soon(charger.talk, pace)
+
+
+async def main(port: int, count: int, pace: float) -> None:
+    seconds: list[float] = []
+    async with trio.open_nursery() as chargers:
+        for number in range(count):
+            chargers.start_soon(run_charger, number, port, pace, seconds)
+        await trio.to_thread.run_sync(sys.stdin.read)
+        chargers.cancel_scope.cancel()
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    trio.run(main, int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
