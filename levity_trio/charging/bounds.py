@@ -178,12 +178,12 @@ class Bounds:
     def _most_by_charge(self, before: float, now: float) -> float:
         """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
 
-        After the last such time the battery may have become full.
+        After the last such time the battery may have become full. If the charge fell, another car may have charged.
         """
         first, last = self._percent.get(before), self._percent.get(now)
         if last is None and self.case.charges and now > self.case.charges[-1].at:
             last = 100.0
-        if first is None or last is None:
+        if first is None or last is None or last < first - tolerances.CHARGE_STEP:
             return inf
         return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
 
@@ -329,7 +329,7 @@ class Bounds:
         if not self.case.charges:
             return None
         first, last = self.case.charges[0], self.case.charges[-1]
-        rise, step = max(0.0, last.percent - first.percent), tolerances.CHARGE_STEP
+        rise, step = self.case.charged, tolerances.CHARGE_STEP
         smallest, largest = tolerances.BATTERY_WH
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
         room = largest * (rise + step) / 100 + self._refused_w * beside / HOUR
@@ -355,8 +355,7 @@ class Bounds:
     def confirms(self, wh: int) -> bool:
         """Whether another source confirms this figure, in Wh."""
         if self.case.charges and not self.case.power:
-            first, last = self.case.charges[0], self.case.charges[-1]
-            return self._is_usual_battery(wh, first.percent, last.percent)
+            return self._is_usual_battery(wh, self.case.charged)
         expected = self.case.power.expected_wh if self.is_tracked_by_power else None
         if expected is None:
             return False
@@ -365,9 +364,9 @@ class Bounds:
         return least * (1 - share) - 2 <= wh <= (most + power.most * ends / HOUR) * (1 + share) + 2
 
     @staticmethod
-    def _is_usual_battery(wh: int, first: float, last: float) -> bool:
-        least, most = (battery * (last - first) / 100 for battery in tolerances.USUAL_BATTERY_WH)
-        return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
+    def _is_usual_battery(wh: int, rise: float) -> bool:
+        least, most = (battery * rise / 100 for battery in tolerances.USUAL_BATTERY_WH)
+        return rise >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
 
 
 def _rise_since(chain: Chain, first: float) -> int:

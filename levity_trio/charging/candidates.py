@@ -247,6 +247,7 @@ def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 assumptions=bool(why_begin) + bool(why_end),
                 begin=begin,
                 end=end,
+                is_partial=not case.is_stopped and end < max(case.view.wh, default=end),
             )
             if base.assumptions:
                 yield base
@@ -317,10 +318,13 @@ def _between(case: Case, begin: int, end: int) -> Chain:
 def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """Yield the possible ends, each with its reason, empty for the reported stop.
 
-    A transaction that the system closed ended at its last reading.
+    A transaction that the system closed ended at its last reading. If the next one begins below that, it may be an
+    outlier, and the transaction ended at the last reading from which the next one continues.
     """
     if not case.is_stopped and case.view.wh:
         yield case.view.wh[-1], ""
+        if case.after is not None and 0 < (case.after.begin or 0) < case.view.wh[-1] - case.digit:
+            yield from _as_reported(next((wh for wh in reversed(case.view.wh) if wh <= (case.after.begin or 0)), None))
         return
     yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)

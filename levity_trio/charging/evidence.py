@@ -186,6 +186,9 @@ class Case:
     """The charger sent a stop."""
     is_start_unknown: bool = False
     """The start was never received."""
+    is_named_to_the_end: bool = True
+    """No boot is followed only by readings without the transactionId that it had before. These may belong to another
+    transaction, whose start was lost."""
     is_backwards: bool = False
     """The stop is before the start, both corrected to our clock as far as possible."""
     received_seconds: float = 0.0
@@ -227,6 +230,13 @@ class Case:
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         values = [*ends, *(wh for view in self.views for wh in view.wh if wh)]
         return coarser(max((view.digit for view in self.views), default=1), values)
+
+    @cached_property
+    def charged(self) -> float:
+        """The rise of the state of charge in per cent. It counts anew after each fall, as by another car."""
+        falls = (max(0.0, before.percent - now.percent) for before, now in pairwise(self.charges))
+        fell = sum(fall for fall in falls if fall > tolerances.CHARGE_STEP)
+        return max(0.0, self.charges[-1].percent - self.charges[0].percent + fell) if self.charges else 0.0
 
     @cached_property
     def ends_digit(self) -> int:

@@ -5,7 +5,7 @@ The store selects the candidates. An uncertain choice opens a review.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -76,6 +76,21 @@ def reported_id(sent: int | None) -> int | None:
     None if it has none: many chargers then send 0 or -1 for every transaction.
     """
     return None if sent in (None, 0, -1) else sent
+
+
+def is_named_to_the_end(transaction: int, readings: Iterable[tuple[str, int | None]], boots: Sequence[str]) -> bool:
+    """Whether the readings after each boot, if any, have the ID of their transaction, or the one that they had before.
+
+    `readings` are times of receipt with the ID as sent. Without one, a reading after a boot may belong to another
+    transaction, whose start was lost.
+    """
+    sent = [(at, reported_id(name)) for at, name in readings]
+    for boot in boots:
+        before = {transaction, *(name for at, name in sent if at <= boot and name is not None)}
+        after = {name for at, name in sent if at > boot}
+        if after and not after & before:
+            return False
+    return True
 
 
 def comparable_tag(id_tag: str | None) -> str | None:

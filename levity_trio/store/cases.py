@@ -15,6 +15,7 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
+from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.store.connectors import Rows, maximum_w
@@ -95,6 +96,7 @@ _OF_READINGS: Final = (
 )
 _READINGS: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{_OF_READINGS}"
 _SENT: Final = f"SELECT sent_timestamp{_OF_READINGS}"
+_NAMES: Final = f"SELECT received_at, told_id{_OF_READINGS}"
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
 
@@ -121,6 +123,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     line = _timeline(rows, tx, readings(rows, tx, until), until)
     gathered = gather(line.rows)
     boots = _boots(rows, tx)
+    names = rows(_NAMES, _of_readings(tx, until)) if boots and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
     return Case(
@@ -133,6 +136,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
         is_start_unknown=tx.told_id is not None,
+        is_named_to_the_end=is_named_to_the_end(tx.id, names, [at for at, _ in boots]),
         received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),

@@ -136,6 +136,16 @@ def test_the_state_of_charge(wh: int, charge: tuple[float, float], expected: tup
     assert found(case(0, wh, minutes=30, charges=charges, is_dc=True)) == expected
 
 
+@pytest.mark.parametrize("fall", [0.0, 2.0, 60.0])
+def test_a_state_of_charge_that_fell_is_of_another_car(fall: float) -> None:
+    """One that falls by no more than its error shows that no other car came."""
+    told = [(0, 40.0), (15, 70.0), (30, 100.0), (60, 100.0 - fall), (75, 130.0 - fall - 30.0 * (fall < 60.0))]
+    charges = [Charge(minute * 60.0, min(100.0, percent)) for minute, percent in told]
+    readings = [(15, 20_000), (30, 40_000), (60, 60_000), (75, 80_000)]
+    judged = found(case(0, 80_001, readings, minutes=76, charges=charges, is_dc=True))
+    assert (judged == certain(80_001)) is (fall == 60.0)
+
+
 # Neighbours
 
 NEIGHBOURS: list[Any] = [

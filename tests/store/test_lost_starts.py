@@ -55,6 +55,43 @@ def test_readings_of_another_name_are_no_sign_of_what_is_suspended(books: Books,
     assert books.value("SELECT count(*) FROM meter_val WHERE told_id = ? AND tx_id IS NULL", OWN) == 24
 
 
+@pytest.mark.parametrize(("name", "is_flagged"), [(None, True), (OWN, True), ("its own", False)])
+def test_readings_after_a_boot_that_do_not_name_it_leave_a_doubt(
+    books: Books, station: Station, name: int | str | None, is_flagged: bool
+) -> None:
+    """They may belong to one whose start and stop were lost, although the next start agrees with them."""
+    first = station.start(1000, tag="FIRST")
+    station.boot()
+    wh = charge(station, first if name == "its own" else name, 1000)  # type: ignore[arg-type]
+    close_silent(station)
+    books.wait(QUARTER)
+    station.start(wh, tag="THIRD")
+    settle(books)
+    assert_figure(station, first, 7200, is_flagged)
+
+
+def test_readings_that_never_name_it_need_a_boot_for_a_doubt(books: Books, station: Station) -> None:
+    first = station.start(1000)
+    wh = charge(station, None, 1000)
+    close_silent(station)
+    books.wait(QUARTER)
+    station.start(wh)
+    settle(books)
+    assert_figure(station, first, 7200, flagged=False)
+
+
+def test_one_name_before_and_after_a_boot_leaves_no_doubt(books: Books, station: Station) -> None:
+    first = station.start(1000)
+    wh = charge(station, OWN, 1000)
+    station.boot()
+    wh = charge(station, OWN, wh)
+    close_silent(station)
+    books.wait(QUARTER)
+    station.start(wh)
+    settle(books)
+    assert_figure(station, first, 14_400, flagged=False)
+
+
 def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
     """Without a reading of another transaction between them; the second one's stop comes first."""
     one = charge(station, OWN, 1000)
