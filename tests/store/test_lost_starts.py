@@ -2,6 +2,7 @@
 they belong."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -102,6 +103,49 @@ def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
     station.stop(OWN, one, at=stopped, tag="FIRST")
     found = books.rows("SELECT id_tag, energy_delivered FROM tx ORDER BY own_start_time")
     assert found == [("FIRST", 6_600), ("SECOND", 6_600)]
+
+
+@pytest.mark.parametrize("is_before", [False, True])
+def test_a_stop_that_waits_for_the_reading_that_shows_its_energy(
+    books: Books, station: Station, is_before: bool
+) -> None:
+    """An offline charger sends its messages in any order. The stop's register is older than the last reading."""
+    books.wait(QUARTER)
+    began = books.now
+    station.tell(station.register(2000), transaction=OWN)
+    books.wait(QUARTER)
+    last = station.register(4000)
+    stop = partial(station.stop, OWN, 2000, at=station.clock(), tag="FIRST")
+    if not is_before:
+        stop()
+    books.wait(QUARTER)
+    station.tell(last, transaction=OWN)
+    if is_before:
+        stop()
+    (made,) = others(books)
+    assert made[1:] == (2000, True)
+    assert books.row("SELECT id_tag, told_id FROM tx") == ("FIRST", OWN)
+    assert_time(books, made[0], "start_time", began)
+    resolved = books.rows("SELECT looked_by, resolution, tx_id FROM set_aside")
+    assert resolved == ([] if is_before else [("system", "made", made[0])])
+    station.tell(station.register(6000), transaction=OWN - 1)
+    stop()
+    assert books.count("tx") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "other_name", "stopped"),
+    [(OWN, OWN - 1, 2000), (-1, -1, 2000), (OWN, OWN, "2,0")],
+    ids=["another name", "no name", "unreadable"],
+)
+def test_a_stop_waits_on_for_readings_of_its_own_name(
+    books: Books, station: Station, name: int, other_name: int, stopped: int | str
+) -> None:
+    station.stop(name, stopped)
+    station.tell(station.register(2000, minutes_ago=30), transaction=other_name)
+    station.tell(station.register(4000, minutes_ago=10), transaction=other_name)
+    assert books.count("tx") == 0
+    assert books.value("SELECT looked_at FROM set_aside") is None
 
 
 def test_a_lost_start_without_energy_stops_no_other(books: Books, station: Station) -> None:
