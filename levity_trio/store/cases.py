@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from operator import eq, itemgetter
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -95,6 +96,7 @@ _OF_READINGS: Final = (
     f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
 )
 _READINGS: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{_OF_READINGS}"
+_TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
 _SENT: Final = f"SELECT sent_timestamp{_OF_READINGS}"
 _NAMES: Final = f"SELECT received_at, told_id{_OF_READINGS}"
 LAST_TIME: Final = "9999"
@@ -167,7 +169,7 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     as_reported = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
     if stop is not None and stands_still([start, stop]):
         return by_receipt(start, stop.received, found)
-    is_timed = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
+    is_timed = tx.is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and not is_set_back(start, found, stop):
         return as_reported
     sent = rows(_SENT, _of_readings(tx, until))
