@@ -126,7 +126,13 @@ def _are_of_one_meter(one: Running, other: Running) -> bool:
 
 
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
-    """Match a stop without an ID: prefer an open transaction to one closed by the system; two that fit match none."""
+    """Match a stop without an ID: prefer an open transaction to one closed by the system; two that fit match none.
+
+    One that was just closed by such a stop, of the same second and about the same register, comes first.
+    """
+    repeated = [one for one in running if _is_again(stop, one) and stop.at == one.ended and _is_repeated(stop, one)]
+    if len(repeated) == 1:
+        return joined(repeated[0].id, stop.transaction, len(running))
     fitting = [one for one in running if _is_free(one) and _fits(stop, one)]
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
     if len(candidates) > 1:
@@ -164,10 +170,13 @@ def _is_repeated(stop: Stopping, one: Running) -> bool:
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:
-    """Whether the power at the last reading leads to this stop; without power, nothing contradicts it."""
+    """Whether the power at the last reading leads to this stop; without power, nothing contradicts it.
+
+    The time since that reading may be unknown, so infinite.
+    """
     if one.last_power_w is None or one.reached_wh is None:
         return True
-    seconds = max(0.0, stop.at - one.reached_at)
+    seconds = max(0.0, stop.at - one.reached_at) if one.last_power_w else 0.0
     most = one.last_power_w * (1 + tolerances.LONG_GAP_SHARE) * seconds / HOUR
     return stop.wh - one.reached_wh <= most + tolerances.REACH_WH
 
