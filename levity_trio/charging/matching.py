@@ -128,13 +128,16 @@ def _are_of_one_meter(one: Running, other: Running) -> bool:
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
     """Match a stop without an ID: prefer an open transaction to one closed by the system; two that fit match none.
 
-    One that was just closed by such a stop, of the same second and about the same register, comes first.
+    One that was just closed by such a stop, of the same second and about the same register, comes first; then the only
+    one whose register stood exactly there.
     """
     repeated = [one for one in running if _is_again(stop, one) and stop.at == one.ended and _is_repeated(stop, one)]
     if len(repeated) == 1:
         return joined(repeated[0].id, stop.transaction, len(running))
     fitting = [one for one in running if _is_free(one) and _fits(stop, one)]
+    exact = [one for one in fitting if _is_at_its_end(stop, one)]
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
+    candidates = exact if len(exact) == 1 else candidates
     if len(candidates) > 1:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
         candidates = [one for one in candidates if _is_at_its_end(stop, one)] or candidates
@@ -182,8 +185,9 @@ def _is_led_to(stop: Stopping, one: Running) -> bool:
 
 
 def _is_at_its_end(stop: Stopping, one: Running) -> bool:
-    """Whether the last reading equals the stop's register to one Wh: some chargers repeat it."""
-    return one.digit == 1 and one.reported is not None and one.reported[1] == stop.wh
+    """Whether the last reading, or else the start, equals the stop's register to one Wh: some chargers repeat it."""
+    last = one.start_wh if one.reported is None else one.reported[1]
+    return one.digit == 1 and last == stop.wh
 
 
 def _is_free(one: Running) -> bool:

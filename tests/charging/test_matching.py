@@ -306,6 +306,14 @@ def test_a_stale_id_gives_way_to_the_open_transaction() -> None:
     assert match_readings(NOW - HOUR, stopped, fresh) == FIRST
 
 
+@pytest.mark.parametrize(("start", "wh", "expected"), [(7640, 8000, SECOND), (7640, 8001, FIRST), (8000, 8000, FIRST)])
+def test_without_an_id_the_only_one_whose_register_stood_there(start: int, wh: int, expected: int) -> None:
+    """Also if the system had closed it, and another connector's transaction has about the same register."""
+    begun = running(start_wh=start, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None)
+    closed = running(SECOND, state=State.CLOSED, reported=(1000, 8000))
+    assert grounds(stopping(wh=wh), begun, closed) == (expected, "stop_without_id")
+
+
 def test_a_full_car_is_led_to_its_stop_also_if_the_times_are_unknown() -> None:
     """The clock was set while both charged."""
     untimed: dict[str, Any] = {"begun": -math.inf, "reached_at": -math.inf, "last_power_w": 0.0}
