@@ -12,6 +12,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.batteries import wh_per_percent
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
@@ -185,7 +186,21 @@ class Bounds:
             last = 100.0
         if first is None or last is None or last < first - tolerances.CHARGE_STEP:
             return inf
-        return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
+        rise = max(0.0, last - first) + tolerances.CHARGE_STEP
+        most, usual = tolerances.BATTERY_WH[1] * rise / 100, self._wh_per_percent
+        if usual is None or before not in self.case.power.places or now not in self.case.power.places:
+            return most
+        return min(most, max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now)))
+
+    def _far_more_by_power(self, before: float, now: float) -> float:
+        """Return far more energy in Wh than flows between two times by the power at these and between them."""
+        places, high = self.case.power.places, self.case.power.sums.high
+        drawn = high[places[now]] - high[places[before]]
+        return (1 + tolerances.LONG_GAP_SHARE) * drawn + tolerances.TOP_UP_WH
+
+    @cached_property
+    def _wh_per_percent(self) -> float | None:
+        return wh_per_percent(self.case)
 
     @cached_property
     def _percent(self) -> dict[float, float]:
