@@ -90,10 +90,11 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
         chain = chain_of(case, start * of_start, scaled, end)
         until = scaled.wh[-1] if end is None else end
         words = f"the {which} in another unit than the rest"
-        if 2 * (scaled.wh[-1] - start * of_start) >= chain.wh[-1] > 0:  # tiny readings would agree with anything
+        rise, is_level = scaled.wh[-1] - start * of_start, start * of_start >= tolerances.SIGNIFICANT_START_WH
+        is_still = is_level and chain.wh[-1] == 0 and all(abs(wh) <= chain.digit for wh in chain.wh)
+        if is_still or 2 * rise >= chain.wh[-1] > 0:  # tiny readings would agree with anything
             yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
-        is_level = start * of_start >= tolerances.SIGNIFICANT_START_WH and scaled.wh[-1] > start * of_start
-        if stop is not None and of_view != 1 and is_level:
+        if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, start * of_start, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, start * of_start, scaled.wh[-1])
