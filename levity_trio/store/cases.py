@@ -143,12 +143,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
         garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and _number(text) is None),
-        views=gathered.views,
-        begin_wh=gathered.begin_wh,
-        end_wh=gathered.end_wh,
-        power=gathered.power,
-        charges=gathered.charges,
-        is_dc=gathered.is_dc,
+        **gathered._asdict(),
         before=preceding(rows, tx, until),
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         swapped_at=[seconds(at) for at, is_other in boots if is_other],
@@ -180,7 +175,14 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
 
 
 def _ended(tx: Known) -> str:
-    return tx.own_stop_time or tx.last_reading_at or tx.own_start_time
+    """Return when a transaction ended, by its charger's clock: at its stop, or else at its last sign."""
+    if tx.own_stop_time is not None and tx.stopped_by != "system":
+        return tx.own_stop_time
+    return _last_sign(tx) or tx.own_start_time
+
+
+def _last_sign(tx: Known) -> str:
+    return max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "")
 
 
 def _is_backwards(tx: Known) -> bool:
@@ -204,7 +206,7 @@ def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
 def span(tx: Known) -> tuple[str, str]:
     """Return the first and the last possible time of its readings."""
     first = min(tx.own_start_time, tx.created_at, tx.start_time)
-    return first, max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
+    return first, _last_sign(tx) or LAST_TIME
 
 
 def register(wh: int | None) -> int | None:

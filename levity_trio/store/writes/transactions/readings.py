@@ -140,17 +140,19 @@ def _store_closely(
     moment = _moment(latest, readings[0])
     transaction = match_readings(moment, _covering(named), _covering(latest, called), foreign)
     is_new = insert(db, origin, batch, transaction, readings)
-    if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
-        return transaction
+    if transaction is None:
+        return None
+    tx = load(db, transaction)
+    is_ahead = _is_ahead(db, origin, tx, at)
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
             resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
-    elif _is_outside(db, tx, _register(readings)):
+    elif not is_ahead and _is_outside(db, tx, _register(readings)):
         _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), _register(readings))
     elif is_new:
         judge_again(db, origin, transaction, Cause.LATER)
     # Power and register of one moment may arrive in two messages.
-    if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+    if not is_ahead and not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
     return transaction
