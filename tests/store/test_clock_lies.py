@@ -348,3 +348,25 @@ def test_a_transaction_that_the_system_closed_lasted_as_long_as_its_readings(boo
         tell(station, transaction, station.clock(85 - number * (QUARTER - 1)), 1000 + number * STEP)
     settle(books)
     assert_figure(station, transaction, 5 * STEP)
+
+
+def test_a_clock_that_was_set_back_while_messages_waited_shows_no_time_between_them(books: Books) -> None:
+    """38 minutes passed, more than a sampling interval; the times of receipt allow them."""
+    station = Station(books, "CP-2", behind=-6 * HOUR)
+    transaction, wh = station.start(1000), 1000
+    for _ in range(6):
+        books.wait(QUARTER - 1)
+        wh += STEP
+        tell(station, transaction, station.clock(-1), wh)
+    books.wait(QUARTER)
+    wh += STEP
+    waited = meter_value(station.clock(), wh, watts(11_000))
+    books.wait(38)
+    station.tell(waited, transaction=transaction)
+    station.behind = -2 * HOUR
+    for passed in (38 * STEP // QUARTER, STEP, STEP, STEP):
+        wh += passed
+        tell(station, transaction, station.clock(-1), wh)
+        books.wait(QUARTER - 1)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, wh - 1000, flagged=False)
