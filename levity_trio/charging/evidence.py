@@ -224,9 +224,11 @@ class Case:
     @cached_property
     def digit(self) -> int:
         """The step of the registers in Wh: that of the coarsest source, or coarser if many values show it."""
+        digit = max((view.digit for view in self.views), default=1)
+        if any(wh % (10 * digit) for view in self.views for wh in view.wh):  # nearly always the first one
+            return digit
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
-        values = [*ends, *(wh for view in self.views for wh in view.wh if wh)]
-        return coarser(max((view.digit for view in self.views), default=1), values)
+        return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
 
     @cached_property
     def charged(self) -> float:
