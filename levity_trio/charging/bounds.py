@@ -12,6 +12,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
+from levity_trio.charging.batteries import wh_per_percent
 from levity_trio.charging.evidence import Case, View
 from levity_trio.charging.paces import Paces
 from levity_trio.charging.power import (
@@ -178,14 +179,28 @@ class Bounds:
     def _most_by_charge(self, before: float, now: float) -> float:
         """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
 
-        After the last such time the battery may have become full.
+        After the last such time the battery may have become full. If the charge fell, another car may have charged.
         """
         first, last = self._percent.get(before), self._percent.get(now)
         if last is None and self.case.charges and now > self.case.charges[-1].at:
             last = 100.0
-        if first is None or last is None:
+        if first is None or last is None or last < first - tolerances.CHARGE_STEP:
             return inf
-        return tolerances.BATTERY_WH[1] * (max(0.0, last - first) + tolerances.CHARGE_STEP) / 100
+        rise = max(0.0, last - first) + tolerances.CHARGE_STEP
+        most, usual = tolerances.BATTERY_WH[1] * rise / 100, self._wh_per_percent
+        if usual is None or before not in self.case.power.places or now not in self.case.power.places:
+            return most
+        return min(most, max(tolerances.BATTERY_SPREAD * usual * rise, self._far_more_by_power(before, now)))
+
+    def _far_more_by_power(self, before: float, now: float) -> float:
+        """Return far more energy in Wh than flows between two times by the power at these and between them."""
+        places, high = self.case.power.places, self.case.power.sums.high
+        drawn = high[places[now]] - high[places[before]]
+        return (1 + tolerances.LONG_GAP_SHARE) * drawn + tolerances.TOP_UP_WH
+
+    @cached_property
+    def _wh_per_percent(self) -> float | None:
+        return wh_per_percent(self.case)
 
     @cached_property
     def _percent(self) -> dict[float, float]:
@@ -329,7 +344,7 @@ class Bounds:
         if not self.case.charges:
             return None
         first, last = self.case.charges[0], self.case.charges[-1]
-        rise, step = max(0.0, last.percent - first.percent), tolerances.CHARGE_STEP
+        rise, step = self.case.charged, tolerances.CHARGE_STEP
         smallest, largest = tolerances.BATTERY_WH
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
         room = largest * (rise + step) / 100 + self._refused_w * beside / HOUR
@@ -355,8 +370,7 @@ class Bounds:
     def confirms(self, wh: int) -> bool:
         """Whether another source confirms this figure, in Wh."""
         if self.case.charges and not self.case.power:
-            first, last = self.case.charges[0], self.case.charges[-1]
-            return self._is_usual_battery(wh, first.percent, last.percent)
+            return self._is_usual_battery(wh, self.case.charged)
         expected = self.case.power.expected_wh if self.is_tracked_by_power else None
         if expected is None:
             return False
@@ -365,9 +379,9 @@ class Bounds:
         return least * (1 - share) - 2 <= wh <= (most + power.most * ends / HOUR) * (1 + share) + 2
 
     @staticmethod
-    def _is_usual_battery(wh: int, first: float, last: float) -> bool:
-        least, most = (battery * (last - first) / 100 for battery in tolerances.USUAL_BATTERY_WH)
-        return last - first >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
+    def _is_usual_battery(wh: int, rise: float) -> bool:
+        least, most = (battery * rise / 100 for battery in tolerances.USUAL_BATTERY_WH)
+        return rise >= tolerances.LEAST_CHARGE_RISE and least <= wh <= most
 
 
 def _rise_since(chain: Chain, first: float) -> int:

@@ -90,10 +90,11 @@ def _wrong_units(case: Case) -> Iterator[Candidate]:
         chain = chain_of(case, start * of_start, scaled, end)
         until = scaled.wh[-1] if end is None else end
         words = f"the {which} in another unit than the rest"
-        if 2 * (scaled.wh[-1] - start * of_start) >= chain.wh[-1] > 0:  # tiny readings would agree with anything
+        rise, is_level = scaled.wh[-1] - start * of_start, start * of_start >= tolerances.SIGNIFICANT_START_WH
+        is_still = is_level and chain.wh[-1] == 0 and all(abs(wh) <= chain.digit for wh in chain.wh)
+        if is_still or 2 * rise >= chain.wh[-1] > 0:  # tiny readings would agree with anything
             yield Candidate(Code.READINGS_UNIT, words, REGISTER, chain, 0, start * of_start, until)
-        is_level = start * of_start >= tolerances.SIGNIFICANT_START_WH and scaled.wh[-1] > start * of_start
-        if stop is not None and of_view != 1 and is_level:
+        if stop is not None and of_view != 1 and is_level and rise > 0:
             chain = chain_of(case, start * of_start, scaled, None)
             both = f"{words}, and meterStop is {stop} Wh"
             yield Candidate(Code.READINGS_UNIT, both, SEGMENTS, chain, 1, start * of_start, scaled.wh[-1])
@@ -247,6 +248,7 @@ def _between_ends(case: Case, bounds: Bounds) -> Iterator[Candidate]:
                 assumptions=bool(why_begin) + bool(why_end),
                 begin=begin,
                 end=end,
+                is_partial=not case.is_stopped and end < max(case.view.wh, default=end),
             )
             if base.assumptions:
                 yield base
@@ -317,10 +319,13 @@ def _between(case: Case, begin: int, end: int) -> Chain:
 def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """Yield the possible ends, each with its reason, empty for the reported stop.
 
-    A transaction that the system closed ended at its last reading.
+    A transaction that the system closed ended at its last reading. If the next one begins below that, it may be an
+    outlier, and the transaction ended at the last reading from which the next one continues.
     """
     if not case.is_stopped and case.view.wh:
         yield case.view.wh[-1], ""
+        if case.after is not None and 0 < (case.after.begin or 0) < case.view.wh[-1] - case.digit:
+            yield from _as_reported(next((wh for wh in reversed(case.view.wh) if wh <= (case.after.begin or 0)), None))
         return
     yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)

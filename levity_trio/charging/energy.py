@@ -26,7 +26,8 @@ from levity_trio.charging.candidates import (
     part_of,
     session_chain,
 )
-from levity_trio.charging.evidence import Case, Neighbour, View
+from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.unusual import unusual
@@ -72,7 +73,7 @@ def judge(case: Case) -> Judgement:
     """Judge a transaction by all the evidence."""
     bounds = Bounds(case)
     chosen = _power_in_kilowatts(case) or _as_reported(case, bounds) or _by_candidates(case, bounds)
-    lost, overlap = _overlaps(case, chosen)
+    lost, overlap = overlaps(case, chosen.begin, chosen.end)
     doubts: dict[Code, Doubt] = {}
     for doubt in (*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
@@ -236,8 +237,9 @@ def _is_possible(case: Case, bounds: Bounds, one: Candidate) -> bool:
 
 
 def is_in_place(case: Case, one: Candidate) -> bool:
-    """Whether a replaced start or stop leaves room for the neighbours: the register does not fall between two."""
-    if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START):
+    """Whether a replaced start or stop, or a leap, leaves room for the neighbours: the register does not fall between
+    two."""
+    if one.code not in (Code.START_GARBLED, Code.STOP_GARBLED, Code.UNKNOWN_START, Code.REGISTER_LEAPT):
         return True
     digit, after, before = case.digit, case.after, case.before
     begin, end = one.begin or 0, one.end or 0
@@ -287,49 +289,6 @@ def _doubt(conflict: Conflict, figures: Mapping[str, int]) -> Doubt:
     return Doubt(conflict.code, conflict.words, conflict.evidence, figures)
 
 
-# Neighbours
-
-
-def _overlaps(case: Case, chosen: _Chosen) -> tuple[int, list[Doubt]]:
-    """Return the energy in Wh that an overlap takes from this transaction, and the doubt.
-
-    An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
-    """
-    begin, end = chosen.begin, chosen.end
-    if begin is None or end is None or end < begin:
-        return 0, []
-    slack, before, after = max(1, case.digit), case.before, case.after
-    lost, doubts = 0, list[Doubt]()
-    if before and before.begin is not None and before.end is not None and before.begin < begin < before.end - slack:
-        doubts.append(_overlap("the previous transaction", begin, min(before.end, end)))
-        lost += min(_after_previous(before, begin, case.view), end) - begin
-    if after is not None and after.begin is not None and begin < after.begin < end - slack:
-        doubts.append(_overlap("the next transaction", after.begin, end))
-        lost += end - max(_until_next(after, begin, end, case.view), begin)
-    return lost, doubts[:1]
-
-
-def _after_previous(before: Neighbour | None, begin: int, view: View) -> int:
-    if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
-        return begin
-    own = [wh for wh in view.wh if begin <= wh < before.end]
-    return max(begin, min(before.highest or 0, before.end)) if own else before.end
-
-
-def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
-    if after is None or after.begin is None or not begin < after.begin < end:
-        return end
-    own = [wh for wh in view.wh if after.begin < wh <= end]
-    if not own:
-        return after.begin
-    return max(own) if after.lowest is not None and after.lowest < end else end
-
-
-def _overlap(whose: str, since: int, until: int) -> Doubt:
-    words = f"{until - since} Wh also belong to {whose}"
-    return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"))
-
-
 # Circumstances
 
 
@@ -342,10 +301,8 @@ def _circumstances(case: Case, bounds: Bounds, chosen: _Chosen) -> Iterator[Doub
         words = "the stop has no register"
         yield Doubt(Code.STOP_GARBLED, words, ("no meterStop", f"{chosen.end} Wh at the last reading"))
     if not case.is_stopped and not _is_shown_by_the_next(case, chosen):
-        what = "energy after the last reading is unknown"
-        if not case.view.wh:
-            what = f"no readings, at most {_most(case, bounds)} Wh"
-        yield Doubt(Code.CLOSED_BY_SYSTEM, f"closed by the system: {what}", (f"{chosen.end} Wh at the end", "no stop"))
+        words = f"closed by the system: {_unknown_at_the_end(case, bounds)}"
+        yield Doubt(Code.CLOSED_BY_SYSTEM, words, (f"{chosen.end} Wh at the end", "no stop"))
     if case.is_timed and case.is_backwards:
         yield Doubt(Code.STOP_BEFORE_START, "stop is earlier than start", ("start time", "stop time"))
     if not case.is_timed and (against := _against_receipts(case, chosen)) is not None:
@@ -366,6 +323,14 @@ def _against_receipts(case: Case, chosen: _Chosen) -> Conflict | None:
     return bounds.conflict(found.chain) or unusual(live, bounds, found.chain)
 
 
+def _unknown_at_the_end(case: Case, bounds: Bounds) -> str:
+    if not case.view.wh:
+        return f"no readings, at most {_most(case, bounds)} Wh"
+    if not case.is_named_to_the_end:
+        return "its readings after a boot do not name it"
+    return "energy after the last reading is unknown"
+
+
 def _most(case: Case, bounds: Bounds) -> int:
     """Return the maximum energy in Wh, by time, power and the start of the next transaction."""
     by_time, after = int(bounds.most_wh), case.after
@@ -377,9 +342,10 @@ def _most(case: Case, bounds: Bounds) -> int:
 def _is_shown_by_the_next(case: Case, chosen: _Chosen) -> bool:
     """Whether the next transaction begins at the end of this one, so that nothing flowed after the last reading.
 
-    A start of 0 shows nothing: such registers count each transaction anew.
+    A start of 0 shows nothing: such registers count each transaction anew. Nor does any start if the last readings may
+    belong to a transaction between the two.
     """
-    after = case.after
+    after = case.after if case.is_named_to_the_end else None
     if after is None or not after.begin or chosen.end is None or chosen.begin is None or not case.view.wh:
         return False
     return abs(after.begin - chosen.end) <= case.digit

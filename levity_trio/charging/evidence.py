@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate, pairwise
+from operator import mul, sub
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -99,19 +100,15 @@ class Power:
         """The sums up to each time. A gap much longer than usual adds nothing to `low`."""
         if not self.at:
             return Sums((), (), (), ())
-        usual, at, low, high = tolerances.USUAL_GAPS * self.interval, self.at, self.low, self.high
-        seconds = [ended - begun for begun, ended in pairwise(at)]
+        usual, low, high = tolerances.USUAL_GAPS * self.interval, self.low, self.high
+        seconds = list(map(sub, self.at[1:], self.at))
         hours = [apart / 3600 for apart in seconds]
-        greatest = [hour * max(two) for hour, two in zip(hours, pairwise(high), strict=True)]
-        least = [
-            hour * min(two) if apart <= usual else 0.0
-            for apart, hour, two in zip(seconds, hours, pairwise(low), strict=True)
-        ]
-        around = zip([high[0], *high], high, high[1:], [*high[2:], high[-1]], strict=False)
-        most = [
-            hour * max(four) * (_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE)
-            for apart, hour, four in zip(seconds, hours, around, strict=False)
-        ]
+        greatest = map(mul, hours, map(max, high, high[1:]))
+        smallest = zip(seconds, map(mul, hours, map(min, low, low[1:])), strict=True)
+        least = [wh if apart <= usual else 0.0 for apart, wh in smallest]
+        shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
+        around = map(max, [high[0], *high], high, high[1:], [*high[2:], high[-1]])
+        most = map(mul, map(mul, hours, around), shares)
         return Sums(*(list(accumulate(parts, initial=0.0)) for parts in (least, greatest, most, seconds)))
 
     @cached_property
@@ -186,6 +183,9 @@ class Case:
     """The charger sent a stop."""
     is_start_unknown: bool = False
     """The start was never received."""
+    is_named_to_the_end: bool = True
+    """No boot is followed only by readings without the transactionId that it had before. These may belong to another
+    transaction, whose start was lost."""
     is_backwards: bool = False
     """The stop is before the start, both corrected to our clock as far as possible."""
     received_seconds: float = 0.0
@@ -224,9 +224,18 @@ class Case:
     @cached_property
     def digit(self) -> int:
         """The step of the registers in Wh: that of the coarsest source, or coarser if many values show it."""
+        digit = max((view.digit for view in self.views), default=1)
+        if any(wh % (10 * digit) for view in self.views for wh in view.wh):  # nearly always the first one
+            return digit
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
-        values = [*ends, *(wh for view in self.views for wh in view.wh if wh)]
-        return coarser(max((view.digit for view in self.views), default=1), values)
+        return coarser(digit, [*ends, *(wh for view in self.views for wh in view.wh if wh)])
+
+    @cached_property
+    def charged(self) -> float:
+        """The rise of the state of charge in per cent. It counts anew after each fall, as by another car."""
+        falls = (max(0.0, before.percent - now.percent) for before, now in pairwise(self.charges))
+        fell = sum(fall for fall in falls if fall > tolerances.CHARGE_STEP)
+        return max(0.0, self.charges[-1].percent - self.charges[0].percent + fell) if self.charges else 0.0
 
     @cached_property
     def ends_digit(self) -> int:
@@ -234,7 +243,7 @@ class Case:
         ends = [wh for wh in (self.start_wh, self.stop_wh) if wh]
         return next((step for step in (1000, 100, 10) if all(wh % step == 0 for wh in ends)), 1)
 
-    @property
+    @cached_property
     def is_instant(self) -> bool:
         """Whether it is shorter than a sampling interval, as in a simulation: its times do not limit its steps."""
         return self.longest < tolerances.INTERVAL

@@ -82,7 +82,7 @@ def gather(rows: Sequence[Row]) -> Measurements:
     """Group the readings of one transaction, in order of arrival, by measurand."""
     by_measurand = defaultdict[str, list[Row]](list)
     for row in rows:
-        by_measurand[REGISTER if row[WH] is not None else row[MEASURAND]].append(row)
+        by_measurand[row[MEASURAND]].append(row)
     times, registers = _Seconds(), dict[str, list[Row]]()
     for row in by_measurand[REGISTER]:
         registers.setdefault(row[SOURCE], []).append(row)
@@ -92,8 +92,8 @@ def gather(rows: Sequence[Row]) -> Measurements:
     voltages = _numbers(by_measurand[VOLTAGE])
     volts = [number for found in voltages.values() for phase, number in found.items() if "-" not in phase]
     offers = [number for found in _numbers(by_measurand[OFFERED]).values() for number in found.values()]
-    powers = _numbers(by_measurand[POWER])
-    power = _power(powers, times) if powers else _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times)
+    power = _power(by_measurand[POWER], times)
+    power = power or _power_of_current(_numbers(by_measurand[CURRENT]), voltages, times)
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
@@ -160,9 +160,14 @@ def _by_phase(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
             yield timestamp, round(sum(values[phase] for phase in wanted))
 
 
-def _power(reported: Mapping[str, Mapping[str, float]], times: Mapping[str, float]) -> Power:
+def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     """Return Power.Active.Import: without phase, or else the sum of phases; one phase may be a third of the total."""
-    return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in reported.items()])
+    if any(map(itemgetter(PHASE), rows)):
+        return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in _numbers(rows).items()])
+    sent = {row[TIMESTAMP]: watts for row in rows if (watts := watts_of(row[VALUE], row[UNIT])) is not None}
+    points = sorted((times[timestamp], watts) for timestamp, watts in sent.items())
+    total = [watts for _, watts in points]
+    return Power([at for at, _ in points], total, total)
 
 
 def _in_order(points: list[tuple[float, float, float]]) -> Power:

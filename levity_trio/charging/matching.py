@@ -5,7 +5,7 @@ The store selects the candidates. An uncertain choice opens a review.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -78,6 +78,21 @@ def reported_id(sent: int | None) -> int | None:
     return None if sent in (None, 0, -1) else sent
 
 
+def is_named_to_the_end(transaction: int, readings: Iterable[tuple[str, int | None]], boots: Sequence[str]) -> bool:
+    """Whether the readings after each boot, if any, have the ID of their transaction, or the one that they had before.
+
+    `readings` are times of receipt with the ID as sent. Without one, a reading after a boot may belong to another
+    transaction, whose start was lost.
+    """
+    sent = [(at, reported_id(name)) for at, name in readings]
+    for boot in boots:
+        before = {transaction, *(name for at, name in sent if at <= boot and name is not None)}
+        after = {name for at, name in sent if at > boot}
+        if after and not after & before:
+            return False
+    return True
+
+
 def comparable_tag(id_tag: str | None) -> str | None:
     """Return a tag for comparison, stripped and case-folded; None if it is empty."""
     return (id_tag or "").strip().casefold() or None
@@ -111,9 +126,18 @@ def _are_of_one_meter(one: Running, other: Running) -> bool:
 
 
 def _without_id(stop: Stopping, running: Sequence[Running]) -> Match:
-    """Match a stop without an ID: prefer an open transaction to one closed by the system; two that fit match none."""
+    """Match a stop without an ID: prefer an open transaction to one closed by the system; two that fit match none.
+
+    One that was just closed by such a stop, of the same second and about the same register, comes first; then the only
+    one whose register stood exactly there.
+    """
+    repeated = [one for one in running if _is_again(stop, one) and stop.at == one.ended and _is_repeated(stop, one)]
+    if len(repeated) == 1:
+        return joined(repeated[0].id, stop.transaction, len(running))
     fitting = [one for one in running if _is_free(one) and _fits(stop, one)]
+    exact = [one for one in fitting if _is_at_its_end(stop, one)]
     candidates = [one for one in fitting if one.state in (State.OPEN, State.SUSPENDED)] or fitting
+    candidates = exact if len(exact) == 1 else candidates
     if len(candidates) > 1:
         candidates = [one for one in candidates if _is_led_to(stop, one)]
         candidates = [one for one in candidates if _is_at_its_end(stop, one)] or candidates
@@ -149,17 +173,21 @@ def _is_repeated(stop: Stopping, one: Running) -> bool:
 
 
 def _is_led_to(stop: Stopping, one: Running) -> bool:
-    """Whether the power at the last reading leads to this stop; without power, nothing contradicts it."""
+    """Whether the power at the last reading leads to this stop; without power, nothing contradicts it.
+
+    The time since that reading may be unknown, so infinite.
+    """
     if one.last_power_w is None or one.reached_wh is None:
         return True
-    seconds = max(0.0, stop.at - one.reached_at)
+    seconds = max(0.0, stop.at - one.reached_at) if one.last_power_w else 0.0
     most = one.last_power_w * (1 + tolerances.LONG_GAP_SHARE) * seconds / HOUR
     return stop.wh - one.reached_wh <= most + tolerances.REACH_WH
 
 
 def _is_at_its_end(stop: Stopping, one: Running) -> bool:
-    """Whether the last reading equals the stop's register to one Wh: some chargers repeat it."""
-    return one.digit == 1 and one.reported is not None and one.reported[1] == stop.wh
+    """Whether the last reading, or else the start, equals the stop's register to one Wh: some chargers repeat it."""
+    last = one.start_wh if one.reported is None else one.reported[1]
+    return one.digit == 1 and last == stop.wh
 
 
 def _is_free(one: Running) -> bool:

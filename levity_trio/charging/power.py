@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
-from levity_trio.charging.evidence import Power, Sums
+from levity_trio.charging.evidence import Power
 
 HOUR: Final = 3600.0
 
@@ -40,10 +40,10 @@ class Gap(NamedTuple):
 
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
-    """Return the gaps of a chain between the times with power."""
+    """Return the gaps of a chain between the times with power. The last one may have no rise."""
     # The innermost loop of the judge: it uses plain numbers, and sums of power that are computed once.
     found: list[Gap] = []
-    places, digit, (low, high, _, seconds) = power.places, chain.digit, power.sums
+    places, digit, (low, high, most, seconds) = power.places, chain.digit, power.sums
     begun, until, base, level, still = -1, -1, 0, 0, 0.0
     for at, wh in zip(chain.at, chain.wh, strict=True):
         number = places.get(at, -1)
@@ -52,28 +52,19 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
         until, level = number, wh
         if begun < 0:
             begun, base = number, wh
-        elif wh - base > digit:
-            found.append(_gap(power.sums, begun, until, wh - base, still))
+            continue
+        drawn, apart = high[number] - high[begun], seconds[number] - seconds[begun]
+        if wh - base > digit:
+            found.append(Gap(wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still))
             begun, base, still = number, wh, 0.0
-        elif (high[number] - high[begun]) * HOUR <= tolerances.LEAST_CHARGING_W * (seconds[number] - seconds[begun]):
+        elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * apart:
             begun, base, still = number, wh, 0.0  # nothing to catch up
         else:
             still = low[number] - low[begun]
     if begun >= 0 and high[until] > high[begun]:
-        found.append(_gap(power.sums, begun, until, level - base, still))
+        drawn, apart = high[until] - high[begun], seconds[until] - seconds[begun]
+        found.append(Gap(level - base, low[until] - low[begun], drawn, most[until] - most[begun], apart, still))
     return found
-
-
-def _gap(sums: Sums, begun: int, until: int, rise: int, still: float) -> Gap:
-    low, high, most, seconds = sums
-    return Gap(
-        rise,
-        low[until] - low[begun],
-        high[until] - high[begun],
-        most[until] - most[begun],
-        seconds[until] - seconds[begun],
-        still,
-    )
 
 
 def slack(power: Power, digit: int) -> float:
@@ -114,7 +105,8 @@ def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
     Over a long gap, the maximum is by the highest reported power.
     """
     allowed = slack(power, digit) if found else 0.0
-    return next((gap for gap in found if gap.rise > max(gap.most, _most_of(gap, power)) + allowed), None)
+    beyond = (gap for gap in found if gap.rise > gap.most + allowed)
+    return next((gap for gap in beyond if gap.rise > _most_of(gap, power) + allowed), None)
 
 
 def _most_of(gap: Gap, power: Power) -> float:

@@ -119,12 +119,12 @@ def by_steps(
     latest, elapsed = dict[str, tuple[MessageTime, float]](), list[float]()
     for row, now in readings:
         before, at = latest.get(row[0], (start, 0.0))
-        at += clock.step(before, now)
+        at += clock.step(before, now, _since(start, now) - at)
         latest[row[0]] = now, at
         elapsed.append(at)
     last, lasted = max(latest.values(), key=itemgetter(1), default=(start, 0.0))
     if stop is not None:
-        last, lasted = stop, lasted + clock.step(last, stop)
+        last, lasted = stop, lasted + clock.step(last, stop, _since(start, stop) - lasted)
     begun = last.understood - lasted
     rows = [(row[0], _stamp(begun + at), *row[2:]) for (row, _), at in zip(readings, elapsed, strict=True)]
     return Timeline(begun, last.understood, rows)
@@ -132,7 +132,8 @@ def by_steps(
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """The time from one message to the next in seconds: at least `usual` if the clock was set between them.
+    """The time from one message to the next in seconds: if the clock was set between them, the longest possible one,
+    but at least `usual`.
 
     With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise that message was
     only late.
@@ -141,15 +142,20 @@ class _Clock:
     usual: float
     is_set_back: bool
 
-    def step(self, before: MessageTime, now: MessageTime) -> float:
+    def step(self, before: MessageTime, now: MessageTime, longest: float) -> float:
         received = max(0.0, now.received - before.received)
         if before.own is None or now.own is None:
             return received
         apart = now.own - before.own
         is_back = apart < 0 and (self.is_set_back or not now.is_believed)
         if before.is_believed != now.is_believed or is_back:
-            return max(received, self.usual)
+            return max(received, self.usual, longest)
         return received if apart == 0 and not now.is_believed and received > STILL_SECONDS else apart
+
+
+def _since(start: MessageTime, now: MessageTime) -> float:
+    """Return the longest possible time in seconds from the receipt of a start to a message."""
+    return min(now.received, now.received if now.own is None else now.own) - start.received
 
 
 def _usual_step(moments: Iterable[MessageTime]) -> float:

@@ -66,6 +66,9 @@ LEAST_CHARGING_W: Final = 100.0
 """No car charges with less. Power that never reaches it was in kW but sent as W."""
 BATTERY_WH: Final = (8_000.0, 250_000.0)
 """The smallest and the largest battery. A rise of the state of charge takes its share of this energy."""
+BATTERY_SPREAD: Final = 2.0
+"""One per cent of a battery takes at most this multiple of what it usually takes in the transaction, unless the power
+was as high."""
 USUAL_BATTERY_WH: Final = (20_000.0, 130_000.0)
 CHARGE_STEP: Final = 2.0
 """In per cent: the error of a rise of the state of charge, which is sent in whole per cent."""

@@ -46,10 +46,11 @@ def _far_beyond_power(case: Case, chain: Chain, found: Sequence[Gap]) -> Conflic
     powers are in several gaps, or at a DC charger if they are in any gap.
     """
     most_w, spare = tolerances.FAR_MORE * case.power.most if found else 0.0, tolerances.REACH_WH + 2 * chain.digit
-    fast = [gap for gap in found if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
+    beyond = [gap for gap in found if gap.rise > gap.most]
+    fast = [gap for gap in beyond if most_w and gap.rise > most_w * gap.seconds / HOUR + spare]
     share, spare = 1 + tolerances.LONG_GAP_SHARE, tolerances.TOP_UP_WH + 2 * chain.digit
-    fast += [gap for gap in found if case.is_dc and gap.rise > share * gap.high + spare]
-    often = far_beyond_power(found, chain.digit)
+    fast += [gap for gap in (found if case.is_dc else ()) if gap.rise > share * gap.high + spare]
+    often = far_beyond_power(beyond, chain.digit)
     if not fast and len(often) < tolerances.REGULAR_GAPS:
         return None
     gap = (fast or often)[0]

@@ -323,7 +323,12 @@ def _is_of_session(point: _Point, points: Sequence[_Point]) -> bool:
 
 
 def _is_scaled(point: _Point, points: Sequence[_Point]) -> bool:
-    """Whether the register fits in another unit: the count of start or stop, or a count of three moments."""
+    """Whether the register fits in another unit: the count of start or stop, or a count of three moments.
+
+    A register of 0 fits in any.
+    """
+    if point.register_wh == 0:
+        return False
     ends = {_offset(other) for other in points if other.action in (START, STOP)}
     return any(
         _offset(point, factor) in ends or len(_moments_of(_offset(point, factor), factor, points)) >= _LEAST_SCALED

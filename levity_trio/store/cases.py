@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from operator import eq, itemgetter
 from typing import Any, Final, NamedTuple
 
 from levity_trio.charging import tolerances
 from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.charging.evidence import MEASURANDS, Case, Neighbour, seconds
 from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gather
+from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
 from levity_trio.store.connectors import Rows, maximum_w
@@ -94,7 +96,9 @@ _OF_READINGS: Final = (
     f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
 )
 _READINGS: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{_OF_READINGS}"
+_TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
 _SENT: Final = f"SELECT sent_timestamp{_OF_READINGS}"
+_NAMES: Final = f"SELECT received_at, told_id{_OF_READINGS}"
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
 
@@ -121,6 +125,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     line = _timeline(rows, tx, readings(rows, tx, until), until)
     gathered = gather(line.rows)
     boots = _boots(rows, tx)
+    names = rows(_NAMES, _of_readings(tx, until)) if boots and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
     return Case(
@@ -133,16 +138,12 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         is_timed=line.is_timed,
         is_stopped=tx.stopped_by != "system",
         is_start_unknown=tx.told_id is not None,
+        is_named_to_the_end=is_named_to_the_end(tx.id, names, [at for at, _ in boots]),
         received_seconds=_apart(tx.created_at, tx.stop_received_at or tx.created_at),
         start_exact=_fraction(tx.sent_meter_start),
         stop_exact=_fraction(tx.sent_meter_stop),
         garbled=tuple(text for text in (tx.sent_meter_start, tx.sent_meter_stop) if text and _number(text) is None),
-        views=gathered.views,
-        begin_wh=gathered.begin_wh,
-        end_wh=gathered.end_wh,
-        power=gathered.power,
-        charges=gathered.charges,
-        is_dc=gathered.is_dc,
+        **gathered._asdict(),
         before=preceding(rows, tx, until),
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
         swapped_at=[seconds(at) for at, is_other in boots if is_other],
@@ -163,7 +164,7 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     as_reported = Timeline(seconds(tx.own_start_time), seconds(_ended(tx)), found)
     if stop is not None and stands_still([start, stop]):
         return by_receipt(start, stop.received, found)
-    is_timed = tx.is_start_timed and all(row[TIMESTAMP] != row[RECEIVED_AT] for row in found)
+    is_timed = tx.is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
     if is_timed and not is_set_back(start, found, stop):
         return as_reported
     sent = rows(_SENT, _of_readings(tx, until))
@@ -174,7 +175,14 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
 
 
 def _ended(tx: Known) -> str:
-    return tx.own_stop_time or tx.last_reading_at or tx.own_start_time
+    """Return when a transaction ended, by its charger's clock: at its stop, or else at its last sign."""
+    if tx.own_stop_time is not None and tx.stopped_by != "system":
+        return tx.own_stop_time
+    return _last_sign(tx) or tx.own_start_time
+
+
+def _last_sign(tx: Known) -> str:
+    return max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "")
 
 
 def _is_backwards(tx: Known) -> bool:
@@ -198,7 +206,7 @@ def _of_readings(tx: Known, until: str) -> tuple[object, ...]:
 def span(tx: Known) -> tuple[str, str]:
     """Return the first and the last possible time of its readings."""
     first = min(tx.own_start_time, tx.created_at, tx.start_time)
-    return first, max(tx.last_reading_at or "", tx.own_stop_time or "", tx.ahead_reading_at or "") or LAST_TIME
+    return first, _last_sign(tx) or LAST_TIME
 
 
 def register(wh: int | None) -> int | None:

@@ -112,6 +112,21 @@ def test_a_next_start_at_the_last_reading_resolves_the_doubt(begin: int, reviews
     assert (found(known)[0], found(known)[3]) == (7200, reviews)
 
 
+def test_a_next_start_shows_nothing_of_readings_that_lost_their_name() -> None:
+    """They may belong to a transaction between the two, whose start was lost."""
+    known = _closed(case(0, None, QUARTERS), after=Neighbour(7200, None), is_named_to_the_end=False)
+    assert found(known) == doubtful(7200, "register", SYSTEM)
+
+
+@pytest.mark.parametrize("watts", [{}, dict.fromkeys((15, 30, 45, 60, 75), 7200)])
+def test_a_last_reading_above_the_next_start_is_an_outlier(watts: dict[float, float]) -> None:
+    """No leap: the register does not stay there. The next transaction's energy is its own."""
+    readings = [(minute, 20_000 + wh) for minute, wh in [*QUARTERS, (75, 97_200)]]
+    known = _closed(case(20_000, None, readings, watts=watts), after=Neighbour(27_200, 40_000))
+    assert found(known) == doubtful(7200, "register", "stray_reading")
+    assert judge(known).billed_until == 27_200
+
+
 def test_the_review_gives_the_maximum() -> None:
     (doubt,) = judge(_closed(case(1000, None), after=Neighbour(4000, None))).doubts
     assert doubt.words.endswith("at most 3000 Wh")

@@ -136,6 +136,37 @@ def test_the_state_of_charge(wh: int, charge: tuple[float, float], expected: tup
     assert found(case(0, wh, minutes=30, charges=charges, is_dc=True)) == expected
 
 
+@pytest.mark.parametrize(
+    ("watts", "percents", "expected"),
+    [
+        ((50_000, 50_000, 26_459), (66.0, 82.3, 97.3), doubtful(26_313, "segments", "register_leapt")),
+        ((50_000, 50_000, 140_000), (66.0, 82.3, 97.3), certain(61_281)),
+        ((50_000, 50_000, 26_459), (30.0, 46.3, 92.3), doubtful(61_281, "register", "power_disagrees")),
+        ((50_000, 50_000, 26_459), (66.0, 70.3, 85.3), doubtful(61_281, "register", "power_disagrees")),
+    ],
+    ids=["a leap", "as much power", "as much charge", "one step only"],
+)
+def test_one_per_cent_of_a_battery_takes_about_as_much_as_another(
+    watts: tuple[float, ...], percents: tuple[float, ...], expected: tuple[Any, ...]
+) -> None:
+    """35 kWh for 15 %, after 12.5 kWh for 16 %: only a lower power shows that the register leapt."""
+    minutes = (15, 30, 45)
+    charges = [Charge(minute * 60.0, percent) for minute, percent in zip(minutes, percents, strict=True)]
+    readings = [(15, 12_500), (30, 25_000), (45, 59_968)]
+    power: dict[float, float] = dict(zip(minutes, watts, strict=True))
+    assert found(case(0, 61_281, readings, 49, power, charges=charges, is_dc=True)) == expected
+
+
+@pytest.mark.parametrize("fall", [0.0, 2.0, 60.0])
+def test_a_state_of_charge_that_fell_is_of_another_car(fall: float) -> None:
+    """One that falls by no more than its error shows that no other car came."""
+    told = [(0, 40.0), (15, 70.0), (30, 100.0), (60, 100.0 - fall), (75, 130.0 - fall - 30.0 * (fall < 60.0))]
+    charges = [Charge(minute * 60.0, min(100.0, percent)) for minute, percent in told]
+    readings = [(15, 20_000), (30, 40_000), (60, 60_000), (75, 80_000)]
+    judged = found(case(0, 80_001, readings, minutes=76, charges=charges, is_dc=True))
+    assert (judged == certain(80_001)) is (fall == 60.0)
+
+
 # Neighbours
 
 NEIGHBOURS: list[Any] = [

@@ -174,6 +174,11 @@ UNITS = [
         id="readings in kWh sent as Wh",
     ),
     pytest.param(
+        case(271_972, 271_972, [(m, 272) for m in TIMES]),
+        *(doubtful(0, "register", "readings_unit"),),
+        id="readings in kWh of a car that took nothing",
+    ),
+    pytest.param(
         case(0, 80_000, [(m, 10 * wh) for m, wh in QUARTERS], 61, steady(7200, *TIMES)),
         *(doubtful(8000, "scaled", "wrong_factor"),),
         id="× 10 against its power",

@@ -306,6 +306,35 @@ def test_a_stale_id_gives_way_to_the_open_transaction() -> None:
     assert match_readings(NOW - HOUR, stopped, fresh) == FIRST
 
 
+@pytest.mark.parametrize(("start", "wh", "expected"), [(7640, 8000, SECOND), (7640, 8001, FIRST), (8000, 8000, FIRST)])
+def test_without_an_id_the_only_one_whose_register_stood_there(start: int, wh: int, expected: int) -> None:
+    """Also if the system had closed it, and another connector's transaction has about the same register."""
+    begun = running(start_wh=start, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None)
+    closed = running(SECOND, state=State.CLOSED, reported=(1000, 8000))
+    assert grounds(stopping(wh=wh), begun, closed) == (expected, "stop_without_id")
+
+
+def test_a_full_car_is_led_to_its_stop_also_if_the_times_are_unknown() -> None:
+    """The clock was set while both charged."""
+    untimed: dict[str, Any] = {"begun": -math.inf, "reached_at": -math.inf, "last_power_w": 0.0}
+    here, there = running(**untimed), elsewhere(**untimed)
+    assert grounds(stopping(wh=8000), here, there) == (FIRST, "stop_without_id")
+    assert grounds(stopping(wh=500_000), here, there) == (SECOND, "stop_without_id")
+
+
+@pytest.mark.parametrize(
+    ("wh", "seconds", "expected"),
+    [(8200, 0, FIRST), (8099, 0, FIRST), (8300, 0, SECOND), (8200, 5, SECOND)],
+    ids=["about its register", "below it", "another register", "another time"],
+)
+def test_a_stop_without_an_id_that_comes_twice_stops_no_other(wh: int, seconds: float, expected: int) -> None:
+    """The other one has no reading yet, and may have reached this register by any power."""
+    at = BEGUN + HOUR + MINUTE
+    stopped = running(state=State.JOINED, ended=at, ended_wh=8100)
+    other = running(SECOND, start_wh=2000, reached_wh=None, reached_at=BEGUN, power_w=None, last_power_w=None)
+    assert grounds(stopping(wh=wh, at=at + seconds), stopped, other) == (expected, "stop_without_id")
+
+
 @pytest.mark.parametrize("state", [State.JOINED, State.CLOSED])
 def test_the_id_of_a_transaction_that_its_charger_did_not_stop_is_not_stale(state: State) -> None:
     assert match_readings(NOW, covering(FIRST, state, NOW - HOUR), covering(SECOND)) == FIRST

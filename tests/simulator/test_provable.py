@@ -71,6 +71,10 @@ def test_a_lie_that_the_rest_refutes_costs_nothing_and_is_not_honest(
     assert proof.is_contradicted is is_contradicted
 
 
+def test_a_register_that_falls_to_0_fits_no_unit() -> None:
+    assert prove(reported(*lifetime(0, 100, 200, 300), 0)).is_contradicted
+
+
 def test_kwh_that_say_so_are_the_truth() -> None:
     entry = reported(LIFETIME, "5000.1", "5000.2", "5000.3", LIFETIME + 400, unit="kWh")
     assert prove(entry) == WHOLE

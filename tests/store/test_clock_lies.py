@@ -316,3 +316,57 @@ def test_one_step_beside_the_stop_does_not_tell_how_long_others_took(books: Book
     station.tell(meter_value(station.clock(0.75), 3_532_149 + STEP + 40, watts(11_000)), transaction=transaction)
     station.stop(transaction, 3_532_149 + STEP + 40, at=station.clock(0.75))
     assert_figure(station, transaction, STEP + 40, flagged=False)
+
+
+def test_readings_of_a_clock_further_ahead_than_the_start_seemed_are_signs(books: Books) -> None:
+    """The start had waited: it seemed 35 minutes ahead, the clock is two hours ahead. A boot suspended the transaction,
+    and the last reading comes after the system closed it."""
+    station = Station(books, "CP-2", behind=-2 * HOUR)
+    transaction = station.start(1000, at=station.clock(85))
+    for number in (1, 2, 3):
+        books.wait(QUARTER)
+        tell(station, transaction, station.clock(), 1000 + number * STEP)
+    station.boot()
+    books.wait(QUARTER)
+    tell(station, transaction, station.clock(), 1000 + 4 * STEP)
+    assert books.value("SELECT suspended_at FROM tx WHERE id = ?", transaction) is None
+    close_silent(station)
+    books.wait(QUARTER)
+    tell(station, transaction, station.clock(), 1000 + 5 * STEP)
+    settle(books)
+    assert_figure(station, transaction, 5 * STEP, flagged=True)
+
+
+def test_a_transaction_that_the_system_closed_lasted_as_long_as_its_readings(books: Books) -> None:
+    """They came after the next start, from the clock that was two hours ahead."""
+    station = Station(books, "CP-2", behind=-2 * HOUR)
+    transaction = station.start(1000, at=station.clock(85))
+    close_silent(station)
+    books.wait(1)
+    station.start(1000 + 5 * STEP, at=unset(10))
+    for number in range(1, 6):
+        tell(station, transaction, station.clock(85 - number * (QUARTER - 1)), 1000 + number * STEP)
+    settle(books)
+    assert_figure(station, transaction, 5 * STEP)
+
+
+def test_a_clock_that_was_set_back_while_messages_waited_shows_no_time_between_them(books: Books) -> None:
+    """38 minutes passed, more than a sampling interval; the times of receipt allow them."""
+    station = Station(books, "CP-2", behind=-6 * HOUR)
+    transaction, wh = station.start(1000), 1000
+    for _ in range(6):
+        books.wait(QUARTER - 1)
+        wh += STEP
+        tell(station, transaction, station.clock(-1), wh)
+    books.wait(QUARTER)
+    wh += STEP
+    waited = meter_value(station.clock(), wh, watts(11_000))
+    books.wait(38)
+    station.tell(waited, transaction=transaction)
+    station.behind = -2 * HOUR
+    for passed in (38 * STEP // QUARTER, STEP, STEP, STEP):
+        wh += passed
+        tell(station, transaction, station.clock(-1), wh)
+        books.wait(QUARTER - 1)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, wh - 1000, flagged=False)

@@ -25,6 +25,7 @@ from tests.store.telling import watts
 
 FEW, MANY = 100, 10_000
 MOST_GROWTH = 1.2
+LOST, OTHERS = -7, -1000
 STILL = "2022-01-01T00:00:00Z"
 
 
@@ -124,6 +125,22 @@ def _ended(station: Station) -> int:
     return transaction
 
 
+def _waiting_for_readings(station: Station) -> int:
+    """Only the stop came; among many messages that were set aside."""
+    at = station.clock()
+    for number in range(station.books.value("SELECT count(*) FROM tx") // 10):
+        station.stop(OTHERS - number, 1, at=STILL)
+    station.stop(LOST, REGISTER + 400, at=at)
+    station.tell(meter_value(at, REGISTER + 400), transaction=LOST)
+    station.books.wait(1)
+    return LOST
+
+
+def _tell_the_rest(station: Station, transaction: int) -> None:
+    station.tell(meter_value(station.clock(20), REGISTER + 100), transaction=transaction)
+    assert station.books.value("SELECT tx_id FROM set_aside ORDER BY id DESC LIMIT 1") is not None
+
+
 def _preparing(station: Station) -> int:
     station.status("Available")
     station.books.wait(1)
@@ -173,6 +190,7 @@ WRITES = {
     "readings without id": Write(_charging, lambda station, _: _read(station, None)),
     "readings of nobody": Write(_nothing, lambda station, _: _read(station, None)),
     "readings with a stale id": Write(_nothing, lambda station, _: _read(station, 17)),
+    "readings that a stop waits for": Write(_waiting_for_readings, _tell_the_rest),
     "late readings": Write(_ended, _hear_late),
     "readings above the stop": Write(_ended, _rise),
     "Charging, none open": Write(_nothing, lambda station, _: station.status("Charging")),

@@ -2,6 +2,7 @@
 they belong."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -55,6 +56,43 @@ def test_readings_of_another_name_are_no_sign_of_what_is_suspended(books: Books,
     assert books.value("SELECT count(*) FROM meter_val WHERE told_id = ? AND tx_id IS NULL", OWN) == 24
 
 
+@pytest.mark.parametrize(("name", "is_flagged"), [(None, True), (OWN, True), ("its own", False)])
+def test_readings_after_a_boot_that_do_not_name_it_leave_a_doubt(
+    books: Books, station: Station, name: int | str | None, is_flagged: bool
+) -> None:
+    """They may belong to one whose start and stop were lost, although the next start agrees with them."""
+    first = station.start(1000, tag="FIRST")
+    station.boot()
+    wh = charge(station, first if name == "its own" else name, 1000)  # type: ignore[arg-type]
+    close_silent(station)
+    books.wait(QUARTER)
+    station.start(wh, tag="THIRD")
+    settle(books)
+    assert_figure(station, first, 7200, is_flagged)
+
+
+def test_readings_that_never_name_it_need_a_boot_for_a_doubt(books: Books, station: Station) -> None:
+    first = station.start(1000)
+    wh = charge(station, None, 1000)
+    close_silent(station)
+    books.wait(QUARTER)
+    station.start(wh)
+    settle(books)
+    assert_figure(station, first, 7200, flagged=False)
+
+
+def test_one_name_before_and_after_a_boot_leaves_no_doubt(books: Books, station: Station) -> None:
+    first = station.start(1000)
+    wh = charge(station, OWN, 1000)
+    station.boot()
+    wh = charge(station, OWN, wh)
+    close_silent(station)
+    books.wait(QUARTER)
+    station.start(wh)
+    settle(books)
+    assert_figure(station, first, 14_400, flagged=False)
+
+
 def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
     """Without a reading of another transaction between them; the second one's stop comes first."""
     one = charge(station, OWN, 1000)
@@ -65,6 +103,49 @@ def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
     station.stop(OWN, one, at=stopped, tag="FIRST")
     found = books.rows("SELECT id_tag, energy_delivered FROM tx ORDER BY own_start_time")
     assert found == [("FIRST", 6_600), ("SECOND", 6_600)]
+
+
+@pytest.mark.parametrize("is_before", [False, True])
+def test_a_stop_that_waits_for_the_reading_that_shows_its_energy(
+    books: Books, station: Station, is_before: bool
+) -> None:
+    """An offline charger sends its messages in any order. The stop's register is older than the last reading."""
+    books.wait(QUARTER)
+    began = books.now
+    station.tell(station.register(2000), transaction=OWN)
+    books.wait(QUARTER)
+    last = station.register(4000)
+    stop = partial(station.stop, OWN, 2000, at=station.clock(), tag="FIRST")
+    if not is_before:
+        stop()
+    books.wait(QUARTER)
+    station.tell(last, transaction=OWN)
+    if is_before:
+        stop()
+    (made,) = others(books)
+    assert made[1:] == (2000, True)
+    assert books.row("SELECT id_tag, told_id FROM tx") == ("FIRST", OWN)
+    assert_time(books, made[0], "start_time", began)
+    resolved = books.rows("SELECT looked_by, resolution, tx_id FROM set_aside")
+    assert resolved == ([] if is_before else [("system", "made", made[0])])
+    station.tell(station.register(6000), transaction=OWN - 1)
+    stop()
+    assert books.count("tx") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "other_name", "stopped"),
+    [(OWN, OWN - 1, 2000), (-1, -1, 2000), (OWN, OWN, "2,0")],
+    ids=["another name", "no name", "unreadable"],
+)
+def test_a_stop_waits_on_for_readings_of_its_own_name(
+    books: Books, station: Station, name: int, other_name: int, stopped: int | str
+) -> None:
+    station.stop(name, stopped)
+    station.tell(station.register(2000, minutes_ago=30), transaction=other_name)
+    station.tell(station.register(4000, minutes_ago=10), transaction=other_name)
+    assert books.count("tx") == 0
+    assert books.value("SELECT looked_at FROM set_aside") is None
 
 
 def test_a_lost_start_without_energy_stops_no_other(books: Books, station: Station) -> None:

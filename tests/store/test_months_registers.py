@@ -60,6 +60,33 @@ def test_a_stray_is_left_out_though_something_rose_at_0_watts(books: Books, stat
     assert_figure(station, transaction, 25_370, flagged=True)
 
 
+def test_a_last_reading_that_leaps_takes_nothing_from_the_next_transaction(books: Books, station: Station) -> None:
+    """No stop came; the next start shows that the register never was there."""
+    first = station.start(2_000_000)
+    told_at_11_kw(station, first, 2_000_000, [11_000, 22_000, 33_000, 88_000])
+    close_silent(station)
+    books.wait(10)
+    begin = 2_000_000 + 45_000
+    second = station.start(begin)
+    station.stop(second, charge(station, second, begin))
+    settle(books)
+    assert_figure(station, first, 33_000, flagged=True)
+    assert_figure(station, second, 7_200, flagged=False)
+
+
+def test_a_register_that_was_set_back_while_another_car_came(books: Books, station: Station) -> None:
+    """The charger restarted, and the second car's battery is emptier: no state of charge contradicts its energy."""
+    transaction = station.start(3331)
+    charge_dc(station, transaction, 3331, [(12_500, 50_000, 67.4), (24_996, 48_606.5, 88.3), (31_096, 9_978.4, 98.4)])
+    charge_dc(station, transaction, 3331, [(32_040, 0, 100.0)] * 2)
+    books.wait(35)
+    charge_dc(station, transaction, 3331, [(44_540, 50_000, 74.3)])
+    charge_dc(station, transaction, 0, [(12_500, 50_000, 90.6), (19_697, 8_107.9, 99.9), *[(19_763, 0, 100.0)] * 6])
+    books.wait(7)
+    station.stop(transaction, 19_763)
+    assert_figure(station, transaction, 64_303, flagged=True)
+
+
 # Registers that are set back
 
 

@@ -11,8 +11,8 @@ from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.writes import authorization
 from levity_trio.store.writes.rates import READINGS_OF_STARTS
-from levity_trio.store.writes.transactions import starts, stops
-from levity_trio.store.writes.transactions.readings import Batch, store
+from levity_trio.store.writes.transactions import starts, stops, waiting_stops
+from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start
 from levity_trio.wire.payloads import call, call_result
 
@@ -48,7 +48,9 @@ async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_re
     found = readings.read(request.meter_value, exchange.at)
     _check_rate(exchange, len(found))
     for part in _parts(found):
-        await exchange.write(store, Batch(request.connector_id, "MeterValues", part), request.transaction_id)
+        await exchange.write(
+            waiting_stops.store, Batch(request.connector_id, "MeterValues", part), request.transaction_id
+        )
         if exchange.central.hooks.readings_are_watched:
             _publish(exchange, request, part)
     return call_result.MeterValues()

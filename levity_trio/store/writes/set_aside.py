@@ -58,23 +58,23 @@ def resolve_of(db: UnitOfWork, transaction: int, resolution: Resolution) -> None
 
 def number_in(message: Message, name: str) -> int | None:
     """Return an integer field (a register, a connector, an id) of a payload that is invalid as a whole."""
-    value = _fields(message).get(name)
+    value = fields_of(message).get(name)
     return value if type(value) is int and 0 <= value < HIGHEST else None
 
 
 def text_in(message: Message, name: str) -> str | None:
     """Return a text field (a tag, a time) of a payload that is invalid as a whole."""
-    value = _fields(message).get(name)
+    value = fields_of(message).get(name)
     return cut(value) if isinstance(value, str) and value.strip() else None
 
 
 def raw_in(message: Message, name: str) -> str | None:
     """Return a field as it was sent."""
-    value = _fields(message).get(name)
+    value = fields_of(message).get(name)
     return None if value is None else cut(value if isinstance(value, str) else orjson.dumps(value).decode())
 
 
-def _fields(message: Message) -> dict[str, object]:
+def fields_of(message: Message) -> dict[str, object]:
     """Return the payload's fields; empty if it is not an object."""
     try:
         payload = orjson.loads(message.payload)

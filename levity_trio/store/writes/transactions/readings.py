@@ -81,21 +81,23 @@ class Batch(NamedTuple):
     told_id: int | None = None
 
 
-def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
-    """Store a MeterValues; `claimed` is its transactionId, if it has one.
+def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> bool:
+    """Store a MeterValues; `claimed` is its transactionId, if it has one. Return whether any of its readings belongs to
+    no known transaction.
 
     An id of another charger is ignored: the readings go to the transaction of that connector and time. Nearly all
     readings name a running transaction and are newer than all earlier ones; these take two statements. That short way
     is not used for a time ahead of receipt, or for the time of receipt in place of an implausible one, because a
     repetition would look newer.
     """
-    batch = batch._replace(told_id=claimed)
+    batch, is_unassigned = batch._replace(told_id=claimed), False
     for timestamp, group in groupby(batch.readings, attrgetter("timestamp")):
         readings, is_past = list(group), timestamp < origin.received_at
         if is_past and claimed is not None and _moves_on(db, origin, batch.connector, claimed, readings):
             _insert(db, origin, batch, claimed, readings)
         else:
-            _store_closely(db, origin, batch, claimed, readings)
+            is_unassigned |= _store_closely(db, origin, batch, claimed, readings) is None
+    return is_unassigned
 
 
 def link_earlier(db: UnitOfWork, transaction: int) -> None:
@@ -124,7 +126,10 @@ def link_earlier(db: UnitOfWork, transaction: int) -> None:
     db.execute(newest, (max(timestamp for timestamp, _ in readings), register, transaction))
 
 
-def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]) -> None:
+def _store_closely(
+    db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, readings: list[Reading]
+) -> int | None:
+    """Store readings of one time that may not simply go on. Return their transaction, if one is known."""
     named = _begun(db, origin, batch, claimed, readings)
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
@@ -135,19 +140,22 @@ def _store_closely(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | 
     moment = _moment(latest, readings[0])
     transaction = match_readings(moment, _covering(named), _covering(latest, called), foreign)
     is_new = insert(db, origin, batch, transaction, readings)
-    if transaction is None or _is_ahead(db, origin, tx := load(db, transaction), at):
-        return
+    if transaction is None:
+        return None
+    tx = load(db, transaction)
+    is_ahead = _is_ahead(db, origin, tx, at)
     if state(tx) in (State.OPEN, State.SUSPENDED):
         if transaction == claimed or _is_flowing(db, tx, readings):
             resume(db, origin, tx, _sign(batch, readings, Cause.SIGN))
-    elif _is_outside(db, tx, _register(readings)):
+    elif not is_ahead and _is_outside(db, tx, _register(readings)):
         _go_beyond(db, origin, tx, _sign(batch, readings, Cause.RISE), _register(readings))
     elif is_new:
         judge_again(db, origin, transaction, Cause.LATER)
     # Power and register of one moment may arrive in two messages.
-    if not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
+    if not is_ahead and not _moves_on(db, origin, batch.connector, transaction, readings, move=MOVE_OR_STAY):
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
+    return transaction
 
 
 def _moment(latest: Known | None, reading: Reading) -> float:

@@ -101,9 +101,13 @@ def _shown_by_readings(db: UnitOfWork, origin: Origin, request: Stop) -> tuple[i
     they rise; None if there are none or several."""
     stretches = list(_stretches(db, origin, request))
     leading = list(_named_by(request, stretches)) or [one for one in stretches if _leads_to(one.readings[-1], request)]
-    end = (request.moment.understood, request.meter_stop)
-    found = [(one.connector, since) for one in leading if (since := _first_of_rise([*one.readings, end]))]
+    found = [(one.connector, since) for one in leading if (since := _first_of_rise(_to_the_end(one, request)))]
     return found[0] if len(found) == 1 else None
+
+
+def _to_the_end(one: _Stretch, request: Stop) -> Sequence[tuple[str, int]]:
+    """Return readings up to a stop, whose register may be older than the last of them."""
+    return [*one.readings, (request.moment.understood, max(request.meter_stop, one.readings[-1][1]))]
 
 
 def _stretches(db: UnitOfWork, origin: Origin, request: Stop) -> Iterator[_Stretch]:

@@ -1,0 +1,46 @@
+"""Transactions on one connector whose ranges of the register overlap (rules.md, Neighbours)."""
+
+from __future__ import annotations
+
+from levity_trio.charging.evidence import Case, Neighbour, View
+from levity_trio.charging.reviews import Code, Doubt
+
+
+def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[Doubt]]:
+    """Return the energy in Wh that an overlap takes from a transaction, and the doubt. `begin` and `end` are the range
+    of its register.
+
+    An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
+    """
+    if begin is None or end is None or end < begin:
+        return 0, []
+    slack, before, after = max(1, case.digit), case.before, case.after
+    lost, doubts = 0, list[Doubt]()
+    if before and before.begin is not None and before.end is not None and before.begin < begin < before.end - slack:
+        doubts.append(_overlap("the previous transaction", begin, min(before.end, end)))
+        lost += min(_after_previous(before, begin, case.view), end) - begin
+    if after is not None and after.begin is not None and begin < after.begin < end - slack:
+        doubts.append(_overlap("the next transaction", after.begin, end))
+        lost += end - max(_until_next(after, begin, end, case.view), begin)
+    return lost, doubts[:1]
+
+
+def _after_previous(before: Neighbour | None, begin: int, view: View) -> int:
+    if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
+        return begin
+    own = [wh for wh in view.wh if begin <= wh < before.end]
+    return max(begin, min(before.highest or 0, before.end)) if own else before.end
+
+
+def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:
+    if after is None or after.begin is None or not begin < after.begin < end:
+        return end
+    own = [wh for wh in view.wh if after.begin < wh <= end]
+    if not own:
+        return after.begin
+    return max(own) if after.lowest is not None and after.lowest < end else end
+
+
+def _overlap(whose: str, since: int, until: int) -> Doubt:
+    words = f"{until - since} Wh also belong to {whose}"
+    return Doubt(Code.OVERLAP, words, (f"{since} to {until} Wh", f"the registers of {whose}"))

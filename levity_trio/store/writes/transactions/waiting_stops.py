@@ -1,0 +1,92 @@
+"""Stops that were set aside because no reading showed their energy, until readings with their transactionId arrive.
+
+An offline charger may send the stop of a transaction, whose start was lost, before the readings that show its energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from levity_trio.charging.matching import reported_id
+from levity_trio.charging.moments import understand
+from levity_trio.events import MessageAttached
+from levity_trio.store.settled import SYSTEM
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import set_aside
+from levity_trio.store.writes.origin import Message, Origin
+from levity_trio.store.writes.transactions import readings, stops, unknown_starts
+from levity_trio.store.writes.transactions.attaching import MADE
+from levity_trio.store.writes.transactions.readings import Batch
+from levity_trio.store.writes.transactions.requests import Stop, StopWithData
+
+REASON: Final = "readings with its transactionId arrived later"
+MOST_COMPARED: Final = 20
+"""The newest messages of a charger that were set aside, among which its stop is looked for."""
+_NEWEST: Final = (
+    "SELECT set_aside.id, looked_at, tx_id, set_aside.session_id, received_at, set_aside.action, payload,"
+    " set_aside.message_id, coalesce(frame, '') FROM set_aside LEFT JOIN evidence"
+    " ON evidence.session_id = set_aside.session_id AND evidence.message_id = set_aside.message_id"
+    " AND evidence.at = received_at"
+    " WHERE set_aside.cp_id = ? ORDER BY set_aside.id DESC LIMIT ?"
+)
+
+
+class _Waiting(NamedTuple):
+    """A stop that was set aside, and where it came from."""
+
+    id: int
+    received: Origin
+    stop: Stop
+
+
+def store(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None) -> None:
+    """Store a MeterValues. If a stop waits for such readings, a transaction is made of it; `claimed` is the
+    transactionId of both."""
+    is_unassigned = readings.store(db, origin, batch, claimed)
+    if not is_unassigned or reported_id(claimed) is None:
+        return
+    for waiting in _waiting(db, origin):
+        if waiting.stop.transaction == claimed:
+            _make(db, origin, waiting)
+
+
+def _waiting(db: UnitOfWork, origin: Origin) -> Iterator[_Waiting]:
+    newest = db.rows(_NEWEST, (origin.charger, MOST_COMPARED))
+    for number, looked_at, transaction, session, received_at, *told in newest:
+        message = Message(*told)
+        is_waiting = message.action == "StopTransaction" and looked_at is None and transaction is None
+        if is_waiting and message.frame and (stop := _read(message, received_at)) is not None:
+            yield _Waiting(number, Origin(origin.charger, session, received_at), stop)
+
+
+def _read(message: Message, received_at: str) -> Stop | None:
+    """Read a stop again; None if a field that is needed cannot be read, or if it has transactionData, which would have
+    shown its energy."""
+    fields = set_aside.fields_of(message)
+    transaction, register = fields.get("transactionId"), fields.get("meterStop")
+    if type(transaction) is not int or type(register) is not int or "transactionData" in fields:
+        return None
+    moment = understand(set_aside.text_in(message, "timestamp"), datetime.fromisoformat(received_at))
+    reason = set_aside.text_in(message, "reason") or "Local"
+    return Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
+
+
+def _make(db: UnitOfWork, origin: Origin, waiting: _Waiting) -> None:
+    """Make a transaction of a stop, as of its receipt, if readings now show its energy."""
+    transaction = unknown_starts.begin(db, waiting.received, waiting.stop, ())
+    if transaction is None:
+        return
+    stops.attach(db, origin, waiting.received, transaction, StopWithData(waiting.stop, []))
+    set_aside.resolve(db, waiting.id, transaction, (origin.received_at, SYSTEM, MADE, REASON))
+    fact = MessageAttached(
+        charger=origin.charger,
+        at=origin.received_at,
+        set_aside=waiting.id,
+        action=waiting.stop.message.action,
+        transaction=transaction,
+        by=SYSTEM,
+        reason=REASON,
+    )
+    db.record(fact, origin.session)
