@@ -52,6 +52,7 @@ class Limits:
     commit_seconds: float = 10.0
     """The time after which a caller gets StoreUnavailable; its connection then closes with 1013 (rules.md)."""
     coalesce_seconds: float = 5.0
+    note_seconds: float = 0.1
     backoff_seconds: float = 0.05
     longest_backoff_seconds: float = 2.0
     frames_rest_seconds: float = REST_SECONDS
@@ -121,6 +122,8 @@ class Writer:
         self._unanswered: dict[_Job, float] = {}
         self._coalesced: dict[Hashable, Write] = {}
         self._coalescing = trio.Event()
+        self._notes: list[_Job] = []
+        self._noting = trio.Event()
         self._batches = self._writes = self._refused = self._damaged = 0
         self._backoff = self._limits.backoff_seconds
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
@@ -159,6 +162,16 @@ class Writer:
         """
         self._coalesced[key] = lambda db: write(db, *args)
         self._wake_flush()
+
+    def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        """Run a write with the next commit, before its other writes, or within `note_seconds`; a failure is logged.
+
+        Raises StoreUnavailable if too many wait already.
+        """
+        if len(self._notes) >= self._limits.waiting_jobs:
+            raise StoreUnavailable
+        self._notes.append(_Background(lambda db: write(db, *args)))
+        self._noting.set()
 
     @property
     def is_damaged(self) -> bool:
@@ -214,6 +227,18 @@ class Writer:
         self._coalescing = trio.Event()
         return [_Background(write) for write in writes.values() or ([_nothing] if self.frames else [])]
 
+    def _take_notes(self) -> list[_Job]:
+        notes, self._notes = self._notes, []
+        return notes
+
+    async def _flush_notes(self) -> None:
+        while True:
+            await self._noting.wait()
+            await trio.sleep(self._limits.note_seconds)
+            self._noting = trio.Event()
+            if self._notes:
+                await self._jobs.send(_Background(_nothing))
+
     async def _flush(self) -> None:
         while True:
             await self._coalescing.wait()
@@ -223,14 +248,15 @@ class Writer:
 
     def _flush_nowait(self) -> None:
         with suppress(trio.WouldBlock):  # coalesced writes carry no promise
-            for job in self._take_coalesced():
+            for job in [*self._take_coalesced(), *self._take_notes()]:
                 self._jobs.send_nowait(job)
 
     async def _work(self, jobs: trio.MemoryReceiveChannel[_Job], drain: trio.CancelScope) -> None:
         thread = trio.CapacityLimiter(1)
         with drain:
             async for job in jobs:
-                batch, results = await _gather(jobs, job), None
+                gathered, results = await _gather(jobs, job), None
+                batch = [*self._take_notes(), *gathered]
                 while results is None:
                     # A caller that was released sends again. Also, a large write that never fits on a full disk must
                     # not block all others.
@@ -360,6 +386,7 @@ async def open_writer(
                 with sender:
                     async with trio.open_nursery() as flushing:
                         flushing.start_soon(writer._flush)
+                        flushing.start_soon(writer._flush_notes)
                         flushing.start_soon(writer._give_up)
                         yield writer
                         flushing.cancel_scope.cancel()

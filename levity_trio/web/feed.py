@@ -79,12 +79,20 @@ class Feed:
         self._reader = reader
         self._hooks = hooks
         self._news = trio.Event()
+        self._joining = trio.Lock()
         self._streams: dict[trio.MemorySendChannel[Frame], None] = {}
 
-    def join(self) -> Joined:
+    async def join(self) -> Joined:
         """Add a stream. Its channel ends if its reader is too slow."""
+        async with self._joining:
+            if not self._streams:  # the first one for a while: nobody read the table meanwhile
+                self.position = await self._reader.run(newest)
+            return self._join()
+
+    def _join(self) -> Joined:
         sender, frames = trio.open_memory_channel[Frame](ROOM)
         self._streams[sender] = None
+        self._news.set()
         self._hooks.readings_are_watched = True
         return Joined(sender, frames, self.position)
 
@@ -129,13 +137,15 @@ class Feed:
             await self._news.wait()
 
     async def _read_on(self) -> None:
-        if not self._streams:  # whoever joins reads the table up to here
-            self.position = await self._reader.run(newest)
-            return
-        while page := await self._reader.run(partial(after, last=self.position, upto=2**62, limit=PAGE)):
+        """Pass on what was committed after the position. Without a stream nothing is read."""
+        while self._streams:
+            page = await self._reader.run(partial(after, last=self.position, upto=2**62, limit=PAGE))
+            if not page:
+                return
             for fact in page:
-                self._pass_on(frame_of(fact))
-            self.position = page[-1].id
+                if fact.id > self.position:  # a stream that joined meanwhile may have moved the position
+                    self.position = fact.id
+                    self._pass_on(frame_of(fact))
 
     def _pass_on(self, frame: Frame) -> None:
         for sender in list(self._streams):
@@ -150,7 +160,6 @@ class Feed:
 async def open_feed(reader: Reader, hooks: Hooks) -> AsyncIterator[Feed]:
     """Run a feed while the block runs."""
     feed = Feed(reader, hooks)
-    feed.position = await reader.run(newest)
     async with trio.open_nursery() as tasks:
         with hooks.listening(feed.observe):
             tasks.start_soon(feed.run)

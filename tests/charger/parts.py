@@ -68,6 +68,9 @@ class InlineWriter:
     async def hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         await self.run(write, *args)
 
+    def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
+        self.run_now(write, *args)
+
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         del key  # these tests do not cover coalescing
         self.run_now(write, *args)

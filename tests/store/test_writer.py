@@ -311,6 +311,36 @@ async def test_what_is_left_of_it_is_written_at_the_end(site: Site) -> None:
     assert site.stored() == ["a"]
 
 
+# Notes
+
+
+async def test_a_note_goes_with_the_next_commit_before_its_writes(site: Site) -> None:
+    async with writing(site, replace(OFTEN, note_seconds=60)) as writer:
+        for _ in range(3):
+            await writer.run(keep, "a write")
+            writer.note(keep, "a note")
+        assert site.stored() == ["a write", *["a note", "a write"] * 2]
+    assert site.stored()[-1] == "a note"
+
+
+async def test_a_note_without_other_writes_is_committed_soon(site: Site) -> None:
+    async with writing(site, replace(OFTEN, note_seconds=0.02)) as writer:
+        for number in range(1, 4):
+            await writer.run(keep, "a write")
+            await trio.sleep(0.05)
+            writer.note(keep, "a note")
+            await wait_until(lambda number=number: len(site.published) == 2 * number)  # type: ignore[misc]
+
+
+async def test_too_many_notes_are_refused(site: Site) -> None:
+    async with writing(site, replace(OFTEN, note_seconds=60, waiting_jobs=2)) as writer:
+        writer.note(keep, "a")
+        writer.note(keep, "b")
+        with pytest.raises(StoreUnavailable):
+            writer.note(keep, "c")
+    assert site.stored() == ["a", "b"]
+
+
 @pytest.mark.logs_errors
 async def test_one_that_fails_costs_no_other(site: Site) -> None:
     async with writing(site) as writer:

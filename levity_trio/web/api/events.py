@@ -48,7 +48,7 @@ def _last_id(asked: Asked) -> int | None:
 async def _frames(asked: Asked, last: int | None, holder: object) -> AsyncIterator[bytes]:
     """Yield the bytes of the stream until the reader is too slow, its token is revoked, or the server stops."""
     feed = asked.api.feed
-    joined = feed.join()
+    joined = await feed.join()
     try:
         yield COMMENT  # so that the head is sent at once
         async for frame in feed.past(joined.position if last is None else min(last, joined.position), joined.position):

@@ -1,11 +1,12 @@
 """The API as an ASGI application: routes from declarations, and what every request passes on its way.
 
-Host → CORS → token → role → record → place → query and body → endpoint → response
+Host → CORS → token → place → role → record → query and body → endpoint → response
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -13,7 +14,6 @@ from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
-import trio
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,7 +32,6 @@ from levity_trio.web.problems import application
 from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url
 
 RECORDED_CHARACTERS: Final = 4000
-RECORD_SECONDS: Final = 1.0
 REQUEST_ID_BYTES: Final = 8
 CORS_SECONDS: Final = "600"
 _encode = msgspec.json.Encoder().encode
@@ -69,7 +68,7 @@ class Doorway:
                 return
             scope["levity.caller"] = find_caller(self.door, self.api.tokens, scope, headers)
         except Problem as problem:
-            await _record_refusal(self.api, None, scope, problem)
+            _record_refusal(self.api, None, scope, problem)
             await problem.response()(scope, receive, send)
             return
         await self.app(scope, receive, send)
@@ -103,7 +102,9 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
     async def handle(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
-        return await _serve(api, of_path["GET" if request.method == "HEAD" else request.method], request)
+        endpoint = of_path["GET" if request.method == "HEAD" else request.method]
+        async with api.places.work() if endpoint.changes else api.places.read():
+            return await _serve(api, endpoint, request)
 
     return handle
 
@@ -113,7 +114,7 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
     if caller.role < endpoint.role:
         words = f"this needs a token with the role {endpoint.role.word}; yours is {caller.role.word}"
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
-        await _record_refusal(api, caller, request.scope, problem)
+        _record_refusal(api, caller, request.scope, problem)
         raise problem
     if caller.token is not None:
         api.writer.coalesce(("token", caller.token), token_writes.note_use, caller.token, api.stamp())
@@ -123,11 +124,11 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
 
 
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
-    """Record a change before it is made, in the same order of writes, and its response after it."""
+    """Record a change with the first commit that it makes, and its response."""
     body = await request.body()
     identity, text = token_hex(REQUEST_ID_BYTES), body.decode(errors="replace")[:RECORDED_CHARACTERS]
     attempt = _attempt(api, caller, request.scope, identity, _masked(text))
-    await api.writer.hand_in(token_writes.record_attempt, attempt)
+    api.writer.note(token_writes.record_attempt, attempt)
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
     try:
         response = await _respond(api, endpoint, request, caller)
@@ -138,9 +139,9 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
     except StoreUnavailable:
         status, code = int(HTTPStatus.SERVICE_UNAVAILABLE), "not_storable"
         raise
-    finally:
-        with trio.move_on_after(RECORD_SECONDS, shield=True):  # also when the client has left
-            await api.writer.hand_in(token_writes.record_response, identity, status, code)
+    finally:  # also when the client has left
+        with suppress(StoreUnavailable):
+            api.writer.note(token_writes.record_response, identity, status, code)
     return response
 
 
@@ -153,9 +154,7 @@ async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Calle
     query = read_query(endpoint.query, request.query_params)
     body = None if endpoint.body is None else endpoint.body.read(await request.body())
     asked = Asked(api, caller, request.path_params, query, body, request.headers)
-    async with api.places.work():
-        content = await endpoint.handle(asked)
-    return _response(content, endpoint.status)
+    return _response(await endpoint.handle(asked), endpoint.status)
 
 
 def _response(content: Any, status: int) -> Response:
@@ -169,11 +168,11 @@ def _response(content: Any, status: int) -> Response:
     return Response(_encode(content), status, dict(headers), media_type="application/json")
 
 
-async def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:
+def _record_refusal(api: Api, caller: Caller | None, scope: Scope, problem: Problem) -> None:
     """Record a refused attempt; of a flood from one address only some."""
     attempt = _attempt(api, caller, scope, token_hex(REQUEST_ID_BYTES), None, problem)
     if api.refusals.is_recorded(attempt.address):
-        await api.writer.hand_in(token_writes.record_attempt, attempt)
+        api.writer.note(token_writes.record_attempt, attempt)
 
 
 def _attempt(
