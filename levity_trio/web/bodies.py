@@ -7,6 +7,7 @@ arrive, and an exception when a limit is exceeded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -72,9 +73,16 @@ class Bodies:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Streamed(receive, self.stream_limits)
-        await self.app(scope, body.receive, send)
+
+        async def respond(message: Message) -> None:
+            """Send, once the rest of a refused body is read: Hypercorn's send would wait for its reader forever."""
+            await body.discard()
+            with trio.move_on_after(math.inf if body.is_over else REFUSAL_SECONDS):
+                await send(message)
+
+        await self.app(scope, body.receive, respond)
+        await body.discard()
         if not body.is_over:
-            await _discard(receive)
             self.cut()
 
     async def _pass_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,6 +126,17 @@ class _Streamed:
         self._limits = limits
         self._left_bytes = limits.size_bytes
         self._until = trio.current_time() + limits.seconds
+        self._is_discarded = False
+
+    async def discard(self) -> None:
+        """Read what is left of the body, once, for a second at most."""
+        if self.is_over or self._is_discarded:
+            return
+        self._is_discarded = True
+        with trio.move_on_after(DISCARD_SECONDS):
+            while not self.is_over:
+                message = await self._receive()
+                self.is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
 
     async def receive(self) -> Message:
         """Return the next message. Raises BodyRefused."""

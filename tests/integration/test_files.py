@@ -173,6 +173,14 @@ def test_what_is_wrong_with_a_url_is_not_told(server: Serving, charger: Charger)
     assert [ask(upload, "PUT", b"x").status for _ in range(11)] == [201] * 10 + [404]
 
 
+def test_a_large_file_is_refused_without_a_stall(server: Serving, charger: Charger) -> None:
+    """Hypercorn's send waits for whoever reads the body, which is the one who sends."""
+    _, url = order(server, charger, "get-diagnostics")
+    wrong = url.rpartition("/")[0] + "/" + "a" * 32
+    for _ in range(3):
+        assert ask(wrong, "PUT", CONTENT).status == 404
+
+
 def test_half_a_file_leaves_nothing(server: Serving, charger: Charger) -> None:
     number, url = order(server, charger, "get-diagnostics")
     with half_sent(url):
