@@ -10,17 +10,18 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 PATIENCE_SECONDS: Final = 30.0
 JSON: Final = "application/json"
+PIECE_BYTES: Final = 256 * 1024
 UNIX: Final = "unix:"
 FIRST_REFUSAL: Final = 300
 """Statuses from here on are no success; a redirect is not followed."""
@@ -82,16 +83,23 @@ class Api:
         self,
         method: str,
         *path: str,
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
         media_type: str = JSON,
         query: Given = None,
         headers: Mapping[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> bytes:
-        """Send a request with any body and return the body of the response. Raises like `ask`."""
+        """Send a request with any body, perhaps from a file, and return the body of the response. Raises like `ask`."""
         with closing(self._connect(patience)) as connection:
             given = {"Content-Type": media_type, **(headers or {})} if body is not None else dict(headers or {})
             return self._content(self._exchange(connection, method, _target(path, query), body, given))
+
+    def fetch(self, *path: str, into: BinaryIO, patience: float = PATIENCE_SECONDS) -> None:
+        """Write the body of a long response to a file. Raises like `ask`."""
+        with closing(self._connect(patience)) as connection:
+            answer = self._exchange(connection, "GET", _target(path, None), None, {})
+            while piece := self._piece(answer):
+                into.write(piece)
 
     def lines(
         self, *path: str, query: Given = None, headers: Mapping[str, str] | None = None, patience: float
@@ -112,13 +120,19 @@ class Api:
         return HTTPConnection(host, parts.port, timeout=patience)
 
     def _exchange(
-        self, connection: HTTPConnection, method: str, target: str, body: bytes | None, headers: dict[str, str]
+        self,
+        connection: HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes | BinaryIO | None,
+        headers: dict[str, str],
     ) -> HTTPResponse:
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         prefix = "" if self.url.startswith(UNIX) else urlsplit(self.url).path.rstrip("/")
         try:
-            connection.request(method, prefix + target, body, headers)
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before the end of its body
+                connection.request(method, prefix + target, body, headers)
             answer = connection.getresponse()
         except (OSError, HTTPException) as error:
             raise self._silence(error) from None
@@ -131,6 +145,15 @@ class Api:
             return answer.read()
         except (OSError, HTTPException) as error:
             raise self._silence(error) from None
+
+    def _piece(self, answer: HTTPResponse) -> bytes:
+        try:
+            piece = answer.read(PIECE_BYTES)
+        except (OSError, HTTPException) as error:
+            raise self._silence(error) from None
+        if not piece and answer.length:  # the library takes a body that was cut off for a whole one
+            raise EnvironmentProblem(f"{self.url} closed the connection before the end of the file; try again")
+        return piece
 
     def _line(self, answer: HTTPResponse) -> bytes:
         try:

@@ -17,6 +17,7 @@ from levity_trio.settings import (
     SWITCH,
     TAG,
     TEXT,
+    URL,
     Kind,
     minutes,
     one_of,
@@ -206,6 +207,17 @@ class ServerConfig:
     api_max_streams: int = _setting(
         *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
     )
+    files_port: int | None = _setting(
+        *(None, "files-port", "Files", whole(0, 65535)),
+        "Port at which chargers send and fetch files, off without it; 0 selects a free port and logs it.",
+    )
+    files_host: str | None = _setting(
+        *(None, "files-host", "Files", ADDRESS), "Address of the files port; that of --host by default."
+    )
+    files_url: str | None = _setting(
+        *(None, "files-url", "Files", URL),
+        "URL by which chargers reach the files port, by default http://ADDRESS:PORT.",
+    )
     fluentd_endpoint: tuple[str, int] | None = _setting(
         *(None, "fluentd-endpoint", "Monitoring", ENDPOINT),
         "Fluentd server that receives every frame (forward protocol).",
@@ -294,6 +306,11 @@ class ServerConfig:
     def metrics_address(self) -> str:
         """The address of `metrics_port`."""
         return self.metrics_host or self.host
+
+    @property
+    def files_address(self) -> str:
+        """The address of `files_port`."""
+        return self.files_host or self.host
 
     @property
     def check_interval_seconds(self) -> float:

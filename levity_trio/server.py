@@ -2,7 +2,7 @@
 
     writer             commits the queued writes, even while the rest is being cancelled; the frame log is pruned
     └─ plugins         the tasks and resources of each plugin
-       └─ web          /metrics, /healthz, /readyz; the operator API
+       └─ web          /metrics, /healthz, /readyz; the files of chargers; the operator API
           └─ chargers  one task for each connection, with nurseries of its own
              └─ accepting  the listeners and the watch over the machine's clock; they end first
 
@@ -19,8 +19,8 @@ import os
 import resource
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -56,6 +56,8 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.feed import Feed, open_feed
+from levity_trio.web.files.listener import listen_for_files, open_files
+from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
@@ -109,6 +111,7 @@ async def serve(
     listeners = await listen(config.host, config.port, Flags(), BACKLOG)
     page_listeners = await _listen_for_pages(config)
     api_listeners, tls = await listen_for_api(config)
+    file_listeners = await listen_for_files(config)
     prepare()
     with (
         ExitStack() as last,
@@ -137,7 +140,8 @@ async def serve(
                     async with (
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
-                        open_api(_api(central, reader, feed, webhooks), ApiListeners(api_listeners, tls, local)),
+                        _open_files(central, reader, file_listeners) as shelf,
+                        open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
                     ):
                         is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
                 if is_clean:
@@ -169,7 +173,15 @@ def _deliveries(central: Central, reader: Reader) -> Parts:
     return Parts(reader, central.writer, central.clock, central.config.check_interval_seconds)
 
 
-def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks) -> Api:
+def _open_files(
+    central: Central, reader: Reader, listeners: Sequence[trio.SocketListener]
+) -> AbstractAsyncContextManager[Shelf]:
+    """Serve the files of chargers, if they have a port."""
+    config, writer, clock = central.config, central.writer, central.clock
+    return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)
+
+
+def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
     """Return what the endpoints of the API work with."""
     return Api(
         config=central.config,
@@ -181,6 +193,7 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks) -> Ap
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,
+        shelf=shelf,
     )
 
 

@@ -7,8 +7,10 @@ says in its error what to give instead. The only I/O here is the check of a path
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _SHOWN_CHARACTERS = 100
+_LONGEST_URL = 200
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
@@ -120,6 +122,21 @@ def _read_text(limit: int) -> Callable[[object], str]:
     return read
 
 
+def _read_url(value: object) -> str:
+    text = str(value).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        is_base = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
+        )
+    except ValueError:  # unbalanced brackets, a port that is not a number
+        is_base = False
+    is_plain = text.isascii() and text.isprintable() and not set(' "<>?#').intersection(text)
+    if not is_base or not is_plain or len(text) > _LONGEST_URL:
+        raise Unusable("give an address such as http://192.168.1.5:9002")
+    return text
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value if isinstance(value, list) else str(value).split(",")
     if not all(isinstance(name, str) for name in names):
@@ -148,6 +165,7 @@ ADDRESS = Kind("ADDRESS", _read_address)
 FILE = Kind("FILE", _read_file)
 SWITCH = Kind("", read_switch)
 ENDPOINT = Kind("HOST:PORT", _read_endpoint)
+URL = Kind("URL", _read_url)
 TEXT = Kind("TEXT", _read_text(100))
 TAG = Kind("TAG", _read_text(20))
 NAMES = Kind("NAMES", _read_names)

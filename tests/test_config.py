@@ -78,6 +78,8 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "api-host": "::1",
         "api-tls-cert": str(tmp_path / "cert.pem"),
         "api-tls-key": str(tmp_path / "key.pem"),
+        "files-host": "::1",
+        "files-url": "https://chargers.example.org/files",
         "fluentd-endpoint": "10.0.0.5:24224",
         "disable-orphan-closing": "true",
         "enable-auto-start": "true",

@@ -115,6 +115,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "ocpp": ("wire.payloads",),
     "outcome": ("store",),
     "prometheus_client": ("plugins.prometheus", "web"),
+    "python_multipart": ("web.files",),
     "rich": ("simulator.report", "simulator.screen"),
     "sqlite3": ("store",),
     "sqlite_utils": ("store",),

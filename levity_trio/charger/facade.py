@@ -18,6 +18,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.writes import commands
 from levity_trio.store.writes.commands import NewCommand, Repeatable
+from levity_trio.store.writes.files import NewUrl
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
     CallFailed,
@@ -72,13 +73,15 @@ class Chargers:
         timeout_seconds: float | None = None,
         deadline_seconds: float | None = None,
         repeatable: Repeatable | None = None,
+        url: NewUrl | None = None,
     ) -> int:
         """Store a command and return its id; the charger's session sends it, whether the asker stays or not.
 
         `payload` is that of the CALL, with the names of OCPP; it is not validated. `timeout_seconds` is the longest
         wait for the response after sending (None: --response-timeout), `deadline_seconds` that for a charger that is
         away (None: it must be connected). With a key that the same asker used for the same request within a day, the id
-        of its command is returned, and nothing is sent.
+        of its command is returned, and nothing is sent. `url` is the one in the payload at which the charger sends or
+        fetches a file of ours.
 
         Raises:
             UnknownCharger: no charger of this identity is known or connected.
@@ -100,6 +103,7 @@ class Chargers:
             deadline_at=None if deadline_seconds is None else stamp(now + timedelta(seconds=deadline_seconds)),
             is_masked=masked != payload,
             repeatable=repeatable,
+            url=url,
         )
         if repeatable is not None:
             repeated = await self._central.writer.run(commands.find_repeated, new)

@@ -19,6 +19,7 @@ from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
 from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
 from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
 from levity_trio.events.fact import Fact as Fact
+from levity_trio.events.files import FileReceived as FileReceived
 from levity_trio.events.observations import AuditLost as AuditLost
 from levity_trio.events.observations import AuditProgress as AuditProgress
 from levity_trio.events.observations import AutoStart as AutoStart

@@ -42,7 +42,7 @@ def table() -> str:
 
 
 def _row(operation: Operation) -> tuple[str, ...]:
-    arguments = "".join(f" {field.name}=" for field in operation.fields if field.required and not field.allotted)
+    arguments = "".join(f" {field.name}=" for field in operation.fields if field.is_needed)
     outcome = operation.outcome.words if operation.outcome else "the answer"
     stored = f"the command; {operation.stored}" if operation.stored else "the command"
     return (operation.action, f"`{operation.path}`", f"`{operation.action}{arguments}`", stored, outcome)

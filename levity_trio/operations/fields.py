@@ -36,13 +36,14 @@ class FieldProblem(ValueError):
 
 
 class Allotted(StrEnum):
-    """A number that the server finds if the operator leaves it out."""
+    """A value that the server finds if the operator leaves it out."""
 
     RESERVATION = "a new reservation id"
     PROFILE = "a new charging profile id"
     REQUEST = "a new request id"
     LIST_VERSION = "the next list version"
     TRANSACTION = "the only open transaction"
+    UPLOAD = "a URL of this server, with --files-port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Object:
         for name in value:
             self.field(name, path)
         for field in self.fields:
-            if field.required and not field.allotted and field.name not in value:
+            if field.is_needed and field.name not in value:
                 raise FieldProblem(joined(path, field.name), f"is missing: give {field.kind.words}")
         return {
             field.name: field.kind.check(value[field.name], joined(path, field.name))
@@ -203,7 +204,7 @@ class Object:
         return read_json(text, path)
 
     def json_schema(self) -> dict[str, Any]:
-        required = [field.name for field in self.fields if field.required and not field.allotted]
+        required = [field.name for field in self.fields if field.is_needed]
         properties = {field.name: field.json_schema() for field in self.fields}
         schema = {"type": "object", "properties": properties, "additionalProperties": False}
         return schema | ({"required": required} if required else {})
@@ -216,7 +217,7 @@ Kind: TypeAlias = Text | Integer | Decimal | Choice | DateTime | ListOf | Object
 class Field:
     """One field of a payload. `name` is OCPP's own.
 
-    `allotted` says which number the server fills in where a required field is left out. `secret` marks a value that may
+    `allotted` says which value the server fills in where a required field is left out. `secret` marks a value that may
     be a password: no form and no shell shows or completes it. An object's example is made of its fields' examples.
     """
 
@@ -227,6 +228,19 @@ class Field:
     example: Any = None
     allotted: Allotted | None = None
     secret: bool = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a payload must have it, because the server does not fill it in."""
+        return self.required and not self.is_filled_in
+
+    @property
+    def is_filled_in(self) -> bool:
+        """Whether the server finds it, or all that an object needs."""
+        if not isinstance(self.kind, Object):
+            return self.allotted is not None
+        needed = [field for field in self.kind.fields if field.required]
+        return bool(needed) and all(field.is_filled_in for field in needed)
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema with its description, for OpenAPI."""

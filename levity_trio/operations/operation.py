@@ -81,20 +81,20 @@ class Operation:
 def check(operation: Operation, values: object) -> dict[str, Any]:
     """Return the payload to be sent, from values as parsed from JSON.
 
-    Numbers that the server allots may be left out (`left_out`). Raises FieldProblem with the first fault.
+    Values that the server allots may be left out (`left_out`). Raises FieldProblem with the first fault.
     """
     return operation.payload.check(values, "")
 
 
 class LeftOut(NamedTuple):
-    """A number that the server has to fill in: the names that lead to it, and which number it is."""
+    """A value that the server has to fill in: the names that lead to it, and which value it is."""
 
     path: tuple[str, ...]
     allotted: Allotted
 
 
 def left_out(operation: Operation, payload: Payload) -> list[LeftOut]:
-    """Return the numbers that a checked payload leaves to the server."""
+    """Return the values that a checked payload leaves to the server."""
     return [*_left_out(operation.payload, payload, ())]
 
 
@@ -109,17 +109,16 @@ def as_declared(operation: Operation, values: object) -> dict[str, Any] | None:
 
 def _left_out(kind: Object, payload: Payload, path: tuple[str, ...]) -> Iterator[LeftOut]:
     for field in kind.fields:
-        if field.name not in payload:
-            if field.allotted:
-                yield LeftOut((*path, field.name), field.allotted)
-        elif isinstance(field.kind, Object):
-            yield from _left_out(field.kind, payload[field.name], (*path, field.name))
+        if isinstance(field.kind, Object) and (field.name in payload or field.required):
+            yield from _left_out(field.kind, payload.get(field.name, {}), (*path, field.name))
+        elif field.allotted and field.name not in payload:
+            yield LeftOut((*path, field.name), field.allotted)
 
 
-def filled(payload: Payload, path: tuple[str, ...], number: int) -> dict[str, Any]:
-    """Return a copy of the payload with the number that was left out."""
+def filled(payload: Payload, path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """Return a copy of the payload with a value that was left out, or instead of another one."""
     name, *rest = path
-    return {**payload, name: filled(payload[name], tuple(rest), number) if rest else number}
+    return {**payload, name: filled(payload.get(name, {}), tuple(rest), value) if rest else value}
 
 
 def transactions_in_the_way(operation: Operation, payload: Payload, situation: Situation) -> list[OpenTransaction]:

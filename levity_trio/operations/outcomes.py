@@ -40,7 +40,8 @@ class Asked:
     `answered_at` and `answer` are None while there is no CALLRESULT. The rest is what was known when the command was
     sent: `firmware` the charger's version, `statuses` by connector, `connector` the one concerned where the payload
     does not name it (that of a reservation or transaction), `transaction_began_at` of a transaction that a profile is
-    for, `connection_timeout` the value of ConnectionTimeOut.
+    for, `connection_timeout` the value of ConnectionTimeOut, `expects_file` whether the charger was given a URL of ours
+    to send a file to.
     """
 
     action: str
@@ -53,6 +54,7 @@ class Asked:
     connector: int | None = None
     transaction_began_at: datetime | None = None
     connection_timeout: timedelta | None = None
+    expects_file: bool = False
 
     @property
     def since(self) -> datetime:

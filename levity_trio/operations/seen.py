@@ -81,6 +81,14 @@ class TransferStatus(NamedTuple):
     request_id: int | None = None
 
 
+class FileCame(NamedTuple):
+    """A file that the charger sent to us for this command (table `file`)."""
+
+    at: datetime
+    number: int
+    size_bytes: int
+
+
 class ListVersion(NamedTuple):
     """The answer to GetLocalListVersion (table `command`)."""
 
@@ -89,5 +97,13 @@ class ListVersion(NamedTuple):
 
 
 Seen: TypeAlias = (
-    Booted | StatusSeen | MessageSeen | TransactionBegan | TransactionEnded | ReadingSeen | TransferStatus | ListVersion
+    Booted
+    | StatusSeen
+    | MessageSeen
+    | TransactionBegan
+    | TransactionEnded
+    | ReadingSeen
+    | TransferStatus
+    | FileCame
+    | ListVersion
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from levity_trio.operations.outcomes import (
+    MAY_HAVE_ARRIVED,
     TRANSFER,
     Asked,
     Outcome,
@@ -15,7 +16,7 @@ from levity_trio.operations.outcomes import (
     contradicted,
     fulfilled,
 )
-from levity_trio.operations.seen import Booted, Seen, TransferStatus
+from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
 from levity_trio.wire.times import parse_time
 
 UPLOADED: Final = "Uploaded"
@@ -26,6 +27,29 @@ FAILED: Final = RETRIED | {
     *("InstallationFailed", "InstallVerificationFailed", "InvalidSignature"),
     *("BadMessage", "PermissionDenied", "NotSupportedOperation"),
 }
+FIRMWARE_AT: Final[Mapping[str, tuple[str, ...]]] = {
+    "UpdateFirmware": ("location",),
+    "SignedUpdateFirmware": ("firmware", "location"),
+}
+"""Where an operation names the firmware; it may be that of a file of ours."""
+KIND_OF: Final[Mapping[str, str]] = {"GetDiagnostics": "diagnostics", "GetLog": "log"}
+"""What an operation makes the charger send."""
+
+
+def is_url_valid(state: str, outcome: str | None, since: datetime, wanted_at: datetime | None, now: datetime) -> bool:
+    """Whether the URL that a command gave to its charger may be used: until its outcome, and for a day at most.
+
+    `since` is the time of sending, or of asking while the command is queued; `wanted_at` when the charger is to use it.
+    """
+    may_be_obeyed = state == "queued" or state in MAY_HAVE_ARRIVED
+    return may_be_obeyed and outcome in (None, State.PENDING) and now < max(since, wanted_at or since) + TRANSFER
+
+
+def wanted_at(payload: Mapping[str, Any]) -> datetime | None:
+    """Return when the charger is to fetch its firmware; None: at once."""
+    given: dict[str, Any] = {**payload, **payload.get("firmware", {})}
+    named = (given[name] for name in ("retrieveDate", "retrieveDateTime") if name in given)
+    return next((parse_time(text) for text in named), None)
 
 
 def _statuses(asked: Asked, facts: Sequence[Seen], message: str) -> list[TransferStatus]:
@@ -50,7 +74,14 @@ def _uploaded(message: str) -> Callable[[Asked, Sequence[Seen], bool], Outcome |
     def judge(asked: Asked, facts: Sequence[Seen], is_over: bool) -> Outcome | None:
         statuses = _statuses(asked, facts, message)
         done = next((one for one in statuses if one.status == UPLOADED), None)
-        return fulfilled("uploaded", done.at) if done else _failure(asked, statuses, is_over)
+        came = next((fact for fact in facts if isinstance(fact, FileCame)), None)
+        if came and (done or is_over):
+            return fulfilled(f"file {came.number} came, {came.size_bytes} bytes", came.at)
+        if done and not asked.expects_file:
+            return fulfilled("uploaded", done.at)
+        if done and is_over:
+            return contradicted("Uploaded was reported, but no file came", done.at)
+        return _failure(asked, statuses, is_over)
 
     return judge
 
@@ -90,14 +121,14 @@ FIRMWARE: Final = OutcomeRule(
     until=_until_installed,
 )
 DIAGNOSTICS: Final = OutcomeRule(
-    words="DiagnosticsStatusNotification: Uploaded or a failure, within 24 hours",
+    words="DiagnosticsStatusNotification: Uploaded (and the file, if it is sent to us) or a failure, within 24 hours",
     judge=_uploaded("Diagnostics"),
-    reads=(TransferStatus,),
+    reads=(TransferStatus, FileCame),
     until=lambda asked: asked.since + TRANSFER,
 )
 LOG: Final = OutcomeRule(
-    words="LogStatusNotification with its requestId: Uploaded or a failure, within 24 hours",
+    words="LogStatusNotification with its requestId: Uploaded (and the file) or a failure, within 24 hours",
     judge=_uploaded("Log"),
-    reads=(TransferStatus,),
+    reads=(TransferStatus, FileCame),
     until=lambda asked: asked.since + TRANSFER,
 )

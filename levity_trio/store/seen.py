@@ -10,6 +10,7 @@ import orjson
 
 from levity_trio.operations.seen import (
     Booted,
+    FileCame,
     ListVersion,
     MessageSeen,
     ReadingSeen,
@@ -168,6 +169,13 @@ def _transfers(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
             yield TransferStatus(moment(at), message, fields["status"], fields.get("request_id"))
 
 
+def _files(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
+    for at, number, size_bytes in db.rows(
+        "SELECT created_at, id, size_bytes FROM file WHERE command_id = ?", (command.id,)
+    ):
+        yield FileCame(moment(at), number, size_bytes)
+
+
 def _versions(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     found = db.rows(
         "SELECT answered_at, json_extract(answer, '$.listVersion') FROM command WHERE cp_id = ? AND id > ?"
@@ -187,6 +195,7 @@ _LOADS: Final[Mapping[type[Seen], Load]] = {
     TransactionEnded: _ended,
     ReadingSeen: _readings,
     TransferStatus: _transfers,
+    FileCame: _files,
     ListVersion: _versions,
 }
 

@@ -1,11 +1,13 @@
-"""Reads each request body completely, with limits on size and time, before it reaches the application.
+"""Limits the size and time of request bodies, which Hypercorn does not.
 
-Hypercorn limits neither. All accepted bodies are small, so an application receives its body in one part, and a request
-is refused before any route has started.
+Most bodies are small: such a body is read completely before it reaches the application, which receives it in one part,
+and a request is refused before any route has started. Files are streamed: the application receives the parts as they
+arrive, and an exception when a limit is exceeded.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +16,7 @@ from typing import Final
 import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from levity_trio.web.problems import problem
+from levity_trio.web.problems import BodyRefused, problem
 
 DISCARD_SECONDS: Final = 1.0
 """How long the rest of an oversized body is read and discarded. Many clients read the response only after sending the
@@ -30,19 +32,60 @@ class _TooLarge(Exception):
     pass
 
 
+def is_never_streamed(_scope: Scope) -> bool:
+    """Return False: all bodies are small."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Limits on streamed bodies: their size, the time without progress, and the time in all."""
+
+    size_bytes: int = 256 * 1024 * 1024
+    idle_seconds: float = 60.0
+    seconds: float = 3600.0
+
+
+DEFAULT_STREAM_LIMITS: Final = StreamLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """ASGI middleware that passes complete bodies to `app`. `cut` closes the connection at once."""
+    """ASGI middleware that passes bodies to `app`. `cut` closes the connection at once.
+
+    `is_streamed` says which requests have a body that is streamed.
+    """
 
     app: ASGIApp
     limit_bytes: int
     limit_seconds: float
     cut: Callable[[], None]
+    is_streamed: Callable[[Scope], bool] = is_never_streamed
+    stream_limits: StreamLimits = DEFAULT_STREAM_LIMITS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})  # before accepting it: the client receives 403
-            return
+        elif self.is_streamed(scope):
+            await self._stream(scope, receive, send)
+        else:
+            await self._pass_whole(scope, receive, send)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _Streamed(receive, self.stream_limits)
+
+        async def respond(message: Message) -> None:
+            """Send, once the rest of a refused body is read: Hypercorn's send would wait for its reader forever."""
+            await body.discard()
+            with trio.move_on_after(math.inf if body.is_over else REFUSAL_SECONDS):
+                await send(message)
+
+        await self.app(scope, body.receive, respond)
+        await body.discard()
+        if not body.is_over:
+            self.cut()
+
+    async def _pass_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             with trio.fail_after(self.limit_seconds):
                 body = await self._read(receive)
@@ -72,6 +115,44 @@ class Bodies:
         with trio.move_on_after(REFUSAL_SECONDS):
             await problem(status, text, headers={"connection": "close"})(scope, receive, send)
         self.cut()
+
+
+class _Streamed:
+    """A body that is read as it arrives, within limits."""
+
+    def __init__(self, receive: Receive, limits: StreamLimits) -> None:
+        self.is_over = False
+        self._receive = receive
+        self._limits = limits
+        self._left_bytes = limits.size_bytes
+        self._until = trio.current_time() + limits.seconds
+        self._is_discarded = False
+
+    async def discard(self) -> None:
+        """Read what is left of the body, once, for a second at most."""
+        if self.is_over or self._is_discarded:
+            return
+        self._is_discarded = True
+        with trio.move_on_after(DISCARD_SECONDS):
+            while not self.is_over:
+                message = await self._receive()
+                self.is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
+
+    async def receive(self) -> Message:
+        """Return the next message. Raises BodyRefused."""
+        if self.is_over:  # later calls wait for the client to disconnect
+            return await self._receive()
+        deadline = min(self._until, trio.current_time() + self._limits.idle_seconds)
+        with trio.move_on_at(deadline) as patience:
+            message = await self._receive()
+        if patience.cancelled_caught:
+            raise BodyRefused(HTTPStatus.REQUEST_TIMEOUT, "the body arrives too slowly")
+        self._left_bytes -= len(message.get("body", b""))
+        if self._left_bytes < 0:
+            text = f"the body is too large; the limit is {self._limits.size_bytes} bytes"
+            raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+        self.is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:

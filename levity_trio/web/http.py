@@ -11,9 +11,10 @@ Applications receive no lifespan events: their resources are open before they ar
 
 from __future__ import annotations
 
+import math
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -25,16 +26,18 @@ from hypercorn.logging import Logger
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState, ResponseSummary, WWWScope
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from levity_trio.log_output import get_logger
-from levity_trio.web.bodies import Bodies
+from levity_trio.web.bodies import DEFAULT_STREAM_LIMITS, Bodies, StreamLimits, is_never_streamed
 from levity_trio.web.problems import application, problem
+from levity_trio.wire.secrets import masked_url
 
 __all__ = ["Limits", "application", "open_http", "problem"]
 
 SEND_BYTES: Final = 64 * 1024
 """Sends are split into pieces of this size, and `send_seconds` applies to each piece."""
+LAST_REQUEST_SECONDS: Final = 1.0
 HTTP2_STREAMS: Final = 8
 """Concurrent requests over one connection; each may hold a body in memory."""
 
@@ -52,7 +55,10 @@ class Limits:
     body_seconds: float = 10.0
     send_seconds: float = 1.5
     grace_seconds: float = 0.5
-    """Time allowed to requests in progress when the block is left."""
+    """Time allowed to requests in progress when the block is left, and then to each send."""
+    is_streamed: Callable[[Scope], bool] = is_never_streamed
+    """Which requests have a body that is streamed, within `streams`."""
+    streams: StreamLimits = DEFAULT_STREAM_LIMITS
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -71,7 +77,7 @@ async def open_http(
     The listeners are closed at the end.
 
     An exception in the application is logged with its traceback and fails that request only. Leaving the block takes at
-    most `grace_seconds` plus `send_seconds`.
+    most twice `grace_seconds`.
     """
     server = _Server(app, limits, tls)
     slots = trio.Semaphore(limits.connections)
@@ -85,6 +91,7 @@ async def open_http(
             accepting.cancel_scope.cancel()
         await server.context.terminated.set()
         connections.cancel_scope.deadline = trio.current_time() + limits.grace_seconds
+        server.sends.end_at(trio.current_time() + 2 * limits.grace_seconds)
 
 
 class _Listener(trio.abc.Listener[trio.SocketStream]):
@@ -106,26 +113,88 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
         await self._listener.aclose()
 
 
+class _Sends:
+    """The deadlines of all sends: `seconds` for each, and a last one at the stop."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = math.inf
+        self._open: set[trio.CancelScope] = set()
+
+    @contextmanager
+    def within(self) -> Iterator[trio.CancelScope]:
+        """Cancel the block at its deadline."""
+        with trio.CancelScope(deadline=min(self._last, trio.current_time() + self._seconds)) as scope:
+            self._open.add(scope)
+            try:
+                yield scope
+            finally:
+                self._open.discard(scope)
+
+    def end_at(self, last: float) -> None:
+        """Let no send last longer than until then."""
+        self._last = last
+        for scope in self._open:
+            scope.deadline = min(scope.deadline, last)
+
+
+class _Conversation:
+    """The requests in progress on a connection. When its client has left and none is, `scope` is cancelled.
+
+    Hypercorn would keep such a connection for `idle_seconds` if the client left before the end of the response.
+    """
+
+    def __init__(self, app: ASGIApp, scope: trio.CancelScope) -> None:
+        self._app = app
+        self._scope = scope
+        self._requests = 0
+        self._has_left = False
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request to the application."""
+        self._requests += 1
+        self._scope.deadline = math.inf
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._requests -= 1
+            if self._has_left and not self._requests:
+                self._scope.deadline = trio.current_time()
+
+    def end(self) -> None:
+        """Note that the client has sent its last byte; perhaps it still waits for a response that is about to begin."""
+        self._has_left = True
+        if not self._requests:
+            self._scope.deadline = trio.current_time() + LAST_REQUEST_SECONDS
+
+
 class _Stream:
     """The parts of a stream that Hypercorn uses, with a deadline for each send even within a shield."""
 
-    def __init__(self, stream: _Transport, seconds: float) -> None:
+    def __init__(self, stream: _Transport, sends: _Sends, at_end: Callable[[], None]) -> None:
         if isinstance(stream, trio.SSLStream):  # Hypercorn recognises TLS by these
             self.transport_stream = stream.transport_stream
             self.do_handshake = stream.do_handshake
             self.selected_alpn_protocol = partial(_selected_alpn_protocol, stream)
         else:
             self.socket = stream.socket
-        self.receive_some = stream.receive_some
         self.send_eof = getattr(stream, "send_eof", trio.lowlevel.checkpoint)  # TLS has no half-closed connection
         self.aclose = stream.aclose
         self._stream = stream
-        self._seconds = seconds
+        self._sends = sends
+        self._at_end = at_end
+
+    async def receive_some(self, most_bytes: int) -> bytes | bytearray:
+        """Receive data, none at its end."""
+        data = await self._stream.receive_some(most_bytes)
+        if not data:
+            self._at_end()
+        return data
 
     async def send_all(self, data: bytes) -> None:
         """Send data. Raises BrokenResourceError and closes the stream if the peer has stopped reading."""
         for start in range(0, len(data), SEND_BYTES):
-            with trio.move_on_after(self._seconds) as scope:
+            with self._sends.within() as scope:
                 await self._stream.send_all(data[start : start + SEND_BYTES])
             if scope.cancelled_caught:
                 await trio.aclose_forcefully(self._stream)
@@ -147,6 +216,7 @@ class _Server:
         self._app = app
         self._limits = limits
         self._config = _config(limits)
+        self.sends = _Sends(limits.send_seconds)
 
     async def serve_connection(self, slots: trio.Semaphore, stream: trio.SocketStream) -> None:
         """Serve a connection. No exception leaves this function; trio's accept loop closes the stream in any case."""
@@ -161,16 +231,18 @@ class _Server:
             slots.release()
 
     async def _converse(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
-        bodies = Bodies(self._app, self._limits.body_bytes, self._limits.body_seconds, scope.cancel)
+        limits = self._limits
+        given = limits.body_bytes, limits.body_seconds, scope.cancel, limits.is_streamed, limits.streams
+        conversation = _Conversation(Bodies(self._app, *given), scope)
         transport: _Transport = stream
         if self._tls is not None:
             transport = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
         await TCPServer(
-            ASGIWrapper(cast("ASGIFramework", bodies)),
+            ASGIWrapper(cast("ASGIFramework", conversation.serve)),
             self._config,
             self.context,
             ConnectionState({}),
-            _Stream(transport, self._limits.send_seconds),  # type: ignore[arg-type]  # annotated for TLS streams only
+            _Stream(transport, self.sends, conversation.end),  # type: ignore[arg-type]  # annotated for TLS streams only
         )
 
 
@@ -192,7 +264,7 @@ class _Lines(Logger):
     async def access(self, request: WWWScope, response: ResponseSummary | None, request_time: float) -> None:
         status = response["status"] if response else None
         milliseconds = round(request_time * 1000, 1)
-        log.debug("HTTP request", path=request["path"], status=status, milliseconds=milliseconds)
+        log.debug("HTTP request", path=masked_url(request["path"]), status=status, milliseconds=milliseconds)
 
     async def exception(self, message: str, *_args: Any, **_kwargs: Any) -> None:
         log.exception("HTTP request failed", problem=message)  # noqa: LOG004 - called within Hypercorn's except block

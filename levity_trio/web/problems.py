@@ -9,12 +9,20 @@ from typing import Final
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import HTTPExceptionHandler
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+
+class BodyRefused(Exception):
+    """A streamed body exceeds a limit; the text says which."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 def problem(
@@ -35,7 +43,13 @@ def application(
     """
     return Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _routing_problem, Exception: _bug, **(handlers or {})},
+        exception_handlers={
+            HTTPException: _routing_problem,
+            BodyRefused: _of_body,
+            ClientDisconnect: _nobody,
+            Exception: _bug,
+            **(handlers or {}),
+        },
     )
 
 
@@ -46,6 +60,15 @@ async def _routing_problem(request: Request, error: Exception) -> Response:
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not allowed here; see the Allow header",
     }
     return problem(error.status_code, details.get(HTTPStatus(error.status_code), error.detail), headers=error.headers)
+
+
+async def _of_body(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, BodyRefused)  # noqa: S101 - the handler is registered for BodyRefused
+    return problem(error.status, str(error), headers={"connection": "close"})
+
+
+async def _nobody(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # the client left inside its body; nobody reads this
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:

@@ -20,7 +20,8 @@ ALLOTTED = {
     "ReserveNow": {"reservationId"},
     "SendLocalList": {"listVersion"},
     "SetChargingProfile": {"chargingProfileId"},
-    "GetLog": {"requestId"},
+    "GetDiagnostics": {"location"},
+    "GetLog": {"requestId", "log", "remoteLocation"},
     "SignedUpdateFirmware": {"requestId"},
 }
 """Required by the schemas, but filled in by the server."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from levity_trio.operations import OPERATIONS, FieldProblem, Operation, check
 from levity_trio.operations.catalogue import find, table
-from levity_trio.operations.fields import Object
+from levity_trio.operations.fields import Allotted, Object
 from levity_trio.operations.operation import example, filled, left_out
 from levity_trio.wire.payloads import SERVER_ACTIONS
 from tests.operations.schemas import ALLOTTED, TIMES, allows, near, schema_of, without_allotted
@@ -60,8 +60,8 @@ def test_check_and_schema_agree(drawn: tuple[str, Any]) -> None:
 
 
 def assert_can_be_sent(operation: Operation, payload: dict[str, Any]) -> None:
-    for path, _ in left_out(operation, payload):
-        payload = filled(payload, path, 7)
+    for path, allotted in left_out(operation, payload):
+        payload = filled(payload, path, "http://x" if allotted is Allotted.UPLOAD else 7)
     text = repr(payload)
     for sent in re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text):
         text = text.replace(sent, TIMES[0])

@@ -89,12 +89,24 @@ def test_what_the_server_allots_may_be_left_out() -> None:
     assert left_out(operation, whole) == []
 
 
+@pytest.mark.parametrize("log", [{}, {"log": {}}, {"log": {"oldestTimestamp": "2030-01-31T22:00:00Z"}}])
+def test_an_object_of_which_all_is_allotted_may_be_left_out(log: Any) -> None:
+    operation = OPERATIONS["GetLog"]
+    payload = check(operation, {"logType": "SecurityLog", "requestId": 1, **log})
+    path = ("log", "remoteLocation")
+    assert left_out(operation, payload) == [LeftOut(path, Allotted.UPLOAD)]
+    whole = filled(payload, path, "http://x")
+    assert whole["log"] == {**payload.get("log", {}), "remoteLocation": "http://x"}
+    assert left_out(operation, whole) == []
+
+
 @pytest.mark.parametrize(
     ("action", "values", "name", "allotted"),
     [
         ("RemoteStopTransaction", {}, "transactionId", Allotted.TRANSACTION),
         ("SendLocalList", {"updateType": "Full"}, "listVersion", Allotted.LIST_VERSION),
         ("GetLog", {"log": {"remoteLocation": ""}, "logType": "SecurityLog"}, "requestId", Allotted.REQUEST),
+        ("GetDiagnostics", {}, "location", Allotted.UPLOAD),
     ],
 )
 def test_what_is_allotted(action: str, values: Any, name: str, allotted: Allotted) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from levity_trio.operations.outcomes import State
-from levity_trio.operations.seen import Booted, Seen, TransferStatus
+from levity_trio.operations.seen import Booted, FileCame, Seen, TransferStatus
+from levity_trio.operations.transfers import is_url_valid, wanted_at
 from tests.operations.asking import ACCEPTED, asked, at, outcome, state
 
 PENDING, FULFILLED, CONTRADICTED, NOT_SEEN = State
@@ -129,3 +131,66 @@ def test_uploads(action: str, values: Any, message: str, request_id: int | None,
     assert outcome(command, seen(failure))[:2] == (CONTRADICTED, f"the charger reports {failure}")
     assert state(command, seen("Uploading")) == PENDING
     assert state(command, seen("Uploading"), DAY + 2) == NOT_SEEN
+
+
+# Files that are sent to us
+
+UPLOADED = TransferStatus(at(9), "Diagnostics", "Uploaded")
+CAME = FileCame(at(7), 3, 1200)
+
+
+@pytest.mark.parametrize(
+    ("facts", "now", "expected"),
+    [
+        ([UPLOADED, CAME], 60, (FULFILLED, "file 3 came, 1200 bytes")),
+        ([UPLOADED], 60, (PENDING, "not seen yet")),
+        ([CAME], 60, (PENDING, "not seen yet")),
+        ([CAME], DAY + 2, (FULFILLED, "file 3 came, 1200 bytes")),
+        ([UPLOADED], DAY + 2, (CONTRADICTED, "Uploaded was reported, but no file came")),
+        ([CAME, TransferStatus(at(9), "Diagnostics", "UploadFailed")], 60, (CONTRADICTED, None)),
+    ],
+)
+def test_a_file_that_is_sent_to_us_must_come(facts: list[Seen], now: float, expected: tuple[State, str | None]) -> None:
+    command = asked("GetDiagnostics", {"location": "http://x/f/***"}, ACCEPTED, expects_file=True)
+    found = outcome(command, facts, now)
+    assert found.state is expected[0]
+    assert expected[1] in (None, found.words)
+
+
+# Until when a URL is valid
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("state", ["queued", "sent", "accepted", "timed out", "gone"])
+def test_a_url_is_valid_while_its_command_may_be_obeyed(state: str) -> None:
+    assert is_url_valid(state, None, NOW, None, NOW)
+    assert is_url_valid(state, "pending", NOW, None, NOW)
+
+
+@pytest.mark.parametrize("state", ["rejected", "error", "expired", "cancelled"])
+def test_a_url_ends_with_its_command(state: str) -> None:
+    assert not is_url_valid(state, None, NOW, None, NOW)
+
+
+@pytest.mark.parametrize("outcome", ["fulfilled", "contradicted", "not seen"])
+def test_a_url_ends_with_the_outcome(outcome: str) -> None:
+    assert not is_url_valid("accepted", outcome, NOW, None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("sent_hours", "wanted_hours", "expected"),
+    [(-23, None, True), (-24, None, False), (-48, -23, True), (-48, -24, False), (-1, -48, True), (-1, 48, True)],
+)
+def test_a_url_is_valid_for_a_day_from_the_time_asked_for(
+    sent_hours: int, wanted_hours: int | None, expected: bool
+) -> None:
+    wanted = None if wanted_hours is None else NOW + wanted_hours * HOUR
+    assert is_url_valid("accepted", "pending", NOW + sent_hours * HOUR, wanted, NOW) is expected
+
+
+def test_when_firmware_is_wanted() -> None:
+    assert wanted_at(PLAIN) == datetime(2000, 1, 1, tzinfo=UTC)
+    assert wanted_at(SIGNED) == datetime(2030, 2, 1, 22, tzinfo=UTC)
+    assert wanted_at({"location": "x"}) is None

@@ -14,7 +14,8 @@ from levity_trio.store.writes.set_aside import count_repairs
 from tests.store.books import Books, Station, in_memory
 
 REFUSED = (
-    r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves on|revoked once|must have a possible"
+    r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves on|(revoked|deleted) once"
+    r"|must have a possible"
 )
 CHANGEABLE: dict[str, set[str]] = {
     "boot": set(),
@@ -32,6 +33,8 @@ CHANGEABLE: dict[str, set[str]] = {
     "reservation": {"ended_at", "end_reason", "tx_id"},
     "charging_profile": {"ended_at", "end_reason", "tx_id"},
     "local_list": set(),
+    "file": {"deleted_at", "deleted_by"},
+    "file_url": set(),
     "repair": {"count", "last_at"},
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
     "run": {"ended_at", "clean"},
@@ -90,6 +93,9 @@ def full(books: Books, station: Station) -> Books:
     add("UPDATE webhook SET removed_at = '2025' WHERE id = 1")
     of_given_up = "webhook_id, at, failing_since, first_event, last_event, facts, problem"
     add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
+    of_files = "INSERT INTO file (kind, name, title, size_bytes, sha256, created_at, deleted_at) VALUES"
+    add(f"{of_files} ('firmware', 'a', 't', 1, '', '', '2025'), ('firmware', 'b', 'u', 1, '', '', NULL)")
+    add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
 
@@ -162,6 +168,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("token", {"revoked_at": "2026"}),
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
+        ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
         ("run", {"ended_at": "2026", "clean": 1}),
         ("review", {"resolved_at": "2026", "resolved_by": "anna", "resolution": "confirmed", "reason": "seen"}),
@@ -328,6 +335,7 @@ def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
 AGAIN = {
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
+    "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from http.client import HTTPConnection
 
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -237,6 +239,30 @@ async def test_more_clients_than_places_wait_their_turn() -> None:
         with trio.fail_after(PATIENCE_SECONDS):
             await assert_serves(port)
         await silent.pop().aclose()
+
+
+async def test_a_client_that_leaves_at_the_end_of_its_response_gives_its_place_back() -> None:
+    """Hypercorn alone keeps many of these connections for the time that an idle one has."""
+
+    async def answer(_request: Request) -> Response:
+        return PlainTextResponse("done", background=BackgroundTask(trio.sleep, 0.02))
+
+    def ask(port: int) -> None:
+        for _ in range(20):
+            with closing(HTTPConnection(HOST, port, timeout=PATIENCE_SECONDS)) as connection:
+                connection.request("GET", "/answer")
+                assert connection.getresponse().read() == b"done"
+
+    limits = Limits(connections=4, idle_seconds=600, grace_seconds=0.1)
+    async with open_http(application([Route("/answer", answer)]), await on_a_free_port(), limits) as port:
+        await trio.to_thread.run_sync(ask, port)
+
+
+async def test_a_client_that_sends_no_more_gets_its_response() -> None:
+    async with serving() as port, await trio.open_tcp_stream(HOST, port) as stream:
+        await stream.send_all(request("POST", "/echo", b"all").replace(b"connection: close\r\n", b""))
+        await stream.send_eof()
+        assert (await read_answer(stream)).body == b"all"
 
 
 async def test_idle_connections_do_not_hold_the_stop() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from levity_trio.operations import transfers
 from levity_trio.operations.declarations.common import RETRIES, RETRY_INTERVAL, time
-from levity_trio.operations.fields import Field, Object, Text
+from levity_trio.operations.fields import Allotted, Field, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Payload, Role
 from levity_trio.operations.situation import Situation
 
@@ -15,8 +15,15 @@ LONGEST_URL: Final = 512
 """What the security extension allows; OCPP 1.6 itself states no limit."""
 
 
-def _location_warnings(payload: Payload, situation: Situation) -> Iterator[str]:
-    location = payload["location"]
+def _warnings(payload: Payload, situation: Situation) -> Iterator[str]:
+    return location_warnings(payload["location"], situation)
+
+
+def location_warnings(location: str, situation: Situation) -> Iterator[str]:
+    """Warn about a location that the charger may not use."""
+    if "://" not in location:
+        yield "the location is no URL, nor the name of a firmware file"
+        return
     if len(location) > LONGEST_URL:
         yield f"the location has {len(location)} characters; many chargers read {LONGEST_URL} at most"
     scheme, protocols = location.partition(":")[0].upper(), situation.words("SupportedFileTransferProtocols")
@@ -39,6 +46,7 @@ OPERATIONS: Final = (
                     "The folder's URL to upload to, with user and password if needed.",
                     required=True,
                     example="https://files.example.org/diagnostics/",
+                    allotted=Allotted.UPLOAD,
                 ),
                 RETRIES,
                 RETRY_INTERVAL,
@@ -46,7 +54,7 @@ OPERATIONS: Final = (
                 time("stopTime", "The newest entry."),
             )
         ),
-        warner=_location_warnings,
+        warner=_warnings,
         outcome=transfers.DIAGNOSTICS,
         stored="the statuses, the file if it is sent to us",
     ),
@@ -62,7 +70,7 @@ OPERATIONS: Final = (
                 Field(
                     "location",
                     Text(),
-                    "The firmware's URL, with user and password if needed.",
+                    "The firmware's URL, with user and password if needed, or a firmware file's name.",
                     required=True,
                     example="https://files.example.org/firmware.bin",
                 ),
@@ -74,7 +82,7 @@ OPERATIONS: Final = (
             )
         ),
         needs_force_under_transaction=True,
-        warner=_location_warnings,
+        warner=_warnings,
         outcome=transfers.FIRMWARE,
         stored="the statuses, the firmware of each boot",
     ),

@@ -6,8 +6,9 @@ from typing import Final
 
 from levity_trio.operations import judges, transfers
 from levity_trio.operations.declarations.common import LOCATION, REQUEST_ID, RETRIES, RETRY_INTERVAL, time
+from levity_trio.operations.declarations.firmware import location_warnings
 from levity_trio.operations.declarations.trigger import CONNECTOR, requested_message, trigger_warnings
-from levity_trio.operations.fields import Choice, Field, Object, Text
+from levity_trio.operations.fields import Allotted, Choice, Field, Object, Text
 from levity_trio.operations.operation import FeatureProfile, Operation, Role
 
 PEM: Final = Text(5500)
@@ -29,6 +30,7 @@ LOG_PARAMETERS: Final = Object(
             "The URL to upload to, with user and password if needed.",
             required=True,
             example="https://files.example.org/logs/",
+            allotted=Allotted.UPLOAD,
         ),
         time("oldestTimestamp", "The oldest entry."),
         time("latestTimestamp", "The newest entry."),
@@ -36,7 +38,13 @@ LOG_PARAMETERS: Final = Object(
 )
 FIRMWARE: Final = Object(
     (
-        Field("location", LOCATION, "The firmware's URL.", True, example="https://files.example.org/firmware.bin"),
+        Field(
+            "location",
+            LOCATION,
+            "The firmware's URL, or a firmware file's name.",
+            required=True,
+            example="https://files.example.org/firmware.bin",
+        ),
         time("retrieveDateTime", "When to download.", required=True, example="2030-01-31T22:00:00Z"),
         time("installDateTime", "When to install; if left out, at once."),
         Field("signingCertificate", PEM, "The certificate of the signature, in PEM.", True, example=PEM_EXAMPLE),
@@ -93,6 +101,7 @@ OPERATIONS: Final = (
                 RETRY_INTERVAL,
             )
         ),
+        warner=lambda payload, situation: location_warnings(payload["log"]["remoteLocation"], situation),
         outcome=transfers.LOG,
         stored="the statuses, the file if it is sent to us",
     ),
@@ -107,6 +116,7 @@ OPERATIONS: Final = (
             (RETRIES, RETRY_INTERVAL, REQUEST_ID, Field("firmware", FIRMWARE, "The firmware.", required=True))
         ),
         needs_force_under_transaction=True,
+        warner=lambda payload, situation: location_warnings(payload["firmware"]["location"], situation),
         outcome=transfers.FIRMWARE,
         stored="the statuses, the firmware of each boot",
     ),

@@ -15,7 +15,8 @@ import orjson
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import configuration, effects, outcomes
+from levity_trio.store.writes import configuration, effects, files, outcomes
+from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
@@ -39,7 +40,7 @@ class Repeatable(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCommand:
-    """A command as it was asked for; `payload` is JSON text with its secrets masked."""
+    """A command as it was asked for; `payload` is JSON text with its secrets masked, `url` one that it names."""
 
     charger: str
     action: str
@@ -52,6 +53,7 @@ class NewCommand:
     deadline_at: str | None
     is_masked: bool
     repeatable: Repeatable | None = None
+    url: NewUrl | None = None
 
 
 class Taken(NamedTuple):
@@ -110,6 +112,8 @@ def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
         (new.charger, new.action, new.payload, new.message_id, new.requested_at, new.asked_by, new.run)
         + (new.timeout_seconds, new.deadline_at, new.is_masked, *(new.repeatable or (None, None))),
     )
+    if new.url is not None:
+        files.offer(db, command, new.url)
     return Queued(command, is_new=True)
 
 

@@ -115,7 +115,7 @@ def _store(db: UnitOfWork, row: Row, found: Outcome, at: str) -> None:
 
 def _asked(db: UnitOfWork, row: Row) -> Asked | None:
     """Return the command as the rules see it; None for a raw call that its declaration does not allow."""
-    _, charger, action, text, sent_at, answered_at, answer = row
+    number, charger, action, text, sent_at, answered_at, answer = row
     payload = as_declared(OPERATIONS[action], orjson.loads(text))
     if payload is None or sent_at is None:
         return None
@@ -131,6 +131,7 @@ def _asked(db: UnitOfWork, row: Row) -> Asked | None:
         connector=_connector(db, charger, payload, transaction),
         transaction_began_at=_began_at(db, charger, transaction),
         connection_timeout=_connection_timeout(db, charger),
+        expects_file=_expects_file(db, number),
     )
 
 
@@ -161,6 +162,10 @@ def _statuses(db: UnitOfWork, charger: str, at: str) -> dict[int, str]:
         if (status := next(before, None)) is not None:
             found[connector] = status
     return found
+
+
+def _expects_file(db: UnitOfWork, command: int) -> bool:
+    return db.row("SELECT 1 FROM file_url WHERE command_id = ? AND file_id IS NULL", (command,)) is not None
 
 
 def _connector(db: UnitOfWork, charger: str, payload: Mapping[str, Any], transaction: object) -> int | None:

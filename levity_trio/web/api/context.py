@@ -18,6 +18,7 @@ from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import REMEMBERED, Tokens
 from levity_trio.web.feed import Feed
+from levity_trio.web.files.shelf import Shelf
 from levity_trio.web.webhooks.delivery import Webhooks
 from levity_trio.wire.times import stamp
 
@@ -107,6 +108,7 @@ class Api:
     streams: trio.CapacityLimiter
     feed: Feed
     webhooks: Webhooks
+    shelf: Shelf
 
     def now(self) -> datetime:
         """Return the present time."""

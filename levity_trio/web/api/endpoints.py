@@ -131,6 +131,20 @@ def _with_whole_numbers(value: Any) -> Any:
     return [_with_whole_numbers(one) for one in value] if isinstance(value, list) else value
 
 
+class StreamedBody:
+    """A body of any size, which the endpoint reads as it arrives: `Asked.body` yields its parts."""
+
+    media_type = "application/octet-stream"
+
+    def read(self, raw: bytes) -> Any:
+        """Return a body that was read already."""
+        return raw
+
+    def schema(self, components: Callable[[type], Mapping[str, Any]]) -> Mapping[str, Any]:  # noqa: ARG002 - a Body
+        """Return the schema of any bytes."""
+        return {"type": "string", "format": "binary"}
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request to an endpoint, checked: path parameters, query and body as the endpoint declares them."""

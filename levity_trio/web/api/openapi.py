@@ -39,6 +39,9 @@ OF_CODE: Final[Mapping[str, int]] = {
     "already_decided": 409,
     "unreadable": 422,
     "too_large": 413,
+    "too_slow": 408,
+    "unfinished": 400,
+    "busy": 503,
 }
 """The HTTP status of each code of a problem."""
 PROBLEM: Final[Mapping[str, Any]] = {

@@ -26,7 +26,9 @@ from levity_trio.store.reads import commands as stored
 from levity_trio.store.reads.commands import Command
 from levity_trio.store.reads.situation import next_number, situation
 from levity_trio.store.writes.commands import FINAL, KeyReused, Repeatable
+from levity_trio.store.writes.files import NewUrl
 from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Fields, Role, StructBody, read_json
+from levity_trio.web.api.locations import located
 from levity_trio.web.api.problems import Problem, busy, invalid, not_found, not_storable
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected
@@ -127,20 +129,22 @@ class Order:
     body: Any
     """As it was asked for, without the numbers that the server allots; it tells whether a request is repeated."""
     warnings: tuple[str, ...] = ()
+    url: NewUrl | None = None
 
 
 async def prepare(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> Order:
-    """Fill in the numbers that were left out, and look at what is in the way. Raises Problem."""
+    """Fill in what was left out, and look at what is in the way. Raises Problem."""
     check_role(asked, role_for(operation, payload))
     api, body = asked.api, payload
     is_connected = api.chargers.is_connected(charger)
     known = await api.reader.run(partial(situation, charger=charger, now=api.now(), is_connected=is_connected))
+    payload, url = await located(asked, operation, payload)
     for path, allotted in left_out(operation, payload):
         number = await _number(asked, charger, allotted, known)
         payload = filled(payload, path, number)
     if in_the_way := transactions_in_the_way(operation, payload, known):
         _check_force(asked, operation, [one.id for one in in_the_way])
-    return Order(charger, operation.action, payload, body, tuple(operation.warn(payload, known)))
+    return Order(charger, operation.action, payload, body, tuple(operation.warn(payload, known)), url)
 
 
 async def _number(asked: Asked, charger: str, allotted: Allotted, known: Situation) -> int:
@@ -186,6 +190,7 @@ async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = Non
             timeout_seconds=query.timeout,
             deadline_seconds=query.deadline,
             repeatable=repeatable,
+            url=order.url,
         )
     except StoreUnavailable:
         raise not_storable() from None

@@ -18,7 +18,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig, socket_path
@@ -32,6 +32,7 @@ from levity_trio.web.api import (
     commands,
     configuration,
     events,
+    files,
     logs,
     operations,
     plans,
@@ -43,7 +44,7 @@ from levity_trio.web.api import (
 )
 from levity_trio.web.api.access import Door, is_loopback
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import Endpoint
+from levity_trio.web.api.endpoints import Endpoint, StreamedBody
 from levity_trio.web.api.openapi import document, page
 from levity_trio.web.api.serving import Doorway, application_of
 from levity_trio.web.http import Limits, open_http
@@ -57,9 +58,10 @@ SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, stations, chargers, charger_facts, transactions, review),
-    *(operations, bulk, commands, plans, logs, events, webhooks, configuration, templates),
+    *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
+STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
 
 log = get_logger("system")
 
@@ -161,7 +163,11 @@ def _through(app: ASGIApp, api: Api, door: Door) -> ASGIApp:
 
 
 def _limits(connections: int) -> Limits:
-    return Limits(connections=connections, idle_seconds=60.0)
+    return Limits(connections=connections, idle_seconds=60.0, is_streamed=_is_streamed)
+
+
+def _is_streamed(scope: Scope) -> bool:
+    return (scope["method"], scope["path"]) in STREAMED
 
 
 def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:

@@ -26,7 +26,7 @@ from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import Attempt
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, read_query
+from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, StreamedBody, read_query
 from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.problems import application
 from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url
@@ -125,7 +125,7 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
 
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     """Record a change with the first commit that it makes, and its response."""
-    body = await request.body()
+    body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
     identity, text = token_hex(REQUEST_ID_BYTES), body.decode(errors="replace")[:RECORDED_CHARACTERS]
     attempt = _attempt(api, caller, request.scope, identity, _masked(text))
     api.writer.note(token_writes.record_attempt, attempt)
@@ -152,9 +152,15 @@ def _masked(text: str) -> str | None:
 
 async def _respond(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     query = read_query(endpoint.query, request.query_params)
-    body = None if endpoint.body is None else endpoint.body.read(await request.body())
+    body = await _body(endpoint, request)
     asked = Asked(api, caller, request.path_params, query, body, request.headers)
     return _response(await endpoint.handle(asked), endpoint.status)
+
+
+async def _body(endpoint: Endpoint, request: Request) -> Any:
+    if isinstance(endpoint.body, StreamedBody):
+        return request.stream()
+    return None if endpoint.body is None else endpoint.body.read(await request.body())
 
 
 def _response(content: Any, status: int) -> Response:

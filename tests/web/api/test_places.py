@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from levity_trio.web.api.context import RECORDED, Places, Refusals
 from levity_trio.web.api.problems import Problem
-
-
-@pytest.fixture
-def autojump_clock() -> MockClock:
-    return MockClock(autojump_threshold=0)
+from tests.charger.conftest import run_in_virtual_time
 
 
 class Crowd:
@@ -68,7 +64,7 @@ async def test_those_that_wait_for_a_charger_leave_their_place_to_others() -> No
         pass
 
 
-@pytest.mark.usefixtures("autojump_clock")
+@pytest.mark.trio(run=run_in_virtual_time)
 async def test_readers_take_turns_and_rest_as_long_as_they_took() -> None:
     places, began = Places(), trio.current_time()
     times: list[float] = []
@@ -86,7 +82,7 @@ async def test_readers_take_turns_and_rest_as_long_as_they_took() -> None:
         assert trio.current_time() - began == 15  # a change does not rest
 
 
-@pytest.mark.usefixtures("autojump_clock")
+@pytest.mark.trio(run=run_in_virtual_time)
 async def test_a_flood_of_refusals_of_one_address_is_recorded_in_part() -> None:
     refusals = Refusals()
     assert [refusals.is_recorded("a") for _ in range(RECORDED + 2)] == [True] * RECORDED + [False] * 2
