@@ -21,6 +21,7 @@ from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
 from levity_trio.operations.answers import status_of
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads.commands import Command
 from levity_trio.store.writes import commands
 from levity_trio.store.writes.commands import CommandEnd, Taken
 from levity_trio.store.writes.origin import Origin
@@ -155,10 +156,11 @@ class Commands:
         finally:  # also when the session ends, whose end is stored with that of this command
             self._under_way.expire()
             self._observe(end, self._response, trio.current_time() - began)
+        stored = None
         try:
-            await self._store(end)
+            stored = await self._store(end)
         finally:  # a charger may leave right after its response, which is stored all the same
-            self._central.pending.end(taken.id, taken.message_id, _result(end, self._response))
+            self._central.pending.end(taken.id, taken.message_id, _result(end, self._response, stored))
 
     async def _send(self, taken: Taken) -> None:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
@@ -174,13 +176,13 @@ class Commands:
         default = self._central.config.response_timeout_seconds
         return default if taken.timeout_seconds is None else taken.timeout_seconds
 
-    async def _store(self, end: CommandEnd) -> None:
+    async def _store(self, end: CommandEnd) -> Command | None:
         while True:
             with suppress(StoreUnavailable):
-                interval = await self._central.writer.run(commands.settle, self._line.origin(), end)
-                if interval is not None:
-                    self._line.set_heartbeat_interval(interval)
-                return
+                settled = await self._central.writer.run(commands.settle, self._line.origin(), end)
+                if settled.heartbeat_interval is not None:
+                    self._line.set_heartbeat_interval(settled.heartbeat_interval)
+                return settled.command
             await trio.sleep(RETRY_SECONDS)
 
     def _observe(self, end: CommandEnd, response: Response | None, seconds: float) -> None:
@@ -205,6 +207,6 @@ def _end(call: OpenCall, response: Response, *, is_late: bool = False) -> Comman
     return CommandEnd(call.command, call.action, commands.state_for(call.action, response.payload), is_late, text)
 
 
-def _result(end: CommandEnd, response: Response | None) -> CommandResult:
+def _result(end: CommandEnd, response: Response | None, stored: Command | None) -> CommandResult:
     answer: Any = None if response is None or isinstance(response, CallError) else response.payload
-    return CommandResult(end.state, answer, end.error_code, end.error_description)
+    return CommandResult(end.state, answer, end.error_code, end.error_description, stored)

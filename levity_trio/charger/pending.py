@@ -9,6 +9,7 @@ from typing import Any, Final
 import trio
 
 from levity_trio.events import CallFailed, Event
+from levity_trio.store.reads.commands import Command
 from levity_trio.store.writes.commands import Unfinished
 
 UNSETTLED: Final = ("gone", "expired", "cancelled")
@@ -17,12 +18,16 @@ UNSETTLED: Final = ("gone", "expired", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command ended; `state` as in the table `command`, `answer` the payload of the CALLRESULT."""
+    """How a command ended; `state` as in the table `command`, `answer` the payload of the CALLRESULT.
+
+    `stored` is its row, if it was read with the end.
+    """
 
     state: str
     answer: Any = None
     error_code: str | None = None
     error_description: str | None = None
+    stored: Command | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
+from levity_trio.store.connectors import Rows
 from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
-from levity_trio.store.reads.shapes import Shape
+from levity_trio.store.reads.shapes import Shape, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Command:
 
 
 _SHAPE: Final = Shape(Command, transaction="outcome_tx_id")
+_COMMAND: Final = f"SELECT {_SHAPE.columns} FROM command WHERE id = ?"  # noqa: S608 - our own names
 
 
 def commands(db: Database, charger: str | None, wanted: Wanted) -> Page[Command]:
@@ -54,5 +56,10 @@ def commands(db: Database, charger: str | None, wanted: Wanted) -> Page[Command]
 
 def command(db: Database, number: int) -> Command | None:
     """Return one command."""
-    found = _SHAPE.every(db, "FROM command WHERE id = ?", (number,))
-    return found[0] if found else None
+    return command_in(rows_of(db), number)
+
+
+def command_in(rows: Rows, number: int) -> Command | None:
+    """Return one command, also within a write."""
+    found = rows(_COMMAND, (number,))
+    return _SHAPE.read(found[0]) if found else None

@@ -14,6 +14,7 @@ import orjson
 
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
+from levity_trio.store.reads.commands import Command, command_in
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import configuration, effects, files, outcomes
 from levity_trio.store.writes.files import NewUrl
@@ -149,11 +150,16 @@ def take(db: UnitOfWork, origin: Origin) -> Taken | None:
     return taken
 
 
-def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> int | None:
-    """Store the end of a command that was sent; a late response is stored like any other, and marked.
+class Settled(NamedTuple):
+    """A command that has ended, as stored, and the heartbeat interval, in seconds, that was last sent to its charger or
+    reported by it, if any."""
 
-    Return the heartbeat interval, in seconds, that was last sent to the charger or reported by it, if any.
-    """
+    command: Command | None
+    heartbeat_interval: int | None
+
+
+def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
+    """Store the end of a command that was sent; a late response is stored like any other, and marked."""
     moved = db.execute(
         "UPDATE command SET state = ?, answered_at = ?, is_late = ?, answer = ?, error_code = ?,"
         " error_description = ? WHERE id = ? AND state IN ('sent', 'timed out')",
@@ -169,7 +175,7 @@ def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> int | None:
         lost = (end.command, end.action, end.error_code, origin.charger, origin.session)
         _give_up(db, origin.received_at, end.state, [lost])
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (origin.charger,))
-    return known[0] if known else None
+    return Settled(command_in(db.rows, end.command), known[0] if known else None)
 
 
 def state_for(action: str, response: object) -> str:

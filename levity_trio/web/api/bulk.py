@@ -17,8 +17,7 @@ from levity_trio.web.api.operations import (
     ActionBody,
     OperationQuery,
     checked,
-    prepare,
-    send,
+    order,
     show_command,
 )
 from levity_trio.web.api.problems import Problem, invalid
@@ -106,10 +105,9 @@ async def _chosen(asked: Asked, body: BulkBody) -> list[str]:
 
 async def _ask(asked: Asked, operation: Operation, payload: dict[str, Any], charger: str) -> BulkResult:
     try:
-        order = await prepare(asked, charger, operation, payload)
-        command = await send(asked, order)
+        command, warnings = await order(asked, charger, operation, payload)
         await asked.api.chargers.wait(command)
-        return BulkResult(charger=charger, command=await show_command(asked, command, order.warnings))
+        return BulkResult(charger=charger, command=await show_command(asked, command, warnings))
     except Problem as problem:
         told = {"code": problem.code, "detail": problem.detail, "status": problem.status}
         return BulkResult(charger=charger, problem=told)

@@ -104,6 +104,8 @@ class Api:
     chargers: Chargers
     tokens: Tokens
     places: Places = field(default_factory=Places)
+    allotting: trio.Lock = field(default_factory=trio.Lock)
+    """Held while numbers that an operator left out are found and stored."""
     refusals: Refusals = field(default_factory=Refusals)
     streams: trio.CapacityLimiter
     feed: Feed

@@ -7,10 +7,11 @@ states of it. With `errors=http` (the default on the routes that other systems h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 import orjson
@@ -213,22 +214,38 @@ def _digest(order: Order) -> str:
     return digest(orjson.dumps([order.action, order.body]).decode())
 
 
-async def respond(asked: Asked, order: Order, *, errors: str) -> Answer:
-    """Send an operation, wait for its end unless the client does not, and return its command."""
-    command = await send(asked, order)
+class Sending(NamedTuple):
+    """A command that was stored, and what to say about it."""
+
+    command: int
+    warnings: tuple[str, ...]
+
+
+async def order(asked: Asked, charger: str, operation: Operation, payload: dict[str, Any]) -> Sending:
+    """Prepare an operation and submit it. Numbers are allotted one after the other, so that none is given twice."""
+    async with asked.api.allotting if left_out(operation, payload) else nullcontext():
+        prepared = await prepare(asked, charger, operation, payload)
+        return Sending(await send(asked, prepared), prepared.warnings)
+
+
+async def respond(asked: Asked, sending: Sending, *, errors: str) -> Answer:
+    """Wait for the end of a command, unless the client does not, and return it."""
+    command, warnings = sending
     if RESPOND_ASYNC in asked.headers.get("prefer", "").casefold():
         headers = {"location": f"/api/admin/commands/{command}", "preference-applied": RESPOND_ASYNC}
-        return Answer(await show_command(asked, command, order.warnings), HTTPStatus.ACCEPTED, headers)
+        return Answer(await show_command(asked, command, warnings), HTTPStatus.ACCEPTED, headers)
     async with asked.api.places.wait():
-        await asked.api.chargers.wait(command)
-    shown = await show_command(asked, command, order.warnings)
+        result = await asked.api.chargers.wait(command)
+    shown = await show_command(asked, command, warnings, result.stored)
     _check_state(shown, asked.query.errors or errors)
     return Answer(shown)
 
 
-async def show_command(asked: Asked, command: int, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a command as the API shows it."""
-    found = await asked.api.reader.run(partial(stored.command, number=command))
+async def show_command(
+    asked: Asked, command: int, warnings: tuple[str, ...] = (), stored_one: Command | None = None
+) -> dict[str, Any]:
+    """Return a command as the API shows it; it is read, unless its row is given."""
+    found = stored_one or await asked.api.reader.run(partial(stored.command, number=command))
     if found is None:  # it was committed, so a reader sees it
         raise busy("not_readable", f"command {command} cannot be read; look for it in a moment", 1)
     return {**show(found), "warnings": list(warnings)}
@@ -245,13 +262,17 @@ def _check_state(shown: Mapping[str, Any], errors: str) -> None:
 
 
 async def _operate(operation: Operation, asked: Asked) -> Answer:
-    order = await prepare(asked, asked.path["id"], operation, asked.body)
-    return await respond(asked, order, errors="http" if operation.path in OLDER else "state")
+    sending = await order(asked, asked.path["id"], operation, asked.body)
+    return await respond(asked, sending, errors="http" if operation.path in OLDER else "state")
 
 
 async def _raw(asked: Asked) -> Answer:
+    return await respond(asked, await _send_raw(asked), errors="state")
+
+
+async def _send_raw(asked: Asked) -> Sending:
     body: RawCall = asked.body
-    return await respond(asked, Order(asked.path["id"], body.action, body.payload, body.payload), errors="state")
+    return Sending(await send(asked, Order(asked.path["id"], body.action, body.payload, body.payload)), ())
 
 
 async def _older(asked: Asked) -> Answer:
@@ -260,9 +281,9 @@ async def _older(asked: Asked) -> Answer:
     operation = OPERATIONS.get(body.action)
     if operation is None:
         check_role(asked, OperationRole.ADMIN)
-        return await respond(asked, Order(asked.path["id"], body.action, body.payload, body.payload), errors="http")
-    order = await prepare(asked, asked.path["id"], operation, checked(operation, body.payload))
-    return await respond(asked, order, errors="http")
+        return await respond(asked, await _send_raw(asked), errors="http")
+    sending = await order(asked, asked.path["id"], operation, checked(operation, body.payload))
+    return await respond(asked, sending, errors="http")
 
 
 async def _cancel(asked: Asked) -> Any:
