@@ -129,12 +129,10 @@ class Commands:
         return "late answer"
 
     async def _send_all(self) -> None:
-        while True:
-            self._work = trio.Event()
-            taken = await self._take()
-            if taken is None:
-                return
+        self._work = trio.Event()
+        while self._central.pending.count(self._line.charger) and (taken := await self._take()) is not None:
             await self._exchange(taken)
+            self._work = trio.Event()
 
     async def _take(self) -> Taken | None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,6 +52,7 @@ class Pending:
     def __init__(self) -> None:
         self._by_message: dict[str, Waiting] = {}
         self._message_of: dict[int, str] = {}
+        self._of_charger: Counter[str] = Counter()
         self._early: dict[int, CommandResult] = {}
         """Ends of commands whose id is not noted yet."""
 
@@ -66,6 +68,7 @@ class Pending:
     def add(self, message_id: str, waiting: Waiting) -> None:
         """Add a command before its row is stored."""
         self._by_message[message_id] = waiting
+        self._of_charger[waiting.charger] += 1
 
     def name(self, message_id: str, command: int) -> None:
         """Note the id of a command, unless it has ended already."""
@@ -76,7 +79,13 @@ class Pending:
 
     def discard(self, message_id: str) -> None:
         """Remove a command that was not stored."""
-        self._by_message.pop(message_id, None)
+        self._forget(message_id)
+
+    def _forget(self, message_id: str) -> Waiting | None:
+        waiting = self._by_message.pop(message_id, None)
+        if waiting is not None:
+            self._of_charger[waiting.charger] -= 1
+        return waiting
 
     def find(self, command: int) -> Waiting | None:
         """Return a command that has not ended, None if it has, or was never asked for."""
@@ -89,13 +98,12 @@ class Pending:
 
     def count(self, charger: str) -> int:
         """Return the number of commands of one charger."""
-        return sum(waiting.charger == charger for waiting in self._by_message.values())
+        return self._of_charger[charger]
 
     def end(self, command: int, message_id: str, result: CommandResult) -> None:
         """Wake those who wait for a command, and forget it."""
         self._message_of.pop(command, None)
-        waiting = self._by_message.pop(message_id, None)
-        if waiting is not None:
+        if (waiting := self._forget(message_id)) is not None:
             waiting.end(result)
 
     def observe(self, event: Event) -> None:

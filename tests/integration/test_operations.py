@@ -152,7 +152,7 @@ def test_what_a_request_may_not_be(agreeing: Serving, shell: Callable[..., int])
         ("reset", {"type": "Sof"}, 422, "invalid"),
         ("reset", {"typ": "Soft"}, 422, "invalid"),
         ("reset", [], 422, "invalid"),
-        ("remote-stop", {}, 422, "invalid"),
+        ("remote-stop", {}, 409, "conflict"),
     ):
         with pytest.raises(Refusal) as refused:
             operate(agreeing, CHARGER, path, payload)  # type: ignore[arg-type]  # a body that is no object
