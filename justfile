@@ -63,6 +63,10 @@ bench-judging *arguments: venv
 bench-api-reads *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api_reads {{ arguments }}
 
+# compare the API with bare routes, and chargers beside busy clients with chargers alone
+bench-api *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.api {{ arguments }}
+
 # compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}

@@ -41,16 +41,24 @@ def _show(operator: Operator) -> None:
     chargers = operator.ask("GET", ADMIN, "chargers", query={"limit": 500})
     active = operator.ask("GET", ADMIN, "transactions", query={"status": "Active", "limit": 500})["data"]
     of_connector = {(one["charger"], one["connector"]): one for one in reversed(active)}
-    waiting = operator.ask("GET", ADMIN, "review", query={"limit": 1})
     rows = [
-        _row(charger, connector, of_connector.get((charger["id"], connector["connector"])))
+        _row(charger, connector, of_connector.get((charger["id"], connector.get("connector"))))
         for charger in chargers["data"]
         for connector in charger["connectors"] or [{}]
     ]
-    doubtful = waiting.get("total", waiting.get("total_at_least"))
+    doubtful = _waiting(operator)
     operator.table(COLUMNS, rows, {"connectors": rows, "waiting_for_a_person": doubtful})
     if not operator.is_json and doubtful:
         say(f"\n{doubtful} waiting for a person: levity-trio review")
+
+
+def _waiting(operator: Operator) -> int | None:
+    """Return how much waits for a person, None for a viewer."""
+    if operator.ask("GET", "me")["role"] == "viewer":
+        return None
+    queue = operator.ask("GET", ADMIN, "review", query={"limit": 1})
+    waiting: int = queue.get("total", queue.get("total_at_least"))
+    return waiting
 
 
 def _row(

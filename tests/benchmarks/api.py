@@ -23,11 +23,12 @@ from pathlib import Path
 
 import trio
 
-from .api_limits import CHARGERS, OPERATIONS, WARMING
+from .api_limits import CHARGERS
 from .machine import describe
 from .process import ROOT, Server, _environment, _free_port, _process
 from .report import table
 
+OPERATIONS = 600
 AT_ONCE = 200
 READERS = 200
 CLIENTS = 16
@@ -41,6 +42,7 @@ def main() -> int:
     """Measure everything; print the machine and a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.api", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each phase; 10 unless told")
+    parser.add_argument("--operations", type=int, default=OPERATIONS, help="one at a time, after as many again")
     parser.add_argument("--only", choices=("operations", "streams", "chargers"), help="one part")
     arguments = parser.parse_args()
     parts = {"operations": _of_operations, "streams": _of_streams, "chargers": _of_chargers}
@@ -48,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="levity-bench-") as folder:
         directory = Path(folder)
         print(describe(directory).line(), "\n", sep="")
-        rows = [row for measure in chosen for row in measure(directory, arguments.seconds)]
+        rows = [row for measure in chosen for row in measure(directory, arguments)]
     print(table(("what", "measured", "limit"), rows))
     return 0
 
@@ -102,20 +104,20 @@ def _chargers(port: int, count: int, pace: float = 0.0) -> Iterator[Chargers]:
 # Operations
 
 
-def _of_operations(directory: Path, seconds: float) -> Iterator[tuple[str, str, str]]:
+def _of_operations(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     with _bare(directory) as bare:
-        route, _ = _one_by_one(bare, bare.port, lambda _: "/operation")
-    inside = _inside(directory)
+        route, _ = _one_by_one(bare, bare.port, lambda _: "/operation", asked.operations)
+    inside = _inside(directory, asked.operations)
     api = _free_port()
     with _levity(directory, api) as server, _chargers(server.port, CHARGERS):
-        cpu, times = _one_by_one(server, api, _clear_cache)
+        cpu, times = _one_by_one(server, api, _clear_cache, asked.operations)
     yield "CPU of a bare route", _us(route), ""
     yield "CPU of an operation inside the server", _us(inside), ""
     yield "CPU of an operation over the API", f"{_us(cpu)}, {cpu / (route + inside):.2f} x both", "1.5 x"
     yield f"one at a time, {CHARGERS} chargers", f"p50 {statistics.median(times) * MS:.1f} ms", "5 ms"
     with _levity(directory, api) as server, _chargers(server.port, AT_ONCE):
         began, cpu_began = time.perf_counter(), server.cpu().total
-        done = trio.run(_many, api, seconds)
+        done = trio.run(_many, api, asked.seconds)
         elapsed, used = time.perf_counter() - began, server.cpu().total - cpu_began
     yield f"{AT_ONCE} at once", f"{done / elapsed:.0f} operations/s, {_us(used / done)}", "500 operations/s"
 
@@ -128,13 +130,13 @@ def _clear_cache(number: int) -> str:
     return f"/api/admin/chargers/CP-{number}/clear-cache"
 
 
-def _one_by_one(server: Server, port: int, path: Callable[[int], str]) -> tuple[float, list[float]]:
+def _one_by_one(server: Server, port: int, path: Callable[[int], str], count: int) -> tuple[float, list[float]]:
     """Return the CPU seconds and the times of operations, one after the other."""
     connection = http.client.HTTPConnection(HOST, port)
     times: list[float] = []
     before = 0.0
-    for number in range(WARMING + OPERATIONS):
-        if number == WARMING:
+    for number in range(2 * count):
+        if number == count:
             before = server.cpu().total
         began = time.perf_counter()
         connection.request("POST", path(number % CHARGERS), b"{}")
@@ -142,12 +144,12 @@ def _one_by_one(server: Server, port: int, path: Callable[[int], str]) -> tuple[
         told = answer.read()
         assert answer.status == 200, told
         times.append(time.perf_counter() - began)
-    return (server.cpu().total - before) / OPERATIONS, times[WARMING:]
+    return (server.cpu().total - before) / count, times[count:]
 
 
-def _inside(directory: Path) -> float:
+def _inside(directory: Path, count: int) -> float:
     port, file = _free_port(), directory / "inside"
-    command = [*PYTHON, "tests.benchmarks.api_limits", "inside", str(file), *_settings(directory, port)]
+    command = [*PYTHON, "tests.benchmarks.api_limits", "inside", str(file), str(count), *_settings(directory, port)]
     with _process(command, port, directory), _chargers(port, CHARGERS):
         while not file.exists() or not file.read_text():
             time.sleep(0.2)
@@ -190,12 +192,12 @@ async def _read_answer(stream: trio.SocketStream) -> None:
 # Streams
 
 
-def _of_streams(directory: Path, seconds: float) -> Iterator[tuple[str, str, str]]:
+def _of_streams(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     with _bare(directory) as server:
-        bare = trio.run(_read_streams, server.port, "/events", 2 * seconds)
+        bare = trio.run(_read_streams, server.port, "/events", 2 * asked.seconds)
     api = _free_port()
     with _levity(directory, api) as server, _chargers(server.port, 1, PACE_SECONDS):
-        ours = trio.run(_read_streams, api, "/api/events?kind=StatusChanged", 2 * seconds)
+        ours = trio.run(_read_streams, api, "/api/events?kind=StatusChanged", 2 * asked.seconds)
     words = f"p99 {_p99(ours) * MS:.1f} ms of {len(ours)} facts, {_p99(ours) / _p99(bare):.2f} x a bare stream"
     yield f"the last of {READERS} readers", f"{words} ({_p99(bare) * MS:.1f} ms)", "2 x"
 
@@ -231,15 +233,15 @@ async def _read_stream(port: int, path: str, last: dict[bytes, list[float]]) -> 
 # Chargers
 
 
-def _of_chargers(directory: Path, seconds: float) -> Iterator[tuple[str, str, str]]:
+def _of_chargers(directory: Path, asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     api = _free_port()
     with _levity(directory, api) as server, _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers:
-        time.sleep(seconds)
+        time.sleep(asked.seconds)
         alone = _p99(chargers.end())
     with _levity(directory, api) as server, _chargers(server.port, CHARGERS, PACE_SECONDS) as chargers:
-        asked = trio.run(_ask, api, seconds)
+        requests = trio.run(_ask, api, asked.seconds)
         beside = _p99(chargers.end())
-    words = f"p99 {beside * MS:.1f} ms, {beside / alone:.1f} x without them; {asked / seconds:.0f} requests/s"
+    words = f"p99 {beside * MS:.1f} ms, {beside / alone:.1f} x without them; {requests / asked.seconds:.0f} requests/s"
     yield f"{CHARGERS} chargers at {CHARGERS / PACE_SECONDS:.0f} calls/s, {CLIENTS} clients", words, "2 x or 25 ms"
 
 

@@ -1,4 +1,4 @@
-"""What the API is compared with: `python -m tests.benchmarks.api_limits bare PORT` and `… inside FILE SETTINGS`.
+"""What the API is compared with: `python -m tests.benchmarks.api_limits bare PORT` and `… inside FILE COUNT SETTINGS`.
 
 `bare` is a Starlette route and a bare stream on the same Hypercorn. `inside` is the server whose API is replaced by a
 task that submits operations and waits for their end; it writes the CPU seconds of one to the file.
@@ -27,7 +27,6 @@ from levity_trio.web.http import Limits, application, open_http
 from levity_trio.wire.times import stamp
 
 CHARGERS = 20
-WARMING, OPERATIONS = 100, 600
 A_SECOND = 10
 ANSWER = json.dumps({f"field_{number}": "2026-03-01T12:00:00.000Z" for number in range(20)}).encode()
 """As long as a command."""
@@ -59,13 +58,13 @@ async def bare(port: int) -> None:
         await trio.sleep_forever()
 
 
-def inside(file: Path, settings: list[str]) -> int:
+def inside(file: Path, count: int, settings: list[str]) -> int:
     """Serve chargers, and operate them without the API."""
 
     @asynccontextmanager
     async def open_operator(api: Api, _listeners: Any) -> AsyncIterator[None]:
         async with trio.open_nursery() as tasks:
-            tasks.start_soon(_submit_all, api, file)
+            tasks.start_soon(_submit_all, api, file, count)
             yield
             tasks.cancel_scope.cancel()
 
@@ -73,13 +72,13 @@ def inside(file: Path, settings: list[str]) -> int:
     return cli.main(["serve", *settings])
 
 
-async def _submit_all(api: Api, file: Path) -> None:
+async def _submit_all(api: Api, file: Path, count: int) -> None:
     while len(api.chargers.links()) < CHARGERS:  # noqa: ASYNC110 - of a benchmark
         await trio.sleep(0.1)
-    await _submit(api, WARMING)
+    await _submit(api, count)
     began = time.process_time()
-    await _submit(api, OPERATIONS)
-    await trio.Path(file).write_text(str((time.process_time() - began) / OPERATIONS))
+    await _submit(api, count)
+    await trio.Path(file).write_text(str((time.process_time() - began) / count))
 
 
 async def _submit(api: Api, count: int) -> None:
@@ -92,4 +91,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "bare":
         trio.run(bare, int(sys.argv[2]))
     else:
-        sys.exit(inside(Path(sys.argv[2]), sys.argv[3:]))
+        sys.exit(inside(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))

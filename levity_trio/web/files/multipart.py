@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Final
 
 from python_multipart.exceptions import FormParserError
@@ -30,10 +29,9 @@ def boundary_of(content_type: str) -> bytes | None:
 async def file_in(parts: AsyncGenerator[bytes, None], boundary: bytes) -> AsyncGenerator[bytes, None]:
     """Yield the content of the first part that is a file. Raises NotMultipart, if need be at the end."""
     reading = _Reading(boundary)
-    async with aclosing(parts):
-        async for data in parts:
-            if content := reading.feed(data):
-                yield content
+    async for data in parts:
+        if content := reading.feed(data):
+            yield content
     if not reading.is_over:
         raise NotMultipart("the body ends inside a part")
     if not reading.has_file:

@@ -1,0 +1,132 @@
+"""The commands of an operator against a running server: what they show and how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levity_trio.cli import main
+from tests.integration.charger import Charger, now
+from tests.integration.serving import Serving, serving
+from tests.integration.test_api import port_of
+
+Shell = Callable[..., int]
+FORMULA = "=1+1"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
+    with serving(tmp_path / "site.db") as running:
+        yield running
+
+
+@pytest.fixture
+def shell(server: Serving, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shell:
+    """The command line, as a client of this server over TCP, in UTC, without a token file."""
+    monkeypatch.setenv("LEVITY_API", f"http://127.0.0.1:{port_of(server)}")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("LEVITY_TOKEN", raising=False)
+    monkeypatch.setenv("TZ", "UTC")
+
+    def run(*arguments: object) -> int:
+        return main([*map(str, arguments)])
+
+    return run
+
+
+def charge(charger: Charger, tag: str, first: int, last: int) -> int:
+    transaction = charger.start(tag, first)
+    charger.call("StopTransaction", transactionId=transaction, meterStop=last, timestamp=now())
+    return transaction
+
+
+def shown(shell: Shell, capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    capsys.readouterr()
+    assert shell(*arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def table(shell: Shell, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    capsys.readouterr()
+    assert shell(*arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_what_the_chargers_do(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        charger.call("StatusNotification", connectorId=1, errorCode="NoError", status="Charging")
+        transaction = charger.start("TAG", 1000)
+        told = shown(shell, capsys, "status")
+        (connector,) = told["connectors"]
+        assert (connector["charger"], connector["status"], connector["link"]) == ("CP-1", "Charging", "connected")
+        assert (connector["transaction"], connector["tag"], told["waiting_for_a_person"]) == (transaction, "TAG", 0)
+        assert "Charging" in table(shell, capsys, "status")
+        assert [one["id"] for one in shown(shell, capsys, "chargers")["data"]] == ["CP-1"]
+    server.wait_line("ChargerDisconnected")
+    assert "away" in table(shell, capsys, "status")
+
+
+def test_transactions_and_their_sums(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        numbers = [charge(charger, "TAG", 1000, 3500), charge(charger, FORMULA, 3500, 4000)]
+    month = now()[:7]
+    assert [one["id"] for one in shown(shell, capsys, "transactions")] == numbers[::-1]
+    assert shown(shell, capsys, "transactions", "--by", "month") == [
+        {"month": month, "transactions": 2, "kwh": 3.0, "in_review": 0}
+    ]
+    assert [(one["tag"], one["kwh"]) for one in shown(shell, capsys, "transactions", "--by", "tag")] == [
+        (FORMULA, 0.5),
+        ("TAG", 2.5),
+    ]
+    rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv"))))
+    assert [(row["id"], row["id_tag"], row["kwh"]) for row in rows] == [
+        (str(numbers[1]), f"'{FORMULA}", "0.5"),
+        (str(numbers[0]), "TAG", "2.5"),
+    ]
+    assert shown(shell, capsys, "transactions", "--to", "2020-01-01") == []
+    assert f"Transaction {numbers[0]}" in table(shell, capsys, "explain", numbers[0])
+    assert shell("transactions", "--from", "yesterday") == 2
+    assert shell("explain", 7) == 2
+
+
+def test_tokens_are_made_over_the_socket_and_tell_who_may(
+    server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = ("--db", server.database)
+    viewer = shown(shell, capsys, "token", "create", "eye", "--role", "viewer", *beside)["token"]
+    assert shell("status") == 7  # from now on a token is needed
+    assert "LEVITY_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("LEVITY_TOKEN", viewer)
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        assert shown(shell, capsys, "status")["waiting_for_a_person"] is None
+        assert shell("call", "CP-1", "Reset", "type=Soft") == 7
+    assert viewer not in table(shell, capsys, "token", "list", *beside)
+    assert shell("token", "revoke", 1, *beside) == 0
+    assert shell("token", "revoke", 1, *beside) == 2
+    assert shell("status") == 7
+
+
+def test_a_token_file_that_others_may_read_is_refused(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "levity-trio" / "token"
+    file.parent.mkdir()
+    file.write_text("levity_1_x")
+    file.chmod(0o644)
+    assert shell("status") == 2
+    file.chmod(0o600)
+    assert shell("status") == 7  # it is read, and wrong
+
+
+def test_no_server(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell("status", "--api", "http://127.0.0.1:1") == 1
+    told = capsys.readouterr().err
+    assert "levity-trio serve" in told
+    assert len(told.splitlines()) == 1
