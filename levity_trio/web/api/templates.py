@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -177,7 +178,8 @@ async def _among(asked: Asked, template: Template, chargers: Iterable[str]) -> l
     its_own = await asked.api.reader.run(partial(templates.chargers_of, template=template))
     wanted = list(dict.fromkeys(chargers))
     if others := [charger for charger in wanted if charger not in its_own]:
-        raise invalid("chargers", f"template {template.name} is not for {', '.join(others)}")
+        words = f"template {template.name} is not for {', '.join(others)}"
+        raise Problem(HTTPStatus.CONFLICT, "conflict", words, field="chargers")
     return wanted
 
 
@@ -289,7 +291,7 @@ ENDPOINTS: Final = (
         handle=report,
         query=ReportQuery,
         answer=shown_as(TemplateReport),
-        problems=("not_found",),
+        problems=("not_found", "conflict"),
     ),
     Endpoint(
         method="POST",
@@ -301,6 +303,6 @@ ENDPOINTS: Final = (
         query=WaitQuery,
         body=StructBody(ApplyBody, lambda: APPLY_WAYS),
         answer=shown_as(ApplyReport),
-        problems=("not_found", "too_many_waiting"),
+        problems=("not_found", "conflict", "too_many_waiting"),
     ),
 )
