@@ -1,7 +1,12 @@
 """What several modules of these tests look at, made once."""
 
+from collections.abc import Callable
+
 import pytest
 
+from levity_trio.cli import main
+
+from .serving import Serving
 from .story import Story, tell
 
 
@@ -9,3 +14,14 @@ from .story import Story, tell
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """What a real server told of itself while things happened to it; this takes half a minute."""
     return tell(tmp_path_factory.mktemp("story"))
+
+
+@pytest.fixture
+def shell(server: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The command line, as a client of the module's server."""
+    monkeypatch.setenv("LEVITY_API", f"unix:{server.database}.sock")
+
+    def run(*arguments: object) -> int:
+        return main([*map(str, arguments)])
+
+    return run

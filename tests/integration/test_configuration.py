@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from levity_trio.cli import main
 from levity_trio.client import Refusal
 from levity_trio.operations.configuration import REQUIRED
 from tests.integration.foreign import api_of, foreign_charger
@@ -22,17 +21,6 @@ TEMPLATE = ("admin", "configuration-templates", "garage")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     with serving(tmp_path_factory.mktemp("configuration") / "site.db", "--no-api") as running:
         yield running
-
-
-@pytest.fixture
-def shell(server: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """The command line, as a client of this server."""
-    monkeypatch.setenv("LEVITY_API", f"unix:{server.database}.sock")
-
-    def run(*arguments: object) -> int:
-        return main([*map(str, arguments)])
-
-    return run
 
 
 def told(**how: Any) -> dict[str, Any]:

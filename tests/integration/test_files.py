@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from levity_trio.cli import main
 from levity_trio.client import Refusal
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of, operate
@@ -43,16 +42,6 @@ def charger(server: Serving) -> Iterator[Charger]:
     with Charger(server.port, "CP-1") as connected:
         connected.boot()
         yield connected
-
-
-@pytest.fixture
-def shell(server: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.setenv("LEVITY_API", f"unix:{server.database}.sock")
-
-    def run(*arguments: object) -> int:
-        return main([*map(str, arguments)])
-
-    return run
 
 
 def order(server: Serving, charger: Charger, path: str, **payload: Any) -> tuple[int, str]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from levity_trio.cli import main
 from levity_trio.client import Refusal
 from levity_trio.operations import OPERATIONS, Operation
 from levity_trio.operations.answers import succeeded
@@ -36,17 +35,6 @@ def agreeing(server: Serving) -> Iterator[Serving]:
     """With a charger that accepts everything."""
     with foreign_charger(server, CHARGER):
         yield server
-
-
-@pytest.fixture
-def shell(server: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """The command line, as a client of this server."""
-    monkeypatch.setenv("LEVITY_API", f"unix:{server.database}.sock")
-
-    def run(*arguments: object) -> int:
-        return main([*map(str, arguments)])
-
-    return run
 
 
 def expected(operation: Operation, answer: dict[str, Any]) -> str:
