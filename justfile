@@ -63,7 +63,7 @@ bench-judging *arguments: venv
 bench-api-reads *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api_reads {{ arguments }}
 
-# compare the API with bare routes, and chargers beside busy clients with chargers alone
+# measure the operator API
 bench-api *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api {{ arguments }}
 
