@@ -53,13 +53,14 @@ class Places:
     async def read(self) -> AsyncIterator[None]:
         """Hold a place for a request that only reads. They take turns, each followed by a rest as long as it took, so
         that clients who ask without pause leave half of the time to the chargers."""
-        async with self._at_work, self._turn:
+        async with self._turn:
             await trio.sleep_until(self._rested_at)
-            began = trio.current_time()
-            try:
-                yield
-            finally:
-                self._rested_at = 2 * trio.current_time() - began
+            async with self._at_work:
+                began = trio.current_time()
+                try:
+                    yield
+                finally:
+                    self._rested_at = 2 * trio.current_time() - began
 
     @asynccontextmanager
     async def wait(self) -> AsyncIterator[None]:

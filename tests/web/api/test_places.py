@@ -82,6 +82,24 @@ async def test_readers_take_turns_and_rest_as_long_as_they_took() -> None:
         assert trio.current_time() - began == 15  # a change does not rest
 
 
+async def test_readers_that_wait_for_their_turn_hold_no_place() -> None:
+    places, crowd, release = Places(at_work=2), Crowd(), trio.Event()
+
+    async def read() -> None:
+        async with places.read():
+            await release.wait()
+
+    async with trio.open_nursery() as requests:
+        for _ in range(5):
+            requests.start_soon(read)
+        await wait_all_tasks_blocked()
+        requests.start_soon(crowd.work, places)
+        await wait_all_tasks_blocked()
+        assert crowd.inside == 1
+        crowd.release.set()
+        release.set()
+
+
 @pytest.mark.trio(run=run_in_virtual_time)
 async def test_a_flood_of_refusals_of_one_address_is_recorded_in_part() -> None:
     refusals = Refusals()
