@@ -7,7 +7,7 @@ and `--help` text are derived from that declaration; config_sources.py reads the
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from levity_trio.settings import (
     ADDRESS,
@@ -19,10 +19,12 @@ from levity_trio.settings import (
     TEXT,
     URL,
     Kind,
+    Setting,
     minutes,
     one_of,
     read_switch,
     seconds,
+    setting,
     whole,
 )
 
@@ -30,13 +32,11 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
 WEBSOCKET_PING_SECONDS = 20.0
 
-PREFIX = "LEVITY_"
 OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
 """Environment variables that are not settings of the server."""
 PLUGIN_TABLES = "plugin"
 _GIBIBYTE = 1024**3
 _WEEK_SECONDS = 7 * 24 * 3600
-T = TypeVar("T")
 
 
 class ConfigError(ValueError):
@@ -59,51 +59,8 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting, for the command line, the environment, the TOML file and `--help`."""
-
-    name: str  # the flag without its dashes, and the TOML key
-    attribute: str  # in ServerConfig or LogConfig
-    default: object
-    group: str
-    kind: Kind
-    help: str
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name}"
-
-    @property
-    def environment_name(self) -> str:
-        return environment_name(self.name)
-
-    @property
-    def is_switch(self) -> bool:
-        return not self.kind.metavar
-
-    @property
-    def default_text(self) -> str:
-        """The default as `--help` shows it; empty if there is none."""
-        if self.default is None or self.is_switch:
-            return ""
-        if isinstance(self.default, tuple):
-            return ",".join(self.default)
-        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
-
-
-def environment_name(name: str) -> str:
-    return PREFIX + name.replace("-", "_").upper()
-
-
 def _read_ping_switch(value: object) -> float | None:
     return None if read_switch(value) else WEBSOCKET_PING_SECONDS
-
-
-def _setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
-    """Return a dataclass field, typed as its default."""
-    declared: T = field(default=default, metadata={"name": flag, "group": group, "kind": kind, "help": text})
-    return declared
 
 
 API_PORT: Final = 9001
@@ -116,11 +73,11 @@ SHORTEST_CHECK_INTERVAL_SECONDS: Final = 0.1
 class ServerConfig:
     """All settings except those of the log. Times are in seconds and sizes in bytes unless the name says otherwise."""
 
-    host: str = _setting("0.0.0.0", "host", "Network", ADDRESS, "Address to listen on.")  # noqa: S104 - chargers are other machines
-    port: int = _setting(
+    host: str = setting("0.0.0.0", "host", "Network", ADDRESS, "Address to listen on.")  # noqa: S104 - chargers are other machines
+    port: int = setting(
         9000, "port", "Network", whole(0, 65535), "TCP port to listen on; 0 selects a free port and logs it."
     )
-    max_connections: int = _setting(
+    max_connections: int = setting(
         1000,
         "max-connections",
         "Network",
@@ -128,34 +85,34 @@ class ServerConfig:
         "Maximum number of concurrent connections; more get 503, but a charger with transactions displaces one"
         " without. The open file limit may lower it.",
     )
-    max_chargers: int = _setting(
+    max_chargers: int = setting(
         *(1000, "max-chargers", "Network", whole(1, 1_000_000)),
         "Maximum number of known chargers; further identities get 404.",
     )
-    max_message_bytes: int = _setting(
+    max_message_bytes: int = setting(
         *(524_288, "max-message-bytes", "Network", whole(1024, _GIBIBYTE, "bytes")),
         "Maximum size of a message; a larger one closes the connection.",
     )
-    database: Path = _setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; created if it is missing.")
-    server_name: str = _setting(
+    database: Path = setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; created if it is missing.")
+    server_name: str = setting(
         *("levity", "server-name", "Storage", TEXT),
         "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",
     )
-    heartbeat_interval_seconds: int = _setting(
+    heartbeat_interval_seconds: int = setting(
         60,
         "heartbeat-interval",
         "Chargers",
         whole(1, _WEEK_SECONDS, "seconds"),
         "Heartbeat interval of chargers; a connection without a frame for three intervals is closed.",
     )
-    response_timeout_seconds: float = _setting(
+    response_timeout_seconds: float = setting(
         30.0,
         "response-timeout",
         "Chargers",
         seconds(0.1, 3600),
         "Time-out of a charger's response to a call of the server.",
     )
-    websocket_ping_seconds: float | None = _setting(
+    websocket_ping_seconds: float | None = setting(
         WEBSOCKET_PING_SECONDS,
         "disable-websocket-ping",
         "Chargers",
@@ -163,138 +120,138 @@ class ServerConfig:
         f"Send no WebSocket pings (otherwise every {WEBSOCKET_PING_SECONDS:g} s). Chargers that cannot handle pings are"
         " excluded automatically.",
     )
-    strict: bool = _setting(
+    strict: bool = setting(
         False,
         "strict",
         "Chargers",
         SWITCH,
         "Reject messages that violate the OCPP schemas instead of repairing them, for conformance tests.",
     )
-    metrics_port: int | None = _setting(
+    metrics_port: int | None = setting(
         None,
         "metrics-port",
         "Monitoring",
         whole(0, 65535),
         "Port of /metrics, /healthz and /readyz, which are off without it; 0 selects a free port and logs it.",
     )
-    metrics_host: str | None = _setting(
+    metrics_host: str | None = setting(
         None, "metrics-host", "Monitoring", ADDRESS, "Address of the metrics port; that of --host by default."
     )
-    api: bool = _setting(
+    api: bool = setting(
         True,
         "no-api",
         "API",
         Kind("", lambda value: not read_switch(value)),
         "Serve no operator API; the local socket beside the database stays.",
     )
-    api_host: str = _setting("127.0.0.1", "api-host", "API", ADDRESS, "Address of the operator API.")
-    api_port: int | None = _setting(
+    api_host: str = setting("127.0.0.1", "api-host", "API", ADDRESS, "Address of the operator API.")
+    api_port: int | None = setting(
         *(None, "api-port", "API", whole(0, 65535)),
         f"Port of the operator API, by default {API_PORT}; 0 selects a free port and logs it.",
     )
-    api_allowed_hosts: tuple[str, ...] = _setting(
+    api_allowed_hosts: tuple[str, ...] = setting(
         *((), "api-allowed-hosts", "API", NAMES),
         "Further names of this server in the Host header of requests, separated by commas.",
     )
-    api_cors_origin: str | None = _setting(
+    api_cors_origin: str | None = setting(
         *(None, "api-cors-origin", "API", TEXT),
         "Origin of web pages that may use the API, such as https://example.org.",
     )
-    api_tls_cert: Path | None = _setting(
+    api_tls_cert: Path | None = setting(
         *(None, "api-tls-cert", "API", FILE), "Certificate chain of the API (PEM); with it the API is served by TLS."
     )
-    api_tls_key: Path | None = _setting(*(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM).")
-    api_max_streams: int = _setting(
+    api_tls_key: Path | None = setting(*(None, "api-tls-key", "API", FILE), "Private key of --api-tls-cert (PEM).")
+    api_max_streams: int = setting(
         *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
     )
-    files_port: int | None = _setting(
+    files_port: int | None = setting(
         *(None, "files-port", "Files", whole(0, 65535)),
         "Port at which chargers send and fetch files, off without it; 0 selects a free port and logs it.",
     )
-    files_host: str | None = _setting(
+    files_host: str | None = setting(
         *(None, "files-host", "Files", ADDRESS), "Address of the files port; that of --host by default."
     )
-    files_url: str | None = _setting(
+    files_url: str | None = setting(
         *(None, "files-url", "Files", URL),
         "URL by which chargers reach the files port, by default http://ADDRESS:PORT.",
     )
-    fluentd_endpoint: tuple[str, int] | None = _setting(
+    fluentd_endpoint: tuple[str, int] | None = setting(
         *(None, "fluentd-endpoint", "Monitoring", ENDPOINT),
         "Fluentd server that receives every frame (forward protocol).",
     )
-    fluentd_tag: str = _setting("ocpp", "fluentd-tag", "Monitoring", TEXT, "Prefix of the tags of Fluentd records.")
-    log_days: int = _setting(
+    fluentd_tag: str = setting("ocpp", "fluentd-tag", "Monitoring", TEXT, "Prefix of the tags of Fluentd records.")
+    log_days: int = setting(
         90, "log-days", "Monitoring", whole(1, 36_500, "days"), "Retention of frames in the database."
     )
-    log_megabytes: int = _setting(
+    log_megabytes: int = setting(
         4096,
         "log-max-mb",
         "Monitoring",
         whole(16, 1_000_000, "megabytes"),
         "Maximum size of the stored frames; the oldest are deleted first.",
     )
-    event_days: int = _setting(
+    event_days: int = setting(
         400,
         "event-days",
         "Monitoring",
         whole(1, 36_500, "days"),
         "Retention of the facts in the table event; no bill depends on them.",
     )
-    orphans: bool = _setting(
+    orphans: bool = setting(
         True,
         "disable-orphan-closing",
         "Transactions",
         Kind("", lambda value: not read_switch(value)),
         "Leave orphaned transactions open: those of which their charger reports nothing more.",
     )
-    orphan_minutes: float = _setting(
+    orphan_minutes: float = setting(
         15.0,
         "orphan-minutes",
         "Transactions",
         minutes(1, 10_080),
         "Connection time without a sign of a suspended transaction, after which that is closed.",
     )
-    max_starts: int = _setting(
+    max_starts: int = setting(
         1000,
         "max-starts",
         "Transactions",
         whole(1, 1_000_000_000),
         "Maximum number of StartTransactions per connector and day; more are not acknowledged.",
     )
-    auto_start: bool = _setting(
+    auto_start: bool = setting(
         False, "enable-auto-start", "Transactions", SWITCH, "Start charging automatically when a cable is plugged in."
     )
-    auto_start_id_tag: str = _setting(
+    auto_start_id_tag: str = setting(
         "anonymous", "auto-start-id-tag", "Transactions", TAG, "ID tag of automatically started transactions."
     )
-    auto_start_delay_seconds: float = _setting(
+    auto_start_delay_seconds: float = setting(
         1.0,
         "auto-start-delay",
         "Transactions",
         seconds(0, 600),
         "Delay of the start after the plug-in; some chargers miss a start within the first second.",
     )
-    plugins: tuple[str, ...] = _setting(
+    plugins: tuple[str, ...] = setting(
         (), "plugins", "Plugins", NAMES, "Installed plugins to enable, separated by commas."
     )
     plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """The tables `[plugin.NAME]` of the TOML file; each plugin validates its own."""
-    shutdown_grace_seconds: float = _setting(
+    shutdown_grace_seconds: float = setting(
         10.0,
         "shutdown-grace",
         "Start and stop",
         seconds(0.1, 3600),
         "Maximum duration of a stop; what still hangs then is abandoned (exit status 1).",
     )
-    clock_wait_seconds: float = _setting(
+    clock_wait_seconds: float = setting(
         *(120.0, "clock-wait", "Start and stop", seconds(0, 86400)),
         "Maximum time that chargers wait for this machine's clock to be set; 0 serves at once.",
     )
-    trust_clock: bool = _setting(
+    trust_clock: bool = setting(
         *(False, "trust-clock", "Start and stop", SWITCH),
         "Trust this machine's clock although rows of the database are newer; needed for one start only.",
     )
-    clock_speed: int = _setting(
+    clock_speed: int = setting(
         1,
         "clock-speed",
         "Start and stop",
@@ -322,24 +279,24 @@ class ServerConfig:
 class LogConfig:
     """The settings of the log."""
 
-    level: str = _setting(
+    level: str = setting(
         "INFO", "log-level", "Log", one_of("LEVEL", LEVELS), f"Minimum level of log lines: {', '.join(LEVELS)}."
     )
-    ocpp_level: str = _setting(
+    ocpp_level: str = setting(
         "WARNING",
         "ocpp-log-level",
         "Log",
         one_of("LEVEL", LEVELS),
         "Minimum level of log lines about frames; DEBUG logs every frame.",
     )
-    format: str = _setting(
+    format: str = setting(
         "console",
         "log-format",
         "Log",
         one_of("FORMAT", LOG_FORMATS),
         "Format of log lines: console for people, json for one object per line.",
     )
-    file: Path | None = _setting(
+    file: Path | None = setting(
         None, "log-file", "Log", FILE, "Additional log file, rotated at 10 MB; five old files are kept."
     )
 

@@ -12,15 +12,12 @@ from typing import TypeVar
 from levity_trio.config import (
     OTHER_VARIABLES,
     PLUGIN_TABLES,
-    PREFIX,
     SETTINGS,
     ConfigError,
     LogConfig,
     ServerConfig,
-    Setting,
-    environment_name,
 )
-from levity_trio.settings import Unusable, shown
+from levity_trio.settings import PREFIX, Setting, Unusable, environment_name, shown
 
 T = TypeVar("T")
 

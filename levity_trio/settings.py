@@ -1,14 +1,18 @@
-"""The kinds of values that a setting can have, and how each is parsed and validated.
+"""How a setting is declared: its names, and the kinds of values with their parsing and validation.
 
 A flag or an environment variable is text; a TOML value can also be a number or a boolean. Each kind accepts both and
 says in its error what to give instead. The only I/O here is the check of a path's folder.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+PREFIX = "LEVITY_"
+"""Prefix of the environment variables of settings."""
+T = TypeVar("T")
 _SHOWN_CHARACTERS = 100
 _LONGEST_URL = 200
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
@@ -26,6 +30,49 @@ class Kind:
     metavar: str
     """Empty for a switch."""
     read: Callable[[object], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, for the command line, the environment, the TOML file and `--help`."""
+
+    name: str  # the flag without its dashes, and the TOML key
+    attribute: str  # in ServerConfig or LogConfig
+    default: object
+    group: str
+    kind: Kind
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name}"
+
+    @property
+    def environment_name(self) -> str:
+        return environment_name(self.name)
+
+    @property
+    def is_switch(self) -> bool:
+        return not self.kind.metavar
+
+    @property
+    def default_text(self) -> str:
+        """The default as `--help` shows it; empty if there is none."""
+        if self.default is None or self.is_switch:
+            return ""
+        if isinstance(self.default, tuple):
+            return ",".join(self.default)
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+
+def environment_name(name: str) -> str:
+    return PREFIX + name.replace("-", "_").upper()
+
+
+def setting(default: T, flag: str, group: str, kind: Kind, text: str) -> T:
+    """Return a dataclass field, typed as its default."""
+    declared: T = field(default=default, metadata={"name": flag, "group": group, "kind": kind, "help": text})
+    return declared
 
 
 def shown(value: object) -> str:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
 from levity_trio.config_sources import load
+from levity_trio.settings import Setting
 
 WriteToml = Callable[[str], str]
 

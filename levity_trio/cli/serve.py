@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import click
 
-from levity_trio.config import SETTINGS, Setting
+from levity_trio.config import SETTINGS
 from levity_trio.config_sources import load
+from levity_trio.settings import Setting
 
 EXAMPLES = """\
 \b

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig, Setting
+from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
 from levity_trio.config_sources import load, read_toml
+from levity_trio.settings import Setting
 
 STATE_FOLDER: Final = Path("/var/lib/levity")
 METRICS_PORT: Final = 9464

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.config import SETTINGS, Setting
+from levity_trio.config import SETTINGS
+from levity_trio.settings import Setting
 from tests.integration.charger import Charger, now
 from tests.integration.serving import PROGRAM, ROOT, environment, serving
 from tests.integration.simulating import controlled, simulate
