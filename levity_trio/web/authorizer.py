@@ -21,7 +21,7 @@ from levity_trio.wire.times import parse_time, stamp
 
 AT_ONCE: Final = 20
 MOST_BYTES: Final = 4096
-STATUSES: Final = frozenset({Status.ACCEPTED, Status.BLOCKED, Status.EXPIRED, Status.INVALID})
+STATUSES: Final = (Status.ACCEPTED, Status.BLOCKED, Status.EXPIRED, Status.INVALID)
 PORTS: Final = {"http": 80, "https": 443}
 
 log = get_logger("system")

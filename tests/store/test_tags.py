@@ -123,6 +123,15 @@ def test_too_many_at_once(closed: Books, station: Station) -> None:
     assert closed.run(authorization.judge, closed.policy, "Card", closed.at).status == "Accepted"
 
 
+def test_refused_ones_do_not_count(closed: Books, station: Station) -> None:
+    add(closed, "Card", max_transactions=1)
+    transaction, _ = start(station, "Card")
+    other = Station(closed, "CP-2")
+    assert start(other, "Card", 1)[1] == "ConcurrentTx"
+    station.stop(transaction, 5000)
+    assert start(other, "Card", 2)[1] == "Accepted"
+
+
 def test_suspended_ones_do_not_count(closed: Books, station: Station) -> None:
     add(closed, "Card", max_transactions=1)
     start(station, "Card")
