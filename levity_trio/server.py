@@ -49,12 +49,14 @@ from levity_trio.store.following import open_following
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
-from levity_trio.store.writer import open_writer
+from levity_trio.store.tagging import TagImports, open_tags
+from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
@@ -126,8 +128,7 @@ async def serve(
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
-                trusted = is_set(clock, known.newest)
-                central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
+                central = _central(config, writer, clock, known, hooks)
                 pages: dict[str, Page] = {}
                 async with (
                     open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
@@ -138,15 +139,28 @@ async def serve(
                 ):
                     await _begin(central)
                     async with (
+                        open_tags(writer, reader, central.tags, clock) as imports,
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
                         _open_files(central, reader, file_listeners) as shelf,
-                        open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
+                        open_api(
+                            _api(central, reader, imports, feed, webhooks, shelf),
+                            ApiListeners(api_listeners, tls, local),
+                        ),
                     ):
                         is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
+
+
+def _central(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks) -> Central:
+    """Return the state that all connections share."""
+    trusted = is_set(clock, known.newest)
+    central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
+    if config.authorizer is not None:
+        central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
+    return central
 
 
 def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
@@ -181,7 +195,7 @@ def _open_files(
     return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)
 
 
-def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
+def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
     """Return what the endpoints of the API work with."""
     return Api(
         config=central.config,
@@ -190,6 +204,8 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf
         reader=reader,
         chargers=Chargers(central),
         tokens=Tokens(),
+        id_tags=central.tags,
+        imports=imports,
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,

@@ -99,6 +99,17 @@ class Exchange:
             self.central.hooks.observe(failure)
         return result
 
+    async def note(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> None:
+        """Run a write for this charger soon, without waiting for its commit, unless more is to be stored with it.
+
+        Raises StoreUnavailable if too many wait already.
+        """
+        if self.evidence or self.repairs or self.amendment:
+            await self.write(write, *args)
+        else:
+            origin = self.origin
+            self.central.writer.note(lambda db: write(db, origin, *args))
+
     async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""
         await self.write(notices.record, kind(charger=self.charger, at=self.origin.received_at, **fields))
@@ -217,9 +228,9 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.bounded = exchange.message
     if message.action == "StartTransaction":
-        started = await exchange.write(start_unreadable, message, reason)
+        started = await exchange.write(start_unreadable, message, reason, exchange.central.policy)
         exchange.central.has_charged.add(exchange.charger)
-        return call_result.StartTransaction(started.transaction, {"status": started.verdict})
+        return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()

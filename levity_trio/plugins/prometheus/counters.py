@@ -66,6 +66,7 @@ class PrometheusMetrics(Plugin):
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
             events.AutoStart: self._auto_started,
+            events.TagJudged: self._tag_judged,
             events.AuditProgress: self._audit_progressed,
             events.AuditLost: self._audit_lost,
             events.WebhookGivenUp: self._webhook_given_up,
@@ -217,6 +218,9 @@ class PrometheusMetrics(Plugin):
 
     def _auto_started(self, event: events.AutoStart) -> None:
         self._metrics.auto_starts[str(event.charger), event.outcome].value += 1
+
+    def _tag_judged(self, event: events.TagJudged) -> None:
+        self._metrics.authorizations[event.action, event.status].value += 1
 
     def _malformed_frame(self, event: events.MalformedFrame) -> None:
         self._metrics.malformed_frames[event.kind,].value += 1

@@ -160,6 +160,12 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
+        self.authorizations = add(
+            Counter,
+            "ocpp_authorizations_total",
+            ("action", "status"),
+            "Tags that chargers presented, by the message and by what they were told.",
+        )
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
