@@ -264,6 +264,10 @@ class ConnectedCharger:
         )
         return self._read(action, await self.chargers.wait(command))
 
+    def objection(self, action: str) -> str | None:
+        """Return why the charger's registration forbids a CALL, None if it does not."""
+        return self.chargers.objection(self.charger, action)
+
     def _read(self, action: str, result: CommandResult) -> Any:
         if (failure := _failure(action, result)) is not None:
             raise failure

@@ -55,6 +55,9 @@ class ConnectedCharger(Protocol):
         Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see levity_trio.charger.facade.
         """
 
+    def objection(self, action: str) -> str | None:
+        """Return why the charger's registration forbids a CALL, None if it does not."""
+
 
 class Plugin:
     """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and metrics."""
