@@ -79,12 +79,11 @@ def test_a_newcomer_waits_once_and_one_that_was_decided_about_not_at_all(books: 
 
 
 def test_strangers_are_no_series_and_raise_no_alert(books: Books) -> None:
-    for name in ("KNOWN", "WAITS", "REFUSED", "CHARGES"):
-        station = Station(books, name)
-        if name in ("WAITS", "CHARGES"):
-            wait_for_a_person(station)
+    stations = {name: Station(books, name) for name in ("KNOWN", "WAITS", "REFUSED", "CHARGES")}
+    for name in ("WAITS", "CHARGES"):
+        wait_for_a_person(stations[name])
     books.run(refuse, "REFUSED", ANNA)
-    station.start()
+    stations["CHARGES"].start()
     with reading(books) as db:
         assert present(db).hidden == {"WAITS", "REFUSED"}
         assert waiting(db).newcomers == 2
