@@ -37,6 +37,7 @@ from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.registration import begin_registration
+from levity_trio.charger.tags import load_tags
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -139,7 +140,7 @@ async def serve(
                     open_plugins(hooks, _site(central, reader, pages)),
                     _open_pages(central, page_listeners, pages),
                 ):
-                    await _begin(central)
+                    await _begin(central, reader)
                     async with (
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
@@ -229,11 +230,12 @@ async def _open_pages(
         yield
 
 
-async def _begin(central: Central) -> None:
+async def _begin(central: Central, reader: Reader) -> None:
     """Begin a run; this first ends the sessions that the last one left open."""
     at, trusted = stamp(central.clock()), central.clock_trusted
     central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
     central.pending.load(await central.writer.run(commands.unfinished))
+    await load_tags(central, reader)
     gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 

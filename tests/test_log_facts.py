@@ -16,6 +16,7 @@ ORDINARY: dict[str, Any] = {"charger": "CP-1", "at": "2026-03-01T12:00:00.000Z",
 WORDS = {"status": "Available", "event_type": "StartupOfTheDevice"}
 ALWAYS_WARN = {
     "IdentityShared",
+    "StartRefused",
     "WebhookGivenUp",
     "ErrorOpened",
     "StopConflicted",

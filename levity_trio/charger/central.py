@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -11,6 +11,7 @@ from itertools import count
 import trio
 
 from levity_trio.access.registration import Decision, Mode, Registrations
+from levity_trio.access.tags import Index, Policy, Unknown, Verdict
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
@@ -18,6 +19,9 @@ from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.writer import Writer
+
+Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
+"""Takes the tag, the charger and the connector, None where the tag is presented to the charger as a whole."""
 
 
 @dataclass(slots=True)
@@ -48,9 +52,25 @@ class Central:
     """By charger: what a person decided about its registration."""
     registrations: Registrations = field(init=False)
     budget: Budget = field(init=False)
+    tags: Index = field(init=False)
+    authorizer: Authorizer | None = None
+    """Asks outside about a tag that nobody added; returns None if no answer came in time."""
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
         self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
-        self.hooks.listen(self.pending.observe)
-        self.hooks.listen(self.registrations.observe)
+        self.tags = Index(policy_of(self.config))
+        for follower in (self.pending, self.registrations, self.tags):
+            self.hooks.listen(follower.observe)
+
+    @property
+    def policy(self) -> Policy:
+        """The settings by which tags are judged."""
+        return self.tags.policy
+
+
+def policy_of(config: ServerConfig) -> Policy:
+    """Return the settings by which tags are judged. Without its answer, the authorizer's own rule goes before ours."""
+    unknown = config.authorizer_away if config.authorizer else config.unknown_tags
+    own = config.auto_start_id_tag if config.auto_start else None
+    return Policy(Unknown(unknown), config.tag_strip, own, has_authorizer=config.authorizer is not None)

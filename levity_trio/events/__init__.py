@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.events.access import StartRefused as StartRefused
+from levity_trio.events.access import TagChanged as TagChanged
+from levity_trio.events.access import TagsImported as TagsImported
 from levity_trio.events.commands import CallAnswered as CallAnswered
 from levity_trio.events.commands import CallFailed as CallFailed
 from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
@@ -30,6 +33,7 @@ from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
 from levity_trio.events.observations import PluginFailed as PluginFailed
+from levity_trio.events.observations import TagJudged as TagJudged
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
 from levity_trio.events.registration import ChargerRefused as ChargerRefused
 from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting

@@ -8,6 +8,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from levity_trio.access.registration import FORBIDDEN, NEWCOMERS, WAIT_SECONDS, Decision, Mode, Status
+from levity_trio.access.tags import Policy, Unknown
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Change, Chargers
 from levity_trio.charger.registration import begin_registration
@@ -18,9 +19,10 @@ from levity_trio.store.writes import registration, stations
 from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.errors import NotRegistered
+from levity_trio.wire.payloads import CHARGER_ACTIONS
 from tests.charger.parts import InlineWriter, configure
 from tests.charger.peers import Charger, open_charger, open_raw, upgrade
-from tests.charger.test_admission import START, answer_to
+from tests.charger.test_admission import START, UNREADABLE, answer_to
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 ANNA = Decided("2026-03-01T12:00:00.000Z", "anna", "installed today")
@@ -155,24 +157,70 @@ async def test_newcomers_have_a_room_of_their_own(central: Central, writer: Inli
 # What they bring is kept
 
 
-@pytest.mark.parametrize("decision", [Decision.NEWCOMER, Decision.REFUSED])
-async def test_what_one_that_is_not_accepted_tells_is_stored_and_answered(
-    central: Central, writer: InlineWriter, decision: Decision
+TIMES = {"timestamp": "2026-03-01T12:00:00Z"}
+MESSAGES: dict[str, list[dict[str, Any]]] = {
+    "Authorize": [{"idTag": "TAG-1"}],
+    "BootNotification": [BOOT],
+    "DataTransfer": [{"vendorId": "V"}],
+    "DiagnosticsStatusNotification": [{"status": "Idle"}],
+    "FirmwareStatusNotification": [{"status": "Idle"}],
+    "Heartbeat": [{}],
+    "LogStatusNotification": [{"status": "Idle"}],
+    "MeterValues": [{"connectorId": 1, "meterValue": [REGISTER]}, {}],
+    "SecurityEventNotification": [{"type": "X"} | TIMES],
+    "SignCertificate": [{"csr": "X"}],
+    "SignedFirmwareStatusNotification": [{"status": "Idle", "requestId": 1}],
+    "StartTransaction": [START, UNREADABLE, {"connectorId": 1}],
+    "StatusNotification": [{"connectorId": 1, "errorCode": "NoError", "status": "Charging"}],
+    "StopTransaction": [STOP, {"transactionId": 7}],
+}
+"""Each message of a charger; of those that affect a bill also one that cannot be read."""
+EACH = [(action, payload) for action, payloads in MESSAGES.items() for payload in payloads]
+
+
+@pytest.mark.parametrize("decision", Decision)
+@pytest.mark.parametrize(("action", "payload"), EACH)
+async def test_every_message_is_answered_and_only_a_registered_charger_charges(
+    central: Central, writer: InlineWriter, decision: Decision, action: str, payload: dict[str, Any]
 ) -> None:
-    set_mode(central, Mode.ASK)
     await meet(central)
-    if decision is Decision.REFUSED:
+    if decision is not Decision.NEWCOMER:
         await decide(central, "CP-1", decision)
+    set_mode(central, Mode.ASK)
     async with open_charger(central) as charger:
-        await charger.call("Heartbeat")
-        await charger.call("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"})
+        answer = await charger.call(action, payload)
+    if "idTagInfo" in answer:
+        assert answer["idTagInfo"]["status"] == ("Accepted" if decision is Decision.ADOPTED else "Invalid")
+    if action == "StartTransaction":
+        stored = (answer["transactionId"], answer["idTagInfo"]["status"])
+        assert writer.row("SELECT id, verdict FROM tx") == stored
+    assert writer.row("SELECT count(*) FROM log WHERE action = ?", action)[0] >= 1
+
+
+def test_every_message_is_looked_at() -> None:
+    assert MESSAGES.keys() == CHARGER_ACTIONS
+
+
+async def test_no_stranger_makes_an_operator_look_at_tags(central: Central, writer: InlineWriter) -> None:
+    """Nor is the outside authorizer asked for it."""
+    set_mode(central, Mode.ASK)
+    central.tags.policy = Policy(Unknown.ASK, has_authorizer=True)
+    async with open_charger(central) as charger:
+        assert await charger.call("Authorize", {"idTag": "TAG-1"}) == {"idTagInfo": {"status": "Invalid"}}
+        await charger.call("StartTransaction", START)
+    assert writer.rows("SELECT * FROM asked_tag") == []
+    assert writer.row("SELECT is_asked FROM tx") == (0,)
+
+
+async def test_what_is_brought_is_kept_with_its_energy(central: Central, writer: InlineWriter) -> None:
+    set_mode(central, Mode.ASK)
+    async with open_charger(central) as charger:
         await charger.call("MeterValues", {"connectorId": 1, "meterValue": [REGISTER]})
-        await charger.call("DataTransfer", {"vendorId": "V"})
-        await charger.call("SecurityEventNotification", {"type": "X", "timestamp": "2026-03-01T12:00:00Z"})
-        await charger.call("StopTransaction", STOP)
-        assert (await charger.call("StartTransaction", START))["transactionId"] > 1_000_000
-    assert writer.row("SELECT count(*) FROM status") == (1,)
+        started = await charger.call("StartTransaction", START)
+        stop = STOP | {"transactionId": started["transactionId"]}
+        assert await charger.call("StopTransaction", stop) == {"idTagInfo": {"status": "Invalid"}}
     assert writer.row("SELECT count(*) FROM meter_val WHERE wh = 5") == (1,)
+    assert writer.row("SELECT status, energy_delivered, verdict FROM tx") == ("Completed", 10, "Invalid")
 
 
 # Decisions

@@ -42,6 +42,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "session": {"ended_at", "close_code", "close_reason"},
     "set_aside": {"tx_id", "looked_at", "looked_by", "resolution", "resolution_reason", "count", "last_received_at"},
     "status": {"count", "last_received_at"},
+    "tag": {"key", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
     "webhook": {"position", "delivered_at", "removed_at", "removed_by"},
@@ -88,6 +89,8 @@ def full(books: Books, station: Station) -> Books:
     add(f"INSERT INTO configuration_reading (cp_id, {reading}) VALUES ('CP-1', 'anna', '', '', 1, 0, '[]', '[1]')")
     of_template = "INSERT INTO configuration_template (name, entries, created_at, created_by, ended_at) VALUES"
     add(f"{of_template} ('a', '{{}}', '', 'anna', '2025'), ('a', '{{}}', '', 'anna', NULL)")
+    of_tags = "INSERT INTO tag (key, id_tag, status, created_at, created_by, ended_at) VALUES"
+    add(f"{of_tags} ('a', 'A', 'Accepted', '', '', '2025'), ('a', 'A', 'Accepted', '', '', NULL)")
     add("INSERT INTO local_list (cp_id, version, command_id, created_at) VALUES ('CP-1', 1, 1, '')")
     of_webhooks = "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES"
     add(f"{of_webhooks} ('a', 'http://a', 's', '', '', 1), ('b', 'http://b', 's', '', '', 1)")
@@ -157,6 +160,8 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "event_sum",
         "station",
         "webhook_waiting",
+        "asked_tag",
+        "tag_import_part",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -171,6 +176,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("token", {"revoked_at": "2026"}),
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
+        ("tag", {"ended_at": "2026", "ended_by": "anna"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
         ("run", {"ended_at": "2026", "clean": 1}),
@@ -342,6 +348,7 @@ AGAIN = {
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
+    "tag": "UPDATE tag SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
 }
 """What a guard of a step that is made only once refuses."""
 
