@@ -62,8 +62,9 @@ class Chargers:
         self._central = central
 
     def known(self) -> Collection[str]:
-        """Return the identities of the known chargers that are not hidden."""
-        return self._central.known
+        """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
+        registrations = self._central.registrations
+        return [one for one in self._central.known if registrations.status(one) is Status.ACCEPTED]
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""

@@ -122,7 +122,7 @@ class Chargers(Protocol):
     """The chargers of this server; see levity_trio.charger.facade."""
 
     def known(self) -> Collection[str]:
-        """Return the identities of the known chargers that are not hidden."""
+        """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""

@@ -340,6 +340,17 @@ async def test_what_waited_over_a_switch_is_sent_only_as_far_as_it_may(central: 
     assert states == [("cancelled", "not_registered"), ("accepted", None)]
 
 
+async def test_what_is_sent_to_all_is_not_for_strangers(central: Central) -> None:
+    """It may hold a secret."""
+    for name in ("ADOPTED", "REFUSED"):
+        await meet(central, name)
+    await decide(central, "ADOPTED", Decision.ADOPTED)
+    await decide(central, "REFUSED", Decision.REFUSED)
+    set_mode(central, Mode.ASK)
+    await meet(central, "WAITS")
+    assert Chargers(central).known() == ["ADOPTED"]
+
+
 # A switch locks nobody out
 
 

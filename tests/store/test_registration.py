@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from levity_trio.access.registration import Mode
+from levity_trio.access.registration import Mode, Registrations
 from levity_trio.events import ChargerShown, NewcomerWaiting
+from levity_trio.store.reads import beginning
+from levity_trio.store.reads.chargers import of_model
 from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.registration import Newcomer, decisions, newcomers
-from levity_trio.store.writes.hiding import hide
+from levity_trio.store.writes.hiding import UnknownCharger, hide
 from levity_trio.store.writes.registration import Decided, adopt, adopt_all, begin_waiting, locked_out, refuse
+from levity_trio.store.writes.stations import AlreadyKnown, ChargerData, add_charger
 from levity_trio.wire.times import stamp
-from tests.store.books import Books, Station
+from tests.store.books import Books, Station, in_memory
 from tests.store.reading import reading
 
 ANNA = Decided("2026-03-01T12:00:00.000Z", "anna", "ours")
@@ -87,6 +94,51 @@ def test_strangers_are_no_series_and_raise_no_alert(books: Books) -> None:
     with reading(books) as db:
         assert present(db).hidden == {"WAITS", "REFUSED"}
         assert waiting(db).newcomers == 2
+
+
+def test_what_is_sent_to_a_model_is_not_for_strangers(books: Books) -> None:
+    """Anybody can claim to be of a model."""
+    for name in ("ADOPTED", "WAITS", "REFUSED", "OTHER"):
+        Station(books, name).boot(model="Smart" if name != "OTHER" else "Duo")
+    books.run(adopt, "ADOPTED", ANNA)
+    books.run(refuse, "REFUSED", ANNA)
+    books.run(begin_waiting, "WAITS", "10.0.0.1", books.at)
+    with reading(books) as db:
+        assert of_model(db, "smart") == ["ADOPTED"]
+
+
+# In memory
+
+STEPS: dict[str, Callable[[Books, str], object]] = {
+    "add": lambda books, name: books.run(add_charger, name, ChargerData(None, None), books.at, "anna"),
+    "adopt": lambda books, name: books.run(adopt, name, ANNA),
+    "refuse": lambda books, name: books.run(refuse, name, ANNA),
+    "hide": lambda books, name: books.run(hide, name, books.at, None),
+    "charge": lambda books, name: (station := Station(books, name)).stop(station.start()),
+    "connect": Station,
+}
+IMPOSSIBLE = (AlreadyKnown, UnknownCharger)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(Mode), st.lists(st.tuples(st.sampled_from(list(STEPS)), st.sampled_from("AB")), max_size=12))
+def test_memory_is_what_a_restart_would_read(mode: Mode, steps: list[tuple[str, str]]) -> None:
+    with closing(in_memory()) as connection:
+        books = Books(connection)
+        memory = Registrations(mode, set(), {})
+        for step, name in steps:
+            books.facts.clear()
+            with suppress(*IMPOSSIBLE):
+                STEPS[step](books, name)
+            for fact in books.facts:
+                memory.observe(fact)
+            with reading(books) as db:
+                read = beginning(db)
+            again = Registrations(mode, set(read.chargers), dict(read.decided))
+            for charger in "AB":
+                assert memory.status(charger) == again.status(charger)
+                assert memory.is_registered(charger) == again.is_registered(charger)
+            assert memory.count_newcomers() == again.count_newcomers()
 
 
 # A switch
