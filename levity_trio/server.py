@@ -29,12 +29,14 @@ from typing import Final
 import trio
 
 from levity_trio import __version__
+from levity_trio.access.registration import Mode
 from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
+from levity_trio.charger.registration import begin_registration
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -129,6 +131,7 @@ async def serve(
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
                 central = _central(config, writer, clock, known, hooks)
+                await begin_registration(central)
                 pages: dict[str, Page] = {}
                 async with (
                     open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
@@ -157,7 +160,8 @@ async def serve(
 def _central(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks) -> Central:
     """Return the state that all connections share."""
     trusted = is_set(clock, known.newest)
-    central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
+    chargers, has_charged = set(known.chargers), set(known.has_charged)
+    central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
     if config.authorizer is not None:
         central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
     return central
@@ -270,7 +274,9 @@ async def _serve_chargers(
 
 
 def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
-    simulated = {"clock_speed": config.clock_speed} if known.simulated else {}
+    unusual: dict[str, object] = {"clock_speed": config.clock_speed} if known.simulated else {}
+    if config.registration != Mode.OPEN:
+        unusual["registration"] = config.registration
     log.info(
         "serving",
         port=port,
@@ -279,7 +285,7 @@ def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
         version=__version__,
         chargers=len(known.chargers),
         open_transactions=known.open_transactions,
-        **simulated,
+        **unusual,
     )
 
 

@@ -70,6 +70,8 @@ class Policy:
     own: str | None = None
     has_authorizer: bool = False
     """Whether unknown tags are an outside authorizer's matter."""
+    is_registered: bool = True
+    """Whether the charger is registered; at one that waits or is refused no tag may charge (§4.2)."""
 
     def key(self, id_tag: str) -> str:
         """Return the normal form of a tag; two tags with the same one are the same tag."""
@@ -84,6 +86,8 @@ class Policy:
 
     def judge(self, key: str, tag: Tag | None, at: str) -> Verdict:
         """Return the verdict on a tag that is presented at this time; `tag` is None if nobody added it."""
+        if not self.is_registered:
+            return Verdict(Status.INVALID)
         if tag is None:
             is_accepted = self.unknown is Unknown.ACCEPT or self.is_own(key)
             return Verdict(Status.ACCEPTED if is_accepted else Status.INVALID)
@@ -92,13 +96,18 @@ class Policy:
         is_expired = tag.expires_at is not None and tag.expires_at <= at
         return Verdict(Status.EXPIRED if is_expired else Status.ACCEPTED, tag.expires_at, tag.parent)
 
+    def judge_unreadable(self) -> Verdict:
+        """Return the verdict on a tag that cannot be read: its car may be charging."""
+        return Verdict(Status.ACCEPTED if self.is_registered else Status.INVALID)
+
     def is_asked_outside(self, key: str, tag: Tag | None) -> bool:
         """Whether the outside authorizer decides on a tag."""
-        return self.has_authorizer and tag is None and not self.is_own(key)
+        return self.has_authorizer and self.is_registered and tag is None and not self.is_own(key)
 
     def is_asked(self, key: str, tag: Tag | None) -> bool:
         """Whether an operator is asked about a tag."""
-        return self.unknown is Unknown.ASK and tag is None and not self.is_own(key) and bool(key)
+        is_unknown = self.is_registered and tag is None and not self.is_own(key) and bool(key)
+        return self.unknown is Unknown.ASK and is_unknown
 
     def is_withdrawn(self, key: str, before: Tag | None, after: Tag | None, at: str) -> bool:
         """Whether a change takes from a tag that it may charge, so that no charger may remember it."""

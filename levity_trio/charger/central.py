@@ -10,6 +10,7 @@ from itertools import count
 
 import trio
 
+from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.access.tags import Index, Policy, Unknown, Verdict
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.pending import Pending
@@ -47,6 +48,9 @@ class Central:
     ready: trio.Event = field(default_factory=trio.Event)
     """Set when the clock is trusted, or after --clock-wait."""
     pending: Pending = field(default_factory=Pending)
+    decided: dict[str, Decision] = field(default_factory=dict)
+    """By charger: what a person decided about its registration."""
+    registrations: Registrations = field(init=False)
     budget: Budget = field(init=False)
     tags: Index = field(init=False)
     authorizer: Authorizer | None = None
@@ -54,9 +58,10 @@ class Central:
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
+        self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
         self.tags = Index(policy_of(self.config))
-        self.hooks.listen(self.pending.observe)
-        self.hooks.listen(self.tags.observe)
+        for follower in (self.pending, self.registrations, self.tags):
+            self.hooks.listen(follower.observe)
 
     @property
     def policy(self) -> Policy:

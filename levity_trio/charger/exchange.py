@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 import orjson
 
+from levity_trio.access.registration import Status
+from levity_trio.access.tags import Policy
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
 from levity_trio.events import Fact, MessageHandled, PluginFailed
@@ -73,6 +75,14 @@ class Exchange:
     def charger(self) -> str:
         """The identity of the charger."""
         return self.origin.charger
+
+    @property
+    def policy(self) -> Policy:
+        """The settings by which tags are judged at this charger."""
+        policy = self.central.policy
+        if self.central.registrations.status(self.charger) is Status.ACCEPTED:
+            return policy
+        return replace(policy, is_registered=False)
 
     @property
     def message(self) -> Message:
@@ -228,7 +238,7 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.bounded = exchange.message
     if message.action == "StartTransaction":
-        started = await exchange.write(start_unreadable, message, reason, exchange.central.policy)
+        started = await exchange.write(start_unreadable, message, reason, exchange.policy)
         exchange.central.has_charged.add(exchange.charger)
         return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
     if message.action == "MeterValues":

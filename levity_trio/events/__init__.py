@@ -34,6 +34,9 @@ from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
 from levity_trio.events.observations import PluginFailed as PluginFailed
 from levity_trio.events.observations import TagJudged as TagJudged
+from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
+from levity_trio.events.registration import ChargerRefused as ChargerRefused
+from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
 from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
 
@@ -349,6 +352,7 @@ TRANSACTION_FACTS: Final = (
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
+    *(ChargerAdopted, ChargerRefused),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)

@@ -22,6 +22,7 @@ from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.hiding import hide
+from levity_trio.store.writes.registration import begin_waiting
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, label_names
 from tests.store.books import SERVER, Books, Station
@@ -227,6 +228,15 @@ def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
     assert books.now.timestamp() - at == 7200
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
     assert {page.get("ocpp_reviews_open", code=code) for code in Code} == {0}
+
+
+def test_newcomers_that_wait(books: Books, run: Run) -> None:
+    station = Station(books)
+    assert run.page().get("ocpp_newcomers_waiting") == 0
+    books.run(begin_waiting, station.name, "10.0.0.1", books.at)
+    page = run.page()
+    assert page.get("ocpp_newcomers_waiting") == 1
+    assert page.of("ocpp_cp_connected") == {}
 
 
 def test_reviews_that_are_open(books: Books, run: Run) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
+from levity_trio.access.registration import Mode
 from levity_trio.access.tags import Policy
 from levity_trio.charger.telling import sent_number
 from levity_trio.charging import readings
@@ -113,11 +114,13 @@ class Station:
         self.messages = 0
         self.connect()
 
-    def connect(self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS) -> sessions.Begun | None:
+    def connect(
+        self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS, mode: Mode = Mode.OPEN
+    ) -> sessions.Begun | None:
         at = self.books.at
         number = next(self.books.numbers)
         connection = sessions.Connection(self.name, self.books.server, number, address, "/ws", None, True, at, at)
-        begun = self.books.run(sessions.begin, connection, max_chargers)
+        begun = self.books.run(sessions.begin, connection, max_chargers, mode)
         if begun is not None:
             self.session = begun.session
         return begun

@@ -28,13 +28,13 @@ READINGS_AT_ONCE = 500
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
     """§4.1: authorize an ID tag, from memory. The response promises no storage, so it does not wait for the disk."""
-    tags, id_tag = exchange.central.tags, request.id_tag
-    key = tags.policy.key(id_tag)
-    tag = tags.find(key)
-    verdict = tags.policy.judge(key, tag, exchange.origin.received_at)
-    if tags.policy.is_asked_outside(key, tag):
+    policy, id_tag = exchange.policy, request.id_tag
+    key = policy.key(id_tag)
+    tag = exchange.central.tags.find(key)
+    verdict = policy.judge(key, tag, exchange.origin.received_at)
+    if policy.is_asked_outside(key, tag):
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
-    asked = key if tags.policy.is_asked(key, tag) else None
+    asked = key if policy.is_asked(key, tag) else None
     await exchange.note(authorization.present, id_tag, verdict.status, asked)
     return call_result.Authorize(id_tag_info=_told(exchange, verdict))
 
@@ -50,7 +50,7 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
         message=exchange.message,
         sent_meter_start=sent_number(exchange.call.payload, "meterStart"),
     )
-    started = await exchange.write(starts.start, start, exchange.central.policy)
+    started = await exchange.write(starts.start, start, exchange.policy)
     exchange.central.has_charged.add(exchange.charger)
     verdict = started.verdict
     if started.is_asked:  # committed first: no answer from outside may cost energy
@@ -109,7 +109,7 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     *ahead, last = _parts(found) or [[]]
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, part)
-    verdict = await exchange.write(stops.stop, stop, last, exchange.central.policy)
+    verdict = await exchange.write(stops.stop, stop, last, exchange.policy)
     return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
 
 

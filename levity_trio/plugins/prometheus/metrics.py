@@ -268,6 +268,7 @@ class Metrics:
         self.set_aside_age = add(
             Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
         )
+        self.newcomers = add(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
         self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
         self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
         self.open_review = add(

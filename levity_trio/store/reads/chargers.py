@@ -34,6 +34,9 @@ class Connector:
 class Charger:
     """A known charger. `is_hidden` is whether a person hid it; `retired_on` is the day of its removal.
 
+    `registration` is what a person decided: adopted, refused, or newcomer for nothing yet; `waiting_since` is when a
+    newcomer began to wait for that (--registration ask).
+
     `clock_skew_seconds` is by how much its clock is ahead of ours.
     """
 
@@ -63,6 +66,8 @@ class Charger:
     last_tx_start_at: str | None
     last_tx_stop_at: str | None
     open_faults: int
+    registration: str
+    waiting_since: str | None
     is_hidden: bool
     retired_on: str | None
     created_at: str
@@ -139,6 +144,10 @@ def connectors(db: Database, charger: str | None) -> list[Connector]:
 
 
 def of_model(db: Database, model: str) -> list[str]:
-    """Return the chargers of a model that are not hidden; the case does not matter."""
-    found = db.execute("SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND hidden_at IS NULL ORDER BY id", (model,))
+    """Return the chargers of a model that are served: not hidden, waiting or refused. The case does not matter.
+
+    Anybody can claim to be a charger of a model, and a template may hold secrets.
+    """
+    served = "hidden_at IS NULL AND waiting_since IS NULL AND registration <> 'refused'"
+    found = db.execute(f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {served} ORDER BY id", (model,))  # noqa: S608
     return [charger for (charger,) in found.fetchall()]

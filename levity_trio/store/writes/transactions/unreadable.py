@@ -9,7 +9,7 @@ from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import understand
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import ACCEPTED, Judged, judge_start
+from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
 from levity_trio.store.writes.transactions import history
@@ -59,7 +59,9 @@ def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy:
     sent = None if meter_start is not None else raw_in(message, "meterStart")
     id_tag = text_in(message, "idTag")
     fields = (connector, id_tag, meter_start, sent, number_in(message, "reservationId"))
-    verdict = ACCEPTED.verdict if id_tag is None else judge_start(db, policy, origin, connector, id_tag).verdict
+    verdict = policy.judge_unreadable()
+    if id_tag is not None:
+        verdict = judge_start(db, policy, origin, connector, id_tag).verdict
     transaction = insert(db, origin, moment, Judged(verdict), fields)
     added = history.add(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
     doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
