@@ -27,7 +27,7 @@ from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import Change
 from levity_trio.wire.times import stamp
 
-PART_ROWS: Final = 200
+PART_ROWS: Final = 100
 ROWS_AT_ONCE: Final = 1000
 LINES: Final = 1000
 RETRY_SECONDS: Final = 1.0
