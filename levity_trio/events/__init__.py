@@ -18,6 +18,12 @@ from levity_trio.events.decisions import MessageDismissed as MessageDismissed
 from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
 from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
 from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
+from levity_trio.events.doors import CertificateIssued as CertificateIssued
+from levity_trio.events.doors import CertificateRevoked as CertificateRevoked
+from levity_trio.events.doors import ChargerReadmitted as ChargerReadmitted
+from levity_trio.events.doors import PasswordChanged as PasswordChanged
+from levity_trio.events.doors import ProfileChanged as ProfileChanged
+from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed
 from levity_trio.events.fact import Fact as Fact
 from levity_trio.events.files import FileReceived as FileReceived
 from levity_trio.events.observations import AuditLost as AuditLost
@@ -29,6 +35,7 @@ from levity_trio.events.observations import HandshakeRefused as HandshakeRefused
 from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
+from levity_trio.events.observations import PasswordInDigits as PasswordInDigits
 from levity_trio.events.observations import PluginFailed as PluginFailed
 from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
@@ -345,6 +352,7 @@ TRANSACTION_FACTS: Final = (
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
+    *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from levity_trio.access.admission import Admission
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import ChargerConnected, ChargerDisconnected, ClockLeapt, IdentityShared, ServerStarted
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import credentials
 from levity_trio.store.writes.commands import end_left_over, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.transactions.states import suspend
@@ -52,6 +54,8 @@ class Connection:
     clock_trusted: bool
     connected_at: str
     received_at: str
+    admission: Admission | None = None
+    """How its charger proved itself, None for profile 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +130,21 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | 
     address = connection.remote_address
     fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
     db.record(fact, session)
-    _look_for_sharing(db, Origin(charger, session, at))
+    origin = Origin(charger, session, at)
+    if connection.admission is not None:
+        credentials.note_use(db, origin, connection.admission)
+    _look_for_sharing(db, origin)
     return Begun(session, known[0] if known else None)
 
 
 def _insert(db: UnitOfWork, connection: Connection) -> int:
+    proven = connection.admission or Admission(connection.charger)
     return db.insert(
         "INSERT INTO session (cp_id, run_id, connection, remote_address, target, subprotocol, clock_trusted,"
-        " connected_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " connected_at, profile, credential_id, certificate_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (connection.charger, connection.run, connection.number, connection.remote_address, connection.target)
-        + (connection.subprotocol, connection.clock_trusted, connection.connected_at),
+        + (connection.subprotocol, connection.clock_trusted, connection.connected_at)
+        + (proven.profile, proven.credential, proven.certificate),
     )
 
 
