@@ -77,6 +77,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.ProfileChanged: lambda fact: fact.profile < fact.before,
     events.ChargerReadmitted: _always,
     events.ReadmissionUsed: _always,
+    events.NewcomerWaiting: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
 

@@ -16,6 +16,7 @@ from typing import Final
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.charger.proof import prove, use_readmission
+from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import HandshakeRefused
@@ -67,23 +68,22 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
         raise BadRequest(404, "The path contains no charger identity; use /ws/CHARGER-ID.")
     await prove(central, visitor, head, charger)
     visitor.charger = charger
-    _check_limits(central, visitor, charger)
+    _check_limits(central, visitor, head, charger)
     await central.ready.wait()
     await _wait_turn(central, visitor, charger)
     proven = await prove(central, visitor, head, charger)  # a password may have been dropped meanwhile
     await use_readmission(central, visitor, proven)
-    _check_limits(central, visitor, charger)
+    _check_limits(central, visitor, head, charger)
     _take_place(central, visitor, charger)
     visitor.proof = proven
     return proven
 
 
-def _check_limits(central: Central, visitor: Visitor, charger: str) -> None:
+def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
     config, registry, known = central.config, central.registry, central.has_charged
     if central.writer.is_failing:
         raise BadRequest(503, "The database cannot be written; try again later.", RETRY)
-    if charger not in central.known and len(central.known) >= config.max_chargers:
-        raise BadRequest(404, "The limit on chargers is reached (--max-chargers).")
+    check_registration(central, head, charger)
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:

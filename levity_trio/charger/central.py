@@ -10,6 +10,7 @@ from itertools import count
 
 import trio
 
+from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.doors import Doors
 from levity_trio.charger.failures import Failures
@@ -54,14 +55,19 @@ class Central:
     tls: Tls | None = None
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)
+    decided: dict[str, Decision] = field(default_factory=dict)
+    """By charger: what a person decided about its registration."""
+    registrations: Registrations = field(init=False)
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
         self.doors = Doors(self.writer)
+        self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
         self.hooks.listen(self.pending.observe)
         self.hooks.listen(self.doors.observe)
         self.hooks.listen(self._expel)
+        self.hooks.listen(self.registrations.observe)
 
     def _expel(self, event: Event) -> None:
         """End the connections that a revoked certificate, or a password that an operator ended, has opened."""

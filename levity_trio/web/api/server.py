@@ -36,6 +36,7 @@ from levity_trio.web.api import (
     logs,
     operations,
     plans,
+    registration,
     review,
     stations,
     templates,
@@ -57,7 +58,7 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
-    *(administration, stations, chargers, charger_facts, transactions, review),
+    *(administration, stations, chargers, registration, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
