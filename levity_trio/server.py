@@ -85,6 +85,7 @@ class Ports(NamedTuple):
 
     plain: list[trio.SocketListener]
     tls: list[trio.SocketListener]
+    context: Tls | None
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
@@ -119,9 +120,7 @@ async def serve(
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
     """
     grace_seconds = config.shutdown_grace_seconds
-    listeners = await listen(config.host, config.port, Flags(), BACKLOG)
-    tls_listeners, charger_tls = await _listen_for_tls(config)
-    ports = Ports(listeners, tls_listeners)
+    ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
     api_listeners, tls = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
@@ -141,7 +140,7 @@ async def serve(
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
                 trusted = is_set(clock, known.newest)
                 central = _central(config, writer, clock, known, hooks, clock_trusted=trusted)
-                central.tls = charger_tls
+                central.tls = ports.context
                 await begin_registration(central)
                 pages: dict[str, Page] = {}
                 async with (
@@ -220,15 +219,13 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf
     )
 
 
-async def _listen_for_tls(config: ServerConfig) -> tuple[list[trio.SocketListener], Tls | None]:
-    """Listen for chargers that use TLS, if there is a port for them; return how they are served.
-
-    Raises EnvironmentProblem.
-    """
+async def _listen_for_chargers(config: ServerConfig) -> Ports:
+    """Listen for chargers. Raises EnvironmentProblem."""
     tls = open_tls(config)
+    plain = await listen(config.host, config.port, Flags(), BACKLOG)
     if config.tls_port is None:
-        return [], tls
-    return await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls
+        return Ports(plain, [], tls)
+    return Ports(plain, await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls)
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
