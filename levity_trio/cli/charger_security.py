@@ -14,7 +14,7 @@ from levity_trio.cli.tables import say, show_record, show_table
 CHARGERS: Final = ("admin", "chargers")
 PASSWORDS: Final = ("id", "created_at", "created_by", "confirmed_at")
 CERTIFICATES: Final = ("id", "serial", "subject", "not_after", "revoked_at")
-PASSWORD_EXAMPLES: Final = """\
+ENTER_EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio charger password CP-1
@@ -54,7 +54,7 @@ def security(operator: Operator, charger: str) -> None:
             show_table(columns, rows)
 
 
-@command("password", epilog=PASSWORD_EXAMPLES)
+@command("password", epilog=ENTER_EXAMPLES)
 @_CHARGER
 @click.option("--drop-old", is_flag=True, help="Let the old password open nothing any more, and end its connection.")
 @click.option("--stdin", "is_given", is_flag=True, help="Read the password from stdin: 32 to 40 hexadecimal digits.")

@@ -219,7 +219,11 @@ async def test_a_profile_rises_by_itself_and_never_falls(central: Central, write
     assert profile_of(writer) == 2
     await writer.run(credentials.require, "CP-1", 0, stamp(START), "anna")
     assert await status(central, "CP-1") == 101
-    assert [(fact.profile, fact.by) for fact in writer.recorded(ProfileChanged)] == [(1, None), (2, "anna"), (0, "anna")]
+    assert [(fact.profile, fact.by) for fact in writer.recorded(ProfileChanged)] == [
+        (1, None),
+        (2, "anna"),
+        (0, "anna"),
+    ]
 
 
 async def test_a_profile_that_nothing_proves_is_not_required(central: Central, writer: InlineWriter) -> None:

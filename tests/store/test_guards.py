@@ -104,7 +104,9 @@ def full(books: Books, station: Station) -> Books:
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
     of_passwords = "INSERT INTO credential (cp_id, kind, salt, digest, created_at, created_by, ended_at, end_reason)"
     add(f"{of_passwords} VALUES ('CP-1', 'given', '', '', '', 'anna', '2025', 'x'), {OPEN_PASSWORD}")
-    of_certificates = "cp_id, serial, subject, pem, not_before, not_after, issued_at, issued_by, fingerprint, revoked_at"
+    of_certificates = (
+        "cp_id, serial, subject, pem, not_before, not_after, issued_at, issued_by, fingerprint, revoked_at"
+    )
     issued = "'CP-1', '1', '', '', '', '', '', 'anna'"
     add(f"INSERT INTO certificate ({of_certificates}) VALUES ({issued}, 'a', '2025'), ({issued}, 'b', NULL)")
     assert all(books.count(table) for table in CHANGEABLE)

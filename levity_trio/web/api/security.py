@@ -7,10 +7,10 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
-import trio
 
 from levity_trio.access import passwords
-from levity_trio.access.passwords import GENERATED, GIVEN
+from levity_trio.access.passwords import GENERATED, GIVEN, Kind
+from levity_trio.charger.threads import stretch
 from levity_trio.store.reads import security as stored
 from levity_trio.store.reads.security import SecurityOfCharger
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -97,8 +97,9 @@ async def set_profile(asked: Asked) -> Any:
 
 async def set_password(asked: Asked) -> MadePassword:
     charger, body = asked.path["id"], asked.body
-    text, kind = (passwords.make(), GENERATED) if body.password is None else (body.password.lower(), GIVEN)
-    made = await trio.to_thread.run_sync(partial(passwords.store, passwords.of_key(text), kind))
+    text = passwords.make() if body.password is None else body.password.lower()
+    kind: Kind = GENERATED if body.password is None else GIVEN
+    made = await stretch(passwords.store, passwords.of_key(text), kind)
     at, by = asked.api.stamp(), asked.caller.name
 
     def write(db: UnitOfWork) -> None:
