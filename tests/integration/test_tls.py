@@ -192,12 +192,12 @@ def test_certificates_that_are_not_valid(server: Serving, authority: Authority, 
     for client in (authority.client("OLD", days=-1), foreign.client("STRANGER")):
         with pytest.raises((ssl.SSLError, ConnectionError)):
             knock(tls, "CP-1", authority.trusted(client))
-    words = [str(line["reason"]) for line in server.find("handshake refused")]
-    assert "the TLS handshake failed: the client certificate is not valid: certificate has expired" in words
-    assert any("unable to get local issuer certificate" in reason for reason in words), words
     with pytest.raises(ssl.SSLCertVerificationError):  # a charger that trusts another authority
         knock(tls, "CP-1", foreign.trusted())
     assert knock(tls, "CP-1", authority.trusted()) == 101
+    words = str([line["reason"] for line in server.find("handshake refused")])
+    assert "the client certificate is not valid: certificate has expired" in words
+    assert "the client certificate is not valid: unable to get local issuer certificate" in words
 
 
 def test_a_server_of_another_name_is_refused_by_its_client(tmp_path: Path, authority: Authority) -> None:
