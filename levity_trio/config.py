@@ -306,6 +306,12 @@ def socket_path(database: Path) -> Path:
     return database.with_name(f"{database.name}.sock")
 
 
+def certificates_folder(database: Path) -> Path:
+    """Return the path of the folder of the certificate authority beside a database."""
+    database = database.resolve()
+    return database.with_name(f"{database.name}.certificates")
+
+
 def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting]:
     for one in fields(kind):
         if one.metadata:

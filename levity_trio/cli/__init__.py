@@ -18,7 +18,7 @@ GROUPS: Final = {
     "Serve": ("serve", "deploy", "logs", "forget", "recheck"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "call", "commands", "configuration", "template", "files", "events", "webhook"),
-        "token",
+        *("certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
     ),
     "Simulate": ("simulate", "simulator", "verify"),

@@ -10,6 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered
+from levity_trio.events.certificates import CertificateIssued as CertificateIssued
+from levity_trio.events.certificates import CertificateRefused as CertificateRefused
+from levity_trio.events.certificates import CertificateRequested as CertificateRequested
+from levity_trio.events.certificates import CertificateRevoked as CertificateRevoked
+from levity_trio.events.certificates import SecuringBegan as SecuringBegan
+from levity_trio.events.certificates import SecuringEnded as SecuringEnded
+from levity_trio.events.certificates import SecuringStopped as SecuringStopped
 from levity_trio.events.commands import CallAnswered as CallAnswered
 from levity_trio.events.commands import CallFailed as CallFailed
 from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
@@ -302,13 +310,6 @@ class SecurityEventReported(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRequested(Fact):
-    """A charger requested a signed certificate."""
-
-    csr: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FactsCounted(Fact):
     """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
 
@@ -344,6 +345,7 @@ TRANSACTION_FACTS: Final = (
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
+    *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""

@@ -27,6 +27,7 @@ from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     administration,
     bulk,
+    certificates,
     charger_facts,
     chargers,
     commands,
@@ -37,6 +38,7 @@ from levity_trio.web.api import (
     operations,
     plans,
     review,
+    securing,
     stations,
     templates,
     transactions,
@@ -59,6 +61,7 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, stations, chargers, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
+    *(certificates, securing),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
