@@ -30,6 +30,7 @@ from levity_trio.settings import (
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
+REGISTRATION_MODES = ("open", "ask", "closed")
 WEBSOCKET_PING_SECONDS = 20.0
 
 OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
@@ -126,6 +127,21 @@ class ServerConfig:
         "Chargers",
         SWITCH,
         "Reject messages that violate the OCPP schemas instead of repairing them, for conformance tests.",
+    )
+    registration: str = setting(
+        "open",
+        "registration",
+        "Access",
+        one_of("MODE", REGISTRATION_MODES),
+        "Who may connect: open (any charger), ask (a newcomer waits to be adopted) or closed (only registered"
+        " chargers).",
+    )
+    adopt_existing: bool = setting(
+        False,
+        "adopt-existing",
+        "Access",
+        SWITCH,
+        "Adopt all chargers with a transaction when the server starts with --registration ask or closed.",
     )
     metrics_port: int | None = setting(
         None,

@@ -77,6 +77,7 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.FactsCounted: _always,
     events.MessagesRefused: _always,
     events.WebhookGivenUp: _always,
+    events.NewcomerWaiting: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)
 

@@ -29,12 +29,14 @@ from typing import Final
 import trio
 
 from levity_trio import __version__
+from levity_trio.access.registration import Mode
 from levity_trio.addresses import Flags, listen, reachable
 from levity_trio.charger.admission import HANDSHAKES
 from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
+from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.securing import open_securing
 from levity_trio.charger.signing import open_signing
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
@@ -51,7 +53,7 @@ from levity_trio.store.following import open_following
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
-from levity_trio.store.writer import open_writer
+from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
@@ -129,7 +131,8 @@ async def serve(
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
                 trusted = is_set(clock, known.newest)
-                central = Central(config, writer, clock, set(known.chargers), set(known.has_charged), trusted, hooks)
+                central = _central(config, writer, clock, known, hooks, clock_trusted=trusted)
+                await begin_registration(central)
                 pages: dict[str, Page] = {}
                 async with (
                     open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
@@ -156,6 +159,14 @@ async def serve(
 def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     """Return the simulated time to store in a new database, None without --clock-speed."""
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
+
+
+def _central(
+    config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks, *, clock_trusted: bool
+) -> Central:
+    """Return the central system as the database has it."""
+    chargers, has_charged = set(known.chargers), set(known.has_charged)
+    return Central(config, writer, clock, chargers, has_charged, clock_trusted, hooks, decided=dict(known.decided))
 
 
 def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
@@ -258,7 +269,9 @@ async def _serve_chargers(
 
 
 def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
-    simulated = {"clock_speed": config.clock_speed} if known.simulated else {}
+    unusual: dict[str, object] = {"clock_speed": config.clock_speed} if known.simulated else {}
+    if config.registration != Mode.OPEN:
+        unusual["registration"] = config.registration
     log.info(
         "serving",
         port=port,
@@ -267,7 +280,7 @@ def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
         version=__version__,
         chargers=len(known.chargers),
         open_transactions=known.open_transactions,
-        **simulated,
+        **unusual,
     )
 
 

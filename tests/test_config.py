@@ -74,6 +74,8 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "log-file": str(tmp_path / "x.log"),
         "disable-websocket-ping": "true",
         "strict": "true",
+        "registration": "ask",
+        "adopt-existing": "true",
         "metrics-host": "::1",
         "no-api": "true",
         "api-host": "::1",

@@ -27,6 +27,7 @@ ALWAYS_WARN = {
     "CallFailed",
     "FactsCounted",
     "MessagesRefused",
+    "NewcomerWaiting",
 }
 FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
 

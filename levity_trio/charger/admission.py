@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import HandshakeRefused
@@ -61,20 +62,19 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> str:
     visitor.charger = charger = identity(head.target)
     if charger is None:
         raise BadRequest(404, "The path contains no charger identity; use /ws/CHARGER-ID.")
-    _check_limits(central, visitor, charger)
+    _check_limits(central, visitor, head, charger)
     await central.ready.wait()
     await _wait_turn(central, visitor, charger)
-    _check_limits(central, visitor, charger)
+    _check_limits(central, visitor, head, charger)
     _take_place(central, visitor, charger)
     return charger
 
 
-def _check_limits(central: Central, visitor: Visitor, charger: str) -> None:
+def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:
     config, registry, known = central.config, central.registry, central.has_charged
     if central.writer.is_failing:
         raise BadRequest(503, "The database cannot be written; try again later.", RETRY)
-    if charger not in central.known and len(central.known) >= config.max_chargers:
-        raise BadRequest(404, "The limit on chargers is reached (--max-chargers).")
+    check_registration(central, head, charger)
     if charger not in known and not _is_loopback(visitor.address):
         most = max(LEAST_STRANGERS, config.max_connections // STRANGERS_SHARE)
         if registry.count_strangers(visitor.address, known) > most:

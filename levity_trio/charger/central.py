@@ -10,6 +10,7 @@ from itertools import count
 
 import trio
 
+from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
@@ -43,8 +44,13 @@ class Central:
     ready: trio.Event = field(default_factory=trio.Event)
     """Set when the clock is trusted, or after --clock-wait."""
     pending: Pending = field(default_factory=Pending)
+    decided: dict[str, Decision] = field(default_factory=dict)
+    """By charger: what a person decided about its registration."""
+    registrations: Registrations = field(init=False)
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
+        self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
         self.hooks.listen(self.pending.observe)
+        self.hooks.listen(self.registrations.observe)

@@ -137,7 +137,8 @@ class Commands:
     async def _take(self) -> Taken | None:
         while True:
             with suppress(StoreUnavailable):
-                return await self._central.writer.run(commands.take, await self._line.begin())
+                registration = self._central.registrations.status(self._line.charger)
+                return await self._central.writer.run(commands.take, await self._line.begin(), registration)
             await trio.sleep(RETRY_SECONDS)
 
     async def _exchange(self, taken: Taken) -> None:

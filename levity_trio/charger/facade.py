@@ -6,19 +6,22 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import trio
 
+from levity_trio.access.registration import Mode, Status, objection
 from levity_trio.charger.central import Central
 from levity_trio.charger.pending import CommandResult, Waiting
+from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
-from levity_trio.store.writes import commands
+from levity_trio.store.writes import commands, registration
 from levity_trio.store.writes.commands import NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl
+from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.dispatch import new_message_id
 from levity_trio.wire.errors import (
     CallFailed,
@@ -27,6 +30,7 @@ from levity_trio.wire.errors import (
     CallTimedOut,
     ChargerGone,
     NotConnected,
+    NotRegistered,
     Refused,
 )
 from levity_trio.wire.payloads import read_result, write_payload
@@ -37,8 +41,18 @@ WAITING_FACTS: Final = 256
 """The room of one subscriber. It is cut off when it is full."""
 
 
+BOOT: Final = {"requestedMessage": "BootNotification"}
+
+
 class UnknownCharger(ValueError):
     """There is no charger of this identity."""
+
+
+class Change(NamedTuple):
+    """What a decision about a charger did; `boot` is the command that asks it to boot."""
+
+    is_changed: bool
+    boot: int | None = None
 
 
 class Chargers:
@@ -86,6 +100,7 @@ class Chargers:
         Raises:
             UnknownCharger: no charger of this identity is known or connected.
             NotConnected: the charger is away, and there is no deadline. Nothing was stored.
+            NotRegistered: the charger's registration forbids this CALL. Nothing was stored.
             CallQueueFull: too many commands wait for this charger.
             KeyReused: the key was used for another command.
             StoreUnavailable: the command cannot be stored, and is not sent.
@@ -109,6 +124,7 @@ class Chargers:
             repeated = await self._central.writer.run(commands.find_repeated, new)
             if repeated is not None:
                 return repeated
+        self._check_registration(charger, action)
         await self._check(charger, can_wait=deadline_seconds is not None)
         return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None))
 
@@ -139,6 +155,54 @@ class Chargers:
 
         with self._central.hooks.listening(pass_on), sender, facts:
             yield facts
+
+    def objection(self, charger: str, action: str) -> str | None:
+        """Return why the charger's registration forbids a CALL, None if it does not."""
+        return objection(self._central.registrations.status(charger), action)
+
+    async def adopt(self, charger: str, decided: Decided) -> Change:
+        """Register a charger. If it waited or was refused and is connected, it is asked to boot.
+
+        Raises UnknownCharger, StoreUnavailable.
+        """
+        before = self._central.registrations.status(charger)
+        is_changed = await self._central.writer.run(registration.adopt, charger, decided)
+        return Change(is_changed, await self._ask_to_boot(charger, before, decided.by))
+
+    async def adopt_all(self, decided: Decided) -> list[str]:
+        """Adopt every newcomer with a transaction; return their identities. Raises StoreUnavailable."""
+        before = self._central.registrations.newcomer_status
+        adopted = await self._central.writer.run(registration.adopt_all, decided)
+        for charger in adopted:
+            await self._ask_to_boot(charger, before, decided.by)
+        return adopted
+
+    async def refuse(self, charger: str, decided: Decided) -> Change:
+        """Refuse a charger. Its connection ends if refused chargers may not connect (--registration closed).
+
+        Raises UnknownCharger, StoreUnavailable.
+        """
+        is_changed = await self._central.writer.run(registration.refuse, charger, decided)
+        session = self._central.registry.find(charger)
+        if session is not None and self._central.registrations.mode is Mode.CLOSED:
+            session.end(CloseCode.POLICY_VIOLATION, "this charger is refused")
+        return Change(is_changed)
+
+    async def _ask_to_boot(self, charger: str, before: Status, asked_by: str) -> int | None:
+        """Ask a charger that was not served until now to boot, and return the id of the command.
+
+        One that cannot be asked boots by itself, after the interval that it was told.
+        """
+        if before is Status.ACCEPTED:
+            return None
+        try:
+            return await self.submit(charger, "TriggerMessage", BOOT, asked_by=asked_by)
+        except (CallFailed, StoreUnavailable):
+            return None
+
+    def _check_registration(self, charger: str, action: str) -> None:
+        if words := self.objection(charger, action):
+            raise NotRegistered(f"{action} was not sent to {charger}: {words}")
 
     async def _check(self, charger: str, *, can_wait: bool) -> None:
         session = self._central.registry.find(charger)

@@ -174,12 +174,12 @@ class Session:
         """Insert the session's row, once: for the first valid CALL of the charger, or for our own first CALL.
 
         Raises:
-            NoRoom: --max-chargers is reached; the session is ending.
+            NoRoom: the limit on chargers, or on newcomers, is reached; the session is ending.
         """
         try:
             begun = await self._row.begin()
-        except NoRoom:
-            self.end(CloseCode.POLICY_VIOLATION, "the limit on chargers is reached (--max-chargers)")
+        except NoRoom as problem:
+            self.end(CloseCode.POLICY_VIOLATION, str(problem))
             raise
         if begun is not None:
             self.transcript.release(begun.session)

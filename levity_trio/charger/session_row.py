@@ -72,16 +72,17 @@ class SessionRow:
         """Insert the row; return None if it was inserted before.
 
         Raises:
-            NoRoom: --max-chargers is reached.
+            NoRoom: the limit on chargers, or on newcomers, is reached.
             StoreUnavailable: the row could not be committed in time.
         """
         async with self._beginning:
             if self._id is not None:
                 return None
             central = self._central
-            begun = await central.writer.run(sessions.begin, self._connection(), central.config.max_chargers)
+            limits = central.config.max_chargers, central.registrations.mode
+            begun = await central.writer.run(sessions.begin, self._connection(), *limits)
             if begun is None:
-                raise NoRoom
+                raise NoRoom(central.registrations.no_room)
             central.known.add(self._peer.charger)
             self._id = begun.session
             return begun

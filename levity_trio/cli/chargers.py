@@ -11,7 +11,13 @@ from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
 
 ADMIN: Final = "admin"
-COLUMNS: Final = ("id", "name", "status", "connected", "last_seen_at", "vendor", "model", "firmware_version")
+COLUMNS: Final = (
+    *("id", "name", "registration", "status", "connected", "last_seen_at", "vendor", "model", "firmware_version"),
+)
+NEWCOMERS: Final = (
+    *("id", "waiting_since", "connected", "remote_address", "vendor", "model", "serial_number", "has_charged"),
+    "resembles",
+)
 CONNECTORS: Final = ("connector", "status", "status_at", "error_code", "open_transaction", "type", "max_a", "max_w")
 LIMITS: Final = ("connector", "limit", "until", "set_by", "profile", "reported", "reported_at")
 EXAMPLES: Final = """\
@@ -19,6 +25,7 @@ EXAMPLES: Final = """\
 Examples:
   levity-trio chargers
   levity-trio chargers CP-1
+  levity-trio chargers --newcomers
   levity-trio chargers --json
 """
 
@@ -26,12 +33,16 @@ Examples:
 @command("chargers", epilog=EXAMPLES)
 @click.argument("charger", required=False, metavar="[CHARGER]")
 @click.option("--limit", type=click.IntRange(1, 500), default=500, show_default=True, help="How many.")
-def chargers(operator: Operator, charger: str | None, limit: int) -> None:
+@click.option("--newcomers", "is_newcomers", is_flag=True, help="Those that nobody adopted or refused.")
+def chargers(operator: Operator, charger: str | None, limit: int, is_newcomers: bool) -> None:
     """List the chargers, or show one with its connectors and the limits of its charging profiles."""
+    if charger is not None and is_newcomers:
+        raise click.UsageError("give the identity of a charger, or --newcomers")
     if charger is None:
-        page = operator.ask("GET", ADMIN, "chargers", query={"limit": limit})
+        what, columns = ("newcomers", NEWCOMERS) if is_newcomers else ("chargers", COLUMNS)
+        page = operator.ask("GET", ADMIN, what, query={"limit": limit})
         rows = [one | {"connected": one["is_connected"]} for one in page["data"]]
-        operator.table(COLUMNS, rows, page)
+        operator.table(columns, rows, page)
         return
     found = operator.ask("GET", ADMIN, "chargers", charger)
     limits = operator.ask("GET", ADMIN, "chargers", charger, "profiles", "limits")["data"]

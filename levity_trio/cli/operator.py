@@ -29,7 +29,7 @@ OF_STATE: Final[Mapping[str, int]] = {
     **dict.fromkeys(("timed out", "gone", "expired", "cancelled"), NO_ANSWER),
 }
 """The exit status for the final state of a command; a command that is not finished yet counts as accepted."""
-_OF_CODE: Final[Mapping[str, int]] = {"not_connected": NOT_CONNECTED}
+_OF_CODE: Final[Mapping[str, int]] = {"not_connected": NOT_CONNECTED, "not_registered": FAILED}
 _OF_HTTP: Final[Mapping[int, int]] = {401: FORBIDDEN, 403: FORBIDDEN, 429: FAILED}
 _FIRST_SERVER_ERROR: Final = 500
 

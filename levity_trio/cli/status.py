@@ -46,10 +46,20 @@ def _show(operator: Operator) -> None:
         for charger in chargers["data"]
         for connector in charger["connectors"] or [{}]
     ]
-    doubtful = _waiting(operator)
-    operator.table(COLUMNS, rows, {"connectors": rows, "waiting_for_a_person": doubtful})
+    doubtful, newcomers = _waiting(operator), _newcomers(operator)
+    whole = {"connectors": rows, "waiting_for_a_person": doubtful, "newcomers_waiting": newcomers}
+    operator.table(COLUMNS, rows, whole)
     if not operator.is_json and doubtful:
         say(f"\n{doubtful} waiting for a person: levity-trio review")
+    if not operator.is_json and newcomers:
+        say(f"\n{newcomers} waiting to be adopted or refused: levity-trio chargers --newcomers")
+
+
+def _newcomers(operator: Operator) -> int:
+    """Return how many newcomers wait for a person."""
+    found = operator.ask("GET", ADMIN, "newcomers", query={"waiting": "true", "limit": 1})
+    waiting: int = found.get("total", found.get("total_at_least"))
+    return waiting
 
 
 def _waiting(operator: Operator) -> int | None:
@@ -75,5 +85,13 @@ def _row(
         "tag": tx.get("id_tag"),
         "kwh": tx.get("energy_so_far_kwh"),
         "kw": None if power is None else round(power / 1000, 2),
-        "link": "connected" if charger["is_connected"] else "away",
+        "link": _link(charger),
     }
+
+
+def _link(charger: Mapping[str, Any]) -> str:
+    if charger["registration"] == "refused":
+        return "refused"
+    if charger["waiting_since"]:
+        return "waiting"
+    return "connected" if charger["is_connected"] else "away"

@@ -38,6 +38,9 @@ from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
 from levity_trio.events.observations import PluginFailed as PluginFailed
+from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
+from levity_trio.events.registration import ChargerRefused as ChargerRefused
+from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
 from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
 
@@ -347,6 +350,7 @@ OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
     *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
+    *(ChargerAdopted, ChargerRefused),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)

@@ -65,5 +65,9 @@ class NoRoom(ChargerGone):
     """The charger is new, and the limit on chargers is reached."""
 
 
+class NotRegistered(CallFailed):
+    """The charger's registration forbids the CALL. Nothing was sent."""
+
+
 class CallQueueFull(CallFailed):
     """Too many CALLs are already queued for this charger."""

@@ -35,6 +35,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "local_list": set(),
     "file": {"deleted_at", "deleted_by"},
     "file_url": set(),
+    "registration": set(),
     "repair": {"count", "last_at"},
     "review": {"resolved_at", "resolved_by", "resolution", "reason"},
     "run": {"ended_at", "clean"},
@@ -100,6 +101,8 @@ def full(books: Books, station: Station) -> Books:
     add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
     of_files = "INSERT INTO file (kind, name, title, size_bytes, sha256, created_at, deleted_at) VALUES"
     add(f"{of_files} ('firmware', 'a', 't', 1, '', '', '2025'), ('firmware', 'b', 'u', 1, '', '', NULL)")
+    of_registration = "cp_id, decision, decided_at, decided_by, reason"
+    add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
     of_certificates = (
         "cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at, issued_by, revoked_at"

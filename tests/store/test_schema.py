@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 FACTS = (
     "tx_event boot status configuration repair set_aside session command log evidence run event audit_cursor review"
     " connector_data token operator_action reservation charging_profile local_list webhook webhook_given_up"
-    " configuration_reading configuration_template file file_url"
+    " configuration_reading configuration_template file file_url registration"
     " certificate certificate_request securing securing_step"
 )
 COUNTS = "fact_count event_sum"

@@ -57,7 +57,7 @@ def test_a_station_is_added_changed_and_deleted(books: Books) -> None:
 def test_the_newest_station_comes_first_with_its_chargers(books: Books) -> None:
     first, second = (books.run(add_station, GARAGE._replace(name=name), books.at) for name in ("A", "B"))
     for name in ("CP-1", "CP-2"):
-        books.run(add_charger, name, ChargerData(None, first), books.at)
+        books.run(add_charger, name, ChargerData(None, first), books.at, "anna")
     books.run(hide, "CP-2", books.at, None)
     with reading(books) as db:
         assert [(one.id, one.chargers) for one in stations(db, Wanted()).data] == [(second, 0), (first, 1)]
@@ -67,7 +67,7 @@ def test_the_newest_station_comes_first_with_its_chargers(books: Books) -> None:
 
 
 def test_a_charger_known_ahead_connects_with_its_name(books: Books) -> None:
-    books.run(add_charger, "CP-1", ChargerData("Anna's", None, "United Chargers", "Grizzl-E"), books.at)
+    books.run(add_charger, "CP-1", ChargerData("Anna's", None, "United Chargers", "Grizzl-E"), books.at, "anna")
     Station(books).boot(model="Smart")
     with reading(books) as db:
         found = charger(db, "CP-1")
@@ -78,12 +78,12 @@ def test_a_charger_known_ahead_connects_with_its_name(books: Books) -> None:
 @pytest.mark.usefixtures("station")
 def test_a_known_charger_is_not_added_twice(books: Books) -> None:
     with pytest.raises(AlreadyKnown):
-        books.run(add_charger, "CP-1", ChargerData(None, None), books.at)
+        books.run(add_charger, "CP-1", ChargerData(None, None), books.at, "anna")
     with pytest.raises(UnknownStation):
-        books.run(add_charger, "CP-2", ChargerData(None, 7), books.at)
+        books.run(add_charger, "CP-2", ChargerData(None, 7), books.at, "anna")
     books.run(hide, "CP-1", books.at, "2026-03-01")
     assert (names(books), names(books, is_hidden=True)) == ([], ["CP-1"])
-    books.run(add_charger, "CP-1", ChargerData("Back", None), books.at)
+    books.run(add_charger, "CP-1", ChargerData("Back", None), books.at, "anna")
     assert (names(books), names(books, is_hidden=True)) == (["CP-1"], [])
     assert len(books.recorded(ChargerShown)) == 1
 

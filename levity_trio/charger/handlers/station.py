@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from levity_trio.access.registration import WAIT_SECONDS
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import DataTransferred, DiagnosticsStatusChanged, FirmwareStatusChanged
@@ -11,12 +12,14 @@ from levity_trio.wire.secrets import masked_frame
 from levity_trio.wire.texts import LONGEST_OF, cut
 from levity_trio.wire.times import wire_time
 
-ACCEPTED = "Accepted"
 UNKNOWN_VENDOR = "UnknownVendorId"
 
 
 async def boot_notification(exchange: Exchange, request: call.BootNotification) -> call_result.BootNotification:
-    """§4.2: store the charger's identification; return the time and the heartbeat interval."""
+    """§4.2: store the charger's identification; return the time, its registration and the heartbeat interval.
+
+    The interval of a charger that is not accepted is the wait until its next BootNotification.
+    """
     identification = chargers.Identification(
         vendor=request.charge_point_vendor or None,
         model=request.charge_point_model or None,
@@ -28,12 +31,13 @@ async def boot_notification(exchange: Exchange, request: call.BootNotification) 
         meter_type=request.meter_type or None,
         meter_serial_number=request.meter_serial_number or None,
     )
-    interval = exchange.central.config.heartbeat_interval_seconds
-    await exchange.write(chargers.boot, identification, exchange.message, ACCEPTED, interval)
+    status = exchange.central.registrations.status(exchange.charger)
+    interval = WAIT_SECONDS.get(status, exchange.central.config.heartbeat_interval_seconds)
+    await exchange.write(chargers.boot, identification, exchange.message, status, interval)
     exchange.set_heartbeat_interval(interval)
     exchange.visitor.identify(identification.serial_number or identification.charge_box_serial_number)
     now = wire_time(exchange.central.clock())
-    return call_result.BootNotification(current_time=now, interval=interval, status=ACCEPTED)
+    return call_result.BootNotification(current_time=now, interval=interval, status=status)
 
 
 async def heartbeat(exchange: Exchange, request: call.Heartbeat) -> call_result.Heartbeat:  # noqa: ARG001 - it is empty

@@ -6,7 +6,7 @@ A read transaction that stays open lets the WAL grow without bound, so a connect
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import trio
 from sqlite_utils import Database
 
+from levity_trio.access.registration import Decision
 from levity_trio.clock import SimulatedTime
 from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import open_reader
@@ -91,6 +92,8 @@ class Beginning:
 
     chargers: frozenset[str]
     has_charged: frozenset[str]
+    decided: Mapping[str, Decision]
+    """By charger: what a person decided about its registration."""
     open_transactions: int
     newest: Newest | None
     simulated: SimulatedTime | None
@@ -102,8 +105,12 @@ def beginning(db: Database) -> Beginning:
     chargers = frozenset(row["id"] for row in db.query("SELECT id FROM cp EXCEPT SELECT id FROM hidden_cp"))
     charged = "SELECT id FROM cp WHERE EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
     has_charged = chargers.intersection(row["id"] for row in db.query(charged))
+    decided = {
+        row["id"]: Decision(row["registration"])
+        for row in db.query("SELECT id, registration FROM cp WHERE registration <> 'newcomer'")
+    }
     open_transactions = next(db.query("SELECT count(*) AS n FROM tx WHERE status = 'Active'"))["n"]
-    return Beginning(chargers, has_charged, open_transactions, newest(db), simulated_time(db))
+    return Beginning(chargers, has_charged, decided, open_transactions, newest(db), simulated_time(db))
 
 
 def simulated_time(db: Database) -> SimulatedTime | None:

@@ -34,6 +34,9 @@ class Connector:
 class Charger:
     """A known charger. `is_hidden` is whether a person hid it; `retired_on` is the day of its removal.
 
+    `registration` is what a person decided: adopted, refused, or newcomer for nothing yet; `waiting_since` is when a
+    newcomer began to wait for that (--registration ask).
+
     `clock_skew_seconds` is by how much its clock is ahead of ours.
     """
 
@@ -63,6 +66,8 @@ class Charger:
     last_tx_start_at: str | None
     last_tx_stop_at: str | None
     open_faults: int
+    registration: str
+    waiting_since: str | None
     is_hidden: bool
     retired_on: str | None
     created_at: str

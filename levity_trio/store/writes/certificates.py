@@ -66,9 +66,7 @@ def receive(db: UnitOfWork, origin: Origin, csr: str, requested: Requested, orga
     at, charger = origin.received_at, origin.charger
     if not db.is_below(charger, "CertificateSigned", at, DAILY_CERTIFICATES):
         return _reject(db, origin, csr, requested.key_digest, TOO_MANY)
-    reason = refusal(requested, _serials(db, charger), organization) or _conflict(db, charger, requested.key_digest)
-    if reason is None and not _is_proven(db, origin.session) and not _was_asked_for(db, charger, at):
-        reason = UNASKED
+    reason = refusal(requested, _serials(db, charger), organization) or _objection(db, origin, requested.key_digest)
     if reason is not None:
         return _reject(db, origin, csr, requested.key_digest, reason)
     _end(db, "cp_id = ? AND result IS NULL", (charger,), at, "superseded")
@@ -99,11 +97,16 @@ def _serials(db: UnitOfWork, charger: str) -> Sequence[str]:
     return [serial for serial in row or () if serial] or [charger]
 
 
-def _conflict(db: UnitOfWork, charger: str, key_digest: str) -> str | None:
-    """Return why a key may not be certified: another charger has it."""
+def _objection(db: UnitOfWork, origin: Origin, key_digest: str) -> str | None:
+    """Return why this charger may not have a certificate for this key."""
     others = "SELECT cp_id FROM certificate_request WHERE key_digest = ? AND cp_id <> ? AND certificate_id IS NOT NULL"
-    found = db.row(f"{others} LIMIT 1", (key_digest, charger))
-    return None if found is None else f"its key belongs to a certificate of {found[0]}"
+    found = db.row(f"{others} LIMIT 1", (key_digest, origin.charger))
+    if found is not None:
+        return f"its key belongs to a certificate of {found[0]}"
+    if db.row("SELECT 1 FROM cp WHERE id = ? AND registration = 'refused'", (origin.charger,)) is not None:
+        return "the charger is refused; adopt it first"
+    is_wanted = _is_proven(db, origin.session) or _was_asked_for(db, origin.charger, origin.received_at)
+    return None if is_wanted else UNASKED
 
 
 def _is_proven(db: UnitOfWork, session: int | None) -> bool:

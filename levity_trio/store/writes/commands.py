@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from levity_trio.access.registration import Status, objection
 from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.reads.commands import Command, command_in
@@ -22,6 +23,8 @@ from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
 IDEMPOTENT_MINUTES: Final = 24 * 60
+NOT_REGISTERED: Final = "not_registered"
+"""The error code of commands that the charger may not be sent any more."""
 QUEUED_COMMANDS: Final = 16
 """Queued commands of one charger. Further ones are refused: nobody reads so many responses."""
 INTERVAL_KEYS: Final = frozenset({"HeartbeatInterval", "HeartBeatInterval"})
@@ -133,8 +136,13 @@ def find_repeated(db: UnitOfWork, new: NewCommand) -> int | None:
     return None if found is None else int(found[0])
 
 
-def take(db: UnitOfWork, origin: Origin) -> Taken | None:
-    """Mark the charger's oldest queued command as sent over this session and return it; None if there is none."""
+def take(db: UnitOfWork, origin: Origin, registration: Status = Status.ACCEPTED) -> Taken | None:
+    """Mark the charger's oldest queued command as sent over this session and return it; None if there is none.
+
+    Those that its registration forbids are cancelled first: it may have changed since they were queued.
+    """
+    if registration is not Status.ACCEPTED:
+        withdraw(db, origin.charger, registration, origin.received_at)
     oldest = db.row(
         "SELECT id, action, message_id, payload, timeout_seconds FROM command WHERE cp_id = ? AND state = 'queued'"
         " AND (deadline_at IS NULL OR deadline_at > ?) ORDER BY id LIMIT 1",
@@ -188,6 +196,15 @@ def cancel(db: UnitOfWork, command: int, at: str) -> bool:
     lost = db.rows(f"{_END} WHERE id = ? AND state = 'queued' {_LOST}", ("cancelled", at, None, command))
     _give_up(db, at, "cancelled", lost)
     return bool(lost)
+
+
+def withdraw(db: UnitOfWork, charger: str, registration: Status, at: str) -> None:
+    """Cancel the queued commands that a charger may not be sent at this registration."""
+    queued = db.rows("SELECT id, action FROM command WHERE cp_id = ? AND state = 'queued' ORDER BY id", (charger,))
+    for command, action in queued:
+        if objection(registration, action) is not None:
+            values = ("cancelled", at, NOT_REGISTERED, command)
+            _give_up(db, at, "cancelled", db.rows(f"{_END} WHERE id = ? {_LOST}", values))
 
 
 def expire(db: UnitOfWork, at: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from levity_trio.access.registration import Mode
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import ChargerConnected, ChargerDisconnected, ClockLeapt, IdentityShared, ServerStarted
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import end_left_over, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
+from levity_trio.store.writes.registration import begin_waiting, has_room
 from levity_trio.store.writes.transactions.states import suspend
 
 REPLACED = "replaced by a newer connection"
@@ -109,12 +111,12 @@ def note_leap(db: UnitOfWork, run: int, leap: ClockLeapt) -> None:
     db.record(leap)
 
 
-def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | None:
+def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode = Mode.OPEN) -> Begun | None:
     """Begin a session with the first valid CALL of a connection; return None for a new charger beyond the limit."""
     at, charger = connection.received_at, connection.charger
     known = db.row("SELECT heartbeat_interval FROM cp WHERE id = ?", (charger,))
     if known is None:
-        if db.rows("SELECT count(*) FROM cp WHERE hidden_at IS NULL")[0][0] >= max_chargers:
+        if not has_room(db, mode, max_chargers):
             return None
         db.execute("INSERT INTO cp (id, created_at, updated_at) VALUES (?, ?, ?)", (charger, at, at))
     session = _insert(db, connection)
@@ -126,6 +128,8 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int) -> Begun | 
     address = connection.remote_address
     fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
     db.record(fact, session)
+    if mode is Mode.ASK:
+        begin_waiting(db, charger, address, at)
     _look_for_sharing(db, Origin(charger, session, at))
     return Begun(session, known[0] if known else None)
 

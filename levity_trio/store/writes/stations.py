@@ -7,6 +7,7 @@ from typing import NamedTuple
 from levity_trio.events import ChargerShown
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.store.writes.registration import Decided, adopt
 
 
 class UnknownStation(Exception):
@@ -78,8 +79,8 @@ def remove_station(db: UnitOfWork, station: int, at: str) -> None:
 # Chargers
 
 
-def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> None:
-    """Add a charger before it connects, or show a hidden one again.
+def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str, by: str) -> None:
+    """Add a charger before it connects, or show a hidden one again. It is registered.
 
     Raises:
         AlreadyKnown, UnknownStation: nothing was changed.
@@ -100,6 +101,7 @@ def add_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> Non
             (*data, at, charger),
         )
         db.record(ChargerShown(charger=charger, at=at))
+    adopt(db, charger, Decided(at, by, "added"))
 
 
 def change_charger(db: UnitOfWork, charger: str, data: ChargerData, at: str) -> None:

@@ -114,7 +114,7 @@ async def create_charger(asked: Asked) -> Any:
     if identity(f"/{quote(body.id)}") != body.id:
         raise invalid("id", "this is the path at which all chargers connect; give an OCPP identity")
     try:
-        await asked.api.writer.run(add_charger, body.id, body.data(), asked.api.stamp())
+        await asked.api.writer.run(add_charger, body.id, body.data(), asked.api.stamp(), asked.caller.name)
     except AlreadyKnown:
         raise Problem(409, "conflict", f"there is a charger {body.id} already") from None
     except UnknownStation:
@@ -207,7 +207,7 @@ ENDPOINTS: Final = (
         path=CHARGERS,
         role=Role.OPERATOR,
         tag=TAG,
-        summary="Add a charger before it connects, or show one again that was retired or forgotten.",
+        summary="Register a charger before it connects, or show one again that was retired or forgotten.",
         handle=create_charger,
         body=StructBody(NewCharger),
         answer=shown_as(Charger),

@@ -193,6 +193,6 @@ ENDPOINTS: Final = (
         handle=read_all,
         query=WaitQuery,
         answer=shown_as(ConfigurationReading),
-        problems=("not_found", "not_connected", "queue_full", "too_many_waiting"),
+        problems=("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting"),
     ),
 )

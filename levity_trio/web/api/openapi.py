@@ -23,6 +23,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "not_storable": 503,
     "not_found": 404,
     "not_connected": 409,
+    "not_registered": 409,
     "needs_force": 409,
     "changed": 409,
     "in_use": 409,

@@ -32,7 +32,7 @@ from levity_trio.web.api.endpoints import Answer, Asked, Endpoint, Fields, Role,
 from levity_trio.web.api.locations import located
 from levity_trio.web.api.problems import Problem, busy, invalid, not_found, not_storable
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected
+from levity_trio.wire.errors import CallQueueFull, ChargerGone, NotConnected, NotRegistered
 from levity_trio.wire.texts import digest
 
 OLDER: Final = ("remote-start", "remote-stop", "change-availability")
@@ -200,6 +200,8 @@ async def submit(asked: Asked, order: Order, repeatable: Repeatable | None = Non
     except NotConnected as error:
         words = f"{error}; nothing was sent. Give a deadline to let it wait"
         raise Problem(HTTPStatus.CONFLICT, "not_connected", words) from None
+    except NotRegistered as error:
+        raise Problem(HTTPStatus.CONFLICT, "not_registered", str(error)) from None
     except KeyReused:
         raise invalid("Idempotency-Key", "it was used for another command; choose a new one") from None
     except CallQueueFull as error:
@@ -297,7 +299,9 @@ async def _cancel(asked: Asked) -> Any:
     raise Problem(HTTPStatus.CONFLICT, "wrong_state", words, state=found.state, is_final=found.state in FINAL)
 
 
-PROBLEMS: Final = ("not_found", "not_connected", "queue_full", "too_many_waiting", "charger_error", "no_answer")
+PROBLEMS: Final = (
+    *("not_found", "not_connected", "not_registered", "queue_full", "too_many_waiting", "charger_error", "no_answer"),
+)
 
 
 def _endpoint(operation: Operation) -> Endpoint:

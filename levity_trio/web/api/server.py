@@ -37,6 +37,7 @@ from levity_trio.web.api import (
     logs,
     operations,
     plans,
+    registration,
     review,
     securing,
     stations,
@@ -59,7 +60,7 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
-    *(administration, stations, chargers, charger_facts, transactions, review),
+    *(administration, stations, chargers, registration, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing),
 )

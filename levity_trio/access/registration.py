@@ -1,0 +1,117 @@
+"""Registration: which chargers are served, which wait for a person, and which are refused (OCPP 1.6 §4.2).
+
+A person adopts or refuses a charger; the mode of the server says what becomes of the others, the newcomers. A refusal
+holds in every mode.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from levity_trio.events import ChargerAdopted, ChargerHidden, ChargerRefused, ChargerShown, Event
+
+NEWCOMERS: Final = 100
+"""Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network can invent one."""
+
+
+class Mode(StrEnum):
+    """What becomes of newcomers (--registration): they are served, they wait, or their handshake is refused."""
+
+    OPEN = "open"
+    ASK = "ask"
+    CLOSED = "closed"
+
+
+class Decision(StrEnum):
+    """What a person decided about a charger; a newcomer is undecided."""
+
+    NEWCOMER = "newcomer"
+    ADOPTED = "adopted"
+    REFUSED = "refused"
+
+
+class Status(StrEnum):
+    """OCPP's RegistrationStatus (§7.36)."""
+
+    ACCEPTED = "Accepted"
+    PENDING = "Pending"
+    REJECTED = "Rejected"
+
+
+WAIT_SECONDS: Final = {Status.PENDING: 120, Status.REJECTED: 900}
+"""The wait until the next BootNotification. An adopted charger that knows no TriggerMessage is served after it; each
+boot is a row, below the daily ceiling."""
+FORBIDDEN: Final = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
+"""What a pending charger may not be asked (§4.2)."""
+
+
+def status_of(mode: Mode, decision: Decision) -> Status:
+    """Return the status of a charger by the decision about it."""
+    if decision is Decision.REFUSED:
+        return Status.REJECTED
+    if decision is Decision.ADOPTED or mode is Mode.OPEN:
+        return Status.ACCEPTED
+    return Status.PENDING
+
+
+def objection(status: Status, action: str) -> str | None:
+    """Return why a charger of this status may not be sent a CALL, None if it may."""
+    if status is Status.REJECTED:
+        return "it is refused, so it is sent nothing; adopt it first"
+    if status is Status.PENDING and action in FORBIDDEN:
+        return "it waits to be adopted, and no charging is started or stopped before; adopt it first"
+    return None
+
+
+class Registrations:
+    """The registration of each charger, in memory. It follows the facts of the chargers and of the decisions.
+
+    `known` are the chargers with a row that are not hidden; `decided` what a person decided about some of them, also
+    about hidden ones.
+    """
+
+    def __init__(self, mode: Mode, known: set[str], decided: dict[str, Decision]) -> None:
+        self.mode = mode
+        self._known = known
+        self._decided = decided
+
+    def __repr__(self) -> str:
+        return f"<Registrations {self.mode} known={len(self._known)} decided={len(self._decided)}>"
+
+    def status(self, charger: str) -> Status:
+        """Return the status of a charger."""
+        return status_of(self.mode, self._decided.get(charger, Decision.NEWCOMER))
+
+    @property
+    def newcomer_status(self) -> Status:
+        """The status of newcomers."""
+        return status_of(self.mode, Decision.NEWCOMER)
+
+    def is_registered(self, charger: str) -> bool:
+        """Whether a person created or adopted this charger."""
+        return self._decided.get(charger) is Decision.ADOPTED
+
+    def count_newcomers(self) -> int:
+        """Return the number of newcomers that are not hidden."""
+        return len(self._known - self._decided.keys())
+
+    @property
+    def no_room(self) -> str:
+        """Why a new charger finds no room."""
+        if self.mode is Mode.ASK:
+            return f"{NEWCOMERS} newcomers are waiting; adopt, refuse or forget some"
+        return "the limit on chargers is reached (--max-chargers)"
+
+    def observe(self, event: Event) -> None:
+        """Follow a fact that was committed."""
+        match event:
+            case ChargerAdopted(charger=str(charger)):
+                self._decided[charger] = Decision.ADOPTED
+                self._known.add(charger)
+            case ChargerRefused(charger=str(charger)):
+                self._decided[charger] = Decision.REFUSED
+            case ChargerHidden(charger=str(charger)):
+                self._known.discard(charger)
+            case ChargerShown(charger=str(charger)):
+                self._known.add(charger)

@@ -1,0 +1,120 @@
+"""What a person decides about chargers: which are adopted, and which are refused; and the newcomers that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.access.registration import NEWCOMERS, Decision, Mode, Status
+from levity_trio.events import ChargerAdopted, ChargerRefused, ChargerShown, NewcomerWaiting
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.commands import withdraw
+from levity_trio.store.writes.hiding import UnknownCharger
+
+NEWCOMERS_THAT: Final = "SELECT id FROM cp WHERE registration = 'newcomer' AND hidden_at IS NULL AND"
+CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
+CHARGED_SINCE: Final = (
+    "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id AND (created_at >= ? OR stop_received_at >= ? OR status ="
+    " 'Active'))"
+)
+WERE_SERVED: Final = "waiting_since IS NULL AND"
+"""Not those that wait already: with a transaction from their memory they could otherwise keep the server from starting,
+or be adopted by its start."""
+
+
+class Decided(NamedTuple):
+    """When a person decided, who, and why."""
+
+    at: str
+    by: str
+    reason: str
+
+
+def adopt(db: UnitOfWork, charger: str, decided: Decided) -> bool:
+    """Register a charger, and show it if it is hidden; return whether that changed anything. Raises UnknownCharger."""
+    return _decide(db, charger, Decision.ADOPTED, decided)
+
+
+def refuse(db: UnitOfWork, charger: str, decided: Decided) -> bool:
+    """Refuse a charger and cancel what waits for it; return whether that changed anything. Raises UnknownCharger."""
+    return _decide(db, charger, Decision.REFUSED, decided)
+
+
+def adopt_all(db: UnitOfWork, decided: Decided) -> list[str]:
+    """Adopt every newcomer with a transaction; return their identities. Hidden chargers are left out."""
+    return _adopt_each(db, _identities(db, f"{NEWCOMERS_THAT} {CHARGED}"), decided)
+
+
+def adopt_existing(db: UnitOfWork, decided: Decided) -> list[str]:
+    """Adopt every newcomer with a transaction that was served until now; return their identities."""
+    return _adopt_each(db, _identities(db, f"{NEWCOMERS_THAT} {WERE_SERVED} {CHARGED}"), decided)
+
+
+def locked_out(db: UnitOfWork, since: str) -> list[str]:
+    """Return the chargers with a transaction since a time that a start with ask or closed would lock out."""
+    return _identities(db, f"{NEWCOMERS_THAT} {WERE_SERVED} {CHARGED_SINCE}", (since, since))
+
+
+def forget_waiting(db: UnitOfWork) -> None:
+    """Clear since when newcomers wait, because this server takes any charger."""
+    db.execute("UPDATE cp SET waiting_since = NULL WHERE waiting_since IS NOT NULL")
+
+
+def has_room(db: UnitOfWork, mode: Mode, max_chargers: int) -> bool:
+    """Whether there is room for the row of a new charger. Newcomers that wait have a room of their own."""
+    if mode is Mode.OPEN:
+        return _count(db, "hidden_at IS NULL") < max_chargers
+    return mode is Mode.ASK and _count(db, "hidden_at IS NULL AND registration = 'newcomer'") < NEWCOMERS
+
+
+def begin_waiting(db: UnitOfWork, charger: str, remote_address: str, at: str) -> None:
+    """Record that a newcomer waits for a person, once."""
+    waiting = (
+        "UPDATE cp SET waiting_since = ?, updated_at = ? WHERE id = ? AND registration = 'newcomer'"
+        " AND waiting_since IS NULL"
+    )
+    if not db.execute(waiting, (at, at, charger)):
+        return
+    other = db.row("SELECT min(id) FROM cp WHERE id = ? COLLATE NOCASE AND id <> ?", (charger, charger))
+    resembles = other[0] if other else None
+    db.record(NewcomerWaiting(charger=charger, at=at, remote_address=remote_address, resembles=resembles))
+
+
+def _identities(db: UnitOfWork, sql: str, values: Sequence[object] = ()) -> list[str]:
+    return [charger for (charger,) in db.rows(f"{sql} ORDER BY id", values)]
+
+
+def _adopt_each(db: UnitOfWork, chargers: list[str], decided: Decided) -> list[str]:
+    for charger in chargers:
+        adopt(db, charger, decided)
+    return chargers
+
+
+def _decide(db: UnitOfWork, charger: str, decision: Decision, decided: Decided) -> bool:
+    known = db.row("SELECT registration, hidden_at IS NOT NULL FROM cp WHERE id = ?", (charger,))
+    if known is None:
+        raise UnknownCharger
+    before, is_hidden = known
+    if before == decision:
+        return False
+    db.execute(
+        "UPDATE cp SET registration = ?, waiting_since = NULL, updated_at = ? WHERE id = ?",
+        (decision, decided.at, charger),
+    )
+    db.execute(
+        "INSERT INTO registration (cp_id, decision, decided_at, decided_by, reason) VALUES (?, ?, ?, ?, ?)",
+        (charger, decision, *decided),
+    )
+    if decision is Decision.REFUSED:
+        withdraw(db, charger, Status.REJECTED, decided.at)
+        db.record(ChargerRefused(charger=charger, at=decided.at, by=decided.by, reason=decided.reason))
+        return True
+    db.record(ChargerAdopted(charger=charger, at=decided.at, by=decided.by, reason=decided.reason))
+    if is_hidden:
+        db.execute("UPDATE cp SET hidden_at = NULL, retired_on = NULL WHERE id = ?", (charger,))
+        db.record(ChargerShown(charger=charger, at=decided.at))
+    return True
+
+
+def _count(db: UnitOfWork, condition: str) -> int:
+    return int(db.rows(f"SELECT count(*) FROM cp WHERE {condition}")[0][0])  # noqa: S608 - our own words
