@@ -37,8 +37,7 @@ from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.registration import begin_registration
-from levity_trio.charger.securing import open_securing
-from levity_trio.charger.signing import open_signing
+from levity_trio.charger.security import open_security
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -145,8 +144,7 @@ async def serve(
                     async with (
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
-                        open_signing(central),
-                        open_securing(central),
+                        open_security(central),
                         _open_files(central, reader, file_listeners) as shelf,
                         open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
                     ):

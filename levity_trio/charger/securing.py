@@ -7,8 +7,8 @@ plans of an earlier run, and a step whose connection ended is sent again when th
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,17 +38,6 @@ ANSWER_SECONDS: Final = 60.0
 Payload = Mapping[str, str]
 
 log = get_logger("system")
-
-
-@asynccontextmanager
-async def open_securing(central: Central) -> AsyncIterator[None]:
-    """Run the task until the block is left."""
-    task = Securing(central)
-    async with trio.open_nursery() as nursery:
-        with central.hooks.listening(task.observe):
-            nursery.start_soon(task.run)
-            yield
-            nursery.cancel_scope.cancel()
 
 
 class Securing:

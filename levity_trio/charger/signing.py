@@ -6,8 +6,7 @@ run accepted is issued and sent by the next one. A certificate travels as a comm
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -39,17 +38,6 @@ PAUSE_SECONDS: Final = 0.2
 NEWS: Final = (CertificateRequested, ChargerConnected)
 
 log = get_logger("system")
-
-
-@asynccontextmanager
-async def open_signing(central: Central) -> AsyncIterator[None]:
-    """Run the task until the block is left."""
-    signing = Signing(central)
-    async with trio.open_nursery() as nursery:
-        with central.hooks.listening(signing.observe):
-            nursery.start_soon(signing.run)
-            yield
-            nursery.cancel_scope.cancel()
 
 
 class Signing:

@@ -19,7 +19,7 @@ from levity_trio.client import Refusal
 from levity_trio.config import certificates_folder
 from tests.authority.requests import Key, csr, ec_key, with_broken_signature
 from tests.integration.charger import Charger
-from tests.integration.foreign import api_of, operate
+from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, serving
 
 OPERATOR = "Haus am Park"
@@ -207,10 +207,9 @@ def test_what_the_charger_did_not_answer_is_sent_again(server: Serving) -> None:
 
 def test_a_killed_server_goes_on(database: Path) -> None:
     """Whatever it was doing: what was answered with Accepted is sent by the next run."""
-    with serving(database) as server:
-        with charger(server) as connected:
-            assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
-            server.kill()
+    with serving(database) as server, charger(server) as connected:
+        assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
+        server.kill()
     with serving(database) as server, charger(server, asked=False) as connected:
         take(connected)
         server.wait_line("CertificateDelivered")

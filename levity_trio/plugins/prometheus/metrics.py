@@ -175,6 +175,12 @@ class Metrics:
             CHARGER,
             "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
         )
+        self.security_events = add(
+            Counter,
+            "ocpp_security_events_total",
+            ("cp_id", "type"),
+            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
+        )
         self.facts_counted = add(
             Counter,
             "ocpp_facts_counted_total",
