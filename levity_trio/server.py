@@ -24,7 +24,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -38,6 +38,8 @@ from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import open_security
+from levity_trio.charger.tls import Tls
+from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -53,7 +55,7 @@ from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
 from levity_trio.store.writer import Writer, open_writer
-from levity_trio.store.writes import commands, sessions
+from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
@@ -77,6 +79,13 @@ KEPT_READERS: Final = 2
 BACKLOG: Final = 1024
 
 log = get_logger("system")
+
+
+class Ports(NamedTuple):
+    """The listeners for chargers: those of the plain port, which also takes TLS, and those of the TLS port."""
+
+    plain: list[trio.SocketListener]
+    tls: list[trio.SocketListener]
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
@@ -112,6 +121,8 @@ async def serve(
     """
     grace_seconds = config.shutdown_grace_seconds
     listeners = await listen(config.host, config.port, Flags(), BACKLOG)
+    tls_listeners, charger_tls = await _listen_for_tls(config)
+    ports = Ports(listeners, tls_listeners)
     page_listeners = await _listen_for_pages(config)
     api_listeners, tls = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
@@ -131,6 +142,7 @@ async def serve(
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
                 trusted = is_set(clock, known.newest)
                 central = _central(config, writer, clock, known, hooks, clock_trusted=trusted)
+                central.tls = charger_tls
                 await begin_registration(central)
                 pages: dict[str, Page] = {}
                 async with (
@@ -148,7 +160,7 @@ async def serve(
                         _open_files(central, reader, file_listeners) as shelf,
                         open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
                     ):
-                        is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
+                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
@@ -210,6 +222,17 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf
     )
 
 
+async def _listen_for_tls(config: ServerConfig) -> tuple[list[trio.SocketListener], Tls | None]:
+    """Listen for chargers that use TLS, if there is a port for them; return how they are served.
+
+    Raises EnvironmentProblem.
+    """
+    tls = open_tls(config)
+    if config.tls_port is None:
+        return [], tls
+    return await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls
+
+
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
     """Listen for requests of pages; return no listeners if no port is configured."""
     if config.metrics_port is None:
@@ -236,6 +259,7 @@ async def _begin(central: Central) -> None:
     at, trusted = stamp(central.clock()), central.clock_trusted
     central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
     central.pending.load(await central.writer.run(commands.unfinished))
+    central.doors.load(await central.writer.run(credentials.read_all))
     gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 
@@ -243,7 +267,7 @@ async def _begin(central: Central) -> None:
 async def _serve_chargers(
     central: Central,
     machine: SteadyClock,
-    listeners: list[trio.SocketListener],
+    ports: Ports,
     known: Beginning,
     signals: AsyncIterator[int],
     last: ExitStack,
@@ -255,8 +279,13 @@ async def _serve_chargers(
             accepting.start_soon(watch_clock, central, machine, known.newest)
             accepting.start_soon(keep_deadlines, central, central.config.check_interval_seconds)
             handle = partial(serve_connection, central)
-            accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
-            _log_serving(central.config, _port(listeners), known)
+            accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
+            if central.tls is not None:
+                accepting.start_soon(watch_files, central.config, central.tls)
+            if ports.tls:
+                handle = partial(serve_connection, central, tls_only=True)
+                accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
+            _log_serving(central.config, ports, known)
             async with open_supervision(os.environ):
                 await wait_for_stop(signals)
                 last.enter_context(_last_resort(grace_seconds))
@@ -266,10 +295,15 @@ async def _serve_chargers(
     return not chargers.cancel_scope.cancelled_caught
 
 
-def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
+def _log_serving(config: ServerConfig, ports: Ports, known: Beginning) -> None:
+    port = _port(ports.plain)
     unusual: dict[str, object] = {"clock_speed": config.clock_speed} if known.simulated else {}
     if config.registration != Mode.OPEN:
         unusual["registration"] = config.registration
+    if ports.tls:
+        tls_port = _port(ports.tls)
+        address = f"wss://{reachable(config.host, tls_port)}/ws/CHARGER-ID"
+        log.info("serving TLS", port=tls_port, address=address)
     log.info(
         "serving",
         port=port,

@@ -6,7 +6,6 @@ plans of an earlier run, and a step whose connection ended is sent again when th
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from levity_trio.authority import AuthorityProblem
 from levity_trio.authority import folder as files
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers, UnknownCharger
+from levity_trio.charger.passwords import ROTATE
 from levity_trio.config import certificates_folder
 from levity_trio.events import Event, Fact, SecuringBegan
 from levity_trio.log_output import get_logger
@@ -30,8 +30,6 @@ from levity_trio.store.writes.securing import Due
 from levity_trio.wire.errors import CallFailed
 from levity_trio.wire.times import stamp
 
-PASSWORD_BYTES: Final = 16
-"""A password has 16 to 20 bytes (A00.FR.205), sent in hexadecimal."""
 RETRY_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 60.0
 """A small charger takes its time to store a certificate or a password."""
@@ -108,13 +106,14 @@ class Securing:
             return "InstallCertificate", {"certificateType": "CentralSystemRootCertificate", "certificate": pem}
         if step is Step.CERTIFICATE:
             return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
+        if step is Step.PASSWORD:
+            return "ChangeConfiguration", ROTATE
         key, value = _setting(plan, step)
         return "ChangeConfiguration", {"key": key, "value": value}
 
 
 def _setting(plan: Plan, step: Step) -> tuple[str, str]:
     settings = {
-        Step.PASSWORD: ("AuthorizationKey", secrets.token_hex(PASSWORD_BYTES)),
         Step.NAME: ("CpoName", plan.organization or ""),
         Step.ADDRESS: (plan.address_key or "", plan.address or ""),
         Step.PROFILE: ("SecurityProfile", str(plan.profile)),

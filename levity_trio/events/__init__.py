@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered
-from levity_trio.events.certificates import CertificateIssued as CertificateIssued
 from levity_trio.events.certificates import CertificateRefused as CertificateRefused
 from levity_trio.events.certificates import CertificateRequested as CertificateRequested
-from levity_trio.events.certificates import CertificateRevoked as CertificateRevoked
 from levity_trio.events.certificates import SecuringBegan as SecuringBegan
 from levity_trio.events.certificates import SecuringEnded as SecuringEnded
 from levity_trio.events.certificates import SecuringStopped as SecuringStopped
@@ -26,6 +24,12 @@ from levity_trio.events.decisions import MessageDismissed as MessageDismissed
 from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
 from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
 from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
+from levity_trio.events.doors import CertificateIssued as CertificateIssued
+from levity_trio.events.doors import CertificateRevoked as CertificateRevoked
+from levity_trio.events.doors import ChargerReadmitted as ChargerReadmitted
+from levity_trio.events.doors import PasswordChanged as PasswordChanged
+from levity_trio.events.doors import ProfileChanged as ProfileChanged
+from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed
 from levity_trio.events.fact import Fact as Fact
 from levity_trio.events.files import FileReceived as FileReceived
 from levity_trio.events.observations import AuditLost as AuditLost
@@ -37,6 +41,7 @@ from levity_trio.events.observations import HandshakeRefused as HandshakeRefused
 from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
+from levity_trio.events.observations import PasswordInDigits as PasswordInDigits
 from levity_trio.events.observations import PluginFailed as PluginFailed
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
 from levity_trio.events.registration import ChargerRefused as ChargerRefused
@@ -350,6 +355,7 @@ OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
     *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
+    *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
     *(ChargerAdopted, ChargerRefused),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""

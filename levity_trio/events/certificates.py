@@ -22,31 +22,11 @@ class CertificateRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateIssued(Fact):
-    """A certificate opens the door for a charger: our authority issued it, or an operator adopted it."""
-
-    certificate: int
-    fingerprint: str
-    not_after: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateDelivered(Fact):
     """What became of a certificate that was sent to its charger: installed, refused or undelivered."""
 
     certificate: int
     result: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRevoked(Fact):
-    """An operator revoked a certificate; it opens no door any more."""
-
-    certificate: int
-    fingerprint: str
-    by: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

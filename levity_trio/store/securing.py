@@ -103,6 +103,6 @@ def _profile_now(rows: Rows, plan: Plan) -> int:
 
 
 def profile_of(rows: Rows, charger: str) -> int:
-    """Return the highest security profile with which a charger has connected."""
-    del rows, charger
-    return 0
+    """Return the security profile that is required of a charger: the highest with which it has connected."""
+    found = rows("SELECT profile FROM security WHERE cp_id = ?", (charger,))
+    return int(found[0][0]) if found else 0

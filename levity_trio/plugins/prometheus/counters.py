@@ -64,6 +64,7 @@ class PrometheusMetrics(Plugin):
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
+            events.PasswordInDigits: self._password_in_digits,
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
             events.AutoStart: self._auto_started,
@@ -226,7 +227,10 @@ class PrometheusMetrics(Plugin):
         self._metrics.malformed_frames[event.kind,].value += 1
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:
-        self._metrics.refused_handshakes[str(event.status),].value += 1
+        self._metrics.refused_handshakes[str(event.status), event.kind].value += 1
+
+    def _password_in_digits(self, event: events.PasswordInDigits) -> None:
+        self._metrics.digits[str(event.charger),].value += 1
 
     def _batch_committed(self, event: events.BatchCommitted) -> None:
         self._metrics.commit_seconds[()].observe(event.seconds)

@@ -166,8 +166,15 @@ class Metrics:
         self.refused_handshakes = add(
             Counter,
             "ocpp_handshakes_refused_total",
-            ("status",),
-            "Refused handshakes by HTTP status; 1002 means that OCPP 1.6 was not offered as a subprotocol.",
+            ("status", "reason"),
+            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
+            " subprotocol, 0 that the TLS handshake failed.",
+        )
+        self.digits = add(
+            Counter,
+            "ocpp_passwords_in_digits_total",
+            CHARGER,
+            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
         )
         self.refused = add(
             Counter,

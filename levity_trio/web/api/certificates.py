@@ -13,8 +13,8 @@ import trio
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import has_root
 from levity_trio.config import certificates_folder
-from levity_trio.store.reads import chargers, security
-from levity_trio.store.reads.security import Certificate, CertificateRequest
+from levity_trio.store.reads import chargers, securing
+from levity_trio.store.reads.securing import Certificate, CertificateRequest
 from levity_trio.store.writes import certificates as writes
 from levity_trio.store.writes.certificates import NewCertificate
 from levity_trio.web.api.charger_facts import PagedWhose, both, whose
@@ -67,12 +67,12 @@ class RevocationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def _list(asked: Asked) -> object:
     charger = await whose(asked)
-    return await page(asked.api, partial(security.certificates, charger=charger, wanted=wanted(asked.query)))
+    return await page(asked.api, partial(securing.certificates, charger=charger, wanted=wanted(asked.query)))
 
 
 async def _list_requests(asked: Asked) -> object:
     charger = await whose(asked)
-    return await page(asked.api, partial(security.requests, charger=charger, wanted=wanted(asked.query)))
+    return await page(asked.api, partial(securing.requests, charger=charger, wanted=wanted(asked.query)))
 
 
 async def _authority(asked: Asked) -> Authority:
@@ -144,7 +144,7 @@ async def _revoke(asked: Asked) -> Any:
 
 
 async def _shown(asked: Asked, number: int) -> Any:
-    found = await asked.api.reader.run(partial(security.certificate, number=number))
+    found = await asked.api.reader.run(partial(securing.certificate, number=number))
     if found is None:
         raise not_found(f"certificate {number}")
     return show(found)

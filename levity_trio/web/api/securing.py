@@ -13,9 +13,9 @@ import trio
 from levity_trio.access.securing import Step, address_key, steps
 from levity_trio.authority import AuthorityProblem
 from levity_trio.authority.folder import has_root
-from levity_trio.config import certificates_folder
-from levity_trio.store.reads import security
-from levity_trio.store.reads.security import Secured, Securing
+from levity_trio.config import ServerConfig, certificates_folder
+from levity_trio.store.reads import securing as stored
+from levity_trio.store.reads.securing import Secured, Securing
 from levity_trio.store.writes import securing as writes
 from levity_trio.store.writes.securing import NewPlan
 from levity_trio.web.api.charger_facts import PagedWhose, whose
@@ -38,35 +38,34 @@ class SecuringBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     made of the server certificate and --tls-port.
     """
 
-    profile: Annotated[int, msgspec.Meta(ge=0, le=3)]
+    profile: Annotated[int, msgspec.Meta(ge=1, le=3)]
     address: Annotated[str, msgspec.Meta(max_length=LONGEST_ADDRESS, pattern=r"^wss?://[!-~]+$")] | None = None
 
 
 async def _list(asked: Asked) -> object:
     charger = await whose(asked)
-    return await page(asked.api, partial(security.all_securing, charger=charger, wanted=wanted(asked.query)))
+    return await page(asked.api, partial(stored.all_securing, charger=charger, wanted=wanted(asked.query)))
 
 
 async def _begin(asked: Asked) -> Any:
     api, charger, body = asked.api, asked.path["id"], asked.body
-    known = await api.reader.run(partial(security.secured, charger=charger))
+    known = await api.reader.run(partial(stored.secured, charger=charger))
     if known is None:
         raise not_found(f"charger {charger}")
     new = await _plan(asked, body, known)
     number = await api.writer.run(writes.begin, new, api.stamp(), asked.caller.name)
-    return show(await api.reader.run(partial(security.securing, number=number)))
+    return show(await api.reader.run(partial(stored.securing, number=number)))
 
 
 async def _plan(asked: Asked, body: SecuringBody, known: Secured) -> NewPlan:
     config, charger = asked.api.config, asked.path["id"]
     folder = certificates_folder(config.database)
     has_authority = has_root(folder)
-    if body.profile >= WITH_CERTIFICATE and not has_authority:
-        words = "security profile 3 needs a certificate authority; create one with `levity-trio certificate init`"
+    if (words := _obstacle(config, body.profile, known.profile, has_authority=has_authority)) is not None:
         raise Problem(HTTPStatus.CONFLICT, "conflict", words, field="profile")
     organization, names = await _names(folder) if has_authority else (None, [])
     key = address_key(known.vendor, known.model)
-    address = body.address or _address(body.profile, names, 0, known.target)
+    address = body.address or _address(body.profile, names, config.tls_port, known.target)
     found = steps(body.profile, known.profile, has_authority=has_authority, has_address_key=bool(key and address))
     is_set = Step.ADDRESS in found
     return NewPlan(
@@ -79,9 +78,20 @@ async def _plan(asked: Asked, body: SecuringBody, known: Secured) -> NewPlan:
     )
 
 
-def _address(profile: int, names: list[str], port: int, target: str | None) -> str | None:
+def _obstacle(config: ServerConfig, profile: int, present: int, *, has_authority: bool) -> str | None:
+    """Return why a charger cannot get this profile here."""
+    if profile < present:
+        return f"its security profile is {present}; a lower one is not sent to it: set what is required of it instead"
+    if profile >= WITH_TLS and config.tls_port is None and not config.tls_certs:
+        return "this server has no TLS: start it with --tls-port, after `levity-trio certificate server` or --tls-cert"
+    if profile >= WITH_CERTIFICATE and not has_authority:
+        return "security profile 3 needs a certificate authority; create one with `levity-trio certificate init`"
+    return None
+
+
+def _address(profile: int, names: list[str], port: int | None, target: str | None) -> str | None:
     """Return our address as the charger shall dial it: its path so far, without its identity."""
-    if profile < WITH_TLS or not names:
+    if profile < WITH_TLS or not names or not port:
         return None
     host = f"[{names[0]}]" if ":" in names[0] else names[0]
     return f"wss://{host}:{port}{(target or '/').partition('?')[0].rstrip('/').rpartition('/')[0]}/"
@@ -106,7 +116,7 @@ def _read_names(folder: Path) -> tuple[str, list[str]]:
 async def _show(asked: Asked) -> Any:
     charger = await whose(asked)
     assert charger is not None  # noqa: S101 - it is in the path
-    found = await asked.api.reader.run(partial(security.newest_securing, charger=charger))
+    found = await asked.api.reader.run(partial(stored.newest_securing, charger=charger))
     if found is None:
         raise not_found(f"security profile that was asked for {charger}")
     return show(found)
