@@ -38,12 +38,14 @@ the charger connect with it, for example after a factory reset.
 
 @command("secure", epilog=EXAMPLES)
 @click.argument("charger")
-@click.option("--profile", type=click.IntRange(0, 3), metavar="N", help="The security profile that it shall have.")
+@click.option("--profile", type=click.IntRange(0, 3), metavar="N", help="The profile it shall have.")
 @click.option("--address", metavar="URL", help="Our address for the charger's own setting, where that is known.")
 @click.option("--cancel", is_flag=True, help="Go no further; what was sent stays.")
 @click.option("--wait", type=float, default=60.0, show_default=True, metavar="SECONDS", help="Watch it so long.")
 def secure(operator: Operator, charger: str, **given: Any) -> int:
     """Raise a charger's security profile; without --profile show where it stands."""
+    if given["profile"] is not None and _lower(operator, charger, given["profile"]):
+        return 0
     found = _ask(operator, charger, given)
     until = time.monotonic() + given["wait"]
     while found["state"] == "under way" and time.monotonic() < until:
@@ -51,6 +53,19 @@ def secure(operator: Operator, charger: str, **given: Any) -> int:
         found = operator.ask("GET", "admin", "chargers", charger, PATH)
     _show(operator, found)
     return REJECTED if found["state"] == "failed" else 0
+
+
+def _lower(operator: Operator, charger: str, profile: int) -> bool:
+    """Lower what is required of a charger; return False if the profile is not lower than that."""
+    path = ("admin", "chargers", charger, "security")
+    if profile >= operator.ask("GET", *path)["profile"]:
+        return False
+    lowered = operator.ask("PUT", *path, given={"profile": profile})
+    if operator.is_json:
+        say(json.dumps(lowered))
+    else:
+        say(f"{cell(charger)} may connect with security profile {profile} again; nothing was sent to it")
+    return True
 
 
 def _ask(operator: Operator, charger: str, given: Mapping[str, Any]) -> Any:
