@@ -37,7 +37,7 @@ from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.registration import begin_registration
-from levity_trio.charger.security import open_security
+from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
@@ -86,6 +86,7 @@ class Ports(NamedTuple):
 
     plain: list[trio.SocketListener]
     tls: list[trio.SocketListener]
+    context: Tls | None
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
@@ -120,9 +121,7 @@ async def serve(
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
     """
     grace_seconds = config.shutdown_grace_seconds
-    listeners = await listen(config.host, config.port, Flags(), BACKLOG)
-    tls_listeners, charger_tls = await _listen_for_tls(config)
-    ports = Ports(listeners, tls_listeners)
+    ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
     api_listeners, tls = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
@@ -142,7 +141,7 @@ async def serve(
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
                 trusted = is_set(clock, known.newest)
                 central = _central(config, writer, clock, known, hooks, clock_trusted=trusted)
-                central.tls = charger_tls
+                central.tls = ports.context
                 await begin_registration(central)
                 pages: dict[str, Page] = {}
                 async with (
@@ -156,7 +155,6 @@ async def serve(
                     async with (
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
-                        open_security(central),
                         _open_files(central, reader, file_listeners) as shelf,
                         open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
                     ):
@@ -222,15 +220,13 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf
     )
 
 
-async def _listen_for_tls(config: ServerConfig) -> tuple[list[trio.SocketListener], Tls | None]:
-    """Listen for chargers that use TLS, if there is a port for them; return how they are served.
-
-    Raises EnvironmentProblem.
-    """
+async def _listen_for_chargers(config: ServerConfig) -> Ports:
+    """Listen for chargers. Raises EnvironmentProblem."""
     tls = open_tls(config)
+    plain = await listen(config.host, config.port, Flags(), BACKLOG)
     if config.tls_port is None:
-        return [], tls
-    return await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls
+        return Ports(plain, [], tls)
+    return Ports(plain, await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls)
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
@@ -278,6 +274,7 @@ async def _serve_chargers(
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
             accepting.start_soon(keep_deadlines, central, central.config.check_interval_seconds)
+            accepting.start_soon(keep_security, central)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
             if central.tls is not None:

@@ -1,9 +1,6 @@
-"""Runs the tasks that issue certificates and raise security profiles, for as long as the server runs."""
+"""Runs the tasks that issue certificates and raise security profiles."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import trio
 
@@ -12,13 +9,10 @@ from levity_trio.charger.securing import Securing
 from levity_trio.charger.signing import Signing
 
 
-@asynccontextmanager
-async def open_security(central: Central) -> AsyncIterator[None]:
-    """Run both tasks until the block is left."""
+async def keep_security(central: Central) -> None:
+    """Run both tasks until the server stops. What they have not done by then is stored, and the next run does it."""
     signing, securing = Signing(central), Securing(central)
     with central.hooks.listening(signing.observe), central.hooks.listening(securing.observe):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(signing.run)
             nursery.start_soon(securing.run)
-            yield
-            nursery.cancel_scope.cancel()

@@ -197,7 +197,8 @@ def test_our_calls(books: Books, run: Run) -> None:
 def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     Station(books)
     run.see(handled(repairs=("MeterValues: extra property",)), handled("unknown", code="NotImplemented"))
-    run.see(MalformedFrame(charger="CP-1", kind="not JSON"), HandshakeRefused(charger=None, status=404, reason="x"))
+    refused = HandshakeRefused(charger=None, status=404, reason="x", kind="identity")
+    run.see(MalformedFrame(charger="CP-1", kind="not JSON"), refused)
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
     page = run.page()
@@ -207,7 +208,7 @@ def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     assert page.get("ocpp_repairs_total", cp_id="CP-1", kind="MeterValues: extra property") == 1
     assert page.get("ocpp_refusals_total", action="unknown", code="NotImplemented") == 1
     assert page.get("ocpp_frames_of_no_use_total", kind="not JSON") == 1
-    assert page.get("ocpp_handshakes_refused_total", status="404") == 1
+    assert page.get("ocpp_handshakes_refused_total", status="404", reason="identity") == 1
     assert page.get("ocpp_plugin_errors_total", plugin="other", hook="observe") == 1
     assert page.get("ocpp_auto_start_total", cp_id="CP-1", outcome="rejected") == 1
 

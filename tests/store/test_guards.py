@@ -46,6 +46,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "tx_event": {"count", "last_received_at"},
     "webhook": {"position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),
+    "credential": {"confirmed_at", "ended_at", "end_reason"},
     "certificate": {"revoked_at", "revoked_by", "reason"},
     "certificate_request": {"certificate_id", "command_id", "attempts", "ended_at", "result"},
     "securing": {"problem", "ended_at", "ended_by", "result"},
@@ -65,6 +66,7 @@ def columns() -> Iterator[tuple[str, str]]:
 
 EVERY_COLUMN = list(columns())
 RESULTS = {"securing": "cancelled", "certificate_request": "installed"}
+OPEN_PASSWORD = "('CP-1', 'generated', '', '', '', 'anna', NULL, NULL)"
 PLAN = "cp_id, conn_id, command_id, created_at"
 
 
@@ -104,12 +106,13 @@ def full(books: Books, station: Station) -> Books:
     of_registration = "cp_id, decision, decided_at, decided_by, reason"
     add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
+    of_passwords = "INSERT INTO credential (cp_id, kind, salt, digest, created_at, created_by, ended_at, end_reason)"
+    add(f"{of_passwords} VALUES ('CP-1', 'given', '', '', '', 'anna', '2025', 'x'), {OPEN_PASSWORD}")
     of_certificates = (
-        "cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at, issued_by, revoked_at"
+        "cp_id, serial, subject, pem, not_before, not_after, issued_at, issued_by, fingerprint, revoked_at"
     )
-    for fingerprint, revoked_at in (("a", "2025"), ("b", None)):
-        values = ("CP-1", "1", fingerprint, "", "", "", "", "", "", revoked_at)
-        add(f"INSERT INTO certificate ({of_certificates}) VALUES ({', '.join('?' * 10)})", values)
+    issued = "'CP-1', '1', '', '', '', '', '', 'anna'"
+    add(f"INSERT INTO certificate ({of_certificates}) VALUES ({issued}, 'a', '2025'), ({issued}, 'b', NULL)")
     of_requests = "INSERT INTO certificate_request (cp_id, session_id, received_at, csr, ended_at, result) VALUES"
     add(f"{of_requests} ('CP-1', 1, '', '', '2025', 'installed'), ('CP-1', 1, '', '', NULL, NULL)")
     of_plans = "INSERT INTO securing (cp_id, profile, steps, asked_at, asked_by, ended_at, result) VALUES"
@@ -175,6 +178,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "event_sum",
         "station",
         "webhook_waiting",
+        "security",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -187,10 +191,11 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
     [
         ("operator_action", {"status": 200}),
         ("token", {"revoked_at": "2026"}),
+        ("credential", {"ended_at": "2026", "end_reason": "dropped"}),
+        ("certificate", {"revoked_at": "2026", "revoked_by": "anna", "reason": "lost"}),
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
-        ("certificate", {"revoked_at": "2026", "revoked_by": "anna", "reason": "sold"}),
         ("certificate_request", {"ended_at": "2026", "result": "installed"}),
         ("securing", {"ended_at": "2026", "ended_by": "anna", "result": "done"}),
         ("session", {"ended_at": "2026", "close_code": 1006, "close_reason": "gone"}),
@@ -357,12 +362,13 @@ def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
 
 
 AGAIN = {
+    "credential": "UPDATE credential SET end_reason = 'x' WHERE ended_at IS NOT NULL",
+    "certificate": "UPDATE certificate SET reason = 'x' WHERE revoked_at IS NOT NULL",
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
-    "certificate": "UPDATE certificate SET reason = 'lost' WHERE revoked_at IS NOT NULL",
     "certificate_request": "UPDATE certificate_request SET attempts = 2 WHERE result IS NOT NULL",
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
@@ -385,5 +391,5 @@ def _refused_by(books: Books, sql: str, table: str) -> str:
     guarded = re.search(r"UPDATE OF (\w+)|NEW\.(id)|BEFORE (UPDATE) ON", sql)
     assert guarded is not None
     column = guarded[1] or guarded[2] or "rowid"
-    other = f"{column} + 1000" if column in ("id", "rowid") else f"{column} || 'x'"
+    other = f"{column} + 1000" if column in ("id", "rowid", "profile") else f"{column} || 'x'"
     return f"UPDATE {table} SET {column} = {other} WHERE rowid = {newest(books, table)}"

@@ -40,6 +40,7 @@ from levity_trio.web.api import (
     registration,
     review,
     securing,
+    security,
     stations,
     templates,
     transactions,
@@ -60,7 +61,7 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
-    *(administration, stations, chargers, registration, charger_facts, transactions, review),
+    *(administration, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing),
 )
