@@ -37,6 +37,8 @@ OF_THE_PRESENT = {
     "tx_doubtful": "only what waits for a person",
     "cp_err_open": "only faults of now",
     "configuration_template_name": "only templates of now",
+    "certificate_request_open": "only requests that are not settled yet",
+    "securing_open": "only profiles on their way",
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {
