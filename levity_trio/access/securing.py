@@ -36,6 +36,7 @@ class State(StrEnum):
     TO_DO = "to do"
     UNDER_WAY = "under way"
     DONE = "done"
+    SKIPPED = "skipped"
     WAITS = "waits"
     FAILED = "failed"
 
@@ -82,7 +83,6 @@ ADVICE: Final = {
     Step.NAME: "set CpoName at the charger itself, or ask its maker whether it knows security profile 3",
     Step.ROOT: "look at its certificates (GetInstalledCertificateIds): its store may be full",
     Step.CERTIFICATE: "ask its maker whether it knows security profile 3",
-    Step.ADDRESS: "set its address at the charger itself",
     Step.PROFILE: "look at its security events: it may miss what the profile needs",
 }
 
@@ -99,6 +99,8 @@ def of_commands(step: Step, attempts: Sequence[Attempt]) -> Standing:
         return Standing(step, State.DONE, words, last.command)
     if last.state in ("gone", "expired") and len(attempts) < MOST_ATTEMPTS:
         return Standing(step, State.TO_DO, "the connection ended; it is sent again", last.command)
+    if step is Step.ADDRESS:  # a charger that keeps its address finds TLS at the plain port, too
+        return Standing(step, State.SKIPPED, f"{_failure(last)}; it keeps its address", last.command)
     return Standing(step, State.FAILED, f"{_failure(last)}; {ADVICE[step]}, then begin again", last.command)
 
 
@@ -143,8 +145,13 @@ def of_connection(profile: int, present: int, steps_before: Sequence[Standing]) 
 
 
 def next_step(standings: Sequence[Standing]) -> Standing | None:
-    """Return the first step that is not done; None if all are."""
-    return next((standing for standing in standings if standing.state is not State.DONE), None)
+    """Return the first step that is still to be made; None if there is none.
+
+    A step that failed is of no matter once the charger has come with the profile: some do all of it by their address.
+    """
+    has_come = any(one.step is Step.CONNECTION and one.state is State.DONE for one in standings)
+    over = (State.DONE, State.SKIPPED, *([State.FAILED] if has_come else ()))
+    return next((one for one in standings if one.state not in over), None)
 
 
 def address_key(vendor: str | None, model: str | None) -> str | None:

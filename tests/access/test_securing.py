@@ -81,6 +81,21 @@ def test_where_a_step_stands_by_its_commands(attempts: list[Attempt], state: Sta
     assert ("begin again" in standing.words) == (state is State.FAILED)
 
 
+def test_a_charger_that_knows_no_address_key_keeps_its_address() -> None:
+    skipped = of_commands(Step.ADDRESS, [Attempt(1, "rejected", "NotSupported")])
+    assert skipped.state is State.SKIPPED
+    assert "NotSupported" in skipped.words
+    assert next_step([skipped]) is None
+
+
+def test_what_failed_does_not_matter_once_the_charger_has_come() -> None:
+    failed = of_commands(Step.PROFILE, [Attempt(1, "rejected", "NotSupported")])
+    assert next_step([failed, of_connection(2, 1, [])]) is failed
+    assert next_step([failed, of_connection(2, 2, [])]) is None
+    to_do = of_commands(Step.PROFILE, [])
+    assert next_step([to_do, of_connection(1, 1, [])]) is to_do  # it came by its password, and is told its profile
+
+
 ASKED = [Attempt(1, "accepted", "Accepted")]
 
 

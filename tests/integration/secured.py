@@ -38,9 +38,9 @@ class Secured:
     def __post_init__(self) -> None:
         self.key = ec_key()
 
-    def connect(self, server: Serving, profile: int = 0) -> Charger:
-        """Connect with a security profile, and boot."""
-        port = server.port if profile < 2 else int(server.wait_line("serving TLS")["port"])
+    def connect(self, server: Serving, profile: int = 0, port: int | None = None) -> Charger:
+        """Connect with a security profile, and boot; at this port, or at the one that is made for it."""
+        port = port or (server.port if profile < 2 else int(server.wait_line("serving TLS")["port"]))
         head = upgrade_request(f"/ocpp/{self.identity}", port)
         if profile in (1, 2):
             password = bytes.fromhex(self.configuration["AuthorizationKey"])

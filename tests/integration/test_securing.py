@@ -234,6 +234,17 @@ def test_a_vendors_own_address_is_set_before_the_profile(server: Serving, secure
     assert secured.configuration["ServerUrl"] == "wss://levity.local:9443/ocpp/"
 
 
+def test_a_charger_that_keeps_its_address_dials_tls_at_the_plain_port(server: Serving, secured: Secured) -> None:
+    secured.vendor, secured.answers = "Grizzl-E", {"ServerUrl": {"status": "NotSupported"}}
+    with secured.connect(server) as charger:
+        begin(server, 2, address="wss://levity.local:9443/ocpp/")
+        secured.obey(charger, lambda: secured.heard[-1:] == LAST)
+    with secured.connect(server, 2, server.port) as charger:
+        charger.call("Heartbeat")
+    assert comes_to(server, "done")
+    assert step(server, "address")["state"] == "skipped"
+
+
 def test_a_revoked_certificate_ends_its_session_and_opens_nothing(server: Serving, secured: Secured) -> None:
     raised(server, secured, 3)
     with secured.connect(server, 3) as charger:

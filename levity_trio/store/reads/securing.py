@@ -57,7 +57,7 @@ class CertificateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuringStep:
-    """A step towards a security profile: to do, under way, done, waits (for the charger), or failed."""
+    """A step towards a security profile: to do, under way, done, skipped, waits (for the charger), or failed."""
 
     step: str
     state: str
