@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from levity_trio.access.certificates import Requested
 from levity_trio.events import CertificateDelivered, CertificateRefused
+from levity_trio.store.reads.present import present
 from levity_trio.store.writes import certificates, commands
 from levity_trio.store.writes.certificates import DAILY_CERTIFICATES, MOST_ATTEMPTS, NewCertificate
 from levity_trio.store.writes.commands import CommandEnd, NewCommand
@@ -216,3 +218,18 @@ def test_a_certificate_that_is_revoked_on_its_way_is_not_sent(books: Books, know
 def test_a_certificate_is_adopted_once(books: Books, known: Station) -> None:
     assert books.run(certificates.adopt, "CP-1", issued(books, "a"), books.at, "anna") == 1
     assert books.run(certificates.adopt, known.name, issued(books, "a"), books.at, "anna") is None
+
+
+def test_when_the_last_certificate_of_a_charger_that_needs_one_expires(books: Books, known: Station) -> None:
+    def expiries() -> dict[str, str]:
+        found = dict(present(Database(books.connection)).certificates)
+        books.connection.execute("COMMIT")
+        return found
+
+    for fingerprint, days in (("a", 365), ("b", 300)):
+        books.run(certificates.adopt, known.name, issued(books, fingerprint, days), books.at, "anna")
+    assert expiries() == {}
+    books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 3)")
+    assert expiries() == {"CP-1": stamp(books.now + timedelta(days=365))}
+    books.run(certificates.revoke, 1, books.at, "anna", "lost")
+    assert expiries() == {"CP-1": stamp(books.now + timedelta(days=300))}

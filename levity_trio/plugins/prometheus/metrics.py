@@ -144,6 +144,12 @@ class Metrics:
             CHARGER,
             "1 if pings are off for the charger because it closed connections after them.",
         )
+        self.certificate_expires_at = add(
+            Gauge,
+            "ocpp_cp_certificate_expires_ts",
+            CHARGER,
+            "Unix time at which the last client certificate of a charger at security profile 3 expires.",
+        )
         self.skew = add(
             Gauge,
             "ocpp_cp_clock_skew_seconds",
