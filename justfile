@@ -71,6 +71,11 @@ bench-api *arguments: venv
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
 
+# A thousand chargers that come back at once over TLS, and ten thousand bad handshakes.
+# measure handshakes
+bench-handshakes *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.handshakes {{ arguments }}
+
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}

@@ -86,11 +86,14 @@ class Tls:
         beginning = _Beginning(transport, ahead, self._turn)
         offer = _Offer(self._fresh(), self._certificates.context)
         stream = trio.SSLStream(beginning, offer, server_side=True, https_compatible=True)  # type: ignore[arg-type]  # what it uses of a context
+        failed: trio.BrokenResourceError | None = None
         try:
             await stream.do_handshake()
         except trio.BrokenResourceError as error:
+            failed = error
+        if failed is not None:
             await _send_alert(transport, offer)
-            raise TlsFailed(_words(error)) from error
+            raise TlsFailed(_words(failed)) from failed
         beginning.end()
         return stream
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from trio.testing import memory_stream_pair
+
 from levity_trio.access import passwords
 from levity_trio.access.passwords import GENERATED, Kind
 from levity_trio.charger.central import Central
@@ -11,7 +13,7 @@ from levity_trio.events import HandshakeRefused
 from levity_trio.store.writes import credentials
 from levity_trio.wire.times import stamp
 from tests.charger.parts import START, InlineWriter
-from tests.charger.peers import StreamPair, memory_stream_pair, open_charger, open_raw, upgrade
+from tests.charger.peers import StreamPair, open_charger, open_raw, upgrade
 from tests.plugins.sites import Witness
 
 PASSWORD = bytes(range(0x80, 0x80 + 20))

@@ -66,7 +66,7 @@ def columns() -> Iterator[tuple[str, str]]:
 
 EVERY_COLUMN = list(columns())
 RESULTS = {"securing": "cancelled", "certificate_request": "installed"}
-OPEN_PASSWORD = "('CP-1', 'generated', '', '', '', 'anna', NULL, NULL)"
+NOT_ENDED = "('CP-1', 'generated', '', '', '', 'anna', NULL, NULL)"
 PLAN = "cp_id, conn_id, command_id, created_at"
 
 
@@ -107,7 +107,7 @@ def full(books: Books, station: Station) -> Books:
     add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
     of_passwords = "INSERT INTO credential (cp_id, kind, salt, digest, created_at, created_by, ended_at, end_reason)"
-    add(f"{of_passwords} VALUES ('CP-1', 'given', '', '', '', 'anna', '2025', 'x'), {OPEN_PASSWORD}")
+    add(f"{of_passwords} VALUES ('CP-1', 'given', '', '', '', 'anna', '2025', 'x'), {NOT_ENDED}")
     of_certificates = (
         "cp_id, serial, subject, pem, not_before, not_after, issued_at, issued_by, fingerprint, revoked_at"
     )
