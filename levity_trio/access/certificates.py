@@ -21,8 +21,10 @@ LEAST_RSA_BITS: Final = 2048
 MOST_RSA_BITS: Final = 8192
 """Verifying a larger key would cost the server more than it protects."""
 CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-LONGEST_CSR: Final = 16_384
-"""Characters. OCPP allows 5,500, and some chargers send more."""
+LONGEST_CSR: Final = 8_192
+"""Characters. OCPP allows 5,500, and some chargers send more. The certificate must fit the 10,000 of its message."""
+LONGEST_NAME: Final = 64
+"""Characters of a CN or O (RFC 5280, upper bounds)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ def _misnaming(requested: Requested, serials: Sequence[str], organization: str) 
     if len(requested.common_names) != 1:
         return f"it has {len(requested.common_names)} common names (CN) instead of one"
     (name,) = requested.common_names
+    if len(name) > LONGEST_NAME:
+        return f"its CN has {len(name)} characters; {LONGEST_NAME} are allowed"
     if not any(serial.casefold() in name.casefold() for serial in serials):
         return f"its CN {name!r} does not contain the serial number {' or '.join(serials)}"
     if list(requested.organizations) != [organization]:

@@ -23,8 +23,11 @@ SERVER: Final[Mapping[str, str]] = {"ECDSA": "server-ecdsa.pem", "RSA": "server-
 
 
 def has_root(folder: Path) -> bool:
-    """Whether there is an authority."""
-    return (folder / ROOT).exists()
+    """Whether there is an authority, perhaps one that cannot be read."""
+    try:
+        return (folder / ROOT).exists()
+    except PermissionError:  # the folder belongs to another user; what reads it says so
+        return True
 
 
 def create(folder: Path, files: Mapping[str, bytes]) -> None:

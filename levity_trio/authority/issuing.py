@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, ROOT_LIFE, SERVER_LIFE
-from levity_trio.authority import AuthorityProblem
+from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, LONGEST_NAME, ROOT_LIFE, SERVER_LIFE
+from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import ROOT, ROOT_KEY, SERVER
 from levity_trio.authority.reading import (
@@ -36,8 +36,6 @@ from levity_trio.authority.reading import (
 PUBLIC_EXPONENT: Final = 65537
 ROOT_BITS: Final = 3072
 SERVER_BITS: Final = 2048
-LONGEST_NAME: Final = 64
-"""Characters of a CN or O (RFC 5280, upper bounds)."""
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?", re.IGNORECASE | re.ASCII)
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -132,8 +130,12 @@ def issue_for_charger(folder: Path, csr: str, now: datetime) -> Described:
     Raises AuthorityProblem, NoRequest.
     """
     root, request = load_root(folder), load_request(csr)
-    builder = _leaf(root, request.subject, request.public_key(), now, CLIENT_LIFE, ExtendedKeyUsageOID.CLIENT_AUTH)
-    return described(builder.sign(root.key, hashes.SHA256()))
+    try:
+        key = request.public_key()
+        builder = _leaf(root, request.subject, key, now, CLIENT_LIFE, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return described(builder.sign(root.key, hashes.SHA256()))
+    except UNREADABLE as problem:
+        raise NoRequest(f"no certificate can be made of it: {problem}") from problem
 
 
 def _leaf(

@@ -7,7 +7,6 @@ plans of an earlier run, and a step whose connection ended is sent again when th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -64,15 +63,21 @@ class Securing:
         self._changed |= self._planned
         while True:
             self._news = trio.Event()
-            with suppress(StoreUnavailable):
-                await self._look_at_changed()
+            await self._look_at_changed()
             with trio.move_on_after(RETRY_SECONDS if self._changed else float("inf")):
                 await self._news.wait()
 
     async def _look_at_changed(self) -> None:
         for charger in sorted(self._changed):
             self._changed.discard(charger)
-            if not await self._look_at(charger):
+            try:
+                is_done = await self._look_at(charger)
+            except StoreUnavailable:
+                is_done = False
+            except Exception:  # one plan that nobody foresaw must not stop the server
+                log.exception("a security profile could not be looked after", cp=charger)
+                is_done = True
+            if not is_done:
                 self._changed.add(charger)
 
     async def _look_at(self, charger: str) -> bool:

@@ -59,8 +59,12 @@ class Signing:
         """Look for as long as the server runs."""
         while True:
             self._news, is_work_left = trio.Event(), True
-            with suppress(StoreUnavailable):
+            try:
                 is_work_left = await self._look()
+            except StoreUnavailable:
+                log.warning("certificates wait until the database can be written")
+            except Exception:  # one request that nobody foresaw must not stop the server
+                log.exception("certificates could not be looked after; it is tried again")
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(RETRY_SECONDS if is_work_left else RENEWAL_SECONDS):
                 await self._news.wait()
@@ -81,9 +85,13 @@ class Signing:
     async def _issue(self, work: CertificateWork) -> bool:
         try:
             new = await trio.to_thread.run_sync(_issued, self._folder, work.csr, self._central.clock())
-        except (AuthorityProblem, NoRequest) as problem:
-            log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
+        except AuthorityProblem as problem:
+            log.error("no certificate can be issued", cp=work.charger, reason=str(problem))
             return False
+        except NoRequest as problem:
+            log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
+            await self._central.writer.run(certificates.give_up, work, self._now())
+            return True
         await self._central.writer.run(certificates.issue, work.request, new, self._now())
         self._news.set()  # it is sent next
         return True

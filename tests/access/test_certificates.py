@@ -49,6 +49,7 @@ def test_what_is_signed(changes: dict[str, Any]) -> None:
         ({"key_type": "Ed25519", "key_bits": 0, "curve": None}, "Ed25519"),
         ({"common_names": ["SN-2"]}, "'SN-2' does not contain"),
         ({"common_names": []}, "0 common names"),
+        ({"common_names": ["SN-1" * 17]}, "68 characters; 64 are allowed"),
         ({"common_names": ["SN-1", "SN-2"]}, "2 common names"),
         ({"organizations": ["Flat"]}, "'Flat' instead of 'House'"),
         ({"organizations": []}, "missing instead of 'House'"),

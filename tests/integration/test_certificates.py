@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from levity_trio.authority.folder import ROOT
+from levity_trio.authority.folder import ROOT, ROOT_KEY
 from levity_trio.authority.issuing import create_root
 from levity_trio.client import Refusal
 from levity_trio.config import certificates_folder
@@ -215,6 +215,19 @@ def test_a_killed_server_goes_on(database: Path) -> None:
         server.wait_line("CertificateDelivered")
         assert [one["result"] for one in requests_of(server)] == ["installed"]
         assert len(certificates_of(server)) == 1
+
+
+def test_without_the_roots_key_it_waits_until_that_is_back(database: Path) -> None:
+    key = certificates_folder(database) / ROOT_KEY
+    content = key.read_bytes()
+    with serving(database, may_log_errors=True) as server:
+        with charger(server) as connected:
+            key.unlink()
+            assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
+            assert "root-key.pem is missing" in server.wait_line("no certificate can be issued")["reason"]
+        key.write_bytes(content)
+        with charger(server, asked=False) as connected:
+            take(connected)
 
 
 def test_a_charger_that_refuses_its_certificate(server: Serving) -> None:

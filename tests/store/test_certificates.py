@@ -172,6 +172,15 @@ def test_how_a_request_ends(books: Books, known: Station, state: str, times: int
     assert [fact.result for fact in books.recorded(CertificateDelivered)] == ([expected] if expected else [])
 
 
+def test_a_request_of_which_no_certificate_can_be_made_is_given_up(books: Books, known: Station) -> None:
+    request(known)
+    (work,) = books.run(certificates.advance, books.at)
+    for _ in range(2):
+        books.run(certificates.give_up, work, books.at)
+    assert results(books) == ["undelivered"]
+    assert not books.run(certificates.advance, books.at)
+
+
 def test_a_flood_of_requests_ends(books: Books, known: Station) -> None:
     answers = [request(known, f"CSR {number}", f"key {number}") for number in range(DAILY_CERTIFICATES + 2)]
     assert answers == ["Accepted"] * DAILY_CERTIFICATES + ["Rejected"] * 2

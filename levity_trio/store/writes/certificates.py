@@ -150,6 +150,11 @@ def issue(db: UnitOfWork, request: int, new: NewCertificate, at: str) -> None:
         db.execute("UPDATE certificate_request SET certificate_id = ? WHERE id = ?", (certificate, request))
 
 
+def give_up(db: UnitOfWork, work: CertificateWork, at: str) -> None:
+    """End a request of which no certificate can be made."""
+    _end(db, "id = ? AND result IS NULL", (work.request,), at, "undelivered")
+
+
 def adopt(db: UnitOfWork, charger: str, new: NewCertificate, at: str, by: str) -> int | None:
     """Store a certificate that another authority issued; return None if it is known already."""
     if db.row("SELECT 1 FROM certificate WHERE fingerprint = ?", (new.fingerprint,)) is not None:
