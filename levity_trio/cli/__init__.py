@@ -18,7 +18,7 @@ GROUPS: Final = {
     "Serve": ("serve", "deploy", "logs", "forget", "recheck"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
-        *("events", "webhook", "token"),
+        *("events", "webhook", "certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
     ),
     "Simulate": ("simulate", "simulator", "verify"),

@@ -47,6 +47,8 @@ class Gauges:
             self._know(charger, connector)
             self._set_status(charger, connector_label(connector), status)
         self._update_transactions(present.transactions)
+        expiries: dict[tuple[str, ...], str] = {(charger,): at for charger, at in present.certificates.items()}
+        _set_times(self._metrics.certificate_expires_at, expiries)
         self._update_links({charger.charger for charger in present.chargers}, links)
 
     def update_waiting(self, waiting: Waiting, now: datetime) -> None:

@@ -144,6 +144,12 @@ class Metrics:
             CHARGER,
             "1 if pings are off for the charger because it closed connections after them.",
         )
+        self.certificate_expires_at = add(
+            Gauge,
+            "ocpp_cp_certificate_expires_ts",
+            CHARGER,
+            "Unix time at which the last client certificate of a charger at security profile 3 expires.",
+        )
         self.skew = add(
             Gauge,
             "ocpp_cp_clock_skew_seconds",
@@ -187,6 +193,12 @@ class Metrics:
             "ocpp_messages_refused_total",
             CHARGER,
             "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
+        )
+        self.security_events = add(
+            Counter,
+            "ocpp_security_events_total",
+            ("cp_id", "type"),
+            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
         )
         self.facts_counted = add(
             Counter,
