@@ -36,6 +36,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
+from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
@@ -161,6 +162,7 @@ async def serve(
                             _api(central, reader, imports, feed, webhooks, shelf),
                             ApiListeners(api_listeners, tls, local),
                         ),
+                        open_local_lists(central, reader),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from levity_trio.access.local_lists import ASKER
 from levity_trio.operations import OPERATIONS
 from levity_trio.operations.operation import as_declared
 from levity_trio.store.seen import time_of
@@ -136,7 +137,11 @@ def _end_profiles(db: UnitOfWork, origin: Origin, reason: str, condition: str, v
 
 
 def _send_list(db: UnitOfWork, origin: Origin, accepted: Accepted) -> None:
+    """Store a version of the list, with its entries where it was sent by hand: those that we keep are in listed_tag."""
     payload = accepted.payload
+    if db.row("SELECT 1 FROM command WHERE id = ? AND asked_by = ?", (accepted.command, ASKER)):
+        _insert_list(db, origin, accepted.command, payload["listVersion"], None)
+        return
     sent = {entry["idTag"]: entry for entry in payload.get("localAuthorizationList", [])}
     if payload["updateType"] == "Full":
         _insert_list(db, origin, accepted.command, payload["listVersion"], list(sent.values()))

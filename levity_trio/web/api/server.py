@@ -33,6 +33,7 @@ from levity_trio.web.api import (
     configuration,
     events,
     files,
+    local_lists,
     logs,
     offline,
     operations,
@@ -62,7 +63,8 @@ SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
-    *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates, offline),
+    *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
+    *(offline, local_lists),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
