@@ -14,6 +14,7 @@ CREATE TABLE listed_tag (
     first_revision INTEGER NOT NULL,
     revision INTEGER NOT NULL UNIQUE
 ) STRICT;
+CREATE INDEX tag_listed ON tag (lower(trim(id_tag))) WHERE ended_at IS NULL;
 CREATE INDEX listed_tag_place ON listed_tag (rank, id) WHERE status IS NOT NULL;
 CREATE INDEX listed_tag_expires ON listed_tag (expires_at) WHERE status = 'Accepted' AND expires_at IS NOT NULL;
 

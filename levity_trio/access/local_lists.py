@@ -35,7 +35,7 @@ USUAL_PART: Final = 100
 """Entries in one message to a charger that does not tell SendLocalListMaxLength."""
 LARGEST_PART: Final = 500
 """Entries in one message at most: they take a few milliseconds of our loop, and a buffer of the charger."""
-MOST_HALVINGS: Final = 3
+MOST_HALVINGS: Final = 9
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 VERIFIED_FOR: Final = timedelta(days=1)
 _NO_SUCH_ACTION: Final = frozenset({"NotImplemented", "NotSupported"})
@@ -203,7 +203,7 @@ def next_version(known: Known) -> int:
 
 
 def part_size(at_once: int | None, failures: int) -> int:
-    """Return how many entries the next message may have: half as many after each of the first failures."""
+    """Return how many entries the next message may have: half as many after each failure, down to one."""
     return max(1, min(at_once or USUAL_PART, LARGEST_PART) >> min(failures, MOST_HALVINGS))
 
 
@@ -247,7 +247,7 @@ def _after_list(known: Known, answer: Answer, now: datetime) -> Known:
         return _without_list(known, f"{SEND}: {answer.status}", now)
     if answer.state in ("timed out", "gone"):
         return _failed(replace(known, is_verified=False), f"{SEND}: {answer.state}", now)
-    refused = replace(known, content=None, sent=None, is_verified=False)
+    refused = replace(known, content=None, sent=None, is_verified=False, limits_asked_at=None)
     return _failed(refused, f"{SEND}: {answer.status or answer.error_code or answer.state}", now)
 
 

@@ -114,7 +114,8 @@ class LocalLists:
             await self._renew()
         self._due.update(dict.fromkeys([charger for charger, at in self._again.items() if at <= now]))
         while self._due:
-            charger, _ = self._due.popitem()
+            charger = next(iter(self._due))  # in turn, so that none waits for the whole list of another
+            del self._due[charger]
             if charger in self._central.known:
                 await self._decide(charger)
 

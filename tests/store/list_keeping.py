@@ -46,6 +46,7 @@ class Keeping:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.again_at: datetime | None = None
         self.is_open = True
+        self.is_silent_about_limits = False
 
     @property
     def charger(self) -> Tags:
@@ -151,6 +152,8 @@ class Keeping:
         if action == ASK:
             return {"listVersion": self.charger.version}
         assert action == READ
+        if self.is_silent_about_limits:
+            return {"configurationKey": []}
         return {"configurationKey": [{"key": key, "value": self.limits[key]} for key in payload["key"]]}
 
     def restart(self) -> None:

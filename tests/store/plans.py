@@ -38,6 +38,7 @@ OF_THE_PRESENT = {
     "cp_err_open": "only faults of now",
     "configuration_template_name": "only templates of now",
     "listed_tag_place": "only tags of now",
+    "tag_listed": "only tags of now",
     "tag_key": "only tags of now",
 }
 """Indexes that may be scanned, because they contain only present rows."""

@@ -184,6 +184,15 @@ def test_one_that_fails_for_ever_is_not_hammered(keeping: Keeping) -> None:
     assert keeping.status().failures == 0
 
 
+def test_one_that_tells_no_limits_gets_smaller_parts(station: Station) -> None:
+    keeping = Keeping(station, SendLocalListMaxLength="2")
+    keeping.is_silent_about_limits = True
+    some_tags(keeping, *NAMES)
+    keeping.settle()
+    assert keeping.memory.local_list == keeping.expected()
+    assert keeping.status().failures == 0
+
+
 def test_a_list_by_hand_stops_the_upkeep_until_it_is_resumed(keeping: Keeping) -> None:
     keeping.add("A")
     keeping.settle()
@@ -315,8 +324,8 @@ class Happening:
         self.keeping.tell_limits(most)
 
 
-@settings(max_examples=150)
-@given(some.lists(STEPS, max_size=40))
+@settings(max_examples=60)
+@given(some.lists(STEPS, max_size=25))
 def test_whatever_happened_an_honest_charger_gets_the_list(steps: list[tuple[Any, ...]]) -> None:
     with closing(in_memory()) as connection:
         keeping = Keeping(Station(Books(connection)), LocalAuthListMaxLength="4", SendLocalListMaxLength="2")

@@ -25,8 +25,8 @@ _CHANGED: Final = (
     " OR listed.parent_id_tag IS NOT tag.parent_id_tag)"
 )
 _REMOVED: Final = (
-    "SELECT tag FROM listed_tag AS listed WHERE status IS NOT NULL AND NOT EXISTS"
-    " (SELECT 1 FROM tag WHERE lower(trim(tag.id_tag)) = listed.tag AND tag.ended_at IS NULL)"
+    "SELECT tag FROM listed_tag WHERE status IS NOT NULL"
+    " EXCEPT SELECT lower(trim(id_tag)) FROM tag WHERE ended_at IS NULL"
 )
 _EXPIRES: Final = "SELECT min(expires_at) FROM listed_tag WHERE status = 'Accepted' AND expires_at IS NOT NULL"
 _UNDER_WAY: Final = (
