@@ -36,6 +36,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
+from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
@@ -59,7 +60,7 @@ from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
+from levity_trio.web.api.server import listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
@@ -144,9 +145,7 @@ async def serve(
                 central = await _central(config, writer, clock, known, hooks, ports.context)
                 pages: dict[str, Page] = {}
                 async with (
-                    open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-                    open_rejudging(writer, clock, config.check_interval_seconds),
-                    open_following(writer, clock, config.check_interval_seconds, hooks.listen),
+                    _open_upkeep(central, reader),
                     open_plugins(hooks, _site(central, reader, pages)),
                     _open_pages(central, page_listeners, pages),
                 ):
@@ -159,6 +158,7 @@ async def serve(
                         open_api(
                             _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
                         ),
+                        open_local_lists(central, reader),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
@@ -197,6 +197,18 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )
+
+
+@asynccontextmanager
+async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
+    """Keep what is stored up to date: old frames go, doubtful energy is judged again, commands get their outcomes."""
+    config, clock, writer = central.config, central.clock, central.writer
+    async with (
+        open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+        open_rejudging(writer, clock, config.check_interval_seconds),
+        open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
+    ):
+        yield
 
 
 def _deliveries(central: Central, reader: Reader) -> Parts:

@@ -25,6 +25,7 @@ class Metrics:
         self._add_store()
         self._add_waiting()
         self._add_frames()
+        self._add_local_lists()
 
     def begin(self, is_audited: bool) -> None:
         """Create all series without labels; those of the audit only if it is enabled."""
@@ -320,3 +321,27 @@ class Metrics:
         )
         self.webhook_given_up = add(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
         self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
+
+    def _add_local_lists(self) -> None:
+        add = self._add
+        self.list_version = add(
+            Gauge, "ocpp_cp_local_list_version", CHARGER, "Version of the charger's local list; -1: it keeps none."
+        )
+        self.list_behind = add(
+            Gauge,
+            "ocpp_cp_local_list_behind",
+            CHARGER,
+            "Tags that the charger's local list does not have as they should be.",
+        )
+        self.list_left_out = add(
+            Gauge, "ocpp_cp_local_list_left_out", CHARGER, "Tags for which the charger's local list has no room."
+        )
+        self.list_failures = add(
+            Gauge, "ocpp_cp_local_list_failures", CHARGER, "Failures in a row to bring the charger its local list."
+        )
+        self.list_paused = add(
+            Gauge,
+            "ocpp_cp_local_list_paused",
+            CHARGER,
+            "1 after a local list was sent by hand, until `local-list resume`.",
+        )
