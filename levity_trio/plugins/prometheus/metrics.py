@@ -19,6 +19,7 @@ class Metrics:
         self._add_levitys_transactions()
         self._add_chargers()
         self._add_messages()
+        self._add_access()
         self._add_energy()
         self._add_calls()
         self._add_server()
@@ -167,14 +168,32 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
+        self.malformed_frames = add(
+            Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
+        )
+        self.refused = add(
+            Counter,
+            "ocpp_messages_refused_total",
+            CHARGER,
+            "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
+        )
+        self.facts_counted = add(
+            Counter,
+            "ocpp_facts_counted_total",
+            ("cp_id", "kind"),
+            "Facts of the charger counted instead of stored, above the daily ceiling of their kind.",
+        )
+        self.shared = add(
+            Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
+        )
+
+    def _add_access(self) -> None:
+        add = self._add
         self.authorizations = add(
             Counter,
             "ocpp_authorizations_total",
             ("action", "status"),
             "Tags that chargers presented, by the message and by what they were told.",
-        )
-        self.malformed_frames = add(
-            Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
         self.refused_handshakes = add(
             Counter,
@@ -189,26 +208,11 @@ class Metrics:
             CHARGER,
             "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
         )
-        self.refused = add(
-            Counter,
-            "ocpp_messages_refused_total",
-            CHARGER,
-            "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
-        )
         self.security_events = add(
             Counter,
             "ocpp_security_events_total",
             ("cp_id", "type"),
             "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
-        )
-        self.facts_counted = add(
-            Counter,
-            "ocpp_facts_counted_total",
-            ("cp_id", "kind"),
-            "Facts of the charger counted instead of stored, above the daily ceiling of their kind.",
-        )
-        self.shared = add(
-            Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
         )
 
     def _add_energy(self) -> None:
