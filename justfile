@@ -67,9 +67,18 @@ bench-api-reads *arguments: venv
 bench-api *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api {{ arguments }}
 
+# measure what 100,000 tags cost
+bench-tags: venv
+    {{ bin }}/python -m tests.benchmarks.tags
+
 # compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
+
+# A thousand chargers that come back at once over TLS, and ten thousand bad handshakes.
+# measure handshakes
+bench-handshakes *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.handshakes {{ arguments }}
 
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv

@@ -14,6 +14,7 @@ from levity_trio.settings import (
     ADDRESS,
     ENDPOINT,
     FILE,
+    FILES,
     NAMES,
     PATTERN,
     SECRET_URL,
@@ -100,6 +101,27 @@ class ServerConfig:
         "Maximum size of a message; a larger one closes the connection.",
     )
     database: Path = setting(Path("levity.db"), "db", "Storage", FILE, "SQLite database; created if it is missing.")
+    tls_port: int | None = setting(
+        *(None, "tls-port", "TLS", whole(0, 65535)),
+        "Port for chargers that use TLS, in addition to --port, which then also takes TLS; 0 selects a free port and"
+        " logs it.",
+    )
+    tls_certs: tuple[Path, ...] = setting(
+        *((), "tls-cert", "TLS", FILES),
+        "Certificate chain for chargers (PEM); give it twice for an RSA and an ECDSA certificate. By default those of"
+        " `levity-trio certificate`.",
+    )
+    tls_keys: tuple[Path, ...] = setting(
+        *((), "tls-key", "TLS", FILES), "Private key of each --tls-cert (PEM), in the same order."
+    )
+    tls_client_ca: Path | None = setting(
+        *(None, "tls-client-ca", "TLS", FILE),
+        "Authority of client certificates (PEM), for security profile 3.",
+    )
+    tls_rsa_suites: bool = setting(
+        *(False, "tls-rsa-suites", "TLS", SWITCH),
+        "Also offer the two TLS_RSA suites of the OCPP security whitepaper, which have no forward secrecy.",
+    )
     server_name: str = setting(
         *("levity", "server-name", "Storage", TEXT),
         "Name of this server in its database; its start ends sessions that an earlier run of this name left open.",
@@ -345,6 +367,12 @@ class LogConfig:
 def socket_path(database: Path) -> Path:
     """Return the path of the local socket beside a database."""
     return database.with_name(f"{database.name}.sock")
+
+
+def certificates_folder(database: Path) -> Path:
+    """Return the path of the folder of the certificate authority beside a database."""
+    database = database.resolve()
+    return database.with_name(f"{database.name}.certificates")
 
 
 def _settings_of(kind: type[ServerConfig] | type[LogConfig]) -> Iterator[Setting]:

@@ -75,6 +75,9 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.FactsCounted: _always,
     events.MessagesRefused: _always,
     events.WebhookGivenUp: _always,
+    events.ProfileChanged: lambda fact: fact.profile < fact.before,
+    events.ChargerReadmitted: _always,
+    events.ReadmissionUsed: _always,
     events.NewcomerWaiting: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)

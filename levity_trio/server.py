@@ -24,7 +24,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -37,7 +37,8 @@ from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.registration import begin_registration
-from levity_trio.charger.tags import load_tags
+from levity_trio.charger.tls import Tls
+from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
 from levity_trio.events import Event, Fact
@@ -52,12 +53,14 @@ from levity_trio.store.following import open_following
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
+from levity_trio.store.tagging import TagImports, open_tags
 from levity_trio.store.writer import Writer, open_writer
-from levity_trio.store.writes import commands, sessions
+from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
@@ -79,6 +82,14 @@ KEPT_READERS: Final = 2
 BACKLOG: Final = 1024
 
 log = get_logger("system")
+
+
+class Ports(NamedTuple):
+    """The listeners for chargers: those of the plain port, which also takes TLS, and those of the TLS port."""
+
+    plain: list[trio.SocketListener]
+    tls: list[trio.SocketListener]
+    context: Tls | None
 
 
 def run(config: ServerConfig, log_config: LogConfig) -> int:
@@ -113,7 +124,7 @@ async def serve(
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
     """
     grace_seconds = config.shutdown_grace_seconds
-    listeners = await listen(config.host, config.port, Flags(), BACKLOG)
+    ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
     api_listeners, tls = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
@@ -131,8 +142,8 @@ async def serve(
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
-                trusted = is_set(clock, known.newest)
-                central = _central(config, writer, clock, known, hooks, clock_trusted=trusted)
+                central = _central(config, writer, clock, known, hooks)
+                central.tls = ports.context
                 await begin_registration(central)
                 pages: dict[str, Page] = {}
                 async with (
@@ -142,30 +153,36 @@ async def serve(
                     open_plugins(hooks, _site(central, reader, pages)),
                     _open_pages(central, page_listeners, pages),
                 ):
-                    await _begin(central, reader)
+                    await _begin(central)
                     async with (
+                        open_tags(writer, reader, central.tags, clock) as imports,
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
                         _open_files(central, reader, file_listeners) as shelf,
-                        open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
+                        open_api(
+                            _api(central, reader, imports, feed, webhooks, shelf),
+                            ApiListeners(api_listeners, tls, local),
+                        ),
                     ):
-                        is_clean = await _serve_chargers(central, machine, listeners, known, signals, last)
+                        is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
                     await writer.hand_in(sessions.end_run, central.run, stamp(clock()))
     log.info("stopped")
 
 
+def _central(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks) -> Central:
+    """Return the state that all connections share."""
+    trusted = is_set(clock, known.newest)
+    chargers, has_charged = set(known.chargers), set(known.has_charged)
+    central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
+    if config.authorizer is not None:
+        central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
+    return central
+
+
 def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     """Return the simulated time to store in a new database, None without --clock-speed."""
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
-
-
-def _central(
-    config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks, *, clock_trusted: bool
-) -> Central:
-    """Return the central system as the database has it."""
-    chargers, has_charged = set(known.chargers), set(known.has_charged)
-    return Central(config, writer, clock, chargers, has_charged, clock_trusted, hooks, decided=dict(known.decided))
 
 
 def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
@@ -195,7 +212,7 @@ def _open_files(
     return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)
 
 
-def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
+def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
     """Return what the endpoints of the API work with."""
     return Api(
         config=central.config,
@@ -204,11 +221,22 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf
         reader=reader,
         chargers=Chargers(central),
         tokens=Tokens(),
+        id_tags=central.tags,
+        imports=imports,
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,
         shelf=shelf,
     )
+
+
+async def _listen_for_chargers(config: ServerConfig) -> Ports:
+    """Listen for chargers. Raises EnvironmentProblem."""
+    tls = open_tls(config)
+    plain = await listen(config.host, config.port, Flags(), BACKLOG)
+    if config.tls_port is None:
+        return Ports(plain, [], tls)
+    return Ports(plain, await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls)
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:
@@ -232,12 +260,12 @@ async def _open_pages(
         yield
 
 
-async def _begin(central: Central, reader: Reader) -> None:
+async def _begin(central: Central) -> None:
     """Begin a run; this first ends the sessions that the last one left open."""
     at, trusted = stamp(central.clock()), central.clock_trusted
     central.run = await central.writer.run(sessions.start_run, central.config.server_name, __version__, at, trusted)
     central.pending.load(await central.writer.run(commands.unfinished))
-    await load_tags(central, reader)
+    central.doors.load(await central.writer.run(credentials.read_all))
     gc.freeze()  # the objects of the start stay; collections need not traverse them
     gc.set_threshold(*COLLECT_AFTER)
 
@@ -245,7 +273,7 @@ async def _begin(central: Central, reader: Reader) -> None:
 async def _serve_chargers(
     central: Central,
     machine: SteadyClock,
-    listeners: list[trio.SocketListener],
+    ports: Ports,
     known: Beginning,
     signals: AsyncIterator[int],
     last: ExitStack,
@@ -257,8 +285,13 @@ async def _serve_chargers(
             accepting.start_soon(watch_clock, central, machine, known.newest)
             accepting.start_soon(keep_deadlines, central, min(DEADLINES_SECONDS, central.config.check_interval_seconds))
             handle = partial(serve_connection, central)
-            accepting.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=chargers))
-            _log_serving(central.config, _port(listeners), known)
+            accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
+            if central.tls is not None:
+                accepting.start_soon(watch_files, central.config, central.tls)
+            if ports.tls:
+                handle = partial(serve_connection, central, tls_only=True)
+                accepting.start_soon(partial(trio.serve_listeners, handle, ports.tls, handler_nursery=chargers))
+            _log_serving(central.config, ports, known)
             async with open_supervision(os.environ):
                 await wait_for_stop(signals)
                 last.enter_context(_last_resort(grace_seconds))
@@ -268,10 +301,15 @@ async def _serve_chargers(
     return not chargers.cancel_scope.cancelled_caught
 
 
-def _log_serving(config: ServerConfig, port: int, known: Beginning) -> None:
+def _log_serving(config: ServerConfig, ports: Ports, known: Beginning) -> None:
+    port = _port(ports.plain)
     unusual: dict[str, object] = {"clock_speed": config.clock_speed} if known.simulated else {}
     if config.registration != Mode.OPEN:
         unusual["registration"] = config.registration
+    if ports.tls:
+        tls_port = _port(ports.tls)
+        address = f"wss://{reachable(config.host, tls_port)}/ws/CHARGER-ID"
+        log.info("serving TLS", port=tls_port, address=address)
     log.info(
         "serving",
         port=port,

@@ -33,6 +33,8 @@ class Kind:
     read: Callable[[object], object]
     is_secret: bool = False
     """Whether a value is not repeated in errors."""
+    is_repeatable: bool = False
+    """Whether the flag may be given several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Setting:
         if self.default is None or self.is_switch:
             return ""
         if isinstance(self.default, tuple):
-            return ",".join(self.default)
+            return ",".join(map(str, self.default))
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
@@ -236,8 +238,15 @@ def _read_file(value: object) -> Path:
     return path
 
 
+def _read_files(value: object) -> tuple[Path, ...]:
+    """Return the paths in a list, or in a text that separates them by commas."""
+    paths = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(_read_file(path.strip() if isinstance(path, str) else path) for path in paths)
+
+
 ADDRESS = Kind("ADDRESS", _read_address)
 FILE = Kind("FILE", _read_file)
+FILES = Kind("FILE", _read_files, is_repeatable=True)
 SWITCH = Kind("", read_switch)
 ENDPOINT = Kind("HOST:PORT", _read_endpoint)
 URL = Kind("URL", _read_url)

@@ -44,15 +44,14 @@ CREATE TABLE asked_tag (
 CREATE INDEX asked_tag_cp ON asked_tag (cp_id, last_at);
 
 -- Parts of imports on their way into tag: rows is a JSON list of the names of fields and of their values for each tag. tags
--- is how many tags the import has, in its last part only, which has it accepted. A part is deleted as it is applied.
+-- is how many tags the import has, in its last part only, which has it and all before it accepted. A part is deleted as it
+-- is applied.
 CREATE TABLE tag_import_part (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    import TEXT NOT NULL,
     by TEXT NOT NULL,
     rows TEXT NOT NULL,
     tags INTEGER
 ) STRICT;
-CREATE INDEX tag_import_accepted ON tag_import_part (import) WHERE tags IS NOT NULL;
 
 -- What its StartTransaction was told beside the verdict, for ever. is_asked: the outside authorizer is still being asked.
 ALTER TABLE tx ADD COLUMN verdict_expiry TEXT;

@@ -13,7 +13,9 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
+from levity_trio.charger.proof import prove, use_readmission
 from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
@@ -47,27 +49,34 @@ def check_handshakes(central: Central, visitor: Visitor) -> None:
     if oldest is None:
         raise BadRequest(503, TOO_MANY_HANDSHAKES, RETRY)
     oldest.scope.cancel()
-    central.hooks.observe(HandshakeRefused(charger=None, status=503, reason=TOO_MANY_HANDSHAKES))
+    central.hooks.observe(HandshakeRefused(charger=None, status=503, reason=TOO_MANY_HANDSHAKES, kind="limit"))
     log.warning("handshake dropped", reason=TOO_MANY_HANDSHAKES, remote_address=oldest.address)
 
 
-async def admit(central: Central, visitor: Visitor, head: Head) -> str:
-    """Admit a connection and return its identity; it counts towards --max-connections from now on.
+async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
+    """Admit a connection and return how it proved itself; it counts towards --max-connections from now on.
+
+    The proof is complete before anything of the charger is touched: its place, its connection, its other handshakes.
 
     Raises:
-        BadRequest: the request is no valid upgrade, names no charger, or exceeds a limit.
+        BadRequest: the request is no valid upgrade, names no charger, proves too little, or exceeds a limit.
     """
     if problem := upgrade_problem(head):
         raise problem
-    visitor.charger = charger = identity(head.target)
+    charger = identity(head.target)
     if charger is None:
         raise BadRequest(404, "The path contains no charger identity; use /ws/CHARGER-ID.")
+    await prove(central, visitor, head, charger)
+    visitor.charger = charger
     _check_limits(central, visitor, head, charger)
     await central.ready.wait()
     await _wait_turn(central, visitor, charger)
+    proven = await prove(central, visitor, head, charger)  # a password may have been dropped meanwhile
+    await use_readmission(central, visitor, proven)
     _check_limits(central, visitor, head, charger)
     _take_place(central, visitor, charger)
-    return charger
+    visitor.proof = proven
+    return proven
 
 
 def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:

@@ -13,12 +13,18 @@ import trio
 from levity_trio.access.registration import Decision, Mode, Registrations
 from levity_trio.access.tags import Index, Policy, Unknown, Verdict
 from levity_trio.charger.budget import Budget
+from levity_trio.charger.doors import Doors
+from levity_trio.charger.failures import Failures
 from levity_trio.charger.pending import Pending
 from levity_trio.charger.registry import Registry
+from levity_trio.charger.tls import Tls
+from levity_trio.charger.websocket import CloseCode
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.events import CertificateRevoked, Event, PasswordChanged
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.writer import Writer
+from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
 
 Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
 """Takes the tag, the charger and the connector, None where the tag is presented to the charger as a whole."""
@@ -48,6 +54,11 @@ class Central:
     ready: trio.Event = field(default_factory=trio.Event)
     """Set when the clock is trusted, or after --clock-wait."""
     pending: Pending = field(default_factory=Pending)
+    failures: Failures = field(default_factory=Failures)
+    """The failed handshakes of late."""
+    tls: Tls | None = None
+    """How chargers are served by TLS, None without it."""
+    doors: Doors = field(init=False)
     decided: dict[str, Decision] = field(default_factory=dict)
     """By charger: what a person decided about its registration."""
     registrations: Registrations = field(init=False)
@@ -58,15 +69,33 @@ class Central:
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
+        self.doors = Doors(self.writer)
         self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
         self.tags = Index(policy_of(self.config))
-        for follower in (self.pending, self.registrations, self.tags):
-            self.hooks.listen(follower.observe)
+        for observe in (
+            self.pending.observe,
+            self.doors.observe,
+            self._expel,
+            self.registrations.observe,
+            self.tags.observe,
+        ):
+            self.hooks.listen(observe)
 
     @property
     def policy(self) -> Policy:
         """The settings by which tags are judged."""
         return self.tags.policy
+
+    def _expel(self, event: Event) -> None:
+        """End the connections that a revoked certificate, or a password that an operator ended, has opened."""
+        if isinstance(event, CertificateRevoked):
+            revoked = event.certificate
+            reason = "the certificate of this charger was revoked"
+            self.registry.expel(CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.certificate == revoked)
+        elif isinstance(event, PasswordChanged) and event.state == ENDED and event.by != BY_CHARGER:
+            ended = event.credential
+            reason = "the password of this charger was changed"
+            self.registry.expel(CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.credential == ended)
 
 
 def policy_of(config: ServerConfig) -> Policy:

@@ -16,6 +16,7 @@ import orjson
 import trio
 
 from levity_trio.charger.central import Central
+from levity_trio.charger.passwords import brings_password, expect_password
 from levity_trio.charger.pending import CommandResult
 from levity_trio.charger.websocket import ConnectionClosed
 from levity_trio.events import CallEnded
@@ -163,6 +164,8 @@ class Commands:
 
     async def _send(self, taken: Taken) -> None:
         payload = self._central.pending.payload(taken.message_id) or orjson.loads(taken.payload)
+        if brings_password(taken.action, payload):
+            payload = await expect_password(self._central, self._line.charger, taken, payload)
         with suppress(ConnectionClosed):  # the session is about to end
             text = call_text(taken.message_id, taken.action, payload)
             await self._line.send(text, taken.message_id, taken.action)

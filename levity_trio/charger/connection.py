@@ -3,10 +3,13 @@
 We read and check the request head, then pass a clean copy of it to the WebSocket library. A request that is not a
 charger's is refused with an HTTP response that states the reason. An admitted connection has a session; an error in it,
 or in the library's own reader task, ends this connection only.
+
+Both ports recognise a TLS handshake by its first byte: a charger that was told to use TLS may dial the old port.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -15,11 +18,13 @@ import trio
 
 from levity_trio.charger.admission import admit, check_handshakes
 from levity_trio.charger.central import Central
+from levity_trio.charger.proof import retry_after
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.session import Session
 from levity_trio.charger.session_row import Peer
 from levity_trio.charger.stream import ChargerStream, HeadTooLarge
-from levity_trio.charger.transcript import refused
+from levity_trio.charger.tls import TlsFailed
+from levity_trio.charger.transcript import refused as refused_row
 from levity_trio.charger.websocket import NO_COMMON_SUBPROTOCOL, CloseCode, ConnectionClosed, PingAfterGoodbye, accept
 from levity_trio.events import HandshakeRefused
 from levity_trio.log_output import bind_contextvars, get_logger
@@ -35,11 +40,18 @@ from levity_trio.wire.secrets import masked_url
 from levity_trio.wire.times import stamp
 
 HANDSHAKE_SECONDS: Final = 10.0
+"""For the request, and before it for the TLS handshake."""
+TOO_SLOW: Final = f"The request was not complete within {HANDSHAKE_SECONDS:g} s."
+LIMIT: Final = "limit"
+NO_TLS: Final = "A TLS handshake arrived, but TLS is not configured here (--tls-port, --tls-cert)."
+TLS_ONLY: Final = "This port speaks TLS only: use wss://, or the other port."
+TLS_FAILED: Final = 0
+"""The status of a refusal to which there is no HTTP response."""
 
 log = get_logger("ws")
 
 
-async def serve_connection(central: Central, transport: trio.abc.Stream) -> None:
+async def serve_connection(central: Central, transport: trio.abc.Stream, *, tls_only: bool = False) -> None:
     """Serve one connection until it ends. Raises only Cancelled."""
     session: Session | None = None
     with _boundary(), central.budget.opened() as account:
@@ -47,7 +59,7 @@ async def serve_connection(central: Central, transport: trio.abc.Stream) -> None
         stream = ChargerStream(transport, account, config.max_message_bytes, text_as_binary=not config.strict)
         async with stream, trio.open_nursery() as library:  # the library's reader task, inside the boundary
             with central.registry.enlisted(stream.remote_address) as visitor:
-                session = await _enter(central, library, stream, visitor)
+                session = await _enter(central, library, stream, visitor, tls_only=tls_only)
                 if session is not None:
                     await session.converse()
             if session is not None:
@@ -68,25 +80,31 @@ def _boundary() -> Iterator[None]:
         log.exception("connection failed")
 
 
-async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream, visitor: Visitor) -> Session | None:
+async def _enter(
+    central: Central, library: trio.Nursery, stream: ChargerStream, visitor: Visitor, *, tls_only: bool
+) -> Session | None:
     """Perform the handshake; return None if the peer was refused and has been sent the reason."""
     connected_at = central.clock()
     raw, head = b"", None
     try:
         check_handshakes(central, visitor)
+        await _secure(central, stream, visitor, tls_only=tls_only)
         raw = await _read_head(stream)
         head = parse_head(raw)
-        charger = await admit(central, visitor, head)
+        admission = await admit(central, visitor, head)
     except BadRequest as refused:
-        _record_refusal(central, stream, head, refused.status, refused.text, masked_head(raw))
-        await stream.send_all(refusal(refused.status, refused.text, refused.headers))
+        seconds = _record_refusal(central, stream, head, refused, raw)
+        headers = {**retry_after(seconds), **refused.headers}
+        if refused.status != TLS_FAILED:
+            await stream.send_all(refusal(refused.status, refused.text, headers))
         return None
-    stream.account.charger = charger
+    stream.account.charger = charger = admission.charger
     websocket = await accept(library, stream, head)
     if websocket is None:
-        _record_refusal(central, stream, head, CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL, masked_head(head.raw))
+        _record_refusal(central, stream, head, BadRequest(CloseCode.PROTOCOL_ERROR, NO_COMMON_SUBPROTOCOL), raw)
         return None
-    peer = Peer(charger, stream.remote_address, masked_url(head.target), websocket.subprotocol, connected_at)
+    target = masked_url(head.target)
+    peer = Peer(charger, stream.remote_address, target, websocket.subprotocol, connected_at, admission)
     session = Session(central, peer, stream, websocket, visitor)
     central.registry.install(session)
     session.transcript.connected(remote_address=peer.remote_address, target=peer.target, subprotocol=peer.subprotocol)
@@ -96,13 +114,48 @@ async def _enter(central: Central, library: trio.Nursery, stream: ChargerStream,
 
 
 def _record_refusal(
-    central: Central, stream: ChargerStream, head: Head | None, status: int, reason: str, request: str
-) -> None:
-    central.hooks.observe(HandshakeRefused(charger=None, status=status, reason=reason))
-    fields = {"status": status, "reason": reason, "remote_address": stream.remote_address, "request": request}
-    log.warning("handshake refused", **fields)
+    central: Central, stream: ChargerStream, head: Head | None, refused: BadRequest, raw: bytes
+) -> float:
+    """Count a refusal and log it with the request; return how long the peer is asked to wait.
+
+    Those of a peer that does not wait are only counted.
+    """
+    refusal_event = HandshakeRefused(charger=None, status=refused.status, reason=refused.reason, kind=refused.kind)
+    central.hooks.observe(refusal_event)
     charger = identity(head.target) if head else None
-    central.writer.log_frame(refused(stamp(central.clock()), charger, fields))
+    who = stream.remote_address, charger
+    is_waiting = central.failures.wait_seconds(who) > 0
+    seconds = 0.0 if refused.kind == LIMIT else central.failures.add(who)
+    if is_waiting:
+        return seconds
+    fields = {"status": refused.status, "reason": refused.reason, "remote_address": stream.remote_address}
+    fields["request"] = masked_head(raw)
+    log.warning("handshake refused", **fields, **({"only_counted_for": round(seconds)} if seconds else {}))
+    central.writer.log_frame(refused_row(stamp(central.clock()), charger, fields))
+    return seconds
+
+
+async def _secure(central: Central, stream: ChargerStream, visitor: Visitor, *, tls_only: bool) -> None:
+    """Perform the TLS handshake, if the peer begins one. Raises BadRequest."""
+    with trio.move_on_after(HANDSHAKE_SECONDS) as patience:
+        if not await stream.is_tls():
+            if tls_only:
+                raise BadRequest(400, TLS_ONLY, kind="tls")
+            return
+        if central.tls is None:
+            raise BadRequest(400, NO_TLS, kind="tls")
+        if central.tls.asks_for_certificates and not central.ready.is_set():  # they are judged by this machine's clock
+            patience.deadline = math.inf
+            await central.ready.wait()
+            patience.deadline = trio.current_time() + HANDSHAKE_SECONDS
+        try:
+            visitor.fingerprint = await stream.begin_tls(central.tls)
+        except TlsFailed as failed:
+            raise BadRequest(TLS_FAILED, f"the TLS handshake failed: {failed}", kind="tls") from failed
+        visitor.is_tls = True
+        return
+    status = TLS_FAILED if stream.has_begun_tls else 408
+    raise BadRequest(status, TOO_SLOW, kind="timeout")
 
 
 async def _read_head(stream: ChargerStream) -> bytes:
@@ -111,4 +164,4 @@ async def _read_head(stream: ChargerStream) -> bytes:
             return await stream.read_head()
         except HeadTooLarge as error:
             raise BadRequest(431, "The request head is too large.") from error
-    raise BadRequest(408, f"The request was not complete within {HANDSHAKE_SECONDS:g} s.")
+    raise BadRequest(408, TOO_SLOW)

@@ -112,13 +112,16 @@ class Exchange:
     async def note(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> None:
         """Run a write for this charger soon, without waiting for its commit, unless more is to be stored with it.
 
-        Raises StoreUnavailable if too many wait already.
+        If too many wait already, the charger waits for a place. Raises StoreUnavailable if there is none in time.
         """
+        writer, origin = self.central.writer, self.origin
         if self.evidence or self.repairs or self.amendment:
             await self.write(write, *args)
-        else:
-            origin = self.origin
-            self.central.writer.note(lambda db: write(db, origin, *args))
+            return
+        try:
+            writer.note(write, origin, *args)
+        except StoreUnavailable:
+            await writer.hand_in(write, origin, *args)
 
     async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from levity_trio.access.registration import NEWCOMERS, Mode
 from levity_trio.charger.central import Central
+from levity_trio.charger.proof import CHALLENGE, UNPROVEN
 from levity_trio.config import ConfigError
 from levity_trio.log_output import get_logger
 from levity_trio.store.writes import registration
@@ -18,7 +19,6 @@ RECENT_DAYS: Final = 30
 SHOWN: Final = 10
 """Chargers that a refused start names."""
 UNKNOWN: Final = "This server serves no charger of this identity to you."
-CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="OCPP"'}
 
 log = get_logger("system")
 
@@ -32,7 +32,7 @@ def check_registration(central: Central, head: Head, charger: str) -> None:
     registrations = central.registrations
     if registrations.mode is Mode.CLOSED and not registrations.is_registered(charger):
         if "authorization" in head.headers:
-            raise BadRequest(401, UNKNOWN, CHALLENGE)
+            raise BadRequest(401, UNPROVEN, CHALLENGE, reason=UNKNOWN)
         raise BadRequest(404, UNKNOWN)
     if charger not in central.known and not registrations.is_registered(charger) and _is_full(central):
         raise BadRequest(404, f"There is no room for a new charger: {registrations.no_room}.")

@@ -7,12 +7,14 @@ never touches the state of a newer one. All mutable state is in `_visitors`, `_s
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
 import trio
 
+from levity_trio.access.admission import Admission
 from levity_trio.charger.websocket import CloseCode
 from levity_trio.store.writes.sessions import REPLACED
 
@@ -61,17 +63,25 @@ class RegisteredSession(Protocol):
 class Visitor:
     """The peer of a connection, from its first byte. Cancelling `scope` ends the connection, also during its handshake.
 
-    `charger` is the identity that it claims, once its request is read. It counts towards --max-connections from its
-    admission until it is dismissed.
+    `charger` is the identity that it has shown to be its own, as far as that is required of it. It counts towards
+    --max-connections from its admission until it is dismissed.
     """
 
-    __slots__ = ("_rival_serial", "_serial", "address", "charger", "held_until", "is_admitted", "scope")
+    __slots__ = (
+        *("_rival_serial", "_serial", "address", "charger", "fingerprint", "held_until", "is_admitted", "is_tls"),
+        *("proof", "scope"),
+    )
 
     def __init__(self, scope: trio.CancelScope, address: str) -> None:
         self.scope = scope
         self.address = address
         self.charger: str | None = None
         self.is_admitted = False
+        self.is_tls = False
+        self.fingerprint: str | None = None
+        """SHA-256 of its client certificate, in hexadecimal."""
+        self.proof: Admission | None = None
+        """How it was let in."""
         self.held_until = -math.inf
         """Until this time of trio's clock no other connection may replace it."""
         self._serial: str | None = None
@@ -164,6 +174,12 @@ class Registry:
         else:
             session.end(code, reason)
 
+    def expel(self, code: int, reason: str, *, where: Callable[[Admission], bool]) -> None:
+        """End the connections that were let in by a proof which counts no more."""
+        for visitor in [*self._visitors]:
+            if visitor.is_admitted and visitor.proof is not None and where(visitor.proof):
+                self.dismiss(visitor, code, reason)
+
     def _silent_seconds(self, visitor: Visitor) -> float:
         session = self._session_of(visitor)
         return 0.0 if session is None else session.silent_seconds
@@ -173,9 +189,14 @@ class Registry:
         return session if session is not None and session.visitor is visitor else None
 
     def find_handshake(self, known: Collection[str], besides: Visitor) -> Visitor | None:
-        """Return the oldest handshake that is not, or not yet, identified as a known charger's, if there is one."""
+        """Return the oldest handshake that is not, or not yet, identified as a known charger's, if there is one.
+
+        It is one of the address with the most of them: who opens many makes room, not who shares the server with it.
+        """
         strangers = (visitor for visitor in self._visitors if visitor is not besides and visitor.charger not in known)
-        return next((visitor for visitor in strangers if visitor.is_shaking_hands), None)
+        unfinished = [visitor for visitor in strangers if visitor.is_shaking_hands]
+        counts = Counter(visitor.address for visitor in unfinished)
+        return max(unfinished, key=lambda visitor: counts[visitor.address], default=None)
 
     # Two clients with one identity
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVarTuple
 
 import trio
 
+from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -40,6 +41,7 @@ class Peer:
     target: str
     subprotocol: str | None
     connected_at: datetime
+    admission: Admission
 
 
 class SessionRow:
@@ -113,6 +115,7 @@ class SessionRow:
             clock_trusted=central.clock_trusted,
             connected_at=stamp(peer.connected_at),
             received_at=stamp(central.clock()),
+            admission=peer.admission,
         )
 
     async def _hand_in(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:

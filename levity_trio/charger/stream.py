@@ -20,6 +20,8 @@ from typing import Final
 import trio
 
 from levity_trio.charger.budget import Account
+from levity_trio.charger.tls import HANDSHAKE_BYTE, Tls, fingerprint_of
+from levity_trio.charger.transport import receive_from
 from levity_trio.wire.framing import CLOSE, FINAL, Framing
 
 HEAD_BYTES: Final = 8 * 1024
@@ -46,8 +48,8 @@ class ChargerStream(trio.abc.Stream):
 
     __slots__ = (
         *("_accepted", "_ahead", "_begun", "_farewell_bytes", "_framing", "_is_full", "_request", "_transport"),
-        *("_unpaid", "account", "last_received", "last_word", "left_at", "on_overflow", "remote_address"),
-        "send_seconds",
+        *("_unpaid", "account", "has_begun_tls", "last_received", "last_word", "left_at", "on_overflow"),
+        *("remote_address", "send_seconds"),
     )
 
     def __init__(
@@ -59,6 +61,7 @@ class ChargerStream(trio.abc.Stream):
         """Received bytes that are not passed on yet; `_begun` has the offset and size of each message in it."""
         self._begun: list[tuple[int, int]] = []
         self.remote_address = _address(transport)
+        self.has_begun_tls = False
         self._framing = Framing(max_message_bytes, text_as_binary=text_as_binary)
         self._request = b""
         self._accepted = trio.Event()
@@ -73,6 +76,27 @@ class ChargerStream(trio.abc.Stream):
         self.last_word: Callable[[], bytes] | None = None
         """Returns the close frame that the library owes the peer; None once a close frame was sent."""
 
+    async def is_tls(self) -> bool:
+        """Receive the first bytes; return whether the peer begins with a TLS handshake."""
+        self._ahead = await self._receive_more()
+        return self._ahead.startswith(HANDSHAKE_BYTE)
+
+    async def begin_tls(self, tls: Tls) -> str | None:
+        """Perform the TLS handshake that the peer began; return the fingerprint of its certificate, if it has one.
+
+        Raises TlsFailed.
+        """
+        self.has_begun_tls = True
+        ahead, self._ahead = self._ahead, b""
+        self._transport = secured = await tls.secure(self._transport, ahead)
+        return fingerprint_of(secured)
+
+    async def _receive_more(self) -> bytes:
+        data = bytes(await self._transport.receive_some(RECEIVE_BYTES))
+        if not data:
+            raise trio.BrokenResourceError("the peer closed the connection before its request was complete")
+        return data
+
     async def read_head(self) -> bytes:
         """Read and return the request head, up to its empty line. Later bytes remain to be read.
 
@@ -80,14 +104,11 @@ class ChargerStream(trio.abc.Stream):
             HeadTooLarge: there was no empty line within HEAD_BYTES.
             trio.BrokenResourceError: the peer closed the connection before.
         """
-        received = b""
+        received, self._ahead = self._ahead, b""
         while (end := _head_end(received)) is None:
             if len(received) > HEAD_BYTES:
                 raise HeadTooLarge
-            data = await self._transport.receive_some(RECEIVE_BYTES)
-            if not data:
-                raise trio.BrokenResourceError("the peer closed the connection before its request was complete")
-            received += data
+            received += await self._receive_more()
         if end > HEAD_BYTES:
             raise HeadTooLarge
         self._ahead = received[end:]
@@ -157,7 +178,7 @@ class ChargerStream(trio.abc.Stream):
             return ahead
         if self._is_full:
             await self._rest()
-        data = await self._receive(RECEIVE_BYTES)
+        data = await receive_from(self._transport, RECEIVE_BYTES)
         self._is_full = len(data) == RECEIVE_BYTES
         return data
 
@@ -174,23 +195,6 @@ class ChargerStream(trio.abc.Stream):
         library handles them without yielding to other tasks.
         """
         await trio.sleep(min(LONGEST_REST_SECONDS, 2 * (trio.current_time() - self.last_received)))
-
-    async def _receive(self, max_bytes: int) -> bytes | bytearray:
-        """Wait until the socket is readable, then read. trio's own method tries first, at the cost of a system call."""
-        if not isinstance(self._transport, trio.SocketStream):
-            return await self._transport.receive_some(max_bytes)
-        descriptor = self._transport.socket.fileno()
-        if descriptor < 0:
-            raise trio.ClosedResourceError
-        try:
-            await trio.lowlevel.wait_readable(descriptor)
-            if self._transport.socket.fileno() != descriptor:  # closed meanwhile; its number may be reused
-                raise trio.ClosedResourceError
-            return os.read(descriptor, max_bytes)
-        except BlockingIOError:
-            return await self._transport.receive_some(max_bytes)
-        except OSError as error:
-            raise trio.BrokenResourceError(f"the connection was lost: {error}") from error
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of the data within `send_seconds`, even while being cancelled, or end the connection.

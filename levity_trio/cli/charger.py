@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli import charger_security
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import cell, say
 
@@ -37,6 +38,8 @@ takes it back.
 """
 
 charger = click.Group("charger", help="Say which chargers may connect.")
+for one in charger_security.COMMANDS:
+    charger.add_command(one)
 _REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why, for those who ask later.")
 
 

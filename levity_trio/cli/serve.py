@@ -58,11 +58,12 @@ def _option(setting: Setting) -> click.Option:
     if setting.is_switch:
         return click.Option(names, is_flag=True, default=None, help=setting.help)
     default = f"  [default: {setting.default_text}]" if setting.default_text else ""
-    return click.Option(names, metavar=setting.kind.metavar, help=setting.help + default)
+    is_repeatable = setting.kind.is_repeatable
+    return click.Option(names, metavar=setting.kind.metavar, multiple=is_repeatable, help=setting.help + default)
 
 
 def run_serve(**given: object) -> int:
-    flags = {name: value for name, value in given.items() if value is not None}
+    flags = {name: value for name, value in given.items() if value not in (None, ())}
     server_config, log_config = load(flags, os.environ)
     from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isnan
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from levity_trio.simulator.plan import Plan
     from levity_trio.simulator.run import Control
     from levity_trio.simulator.scenario import Scenario
+    from levity_trio.simulator.server_address import ServerAddress
 
 URL = "ws://localhost:9000/ws/"
 CONTROL_PORT = 9100
@@ -35,6 +37,11 @@ Examples:
 \b
 At --speed 1 it works with any central system:
   levity-trio simulate --url ws://central.example/ocpp/ --scenario minutes
+
+\b
+With a password, and over TLS:
+  levity-trio simulate --url wss://central.example:9443/ws/ --ca root.pem \\
+      --password 00112233445566778899aabbccddeeff
 
 \b
 At another --speed, the server needs the same speed and a database of its own:
@@ -71,6 +78,7 @@ def _real(_context: click.Context, _option: click.Parameter, speed: float) -> fl
     return speed
 
 
+PASSWORD = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 FILE = click.Path(path_type=Path, dir_okay=False)
 RUN_OPTIONS = (
     click.Option(["--url"], default=URL, show_default=True, help="URL of the central system."),
@@ -134,6 +142,23 @@ CONTROL_OPTIONS = (
 )
 
 
+SECURITY_OPTIONS = (
+    click.Option(
+        ["--password"],
+        metavar="HEX",
+        help="Password of every charger of the scenario, 16 to 20 bytes: security profile 1, with wss:// 2.",
+    ),
+    click.Option(
+        ["authority", "--ca"], type=FILE, metavar="FILE", help="Authority of the central system's certificate (PEM)."
+    ),
+    click.Option(
+        ["certificate", "--client-cert"],
+        metavar="FILE",
+        help="Client certificate and key (PEM), security profile 3; {id} in it stands for the charger's identifier.",
+    ),
+)
+
+
 def run_simulate(
     *,
     url: str,
@@ -147,31 +172,52 @@ def run_simulate(
     is_json: bool,
     control: str | None,
     state: Path | None,
+    password: str | None,
+    authority: Path | None,
+    certificate: str | None,
 ) -> int:
     from levity_trio.simulator.run import Order, run  # noqa: PLC0415
     from levity_trio.simulator.scenario import load  # noqa: PLC0415
-    from levity_trio.simulator.server_address import parse_address  # noqa: PLC0415 - see above
+    from levity_trio.simulator.trust import Trust  # noqa: PLC0415 - see above
 
     controlled = _control(control, state)
     is_planned = scenario is not None or chargers is not None or controlled is None
     if not is_planned:
         _refuse_without_plan({"--quirk": quirks, "--verify": verify, "--ledger": ledger})
+    server = _address(url)
+    profile = _profile(password, certificate, is_tls=server.is_tls)
     chosen = load("day" if scenario is None else scenario) if is_planned else None
+    order = Order(
+        server=server,
+        plan=None if chosen is None else _plan(chosen, chargers, seed, quirks, security=(profile, password)),
+        configuration={} if chosen is None else chosen.configuration,
+        first_hour=0 if chosen is None else chosen.first_hour,
+        speed=speed,
+        seed=seed,
+        database=verify,
+        control=controlled,
+        ledger=ledger,
+        trust=Trust(authority, certificate),
+    )
+    return run(order, is_json=is_json)
+
+
+def _address(url: str) -> ServerAddress:
+    from levity_trio.simulator.server_address import parse_address  # noqa: PLC0415 - see above
+
     try:
-        order = Order(
-            server=parse_address(url),
-            plan=None if chosen is None else _plan(chosen, chargers, seed, quirks),
-            configuration={} if chosen is None else chosen.configuration,
-            first_hour=0 if chosen is None else chosen.first_hour,
-            speed=speed,
-            seed=seed,
-            database=verify,
-            control=controlled,
-            ledger=ledger,
-        )
+        return parse_address(url)
     except ValueError as problem:
         raise ConfigError(f"--url {url}: {problem}") from None
-    return run(order, is_json=is_json)
+
+
+def _profile(password: str | None, certificate: str | None, *, is_tls: bool) -> int:
+    """Return the security profile that these options amount to."""
+    if password is not None and PASSWORD.fullmatch(password) is None:
+        raise ConfigError("--password: give 16 to 20 bytes, as 32 to 40 hexadecimal digits")
+    if certificate is not None:
+        return 3
+    return 0 if password is None else 2 if is_tls else 1
 
 
 def _refuse_without_plan(given: Mapping[str, object]) -> None:
@@ -182,14 +228,29 @@ def _refuse_without_plan(given: Mapping[str, object]) -> None:
             )
 
 
-def _plan(scenario: Scenario, chargers: int | None, seed: int, quirks: Sequence[str]) -> Plan:
+def _plan(
+    scenario: Scenario,
+    chargers: int | None,
+    seed: int,
+    quirks: Sequence[str],
+    security: tuple[int, str | None] = (0, None),
+) -> Plan:
     from levity_trio.simulator.plan import fleet, plan  # noqa: PLC0415 - see above
     from levity_trio.simulator.quirks import QUIRKS  # noqa: PLC0415
 
     if unknown := [name for name in quirks if name not in QUIRKS]:
         raise click.UsageError(f"--quirk {unknown[0]} is unknown; see --list-quirks.")
     specs = fleet(scenario, chargers or scenario.chargers, seed)
-    specs = tuple(replace(spec, quirks=tuple(dict.fromkeys([*spec.quirks, *quirks]))) for spec in specs)
+    profile, password = security
+    specs = tuple(
+        replace(
+            spec,
+            quirks=tuple(dict.fromkeys([*spec.quirks, *quirks])),
+            security_profile=profile,
+            password=password,
+        )
+        for spec in specs
+    )
     return plan(scenario, specs, seed)
 
 
@@ -208,7 +269,7 @@ def _control(text: str | None, state: Path | None) -> Control | None:
 
 simulate = click.Command(
     "simulate",
-    params=[*RUN_OPTIONS, *OUTPUT_OPTIONS, *CONTROL_OPTIONS],
+    params=[*RUN_OPTIONS, *SECURITY_OPTIONS, *OUTPUT_OPTIONS, *CONTROL_OPTIONS],
     callback=run_simulate,
     help="Simulate chargers that boot, charge and misbehave, and compare the database with what they did.",
     short_help="Simulate chargers and check the database.",

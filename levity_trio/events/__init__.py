@@ -21,6 +21,12 @@ from levity_trio.events.decisions import MessageDismissed as MessageDismissed
 from levity_trio.events.decisions import ReviewDismissed as ReviewDismissed
 from levity_trio.events.decisions import TransactionConfirmed as TransactionConfirmed
 from levity_trio.events.decisions import TransactionCorrected as TransactionCorrected
+from levity_trio.events.doors import CertificateIssued as CertificateIssued
+from levity_trio.events.doors import CertificateRevoked as CertificateRevoked
+from levity_trio.events.doors import ChargerReadmitted as ChargerReadmitted
+from levity_trio.events.doors import PasswordChanged as PasswordChanged
+from levity_trio.events.doors import ProfileChanged as ProfileChanged
+from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed
 from levity_trio.events.fact import Fact as Fact
 from levity_trio.events.files import FileReceived as FileReceived
 from levity_trio.events.observations import AuditLost as AuditLost
@@ -32,6 +38,7 @@ from levity_trio.events.observations import HandshakeRefused as HandshakeRefused
 from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
+from levity_trio.events.observations import PasswordInDigits as PasswordInDigits
 from levity_trio.events.observations import PluginFailed as PluginFailed
 from levity_trio.events.observations import TagJudged as TagJudged
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
@@ -352,6 +359,7 @@ TRANSACTION_FACTS: Final = (
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
+    *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
     *(ChargerAdopted, ChargerRefused),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""

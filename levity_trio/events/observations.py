@@ -54,11 +54,18 @@ class MalformedFrame(Observation):
 class HandshakeRefused(Observation):
     """A handshake was refused. The peer is not identified, so `charger` is None.
 
-    `status` is the HTTP status, or the close code 1002 if the client did not offer ocpp1.6.
+    `status` is the HTTP status, or the close code 1002 if the client did not offer ocpp1.6, or 0 if the TLS handshake
+    failed. `kind` is the kind of the reason, one of a fixed set.
     """
 
     status: int
     reason: str
+    kind: str = "malformed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordInDigits(Observation):
+    """A charger presented the hexadecimal digits of its password instead of its bytes; it was let in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 import trio
 
@@ -11,7 +13,9 @@ from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.link import Link
 from levity_trio.simulator.pace import Pace
 from levity_trio.simulator.server_address import ServerAddress
+from levity_trio.simulator.trust import TLS_PROFILE, Trust
 
+NOTHING_GIVEN = Trust()
 ARRIVING = 200
 """Maximum number of concurrent connection attempts. A quirk simulates a fleet that reconnects all at once."""
 
@@ -19,11 +23,12 @@ ARRIVING = 200
 class Fleet:
     """The chargers of one open_fleet."""
 
-    def __init__(self, pace: Pace, server: ServerAddress, tasks: trio.Nursery) -> None:
+    def __init__(self, pace: Pace, server: ServerAddress, trust: Trust, tasks: trio.Nursery) -> None:
         self.pace = pace
         self.chargers: dict[str, Charger] = {}
         self.links: dict[str, Link] = {}
         self._server = server
+        self._trust = trust
         self._tasks = tasks  # open_fleet's nursery, which outlives this object
         self._scopes: dict[str, trio.CancelScope] = {}
         self._arriving = trio.CapacityLimiter(ARRIVING)
@@ -34,7 +39,7 @@ class Fleet:
         if name in self.chargers:
             raise ValueError(f"{name}: there is a charger with this id already")
         self.chargers[name] = charger
-        self.links[name] = Link(charger, self.pace, self._server, self._dial)
+        self.links[name] = Link(charger, self.pace, self._server, partial(self._dial, charger))
         self._scopes[name] = trio.CancelScope()
         if is_on:
             charger.power_on(self.pace.now)
@@ -53,16 +58,20 @@ class Fleet:
         with scope:
             await link.run()
 
-    async def _dial(self) -> trio.abc.Stream:
+    async def _dial(self, charger: Charger) -> trio.abc.Stream:
+        """Connect. A charger at security profile 2 or 3 uses TLS, also at the port that it used before."""
+        server = self._server
+        if charger.configuration.integer("SecurityProfile") >= TLS_PROFILE:
+            server = replace(server, is_tls=True)
         async with self._arriving:
-            return await self._server.dial()
+            return await (server.dial(trust=self._trust.context(charger)) if server.is_tls else server.dial())
 
 
 @asynccontextmanager
-async def open_fleet(pace: Pace, server: ServerAddress) -> AsyncIterator[Fleet]:
+async def open_fleet(pace: Pace, server: ServerAddress, trust: Trust = NOTHING_GIVEN) -> AsyncIterator[Fleet]:
     """Open an empty fleet. On exit its chargers lose power and their connections end."""
     async with trio.open_nursery() as tasks:
-        fleet = Fleet(pace, server, tasks)
+        fleet = Fleet(pace, server, trust, tasks)
         yield fleet
         for charger in fleet.chargers.values():
             charger.power_off(pace.now)

@@ -28,7 +28,7 @@ from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.simulator.charger.charger import Charger
 from levity_trio.simulator.charger.memory import Memory
 from levity_trio.simulator.charger.spec import ChargerSpec
-from levity_trio.simulator.fleet import Fleet, open_fleet
+from levity_trio.simulator.fleet import NOTHING_GIVEN, Fleet, open_fleet
 from levity_trio.simulator.ledger import Ledger
 from levity_trio.simulator.ledger_file import check_writable, write_ledger
 from levity_trio.simulator.open_files import raise_file_limit
@@ -40,6 +40,7 @@ from levity_trio.simulator.report import Report, report, show
 from levity_trio.simulator.schedule import schedule
 from levity_trio.simulator.screen import Console, open_screen
 from levity_trio.simulator.server_address import ServerAddress
+from levity_trio.simulator.trust import Trust
 from levity_trio.simulator.verification import Mark, Verdict, baseline, verify
 from levity_trio.simulator.view import Scene, row_of
 
@@ -87,6 +88,7 @@ class Order:
     control: Control | None
     ledger: Path | None = None
     """File to which the run's ledger is written."""
+    trust: Trust = NOTHING_GIVEN
 
     @property
     def slack_seconds(self) -> float:
@@ -118,7 +120,7 @@ async def simulate(order: Order, console: Console, check_interval_seconds: float
     since = Mark() if order.database is None else await trio.to_thread.run_sync(baseline, order.database)
     pace, over = Pace(order.speed), trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_fleet(pace, order.server) as fleet, trio.open_nursery() as watching:
+        async with open_fleet(pace, order.server, order.trust) as fleet, trio.open_nursery() as watching:
             watching.start_soon(_end_on_signal, signals, watching.cancel_scope)
             watching.start_soon(_compare_clocks, fleet)
             watching.start_soon(_report_problems, fleet, _url(order.server), console, check_interval_seconds)

@@ -19,6 +19,17 @@ from levity_trio.wire.secrets import masked_url
 SUBPROTOCOL: Final = "ocpp1.6"
 WEBSOCKET_VERSION: Final = "13"
 MAX_IDENTITY: Final = 48  # characters
+KINDS: Final[Mapping[int, str]] = {
+    401: "password",
+    404: "identity",
+    405: "no upgrade",
+    408: "timeout",
+    426: "no upgrade",
+    431: "too large",
+    503: "limit",
+    1002: "subprotocol",
+}
+"""The kind of a refusal by its status, where that says enough."""
 LOGGED_CHARACTERS: Final = 1000
 """Maximum length of a logged request, so that refused clients cannot fill the log."""
 
@@ -34,13 +45,25 @@ _AUTHORIZATION = re.compile(r"(?im)(?:^|(?<=\r))([ \t]*(?:proxy-)?authorization[
 
 
 class BadRequest(Exception):
-    """A request that is refused; `status`, `text` and `headers` are those of the HTTP response."""
+    """A request that is refused; `status`, `text` and `headers` are those of the HTTP response.
 
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+    `kind` is one of a fixed set, for metrics. `reason` is for the log, where the client must not learn it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        headers: Mapping[str, str] | None = None,
+        kind: str | None = None,
+        reason: str | None = None,
+    ) -> None:
         super().__init__(f"{status} {text}")
         self.status = status
         self.text = text
         self.headers: Mapping[str, str] = headers or {}
+        self.kind = kind or KINDS.get(status, "malformed")
+        self.reason = reason or text
 
 
 @dataclass(frozen=True, slots=True)

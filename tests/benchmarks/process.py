@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Kind = Literal["echo", "serve", "metrics", "audit"]
-"""The bare echo; the server; the same that is scraped; the same with an audit to a receiver that takes all."""
+Kind = Literal["echo", "tls echo", "serve", "metrics", "audit"]
+"""The bare echo; one by TLS, which knows no WebSocket; the server; the same that is scraped; the same with an audit
+to a receiver that takes all."""
 
+BARE: dict[Kind, str] = {"echo": "echo", "tls echo": "tls_echo"}
+"""The modules of the bare servers."""
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -77,8 +80,10 @@ def machine_cpu_seconds() -> float:
 
 
 @contextmanager
-def running(kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = ()) -> Iterator[Server]:
-    """Start a server with an empty database, wait until it listens; stop it by SIGTERM in the end."""
+def running(
+    kind: Kind, chargers: int, directory: Path, settings: Sequence[str] = (), database: Path | None = None
+) -> Iterator[Server]:
+    """Start a server with an empty database, or this one, wait until it listens; stop it by SIGTERM in the end."""
     if kind == "audit":
         sink = _free_port()
         with _process([sys.executable, "-m", "tests.benchmarks.sink", str(sink)], sink, directory):
@@ -88,12 +93,12 @@ def running(kind: Kind, chargers: int, directory: Path, settings: Sequence[str] 
         return
     watched = ("--metrics-port", "0") if kind == "metrics" else ()
     port = _free_port()
-    database = directory / f"bench-{port}.db"
+    database = database or directory / f"bench-{port}.db"
     command = [*_command(kind, port, database, chargers + SPARE_CONNECTIONS), *watched, *settings]
     with _process(command, port, directory) as process:
         time.sleep(SETTLE_SECONDS)
         yield Server(process.pid, port)
-    if kind != "echo" and process.returncode:
+    if kind not in BARE and process.returncode:
         raise BenchError(f"serve was asked to stop and ended with status {process.returncode}")
 
 
@@ -125,8 +130,8 @@ def _process(command: list[str], port: int, directory: Path) -> Iterator[subproc
 
 
 def _command(kind: Kind, port: int, database: Path, connections: int) -> list[str]:
-    if kind == "echo":
-        return [sys.executable, "-m", "tests.benchmarks.echo", str(port)]
+    if kind in BARE:
+        return [sys.executable, "-m", f"tests.benchmarks.{BARE[kind]}", str(port)]
     return [
         *(sys.executable, "-m", "levity_trio", "serve"),
         *("--host", "127.0.0.1"),

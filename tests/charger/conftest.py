@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from levity_trio.charger import stream
+from levity_trio.charger import stream, threads
 from levity_trio.charger.central import Central
 from levity_trio.store.connection import open_database
 from tests.charger.parts import InlineWriter, make_central
@@ -41,6 +41,17 @@ def pytest_itemcollected(item: pytest.Function) -> None:
 def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams in memory have the address that a test gave them, otherwise `memory`."""
     monkeypatch.setattr(stream, "_address", lambda transport: getattr(transport, "address", "memory"))
+
+
+@pytest.fixture(autouse=True)
+def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are stretched without a thread."""
+
+    async def at_once(function: Callable[..., object], *args: object) -> object:
+        await trio.lowlevel.checkpoint()
+        return function(*args)
+
+    monkeypatch.setattr(threads, "stretch", at_once)
 
 
 @pytest.fixture

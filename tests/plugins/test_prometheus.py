@@ -15,6 +15,7 @@ from levity_trio.events import (
     MalformedFrame,
     MessageHandled,
     PluginFailed,
+    TagJudged,
 )
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
@@ -198,8 +199,10 @@ def test_our_calls(books: Books, run: Run) -> None:
 def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     Station(books)
     run.see(handled(repairs=("MeterValues: extra property",)), handled("unknown", code="NotImplemented"))
-    run.see(MalformedFrame(charger="CP-1", kind="not JSON"), HandshakeRefused(charger=None, status=404, reason="x"))
+    refused = HandshakeRefused(charger=None, status=404, reason="x", kind="identity")
+    run.see(MalformedFrame(charger="CP-1", kind="not JSON"), refused)
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
+    run.see(TagJudged(charger="CP-1", action="Authorize", status="Blocked"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
     page = run.page()
     assert page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
@@ -208,8 +211,9 @@ def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     assert page.get("ocpp_repairs_total", cp_id="CP-1", kind="MeterValues: extra property") == 1
     assert page.get("ocpp_refusals_total", action="unknown", code="NotImplemented") == 1
     assert page.get("ocpp_frames_of_no_use_total", kind="not JSON") == 1
-    assert page.get("ocpp_handshakes_refused_total", status="404") == 1
+    assert page.get("ocpp_handshakes_refused_total", status="404", reason="identity") == 1
     assert page.get("ocpp_plugin_errors_total", plugin="other", hook="observe") == 1
+    assert page.get("ocpp_authorizations_total", action="Authorize", status="Blocked") == 1
     assert page.get("ocpp_auto_start_total", cp_id="CP-1", outcome="rejected") == 1
 
 

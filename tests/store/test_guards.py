@@ -47,6 +47,8 @@ CHANGEABLE: dict[str, set[str]] = {
     "tx_event": {"count", "last_received_at"},
     "webhook": {"position", "delivered_at", "removed_at", "removed_by"},
     "webhook_given_up": set(),
+    "credential": {"confirmed_at", "ended_at", "end_reason"},
+    "certificate": {"revoked_at", "revoked_by", "reason"},
 }
 """The columns of each table of facts that may change (rules.md)."""
 PRUNED = {"event", "log"}
@@ -61,6 +63,7 @@ def columns() -> Iterator[tuple[str, str]]:
 
 
 EVERY_COLUMN = list(columns())
+NOT_ENDED = "('CP-1', 'generated', '', '', '', 'anna', NULL, NULL)"
 PLAN = "cp_id, conn_id, command_id, created_at"
 
 
@@ -102,6 +105,13 @@ def full(books: Books, station: Station) -> Books:
     of_registration = "cp_id, decision, decided_at, decided_by, reason"
     add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
     add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
+    of_passwords = "INSERT INTO credential (cp_id, kind, salt, digest, created_at, created_by, ended_at, end_reason)"
+    add(f"{of_passwords} VALUES ('CP-1', 'given', '', '', '', 'anna', '2025', 'x'), {NOT_ENDED}")
+    of_certificates = (
+        "cp_id, serial, subject, pem, not_before, not_after, issued_at, issued_by, fingerprint, revoked_at"
+    )
+    issued = "'CP-1', '1', '', '', '', '', '', 'anna'"
+    add(f"INSERT INTO certificate ({of_certificates}) VALUES ({issued}, 'a', '2025'), ({issued}, 'b', NULL)")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
 
@@ -162,6 +172,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "webhook_waiting",
         "asked_tag",
         "tag_import_part",
+        "security",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -174,6 +185,8 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
     [
         ("operator_action", {"status": 200}),
         ("token", {"revoked_at": "2026"}),
+        ("credential", {"ended_at": "2026", "end_reason": "dropped"}),
+        ("certificate", {"revoked_at": "2026", "revoked_by": "anna", "reason": "lost"}),
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
         ("tag", {"ended_at": "2026", "ended_by": "anna"}),
@@ -342,6 +355,8 @@ def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
 
 
 AGAIN = {
+    "credential": "UPDATE credential SET end_reason = 'x' WHERE ended_at IS NOT NULL",
+    "certificate": "UPDATE certificate SET reason = 'x' WHERE revoked_at IS NOT NULL",
     "command": "UPDATE command SET state = 'queued'",
     "token": "UPDATE token SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
@@ -368,5 +383,5 @@ def _refused_by(books: Books, sql: str, table: str) -> str:
     guarded = re.search(r"UPDATE OF (\w+)|NEW\.(id)|BEFORE (UPDATE) ON", sql)
     assert guarded is not None
     column = guarded[1] or guarded[2] or "rowid"
-    other = f"{column} + 1000" if column in ("id", "rowid") else f"{column} || 'x'"
+    other = f"{column} + 1000" if column in ("id", "rowid", "profile") else f"{column} || 'x'"
     return f"UPDATE {table} SET {column} = {other} WHERE rowid = {newest(books, table)}"

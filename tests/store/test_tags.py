@@ -123,6 +123,15 @@ def test_too_many_at_once(closed: Books, station: Station) -> None:
     assert closed.run(authorization.judge, closed.policy, "Card", closed.at).status == "Accepted"
 
 
+def test_refused_ones_do_not_count(closed: Books, station: Station) -> None:
+    add(closed, "Card", max_transactions=1)
+    transaction, _ = start(station, "Card")
+    other = Station(closed, "CP-2")
+    assert start(other, "Card", 1)[1] == "ConcurrentTx"
+    station.stop(transaction, 5000)
+    assert start(other, "Card", 2)[1] == "Accepted"
+
+
 def test_suspended_ones_do_not_count(closed: Books, station: Station) -> None:
     add(closed, "Card", max_transactions=1)
     start(station, "Card")
@@ -230,18 +239,22 @@ def test_the_last_ones_of_each_charger_wait(books: Books, station: Station) -> N
 # Imports
 
 
+def apply_all(books: Books) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    while (part := books.run(tags.apply_part, books.policy, books.at)) is not None:
+        found += [(change.after.id_tag, change.word) for change in part]
+    return found
+
+
 def test_an_import_counts_once_it_is_accepted(books: Books) -> None:
     add(books, "Card", name="Anna", notes="blue")
     add(books, "Same", name="Same")
     fields = ("id_tag", "name", "status")
-    books.run(tags.stage, "x", fields, [("CARD", "Ben", "Blocked"), ("Same", "Same", "Accepted")], "ben")
-    books.run(tags.stage, "x", fields, [("New", None, "Accepted")], "ben")
-    assert books.run(tags.apply_part, books.policy, books.at) is None
-    books.run(tags.accept, "x", 3, "ben")
-    changed = []
-    while (part := books.run(tags.apply_part, books.policy, books.at)) is not None:
-        changed += [change.after.id_tag for change in part if change.after]
-    assert changed == ["CARD", "New"]
+    books.run(tags.stage, fields, [("CARD", "Ben", "Blocked"), ("Same", "Same", "Accepted")], "ben")
+    books.run(tags.stage, fields, [("New", None, "Accepted")], "ben")
+    assert apply_all(books) == []
+    books.run(tags.accept, 3, "ben")
+    assert apply_all(books) == [("CARD", "changed"), ("Same", "same"), ("New", "added")]
     assert books.rows("SELECT id_tag, name, status, notes FROM tag WHERE ended_at IS NULL ORDER BY key") == [
         ("CARD", "Ben", "Blocked", "blue"),  # columns that the file does not have stay
         ("New", None, "Accepted", None),
@@ -252,13 +265,13 @@ def test_an_import_counts_once_it_is_accepted(books: Books) -> None:
 
 
 def test_an_import_that_was_not_accepted_is_discarded(books: Books) -> None:
-    for name in ("broken", "whole"):
-        books.run(tags.stage, name, ("id_tag",), [(name,)], "ben")
-    books.run(tags.accept, "whole", 1, "ben")
+    books.run(tags.stage, ("id_tag",), [("whole",)], "ben")
+    books.run(tags.accept, 1, "ben")
+    books.run(tags.stage, ("id_tag",), [("broken",)], "ben")
+    assert apply_all(books) == [("whole", "added")]
     books.run(tags.discard_unaccepted)
-    while books.run(tags.apply_part, books.policy, books.at) is not None:
-        pass
-    assert books.rows("SELECT id_tag FROM tag") == [("whole",)]
+    books.run(tags.accept, 1, "ben")
+    assert apply_all(books) == []
 
 
 # --tag-strip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from levity_trio.access.tags import Verdict
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.telling import sent_number, told_by_stop
@@ -19,9 +17,10 @@ from levity_trio.store.writes.transactions import starts, stops, waiting_stops
 from levity_trio.store.writes.transactions.readings import Batch
 from levity_trio.store.writes.transactions.requests import Start
 from levity_trio.wire.payloads import call, call_result
-from levity_trio.wire.times import wire_time
 
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
+SECONDS = len("2026-03-01T12:00:00")
+"""Characters of a time up to its seconds, in the database's format and on the wire."""
 READINGS_AT_ONCE = 500
 """Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 
@@ -71,7 +70,7 @@ def _told(exchange: Exchange, verdict: Verdict) -> dict[str, str]:
         hooks.observe(TagJudged(charger=exchange.charger, action=action, status=verdict.status))
     told = {"status": verdict.status}
     if verdict.expiry is not None:
-        told["expiryDate"] = wire_time(datetime.fromisoformat(verdict.expiry))
+        told["expiryDate"] = f"{verdict.expiry[:SECONDS]}Z"
     if verdict.parent is not None:
         told["parentIdTag"] = verdict.parent
     return told

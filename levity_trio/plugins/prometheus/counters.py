@@ -63,9 +63,11 @@ class PrometheusMetrics(Plugin):
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
+            events.PasswordInDigits: self._password_in_digits,
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
             events.AutoStart: self._auto_started,
+            events.TagJudged: self._tag_judged,
             events.AuditProgress: self._audit_progressed,
             events.AuditLost: self._audit_lost,
             events.WebhookGivenUp: self._webhook_given_up,
@@ -218,11 +220,17 @@ class PrometheusMetrics(Plugin):
     def _auto_started(self, event: events.AutoStart) -> None:
         self._metrics.auto_starts[str(event.charger), event.outcome].value += 1
 
+    def _tag_judged(self, event: events.TagJudged) -> None:
+        self._metrics.authorizations[event.action, event.status].value += 1
+
     def _malformed_frame(self, event: events.MalformedFrame) -> None:
         self._metrics.malformed_frames[event.kind,].value += 1
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:
-        self._metrics.refused_handshakes[str(event.status),].value += 1
+        self._metrics.refused_handshakes[str(event.status), event.kind].value += 1
+
+    def _password_in_digits(self, event: events.PasswordInDigits) -> None:
+        self._metrics.digits[str(event.charger),].value += 1
 
     def _batch_committed(self, event: events.BatchCommitted) -> None:
         self._metrics.commit_seconds[()].observe(event.seconds)

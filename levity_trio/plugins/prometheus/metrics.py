@@ -160,14 +160,27 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
+        self.authorizations = add(
+            Counter,
+            "ocpp_authorizations_total",
+            ("action", "status"),
+            "Tags that chargers presented, by the message and by what they were told.",
+        )
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
         self.refused_handshakes = add(
             Counter,
             "ocpp_handshakes_refused_total",
-            ("status",),
-            "Refused handshakes by HTTP status; 1002 means that OCPP 1.6 was not offered as a subprotocol.",
+            ("status", "reason"),
+            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
+            " subprotocol, 0 that the TLS handshake failed.",
+        )
+        self.digits = add(
+            Counter,
+            "ocpp_passwords_in_digits_total",
+            CHARGER,
+            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
         )
         self.refused = add(
             Counter,

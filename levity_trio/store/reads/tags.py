@@ -54,12 +54,14 @@ class AskedTag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which tags; None means all. `search` is a part of the tag or of its name, in lower case."""
+    """Which tags; None means all. `search` is a part of the tag, or of its name for those who see names."""
 
+    now: str
     status: str | None = None
     parent: str | None = None
+    expired: bool | None = None
     search: str | None = None
-    expired_at: str | None = None
+    sees_names: bool = True
 
 
 OF_NOW: Final = "ended_at IS NULL"
@@ -80,25 +82,21 @@ def tags_after(db: Database, last: int, most: int) -> list[KeyedTag]:
 def tags(db: Database, filters: Filters, wanted: Wanted) -> Page[TagRow]:
     """Return a page of the tags of now, by their normal form. Raises NoPage."""
     db.execute("BEGIN")
-    conditions = [
-        Condition(OF_NOW),
-        *given(
-            ("status = ?", filters.status),
-            ("lower(parent_id_tag) = lower(?)", filters.parent),
-            ("expires_at <= ?", filters.expired_at),
-        ),
-    ]
-    if filters.search is not None:
-        sought = "(instr(key, lower(?)) OR instr(lower(name), lower(?)))"
-        conditions.append(Condition(sought, (filters.search, filters.search)))
-    listing = Listing([Branch("tag INDEXED BY tag_key", conditions)], ("key",), is_newest_first=False)
+    listing = Listing([Branch("tag INDEXED BY tag_key", _conditions(filters))], ("key",), is_newest_first=False)
     return read_page(db, listing, wanted, lambda key: _TAG.every(db, f"FROM tag WHERE key = ? AND {OF_NOW}", key)[0])
 
 
-def tag(db: Database, key: str) -> TagRow | None:
-    """Return the tag of now with this normal form."""
-    found = _TAG.every(db, f"FROM tag WHERE key = ? AND {OF_NOW}", (key,))
-    return found[0] if found else None
+def _conditions(filters: Filters) -> list[Condition]:
+    conditions = [Condition(OF_NOW)]
+    conditions += given(("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent))
+    if filters.expired is not None:
+        operator = "<=" if filters.expired else ">"
+        conditions.append(Condition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,)))
+    if filters.search is not None:
+        of_name = " OR instr(lower(name), lower(?))" if filters.sees_names else ""
+        values = (filters.search,) * (2 if filters.sees_names else 1)
+        conditions.append(Condition(f"(instr(key, lower(?)){of_name})", values))
+    return conditions
 
 
 def periods(db: Database, key: str) -> list[TagRow]:

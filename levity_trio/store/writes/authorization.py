@@ -21,7 +21,7 @@ class Judged(NamedTuple):
 ACCEPTED = Judged(Verdict(Status.ACCEPTED))
 _RUNNING = (
     "SELECT id_tag FROM tx INDEXED BY tx_open WHERE status = 'Active' AND suspended_at IS NULL"
-    " AND (cp_id <> ? OR conn_id IS NOT ?)"
+    " AND verdict = 'Accepted' AND (cp_id <> ? OR conn_id IS NOT ?)"
 )
 
 
@@ -100,5 +100,7 @@ def _tag(db: UnitOfWork, key: str) -> Tag | None:
 
 
 def _running(db: UnitOfWork, policy: Policy, key: str, charger: str, connector: int | None) -> int:
-    """Count the transactions that a tag is charging elsewhere: on this connector the new one ends the one before."""
+    """Count the transactions that a tag is charging elsewhere. On this connector the new one ends the one before; a
+    refused one may stay open without energy until its cable is out.
+    """
     return sum(1 for (id_tag,) in db.rows(_RUNNING, (charger, connector)) if id_tag and policy.key(id_tag) == key)

@@ -17,7 +17,7 @@ from levity_trio.events import CallAnswered, CallFailed
 from levity_trio.operations.answers import status_of, succeeded
 from levity_trio.store.reads.commands import Command, command_in
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import configuration, effects, files, outcomes
+from levity_trio.store.writes import configuration, credentials, effects, files, outcomes
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
@@ -178,6 +178,8 @@ def settle(db: UnitOfWork, origin: Origin, end: CommandEnd) -> Settled:
     if moved:
         outcomes.begin(db, end.command, end.state)
         outcomes.forget(db, end.command, end.state)
+    if moved and end.action == "ChangeConfiguration":
+        credentials.settle(db, origin, end.command, end.state, end.payload, end.error_code)
     if moved and end.payload is not None:
         _follow(db, origin, end, cut_texts(orjson.loads(end.payload)))
     elif moved:

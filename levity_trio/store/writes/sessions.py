@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from levity_trio.access.admission import Admission
 from levity_trio.access.registration import Mode
 from levity_trio.charging.lifecycle import Cause
 from levity_trio.events import ChargerConnected, ChargerDisconnected, ClockLeapt, IdentityShared, ServerStarted
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import credentials
 from levity_trio.store.writes.commands import end_left_over, give_up_queued, give_up_sent
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.store.writes.registration import begin_waiting, has_room
@@ -54,6 +56,8 @@ class Connection:
     clock_trusted: bool
     connected_at: str
     received_at: str
+    admission: Admission | None = None
+    """How its charger proved itself, None for profile 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +132,23 @@ def begin(db: UnitOfWork, connection: Connection, max_chargers: int, mode: Mode 
     address = connection.remote_address
     fact = ChargerConnected(charger=charger, at=at, session=session, remote_address=address, is_new=known is None)
     db.record(fact, session)
+    origin = Origin(charger, session, at)
+    if connection.admission is not None:
+        credentials.note_use(db, origin, connection.admission)
     if mode is Mode.ASK:
         begin_waiting(db, charger, address, at)
-    _look_for_sharing(db, Origin(charger, session, at))
+    _look_for_sharing(db, origin)
     return Begun(session, known[0] if known else None)
 
 
 def _insert(db: UnitOfWork, connection: Connection) -> int:
+    proven = connection.admission or Admission(connection.charger)
     return db.insert(
         "INSERT INTO session (cp_id, run_id, connection, remote_address, target, subprotocol, clock_trusted,"
-        " connected_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " connected_at, profile, credential_id, certificate_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (connection.charger, connection.run, connection.number, connection.remote_address, connection.target)
-        + (connection.subprotocol, connection.clock_trusted, connection.connected_at),
+        + (connection.subprotocol, connection.clock_trusted, connection.connected_at)
+        + (proven.profile, proven.credential, proven.certificate),
     )
 
 

@@ -24,7 +24,7 @@ _OF_NOW: Final = (
 )
 
 
-_ACCEPTED: Final = "SELECT import FROM tag_import_part WHERE tags IS NOT NULL"
+_ACCEPTED: Final = "SELECT coalesce(max(id), 0) FROM tag_import_part WHERE tags IS NOT NULL"
 
 
 class UnknownTag(Exception):
@@ -53,10 +53,15 @@ class TagData(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A tag before and after a change, None if there was or is none."""
+    """A tag before and after a change; `before` is None if it is new."""
 
     before: TagData | None
-    after: TagData | None
+    after: TagData
+
+    @property
+    def word(self) -> str:
+        """What it is called in a report."""
+        return "added" if self.before is None else "same" if self.before == self.after else "changed"
 
 
 def add(db: UnitOfWork, policy: Policy, data: TagData, at: str, by: str) -> Change:
@@ -86,13 +91,13 @@ def _words(before: TagData, after: TagData) -> str:
     return "blocked" if after.status == Status.BLOCKED else "unblocked"
 
 
-def remove(db: UnitOfWork, policy: Policy, id_tag: str, at: str, by: str) -> Change:
-    """Remove a tag; its periods stay. Raises UnknownTag."""
+def remove(db: UnitOfWork, policy: Policy, id_tag: str, at: str, by: str) -> TagData:
+    """Remove a tag and return it; its periods stay. Raises UnknownTag."""
     key = policy.key(id_tag)
     before = _known(db, key, id_tag)
     _end(db, key, at, by)
     _record(db, before, REMOVED, at, by)
-    return Change(before, None)
+    return before
 
 
 def find(db: UnitOfWork, key: str) -> TagData | None:
@@ -166,28 +171,31 @@ def dismiss(db: UnitOfWork, policy: Policy, id_tag: str) -> None:
 # Import
 
 
-def stage(db: UnitOfWork, import_: str, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str) -> None:
+def stage(db: UnitOfWork, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str) -> None:
     """Store a part of an import: the names of fields of TagData, and their values for each tag."""
-    insert = "INSERT INTO tag_import_part (import, by, rows) VALUES (?, ?, ?)"
-    db.execute(insert, (import_, by, orjson.dumps([fields, *rows]).decode()))
+    _stage(db, [fields, *rows], by, None)
 
 
-def accept(db: UnitOfWork, import_: str, tags: int, by: str) -> None:
-    """Have an import applied, of so many tags."""
-    insert = "INSERT INTO tag_import_part (import, by, rows, tags) VALUES (?, ?, '[[]]', ?)"
-    db.execute(insert, (import_, by, tags))
+def accept(db: UnitOfWork, tags: int, by: str) -> None:
+    """Have what was staged applied, as an import of so many tags."""
+    _stage(db, [()], by, tags)
+
+
+def _stage(db: UnitOfWork, rows: Sequence[object], by: str, tags: int | None) -> None:
+    insert = "INSERT INTO tag_import_part (by, rows, tags) VALUES (?, ?, ?)"
+    db.execute(insert, (by, orjson.dumps(rows).decode(), tags))
 
 
 def discard_unaccepted(db: UnitOfWork) -> None:
-    """Delete the parts of imports that were not accepted, because of a mistake or a crash."""
-    db.execute(f"DELETE FROM tag_import_part WHERE import NOT IN ({_ACCEPTED})")  # noqa: S608 - our own words
+    """Delete what was staged and not accepted, because of a fault or a crash."""
+    db.execute(f"DELETE FROM tag_import_part WHERE id > ({_ACCEPTED})")  # noqa: S608 - our own words
 
 
 def apply_part(db: UnitOfWork, policy: Policy, at: str) -> list[Change] | None:
-    """Apply the next part of an accepted import; None if there is none. Tags that are the same stay as they are."""
+    """Apply the next part of accepted imports; None if there is none. Tags that are the same stay as they are."""
     part = db.row(
         "SELECT id, by, rows, tags FROM tag_import_part"  # noqa: S608 - our own words
-        f" WHERE import IN ({_ACCEPTED}) ORDER BY id LIMIT 1"
+        f" WHERE id <= ({_ACCEPTED}) ORDER BY id LIMIT 1"
     )
     if part is None:
         return None
@@ -197,7 +205,7 @@ def apply_part(db: UnitOfWork, policy: Policy, at: str) -> list[Change] | None:
     db.execute("DELETE FROM tag_import_part WHERE id = ?", (number,))
     if tags is not None:
         db.record(TagsImported(charger=None, at=at, count=tags, by=by))
-    return [change for change in changes if change.before != change.after]
+    return changes
 
 
 def _import(db: UnitOfWork, policy: Policy, fields: Mapping[str, Any], at: str, by: str) -> Change:

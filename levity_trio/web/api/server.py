@@ -38,7 +38,9 @@ from levity_trio.web.api import (
     plans,
     registration,
     review,
+    security,
     stations,
+    tags,
     templates,
     transactions,
     webhooks,
@@ -58,7 +60,7 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
-    *(administration, stations, chargers, registration, charger_facts, transactions, review),
+    *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)

@@ -1,0 +1,98 @@
+"""Who may connect as which charger, in memory: read at the start, and again after each fact that changes it.
+
+A handshake is judged from here, without the database. A charger of which a fact was published is read anew by its next
+handshake, before that is judged.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from secrets import token_bytes
+from typing import Final
+
+from levity_trio.access import passwords
+from levity_trio.access.passwords import GIVEN, NOBODYS, Stored
+from levity_trio.charger import threads
+from levity_trio.events import (
+    CertificateIssued,
+    CertificateRevoked,
+    ChargerReadmitted,
+    Event,
+    PasswordChanged,
+    ProfileChanged,
+    ReadmissionUsed,
+)
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import credentials
+from levity_trio.store.writes.credentials import Security
+
+CHANGES: Final = (
+    *(CertificateIssued, CertificateRevoked, ChargerReadmitted, PasswordChanged, ProfileChanged, ReadmissionUsed),
+)
+
+
+class Doors:
+    """What is known of the doors of all chargers."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._known: dict[str, Security] = {}
+        self._changed: dict[str, object] = {}
+        """The chargers whose doors have changed since they were read; each change is an object of its own."""
+        self._key = token_bytes(32)
+        self._verified: dict[int, bytes] = {}
+        """By password, of those that somebody gave: a keyed hash, so that scrypt runs once for each."""
+
+    def load(self, securities: Iterable[Security]) -> None:
+        """Take what is stored."""
+        self._known = {one.charger: one for one in securities}
+
+    def observe(self, event: Event) -> None:
+        """Note which charger's doors have changed."""
+        if isinstance(event, CHANGES) and event.charger is not None:
+            self._changed[event.charger] = object()
+
+    async def find(self, charger: str) -> Security:
+        """Return who may connect as this charger. Raises StoreUnavailable."""
+        while (change := self._changed.get(charger)) is not None:
+            read = await self._writer.run(credentials.read, charger)
+            if self._changed.get(charger) is change:
+                self._known[charger] = read
+                del self._changed[charger]
+        return self._known.get(charger) or Security(charger)
+
+    def is_anothers(self, fingerprint: str, charger: str) -> bool:
+        """Whether a certificate belongs to another charger, or was revoked."""
+        return any(
+            fingerprint in one.revoked or (one.charger != charger and fingerprint in one.certificates)
+            for one in self._known.values()
+        )
+
+    async def password_of(self, security: Security, password: bytes, may_stretch: Callable[[], bool]) -> int | None:
+        """Return which of a charger's passwords this is, None if it is none of them.
+
+        It takes as long for a charger without a password. One that somebody gave is stretched in a thread, once, and
+        only if `may_stretch`; afterwards it is found at once.
+        """
+        stored = {one.id: one.stored for one in security.passwords} or {0: NOBODYS}
+        for number, one in stored.items():
+            if self._is_at_once(number, one, password):
+                return number
+        unknown = {number: one for number, one in stored.items() if one.kind == GIVEN and number not in self._verified}
+        if not unknown or not may_stretch():
+            return None
+        for number, one in unknown.items():
+            if await threads.stretch(passwords.is_of, one, password):
+                self._verified[number] = self._hash(password)
+                return number
+        return None
+
+    def _is_at_once(self, number: int, stored: Stored, password: bytes) -> bool:
+        if stored.kind == GIVEN:
+            return hmac.compare_digest(self._verified.get(number, b""), self._hash(password))
+        return passwords.is_of(stored, password)
+
+    def _hash(self, password: bytes) -> bytes:
+        return blake2b(password, key=self._key).digest()

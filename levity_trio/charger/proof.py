@@ -1,0 +1,108 @@
+"""What a handshake proves: a password, a client certificate, or nothing; and whether that is enough for its charger."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NoReturn
+
+from levity_trio.access import passwords
+from levity_trio.access.admission import Admission, Proof, admission
+from levity_trio.charger.central import Central
+from levity_trio.charger.registry import Visitor
+from levity_trio.events import PasswordInDigits
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.writes import credentials
+from levity_trio.store.writes.credentials import Security
+from levity_trio.wire.handshake import BadRequest, Head
+from levity_trio.wire.times import stamp
+
+UNPROVEN: Final = "This charger must prove its identity."
+CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
+
+log = get_logger("ws")
+
+
+async def prove(central: Central, visitor: Visitor, head: Head, charger: str) -> Admission:
+    """Return the best that a handshake proves. Nothing is touched.
+
+    Raises:
+        BadRequest: that is less than what is required of the charger.
+    """
+    security = await _security_of(central, charger)
+    certificate = _certificate(central, visitor, security)
+    password = await _password(central, visitor, head, security)
+    proven = admission(charger, is_tls=visitor.is_tls, credential=password, certificate=certificate)
+    required = security.required(stamp(central.clock()))
+    if proven.profile < required:
+        _refuse(head, proven, required)
+    if proven.proof == Proof.PASSWORD:
+        central.failures.forget((visitor.address, charger))
+    return proven
+
+
+async def use_readmission(central: Central, visitor: Visitor, proven: Admission) -> None:
+    """Use up the readmission of a charger that is let in below its profile. Raises BadRequest if another one did."""
+    security = await _security_of(central, proven.charger)
+    if proven.profile >= security.profile:
+        return
+    at = stamp(central.clock())
+    try:
+        used = credentials.use_readmission
+        if await central.writer.run(used, proven.charger, proven.profile, at, visitor.address):
+            return
+    except StoreUnavailable:
+        raise BadRequest(503, "The database cannot be written; try again later.") from None
+    raise BadRequest(401, UNPROVEN, CHALLENGE, "readmission", "its readmission was used by another handshake")
+
+
+async def _security_of(central: Central, charger: str) -> Security:
+    try:
+        return await central.doors.find(charger)
+    except StoreUnavailable:
+        raise BadRequest(503, "The database cannot be written; try again later.") from None
+
+
+def _certificate(central: Central, visitor: Visitor, security: Security) -> int | None:
+    """Return the charger's certificate, None if it has none of ours.
+
+    A revoked one, or one of another charger, opens no door here, not even one that is open to all.
+    """
+    if visitor.fingerprint is None:
+        return None
+    certificate = security.certificates.get(visitor.fingerprint)
+    if certificate is None and central.doors.is_anothers(visitor.fingerprint, security.charger):
+        reason = f"the client certificate was revoked, or is another charger's; its SHA-256 is {visitor.fingerprint}"
+        raise BadRequest(403, UNPROVEN, {}, "certificate", reason)
+    return certificate
+
+
+async def _password(central: Central, visitor: Visitor, head: Head, security: Security) -> int | None:
+    presented = passwords.presented(head.headers.get("authorization"), security.charger)
+    if presented is None:
+        return None
+    who = visitor.address, security.charger
+
+    def may_stretch() -> bool:
+        return central.failures.wait_seconds(who) <= 0
+
+    found = await central.doors.password_of(security, presented, may_stretch)
+    if found is not None:
+        return found
+    digits = passwords.of_digits(presented)
+    if digits is None or (found := await central.doors.password_of(security, digits, may_stretch)) is None:
+        return None
+    central.hooks.observe(PasswordInDigits(charger=security.charger))
+    return found
+
+
+def _refuse(head: Head, proven: Admission, required: int) -> NoReturn:
+    """Refuse a handshake in the same words, whatever is missing; the reason is for the log."""
+    code = "password" if "authorization" in head.headers and proven.proof == Proof.NONE else "profile"
+    reason = f"security profile {required} is required, {proven.profile} was proven"
+    raise BadRequest(401, UNPROVEN, CHALLENGE, code, reason)
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    """Return the header that asks a client to wait."""
+    return {"Retry-After": str(math.ceil(seconds))} if seconds > 0 else {}

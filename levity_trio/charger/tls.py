@@ -1,0 +1,216 @@
+"""TLS of the chargers' ports (whitepaper, profiles 2 and 3): TLS 1.2 and up, without renegotiation, compression or
+resumption.
+
+Python cannot switch off the session cache of OpenSSL, which belongs to a context. So each connection begins with an
+empty context of its own, and gets the certificates from the common one; that costs a tenth of a millisecond.
+
+The handshakes take turns, one step in each turn of the event loop: a thousand chargers that come back at once would
+otherwise hold up the messages of all others for as long as all their signatures take.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import trio
+
+from levity_trio.charger.transport import receive_from
+from levity_trio.config import EnvironmentProblem
+
+RECORD_BYTES: Final = 4 * 1024
+"""Read at once from the network; a handshake message of a charger is smaller."""
+ALERT_SECONDS: Final = 0.5
+HANDSHAKE_BYTE: Final = b"\x16"
+"""The first byte of a TLS ClientHello (RFC 8446 §5.1); no request begins with it."""
+SUITES: Final = (
+    *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    *("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"),
+)
+"""For TLS 1.2: the whitepaper's with forward secrecy, and their siblings for RSA certificates."""
+RSA_SUITES: Final = ("AES128-GCM-SHA256", "AES256-GCM-SHA384")
+"""TLS_RSA_WITH_AES_*_GCM_*, which the whitepaper also asks for: without forward secrecy, and off in Python."""
+
+
+class Pair(NamedTuple):
+    """A certificate chain and its key, PEM; one file may hold both."""
+
+    chain: Path
+    key: Path
+
+
+class Files(NamedTuple):
+    """The files of TLS: pairs of the server, and the authorities of client certificates."""
+
+    pairs: tuple[Pair, ...]
+    authorities: tuple[Path, ...]
+
+
+class Certificates(NamedTuple):
+    """What the files hold: certificates, suites, and whether there are authorities of client certificates."""
+
+    context: ssl.SSLContext
+    has_authorities: bool
+
+
+class TlsFailed(Exception):
+    """A TLS handshake failed; the peer got an alert if it could read one."""
+
+
+class Tls:
+    """How chargers are served by TLS. `replace` changes the certificates of later handshakes."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+        self._turn = trio.Lock()
+
+    def replace(self, certificates: Certificates) -> None:
+        """Use these certificates from now on."""
+        self._certificates = certificates
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether chargers may prove themselves by a certificate."""
+        return self._certificates.has_authorities
+
+    async def secure(self, transport: trio.abc.Stream, ahead: bytes) -> trio.SSLStream[_Beginning]:
+        """Perform the handshake; `ahead` was received already.
+
+        Raises:
+            TlsFailed: the peer offered no common version or suite, a certificate that is not valid, or no TLS.
+        """
+        beginning = _Beginning(transport, ahead, self._turn)
+        offer = _Offer(self._fresh(), self._certificates.context)
+        stream = trio.SSLStream(beginning, offer, server_side=True, https_compatible=True)  # type: ignore[arg-type]  # what it uses of a context
+        failed: trio.BrokenResourceError | None = None
+        try:
+            await stream.do_handshake()
+        except trio.BrokenResourceError as error:
+            failed = error
+        if failed is not None:
+            await _send_alert(transport, offer)
+            raise TlsFailed(_words(failed)) from failed
+        beginning.end()
+        return stream
+
+    def _fresh(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.num_tickets = 0
+        context.verify_mode = ssl.CERT_OPTIONAL if self.asks_for_certificates else ssl.CERT_NONE
+        return context
+
+
+def fingerprint_of(stream: trio.SSLStream[Any]) -> str | None:
+    """Return the SHA-256 of the peer's certificate, None if it presented none."""
+    certificate: bytes | None = stream.getpeercert(binary_form=True)
+    return None if certificate is None else sha256(certificate).hexdigest()
+
+
+def load(files: Files, *, rsa_suites: bool) -> Certificates:
+    """Read the certificates. Call it in a thread. Raises EnvironmentProblem."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(":".join([*SUITES, *RSA_SUITES] if rsa_suites else SUITES))
+    for chain, key in files.pairs:
+        try:
+            context.load_cert_chain(chain, key, password=_no_password)
+        except (OSError, ValueError) as problem:  # an SSLError is an OSError
+            text = f"cannot use the certificate {chain} with the key {key}: {problem}; give a chain and its key, PEM"
+            raise EnvironmentProblem(text) from problem
+    for authority in files.authorities:
+        try:
+            context.load_verify_locations(authority)
+        except (OSError, ValueError) as problem:
+            text = f"cannot use the authority {authority} of client certificates: {problem}; give a PEM file"
+            raise EnvironmentProblem(text) from problem
+    return Certificates(context, has_authorities=bool(files.authorities))
+
+
+def stamps(files: Files) -> Sequence[tuple[int, int, int] | None]:
+    """Return what changes with the content of the files, None for one that is missing."""
+    return [_stamp(path) for path in (*(path for pair in files.pairs for path in pair), *files.authorities)]
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return None
+
+
+def _no_password() -> str:
+    """Answer the question for a password, which OpenSSL would ask on the terminal."""
+    raise ValueError("the key is encrypted; give one without a passphrase")
+
+
+class _Offer:
+    """What SSLStream uses of a context: a connection of a fresh one, with the certificates of the common one."""
+
+    def __init__(self, fresh: ssl.SSLContext, certificates: ssl.SSLContext) -> None:
+        self._fresh = fresh
+        self._certificates = certificates
+        self.outgoing: ssl.MemoryBIO | None = None
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *, server_side: bool, server_hostname: str | None
+    ) -> ssl.SSLObject:
+        """Begin a connection."""
+        del server_hostname  # a server has none
+        self.outgoing = outgoing
+        begun = self._fresh.wrap_bio(incoming, outgoing, server_side=server_side)
+        begun.context = self._certificates
+        return begun
+
+
+class _Beginning(trio.abc.Stream):
+    """The transport beneath TLS: what was received already comes first, and handshakes take turns."""
+
+    def __init__(self, transport: trio.abc.Stream, ahead: bytes, turn: trio.Lock) -> None:
+        self._transport = transport
+        self._ahead = ahead
+        self._turn: trio.Lock | None = turn
+
+    def end(self) -> None:
+        """Take no more turns: the handshake is over."""
+        self._turn = None
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data: bytes | bytearray = self._ahead
+        self._ahead = b""
+        if not data:
+            data = await receive_from(self._transport, max_bytes or RECORD_BYTES)
+        if self._turn is not None:
+            async with self._turn:
+                await trio.lowlevel.checkpoint()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._transport.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._transport.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+async def _send_alert(transport: trio.abc.Stream, offer: _Offer) -> None:
+    """Tell the peer why the handshake failed; trio's stream does not."""
+    if offer.outgoing is not None and (alert := offer.outgoing.read()):
+        with trio.move_on_after(ALERT_SECONDS), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await transport.send_all(alert)
+
+
+def _words(error: trio.BrokenResourceError) -> str:
+    """Return what OpenSSL says, or that the peer left."""
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the client certificate is not valid: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLEOFError) or not isinstance(cause, ssl.SSLError):
+        return "the peer left during the TLS handshake"
+    return str(cause.reason or cause).lower().replace("_", " ")

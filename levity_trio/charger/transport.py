@@ -1,0 +1,29 @@
+"""Reads from the transport of a connection."""
+
+from __future__ import annotations
+
+import os
+
+import trio
+
+
+async def receive_from(transport: trio.abc.Stream, max_bytes: int) -> bytes | bytearray:
+    """Wait until the socket is readable, then read. trio's own method tries first, at the cost of a system call.
+
+    Raises:
+        trio.BrokenResourceError: the connection was lost.
+    """
+    if not isinstance(transport, trio.SocketStream):
+        return await transport.receive_some(max_bytes)
+    descriptor = transport.socket.fileno()
+    if descriptor < 0:
+        raise trio.ClosedResourceError
+    try:
+        await trio.lowlevel.wait_readable(descriptor)
+        if transport.socket.fileno() != descriptor:  # closed meanwhile; its number may be reused
+            raise trio.ClosedResourceError
+        return os.read(descriptor, max_bytes)
+    except BlockingIOError:
+        return await transport.receive_some(max_bytes)
+    except OSError as error:
+        raise trio.BrokenResourceError(f"the connection was lost: {error}") from error

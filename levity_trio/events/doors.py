@@ -1,0 +1,65 @@
+"""Facts about who may connect as a charger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from levity_trio.events.fact import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(Fact):
+    """A password of a charger was stored (`expected`), is the only one from now on (`confirmed`), or was `ended`."""
+
+    credential: int
+    state: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanged(Fact):
+    """The security profile that is required of a charger changed.
+
+    It rises with the charger's first connection at a higher one (`by` is None); only an operator lowers it.
+    """
+
+    profile: int
+    before: int
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerReadmitted(Fact):
+    """An operator lets a charger in once below its required profile, until `until`."""
+
+    profile: int
+    until: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadmissionUsed(Fact):
+    """A handshake from this address was let in below the profile that is required of the charger."""
+
+    profile: int
+    remote_address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIssued(Fact):
+    """A certificate opens the door for a charger: our authority issued it, or an operator adopted it."""
+
+    certificate: int
+    fingerprint: str
+    not_after: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRevoked(Fact):
+    """An operator revoked a certificate; it opens no door any more."""
+
+    certificate: int
+    fingerprint: str
+    by: str
+    reason: str

@@ -1,0 +1,95 @@
+"""Who may connect as a charger: the required profile, its passwords and certificates, and what it used last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordRow:
+    """A password that opens the door. Until it is confirmed, the one before does too."""
+
+    id: int
+    created_at: str
+    created_by: str
+    confirmed_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRow:
+    """A client certificate of a charger; `serial` and `fingerprint` (SHA-256) are hexadecimal."""
+
+    id: int
+    serial: str
+    fingerprint: str
+    subject: str
+    not_before: str
+    not_after: str
+    issued_at: str
+    issued_by: str
+    revoked_at: str | None
+    revoked_by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastUse:
+    """How a charger proved itself at its newest connection with a message."""
+
+    session: int
+    connected_at: str
+    remote_address: str
+    profile: int
+    proof: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityOfCharger:
+    """Who may connect as a charger.
+
+    `profile` is required of it since `profile_at`; `profile_by` is None if its own connection raised it. A readmission
+    lets it in once at `readmit_profile`, until `readmit_until`.
+    """
+
+    charger: str
+    profile: int
+    profile_at: str | None
+    profile_by: str | None
+    readmit_profile: int | None
+    readmit_until: str | None
+    readmit_by: str | None
+    last_use: LastUse | None
+    passwords: list[PasswordRow]
+    certificates: list[CertificateRow]
+
+
+_PASSWORD: Final = Shape(PasswordRow)
+_CERTIFICATE: Final = Shape(CertificateRow)
+_PROOF: Final = (
+    "CASE WHEN certificate_id IS NOT NULL THEN 'certificate' WHEN credential_id IS NOT NULL THEN 'password'"
+    " ELSE 'none' END"
+)
+_LAST_USE: Final = Shape(LastUse, session="id", proof=_PROOF)
+
+
+def security(db: Database, charger: str) -> SecurityOfCharger | None:
+    """Return who may connect as a charger, None if there is no such charger."""
+    db.execute("BEGIN")
+    if not db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall():
+        return None
+    columns = "profile, profile_at, profile_by, readmit_profile, readmit_until, readmit_by"
+    found = db.execute(f"SELECT {columns} FROM security WHERE cp_id = ?", (charger,)).fetchall()  # noqa: S608 - ours
+    values = found[0] if found else (0, *[None] * 5)
+    used = _LAST_USE.every(db, "FROM session WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,))
+    return SecurityOfCharger(
+        charger=charger,
+        **dict(zip(columns.split(", "), values, strict=True)),
+        last_use=used[0] if used else None,
+        passwords=_PASSWORD.every(db, "FROM credential WHERE cp_id = ? AND ended_at IS NULL ORDER BY id", (charger,)),
+        certificates=_CERTIFICATE.every(db, "FROM certificate WHERE cp_id = ? ORDER BY id DESC", (charger,)),
+    )

@@ -1,0 +1,312 @@
+"""Who may connect as a charger: no profile goes down, and a stranger with a known identity touches nothing of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from levity_trio.access.passwords import GIVEN
+from levity_trio.charger.central import Central
+from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
+from levity_trio.store.writes import credentials
+from levity_trio.wire.times import stamp
+from tests.charger.doors import OTHER, PASSWORD, basic, give, kinds, knock, make_known, status, use, watch
+from tests.charger.parts import START, InlineWriter, configure
+from tests.charger.peers import at, open_charger, open_raw, session_of, upgrade
+
+FORWARDED = (
+    ("X-Forwarded-Proto: https", "Forwarded: proto=https"),
+    ("X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"),
+    ("X-Client-Cert-Fingerprint: 00", "X-SSL-Client-Verify: SUCCESS"),
+)
+
+
+async def at_profile_one(central: Central, writer: InlineWriter, charger: str = "CP-1") -> int:
+    """Make this a charger that has connected with its password; return the password's id."""
+    await make_known(central, charger)
+    password = await give(writer, charger)
+    await use(central, charger, basic(charger, PASSWORD))
+    return password
+
+
+def profile_of(writer: InlineWriter, charger: str = "CP-1") -> int:
+    found = writer.rows("SELECT profile FROM security WHERE cp_id = ?", charger)
+    return int(found[0][0]) if found else 0
+
+
+# Passwords
+
+
+async def test_until_its_first_use_the_door_stays_open(central: Central, writer: InlineWriter) -> None:
+    await make_known(central, "CP-1")
+    await give(writer, "CP-1")
+    assert await status(central, "CP-1") == 101
+    assert await status(central, "CP-1", basic("CP-1", OTHER)) == 101
+    assert profile_of(writer) == 0
+    await use(central, "CP-1", basic("CP-1", PASSWORD))
+    assert profile_of(writer) == 1
+    assert writer.rows("SELECT profile, credential_id FROM session ORDER BY id")[-1] == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (basic("CP-1", OTHER),),
+        (basic("CP-2", PASSWORD),),
+        (basic("cp-1", PASSWORD),),
+        ("Authorization: Basic %%%",),
+        ("Authorization: Bearer x",),
+        *FORWARDED,
+    ],
+)
+async def test_no_other_proof_and_no_header_opens_the_door(
+    central: Central, writer: InlineWriter, lines: tuple[str, ...]
+) -> None:
+    await at_profile_one(central, writer)
+    witness = watch(central)
+    head = await knock(central, "CP-1", *lines)
+    assert head.startswith("HTTP/1.1 401 ")
+    assert 'WWW-Authenticate: Basic realm="OCPP"' in head
+    assert kinds(witness) in (["password"], ["profile"])
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
+
+
+async def test_the_digits_of_a_password_are_accepted_and_counted(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    witness = watch(central)
+    await use(central, "CP-1", basic("CP-1", PASSWORD.hex().upper().encode()))
+    assert [event.charger for event in witness.of(PasswordInDigits)] == ["CP-1"] * 2
+
+
+async def test_an_identity_with_colons_has_a_password_too(central: Central, writer: InlineWriter) -> None:
+    identity = "AA:BB:CC"
+    await make_known(central, identity)
+    await give(writer, identity, b":" + PASSWORD[1:])
+    await use(central, identity, basic(identity, b":" + PASSWORD[1:]))
+    assert profile_of(writer, identity) == 1
+
+
+async def test_a_given_password_opens_the_door_before_and_after_it_was_verified(
+    central: Central, writer: InlineWriter
+) -> None:
+    await make_known(central, "CP-1")
+    await give(writer, "CP-1", b"one that can be guessed", GIVEN)
+    for _ in range(2):
+        await use(central, "CP-1", basic("CP-1", b"one that can be guessed"))
+    assert await status(central, "CP-1", basic("CP-1", OTHER)) == 401
+    assert "guessed" not in str(writer.rows("SELECT * FROM credential"))
+
+
+async def test_a_password_opens_only_the_door_of_its_charger(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer, "CP-1")
+    await make_known(central, "CP-2")
+    await give(writer, "CP-2", OTHER)
+    await use(central, "CP-2", basic("CP-2", OTHER))
+    assert await status(central, "CP-1", basic("CP-1", OTHER)) == 401
+    assert await status(central, "CP-2", basic("CP-1", PASSWORD)) == 401
+
+
+async def test_a_dropped_password_ends_its_connection(central: Central, writer: InlineWriter) -> None:
+    password = await at_profile_one(central, writer)
+    header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
+    async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
+        await charger.call("Heartbeat")
+        await writer.run(credentials.drop, password, stamp(START), "anna")
+        assert (await charger.wait_closed())[0] == 1008
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 401
+
+
+# A stranger with a known identity
+
+
+async def test_a_refused_handshake_touches_nothing_of_the_charger(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    header = (b"Authorization", basic("CP-1", PASSWORD).partition(": ")[2].encode())
+    async with open_charger(central, "/ws/CP-1", headers=[header]) as charger:
+        await charger.call("Heartbeat")
+        session = session_of(central)
+        before = writer.rows("SELECT * FROM session"), writer.rows("SELECT * FROM cp")
+        for lines in ((), (basic("CP-1", OTHER),)):
+            assert await status(central, "CP-1", *lines, pair=at("10.0.0.9")) == 401
+        assert session_of(central) is session
+        assert (writer.rows("SELECT * FROM session"), writer.rows("SELECT * FROM cp")) == before
+        await charger.call("Heartbeat")
+
+
+async def test_a_stranger_takes_no_turn_from_the_charger_that_waits(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    central.ready = trio.Event()
+    async with open_raw(central) as charger:
+        await charger.send(upgrade("/ws/CP-1", basic("CP-1", PASSWORD)))
+        await wait_all_tasks_blocked()
+        assert await status(central, "CP-1", pair=at("10.0.0.9")) == 401  # at once, while the charger waits
+        central.ready.set()
+        assert (await charger.read_head()).startswith("HTTP/1.1 101 ")
+
+
+async def test_a_claim_protects_no_unfinished_handshake(central: Central, writer: InlineWriter) -> None:
+    """Only a proven identity is spared when handshakes make room."""
+    await at_profile_one(central, writer)
+    async with open_raw(central) as stranger:
+        await stranger.send(upgrade("/ws/CP-1")[:-2])
+        await wait_all_tasks_blocked()
+        assert {visitor.charger for visitor in central.registry._visitors} == {None}
+
+
+async def test_failures_of_a_stranger_slow_nobody_else(central: Central, writer: InlineWriter) -> None:
+    """Neither those behind its address, nor the charger whose identity it claims, there and elsewhere."""
+    await at_profile_one(central, writer, "CP-1")
+    await at_profile_one(central, writer, "CP-2")
+    attacker = at("10.0.0.9")
+    for _ in range(5):
+        await knock(central, "CP-1", basic("CP-1", OTHER), pair=attacker)
+    assert "Retry-After: " in await knock(central, "CP-1", basic("CP-1", OTHER), pair=attacker)
+    assert await status(central, "CP-2", basic("CP-2", PASSWORD), pair=attacker) == 101
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD), pair=at("10.0.0.1")) == 101
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD), pair=attacker) == 101
+
+
+async def test_refusals_of_one_that_does_not_wait_are_only_counted(
+    central: Central, writer: InlineWriter, log_lines: list[dict[str, object]]
+) -> None:
+    witness = watch(central)
+    for _ in range(50):
+        assert await status(central, "", pair=at("10.0.0.9")) == 404
+    assert len(kinds(witness)) == 50
+    refusals = [line for line in log_lines if line["event"] == "handshake refused"]
+    assert len(refusals) == 5
+    assert writer.row("SELECT count(*) FROM log WHERE direction = 'refuse'") == (5,)
+    await trio.sleep(61)
+    assert await status(central, "", pair=at("10.0.0.9")) == 404
+    assert len([line for line in log_lines if line["event"] == "handshake refused"]) == 6
+
+
+async def test_a_refusal_is_logged_with_its_request_but_no_password(
+    central: Central, writer: InlineWriter, log_lines: list[dict[str, object]]
+) -> None:
+    await at_profile_one(central, writer)
+    await knock(central, "CP-1", basic("CP-1", b"a wrong password!"))
+    (line,) = [line for line in log_lines if line["event"] == "handshake refused"]
+    assert "GET /ws/CP-1" in str(line["request"])
+    assert line["reason"] == "security profile 1 is required, 0 was proven"
+    assert basic("CP-1", b"a wrong password!").split()[-1] not in str(log_lines) + str(writer.rows("SELECT * FROM log"))
+
+
+async def test_unknown_and_known_identities_get_the_same_answer_where_registration_is_closed(
+    central: Central, writer: InlineWriter
+) -> None:
+    await at_profile_one(central, writer)
+    closed = central.registrations
+    closed.mode = type(closed.mode)("closed")
+    closed._decided["CP-1"] = type(next(iter(closed._decided.values())))("adopted") if closed._decided else "adopted"  # type: ignore[assignment]
+    known = await knock(central, "CP-1", basic("CP-1", OTHER))
+    unknown = await knock(central, "NOBODY", basic("NOBODY", OTHER))
+    assert known == unknown
+
+
+# Profiles
+
+
+async def test_a_profile_rises_by_itself_and_never_falls(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    assert [fact.profile for fact in writer.recorded(ProfileChanged)] == [1]
+    await writer.run(credentials.require, "CP-1", 2, stamp(START), "anna")
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 401
+    assert profile_of(writer) == 2
+    await writer.run(credentials.require, "CP-1", 0, stamp(START), "anna")
+    assert await status(central, "CP-1") == 101
+    assert [(fact.profile, fact.by) for fact in writer.recorded(ProfileChanged)] == [
+        (1, None),
+        (2, "anna"),
+        (0, "anna"),
+    ]
+
+
+async def test_a_profile_that_nothing_proves_is_not_required(central: Central, writer: InlineWriter) -> None:
+    await make_known(central, "CP-1")
+    with pytest.raises(credentials.NotProvable):
+        await writer.run(credentials.require, "CP-1", 1, stamp(START), "anna")
+    await give(writer, "CP-1")
+    with pytest.raises(credentials.NotProvable):
+        await writer.run(credentials.require, "CP-1", 3, stamp(START), "anna")
+    with pytest.raises(credentials.UnknownCharger):
+        await writer.run(credentials.require, "NOBODY", 0, stamp(START), "anna")
+
+
+# Readmission
+
+
+async def readmit(writer: InlineWriter, profile: int = 0, minutes: int = 10) -> None:
+    until = stamp(START + timedelta(minutes=minutes, seconds=trio.current_time()))
+    await writer.run(credentials.readmit, "CP-1", profile, stamp(START), until, "anna")
+
+
+async def test_a_readmission_is_for_one_handshake(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    await readmit(writer)
+    assert await status(central, "CP-1", pair=at("10.0.0.9")) == 101
+    assert [fact.remote_address for fact in writer.recorded(ReadmissionUsed)] == ["10.0.0.9"]
+    assert await status(central, "CP-1") == 401
+    assert profile_of(writer) == 1
+
+
+async def test_a_readmission_expires(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    await readmit(writer)
+    await trio.sleep(601)
+    assert await status(central, "CP-1") == 401
+
+
+async def test_the_right_proof_uses_no_readmission(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    await readmit(writer)
+    await use(central, "CP-1", basic("CP-1", PASSWORD))
+    assert await status(central, "CP-1") == 101
+
+
+async def test_two_handshakes_at_once_share_no_readmission(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    await readmit(writer)
+    writer.answer_seconds = 1.0
+    answers: list[int] = []
+
+    async def come() -> None:
+        answers.append(await status(central, "CP-1"))
+
+    async with trio.open_nursery() as both:
+        both.start_soon(come)
+        both.start_soon(come)
+    assert sorted(answers) == [101, 401]
+
+
+async def test_a_readmission_opens_no_lower_profile_than_its_own(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    await writer.run(credentials.require, "CP-1", 2, stamp(START), "anna")
+    await readmit(writer, profile=1)
+    assert await status(central, "CP-1") == 401
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 401
+
+
+# Storage
+
+
+async def test_who_may_connect_is_known_after_a_restart(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    central.doors._known.clear()
+    central.doors._changed.clear()
+    central.doors.load(await writer.run(credentials.read_all))
+    assert await status(central, "CP-1") == 401
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 101
+
+
+async def test_while_nothing_can_be_read_a_changed_door_stays_shut(central: Central, writer: InlineWriter) -> None:
+    await at_profile_one(central, writer)
+    central.doors.observe(CertificateRevoked(charger="CP-1", at="", certificate=1, fingerprint="", by="", reason=""))
+    writer.is_unavailable = True
+    assert await status(central, "CP-1", basic("CP-1", PASSWORD)) == 503
+    configure(central)
