@@ -77,6 +77,8 @@ COLLECT_AFTER: Final = (20_000, 5, 20)
 """Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all time at 2,000
 connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
 accumulate in memory."""
+DEADLINES_SECONDS: Final = 1.0
+"""How often the deadlines of commands are looked at."""
 SPARE_FILES: Final = 64
 KEPT_READERS: Final = 2
 BACKLOG: Final = 1024
@@ -295,7 +297,7 @@ async def _serve_chargers(
     async with trio.open_nursery() as chargers:
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
-            accepting.start_soon(keep_deadlines, central, central.config.check_interval_seconds)
+            accepting.start_soon(keep_deadlines, central, min(DEADLINES_SECONDS, central.config.check_interval_seconds))
             accepting.start_soon(keep_security, central)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))

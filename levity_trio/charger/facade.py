@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeVar
@@ -129,7 +129,7 @@ class Chargers:
                 return repeated
         self._check_registration(charger, action)
         await self._check(charger, can_wait=deadline_seconds is not None)
-        return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None))
+        return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
 
     async def submit_decided(
         self, charger: str, decide: Callable[[UnitOfWork], tuple[Message | None, T]], *, asked_by: str
@@ -329,11 +329,10 @@ def _parsed(answer: str) -> Any:
 
 
 async def keep_deadlines(central: Central, seconds: float) -> None:
-    """End queued commands when their deadline has passed, looking every so many seconds while there are any."""
+    """End queued commands when their deadline has passed, looking every so many seconds; it writes only then."""
     while True:
         await trio.sleep(seconds)
-        if len(central.pending):
-            try:
-                await central.writer.run(commands.expire, stamp(central.clock()))
-            except StoreUnavailable:
-                continue
+        now = stamp(central.clock())
+        if central.pending.has_due(now):
+            with suppress(StoreUnavailable):  # at the next look
+                await central.writer.run(commands.expire, now)

@@ -109,6 +109,7 @@ class Unfinished(NamedTuple):
     id: int
     charger: str
     message_id: str
+    deadline_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +291,9 @@ def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
 
 def unfinished(db: UnitOfWork) -> list[Unfinished]:
     """Return the queued commands."""
-    found = db.rows("SELECT id, cp_id, message_id FROM command INDEXED BY command_queued WHERE state = 'queued'")
+    found = db.rows(
+        "SELECT id, cp_id, message_id, deadline_at FROM command INDEXED BY command_queued WHERE state = 'queued'"
+    )
     return [Unfinished(*row) for row in found]
 
 
