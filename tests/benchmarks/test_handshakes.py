@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.integration.knocking import requests
 
 from . import handshakes
+from .returning import leave, returning, told
 
 KNOCKS = len(requests(9000, "CP-1"))
 
@@ -25,7 +26,7 @@ def test_all_come_back_and_bad_handshakes_are_refused() -> None:
 def test_others_are_measured_while_they_come(tmp_path: Path) -> None:
     scene = handshakes.prepare(tmp_path, 2)
     with scene.serving("serve", 2) as server, handshakes.others_of(server, 2) as others:
-        process = handshakes.returning(server.port, "charger", 2, scene.authority.path, handshakes.PASSWORD)
+        process = returning(server.port, "charger", 2, scene.authority.path, handshakes.PASSWORD)
         assert handshakes.waits_ms(others, process.stdout)
-        assert handshakes.told(process).served == 2
-        handshakes.leave(process)
+        assert told(process).served == 2
+        leave(process)
