@@ -98,6 +98,7 @@ def prepare(folder: Path, chargers: int) -> Scene:
 
 def cpu_of(scene: Scene, kind: Kind, client: str, chargers: int) -> tuple[float, Return]:
     """Let all come; return the CPU milliseconds of a connection, of the second time they come."""
+    used, done = 0.0, Return()
     with scene.serving(kind, chargers) as server:
         for _ in range(2):
             before = server.cpu().total
