@@ -67,6 +67,10 @@ bench-api-reads *arguments: venv
 bench-api *arguments: venv
     {{ bin }}/python -m tests.benchmarks.api {{ arguments }}
 
+# measure what 100,000 tags cost
+bench-tags: venv
+    {{ bin }}/python -m tests.benchmarks.tags
+
 # compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}

@@ -4,6 +4,7 @@ Each setting is declared once, as a field of one of the two dataclasses below. I
 and `--help` text are derived from that declaration; config_sources.py reads them, settings.py validates the values.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,8 @@ from levity_trio.settings import (
     FILE,
     FILES,
     NAMES,
+    PATTERN,
+    SECRET_URL,
     SWITCH,
     TAG,
     TEXT,
@@ -32,6 +35,8 @@ from levity_trio.settings import (
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("console", "json")
 REGISTRATION_MODES = ("open", "ask", "closed")
+UNKNOWN_TAGS = ("accept", "refuse", "ask")
+AUTHORIZER_AWAY = ("accept", "refuse")
 WEBSOCKET_PING_SECONDS = 20.0
 
 OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
@@ -234,6 +239,26 @@ class ServerConfig:
         "Monitoring",
         whole(1, 36_500, "days"),
         "Retention of the facts in the table event; no bill depends on them.",
+    )
+    unknown_tags: str = setting(
+        *("accept", "unknown-tags", "Access", one_of("RULE", UNKNOWN_TAGS)),
+        "What becomes of tags that nobody added: accept, refuse, or ask, which lists them for an operator and refuses"
+        " them meanwhile.",
+    )
+    tag_strip: re.Pattern[str] | None = setting(
+        *(None, "tag-strip", "Access", PATTERN),
+        "Regular expression for what is disregarded at the end of a tag, such as -[0-9]+ for numbered copies.",
+    )
+    authorizer: str | None = setting(
+        *(None, "authorizer", "Access", SECRET_URL),
+        "URL that is asked for tags that nobody added, with a POST of JSON; it goes before --unknown-tags.",
+    )
+    authorizer_timeout_seconds: float = setting(
+        *(5.0, "authorizer-timeout", "Access", seconds(0.1, 60)), "Time-out of --authorizer."
+    )
+    authorizer_away: str = setting(
+        *("accept", "authorizer-away", "Access", one_of("RULE", AUTHORIZER_AWAY)),
+        "What becomes of these tags while --authorizer does not answer: accept or refuse.",
     )
     orphans: bool = setting(
         True,

@@ -88,7 +88,8 @@ def _read(setting: Setting, value: object, source: str) -> object:
     try:
         return setting.kind.read(value)
     except Unusable as problem:
-        raise ConfigError(f"{source} {shown(value)}: {problem}") from None
+        named = source if setting.kind.is_secret else f"{source} {shown(value)}"
+        raise ConfigError(f"{named}: {problem}") from None
 
 
 def _pick(kind: type[T], values: Mapping[str, object]) -> T:

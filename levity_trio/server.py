@@ -37,6 +37,7 @@ from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
 from levity_trio.charger.registration import begin_registration
+from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
@@ -53,12 +54,14 @@ from levity_trio.store.following import open_following
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
+from levity_trio.store.tagging import TagImports, open_tags
 from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
@@ -122,7 +125,7 @@ async def serve(
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
-    api_listeners, tls = await listen_for_api(config)
+    api_ports = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
     prepare()
     with (
@@ -138,10 +141,7 @@ async def serve(
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
-                trusted = is_set(clock, known.newest)
-                central = _central(config, writer, clock, known, hooks, clock_trusted=trusted)
-                central.tls = ports.context
-                await begin_registration(central)
+                central = await _central(config, writer, clock, known, hooks, ports.context)
                 pages: dict[str, Page] = {}
                 async with (
                     open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
@@ -152,10 +152,13 @@ async def serve(
                 ):
                     await _begin(central)
                     async with (
+                        open_tags(writer, reader, central.tags, clock) as imports,
                         open_feed(reader, hooks) as feed,
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
                         _open_files(central, reader, file_listeners) as shelf,
-                        open_api(_api(central, reader, feed, webhooks, shelf), ApiListeners(api_listeners, tls, local)),
+                        open_api(
+                            _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
+                        ),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
@@ -163,17 +166,23 @@ async def serve(
     log.info("stopped")
 
 
+async def _central(
+    config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks, tls: Tls | None
+) -> Central:
+    """Return the state that all connections share. Raises ConfigError if the registration would lock chargers out."""
+    trusted = is_set(clock, known.newest)
+    chargers, has_charged = set(known.chargers), set(known.has_charged)
+    central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
+    if config.authorizer is not None:
+        central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
+    central.tls = tls
+    await begin_registration(central)
+    return central
+
+
 def _simulated_time(config: ServerConfig, clock: Clock) -> SimulatedTime | None:
     """Return the simulated time to store in a new database, None without --clock-speed."""
     return SimulatedTime(clock(), config.clock_speed) if config.clock_speed > 1 else None
-
-
-def _central(
-    config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks, *, clock_trusted: bool
-) -> Central:
-    """Return the central system as the database has it."""
-    chargers, has_charged = set(known.chargers), set(known.has_charged)
-    return Central(config, writer, clock, chargers, has_charged, clock_trusted, hooks, decided=dict(known.decided))
 
 
 def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
@@ -203,7 +212,7 @@ def _open_files(
     return open_files(config, writer, reader, clock, lambda: central.clock_trusted, listeners)
 
 
-def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
+def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
     """Return what the endpoints of the API work with."""
     return Api(
         config=central.config,
@@ -212,6 +221,8 @@ def _api(central: Central, reader: Reader, feed: Feed, webhooks: Webhooks, shelf
         reader=reader,
         chargers=Chargers(central),
         tokens=Tokens(),
+        id_tags=central.tags,
+        imports=imports,
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,
         webhooks=webhooks,
@@ -273,6 +284,7 @@ async def _serve_chargers(
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
             accepting.start_soon(keep_deadlines, central, central.config.check_interval_seconds)
+            accepting.start_soon(keep_security, central)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
             if central.tls is not None:

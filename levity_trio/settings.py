@@ -4,6 +4,7 @@ A flag or an environment variable is text; a TOML value can also be a number or 
 says in its error what to give instead. The only I/O here is the check of a path's folder.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ class Kind:
     metavar: str
     """Empty for a switch."""
     read: Callable[[object], object]
+    is_secret: bool = False
+    """Whether a value is not repeated in errors."""
     is_repeatable: bool = False
     """Whether the flag may be given several times."""
 
@@ -186,6 +189,31 @@ def _read_url(value: object) -> str:
     return text
 
 
+def _read_secret_url(value: object) -> str:
+    text = str(value)
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # unbalanced brackets, a port that is not a number
+        is_usable = False
+    is_plain = text.isascii() and text.isprintable() and not set(' "<>#').intersection(text)
+    if not is_usable or not is_plain or len(text) > _LONGEST_URL:
+        raise Unusable("give an address such as https://user:password@example.org/authorize")
+    return text
+
+
+def _read_pattern(value: object) -> re.Pattern[str]:
+    """Return a pattern that fits the end of a text."""
+    text = str(value)
+    try:
+        pattern = re.compile(rf"(?:{text})\Z")
+    except (re.error, RecursionError, OverflowError) as problem:
+        raise Unusable(f"give a regular expression of Python, such as -[0-9]+ ({problem})") from None
+    if not text or len(text) > _LONGEST_URL:
+        raise Unusable(f"give a regular expression of 1 to {_LONGEST_URL} characters")
+    return pattern
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value if isinstance(value, list) else str(value).split(",")
     if not all(isinstance(name, str) for name in names):
@@ -222,6 +250,8 @@ FILES = Kind("FILE", _read_files, is_repeatable=True)
 SWITCH = Kind("", read_switch)
 ENDPOINT = Kind("HOST:PORT", _read_endpoint)
 URL = Kind("URL", _read_url)
+SECRET_URL = Kind("URL", _read_secret_url, is_secret=True)
 TEXT = Kind("TEXT", _read_text(100))
 TAG = Kind("TAG", _read_text(20))
+PATTERN = Kind("REGEX", _read_pattern)
 NAMES = Kind("NAMES", _read_names)

@@ -93,6 +93,11 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "auto-start-delay": "2",
         "plugins": "one,two",
         "trust-clock": "true",
+        "unknown-tags": "ask",
+        "tag-strip": "-[0-9]+",
+        "authorizer": "https://user:password@example.org/authorize",
+        "authorizer-timeout": "2",
+        "authorizer-away": "refuse",
     }
     for setting in SETTINGS:
         text = samples.get(setting.name, "1024")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from levity_trio.events import ChargerAdopted, ChargerHidden, ChargerRefused, ChargerShown, Event
+from levity_trio.events import ChargerAdopted, ChargerConnected, ChargerHidden, ChargerRefused, ChargerShown, Event
 
 NEWCOMERS: Final = 100
 """Maximum number of newcomers under Mode.ASK. Each has rows of its own, and anybody in the network can invent one."""
@@ -108,6 +108,8 @@ class Registrations:
         match event:
             case ChargerAdopted(charger=str(charger)):
                 self._decided[charger] = Decision.ADOPTED
+                self._known.add(charger)
+            case ChargerConnected(charger=str(charger), is_new=True):
                 self._known.add(charger)
             case ChargerRefused(charger=str(charger)):
                 self._decided[charger] = Decision.REFUSED

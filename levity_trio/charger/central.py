@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -11,6 +11,7 @@ from itertools import count
 import trio
 
 from levity_trio.access.registration import Decision, Mode, Registrations
+from levity_trio.access.tags import Index, Policy, Unknown, Verdict
 from levity_trio.charger.budget import Budget
 from levity_trio.charger.doors import Doors
 from levity_trio.charger.failures import Failures
@@ -24,6 +25,9 @@ from levity_trio.events import CertificateRevoked, Event, PasswordChanged
 from levity_trio.plugins.base import Hooks
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes.credentials import BY_CHARGER, ENDED
+
+Authorizer = Callable[[str, str, int | None], Awaitable[Verdict | None]]
+"""Takes the tag, the charger and the connector, None where the tag is presented to the charger as a whole."""
 
 
 @dataclass(slots=True)
@@ -59,15 +63,28 @@ class Central:
     """By charger: what a person decided about its registration."""
     registrations: Registrations = field(init=False)
     budget: Budget = field(init=False)
+    tags: Index = field(init=False)
+    authorizer: Authorizer | None = None
+    """Asks outside about a tag that nobody added; returns None if no answer came in time."""
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.has_charged)
         self.doors = Doors(self.writer)
         self.registrations = Registrations(Mode(self.config.registration), self.known, self.decided)
-        self.hooks.listen(self.pending.observe)
-        self.hooks.listen(self.doors.observe)
-        self.hooks.listen(self._expel)
-        self.hooks.listen(self.registrations.observe)
+        self.tags = Index(policy_of(self.config))
+        for observe in (
+            self.pending.observe,
+            self.doors.observe,
+            self._expel,
+            self.registrations.observe,
+            self.tags.observe,
+        ):
+            self.hooks.listen(observe)
+
+    @property
+    def policy(self) -> Policy:
+        """The settings by which tags are judged."""
+        return self.tags.policy
 
     def _expel(self, event: Event) -> None:
         """End the connections that a revoked certificate, or a password that an operator ended, has opened."""
@@ -79,3 +96,10 @@ class Central:
             ended = event.credential
             reason = "the password of this charger was changed"
             self.registry.expel(CloseCode.POLICY_VIOLATION, reason, where=lambda proof: proof.credential == ended)
+
+
+def policy_of(config: ServerConfig) -> Policy:
+    """Return the settings by which tags are judged. Without its answer, the authorizer's own rule goes before ours."""
+    unknown = config.authorizer_away if config.authorizer else config.unknown_tags
+    own = config.auto_start_id_tag if config.auto_start else None
+    return Policy(Unknown(unknown), config.tag_strip, own, has_authorizer=config.authorizer is not None)

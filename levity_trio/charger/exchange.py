@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 import orjson
 
+from levity_trio.access.registration import Status
+from levity_trio.access.tags import Policy
 from levity_trio.charger.central import Central
 from levity_trio.charger.registry import Visitor
 from levity_trio.events import Fact, MessageHandled, PluginFailed
@@ -75,6 +77,14 @@ class Exchange:
         return self.origin.charger
 
     @property
+    def policy(self) -> Policy:
+        """The settings by which tags are judged at this charger."""
+        policy = self.central.policy
+        if self.central.registrations.status(self.charger) is Status.ACCEPTED:
+            return policy
+        return replace(policy, is_registered=False)
+
+    @property
     def message(self) -> Message:
         """The request as received, for the rows that keep it."""
         payload, frame = self.call.payload, self.text
@@ -98,6 +108,20 @@ class Exchange:
         for failure in failures:
             self.central.hooks.observe(failure)
         return result
+
+    async def note(self, write: Callable[[UnitOfWork, Origin, *Ts], T], *args: *Ts) -> None:
+        """Run a write for this charger soon, without waiting for its commit, unless more is to be stored with it.
+
+        If too many wait already, the charger waits for a place. Raises StoreUnavailable if there is none in time.
+        """
+        writer, origin = self.central.writer, self.origin
+        if self.evidence or self.repairs or self.amendment:
+            await self.write(write, *args)
+            return
+        try:
+            writer.note(write, origin, *args)
+        except StoreUnavailable:
+            await writer.hand_in(write, origin, *args)
 
     async def record(self, kind: Callable[..., Fact], **fields: object) -> None:
         """Store a fact about this charger and nothing else: `kind` is its class, `fields` its own fields."""
@@ -217,9 +241,9 @@ async def _recover(exchange: Exchange, error: Exception) -> str:
 async def _set_aside(exchange: Exchange, reason: str) -> object:
     message = exchange.bounded = exchange.message
     if message.action == "StartTransaction":
-        started = await exchange.write(start_unreadable, message, reason)
+        started = await exchange.write(start_unreadable, message, reason, exchange.policy)
         exchange.central.has_charged.add(exchange.charger)
-        return call_result.StartTransaction(started.transaction, {"status": started.verdict})
+        return call_result.StartTransaction(started.transaction, {"status": started.verdict.status})
     if message.action == "MeterValues":
         await exchange.write(set_aside, message, reason)
         return call_result.MeterValues()

@@ -62,8 +62,9 @@ class Chargers:
         self._central = central
 
     def known(self) -> Collection[str]:
-        """Return the identities of the known chargers that are not hidden."""
-        return self._central.known
+        """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
+        registrations = self._central.registrations
+        return [one for one in self._central.known if registrations.status(one) is Status.ACCEPTED]
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""
@@ -263,6 +264,10 @@ class ConnectedCharger:
             self.charger, action, payload, asked_by=self.asked_by, timeout_seconds=timeout_seconds
         )
         return self._read(action, await self.chargers.wait(command))
+
+    def objection(self, action: str) -> str | None:
+        """Return why the charger's registration forbids a CALL, None if it does not."""
+        return self.chargers.objection(self.charger, action)
 
     def _read(self, action: str, result: CommandResult) -> Any:
         if (failure := _failure(action, result)) is not None:

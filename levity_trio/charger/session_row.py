@@ -85,7 +85,6 @@ class SessionRow:
             begun = await central.writer.run(sessions.begin, self._connection(), *limits)
             if begun is None:
                 raise NoRoom(central.registrations.no_room)
-            central.known.add(self._peer.charger)
             self._id = begun.session
             return begun
 

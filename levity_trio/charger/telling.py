@@ -16,13 +16,12 @@ from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.store.writes.origin import Message
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import Stop, StopWithData
+from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.frames import Call, parse_frame
 from levity_trio.wire.payloads import call, read_request
 from levity_trio.wire.texts import cut, cut_texts
 
-LOCAL: Final = "Local"
 NUMBER_CHARACTERS: Final = 64
 """Maximum length of a number as it was sent, kept beside the one that was read."""
 READ_AGAIN: Final = frozenset({"StopTransaction", "MeterValues"})

@@ -16,6 +16,7 @@ class Code(StrEnum):
     STOP_ELSEWHERE = "stop_elsewhere"
     SECOND_STOP = "second_stop"
     OPERATOR_OVERRULED = "operator_overruled"
+    STOPPED_BY_STRANGER = "stopped_by_stranger"
     # The start
     START_UNREADABLE = "start_unreadable"
     UNKNOWN_START = "unknown_start"
@@ -53,9 +54,9 @@ OF_THE_MATCH = frozenset(
     }
 )
 """Doubts about which messages belong to the transaction. They make the figure doubtful."""
-LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.LEGACY}
+LASTING = OF_THE_MATCH | {Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LEGACY}
 """Doubts that do not come from the judge, so judging again does not resolve them."""
-DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.LATER_FACTS})
+DISMISSIBLE = frozenset({Code.SECOND_STOP, Code.STOPPED_BY_STRANGER, Code.LATER_FACTS})
 """Doubts about messages that did not change the figure. All others question the figure, so they need a confirmation or
 a correction of it."""
 PARTIAL = frozenset({Code.REGISTER_LEAPT, Code.METER_SWAPPED})

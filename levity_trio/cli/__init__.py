@@ -17,8 +17,8 @@ from levity_trio.config import ConfigError, EnvironmentProblem
 GROUPS: Final = {
     "Serve": ("serve", "deploy", "logs", "forget", "recheck"),
     "Operate (over the API of a running server)": (
-        *("status", "chargers", "charger", "call", "commands", "configuration", "template", "files", "events"),
-        *("webhook", "token"),
+        *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
+        *("events", "webhook", "certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
     ),
     "Simulate": ("simulate", "simulator", "verify"),

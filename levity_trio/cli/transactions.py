@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cells import inert
 from levity_trio.cli.operator import Operator, command
 from levity_trio.output import output_errors
 
@@ -26,7 +27,6 @@ Examples:
 
 Times and months are in this machine's time zone. --csv has all rows, however many there are.
 """
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 KEYS: Final = {
     "month": lambda row: row["start"][:7],
     "charger": lambda row: row["charger"],
@@ -119,9 +119,4 @@ def _write_csv(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     with output_errors(sys.stdout):
         writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
-
-
-def _inert(value: object) -> object:
-    """Return a value that no spreadsheet takes for a formula: a charger chooses the text of its tags."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+        writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)

@@ -10,6 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from levity_trio.events.access import StartRefused as StartRefused
+from levity_trio.events.access import TagChanged as TagChanged
+from levity_trio.events.access import TagsImported as TagsImported
+from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered
+from levity_trio.events.certificates import CertificateRefused as CertificateRefused
+from levity_trio.events.certificates import CertificateRequested as CertificateRequested
+from levity_trio.events.certificates import SecuringBegan as SecuringBegan
+from levity_trio.events.certificates import SecuringEnded as SecuringEnded
+from levity_trio.events.certificates import SecuringStopped as SecuringStopped
 from levity_trio.events.commands import CallAnswered as CallAnswered
 from levity_trio.events.commands import CallFailed as CallFailed
 from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
@@ -37,6 +46,7 @@ from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
 from levity_trio.events.observations import PasswordInDigits as PasswordInDigits
 from levity_trio.events.observations import PluginFailed as PluginFailed
+from levity_trio.events.observations import TagJudged as TagJudged
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
 from levity_trio.events.registration import ChargerRefused as ChargerRefused
 from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
@@ -312,13 +322,6 @@ class SecurityEventReported(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRequested(Fact):
-    """A charger requested a signed certificate."""
-
-    csr: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FactsCounted(Fact):
     """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
 
@@ -354,6 +357,7 @@ TRANSACTION_FACTS: Final = (
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
+    *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
     *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
     *(ChargerAdopted, ChargerRefused),

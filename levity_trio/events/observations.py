@@ -100,6 +100,14 @@ class AuditLost(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagJudged(Observation):
+    """A charger was told the `status` of a tag, in its response to `action`."""
+
+    action: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AutoStart(Observation):
     """The outcome of an automatic start: started, rejected, timed out, not sent, given up, withdrawn, blocked or over.
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import trio
 
-from levity_trio.events import AutoStart, Fact, StatusChanged, TransactionClosed, TransactionStopped
+from levity_trio.events import AutoStart, ChargerAdopted, Fact, StatusChanged, TransactionClosed, TransactionStopped
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import ConnectedCharger, Plugin, Site
 from levity_trio.store.faults import StoreUnavailable
@@ -27,10 +27,12 @@ from levity_trio.wire.payloads import call
 ANSWER_SECONDS: Final = 0.1
 """Minimum delay. A fact arrives before the response to its message is sent; after this delay the response has left."""
 SETTLING_SECONDS: Final = 10.0
-"""Delay after a connection begins, while statuses stored earlier may be outdated: the charger may report new ones."""
+"""Delay after a connection begins, or a charger is adopted, while statuses stored earlier may be outdated: the charger
+may report new ones."""
 RETRY_SECONDS: Final = (5.0, 30.0, 120.0)
 """Retry delays after an unanswered start. After the last one there is no retry until the next plug-in."""
 RETRY_READ_SECONDS: Final = 10.0
+ACTION: Final = "RemoteStartTransaction"
 ACCEPTED: Final = "Accepted"
 NO_RETRY: Final = "all starts remained unanswered; no retry until the car is plugged in again"
 
@@ -87,9 +89,9 @@ class _Signal:
         self._event = trio.Event()
 
     async def follow(self, facts: trio.MemoryReceiveChannel[Fact]) -> None:
-        """Read facts; status changes and ended transactions set the signal."""
+        """Read facts; status changes, ended transactions and the charger's adoption set the signal."""
         async for fact in facts:
-            if isinstance(fact, StatusChanged | TransactionClosed | TransactionStopped):
+            if isinstance(fact, StatusChanged | TransactionClosed | TransactionStopped | ChargerAdopted):
                 self._event.set()
 
     async def wait(self, until: float) -> None:
@@ -106,6 +108,8 @@ class _Connectors:
         self._site = site
         self._charger = charger
         self._delay = max(site.config.auto_start_delay_seconds, ANSWER_SECONDS)
+        self._forbidden: str | None = None
+        """Why the charger's registration forbids a start, when that was last looked at."""
         self._due: dict[int, _Due] = {}
         self._reported: dict[int, _Reported] = {}
 
@@ -132,6 +136,9 @@ class _Connectors:
         except Unreadable as problem:
             log.warning("auto start: database unreadable; retrying", cp=self._charger.charger, problem=str(problem))
             return False
+        forbidden_before, self._forbidden = self._forbidden, self._charger.objection(ACTION)
+        if forbidden_before and not self._forbidden:
+            delay = max(delay, SETTLING_SECONDS)
         present = {car.connector: car.id for car in cars}
         for connector, due in list(self._due.items()):
             if present.get(connector) != due.plug_in:
@@ -143,7 +150,7 @@ class _Connectors:
         return True
 
     def _decide(self, car: PlugIn, delay: float) -> None:
-        objection = _objection(car)
+        objection = (BLOCKED, self._forbidden) if self._forbidden else _objection(car)
         if objection is not None:
             self._due.pop(car.connector, None)
             self._object(car, *objection)

@@ -55,6 +55,9 @@ class ConnectedCharger(Protocol):
         Raises levity_trio.wire.errors.CallFailed, StoreUnavailable or ValueError; see levity_trio.charger.facade.
         """
 
+    def objection(self, action: str) -> str | None:
+        """Return why the charger's registration forbids a CALL, None if it does not."""
+
 
 class Plugin:
     """Base class of plugins. Hooks do nothing by default; `name` identifies the plugin in logs and metrics."""
@@ -119,7 +122,7 @@ class Chargers(Protocol):
     """The chargers of this server; see levity_trio.charger.facade."""
 
     def known(self) -> Collection[str]:
-        """Return the identities of the known chargers that are not hidden."""
+        """Return the identities of the known chargers that are served: not hidden, waiting or refused."""
 
     def links(self) -> Sequence[LinkState]:
         """Return the connected chargers. Call it on the event loop only."""

@@ -36,7 +36,8 @@ class LineStream(trio.abc.HalfCloseableStream):
     def freeze(self) -> None:
         """Stop reading and sending, and leave the socket open."""
         self._is_silent = True
-        self._closed = self._closed or trio.Event()
+        if self._closed is None:
+            self._closed = trio.Event()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._transport.receive_some(max_bytes)

@@ -14,7 +14,7 @@ from levity_trio.config import ServerConfig
 from levity_trio.events import Fact
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
-from levity_trio.store.unit_of_work import UnitOfWork, commit
+from levity_trio.store.unit_of_work import Result, UnitOfWork, commit
 from levity_trio.store.writer import DEFAULT_LIMITS, Writer, WriterStatistics
 from levity_trio.store.writes import frames, sessions
 from levity_trio.store.writes.frames import FrameRow
@@ -53,13 +53,17 @@ class InlineWriter:
         if self.is_unavailable:
             await trio.sleep(DEFAULT_LIMITS.commit_seconds)
             raise StoreUnavailable
-        result = commit(self._connection, [lambda db: write(db, *args)])[0]
+        result = self._commit(lambda db: write(db, *args))
+        await trio.sleep(self.answer_seconds)  # the real one always yields too
+        return cast(T, result.unwrap())
+
+    def _commit(self, write: Callable[[UnitOfWork], object]) -> Result:
+        (result,) = commit(self._connection, [write])
         self._commits += 1
         self.facts += result.facts
         for fact in result.facts:
             self.publish(fact)
-        await trio.sleep(self.answer_seconds)  # the real one always yields too
-        return cast(T, result.unwrap())
+        return result
 
     def run_now(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
         """Run a write outside of any session."""
@@ -69,7 +73,9 @@ class InlineWriter:
         await self.run(write, *args)
 
     def note(self, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
-        self.run_now(write, *args)
+        if self.is_unavailable:
+            raise StoreUnavailable
+        self._commit(lambda db: write(db, *args)).unwrap()
 
     def coalesce(self, key: Hashable, write: Callable[[UnitOfWork, *Ts], object], *args: *Ts) -> None:
         del key  # these tests do not cover coalescing

@@ -220,7 +220,7 @@ async def test_a_full_inbox_stops_reading_and_ends_without_progress(central: Cen
 async def send_for_ever(charger: Charger, sent: list[str]) -> None:
     with suppress(ConnectionClosed):
         while True:
-            sent.append(await charger.send_call("Authorize", {"idTag": "TAG-1"}))
+            sent.append(await charger.send_call("DataTransfer", {"vendorId": "V"}))
 
 
 async def test_a_full_inbox_with_progress_lives(central: Central, writer: InlineWriter) -> None:
@@ -229,7 +229,7 @@ async def test_a_full_inbox_with_progress_lives(central: Central, writer: Inline
         await charger.call("Heartbeat")
         writer.answer_seconds = 9
         for n in range(2 * INBOX_CALLS):
-            await charger.send(f'[2,"{n}","Authorize",{{"idTag":"TAG-1"}}]')
+            await charger.send(f'[2,"{n}","DataTransfer",{{"vendorId":"V"}}]')
         answers = [await charger.receive() for _ in range(2 * INBOX_CALLS)]
         writer.answer_seconds = 0
     assert [answer[1] for answer in answers] == [str(n) for n in range(2 * INBOX_CALLS)]

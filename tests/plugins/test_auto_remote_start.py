@@ -7,15 +7,23 @@ import pytest
 import trio
 from structlog.typing import EventDict
 
+from levity_trio.access.registration import Mode
 from levity_trio.config import ServerConfig
 from levity_trio.events import AutoStart
-from levity_trio.plugins.auto_remote_start import ANSWER_SECONDS, RETRY_SECONDS, open_auto_remote_start
+from levity_trio.plugins.auto_remote_start import (
+    ANSWER_SECONDS,
+    RETRY_SECONDS,
+    SETTLING_SECONDS,
+    open_auto_remote_start,
+)
 from levity_trio.plugins.orphaned_transactions import open_orphaned_transactions
+from levity_trio.store.writes.registration import Decided, adopt
 from tests.plugins.auto_starts import (
     DELAY,
     HOUR,
     LONG_ENOUGH,
     TIMEOUT,
+    clock,
     outcomes,
     plugged,
     reasons,
@@ -351,3 +359,19 @@ async def test_while_one_is_silent_the_other_cable_leaves_and_comes_back(server:
         first, _ = asked[0]
         assert asked == [(first, 1), (first + TIMEOUT + DELAY, 2), (first + TIMEOUT + RETRY_SECONDS[0], 1)]
     assert outcomes(server) == ["timed out", "withdrawn", "started", "started"]
+
+
+async def test_a_charger_that_waits_to_be_adopted_is_started_after_that(
+    server: Served, log_lines: list[EventDict]
+) -> None:
+    server.central.registrations.mode = Mode.ASK
+    async with plugged(server) as charger:
+        await trio.sleep(LONG_ENOUGH)
+        assert charger.asked == []
+        assert outcomes(server) == ["blocked"]
+        assert "it waits to be adopted" in reasons(log_lines)[0]
+        adopted_at = trio.current_time()
+        await server.writer.run(adopt, "CP-1", Decided(clock(), "anna", ""))
+        await trio.sleep(LONG_ENOUGH)
+        assert [at for at, _ in charger.asked] == [adopted_at + SETTLING_SECONDS]
+    assert outcomes(server) == ["blocked", "started"]

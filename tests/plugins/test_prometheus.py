@@ -15,12 +15,14 @@ from levity_trio.events import (
     MalformedFrame,
     MessageHandled,
     PluginFailed,
+    TagJudged,
 )
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.counters import REPAIR_KINDS
 from levity_trio.plugins.prometheus.series import ZERO_SECONDS
 from levity_trio.store.writes import pings, sessions
 from levity_trio.store.writes.hiding import hide
+from levity_trio.store.writes.registration import begin_waiting
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, label_names
 from tests.store.books import SERVER, Books, Station
@@ -200,6 +202,7 @@ def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     refused = HandshakeRefused(charger=None, status=404, reason="x", kind="identity")
     run.see(MalformedFrame(charger="CP-1", kind="not JSON"), refused)
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
+    run.see(TagJudged(charger="CP-1", action="Authorize", status="Blocked"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
     page = run.page()
     assert page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
@@ -210,6 +213,7 @@ def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     assert page.get("ocpp_frames_of_no_use_total", kind="not JSON") == 1
     assert page.get("ocpp_handshakes_refused_total", status="404", reason="identity") == 1
     assert page.get("ocpp_plugin_errors_total", plugin="other", hook="observe") == 1
+    assert page.get("ocpp_authorizations_total", action="Authorize", status="Blocked") == 1
     assert page.get("ocpp_auto_start_total", cp_id="CP-1", outcome="rejected") == 1
 
 
@@ -225,6 +229,15 @@ def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
     assert books.now.timestamp() - at == 7200
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
     assert {page.get("ocpp_reviews_open", code=code) for code in Code} == {0}
+
+
+def test_newcomers_that_wait(books: Books, run: Run) -> None:
+    station = Station(books)
+    assert run.page().get("ocpp_newcomers_waiting") == 0
+    books.run(begin_waiting, station.name, "10.0.0.1", books.at)
+    page = run.page()
+    assert page.get("ocpp_newcomers_waiting") == 1
+    assert page.of("ocpp_cp_connected") == {}
 
 
 def test_reviews_that_are_open(books: Books, run: Run) -> None:

@@ -94,6 +94,14 @@ async def test_frozen_it_holds_a_peer_that_goes_on_talking() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_it_can_be_frozen_again() -> None:
+    async with open_line() as (line, peer):
+        line.freeze()
+        line.freeze()
+        await line.send_all(TEXT)
+        assert await nothing_comes(peer)
+
+
 async def test_what_is_under_way_leaves_whole() -> None:
     async with open_line() as (line, peer), trio.open_nursery() as nursery:
         nursery.start_soon(line.send_all, MUCH)

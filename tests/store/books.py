@@ -11,6 +11,8 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
+from levity_trio.access.registration import Mode
+from levity_trio.access.tags import Policy
 from levity_trio.charger.telling import sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import STATUS_AHEAD, understand
@@ -71,6 +73,7 @@ class Books(Queries):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.now = NOON
+        self.policy = Policy()
         self.facts: list[Fact] = []
         self.numbers = count(1)
         self.server = self.run(sessions.start_run, SERVER, "1.0", self.at, True)
@@ -111,11 +114,13 @@ class Station:
         self.messages = 0
         self.connect()
 
-    def connect(self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS) -> sessions.Begun | None:
+    def connect(
+        self, address: str = "10.0.0.1", max_chargers: int = MAX_CHARGERS, mode: Mode = Mode.OPEN
+    ) -> sessions.Begun | None:
         at = self.books.at
         number = next(self.books.numbers)
         connection = sessions.Connection(self.name, self.books.server, number, address, "/ws", None, True, at, at)
-        begun = self.books.run(sessions.begin, connection, max_chargers)
+        begun = self.books.run(sessions.begin, connection, max_chargers, mode)
         if begun is not None:
             self.session = begun.session
         return begun
@@ -152,10 +157,10 @@ class Station:
         try:
             read = read_request("StartTransaction", payload, strict=False).message
         except Refused as refused:
-            return self.write(start_unreadable, message, refused.description)
+            return self.write(start_unreadable, message, refused.description, self.books.policy)
         moment = understand(sent, self.books.now)
         start = Start(connector, tag, read.meter_start, moment, None, message, sent_number(payload, "meterStart"))
-        return self.write(starts.start, start)
+        return self.write(starts.start, start, self.books.policy)
 
     def stop(
         self,
@@ -178,7 +183,8 @@ class Station:
         moment = understand(sent, self.books.now)
         told = sent_number(payload, "meterStop")
         stop = Stop(read.transaction_id, tag, read.meter_stop, moment, reason, message, told)
-        return self.write(stops.stop, stop, readings.read(data, self.books.now))
+        verdict = self.write(stops.stop, stop, readings.read(data, self.books.now), self.books.policy)
+        return None if verdict is None else verdict.status
 
     def tell(self, *values: dict[str, Any], transaction: int | None = None, connector: int = 1) -> None:
         """A MeterValues."""

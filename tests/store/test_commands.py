@@ -278,7 +278,7 @@ def test_repairs_are_counted_by_charger_firmware_and_kind(books: Books, station:
 
 
 def test_a_tag_that_is_shown_is_a_fact(books: Books, station: Station) -> None:
-    assert station.write(authorization.authorize, "TAG") == "Accepted"
+    station.write(authorization.present, "TAG", "Accepted", None)
     (fact,) = books.recorded(TagPresented)
     assert (fact.id_tag, fact.verdict) == ("TAG", "Accepted")
 
@@ -311,7 +311,7 @@ def test_whatever_a_charger_causes_names_its_session(books: Books, station: Stat
     station.stop(-1, 1)
     answer(station, send(station), "GetConfiguration", {"configurationKey": [{"key": "a", "readonly": True}]})
     station.write(commands.settle, commands.CommandEnd(1, "Reset", "timed out"))
-    station.write(authorization.authorize, "TAG")
+    station.write(authorization.present, "TAG", "Accepted", None)
     station.start(2500)
     station.lose()
     assert books.rows("SELECT kind FROM event WHERE session_id IS NULL") == [("ServerStarted",)]

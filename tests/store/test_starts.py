@@ -2,6 +2,7 @@
 
 import pytest
 
+from levity_trio.access.tags import Verdict
 from levity_trio.events import EnergyUnbilled, MessageSetAside, TransactionStarted
 from levity_trio.store.schema import FIRST_TRANSACTION_ID
 from levity_trio.store.writes.transactions.unreadable import start_unreadable
@@ -68,7 +69,7 @@ def test_a_repeat_keeps_the_first_verdict(books: Books, station: Station) -> Non
     sent = station.clock()
     station.start(1000, at=sent)
     books.connection.execute("UPDATE tx SET verdict = 'Blocked'")
-    assert station.start_with_verdict(1000, 1, "TAG", sent).verdict == "Blocked"
+    assert station.start_with_verdict(1000, 1, "TAG", sent).verdict == Verdict("Blocked")
 
 
 @pytest.mark.parametrize("sent", [UNSET_CLOCK, "2026-03-03T12:00:00Z", "", "nonsense"])

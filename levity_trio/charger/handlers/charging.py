@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from levity_trio.access.tags import Verdict
 from levity_trio.charger.exchange import Exchange
 from levity_trio.charger.telling import sent_number, told_by_stop
 from levity_trio.charging import readings
 from levity_trio.charging.moments import understand
 from levity_trio.charging.readings import Reading
+from levity_trio.events import TagJudged
 from levity_trio.events.readings import ReadingReceived
 from levity_trio.store.faults import RateExceeded
 from levity_trio.store.writes import authorization
@@ -17,14 +19,23 @@ from levity_trio.store.writes.transactions.requests import Start
 from levity_trio.wire.payloads import call, call_result
 
 WATCHED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
+SECONDS = len("2026-03-01T12:00:00")
+"""Characters of a time up to its seconds, in the database's format and on the wire."""
 READINGS_AT_ONCE = 500
 """Maximum readings of one write. A message may hold thousands, and all other chargers wait for its commit."""
 
 
 async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.Authorize:
-    """§4.1: authorize an ID tag."""
-    verdict = await exchange.write(authorization.authorize, request.id_tag)
-    return call_result.Authorize(id_tag_info={"status": verdict})
+    """§4.1: authorize an ID tag, from memory. The response promises no storage, so it does not wait for the disk."""
+    policy, id_tag = exchange.policy, request.id_tag
+    key = policy.key(id_tag)
+    tag = exchange.central.tags.find(key)
+    verdict = policy.judge(key, tag, exchange.origin.received_at)
+    if policy.is_asked_outside(key, tag):
+        verdict = await _ask_outside(exchange, id_tag, None) or verdict
+    asked = key if policy.is_asked(key, tag) else None
+    await exchange.note(authorization.present, id_tag, verdict.status, asked)
+    return call_result.Authorize(id_tag_info=_told(exchange, verdict))
 
 
 async def start_transaction(exchange: Exchange, request: call.StartTransaction) -> call_result.StartTransaction:
@@ -38,9 +49,31 @@ async def start_transaction(exchange: Exchange, request: call.StartTransaction) 
         message=exchange.message,
         sent_meter_start=sent_number(exchange.call.payload, "meterStart"),
     )
-    started = await exchange.write(starts.start, start)
+    started = await exchange.write(starts.start, start, exchange.policy)
     exchange.central.has_charged.add(exchange.charger)
-    return call_result.StartTransaction(started.transaction, {"status": started.verdict})
+    verdict = started.verdict
+    if started.is_asked:  # committed first: no answer from outside may cost energy
+        verdict = await _ask_outside(exchange, request.id_tag, request.connector_id) or verdict
+        verdict = await exchange.write(authorization.settle, started.transaction, verdict)
+    return call_result.StartTransaction(started.transaction, _told(exchange, verdict))
+
+
+async def _ask_outside(exchange: Exchange, id_tag: str, connector: int | None) -> Verdict | None:
+    ask = exchange.central.authorizer
+    return None if ask is None else await ask(id_tag, exchange.charger, connector)
+
+
+def _told(exchange: Exchange, verdict: Verdict) -> dict[str, str]:
+    """Return a verdict as idTagInfo (§7.27), and publish it."""
+    hooks, action = exchange.central.hooks, exchange.call.action
+    if hooks.is_observed:
+        hooks.observe(TagJudged(charger=exchange.charger, action=action, status=verdict.status))
+    told = {"status": verdict.status}
+    if verdict.expiry is not None:
+        told["expiryDate"] = f"{verdict.expiry[:SECONDS]}Z"
+    if verdict.parent is not None:
+        told["parentIdTag"] = verdict.parent
+    return told
 
 
 async def meter_values(exchange: Exchange, request: call.MeterValues) -> call_result.MeterValues:
@@ -75,8 +108,8 @@ async def stop_transaction(exchange: Exchange, request: call.StopTransaction) ->
     *ahead, last = _parts(found) or [[]]
     for part in ahead:
         await exchange.write(stops.store_ahead, stop, part)
-    verdict = await exchange.write(stops.stop, stop, last)
-    return call_result.StopTransaction(id_tag_info={"status": verdict} if verdict else None)
+    verdict = await exchange.write(stops.stop, stop, last, exchange.policy)
+    return call_result.StopTransaction(id_tag_info=_told(exchange, verdict) if verdict else None)
 
 
 def _check_rate(exchange: Exchange, count: int) -> None:

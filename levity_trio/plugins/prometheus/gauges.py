@@ -47,13 +47,16 @@ class Gauges:
             self._know(charger, connector)
             self._set_status(charger, connector_label(connector), status)
         self._update_transactions(present.transactions)
+        expiries: dict[tuple[str, ...], str] = {(charger,): at for charger, at in present.certificates.items()}
+        _set_times(self._metrics.certificate_expires_at, expiries)
         self._update_links({charger.charger for charger in present.chargers}, links)
 
     def update_waiting(self, waiting: Waiting, now: datetime) -> None:
-        """Set the gauges of open reviews and messages set aside."""
+        """Set the gauges of open reviews, messages set aside and newcomers."""
         metrics = self._metrics
         metrics.set_aside[()].value = waiting.set_aside
         metrics.set_aside_age[()].value = _seconds_since(waiting.set_aside_since, now)
+        metrics.newcomers[()].value = waiting.newcomers
         metrics.reviews[()].value = waiting.reviews
         for code in Code:
             metrics.reviews_open[code.value,].value = waiting.open_reviews.get(code, 0)

@@ -144,6 +144,12 @@ class Metrics:
             CHARGER,
             "1 if pings are off for the charger because it closed connections after them.",
         )
+        self.certificate_expires_at = add(
+            Gauge,
+            "ocpp_cp_certificate_expires_ts",
+            CHARGER,
+            "Unix time at which the last client certificate of a charger at security profile 3 expires.",
+        )
         self.skew = add(
             Gauge,
             "ocpp_cp_clock_skew_seconds",
@@ -160,6 +166,12 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
+        self.authorizations = add(
+            Counter,
+            "ocpp_authorizations_total",
+            ("action", "status"),
+            "Tags that chargers presented, by the message and by what they were told.",
+        )
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
@@ -181,6 +193,12 @@ class Metrics:
             "ocpp_messages_refused_total",
             CHARGER,
             "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
+        )
+        self.security_events = add(
+            Counter,
+            "ocpp_security_events_total",
+            ("cp_id", "type"),
+            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
         )
         self.facts_counted = add(
             Counter,
@@ -269,6 +287,7 @@ class Metrics:
         self.set_aside_age = add(
             Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
         )
+        self.newcomers = add(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
         self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
         self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
         self.open_review = add(

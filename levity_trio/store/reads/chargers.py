@@ -144,6 +144,10 @@ def connectors(db: Database, charger: str | None) -> list[Connector]:
 
 
 def of_model(db: Database, model: str) -> list[str]:
-    """Return the chargers of a model that are not hidden; the case does not matter."""
-    found = db.execute("SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND hidden_at IS NULL ORDER BY id", (model,))
+    """Return the chargers of a model that are served: not hidden, waiting or refused. The case does not matter.
+
+    Anybody can claim to be a charger of a model, and a template may hold secrets.
+    """
+    served = "hidden_at IS NULL AND waiting_since IS NULL AND registration <> 'refused'"
+    found = db.execute(f"SELECT id FROM cp WHERE model = ? COLLATE NOCASE AND {served} ORDER BY id", (model,))  # noqa: S608
     return [charger for (charger,) in found.fetchall()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from sqlite_utils import Database
@@ -16,6 +17,10 @@ from levity_trio.charging.power import HOUR
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 OPEN_REVIEWS: Final = (
     "review JOIN tx ON tx.id = review.tx_id WHERE resolved_at IS NULL AND tx.cp_id NOT IN (SELECT id FROM hidden_cp)"
+)
+OMITTED: Final = (
+    "SELECT id FROM hidden_cp UNION SELECT id FROM cp WHERE (registration = 'refused' OR waiting_since IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id AND tx.status = 'Active')"
 )
 RECENT_READINGS: Final = 60
 """The newest readings of a transaction that are searched for its current, also if there is none."""
@@ -66,7 +71,16 @@ class Present(NamedTuple):
     connectors: list[ConnectorNow]
     transactions: list[OpenTransaction]
     hidden: frozenset[str]
-    """The chargers that the operator has hidden."""
+    """The chargers that the operator has hidden or refused, and the newcomers that wait."""
+    certificates: Mapping[str, str] = MappingProxyType({})
+    """When the last certificate of each charger expires that needs one (security profile 3)."""
+
+
+CERTIFICATES: Final = (
+    "SELECT security.cp_id, not_after FROM security JOIN certificate ON certificate.id = (SELECT id FROM certificate"
+    " WHERE cp_id = security.cp_id AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1)"
+    " WHERE profile = 3"
+)
 
 
 def present(db: Database) -> Present:
@@ -81,7 +95,8 @@ def present(db: Database) -> Present:
         [ChargerNow(*row) for row in chargers.fetchall()],
         [ConnectorNow(*row) for row in connectors.fetchall()],
         open_transactions(db),
-        frozenset(charger for (charger,) in db.execute("SELECT id FROM hidden_cp").fetchall()),
+        frozenset(charger for (charger,) in db.execute(OMITTED).fetchall()),
+        dict(db.execute(CERTIFICATES).fetchall()),
     )
 
 
@@ -229,7 +244,8 @@ class SetAside(NamedTuple):
 class Waiting(NamedTuple):
     """Items that need an operator: their numbers, the times of the oldest, and the oldest items themselves.
 
-    `reviews` counts transactions with open reviews, `open_reviews` reviews by code.
+    `reviews` counts transactions with open reviews, `open_reviews` reviews by code; `newcomers` are the chargers that
+    wait to be adopted or refused.
     """
 
     set_aside: int
@@ -237,6 +253,7 @@ class Waiting(NamedTuple):
     reviews: int
     reviews_since: str | None
     open_reviews: Mapping[str, int]
+    newcomers: int
     oldest_set_aside: Sequence[SetAside]
     oldest_reviews: Sequence[OpenReview]
 
@@ -261,8 +278,11 @@ def waiting(db: Database) -> Waiting:
         " ORDER BY opened_at, review.id LIMIT ?",
         (WAITING_ROWS,),
     ).fetchall()
+    ((newcomers,),) = db.execute(
+        "SELECT count(*) FROM cp WHERE waiting_since IS NOT NULL AND (hidden_at IS NULL OR is_connected = 1)"
+    ).fetchall()
     return Waiting(
-        *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code)),
+        *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers),
         [SetAside(*row) for row in oldest_set_aside],
         [OpenReview(*row) for row in oldest_reviews],
     )

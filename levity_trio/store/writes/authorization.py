@@ -1,22 +1,106 @@
-"""Authorization of ID tags. A policy will replace `judge`."""
+"""The verdict on a tag, where it must be part of a write, and the record of tags that were presented."""
 
 from __future__ import annotations
 
-from levity_trio.events import TagPresented
+from typing import NamedTuple
+
+from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
+from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import tags
 from levity_trio.store.writes.origin import Origin
 
-ACCEPTED = "Accepted"
+
+class Judged(NamedTuple):
+    """The verdict on the tag of a new transaction, and whether the outside authorizer is still to be asked about it."""
+
+    verdict: Verdict
+    is_asked: bool = False
 
 
-def judge(db: UnitOfWork, id_tag: str) -> str:  # noqa: ARG001 - a policy will use both
-    """Return the AuthorizationStatus of a tag (OCPP 1.6 §7.2). Every tag is accepted for now."""
-    return ACCEPTED
+ACCEPTED = Judged(Verdict(Status.ACCEPTED))
+_RUNNING = (
+    "SELECT id_tag FROM tx INDEXED BY tx_open WHERE status = 'Active' AND suspended_at IS NULL"
+    " AND verdict = 'Accepted' AND (cp_id <> ? OR conn_id IS NOT ?)"
+)
 
 
-def authorize(db: UnitOfWork, origin: Origin, id_tag: str) -> str:
-    """Authorize a tag that was presented to a charger (§4.1), and record it."""
-    verdict = judge(db, id_tag)
-    fact = TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=verdict)
+def present(db: UnitOfWork, origin: Origin, id_tag: str, status: str, asked: str | None) -> None:
+    """Record that a tag was presented, and the answer; `asked` is its normal form if an operator is to be asked."""
+    db.record(
+        TagPresented(charger=origin.charger, at=origin.received_at, id_tag=id_tag, verdict=status), origin.session
+    )
+    if asked is not None:
+        tags.ask(db, origin, asked, id_tag)
+
+
+def judge(db: UnitOfWork, policy: Policy, id_tag: str, at: str) -> Verdict:
+    """Return the verdict on a tag, whatever else it is charging."""
+    key = policy.key(id_tag)
+    return policy.judge(key, _tag(db, key), at)
+
+
+def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int | None, id_tag: str) -> Judged:
+    """Judge the tag of a new transaction, and list it if an operator is to be asked about it."""
+    key = policy.key(id_tag)
+    tag = _tag(db, key)
+    if policy.is_asked(key, tag):
+        tags.ask(db, origin, key, id_tag)
+    verdict = policy.judge(key, tag, origin.received_at)
+    if tag is not None and tag.most is not None:
+        verdict = concurrent(verdict, tag, _running(db, policy, key, origin.charger, connector))
+    return Judged(verdict, policy.is_asked_outside(key, tag))
+
+
+def settle(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -> Verdict:
+    """Store what the outside authorizer said of a transaction; return the verdict that holds, the first one stored."""
+    stored = "UPDATE tx SET verdict = ?, verdict_expiry = ?, verdict_parent = ?, is_asked = 0 WHERE id = ? AND is_asked"
+    if db.execute(stored, (*verdict, transaction)):
+        record_refusal(db, origin, transaction, verdict)
+    found = db.row("SELECT verdict, verdict_expiry, verdict_parent FROM tx WHERE id = ?", (transaction,))
+    return verdict if found is None else Verdict(*found)
+
+
+def may_stop(db: UnitOfWork, policy: Policy, transaction: int, id_tag: str, other: str) -> bool:
+    """Whether another tag may stop a transaction: its own, one of its group, or any if it was started by ourselves.
+
+    The group of the transaction's tag is that of its start, or that of now.
+    """
+    own, theirs = policy.key(id_tag), policy.key(other)
+    if own == theirs or not theirs or policy.is_own(own):
+        return True
+    ((told,),) = db.rows("SELECT verdict_parent FROM tx WHERE id = ?", (transaction,))
+    return policy.are_together((id_tag, told, _parent(db, own)), (other, _parent(db, theirs)))
+
+
+def _parent(db: UnitOfWork, key: str) -> str | None:
+    tag = _tag(db, key)
+    return None if tag is None else tag.parent
+
+
+def record_refusal(db: UnitOfWork, origin: Origin, transaction: int, verdict: Verdict) -> None:
+    """Record that a transaction runs whose tag may not charge, if it is so."""
+    if verdict.is_accepted:
+        return
+    ((connector, id_tag),) = db.rows("SELECT conn_id, id_tag FROM tx WHERE id = ?", (transaction,))
+    fact = StartRefused(
+        charger=origin.charger,
+        at=origin.received_at,
+        transaction=transaction,
+        connector=connector,
+        id_tag=id_tag,
+        verdict=verdict.status,
+    )
     db.record(fact, origin.session)
-    return verdict
+
+
+def _tag(db: UnitOfWork, key: str) -> Tag | None:
+    found = tags.find(db, key)
+    return None if found is None else found.tag
+
+
+def _running(db: UnitOfWork, policy: Policy, key: str, charger: str, connector: int | None) -> int:
+    """Count the transactions that a tag is charging elsewhere. On this connector the new one ends the one before; a
+    refused one may stay open without energy until its cable is out.
+    """
+    return sum(1 for (id_tag,) in db.rows(_RUNNING, (charger, connector)) if id_tag and policy.key(id_tag) == key)

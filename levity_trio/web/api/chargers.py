@@ -116,7 +116,7 @@ async def create_charger(asked: Asked) -> Any:
     try:
         await asked.api.writer.run(add_charger, body.id, body.data(), asked.api.stamp(), asked.caller.name)
     except AlreadyKnown:
-        raise Problem(409, "conflict", f"there is a charger {body.id} already") from None
+        raise Problem(409, "conflict", f"there is a charger {body.id} already; if it waits, adopt it") from None
     except UnknownStation:
         raise _no_station(body) from None
     return await _shown(asked.api, body.id)

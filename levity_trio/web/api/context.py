@@ -10,10 +10,12 @@ from typing import Final
 
 import trio
 
+from levity_trio.access.tags import Index
 from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.store.reads import Reader
+from levity_trio.store.tagging import TagImports
 from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import REMEMBERED, Tokens
@@ -104,6 +106,8 @@ class Api:
     reader: Reader
     chargers: Chargers
     tokens: Tokens
+    id_tags: Index
+    imports: TagImports
     places: Places = field(default_factory=Places)
     allotting: trio.Lock = field(default_factory=trio.Lock)
     """Held while numbers that an operator left out are found and stored."""

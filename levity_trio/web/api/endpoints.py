@@ -131,10 +131,11 @@ def _with_whole_numbers(value: Any) -> Any:
     return [_with_whole_numbers(one) for one in value] if isinstance(value, list) else value
 
 
+@dataclass(frozen=True, slots=True)
 class StreamedBody:
     """A body of any size, which the endpoint reads as it arrives: `Asked.body` yields its parts."""
 
-    media_type = "application/octet-stream"
+    media_type: str = "application/octet-stream"
 
     def read(self, raw: bytes) -> Any:
         """Return a body that was read already."""

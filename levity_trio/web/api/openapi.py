@@ -124,6 +124,8 @@ def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
 
 
 def _kind_of(path: str, name: str) -> Mapping[str, Any]:
+    if name == "tag":
+        return {"type": "string", "minLength": 1}
     if name == "name":
         return {"type": "string", "pattern": NAME_PATTERN}
     if name == "id" and path.startswith(OF_CHARGERS):

@@ -145,7 +145,18 @@ async def prepare(asked: Asked, charger: str, operation: Operation, payload: dic
         payload = filled(payload, path, number)
     if in_the_way := transactions_in_the_way(operation, payload, known):
         _check_force(asked, operation, [one.id for one in in_the_way])
-    return Order(charger, operation.action, payload, body, tuple(operation.warn(payload, known)), url)
+    return Order(
+        charger, operation.action, payload, body, (*operation.warn(payload, known), *_of_tag(asked, payload)), url
+    )
+
+
+def _of_tag(asked: Asked, payload: Mapping[str, Any]) -> Sequence[str]:
+    """Return a warning if the tag of a start or a reservation is refused; it is sent all the same."""
+    id_tag = payload.get("idTag")
+    verdict = None if id_tag is None else asked.api.id_tags.judge(id_tag, asked.api.stamp())
+    if verdict is None or verdict.is_accepted:
+        return ()
+    return (f"the tag {id_tag} is {verdict.status} here, as the charger is told when it asks; add or unblock it first",)
 
 
 async def _number(asked: Asked, charger: str, allotted: Allotted, known: Situation) -> int:

@@ -42,9 +42,17 @@ def application_of(api: Api, endpoints: Iterable[Endpoint], others: Iterable[Rou
     by_path: dict[str, dict[str, Endpoint]] = {}
     for one in endpoints:
         by_path.setdefault(one.path, {})[one.method] = one
-    routes = [Route(path, _handler(api, of_path), methods=[*of_path, "OPTIONS"]) for path, of_path in by_path.items()]
+    routes = [
+        Route(_with_slashes(path), _handler(api, of_path), methods=[*of_path, "OPTIONS"])
+        for path, of_path in by_path.items()
+    ]
     handlers = {Problem: of_problem, StoreUnavailable: of_store, Unreadable: of_store}
     return application([*routes, *others], handlers)
+
+
+def _with_slashes(path: str) -> str:
+    """Return a path whose last part may contain slashes, if it is a tag: chargers choose the text of these."""
+    return path.replace("/{tag}", "/{tag:path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ async def _send_allowed(send: Send, origin: str, message: Message) -> None:
 _PREFLIGHT: Final = Response(
     status_code=NO_CONTENT,
     headers={
-        "access-control-allow-methods": "GET, HEAD, POST, PUT, DELETE",
+        "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
         "access-control-allow-headers": "authorization, content-type, idempotency-key, last-event-id, prefer",
         "access-control-max-age": CORS_SECONDS,
     },

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
+
+from levity_trio.web.post import Destination
 
 LONGEST_URL: Final = 2000
 _PRINTABLE: Final = re.compile(r"[!-~]+")
@@ -19,17 +20,6 @@ class BadUrl(ValueError):
 
 class Refused(Exception):
     """The address may not be used; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """The parts of a URL that a request needs. `authority` is that of the Host header."""
-
-    is_tls: bool
-    host: str
-    port: int
-    authority: str
-    target: str
 
 
 def destination(url: str) -> Destination:

@@ -7,8 +7,9 @@ import time
 import pytest
 import trio
 
+from levity_trio.web.post import Destination
 from levity_trio.web.webhooks import request
-from levity_trio.web.webhooks.destination import BadUrl, Destination, Refused, check_address, destination
+from levity_trio.web.webhooks.destination import BadUrl, Refused, check_address, destination
 from levity_trio.web.webhooks.request import Message, Undelivered, new_secret, send
 from tests.web.clients import HOST
 from tests.web.webhooks.receivers import receiving

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from levity_trio.access.tags import Verdict
 from levity_trio.charging.moments import Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.store.writes.origin import Message
+
+LOCAL = "Local"
+"""The reason of a stop at the charger, and of one without a reason (§4.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,14 @@ class Start(Opening):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The response to a start, the same for each repetition: the transactionId and the first verdict on its tag."""
+    """The response to a start, the same for each repetition: the transactionId and the first verdict on its tag.
+
+    While `is_asked`, the verdict is the one that holds unless the outside authorizer gives another.
+    """
 
     transaction: int
-    verdict: str
+    verdict: Verdict
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

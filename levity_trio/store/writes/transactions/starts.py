@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.evidence import seconds
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.timeline import STILL_SECONDS
 from levity_trio.events import TransactionStarted
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import judge
+from levity_trio.store.writes.authorization import Judged, judge_start, record_refusal
 from levity_trio.store.writes.effects import Use, use_reservation
 from levity_trio.store.writes.hiding import show_again
 from levity_trio.store.writes.origin import Message, Origin
@@ -25,24 +26,24 @@ STARTS_COMPARED = 50
 equal."""
 
 
-def start(db: UnitOfWork, origin: Origin, request: Start) -> Started:
-    """Open a transaction, or return the one that this message opened before."""
+def start(db: UnitOfWork, origin: Origin, request: Start, policy: Policy = Policy()) -> Started:  # noqa: B008 - immutable
+    """Open a transaction, or return the one that this message opened before. A refused tag changes only the verdict."""
     entry = Entry(Kind.START, "charger", request.moment, None, request.message)
     if known := started_before(db, origin, request, request.message):
         history.add(db, origin, known.transaction, entry)
         sign = Sign(Cause.START_REPEATED, "StartTransaction", request.moment)
         resume(db, origin, load(db, known.transaction), sign)
         return known
-    verdict = judge(db, request.id_tag)
+    judged = judge_start(db, policy, origin, request.connector, request.id_tag)
     fields = (request.connector, request.id_tag, request.meter_start, request.sent_meter_start, request.reservation_id)
-    transaction = insert(db, origin, request.moment, verdict, fields)
+    transaction = insert(db, origin, request.moment, judged, fields)
     history.add(db, origin, transaction, entry)
-    record_start(db, origin, transaction)
+    record_start(db, origin, transaction, judged)
     use_reservation(db, origin, Use(transaction, request.connector, request.id_tag, request.reservation_id))
     if request.moment.is_believable:
         link_earlier(db, transaction)
     compare_neighbours(db, origin, transaction)
-    return Started(transaction, verdict)
+    return Started(transaction, judged.verdict, judged.is_asked)
 
 
 def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Message | None = None) -> Started | None:
@@ -53,18 +54,19 @@ def started_before(db: UnitOfWork, origin: Origin, request: Opening, message: Me
     received before.
     """
     found = db.rows(
-        "SELECT id, verdict, status = 'Active', created_at, sent_stop_time, stop_received_at,"
-        " stopped_by = 'system' AND last_reading_at IS NULL FROM tx WHERE cp_id = ?"
+        "SELECT id, status = 'Active', created_at, sent_stop_time, stop_received_at,"
+        " stopped_by = 'system' AND last_reading_at IS NULL, is_asked, verdict, verdict_expiry, verdict_parent FROM tx"
+        " WHERE cp_id = ?"
         " AND conn_id = ? AND id_tag = ? AND sent_start_time = ? AND meter_start = ? ORDER BY id DESC LIMIT ?",
         (origin.charger, request.connector, request.id_tag, request.moment.sent, request.meter_start)
         + (STARTS_COMPARED,),
     )
-    for transaction, verdict, is_open, created_at, sent_stop_time, stopped_at, is_untold in found:
+    for transaction, is_open, created_at, sent_stop_time, stopped_at, is_untold, is_asked, *verdict in found:
         stands_still = sent_stop_time == request.moment.sent and _are_apart(created_at, stopped_at)
         is_unique = request.moment.is_believable and not stands_still
         is_alone = is_untold and not _is_followed(db, origin.charger, request.connector, created_at)
         if is_unique or is_open or is_alone or (message and _came_before(db, transaction, message)):
-            return Started(transaction, verdict)
+            return Started(transaction, Verdict(*verdict), bool(is_asked))
     return None
 
 
@@ -86,16 +88,16 @@ Fields = tuple[int | None, str | None, int | None, str | None, int | None]
 """Connector, tag, register in Wh, the register as sent, reservation."""
 
 
-def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, fields: Fields) -> int:
+def insert(db: UnitOfWork, origin: Origin, moment: Moment, judged: Judged, fields: Fields) -> int:
     """Insert a transaction, and store the time of its charger's last start."""
     at = origin.received_at
     start_time = corrected(moment, at, skew_of(db, origin, moment))
     transaction = db.insert(
-        "INSERT INTO tx (cp_id, session_id, verdict, start_time, own_start_time, sent_start_time, start_skew_seconds,"
-        " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (origin.charger, origin.session, verdict, start_time, moment.understood, moment.sent, moment.skew_seconds)
-        + (*fields, at, at),
+        "INSERT INTO tx (cp_id, session_id, start_time, own_start_time, sent_start_time, start_skew_seconds,"
+        " conn_id, id_tag, meter_start, sent_meter_start, reservation_id, verdict, verdict_expiry, verdict_parent,"
+        " is_asked, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (origin.charger, origin.session, start_time, moment.understood, moment.sent, moment.skew_seconds)
+        + (*fields, *judged.verdict, judged.is_asked, at, at),
     )
     touch = "UPDATE cp SET last_tx_start_at = max(coalesce(last_tx_start_at, ''), ?), updated_at = ? WHERE id = ?"
     db.execute(touch, (start_time, at, origin.charger))
@@ -103,8 +105,8 @@ def insert(db: UnitOfWork, origin: Origin, moment: Moment, verdict: str, fields:
     return transaction
 
 
-def record_start(db: UnitOfWork, origin: Origin, transaction: int) -> None:
-    """Record that a transaction began."""
+def record_start(db: UnitOfWork, origin: Origin, transaction: int, judged: Judged) -> None:
+    """Record that a transaction began, and that its tag was refused, unless somebody is still being asked about it."""
     tx = load(db, transaction)
     fact = TransactionStarted(
         charger=origin.charger,
@@ -115,3 +117,5 @@ def record_start(db: UnitOfWork, origin: Origin, transaction: int) -> None:
         meter_start_wh=tx.meter_start,
     )
     db.record(fact, origin.session)
+    if not judged.is_asked:
+        record_refusal(db, origin, transaction, judged.verdict)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from operator import itemgetter
 
+from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row, is_rising
 from levity_trio.charging.lifecycle import Cause, Kind, State
@@ -20,7 +21,7 @@ from levity_trio.store.cases import COLUMNS, Known, available_at, known, reading
 from levity_trio.store.connectors import connectors
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import judge
+from levity_trio.store.writes.authorization import judge, may_stop
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.set_aside import set_aside
 from levity_trio.store.writes.transactions import history, unknown_starts
@@ -28,7 +29,7 @@ from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending
 from levity_trio.store.writes.transactions.readings import store_data
-from levity_trio.store.writes.transactions.requests import Stop, StopWithData
+from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
     OPEN_ONES,
@@ -49,7 +50,13 @@ def store_ahead(db: UnitOfWork, origin: Origin, request: Stop, found: list[Readi
         store_data(db, origin, match.transaction, request, found)
 
 
-def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) -> str | None:
+def stop(
+    db: UnitOfWork,
+    origin: Origin,
+    request: Stop,
+    found: list[Reading],
+    policy: Policy = Policy(),  # noqa: B008 - immutable
+) -> Verdict | None:
     """Close the transaction that a stop refers to, or set the stop aside; return the verdict on its tag, if any."""
     match = find(db, origin, request)
     transaction = match.transaction or unknown_starts.begin(db, origin, request, found)
@@ -57,8 +64,10 @@ def stop(db: UnitOfWork, origin: Origin, request: Stop, found: list[Reading]) ->
         set_aside(db, origin, request.message, "no transaction of this charger fits this stop")
     else:
         store_data(db, origin, transaction, request, found)
-        _stop(db, origin, load(db, transaction), request, match.doubt)
-    return judge(db, request.id_tag) if request.id_tag is not None else None
+        tx = load(db, transaction)
+        stranger = _stranger(db, policy, tx, request)
+        _stop(db, origin, tx, request, [doubt for doubt in (match.doubt, stranger) if doubt is not None])
+    return None if request.id_tag is None else judge(db, policy, request.id_tag, origin.received_at)
 
 
 # Matching
@@ -199,16 +208,16 @@ def _watts(rows: Sequence[Row]) -> list[float]:
 # Ending
 
 
-def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubt: Doubt | None) -> None:
+def _stop(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, doubts: list[Doubt]) -> None:
     """Close a transaction by its charger's stop. A second, different stop changes nothing and opens a review."""
-    is_joined = request.transaction != tx.id and (doubt is None or doubt.code is Code.STOP_WITHOUT_ID)
+    is_elsewhere = any(doubt.code is Code.STOP_ELSEWHERE for doubt in doubts)
+    is_joined = request.transaction != tx.id and not is_elsewhere
     cause = Cause.JOINED_STOP if is_joined else Cause.STOP
     following = step(tx, cause)
     is_named = state(tx) is State.JOINED and not is_joined
     if following.kind is not Kind.STOP or (_is_equal(tx, request) and not is_named):
         _stop_again(db, origin, tx, request, cause)
         return
-    doubts = [doubt] if doubt is not None else []
     if (operator := _closed_by_operator(db, tx)) is not None:
         words = f"{operator} had closed it at {tx.energy_delivered} Wh; its charger's own stop came later"
         doubts.append(Doubt(Code.OPERATOR_OVERRULED, words, (f"{tx.energy_delivered} Wh", f"{request.meter_stop} Wh")))
@@ -227,6 +236,16 @@ def attach(db: UnitOfWork, origin: Origin, received: Origin, transaction: int, t
 
 def _end(db: UnitOfWork, origin: Origin, tx: Known, ending: Ending, doubts: tuple[Doubt, ...]) -> None:
     conclude(db, origin, begin_by(db, tx, ending.own_stop_time), ending, TransactionStopped, doubts)
+
+
+def _stranger(db: UnitOfWork, policy: Policy, tx: Known, request: Stop) -> Doubt | None:
+    """Return a doubt if somebody else's tag stopped a transaction at the charger."""
+    is_local = request.reason == LOCAL
+    if not is_local or not tx.id_tag or not request.id_tag or may_stop(db, policy, tx.id, tx.id_tag, request.id_tag):
+        return None
+    words = f"it was stopped with the tag {request.id_tag}, which is not of the group of {tx.id_tag}"
+    evidence = (f"started with {tx.id_tag}", f"stopped with {request.id_tag}")
+    return Doubt(Code.STOPPED_BY_STRANGER, words, evidence)
 
 
 def _ending(db: UnitOfWork, origin: Origin, tx: Known, request: Stop, cause: Cause) -> Ending:

@@ -82,7 +82,7 @@ def insert(db: UnitOfWork, origin: Origin, request: Stop, moment: Moment, fields
 
 def follow(db: UnitOfWork, origin: Origin, transaction: int, connector: int | None) -> None:
     """Record that a transaction began, and link the readings that came before."""
-    starts.record_start(db, origin, transaction)
+    starts.record_start(db, origin, transaction, ACCEPTED)
     if connector is not None:
         link_earlier(db, transaction)
 

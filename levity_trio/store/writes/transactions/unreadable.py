@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.lifecycle import Cause, Kind
 from levity_trio.charging.moments import understand
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.authorization import ACCEPTED
+from levity_trio.store.writes.authorization import Judged, judge_start
 from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.set_aside import number_in, raw_in, set_aside, text_in
 from levity_trio.store.writes.transactions import history
@@ -22,7 +23,13 @@ from levity_trio.store.writes.transactions.states import Sign, load, resume, sus
 from levity_trio.wire.texts import digest
 
 
-def start_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> Started:
+def start_unreadable(
+    db: UnitOfWork,
+    origin: Origin,
+    message: Message,
+    reason: str,
+    policy: Policy = Policy(),  # noqa: B008 - immutable
+) -> Started:
     """Open a real transaction for a start that is invalid or could not be handled, because its car may be charging.
 
     After an error response the charger would repeat the start forever or discard it, and its energy would be lost.
@@ -30,33 +37,40 @@ def start_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: s
     transaction costs nothing, but a match with a closed one would lose the energy of a new one.
     """
     known = db.row(
-        "SELECT tx.id FROM set_aside JOIN tx ON tx.id = set_aside.tx_id AND tx.status = 'Active'"
+        "SELECT tx.id, verdict, verdict_expiry, verdict_parent FROM set_aside"
+        " JOIN tx ON tx.id = set_aside.tx_id AND tx.status = 'Active'"
         " WHERE set_aside.cp_id = ? AND action = ? AND digest = ?",
         (origin.charger, message.action, digest(message.payload)),
     )
-    transaction = int(known[0]) if known else _open(db, origin, message, reason)
-    if known:
+    if known is None:
+        started = _open(db, origin, message, reason, policy)
+    else:
+        started = Started(known[0], Verdict(*known[1:]))
         moment = understand(text_in(message, "timestamp"), datetime.fromisoformat(origin.received_at))
-        resume(db, origin, load(db, transaction), Sign(Cause.START_REPEATED, message.action, moment))
-    set_aside(db, origin, message, reason, transaction)
-    return Started(transaction, ACCEPTED)
+        resume(db, origin, load(db, started.transaction), Sign(Cause.START_REPEATED, message.action, moment))
+    set_aside(db, origin, message, reason, started.transaction)
+    return started
 
 
-def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> int:
+def _open(db: UnitOfWork, origin: Origin, message: Message, reason: str, policy: Policy) -> Started:
     connector = number_in(message, "connectorId") or None  # 0 is the charger as a whole
     moment = understand(text_in(message, "timestamp"), datetime.fromisoformat(origin.received_at))
     meter_start = number_in(message, "meterStart")
     sent = None if meter_start is not None else raw_in(message, "meterStart")
-    fields = (connector, text_in(message, "idTag"), meter_start, sent, number_in(message, "reservationId"))
-    transaction = insert(db, origin, moment, ACCEPTED, fields)
+    id_tag = text_in(message, "idTag")
+    fields = (connector, id_tag, meter_start, sent, number_in(message, "reservationId"))
+    verdict = policy.judge_unreadable()
+    if id_tag is not None:
+        verdict = judge_start(db, policy, origin, connector, id_tag).verdict
+    transaction = insert(db, origin, moment, Judged(verdict), fields)
     added = history.add(db, origin, transaction, Entry(Kind.START, "charger", moment, reason, message))
     doubt = Doubt(Code.START_UNREADABLE, f"its start could not be read: {reason}", (reason, "kept raw in set_aside"))
     open_review(db, transaction, doubt, added.id, origin.received_at)
-    record_start(db, origin, transaction)
+    record_start(db, origin, transaction, Judged(verdict))
     if moment.is_believable and connector is not None:
         link_earlier(db, transaction)
         compare_neighbours(db, origin, transaction)
-    return transaction
+    return Started(transaction, verdict)
 
 
 def stop_unreadable(db: UnitOfWork, origin: Origin, message: Message, reason: str) -> None:

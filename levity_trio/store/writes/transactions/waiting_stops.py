@@ -19,7 +19,7 @@ from levity_trio.store.writes.origin import Message, Origin
 from levity_trio.store.writes.transactions import readings, stops, unknown_starts
 from levity_trio.store.writes.transactions.attaching import MADE
 from levity_trio.store.writes.transactions.readings import Batch
-from levity_trio.store.writes.transactions.requests import Stop, StopWithData
+from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
 
 REASON: Final = "readings with its transactionId arrived later"
 MOST_COMPARED: Final = 20
@@ -69,7 +69,7 @@ def _read(message: Message, received_at: str) -> Stop | None:
     if type(transaction) is not int or type(register) is not int or "transactionData" in fields:
         return None
     moment = understand(set_aside.text_in(message, "timestamp"), datetime.fromisoformat(received_at))
-    reason = set_aside.text_in(message, "reason") or "Local"
+    reason = set_aside.text_in(message, "reason") or LOCAL
     return Stop(transaction, set_aside.text_in(message, "idTag"), register, moment, reason, message)
 
 

@@ -1,0 +1,171 @@
+"""Who may charge: the normal form of a tag, and the verdict on it (OCPP 1.6 §7.2; rules.md, Tags)."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from levity_trio.events import Event
+from levity_trio.events.access import TagChanged
+
+LONGEST_TAG: Final = 20
+"""Characters of an idToken (§7.28)."""
+REMOVED: Final = "removed"
+"""The change of a TagChanged that ends a tag."""
+_SEPARATOR: Final = "\n"
+"""No printable text contains it."""
+_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+class Status(StrEnum):
+    """An AuthorizationStatus (§7.2)."""
+
+    ACCEPTED = "Accepted"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+    CONCURRENT = "ConcurrentTx"
+
+
+class Unknown(StrEnum):
+    """What becomes of tags that nobody added (--unknown-tags)."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    ASK = "ask"
+
+
+class Verdict(NamedTuple):
+    """An idTagInfo: its status, and the expiry and the parent of the tag. Times are in the database's format."""
+
+    status: str
+    expiry: str | None = None
+    parent: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.status == Status.ACCEPTED
+
+
+class Tag(NamedTuple):
+    """What the policy knows of a tag. `most` is how many transactions it may have at once, None for any number."""
+
+    status: str
+    expires_at: str | None
+    parent: str | None
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings by which tags are judged. `own` is a tag of ours, which counts as known."""
+
+    unknown: Unknown = Unknown.ACCEPT
+    strip: re.Pattern[str] | None = None
+    """What is disregarded at the end of a tag."""
+    own: str | None = None
+    has_authorizer: bool = False
+    """Whether unknown tags are an outside authorizer's matter."""
+    is_registered: bool = True
+    """Whether the charger is registered; at one that waits or is refused no tag may charge (§4.2)."""
+
+    def key(self, id_tag: str) -> str:
+        """Return the normal form of a tag; two tags with the same one are the same tag."""
+        key = id_tag.strip()
+        if self.strip is not None and (stripped := self.strip.sub("", key, count=1).strip()):
+            key = stripped  # never nothing: a pattern that fits whole tags would make them all the same
+        return key.translate(_LOWER)
+
+    def is_own(self, key: str) -> bool:
+        """Whether this is the normal form of our own tag."""
+        return self.own is not None and key == self.key(self.own)
+
+    def judge(self, key: str, tag: Tag | None, at: str) -> Verdict:
+        """Return the verdict on a tag that is presented at this time; `tag` is None if nobody added it."""
+        if not self.is_registered:
+            return Verdict(Status.INVALID)
+        if tag is None:
+            is_accepted = self.unknown is Unknown.ACCEPT or self.is_own(key)
+            return Verdict(Status.ACCEPTED if is_accepted else Status.INVALID)
+        if tag.status != Status.ACCEPTED:
+            return Verdict(tag.status, tag.expires_at, tag.parent)
+        is_expired = tag.expires_at is not None and tag.expires_at <= at
+        return Verdict(Status.EXPIRED if is_expired else Status.ACCEPTED, tag.expires_at, tag.parent)
+
+    def judge_unreadable(self) -> Verdict:
+        """Return the verdict on a tag that cannot be read: its car may be charging."""
+        return Verdict(Status.ACCEPTED if self.is_registered else Status.INVALID)
+
+    def is_asked_outside(self, key: str, tag: Tag | None) -> bool:
+        """Whether the outside authorizer decides on a tag."""
+        return self.has_authorizer and self.is_registered and tag is None and not self.is_own(key)
+
+    def is_asked(self, key: str, tag: Tag | None) -> bool:
+        """Whether an operator is asked about a tag."""
+        is_unknown = self.is_registered and tag is None and not self.is_own(key) and bool(key)
+        return self.unknown is Unknown.ASK and is_unknown
+
+    def is_withdrawn(self, key: str, before: Tag | None, after: Tag | None, at: str) -> bool:
+        """Whether a change takes from a tag that it may charge, so that no charger may remember it."""
+        return self.judge(key, before, at).is_accepted and not self.judge(key, after, at).is_accepted
+
+    def are_together(self, one: Iterable[str | None], other: Iterable[str | None]) -> bool:
+        """Whether two tags, each given with its parents, are of one group: its members have a parent, or are it."""
+        group = {self.key(tag) for tag in one if tag}
+        return not group.isdisjoint(self.key(tag) for tag in other if tag)
+
+
+def concurrent(verdict: Verdict, tag: Tag | None, running: int) -> Verdict:
+    """Return the verdict on a start whose tag has other transactions running."""
+    if not verdict.is_accepted or tag is None or tag.most is None or running < tag.most:
+        return verdict
+    return verdict._replace(status=Status.CONCURRENT)
+
+
+class Index:
+    """All tags in memory, by their normal form. It follows the facts as they are committed.
+
+    Each is packed into two bytes objects, so that 100,000 with different groups and expiries take 25 MB.
+    """
+
+    __slots__ = ("_packed", "policy")
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._packed: dict[bytes, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def find(self, key: str) -> Tag | None:
+        """Return the tag with this normal form, None if nobody added it."""
+        packed = self._packed.get(key.encode())
+        return None if packed is None else _unpacked(packed)
+
+    def put(self, key: str, tag: Tag | None) -> None:
+        """Keep what holds for a tag from now on; None removes it."""
+        if tag is None:
+            self._packed.pop(key.encode(), None)
+        else:
+            text = _SEPARATOR.join("" if part is None else str(part) for part in tag)
+            self._packed[key.encode()] = text.encode()
+
+    def judge(self, id_tag: str, at: str) -> Verdict:
+        """Return the verdict on a tag that is presented at this time."""
+        key = self.policy.key(id_tag)
+        return self.policy.judge(key, self.find(key), at)
+
+    def observe(self, event: Event) -> None:
+        """Follow a committed fact."""
+        if isinstance(event, TagChanged):
+            tag = Tag(event.status, event.expires_at, event.parent_id_tag, event.max_transactions)
+            self.put(self.policy.key(event.id_tag), None if event.change == REMOVED else tag)
+
+
+def _unpacked(packed: bytes) -> Tag:
+    status, expires_at, parent, most = packed.decode().split(_SEPARATOR)
+    return Tag(status, expires_at or None, parent or None, int(most) if most else None)

@@ -1,0 +1,118 @@
+"""The tags that operators added, as they are now and as they were, and those that wait for an operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.access.tags import Tag
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+
+
+class KeyedTag(NamedTuple):
+    """A row of a tag of now: its stored normal form, and what the policy knows of it."""
+
+    id: int
+    key: str
+    id_tag: str
+    tag: Tag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagRow:
+    """A tag, for the time in which it was valid as it stands here: from `created_at` until `ended_at`, if it has ended.
+
+    `max_transactions` is how many transactions it may have at once, null for any number.
+    """
+
+    id_tag: str
+    name: str | None
+    status: str
+    expires_at: str | None
+    parent_id_tag: str | None
+    max_transactions: int | None
+    notes: str | None
+    created_at: str
+    created_by: str | None
+    ended_at: str | None
+    ended_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTag:
+    """An unknown tag that waits for an operator. `charger` is where it was presented last."""
+
+    id_tag: str
+    charger: str
+    first_at: str
+    last_at: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which tags; None means all. `search` is a part of the tag, or of its name for those who see names."""
+
+    now: str
+    status: str | None = None
+    parent: str | None = None
+    expired: bool | None = None
+    search: str | None = None
+    sees_names: bool = True
+
+
+OF_NOW: Final = "ended_at IS NULL"
+_TAG: Final = Shape(TagRow)
+_ASKED: Final = Shape(AskedTag)
+
+
+def tags_after(db: Database, last: int, most: int) -> list[KeyedTag]:
+    """Return the next tags of now, in the order of their rows."""
+    rows = db.execute(
+        "SELECT id, key, id_tag, status, expires_at, parent_id_tag, max_transactions FROM tag"
+        " WHERE ended_at IS NULL AND id > ? ORDER BY id LIMIT ?",
+        (last, most),
+    )
+    return [KeyedTag(number, key, id_tag, Tag(*tag)) for number, key, id_tag, *tag in rows.fetchall()]
+
+
+def tags(db: Database, filters: Filters, wanted: Wanted) -> Page[TagRow]:
+    """Return a page of the tags of now, by their normal form. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([Branch("tag INDEXED BY tag_key", _conditions(filters))], ("key",), is_newest_first=False)
+    return read_page(db, listing, wanted, lambda key: _TAG.every(db, f"FROM tag WHERE key = ? AND {OF_NOW}", key)[0])
+
+
+def _conditions(filters: Filters) -> list[Condition]:
+    conditions = [Condition(OF_NOW)]
+    conditions += given(("status = ?", filters.status), ("lower(parent_id_tag) = lower(?)", filters.parent))
+    if filters.expired is not None:
+        operator = "<=" if filters.expired else ">"
+        conditions.append(Condition(f"coalesce(expires_at, '9999') {operator} ?", (filters.now,)))
+    if filters.search is not None:
+        of_name = " OR instr(lower(name), lower(?))" if filters.sees_names else ""
+        values = (filters.search,) * (2 if filters.sees_names else 1)
+        conditions.append(Condition(f"(instr(key, lower(?)){of_name})", values))
+    return conditions
+
+
+def periods(db: Database, key: str) -> list[TagRow]:
+    """Return what was valid for a tag and when, the newest first."""
+    return _TAG.every(db, "FROM tag WHERE key = ? ORDER BY id DESC", (key,))
+
+
+def tags_from(db: Database, key: str, most: int) -> list[tuple[str, TagRow]]:
+    """Return the next tags of now after a normal form, each with its own."""
+    rows = db.execute(
+        f"SELECT key, {_TAG.columns} FROM tag INDEXED BY tag_key WHERE {OF_NOW} AND key > ? ORDER BY key LIMIT ?",  # noqa: S608 - our own words
+        (key, most),
+    )
+    return [(row[0], _TAG.read(row[1:])) for row in rows.fetchall()]
+
+
+def asked_tags(db: Database) -> list[AskedTag]:
+    """Return the unknown tags that wait for an operator, the last one presented first."""
+    return _ASKED.every(db, "FROM asked_tag ORDER BY last_at DESC, key")

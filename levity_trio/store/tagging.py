@@ -1,0 +1,155 @@
+"""Keeps the tags in memory: loads them before the first charger connects, and applies imports.
+
+An import is staged, accepted and applied in parts, each followed by a rest as long as it took, so that no charger waits
+for 100,000 rows. A task applies what was accepted, whether its asker stays or not; what it leaves, the next start does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import trio
+
+from levity_trio.access.tags import Index, Unknown
+from levity_trio.clock import Clock
+from levity_trio.config import ConfigError
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader
+from levity_trio.store.reads.tags import KeyedTag, tags_after
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import tags
+from levity_trio.store.writes.tags import Change
+from levity_trio.wire.times import stamp
+
+PART_ROWS: Final = 100
+ROWS_AT_ONCE: Final = 1000
+LINES: Final = 1000
+RETRY_SECONDS: Final = 1.0
+log = get_logger("system")
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import does: how many tags it adds, changes and leaves the same, and the first LINES of these in order.
+
+    `is_withdrawn` is whether a tag may no longer charge.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    results: list[str] = field(default_factory=list)
+    is_withdrawn: bool = False
+    done: trio.Event = field(default_factory=trio.Event)
+
+
+class TagImports:
+    """Imports of tags, one after the other."""
+
+    def __init__(self, writer: Writer, index: Index, clock: Clock) -> None:
+        self._writer = writer
+        self._index = index
+        self._clock = clock
+        self._accepted = trio.Event()
+        self._turn = trio.Lock()
+        self._report = Report()
+        self._report.done.set()
+
+    async def run(self, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str) -> Report:
+        """Import tags; the rows have values for these fields of TagData. Raises StoreUnavailable."""
+        async with self._turn:
+            await self._report.done.wait()  # of one whose asker left
+            await self._stage(fields, rows, by)
+            self._report = report = Report()
+            try:
+                with trio.CancelScope(shield=True):  # short: it ends with the writer's own deadline
+                    await self._writer.run(tags.accept, len(rows), by)
+            finally:
+                self._accepted.set()
+            await report.done.wait()
+            return report
+
+    async def _stage(self, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str) -> None:
+        await self._writer.run(tags.discard_unaccepted)
+        for first in range(0, len(rows), PART_ROWS):
+            began = trio.current_time()
+            await self._writer.run(tags.stage, fields, rows[first : first + PART_ROWS], by)
+            await trio.sleep(trio.current_time() - began)
+
+    async def apply(self) -> None:
+        """Apply accepted imports, until cancelled."""
+        while True:
+            await self._accepted.wait()
+            self._accepted = trio.Event()
+            await self._apply_all()
+            self._report.done.set()
+
+    async def _apply_all(self) -> None:
+        while True:
+            began = trio.current_time()
+            try:
+                changes = await self._writer.run(tags.apply_part, self._index.policy, stamp(self._clock()))
+            except StoreUnavailable:
+                await trio.sleep(RETRY_SECONDS)
+                continue
+            if changes is None:
+                return
+            self._follow(changes)
+            await trio.sleep(trio.current_time() - began)
+
+    def _follow(self, changes: Iterable[Change]) -> None:
+        report, policy, at = self._report, self._index.policy, stamp(self._clock())
+        for change in changes:
+            key = policy.key(change.after.id_tag)
+            before = None if change.before is None else change.before.tag
+            self._index.put(key, change.after.tag)
+            report.is_withdrawn = report.is_withdrawn or policy.is_withdrawn(key, before, change.after.tag, at)
+            report.counts[change.word] += 1
+            if len(report.results) < LINES:
+                report.results.append(change.word)
+
+
+@asynccontextmanager
+async def open_tags(writer: Writer, reader: Reader, index: Index, clock: Clock) -> AsyncIterator[TagImports]:
+    """Finish what an earlier run began to import, bring all tags into memory, and apply imports while the block runs.
+
+    Raises ConfigError if --tag-strip makes two tags the same one.
+    """
+    if index.policy.unknown is Unknown.ACCEPT and not index.policy.has_authorizer:
+        log.warning("every tag may charge that is not blocked or expired; see --unknown-tags")
+    while await writer.run(tags.apply_part, index.policy, stamp(clock())) is not None:
+        pass
+    await _load(writer, reader, index)
+    imports = TagImports(writer, index, clock)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(imports.apply)
+        yield imports
+        nursery.cancel_scope.cancel()
+
+
+async def _load(writer: Writer, reader: Reader, index: Index) -> None:
+    changed: list[tuple[int, str]] = []
+    last = 0
+    while rows := await reader.run(partial(tags_after, last=last, most=ROWS_AT_ONCE)):
+        changed += _put(index, rows)
+        last = rows[-1].id
+    if changed:
+        await writer.run(tags.rekey, index.policy, changed)
+
+
+def _put(index: Index, rows: Iterable[KeyedTag]) -> Iterator[tuple[int, str]]:
+    """Keep tags in memory; yield the ids and normal forms of those that are stored with another one."""
+    for row in rows:
+        key = index.policy.key(row.id_tag)
+        if index.find(key) is not None:
+            raise ConfigError(
+                f"--tag-strip makes {row.id_tag!r} the same as another tag; remove one of them first"
+                " (levity-trio tag remove), or choose another expression"
+            )
+        index.put(key, row.tag)
+        if key != row.key:
+            yield row.id, key

@@ -1,0 +1,94 @@
+"""Asks a server outside about tags that nobody added (--authorizer).
+
+It gets a POST of `{"idTag", "charger", "connector"}` and answers 2xx with an idTagInfo (§7.27): `status`, and perhaps
+`expiryDate` and `parentIdTag`. Whatever else comes counts as no answer, and --authorizer-away decides.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import orjson
+import trio
+
+from levity_trio.access.tags import LONGEST_TAG, Status, Verdict
+from levity_trio.log_output import get_logger
+from levity_trio.web.post import Destination, Unanswered, post
+from levity_trio.wire.times import parse_time, stamp
+
+AT_ONCE: Final = 20
+MOST_BYTES: Final = 4096
+STATUSES: Final = (Status.ACCEPTED, Status.BLOCKED, Status.EXPIRED, Status.INVALID)
+PORTS: Final = {"http": 80, "https": 443}
+
+log = get_logger("system")
+
+
+class Authorizer:
+    """The server outside. It is asked once for each tag that is presented; nothing is remembered."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        self._to = Destination(
+            is_tls=parts.scheme == "https",
+            host=host,
+            port=port or PORTS[parts.scheme],
+            authority=parts.netloc.rpartition("@")[2],
+            target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        )
+        self._headers = _proof(parts.username, parts.password)
+        self._seconds = seconds
+        self._places = trio.Semaphore(AT_ONCE)
+        self._failures = 0
+
+    async def ask(self, id_tag: str, charger: str, connector: int | None) -> Verdict | None:
+        """Return the verdict on a tag, None if there is no usable answer in time."""
+        asked = {"idTag": id_tag, "charger": charger, "connector": connector}
+        verdict, problem = None, f"no answer within {self._seconds:g} s"
+        with trio.move_on_after(self._seconds):
+            async with self._places:
+                try:
+                    response = await post(
+                        self._to, self._headers, orjson.dumps(asked), self._seconds, most_bytes=MOST_BYTES
+                    )
+                    problem = f"status {response.status}, or no idTagInfo"
+                    verdict = read_verdict(response.body) if 200 <= response.status < 300 else None
+                except Unanswered as error:
+                    problem = str(error)
+        self._note(verdict, problem)
+        return verdict
+
+    def _note(self, verdict: Verdict | None, problem: str) -> None:
+        """Log the 1st, 2nd, 4th, 8th, … failure in a row, and the first answer after some."""
+        if verdict is None:
+            self._failures += 1
+            if self._failures.bit_count() == 1:
+                log.warning("the authorizer gives no usable answer", reason=problem, failures=self._failures)
+        elif self._failures:
+            log.warning("the authorizer answers again", failures=self._failures)
+            self._failures = 0
+
+
+def read_verdict(body: bytes) -> Verdict | None:
+    """Return the verdict in an answer, None if it has none."""
+    try:
+        told: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(told, dict) or told.get("status") not in STATUSES:
+        return None
+    expiry, parent = told.get("expiryDate"), told.get("parentIdTag")
+    moment = parse_time(expiry) if isinstance(expiry, str) else None
+    is_parent = isinstance(parent, str) and 0 < len(parent) <= LONGEST_TAG
+    return Verdict(told["status"], None if moment is None else stamp(moment), parent if is_parent else None)
+
+
+def _proof(user: str | None, password: str | None) -> Mapping[str, str]:
+    if user is None:
+        return {}
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return {"authorization": f"Basic {b64encode(pair).decode()}"}

@@ -1,0 +1,122 @@
+"""Sends one HTTP request to a server outside: a POST of JSON over http or https, without redirects."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, NamedTuple
+
+import h11
+import trio
+
+from levity_trio import __version__
+
+HEAD_BYTES: Final = 16 * 1024
+RECEIVE_BYTES: Final = 4096
+_Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+class Unanswered(Exception):
+    """The server gave no usable response; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The parts of a URL that a request needs. `authority` is that of the Host header."""
+
+    is_tls: bool
+    host: str
+    port: int
+    authority: str
+    target: str
+
+
+class Response(NamedTuple):
+    """The status of a response, and its body as far as it was read."""
+
+    status: int
+    body: bytes = b""
+
+
+def accept_any(address: str) -> None:
+    """Accept every address of a peer."""
+
+
+async def post(
+    to: Destination,
+    headers: Mapping[str, str],
+    body: bytes,
+    seconds: float,
+    *,
+    check_peer: Callable[[str], None] = accept_any,
+    most_bytes: int = 0,
+) -> Response:
+    """Send a request and return the response within `seconds`, with up to `most_bytes` of its body.
+
+    `check_peer` may raise for the address to which the connection leads. Raises Unanswered.
+    """
+    try:
+        with trio.fail_after(seconds):
+            return await _exchange(to, headers, body, check_peer, most_bytes)
+    except trio.TooSlowError:
+        raise Unanswered(f"no response within {seconds:g} s") from None
+    except h11.RemoteProtocolError:
+        raise Unanswered("the response is not HTTP") from None
+    except UnicodeError:
+        raise Unanswered("the host name is not valid") from None
+    except (OSError, trio.BrokenResourceError) as error:
+        raise Unanswered(_words(error)) from None
+
+
+def _words(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    return str(cause) or type(cause).__name__
+
+
+async def _exchange(
+    to: Destination, headers: Mapping[str, str], body: bytes, check_peer: Callable[[str], None], most_bytes: int
+) -> Response:
+    async with await trio.open_tcp_stream(to.host, to.port) as plain:
+        check_peer(plain.socket.getpeername()[0])  # of the connection itself: a name may lead elsewhere each time
+        stream: _Stream = plain
+        if to.is_tls:
+            stream = trio.SSLStream(plain, await trio.to_thread.run_sync(_trust), server_hostname=to.host)
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
+        await stream.send_all(_request(http, to, headers, body))
+        return await _response(http, stream, most_bytes)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _request(http: h11.Connection, to: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
+    sent = {
+        "host": to.authority,
+        "user-agent": f"levity-trio/{__version__}",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        **headers,
+    }
+    head = h11.Request(method="POST", target=to.target, headers=list(sent.items()))
+    return b"".join(http.send(event) or b"" for event in (head, h11.Data(data=body), h11.EndOfMessage()))
+
+
+async def _response(http: h11.Connection, stream: _Stream, most_bytes: int) -> Response:
+    status, body = None, bytearray()
+    while True:
+        event = http.next_event()
+        if isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif event is h11.NEED_DATA:
+            http.receive_data(bytes(await stream.receive_some(RECEIVE_BYTES)))
+        elif isinstance(event, h11.ConnectionClosed):
+            raise Unanswered("the receiver closed the connection without a response")
+        if status is not None and (len(body) >= most_bytes or isinstance(event, h11.EndOfMessage)):
+            return Response(status, bytes(body[:most_bytes]))

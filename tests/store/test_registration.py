@@ -1,0 +1,173 @@
+"""Newcomers and decisions about chargers, as the books have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from levity_trio.access.registration import Mode, Registrations
+from levity_trio.events import ChargerShown, NewcomerWaiting
+from levity_trio.store.reads import beginning
+from levity_trio.store.reads.chargers import of_model
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.present import present, waiting
+from levity_trio.store.reads.registration import Newcomer, decisions, newcomers
+from levity_trio.store.writes.hiding import UnknownCharger, hide
+from levity_trio.store.writes.registration import Decided, adopt, adopt_all, begin_waiting, locked_out, refuse
+from levity_trio.store.writes.stations import AlreadyKnown, ChargerData, add_charger
+from levity_trio.wire.times import stamp
+from tests.store.books import Books, Station, in_memory
+from tests.store.reading import reading
+
+ANNA = Decided("2026-03-01T12:00:00.000Z", "anna", "ours")
+PAGE = Wanted()
+DAY = 24 * 60
+
+
+def listed(books: Books, *, is_waiting: bool = False) -> list[Newcomer]:
+    with reading(books) as db:
+        return newcomers(db, PAGE, is_waiting=is_waiting).data
+
+
+def wait_for_a_person(station: Station) -> None:
+    station.books.run(begin_waiting, station.name, "10.0.0.1", station.books.at)
+
+
+def test_newcomers_as_a_person_sees_them(books: Books) -> None:
+    one, other = Station(books, "CP-1"), Station(books, "cp-1")
+    one.boot(serial_number="S-1")
+    one.start()
+    wait_for_a_person(other)
+    found = {newcomer.id: newcomer for newcomer in listed(books)}
+    assert (found["CP-1"].serial_number, found["CP-1"].has_charged, found["CP-1"].resembles) == ("S-1", True, "cp-1")
+    assert (found["CP-1"].waiting_since, found["CP-1"].remote_address) == (None, "10.0.0.1")
+    assert (found["cp-1"].has_charged, found["cp-1"].resembles, found["cp-1"].is_connected) == (False, "CP-1", True)
+    assert [newcomer.id for newcomer in listed(books, is_waiting=True)] == ["cp-1"]
+
+
+def test_one_that_is_decided_about_is_no_newcomer(books: Books) -> None:
+    for name, decide in (("A", adopt), ("B", refuse)):
+        wait_for_a_person(Station(books, name))
+        assert books.run(decide, name, ANNA)
+        assert not books.run(decide, name, ANNA._replace(by="ben"))
+    assert listed(books) == []
+    with reading(books) as db:
+        found = decisions(db, None, PAGE).data
+        assert [(one.charger, one.decision, one.decided_by, one.reason) for one in found] == [
+            ("B", "refused", "anna", "ours"),
+            ("A", "adopted", "anna", "ours"),
+        ]
+        assert [one.charger for one in decisions(db, "A", PAGE).data] == ["A"]
+
+
+def test_a_hidden_newcomer_is_listed_while_it_is_connected(books: Books) -> None:
+    station = Station(books)
+    books.run(hide, "CP-1", books.at, None)
+    assert [newcomer.id for newcomer in listed(books)] == ["CP-1"]
+    station.lose()
+    assert listed(books) == []
+    books.run(adopt, "CP-1", ANNA)
+    assert len(books.recorded(ChargerShown)) == 1
+
+
+def test_a_newcomer_waits_once_and_one_that_was_decided_about_not_at_all(books: Books) -> None:
+    station = Station(books)
+    wait_for_a_person(station)
+    wait_for_a_person(station)
+    assert len(books.recorded(NewcomerWaiting)) == 1
+    books.run(refuse, "CP-1", ANNA)
+    wait_for_a_person(station)
+    assert len(books.recorded(NewcomerWaiting)) == 1
+
+
+def test_strangers_are_no_series_and_raise_no_alert(books: Books) -> None:
+    stations = {name: Station(books, name) for name in ("KNOWN", "WAITS", "REFUSED", "CHARGES")}
+    for name in ("WAITS", "CHARGES"):
+        wait_for_a_person(stations[name])
+    books.run(refuse, "REFUSED", ANNA)
+    stations["CHARGES"].start()
+    with reading(books) as db:
+        assert present(db).hidden == {"WAITS", "REFUSED"}
+        assert waiting(db).newcomers == 2
+
+
+def test_what_is_sent_to_a_model_is_not_for_strangers(books: Books) -> None:
+    """Anybody can claim to be of a model."""
+    for name in ("ADOPTED", "WAITS", "REFUSED", "OTHER"):
+        Station(books, name).boot(model="Smart" if name != "OTHER" else "Duo")
+    books.run(adopt, "ADOPTED", ANNA)
+    books.run(refuse, "REFUSED", ANNA)
+    books.run(begin_waiting, "WAITS", "10.0.0.1", books.at)
+    with reading(books) as db:
+        assert of_model(db, "smart") == ["ADOPTED"]
+
+
+# In memory
+
+STEPS: dict[str, Callable[[Books, str], object]] = {
+    "add": lambda books, name: books.run(add_charger, name, ChargerData(None, None), books.at, "anna"),
+    "adopt": lambda books, name: books.run(adopt, name, ANNA),
+    "refuse": lambda books, name: books.run(refuse, name, ANNA),
+    "hide": lambda books, name: books.run(hide, name, books.at, None),
+    "charge": lambda books, name: (station := Station(books, name)).stop(station.start()),
+    "connect": Station,
+}
+IMPOSSIBLE = (AlreadyKnown, UnknownCharger)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(Mode), st.lists(st.tuples(st.sampled_from(list(STEPS)), st.sampled_from("AB")), max_size=12))
+def test_memory_is_what_a_restart_would_read(mode: Mode, steps: list[tuple[str, str]]) -> None:
+    with closing(in_memory()) as connection:
+        books = Books(connection)
+        memory = Registrations(mode, set(), {})
+        for step, name in steps:
+            books.facts.clear()
+            with suppress(*IMPOSSIBLE):
+                STEPS[step](books, name)
+            for fact in books.facts:
+                memory.observe(fact)
+            with reading(books) as db:
+                read = beginning(db)
+            again = Registrations(mode, set(read.chargers), dict(read.decided))
+            for charger in "AB":
+                assert memory.status(charger) == again.status(charger)
+                assert memory.is_registered(charger) == again.is_registered(charger)
+            assert memory.count_newcomers() == again.count_newcomers()
+
+
+# A switch
+
+
+@pytest.mark.parametrize(
+    ("ended_days_ago", "is_open", "is_locked_out"),
+    [(None, True, True), (40, True, True), (40, False, False), (20, False, True), (0, False, True)],
+)
+def test_who_would_be_locked_out(books: Books, ended_days_ago: int | None, is_open: bool, is_locked_out: bool) -> None:
+    """Whose transaction is open, or began or ended lately, whatever its charger's clock says."""
+    station = Station(books, behind=365 * DAY)
+    if ended_days_ago is not None:
+        transaction = station.start()
+        books.wait(35 * DAY)
+        station.stop(transaction)
+        books.wait(ended_days_ago * DAY)
+    if is_open:
+        station.start(5000)
+    books.wait(40 * DAY if ended_days_ago is None else 0)
+    since = stamp(books.now - timedelta(days=30))
+    assert books.run(locked_out, since) == (["CP-1"] if is_locked_out else [])
+    books.run(adopt_all, ANNA)
+    assert books.run(locked_out, since) == []
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_room_for_a_new_charger(books: Books, mode: Mode) -> None:
+    """Newcomers that wait do not count as known chargers, and a closed server takes none."""
+    station = Station(books, "A")
+    station.name = "B"
+    assert (station.connect(max_chargers=1, mode=mode) is not None) == (mode is Mode.ASK)

@@ -1,0 +1,157 @@
+"""The lists of tags, and the tags in memory while imports run."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import trio
+
+from levity_trio.access.tags import Index, Policy, Unknown
+from levity_trio.store.connection import open_database
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.tags import Filters, asked_tags, periods, tags, tags_from
+from levity_trio.store.tagging import LINES, PART_ROWS, open_tags
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import tags as writes
+from levity_trio.store.writes.tags import TagData
+from tests.charger.parts import InlineWriter
+from tests.store.books import Books, Station
+from tests.store.reading import reading
+
+EXPIRED, LATER = "2026-02-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z"
+
+
+@pytest.fixture
+def neighbours(books: Books) -> Books:
+    for data in (
+        TagData("Card-1", name="Anna", parent_id_tag="Flat-3"),
+        TagData("card-2", name="Ben", parent_id_tag="flat-3", status="Blocked"),
+        TagData("Key", name="Cleo", expires_at=EXPIRED),
+        TagData("Lost", expires_at=LATER),
+    ):
+        books.run(writes.add, books.policy, data, books.at, "anna")
+    books.run(writes.change, books.policy, "lost", {"name": "Dora"}, books.at, "anna")
+    return books
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({}, ["Card-1", "card-2", "Key", "Lost"]),
+        ({"status": "Blocked"}, ["card-2"]),
+        ({"parent": "FLAT-3"}, ["Card-1", "card-2"]),
+        ({"expired": True}, ["Key"]),
+        ({"expired": False}, ["Card-1", "card-2", "Lost"]),
+        ({"search": "CARD"}, ["Card-1", "card-2"]),
+        ({"search": "dora"}, ["Lost"]),
+        ({"search": "dora", "sees_names": False}, []),
+        ({"search": "%"}, []),
+    ],
+)
+def test_the_list(neighbours: Books, filters: dict[str, Any], found: list[str]) -> None:
+    with reading(neighbours) as db:
+        page = tags(db, Filters(now=neighbours.at, **filters), Wanted())
+    assert [one.id_tag for one in page.data] == found
+    assert page.total == len(found)
+
+
+def test_pages_and_parts(neighbours: Books) -> None:
+    with reading(neighbours) as db:
+        first = tags(db, Filters(now=neighbours.at), Wanted(limit=3))
+        rest = tags(db, Filters(now=neighbours.at), Wanted(limit=3, cursor=first.next_cursor))
+        assert [one.id_tag for one in rest.data] == ["Lost"]
+        assert [one.name for one in periods(db, "lost")] == ["Dora", None]
+        assert [key for key, _ in tags_from(db, "card-1", 2)] == ["card-2", "key"]
+
+
+def test_who_waits(books: Books, station: Station) -> None:
+    for name in ("One", "Two"):
+        books.wait(1)
+        station.write(writes.ask, name.lower(), name)
+    with reading(books) as db:
+        assert [one.id_tag for one in asked_tags(db)] == ["Two", "One"]
+
+
+# Imports in memory
+
+
+class Memory:
+    """The tags of a site in memory, on a writer without a thread."""
+
+    def __init__(self, books: Books, path: Path) -> None:
+        self.books = books
+        self.index = Index(Policy(Unknown.REFUSE))
+        self.writer = InlineWriter(books.connection)
+        self.writer.publish = self.index.observe
+        self.reader = Reader(path)
+
+    def open(self) -> Any:
+        return open_tags(cast(Writer, self.writer), self.reader, self.index, lambda: self.books.now)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Any:
+    with open_database(tmp_path / "site.db") as connection:
+        yield Memory(Books(connection), tmp_path / "site.db")
+
+
+ROWS = [(f"T{number}", "Blocked" if number == 7 else "Accepted") for number in range(3 * PART_ROWS)]
+FIELDS = ("id_tag", "status")
+
+
+async def test_an_import_is_in_memory_when_it_ends(memory: Memory) -> None:
+    async with memory.open() as imports:
+        report = await imports.run(FIELDS, ROWS, "anna")
+        assert len(memory.index) == len(ROWS)
+        assert (report.counts["added"], len(report.results), report.is_withdrawn) == (len(ROWS), len(ROWS), False)
+        again = await imports.run(FIELDS, [("t1", "Blocked"), ("T2", "Accepted")], "anna")
+        assert (dict(again.counts), again.is_withdrawn) == ({"changed": 1, "same": 1}, True)
+        assert memory.index.judge("T1", memory.books.at).status == "Blocked"
+    assert len(ROWS) <= LINES
+
+
+async def test_an_import_ends_without_its_asker(memory: Memory) -> None:
+    async with memory.open() as imports:
+        memory.writer.answer_seconds = 0.01
+        async with trio.open_nursery() as asking:
+            asking.start_soon(imports.run, FIELDS, ROWS, "anna")
+            while not memory.books.count("tag"):  # noqa: ASYNC110 - until it is being applied
+                await trio.sleep(0.001)
+            asking.cancel_scope.cancel()
+        report = await imports.run(FIELDS, [("Last", "Accepted")], "ben")  # waits for the one before
+        assert dict(report.counts) == {"added": 1}
+        assert len(memory.index) == len(ROWS) + 1
+
+
+async def test_an_import_that_is_left_before_it_is_accepted_leaves_nothing(memory: Memory) -> None:
+    async with memory.open() as imports:
+        memory.writer.answer_seconds = 0.01
+        with trio.move_on_after(0.02):
+            await imports.run(FIELDS, ROWS, "anna")
+        await imports.run(FIELDS, [("Last", "Accepted")], "ben")
+    assert memory.books.rows("SELECT id_tag FROM tag") == [("Last",)]
+
+
+async def test_nothing_is_imported_while_nothing_can_be_stored(memory: Memory) -> None:
+    async with memory.open() as imports:
+        memory.writer.is_unavailable = True
+        with pytest.raises(StoreUnavailable), trio.fail_after(60):
+            await imports.run(FIELDS, ROWS, "anna")
+        memory.writer.is_unavailable = False
+        await imports.run(FIELDS, [("Last", "Accepted")], "ben")
+    assert memory.books.rows("SELECT id_tag FROM tag") == [("Last",)]
+
+
+async def test_a_start_finishes_an_import_and_loads_all(memory: Memory) -> None:
+    books = memory.books
+    books.run(writes.stage, FIELDS, ROWS, "anna")
+    books.run(writes.accept, len(ROWS), "anna")
+    books.run(partial(writes.stage, fields=FIELDS, rows=[("Never", "Accepted")], by="ben"))
+    async with memory.open():
+        assert len(memory.index) == len(ROWS)
+        assert memory.index.judge("T7", books.at).status == "Blocked"
