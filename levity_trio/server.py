@@ -59,7 +59,7 @@ from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
+from levity_trio.web.api.server import listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
