@@ -15,7 +15,7 @@ from typing import Final
 
 from levity_trio.access.admission import Admission
 from levity_trio.charger.central import Central
-from levity_trio.charger.proof import prove, use_readmission
+from levity_trio.charger.proof import prove, prove_again, use_readmission
 from levity_trio.charger.registration import check_registration
 from levity_trio.charger.registry import Visitor
 from levity_trio.charger.websocket import CloseCode
@@ -66,17 +66,17 @@ async def admit(central: Central, visitor: Visitor, head: Head) -> Admission:
     charger = identity(head.target)
     if charger is None:
         raise BadRequest(404, "The path contains no charger identity; use /ws/CHARGER-ID.")
-    await prove(central, visitor, head, charger)
+    proven = await prove(central, visitor, head, charger)
     visitor.charger = charger
     _check_limits(central, visitor, head, charger)
     await central.ready.wait()
     await _wait_turn(central, visitor, charger)
-    proven = await prove(central, visitor, head, charger)  # a password may have been dropped meanwhile
+    proven = await prove_again(central, visitor, head, proven)
     await use_readmission(central, visitor, proven)
     _check_limits(central, visitor, head, charger)
     _take_place(central, visitor, charger)
-    visitor.proof = proven
-    return proven
+    visitor.proof = proven.admission
+    return proven.admission
 
 
 def _check_limits(central: Central, visitor: Visitor, head: Head, charger: str) -> None:

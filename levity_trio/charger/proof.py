@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from levity_trio.access import passwords
 from levity_trio.access.admission import Admission, Proof, admission
@@ -23,7 +23,14 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
 log = get_logger("ws")
 
 
-async def prove(central: Central, visitor: Visitor, head: Head, charger: str) -> Admission:
+class Proven(NamedTuple):
+    """What a handshake has proved, and by what it was judged."""
+
+    admission: Admission
+    security: Security
+
+
+async def prove(central: Central, visitor: Visitor, head: Head, charger: str) -> Proven:
     """Return the best that a handshake proves. Nothing is touched.
 
     Raises:
@@ -38,13 +45,20 @@ async def prove(central: Central, visitor: Visitor, head: Head, charger: str) ->
         _refuse(head, proven, required)
     if proven.proof == Proof.PASSWORD:
         central.failures.forget((visitor.address, charger))
-    return proven
+    return Proven(proven, security)
 
 
-async def use_readmission(central: Central, visitor: Visitor, proven: Admission) -> None:
+async def prove_again(central: Central, visitor: Visitor, head: Head, before: Proven) -> Proven:
+    """Judge a handshake that has waited, if the charger's door has changed meanwhile. Raises BadRequest."""
+    charger = before.admission.charger
+    is_same = await _security_of(central, charger) == before.security
+    return before if is_same else await prove(central, visitor, head, charger)
+
+
+async def use_readmission(central: Central, visitor: Visitor, given: Proven) -> None:
     """Use up the readmission of a charger that is let in below its profile. Raises BadRequest if another one did."""
-    security = await _security_of(central, proven.charger)
-    if proven.profile >= security.profile:
+    proven = given.admission
+    if proven.profile >= given.security.profile:
         return
     at = stamp(central.clock())
     try:

@@ -149,6 +149,11 @@ class Registry:
 
     # Limits
 
+    @property
+    def unfinished(self) -> int:
+        """The number of connections without a session: mostly of handshakes under way."""
+        return len(self._visitors) - len(self._sessions)
+
     def has_room(self, charger: str, most: int) -> bool:
         """Whether this charger fits among at most `most` chargers that are admitted."""
         if len(self._visitors) <= most:

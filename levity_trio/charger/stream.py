@@ -12,7 +12,6 @@ It does what the library cannot, for frames of every kind:
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -21,7 +20,7 @@ import trio
 
 from levity_trio.charger.budget import Account
 from levity_trio.charger.tls import HANDSHAKE_BYTE, Tls, fingerprint_of
-from levity_trio.charger.transport import receive_from
+from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.wire.framing import CLOSE, FINAL, Framing
 
 HEAD_BYTES: Final = 8 * 1024
@@ -204,24 +203,9 @@ class ChargerStream(trio.abc.Stream):
         """
         if data[0] == CLOSE_FRAME:
             self.last_word = None
-        sent = self._send_at_once(data)
+        sent = send_at_once(self._transport, data)
         if sent < len(data):
             await self._send_rest(memoryview(data)[sent:])
-
-    def _send_at_once(self, data: bytes | bytearray | memoryview) -> int:
-        """Write as much as the socket's buffer takes, nearly always all, and return the number of bytes.
-
-        A cancel scope, a deadline and a checkpoint would cost a third of the time that a response takes. The library's
-        lock is a checkpoint, so other tasks still run.
-        """
-        if not isinstance(self._transport, trio.SocketStream):
-            return 0
-        try:
-            return os.write(self._transport.socket.fileno(), data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise trio.BrokenResourceError(f"the connection was lost: {error}") from error
 
     async def _send_rest(self, data: memoryview) -> None:
         with trio.move_on_after(self.send_seconds, shield=True) as scope:

@@ -1,8 +1,9 @@
 """TLS of the chargers' ports (whitepaper, profiles 2 and 3): TLS 1.2 and up, without renegotiation, compression or
 resumption.
 
-Python cannot switch off the session cache of OpenSSL, which belongs to a context. So each connection begins with an
-empty context of its own, and gets the certificates from the common one; that costs a tenth of a millisecond.
+Python cannot switch off the session cache of OpenSSL, which belongs to a context and serves TLS 1.2. So a connection of
+TLS 1.2 begins with an empty context of its own, and gets the certificates from the common one, which costs a tenth of a
+millisecond; one of TLS 1.3 uses the common one.
 
 The handshakes take turns, one step in each turn of the event loop: a thousand chargers that come back at once would
 otherwise hold up the messages of all others for as long as all their signatures take.
@@ -19,8 +20,9 @@ from typing import Any, Final, NamedTuple
 
 import trio
 
-from levity_trio.charger.transport import receive_from
+from levity_trio.charger.transport import receive_from, send_at_once
 from levity_trio.config import EnvironmentProblem
+from levity_trio.wire.client_hello import offers_tls_1_3
 
 RECORD_BYTES: Final = 4 * 1024
 """Read at once from the network; a handshake message of a charger is smaller."""
@@ -83,8 +85,8 @@ class Tls:
         Raises:
             TlsFailed: the peer offered no common version or suite, a certificate that is not valid, or no TLS.
         """
-        beginning = _Beginning(transport, ahead, self._turn)
-        offer = _Offer(self._fresh(), self._certificates.context)
+        beginning = _Beginning(transport, ahead, self._turn, verifies=self.asks_for_certificates)
+        offer = _Offer(self._certificates, has_tls_1_3=offers_tls_1_3(ahead))
         stream = trio.SSLStream(beginning, offer, server_side=True, https_compatible=True)  # type: ignore[arg-type]  # what it uses of a context
         failed: trio.BrokenResourceError | None = None
         try:
@@ -97,14 +99,6 @@ class Tls:
         beginning.end()
         return stream
 
-    def _fresh(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        context.num_tickets = 0
-        context.verify_mode = ssl.CERT_OPTIONAL if self.asks_for_certificates else ssl.CERT_NONE
-        return context
-
 
 def fingerprint_of(stream: trio.SSLStream[Any]) -> str | None:
     """Return the SHA-256 of the peer's certificate, None if it presented none."""
@@ -114,7 +108,7 @@ def fingerprint_of(stream: trio.SSLStream[Any]) -> str | None:
 
 def load(files: Files, *, rsa_suites: bool) -> Certificates:
     """Read the certificates. Call it in a thread. Raises EnvironmentProblem."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _context(ssl.TLSVersion.TLSv1_3, verifies=bool(files.authorities))
     context.set_ciphers(":".join([*SUITES, *RSA_SUITES] if rsa_suites else SUITES))
     for chain, key in files.pairs:
         try:
@@ -129,6 +123,15 @@ def load(files: Files, *, rsa_suites: bool) -> Certificates:
             text = f"cannot use the authority {authority} of client certificates: {problem}; give a PEM file"
             raise EnvironmentProblem(text) from problem
     return Certificates(context, has_authorities=bool(files.authorities))
+
+
+def _context(minimum: ssl.TLSVersion, *, verifies: bool) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = minimum
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.num_tickets = 0
+    context.verify_mode = ssl.CERT_OPTIONAL if verifies else ssl.CERT_NONE
+    return context
 
 
 def stamps(files: Files) -> Sequence[tuple[int, int, int] | None]:
@@ -149,11 +152,11 @@ def _no_password() -> str:
 
 
 class _Offer:
-    """What SSLStream uses of a context: a connection of a fresh one, with the certificates of the common one."""
+    """What SSLStream uses of a context. For TLS 1.2 it is a fresh one with the certificates of the common one."""
 
-    def __init__(self, fresh: ssl.SSLContext, certificates: ssl.SSLContext) -> None:
-        self._fresh = fresh
+    def __init__(self, certificates: Certificates, *, has_tls_1_3: bool) -> None:
         self._certificates = certificates
+        self._has_tls_1_3 = has_tls_1_3
         self.outgoing: ssl.MemoryBIO | None = None
 
     def wrap_bio(
@@ -162,35 +165,43 @@ class _Offer:
         """Begin a connection."""
         del server_hostname  # a server has none
         self.outgoing = outgoing
-        begun = self._fresh.wrap_bio(incoming, outgoing, server_side=server_side)
-        begun.context = self._certificates
+        common = self._certificates.context
+        if self._has_tls_1_3:
+            return common.wrap_bio(incoming, outgoing, server_side=server_side)
+        fresh = _context(ssl.TLSVersion.TLSv1_2, verifies=self._certificates.has_authorities)
+        begun = fresh.wrap_bio(incoming, outgoing, server_side=server_side)
+        begun.context = common
         return begun
 
 
 class _Beginning(trio.abc.Stream):
-    """The transport beneath TLS: what was received already comes first, and handshakes take turns."""
+    """The transport beneath TLS: what was received already comes first.
 
-    def __init__(self, transport: trio.abc.Stream, ahead: bytes, turn: trio.Lock) -> None:
+    Handshakes take turns for their expensive steps: the signature, and the verification of a client certificate.
+    """
+
+    def __init__(self, transport: trio.abc.Stream, ahead: bytes, turn: trio.Lock, *, verifies: bool) -> None:
         self._transport = transport
         self._ahead = ahead
         self._turn: trio.Lock | None = turn
+        self._verifies = verifies
 
     def end(self) -> None:
         """Take no more turns: the handshake is over."""
         self._turn = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data: bytes | bytearray = self._ahead
-        self._ahead = b""
-        if not data:
-            data = await receive_from(self._transport, max_bytes or RECORD_BYTES)
-        if self._turn is not None:
-            async with self._turn:
-                await trio.lowlevel.checkpoint()
+        ahead, self._ahead = self._ahead, b""
+        data = ahead or await receive_from(self._transport, max_bytes or RECORD_BYTES)
+        if self._turn is not None and (ahead or self._verifies):
+            async with self._turn:  # to acquire it takes a turn of the event loop
+                pass
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._transport.send_all(data)
+        sent = send_at_once(self._transport, data)
+        if sent < len(data):
+            await self._transport.send_all(memoryview(data)[sent:])
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._transport.wait_send_all_might_not_block()

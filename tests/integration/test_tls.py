@@ -243,7 +243,7 @@ def test_half_handshakes_and_what_is_none(server: Serving, authority: Authority)
     assert half.recv(100) == b""
     half.close()
     kinds = [(line["status"], line["reason"]) for line in server.find("handshake refused")]
-    assert (0, "The request was not complete within 10 s.") in kinds
+    assert (0, "The request was not complete in time.") in kinds
 
 
 def test_without_tls_a_client_hello_is_a_clear_line(tmp_path: Path) -> None:
