@@ -8,6 +8,7 @@ to send.
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,8 @@ from levity_trio.store.connection import open_database
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.tags import TagData
 from tests.integration.foreign import api_of, foreign_charger, operate
-from tests.integration.serving import Serving, serving
+from tests.integration.serving import PROGRAM, Serving, environment, serving
+from tests.integration.simulating import controlled
 from tests.store.books import Books
 
 SECONDS = 30.0
@@ -193,3 +195,32 @@ def test_what_has_no_room_is_shown(database: Path, capsys: pytest.CaptureFixture
         assert wait_state(server, "too long")["left_out"] == 1
         assert shell(server, "local-list", "status", "FC-1", "--json") == 0
         assert json.loads(capsys.readouterr().out)["tags_left_out"] == [{"id_tag": "C", "status": "Accepted"}]
+
+
+def test_our_simulator_gets_what_people_change_as_one_list(tmp_path: Path) -> None:
+    """Tags that are added, imported and blocked within five seconds are one list; a later change is a difference."""
+    table = tmp_path / "tags.csv"
+    table.write_text("id_tag,parent_id_tag\n" + "".join(f"T{number},HOUSE\n" for number in range(8)))
+    with serving(tmp_path / "site.db", *ON) as server, controlled(server.port, tmp_path) as control:
+        simulator = [*PROGRAM, "simulator", "add", "SIM-1"]
+        settings = {**environment(), "LEVITY_SIMULATOR_API": control}
+        subprocess.run(simulator, check=True, env=settings, capture_output=True, timeout=60)
+        assert wait_state(server, "up to date", "SIM-1")["entries"] == 0
+        for words in (("add", "A"), ("add", "B"), ("import", str(table)), ("block", "A")):
+            assert shell(server, "tag", *words) == 0
+        wait_entries(server, 10)
+        ((kind, _, tags, answer),) = sent(server, "SIM-1")
+        assert (kind, len(tags), answer) == ("Full", 10, "Accepted")
+        ((payload,),) = server.query("SELECT payload FROM command WHERE action = 'SendLocalList'")
+        entries = {one["idTag"]: one["idTagInfo"] for one in json.loads(payload)["localAuthorizationList"]}
+        assert (entries["A"], entries["T3"]["parentIdTag"]) == ({"status": "Blocked"}, "HOUSE")
+        assert shell(server, "tag", "remove", "B") == 0
+        wait_entries(server, 9)
+        assert sent(server, "SIM-1")[-1][::2] == ("Differential", ["-B"])
+
+
+def wait_entries(server: Serving, entries: int) -> None:
+    until = time.monotonic() + SECONDS
+    while (found := status(server, "SIM-1"))["entries"] != entries or found["state"] != "up to date":
+        assert time.monotonic() < until, found
+        time.sleep(0.05)

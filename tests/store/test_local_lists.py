@@ -128,6 +128,25 @@ def test_a_difference_that_is_refused_is_followed_by_a_full_list(keeping: Keepin
     assert keeping.status().failures == 0
 
 
+@pytest.mark.parametrize(
+    ("manner", "again"), [("silent, but obeys", []), ("silent", [("Differential", 3, ["B"])])], ids=str
+)
+def test_after_silence_the_version_tells_whether_the_list_arrived(
+    keeping: Keeping, manner: str, again: list[Any]
+) -> None:
+    keeping.add("A")
+    keeping.settle()
+    keeping.add("B")
+    keeping.renew()
+    keeping.decide()
+    taken = keeping.take()
+    assert taken is not None
+    keeping.answer(taken, manner)
+    keeping.settle()
+    assert keeping.lists()[2:] == again
+    assert keeping.memory.local_list == keeping.expected()
+
+
 def test_another_version_is_repaired(keeping: Keeping) -> None:
     keeping.add("A")
     keeping.settle()
@@ -173,6 +192,7 @@ def test_one_that_fails_for_ever_is_not_hammered(keeping: Keeping) -> None:
             taken = keeping.take()
             assert taken is not None
             assert taken.id == command
+            assert len(keeping.sent) < 100
             keeping.answer(taken, "Failed" if taken.action == "SendLocalList" else "honest")
         assert keeping.again_at is not None
         keeping.books.now = max(keeping.books.now + timedelta(seconds=1), keeping.again_at)
