@@ -70,7 +70,10 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.FirmwareStatusChanged: _has_failed,
     events.LogStatusChanged: _has_failed,
     events.SecurityEventReported: lambda fact: fact.event_type not in ROUTINE_EVENTS,
-    events.CertificateRequested: _always,
+    events.CertificateRefused: _always,
+    events.CertificateDelivered: lambda fact: fact.result != "installed",
+    events.CertificateRevoked: _always,
+    events.SecuringStopped: _always,
     events.CallFailed: _always,
     events.FactsCounted: _always,
     events.MessagesRefused: _always,
@@ -78,6 +81,8 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.ProfileChanged: lambda fact: fact.profile < fact.before,
     events.ChargerReadmitted: _always,
     events.ReadmissionUsed: _always,
+    events.LocalListFailing: _always,
+    events.LocalListPaused: _always,
     events.NewcomerWaiting: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)

@@ -36,7 +36,9 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
+from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.registration import begin_registration
+from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
@@ -58,7 +60,7 @@ from levity_trio.store.writer import Writer, open_writer
 from levity_trio.store.writes import commands, credentials, sessions
 from levity_trio.systemd import open_supervision
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.server import ApiListeners, listen_for_api, local_socket, open_api
+from levity_trio.web.api.server import listen_for_api, local_socket, open_api
 from levity_trio.web.api.tokens import Tokens
 from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
@@ -126,7 +128,7 @@ async def serve(
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
     page_listeners = await _listen_for_pages(config)
-    api_listeners, tls = await listen_for_api(config)
+    api_ports = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
     prepare()
     with (
@@ -142,14 +144,10 @@ async def serve(
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))
                 clock = accelerated(*known.simulated, machine) if known.simulated else machine
-                central = _central(config, writer, clock, known, hooks)
-                central.tls = ports.context
-                await begin_registration(central)
+                central = await _central(config, writer, clock, known, hooks, ports.context)
                 pages: dict[str, Page] = {}
                 async with (
-                    open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-                    open_rejudging(writer, clock, config.check_interval_seconds),
-                    open_following(writer, clock, config.check_interval_seconds, hooks.listen),
+                    _open_upkeep(central, reader),
                     open_plugins(hooks, _site(central, reader, pages)),
                     _open_pages(central, page_listeners, pages),
                 ):
@@ -160,9 +158,9 @@ async def serve(
                         open_webhooks(_deliveries(central, reader), hooks) as webhooks,
                         _open_files(central, reader, file_listeners) as shelf,
                         open_api(
-                            _api(central, reader, imports, feed, webhooks, shelf),
-                            ApiListeners(api_listeners, tls, local),
+                            _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
                         ),
+                        open_local_lists(central, reader),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
@@ -170,13 +168,17 @@ async def serve(
     log.info("stopped")
 
 
-def _central(config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks) -> Central:
-    """Return the state that all connections share."""
+async def _central(
+    config: ServerConfig, writer: Writer, clock: Clock, known: Beginning, hooks: Hooks, tls: Tls | None
+) -> Central:
+    """Return the state that all connections share. Raises ConfigError if the registration would lock chargers out."""
     trusted = is_set(clock, known.newest)
     chargers, has_charged = set(known.chargers), set(known.has_charged)
     central = Central(config, writer, clock, chargers, has_charged, trusted, hooks, decided=dict(known.decided))
     if config.authorizer is not None:
         central.authorizer = Authorizer(config.authorizer, config.authorizer_timeout_seconds).ask
+    central.tls = tls
+    await begin_registration(central)
     return central
 
 
@@ -197,6 +199,18 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )
+
+
+@asynccontextmanager
+async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
+    """Keep what is stored up to date: old frames go, doubtful energy is judged again, commands get their outcomes."""
+    config, clock, writer = central.config, central.clock, central.writer
+    async with (
+        open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+        open_rejudging(writer, clock, config.check_interval_seconds),
+        open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
+    ):
+        yield
 
 
 def _deliveries(central: Central, reader: Reader) -> Parts:
@@ -284,6 +298,7 @@ async def _serve_chargers(
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
             accepting.start_soon(keep_deadlines, central, min(DEADLINES_SECONDS, central.config.check_interval_seconds))
+            accepting.start_soon(keep_security, central)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))
             if central.tls is not None:

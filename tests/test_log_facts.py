@@ -13,7 +13,7 @@ from levity_trio.events import Fact
 from levity_trio.log_facts import SHOWN_CHARACTERS, UNBILLED_WH, log_fact
 
 ORDINARY: dict[str, Any] = {"charger": "CP-1", "at": "2026-03-01T12:00:00.000Z", "clean": True, "review": None}
-WORDS = {"status": "Available", "event_type": "StartupOfTheDevice"}
+WORDS = {"status": "Available", "event_type": "StartupOfTheDevice", "result": "installed"}
 ALWAYS_WARN = {
     "ChargerReadmitted",
     "ReadmissionUsed",
@@ -24,11 +24,15 @@ ALWAYS_WARN = {
     "StopConflicted",
     "EnergyJumped",
     "MessageSetAside",
-    "CertificateRequested",
+    "CertificateRefused",
+    "CertificateRevoked",
+    "SecuringStopped",
     "CallFailed",
     "FactsCounted",
     "MessagesRefused",
     "NewcomerWaiting",
+    "LocalListFailing",
+    "LocalListPaused",
 }
 FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
 
@@ -69,6 +73,7 @@ def test_an_ordinary_fact_is_one_line(kind: type[Fact], log_lines: list[EventDic
         (made(events.FirmwareStatusChanged, status="InstallationFailed"), "warning"),
         (made(events.DiagnosticsStatusChanged, status="UploadFailed"), "warning"),
         (made(events.LogStatusChanged, status="PermissionDenied"), "warning"),
+        (made(events.CertificateDelivered, result="refused"), "warning"),
         (made(events.SecurityEventReported, event_type="TamperDetectionActivated"), "warning"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

@@ -13,6 +13,12 @@ from typing import Final
 from levity_trio.events.access import StartRefused as StartRefused
 from levity_trio.events.access import TagChanged as TagChanged
 from levity_trio.events.access import TagsImported as TagsImported
+from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered
+from levity_trio.events.certificates import CertificateRefused as CertificateRefused
+from levity_trio.events.certificates import CertificateRequested as CertificateRequested
+from levity_trio.events.certificates import SecuringBegan as SecuringBegan
+from levity_trio.events.certificates import SecuringEnded as SecuringEnded
+from levity_trio.events.certificates import SecuringStopped as SecuringStopped
 from levity_trio.events.commands import CallAnswered as CallAnswered
 from levity_trio.events.commands import CallFailed as CallFailed
 from levity_trio.events.commands import OutcomeKnown as OutcomeKnown
@@ -29,6 +35,9 @@ from levity_trio.events.doors import ProfileChanged as ProfileChanged
 from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed
 from levity_trio.events.fact import Fact as Fact
 from levity_trio.events.files import FileReceived as FileReceived
+from levity_trio.events.local_lists import LocalListFailing as LocalListFailing
+from levity_trio.events.local_lists import LocalListPaused as LocalListPaused
+from levity_trio.events.local_lists import LocalListResumed as LocalListResumed
 from levity_trio.events.observations import AuditLost as AuditLost
 from levity_trio.events.observations import AuditProgress as AuditProgress
 from levity_trio.events.observations import AutoStart as AutoStart
@@ -316,13 +325,6 @@ class SecurityEventReported(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRequested(Fact):
-    """A charger requested a signed certificate."""
-
-    csr: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FactsCounted(Fact):
     """A charger exceeded the daily ceiling of a kind: `count` facts since the last FactsCounted are not stored.
 
@@ -358,6 +360,7 @@ TRANSACTION_FACTS: Final = (
 """Facts without a daily ceiling; the last two are rare by themselves. All others have a ceiling for each charger."""
 OWN_FACTS: Final = (
     *(CallAnswered, CallFailed, OutcomeKnown),
+    *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
     *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
     *(ChargerAdopted, ChargerRefused),

@@ -44,6 +44,7 @@ class Allotted(StrEnum):
     LIST_VERSION = "the next list version"
     TRANSACTION = "the only open transaction"
     UPLOAD = "a URL of this server, with --files-port"
+    ROOT = "the root of this server's certificate authority"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -54,12 +55,21 @@ def now() -> str:
 class Charger:
     """A charger with an open connection, from an address of this machine; `with` closes it."""
 
-    def __init__(self, port: int, identity: str, head: bytes | None = None, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        port: int,
+        identity: str,
+        head: bytes | None = None,
+        address: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.identity = identity
         self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS, source_address=(address, 0))
         self._buffer = b""
         self._calls = 0
         try:
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
             self.socket.sendall(head or upgrade_request(f"/ocpp/{identity}", port))
             self._read_head()
         except BaseException:

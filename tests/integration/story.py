@@ -63,6 +63,7 @@ def _a_site(folder: Path) -> dict[str, Scrape]:
             told = _ordinary_days(charger, port)
             _be_odd(charger, server.port)
             told |= _trouble(charger, port)
+            told |= _insecure(charger, port)
             charger.start("TAG", 40_000)
             charger.close()
         server.wait_line("TransactionSuspended", charger=ONE)
@@ -97,6 +98,18 @@ def _be_odd(charger: Charger, port: int) -> None:
     charger.send_text("AT+CSQ")
     with suppress(NoWebSocket):
         Charger(port, "").socket.close()
+
+
+def _insecure(charger: Charger, port: int) -> dict[str, Scrape]:
+    """It reports what happens each day, and that somebody opened it."""
+    security_event(charger, "StartupOfTheDevice")
+    told = {"secure": scrape(port)}
+    security_event(charger, "TamperDetectionActivated")
+    return {**told, "opened at first": scrape(port)}
+
+
+def security_event(charger: Charger, kind: str) -> None:
+    charger.call("SecurityEventNotification", type=kind, timestamp=now())
 
 
 def _trouble(charger: Charger, port: int) -> dict[str, Scrape]:

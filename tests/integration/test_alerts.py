@@ -117,6 +117,16 @@ def _gone(told: Scrape, charger: str, silent: float) -> Scrape:
     return told.changed(name, lambda _: silent, cp_id=charger)
 
 
+def expiring(days: int) -> Course:
+    """A charger's certificate lasts so many days yet."""
+
+    def course(story: Story) -> Timeline:
+        calm = story["calm"]
+        return [Held(calm.beside("ocpp_cp_certificate_expires_ts", calm.at + days * DAY, cp_id=ONE), HOUR)]
+
+    return course
+
+
 def after(first: Course, second: Course) -> Course:
     return lambda story: [*first(story), *second(story)]
 
@@ -138,6 +148,8 @@ FIRES: dict[str, Course] = {
     "LevityEnergyUnbilled": then(("calm", HOUR), ("unbilled", SOON)),
     "LevityIdentityShared": then(("later", 5 * MINUTE), ("identity shared", SOON)),
     "LevityMessagesRefused": then(("at the limit", 5 * MINUTE), ("above the limit", SOON)),
+    "LevitySecurityEvent": then(("opened at first", MINUTE), ("later", SOON)),
+    "LevityCertificateExpires": expiring(29),
     "LevityChargerClockWrong": then(("calm", 5 * MINUTE), ("clock wrong", 20 * MINUTE)),
     "LevityCommandFailed": then(("commands failed at first", MINUTE), ("later", SOON)),
     "LevityAutoStartFails": then(("commands failed at first", MINUTE), ("later", SOON)),
@@ -174,6 +186,7 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityCommandRejected": STEADY,
     "LevityCommandFailed": STEADY,
     "LevityMessagesRefused": then(("at the limit", HOUR)),
+    "LevitySecurityEvent": with_change("ocpp_security_events_total", 3, HOUR, before="secure"),
     "LevityAutoStartFails": STEADY,
     "LevityAuditLost": then(("troubled", HOUR)),
     "LevityPluginFails": then(("troubled", HOUR)),
@@ -194,6 +207,7 @@ STAYS_SILENT: dict[str, Course] = {
     "LevityWalGrows": with_change("ocpp_database_wal_bytes", 3e8, 5 * MINUTE),
     "LevityLoopLags": after(with_change("ocpp_loop_lag_seconds", 0.8, 20), ORDINARY),
     "LevityClockNotTrusted": then(("troubled", 2 * MINUTE), ("calm", 5 * MINUTE)),
+    "LevityCertificateExpires": expiring(31),
     "LevityChargerClockWrong": then(("clock wrong", 10 * MINUTE), ("calm", HOUR)),
     "LevityAuditDisconnected": then(("troubled", 10 * MINUTE), ("calm", HOUR)),
     "LevityAuditLags": after(

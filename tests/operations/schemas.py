@@ -22,6 +22,7 @@ ALLOTTED = {
     "SetChargingProfile": {"chargingProfileId"},
     "GetDiagnostics": {"location"},
     "GetLog": {"requestId", "log", "remoteLocation"},
+    "InstallCertificate": {"certificate"},
     "SignedUpdateFirmware": {"requestId"},
 }
 """Required by the schemas, but filled in by the server."""

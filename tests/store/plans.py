@@ -21,7 +21,7 @@ FEW_TRANSACTIONS = 100
 BOUNDED = {
     *("cp", "cp_conn", "station", "connector_data", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema"),
     *("json_each", "known", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
-    *("webhook_given_up", "asked_tag", "tag_import_part"),
+    *("webhook_given_up", "asked_tag", "tag_import_part", "security"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
@@ -37,7 +37,11 @@ OF_THE_PRESENT = {
     "tx_doubtful": "only what waits for a person",
     "cp_err_open": "only faults of now",
     "configuration_template_name": "only templates of now",
+    "listed_tag_place": "only tags of now",
+    "tag_listed": "only tags of now",
     "tag_key": "only tags of now",
+    "certificate_request_open": "only requests that are not settled yet",
+    "securing_open": "only profiles on their way",
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.folder import has_root
 from levity_trio.charger.exchange import Exchange
-from levity_trio.events import (
-    CertificateRequested,
-    FirmwareStatusChanged,
-    LogStatusChanged,
-    SecurityEventReported,
-)
+from levity_trio.config import certificates_folder
+from levity_trio.events import FirmwareStatusChanged, LogStatusChanged, SecurityEventReported
+from levity_trio.log_output import get_logger
+from levity_trio.store.writes import certificates
 from levity_trio.wire.payloads import call, call_result
 
-REJECTED = "Rejected"
+if TYPE_CHECKING:
+    from levity_trio.access.certificates import Requested
+
+NO_AUTHORITY = "there is no certificate authority; create one with `levity-trio certificate init`"
+log = get_logger("system")
 
 
 async def security_event_notification(
@@ -24,9 +33,31 @@ async def security_event_notification(
 
 
 async def sign_certificate(exchange: Exchange, request: call.SignCertificate) -> call_result.SignCertificate:
-    """A02: store the request and reject it, because there is no certificate authority."""
-    await exchange.record(CertificateRequested, csr=request.csr)
-    return call_result.SignCertificate(status=REJECTED)
+    """A02: decide on a request for a certificate. What is accepted is issued and sent later, by charger.signing."""
+    folder, csr = certificates_folder(exchange.central.config.database), _whole_csr(exchange, request)
+    if not has_root(folder):
+        return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, NO_AUTHORITY))
+    try:
+        organization, requested = await trio.to_thread.run_sync(_examine, folder, csr)
+    except NoRequest as problem:
+        return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, str(problem)))
+    except AuthorityProblem as problem:
+        log.error("the certificate authority cannot be used", reason=str(problem))
+        return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, str(problem)))
+    return call_result.SignCertificate(await exchange.write(certificates.receive, csr, requested, organization))
+
+
+def _whole_csr(exchange: Exchange, request: call.SignCertificate) -> str:
+    """Return the request as it was sent; that of the handler is cut at the length that OCPP allows."""
+    payload = exchange.call.payload
+    sent = payload.get("csr") if isinstance(payload, dict) else None
+    return sent if isinstance(sent, str) else str(request.csr)
+
+
+def _examine(folder: Path, csr: str) -> tuple[str, Requested]:
+    from levity_trio.authority.reading import examine  # noqa: PLC0415 - it takes 17 MB
+
+    return examine(folder, csr)
 
 
 async def log_status_notification(

@@ -130,7 +130,7 @@ OPERATIONS: Final = (
         payload=Object(
             (
                 CERTIFICATE_TYPE,
-                Field("certificate", PEM, "The certificate in PEM.", required=True, example=PEM_EXAMPLE),
+                Field("certificate", PEM, "The certificate in PEM.", True, PEM_EXAMPLE, Allotted.ROOT),
             )
         ),
     ),

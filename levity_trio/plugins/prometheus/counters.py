@@ -10,7 +10,7 @@ from levity_trio import events
 from levity_trio.clock import Clock
 from levity_trio.events import Event
 from levity_trio.plugins.base import Plugin
-from levity_trio.plugins.prometheus.labels import ERRORS, OTHER, REJECTIONS, SUCCESS, known
+from levity_trio.plugins.prometheus.labels import ERRORS, OTHER, REJECTIONS, SECURITY_EVENTS, SUCCESS, known
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Counter, Gauge, Histogram
 from levity_trio.store.reads.totals import DELIVERED, UNBILLED, Totals
@@ -59,6 +59,7 @@ class PrometheusMetrics(Plugin):
             events.EnergyUnbilled: self._energy_unbilled,
             events.EnergyJumped: self._energy_jumped,
             events.MessagesRefused: self._messages_refused,
+            events.SecurityEventReported: self._security_event_reported,
             events.FactsCounted: self._facts_counted,
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
@@ -196,6 +197,9 @@ class PrometheusMetrics(Plugin):
 
     def _messages_refused(self, event: events.MessagesRefused) -> None:
         self._metrics.refused[str(event.charger),].value += 1
+
+    def _security_event_reported(self, event: events.SecurityEventReported) -> None:
+        self._metrics.security_events[str(event.charger), known(event.event_type, SECURITY_EVENTS)].value += 1
 
     def _facts_counted(self, event: events.FactsCounted) -> None:
         self._metrics.facts_counted[str(event.charger), event.kind].value += event.count

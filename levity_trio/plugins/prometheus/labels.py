@@ -65,6 +65,30 @@ REJECTIONS: Final = frozenset(
 )
 """All other response statuses of OCPP 1.6 §7 and of the security whitepaper."""
 
+SECURITY_EVENTS: Final = frozenset(
+    {
+        "AttemptedReplayAttacks",
+        "CentralSystemFailedToAuthenticate",
+        "FailedToAuthenticateAtCentralSystem",
+        "FirmwareUpdated",
+        "InvalidCentralSystemCertificate",
+        "InvalidChargePointCertificate",
+        "InvalidFirmwareSignature",
+        "InvalidFirmwareSigningCertificate",
+        "InvalidMessages",
+        "InvalidTLSCipherSuite",
+        "InvalidTLSVersion",
+        "MemoryExhaustion",
+        "ReconfigurationOfSecurityParameters",
+        "ResetOrReboot",
+        "SecurityLogWasCleared",
+        "SettingSystemTime",
+        "StartupOfTheDevice",
+        "TamperDetectionActivated",
+    }
+)
+"""The security events of the whitepaper's appendix."""
+
 HIGHEST_CONNECTOR: Final = 100
 UNKNOWN_CONNECTOR: Final = "unknown"
 """Label of transactions whose start could not be parsed."""

@@ -19,12 +19,14 @@ class Metrics:
         self._add_levitys_transactions()
         self._add_chargers()
         self._add_messages()
+        self._add_access()
         self._add_energy()
         self._add_calls()
         self._add_server()
         self._add_store()
         self._add_waiting()
         self._add_frames()
+        self._add_local_lists()
 
     def begin(self, is_audited: bool) -> None:
         """Create all series without labels; those of the audit only if it is enabled."""
@@ -144,6 +146,12 @@ class Metrics:
             CHARGER,
             "1 if pings are off for the charger because it closed connections after them.",
         )
+        self.certificate_expires_at = add(
+            Gauge,
+            "ocpp_cp_certificate_expires_ts",
+            CHARGER,
+            "Unix time at which the last client certificate of a charger at security profile 3 expires.",
+        )
         self.skew = add(
             Gauge,
             "ocpp_cp_clock_skew_seconds",
@@ -160,27 +168,8 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
-        self.authorizations = add(
-            Counter,
-            "ocpp_authorizations_total",
-            ("action", "status"),
-            "Tags that chargers presented, by the message and by what they were told.",
-        )
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
-        )
-        self.refused_handshakes = add(
-            Counter,
-            "ocpp_handshakes_refused_total",
-            ("status", "reason"),
-            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
-            " subprotocol, 0 that the TLS handshake failed.",
-        )
-        self.digits = add(
-            Counter,
-            "ocpp_passwords_in_digits_total",
-            CHARGER,
-            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
         )
         self.refused = add(
             Counter,
@@ -196,6 +185,34 @@ class Metrics:
         )
         self.shared = add(
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
+        )
+
+    def _add_access(self) -> None:
+        add = self._add
+        self.authorizations = add(
+            Counter,
+            "ocpp_authorizations_total",
+            ("action", "status"),
+            "Tags that chargers presented, by the message and by what they were told.",
+        )
+        self.refused_handshakes = add(
+            Counter,
+            "ocpp_handshakes_refused_total",
+            ("status", "reason"),
+            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
+            " subprotocol, 0 that the TLS handshake failed.",
+        )
+        self.digits = add(
+            Counter,
+            "ocpp_passwords_in_digits_total",
+            CHARGER,
+            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
+        )
+        self.security_events = add(
+            Counter,
+            "ocpp_security_events_total",
+            ("cp_id", "type"),
+            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
         )
 
     def _add_energy(self) -> None:
@@ -308,3 +325,27 @@ class Metrics:
         )
         self.webhook_given_up = add(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
         self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
+
+    def _add_local_lists(self) -> None:
+        add = self._add
+        self.list_version = add(
+            Gauge, "ocpp_cp_local_list_version", CHARGER, "Version of the charger's local list; -1: it keeps none."
+        )
+        self.list_behind = add(
+            Gauge,
+            "ocpp_cp_local_list_behind",
+            CHARGER,
+            "Tags that the charger's local list does not have as they should be.",
+        )
+        self.list_left_out = add(
+            Gauge, "ocpp_cp_local_list_left_out", CHARGER, "Tags for which the charger's local list has no room."
+        )
+        self.list_failures = add(
+            Gauge, "ocpp_cp_local_list_failures", CHARGER, "Failures in a row to bring the charger its local list."
+        )
+        self.list_paused = add(
+            Gauge,
+            "ocpp_cp_local_list_paused",
+            CHARGER,
+            "1 after a local list was sent by hand, until `local-list resume`.",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from sqlite_utils import Database
@@ -71,6 +72,15 @@ class Present(NamedTuple):
     transactions: list[OpenTransaction]
     hidden: frozenset[str]
     """The chargers that the operator has hidden or refused, and the newcomers that wait."""
+    certificates: Mapping[str, str] = MappingProxyType({})
+    """When the last certificate of each charger expires that needs one (security profile 3)."""
+
+
+CERTIFICATES: Final = (
+    "SELECT security.cp_id, not_after FROM security JOIN certificate ON certificate.id = (SELECT id FROM certificate"
+    " WHERE cp_id = security.cp_id AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1)"
+    " WHERE profile = 3"
+)
 
 
 def present(db: Database) -> Present:
@@ -86,6 +96,7 @@ def present(db: Database) -> Present:
         [ConnectorNow(*row) for row in connectors.fetchall()],
         open_transactions(db),
         frozenset(charger for (charger,) in db.execute(OMITTED).fetchall()),
+        dict(db.execute(CERTIFICATES).fetchall()),
     )
 
 

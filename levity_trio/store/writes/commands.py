@@ -6,9 +6,9 @@ so after a crash it is never sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -22,6 +22,7 @@ from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
+T = TypeVar("T")
 IDEMPOTENT_MINUTES: Final = 24 * 60
 NOT_REGISTERED: Final = "not_registered"
 """The error code of commands that the charger may not be sent any more."""
@@ -58,6 +59,27 @@ class NewCommand:
     is_masked: bool
     repeatable: Repeatable | None = None
     url: NewUrl | None = None
+
+
+class Message(NamedTuple):
+    """A CALL that a write decides to send."""
+
+    action: str
+    payload: Mapping[str, Any]
+
+
+class Draft(NamedTuple):
+    """A command whose message is not decided yet."""
+
+    charger: str
+    message_id: str
+    requested_at: str
+    asked_by: str
+    run: int
+
+
+class TooMany(Exception):
+    """Too many commands wait for the charger."""
 
 
 class Taken(NamedTuple):
@@ -120,6 +142,34 @@ def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
     if new.url is not None:
         files.offer(db, command, new.url)
     return Queued(command, is_new=True)
+
+
+def queue_decided(
+    db: UnitOfWork, draft: Draft, decide: Callable[[UnitOfWork], tuple[Message | None, T]]
+) -> tuple[int | None, T]:
+    """Run a write and store the command that it decides to send, if any; return its id. Raises TooMany."""
+    message, result = decide(db)
+    if message is None:
+        return None, result
+    queued = queue(db, _made(draft, message))
+    if queued is None:
+        raise TooMany
+    return queued.id, result
+
+
+def _made(draft: Draft, message: Message) -> NewCommand:
+    return NewCommand(
+        charger=draft.charger,
+        action=message.action,
+        payload=orjson.dumps(message.payload).decode(),
+        message_id=draft.message_id,
+        requested_at=draft.requested_at,
+        asked_by=draft.asked_by,
+        run=draft.run,
+        timeout_seconds=None,
+        deadline_at=None,
+        is_masked=False,
+    )
 
 
 def find_repeated(db: UnitOfWork, new: NewCommand) -> int | None:

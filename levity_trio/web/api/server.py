@@ -8,10 +8,9 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISSOCK
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 import trio
@@ -27,17 +26,21 @@ from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     administration,
     bulk,
+    certificates,
     charger_facts,
     chargers,
     commands,
     configuration,
     events,
     files,
+    local_lists,
     logs,
+    offline,
     operations,
     plans,
     registration,
     review,
+    securing,
     security,
     stations,
     tags,
@@ -62,6 +65,7 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
+    *(certificates, securing, offline, local_lists),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
@@ -69,31 +73,31 @@ STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isins
 log = get_logger("system")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiListeners:
+class ApiListeners(NamedTuple):
     """The listeners of the API: those of its port, and the local socket; each may be missing."""
 
     port: Sequence[trio.SocketListener]
     tls: ssl.SSLContext | None
-    local: trio.SocketListener | None
+    local: trio.SocketListener | None = None
 
 
-async def listen_for_api(config: ServerConfig) -> tuple[Sequence[trio.SocketListener], ssl.SSLContext | None]:
+async def listen_for_api(config: ServerConfig) -> ApiListeners:
     """Open the listeners of the API's port. If only the default port is taken, chargers are served without it.
 
     Raises EnvironmentProblem.
     """
     if not config.api:
-        return [], None
+        return ApiListeners([], None)
     tls = _tls(config)
     try:
-        return await listen(config.api_host, API_PORT if config.api_port is None else config.api_port, FLAGS), tls
+        port = API_PORT if config.api_port is None else config.api_port
+        return ApiListeners(await listen(config.api_host, port, FLAGS), tls)
     except EnvironmentProblem as problem:
         cause = problem.__cause__
         if config.api_port is not None or not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
             raise
         log.warning("the operator API is off: its port is taken; choose another with --api-port", port=API_PORT)
-        return [], None
+        return ApiListeners([], None)
 
 
 def _tls(config: ServerConfig) -> ssl.SSLContext | None:

@@ -1,0 +1,85 @@
+"""Which certificate requests are signed, when a certificate is renewed, and how long one lasts (whitepaper A00, A02).
+
+Pure: the time comes as an argument, and the authority has read what stands in a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+CLIENT_LIFE: Final = timedelta(days=365)
+SERVER_LIFE: Final = timedelta(days=5 * 365)
+ROOT_LIFE: Final = timedelta(days=20 * 365)
+BACKDATED: Final = timedelta(days=1)
+"""A certificate is valid from this long before its issue, because the clocks of chargers are wrong."""
+RENEWAL_SHARE: Final = 3
+"""A certificate is renewed when less than one part in so many of its life is left."""
+LEAST_RSA_BITS: Final = 2048
+MOST_RSA_BITS: Final = 8192
+"""Verifying a larger key would cost the server more than it protects."""
+CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+LONGEST_CSR: Final = 8_192
+"""Characters. OCPP allows 5,500, and some chargers send more. The certificate must fit the 10,000 of its message."""
+LONGEST_NAME: Final = 64
+"""Characters of a CN or O (RFC 5280, upper bounds)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """What stands in a certificate request (CSR).
+
+    `key_type` is RSA, EC, or the name of another kind; `key_digest` identifies the public key. `is_signed` is whether
+    the request is signed with that key.
+    """
+
+    subject: str
+    common_names: Sequence[str]
+    organizations: Sequence[str]
+    key_type: str
+    key_bits: int
+    curve: str | None
+    key_digest: str
+    is_signed: bool
+
+
+def refusal(requested: Requested, serials: Sequence[str], organization: str) -> str | None:
+    """Return why a request is not signed; None if it is.
+
+    `serials` are the serial numbers that are registered for the charger, or its identity where it has told none;
+    `organization` is the name of the operator, which the charger knows as CpoName.
+    """
+    if not requested.is_signed:
+        return "its signature is wrong: the charger did not prove that it has the key"
+    return _weakness(requested) or _misnaming(requested, serials, organization)
+
+
+def _weakness(requested: Requested) -> str | None:
+    kind, bits = requested.key_type, requested.key_bits
+    if kind == "RSA":
+        fits = LEAST_RSA_BITS <= bits <= MOST_RSA_BITS
+        return None if fits else f"its RSA key has {bits} bits; {LEAST_RSA_BITS} to {MOST_RSA_BITS} are accepted"
+    if kind == "EC":
+        return None if requested.curve in CURVES else f"its key is on the curve {requested.curve}; P-256 is the least"
+    return f"its key is of the kind {kind}; only RSA and EC are accepted"
+
+
+def _misnaming(requested: Requested, serials: Sequence[str], organization: str) -> str | None:
+    if len(requested.common_names) != 1:
+        return f"it has {len(requested.common_names)} common names (CN) instead of one"
+    (name,) = requested.common_names
+    if len(name) > LONGEST_NAME:
+        return f"its CN has {len(name)} characters; {LONGEST_NAME} are allowed"
+    if not any(serial.casefold() in name.casefold() for serial in serials):
+        return f"its CN {name!r} does not contain the serial number {' or '.join(serials)}"
+    if list(requested.organizations) != [organization]:
+        shown = ", ".join(map(repr, requested.organizations)) or "missing"
+        return f"its O is {shown} instead of {organization!r}; set CpoName first"
+    return None
+
+
+def is_due(not_before: datetime, not_after: datetime, now: datetime) -> bool:
+    """Whether a certificate is to be renewed."""
+    return not_after - now < (not_after - not_before) / RENEWAL_SHARE

@@ -1,0 +1,163 @@
+"""How a charger's security profile is raised: the steps, in the order of the whitepaper's A05, and where each stands.
+
+The charger keeps its old door until it connects with the new profile, so a step that fails locks nobody out. Pure: what
+is known comes as arguments, so that a restarted server goes on from stored facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+HIGHEST_PROFILE: Final = 3
+MOST_ATTEMPTS: Final = 5
+"""How often a step is sent again whose connection ended."""
+REBOOT_REQUIRED: Final = "RebootRequired"
+UNKNOWN_ACTION: Final = ("NotImplemented", "NotSupported")
+
+
+class Step(StrEnum):
+    """A step towards a security profile."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a step
+    NAME = "operator name"
+    ROOT = "root certificate"
+    CERTIFICATE = "client certificate"
+    ADDRESS = "address"
+    PROFILE = "security profile"
+    CONNECTION = "connection"
+
+
+class State(StrEnum):
+    """Where a step stands."""
+
+    TO_DO = "to do"
+    UNDER_WAY = "under way"
+    DONE = "done"
+    SKIPPED = "skipped"
+    WAITS = "waits"
+    FAILED = "failed"
+
+
+class Standing(NamedTuple):
+    """Where a step stands, in words for people, and its last command."""
+
+    step: Step
+    state: State
+    words: str = ""
+    command: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A command of a step: its state as in the table `command`, the status of its answer, and the code of an error."""
+
+    command: int
+    state: str
+    status: str | None = None
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The charger's last request for a certificate since the profile was asked for; `result` is None while open."""
+
+    result: str | None
+    reason: str | None = None
+
+
+def steps(profile: int, present: int, *, has_authority: bool, has_address_key: bool) -> list[Step]:
+    """Return the steps from a charger's present profile to another one; the same one renews its password or keys."""
+    found = [Step.PASSWORD] if profile in (1, 2) else []
+    if profile >= 2 and has_authority:
+        found += [Step.ROOT] if profile == 2 else [Step.NAME, Step.ROOT, Step.CERTIFICATE]
+    if profile > present:
+        found += [*([Step.ADDRESS] if has_address_key else ()), Step.PROFILE, Step.CONNECTION]
+    return found
+
+
+ADVICE: Final = {
+    Step.PASSWORD: "set AuthorizationKey at the charger itself, or ask its maker whether it knows security profile 1",
+    Step.NAME: "set CpoName at the charger itself, or ask its maker whether it knows security profile 3",
+    Step.ROOT: "look at its certificates (GetInstalledCertificateIds): its store may be full",
+    Step.CERTIFICATE: "ask its maker whether it knows security profile 3",
+    Step.PROFILE: "look at its security events: it may miss what the profile needs",
+}
+
+
+def of_commands(step: Step, attempts: Sequence[Attempt]) -> Standing:
+    """Return where a step stands by its commands, the last of which counts; a late answer changes its state."""
+    if not attempts:
+        return Standing(step, State.TO_DO)
+    last = attempts[-1]
+    if last.state in ("queued", "sent"):
+        return Standing(step, State.UNDER_WAY, "sent to the charger", last.command)
+    if last.state == "accepted":
+        words = "done; the charger uses it after a reboot" if last.status == REBOOT_REQUIRED else "done"
+        return Standing(step, State.DONE, words, last.command)
+    if last.state in ("gone", "expired") and len(attempts) < MOST_ATTEMPTS:
+        return Standing(step, State.TO_DO, "the connection ended; it is sent again", last.command)
+    if step is Step.ADDRESS:  # a charger that keeps its address finds TLS at the plain port, too
+        return Standing(step, State.SKIPPED, f"{_failure(last)}; it keeps its address", last.command)
+    return Standing(step, State.FAILED, f"{_failure(last)}; {ADVICE[step]}, then begin again", last.command)
+
+
+def _failure(last: Attempt) -> str:
+    if last.state == "rejected":
+        return f"the charger answered {last.status or 'without a status'}"
+    if last.state == "error":
+        unknown = " (it does not know this message)" if last.error_code in UNKNOWN_ACTION else ""
+        return f"the charger answered with the error {last.error_code}{unknown}"
+    if last.state == "cancelled":
+        return "an operator cancelled it"
+    if last.state == "timed out":
+        return "the charger did not answer"
+    return f"the connection ended {MOST_ATTEMPTS} times"
+
+
+def of_certificate(attempts: Sequence[Attempt], request: Request | None) -> Standing:
+    """Return where the client certificate stands: the charger is asked, it requests one, and it is sent."""
+    standing = of_commands(Step.CERTIFICATE, attempts)
+    step, command = Step.CERTIFICATE, standing.command
+    if request is None:
+        is_asked = standing.state is State.DONE
+        return Standing(step, State.UNDER_WAY, "the charger makes its key", command) if is_asked else standing
+    if request.result in (None, "superseded"):
+        return Standing(step, State.UNDER_WAY, "the certificate is on its way", command)
+    if request.result == "installed":
+        return Standing(step, State.DONE, "done", command)
+    words = {
+        "rejected": f"its request was refused: {request.reason}",
+        "refused": "the charger refused the certificate; look at its security events",
+    }
+    return Standing(step, State.FAILED, words.get(request.result, "the charger did not answer to it"), command)
+
+
+def of_connection(profile: int, present: int, steps_before: Sequence[Standing]) -> Standing:
+    """Return whether the charger has come back with its new profile."""
+    if present >= profile:
+        return Standing(Step.CONNECTION, State.DONE, "done")
+    needs_reboot = any("reboot" in standing.words for standing in steps_before)
+    hint = "reboot it: levity-trio call CHARGER Reset type=Soft" if needs_reboot else "or reboot it"
+    return Standing(Step.CONNECTION, State.WAITS, f"waits for its first connection with profile {profile}; {hint}")
+
+
+def next_step(standings: Sequence[Standing]) -> Standing | None:
+    """Return the first step that is still to be made; None if there is none.
+
+    A step that failed is of no matter once the charger has come with the profile: some do all of it by their address.
+    """
+    has_come = any(one.step is Step.CONNECTION and one.state is State.DONE for one in standings)
+    over = (State.DONE, State.SKIPPED, *([State.FAILED] if has_come else ()))
+    return next((one for one in standings if one.state not in over), None)
+
+
+def address_key(vendor: str | None, model: str | None) -> str | None:
+    """Return the key in which a vendor's charger keeps the address of its central system, if it is known."""
+    told = f"{vendor or ''} {model or ''}".casefold()
+    return next((key for words, key in _ADDRESS_KEYS if any(word in told for word in words)), None)
+
+
+_ADDRESS_KEYS: Final = ((("grizzl", "united chargers"), "ServerUrl"),)

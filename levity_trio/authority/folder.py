@@ -1,0 +1,78 @@
+"""The files of the authority, beside the database and never in it: a database is copied elsewhere.
+
+Only the server's user may read the folder. A server certificate is one file with its key, so that a renewal is one
+rename, and a reader never sees a key with the certificate of another one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from levity_trio.authority import AuthorityProblem
+
+ROOT: Final = "root.pem"
+ROOT_KEY: Final = "root-key.pem"
+SERVER: Final[Mapping[str, str]] = {"ECDSA": "server-ecdsa.pem", "RSA": "server-rsa.pem"}
+"""The server certificates by the kind of their key; each file has the key and the chain."""
+
+
+def has_root(folder: Path) -> bool:
+    """Whether there is an authority, perhaps one that cannot be read."""
+    try:
+        return (folder / ROOT).exists()
+    except PermissionError:  # the folder belongs to another user; what reads it says so
+        return True
+
+
+def create(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Create the folder with its first files, all or nothing; an existing one is left as it is.
+
+    Raises AuthorityProblem.
+    """
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # mode 0700
+    try:
+        for name, content in files.items():
+            _write(made / name, content)
+        made.rename(folder)  # fails if the folder has files
+    except OSError as problem:
+        words = "it exists already, and is never overwritten" if folder.exists() else str(problem)
+        raise AuthorityProblem(f"cannot create {folder}: {words}") from problem
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file, or write it anew in one step. Raises AuthorityProblem."""
+    new = path.with_name(f".{path.name}.new")
+    try:
+        with suppress(FileNotFoundError):
+            new.unlink()  # of a run that was killed
+        _write(new, content)
+        new.replace(path)
+    except OSError as problem:
+        raise AuthorityProblem(f"cannot write {path}: {problem}") from problem
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a file. Raises AuthorityProblem."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise AuthorityProblem(f"{path} is missing; create the authority with `levity-trio certificate init`") from None
+    except OSError as problem:
+        words = f"{path} cannot be read: {problem.strerror}; it must belong to the user of the server"
+        raise AuthorityProblem(words) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)

@@ -1,0 +1,205 @@
+"""Issues certificates: the root, those of the server, and those of chargers.
+
+The root has an RSA key, because chargers that know only RSA must verify both server certificates; the server has one
+with an ECDSA key, which is cheap for both sides, and one with an RSA key (whitepaper A00.FR.306 and following).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, LONGEST_NAME, ROOT_LIFE, SERVER_LIFE
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority import folder as files
+from levity_trio.authority.folder import ROOT, ROOT_KEY, SERVER
+from levity_trio.authority.reading import (
+    UNREADABLE,
+    Described,
+    described,
+    load_certificate,
+    load_request,
+    organization_of,
+)
+
+PUBLIC_EXPONENT: Final = 65537
+ROOT_BITS: Final = 3072
+SERVER_BITS: Final = 2048
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?", re.IGNORECASE | re.ASCII)
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+class Root(NamedTuple):
+    """The authority: its certificate, its key and the name of the operator, which chargers know as CpoName."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey
+    organization: str
+
+
+def create_root(folder: Path, organization: str, now: datetime) -> Described:
+    """Create the authority's folder with a new root. Raises AuthorityProblem, also where there is one already."""
+    if not 0 < len(organization) <= LONGEST_NAME or not organization.isprintable():
+        raise AuthorityProblem(f"the organization must have 1 to {LONGEST_NAME} printable characters")
+    if (folder / ROOT_KEY).exists():  # a new key takes seconds
+        raise AuthorityProblem(f"{folder} has a root already, which is never overwritten")
+    key = rsa.generate_private_key(PUBLIC_EXPONENT, ROOT_BITS)
+    name = f"{organization[: LONGEST_NAME - 10]} root {now:%Y}"
+    subject = _subject(name, organization)
+    builder = _builder(subject, subject, key.public_key(), now, ROOT_LIFE)
+    certificate = (
+        builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files.create(folder, {ROOT_KEY: _key_text(key), ROOT: certificate.public_bytes(Encoding.PEM)})
+    return described(certificate)
+
+
+def load_root(folder: Path) -> Root:
+    """Return the authority. Raises AuthorityProblem."""
+    certificate, key_text = load_certificate(folder / ROOT), files.read(folder / ROOT_KEY)
+    try:
+        key = load_pem_private_key(key_text, None)
+    except UNREADABLE as problem:
+        raise AuthorityProblem(f"{folder / ROOT_KEY} is no key in PEM; restore it from a copy") from problem
+    if not isinstance(key, rsa.RSAPrivateKey) or key.public_key() != certificate.public_key():
+        raise AuthorityProblem(f"{folder}: {ROOT_KEY} is not the key of {ROOT}; restore both from a copy")
+    return Root(certificate, key, organization_of(certificate))
+
+
+def create_server_certificates(folder: Path, names: Sequence[str], now: datetime) -> list[Described]:
+    """Issue the certificates of the server for these names and addresses, in place of older ones.
+
+    Raises AuthorityProblem, also for what is neither a name nor an address.
+    """
+    alternatives = [general_name(name) for name in names]
+    root, issued = load_root(folder), []
+    for kind, key in (("ECDSA", _ec_key()), ("RSA", rsa.generate_private_key(PUBLIC_EXPONENT, SERVER_BITS))):
+        certificate = _server_certificate(root, alternatives, names[0], key, now)
+        chain = b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, root.certificate))
+        files.replace(folder / SERVER[kind], _key_text(key) + chain)
+        issued.append(described(certificate))
+    return issued
+
+
+def _ec_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _server_certificate(
+    root: Root, alternatives: Iterable[x509.GeneralName], name: str, key: Key, now: datetime
+) -> x509.Certificate:
+    subject = _subject(name[:LONGEST_NAME], root.organization)
+    builder = _leaf(root, subject, key.public_key(), now, SERVER_LIFE, ExtendedKeyUsageOID.SERVER_AUTH)
+    builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    return builder.sign(root.key, hashes.SHA256())
+
+
+def general_name(name: str) -> x509.GeneralName:
+    """Return a name or an address as it stands in a certificate. Raises AuthorityProblem."""
+    try:
+        return x509.IPAddress(ip_address(name.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        ascii_name = name.encode("idna").decode()
+    except UnicodeError:
+        ascii_name = ""
+    if not _HOST.fullmatch(ascii_name):
+        raise AuthorityProblem(f"{name!r} is neither a host name nor an IP address; give those that chargers dial")
+    return x509.DNSName(ascii_name.rstrip("."))
+
+
+def issue_for_charger(folder: Path, csr: str, now: datetime) -> Described:
+    """Issue the certificate that a charger requests; whether it may have it was decided before.
+
+    It has the subject of the request (whitepaper A02.FR.06: the charger compares) and none of its extensions.
+    Raises AuthorityProblem, NoRequest.
+    """
+    root, request = load_root(folder), load_request(csr)
+    try:
+        key = request.public_key()
+        builder = _leaf(root, request.subject, key, now, CLIENT_LIFE, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return described(builder.sign(root.key, hashes.SHA256()))
+    except UNREADABLE as problem:
+        raise NoRequest(f"no certificate can be made of it: {problem}") from problem
+
+
+def _leaf(
+    root: Root,
+    subject: x509.Name,
+    key: CertificatePublicKeyTypes,
+    now: datetime,
+    life: timedelta,
+    purpose: x509.ObjectIdentifier,
+) -> x509.CertificateBuilder:
+    life = min(life, root.certificate.not_valid_after_utc - now)
+    is_rsa = isinstance(key, rsa.RSAPublicKey)
+    return (
+        _builder(subject, root.certificate.subject, key, now, life)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True, key_encipherment=is_rsa), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, now: datetime, life: timedelta
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _subject(common_name: str, organization: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+        ]
+    )
+
+
+def _usage(
+    *,
+    digital_signature: bool = False,
+    key_encipherment: bool = False,
+    key_cert_sign: bool = False,
+    crl_sign: bool = False,
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=key_encipherment,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _key_text(key: Key) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

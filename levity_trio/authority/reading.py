@@ -1,0 +1,156 @@
+"""Reads certificates and certificate requests, as leniently as chargers write them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from levity_trio.access.certificates import LONGEST_CSR, Requested
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority import folder as files
+from levity_trio.authority.folder import ROOT, SERVER
+
+UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
+_ARMOUR = re.compile(r"-----[A-Z ]+-----")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A certificate, for people and for the database. `names` are the names and addresses of a server."""
+
+    subject: str
+    serial: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    names: Sequence[str]
+    pem: str
+
+
+def load_request(text: str) -> x509.CertificateSigningRequest:
+    """Return the request in a text: PEM, its line ends perhaps lost or escaped, or Base64 alone. Raises NoRequest."""
+    if len(text) > LONGEST_CSR:
+        raise NoRequest(f"it has {len(text)} characters; at most {LONGEST_CSR} are read")
+    encoded = "".join(_ARMOUR.sub("", text.replace("\\n", "\n").replace("\\r", "")).split())
+    try:
+        return x509.load_der_x509_csr(base64.b64decode(encoded, validate=True))
+    except (*UNREADABLE, binascii.Error) as problem:
+        raise NoRequest("it is no certificate request in PEM") from problem
+
+
+def examine(folder: Path, csr: str) -> tuple[str, Requested]:
+    """Return the operator's name in the root, and what stands in a request. Raises AuthorityProblem, NoRequest."""
+    return read_root(folder)[0], read_request(csr)
+
+
+def read_root(folder: Path) -> tuple[str, Described]:
+    """Return the operator's name, which chargers know as CpoName, and the root itself. Raises AuthorityProblem."""
+    root = load_certificate(folder / ROOT)
+    return organization_of(root), described(root)
+
+
+def read_server_certificates(folder: Path) -> list[Described]:
+    """Return the certificates of the server, if there are any. Raises AuthorityProblem."""
+    paths = [folder / name for name in SERVER.values()]
+    return [described(load_certificate(path)) for path in paths if path.exists()]
+
+
+def load_certificate(path: Path) -> x509.Certificate:
+    """Return the first certificate of a file. Raises AuthorityProblem."""
+    try:
+        return x509.load_pem_x509_certificate(files.read(path))
+    except UNREADABLE as problem:
+        raise AuthorityProblem(f"{path} is no certificate in PEM; restore it from a copy") from problem
+
+
+def organization_of(root: x509.Certificate) -> str:
+    """Return the name of the operator in a root."""
+    (organization,) = root.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(organization.value)
+
+
+def read_request(text: str) -> Requested:
+    """Return what stands in a certificate request. Raises NoRequest."""
+    request = load_request(text)
+    try:
+        key = request.public_key()
+        bits, curve = _strength(key)
+        return Requested(
+            subject=request.subject.rfc4514_string(),
+            common_names=_values(request.subject, NameOID.COMMON_NAME),
+            organizations=_values(request.subject, NameOID.ORGANIZATION_NAME),
+            key_type=_kind(key),
+            key_bits=bits,
+            curve=curve,
+            key_digest=hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest(),
+            is_signed=_is_signed(request),
+        )
+    except UNREADABLE as problem:
+        raise NoRequest("its key or its subject cannot be read") from problem
+
+
+def _strength(key: object) -> tuple[int, str | None]:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.key_size, key.curve.name
+    return (key.key_size if isinstance(key, rsa.RSAPublicKey) else 0), None
+
+
+def _kind(key: object) -> str:
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA"
+    return "EC" if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__.removesuffix("PublicKey")
+
+
+def _is_signed(request: x509.CertificateSigningRequest) -> bool:
+    try:
+        return request.is_signature_valid
+    except UNREADABLE:
+        return False
+
+
+def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:
+    found = (attribute.value for attribute in name.get_attributes_for_oid(oid))
+    return [value for value in found if isinstance(value, str)]
+
+
+def read_certificate(pem: str) -> Described:
+    """Return the first certificate of a text in PEM. Raises ValueError."""
+    try:
+        return described(x509.load_pem_x509_certificate(pem.encode()))
+    except UNREADABLE as problem:
+        raise ValueError("it is no certificate in PEM") from problem
+
+
+def described(certificate: x509.Certificate) -> Described:
+    """Return a certificate for people and for the database."""
+    return Described(
+        subject=certificate.subject.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        names=_names(certificate),
+        pem=certificate.public_bytes(Encoding.PEM).decode(),
+    )
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]

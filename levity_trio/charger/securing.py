@@ -1,0 +1,130 @@
+"""Raises the security profiles of chargers, step by step, as operators asked (whitepaper A05).
+
+A plan and the commands of its steps are stored, and where it stands is read from them. So this task goes on with the
+plans of an earlier run, and a step whose connection ended is sent again when the charger is back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from levity_trio.access.securing import Step
+from levity_trio.authority import AuthorityProblem
+from levity_trio.authority import folder as files
+from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers, UnknownCharger
+from levity_trio.charger.passwords import ROTATE
+from levity_trio.config import certificates_folder
+from levity_trio.events import Event, Fact, SecuringBegan
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.securing import Plan
+from levity_trio.store.writes import securing
+from levity_trio.store.writes.commands import Repeatable
+from levity_trio.store.writes.securing import Due
+from levity_trio.wire.errors import CallFailed
+from levity_trio.wire.times import stamp
+
+RETRY_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 60.0
+"""A small charger takes its time to store a certificate or a password."""
+Payload = Mapping[str, str]
+
+log = get_logger("system")
+
+
+class Securing:
+    """The task that sends the steps of plans."""
+
+    def __init__(self, central: Central) -> None:
+        self._central = central
+        self._chargers = Chargers(central)
+        self._planned: set[str] = set()
+        """The chargers with a plan that has not ended."""
+        self._changed: set[str] = set()
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Look at a plan again after any fact of its charger."""
+        if isinstance(event, Fact) and event.charger is not None:
+            if isinstance(event, SecuringBegan):
+                self._planned.add(event.charger)
+            if event.charger in self._planned:
+                self._changed.add(event.charger)
+                self._news.set()
+
+    async def run(self) -> None:
+        """Look for as long as the server runs."""
+        self._planned |= set(await self._central.writer.run(securing.with_plans))
+        self._changed |= self._planned
+        while True:
+            self._news = trio.Event()
+            await self._look_at_changed()
+            with trio.move_on_after(RETRY_SECONDS if self._changed else float("inf")):
+                await self._news.wait()
+
+    async def _look_at_changed(self) -> None:
+        for charger in sorted(self._changed):
+            self._changed.discard(charger)
+            try:
+                is_done = await self._look_at(charger)
+            except StoreUnavailable:
+                is_done = False
+            except Exception:  # one plan that nobody foresaw must not stop the server
+                log.exception("a security profile could not be looked after", cp=charger)
+                is_done = True
+            if not is_done:
+                self._changed.add(charger)
+
+    async def _look_at(self, charger: str) -> bool:
+        """Send the next step of a plan, if there is one; return False if it is to be tried again in a while."""
+        due = await self._central.writer.run(securing.advance, charger, stamp(self._central.clock()))
+        if due is None or not self._chargers.is_connected(charger):
+            return True
+        try:
+            command = await self._send(due)
+        except (CallFailed, UnknownCharger, AuthorityProblem) as problem:
+            log.warning("a step towards a security profile waits", cp=charger, step=due.step.value, reason=str(problem))
+            return False
+        await self._central.writer.run(securing.tried, due, command, stamp(self._central.clock()))
+        return True
+
+    async def _send(self, due: Due) -> int:
+        action, payload = await self._call(due.plan, due.step)
+        once = f"securing-{due.plan.id}-{due.step.value}-{due.attempt}"
+        return await self._chargers.submit(
+            due.plan.charger,
+            action,
+            payload,
+            asked_by=due.plan.asked_by,
+            timeout_seconds=ANSWER_SECONDS,
+            repeatable=Repeatable(once, once),
+        )
+
+    async def _call(self, plan: Plan, step: Step) -> tuple[str, Payload]:
+        if step is Step.ROOT:
+            pem = await trio.to_thread.run_sync(_read_root, certificates_folder(self._central.config.database))
+            return "InstallCertificate", {"certificateType": "CentralSystemRootCertificate", "certificate": pem}
+        if step is Step.CERTIFICATE:
+            return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
+        if step is Step.PASSWORD:
+            return "ChangeConfiguration", ROTATE
+        key, value = _setting(plan, step)
+        return "ChangeConfiguration", {"key": key, "value": value}
+
+
+def _setting(plan: Plan, step: Step) -> tuple[str, str]:
+    settings = {
+        Step.NAME: ("CpoName", plan.organization or ""),
+        Step.ADDRESS: (plan.address_key or "", plan.address or ""),
+        Step.PROFILE: ("SecurityProfile", str(plan.profile)),
+    }
+    return settings[step]
+
+
+def _read_root(folder: Path) -> str:
+    return files.read(folder / files.ROOT).decode()

@@ -1,0 +1,140 @@
+"""Issues the certificates that chargers requested, sends them, and asks for new ones before the old expire (A02).
+
+A request was decided on and stored before its answer left. This task goes on from the stored rows, so what an earlier
+run accepted is issued and sent by the next one. A certificate travels as a command like any other, CertificateSigned.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.folder import has_root
+from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers, UnknownCharger
+from levity_trio.config import certificates_folder
+from levity_trio.events import CallAnswered, CallFailed, CertificateRequested, ChargerConnected, Event
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.writes import certificates
+from levity_trio.store.writes.certificates import AUTHORITY, CertificateWork, NewCertificate
+from levity_trio.store.writes.commands import Repeatable
+from levity_trio.wire.errors import CallFailed as CallNotSent
+from levity_trio.wire.texts import digest
+from levity_trio.wire.times import stamp
+
+ANSWER_SECONDS: Final = 120.0
+"""A small charger takes its time to store a certificate."""
+DEADLINE_SECONDS: Final = 7 * 86_400.0
+RETRY_SECONDS: Final = 60.0
+RENEWAL_SECONDS: Final = 3600.0
+"""The longest time between two looks for certificates that will expire."""
+PAUSE_SECONDS: Final = 0.2
+NEWS: Final = (CertificateRequested, ChargerConnected)
+
+log = get_logger("system")
+
+
+class Signing:
+    """The task that issues and sends certificates."""
+
+    def __init__(self, central: Central) -> None:
+        self._central = central
+        self._chargers = Chargers(central)
+        self._folder = certificates_folder(central.config.database)
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Look again after what may concern a certificate."""
+        is_sent = isinstance(event, CallAnswered | CallFailed) and event.action == "CertificateSigned"
+        if is_sent or isinstance(event, NEWS):
+            self._news.set()
+
+    async def run(self) -> None:
+        """Look for as long as the server runs."""
+        while True:
+            self._news, is_work_left = trio.Event(), True
+            try:
+                is_work_left = await self._look()
+            except StoreUnavailable:
+                log.warning("certificates wait until the database can be written")
+            except Exception:  # one request that nobody foresaw must not stop the server
+                log.exception("certificates could not be looked after; it is tried again")
+            await trio.sleep(PAUSE_SECONDS)
+            with trio.move_on_after(RETRY_SECONDS if is_work_left else RENEWAL_SECONDS):
+                await self._news.wait()
+
+    async def _look(self) -> bool:
+        """Do what there is to do; return whether something is left for a later look."""
+        central = self._central
+        if not has_root(self._folder):
+            return False
+        if not central.clock_trusted:  # a certificate must not be valid at a wrong time
+            return True
+        work = await central.writer.run(certificates.advance, self._now())
+        done = [await self._issue(one) if one.pem is None else await self._send(one) for one in work]
+        for charger in await central.writer.run(certificates.due, self._now()):
+            await self._renew(charger)
+        return not all(done)
+
+    async def _issue(self, work: CertificateWork) -> bool:
+        try:
+            new = await trio.to_thread.run_sync(_issued, self._folder, work.csr, self._central.clock())
+        except AuthorityProblem as problem:
+            log.error("no certificate can be issued", cp=work.charger, reason=str(problem))
+            return False
+        except NoRequest as problem:
+            log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
+            await self._central.writer.run(certificates.give_up, work, self._now())
+            return True
+        await self._central.writer.run(certificates.issue, work.request, new, self._now())
+        self._news.set()  # it is sent next
+        return True
+
+    async def _send(self, work: CertificateWork) -> bool:
+        attempt = Repeatable(f"certificate-{work.request}-{work.attempts + 1}", digest(work.csr))
+        try:
+            command = await self._chargers.submit(
+                work.charger,
+                "CertificateSigned",
+                {"certificateChain": work.pem},
+                asked_by=AUTHORITY,
+                timeout_seconds=ANSWER_SECONDS,
+                deadline_seconds=DEADLINE_SECONDS,
+                repeatable=attempt,
+            )
+        except (CallNotSent, UnknownCharger) as problem:
+            log.warning("a certificate cannot be sent yet", cp=work.charger, reason=str(problem))
+            return False
+        await self._central.writer.run(certificates.sent, work.request, command)
+        return True
+
+    async def _renew(self, charger: str) -> None:
+        """Ask a connected charger for a new request. Who is away is asked when it comes back."""
+        if self._chargers.is_connected(charger):
+            with suppress(CallNotSent, UnknownCharger):
+                payload = {"requestedMessage": "SignChargePointCertificate"}
+                await self._chargers.submit(charger, "ExtendedTriggerMessage", payload, asked_by=AUTHORITY)
+                log.info("the charger is asked to renew its certificate", cp=charger)
+
+    def _now(self) -> str:
+        return stamp(self._central.clock())
+
+
+def _issued(folder: Path, csr: str, now: datetime) -> NewCertificate:
+    from levity_trio.authority.issuing import issue_for_charger  # noqa: PLC0415 - it takes 17 MB
+
+    issued = issue_for_charger(folder, csr, now)
+    return NewCertificate(
+        serial=issued.serial,
+        fingerprint=issued.fingerprint,
+        subject=issued.subject,
+        pem=issued.pem,
+        not_before=stamp(issued.not_before),
+        not_after=stamp(issued.not_after),
+    )

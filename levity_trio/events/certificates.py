@@ -1,0 +1,57 @@
+"""Facts about certificates of chargers and their security profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from levity_trio.events.fact import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRequested(Fact):
+    """A charger requested a signed certificate."""
+
+    csr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRefused(Fact):
+    """A charger's request for a certificate was answered with Rejected."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateDelivered(Fact):
+    """What became of a certificate that was sent to its charger: installed, refused or undelivered."""
+
+    certificate: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuringBegan(Fact):
+    """An operator wants this security profile for a charger."""
+
+    securing: int
+    profile: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuringStopped(Fact):
+    """A step towards a security profile failed; `words` say why and what to do. The charger's old door stays open."""
+
+    securing: int
+    profile: int
+    step: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuringEnded(Fact):
+    """The way to a security profile is done, replaced by a newer one, or cancelled."""
+
+    securing: int
+    profile: int
+    result: str

@@ -1,0 +1,171 @@
+"""Certificates of chargers, their requests, and where the raising of security profiles stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.access.securing import State, next_step
+from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.securing import Plan, newest_plan, plan_in, profile_of, standings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A client certificate. It opens the door of its charger between its times, until it is revoked.
+
+    `issued_by` is our authority, or the operator who adopted it.
+    """
+
+    id: int
+    charger: str
+    serial: str
+    fingerprint: str
+    subject: str
+    not_before: str
+    not_after: str
+    issued_at: str
+    issued_by: str
+    revoked_at: str | None
+    revoked_by: str | None
+    reason: str | None
+    pem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRequest:
+    """A charger's request for a certificate (SignCertificate).
+
+    `result` is null while its certificate is on its way, else installed, refused (by the charger), undelivered,
+    superseded (by a newer request), or rejected, with our `reason`. `command` is the last CertificateSigned.
+    """
+
+    id: int
+    charger: str
+    received_at: str
+    csr: str
+    reason: str | None
+    certificate: int | None
+    command: int | None
+    attempts: int
+    ended_at: str | None
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuringStep:
+    """A step towards a security profile: to do, under way, done, skipped, waits (for the charger), or failed."""
+
+    step: str
+    state: str
+    words: str
+    command: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Securing:
+    """The raising of a charger's security profile.
+
+    `state` is under way, waits (for the charger), failed, done, replaced (by a newer one) or cancelled; `problem` says
+    why it failed and what to do. `address` is what the charger's own setting for our address is set to.
+    """
+
+    id: int
+    charger: str
+    profile: int
+    state: str
+    problem: str | None
+    address: str | None
+    asked_at: str
+    asked_by: str
+    ended_at: str | None
+    steps: list[SecuringStep]
+
+
+_CERTIFICATE: Final = Shape(Certificate)
+_REQUEST: Final = Shape(CertificateRequest, certificate="certificate_id", command="command_id")
+
+
+def certificates(db: Database, charger: str | None, wanted: Wanted) -> Page[Certificate]:
+    """Return a page of certificates, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([Branch("certificate", given(("cp_id = ?", charger)))])
+    return read_page(db, listing, wanted, _CERTIFICATE.by_id(db, "certificate"))
+
+
+def certificate(db: Database, number: int) -> Certificate | None:
+    """Return a certificate."""
+    found = _CERTIFICATE.every(db, "FROM certificate WHERE id = ?", (number,))
+    return found[0] if found else None
+
+
+def requests(db: Database, charger: str | None, wanted: Wanted) -> Page[CertificateRequest]:
+    """Return a page of requests, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([Branch("certificate_request", given(("cp_id = ?", charger)))])
+    return read_page(db, listing, wanted, _REQUEST.by_id(db, "certificate_request"))
+
+
+def all_securing(db: Database, charger: str | None, wanted: Wanted) -> Page[Securing]:
+    """Return a page of profiles that were asked for, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+
+    def item(key: Row) -> Securing:
+        plan = plan_in(rows_of(db), key[-1])
+        assert plan is not None  # noqa: S101 - its key was read in this transaction
+        return _shown(db, plan)
+
+    return read_page(db, Listing([Branch("securing", given(("cp_id = ?", charger)))]), wanted, item)
+
+
+def securing(db: Database, number: int) -> Securing | None:
+    """Return where a security profile that was asked for stands."""
+    plan = plan_in(rows_of(db), number)
+    return None if plan is None else _shown(db, plan)
+
+
+def newest_securing(db: Database, charger: str) -> Securing | None:
+    """Return where the security profile stands that was last asked for."""
+    plan = newest_plan(rows_of(db), charger)
+    return None if plan is None else _shown(db, plan)
+
+
+def _shown(db: Database, plan: Plan) -> Securing:
+    found = standings(rows_of(db), plan)
+    standing = next_step(found)
+    state = plan.result or ("done" if standing is None else standing.state)
+    return Securing(
+        id=plan.id,
+        charger=plan.charger,
+        profile=plan.profile,
+        state="under way" if state == State.TO_DO else str(state),
+        problem=standing.words if standing is not None and standing.state is State.FAILED else None,
+        address=plan.address,
+        asked_at=plan.asked_at,
+        asked_by=plan.asked_by,
+        ended_at=plan.ended_at,
+        steps=[SecuringStep(step=s.step, state=s.state, words=s.words, command=s.command) for s in found],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """What the way to a security profile depends on; `target` is that of the charger's last connection."""
+
+    profile: int
+    vendor: str | None
+    model: str | None
+    target: str | None
+
+
+def secured(db: Database, charger: str) -> Secured | None:
+    """Return a charger's present security profile and how it connects; None if it is unknown."""
+    row = db.execute(
+        "SELECT vendor, model, (SELECT target FROM session WHERE cp_id = cp.id ORDER BY id DESC LIMIT 1)"
+        " FROM cp WHERE id = ?",
+        (charger,),
+    ).fetchone()
+    return None if row is None else Secured(profile_of(rows_of(db), charger), *row)

@@ -1,0 +1,192 @@
+"""Certificates: the authority, those of chargers, and their requests."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+import trio
+
+from levity_trio.authority import AuthorityProblem
+from levity_trio.authority.folder import has_root
+from levity_trio.config import certificates_folder
+from levity_trio.store.reads import chargers, securing
+from levity_trio.store.reads.securing import Certificate, CertificateRequest
+from levity_trio.store.writes import certificates as writes
+from levity_trio.store.writes.certificates import NewCertificate
+from levity_trio.web.api.charger_facts import PagedWhose, both, whose
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.lists import page, wanted
+from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.shown import show, shown_as
+from levity_trio.wire.times import stamp
+
+if TYPE_CHECKING:
+    from levity_trio.authority.reading import Described
+
+TAG: Final = "certificates"
+CERTIFICATES: Final = "/api/admin/certificates"
+LONGEST_PEM: Final = 20_000
+
+
+class OwnCertificate(msgspec.Struct):
+    """A certificate of this server: its root, or one for --tls-port."""
+
+    subject: str
+    serial: str
+    fingerprint: str
+    not_before: str
+    not_after: str
+    names: list[str]
+    pem: str
+
+
+class Authority(msgspec.Struct):
+    """This server's certificate authority; `organization` is what chargers know as CpoName."""
+
+    organization: str
+    root: OwnCertificate
+    server: list[OwnCertificate]
+
+
+class AdoptedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A certificate of another authority that shall open the door of a charger."""
+
+    charger: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    pem: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_PEM)]
+
+
+class RevocationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Why a certificate is revoked."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+async def _list(asked: Asked) -> object:
+    charger = await whose(asked)
+    return await page(asked.api, partial(securing.certificates, charger=charger, wanted=wanted(asked.query)))
+
+
+async def _list_requests(asked: Asked) -> object:
+    charger = await whose(asked)
+    return await page(asked.api, partial(securing.requests, charger=charger, wanted=wanted(asked.query)))
+
+
+async def _authority(asked: Asked) -> Authority:
+    folder = certificates_folder(asked.api.config.database)
+    if not has_root(folder):
+        raise not_found("certificate authority; create one with `levity-trio certificate init`")
+    try:
+        return await trio.to_thread.run_sync(_read_authority, folder)
+    except AuthorityProblem as problem:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
+
+
+def _read_authority(folder: Path) -> Authority:
+    from levity_trio.authority.reading import read_root, read_server_certificates  # noqa: PLC0415 - it takes 17 MB
+
+    organization, root = read_root(folder)
+    return Authority(organization, _own(root), [_own(one) for one in read_server_certificates(folder)])
+
+
+def _own(described: Described) -> OwnCertificate:
+    return OwnCertificate(
+        subject=described.subject,
+        serial=described.serial,
+        fingerprint=described.fingerprint,
+        not_before=stamp(described.not_before),
+        not_after=stamp(described.not_after),
+        names=list(described.names),
+        pem=described.pem,
+    )
+
+
+async def _adopt(asked: Asked) -> Any:
+    body: AdoptedBody = asked.body
+    api = asked.api
+    if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
+        raise not_found(f"charger {body.charger}")
+    try:
+        new = await trio.to_thread.run_sync(_read_adopted, body.pem)
+    except ValueError as problem:
+        raise invalid("pem", str(problem)) from None
+    number = await api.writer.run(writes.adopt, body.charger, new, api.stamp(), asked.caller.name)
+    if number is None:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", "this certificate is known already; look at the list")
+    return await _shown(asked, number)
+
+
+def _read_adopted(pem: str) -> NewCertificate:
+    from levity_trio.authority.reading import read_certificate  # noqa: PLC0415 - it takes 17 MB
+
+    described = read_certificate(pem)
+    return NewCertificate(
+        serial=described.serial,
+        fingerprint=described.fingerprint,
+        subject=described.subject,
+        pem=described.pem,
+        not_before=stamp(described.not_before),
+        not_after=stamp(described.not_after),
+    )
+
+
+async def _revoke(asked: Asked) -> Any:
+    api, number = asked.api, asked.number()
+    body: RevocationBody = asked.body
+    if await api.writer.run(writes.revoke, number, api.stamp(), asked.caller.name, body.reason) is None:
+        found = await _shown(asked, number)
+        detail = f"certificate {number} was revoked at {found['revoked_at']}"
+        raise Problem(HTTPStatus.CONFLICT, "conflict", detail)
+    return await _shown(asked, number)
+
+
+async def _shown(asked: Asked, number: int) -> Any:
+    found = await asked.api.reader.run(partial(securing.certificate, number=number))
+    if found is None:
+        raise not_found(f"certificate {number}")
+    return show(found)
+
+
+ENDPOINTS: Final = (
+    *both("certificates", _list, PagedWhose, Certificate, "the client certificates, newest first,"),
+    *both(
+        *("certificate-requests", _list_requests, PagedWhose, CertificateRequest),
+        "the requests for certificates, newest first,",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/admin/certificate-authority",
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Show the root and the server certificates of this server's authority.",
+        handle=_authority,
+        answer=Authority,
+        problems=("not_found", "conflict"),
+    ),
+    Endpoint(
+        method="POST",
+        path=CERTIFICATES,
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Adopt a certificate of another authority: it opens the door of this charger, and of no other.",
+        handle=_adopt,
+        body=StructBody(AdoptedBody),
+        answer=shown_as(Certificate),
+        status=201,
+        problems=("not_found", "conflict", "invalid"),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{CERTIFICATES}/{{id}}/revoke",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Revoke a certificate, and end the connection that it opened.",
+        handle=_revoke,
+        body=StructBody(RevocationBody),
+        answer=shown_as(Certificate),
+        problems=("not_found", "conflict", "invalid"),
+    ),
+)

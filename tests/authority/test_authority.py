@@ -1,0 +1,183 @@
+"""The authority's files and certificates, as `openssl` sees them."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, LONGEST_CSR, Requested
+from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.folder import ROOT, ROOT_KEY, SERVER
+from levity_trio.authority.issuing import create_root, create_server_certificates, issue_for_charger
+from levity_trio.authority.reading import examine, read_certificate, read_request, read_server_certificates
+from tests.authority.requests import csr, ec_key, with_broken_signature
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+NAMES = ("levity.local", "192.168.1.5", "::1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("site") / "levity.db.certificates"
+    create_root(made, "Haus am Park", NOW)
+    create_server_certificates(made, NAMES, NOW)
+    return made
+
+
+def openssl(*words: str | Path) -> str:
+    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def verified(folder: Path, certificate: Path, *words: str) -> str:
+    return openssl("verify", "-x509_strict", "-CAfile", folder / ROOT, *words, certificate)
+
+
+def test_only_its_user_may_read_it(folder: Path) -> None:
+    assert folder.stat().st_mode & 0o777 == 0o700
+    names = {path.name for path in folder.iterdir()}
+    assert names == {ROOT, ROOT_KEY, *SERVER.values()}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_the_root_is_one(folder: Path) -> None:
+    assert ": OK" in verified(folder, folder / ROOT)
+    shown = openssl("x509", "-in", folder / ROOT, "-noout", "-text")
+    assert "CA:TRUE, pathlen:0" in shown
+    assert "Certificate Sign, CRL Sign" in shown
+    assert "3072 bit" in shown
+    assert len((folder / ROOT).read_text()) < 5500  # InstallCertificate
+
+
+@pytest.mark.parametrize(("kind", "words"), [("ECDSA", "prime256v1"), ("RSA", "(2048 bit)")])
+def test_the_server_certificates(folder: Path, kind: str, words: str) -> None:
+    path = folder / SERVER[kind]
+    assert ": OK" in verified(folder, path, "-purpose", "sslserver", "-verify_hostname", "levity.local")
+    assert ": OK" in verified(folder, path, "-verify_ip", "192.168.1.5")
+    assert "mismatch" in verified(folder, path, "-verify_hostname", "other.local")
+    assert "unsupported" in verified(folder, path, "-purpose", "sslclient").replace("unsuitable", "unsupported")
+    assert words in openssl("x509", "-in", path, "-noout", "-text")
+
+
+def test_a_root_is_never_overwritten(folder: Path) -> None:
+    before = (folder / ROOT_KEY).read_bytes()
+    with pytest.raises(AuthorityProblem, match="never overwritten"):
+        create_root(folder, "Other", NOW)
+    assert (folder / ROOT_KEY).read_bytes() == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_half_a_folder_is_not_overwritten_either(tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / ROOT).write_text("of somebody")
+    with pytest.raises(AuthorityProblem, match="exists already"):
+        create_root(half, "House", NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["half"]
+    assert (half / ROOT).read_text() == "of somebody"
+
+
+def test_server_certificates_are_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "ca"
+    create_root(folder, "House", NOW)
+    create_server_certificates(folder, ["one.local"], NOW)
+    (folder / f".{SERVER['RSA']}.new").write_text("of a run that was killed")
+    create_server_certificates(folder, ["two.local", "10.0.0.1"], NOW)
+    assert [list(one.names) for one in read_server_certificates(folder)] == [["two.local", "10.0.0.1"]] * 2
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-a", "a..b", "*.example.org", "x" * 300, "a_b"])
+def test_a_name_that_no_charger_can_dial(folder: Path, name: str) -> None:
+    with pytest.raises(AuthorityProblem, match="neither a host name nor an IP address"):
+        create_server_certificates(folder, ["levity.local", name], NOW)
+
+
+@pytest.mark.parametrize("organization", ["", "x" * 65, "a\nb"])
+def test_an_organization_that_fits_no_certificate(tmp_path: Path, organization: str) -> None:
+    with pytest.raises(AuthorityProblem, match="1 to 64 printable characters"):
+        create_root(tmp_path / "ca", organization, NOW)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("key", [ec_key(), rsa.generate_private_key(65537, 2048)], ids=["EC", "RSA"])
+def test_a_chargers_certificate(folder: Path, tmp_path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    issued = issue_for_charger(folder, csr("SN-1", "Haus am Park", key), NOW)
+    path = tmp_path / "charger.pem"
+    path.write_text(issued.pem)
+    assert ": OK" in verified(folder, path, "-purpose", "sslclient")
+    assert ": OK" not in verified(folder, path, "-purpose", "sslserver")
+    assert issued.subject == "O=Haus am Park,CN=SN-1"
+    assert (issued.not_before, issued.not_after) == (NOW - BACKDATED, NOW + CLIENT_LIFE)
+    assert read_certificate(issued.pem) == issued
+    shown = openssl("x509", "-in", path, "-noout", "-serial", "-fingerprint", "-sha256").replace(":", "").lower()
+    assert f"serial={issued.serial:0>40}" in shown
+    assert issued.fingerprint in shown
+
+
+def test_no_certificate_outlives_its_root(folder: Path) -> None:
+    late = NOW + timedelta(days=19.5 * 365)
+    issued = issue_for_charger(folder, csr("SN-1", "House"), late)
+    assert issued.not_after == read_certificate((folder / ROOT).read_text()).not_after
+
+
+@pytest.mark.parametrize(
+    "mangle",
+    [
+        lambda text: text,
+        lambda text: text.replace("\n", "\\n"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", ""),
+        lambda text: text.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"),
+        lambda text: "".join(text.splitlines()[1:-1]),
+    ],
+)
+def test_a_request_is_read_as_chargers_write_it(folder: Path, mangle: object) -> None:
+    assert callable(mangle)
+    organization, requested = examine(folder, mangle(csr("SN-1", "Haus am Park")))
+    assert organization == "Haus am Park"
+    assert (requested.common_names, requested.organizations) == (["SN-1"], ["Haus am Park"])
+    assert (requested.key_type, requested.key_bits, requested.curve) == ("EC", 256, "secp256r1")
+    assert requested.is_signed
+
+
+@pytest.mark.parametrize("text", ["", "PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "é" * 9, "A" * 20_000])
+def test_what_is_no_request(text: str) -> None:
+    with pytest.raises(NoRequest):
+        read_request(text)
+
+
+def test_a_request_beyond_the_limit_of_ocpp_is_read() -> None:
+    long = csr("SN-1", "House", padding=3300)
+    assert 5_500 < len(long) < LONGEST_CSR
+    assert read_request(long).is_signed
+
+
+def test_a_broken_signature_is_seen() -> None:
+    assert not read_request(with_broken_signature(csr("SN-1", "House"))).is_signed
+
+
+def test_kinds_of_keys_are_told_apart() -> None:
+    def found(key: object) -> Requested:
+        return read_request(csr("SN-1", "House", key))  # type: ignore[arg-type]  # one of three kinds
+
+    weak = found(rsa.generate_private_key(65537, 1024))  # noqa: S505 - it is to be refused
+    assert (weak.key_type, weak.key_bits) == ("RSA", 1024)
+    assert found(ec.generate_private_key(ec.SECP224R1())).curve == "secp224r1"
+    assert found(ed25519.Ed25519PrivateKey.generate()).key_type == "Ed25519"
+
+
+def test_what_is_missing_or_damaged_is_said(tmp_path: Path) -> None:
+    with pytest.raises(AuthorityProblem, match="certificate init"):
+        create_server_certificates(tmp_path, ["a"], NOW)
+    create_root(folder := tmp_path / "ca", "House", NOW)
+    create_root(other := tmp_path / "other", "House", NOW)
+    (folder / ROOT_KEY).write_bytes((other / ROOT_KEY).read_bytes())
+    with pytest.raises(AuthorityProblem, match="is not the key of"):
+        create_server_certificates(folder, ["a"], NOW)
+    (folder / ROOT_KEY).write_text("nothing")
+    with pytest.raises(AuthorityProblem, match="restore it from a copy"):
+        create_server_certificates(folder, ["a"], NOW)

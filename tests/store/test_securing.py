@@ -1,0 +1,78 @@
+"""The rows of a plan for a security profile: its steps, and how it ends."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+from levity_trio.access.securing import Step
+from levity_trio.events import SecuringEnded, SecuringStopped
+from levity_trio.store.reads import securing as reads
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.writes import commands, credentials, securing
+from levity_trio.store.writes.commands import CommandEnd
+from levity_trio.store.writes.securing import NewPlan
+from tests.store.books import Books, Station
+from tests.store.test_certificates import ask
+
+STEPS = (Step.PASSWORD, Step.PROFILE, Step.CONNECTION)
+
+
+def plan(profile: int = 1, address: str | None = None) -> NewPlan:
+    return NewPlan(charger="CP-1", profile=profile, steps=STEPS, organization=None, address_key=None, address=address)
+
+
+def do(station: Station, status: str = "Accepted") -> Step:
+    """Send the step that is due, and take its answer."""
+    books = station.books
+    due = books.run(securing.advance, "CP-1", books.at)
+    assert due is not None
+    command = ask(station, "ChangeConfiguration", '{"key":"Key","value":"1"}')
+    books.run(securing.tried, due, command, books.at)
+    books.run(securing.tried, due, command, books.at)  # as after a crash
+    state = "accepted" if status in ("Accepted", "RebootRequired") else "rejected"
+    end = CommandEnd(command, "ChangeConfiguration", state, payload=f'{{"status":"{status}"}}')
+    station.write(commands.settle, end)
+    return due.step
+
+
+def test_step_by_step_until_the_charger_comes_back(books: Books, station: Station) -> None:
+    number = books.run(securing.begin, plan(), books.at, "anna")
+    assert [do(station), do(station)] == [Step.PASSWORD, Step.PROFILE]
+    assert books.run(securing.advance, "CP-1", books.at) is None
+    books.connection.execute("INSERT INTO security (cp_id, profile) VALUES ('CP-1', 1)")
+    assert books.run(securing.with_plans) == ["CP-1"]
+    books.run(securing.advance, "CP-1", books.at)
+    (ended,) = books.recorded(SecuringEnded)
+    assert (ended.securing, ended.result) == (number, "done")
+    assert not books.run(securing.with_plans)
+    assert books.count("securing_step") == 2
+    books.run(credentials.require, "CP-1", 0, books.at, "anna")
+    shown = reads.newest_securing(Database(books.connection), "CP-1")
+    assert shown is not None
+    assert (shown.state, shown.steps[-1].state) == ("done", "done")  # it was, whatever came later
+
+
+def test_why_it_stopped_is_told_once(books: Books, station: Station) -> None:
+    books.run(securing.begin, plan(), books.at, "anna")
+    do(station, "Rejected")
+    for _ in range(2):
+        assert books.run(securing.advance, "CP-1", books.at) is None
+    (stopped,) = books.recorded(SecuringStopped)
+    assert (stopped.step, stopped.words) == ("password", books.value("SELECT problem FROM securing"))
+
+
+def test_a_plan_goes_on_or_is_replaced(books: Books, station: Station) -> None:
+    def begin(**given: object) -> int:
+        return books.run(securing.begin, plan(**given), books.at, "anna")  # type: ignore[arg-type]  # as in plan
+
+    assert (begin(), begin()) == (1, 1)
+    do(station)
+    assert begin() == 1
+    do(station, "Rejected")
+    assert begin() == 2
+    assert (begin(profile=2), begin(profile=2), begin(profile=2, address="wss://a")) == (3, 3, 4)
+    assert books.run(securing.cancel, "CP-1", books.at, "anna")
+    assert not books.run(securing.cancel, "CP-1", books.at, "anna")
+    with_states = reads.all_securing(Database(books.connection), "CP-1", Wanted())
+    books.connection.execute("COMMIT")
+    assert [one.state for one in with_states.data] == ["cancelled", "replaced", "replaced", "replaced"]
