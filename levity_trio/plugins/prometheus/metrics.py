@@ -175,19 +175,7 @@ class Metrics:
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
-        self.refused_handshakes = add(
-            Counter,
-            "ocpp_handshakes_refused_total",
-            ("status", "reason"),
-            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
-            " subprotocol, 0 that the TLS handshake failed.",
-        )
-        self.digits = add(
-            Counter,
-            "ocpp_passwords_in_digits_total",
-            CHARGER,
-            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
-        )
+        self._add_handshakes()
         self.refused = add(
             Counter,
             "ocpp_messages_refused_total",
@@ -208,6 +196,22 @@ class Metrics:
         )
         self.shared = add(
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
+        )
+
+    def _add_handshakes(self) -> None:
+        add = self._add
+        self.refused_handshakes = add(
+            Counter,
+            "ocpp_handshakes_refused_total",
+            ("status", "reason"),
+            "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
+            " subprotocol, 0 that the TLS handshake failed.",
+        )
+        self.digits = add(
+            Counter,
+            "ocpp_passwords_in_digits_total",
+            CHARGER,
+            "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
         )
 
     def _add_energy(self) -> None:
