@@ -37,6 +37,7 @@ LOG_FORMATS = ("console", "json")
 REGISTRATION_MODES = ("open", "ask", "closed")
 UNKNOWN_TAGS = ("accept", "refuse", "ask")
 AUTHORIZER_AWAY = ("accept", "refuse")
+ON_OFF = ("off", "on")
 WEBSOCKET_PING_SECONDS = 20.0
 
 OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
@@ -259,6 +260,10 @@ class ServerConfig:
     authorizer_away: str = setting(
         *("accept", "authorizer-away", "Access", one_of("RULE", AUTHORIZER_AWAY)),
         "What becomes of these tags while --authorizer does not answer: accept or refuse.",
+    )
+    local_list: str = setting(
+        *("off", "local-list", "Access", one_of("STATE", ON_OFF)),
+        "Whether each charger is sent the tags, so that it knows them without a connection: off or on.",
     )
     orphans: bool = setting(
         True,

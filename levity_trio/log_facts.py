@@ -81,6 +81,8 @@ NEEDS_A_PERSON: Final[Mapping[type[Fact], Check]] = {
     events.ProfileChanged: lambda fact: fact.profile < fact.before,
     events.ChargerReadmitted: _always,
     events.ReadmissionUsed: _always,
+    events.LocalListFailing: _always,
+    events.LocalListPaused: _always,
     events.NewcomerWaiting: _always,
 }
 ABOUT_CONNECTIONS: Final = (events.ChargerConnected, events.ChargerDisconnected, events.IdentityShared)

@@ -36,6 +36,7 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.clock_trust import is_set, watch_clock
 from levity_trio.charger.connection import serve_connection
 from levity_trio.charger.facade import Chargers, keep_deadlines
+from levity_trio.charger.local_lists import open_local_lists
 from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
@@ -76,6 +77,8 @@ COLLECT_AFTER: Final = (20_000, 5, 20)
 """Thresholds of the garbage collector. With Python's default of 700 objects it takes half of all time at 2,000
 connections, because it traverses their objects repeatedly. With a much higher threshold the connections of a flood
 accumulate in memory."""
+DEADLINES_SECONDS: Final = 1.0
+"""How often the deadlines of commands are looked at."""
 SPARE_FILES: Final = 64
 KEPT_READERS: Final = 2
 BACKLOG: Final = 1024
@@ -144,9 +147,7 @@ async def serve(
                 central = await _central(config, writer, clock, known, hooks, ports.context)
                 pages: dict[str, Page] = {}
                 async with (
-                    open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
-                    open_rejudging(writer, clock, config.check_interval_seconds),
-                    open_following(writer, clock, config.check_interval_seconds, hooks.listen),
+                    _open_upkeep(central, reader),
                     open_plugins(hooks, _site(central, reader, pages)),
                     _open_pages(central, page_listeners, pages),
                 ):
@@ -159,6 +160,7 @@ async def serve(
                         open_api(
                             _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
                         ),
+                        open_local_lists(central, reader),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
@@ -197,6 +199,18 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
         is_clock_trusted=lambda: central.clock_trusted,
         pages=pages,
     )
+
+
+@asynccontextmanager
+async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
+    """Keep what is stored up to date: old frames go, doubtful energy is judged again, commands get their outcomes."""
+    config, clock, writer = central.config, central.clock, central.writer
+    async with (
+        open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
+        open_rejudging(writer, clock, config.check_interval_seconds),
+        open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
+    ):
+        yield
 
 
 def _deliveries(central: Central, reader: Reader) -> Parts:
@@ -283,7 +297,7 @@ async def _serve_chargers(
     async with trio.open_nursery() as chargers:
         async with trio.open_nursery() as accepting:
             accepting.start_soon(watch_clock, central, machine, known.newest)
-            accepting.start_soon(keep_deadlines, central, central.config.check_interval_seconds)
+            accepting.start_soon(keep_deadlines, central, min(DEADLINES_SECONDS, central.config.check_interval_seconds))
             accepting.start_soon(keep_security, central)
             handle = partial(serve_connection, central)
             accepting.start_soon(partial(trio.serve_listeners, handle, ports.plain, handler_nursery=chargers))

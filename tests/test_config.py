@@ -98,6 +98,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "authorizer": "https://user:password@example.org/authorize",
         "authorizer-timeout": "2",
         "authorizer-away": "refuse",
+        "local-list": "on",
     }
     for setting in SETTINGS:
         text = samples.get(setting.name, "1024")

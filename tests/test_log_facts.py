@@ -31,6 +31,8 @@ ALWAYS_WARN = {
     "FactsCounted",
     "MessagesRefused",
     "NewcomerWaiting",
+    "LocalListFailing",
+    "LocalListPaused",
 }
 FACTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind != Fact]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 import trio
@@ -18,8 +18,9 @@ from levity_trio.charger.websocket import CloseCode
 from levity_trio.events import Event, Fact
 from levity_trio.plugins.base import LinkState
 from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import commands, registration
-from levity_trio.store.writes.commands import NewCommand, Repeatable
+from levity_trio.store.writes.commands import Draft, Message, NewCommand, Repeatable
 from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.registration import Decided
 from levity_trio.wire.dispatch import new_message_id
@@ -37,6 +38,7 @@ from levity_trio.wire.payloads import read_result, write_payload
 from levity_trio.wire.secrets import masked_value
 from levity_trio.wire.times import stamp
 
+T = TypeVar("T")
 WAITING_FACTS: Final = 256
 """The room of one subscriber. It is cut off when it is full."""
 
@@ -127,7 +129,30 @@ class Chargers:
                 return repeated
         self._check_registration(charger, action)
         await self._check(charger, can_wait=deadline_seconds is not None)
-        return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None))
+        return await self._store(new, Waiting(charger, dict(payload) if new.is_masked else None, new.deadline_at))
+
+    async def submit_decided(
+        self, charger: str, decide: Callable[[UnitOfWork], tuple[Message | None, T]], *, asked_by: str
+    ) -> T:
+        """Store the command that a write decides to send, if any, in its own transaction; return what it returns.
+
+        Raises:
+            TooMany: too many commands wait for this charger. The write was undone.
+            StoreUnavailable: the write was not done.
+        """
+        pending, now = self._central.pending, stamp(self._central.clock())
+        draft = Draft(charger, new_message_id(), now, asked_by, self._central.run)
+        pending.add(draft.message_id, Waiting(charger))
+        command = None
+        try:
+            with trio.CancelScope(shield=True):  # as in _store
+                command, result = await self._central.writer.run(commands.queue_decided, draft, decide)
+        finally:
+            if command is None:
+                pending.discard(draft.message_id)
+        if command is not None:
+            self._announce(charger, draft.message_id, command)
+        return result
 
     async def wait(self, command: int) -> CommandResult:
         """Wait until a command has ended; any number of tasks may wait. Raises LookupError, StoreUnavailable."""
@@ -156,6 +181,10 @@ class Chargers:
 
         with self._central.hooks.listening(pass_on), sender, facts:
             yield facts
+
+    def is_served(self, charger: str) -> bool:
+        """Whether the charger is connected and neither waits to be adopted nor is refused."""
+        return self.is_connected(charger) and self._central.registrations.status(charger) is Status.ACCEPTED
 
     def objection(self, charger: str, action: str) -> str | None:
         """Return why the charger's registration forbids a CALL, None if it does not."""
@@ -227,10 +256,14 @@ class Chargers:
                 pending.discard(new.message_id)
         if queued is None:
             raise CallQueueFull(f"{commands.QUEUED_COMMANDS} commands are already waiting for {new.charger}")
-        pending.name(new.message_id, queued.id)
-        if (session := self._central.registry.find(new.charger)) is not None:
-            session.commands.wake()
+        self._announce(new.charger, new.message_id, queued.id)
         return queued.id
+
+    def _announce(self, charger: str, message_id: str, command: int) -> None:
+        """Note the id of a command, and have it sent."""
+        self._central.pending.name(message_id, command)
+        if (session := self._central.registry.find(charger)) is not None:
+            session.commands.wake()
 
     async def _ended(self, command: int) -> CommandResult:
         stored = await self._central.writer.run(commands.read, command)
@@ -296,11 +329,10 @@ def _parsed(answer: str) -> Any:
 
 
 async def keep_deadlines(central: Central, seconds: float) -> None:
-    """End queued commands when their deadline has passed, looking every so many seconds while there are any."""
+    """End queued commands when their deadline has passed, looking every so many seconds; it writes only then."""
     while True:
         await trio.sleep(seconds)
-        if len(central.pending):
-            try:
-                await central.writer.run(commands.expire, stamp(central.clock()))
-            except StoreUnavailable:
-                continue
+        now = stamp(central.clock())
+        if central.pending.has_due(now):
+            with suppress(StoreUnavailable):  # at the next look
+                await central.writer.run(commands.expire, now)

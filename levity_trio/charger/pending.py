@@ -37,6 +37,7 @@ class Waiting:
 
     charger: str
     payload: dict[str, Any] | None = None
+    deadline_at: str | None = None
     result: CommandResult | None = None
     ended: trio.Event = field(default_factory=trio.Event)
 
@@ -62,7 +63,7 @@ class Pending:
     def load(self, commands: Iterable[Unfinished]) -> None:
         """Add the commands that an earlier run queued."""
         for command in commands:
-            self.add(command.message_id, Waiting(command.charger))
+            self.add(command.message_id, Waiting(command.charger, deadline_at=command.deadline_at))
             self.name(command.message_id, command.id)
 
     def add(self, message_id: str, waiting: Waiting) -> None:
@@ -95,6 +96,10 @@ class Pending:
         """Return the payload with its secrets, None if the stored one has none."""
         waiting = self._by_message.get(message_id)
         return None if waiting is None else waiting.payload
+
+    def has_due(self, at: str) -> bool:
+        """Whether the deadline of a command has passed; it may have been sent before."""
+        return any(one.deadline_at is not None and one.deadline_at <= at for one in self._by_message.values())
 
     def count(self, charger: str) -> int:
         """Return the number of commands of one charger."""

@@ -18,12 +18,12 @@ GROUPS: Final = {
     "Serve": ("serve", "deploy", "logs", "forget", "recheck"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
-        *("events", "webhook", "certificate", "token"),
+        *("local-list", "events", "webhook", "certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
     ),
     "Simulate": ("simulate", "simulator", "verify"),
 }
-"""The names of the modules of this package, each equal to the name of its command, as --help groups them."""
+"""The commands, as --help groups them. Each is in a module of its name, with _ for -."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 USAGE = 2
 INTERRUPTED = 130
@@ -49,7 +49,8 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
 
 

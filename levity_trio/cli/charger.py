@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.cli import charger_security
+from levity_trio.cli.charger_offline_policy import offline_policy
 from levity_trio.cli.charger_secure import secure
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import cell, say
@@ -38,8 +39,8 @@ nothing. With `serve --registration closed` it cannot connect. `charger adopt`
 takes it back.
 """
 
-charger = click.Group("charger", help="Say which chargers may connect, and how.")
-for one in (*charger_security.COMMANDS, secure):
+charger = click.Group("charger", help="Say which chargers may connect and how, and who may charge while we are away.")
+for one in (*charger_security.COMMANDS, secure, offline_policy):
     charger.add_command(one)
 _REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why, for those who ask later.")
 

@@ -35,6 +35,9 @@ from levity_trio.events.doors import ProfileChanged as ProfileChanged
 from levity_trio.events.doors import ReadmissionUsed as ReadmissionUsed
 from levity_trio.events.fact import Fact as Fact
 from levity_trio.events.files import FileReceived as FileReceived
+from levity_trio.events.local_lists import LocalListFailing as LocalListFailing
+from levity_trio.events.local_lists import LocalListPaused as LocalListPaused
+from levity_trio.events.local_lists import LocalListResumed as LocalListResumed
 from levity_trio.events.observations import AuditLost as AuditLost
 from levity_trio.events.observations import AuditProgress as AuditProgress
 from levity_trio.events.observations import AutoStart as AutoStart

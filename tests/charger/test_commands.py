@@ -100,6 +100,18 @@ async def test_a_deadline_ends_the_wait(central: Central, writer: InlineWriter) 
     assert [fact.state for fact in writer.recorded(CallFailed)] == ["expired"]
 
 
+async def test_nothing_is_written_before_a_deadline_has_passed(central: Central, writer: InlineWriter) -> None:
+    """The file would change for as long as a command waits for a charger that is away."""
+    await meet(central)
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(keep_deadlines, central, 1.0)
+        await ask(Chargers(central), seconds=60)
+        before = writer.statistics()
+        await trio.sleep(50)
+        assert writer.statistics() == before
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_queued_command_can_be_cancelled(central: Central) -> None:
     await meet(central)
     chargers = Chargers(central)

@@ -4,7 +4,8 @@
 
 It boots, reports connector 1 as Available and answers every operation, validated by the package's schemas, until it is
 told to end. ANSWERS is JSON, by action: the fields of the answer, or one of the manners below; "configuration" makes it
-answer from a configuration of its own (Configuration). It prints each request as a line of JSON.
+answer from a configuration of its own (Configuration), "local_list" makes it keep a local list (LocalList). It prints
+each request as a line of JSON.
 """
 
 from __future__ import annotations
@@ -85,12 +86,34 @@ class Configuration:
         return {"status": status}
 
 
+@dataclass
+class LocalList:
+    """A local list, one of a charger that compares tags as they are written. `statuses` are its first answers."""
+
+    version: int = 0
+    entries: dict[str, Any] = field(default_factory=dict)
+    statuses: list[str] = field(default_factory=list)
+
+    def send(self, version: int, kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        """SendLocalList."""
+        status = self.statuses.pop(0) if self.statuses else "Accepted"
+        if kind == "Differential" and version <= self.version:
+            status = "VersionMismatch"
+        if status == "Accepted":
+            self.version, before = version, {} if kind == "Full" else self.entries
+            changed = before | {entry["id_tag"]: entry.get("id_tag_info") for entry in entries}
+            self.entries = {tag: info for tag, info in changed.items() if info is not None}
+            print(json.dumps({"list": {tag: info["status"] for tag, info in self.entries.items()}}), flush=True)
+        return {"status": status}
+
+
 class Foreign(ChargePoint):  # type: ignore[misc]  # the package has no annotations
     """The charge point; its answers in `answers`, its manners in `manners`."""
 
     answers: Mapping[str, dict[str, Any]] = {}
     manners: Mapping[str, str] = {}
     configuration: Configuration | None = None
+    local_list: LocalList | None = None
 
     async def route_message(self, raw_msg: str) -> None:
         """Show a request, and answer it in its manner."""
@@ -124,6 +147,11 @@ def answering(action: str) -> Any:
             answer = self.configuration.read(asked.get("key"))
         elif self.configuration and action == "ChangeConfiguration":
             answer = self.configuration.change(asked["key"], asked["value"])
+        elif self.local_list and action == "GetLocalListVersion":
+            answer = {"list_version": self.local_list.version}
+        elif self.local_list and action == "SendLocalList":
+            entries = asked.get("local_authorization_list", [])
+            answer = self.local_list.send(asked["list_version"], asked["update_type"], entries)
         return getattr(call_result, action)(**answer)
 
     handle.__name__ = f"on_{action}"  # the package finds handlers by this name
@@ -141,6 +169,7 @@ async def run(url: str, identity: str, given: Mapping[str, Any]) -> None:
         charger.manners = {action: one for action, one in given.items() if isinstance(one, str)}
         charger.answers = {**ANSWERS, **{action: one for action, one in given.items() if isinstance(one, dict)}}
         charger.configuration = Configuration(**given["configuration"]) if "configuration" in given else None
+        charger.local_list = LocalList(**given["local_list"]) if "local_list" in given else None
         listening = asyncio.create_task(charger.start())
         await charger.call(call.BootNotification(charge_point_vendor="Mobility House", charge_point_model="ocpp"))
         await charger.call(call.StatusNotification(connector_id=1, error_code="NoError", status="Available"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from levity_trio.authority.folder import ROOT, ROOT_KEY
 from levity_trio.authority.issuing import create_root
 from levity_trio.client import Refusal
 from levity_trio.config import certificates_folder
+from levity_trio.wire.times import stamp
 from tests.authority.requests import Key, csr, ec_key, with_broken_signature
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
@@ -228,6 +230,28 @@ def test_without_the_roots_key_it_waits_until_that_is_back(database: Path) -> No
         key.write_bytes(content)
         with charger(server, asked=False) as connected:
             take(connected)
+
+
+def test_a_charger_is_asked_to_renew_its_certificate(database: Path) -> None:
+    """Its certificate was made nine months ago; a year is its life."""
+    with serving(database) as server, charger(server) as connected:
+        assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
+        take(connected)
+        server.wait_line("CertificateDelivered")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DROP TRIGGER certificate_stays")
+        connection.execute("DROP TRIGGER command_stays")
+        begin, end = (stamp(datetime.now(UTC) + timedelta(days=days)) for days in (-275, 90))
+        connection.execute("UPDATE certificate SET not_before = ?, not_after = ?", (begin, end))
+        connection.execute("UPDATE command SET sent_at = ?", (begin,))
+    with serving(database) as server, charger(server, asked=False) as connected:
+        _, number, action, payload = connected.receive()
+        assert (action, payload) == ("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"})
+        connected.send_text(f'[3,"{number}",{{"status":"Accepted"}}]')
+        assert sign(connected, csr(SERIAL, OPERATOR)) == "Accepted"
+        take(connected)
+        server.wait_line("CertificateDelivered")
+    assert len(server.query("SELECT 1 FROM certificate")) == 2
 
 
 def test_a_charger_that_refuses_its_certificate(server: Serving) -> None:

@@ -37,6 +37,8 @@ OF_THE_PRESENT = {
     "tx_doubtful": "only what waits for a person",
     "cp_err_open": "only faults of now",
     "configuration_template_name": "only templates of now",
+    "listed_tag_place": "only tags of now",
+    "tag_listed": "only tags of now",
     "tag_key": "only tags of now",
     "certificate_request_open": "only requests that are not settled yet",
     "securing_open": "only profiles on their way",

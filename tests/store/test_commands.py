@@ -146,7 +146,7 @@ def test_after_a_crash_nothing_is_sent_twice_and_no_secret_leaves_masked(books: 
         ("ChangeConfiguration", "expired", "secret_not_kept"),
         ("TriggerMessage", "queued", None),
     ]
-    assert books.run(commands.unfinished) == [(kept, "CP-1", "18")]
+    assert books.run(commands.unfinished) == [(kept, "CP-1", "18", "2026-03-02T00:00:00.000Z")]
 
 
 def test_a_repeated_request_is_one_command_for_a_day(books: Books, station: Station) -> None:

@@ -182,6 +182,8 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "station",
         "webhook_waiting",
         "asked_tag",
+        "listed_tag",
+        "local_list_upkeep",
         "tag_import_part",
         "security",
     }

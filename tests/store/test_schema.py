@@ -32,7 +32,10 @@ FACTS = (
     " certificate_request securing securing_step"
 )
 COUNTS = "fact_count event_sum"
-PRESENT = "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag tag_import_part security"
+PRESENT = (
+    "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag tag_import_part security listed_tag"
+    " local_list_upkeep"
+)
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")
 NEWEST = newest_version()

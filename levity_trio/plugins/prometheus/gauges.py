@@ -14,6 +14,7 @@ from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
+from levity_trio.store.reads.local_lists import LocalListStatus
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
 NO_CHARGERS = Present([], [], [], frozenset())
@@ -87,6 +88,17 @@ class Gauges:
         metrics = self._metrics
         metrics.wal_bytes[()].value, metrics.database_bytes[()].value = files.wal, files.database
         metrics.disk_free[()].value = files.free
+
+    def update_lists(self, lists: Sequence[LocalListStatus]) -> None:
+        """Set the gauges of the local lists, where they are kept."""
+        metrics = self._metrics
+        for one in lists:
+            key = (one.charger,)
+            _set_known(metrics.list_version, key, one.version)
+            metrics.list_behind[key].value = one.behind
+            metrics.list_left_out[key].value = one.left_out
+            metrics.list_failures[key].value = one.failures
+            metrics.list_paused[key].value = int(one.paused_at is not None)
 
     def _update_charger(self, charger: ChargerNow) -> None:
         metrics, key = self._metrics, (charger.charger,)

@@ -19,12 +19,14 @@ class Metrics:
         self._add_levitys_transactions()
         self._add_chargers()
         self._add_messages()
+        self._add_access()
         self._add_energy()
         self._add_calls()
         self._add_server()
         self._add_store()
         self._add_waiting()
         self._add_frames()
+        self._add_local_lists()
 
     def begin(self, is_audited: bool) -> None:
         """Create all series without labels; those of the audit only if it is enabled."""
@@ -166,27 +168,14 @@ class Metrics:
             "Repairs to malformed messages of the charger, by kind of fault.",
         )
         self.refusals = add(Counter, "ocpp_refusals_total", ("action", "code"), "Messages answered with a CALLERROR.")
-        self.authorizations = add(
-            Counter,
-            "ocpp_authorizations_total",
-            ("action", "status"),
-            "Tags that chargers presented, by the message and by what they were told.",
-        )
         self.malformed_frames = add(
             Counter, "ocpp_frames_of_no_use_total", ("kind",), "Malformed frames, and responses that match no call."
         )
-        self._add_handshakes()
         self.refused = add(
             Counter,
             "ocpp_messages_refused_total",
             CHARGER,
             "Transaction messages not acknowledged: the charger exceeded --max-starts or a limit derived from it.",
-        )
-        self.security_events = add(
-            Counter,
-            "ocpp_security_events_total",
-            ("cp_id", "type"),
-            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
         )
         self.facts_counted = add(
             Counter,
@@ -198,8 +187,14 @@ class Metrics:
             Counter, "ocpp_identity_shared_total", CHARGER, "Times that two chargers appeared to share this identity."
         )
 
-    def _add_handshakes(self) -> None:
+    def _add_access(self) -> None:
         add = self._add
+        self.authorizations = add(
+            Counter,
+            "ocpp_authorizations_total",
+            ("action", "status"),
+            "Tags that chargers presented, by the message and by what they were told.",
+        )
         self.refused_handshakes = add(
             Counter,
             "ocpp_handshakes_refused_total",
@@ -212,6 +207,12 @@ class Metrics:
             "ocpp_passwords_in_digits_total",
             CHARGER,
             "Handshakes in which the charger presented the hexadecimal digits of its password, not its bytes.",
+        )
+        self.security_events = add(
+            Counter,
+            "ocpp_security_events_total",
+            ("cp_id", "type"),
+            "Security events that the charger reported, by the type of the whitepaper; any other type is `other`.",
         )
 
     def _add_energy(self) -> None:
@@ -324,3 +325,27 @@ class Metrics:
         )
         self.webhook_given_up = add(Counter, "ocpp_webhook_given_up_total", (), "Facts never delivered to a webhook.")
         self.audit_connected = add(Gauge, "ocpp_audit_connected", (), "1 while Fluentd accepts frames.")
+
+    def _add_local_lists(self) -> None:
+        add = self._add
+        self.list_version = add(
+            Gauge, "ocpp_cp_local_list_version", CHARGER, "Version of the charger's local list; -1: it keeps none."
+        )
+        self.list_behind = add(
+            Gauge,
+            "ocpp_cp_local_list_behind",
+            CHARGER,
+            "Tags that the charger's local list does not have as they should be.",
+        )
+        self.list_left_out = add(
+            Gauge, "ocpp_cp_local_list_left_out", CHARGER, "Tags for which the charger's local list has no room."
+        )
+        self.list_failures = add(
+            Gauge, "ocpp_cp_local_list_failures", CHARGER, "Failures in a row to bring the charger its local list."
+        )
+        self.list_paused = add(
+            Gauge,
+            "ocpp_cp_local_list_paused",
+            CHARGER,
+            "1 after a local list was sent by hand, until `local-list resume`.",
+        )

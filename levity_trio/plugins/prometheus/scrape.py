@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from levity_trio.plugins.prometheus.counters import PrometheusMetrics
 from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Files, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.reads import Unreadable
+from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
 
@@ -126,9 +128,15 @@ class Scrape:
             if trio.current_time() >= self._slow_due:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
+                await self._read_lists()
                 self._gauges.update_files(await trio.to_thread.run_sync(_files, self._site.config.database))
         except (Unreadable, OSError) as error:
             log.warning("metrics are outdated: cannot read the database", reason=str(error))
+
+    async def _read_lists(self) -> None:
+        if self._site.config.local_list == "on":
+            read = partial(statuses, charger=None, now=self._site.clock(), open_lines=(), is_on=True)
+            self._gauges.update_lists(await self._site.reader.run(read))
 
     def _update_server(self) -> None:
         metrics, statistics = self._metrics, self._site.writer.statistics()

@@ -57,7 +57,8 @@ class ChargingProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalList:
-    """A version of a charger's local list. `entries` is null where only the version is known."""
+    """A version of a charger's local list. `entries` is null where only the version is known, or where the list is kept
+    by the server."""
 
     id: int
     charger: str

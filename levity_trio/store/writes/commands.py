@@ -6,9 +6,9 @@ so after a crash it is never sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -22,6 +22,7 @@ from levity_trio.store.writes.files import NewUrl
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import cut, cut_payload, cut_texts
 
+T = TypeVar("T")
 IDEMPOTENT_MINUTES: Final = 24 * 60
 NOT_REGISTERED: Final = "not_registered"
 """The error code of commands that the charger may not be sent any more."""
@@ -60,6 +61,27 @@ class NewCommand:
     url: NewUrl | None = None
 
 
+class Message(NamedTuple):
+    """A CALL that a write decides to send."""
+
+    action: str
+    payload: Mapping[str, Any]
+
+
+class Draft(NamedTuple):
+    """A command whose message is not decided yet."""
+
+    charger: str
+    message_id: str
+    requested_at: str
+    asked_by: str
+    run: int
+
+
+class TooMany(Exception):
+    """Too many commands wait for the charger."""
+
+
 class Taken(NamedTuple):
     """A command that is to be sent now."""
 
@@ -87,6 +109,7 @@ class Unfinished(NamedTuple):
     id: int
     charger: str
     message_id: str
+    deadline_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +142,34 @@ def queue(db: UnitOfWork, new: NewCommand) -> Queued | None:
     if new.url is not None:
         files.offer(db, command, new.url)
     return Queued(command, is_new=True)
+
+
+def queue_decided(
+    db: UnitOfWork, draft: Draft, decide: Callable[[UnitOfWork], tuple[Message | None, T]]
+) -> tuple[int | None, T]:
+    """Run a write and store the command that it decides to send, if any; return its id. Raises TooMany."""
+    message, result = decide(db)
+    if message is None:
+        return None, result
+    queued = queue(db, _made(draft, message))
+    if queued is None:
+        raise TooMany
+    return queued.id, result
+
+
+def _made(draft: Draft, message: Message) -> NewCommand:
+    return NewCommand(
+        charger=draft.charger,
+        action=message.action,
+        payload=orjson.dumps(message.payload).decode(),
+        message_id=draft.message_id,
+        requested_at=draft.requested_at,
+        asked_by=draft.asked_by,
+        run=draft.run,
+        timeout_seconds=None,
+        deadline_at=None,
+        is_masked=False,
+    )
 
 
 def find_repeated(db: UnitOfWork, new: NewCommand) -> int | None:
@@ -240,7 +291,9 @@ def end_left_over(db: UnitOfWork, server: str, at: str) -> None:
 
 def unfinished(db: UnitOfWork) -> list[Unfinished]:
     """Return the queued commands."""
-    found = db.rows("SELECT id, cp_id, message_id FROM command INDEXED BY command_queued WHERE state = 'queued'")
+    found = db.rows(
+        "SELECT id, cp_id, message_id, deadline_at FROM command INDEXED BY command_queued WHERE state = 'queued'"
+    )
     return [Unfinished(*row) for row in found]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from levity_trio.access.local_lists import ASKER
 from levity_trio.events import OutcomeKnown
 from levity_trio.log_output import get_logger
 from levity_trio.operations import OPERATIONS
@@ -31,9 +32,14 @@ _FOLLOWED: Final = (
 
 
 def begin(db: UnitOfWork, command: int, state: str) -> None:
-    """Follow the outcome of a command that may have reached its charger, unless its answer says it all."""
+    """Follow the outcome of a command that may have reached its charger, unless its answer says it all.
+
+    What came of a list that we keep is found out by those who keep it.
+    """
     row = db.row(
-        "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command WHERE id = ?", (command,)
+        "SELECT id, cp_id, action, payload, sent_at, answered_at, answer FROM command"
+        " WHERE id = ? AND asked_by IS NOT ?",
+        (command, ASKER),
     )
     operation = None if row is None else OPERATIONS.get(row[2])
     if row is None or operation is None or not is_followed(operation, state):

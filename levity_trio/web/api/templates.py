@@ -5,38 +5,32 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from levity_trio.operations import OPERATIONS
-from levity_trio.operations.answers import status_of
 from levity_trio.operations.operation import role_for
-from levity_trio.operations.reading import USUAL_PART
 from levity_trio.operations.templates import Compared, Standing
-from levity_trio.store.reads import configuration, templates
+from levity_trio.store.reads import templates
 from levity_trio.store.reads.templates import ChargerStanding, Template
 from levity_trio.store.writes.configuration import NewTemplate, UnknownTemplate, remove_template, set_template
 from levity_trio.web.api.bulk import Count, of_each
-from levity_trio.web.api.configuration import ask_for
+from levity_trio.web.api.changes import CHANGE, KeyResult, change_key, read_back
 from levity_trio.web.api.endpoints import ABSENT, IDENTITIES, NAME_PATTERN, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import OfCharger, Page, hidden, page_of, whole
-from levity_trio.web.api.operations import WaitQuery, check_role, checked, prepare, submit
+from levity_trio.web.api.operations import WaitQuery, check_role, checked
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.secrets import masked_value
 
 TAG: Final = "configuration"
 TEMPLATES: Final = "/api/admin/configuration-templates"
-CHANGE: Final = OPERATIONS["ChangeConfiguration"]
 MOST_KEYS: Final = 200
 NAME: Final = "created_by"
 """Not for viewers."""
-WORDS: Final = {"RebootRequired": "reboot required", "NotSupported": "not supported"}
-"""The statuses of ChangeConfiguration that say more than the state of its command (§5.3)."""
 
 
 class TemplateBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -80,19 +74,6 @@ class TemplateReport:
     template: str
     counts: dict[str, int]
     chargers: list[ChargerStanding]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyResult:
-    """What came of one key: the charger's answer, or why nothing was sent. `has` is its value afterwards, as read."""
-
-    key: str
-    result: str
-    wanted: str
-    had: str | None
-    has: str | None = None
-    command: int | None = None
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,42 +185,14 @@ async def apply(asked: Asked) -> Any:
 async def _bring_into_line(asked: Asked, charger: str, keys: Sequence[Compared]) -> ChargerResult:
     """Change the keys that differ, one after the other, and read back once what the charger accepted."""
     results = [await _change(asked, charger, key) for key in keys]
-    accepted = [one.key for one in results if one.command is not None and one.result in ("accepted", "reboot required")]
-    if not accepted:
-        return ChargerResult(charger=charger, keys=results)
-    await _read_back(asked, charger, accepted)
-    now = await asked.api.reader.run(partial(configuration.has, charger=charger))
-    return ChargerResult(charger=charger, keys=[_with_value(one, now) for one in results])
-
-
-def _with_value(result: KeyResult, now: dict[str, Any]) -> KeyResult:
-    found = now.get(result.key.casefold())
-    return result if found is None else replace(result, has=found.value)
+    return ChargerResult(charger=charger, keys=await read_back(asked, charger, results))
 
 
 async def _change(asked: Asked, charger: str, key: Compared) -> KeyResult:
     told = KeyResult(key=key.key, result=key.standing, wanted=key.wanted, had=key.has)
     if key.standing != Standing.DIFFERS:
         return told
-    try:
-        order = await prepare(asked, charger, CHANGE, {"key": key.key, "value": key.wanted})
-        command = await submit(asked, order)
-    except Problem as problem:
-        return replace(told, result=problem.code.replace("_", " "), detail=problem.detail)
-    done = await asked.api.chargers.wait(command)
-    words = WORDS.get(status_of(done.answer) or "", done.state)
-    return replace(told, result=words, command=command, detail=done.error_description)
-
-
-async def _read_back(asked: Asked, charger: str, keys: Sequence[str]) -> None:
-    """Ask for the keys that were changed, as many at a time as the charger answers for."""
-    before = await asked.api.reader.run(partial(configuration.before_reading, charger=charger))
-    most = before.most or USUAL_PART
-    for first in range(0, len(keys), most):
-        try:
-            await asked.api.chargers.wait(await ask_for(asked, charger, keys[first : first + most]))
-        except Problem:  # it has left; what it has stays as last read
-            return
+    return await change_key(asked, charger, told)
 
 
 ENDPOINTS: Final = (

@@ -1,0 +1,357 @@
+"""What to send to a charger next, so that its local list becomes the one that we want (OCPP 1.6 §5.10, §5.15).
+
+Each change of a tag gives it the next revision, and each tag has a place in the order in which tags are left out where
+a charger has no room for all. So the content of a charger's list is described without a copy of it: all tags as of one
+revision, up to one place (`Content`). A list that arrives in parts is such a content after each of them, and so is one
+that was cut short.
+
+What a charger has is known only from its answers. After silence it is asked for the version, which tells whether the
+last list arrived, because no two lists of a charger have the same version. A version that is neither that one nor the
+one before means that the content is not known: then a Full list is sent. A charger that keeps failing is tried again
+after pauses that double.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from levity_trio.wire.times import wire_time
+
+ASKER: Final = "local list"
+"""Who asks for the messages of the upkeep. No token can have this name, because it contains a blank."""
+SEND: Final = "SendLocalList"
+ASK: Final = "GetLocalListVersion"
+READ: Final = "GetConfiguration"
+LIMIT_KEYS: Final = ("LocalAuthListEnabled", "LocalAuthListMaxLength", "SendLocalListMaxLength")
+NOT_SUPPORTED: Final = -1
+EMPTY: Final = 0
+HIGHEST_VERSION: Final = 2**31 - 1
+"""A charger may store the version in 32 bits. The next one after it is 1, of a Full list."""
+USUAL_PART: Final = 100
+"""Entries in one message to a charger that does not tell SendLocalListMaxLength."""
+LARGEST_PART: Final = 500
+"""Entries in one message at most: they take a few milliseconds of our loop, and a buffer of the charger."""
+MOST_HALVINGS: Final = 9
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+VERIFIED_FOR: Final = timedelta(days=1)
+_NO_SUCH_ACTION: Final = frozenset({"NotImplemented", "NotSupported"})
+
+
+class Place(NamedTuple):
+    """Where a tag stands in the order of a list: those that may charge (rank 0) come first, then by their ids."""
+
+    rank: int
+    tag: int
+
+
+BEGIN: Final = Place(-1, 0)
+END: Final = Place(2, 0)
+
+
+class Content(NamedTuple):
+    """All tags as of a revision, up to a place."""
+
+    revision: int
+    upto: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The list that a charger should have, and how many tags are in it.
+
+    `left_out` is how many have no room, `changes` how many have changed since the charger's list.
+    """
+
+    content: Content
+    entries: int
+    left_out: int = 0
+    changes: int = 0
+
+
+class Sent(NamedTuple):
+    """A list that was sent, and what the charger has if it accepts it."""
+
+    version: int
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the list of a charger.
+
+    `told_at` is when the charger last told anything about it, `is_verified` whether it told the version since the last
+    list was sent. `sent` is a list of which it is not known whether it arrived. `highest` is the highest version that
+    was sent or told.
+    """
+
+    version: int | None = None
+    content: Content | None = None
+    highest: int = 0
+    is_verified: bool = False
+    told_at: datetime | None = None
+    limits_asked_at: datetime | None = None
+    sent: Sent | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    retry_at: datetime | None = None
+    problem: str | None = None
+    is_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The charger at present: whether it may be sent a list, whether one is under way, and when it booted last."""
+
+    is_open: bool
+    is_busy: bool = False
+    has_told_limits: bool = True
+    booted_at: datetime | None = None
+
+
+class State(StrEnum):
+    """How the list of a charger is, for people."""
+
+    UP_TO_DATE = "up to date"
+    TOO_LONG = "too long"
+    SENDING = "sending"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    NOT_SUPPORTED = "not supported"
+    FAILING = "failing"
+
+
+class Step(StrEnum):
+    """What to send next."""
+
+    LIMITS = "limits"
+    VERSION = "version"
+    FULL = "full"
+    DIFFERENCE = "difference"
+
+
+class Plan(NamedTuple):
+    """How the list is and what is to be done now, if anything; `again_at` is when time alone changes that."""
+
+    state: State
+    step: Step | None = None
+    again_at: datetime | None = None
+
+
+def plan(known: Known, wanted: Wanted, line: Line, now: datetime) -> Plan:
+    """Decide what to send to a charger."""
+    if known.is_paused:
+        return Plan(State.PAUSED)
+    step = _step(known, wanted, line, now)
+    if step is None:
+        return Plan(_resting(known, wanted), None, _next_verification(known))
+    on_its_way = State.FAILING if known.failures > 1 else State.SENDING
+    if line.is_busy:
+        return Plan(on_its_way)
+    if not line.is_open:
+        return Plan(_resting(known, wanted) if _has_it(known, wanted) else State.WAITING)
+    if known.retry_at is not None and now < known.retry_at:
+        return Plan(on_its_way, None, known.retry_at)
+    return Plan(on_its_way, step)
+
+
+def _step(known: Known, wanted: Wanted, line: Line, now: datetime) -> Step | None:
+    if not line.has_told_limits and known.limits_asked_at is None:
+        return Step.LIMITS
+    if known.version is None or known.sent is not None or _is_outdated(known, line, now):
+        return Step.VERSION
+    if known.version == NOT_SUPPORTED:
+        return None
+    if known.content is None:
+        return Step.FULL if known.is_verified else Step.VERSION
+    if known.content != wanted.content:
+        is_shorter = known.version in (EMPTY, HIGHEST_VERSION) or wanted.changes > wanted.entries
+        return Step.FULL if is_shorter else Step.DIFFERENCE
+    return None if known.is_verified else Step.VERSION
+
+
+def _is_outdated(known: Known, line: Line, now: datetime) -> bool:
+    """Whether the version was told before the last boot, which may have lost the list, or too long ago."""
+    told_at = known.told_at
+    if told_at is None:
+        return True
+    return (line.booted_at is not None and told_at < line.booted_at) or now >= told_at + VERIFIED_FOR
+
+
+def _next_verification(known: Known) -> datetime | None:
+    return None if known.told_at is None else known.told_at + VERIFIED_FOR
+
+
+def _has_it(known: Known, wanted: Wanted) -> bool:
+    """Whether all that is missing is to ask again whether the charger still has the list, or still has none."""
+    is_same = known.version == NOT_SUPPORTED or known.content == wanted.content
+    return known.told_at is not None and known.sent is None and is_same
+
+
+def _resting(known: Known, wanted: Wanted) -> State:
+    if known.version == NOT_SUPPORTED:
+        return State.NOT_SUPPORTED
+    return State.TOO_LONG if wanted.left_out else State.UP_TO_DATE
+
+
+def next_version(known: Known) -> int:
+    """Return the version of the next list: no earlier one had it."""
+    return known.highest + 1 if known.highest < HIGHEST_VERSION else 1
+
+
+def part_size(at_once: int | None, failures: int) -> int:
+    """Return how many entries the next message may have: half as many after each failure, down to one."""
+    return max(1, min(at_once or USUAL_PART, LARGEST_PART) >> min(failures, MOST_HALVINGS))
+
+
+# What the answers tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How one of our messages ended: the state of its command, and what the charger said."""
+
+    action: str
+    state: str
+    was_sent: bool = True
+    status: str | None = None
+    error_code: str | None = None
+    version: object = None
+
+
+def settle(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known:
+    """Return what is known after an answer, or after silence."""
+    if not answer.was_sent:
+        return replace(known, sent=None) if answer.action == SEND else known
+    if answer.action == READ:
+        return _after_limits(known, answer, now)
+    if answer.state == "error" and answer.error_code in _NO_SUCH_ACTION:
+        return _without_list(known, f"{answer.action}: {answer.error_code}", now)
+    return _after_list(known, answer, now) if answer.action == SEND else _after_version(known, wanted, answer, now)
+
+
+def _after_limits(known: Known, answer: Answer, now: datetime) -> Known:
+    if answer.state in ("accepted", "error", "rejected"):
+        return replace(known, limits_asked_at=now)
+    return _failed(known, f"{READ}: {answer.state}", now)
+
+
+def _after_list(known: Known, answer: Answer, now: datetime) -> Known:
+    if answer.state == "accepted":
+        version, content = known.sent or (known.version, None)
+        return replace(known, version=version, content=content, sent=None, is_verified=False, told_at=now)
+    if _is_word(answer.status, "NotSupported"):
+        return _without_list(known, f"{SEND}: {answer.status}", now)
+    if answer.state in ("timed out", "gone"):
+        return _failed(replace(known, is_verified=False), f"{SEND}: {answer.state}", now)
+    refused = replace(known, content=None, sent=None, is_verified=False, limits_asked_at=None)
+    return _failed(refused, f"{SEND}: {answer.status or answer.error_code or answer.state}", now)
+
+
+def _after_version(known: Known, wanted: Wanted, answer: Answer, now: datetime) -> Known:
+    version = answer.version
+    if answer.state != "accepted":
+        return _failed(known, f"{ASK}: {answer.error_code or answer.state}", now)
+    if not isinstance(version, int) or isinstance(version, bool) or not NOT_SUPPORTED <= version <= HIGHEST_VERSION:
+        return _failed(known, f"{ASK}: {str(version)[:40]!r} is no version", now)
+    if version == NOT_SUPPORTED:
+        return _without_list(known, f"{ASK}: -1", now)
+    content = _content_of(known, wanted, version)
+    told = replace(
+        known,
+        version=version,
+        content=content,
+        highest=max(known.highest, version),
+        is_verified=True,
+        told_at=now,
+        sent=None,
+    )
+    if content is None and known.content is not None and known.sent is None and not known.is_verified:
+        return _failed(told, f"it accepted list version {known.version} and has {version}", now)
+    if content == wanted.content:
+        return replace(told, failures=0, failing_since=None, retry_at=None, problem=None)
+    return told
+
+
+def _content_of(known: Known, wanted: Wanted, version: int) -> Content | None:
+    """Return what a list of this version contains, None if that is not known."""
+    if version == EMPTY:
+        return None if wanted.entries else wanted.content
+    if known.sent is not None and version == known.sent.version:
+        return known.sent.content
+    return known.content if version == known.version else None
+
+
+def _without_list(known: Known, problem: str, now: datetime) -> Known:
+    return replace(
+        known,
+        version=NOT_SUPPORTED,
+        content=None,
+        sent=None,
+        is_verified=True,
+        told_at=now,
+        failures=0,
+        failing_since=None,
+        retry_at=None,
+        problem=problem,
+    )
+
+
+def _failed(known: Known, problem: str, now: datetime) -> Known:
+    failures = known.failures + 1
+    return replace(
+        known,
+        failures=failures,
+        failing_since=known.failing_since or now,
+        retry_at=now + pause(failures),
+        problem=problem,
+    )
+
+
+def pause(failures: int) -> timedelta:
+    """Return how long to wait after a failure: not after the first, then a minute, doubling up to six hours."""
+    return timedelta(0) if failures <= 1 else min(FIRST_PAUSE * 2 ** min(failures - 2, 16), LONGEST_PAUSE)
+
+
+def _is_word(status: str | None, word: str) -> bool:
+    return status is not None and status.strip().casefold() == word.casefold()
+
+
+# The entries
+
+
+class Listed(NamedTuple):
+    """A tag as it is in a list; `status` is None for one that is in none."""
+
+    id_tag: str
+    status: str | None
+    expires_at: str | None
+    parent_id_tag: str | None
+
+
+def listed(id_tag: str, status: str, expires_at: str | None, parent_id_tag: str | None, now: str) -> Listed:
+    """Return how a tag is listed. A blocked one is, too: a charger that lets strangers in must know it (§3.5.4)."""
+    is_expired = status == "Accepted" and expires_at is not None and expires_at <= now
+    return Listed(id_tag, "Expired" if is_expired else status, expires_at, parent_id_tag)
+
+
+def entry(tag: Listed) -> dict[str, Any]:
+    """Return a tag as AuthorizationData (§7.1); without idTagInfo it is deleted from the list."""
+    if tag.status is None:
+        return {"idTag": tag.id_tag}
+    info: dict[str, Any] = {"status": tag.status}
+    if tag.expires_at is not None:
+        info["expiryDate"] = wire_time(datetime.fromisoformat(tag.expires_at))
+    if tag.parent_id_tag is not None:
+        info["parentIdTag"] = tag.parent_id_tag
+    return {"idTag": tag.id_tag, "idTagInfo": info}
+
+
+def message(entries: Mapping[str, Any], version: int, *, is_full: bool) -> dict[str, Any]:
+    """Return the payload of a SendLocalList. `entries` are by tag, each once (§5.15); deletions come first."""
+    ordered = sorted(entries.values(), key=lambda one: "idTagInfo" in one)
+    kind = "Full" if is_full else "Differential"
+    return {"listVersion": version, "updateType": kind, "localAuthorizationList": ordered}

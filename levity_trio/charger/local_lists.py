@@ -1,0 +1,168 @@
+"""Keeps the local lists of all chargers (--local-list on).
+
+One task looks at a charger after each event that may change what is to be sent to it, and at times that its last look
+named. It only decides and stores; the charger's session sends, and the answer is the next event. So one message is on
+its way to each charger, and a restart goes on from the rows.
+
+Changes of tags are gathered for a few seconds, so that an import, or a person at work, makes one list. A tag that
+expires changes the lists too, although nothing happens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import trio
+
+from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
+from levity_trio.access.registration import Mode
+from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
+from levity_trio.events import (
+    CallAnswered,
+    CallFailed,
+    ChargerAdopted,
+    ChargerBooted,
+    ChargerConnected,
+    Event,
+    LocalListResumed,
+    TagChanged,
+    TagsImported,
+)
+from levity_trio.log_output import get_logger
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader, Unreadable
+from levity_trio.store.reads.local_lists import next_expiry, tags_to_renew
+from levity_trio.store.writes import local_lists as writes
+from levity_trio.store.writes.commands import TooMany
+from levity_trio.wire.times import stamp
+
+GATHER_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 1.0
+FULL_PAUSE: Final = timedelta(seconds=10)
+"""After this time a charger whose queue of commands is full is looked at again."""
+TAGS_AT_ONCE: Final = 500
+"""Tags of one write, which takes a few milliseconds; chargers wait for it."""
+ACTIONS: Final = frozenset({SEND, ASK, READ, "ChangeConfiguration"})
+"""Our CALLs whose end may change what is to be sent."""
+
+log = get_logger("system")
+
+
+@asynccontextmanager
+async def open_local_lists(central: Central, reader: Reader) -> AsyncIterator[None]:
+    """Keep the lists while the block runs, if they are to be kept."""
+    if central.config.local_list == "off":
+        yield
+        return
+    if central.registrations.mode is Mode.OPEN:
+        log.warning("local lists: every charger that connects is told all tags; see --registration")
+    lists = LocalLists(central, reader)
+    async with trio.open_nursery() as nursery:
+        with central.hooks.listening(lists.observe):
+            nursery.start_soon(lists.run)
+            yield
+        nursery.cancel_scope.cancel()
+
+
+class LocalLists:
+    """The task that keeps the lists, and what it has to look at."""
+
+    def __init__(self, central: Central, reader: Reader) -> None:
+        self._central = central
+        self._reader = reader
+        self._chargers = Chargers(central)
+        self._due: dict[str, None] = dict.fromkeys(central.known)
+        """Chargers to be looked at, in order."""
+        self._again: dict[str, datetime] = {}
+        self._renew_at = -math.inf
+        """When the tags are looked at next, by trio's clock."""
+        self._expires_at: datetime | None = None
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Note what is to be looked at after an event."""
+        if isinstance(event, TagChanged | TagsImported):
+            self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
+        elif _concerns_a_list(event) and event.charger is not None:
+            self._due[event.charger] = None
+        else:
+            return
+        self._news.set()
+
+    async def run(self) -> None:
+        """Keep the lists until the server stops."""
+        await self._central.ready.wait()  # tags expire by our clock
+        while True:
+            self._news = trio.Event()
+            try:
+                await self._look()
+            except (StoreUnavailable, Unreadable):
+                await trio.sleep(RETRY_SECONDS)
+                continue
+            with trio.move_on_after(self._seconds()):
+                await self._news.wait()
+
+    async def _look(self) -> None:
+        now = self._central.clock()
+        if trio.current_time() >= self._renew_at or (self._expires_at is not None and now >= self._expires_at):
+            await self._renew()
+        self._due.update(dict.fromkeys([charger for charger, at in self._again.items() if at <= now]))
+        while self._due:
+            charger = next(iter(self._due))  # in turn, so that none waits for the whole list of another
+            del self._due[charger]
+            if charger in self._central.known:
+                await self._decide(charger)
+
+    async def _renew(self) -> None:
+        """Bring the tags that have changed into the lists, and look at all chargers."""
+        self._renew_at = math.inf
+        at = stamp(self._central.clock())
+        try:
+            tags = await self._reader.run(partial(tags_to_renew, at=at))
+            for first in range(0, len(tags), TAGS_AT_ONCE):
+                await self._central.writer.run(writes.renew, tags[first : first + TAGS_AT_ONCE], at)
+            expires_at = await self._reader.run(next_expiry)
+        except (StoreUnavailable, Unreadable):
+            self._renew_at = -math.inf
+            raise
+        self._expires_at = None if expires_at is None else datetime.fromisoformat(expires_at)
+        if tags:
+            self._due.update(dict.fromkeys(self._central.known))
+
+    async def _decide(self, charger: str) -> None:
+        now = self._central.clock()
+        is_open = self._chargers.is_served(charger)  # a stranger is not told who may charge here
+        decide = partial(writes.decide, charger=charger, now=now, is_open=is_open)
+        try:
+            again_at = await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
+        except TooMany:
+            again_at = now + FULL_PAUSE
+        except StoreUnavailable:
+            self._due[charger] = None
+            raise
+        if again_at is None:
+            self._again.pop(charger, None)
+        else:
+            self._again[charger] = again_at
+
+    def _seconds(self) -> float:
+        """Return how long nothing is to be done. Times of the wall clock, which may leap, are looked at regularly."""
+        seconds = self._renew_at - trio.current_time()
+        times = [*self._again.values(), *([] if self._expires_at is None else [self._expires_at])]
+        if times:
+            first = (min(times) - self._central.clock()).total_seconds()
+            seconds = min(seconds, first, self._central.config.check_interval_seconds)
+        return max(seconds, 0.0)
+
+
+def _concerns_a_list(event: Event) -> bool:
+    """Whether a list may have to be sent after this event, or another message about it."""
+    if isinstance(event, CallAnswered | CallFailed):
+        return event.action in ACTIONS
+    return isinstance(event, ChargerConnected | ChargerBooted | ChargerAdopted | LocalListResumed)

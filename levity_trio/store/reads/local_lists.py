@@ -1,0 +1,160 @@
+"""The local lists of chargers, for those who watch them, and the tags that are not in the lists as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.access.local_lists import ASKER, Known, Line, State, plan
+from levity_trio.store import local_lists as stored
+from levity_trio.store.connectors import Rows
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, read_page
+from levity_trio.store.reads.shapes import Shape, rows_of
+
+OFF: Final = "off"
+_NOW: Final = "CASE WHEN tag.status = 'Accepted' AND tag.expires_at <= ?1 THEN 'Expired' ELSE tag.status END"
+_CHANGED: Final = (
+    "SELECT lower(trim(tag.id_tag)) FROM tag LEFT JOIN listed_tag AS listed"  # noqa: S608 - our own words
+    " ON listed.tag = lower(trim(tag.id_tag))"
+    " WHERE tag.ended_at IS NULL AND (listed.tag IS NULL OR listed.id_tag <> tag.id_tag"
+    f" OR listed.status IS NOT {_NOW} OR listed.expires_at IS NOT tag.expires_at"
+    " OR listed.parent_id_tag IS NOT tag.parent_id_tag)"
+)
+_REMOVED: Final = (
+    "SELECT tag FROM listed_tag WHERE status IS NOT NULL"
+    " EXCEPT SELECT lower(trim(id_tag)) FROM tag WHERE ended_at IS NULL"
+)
+_EXPIRES: Final = "SELECT min(expires_at) FROM listed_tag WHERE status = 'Accepted' AND expires_at IS NOT NULL"
+_UNDER_WAY: Final = (
+    "SELECT 1 FROM command WHERE cp_id = ? AND state = 'queued' AND (asked_by = ? OR action = 'SendLocalList')"
+    " UNION ALL SELECT 1 FROM command WHERE cp_id = ? AND state = 'sent' AND (asked_by = ? OR action = 'SendLocalList')"
+)
+_PAUSED: Final = "SELECT paused_at, paused_by, paused_command_id FROM local_list_upkeep WHERE cp_id = ?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalListStatus:
+    """The local list of a charger, as it is kept.
+
+    `state` is up to date, sending, waiting (for the charger), too long (`left_out` tags have no room), paused (a list
+    was sent by hand), not supported, failing, or off. `version` is that of its list as far as it is known, `entries` is
+    how many tags it should have, `behind` how many of them it may not have as they should be.
+    """
+
+    charger: str
+    state: str
+    words: str
+    version: int | None
+    entries: int
+    left_out: int
+    behind: int
+    told_at: str | None
+    failures: int
+    failing_since: str | None
+    retry_at: str | None
+    problem: str | None
+    paused_at: str | None
+    paused_by: str | None
+    paused_command: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A tag for which a charger's list has no room."""
+
+    id_tag: str
+    status: str
+
+
+def tags_to_renew(db: Database, at: str) -> list[str]:
+    """Return the tags that are listed otherwise than they should be at this time, in lower case."""
+    db.execute("BEGIN")
+    found = [*db.execute(_REMOVED).fetchall(), *db.execute(_CHANGED, (at,)).fetchall()]  # first those that make room
+    return [tag for (tag,) in found]
+
+
+def next_expiry(db: Database) -> str | None:
+    """Return when the next listed tag expires."""
+    ((at,),) = db.execute(_EXPIRES).fetchall()
+    return None if at is None else str(at)
+
+
+def statuses(
+    db: Database, charger: str | None, now: datetime, open_lines: Collection[str], *, is_on: bool
+) -> list[LocalListStatus]:
+    """Return how the local lists are, of one charger or of all visible ones."""
+    db.execute("BEGIN")
+    every = "SELECT id FROM cp WHERE id NOT IN (SELECT id FROM hidden_cp) ORDER BY id"
+    chargers = [one for (one,) in db.execute(every).fetchall()] if charger is None else [charger]
+    return [_status(rows_of(db), one, now, is_open=one in open_lines, is_on=is_on) for one in chargers]
+
+
+def _status(rows: Rows, charger: str, now: datetime, *, is_open: bool, is_on: bool) -> LocalListStatus:
+    known, limits = stored.known(rows, charger) or Known(), stored.limits(rows, charger)
+    want = stored.wanted(rows, limits.in_all)
+    want = replace(want, changes=stored.changes(rows, known.content, want))
+    line = Line(
+        is_open=is_open,
+        is_busy=bool(rows(_UNDER_WAY, (charger, ASKER, charger, ASKER))),
+        has_told_limits=limits.are_told,
+        booted_at=stored.booted_at(rows, charger),
+    )
+    state = plan(known, want, line, now).state.value if is_on else OFF
+    columns = stored.columns(known)
+    paused_at, paused_by, paused_command = next(iter(rows(_PAUSED, (charger,))), (None, None, None))
+    return LocalListStatus(
+        charger=charger,
+        state=state,
+        words=_words(state, known, want.left_out),
+        version=known.version,
+        entries=want.entries,
+        left_out=want.left_out,
+        behind=stored.behind(rows, known.content, want),
+        told_at=_text(columns["told_at"]),
+        failures=known.failures,
+        failing_since=_text(columns["failing_since"]),
+        retry_at=_text(columns["retry_at"]) if known.failures else None,
+        problem=known.problem,
+        paused_at=paused_at,
+        paused_by=paused_by,
+        paused_command=paused_command,
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+_WORDS: Final = {
+    State.UP_TO_DATE: "the charger has the list",
+    State.SENDING: "the list is on its way",
+    State.WAITING: "the list is sent when the charger is connected and adopted",
+    State.PAUSED: "a list was sent by hand; the list is kept again after `local-list resume`",
+    State.NOT_SUPPORTED: "the charger keeps no list: without us it knows only the tags of its cache",
+    OFF: "local lists are not kept (--local-list off)",
+}
+
+
+def _words(state: str, known: Known, left_out: int) -> str:
+    if state == State.FAILING:
+        return f"the charger does not take the list: {known.problem}"
+    if state == State.TOO_LONG:
+        return f"the charger has no room for {left_out} tags; without us they are unknown to it"
+    return _WORDS[state]
+
+
+_LEFT_OUT: Final = Shape(LeftOut)
+
+
+def left_out(db: Database, charger: str, wanted: Wanted) -> Page[LeftOut]:
+    """Return a page of the tags for which a charger has no room. Raises NoPage."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    end = stored.wanted(rows, stored.limits(rows, charger).in_all).content.upto
+    branch = Branch("listed_tag", [Condition("status IS NOT NULL AND (rank, id) > (?, ?)", tuple(end))])
+    listing = Listing([branch], order=("rank", "id"), is_newest_first=False)
+    return read_page(db, listing, wanted, _LEFT_OUT.by_id(db, "listed_tag"))

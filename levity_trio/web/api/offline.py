@@ -1,0 +1,146 @@
+"""Who can charge at a charger while it has no connection to us: its keys, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from levity_trio.access import offline
+from levity_trio.access.offline import KEYS, Switch, Who, explain, switch
+from levity_trio.operations.templates import Has
+from levity_trio.store.reads import configuration
+from levity_trio.web.api.changes import KeyResult, change_key, read_back, read_keys
+from levity_trio.web.api.charger_facts import whose
+from levity_trio.web.api.chargers import CHARGER, TAG
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.operations import WaitQuery
+from levity_trio.web.api.shown import show, shown_as
+
+PATH: Final = f"{CHARGER}/offline-policy"
+
+
+class ChangeQuery(WaitQuery, kw_only=True):
+    read: Annotated[bool, msgspec.Meta(description="Ask the charger for all six keys first.")] = False
+
+
+class PolicyBody(
+    msgspec.Struct,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename={
+        "offline": offline.OFFLINE,
+        "pre_authorize": offline.PRE_AUTHORIZE,
+        "unknown_tags": offline.UNKNOWN_TAGS,
+        "stop_invalid": offline.STOP_INVALID,
+        "cache": offline.CACHE,
+        "local_list": offline.LIST,
+    },
+):
+    """The keys that are to be changed."""
+
+    offline: bool | None = None
+    pre_authorize: bool | None = None
+    unknown_tags: bool | None = None
+    stop_invalid: bool | None = None
+    cache: bool | None = None
+    local_list: bool | None = None
+
+    def values(self) -> dict[str, str]:
+        """Return the values on the wire, by key."""
+        given: Mapping[str, bool | None] = msgspec.to_builtins(self)
+        return {key: str(value).lower() for key, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyKey:
+    """A key as the charger last told it: `value` is true, false, not supported or not known."""
+
+    key: str
+    value: str
+    readonly: bool
+    read_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflinePolicy:
+    """Who can charge at a charger without us (`who`), by its keys; `notes` say what else follows.
+
+    `changes` are the results of the keys that were to be changed.
+    """
+
+    charger: str
+    keys: list[PolicyKey]
+    who: list[Who]
+    notes: list[str]
+    changes: list[KeyResult]
+
+
+async def get_policy(asked: Asked) -> Any:
+    await whose(asked)
+    return show(await _policy(asked, []))
+
+
+async def change_policy(asked: Asked) -> Any:
+    await whose(asked)
+    charger, wanted = asked.path["id"], asked.body.values()
+    if asked.query.read:
+        await read_keys(asked, charger, KEYS)
+    had = await _has(asked)
+    told = [KeyResult(key=key, result="", wanted=value, had=_value(had, key)) for key, value in wanted.items()]
+    results = [await change_key(asked, charger, key) for key in told]
+    return show(await _policy(asked, await read_back(asked, charger, results)))
+
+
+async def _policy(asked: Asked, changes: list[KeyResult]) -> OfflinePolicy:
+    has = await _has(asked)
+    keys = [_key(key, has.get(key.casefold())) for key in KEYS]
+    found = explain({one.key: Switch(one.value) for one in keys})
+    return OfflinePolicy(
+        charger=asked.path["id"], keys=keys, who=list(found.who), notes=list(found.notes), changes=changes
+    )
+
+
+async def _has(asked: Asked) -> Mapping[str, Has]:
+    return await asked.api.reader.run(partial(configuration.has, charger=asked.path["id"]))
+
+
+def _value(has: Mapping[str, Has], key: str) -> str | None:
+    found = has.get(key.casefold())
+    return None if found is None else found.value
+
+
+def _key(key: str, has: Has | None) -> PolicyKey:
+    if has is None:
+        return PolicyKey(key=key, value=Switch.NOT_KNOWN.value, readonly=False, read_at=None)
+    value = switch(has.value, is_known=has.is_known)
+    return PolicyKey(key=key, value=value.value, readonly=has.readonly, read_at=has.read_at)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=PATH,
+        role=Role.VIEWER,
+        tag=TAG,
+        summary="Show who can charge at a charger while it has no connection to us, by its configuration.",
+        handle=get_policy,
+        answer=shown_as(OfflinePolicy),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="POST",
+        path=PATH,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Change who can charge without us: send the keys that are given, and read them back.",
+        handle=change_policy,
+        query=ChangeQuery,
+        body=StructBody(PolicyBody),
+        answer=shown_as(OfflinePolicy),
+        problems=("not_found", "not_connected", "queue_full"),
+    ),
+)
