@@ -40,8 +40,8 @@ At --speed 1 it works with any central system:
 
 \b
 With a password, and over TLS:
-  levity-trio simulate --url wss://central.example:9443/ws/ --ca root.pem \\
-      --password 00112233445566778899aabbccddeeff
+  levity-trio simulate --password 00112233445566778899aabbccddeeff
+  levity-trio simulate --url wss://central.example:9443/ws/ --ca root.pem
 
 \b
 At another --speed, the server needs the same speed and a database of its own:
