@@ -224,3 +224,13 @@ def wait_entries(server: Serving, entries: int) -> None:
     while (found := status(server, "SIM-1"))["entries"] != entries or found["state"] != "up to date":
         assert time.monotonic() < until, found
         time.sleep(0.05)
+
+
+def test_a_newcomer_is_told_no_tags_until_it_is_adopted(database: Path) -> None:
+    with serving(database, *ON, "--registration", "ask") as server, foreign_charger(server, "FC-1", KEEPING):
+        assert shell(server, "call", "FC-1", "ClearCache") == 0
+        assert status(server)["state"] == "waiting"
+        assert server.query("SELECT DISTINCT action FROM command") == [("ClearCache",)]
+        assert shell(server, "charger", "adopt", "FC-1") == 0
+        wait_state(server, "up to date")
+        assert [kind for kind, *_ in sent(server)] == ["Full", "Differential"]
