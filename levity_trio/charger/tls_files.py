@@ -23,7 +23,18 @@ log = get_logger("system")
 
 
 def files_of(config: ServerConfig) -> Files:
-    """Return the files that are configured, and those of our own certificate authority beside the database."""
+    """Return the files that are configured, and those of our own certificate authority beside the database.
+
+    Raises EnvironmentProblem.
+    """
+    try:
+        return _files_of(config)
+    except PermissionError as problem:
+        text = f"cannot look at {problem.filename}: give it to the user of the server (chown), who alone may read it"
+        raise EnvironmentProblem(text) from problem
+
+
+def _files_of(config: ServerConfig) -> Files:
     keys = config.tls_keys or config.tls_certs  # one file may hold both
     pairs = tuple(Pair(*pair) for pair in zip(config.tls_certs, keys, strict=True))
     folder = certificates_folder(config.database)
@@ -65,7 +76,10 @@ async def watch_files(config: ServerConfig, tls: Tls, seconds: float = LOOK_SECO
 
 async def _look(config: ServerConfig) -> object:
     def look() -> object:
-        files = files_of(config)
+        try:
+            files = files_of(config)
+        except EnvironmentProblem as problem:
+            return str(problem)  # a change like others: loading the files says what to do
         return files, stamps(files)
 
     return await trio.to_thread.run_sync(look)

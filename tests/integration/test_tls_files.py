@@ -1,0 +1,61 @@
+"""The TLS files when they cannot be read: a start that says what to do, and a running server that goes on."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from structlog.typing import EventDict
+
+from levity_trio.charger.tls import Certificates, Tls
+from levity_trio.charger.tls_files import open_tls, watch_files
+from levity_trio.config import EnvironmentProblem, ServerConfig, certificates_folder
+
+NOBODY = 65534
+SECONDS = 20.0
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Take the folder from this process, also if it runs as root."""
+    folder.chmod(0)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ServerConfig:
+    config = ServerConfig(database=tmp_path / "site.db", tls_port=0)
+    certificates_folder(config.database).mkdir()
+    return config
+
+
+def test_a_folder_of_another_user_is_told(config: ServerConfig) -> None:
+    with locked(certificates_folder(config.database)), pytest.raises(EnvironmentProblem, match="chown"):
+        open_tls(config)
+
+
+@pytest.mark.logs_errors
+async def test_a_folder_that_is_taken_away_later_is_an_error_and_the_server_goes_on(
+    config: ServerConfig, log_lines: list[EventDict]
+) -> None:
+    tls = Tls(Certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), has_authorities=False))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch_files, config, tls, 0.01)
+        await trio.sleep(0.05)
+        with locked(certificates_folder(config.database)), trio.fail_after(SECONDS):
+            while not any(line["log_level"] == "error" for line in log_lines):  # noqa: ASYNC110 - a log has no event
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
