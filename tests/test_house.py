@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "cli": (
         "server",
+        "access.certificates",
         "authority",
         "simulator",
         "deploy",

@@ -45,6 +45,19 @@ class Requested:
     is_signed: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A certificate, for people and for the database. `names` are the names and addresses of a server."""
+
+    subject: str
+    serial: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    names: Sequence[str]
+    pem: str
+
+
 def refusal(requested: Requested, serials: Sequence[str], organization: str) -> str | None:
     """Return why a request is not signed; None if it is.
 

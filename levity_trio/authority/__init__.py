@@ -1,8 +1,7 @@
 """A small certificate authority: its root, the server's certificates, and those of chargers.
 
-This room alone uses `cryptography`, which takes 17 MB and much of the time of a start. Import its modules inside the
-functions that need them, never at module level: a server without the authority must not load it. Its functions take
-milliseconds and more, and read files, so the server calls them in a thread.
+This room alone uses `cryptography`, which takes 17 MB and much of the time of a start. The server never loads it: it
+calls what is in `apart`, which runs in a process of its own. Commands import the modules inside their functions.
 """
 
 

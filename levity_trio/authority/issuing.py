@@ -20,13 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, LONGEST_NAME, ROOT_LIFE, SERVER_LIFE
+from levity_trio.access.certificates import BACKDATED, CLIENT_LIFE, LONGEST_NAME, ROOT_LIFE, SERVER_LIFE, Described
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import ROOT, ROOT_KEY, SERVER
 from levity_trio.authority.reading import (
     UNREADABLE,
-    Described,
     described,
     load_certificate,
     load_request,

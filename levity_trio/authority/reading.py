@@ -6,9 +6,6 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,26 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from levity_trio.access.certificates import LONGEST_CSR, Requested
+from levity_trio.access.certificates import LONGEST_CSR, Described, Requested
 from levity_trio.authority import AuthorityProblem, NoRequest
 from levity_trio.authority import folder as files
 from levity_trio.authority.folder import ROOT, SERVER
 
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature)
 _ARMOUR = re.compile(r"-----[A-Z ]+-----")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """A certificate, for people and for the database. `names` are the names and addresses of a server."""
-
-    subject: str
-    serial: str
-    fingerprint: str
-    not_before: datetime
-    not_after: datetime
-    names: Sequence[str]
-    pem: str
 
 
 def load_request(text: str) -> x509.CertificateSigningRequest:
@@ -67,6 +51,11 @@ def read_server_certificates(folder: Path) -> list[Described]:
     """Return the certificates of the server, if there are any. Raises AuthorityProblem."""
     paths = [folder / name for name in SERVER.values()]
     return [described(load_certificate(path)) for path in paths if path.exists()]
+
+
+def read_own(folder: Path) -> tuple[str, Described, list[Described]]:
+    """Return the operator's name, the root, and the server's certificates. Raises AuthorityProblem."""
+    return (*read_root(folder), read_server_certificates(folder))
 
 
 def load_certificate(path: Path) -> x509.Certificate:

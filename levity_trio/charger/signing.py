@@ -7,13 +7,12 @@ run accepted is issued and sent by the next one. A certificate travels as a comm
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import trio
 
 from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.apart import issue_for_charger
 from levity_trio.authority.folder import has_root
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers, UnknownCharger
@@ -84,7 +83,7 @@ class Signing:
 
     async def _issue(self, work: CertificateWork) -> bool:
         try:
-            new = await trio.to_thread.run_sync(_issued, self._folder, work.csr, self._central.clock())
+            issued = await issue_for_charger(self._folder, work.csr, self._central.clock())
         except AuthorityProblem as problem:
             log.error("no certificate can be issued", cp=work.charger, reason=str(problem))
             return False
@@ -92,7 +91,7 @@ class Signing:
             log.error("a certificate cannot be issued", cp=work.charger, reason=str(problem))
             await self._central.writer.run(certificates.give_up, work, self._now())
             return True
-        await self._central.writer.run(certificates.issue, work.request, new, self._now())
+        await self._central.writer.run(certificates.issue, work.request, NewCertificate.of(issued), self._now())
         self._news.set()  # it is sent next
         return True
 
@@ -124,17 +123,3 @@ class Signing:
 
     def _now(self) -> str:
         return stamp(self._central.clock())
-
-
-def _issued(folder: Path, csr: str, now: datetime) -> NewCertificate:
-    from levity_trio.authority.issuing import issue_for_charger  # noqa: PLC0415 - it takes 17 MB
-
-    issued = issue_for_charger(folder, csr, now)
-    return NewCertificate(
-        serial=issued.serial,
-        fingerprint=issued.fingerprint,
-        subject=issued.subject,
-        pem=issued.pem,
-        not_before=stamp(issued.not_before),
-        not_after=stamp(issued.not_after),
-    )

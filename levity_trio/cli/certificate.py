@@ -22,7 +22,7 @@ from levity_trio.config_sources import load
 from levity_trio.wire.times import stamp
 
 if TYPE_CHECKING:
-    from levity_trio.authority.reading import Described
+    from levity_trio.access.certificates import Described
 
 ADMIN: Final = "admin"
 COLUMNS: Final = ("id", "charger", "subject", "not_after", "issued_by", "revoked_at", "reason")

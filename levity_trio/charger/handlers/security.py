@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import trio
-
 from levity_trio.authority import AuthorityProblem, NoRequest
+from levity_trio.authority.apart import examine
 from levity_trio.authority.folder import has_root
 from levity_trio.charger.exchange import Exchange
 from levity_trio.config import certificates_folder
@@ -15,9 +11,6 @@ from levity_trio.events import FirmwareStatusChanged, LogStatusChanged, Security
 from levity_trio.log_output import get_logger
 from levity_trio.store.writes import certificates
 from levity_trio.wire.payloads import call, call_result
-
-if TYPE_CHECKING:
-    from levity_trio.access.certificates import Requested
 
 NO_AUTHORITY = "there is no certificate authority; create one with `levity-trio certificate init`"
 log = get_logger("system")
@@ -38,7 +31,7 @@ async def sign_certificate(exchange: Exchange, request: call.SignCertificate) ->
     if not has_root(folder):
         return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, NO_AUTHORITY))
     try:
-        organization, requested = await trio.to_thread.run_sync(_examine, folder, csr)
+        organization, requested = await examine(folder, csr)
     except NoRequest as problem:
         return call_result.SignCertificate(await exchange.write(certificates.refuse, csr, str(problem)))
     except AuthorityProblem as problem:
@@ -52,12 +45,6 @@ def _whole_csr(exchange: Exchange, request: call.SignCertificate) -> str:
     payload = exchange.call.payload
     sent = payload.get("csr") if isinstance(payload, dict) else None
     return sent if isinstance(sent, str) else str(request.csr)
-
-
-def _examine(folder: Path, csr: str) -> tuple[str, Requested]:
-    from levity_trio.authority.reading import examine  # noqa: PLC0415 - it takes 17 MB
-
-    return examine(folder, csr)
 
 
 async def log_status_notification(

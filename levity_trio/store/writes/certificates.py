@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from levity_trio.access.certificates import Requested, is_due, refusal
+from levity_trio.access.certificates import Described, Requested, is_due, refusal
 from levity_trio.events import (
     CertificateDelivered,
     CertificateIssued,
@@ -18,6 +18,7 @@ from levity_trio.events import (
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin, minutes_before
 from levity_trio.wire.texts import LONGEST_OF, cut
+from levity_trio.wire.times import stamp
 
 DAILY_CERTIFICATES: Final = 20
 """Certificates that a charger may request in a day."""
@@ -40,6 +41,18 @@ class NewCertificate:
     pem: str
     not_before: str
     not_after: str
+
+    @classmethod
+    def of(cls, described: Described) -> NewCertificate:
+        """Return what the authority issued or read."""
+        return cls(
+            serial=described.serial,
+            fingerprint=described.fingerprint,
+            subject=described.subject,
+            pem=described.pem,
+            not_before=stamp(described.not_before),
+            not_after=stamp(described.not_after),
+        )
 
 
 class CertificateWork(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-import trio
 
+from levity_trio.access.certificates import Described
 from levity_trio.authority import AuthorityProblem
+from levity_trio.authority.apart import read_certificate, read_own
 from levity_trio.authority.folder import has_root
 from levity_trio.config import certificates_folder
 from levity_trio.store.reads import chargers, securing
@@ -23,9 +23,6 @@ from levity_trio.web.api.lists import page, wanted
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.times import stamp
-
-if TYPE_CHECKING:
-    from levity_trio.authority.reading import Described
 
 TAG: Final = "certificates"
 CERTIFICATES: Final = "/api/admin/certificates"
@@ -80,16 +77,10 @@ async def _authority(asked: Asked) -> Authority:
     if not has_root(folder):
         raise not_found("certificate authority; create one with `levity-trio certificate init`")
     try:
-        return await trio.to_thread.run_sync(_read_authority, folder)
+        own = await read_own(folder)
     except AuthorityProblem as problem:
         raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
-
-
-def _read_authority(folder: Path) -> Authority:
-    from levity_trio.authority.reading import read_root, read_server_certificates  # noqa: PLC0415 - it takes 17 MB
-
-    organization, root = read_root(folder)
-    return Authority(organization, _own(root), [_own(one) for one in read_server_certificates(folder)])
+    return Authority(own.organization, _own(own.root), [_own(one) for one in own.server])
 
 
 def _own(described: Described) -> OwnCertificate:
@@ -110,27 +101,14 @@ async def _adopt(asked: Asked) -> Any:
     if not await api.reader.run(partial(chargers.is_known, identity=body.charger)):
         raise not_found(f"charger {body.charger}")
     try:
-        new = await trio.to_thread.run_sync(_read_adopted, body.pem)
+        described = await read_certificate(body.pem)
     except ValueError as problem:
         raise invalid("pem", str(problem)) from None
+    new = NewCertificate.of(described)
     number = await api.writer.run(writes.adopt, body.charger, new, api.stamp(), asked.caller.name)
     if number is None:
         raise Problem(HTTPStatus.CONFLICT, "conflict", "this certificate is known already; look at the list")
     return await _shown(asked, number)
-
-
-def _read_adopted(pem: str) -> NewCertificate:
-    from levity_trio.authority.reading import read_certificate  # noqa: PLC0415 - it takes 17 MB
-
-    described = read_certificate(pem)
-    return NewCertificate(
-        serial=described.serial,
-        fingerprint=described.fingerprint,
-        subject=described.subject,
-        pem=described.pem,
-        not_before=stamp(described.not_before),
-        not_after=stamp(described.not_after),
-    )
 
 
 async def _revoke(asked: Asked) -> Any:

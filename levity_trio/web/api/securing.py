@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-import trio
 
 from levity_trio.access.securing import Step, address_key, steps
 from levity_trio.authority import AuthorityProblem
+from levity_trio.authority.apart import read_own
 from levity_trio.authority.folder import has_root
 from levity_trio.config import ServerConfig, certificates_folder
 from levity_trio.store.reads import securing as stored
@@ -100,17 +100,10 @@ def _address(profile: int, names: list[str], port: int | None, target: str | Non
 async def _names(folder: Path) -> tuple[str, list[str]]:
     """Return the operator's name, and the names of the server certificate. Raises Problem."""
     try:
-        return await trio.to_thread.run_sync(_read_names, folder)
+        own = await read_own(folder)
     except AuthorityProblem as problem:
         raise Problem(HTTPStatus.CONFLICT, "conflict", str(problem)) from None
-
-
-def _read_names(folder: Path) -> tuple[str, list[str]]:
-    from levity_trio.authority.reading import read_root, read_server_certificates  # noqa: PLC0415 - it takes 17 MB
-
-    organization, _ = read_root(folder)
-    certificates = read_server_certificates(folder)
-    return organization, list(certificates[0].names) if certificates else []
+    return own.organization, list(own.server[0].names) if own.server else []
 
 
 async def _show(asked: Asked) -> Any:
