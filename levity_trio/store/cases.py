@@ -124,7 +124,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     """
     line = _timeline(rows, tx, readings(rows, tx, until), until)
     gathered = gather(line.rows)
-    boots = _boots(rows, tx)
+    boots = boots_during(rows, tx)
     names = rows(_NAMES, _of_readings(tx, until)) if boots and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
@@ -312,7 +312,7 @@ _SERIAL: Final = (
 )
 
 
-def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
+def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
     last = tx.stop_received_at or tx.own_stop_time or tx.created_at
     found = rows(
@@ -332,36 +332,18 @@ def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     return boots
 
 
-def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:
-    """Return when its connector first became available after its last reading and before `ended`. Charging there after
-    this moment belongs to another transaction."""
-    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    received = tx._replace(stop_received_at=received_at)
-    times = _available_times(rows, received, (), since, ended)
-    return next((at for at in times if at is not None), None)
-
-
-def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
-    """Whether its connector became available between its last reading and this moment, so that a reading then without
-    a transactionId belongs to another transaction. The first statuses after a boot are ignored."""
-    received = tx._replace(stop_received_at=received_at)
-    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    times = _available_times(rows, received, [at for at, _ in _boots(rows, received)], since, seconds(at))
-    return any(time is not None for time in times)
-
-
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
     """Return since when its connector was available before its end, with no sign of charging after; None if never.
 
     The status's own time counts. A status at or after the stop is ignored, as are the first ones after a boot.
     """
     since: float | None = None
-    for at in _available_times(rows, tx, boots, begun, ended):
+    for at in available_times(rows, tx, boots, begun, ended):
         since = at if at is None or since is None else since
     return since
 
 
-def _available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> Iterator[float | None]:
+def available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> Iterator[float | None]:
     """Yield when its connector was available, in order of receipt, and None at each sign of charging."""
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
