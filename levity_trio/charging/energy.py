@@ -98,8 +98,10 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     if contradiction(case, bounds, found) is not None:
         return None
     against = unusual(case, bounds, found.chain)
-    if against is not None and (lower := _from_previous_stop(case, bounds, found.chain.wh[-1])) is not None:
-        return lower
+    if against is not None:
+        lower = _from_previous_stop(case, bounds, found) or _from_first_reading(case, bounds, found, against)
+        if lower is not None:
+            return lower
     doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
     return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
 
@@ -180,7 +182,7 @@ def _has_factor_habit(case: Case) -> bool:
     return Code.WRONG_FACTOR in case.habits and not case.power
 
 
-def _from_previous_stop(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
+def _from_previous_stop(case: Case, bounds: Bounds, found: _Reported) -> _Chosen | None:
     """Choose stop − previous stop, if a start of 0 makes the reported figure too fast; None if that does not fit."""
     before = case.before
     if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None:
@@ -190,8 +192,23 @@ def _from_previous_stop(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen
         return None
     words = f"meterStart is 0, the previous transaction ended at {before.end} Wh"
     evidence = (f"meterStart 0, meterStop {case.stop_wh} Wh", f"the previous transaction ended at {before.end} Wh")
-    doubt = Doubt(Code.START_GARBLED, words, evidence, {"as reported": reported_wh, words: wh})
+    doubt = Doubt(Code.START_GARBLED, words, evidence, {"as reported": found.chain.wh[-1], words: wh})
     return _Chosen(wh, REGISTER, before.end, case.stop_wh, Code.START_GARBLED, (doubt,))
+
+
+def _from_first_reading(case: Case, bounds: Bounds, found: _Reported, against: Conflict) -> _Chosen | None:
+    """Choose stop − first reading, if the previous transaction reached beyond this start and the rest is usual."""
+    before, start, stop, view = case.before, case.start_wh, case.stop_wh, case.view
+    if before is None or before.begin is None or before.end is None or start is None or stop is None or not view.wh:
+        return None
+    rest = Chain([*view.at, case.ended], [wh - view.wh[0] for wh in (*view.wh, stop)], found.chain.digit)
+    is_overlapping = before.begin < start < before.end - case.digit and before.end <= view.wh[0]
+    if not is_overlapping or bounds.conflict(rest, is_partial=True) or unusual(case, bounds, rest):
+        return None
+    words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
+    figures = {"as reported": found.chain.wh[-1], words: rest.wh[-1]}
+    doubt = Doubt(Code.START_GARBLED, words, against.evidence, figures)
+    return _Chosen(rest.wh[-1], SEGMENTS, view.wh[0], stop, Code.START_GARBLED, (doubt,))
 
 
 def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:

@@ -15,6 +15,9 @@ ACROSS = [(15, 29_990), (30, 32_740), (45, 35_500), (60, 2750), (75, 5500), (90,
 HALF = [(15, 1800), (30, 3600), (45, 1800), (60, 3600)]
 """A register that fell by half: one false reading, or a reset after which it shows an earlier value again."""
 
+STALE = [(m, 10_500 + wh) for m, wh in QUARTERS]
+"""Readings of a register that the start told 1,500 Wh too low."""
+
 RESETS = [
     pytest.param(case(100, 3000, [(10, 5000), (20, 0), (30, 1500)]), 7900, "segments", id="stop above start"),
     pytest.param(case(5000, 2500, [(10, 6000), (20, 100), (30, 2000)]), 3500, "segments", id="stop below start"),
@@ -131,12 +134,30 @@ GARBLED_ENDS = [
         "start",
         id="below the previous start",
     ),
+    pytest.param(
+        case(9000, 17_800, STALE, 61, steady(7200, *TIMES), before=Neighbour(8000, 9500)),
+        *(5500, "segments", "start"),
+        id="below the previous stop, and too far below the first reading by power",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh", "method", "end"), GARBLED_ENDS)
 def test_another_register_replaces_a_garbled_end(known: Case, wh: int, method: str, end: str) -> None:
     assert found(known) == doubtful(wh, method, f"{end}_garbled")
+
+
+@pytest.mark.parametrize(
+    ("start", "before"),
+    [
+        pytest.param(9000, Neighbour(8000, 9000), id="continues"),
+        pytest.param(10_500, Neighbour(8000, 11_000), id="as fast as power"),
+    ],
+)
+def test_a_start_that_one_piece_of_evidence_contradicts_stays(start: int, before: Neighbour) -> None:
+    judgement = judge(case(start, 17_800, STALE, 61, steady(7200, *TIMES), before=before))
+    assert judgement.confidence == "doubtful"
+    assert judgement.billed_from == start
 
 
 def test_a_missing_start_is_replaced_by_the_first_reading() -> None:
