@@ -170,6 +170,8 @@ class Neighbour(NamedTuple):
     end: int | None
     lowest: int | None = None
     highest: int | None = None
+    is_end_known: bool = True
+    """Its charger sent the stop. Otherwise it may have gone on after `end`."""
 
 
 @dataclass(frozen=True, kw_only=True)

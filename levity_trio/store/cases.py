@@ -263,7 +263,7 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 _NEIGHBOUR: Final = (
     "SELECT id, cp_id, conn_id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
-    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, created_at"
+    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
@@ -284,7 +284,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
     if not found or _is_other_meter(rows, tx, found[0]):
         return None
-    other, _, _, begin, end, status, _ = found[0]
+    other, _, _, begin, end, status, stopped_by, _ = found[0]
     if status == "Active":
         return Neighbour(register(begin), None)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
@@ -293,7 +293,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
         return Neighbour(register(begin), register(end))
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
-    return Neighbour(begin, end, min(own, default=None), max(own, default=None))
+    return Neighbour(begin, end, min(own, default=None), max(own, default=None), stopped_by != "system")
 
 
 def _is_other_meter(rows: Rows, tx: Known, other: tuple[Any, ...]) -> bool:

@@ -188,6 +188,18 @@ NEIGHBOURS: list[Any] = [
         *(doubtful(6502, "register", "overlap"),),
         id="readings of both: from its own first one",
     ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, highest=3001)},
+        [(10, 3601), (50, 8000)],
+        *(doubtful(6001, "register", "overlap"),),
+        id="its own readings begin beyond it",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, highest=3001, is_end_known=False)},
+        [(10, 3601), (50, 8000)],
+        *(doubtful(5401, "register", "overlap"),),
+        id="the previous one may have gone on, to its own first reading",
+    ),
     pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins at its end"),
     pytest.param(
         {"after": Neighbour(8001, None)}, (), doubtful(6000, "register", "overlap"), id="the next begins before its end"
