@@ -32,7 +32,7 @@ from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 3
+RULES: Final = 4
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
