@@ -344,7 +344,8 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     reported = "unknown" if start is None else f"{start} Wh"
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
-        if (start is None or start < min(before.end, before.begin or 1)) and lowest >= before.end:
+        is_low = start is None or start < min(before.end, before.begin or 1) or before.is_repeated_by(start)
+        if is_low and lowest >= before.end:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:

@@ -164,17 +164,19 @@ def _against_ends(case: Case) -> Conflict | None:
 
 
 def _below_previous_start(case: Case) -> Conflict | None:
-    """Return the conflict of a start below the previous start, if the rest continues from the previous stop.
+    """Return the conflict of a start at or below the previous start, if the rest continues from the previous stop.
 
-    That is not a reset: after one, the rest would be low, too.
+    That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
+    transaction.
     """
     before, start, stop = case.before, case.start_wh, case.stop_wh
     if before is None or before.begin is None or before.end is None or start is None or stop is None:
         return None
-    if not start < before.begin <= before.end <= min([stop, *case.view.wh]):
+    is_low = start < before.begin or before.is_repeated_by(start)
+    if not is_low or not before.begin <= before.end <= min([stop, *case.view.wh]):
         return None
     evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
-    return Conflict(Code.START_GARBLED, "meterStart is below that of the previous transaction", evidence)
+    return Conflict(Code.START_GARBLED, "meterStart is not above that of the previous transaction", evidence)
 
 
 def _has_factor_habit(case: Case) -> bool:

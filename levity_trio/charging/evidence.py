@@ -173,6 +173,11 @@ class Neighbour(NamedTuple):
     is_end_known: bool = True
     """Its charger sent the stop. Otherwise it may have gone on after `end`."""
 
+    def is_repeated_by(self, start: int) -> bool:
+        """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
+        transaction repeat 0."""
+        return 0 < start == self.begin < (self.end or 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:

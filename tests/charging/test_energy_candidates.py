@@ -135,6 +135,11 @@ GARBLED_ENDS = [
         id="below the previous start",
     ),
     pytest.param(
+        case(4000, 9000, [(10, 5200)], before=Neighbour(4000, 5000)),
+        *(4000, "register", "start"),
+        id="that of the previous start",
+    ),
+    pytest.param(
         case(9000, 17_800, STALE, 61, steady(7200, *TIMES), before=Neighbour(8000, 9500)),
         *(5500, "segments", "start"),
         id="below the previous stop, and too far below the first reading by power",
@@ -145,6 +150,17 @@ GARBLED_ENDS = [
 @pytest.mark.parametrize(("known", "wh", "method", "end"), GARBLED_ENDS)
 def test_another_register_replaces_a_garbled_end(known: Case, wh: int, method: str, end: str) -> None:
     assert found(known) == doubtful(wh, method, f"{end}_garbled")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(case(0, 9000, before=Neighbour(0, 5000)), id="counted from 0 in each transaction"),
+        pytest.param(case(4000, 9000, [(10, 4200)], before=Neighbour(4000, 5000)), id="set back to it"),
+    ],
+)
+def test_a_register_that_begins_again_at_the_same_value_is_no_lie(known: Case) -> None:
+    assert judge(known).confidence == "certain"
 
 
 @pytest.mark.parametrize(
