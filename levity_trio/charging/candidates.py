@@ -305,7 +305,7 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
-    """Return the chain of the readings between these two registers."""
+    """Return the chain of the readings between these two registers. Without a stop, the last reading may be the end."""
     view = case.view
     if view.wh and begin == view.wh[0]:
         chain = chain_of(case, begin, View(view.at[1:], view.wh[1:], view.digit), None)
@@ -313,6 +313,8 @@ def _between(case: Case, begin: int, end: int) -> Chain:
     else:
         chain = chain_of(case, begin, view, None)
         at, wh = list(chain.at), list(chain.wh)
+    if case.stop_wh is None and end in view.wh[-1:]:
+        return Chain(at, wh, view.digit)
     return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
 
 

@@ -27,6 +27,7 @@ from levity_trio.charging.candidates import (
     session_chain,
 )
 from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.lower import lower_candidates
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
@@ -98,11 +99,10 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     if contradiction(case, bounds, found) is not None:
         return None
     against = unusual(case, bounds, found.chain)
-    if against is not None:
-        lower = _from_previous_stop(case, bounds, found) or _from_first_reading(case, bounds, found, against)
-        if lower is not None:
-            return lower
-    doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
+    if against is not None and (lower := next(lower_candidates(case, bounds, found.chain), None)) is not None:
+        doubt = _doubt(lower.code, against, {"as reported": found.chain.wh[-1], lower.words: lower.wh}, lower.words)
+        return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,))
+    doubts = (_doubt(against.code, against, {"as reported": found.chain.wh[-1]}),) if against else ()
     return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
 
 
@@ -182,35 +182,6 @@ def _below_previous_start(case: Case) -> Conflict | None:
 def _has_factor_habit(case: Case) -> bool:
     """Whether this charger is known to send all registers wrong by a factor, and no power tests that here."""
     return Code.WRONG_FACTOR in case.habits and not case.power
-
-
-def _from_previous_stop(case: Case, bounds: Bounds, found: _Reported) -> _Chosen | None:
-    """Choose stop − previous stop, if a start of 0 makes the reported figure too fast; None if that does not fit."""
-    before = case.before
-    if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None:
-        return None
-    wh = case.stop_wh - before.end
-    if not 0 < before.end <= case.stop_wh or bounds.too_much(wh) is not None or case.view.wh:
-        return None
-    words = f"meterStart is 0, the previous transaction ended at {before.end} Wh"
-    evidence = (f"meterStart 0, meterStop {case.stop_wh} Wh", f"the previous transaction ended at {before.end} Wh")
-    doubt = Doubt(Code.START_GARBLED, words, evidence, {"as reported": found.chain.wh[-1], words: wh})
-    return _Chosen(wh, REGISTER, before.end, case.stop_wh, Code.START_GARBLED, (doubt,))
-
-
-def _from_first_reading(case: Case, bounds: Bounds, found: _Reported, against: Conflict) -> _Chosen | None:
-    """Choose stop − first reading, if the previous transaction reached beyond this start and the rest is usual."""
-    before, start, stop, view = case.before, case.start_wh, case.stop_wh, case.view
-    if before is None or before.begin is None or before.end is None or start is None or stop is None or not view.wh:
-        return None
-    rest = Chain([*view.at, case.ended], [wh - view.wh[0] for wh in (*view.wh, stop)], found.chain.digit)
-    is_overlapping = before.begin < start < before.end - case.digit and before.end <= view.wh[0]
-    if not is_overlapping or bounds.conflict(rest, is_partial=True) or unusual(case, bounds, rest):
-        return None
-    words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
-    figures = {"as reported": found.chain.wh[-1], words: rest.wh[-1]}
-    doubt = Doubt(Code.START_GARBLED, words, against.evidence, figures)
-    return _Chosen(rest.wh[-1], SEGMENTS, view.wh[0], stop, Code.START_GARBLED, (doubt,))
 
 
 def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
@@ -304,8 +275,8 @@ def _uncontradicted_part(case: Case, bounds: Bounds, every: list[Candidate]) -> 
     return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
 
 
-def _doubt(conflict: Conflict, figures: Mapping[str, int]) -> Doubt:
-    return Doubt(conflict.code, conflict.words, conflict.evidence, figures)
+def _doubt(code: Code, conflict: Conflict, figures: Mapping[str, int], words: str = "") -> Doubt:
+    return Doubt(code, words or conflict.words, conflict.evidence, figures)
 
 
 # Circumstances

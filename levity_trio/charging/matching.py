@@ -219,8 +219,12 @@ def _against(stop: Stopping, one: Running) -> str | None:
 
 
 def against_named(stop: Stopping, one: Running) -> str | None:
-    """Return why a stop is impossible for the transaction that it names; None if it is possible."""
-    against = _out_of_reach(stop, one)
+    """Return why a stop is impossible for the transaction that it names; None if it is possible.
+
+    A register of 0 contradicts nothing: it is often one that the charger could not read.
+    """
+    read = stop if stop.wh else stop._replace(wh=max(one.start_wh or 0, one.reached_wh or 0))
+    against = _out_of_reach(read, one)
     if against is None and one.state is State.STOPPED and not _is_repeated(stop, one):
         return "that transaction was stopped before"
     return against

@@ -1,5 +1,6 @@
 """Wrong registers: which candidate is billed, and the code of its review."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,12 +87,25 @@ LEAPS = [
     pytest.param(
         case(1000, 96_250, [(15, 2750), (30, 92_750), (45, 94_500)]), 5250, id="far faster than all others, no power"
     ),
+    pytest.param(
+        case(1000, 44_000, [(15, 2300), (30, 2300), *((m, 44_000) for m in TIMES[2:])], 61, steady(0, *TIMES)),
+        *(1300,),
+        id="between two reports of no power",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh"), LEAPS)
 def test_a_leap_is_not_billed_but_the_rest_is(known: Case, wh: int) -> None:
     assert found(known) == doubtful(wh, "segments", "register_leapt")
+
+
+def test_without_a_stop_the_last_reading_after_a_leap_does_not_explain_itself() -> None:
+    """It could have been reached since, if it were no reading of that time."""
+    readings = [(15, 2750), (30, 5500), (45, 8250), (60, 62_000), (75, 64_750)]
+    known = case(0, None, readings, watts=steady(11_000, *(m for m, _ in readings)), is_stopped=False)
+    known = replace(known, ended=9 * 3600.0, longest=9 * 3600.0)
+    assert found(known)[:2] == (11_000, "segments")
 
 
 GARBLED_ENDS = [
