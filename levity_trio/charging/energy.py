@@ -128,10 +128,13 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
     """Yield the chains of one source's readings with start and stop.
 
     The readings count like start and stop, or from 0 in each transaction, or for life if start and stop count from 0.
+    Those from 0 may be above a low start by chance; then the last one is all of the energy.
     """
     start, stop = case.start_wh or 0, case.stop_wh
     if bounds.begins_at_zero(view):
         yield session_chain(case, view, None if stop is None else stop - start)
+    if stop is not None and view.wh and start <= view.wh[0] and abs(view.wh[-1] - (stop - start)) <= view.digit < start:
+        yield session_chain(case, view, stop - start)
     yield chain_of(case, start, view, stop)
     if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
         spare = max(0, stop - (view.wh[-1] - view.wh[0]))

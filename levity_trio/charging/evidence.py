@@ -176,7 +176,7 @@ class Neighbour(NamedTuple):
     def is_repeated_by(self, start: int) -> bool:
         """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
         transaction repeat 0."""
-        return 0 < start == self.begin < (self.end or 0)
+        return 0 < start == self.begin and start < (self.end or 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Candidates in place of a reported figure that nothing contradicts but that is unusual: lower, and themselves usual."""
+"""Lower candidates in place of a reported figure that nothing contradicts but that is unusual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from levity_trio.charging.unusual import unusual
 def lower_candidates(case: Case, bounds: Bounds, reported: Chain) -> Iterator[Candidate]:
     """Yield the candidates that some further evidence supports."""
     yield from _from_previous_stop(case, bounds)
-    yield from (one for one in _from_first_reading(case, reported) if _is_usual(case, bounds, one.chain))
+    yield from (one for one in _between_readings(case, reported) if _is_usual(case, bounds, one.chain))
     yield from (one for one in _without_leaps_at_rest(case, reported) if _is_usual(case, bounds, one.chain))
 
 
@@ -38,15 +38,36 @@ def _from_previous_stop(case: Case, bounds: Bounds) -> Iterator[Candidate]:
     yield Candidate(Code.START_GARBLED, words, REGISTER, chain, 1, before.end, case.stop_wh)
 
 
-def _from_first_reading(case: Case, reported: Chain) -> Iterator[Candidate]:
-    """Yield stop − first reading, if the previous transaction reached beyond this start."""
-    before, start, stop, view = case.before, case.start_wh, case.stop_wh, case.view
-    if before is None or before.begin is None or before.end is None or start is None or stop is None or not view.wh:
+def _between_readings(case: Case, reported: Chain) -> Iterator[Candidate]:
+    """Yield stop − first reading and last reading − start, if the step next to that start or stop is far too fast by
+    power, or if the previous transaction reached beyond this start."""
+    start, stop, view = case.start_wh, case.stop_wh, case.view
+    if start is None or stop is None or not view.wh or not start <= view.wh[0] <= view.wh[-1] <= stop:
         return
-    if before.begin < start < before.end - case.digit and before.end <= view.wh[0]:
+    at, wh = reported.at, reported.wh
+    if _is_far_faster(case, wh[1], at[1] - at[0]) or _is_overlapping(case, start):
         words = f"meterStart is {start} Wh, the first reading is {view.wh[0]} Wh"
-        chain = Chain([*view.at, case.ended], [wh - view.wh[0] for wh in (*view.wh, stop)], reported.digit)
-        yield Candidate(Code.START_GARBLED, words, SEGMENTS, chain, 1, view.wh[0], stop, is_partial=True)
+        rest = Chain(at[1:], [value - wh[1] for value in wh[1:]], reported.digit)
+        yield Candidate(Code.START_GARBLED, words, SEGMENTS, rest, 1, view.wh[0], stop, is_partial=True)
+    if _is_far_faster(case, wh[-1] - wh[-2], at[-1] - at[-2]):
+        words = f"meterStop is {stop} Wh, the last reading is {view.wh[-1]} Wh"
+        rest = Chain(at[:-1], wh[:-1], reported.digit)
+        yield Candidate(Code.STOP_GARBLED, words, SEGMENTS, rest, 1, start, view.wh[-1], is_partial=True)
+
+
+def _is_far_faster(case: Case, rise: int, seconds: float) -> bool:
+    if not case.power or case.power.most < tolerances.LEAST_CHARGING_W:
+        return False
+    most = tolerances.FASTER_STOP * case.power.most * (max(0.0, seconds) + tolerances.INTERVAL) / HOUR
+    return rise > most + tolerances.REACH_WH
+
+
+def _is_overlapping(case: Case, start: int) -> bool:
+    """Whether the previous transaction reached beyond this start, and this one's first reading beyond that."""
+    before = case.before
+    if before is None or before.begin is None or before.end is None:
+        return False
+    return before.begin < start < before.end - case.digit and before.end <= case.view.wh[0]
 
 
 def _without_leaps_at_rest(case: Case, reported: Chain) -> Iterator[Candidate]:

@@ -100,6 +100,13 @@ def test_a_leap_is_not_billed_but_the_rest_is(known: Case, wh: int) -> None:
     assert found(known) == doubtful(wh, "segments", "register_leapt")
 
 
+def test_without_a_stop_the_last_reading_may_be_an_outlier_if_the_next_one_begins_at_another() -> None:
+    readings = [(15, 2750), (30, 5500), (45, 8250), (60, 8250), (75, 4000)]
+    watts = steady(11_000, 15, 30, 45) | steady(0, 60, 75)
+    known = case(0, None, readings, watts=watts, is_stopped=False, after=Neighbour(8250, None))
+    assert found(known)[:2] == (8250, "register")
+
+
 def test_without_a_stop_the_last_reading_after_a_leap_does_not_explain_itself() -> None:
     """It could have been reached since, if it were no reading of that time."""
     readings = [(15, 2750), (30, 5500), (45, 8250), (60, 62_000), (75, 64_750)]
@@ -152,6 +159,16 @@ GARBLED_ENDS = [
         case(4000, 9000, [(10, 5200)], before=Neighbour(4000, 5000)),
         *(4000, "register", "start"),
         id="that of the previous start",
+    ),
+    pytest.param(
+        case(6000, 17_800, STALE, 61, steady(7200, *TIMES)),
+        *(5500, "segments", "start"),
+        id="far below the first reading by power",
+    ),
+    pytest.param(
+        case(0, 60_000, [(15, 12_500), (30, 25_000)], 31.5, steady(50_000, 15, 30), is_dc=True),
+        *(25_000, "segments", "stop"),
+        id="far above the last reading by power",
     ),
     pytest.param(
         case(9000, 17_800, STALE, 61, steady(7200, *TIMES), before=Neighbour(8000, 9500)),
