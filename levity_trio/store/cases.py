@@ -333,18 +333,23 @@ def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
 
 
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
-    """Return since when its connector was available before its end, with no sign of charging after; None if never.
+    """Return since when its connector was available before its end; None if never, or only for a moment.
 
     The status's own time counts. A status at or after the stop is ignored, as are the first ones after a boot.
     """
     since: float | None = None
-    for at in available_times(rows, tx, boots, begun, ended):
-        since = at if at is None or since is None else since
+    for at, is_available in available_times(rows, tx, boots, begun, ended):
+        if is_available:
+            since = at if since is None else since
+        elif since is not None and at - since <= tolerances.AHEAD_SECONDS:
+            since = None
     return since
 
 
-def available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> Iterator[float | None]:
-    """Yield when its connector was available, in order of receipt, and None at each sign of charging."""
+def available_times(
+    rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float
+) -> Iterator[tuple[float, bool]]:
+    """Yield when its connector was available (True) or showed charging (False), in order of receipt."""
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
@@ -352,11 +357,11 @@ def available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, e
     ):
         at = seconds(timestamp)
         if status in CHARGING:
-            yield None
+            yield at, False
         elif (
             status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS and not _follows(boots, received_at)
         ):
-            yield at
+            yield at, True
 
 
 def _follows(boots: Sequence[str], received_at: str) -> bool:

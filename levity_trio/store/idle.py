@@ -15,7 +15,7 @@ def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
     received = tx._replace(stop_received_at=received_at)
     times = available_times(rows, received, (), since, ended)
-    return next((at for at in times if at is not None), None)
+    return next((at for at, is_available in times if is_available), None)
 
 
 def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
@@ -24,7 +24,7 @@ def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
     received = tx._replace(stop_received_at=received_at)
     since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
     times = available_times(rows, received, [at for at, _ in boots_during(rows, received)], since, seconds(at))
-    return any(time is not None for time in times)
+    return any(is_available for _, is_available in times)
 
 
 def idle_since_boot(rows: Rows, tx: Known, at: str, received_at: str) -> float | None:

@@ -135,6 +135,22 @@ def test_one_name_before_and_after_a_boot_leaves_no_doubt(books: Books, station:
     assert_figure(station, first, 14_400, flagged=False)
 
 
+@pytest.mark.parametrize(("minutes", "is_flagged"), [(QUARTER, True), (0.5, False)])
+def test_an_id_that_goes_on_after_its_connector_was_available(
+    books: Books, station: Station, minutes: float, is_flagged: bool
+) -> None:
+    """The next car's start was lost, and its charger goes on with the id of the one before; or a plug lost contact."""
+    transaction = station.start(1000)
+    station.status("Charging")
+    wh = charge(station, transaction, 1000)
+    station.status("Available")
+    books.wait(minutes)
+    station.status("Charging")
+    wh = charge(station, transaction, wh)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, 14_400, is_flagged)
+
+
 def test_two_lost_starts_are_two(books: Books, station: Station) -> None:
     """Without a reading of another transaction between them; the second one's stop comes first."""
     one = charge(station, OWN, 1000)
