@@ -232,7 +232,7 @@ class Bounds:
         first, last = kwh.wh[0] - start, kwh.wh[-1] - start
         if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
             return False
-        return -kwh.digit <= first <= last <= room + kwh.digit
+        return -kwh.digit < first <= last <= room + kwh.digit
 
     @property
     def _most_of_kind_w(self) -> float:
