@@ -56,7 +56,7 @@ CONTEXT: Final = 6
 WH: Final = 7
 RECEIVED_AT: Final = 8
 """The indices of its fields."""
-_TIMESTAMP = itemgetter(TIMESTAMP)
+_SOURCE, _TIMESTAMP = itemgetter(SOURCE), itemgetter(TIMESTAMP)
 
 
 class Measurements(NamedTuple):
@@ -82,10 +82,8 @@ def gather(rows: Sequence[Row]) -> Measurements:
     by_measurand = defaultdict[str, list[Row]](list)
     for row in rows:
         by_measurand[row[MEASURAND]].append(row)
-    times, registers = _seconds(rows), dict[str, list[Row]]()
-    for row in by_measurand[REGISTER]:
-        registers.setdefault(row[SOURCE], []).append(row)
-    views = [view for found in registers.values() if (view := _view(found, times)) is not None]
+    times, registers = _seconds(rows), by_measurand[REGISTER]
+    views = [view for found in _by_source(registers) if (view := _view(found, times)) is not None]
     socs = sorted(_numbers(by_measurand[CHARGE]).items())
     charges = [Charge(times[at], number) for at, found in socs for number in found.values()]
     voltages = _numbers(by_measurand[VOLTAGE])
@@ -96,8 +94,13 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
-    begin_wh, end_wh = _at_ends(by_measurand[REGISTER])
+    begin_wh, end_wh = _at_ends(registers)
     return Measurements(views, begin_wh, end_wh, power, charges, is_dc)
+
+
+def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    sources = dict.fromkeys(map(_SOURCE, rows))
+    return [rows] if len(sources) == 1 else [[row for row in rows if row[SOURCE] == source] for source in sources]
 
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
