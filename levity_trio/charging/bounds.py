@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from math import inf
+from operator import sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -22,7 +23,6 @@ from levity_trio.charging.power import (
     agreement,
     far_beyond_power,
     gaps,
-    slack,
     stood_still,
     too_fast,
     too_little,
@@ -68,20 +68,36 @@ class Bounds:
         for known, found in self._gaps:
             if known is chain:
                 return found
-        self._gaps.append((chain, found := gaps(chain, self.case.power)))
+        found = self._gaps_of_view if self._has_gaps_of_view(chain) else gaps(chain, self.case.power)
+        self._gaps.append((chain, found))
         return found
+
+    @cached_property
+    def _gaps_of_view(self) -> Sequence[Gap]:
+        return gaps(Chain(self.case.view.at, self.case.view.wh, self.case.digit), self.case.power)
+
+    def _has_gaps_of_view(self, chain: Chain) -> bool:
+        """Whether a chain is that of the readings, but for a start and a stop without power."""
+        view, places, end = self.case.view, self.case.power.places, len(self.case.view.at) + 1
+        if (
+            chain.digit != self.case.digit
+            or not end <= len(chain.at) <= end + 1
+            or chain.at[1:end] != view.at
+            or any(at in places for at in chain.at[::end])
+        ):
+            return False
+        return bool(view.wh) and list(map(sub, chain.wh[1:end], view.wh)) == [chain.wh[1] - view.wh[0]] * (end - 1)
 
     @cached_property
     def is_tracked_by_power(self) -> bool:
         """Whether power shows the pace of this register: it is steady or frequent, or tracks it up to a factor."""
-        power, view = self.case.power, self.case.view
+        power = self.case.power
         if not power or power.most < tolerances.LEAST_CHARGING_W or self.case.is_instant:
             return False
         is_dense = power.is_close and len(power.at) > tolerances.REGULAR_GAPS
         if self.case.is_timed and (power.is_steady or is_dense):
             return True
-        digit = self.case.digit
-        found = gaps(Chain(view.at, view.wh, digit), power)
+        found, digit = self._gaps_of_view, self.case.digit
         return any(tracks(found, power, digit, factor) for factor in (1.0, *tolerances.FACTORS))
 
     def _against_power(self, chain: Chain, *, is_partial: bool) -> Conflict | None:
@@ -130,15 +146,18 @@ class Bounds:
         """Return the number of the first step that is impossible, for any register or for this charger's; else None."""
         at, wh, digit = chain
         level, level_at, before = wh[0], at[0], at[0]
-        fast, slack = self._fast_w / HOUR, 2 * digit
+        fast, refused, slack = self.fast_w / HOUR, self.refused_w / HOUR, 2 * digit
         for number in range(1, len(at)):
             now, value = at[number], wh[number]
             rise = value - level
             if rise < -digit:
                 return number
-            if rise > fast * (now - before) + slack and rise > 0 and not self._is_step(chain, number, level_at):
-                return number
-            if rise > slack and self._percent and rise > self._most_by_charge(level_at, now):
+            if rise > fast * (now - before) + slack and rise > 0:
+                if not self._is_step(chain, number, level_at):
+                    return number
+                if fast != refused and self._are_in_line(chain):
+                    fast, slack = refused, digit  # `rise` is that of the step, or less by a digit
+            if self.percents and rise > 2 * digit and rise > self.most_by_charge(level_at, now):
                 return number
             if rise > 0:
                 level, level_at = value, now
@@ -149,39 +168,19 @@ class Bounds:
         """Whether a register can have risen by this much in this time: `refused_step` for a single step."""
         if rise <= 0:
             return rise >= -digit
-        if rise <= self._fast_w / HOUR * seconds + 2 * digit:
+        if rise <= self.fast_w / HOUR * seconds + 2 * digit:
             return True
         spare = max(0.0, seconds) + tolerances.CLOCK + self.case.interval
         if not self.case.is_timed or self.case.is_instant or seconds <= 0:
             spare = max(spare, self.case.longest)
-        return rise <= self._refused_w * spare / HOUR + 2 * digit
+        return rise <= self.refused_w * spare / HOUR + 2 * digit
 
-    def can_reach(self, chain: Chain, here: int, there: int, level: int) -> bool:
-        """Whether a register can have come from one point of a chain to a later one.
-
-        `here`, `there` and `level` are numbers of points; the register has had the value of `here` since `level`.
-        """
-        rise, since, until = chain.wh[there] - chain.wh[here], chain.at[level], chain.at[there]
-        if not self.can_rise(rise, until - since, chain.digit):
-            return False
-        if rise <= 2 * chain.digit:
-            return True
-        return rise <= min(self._most_by_charge(chain.at[here], until), self._most_by_power(since, until, chain.digit))
-
-    def _most_by_power(self, since: float, until: float, digit: int) -> float:
-        """Return the maximum energy in Wh between two times with power; inf if power does not track the register."""
-        power = self.case.power
-        if not self.is_tracked_by_power or since not in power.places or until not in power.places:
-            return inf
-        places, most = power.places, power.sums.most
-        return most[places[until]] - most[places[since]] + slack(power, digit)
-
-    def _most_by_charge(self, before: float, now: float) -> float:
+    def most_by_charge(self, before: float, now: float) -> float:
         """Return the maximum energy in Wh that a battery can have taken between two times with a state of charge.
 
         After the last such time the battery may have become full. If the charge fell, another car may have charged.
         """
-        first, last = self._percent.get(before), self._percent.get(now)
+        first, last = self.percents.get(before), self.percents.get(now)
         if last is None and self.case.charges and now > self.case.charges[-1].at:
             last = 100.0
         if first is None or last is None or last < first - tolerances.CHARGE_STEP:
@@ -203,7 +202,7 @@ class Bounds:
         return wh_per_percent(self.case)
 
     @cached_property
-    def _percent(self) -> dict[float, float]:
+    def percents(self) -> dict[float, float]:
         return dict(self.case.charges)
 
     def begins_at_zero(self, view: View, *, is_start_garbled: bool = False) -> bool:
@@ -233,7 +232,7 @@ class Bounds:
         first, last = kwh.wh[0] - start, kwh.wh[-1] - start
         if start < tolerances.SIGNIFICANT_START_WH or not (view.exact or first < last):
             return False
-        return -kwh.digit <= first <= last <= room + kwh.digit
+        return -kwh.digit < first <= last <= room + kwh.digit
 
     @property
     def _most_of_kind_w(self) -> float:
@@ -263,13 +262,13 @@ class Bounds:
         if not self.case.is_timed or now <= before:
             seconds = max(seconds, self.case.longest)
         slack = 2 * chain.digit
-        if rise <= self._refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):
+        if rise <= self.refused_w * seconds / HOUR + slack and not self._is_out_of_line(chain, number, seconds):
             return True
         caught_up = now - level_at
         if caught_up <= now - before:
             return False
         if self.is_tracked_by_power:
-            return rise <= self._refused_w * (caught_up + self.case.interval) / HOUR + slack
+            return rise <= self.refused_w * (caught_up + self.case.interval) / HOUR + slack
         return rise <= self._usual_w(chain) * caught_up / HOUR + slack
 
     def _is_out_of_line(self, chain: Chain, number: int, seconds: float) -> bool:
@@ -283,6 +282,11 @@ class Bounds:
         if others.steps >= tolerances.FEW_STEPS:
             return pace > max(tolerances.AC_W, tolerances.CONTRAST_OF_FEW * others.median)
         return False
+
+    def _are_in_line(self, chain: Chain) -> bool:
+        """Whether no step of a chain can be out of line: the fastest one is not, if it is left out."""
+        paces = self.paces(chain)
+        return paces.most <= tolerances.CONTRAST_OF_MANY * paces.least_median
 
     def _usual_w(self, chain: Chain) -> float:
         return self._pace(chain) * (1 + tolerances.ONE_PACE_SHARE)
@@ -298,7 +302,7 @@ class Bounds:
         return 1, len(chain.at) - 1 if self.case.stop_wh is not None else 0
 
     @cached_property
-    def _refused_w(self) -> float:
+    def refused_w(self) -> float:
         """The maximum power of a single step."""
         power = self.case.power
         if self.is_tracked_by_power:
@@ -309,9 +313,9 @@ class Bounds:
         return tolerances.FASTEST_W
 
     @cached_property
-    def _fast_w(self) -> float:
+    def fast_w(self) -> float:
         """The power up to which `refused_step` accepts a step without closer examination."""
-        return self._refused_w if self.is_tracked_by_power else min(self._refused_w, tolerances.CONTRAST_W)
+        return self.refused_w if self.is_tracked_by_power else min(self.refused_w, tolerances.CONTRAST_W)
 
     def _too_fast(self, seconds: float, rise: int) -> Conflict:
         evidence = f"{rise} Wh in {round(max(0.0, seconds))} s"
@@ -337,7 +341,7 @@ class Bounds:
     def most_wh(self) -> float:
         """The maximum energy in Wh, by time and power."""
         case = self.case
-        return self._refused_w * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * case.digit
+        return self.refused_w * (case.longest + 2 * case.interval + tolerances.CLOCK) / HOUR + 2 * case.digit
 
     def _against_charge(self, chain: Chain) -> Conflict | None:
         """Return the conflict with the state of charge, if no battery can have taken the energy of this chain."""
@@ -347,7 +351,7 @@ class Bounds:
         rise, step = self.case.charged, tolerances.CHARGE_STEP
         smallest, largest = tolerances.BATTERY_WH
         beside = max(0.0, first.at - chain.at[0]) + max(0.0, chain.at[-1] - last.at)
-        room = largest * (rise + step) / 100 + self._refused_w * beside / HOUR
+        room = largest * (rise + step) / 100 + self.refused_w * beside / HOUR
         wh = chain.wh[-1]
         if (most := _rise_since(chain, first.at)) < smallest * (rise - step) / 100:
             room, wh = -1, most

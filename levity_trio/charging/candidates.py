@@ -305,27 +305,27 @@ def _with(base: Candidate, code: Code, words: str, chain: Chain, assumptions: in
 
 
 def _between(case: Case, begin: int, end: int) -> Chain:
-    """Return the chain of the readings between these two registers."""
+    """Return the chain of the readings between these two registers. Without a stop, the last reading may be the end."""
     view = case.view
-    if view.wh and begin == view.wh[0]:
-        chain = chain_of(case, begin, View(view.at[1:], view.wh[1:], view.digit), None)
-        at, wh = [view.at[0], *chain.at[1:]], list(chain.wh)
-    else:
-        chain = chain_of(case, begin, view, None)
-        at, wh = list(chain.at), list(chain.wh)
+    chain = chain_of(case, begin, view, None)
+    at, wh = list(chain.at), list(chain.wh)
+    if begin in view.wh[:1]:
+        at, wh = at[1:], wh[1:]
+    if case.stop_wh is None and end in view.wh[-1:]:
+        return Chain(at, wh, view.digit)
     return Chain([*at, max(case.ended, at[-1])], [*wh, end - begin], view.digit)
 
 
 def _ends(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     """Yield the possible ends, each with its reason, empty for the reported stop.
 
-    A transaction that the system closed ended at its last reading. If the next one begins below that, it may be an
-    outlier, and the transaction ended at the last reading from which the next one continues.
+    A transaction that the system closed ended at its last reading, or at the last one from which the next continues.
     """
     if not case.is_stopped and case.view.wh:
         yield case.view.wh[-1], ""
-        if case.after is not None and 0 < (case.after.begin or 0) < case.view.wh[-1] - case.digit:
-            yield from _as_reported(next((wh for wh in reversed(case.view.wh) if wh <= (case.after.begin or 0)), None))
+        after, last = (case.after and case.after.begin) or 0, case.view.wh[-1]
+        if after and abs(after - last) > case.digit:
+            yield from _as_reported(next((wh for wh in case.view.wh[::-1] if wh == after or wh <= after < last), None))
         return
     yield from _as_reported(case.stop_wh)
     yield from _other_ends(case, bounds)
@@ -344,7 +344,8 @@ def _other_begins(case: Case, bounds: Bounds) -> Iterator[tuple[int, str]]:
     reported = "unknown" if start is None else f"{start} Wh"
     if before is not None and before.end is not None and not case.is_start_unknown:
         lowest = min([*view.wh, *([] if case.stop_wh is None else [case.stop_wh])], default=-1)
-        if (start is None or start < min(before.end, before.begin or 1)) and lowest >= before.end:
+        is_low = start is None or start < min(before.end, before.begin or 1) or before.is_repeated_by(start)
+        if is_low and lowest >= before.end:
             yield before.end, f"meterStart is {reported}, the previous transaction ended at {before.end} Wh"
             return
     if case.begin_wh is not None and case.begin_wh != start:

@@ -27,12 +27,13 @@ from levity_trio.charging.candidates import (
     session_chain,
 )
 from levity_trio.charging.evidence import Case, View
+from levity_trio.charging.lower import lower_candidates
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 3
+RULES: Final = 4
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -98,9 +99,10 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     if contradiction(case, bounds, found) is not None:
         return None
     against = unusual(case, bounds, found.chain)
-    if against is not None and (lower := _from_previous_stop(case, bounds, found.chain.wh[-1])) is not None:
-        return lower
-    doubts = (_doubt(against, {"as reported": found.chain.wh[-1]}),) if against else ()
+    if against is not None and (lower := next(lower_candidates(case, bounds, found.chain), None)) is not None:
+        doubt = _doubt(lower.code, against, {"as reported": found.chain.wh[-1], lower.words: lower.wh}, lower.words)
+        return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,))
+    doubts = (_doubt(against.code, against, {"as reported": found.chain.wh[-1]}),) if against else ()
     return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
 
 
@@ -126,10 +128,13 @@ def _chains(case: Case, bounds: Bounds, view: View) -> Iterator[Chain]:
     """Yield the chains of one source's readings with start and stop.
 
     The readings count like start and stop, or from 0 in each transaction, or for life if start and stop count from 0.
+    Those from 0 may be above a low start by chance; then the last one is all of the energy.
     """
     start, stop = case.start_wh or 0, case.stop_wh
     if bounds.begins_at_zero(view):
         yield session_chain(case, view, None if stop is None else stop - start)
+    if stop is not None and view.wh and start <= view.wh[0] and abs(view.wh[-1] - (stop - start)) <= view.digit < start:
+        yield session_chain(case, view, stop - start)
     yield chain_of(case, start, view, stop)
     if start == 0 and stop is not None and view.wh and view.wh[0] > stop + view.digit:
         spare = max(0, stop - (view.wh[-1] - view.wh[0]))
@@ -162,36 +167,24 @@ def _against_ends(case: Case) -> Conflict | None:
 
 
 def _below_previous_start(case: Case) -> Conflict | None:
-    """Return the conflict of a start below the previous start, if the rest continues from the previous stop.
+    """Return the conflict of a start at or below the previous start, if the rest continues from the previous stop.
 
-    That is not a reset: after one, the rest would be low, too.
+    That is not a reset: after one, the rest would be low, too. Two starts at 0 are those of a register that counts each
+    transaction.
     """
     before, start, stop = case.before, case.start_wh, case.stop_wh
     if before is None or before.begin is None or before.end is None or start is None or stop is None:
         return None
-    if not start < before.begin <= before.end <= min([stop, *case.view.wh]):
+    is_low = start < before.begin or before.is_repeated_by(start)
+    if not is_low or not before.begin <= before.end <= min([stop, *case.view.wh]):
         return None
     evidence = (f"meterStart {start} Wh", f"the previous transaction ended at {before.end} Wh, this one at {stop} Wh")
-    return Conflict(Code.START_GARBLED, "meterStart is below that of the previous transaction", evidence)
+    return Conflict(Code.START_GARBLED, "meterStart is not above that of the previous transaction", evidence)
 
 
 def _has_factor_habit(case: Case) -> bool:
     """Whether this charger is known to send all registers wrong by a factor, and no power tests that here."""
     return Code.WRONG_FACTOR in case.habits and not case.power
-
-
-def _from_previous_stop(case: Case, bounds: Bounds, reported_wh: int) -> _Chosen | None:
-    """Choose stop − previous stop, if a start of 0 makes the reported figure too fast; None if that does not fit."""
-    before = case.before
-    if before is None or before.end is None or case.start_wh != 0 or case.stop_wh is None:
-        return None
-    wh = case.stop_wh - before.end
-    if not 0 < before.end <= case.stop_wh or bounds.too_much(wh) is not None or case.view.wh:
-        return None
-    words = f"meterStart is 0, the previous transaction ended at {before.end} Wh"
-    evidence = (f"meterStart 0, meterStop {case.stop_wh} Wh", f"the previous transaction ended at {before.end} Wh")
-    doubt = Doubt(Code.START_GARBLED, words, evidence, {"as reported": reported_wh, words: wh})
-    return _Chosen(wh, REGISTER, before.end, case.stop_wh, Code.START_GARBLED, (doubt,))
 
 
 def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
@@ -285,8 +278,8 @@ def _uncontradicted_part(case: Case, bounds: Bounds, every: list[Candidate]) -> 
     return _Chosen(wh, SEGMENTS, begin, end, code, (Doubt(code, words, conflict.evidence, figures),))
 
 
-def _doubt(conflict: Conflict, figures: Mapping[str, int]) -> Doubt:
-    return Doubt(conflict.code, conflict.words, conflict.evidence, figures)
+def _doubt(code: Code, conflict: Conflict, figures: Mapping[str, int], words: str = "") -> Doubt:
+    return Doubt(code, words or conflict.words, conflict.evidence, figures)
 
 
 # Circumstances

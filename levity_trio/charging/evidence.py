@@ -54,11 +54,11 @@ class View:
         return View(self.at, scaled, 1 if self.exact else max(1, round(self.digit * factor)))
 
 
-class Sums(NamedTuple):
-    """Sums from the first reported power to each.
+class Steps(NamedTuple):
+    """Energies in Wh and times in seconds, from each reported power to the next, or from the first one to each.
 
-    `low` and `high` are the energy in Wh by the lower and the higher of each two adjacent powers, `most` is the maximum
-    energy in Wh, and `seconds` the time.
+    `low` and `high` are the energy by the lower and the higher of each two adjacent powers, `most` is the maximum
+    energy.
     """
 
     low: Sequence[float]
@@ -96,20 +96,22 @@ class Power:
         return {at: number for number, at in enumerate(self.at)}
 
     @cached_property
-    def sums(self) -> Sums:
-        """The sums up to each time. A gap much longer than usual adds nothing to `low`."""
+    def steps(self) -> Steps:
+        """The steps from each power to the next. A gap much longer than usual adds nothing to `low`."""
         if not self.at:
-            return Sums((), (), (), ())
-        usual, low, high = tolerances.USUAL_GAPS * self.interval, self.low, self.high
-        seconds = list(map(sub, self.at[1:], self.at))
-        hours = [apart / 3600 for apart in seconds]
-        greatest = map(mul, hours, map(max, high, high[1:]))
-        smallest = zip(seconds, map(mul, hours, map(min, low, low[1:])), strict=True)
-        least = [wh if apart <= usual else 0.0 for apart, wh in smallest]
+            return Steps((), (), (), ())
+        usual, seconds = tolerances.USUAL_GAPS * self.interval, list(map(sub, self.at[1:], self.at))
+        hours, higher = [apart / 3600 for apart in seconds], _higher(self.high)
+        lower = [-one for one in _higher([-low for low in self.low])]
+        least = [by * low if apart <= usual else 0.0 for apart, by, low in zip(seconds, hours, lower, strict=True)]
         shares = [_SHORT_SHARE if apart <= tolerances.SHORT_GAP else _LONG_SHARE for apart in seconds]
-        around = map(max, [high[0], *high], high, high[1:], [*high[2:], high[-1]])
-        most = map(mul, map(mul, hours, around), shares)
-        return Sums(*(list(accumulate(parts, initial=0.0)) for parts in (least, greatest, most, seconds)))
+        around = _higher([self.high[0], *_higher(higher), self.high[-1]]) if len(higher) > 1 else higher
+        return Steps(least, list(map(mul, hours, higher)), list(map(mul, map(mul, hours, around), shares)), seconds)
+
+    @cached_property
+    def sums(self) -> Steps:
+        """The sums of all steps up to each power."""
+        return Steps(*(list(accumulate(step, initial=0.0)) for step in self.steps)) if self.at else self.steps
 
     @cached_property
     def is_steady(self) -> bool:
@@ -135,6 +137,11 @@ class Power:
             return None
         least = _over_time(self.at, self.low)
         return least, least if self.low == self.high else _over_time(self.at, self.high)
+
+
+def _higher(values: Sequence[float]) -> list[float]:
+    """Return the higher of each two adjacent values."""
+    return [one if one >= other else other for one, other in pairwise(values)]  # noqa: FURB136 - max() is much slower
 
 
 _SHORT_SHARE: Final = 1 + tolerances.POWER_SHARE
@@ -163,6 +170,13 @@ class Neighbour(NamedTuple):
     end: int | None
     lowest: int | None = None
     highest: int | None = None
+    is_end_known: bool = True
+    """Its charger sent the stop. Otherwise it may have gone on after `end`."""
+
+    def is_repeated_by(self, start: int) -> bool:
+        """Whether a later start has the register of this one's, though energy flowed since. Registers that count each
+        transaction repeat 0."""
+        return 0 < start == self.begin and start < (self.end or 0)
 
 
 @dataclass(frozen=True, kw_only=True)

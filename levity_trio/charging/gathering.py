@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from operator import itemgetter, le
@@ -24,7 +25,6 @@ from levity_trio.charging.evidence import (
     Power,
     View,
     digit_of,
-    seconds,
     watts_of,
 )
 from levity_trio.charging.readings import PHASES, REGISTER, exact_wh
@@ -56,6 +56,7 @@ CONTEXT: Final = 6
 WH: Final = 7
 RECEIVED_AT: Final = 8
 """The indices of its fields."""
+_SOURCE, _TIMESTAMP = itemgetter(SOURCE), itemgetter(TIMESTAMP)
 
 
 class Measurements(NamedTuple):
@@ -70,12 +71,10 @@ class Measurements(NamedTuple):
     is_dc: bool
 
 
-class _Seconds(dict[str, float]):
-    """Times in seconds, each parsed once."""
-
-    def __missing__(self, timestamp: str) -> float:
-        at = self[timestamp] = seconds(timestamp)
-        return at
+def _seconds(rows: Sequence[Row]) -> dict[str, float]:
+    """Return the times of rows in seconds, each parsed once."""
+    timestamps = dict.fromkeys(map(_TIMESTAMP, rows))
+    return dict(zip(timestamps, map(datetime.timestamp, map(datetime.fromisoformat, timestamps)), strict=True))
 
 
 def gather(rows: Sequence[Row]) -> Measurements:
@@ -83,10 +82,8 @@ def gather(rows: Sequence[Row]) -> Measurements:
     by_measurand = defaultdict[str, list[Row]](list)
     for row in rows:
         by_measurand[row[MEASURAND]].append(row)
-    times, registers = _Seconds(), dict[str, list[Row]]()
-    for row in by_measurand[REGISTER]:
-        registers.setdefault(row[SOURCE], []).append(row)
-    views = [view for found in registers.values() if (view := _view(found, times)) is not None]
+    times, registers = _seconds(rows), by_measurand[REGISTER]
+    views = [view for found in _by_source(registers) if (view := _view(found, times)) is not None]
     socs = sorted(_numbers(by_measurand[CHARGE]).items())
     charges = [Charge(times[at], number) for at, found in socs for number in found.values()]
     voltages = _numbers(by_measurand[VOLTAGE])
@@ -97,8 +94,13 @@ def gather(rows: Sequence[Row]) -> Measurements:
     is_dc = bool(charges) or max(volts, default=0) > tolerances.HIGHEST_AC_V
     is_dc = is_dc or max(offers, default=0) > tolerances.HIGHEST_AC_OFFER_W
     is_dc = is_dc or (bool(power) and power.most > tolerances.AC_W)
-    begin_wh, end_wh = _at_ends(by_measurand[REGISTER])
+    begin_wh, end_wh = _at_ends(registers)
     return Measurements(views, begin_wh, end_wh, power, charges, is_dc)
+
+
+def _by_source(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    sources = dict.fromkeys(map(_SOURCE, rows))
+    return [rows] if len(sources) == 1 else [[row for row in rows if row[SOURCE] == source] for source in sources]
 
 
 def _numbers(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
@@ -124,13 +126,13 @@ def _view(rows: Sequence[Row], times: Mapping[str, float]) -> View | None:
     readings = [(row[TIMESTAMP], wh) for row in carriers if (wh := row[WH]) is not None] or list(_by_phase(rows))
     if not readings:
         return None
-    in_order = [(times[timestamp], wh) for timestamp, wh in readings]
-    exact = [(times[row[TIMESTAMP]], float(row[VALUE])) for row in carriers] if _has_decimals(carriers) else []
-    if not is_rising([at for at, _ in in_order]):
-        in_order.sort(key=itemgetter(0))
-        exact.sort(key=itemgetter(0))
-    ats, whs = [at for at, _ in in_order], [wh for _, wh in in_order]
-    return View(ats, whs, _last_digit(carriers or rows), [wh for _, wh in exact])
+    ats, whs = [times[timestamp] for timestamp, _ in readings], [wh for _, wh in readings]
+    exact = [float(row[VALUE]) for row in carriers] if _has_decimals(carriers) else []
+    if not is_rising(ats):
+        order = sorted(range(len(ats)), key=ats.__getitem__)
+        ats, whs = [ats[number] for number in order], [whs[number] for number in order]
+        exact = [exact[number] for number in order] if exact else []
+    return View(ats, whs, _last_digit(carriers or rows), exact)
 
 
 def _has_decimals(rows: Sequence[Row]) -> bool:
@@ -165,9 +167,11 @@ def _power(rows: Sequence[Row], times: Mapping[str, float]) -> Power:
     if any(map(itemgetter(PHASE), rows)):
         return _in_order([(times[timestamp], *_total(phases)) for timestamp, phases in _numbers(rows).items()])
     sent = {row[TIMESTAMP]: watts for row in rows if (watts := watts_of(row[VALUE], row[UNIT])) is not None}
-    points = sorted((times[timestamp], watts) for timestamp, watts in sent.items())
-    total = [watts for _, watts in points]
-    return Power([at for at, _ in points], total, total)
+    at, total = [times[timestamp] for timestamp in sent], list(sent.values())
+    if not is_rising(at):
+        points = sorted(zip(at, total, strict=True))
+        at, total = [at for at, _ in points], [watts for _, watts in points]
+    return Power(at, total, total)
 
 
 def _in_order(points: list[tuple[float, float, float]]) -> Power:

@@ -219,8 +219,12 @@ def _against(stop: Stopping, one: Running) -> str | None:
 
 
 def against_named(stop: Stopping, one: Running) -> str | None:
-    """Return why a stop is impossible for the transaction that it names; None if it is possible."""
-    against = _out_of_reach(stop, one)
+    """Return why a stop is impossible for the transaction that it names; None if it is possible.
+
+    A register of 0 contradicts nothing: it is often one that the charger could not read.
+    """
+    read = stop if stop.wh else stop._replace(wh=max(one.start_wh or 0, one.reached_wh or 0))
+    against = _out_of_reach(read, one)
     if against is None and one.state is State.STOPPED and not _is_repeated(stop, one):
         return "that transaction was stopped before"
     return against
@@ -274,6 +278,8 @@ class Covering(NamedTuple):
     state: State
     ended: float | None
     reported_id: int | None = None
+    was_idle: bool = False
+    """Its connector had no transaction after a boot, since its last reading."""
 
 
 def match_readings(
@@ -284,11 +290,12 @@ def match_readings(
     `named` is None if the named transaction is not their charger's; `newest` is on their connector. The ID of a
     transaction that its charger stopped before may be stale, so another one that ran then takes precedence. `reported`
     is an ID that this server did not assign. A charger has one for each transaction, so readings with another ID belong
-    to another transaction, of which nothing else is known.
+    to another transaction, of which nothing else is known. So do those that follow a boot and an idle connector, unless
+    they have the ID of the reading before these.
     """
     running = newest.id if newest is not None and (newest.ended is None or at <= newest.ended) else None
-    if newest is not None and None not in (reported, newest.reported_id) and reported != newest.reported_id:
-        running = None
+    if newest is not None and reported not in (None, newest.reported_id):
+        running = None if newest.reported_id is not None or newest.was_idle else running
     if named is None:
         return running
     is_stale = named.state is State.STOPPED and named.ended is not None and named.ended < at

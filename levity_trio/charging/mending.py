@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from levity_trio.charging import tolerances
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.power import Chain
+from levity_trio.charging.reach import Reach
 
 
 def without_leaps(chain: Chain, bounds: Bounds) -> Chain | None:
@@ -50,20 +51,40 @@ def _longest(chain: Chain, bounds: Bounds) -> list[int]:
     Empty if nothing leads to the last point. `level` is the point since which the register has had its value: when it
     rises again, it may catch up on the time that it stood still.
     """
-    count, before, level, most = [1], [0], [0], 1
+    count, before, level, most, reach, last = [1], [0], [0], 1, Reach(chain, bounds), 0
     for number in range(1, len(chain.wh)):
-        best, found = 0, 0
-        for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
-            if count[earlier] > best and bounds.can_reach(chain, earlier, number, level[earlier]):
-                best, found = count[earlier], earlier
-            if best == most:
-                break
+        best, found = 0, number - 1
+        if count[found] == most and reach.from_previous(number, level[found]):
+            best = most
+        else:
+            last = _extend(reach, count, level, last)
+            best, found = _best_before(number, count, level, most, reach)
         stands = best and chain.wh[number] - chain.wh[found] <= chain.digit
         count.append(best + 1 if best else 0)
         before.append(found)
         level.append(level[found] if stands else number)
         most = max(most, count[number])
     return _traced(before) if count[-1] else []
+
+
+def _extend(reach: Reach, count: Sequence[int], level: Sequence[int], first: int) -> int:
+    """Add the points since the first one to those that were reached; return the number of the next one."""
+    for number in range(first, len(count)):
+        if count[number]:
+            reach.extend(number, level[number])
+    return len(count)
+
+
+def _best_before(number: int, count: Sequence[int], level: Sequence[int], most: int, reach: Reach) -> tuple[int, int]:
+    """Return the longest series that leads to a point, and the number of its last point; 0 if there is none."""
+    best, found = 0, 0
+    if reach.includes(number):
+        for earlier in range(number - 1, max(-1, number - 1 - tolerances.MOST_STRAYS), -1):
+            if count[earlier] > best and reach.leads(earlier, number, level[earlier]):
+                best, found = count[earlier], earlier
+            if best == most:
+                break
+    return best, found
 
 
 def _traced(before: Sequence[int]) -> list[int]:

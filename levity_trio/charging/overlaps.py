@@ -11,6 +11,7 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
     of its register.
 
     An overlap is billed once, to the transaction whose own readings reach into it, else to neither. Both are doubtful.
+    If the previous transaction was closed by the system, it may have gone on, up to the first reading of this one.
     """
     if begin is None or end is None or end < begin:
         return 0, []
@@ -25,11 +26,12 @@ def overlaps(case: Case, begin: int | None, end: int | None) -> tuple[int, list[
     return lost, doubts[:1]
 
 
-def _after_previous(before: Neighbour | None, begin: int, view: View) -> int:
-    if before is None or before.begin is None or before.end is None or not before.begin < begin < before.end:
-        return begin
-    own = [wh for wh in view.wh if begin <= wh < before.end]
-    return max(begin, min(before.highest or 0, before.end)) if own else before.end
+def _after_previous(before: Neighbour, begin: int, view: View) -> int:
+    """Return the register in Wh from which energy belongs to a transaction that begins within the previous one."""
+    until = before.end or begin
+    if any(begin <= wh < until for wh in view.wh):
+        return max(begin, min(before.highest or 0, until))
+    return until if before.is_end_known else next((wh for wh in view.wh if wh >= until), until)
 
 
 def _until_next(after: Neighbour | None, begin: int, end: int, view: View) -> int:

@@ -7,7 +7,9 @@ factor, in most gaps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import sub
 from typing import Final, NamedTuple
 
 from levity_trio.charging import tolerances
@@ -41,12 +43,23 @@ class Gap(NamedTuple):
 
 def gaps(chain: Chain, power: Power) -> list[Gap]:
     """Return the gaps of a chain between the times with power. The last one may have no rise."""
-    # The innermost loop of the judge: it uses plain numbers, and sums of power that are computed once.
-    found: list[Gap] = []
-    places, digit, (low, high, most, seconds) = power.places, chain.digit, power.sums
+    places, levels = power.places, chain.wh
+    numbers = [places.get(at, -1) for at in chain.at]
+    if -1 in numbers:
+        levels = [wh for number, wh in zip(numbers, levels, strict=True) if number >= 0]
+        numbers = [number for number in numbers if number >= 0]
+    rises = list(map(sub, levels[1:], levels))
+    if not rises or min(rises) <= chain.digit or numbers != list(range(numbers[0], numbers[-1] + 1)):
+        return list(_gaps_with_standstills(zip(numbers, levels, strict=True), power, chain.digit))
+    steps = (one[numbers[0] : numbers[-1]] for one in power.steps)
+    return list(map(Gap._make, zip(rises, *steps, repeat(0.0))))
+
+
+def _gaps_with_standstills(reported: Iterable[tuple[int, int]], power: Power, digit: int) -> Iterator[Gap]:
+    """Yield the gaps of a register that may stand still or fall, given by the numbers of the powers."""
     begun, until, base, level, still = -1, -1, 0, 0, 0.0
-    for at, wh in zip(chain.at, chain.wh, strict=True):
-        number = places.get(at, -1)
+    low, high, most, seconds = power.sums
+    for number, wh in reported:
         if number <= until:
             continue
         until, level = number, wh
@@ -55,7 +68,7 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
             continue
         drawn, apart = high[number] - high[begun], seconds[number] - seconds[begun]
         if wh - base > digit:
-            found.append(Gap(wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still))
+            yield Gap(wh - base, low[number] - low[begun], drawn, most[number] - most[begun], apart, still)
             begun, base, still = number, wh, 0.0
         elif drawn * HOUR <= tolerances.LEAST_CHARGING_W * apart:
             begun, base, still = number, wh, 0.0  # nothing to catch up
@@ -63,8 +76,7 @@ def gaps(chain: Chain, power: Power) -> list[Gap]:
             still = low[number] - low[begun]
     if begun >= 0 and high[until] > high[begun]:
         drawn, apart = high[until] - high[begun], seconds[until] - seconds[begun]
-        found.append(Gap(level - base, low[until] - low[begun], drawn, most[until] - most[begun], apart, still))
-    return found
+        yield Gap(level - base, low[until] - low[begun], drawn, most[until] - most[begun], apart, still)
 
 
 def slack(power: Power, digit: int) -> float:

@@ -124,7 +124,7 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     """
     line = _timeline(rows, tx, readings(rows, tx, until), until)
     gathered = gather(line.rows)
-    boots = _boots(rows, tx)
+    boots = boots_during(rows, tx)
     names = rows(_NAMES, _of_readings(tx, until)) if boots and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
@@ -263,7 +263,7 @@ def _seconds_since_last(rows: Rows, tx: Known) -> float:
 _NEIGHBOUR: Final = (
     "SELECT id, cp_id, conn_id, CASE WHEN judged_at > ?3 THEN meter_start ELSE coalesce(billed_from_wh, meter_start)"
     " END, CASE WHEN judged_at > ?3 THEN meter_stop ELSE coalesce(billed_until_wh, meter_stop) END,"
-    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, created_at"
+    " CASE WHEN stop_received_at > ?3 THEN 'Active' ELSE status END, stopped_by, created_at"
     " FROM tx WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
 )
 BEFORE: Final = f"{_NEIGHBOUR} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
@@ -284,7 +284,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
     if not found or _is_other_meter(rows, tx, found[0]):
         return None
-    other, _, _, begin, end, status, _ = found[0]
+    other, _, _, begin, end, status, stopped_by, _ = found[0]
     if status == "Active":
         return Neighbour(register(begin), None)
     start, stop = register(tx.meter_start), register(tx.meter_stop)
@@ -293,7 +293,7 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
         return Neighbour(register(begin), register(end))
     theirs = known(rows, other)
     own = [wh for row in readings(rows, theirs) if (wh := row[WH]) is not None and begin <= wh <= end] if theirs else []
-    return Neighbour(begin, end, min(own, default=None), max(own, default=None))
+    return Neighbour(begin, end, min(own, default=None), max(own, default=None), stopped_by != "system")
 
 
 def _is_other_meter(rows: Rows, tx: Known, other: tuple[Any, ...]) -> bool:
@@ -312,7 +312,7 @@ _SERIAL: Final = (
 )
 
 
-def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
+def boots_during(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     """Return the charger's boots during the transaction: when received, and whether each reported another meter."""
     last = tx.stop_received_at or tx.own_stop_time or tx.created_at
     found = rows(
@@ -332,37 +332,24 @@ def _boots(rows: Rows, tx: Known) -> list[tuple[str, bool]]:
     return boots
 
 
-def available_at(rows: Rows, tx: Known, ended: float, received_at: str) -> float | None:
-    """Return when its connector first became available after its last reading and before `ended`. Charging there after
-    this moment belongs to another transaction."""
-    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    received = tx._replace(stop_received_at=received_at)
-    times = _available_times(rows, received, (), since, ended)
-    return next((at for at in times if at is not None), None)
-
-
-def was_available(rows: Rows, tx: Known, at: str, received_at: str) -> bool:
-    """Whether its connector became available between its last reading and this moment, so that a reading then without
-    a transactionId belongs to another transaction. The first statuses after a boot are ignored."""
-    received = tx._replace(stop_received_at=received_at)
-    since = seconds(max(tx.own_start_time, tx.last_reading_at or ""))
-    times = _available_times(rows, received, [at for at, _ in _boots(rows, received)], since, seconds(at))
-    return any(time is not None for time in times)
-
-
 def _available_at(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> float | None:
-    """Return since when its connector was available before its end, with no sign of charging after; None if never.
+    """Return since when its connector was available before its end; None if never, or only for a moment.
 
     The status's own time counts. A status at or after the stop is ignored, as are the first ones after a boot.
     """
     since: float | None = None
-    for at in _available_times(rows, tx, boots, begun, ended):
-        since = at if at is None or since is None else since
+    for at, is_available in available_times(rows, tx, boots, begun, ended):
+        if is_available:
+            since = at if since is None else since
+        elif since is not None and at - since <= tolerances.AHEAD_SECONDS:
+            since = None
     return since
 
 
-def _available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float) -> Iterator[float | None]:
-    """Yield when its connector was available, in order of receipt, and None at each sign of charging."""
+def available_times(
+    rows: Rows, tx: Known, boots: Sequence[str], begun: float, ended: float
+) -> Iterator[tuple[float, bool]]:
+    """Yield when its connector was available (True) or showed charging (False), in order of receipt."""
     for status, timestamp, received_at in rows(
         "SELECT status, timestamp, received_at FROM status WHERE cp_id = ? AND conn_id = ?"
         " AND received_at BETWEEN ? AND ? ORDER BY id",
@@ -370,11 +357,11 @@ def _available_times(rows: Rows, tx: Known, boots: Sequence[str], begun: float, 
     ):
         at = seconds(timestamp)
         if status in CHARGING:
-            yield None
+            yield at, False
         elif (
             status == AVAILABLE and begun <= at < ended - tolerances.AHEAD_SECONDS and not _follows(boots, received_at)
         ):
-            yield at
+            yield at, True
 
 
 def _follows(boots: Sequence[str], received_at: str) -> bool:

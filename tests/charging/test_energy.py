@@ -28,6 +28,12 @@ HONEST = [
     pytest.param(case(0, 7000, [(1, 0), (30, 3500)]), 7000, id="a new register"),
     pytest.param(case(1000, 5000, [(30, 1500), (30, 1500), (31, 1600)]), 4000, id="a repeated reading"),
     pytest.param(case(100_000, 107_000, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="readings per session"),
+    pytest.param(case(10_000, 10_010, [(14, 9), (16, 10)], 16), 10, id="readings per session, as if the start in kWh"),
+    pytest.param(
+        case(1500, 8700, [(15, 1800), (30, 3600), (45, 5400), (60, 7200)], 60.5, steady(7200, 15, 30, 45, 60)),
+        *(7200,),
+        id="readings per session, above a low start by chance",
+    ),
     pytest.param(case(500, 7500, [(1, 0), (30, 3500), (59, 6990)]), 7000, id="the same, above a low start"),
     pytest.param(
         case(0, 7300, [(minute, 100_000 + wh - 30) for minute, wh in QUARTERS], 61),

@@ -78,6 +78,7 @@ def test_power_in_kilowatts_sent_as_watts_has_its_own_code() -> None:
 
 # Ceilings
 
+STILL = [(m, 1324) for m in (15, 30, 45, 60, 75)]
 BY_TIME = [
     pytest.param(case(1, 43_002), certain(43_001), id="as fast as AC can be"),
     pytest.param(case(1, 46_003), doubtful(46_002, "register", "too_fast"), id="faster than AC"),
@@ -103,6 +104,16 @@ BY_TIME = [
         case(1000, 32_001, [(15, 1001), (30, 1002), (45, 1003)]),
         *(doubtful(31_001, "register", "too_fast"),),
         id="waited, and then too fast",
+    ),
+    pytest.param(
+        case(1, 5917, STILL, 77.5, {15: 0, 30: 0, 45: 0, 60: 11_000, 75: 11_000}, ceiling_w=11_000),
+        *(certain(5916),),
+        id="caught up at the stop with the power since it stood still",
+    ),
+    pytest.param(
+        case(1, 5917, STILL, 77.5, {15: 0, 30: 0, 45: 0, 60: 0, 75: 0}, ceiling_w=11_000),
+        *(doubtful(5916, "register", "power_disagrees"),),
+        id="nothing to catch up",
     ),
 ]
 
@@ -187,6 +198,18 @@ NEIGHBOURS: list[Any] = [
         [(10, 2601), (50, 8000)],
         *(doubtful(6502, "register", "overlap"),),
         id="readings of both: from its own first one",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, highest=3001)},
+        [(10, 3601), (50, 8000)],
+        *(doubtful(6001, "register", "overlap"),),
+        id="its own readings begin beyond it",
+    ),
+    pytest.param(
+        {"before": Neighbour(0, 3001, highest=3001, is_end_known=False)},
+        [(10, 3601), (50, 8000)],
+        *(doubtful(5401, "register", "overlap"),),
+        id="the previous one may have gone on, to its own first reading",
     ),
     pytest.param({"after": Neighbour(9002, None)}, (), certain(7001), id="the next begins at its end"),
     pytest.param(

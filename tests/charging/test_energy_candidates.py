@@ -1,5 +1,6 @@
 """Wrong registers: which candidate is billed, and the code of its review."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ TIMES = (15, 30, 45, 60)
 ACROSS = [(15, 29_990), (30, 32_740), (45, 35_500), (60, 2750), (75, 5500), (90, 8250), (105, 11_000), (120, 13_750)]
 HALF = [(15, 1800), (30, 3600), (45, 1800), (60, 3600)]
 """A register that fell by half: one false reading, or a reset after which it shows an earlier value again."""
+
+STALE = [(m, 10_500 + wh) for m, wh in QUARTERS]
+"""Readings of a register that the start told 1,500 Wh too low."""
 
 RESETS = [
     pytest.param(case(100, 3000, [(10, 5000), (20, 0), (30, 1500)]), 7900, "segments", id="stop above start"),
@@ -83,12 +87,32 @@ LEAPS = [
     pytest.param(
         case(1000, 96_250, [(15, 2750), (30, 92_750), (45, 94_500)]), 5250, id="far faster than all others, no power"
     ),
+    pytest.param(
+        case(1000, 44_000, [(15, 2300), (30, 2300), *((m, 44_000) for m in TIMES[2:])], 61, steady(0, *TIMES)),
+        *(1300,),
+        id="between two reports of no power",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh"), LEAPS)
 def test_a_leap_is_not_billed_but_the_rest_is(known: Case, wh: int) -> None:
     assert found(known) == doubtful(wh, "segments", "register_leapt")
+
+
+def test_without_a_stop_the_last_reading_may_be_an_outlier_if_the_next_one_begins_at_another() -> None:
+    readings = [(15, 2750), (30, 5500), (45, 8250), (60, 8250), (75, 4000)]
+    watts = steady(11_000, 15, 30, 45) | steady(0, 60, 75)
+    known = case(0, None, readings, watts=watts, is_stopped=False, after=Neighbour(8250, None))
+    assert found(known)[:2] == (8250, "register")
+
+
+def test_without_a_stop_the_last_reading_after_a_leap_does_not_explain_itself() -> None:
+    """It could have been reached since, if it were no reading of that time."""
+    readings = [(15, 2750), (30, 5500), (45, 8250), (60, 62_000), (75, 64_750)]
+    known = case(0, None, readings, watts=steady(11_000, *(m for m, _ in readings)), is_stopped=False)
+    known = replace(known, ended=9 * 3600.0, longest=9 * 3600.0)
+    assert found(known)[:2] == (11_000, "segments")
 
 
 GARBLED_ENDS = [
@@ -131,12 +155,56 @@ GARBLED_ENDS = [
         "start",
         id="below the previous start",
     ),
+    pytest.param(
+        case(4000, 9000, [(10, 5200)], before=Neighbour(4000, 5000)),
+        *(4000, "register", "start"),
+        id="that of the previous start",
+    ),
+    pytest.param(
+        case(6000, 17_800, STALE, 61, steady(7200, *TIMES)),
+        *(5500, "segments", "start"),
+        id="far below the first reading by power",
+    ),
+    pytest.param(
+        case(0, 60_000, [(15, 12_500), (30, 25_000)], 31.5, steady(50_000, 15, 30), is_dc=True),
+        *(25_000, "segments", "stop"),
+        id="far above the last reading by power",
+    ),
+    pytest.param(
+        case(9000, 17_800, STALE, 61, steady(7200, *TIMES), before=Neighbour(8000, 9500)),
+        *(5500, "segments", "start"),
+        id="below the previous stop, and too far below the first reading by power",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("known", "wh", "method", "end"), GARBLED_ENDS)
 def test_another_register_replaces_a_garbled_end(known: Case, wh: int, method: str, end: str) -> None:
     assert found(known) == doubtful(wh, method, f"{end}_garbled")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param(case(0, 9000, before=Neighbour(0, 5000)), id="counted from 0 in each transaction"),
+        pytest.param(case(4000, 9000, [(10, 4200)], before=Neighbour(4000, 5000)), id="set back to it"),
+    ],
+)
+def test_a_register_that_begins_again_at_the_same_value_is_no_lie(known: Case) -> None:
+    assert judge(known).confidence == "certain"
+
+
+@pytest.mark.parametrize(
+    ("start", "before"),
+    [
+        pytest.param(9000, Neighbour(8000, 9000), id="continues"),
+        pytest.param(10_500, Neighbour(8000, 11_000), id="as fast as power"),
+    ],
+)
+def test_a_start_that_one_piece_of_evidence_contradicts_stays(start: int, before: Neighbour) -> None:
+    judgement = judge(case(start, 17_800, STALE, 61, steady(7200, *TIMES), before=before))
+    assert judgement.confidence == "doubtful"
+    assert judgement.billed_from == start
 
 
 def test_a_missing_start_is_replaced_by_the_first_reading() -> None:

@@ -148,6 +148,7 @@ def test_an_honest_meter_is_certain_and_exact_in_any_order_of_arrival(
 def test_readings_per_session_do_not_disturb(honest: tuple[int, list[tuple[int, int]], int]) -> None:
     start, readings, lasted = honest
     session = [(minute, wh - start) for minute, wh in readings]
+    assume(not 0 <= session[0][1] - start // 1000 <= 100)  # by chance, these may also be the lifetime register in kWh
     assert found(case(start, readings[-1][1], session, lasted)) == (readings[-1][1] - start, "register", CERTAIN, set())
 
 

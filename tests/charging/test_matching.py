@@ -123,6 +123,13 @@ def test_its_own_id_is_not_overruled_by_one_that_was_stopped() -> None:
     assert grounds(stopping(FIRST, wh=500_010), running(), elsewhere(state=State.STOPPED)) == (FIRST, None)
 
 
+def test_its_own_id_is_not_overruled_by_a_register_that_was_not_read() -> None:
+    """The other one began at 0."""
+    fresh = elsewhere(start_wh=0, reached_wh=None)
+    assert grounds(stopping(FIRST, wh=0), running(), fresh) == (FIRST, None)
+    assert grounds(stopping(FIRST, wh=1), running(), fresh) == (SECOND, "stop_elsewhere")
+
+
 def test_a_stale_id_means_the_only_open_transaction() -> None:
     """The charger repeats the id of a transaction that it stopped before."""
     stopped = running(state=State.STOPPED)

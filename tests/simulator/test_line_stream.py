@@ -71,6 +71,7 @@ async def test_frozen_it_leaves_its_socket_open() -> None:
         nursery.start_soon(listen)
         await trio.testing.wait_all_tasks_blocked()
         line.freeze()
+        line.freeze()  # repeated without effect
         await peer.send_all(PING)
         await line.send_all(TEXT)
         assert await nothing_comes(peer)

@@ -56,6 +56,48 @@ def test_readings_of_another_name_are_no_sign_of_what_is_suspended(books: Books,
     assert books.value("SELECT count(*) FROM meter_val WHERE told_id = ? AND tx_id IS NULL", OWN) == 24
 
 
+def boot_and_plug_in(station: Station) -> None:
+    station.books.wait(QUARTER)
+    station.boot()
+    station.status("Preparing")
+    station.books.wait(1)
+    station.status("Charging")
+
+
+def test_a_car_plugged_in_after_a_boot_begins_a_transaction_of_its_own(books: Books, station: Station) -> None:
+    """The transaction before never sent a reading, so nothing but the boot and the idle connector ended it."""
+    first = station.start(1000, tag="FIRST")
+    boot_and_plug_in(station)
+    end = charge(station, OWN, 4000)
+    station.stop(OWN, end, tag="FIRST")
+    assert [one[1:] for one in others(books, first)] == [(6_600, True)]
+    assert books.value("SELECT count(*) FROM meter_val WHERE tx_id = ?", first) == 0
+
+
+def test_a_stop_of_another_name_after_a_boot_and_an_idle_connector_waits(books: Books, station: Station) -> None:
+    first = station.start(1000, tag="FIRST")
+    boot_and_plug_in(station)
+    books.wait(HOUR)
+    station.stop(OWN, 9000, tag="FIRST")
+    assert_open(station, first)
+    assert books.count("set_aside") == 1
+
+
+@pytest.mark.parametrize("name", [None, -1, OWN, "its own"])
+def test_an_idle_connector_after_a_boot_ends_nothing_that_goes_on(
+    books: Books, station: Station, name: int | str | None
+) -> None:
+    """Some chargers report so before they resume: the names of the readings are the same as before, or none."""
+    first = station.start(1000, tag="FIRST")
+    told = first if name == "its own" else name
+    wh = charge(station, told, 1000)  # type: ignore[arg-type]
+    boot_and_plug_in(station)
+    wh = charge(station, told, wh)  # type: ignore[arg-type]
+    station.stop(-1 if told is None else told, wh, tag="FIRST")  # type: ignore[arg-type]
+    assert_figure(station, first, 14_400)
+    assert others(books, first) == []
+
+
 @pytest.mark.parametrize(("name", "is_flagged"), [(None, True), (OWN, True), ("its own", False)])
 def test_readings_after_a_boot_that_do_not_name_it_leave_a_doubt(
     books: Books, station: Station, name: int | str | None, is_flagged: bool
@@ -91,6 +133,22 @@ def test_one_name_before_and_after_a_boot_leaves_no_doubt(books: Books, station:
     station.start(wh)
     settle(books)
     assert_figure(station, first, 14_400, flagged=False)
+
+
+@pytest.mark.parametrize(("minutes", "is_flagged"), [(QUARTER, True), (0.5, False)])
+def test_an_id_that_goes_on_after_its_connector_was_available(
+    books: Books, station: Station, minutes: float, is_flagged: bool
+) -> None:
+    """The next car's start was lost, and its charger goes on with the id of the one before; or a plug lost contact."""
+    transaction = station.start(1000)
+    station.status("Charging")
+    wh = charge(station, transaction, 1000)
+    station.status("Available")
+    books.wait(minutes)
+    station.status("Charging")
+    wh = charge(station, transaction, wh)
+    station.stop(transaction, wh)
+    assert_figure(station, transaction, 14_400, is_flagged)
 
 
 def test_two_lost_starts_are_two(books: Books, station: Station) -> None:

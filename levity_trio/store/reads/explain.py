@@ -182,7 +182,7 @@ def _with_register(db: Database, of_it: tuple[object, ...], one: Sampled) -> Sam
 
 def _neighbour(db: Database, tx: Known, which: str) -> Neighbour | None:
     found = db.execute(which, (tx.charger, tx.connector, LAST_TIME, tx.own_start_time, tx.id)).fetchall()
-    for number, _, _, begin, end, status, _ in found:
+    for number, _, _, begin, end, status, *_ in found:
         begun, ended = (end, tx.meter_start) if which == BEFORE else (tx.billed_until or tx.meter_stop, begin)
         gap = None if begun is None or ended is None else ended - begun
         return Neighbour(id=number, status=status, begin_wh=begin, end_wh=end, gap_wh=gap)

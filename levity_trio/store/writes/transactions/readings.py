@@ -14,7 +14,8 @@ from levity_trio.charging.matching import Covering, is_id, match_readings, repor
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
-from levity_trio.store.cases import AFTER, LAST_TIME, Known, known, was_available
+from levity_trio.store.cases import AFTER, LAST_TIME, Known, known
+from levity_trio.store.idle import idle_since_boot, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again, judge_now
@@ -133,12 +134,7 @@ def _store_closely(
     named = _begun(db, origin, batch, claimed, readings)
     if named is not None and batch.connector == 0 and named.connector:
         batch = batch._replace(connector=named.connector)  # connector 0 with the id of its transaction
-    at = readings[0].timestamp
-    latest = _newest(db, origin, batch.connector, at, is_named=named is not None)
-    foreign = None if is_ours(db, origin.charger, claimed) else reported_id(claimed)
-    called = _called(db, latest, at) if foreign is not None and latest is not None else None
-    moment = _moment(latest, readings[0])
-    transaction = match_readings(moment, _covering(named), _covering(latest, called), foreign)
+    at, transaction = readings[0].timestamp, _match(db, origin, batch, named, readings[0])
     is_new = insert(db, origin, batch, transaction, readings)
     if transaction is None:
         return None
@@ -156,6 +152,17 @@ def _store_closely(
         reach = "UPDATE tx SET last_reading_at = ? WHERE id = ? AND last_reading_at < ?"
         db.execute(reach, (at, transaction, at))
     return transaction
+
+
+def _match(db: UnitOfWork, origin: Origin, batch: Batch, named: Known | None, reading: Reading) -> int | None:
+    """Return the transaction of readings of one time, if one is known. `named` is the one that they name."""
+    latest = _newest(db, origin, batch.connector, reading.timestamp, is_named=named is not None)
+    foreign = None if is_ours(db, origin.charger, batch.told_id) else reported_id(batch.told_id)
+    running = None
+    if latest is not None:
+        running = _covering(latest) if foreign is None else _covering_foreign(db, origin, latest, reading.timestamp)
+    covering = None if named is None else _covering(named)
+    return match_readings(_moment(latest, reading), covering, running, foreign)
 
 
 def _moment(latest: Known | None, reading: Reading) -> float:
@@ -373,14 +380,18 @@ def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
     return tx is not None and tx.charger == charger
 
 
-def _called(db: UnitOfWork, tx: Known, at: str) -> int | None:
+def called(db: UnitOfWork, tx: Known, at: str) -> int | None:
     """Return the transactionId that the last reading of a transaction before this time had."""
     reading = db.row(NAME, (tx.charger, tx.connector, tx.own_start_time, min(at, tx.last_reading_at or ""), tx.id))
     return reported_id(reading[0]) if reading is not None else None
 
 
-def _covering(tx: Known | None, called: int | None = None) -> Covering | None:
-    if tx is None:
-        return None
+def _covering(tx: Known) -> Covering:
     ended = None if tx.own_stop_time is None else seconds(tx.own_stop_time)
-    return Covering(tx.id, state(tx), ended, called)
+    return Covering(tx.id, state(tx), ended)
+
+
+def _covering_foreign(db: UnitOfWork, origin: Origin, tx: Known, at: str) -> Covering:
+    """Return a transaction with what shows whether readings with an id that is not ours belong to it."""
+    was_idle = idle_since_boot(db.rows, tx, at, origin.received_at) is not None
+    return _covering(tx)._replace(reported_id=called(db, tx, at), was_idle=was_idle)

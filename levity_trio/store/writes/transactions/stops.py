@@ -10,15 +10,25 @@ from levity_trio.access.tags import Policy, Verdict
 from levity_trio.charging.evidence import POWER, digit_of, seconds, watts_of
 from levity_trio.charging.gathering import MEASURAND, PHASE, TIMESTAMP, UNIT, VALUE, WH, Row, is_rising
 from levity_trio.charging.lifecycle import Cause, Kind, State
-from levity_trio.charging.matching import Match, Running, Stopping, against_named, is_id, joined, match_stop
+from levity_trio.charging.matching import (
+    Match,
+    Running,
+    Stopping,
+    against_named,
+    is_id,
+    joined,
+    match_stop,
+    reported_id,
+)
 from levity_trio.charging.moments import Moment, corrected
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.cases import COLUMNS, Known, available_at, known, readings
+from levity_trio.store.cases import COLUMNS, Known, known, readings
 from levity_trio.store.connectors import connectors
+from levity_trio.store.idle import available_at, idle_since_boot
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.authorization import judge, may_stop
@@ -28,7 +38,7 @@ from levity_trio.store.writes.transactions import history, unknown_starts
 from levity_trio.store.writes.transactions.conclusion import conclude
 from levity_trio.store.writes.transactions.history import Entry
 from levity_trio.store.writes.transactions.judging import Ending
-from levity_trio.store.writes.transactions.readings import store_data
+from levity_trio.store.writes.transactions.readings import called, store_data
 from levity_trio.store.writes.transactions.requests import LOCAL, Stop, StopWithData
 from levity_trio.store.writes.transactions.reviews import open_review, resolve
 from levity_trio.store.writes.transactions.states import (
@@ -168,12 +178,22 @@ def _running(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> Runnin
         last_power_w=watts[-1] if watts else None,
         digit=digit_of(carriers[-1][VALUE], carriers[-1][UNIT]) if carriers else 1,
         id_tag=tx.id_tag,
-        available_at=available_at(db.rows, tx, ended, origin.received_at),
+        available_at=_free_at(db, origin, request, tx),
         longest=max(received, by_clock),
         ended=None if tx.own_stop_time is None else seconds(tx.own_stop_time),
         ended_wh=tx.meter_stop,
         reported=(_wh(carriers[0]), _wh(carriers[-1])) if carriers else None,
     )
+
+
+def _free_at(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> float | None:
+    """Return since when a transaction's connector was free before a stop. For a stop with another ID than its readings,
+    it was also free if it was idle after a boot."""
+    at, name = request.moment.understood, reported_id(request.transaction)
+    available = available_at(db.rows, tx, seconds(at), origin.received_at)
+    if available is not None or name is None or name in (tx.id, called(db, tx, at)):
+        return available
+    return idle_since_boot(db.rows, tx, at, origin.received_at)
 
 
 def _in_order(db: UnitOfWork, origin: Origin, request: Stop, tx: Known) -> list[Row]:
