@@ -42,9 +42,11 @@ OF_THE_PRESENT = {
     "tag_key": "only tags of now",
     "certificate_request_open": "only requests that are not settled yet",
     "securing_open": "only profiles on their way",
+    "credential_open": "only passwords of now",
 }
 """Indexes that may be scanned, because they contain only present rows."""
 PERMITTED = {
+    "revoked_at IS NOT NULL FROM certificate": "one a charger and year, at a start",
     "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
     "FROM each": "a row for each connector",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
 import trio
 
+from levity_trio.access.tags import Status, Verdict
 from levity_trio.charger.central import Central
 from levity_trio.clock import accelerated
 from levity_trio.simulator.charger.presence import disconnect
@@ -104,12 +106,31 @@ async def test_a_connection_that_ends_while_a_call_is_under_way(central: Central
     assert writer.rows(TRANSACTIONS) == [(TAG, "Completed", entry.energy_wh, entry.energy_wh)]
 
 
+@dataclass
+class SlowAuthorizer:
+    """An authorizer outside that accepts every tag after some seconds."""
+
+    seconds: float
+
+    async def ask(self, id_tag: str, charger: str, connector: int | None) -> Verdict:
+        del id_tag, charger, connector
+        await trio.sleep(self.seconds)
+        return Verdict(Status.ACCEPTED)
+
+
+def ask_outside(central: Central, seconds: float) -> SlowAuthorizer:
+    slow = SlowAuthorizer(seconds)
+    central.authorizer = slow.ask
+    central.tags.policy = replace(central.tags.policy, has_authorizer=True)
+    return slow
+
+
 async def test_a_question_ends_with_its_connection(central: Central, writer: InlineWriter) -> None:
     """The charger's time stops while it waits for an Authorize response; due actions happen afterwards."""
     async with open_living(central, keys={"AllowOfflineTxForUnknownId": "true"}) as living:
         await living.accepted()
         charger = living.charger
-        writer.answer_seconds = 20
+        slow = ask_outside(central, seconds=20)
         charger.plug(1, CAR, living.at)
         charger.present_tag(1, TAG, living.at)
         charger.agenda.plan(living.at + 5, lambda at: charger.unplug(1, at), is_own=False)
@@ -117,7 +138,7 @@ async def test_a_question_ends_with_its_connection(central: Central, writer: Inl
         await trio.sleep(10)
         assert charger.agenda.is_held == 1
         session_of(central).end(1011, "an accident")
-        writer.answer_seconds = 0
+        slow.seconds = 0
         await living.until(lambda: writer.rows(TRANSACTIONS))
         await living.quiet()
     (entry,) = charger.ledger

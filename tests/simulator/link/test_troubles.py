@@ -49,7 +49,9 @@ async def test_a_server_that_has_no_room(central: Central) -> None:
     configure(central, max_chargers=0)
     async with open_living(central) as living:
         await living.until(lambda: living.link.problem)
-        assert living.link.problem == "refused: HTTP 404 The limit on chargers is reached (--max-chargers)."
+        assert living.link.problem == (
+            "refused: HTTP 404 There is no room for a new charger: the limit on chargers is reached (--max-chargers)."
+        )
         configure(central, max_chargers=1)
         await living.accepted()
 
