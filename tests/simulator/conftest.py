@@ -18,7 +18,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     path = tmp_path / "site.db"
     with open_database(path) as connection:
         site = Site(path, Books(connection))
-        site.charge(wh=1)
+        site.charge(wh=1, meter=999)
         site.start("CP-2", meter=77)
         site.station("CP-1").stop(5, 10)  # set aside
         site.ledger.entries.clear()
