@@ -26,8 +26,9 @@ SETTINGS = """\
 "query.errors" = "state"
 """
 """A charger that is away does not hold the run up, and its silence is no error of the server."""
-LEFT_OUT = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/id-tag-import")
-"""A stream has no end, the run would revoke its own token, and a schema does not describe CSV."""
+LEFT_OUT = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/id-tag-import", "/api/admin/chargers")
+"""A stream has no end, the run would revoke its own token, a schema does not describe CSV, and each command to a charger
+that was created and never connects would wait for its deadline."""
 
 
 @pytest.fixture
@@ -58,13 +59,13 @@ def test_every_request_is_answered_as_documented(server: Serving, tmp_path: Path
     settings = tmp_path / "schemathesis.toml"
     settings.write_text(SETTINGS)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"]
-    command += [f"http://127.0.0.1:{port_of(server)}/api/openapi.json", "--checks", "all", "--workers", "8"]
+    command += [f"http://127.0.0.1:{port_of(server)}/api/openapi.json", "--checks", "all", "--workers", "1"]
     phases = ("examples,coverage",) if CASES == "0" else ("examples,coverage,fuzzing", "--max-examples", CASES)
     command += ["--phases", *phases, "--continue-on-failure", "--no-color"]
     command += [word for path in LEFT_OUT for word in ("--exclude-path", path)]
     with willing(server, "CP-1"), willing(server, "CP-7"):
         command += ["--header", f"Authorization: Bearer {make_token(server, 'schemathesis', 'admin')}"]
-        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=500)
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900)
     assert ended.returncode == 0, ended.stdout[-6000:]
     assert api_of(server).ask("GET", "version")["program"] == "levity-trio"  # still served
 
