@@ -27,8 +27,8 @@ SETTINGS = """\
 """
 """A charger that is away does not hold the run up, and its silence is no error of the server."""
 LEFT_OUT = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/id-tag-import", "/api/admin/chargers")
-"""A stream has no end, the run would revoke its own token, a schema does not describe CSV, and each command to a charger
-that was created and never connects would wait for its deadline."""
+"""A stream has no end, the run would revoke its own token, a schema does not describe CSV, and each command to a
+charger that was created and never connects would wait for its deadline."""
 
 
 @pytest.fixture
