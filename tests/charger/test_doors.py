@@ -13,6 +13,7 @@ from levity_trio.access.registration import Decision, Mode
 from levity_trio.charger.central import Central
 from levity_trio.events import CertificateRevoked, PasswordInDigits, ProfileChanged, ReadmissionUsed
 from levity_trio.store.writes import credentials
+from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.wire.times import stamp
 from tests.charger.doors import OTHER, PASSWORD, basic, give, kinds, knock, make_known, status, use, watch
 from tests.charger.parts import START, InlineWriter, configure
@@ -233,7 +234,7 @@ async def test_a_profile_that_nothing_proves_is_not_required(central: Central, w
     await give(writer, "CP-1")
     with pytest.raises(credentials.NotProvable):
         await writer.run(credentials.require, "CP-1", 3, stamp(START), "anna")
-    with pytest.raises(credentials.UnknownCharger):
+    with pytest.raises(UnknownCharger):
         await writer.run(credentials.require, "NOBODY", 0, stamp(START), "anna")
 
 

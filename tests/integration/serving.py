@@ -55,8 +55,10 @@ class Serving:
         """Where it listens; waits until it does."""
         return int(self.wait_line("serving", READY_SECONDS)["port"])
 
-    def wait_line(self, event: str, seconds: float = END_SECONDS, charger: str | None = None) -> LogLine:
-        """The first log line with this text (of this charger), however long ago; waits for it.
+    def wait_line(
+        self, event: str, seconds: float = END_SECONDS, charger: str | None = None, **fields: object
+    ) -> LogLine:
+        """The first log line with this text (of this charger, with these fields), however long ago; waits for it.
 
         Facts are logged after their commit, so that the row is there with the line.
         """
@@ -66,9 +68,10 @@ class Serving:
         assert found, f"no line {event!r}; the log ends with {self.lines[-5:]}, stderr with {self.stderr[-2000:]}"
         return found[0]
 
-    def find(self, event: str, charger: str | None = None) -> list[LogLine]:
-        """The log lines with this text (of this charger), so far."""
-        return [line for line in self.lines if line["event"] == event and charger in (None, line.get("cp"))]
+    def find(self, event: str, charger: str | None = None, **fields: object) -> list[LogLine]:
+        """The log lines with this text (of this charger, with these fields), so far."""
+        wanted = {"event": event, **({"cp": charger} if charger else {}), **fields}
+        return [line for line in self.lines if wanted.items() <= line.items()]
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

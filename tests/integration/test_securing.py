@@ -262,7 +262,7 @@ def test_a_lower_profile_is_not_sent(server: Serving, secured: Secured, capsys: 
     assert "may connect with security profile 0" in capsys.readouterr().out
     with secured.connect(server) as charger:
         charger.call("Heartbeat")
-    assert server.find("ProfileChanged")[-1]["by"] == "local admin"
+    server.wait_line("ProfileChanged", by="local admin")
 
 
 def test_the_shell_shows_where_it_stands(server: Serving, secured: Secured, capsys: pytest.CaptureFixture[str]) -> None:

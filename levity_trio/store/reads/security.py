@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
+from levity_trio.store.reads.chargers import is_known
 from levity_trio.store.reads.shapes import Shape
 
 
@@ -80,7 +81,7 @@ _LAST_USE: Final = Shape(LastUse, session="id", proof=_PROOF)
 def security(db: Database, charger: str) -> SecurityOfCharger | None:
     """Return who may connect as a charger, None if there is no such charger."""
     db.execute("BEGIN")
-    if not db.execute("SELECT 1 FROM cp WHERE id = ?", (charger,)).fetchall():
+    if not is_known(db, charger):
         return None
     columns = "profile, profile_at, profile_by, readmit_profile, readmit_until, readmit_by"
     found = db.execute(f"SELECT {columns} FROM security WHERE cp_id = ?", (charger,)).fetchall()  # noqa: S608 - ours

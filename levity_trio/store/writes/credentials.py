@@ -17,6 +17,7 @@ from levity_trio.access.passwords import Kind, Stored
 from levity_trio.events import ChargerReadmitted, PasswordChanged, ProfileChanged, ReadmissionUsed
 from levity_trio.operations.answers import status_of
 from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.store.writes.hiding import check_known
 from levity_trio.store.writes.origin import Origin
 
 EXPECTED, CONFIRMED, ENDED = "expected", "confirmed", "ended"
@@ -26,10 +27,6 @@ REPLACED: Final = "replaced by a newer one"
 NOT_TAKEN: Final = "the charger did not take it"
 STILL_OLD: Final = "the charger still uses the one before"
 DROPPED: Final = "dropped by an operator"
-
-
-class UnknownCharger(ValueError):
-    """There is no charger of this identity."""
 
 
 class NotProvable(ValueError):
@@ -71,7 +68,7 @@ def expect_password(db: UnitOfWork, charger: str, stored: Stored, at: str, by: s
 
     `command` is the ChangeConfiguration that brings it to the charger. Raises UnknownCharger.
     """
-    _check_known(db, charger)
+    check_known(db, charger)
     password = db.insert(
         "INSERT INTO credential (cp_id, kind, salt, digest, command_id, created_at, created_by)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -152,7 +149,7 @@ def _end_unheard(db: UnitOfWork, origin: Origin, used: int) -> None:
 
 def require(db: UnitOfWork, charger: str, profile: int, at: str, by: str) -> None:
     """Set the profile that is required of a charger. Raises UnknownCharger, NotProvable."""
-    _check_known(db, charger)
+    check_known(db, charger)
     security = read(db, charger)
     is_provable = bool(security.certificates) if profile > 2 else bool(security.passwords) or profile == 0
     if profile > security.profile and not is_provable:
@@ -175,7 +172,7 @@ def _set_profile(db: UnitOfWork, charger: str, profile: int, at: str, by: str | 
 
 def readmit(db: UnitOfWork, charger: str, profile: int, at: str, until: str, by: str) -> None:
     """Let a charger in once below its required profile, until this time. Raises UnknownCharger."""
-    _check_known(db, charger)
+    check_known(db, charger)
     db.execute(
         "INSERT INTO security (cp_id, readmit_profile, readmit_until, readmit_by) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (cp_id) DO UPDATE SET readmit_profile = excluded.readmit_profile,"
@@ -195,11 +192,6 @@ def use_readmission(db: UnitOfWork, charger: str, profile: int, at: str, address
         return False
     db.record(ReadmissionUsed(charger=charger, at=at, profile=profile, remote_address=address))
     return True
-
-
-def _check_known(db: UnitOfWork, charger: str) -> None:
-    if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
-        raise UnknownCharger(charger)
 
 
 # What the server keeps in memory

@@ -15,14 +15,19 @@ class StillCharging(Exception):
     """The charger has an open transaction, which must stay visible."""
 
 
+def check_known(db: UnitOfWork, charger: str) -> None:
+    """Raise UnknownCharger for a charger without a row."""
+    if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
+        raise UnknownCharger
+
+
 def hide(db: UnitOfWork, charger: str, at: str, retired_on: str | None) -> None:
     """Hide a charger until it charges again. `retired_on` is the day of its removal (YYYY-MM-DD), if it was removed.
 
     Raises:
         UnknownCharger, StillCharging: nothing was changed.
     """
-    if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
-        raise UnknownCharger
+    check_known(db, charger)
     if db.row("SELECT 1 FROM tx WHERE cp_id = ? AND status = 'Active'", (charger,)) is not None:
         raise StillCharging
     db.execute(
@@ -33,8 +38,12 @@ def hide(db: UnitOfWork, charger: str, at: str, retired_on: str | None) -> None:
 
 def show_again(db: UnitOfWork, origin: Origin) -> None:
     """Show a hidden charger again, because it charges."""
-    charger, at = origin.charger, origin.received_at
+    show(db, origin.charger, origin.received_at, origin.session)
+
+
+def show(db: UnitOfWork, charger: str, at: str, session: int | None = None) -> None:
+    """Show a charger again, if it is hidden."""
     if db.row("SELECT 1 FROM cp WHERE id = ? AND hidden_at IS NOT NULL", (charger,)) is None:
         return
     db.execute("UPDATE cp SET hidden_at = NULL, retired_on = NULL, updated_at = ? WHERE id = ?", (at, charger))
-    db.record(ChargerShown(charger=charger, at=at), origin.session)
+    db.record(ChargerShown(charger=charger, at=at), session)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.access.registration import NEWCOMERS, Decision, Mode, Status
-from levity_trio.events import ChargerAdopted, ChargerRefused, ChargerShown, NewcomerWaiting
+from levity_trio.events import ChargerAdopted, ChargerRefused, NewcomerWaiting
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.commands import withdraw
-from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.store.writes.hiding import UnknownCharger, show
 
 NEWCOMERS_THAT: Final = "SELECT id FROM cp WHERE registration = 'newcomer' AND hidden_at IS NULL AND"
 CHARGED: Final = "EXISTS (SELECT 1 FROM tx WHERE tx.cp_id = cp.id)"
@@ -91,11 +91,10 @@ def _adopt_each(db: UnitOfWork, chargers: list[str], decided: Decided) -> list[s
 
 
 def _decide(db: UnitOfWork, charger: str, decision: Decision, decided: Decided) -> bool:
-    known = db.row("SELECT registration, hidden_at IS NOT NULL FROM cp WHERE id = ?", (charger,))
+    known = db.row("SELECT registration FROM cp WHERE id = ?", (charger,))
     if known is None:
         raise UnknownCharger
-    before, is_hidden = known
-    if before == decision:
+    if known[0] == decision:
         return False
     db.execute(
         "UPDATE cp SET registration = ?, waiting_since = NULL, updated_at = ? WHERE id = ?",
@@ -110,9 +109,7 @@ def _decide(db: UnitOfWork, charger: str, decision: Decision, decided: Decided) 
         db.record(ChargerRefused(charger=charger, at=decided.at, by=decided.by, reason=decided.reason))
         return True
     db.record(ChargerAdopted(charger=charger, at=decided.at, by=decided.by, reason=decided.reason))
-    if is_hidden:
-        db.execute("UPDATE cp SET hidden_at = NULL, retired_on = NULL WHERE id = ?", (charger,))
-        db.record(ChargerShown(charger=charger, at=decided.at))
+    show(db, charger, decided.at)
     return True
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from levity_trio.events import ChargerShown
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.hiding import UnknownCharger
+from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.registration import Decided, adopt
 
 
@@ -131,8 +131,7 @@ def _check_station(db: UnitOfWork, station: int | None) -> None:
 
 def describe_connector(db: UnitOfWork, charger: str, connector: int, data: ConnectorData, at: str, by: str) -> None:
     """Store what a person says about a connector, in place of what was said before. Raises UnknownCharger."""
-    if db.row("SELECT 1 FROM cp WHERE id = ?", (charger,)) is None:
-        raise UnknownCharger
+    check_known(db, charger)
     db.execute(
         "INSERT INTO connector_data (cp_id, conn_id, type, phases, max_a, max_w, said_at, said_by)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

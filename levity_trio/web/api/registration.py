@@ -8,15 +8,15 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from levity_trio.charger.facade import Change
-from levity_trio.store.reads import chargers
 from levity_trio.store.reads import registration as stored
 from levity_trio.store.reads.registration import Decided as Decision
 from levity_trio.store.reads.registration import Newcomer
 from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.store.writes.registration import Decided
+from levity_trio.web.api.charger_facts import PagedWhose, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import OfCharger, Page, Paged, hidden_in, page, page_of, wanted
+from levity_trio.web.api.lists import Page, Paged, hidden_in, page, page_of, wanted
 from levity_trio.web.api.problems import not_found
 
 ADMIN: Final = "/api/admin"
@@ -24,10 +24,6 @@ ADMIN: Final = "/api/admin"
 
 class NewcomersQuery(Paged, kw_only=True):
     waiting: Annotated[bool, msgspec.Meta(description="Only those that wait for a person.")] = False
-
-
-class DecisionsQuery(Paged, kw_only=True):
-    charger: OfCharger = None
 
 
 class DecidingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -58,15 +54,7 @@ async def list_newcomers(asked: Asked) -> Page[Any]:
 
 
 async def list_decisions(asked: Asked) -> Page[Any]:
-    read = partial(stored.decisions, charger=asked.query.charger, wanted=wanted(asked.query))
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), "decided_by", "reason"))
-
-
-async def list_decisions_about(asked: Asked) -> Page[Any]:
-    charger = asked.path["id"]
-    if not await asked.api.reader.run(partial(chargers.is_known, identity=charger)):
-        raise not_found(f"charger {charger}")
-    read = partial(stored.decisions, charger=charger, wanted=wanted(asked.query))
+    read = partial(stored.decisions, charger=await whose(asked), wanted=wanted(asked.query))
     return await page(asked.api, lambda db: hidden_in(asked, read(db), "decided_by", "reason"))
 
 
@@ -149,7 +137,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="List the decisions about all chargers, the newest first.",
         handle=list_decisions,
-        query=DecisionsQuery,
+        query=PagedWhose,
         answer=page_of(Decision),
         problems=("invalid",),
     ),
@@ -159,7 +147,7 @@ ENDPOINTS: Final = (
         role=Role.VIEWER,
         tag=TAG,
         summary="List the decisions about a charger, the newest first.",
-        handle=list_decisions_about,
+        handle=list_decisions,
         query=Paged,
         answer=page_of(Decision),
         problems=("not_found", "invalid"),

@@ -15,7 +15,8 @@ from levity_trio.store.reads import security as stored
 from levity_trio.store.reads.security import SecurityOfCharger
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import credentials
-from levity_trio.store.writes.credentials import NotProvable, UnknownCharger
+from levity_trio.store.writes.credentials import NotProvable
+from levity_trio.store.writes.hiding import UnknownCharger
 from levity_trio.web.api.chargers import CHARGER
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.problems import Problem, not_found
