@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 PREFIX = "LEVITY_"
 """Prefix of the environment variables of settings."""
@@ -176,30 +176,28 @@ def _read_text(limit: int) -> Callable[[object], str]:
 
 def _read_url(value: object) -> str:
     text = str(value).rstrip("/")
-    try:
-        parts = urlsplit(text)
-        is_base = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
-        )
-    except ValueError:  # unbalanced brackets, a port that is not a number
-        is_base = False
-    is_plain = text.isascii() and text.isprintable() and not set(' "<>?#').intersection(text)
-    if not is_base or not is_plain or len(text) > _LONGEST_URL:
+    parts = _http_address(text, unfit=' "<>?#')
+    if parts is None or parts.username is not None:
         raise Unusable("give an address such as http://192.168.1.5:9002")
     return text
 
 
 def _read_secret_url(value: object) -> str:
     text = str(value)
-    try:
-        parts = urlsplit(text)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # unbalanced brackets, a port that is not a number
-        is_usable = False
-    is_plain = text.isascii() and text.isprintable() and not set(' "<>#').intersection(text)
-    if not is_usable or not is_plain or len(text) > _LONGEST_URL:
+    if _http_address(text, unfit=' "<>#') is None:
         raise Unusable("give an address such as https://user:password@example.org/authorize")
     return text
+
+
+def _http_address(text: str, *, unfit: str) -> SplitResult | None:
+    """Return the parts of an HTTP address, None if it is none or has one of these characters."""
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # unbalanced brackets, a port that is not a number
+        return None
+    is_plain = text.isascii() and text.isprintable() and not set(unfit).intersection(text)
+    return parts if is_address and is_plain and len(text) <= _LONGEST_URL else None
 
 
 def _read_pattern(value: object) -> re.Pattern[str]:

@@ -152,10 +152,7 @@ def show_all(operator: Operator, charger: str | None, *, requests: bool, own: bo
 def revoke(operator: Operator, number: int, reason: str) -> None:
     """Revoke a client certificate, and end the connection that it opened."""
     revoked = operator.ask("POST", ADMIN, "certificates", str(number), "revoke", given={"reason": reason})
-    if operator.is_json:
-        say(json.dumps(revoked))
-    else:
-        say(f"certificate {number} of {cell(revoked['charger'])} is revoked")
+    operator.tell(revoked, f"certificate {number} of {cell(revoked['charger'])} is revoked")
 
 
 @command("adopt", group=certificate)
@@ -167,10 +164,9 @@ def adopt(operator: Operator, charger: str, file: Any) -> None:
     The server must trust that authority: --tls-client-ca.
     """
     adopted = operator.ask("POST", ADMIN, "certificates", given={"charger": charger, "pem": file.read()})
-    if operator.is_json:
-        say(json.dumps(adopted))
-    else:
-        say(f"certificate {adopted['id']} opens the door of {cell(charger)} until {adopted['not_after']}")
+    operator.tell(
+        adopted, f"certificate {adopted['id']} opens the door of {cell(charger)} until {adopted['not_after']}"
+    )
 
 
 @command("install", group=certificate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import click
@@ -11,7 +10,7 @@ from levity_trio.cli import charger_security
 from levity_trio.cli.charger_offline_policy import offline_policy
 from levity_trio.cli.charger_secure import secure
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import cell, say
+from levity_trio.cli.tables import cell
 
 ADMIN: Final = "admin"
 ADD_EXAMPLES: Final = """\
@@ -51,7 +50,7 @@ _REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why,
 def add(operator: Operator, identity: str, name: str | None) -> None:
     """Register a charger before it connects."""
     made = operator.ask("POST", ADMIN, "chargers", given={"id": identity, "name": name})
-    _tell(operator, made, f"{cell(identity)} is registered")
+    operator.tell(made, f"{cell(identity)} is registered")
 
 
 @command("adopt", group=charger, epilog=ADOPT_EXAMPLES)
@@ -65,11 +64,11 @@ def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -
     if identity is None:
         done = operator.ask("POST", ADMIN, "newcomers", "adopt", given={"reason": reason})
         names = ", ".join(cell(one) for one in done["adopted"])
-        _tell(operator, done, f"adopted: {names}" if names else "nobody is left to be adopted")
+        operator.tell(done, f"adopted: {names}" if names else "nobody is left to be adopted")
         return
     done = operator.ask("POST", ADMIN, "chargers", identity, "adopt", given={"reason": reason})
     asked = "; it was asked to boot" if done["boot"] is not None else ""
-    _tell(operator, done, f"{cell(identity)} {_is(done)} adopted{asked}")
+    operator.tell(done, f"{cell(identity)} {_is(done)} adopted{asked}")
 
 
 @command("refuse", group=charger, epilog=REFUSE_EXAMPLES)
@@ -78,7 +77,7 @@ def adopt(operator: Operator, identity: str | None, is_all: bool, reason: str) -
 def refuse(operator: Operator, identity: str, reason: str) -> None:
     """Refuse a charger: its boot is rejected, and it is sent nothing."""
     done = operator.ask("POST", ADMIN, "chargers", identity, "refuse", given={"reason": reason})
-    _tell(operator, done, f"{cell(identity)} {_is(done)} refused")
+    operator.tell(done, f"{cell(identity)} {_is(done)} refused")
 
 
 def _is(done: dict[str, Any]) -> str:
@@ -86,4 +85,4 @@ def _is(done: dict[str, Any]) -> str:
 
 
 def _tell(operator: Operator, record: object, words: str) -> None:
-    say(json.dumps(record) if operator.is_json else words)
+    operator.tell(record, words)

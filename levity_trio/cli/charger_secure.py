@@ -61,10 +61,7 @@ def _lower(operator: Operator, charger: str, profile: int) -> bool:
     if profile >= operator.ask("GET", *path)["profile"]:
         return False
     lowered = operator.ask("PUT", *path, given={"profile": profile})
-    if operator.is_json:
-        say(json.dumps(lowered))
-    else:
-        say(f"{cell(charger)} may connect with security profile {profile} again; nothing was sent to it")
+    operator.tell(lowered, f"{cell(charger)} may connect with security profile {profile} again; nothing was sent to it")
     return True
 
 

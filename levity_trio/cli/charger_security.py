@@ -78,10 +78,7 @@ def password(operator: Operator, charger: str, *, drop_old: bool, is_given: bool
 def readmit(operator: Operator, charger: str, profile: int) -> None:
     """Let a charger in once below its security profile, within 10 minutes."""
     done = operator.ask("POST", *CHARGERS, charger, "readmit", given={"profile": profile})
-    if operator.is_json:
-        say(json.dumps(done))
-    else:
-        say(f"The next handshake of {charger} is let in at profile {profile}, until {done['until']}.")
+    operator.tell(done, f"The next handshake of {charger} is let in at profile {profile}, until {done['until']}.")
 
 
 COMMANDS: Final = (security, password, readmit)

@@ -9,7 +9,6 @@ from typing import BinaryIO, Final
 import click
 
 from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.tables import say
 from levity_trio.client import Refusal
 from levity_trio.config import EnvironmentProblem
 
@@ -83,7 +82,7 @@ def get(operator: Operator, number: int, path: Path | None) -> None:
     except OSError as problem:
         raise EnvironmentProblem(f"{target} cannot be written: {problem.strerror}") from None
     done = {"id": number, "path": str(target), "size_bytes": found["size_bytes"]}
-    say(json.dumps(done) if operator.is_json else f"file {number} is now {target}")
+    operator.tell(done, f"file {number} is now {target}")
 
 
 def _fetch(operator: Operator, number: int, target: Path, into: BinaryIO) -> None:
@@ -103,4 +102,4 @@ def _fetch(operator: Operator, number: int, target: Path, into: BinaryIO) -> Non
 def remove(operator: Operator, number: int) -> None:
     """Delete a file (admin); the list still shows that there was one."""
     operator.ask("DELETE", ADMIN, "files", str(number))
-    say(json.dumps({"removed": number}) if operator.is_json else f"file {number} is removed")
+    operator.tell({"removed": number}, f"file {number} is removed")

@@ -77,6 +77,10 @@ class Operator:
         else:
             show_table(columns, records)
 
+    def tell(self, record: object, words: str) -> None:
+        """Output these words, or with --json the record."""
+        say(json.dumps(record) if self.is_json else words)
+
     def record(self, record: Mapping[str, Any]) -> None:
         """Show one record field by field."""
         if self.is_json:

@@ -153,7 +153,7 @@ def remove(operator: Operator, id_tag: str) -> None:
     To refuse it, block it.
     """
     operator.ask("DELETE", *ID_TAGS, id_tag)
-    say(json.dumps({"removed": id_tag}) if operator.is_json else f"{id_tag} is removed")
+    operator.tell({"removed": id_tag}, f"{id_tag} is removed")
 
 
 @command("asked", group=tag)
@@ -168,7 +168,7 @@ def show_asked(operator: Operator) -> None:
 def dismiss(operator: Operator, id_tag: str) -> None:
     """Forget an unknown tag until it is presented again."""
     operator.ask("DELETE", *ASKED, id_tag)
-    say(json.dumps({"dismissed": id_tag}) if operator.is_json else f"{id_tag} is forgotten")
+    operator.tell({"dismissed": id_tag}, f"{id_tag} is forgotten")
 
 
 @command("import", group=tag, epilog=IMPORT_EXAMPLES)

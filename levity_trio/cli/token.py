@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,7 +10,6 @@ import click
 
 from levity_trio.cli.operator import Operator
 from levity_trio.cli.serve import database_options
-from levity_trio.cli.tables import say
 from levity_trio.config import socket_path
 from levity_trio.config_sources import load
 
@@ -48,10 +46,7 @@ def _options() -> list[click.Parameter]:
 
 def create(operator: Operator, name: str, role: str) -> None:
     made = operator.ask("POST", ADMIN, "tokens", given={"name": name, "role": role})
-    if operator.is_json:
-        say(json.dumps(made))
-    else:
-        say(f"{made['token']}\nThis is token {made['id']} of {name} ({role}). It is not shown again.")
+    operator.tell(made, f"{made['token']}\nThis is token {made['id']} of {name} ({role}). It is not shown again.")
 
 
 def show_all(operator: Operator) -> None:
@@ -60,7 +55,7 @@ def show_all(operator: Operator) -> None:
 
 def revoke(operator: Operator, number: int) -> None:
     operator.ask("DELETE", ADMIN, "tokens", str(number))
-    say(json.dumps({"revoked": number}) if operator.is_json else f"token {number} is revoked")
+    operator.tell({"revoked": number}, f"token {number} is revoked")
 
 
 _ROLE: Final = click.Option(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import click
 
 from levity_trio.cli.operator import FAILED, Operator, command
-from levity_trio.cli.tables import say
 
 PATH: Final = ("admin", "webhooks")
 COLUMNS: Final = (
@@ -48,10 +46,8 @@ def add(operator: Operator, name: str, url: str, kinds: tuple[str, ...], charger
     wanted = {"kinds": list(kinds) or None, "charger": charger}
     given = {"name": name, "url": url, **{key: value for key, value in wanted.items() if value is not None}}
     added = operator.ask("POST", *PATH, given=given)
-    if operator.is_json:
-        say(json.dumps(added))
-    else:
-        say(f"{added['secret']}\nThis is the secret of webhook {added['id']}, {added['name']}. It is not shown again.")
+    words = f"This is the secret of webhook {added['id']}, {added['name']}. It is not shown again."
+    operator.tell(added, f"{added['secret']}\n{words}")
 
 
 @command("list", group=webhook)
@@ -65,10 +61,8 @@ def show_all(operator: Operator) -> None:
 def test(operator: Operator, number: int) -> int:
     """Send a test message, once. The exit status is 1 if it was not delivered."""
     done = operator.ask("POST", *PATH, str(number), "test")
-    if operator.is_json:
-        say(json.dumps(done))
-    else:
-        say(f"delivered, status {done['status']}" if done["is_delivered"] else f"not delivered: {done['problem']}")
+    words = f"delivered, status {done['status']}" if done["is_delivered"] else f"not delivered: {done['problem']}"
+    operator.tell(done, words)
     return 0 if done["is_delivered"] else FAILED
 
 
@@ -84,4 +78,4 @@ def show_given_up(operator: Operator, number: int) -> None:
 def remove(operator: Operator, number: int) -> None:
     """Remove a webhook; what waits for it is not delivered."""
     operator.ask("DELETE", *PATH, str(number))
-    say(json.dumps({"removed": number}) if operator.is_json else f"webhook {number} is removed")
+    operator.tell({"removed": number}, f"webhook {number} is removed")

@@ -10,6 +10,7 @@ import orjson
 from levity_trio.access.securing import Attempt, Request, Standing, Step, of_certificate, of_commands, of_connection
 from levity_trio.operations.answers import status_of
 from levity_trio.store.connectors import Rows
+from levity_trio.wire.texts import stored_object
 
 
 class Plan(NamedTuple):
@@ -78,15 +79,8 @@ def _attempts(rows: Rows, plan: Plan) -> dict[Step, list[Attempt]]:
         " WHERE securing_id = ? ORDER BY securing_step.id"
     )
     for step, command, state, answer, code in rows(of_plan, (plan.id,)):
-        found.setdefault(Step(step), []).append(Attempt(command, state, _status(answer), code))
+        found.setdefault(Step(step), []).append(Attempt(command, state, status_of(stored_object(answer)), code))
     return found
-
-
-def _status(answer: str | None) -> str | None:
-    try:
-        return status_of(orjson.loads(answer or "{}"))
-    except orjson.JSONDecodeError:  # an over-long answer, which was cut
-        return None
 
 
 def _request(rows: Rows, plan: Plan) -> Request | None:

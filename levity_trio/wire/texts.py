@@ -52,6 +52,15 @@ def cut_payload(payload: str) -> str:
     return cut(payload, LONGEST_PAYLOAD)
 
 
+def stored_object(text: str | None) -> dict[str, Any] | None:
+    """Return the JSON object that a stored text is; None if it is cut, or is anything else that a charger sent."""
+    try:
+        found = None if text is None else orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def may_be_long(json: str) -> bool:
     """Whether this JSON may contain an over-long text.
 

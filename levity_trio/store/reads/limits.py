@@ -10,6 +10,7 @@ import orjson
 from sqlite_utils import Database
 
 from levity_trio.operations.in_force import Charging, Installed, Limit, Rules, limit_reported
+from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import parse_time, stamp
 
 _PROFILES: Final = (
@@ -78,11 +79,8 @@ def _time(text: str) -> datetime:
 
 def _reported(db: Database, charger: str, connector: int, now: datetime) -> Reported | None:
     found = db.execute(_REPORTED, (charger, connector)).fetchall()
-    try:
-        told = orjson.loads(found[0][0]) if found else None
-    except orjson.JSONDecodeError:  # an over-long one, of which only the beginning is kept
-        return None
-    if not isinstance(told, dict) or "chargingSchedule" not in told:
+    told = stored_object(found[0][0]) if found else None
+    if told is None or "chargingSchedule" not in told:
         return None
     schedule, at = told["chargingSchedule"], found[0][1]
     start = told.get("scheduleStart")

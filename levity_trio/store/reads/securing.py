@@ -9,29 +9,19 @@ from sqlite_utils import Database
 
 from levity_trio.access.securing import State, next_step
 from levity_trio.store.reads.pages import Branch, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.security import CertificateRow
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.securing import Plan, newest_plan, plan_in, profile_of, standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """A client certificate. It opens the door of its charger between its times, until it is revoked.
+class Certificate(CertificateRow):
+    """A client certificate with its charger. It opens that one's door between its times, until it is revoked.
 
     `issued_by` is our authority, or the operator who adopted it.
     """
 
-    id: int
     charger: str
-    serial: str
-    fingerprint: str
-    subject: str
-    not_before: str
-    not_after: str
-    issued_at: str
-    issued_by: str
-    revoked_at: str | None
-    revoked_by: str | None
-    reason: str | None
     pem: str
 
 

@@ -10,6 +10,7 @@ import orjson
 from levity_trio.operations.configuration import Value, unknown_in, values_in
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
+from levity_trio.wire.texts import stored_object
 
 
 class UnknownTemplate(Exception):
@@ -58,10 +59,7 @@ def keep(db: UnitOfWork, origin: Origin, command: int, response: object) -> list
 
 def _asked(payload: str) -> dict[str, str]:
     """Return the keys of a GetConfiguration by their lower case. A raw call may contain anything, and may be cut."""
-    try:
-        keys = orjson.loads(payload).get("key")
-    except (orjson.JSONDecodeError, AttributeError):
-        return {}
+    keys = (stored_object(payload) or {}).get("key")
     return {key.casefold(): key for key in keys if isinstance(key, str)} if isinstance(keys, list) else {}
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from levity_trio.access import local_lists as policy
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND, Answer, Known, Line, Listed, Sent, Step, Wanted
@@ -22,6 +20,7 @@ from levity_trio.operations.outcomes import MAY_HAVE_ARRIVED
 from levity_trio.store import local_lists as stored
 from levity_trio.store.unit_of_work import Row, UnitOfWork
 from levity_trio.store.writes.commands import Message
+from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
 
 UNFINISHED: Final = ("queued", "sent")
@@ -100,7 +99,7 @@ def _take_in_one(db: UnitOfWork, upkeep: _Upkeep, want: Wanted, row: Row, now: d
 
 def _answer(row: Row) -> Answer:
     _, action, state, _, sent_at, _, _, text, error_code = row
-    answer = _parsed(text)
+    answer = stored_object(text) or {}
     return Answer(
         action=action,
         state=state,
@@ -112,16 +111,7 @@ def _answer(row: Row) -> Answer:
 
 
 def _key_of(payload: str) -> str:
-    return str(_parsed(payload).get("key")).strip().casefold()
-
-
-def _parsed(text: str | None) -> dict[str, Any]:
-    """Return an answer or a payload; a charger, or a raw call, may have sent anything, and it may be cut."""
-    try:
-        found = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return str((stored_object(payload) or {}).get("key")).strip().casefold()
 
 
 def _pause(db: UnitOfWork, upkeep: _Upkeep, command: int, by: str | None, at: str) -> None:

@@ -17,6 +17,7 @@ from levity_trio.operations.outcomes import Asked, Outcome, OutcomeRule, State, 
 from levity_trio.store.connectors import connectors
 from levity_trio.store.seen import Followed, load, moment, statuses
 from levity_trio.store.unit_of_work import Row, UnitOfWork
+from levity_trio.wire.texts import stored_object
 from levity_trio.wire.times import stamp
 
 log = get_logger("system")
@@ -131,7 +132,7 @@ def _asked(db: UnitOfWork, row: Row) -> Asked | None:
         payload=payload,
         sent_at=moment(sent_at),
         answered_at=None if answer is None or answered_at is None else moment(answered_at),
-        answer=_parsed(answer),
+        answer=stored_object(answer),
         firmware=_firmware(db, charger, sent_at),
         statuses=_statuses(db, charger, sent_at),
         connector=_connector(db, charger, payload, transaction),
@@ -144,14 +145,6 @@ def _asked(db: UnitOfWork, row: Row) -> Asked | None:
 def _profile(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     found = payload.get("csChargingProfiles")
     return found if isinstance(found, dict) else {}
-
-
-def _parsed(answer: str | None) -> Mapping[str, Any] | None:
-    try:
-        found = None if answer is None else orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _firmware(db: UnitOfWork, charger: str, at: str) -> str | None:

@@ -10,7 +10,7 @@ from levity_trio.events import MessageSetAside
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes import frames
 from levity_trio.store.writes.origin import Message, Origin
-from levity_trio.wire.texts import cut, digest
+from levity_trio.wire.texts import cut, digest, stored_object
 
 HIGHEST = 2**31
 """Numbers in an unreadable payload are accepted only below this."""
@@ -76,11 +76,7 @@ def raw_in(message: Message, name: str) -> str | None:
 
 def fields_of(message: Message) -> dict[str, object]:
     """Return the payload's fields; empty if it is not an object."""
-    try:
-        payload = orjson.loads(message.payload)
-    except orjson.JSONDecodeError:
-        return {}
-    return payload if isinstance(payload, dict) else {}
+    return stored_object(message.payload) or {}
 
 
 def count_repairs(db: UnitOfWork, origin: Origin, repairs: Sequence[tuple[str, str]]) -> None:

@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
-from starlette.requests import ClientDisconnect
 
 from levity_trio.store.file_folder import DiskRefuses, Written
 from levity_trio.store.reads import files as stored
@@ -20,10 +19,9 @@ from levity_trio.store.writes.files import NewFile
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody
 from levity_trio.web.api.lists import OfCharger, Page, Paged, page, page_of, wanted
-from levity_trio.web.api.problems import Problem, busy, not_found
+from levity_trio.web.api.problems import Problem, busy, not_found, of_upload
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.web.files.shelf import MEDIA_TYPE, NoPlace, file_name, file_response
-from levity_trio.web.problems import BodyRefused
 
 TAG: Final = "files"
 FILES: Final = "/api/admin/files"
@@ -92,16 +90,12 @@ async def _keep(asked: Asked, name: str, store: Any) -> int:
     shelf = asked.api.shelf
     try:
         async with shelf.place():
-            kept: int = await shelf.folder.keep(name, asked.body, store)
+            with of_upload():
+                kept: int = await shelf.folder.keep(name, asked.body, store)
     except DiskRefuses as error:
         raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "not_stored", str(error)) from None
-    except BodyRefused as error:
-        code = "too_large" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "too_slow"
-        raise Problem(error.status, code, str(error)) from None
     except NoPlace as error:
         raise busy("busy", str(error), PLACE_SECONDS) from None
-    except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", "the client left inside the file") from None
     return kept
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Unreadable
-from levity_trio.web.problems import problem
+from levity_trio.web.problems import BodyRefused, problem
 
 
 class Problem(Exception):
@@ -49,6 +51,18 @@ def busy(code: str, detail: str, seconds: int) -> Problem:
 def not_storable() -> Problem:
     """Return the problem while the database cannot be written."""
     return busy("not_storable", "nothing can be stored at present, and nothing was done; see the server's log", 10)
+
+
+@contextmanager
+def of_upload() -> Iterator[None]:
+    """Report a body that is too large, too slow, or not complete. Raises Problem."""
+    try:
+        yield
+    except BodyRefused as error:
+        code = "too_large" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "too_slow"
+        raise Problem(error.status, code, str(error)) from None
+    except ClientDisconnect:
+        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", "the client left inside the file") from None
 
 
 async def of_problem(_request: Request, error: Exception) -> Response:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import trio
-from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from levity_trio.access.tags import LONGEST_TAG
@@ -21,9 +20,8 @@ from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api import tag_file
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody, StructBody, of_validation
 from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, hidden_in, moment, page, page_of, wanted, whole
-from levity_trio.web.api.problems import Problem, not_found
+from levity_trio.web.api.problems import Problem, not_found, of_upload
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.web.problems import BodyRefused
 from levity_trio.wire.errors import CallFailed
 
 TAG: Final = "id tags"
@@ -255,16 +253,11 @@ async def import_tags(asked: Asked) -> Any:
 
 async def _content(asked: Asked) -> bytes:
     content = bytearray()
-    try:
+    with of_upload():
         async for part in asked.body:
             content += part
             if len(content) > MOST_BYTES:
                 raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"give at most {MOST_BYTES} bytes")
-    except BodyRefused as error:
-        code = "too_large" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "too_slow"
-        raise Problem(error.status, code, str(error)) from None
-    except ClientDisconnect:
-        raise Problem(HTTPStatus.BAD_REQUEST, "unfinished", "the client left inside the file") from None
     return bytes(content)
 
 
