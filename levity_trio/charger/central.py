@@ -56,8 +56,6 @@ class Central:
     pending: Pending = field(default_factory=Pending)
     failures: Failures = field(default_factory=Failures)
     """The failed handshakes of late."""
-    turn: trio.Lock = field(default_factory=trio.Lock)
-    """Taken by each handshake: they take turns, so that the messages of others are handled between them."""
     tls: Tls | None = None
     """How chargers are served by TLS, None without it."""
     doors: Doors = field(init=False)

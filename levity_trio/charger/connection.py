@@ -92,8 +92,6 @@ async def _enter(
         check_handshakes(central, visitor)
         await _secure(central, stream, visitor, tls_only=tls_only)
         raw = await _read_head(central, stream)
-        async with central.turn:  # to acquire it takes a turn of the event loop
-            pass
         head = parse_head(raw)
         admission = await admit(central, visitor, head)
     except BadRequest as refused:
