@@ -1,0 +1,1 @@
+"""Whose energy it was and what it costs: tariffs, prices, statements. Pure: no SQL, no trio, no clock."""

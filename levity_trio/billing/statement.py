@@ -1,0 +1,165 @@
+"""The shape of a statement: what one account owes for one month, as it is stored, shown and printed.
+
+Amounts are whole minor units of the statement's currency (cents, for instance); energy is in Wh; times are UTC. All
+documents (HTML, PDF, CSV, JSON) are made from this one shape, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class LineKind(StrEnum):
+    """What a line asks money for."""
+
+    ENERGY = "energy"
+    SESSION = "session fee"
+    BLOCKING = "blocking fee"
+    BASE = "base fee"
+    MINIMUM = "minimum"
+    """What is missing to the least price of a charging session."""
+    MAXIMUM = "maximum"
+    """What is taken off above the highest price of a charging session; negative."""
+
+
+class Split(StrEnum):
+    """By what the energy of a charging session was divided between windows."""
+
+    WHOLE = "whole"
+    """It lies in one window."""
+    REGISTER = "register"
+    POWER = "power"
+    EVENLY = "evenly"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Currency:
+    """A currency (ISO 4217) and the number of its decimals: 0, 2 or 3."""
+
+    code: str
+    exponent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One amount and how it was computed: quantity × price, rounded half up once.
+
+    `quantity` is in Wh for energy (its price is per kWh), in begun minutes for blocking, in days for a base fee
+    (`of_days` in its month; its price is per month), else 1.
+    """
+
+    kind: LineKind
+    tariff: str
+    version: date
+    """The day from which this version of the tariff holds."""
+    window: str | None
+    quantity: int
+    of_days: int | None = None
+    price: Decimal
+    amount: int
+    tax_rate: Decimal
+    """In percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One charging session with its lines, or a base fee (without transaction and times).
+
+    A correction names the position that it corrects (`corrects`, its id), with the number of that statement; its lines
+    hold the differences.
+    """
+
+    id: int
+    transaction: int | None
+    charger: str | None
+    connector: int | None
+    space: str | None
+    """What people call the place."""
+    tag: str | None
+    vehicle: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    energy_wh: int
+    split: Split | None
+    lines: tuple[Line, ...]
+    corrects: int | None = None
+    corrected_statement: str | None = None
+    reason: str | None = None
+    is_prepaid: bool = False
+    """It was charged to the wallet: it is listed, and asks for nothing."""
+
+    @property
+    def amount(self) -> int:
+        """The sum of its lines."""
+        return sum(line.amount for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxSum:
+    """The foot of a statement for one tax rate (in percent); net + tax = gross."""
+
+    rate: Decimal
+    net: int
+    tax: int
+    gross: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Names and addresses as they were when the statement was closed."""
+
+    name: str
+    address: tuple[str, ...]
+    contact: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who bills: name, address, bank details, and tax number."""
+
+    party: Party
+    bank_account: str | None = None
+    bank_name: str | None = None
+    tax_number: str | None = None
+    payment_days: int = 14
+    logo: bytes | None = None
+    """PNG or JPEG."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What one account owes for one month.
+
+    `carried_in` is what earlier statements left (negative: a credit). `total` is the gross sum plus that, as asked for;
+    a total that is carried on or paid out is told by `is_carried`. A draft has no number, no digest and no day of
+    closing.
+    """
+
+    account: int
+    month: date
+    """Its first day."""
+    zone: str
+    """The site's IANA time zone, in which times are shown."""
+    currency: Currency
+    prices_are_gross: bool
+    to: Party
+    owner: Owner
+    positions: tuple[Position, ...]
+    taxes: tuple[TaxSum, ...]
+    carried_in: int
+    total: int
+    is_carried: bool
+    held_back: tuple[Position, ...]
+    """Charging sessions that wait for a review; they have no lines."""
+    number: str | None = None
+    closed_on: date | None = None
+    digest: str | None = None
+    previous_digest: str | None = None
+
+    @property
+    def energy_wh(self) -> int:
+        """The energy of all its charging sessions."""
+        return sum(position.energy_wh for position in self.positions)
