@@ -114,7 +114,7 @@ def _count_agreeing(found: Sequence[Gap], power: Power, digit: float, factor: fl
 def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
     """Return the first gap in which the register rose by more than the maximum energy.
 
-    Over a long gap, the maximum is by the highest reported power.
+    Over a long gap, the maximum is by the highest reported power; power was reported while a register stood still.
     """
     allowed = slack(power, digit) if found else 0.0
     beyond = (gap for gap in found if gap.rise > gap.most + allowed)
@@ -123,7 +123,7 @@ def too_fast(found: Sequence[Gap], power: Power, digit: int) -> Gap | None:
 
 def _most_of(gap: Gap, power: Power) -> float:
     longer = (1 + tolerances.LONG_GAP_SHARE) * power.most * gap.seconds / HOUR
-    return longer if gap.seconds > tolerances.SHORT_GAP else 0.0
+    return longer if gap.seconds > tolerances.SHORT_GAP and not gap.still else 0.0
 
 
 def far_beyond_power(found: Sequence[Gap], digit: int) -> list[Gap]:

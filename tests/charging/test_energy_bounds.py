@@ -11,6 +11,10 @@ from tests.charging.cases import case, certain, doubtful, found, steady
 QUARTERS = [(15, 1801), (30, 3602), (45, 5403), (60, 7204)]
 TIMES = (15, 30, 45, 60)
 QUARTERS_ABOVE = [(minute, 1003 + wh) for minute, wh in QUARTERS[:3]]
+MINUTES = range(1, 60)
+SLOWER = dict(steady(7200, *MINUTES[:35]) | steady(3600, *MINUTES[35:]))
+STILL_FOR_30 = [(m, 120 * min(m, 20) + 1) for m in MINUTES[:49]]
+CAUGHT_UP_TOO_FAR = [*STILL_FOR_30, *((m, 60 * (m - 35) + 4200 + 601) for m in MINUTES[49:])]
 LATE_SUN = [(15, 501), (30, 1001), (45, 1501), (60, 2001), (75, 2001), (90, 2001), (105, 10_251)]
 
 # Power
@@ -32,6 +36,11 @@ BY_POWER = [
         case(0, 7300, [(15, 1800), (30, 1800), (45, 1800), (60, 7200)], 61, steady(7200, *TIMES)),
         *(certain(7300),),
         id="a register that stands still and catches up",
+    ),
+    pytest.param(
+        case(0, 6301, CAUGHT_UP_TOO_FAR, 60, SLOWER),
+        *(doubtful(6301, "segments", "nothing_agrees"),),
+        id="one that catches up on more than the power of that time",
     ),
     pytest.param(
         case(0, 10_251, LATE_SUN, 106, steady(2000, 15, 30, 45, 60) | steady(11_000, 75, 90, 105)),
