@@ -37,6 +37,11 @@ class MessageTime(NamedTuple):
         """Whether the charger's own time was used, not the time of receipt."""
         return self.own is not None and abs(self.own - self.understood) < 1
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the charger's own time is later than that of receipt."""
+        return self.own is not None and self.own > self.received + AHEAD_SECONDS
+
 
 class Timeline(NamedTuple):
     """Begin and end of a transaction in seconds, and its readings; `is_timed` unless the times are those of receipt."""
@@ -109,6 +114,8 @@ def by_steps(
 
     `unknown` is the time in seconds between two messages if no usual one is known.
     """
+    if len({now.is_ahead for now in (start, *(now for _, now in readings))}) > 1:  # it was set between two of them
+        readings = [(row, now._replace(understood=now.received) if now.is_ahead else now) for row, now in readings]
     is_back = is_set_back(start, [row for row, moment in readings if moment.is_believed], stop)
     is_unset = any(
         not moment.is_believed and moment.own is not None for moment in (start, *(now for _, now in readings))
@@ -136,7 +143,8 @@ class _Clock:
     but at least `usual`.
 
     With `is_set_back`, a time earlier than the previous one shows that the clock was set. Otherwise that message was
-    only late.
+    only late. A clock that is wrong may have been set by less than a step: one that is shorter than usual is as long as
+    the receipts are apart, but at most as usual.
     """
 
     usual: float
@@ -150,7 +158,9 @@ class _Clock:
         is_back = apart < 0 and (self.is_set_back or not now.is_believed)
         if before.is_believed != now.is_believed or is_back:
             return max(received, self.usual, longest)
-        return received if apart == 0 and not now.is_believed and received > STILL_SECONDS else apart
+        if now.is_believed:
+            return apart
+        return received if apart == 0 and received > STILL_SECONDS else max(apart, min(received, self.usual))
 
 
 def _since(start: MessageTime, now: MessageTime) -> float:

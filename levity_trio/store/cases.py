@@ -165,7 +165,7 @@ def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
     if stop is not None and stands_still([start, stop]):
         return by_receipt(start, stop.received, found)
     is_timed = tx.is_start_timed and not any(map(eq, map(_TIMESTAMP, found), map(_RECEIVED_AT, found)))
-    if is_timed and not is_set_back(start, found, stop):
+    if is_timed and tx.ahead_reading_at is None and not is_set_back(start, found, stop):
         return as_reported
     sent = rows(_SENT, _of_readings(tx, until))
     readings = [message_time(row[TIMESTAMP], own, row[RECEIVED_AT]) for row, (own,) in zip(found, sent, strict=True)]

@@ -370,3 +370,15 @@ def test_a_clock_that_was_set_back_while_messages_waited_shows_no_time_between_t
         books.wait(QUARTER - 1)
     station.stop(transaction, wh)
     assert_figure(station, transaction, wh - 1000, flagged=False)
+
+
+def test_a_clock_that_is_set_ahead_and_then_back_by_less_than_a_step(books: Books, station: Station) -> None:
+    """Its first step after the second setting lasts 9 minutes by that clock, and 15 in truth."""
+    transaction, wh = station.start(1_000_000), 1_000_000
+    for quarter in range(1, 13):
+        books.wait(QUARTER)
+        wh += STEP
+        station.behind = 0 if quarter < 5 else -5 * HOUR if quarter < 9 else -5 * HOUR + 6
+        station.tell(meter_value(station.clock(), wh, watts(11_000)), transaction=transaction)
+    station.stop(transaction, wh)
+    assert station.bill(transaction)[:2] == (12 * STEP, "register")
