@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "deploy",
         "operations",
         "client",
+        "store.keeping",
         "store.offline",
         "store.reads",
         "wire.times",

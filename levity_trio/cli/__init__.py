@@ -21,6 +21,7 @@ GROUPS: Final = {
         *("local-list", "events", "webhook", "certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
     ),
+    "Keep": ("backup", "check", "restore"),
     "Simulate": ("simulate", "simulator", "verify"),
 }
 """The commands, as --help groups them. Each is in a module of its name, with _ for -."""

@@ -9,10 +9,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from levity_trio.cli.progress import is_terminal, overwrite, rest
 from levity_trio.cli.serve import database_options
 from levity_trio.cli.tables import cell, say
 from levity_trio.config_sources import load
@@ -117,11 +118,7 @@ class Totals:
 
 def _is_progress_shown(is_json: bool) -> bool:
     """Whether stderr is a terminal that no JSON lines stream to."""
-    return _is_terminal(sys.stderr) and not (is_json and _is_terminal(sys.stdout))
-
-
-def _is_terminal(file: IO[str] | None) -> bool:
-    return file is not None and file.isatty()
+    return is_terminal(sys.stderr) and not (is_json and is_terminal(sys.stdout))
 
 
 def _with_progress(rechecking: Rechecking) -> Iterator[Page]:
@@ -130,20 +127,15 @@ def _with_progress(rechecking: Rechecking) -> Iterator[Page]:
     try:
         for page in rechecking.pages():
             done += page.transactions
-            _show(_progress(done, rechecking.total, time.monotonic() - began))
+            overwrite(_progress(done, rechecking.total, time.monotonic() - began))
             yield page
     finally:
-        _show("")
+        overwrite("")
 
 
 def _progress(done: int, total: int, seconds: float) -> str:
-    rate = done / seconds if seconds else 0.0
-    left = max(0, total - done) / rate if rate else 0.0
+    rate, left = rest(done, total, seconds)
     return f"{done:,} of {total:,} transactions, {rate:,.0f} per second, {left:,.0f} s left"
-
-
-def _show(line: str) -> None:
-    click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
 
 
 # Lines
@@ -214,12 +206,12 @@ def _reason(stored: Figure, now: Figure) -> str:
 
 def _ending(charger: str) -> str:
     """Return the end of a name that is too long for a terminal: the end distinguishes chargers."""
-    is_cut = _is_terminal(sys.stdout) and len(charger) > NAME_WIDTH
+    is_cut = is_terminal(sys.stdout) and len(charger) > NAME_WIDTH
     return f"…{charger[1 - NAME_WIDTH :]}" if is_cut else charger
 
 
 def _cut(line: str) -> str:
-    width = shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else len(line)
+    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else len(line)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 

@@ -69,12 +69,10 @@ def checkpoint(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def locked(path: Path, clock_speed: int) -> Iterator[None]:
-    """Hold `<realpath>.lock`, so that one server uses the file; leave no lock file beside a file that is not ours."""
-    lock = Path(f"{path.resolve()}.lock")
+    """Hold the lock of a file that is ours; leave no lock file beside a file that is not."""
+    lock = _lock_of(path)
     is_new = not lock.exists()
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        _take(descriptor, path)
+    with lock_held(path):
         try:
             check_ownership(path)
             check_clock_speed(path, clock_speed)
@@ -83,8 +81,21 @@ def locked(path: Path, clock_speed: int) -> Iterator[None]:
                 lock.unlink()
             raise
         yield
+
+
+@contextmanager
+def lock_held(path: Path) -> Iterator[None]:
+    """Hold `<realpath>.lock`, so that one server uses the file. Raises InUse, OSError."""
+    descriptor = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _take(descriptor, path)
+        yield
     finally:
         os.close(descriptor)
+
+
+def _lock_of(path: Path) -> Path:
+    return Path(f"{path.resolve()}.lock")
 
 
 def _take(descriptor: int, path: Path) -> None:

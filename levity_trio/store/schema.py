@@ -35,35 +35,44 @@ class NotOurs(EnvironmentProblem):
     """
 
 
+class Unreadable(NotOurs):
+    """The file is damaged, or no SQLite database at all."""
+
+
+class NewerSchema(NotOurs):
+    """The file was written by a newer version."""
+
+
 def migrations() -> list[tuple[int, Path]]:
     """Return the numbered files of schema/ in order, as (version, path)."""
     folder = next(place for place in PLACES if place.is_dir())
     return sorted((int(path.name.split("_")[0]), path) for path in folder.glob("[0-9]*_*.sql"))
 
 
-def check_ownership(path: Path) -> None:
+def check_ownership(path: Path, advice: str = "choose another file with --db") -> None:
     """Check that a file is ours without writing to it. A missing or empty file passes.
 
     Raises:
-        NotOurs: the file belongs to another program, has a newer schema, or is not a SQLite database.
+        NotOurs: the file belongs to another program, has a newer schema (NewerSchema), or is not a SQLite database
+            (Unreadable).
     """
     size = path.stat().st_size if path.exists() else 0
     if size == 0:
         return
     if path.is_file() and size < SMALLEST_DATABASE_BYTES:  # SQLite would treat it as empty
-        raise NotOurs(f"{path} is not a SQLite database; choose another file with --db, it was not touched")
+        raise Unreadable(f"{path} is not a SQLite database; {advice}, it was not touched")
     try:
-        with closing(_look(path.resolve())) as connection:
+        with closing(look(path.resolve())) as connection:
             application_id, version = _marks(connection)
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
     except sqlite3.DatabaseError as error:
-        raise NotOurs(f"{path} cannot be read as a SQLite database ({error}); choose another file with --db") from error
+        raise Unreadable(f"{path} cannot be read as a SQLite database ({error}); {advice}") from error
     if application_id != APPLICATION_ID and (application_id or version or tables):
-        raise NotOurs(f"{path} belongs to another program; choose another file with --db, it was not touched")
+        raise NotOurs(f"{path} belongs to another program; {advice}, it was not touched")
     if version > newest_version():
-        raise NotOurs(
+        raise NewerSchema(
             f"{path} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
-            "install that version, or choose another file with --db"
+            f"install that version, or {advice}"
         )
 
 
@@ -85,7 +94,7 @@ def clock_speed(path: Path) -> int | None:
     """Return the clock speed that a database was created for; None if it is still to be created."""
     if not path.exists() or path.stat().st_size == 0:
         return None
-    with closing(_look(path.resolve())) as connection:
+    with closing(look(path.resolve())) as connection:
         _, version = _marks(connection)
         if version < SIMULATED_TIME_VERSION:
             return 1 if version else None
@@ -93,10 +102,11 @@ def clock_speed(path: Path) -> int | None:
     return int(found[0][0]) if found else 1
 
 
-def _look(path: Path) -> sqlite3.Connection:
+def look(path: Path) -> sqlite3.Connection:
     """Open the file without creating others beside it: SQLite creates a WAL and its index even for reading."""
-    has_wal = path.with_name(f"{path.name}-wal").exists()
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_wal else '&immutable=1'}", uri=True)
+    wal = path.with_name(f"{path.name}-wal")
+    has_data = wal.exists() and wal.stat().st_size > 0
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if has_data else '&immutable=1'}", uri=True)
 
 
 def newest_version() -> int:

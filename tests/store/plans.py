@@ -60,7 +60,9 @@ PAGE = re.compile(r"SELECT (id|1) FROM \w+( ORDER BY id DESC)? LIMIT \?\)?$")
 """The first rows of a table in the order of their ids."""
 PASSED_ON = ("sqlite_utils", "levity_trio.store.unit_of_work", "tests.store.reading")
 """Modules that run the statements of other modules."""
-OURS, MIGRATIONS = "levity_trio", "levity_trio.store.schema"
+OURS = "levity_trio"
+READ_ALL = ("levity_trio.store.schema", "levity_trio.store.keeping")
+"""Migrations, which run once, and commands that copy and check a database as a whole, in a process of their own."""
 
 
 class Recorder(sqlite3.Connection):
@@ -75,11 +77,11 @@ class Recorder(sqlite3.Connection):
 
 
 def _is_ours(frame: FrameType | None) -> bool:
-    """Whether a statement is from the package; migrations are excluded, because they run once."""
+    """Whether a statement is from a part of the package that must not read a table as a whole."""
     while frame is not None and frame.f_globals["__name__"].startswith(PASSED_ON):
         frame = frame.f_back
     name = frame.f_globals["__name__"] if frame is not None else ""
-    return bool(name.startswith(OURS)) and name != MIGRATIONS
+    return bool(name.startswith(OURS)) and not name.startswith(READ_ALL)
 
 
 def whole_reads(statements: Mapping[str, int]) -> Iterator[str]:

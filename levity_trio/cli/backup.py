@@ -1,0 +1,82 @@
+"""`levity-trio backup`: copies the database to a file while the server runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from levity_trio.cli.progress import ByteProgress
+from levity_trio.cli.serve import database_options
+from levity_trio.cli.tables import cell, say
+from levity_trio.config_sources import load
+
+if TYPE_CHECKING:
+    from levity_trio.store.keeping.copies import Content
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio backup /mnt/stick/levity.db
+  levity-trio backup /mnt/stick/levity.db --db /var/lib/levity/levity.db
+  levity-trio backup today.db --json
+
+Copies the database as it is now to FILE. The server may run and goes on writing. FILE is written under the name
+FILE.partial, verified, and then renamed, so a FILE that exists is complete. An earlier backup of the same database is
+replaced; any other file only with --force, and a file of another program never.
+
+While the server runs, its WAL grows during the copy. The command gives up if it grows by more than 256 MB, or if one of
+the disks has less than 64 MB left.
+
+The files of `<database>.files/` and keys of certificates are not in the database: copy their folders too.
+
+Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged), 2 for wrong usage.
+"""
+
+
+def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -> int:
+    from levity_trio.store.keeping.backup import back_up  # noqa: PLC0415 - so that --help answers at once
+
+    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
+    with ByteProgress(is_json=is_json) as progress:
+        held = back_up(config.database, file, progress, is_forced=is_forced)
+    if is_json:
+        record = {"kind": "backup", "file": str(file.resolve()), "bytes": file.stat().st_size}
+        say(json.dumps(record | as_dict(held), ensure_ascii=False))
+    else:
+        say(f"{cell(str(file))}: {file.stat().st_size / 1e6:,.1f} MB, {in_words(held)}.")
+    return 0
+
+
+def as_dict(held: Content) -> dict[str, Any]:
+    return held._asdict()
+
+
+def in_words(held: Content) -> str:
+    """Return what a database holds, as part of a sentence."""
+    if held.until is None:
+        return "nothing stored yet"
+    is_open = f" ({held.open_transactions:,} open)" if held.open_transactions else ""
+    return f"until {minute(held.until)}, {held.transactions:,} transactions{is_open}, {held.energy_wh / 1000:,.3f} kWh"
+
+
+def minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"
+
+
+backup = click.Command(
+    "backup",
+    params=[
+        click.Argument(["file"], type=click.Path(path_type=Path, dir_okay=False)),
+        click.Option(["is_forced", "--force"], is_flag=True, help="Replace FILE even if it has other facts."),
+        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
+        *database_options(),
+    ],
+    callback=run_backup,
+    help="Copy the database to FILE, also while the server runs.",
+    short_help="Copy the database to a file while the server runs.",
+    epilog=EXAMPLES,
+)

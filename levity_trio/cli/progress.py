@@ -1,0 +1,79 @@
+"""The progress of a long command, on stderr: a bar on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import IO, Any, Final, Self
+
+import click
+
+from levity_trio.cli.tables import say
+
+LINE_SECONDS: Final = 10.0
+"""Time between two lines where no terminal shows a bar."""
+BAR_SECONDS: Final = 0.1
+BAR_WIDTH: Final = 24
+
+
+def is_terminal(file: IO[str] | None) -> bool:
+    return file is not None and file.isatty()
+
+
+def overwrite(line: str) -> None:
+    """Show a line on stderr, in place of the previous one."""
+    click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+
+
+def rest(done: float, total: float, seconds: float) -> tuple[float, float]:
+    """Return how much is done per second, and how many seconds are left."""
+    rate = done / seconds if seconds else 0.0
+    return rate, max(0.0, total - done) / rate if rate else 0.0
+
+
+class ByteProgress:
+    """Shows how many bytes are copied: as JSON lines on stdout, or for people on stderr."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self._is_json = is_json
+        self._is_bar = not is_json and is_terminal(sys.stderr)
+        self._began = time.monotonic()
+        self._shown = self._began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_bar:
+            overwrite("")
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < (BAR_SECONDS if self._is_bar else LINE_SECONDS):
+            return
+        self._shown = now
+        rate, left = rest(done, total, now - self._began)
+        if self._is_json:
+            say(json.dumps(_record(done, total, rate, left)))
+            return
+        line = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.1f} MB/s, {left:,.0f} s left"
+        if self._is_bar:
+            overwrite(f"{_bar(done, total)} {line}")
+        else:
+            click.echo(line, err=True)
+
+
+def _record(done: int, total: int, rate: float, left: float) -> dict[str, Any]:
+    return {
+        "kind": "progress",
+        "bytes": done,
+        "total_bytes": total,
+        "bytes_per_second": round(rate),
+        "seconds_left": round(left, 1),
+    }
+
+
+def _bar(done: int, total: int) -> str:
+    filled = BAR_WIDTH * done // total if total else BAR_WIDTH
+    return f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}]"

@@ -1,0 +1,102 @@
+"""`levity-trio restore`: puts a backup in the place of the database."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from levity_trio.cli.backup import as_dict, in_words, minute
+from levity_trio.cli.progress import ByteProgress
+from levity_trio.cli.serve import options
+from levity_trio.cli.tables import cell, say
+from levity_trio.config import SETTINGS
+from levity_trio.config_sources import load
+
+if TYPE_CHECKING:
+    from levity_trio.store.keeping.restoring import Restored
+
+EXAMPLES = """\
+\b
+Examples:
+  levity-trio restore /mnt/stick/levity.db
+  levity-trio restore /mnt/stick/levity.db --db /var/lib/levity/levity.db
+
+Stop the server first. A database that has facts that are not in BACKUP is replaced only with --force; the refusal says
+what would be lost. What is replaced is kept beside it as `<database>.replaced-<time>`.
+
+Chargers may still know transactionIds of the lost time. So transactionIds, the ids of events, and all other ids except
+those of frames go on far above: by a million, one for each second since the backup, and a random part.
+
+A backup of an older version is migrated at the next start of the server.
+
+Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2 for wrong usage.
+"""
+
+
+def run_restore(*, backup: Path, is_forced: bool, is_json: bool, **given: object) -> int:
+    from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
+
+    config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
+    with ByteProgress(is_json=is_json) as progress:
+        restored = put_back(backup, config.database, progress, is_forced=is_forced)
+    if is_json:
+        say(json.dumps(_record(config.database, restored), ensure_ascii=False))
+    else:
+        for line in _lines(config.database, restored):
+            say(line)
+    return 0
+
+
+def _record(database: Path, restored: Restored) -> dict[str, object]:
+    return {
+        "kind": "restored",
+        "file": str(database.resolve()),
+        **as_dict(restored.content),
+        "kept": str(restored.kept) if restored.kept else None,
+        "lost": restored.lost._asdict() if restored.lost else None,
+        "last_transaction_id": restored.last_transaction_id,
+    }
+
+
+def _lines(database: Path, restored: Restored) -> Iterator[str]:
+    yield f"{cell(str(database))} is restored: {in_words(restored.content)}."
+    yield _lost(restored)
+    if restored.kept:
+        yield f"The replaced database is kept: {cell(str(restored.kept))}"
+    yield f"transactionIds go on above {restored.last_transaction_id}."
+
+
+def _lost(restored: Restored) -> str:
+    if restored.lost is None:
+        return "What was stored after that is lost; how much is not known here."
+    lost = restored.lost
+    since, until = (minute(at) if at else "the beginning" for at in (restored.content.until, lost.until))
+    if since == until and not (lost.transactions or lost.energy_wh):
+        return "No transaction is lost."
+    return f"Lost: {since} to {until}, {lost.transactions:,} transactions, {lost.energy_wh / 1000:,.3f} kWh."
+
+
+def _database_options() -> list[click.Option]:
+    (database,) = (setting for setting in SETTINGS if setting.attribute == "database")
+    return options([replace(database, help="SQLite database to replace, or to create.")])
+
+
+restore = click.Command(
+    "restore",
+    params=[
+        click.Argument(["backup"], type=click.Path(path_type=Path)),
+        click.Option(["is_forced", "--force"], is_flag=True, help="Replace a database that has other facts."),
+        click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
+        *_database_options(),
+    ],
+    callback=run_restore,
+    help="Put BACKUP in the place of the database of a stopped server.",
+    short_help="Put a backup in the place of the database.",
+    epilog=EXAMPLES,
+)

@@ -1,0 +1,68 @@
+"""Makes a backup: a copy of the database in one file, while its server runs or not."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.connection import open_reader
+from levity_trio.store.keeping.copies import Content, content, is_contained, open_copy, prepared
+from levity_trio.store.keeping.copying import Told, WalWatch, check_room, copy, open_finished, open_partial
+from levity_trio.store.schema import check_ownership
+
+PARTIAL = ".partial"
+
+
+def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False) -> Content:
+    """Copy a database to a file and return what the copy holds.
+
+    An existing file is replaced if it is an earlier backup of this database, or any database of ours if forced.
+
+    Raises:
+        EnvironmentProblem: there is no such database, the file must not be replaced, the disk is nearly full, the WAL
+            of the server grew too much, or the database is damaged. The file is as it was before.
+    """
+    database, target = database.resolve(), target.resolve()
+    try:
+        with _snapshot(database) as source:
+            _check_target(source, database, target, is_forced=is_forced)
+            watch = WalWatch(database)
+            ((pages,),) = source.execute("PRAGMA page_count").fetchall()
+            ((page_bytes,),) = source.execute("PRAGMA page_size").fetchall()
+            check_room(target.parent, pages * page_bytes)
+            with open_partial(target, PARTIAL) as partial:
+                copy(source, partial, told, watch)
+                with closing(open_finished(partial.path)) as finished:
+                    held = content(finished)
+                partial.rename(target)
+            return held
+    except (sqlite3.Error, OSError) as error:
+        raise EnvironmentProblem(f"cannot copy {database} to {target}: {error}") from error
+
+
+@contextmanager
+def _snapshot(database: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database and hold its present state."""
+    if not database.is_file():
+        raise EnvironmentProblem(f"there is no database {database}; choose it with --db")
+    check_ownership(database)
+    connection = open_reader(database).conn
+    with closing(connection):
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        yield prepared(connection)
+
+
+def _check_target(source: sqlite3.Connection, database: Path, target: Path, *, is_forced: bool) -> None:
+    if not target.exists():
+        return
+    if target.samefile(database):
+        raise EnvironmentProblem(f"{target} is the database itself; choose another file")
+    with open_copy(target) as earlier:
+        if not is_forced and not is_contained(earlier, source):
+            raise EnvironmentProblem(
+                f"{target} has facts that are not in {database}; choose another file, or replace it with --force"
+            )

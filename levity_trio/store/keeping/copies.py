@@ -1,0 +1,164 @@
+"""What the commands for copies share: what a file holds, whether another one holds it too, and who uses it.
+
+A command of this room runs in a process of its own, so it may open descriptors of a database file as long as it has no
+SQLite connection to that file: closing a descriptor drops the locks of its whole process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.reads.newest import newest
+from levity_trio.store.schema import check_ownership, look
+
+ADVICE: Final = "give a backup, or the database of a stopped server"
+HEADER_BYTES: Final = 100
+OPERATIONS_BETWEEN_SIGNALS: Final = 1_000_000
+"""Operations of SQLite's virtual machine after which Python looks for Ctrl-C."""
+LOCK_BYTES: Final = (512, 0x4000_0000)
+"""Length and start of the range that SQLite locks; each connection in WAL mode holds a part of it while it is open."""
+STAMPED: Final[Mapping[str, str]] = {
+    "run": "started_at",
+    "session": "connected_at",
+    "tx": "created_at",
+    "boot": "received_at",
+    "status": "received_at",
+    "tx_event": "received_at",
+    "meter_val": "received_at",
+    "set_aside": "received_at",
+    "command": "requested_at",
+    "operator_action": "at",
+    "event": "at",
+}
+"""Tables of facts, with the time in them that never changes. Whatever happens adds a row to one of them."""
+PRUNED: Final = "event"
+"""The only one of them whose oldest rows are deleted."""
+
+
+class Content(NamedTuple):
+    """What a database holds. `until` is its newest time; None: nothing was ever stored."""
+
+    schema: int
+    until: str | None
+    transactions: int
+    open_transactions: int
+    energy_wh: int
+
+
+def content(connection: sqlite3.Connection) -> Content:
+    """Return what a database of any version holds. Raises sqlite3.Error if it is damaged."""
+    last = newest(Database(connection, execute_plugins=False))
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    ((transactions, completed, energy_wh),) = connection.execute(
+        "SELECT count(*), coalesce(sum(status = 'Completed'), 0),"
+        " coalesce(sum(CASE WHEN status = 'Completed' THEN energy_delivered END), 0) FROM tx"
+    ).fetchall()
+    return Content(version, last.at if last else None, transactions, transactions - completed, energy_wh)
+
+
+def is_contained(part: sqlite3.Connection, whole: sqlite3.Connection) -> bool:
+    """Whether a database is an earlier state of another one, or the same: all its facts are there too."""
+    known = tables_of(whole)
+    for table in STAMPED.keys() & tables_of(part):
+        last = f"SELECT id, {STAMPED[table]} FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own names
+        for number, at in part.execute(last).fetchall():
+            same = f"SELECT 1 FROM {table} WHERE id = ? AND {STAMPED[table]} = ?"  # noqa: S608
+            is_there = table in known and whole.execute(same, (number, at)).fetchall()
+            if not is_there and not (table == PRUNED and _is_pruned(whole, number)):
+                return False
+    return True
+
+
+def _is_pruned(whole: sqlite3.Connection, number: int) -> bool:
+    ((oldest,),) = whole.execute("SELECT min(id) FROM event").fetchall()
+    return oldest is None or number < int(oldest)
+
+
+def tables_of(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}
+
+
+@contextmanager
+def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file that nobody writes to, without creating a file beside it or taking a lock.
+
+    Raises:
+        EnvironmentProblem: there is no such file, it is in use, incomplete, or not a database of ours (NotOurs).
+    """
+    _check_alone(path)
+    _check_whole(path)
+    check_ownership(path, ADVICE)
+    with closing(look(path.resolve())) as connection:
+        yield prepared(connection)
+
+
+def prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Let Ctrl-C interrupt a long statement of this connection."""
+    connection.set_progress_handler(lambda: 0, OPERATIONS_BETWEEN_SIGNALS)
+    return connection
+
+
+def _check_alone(path: Path) -> None:
+    """Refuse a file with a WAL: its newest data is there, and SQLite could read it only by writing beside the file."""
+    if not path.is_file():
+        raise EnvironmentProblem(f"there is no file {path}; {ADVICE}")
+    if is_in_use(path):
+        raise EnvironmentProblem(f"{path} is in use by a server or another program; make a copy with backup first")
+    wal = Path(f"{path.resolve()}-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise EnvironmentProblem(
+            f"{wal} has data that is not yet in {path}, because a program was killed; start the server and make a"
+            " backup, or stop the server again"
+        )
+
+
+def _check_whole(path: Path) -> None:
+    """Compare the size of a file with the number of pages in its header (https://sqlite.org/fileformat2.html)."""
+    with path.open("rb") as file:
+        header, size = file.read(HEADER_BYTES), path.stat().st_size
+    if size == 0:
+        raise EnvironmentProblem(f"{path} is empty; {ADVICE}")
+    if len(header) < HEADER_BYTES or not header.startswith(b"SQLite format 3\0"):
+        return  # not a database: the check of the owner says so
+    page_bytes = int.from_bytes(header[16:18])
+    expected = (page_bytes if page_bytes > 1 else 65536) * int.from_bytes(header[28:32])
+    if size < expected:
+        raise EnvironmentProblem(f"{path} is truncated: it has {size:,} of {expected:,} bytes; {ADVICE}")
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether another process has this file open with SQLite, perhaps through another path."""
+    try:
+        with used_by_nobody_else(path):
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # whoever may not write to the file may still read it
+
+
+@contextmanager
+def used_by_nobody_else(path: Path) -> Iterator[None]:
+    """Keep other processes from opening the file with SQLite.
+
+    This process must have no connection to the file.
+
+    Raises:
+        BlockingIOError: another process has it open.
+        OSError: this user may not write to it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, *LOCK_BYTES)
+        yield
+    finally:
+        os.close(descriptor)

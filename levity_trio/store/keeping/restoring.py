@@ -1,0 +1,189 @@
+"""Puts a backup in the place of a database, and keeps what stood there.
+
+Chargers and clients still know ids of the lost time. So ids go on far above all that can have been given out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from levity_trio.clock import system_clock
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.connection import InUse, lock_held
+from levity_trio.store.keeping.checking import numbered
+from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
+from levity_trio.store.keeping.copying import SIDECARS, Partial, Told, check_room, copy, open_partial, sync_folder
+from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
+
+RESTORING: Final = ".restoring"
+NEW_FILE_MODE: Final = 0o600
+MARGIN_IDS: Final = 1_000_000
+RANDOM_IDS: Final = 10_000_000
+FACTS_PER_ID: Final = 1000
+"""How many facts are stored while one id of another table is given out, at most."""
+COUNTED_BY_IDS: Final = frozenset({"log"})
+"""Tables whose ids have no gaps: retention computes the size of the log from them."""
+
+
+class Lost(NamedTuple):
+    """What the replaced database holds beyond the backup, of which it is a later state."""
+
+    until: str | None
+    transactions: int
+    energy_wh: int
+
+
+class Restored(NamedTuple):
+    """What was restored, where the replaced database is (None: there was none), and above which transactionIds go on.
+
+    `lost` is None if that cannot be told: there was no database, it cannot be read, or it is another one.
+    """
+
+    content: Content
+    kept: Path | None
+    lost: Lost | None
+    last_transaction_id: int
+
+
+class _Standing(NamedTuple):
+    """The database that is to be replaced. `content` is None if it cannot be read."""
+
+    content: Content | None = None
+    is_contained: bool = False
+    is_later: bool = False
+    highest: Mapping[str, int] = {}
+
+
+def restore(backup: Path, database: Path, told: Told, *, is_forced: bool = False) -> Restored:
+    """Replace a database, which no server may use, by a backup.
+
+    Raises:
+        EnvironmentProblem: the backup is damaged, or is not one; the database is in use (InUse), another program's, or
+            has facts that are not in the backup, and the caller does not force it; the disk is nearly full. The
+            database is as it was before.
+    """
+    backup, database = backup.resolve(), database.resolve()
+    try:
+        with lock_held(database), open_copy(backup) as source:
+            if database.exists() and backup.samefile(database):
+                raise EnvironmentProblem(f"{backup} is the database itself; give a backup")
+            held, standing = content(source), _examine(source, database)
+            if not (standing.is_contained or is_forced):
+                raise EnvironmentProblem(_refusal(database, held, standing))
+            check_room(database.parent, backup.stat().st_size)
+            with open_partial(database, RESTORING) as partial:
+                copy(source, partial, told, lambda: None)
+                last = _renumber(partial.path, standing.highest, _seconds_since(held.until))
+                kept = _swap(partial, database)
+            return Restored(held, kept, _lost(held, standing), last)
+    except (sqlite3.Error, OSError) as error:
+        raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
+
+
+def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
+    """Return what stands in the place of the database, as far as it can be read."""
+    if not database.exists() or not database.stat().st_size:
+        return _Standing(is_contained=True)
+    if is_in_use(database):
+        raise _in_use(database)
+    with suppress(NewerSchema, Unreadable):  # both are a reason to restore
+        check_ownership(database)
+    try:
+        with closing(look(database)) as present:
+            highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+            is_later = is_contained(source, present)
+            return _Standing(content(present), is_contained(present, source), is_later, highest)
+    except sqlite3.DatabaseError:
+        return _Standing()
+
+
+def _in_use(database: Path) -> InUse:
+    return InUse(f"{database} is in use by a server or another program; stop it, or choose another file with --db")
+
+
+def _refusal(database: Path, held: Content, standing: _Standing) -> str:
+    force = "; restore with --force to replace it all the same (it is kept beside)"
+    if standing.content is None:
+        return f"{database} cannot be read, so what would be lost is not known{force}"
+    if not standing.is_later:
+        return f"{database} has facts that are not in the backup, which is no earlier state of it{force}"
+    lost = _beyond(standing.content, held)
+    return (
+        f"{database} is newer: it goes until {standing.content.until}, the backup until {held.until};"
+        f" {lost.transactions:,} transactions with {lost.energy_wh / 1000:,.3f} kWh would be lost{force}"
+    )
+
+
+def _lost(held: Content, standing: _Standing) -> Lost | None:
+    return _beyond(standing.content, held) if standing.content and standing.is_later else None
+
+
+def _beyond(present: Content, held: Content) -> Lost:
+    return Lost(present.until, present.transactions - held.transactions, present.energy_wh - held.energy_wh)
+
+
+def _seconds_since(at: str | None) -> int:
+    """Return the seconds since a time of the database; 0 where this machine's clock is behind it."""
+    return max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
+
+
+def _renumber(path: Path, given: Mapping[str, int], seconds: int) -> int:
+    """Let all ids go on above those that were given out since the backup. Return the transactionId before the next one.
+
+    The ids of the lost time are known only where the replaced database can be read. So one id a second is assumed, with
+    a margin. The random part separates two restorations of one backup on a machine whose clock is not set.
+    """
+    # In MEMORY mode SQLite creates no file beside this one, which a crash could leave there.
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = MEMORY").fetchall()
+        connection.execute("BEGIN IMMEDIATE")
+        highest = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        leap = MARGIN_IDS + seconds + secrets.randbelow(RANDOM_IDS)
+        for table in numbered(connection) - COUNTED_BY_IDS:
+            base = max(highest.get(table, 0), given.get(table, 0)) + leap * (FACTS_PER_ID if table == "event" else 1)
+            connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, base))
+        ((last,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchall()
+        connection.execute("COMMIT")
+        return int(last)
+
+
+def _swap(partial: Partial, database: Path) -> Path | None:
+    """Put the new file in the place of the database; return where that one is kept, with its WAL.
+
+    A database never disappears: after a crash at any point, the old or the new one is at its path. A WAL must not stay,
+    because SQLite would apply it to the new file.
+    """
+    if not database.exists():
+        partial.give_to(database.parent.stat(), NEW_FILE_MODE)
+        return _exchange(partial, database)
+    present = database.stat()
+    partial.give_to(present, present.st_mode & 0o777)
+    try:
+        with used_by_nobody_else(database):
+            return _exchange(partial, database)
+    except BlockingIOError:
+        raise _in_use(database) from None
+
+
+def _exchange(partial: Partial, database: Path) -> Path | None:
+    kept = database.with_name(f"{database.name}.replaced-{system_clock():%Y%m%dT%H%M%SZ}")
+    standing = [suffix for suffix in ("", "-wal") if _has_data(Path(f"{database}{suffix}"))]
+    for suffix in standing:
+        os.link(f"{database}{suffix}", f"{kept}{suffix}")
+    sync_folder(database.parent)
+    for suffix in SIDECARS:
+        Path(f"{database}{suffix}").unlink(missing_ok=True)
+    partial.rename(database)
+    return kept if standing else None
+
+
+def _has_data(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0

@@ -1,0 +1,107 @@
+"""`levity-trio backup`, `check` and `restore`, as people and programs see them."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levity_trio.cli import main, progress
+from tests.store.keeping import change, charge, run
+
+SITE, BACKUP = Path("levity.db"), Path("backup.db")
+
+
+@pytest.fixture(autouse=True)
+def site() -> None:
+    run(SITE, charge)
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
+def objects(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in told(capsys).splitlines()]
+
+
+def test_a_copy_from_its_making_to_its_restoration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backup", str(BACKUP)]) == 0
+    assert told(capsys).startswith(f"backup.db: {BACKUP.stat().st_size / 1e6:,.1f} MB, until 20")
+    assert main(["check", str(BACKUP)]) == 0
+    assert told(capsys).startswith("backup.db is sound: until 20")
+    run(SITE, charge)
+    assert main(["restore", str(BACKUP)]) == 1
+    refused = capsys.readouterr()
+    assert refused.out == ""
+    assert "1 transactions with 1.000 kWh would be lost; restore with --force" in refused.err
+    assert main(["restore", str(BACKUP), "--force"]) == 0
+    first, lost, kept, ids = told(capsys).splitlines()
+    assert first.startswith("levity.db is restored: until 20")
+    assert lost.startswith("Lost: 20")
+    assert lost.endswith(" UTC, 1 transactions, 1.000 kWh.")
+    assert Path(kept.removeprefix("The replaced database is kept: ")).exists()
+    assert ids.startswith("transactionIds go on above ")
+
+
+def test_programs_get_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    assert main(["backup", str(BACKUP), "--json"]) == 0
+    *steps, made = objects(capsys)
+    assert {step["kind"] for step in steps} == {"progress"}
+    assert steps[-1]["bytes"] == steps[-1]["total_bytes"] == made["bytes"] == BACKUP.stat().st_size
+    assert (made["kind"], made["file"], made["transactions"]) == ("backup", str(BACKUP.resolve()), 1)
+    assert main(["check", str(BACKUP), "--json"]) == 0
+    (report,) = objects(capsys)
+    assert (report["is_sound"], report["problems"], report["energy_wh"]) == (True, [], 1000)
+    assert report["until"] == made["until"]
+    SITE.unlink()
+    assert main(["restore", str(BACKUP), "--json"]) == 0
+    restored = objects(capsys)[-1]
+    assert (restored["kept"], restored["lost"], restored["file"]) == (None, None, str(SITE.resolve()))
+
+
+def test_problems_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backup", str(BACKUP)]) == 0
+    change(BACKUP, "PRAGMA journal_mode = DELETE; DROP INDEX tx_open")
+    told(capsys)
+    assert main(["check", str(BACKUP)]) == 1
+    problem, summary = told(capsys).splitlines()
+    assert problem.startswith("schema: ")
+    assert "index tx_open is missing" in problem
+    assert summary.startswith("backup.db has problems: until 20")
+    assert main(["check", str(BACKUP), "--json"]) == 1
+    (report,) = objects(capsys)
+    assert report["problems"] == [{"check": "schema", "text": problem.removeprefix("schema: ")}]
+
+
+def test_progress_is_lines_without_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    assert main(["backup", str(BACKUP)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.endswith(" s left") and " MB/s, " in line for line in lines)
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "BAR_SECONDS", 0)
+    ours, theirs = os.openpty()
+    with open(theirs, "w") as terminal:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert main(["backup", str(BACKUP)]) == 0
+        assert main(["check", str(BACKUP)]) == 0
+        terminal.flush()
+        shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "[########################] " in shown
+    assert "checking integrity…" in shown
+    assert shown.endswith("\r\x1b[2K")
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["backup"], ["restore"], ["backup", "."]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    assert main(arguments) == 2

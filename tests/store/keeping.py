@@ -1,0 +1,66 @@
+"""A small site in a file, for tests of its copies."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from levity_trio.store.connection import open_database
+from levity_trio.store.schema import migrations, statements
+from tests.store.books import Books, Station
+
+CHARGED_WH = 1000
+OLD_SCHEMA = 5
+
+
+def run(path: Path, *writes: Callable[[Station], object], charger: str = "CP-1") -> None:
+    """Run a server's writes on the database, which is created if need be, and close it again."""
+    with open_database(path) as connection:
+        station = Station(Books(connection), charger)
+        for write in writes:
+            write(station)
+        station.lose()
+
+
+def charge(station: Station) -> int:
+    """Complete one transaction and return its id."""
+    register = 1000 + CHARGED_WH * station.books.count("tx")
+    transaction = station.start(register)
+    station.books.wait(60)
+    station.stop(transaction, register + CHARGED_WH)
+    return transaction
+
+
+def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def change(path: Path, script: str) -> None:
+    """Change a database behind the back of its guards."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.executescript(script)
+
+
+def make_old(path: Path) -> None:
+    """Create a database of an old version, in WAL mode, with one run."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA application_id = {0x4C565433}")
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        for number, script in migrations():
+            if number <= OLD_SCHEMA:
+                for statement in statements(script.read_text()):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tx', 1000)")
+        connection.execute(
+            "INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', '2026-03-01T10:00:00.000Z', 1)"
+        )
+
+
+def ignore(_done: int, _total: int) -> None:
+    """For progress that nobody looks at."""

@@ -1,0 +1,195 @@
+"""Checks of a copy: nothing is written, each kind of damage is found, and a file that cannot be checked is one line."""
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from levity_trio.config import EnvironmentProblem
+from levity_trio.store.connection import connect
+from levity_trio.store.keeping.backup import back_up
+from levity_trio.store.keeping.checking import CHECKS, Report, check
+from levity_trio.store.schema import newest_version
+from tests.store.files import contents, make
+from tests.store.keeping import CHARGED_WH, OLD_SCHEMA, change, charge, ignore, make_old, query, run
+
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("SELECT count(*) FROM tx").fetchall()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+FOREIGN = "levity.db"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A backup of a site with two completed transactions and an open one, alone in its folder."""
+    run(tmp_path / "site.db", charge, charge, lambda station: station.start(9000))
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    back_up(tmp_path / "site.db", folder / "backup.db", ignore)
+    return folder / "backup.db"
+
+
+def checked(path: Path) -> Report:
+    """Check a file, of which nothing may change."""
+    before = contents(path.parent)
+    try:
+        return check(path, lambda _name: None)
+    finally:
+        assert contents(path.parent) == before
+
+
+def problems(path: Path) -> list[tuple[str, str]]:
+    return [(one.check, one.text) for one in checked(path).problems]
+
+
+def test_a_sound_copy_and_what_it_holds(copy: Path) -> None:
+    report = checked(copy)
+    assert not report.problems
+    assert report.checks == [one.name for one in CHECKS]
+    held = report.content
+    assert held is not None
+    assert (held.schema, held.transactions, held.open_transactions) == (newest_version(), 3, 1)
+    assert held.energy_wh == 2 * CHARGED_WH
+    assert held.until == max(at for (at,) in query(copy, "SELECT at FROM event"))
+
+
+def test_the_database_of_a_stopped_server(tmp_path: Path) -> None:
+    run(tmp_path / "site.db", charge)
+    assert not problems(tmp_path / "site.db")
+
+
+def test_an_old_version_is_checked_by_its_own_schema(tmp_path: Path) -> None:
+    make_old(tmp_path / "old.db")
+    report = checked(tmp_path / "old.db")
+    assert not report.problems
+    assert report.content is not None
+    assert report.content.schema == OLD_SCHEMA
+
+
+IMPOSSIBLE = "DROP TRIGGER tx_stays_possible; UPDATE tx SET {} WHERE status = 'Completed'; {}"
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "text"),
+    [
+        (
+            "PRAGMA foreign_keys = OFF; DROP TRIGGER cp_is_kept; DELETE FROM cp",
+            "references",
+            "row of cp that is missing",
+        ),
+        ("DROP INDEX tx_open", "schema", "index tx_open is missing"),
+        ("DROP TRIGGER tx_is_kept", "schema", "trigger tx_is_kept is missing"),
+        ("ALTER TABLE tx DROP COLUMN rules", "schema", "table tx is not as schema"),
+        ("DROP TABLE file_use", "schema", "is missing"),
+        ("PRAGMA user_version = 17", "schema", "schema 17 is of no version"),
+        ("UPDATE sqlite_sequence SET seq = 5 WHERE name = 'tx'", "ids", "tx would use ids up to"),
+        ("DELETE FROM sqlite_sequence WHERE name = 'event'", "ids", "event would use ids up to"),
+    ],
+)
+def test_problems_are_found(copy: Path, script: str, name: str, text: str) -> None:
+    change(copy, f"PRAGMA journal_mode = DELETE; {existing(copy, script)}")
+    assert any(check == name and text in line for check, line in problems(copy))
+
+
+def existing(path: Path, script: str) -> str:
+    """Leave out guards that there are not, and take a table that there is."""
+    names = {str(name) for (name,) in query(path, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'trigger')")}
+    if "cp_is_kept" not in names:
+        script = script.replace("DROP TRIGGER cp_is_kept; ", "")
+    return script if "file_use" in names else script.replace("file_use", "evidence")
+
+
+@pytest.mark.parametrize(
+    "values",
+    ["energy_delivered = NULL", "energy_delivered = -1", "energy_method = 'guessed'", "stop_time = '2026'"],
+)
+def test_an_impossible_transaction_is_found(copy: Path, values: str) -> None:
+    ((trigger,),) = query(copy, "SELECT sql FROM sqlite_schema WHERE name = 'tx_stays_possible'")
+    change(copy, f"PRAGMA journal_mode = DELETE; {IMPOSSIBLE.format(values, trigger)}")
+    found = problems(copy)
+    assert [name for name, _ in found] == ["transactions", "transactions"]
+    assert "of tx: a transaction must have a possible status, figure" in found[0][1]
+
+
+def test_a_damaged_page_is_found_and_the_rest_is_checked(copy: Path) -> None:
+    ((page,),) = query(copy, "SELECT rootpage FROM sqlite_schema WHERE name = 'tx'")
+    with copy.open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(b"\xa5" * 4096)
+    report = checked(copy)
+    found = {one.check for one in report.problems}
+    assert {"integrity", "transactions"} <= found
+    assert "schema" not in found
+    assert report.content is None
+
+
+def test_many_problems_are_cut(copy: Path) -> None:
+    change(copy, "PRAGMA journal_mode = DELETE")
+    with closing(connect(copy)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        row = "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) VALUES (?, 'x', '', '', '', '')"
+        connection.execute("DROP TRIGGER review_opens")
+        connection.executemany(row, [(number,) for number in range(50)])
+    lines = [line for name, line in problems(copy) if name == "references"]
+    assert len(lines) == 11
+    assert lines[-1] == "and more"
+
+
+def test_what_an_operator_added_is_no_problem(copy: Path) -> None:
+    change(copy, "PRAGMA journal_mode = DELETE; CREATE INDEX my_own ON tx (id_tag); CREATE VIEW mine AS SELECT 1")
+    assert not problems(copy)
+
+
+def test_files_that_cannot_be_checked(copy: Path) -> None:
+    folder, whole = copy.parent, copy.read_bytes()
+    (folder / "empty").touch()
+    (folder / "short").write_bytes(whole[: len(whole) // 2])
+    (folder / "shorter").write_bytes(whole[:70])
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8" * 1000)
+    (folder / "newer").write_bytes(whole)
+    change(folder / "newer", f"PRAGMA journal_mode = DELETE; PRAGMA user_version = {newest_version() + 1}")
+    make(folder / FOREIGN)
+    for name, text in {
+        "nothing": "there is no file",
+        "empty": "is empty",
+        "short": rf"is truncated: it has {len(whole) // 2:,} of {len(whole):,} bytes",
+        "shorter": "is not a SQLite database",
+        "photo.jpg": "file is not a database",
+        "newer": "was written by a newer levity-trio",
+        FOREIGN: "belongs to another program",
+    }.items():
+        before = contents(folder)
+        with pytest.raises(EnvironmentProblem, match=text) as refused:
+            check(folder / name, lambda _name: None)
+        assert contents(folder) == before
+        assert "\n" not in str(refused.value)
+        assert "--db" not in str(refused.value)
+
+
+def test_a_wal_that_was_left_is_one_line(copy: Path) -> None:
+    Path(f"{copy}-wal").write_bytes(b"x" * 5000)
+    with pytest.raises(EnvironmentProblem, match=r"backup.db-wal has data that is not yet in"):
+        checked(copy)
+    Path(f"{copy}-wal").write_bytes(b"")
+    assert not problems(copy)
+
+
+def test_a_file_in_use_is_one_line_by_any_path(copy: Path) -> None:
+    same = copy.with_name("same.db")
+    same.hardlink_to(copy)
+    command = [sys.executable, "-c", HOLD, str(copy)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        for path in (copy, same):
+            with pytest.raises(EnvironmentProblem, match="is in use by a server or another program"):
+                check(path, lambda _name: None)
+        other.communicate()
+    same.unlink()
+    assert not problems(copy)
