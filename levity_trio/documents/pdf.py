@@ -190,7 +190,7 @@ def _logo(paper: _Paper, logo: bytes) -> None:
             if width * height > _LARGEST_LOGO:
                 raise DocumentProblem(f"the logo has {width} × {height} pixels; it may have {_LARGEST_LOGO} in all")
             image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as problem:
+    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError, ValueError) as problem:
         raise DocumentProblem(f"the logo cannot be read: {problem}") from problem
     scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
     paper.image(io.BytesIO(logo), w=width * scale, h=height * scale)

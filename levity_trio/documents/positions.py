@@ -93,7 +93,10 @@ def table(with_: Writing) -> Table:
 def held_back(statement: Statement, template: Template) -> Table:
     """Return the charging sessions that wait for a review."""
     zone = ZoneInfo(statement.zone)
-    rows = tuple(Row(cells=_place_cells(template, zone, position)) for position in statement.held_back)
+    rows = tuple(
+        Row(cells=_place_cells(template, zone, position), notes=tuple(_reason(template, position)))
+        for position in statement.held_back
+    )
     columns = _place_columns(template)
     return Table(title=template.say("held_back"), columns=columns, rows=rows, is_sessions=True)
 
@@ -160,8 +163,7 @@ def _notes(with_: Writing, position: Position, is_plain: bool) -> Iterator[str]:
     if position.corrects is not None:
         number = tidy(position.corrected_statement or "–")
         yield template.say("correction", line=position.corrects, statement=number)
-    if position.reason:
-        yield template.say("reason", reason=tidy(position.reason))
+    yield from _reason(template, position)
     how = [] if is_plain else [_line(with_, line) for line in position.lines]
     if position.split in _SPLITS:
         how.append(template.say(_SPLITS[position.split]))
@@ -170,6 +172,11 @@ def _notes(with_: Writing, position: Position, is_plain: bool) -> Iterator[str]:
     if position.is_prepaid:
         total = formats.money(template, position.amount, with_.statement.currency)
         yield template.say("from_wallet", amount=total)
+
+
+def _reason(template: Template, position: Position) -> Iterator[str]:
+    if position.reason:
+        yield template.say("reason", reason=tidy(position.reason))
 
 
 def _line(with_: Writing, line: Line) -> str:

@@ -14,7 +14,6 @@ from levity_trio.documents.template import Template
 def statement_sheet(statement: Statement, template: Template) -> Sheet:
     """Return what stands on a statement."""
     is_draft = statement.number is None
-    label, figure, remark = headline(statement, template)
     return Sheet(
         language=template.values["language"],
         paper=template.values["paper"],
@@ -23,27 +22,13 @@ def statement_sheet(statement: Statement, template: Template) -> Sheet:
         sender=_sender(statement, template),
         recipient=formats.address(template, statement.to),
         logo=statement.owner.logo,
-        label=label,
-        figure=figure,
-        remark=remark,
+        label=template.say("total"),
+        figure=formats.money(template, abs(statement.total), statement.currency),
+        remark=_what_to_do(statement, template),
         blocks=tuple(_blocks(statement, template)),
         small=tuple(_small(statement, template)),
         page_words=template.values["words"]["page"],
     )
-
-
-def headline(statement: Statement, template: Template) -> tuple[str, str, str]:
-    """Return the label of the large figure, the figure, and what to do about it."""
-    figure = formats.money(template, abs(statement.total), statement.currency)
-    if statement.total < 0:
-        remark = template.say("credit_carried" if statement.is_carried else "credit")
-    elif statement.total == 0:
-        remark = template.say("nothing")
-    elif statement.is_carried:
-        remark = template.say("carried_on")
-    else:
-        remark = _when_to_pay(statement, template)
-    return template.say("total"), figure, remark
 
 
 def is_asked(statement: Statement) -> bool:
@@ -72,6 +57,15 @@ def tax_table(taxes: tuple[TaxSum, ...], currency: Currency, template: Template)
         rows=rows,
         total=row(template.say("sum"), whole) if len(rows) > 1 else None,
     )
+
+
+def _what_to_do(statement: Statement, template: Template) -> str:
+    """What the household does about the total; of a credit the figure shows the size, these words the direction."""
+    if statement.total < 0:
+        return template.say("credit_carried" if statement.is_carried else "credit")
+    if statement.total == 0:
+        return template.say("nothing")
+    return template.say("carried_on") if statement.is_carried else _when_to_pay(statement, template)
 
 
 def _when_to_pay(statement: Statement, template: Template) -> str:

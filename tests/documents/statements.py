@@ -163,7 +163,7 @@ def with_windows(count: int = 40) -> Statement:
         )
         for number in range(1, count)
     ]
-    waiting = replace(position(99, energy_wh=7_250), lines=())
+    waiting = replace(position(99, energy_wh=7_250), reason="the meter ran backwards")
     fees = replace(base_fee(count), lines=(line(LineKind.BASE, 31, "4.50", of_days=31, rate=Decimal(7)),))
     return statement([*sessions, fees], carried_in=-250, held_back=(waiting,))
 
@@ -204,14 +204,14 @@ def in_currency(currency: Currency, price: str) -> Statement:
     return statement([one, position(2, line(quantity=41_000, price=price, currency=currency))], currency=currency)
 
 
-def _png() -> bytes:
-    """A square of 8 × 8 grey pixels."""
+def png(width: int = 8, height: int = 8) -> bytes:
+    """A head of this size with 8 × 8 grey pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes([0, *[128] * 8]) * 8)) + chunk(b"IEND", b"")
 
 
-LOGO: Final = _png()
+LOGO: Final = png()

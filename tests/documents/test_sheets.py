@@ -95,9 +95,9 @@ def test_windows_stand_beneath_with_their_arithmetic() -> None:
     assert "Blocking fee, tax 19 %: 45 min × 0.0200 = 0.90" in seventh.notes[0]
     assert fee.cells == ("8", "", "Base fee", "", "", "", "4.50")
     assert fee.notes == ("Base fee, tax 7 %: 31 of 31 days × 4.5000 = 4.50",)
-    assert [row.cells for row in table_of(sheet, "Held back: waits for a review, is billed later").rows] == [
-        ("99", "15 Oct", "Space 4 · Zoe", "18:04 – 21:21", "7.250")
-    ]
+    (waiting,) = table_of(sheet, "Held back: waits for a review, is billed later").rows
+    assert waiting.cells == ("99", "15 Oct", "Space 4 · Zoe", "18:04 – 21:21", "7.250")
+    assert waiting.notes == ("Reason: the meter ran backwards",)
     assert facts_of(sheet, "In total")["Carried in from earlier statements"] == "−2.50\N{NO-BREAK SPACE}EUR"
 
 
@@ -162,8 +162,13 @@ def test_a_logo() -> None:
         html(sheet_of(with_logo(b"<svg/>")))
     with pytest.raises(DocumentProblem, match="may have 1000000"):
         html(sheet_of(with_logo(bytes(1_000_001))))
-    with pytest.raises(DocumentProblem, match="the logo cannot be read"):
-        printed(sheet_of(with_logo(forms.LOGO[:40])))
+    for logo, words in (
+        (forms.LOGO[:40], "the logo cannot be read"),
+        (forms.png(2001, 2000), "2001 × 2000 pixels"),
+        (forms.png(60_000, 60_000), "the logo cannot be read"),
+    ):
+        with pytest.raises(DocumentProblem, match=words):
+            printed(sheet_of(with_logo(logo)))
     sheet = sheet_of(with_logo(forms.LOGO))
     assert 'src="data:image/png;base64,' in html(sheet)
     assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
