@@ -1,0 +1,86 @@
+"""The font of a PDF, and what it lacks. Imported only in the process that makes PDFs.
+
+The default is FiraGO (SIL Open Font License), which pymupdf-fonts brings: Latin with all accents, Greek, Cyrillic,
+Arabic, Hebrew, Devanagari, Thai, Georgian; neither Chinese, Japanese and Korean nor emoji. The owner may give a font
+file of his own instead; it then serves for bold text, too.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+from fontTools.ttLib import TTFont, TTLibError
+
+from levity_trio.documents import DocumentProblem
+from levity_trio.documents.sheet import Sheet
+
+_STYLES: Final = {"": "FiraGO_Regular", "B": "FiraGO_Bold"}
+_SUFFIXES: Final = (".ttf", ".otf")
+_VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
+
+
+class Fonts(NamedTuple):
+    """Files of the regular and the bold font, and the characters that both have."""
+
+    regular: Path
+    bold: Path
+    covered: frozenset[int]
+
+    def missing(self, sheet: Sheet) -> dict[str, str]:
+        """Return each character of a sheet that it cannot print, with the first text that has it."""
+        missing: dict[str, str] = {}
+        for text in sheet.texts():
+            for one in text:
+                if not self._has(one):
+                    missing.setdefault(one, text)
+        return missing
+
+    def printable(self, text: str) -> str:
+        """Return a text whose missing characters are named by their code points, such as [U+1F600]."""
+        visible = (one for one in text if ord(one) in self.covered or not _is_invisible(one))
+        return "".join(one if self._has(one) else _stand_in(one) for one in visible)
+
+    def _has(self, one: str) -> bool:
+        return ord(one) in self.covered or one.isspace() or _is_invisible(one)
+
+
+@contextmanager
+def open_fonts(path: Path | None) -> Iterator[Fonts]:
+    """Give the owner's font, or the default without one. Raises DocumentProblem if it cannot be used."""
+    if path is not None:
+        yield Fonts(path, path, _characters(path))
+        return
+    with TemporaryDirectory(prefix="levity-font-") as folder:  # fpdf2 reads fonts from files only
+        files = [_unpacked(Path(folder), name) for name in _STYLES.values()]
+        yield Fonts(files[0], files[1], _characters(files[0]) & _characters(files[1]))
+
+
+def _unpacked(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.ttf"
+    path.write_bytes(import_module(f"pymupdf_fonts.{name}").fontbuffer)
+    return path
+
+
+def _characters(path: Path) -> frozenset[int]:
+    if path.suffix.lower() not in _SUFFIXES:
+        raise DocumentProblem(f"the font {path} must be a .ttf or .otf file")
+    try:
+        with TTFont(path, lazy=True) as font:
+            return frozenset(font.getBestCmap() or ())
+    except (OSError, TTLibError, KeyError, AssertionError) as problem:
+        raise DocumentProblem(f"the font {path} cannot be used: {problem}") from problem
+
+
+def _is_invisible(one: str) -> bool:
+    """Whether a character only says how its neighbours are shown: marks of direction, joiners, variants."""
+    return unicodedata.category(one) == "Cf" or ord(one) in _VARIATION_SELECTORS
+
+
+def _stand_in(one: str) -> str:
+    return " " if one.isspace() else f"[U+{ord(one):04X}]"

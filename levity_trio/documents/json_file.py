@@ -1,0 +1,117 @@
+"""A statement as JSON. The names below are stable, whatever the code calls things.
+
+Amounts are whole minor units (`currency.exponent` says how many decimals), energy is in Wh, prices and rates are texts
+with decimals, times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+from levity_trio.billing.statement import LineKind, Split, Statement
+
+
+class CurrencyDocument(msgspec.Struct, frozen=True):
+    """ISO 4217."""
+
+    code: str
+    exponent: int
+
+
+class PartyDocument(msgspec.Struct, frozen=True):
+    """A name and an address."""
+
+    name: str
+    address: tuple[str, ...]
+    contact: str | None
+
+
+class OwnerDocument(msgspec.Struct, frozen=True):
+    """Who bills. The logo stands on HTML and PDF only."""
+
+    party: PartyDocument
+    bank_account: str | None
+    bank_name: str | None
+    tax_number: str | None
+    payment_days: int
+
+
+class LineDocument(msgspec.Struct, frozen=True):
+    """Quantity × price = amount, rounded half up once."""
+
+    kind: LineKind
+    tariff: str
+    version: date
+    window: str | None
+    quantity: int
+    of_days: int | None
+    price: Decimal
+    amount: int
+    tax_rate: Decimal
+
+
+class PositionDocument(msgspec.Struct, frozen=True):
+    """A charging session or a base fee. A prepaid one asks for nothing."""
+
+    id: int
+    transaction: int | None
+    charger: str | None
+    connector: int | None
+    space: str | None
+    tag: str | None
+    vehicle: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    energy_wh: int
+    split: Split | None
+    lines: tuple[LineDocument, ...]
+    amount: int
+    corrects: int | None
+    corrected_statement: str | None
+    reason: str | None
+    is_prepaid: bool
+
+
+class TaxDocument(msgspec.Struct, frozen=True):
+    """net + tax = gross, for one rate in percent."""
+
+    rate: Decimal
+    net: int
+    tax: int
+    gross: int
+
+
+class StatementDocument(msgspec.Struct, frozen=True):
+    """A whole statement; a draft has no number, digest and day of closing."""
+
+    number: str | None
+    account: int
+    month: date
+    zone: str
+    currency: CurrencyDocument
+    prices_are_gross: bool
+    to: PartyDocument
+    owner: OwnerDocument
+    positions: tuple[PositionDocument, ...]
+    taxes: tuple[TaxDocument, ...]
+    carried_in: int
+    total: int
+    is_carried: bool
+    energy_wh: int
+    held_back: tuple[PositionDocument, ...]
+    closed_on: date | None
+    digest: str | None
+    previous_digest: str | None
+
+
+def json_bytes(statement: Statement) -> bytes:
+    """Return the file."""
+    return msgspec.json.encode(msgspec.convert(statement, StatementDocument, from_attributes=True))
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON schema of the file."""
+    return msgspec.json.schema(StatementDocument)

@@ -1,0 +1,303 @@
+"""A sheet as a PDF. Imported only in the process that makes PDFs: fpdf2 takes 49 MB.
+
+The same sheet gives the same bytes: the file has no time of its own. Letters are shaped by HarfBuzz, so that Arabic and
+Hebrew names read as they should, and figures have one width.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from fpdf import FPDF
+from fpdf.enums import Align, MethodReturnValue, XPos, YPos
+from fpdf.fonts import TTFFont
+from PIL import Image, UnidentifiedImageError
+
+from levity_trio.documents import DocumentProblem
+from levity_trio.documents.fonts import Fonts
+from levity_trio.documents.logo import media_type
+from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table
+
+_FAMILY: Final = "sheet"
+_MARGIN: Final = 16.0  # all lengths are in mm
+_FOOT: Final = 18.0
+_GAP: Final = 1.5
+_LINE: Final = 0.42
+"""Height of a line for each point of its size."""
+_BODY, _SMALL, _TITLE, _LARGE, _HEAD = 9.0, 7.5, 14.0, 24.0, 11.0
+_SOFT, _INK = 80, 0
+_LOGO_WIDTH, _LOGO_HEIGHT = 45.0, 18.0
+_LARGEST_LOGO: Final = 4_000_000  # pixels
+_MODULE, _QUIET = 0.75, 4
+_NO_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_PAGES: Final = "\ufdd0" * 3
+"""Stands for the number of pages (three digits) until it is known: no characters, so that no name can contain them."""
+_LABEL_SHARE: Final = 0.35
+_HEADS: Final = 16.0
+"""A table's title and the heads of its columns, in two lines."""
+
+
+def pdf(sheet: Sheet, fonts: Fonts) -> bytes:
+    """Return the file. Raises DocumentProblem if the logo cannot be used."""
+    paper = _Paper(sheet, fonts)
+    try:
+        _write(paper, sheet)
+        return bytes(paper.output())
+    finally:
+        paper.close_fonts()
+
+
+def _write(paper: _Paper, sheet: Sheet) -> None:
+    paper.add_page()
+    _head(paper, sheet)
+    for block in sheet.blocks:
+        if isinstance(block, Facts):
+            _facts(paper, block)
+        else:
+            _table(paper, block)
+    paper.ln(4)
+    for line in sheet.small:
+        paper.paragraph(line, _SMALL, colour=_SOFT)
+
+
+class _Paper(FPDF):
+    """Pages with the mark of a draft at the head, and their number at the foot."""
+
+    def __init__(self, sheet: Sheet, fonts: Fonts) -> None:
+        super().__init__(format=sheet.paper.lower())
+        self._sheet, self._fonts = sheet, fonts
+        self._divided: dict[tuple[str, float, float, bool], list[str]] = {}
+        self.c_margin = 0
+        self.alias_nb_pages(_PAGES)
+        self.set_creation_date(_NO_TIME)
+        self.set_margins(_MARGIN, _MARGIN)
+        self.set_auto_page_break(True, _FOOT)
+        self.add_font(_FAMILY, "", fonts.regular)
+        self.add_font(_FAMILY, "B", fonts.bold)
+        self.set_font(_FAMILY, size=_BODY)
+        self.set_text_shaping(True, features={"tnum": True, "kern": True}, direction="ltr")
+        self.set_title(sheet.title)
+        self.set_lang(sheet.language)
+
+    def close_fonts(self) -> None:
+        """Close the font files, of which each sheet opens its own."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
+
+    def header(self) -> None:
+        if self._sheet.mark:
+            self.rule(0.5)
+            self.ln(1.5)
+            self.paragraph(self._sheet.mark, _HEAD, bold=True, align=Align.C)
+            self.ln(1.5)
+            self.rule(0.5)
+            self.ln(3)
+        if self.page_no() > 1:
+            self.paragraph(self._sheet.title, _SMALL, colour=_SOFT)
+            self.ln(2)
+
+    def footer(self) -> None:
+        self.set_y(-_FOOT + 6)
+        words = self._sheet.page_words.format(page=self.page_no(), pages=_PAGES)
+        text = _PAGES.join(self._fonts.printable(part) for part in words.split(_PAGES))
+        self.style(_SMALL, colour=_SOFT)
+        self.cell(0, _SMALL * _LINE, text, align=Align.R)
+
+    def style(self, size: float, bold: bool = False, colour: int = _INK) -> None:
+        """Set how the next text looks."""
+        self.set_font(_FAMILY, "B" if bold else "", size)
+        self.set_text_color(colour)
+
+    def paragraph(
+        self,
+        text: str,
+        size: float = _BODY,
+        *,
+        width: float = 0,
+        bold: bool = False,
+        colour: int = _INK,
+        align: Align = Align.L,
+    ) -> None:
+        """Write a text over as many lines as it needs; afterwards stand beneath its first letter."""
+        left, height = self.get_x(), size * _LINE
+        width = width or self.w - self.r_margin - left
+        for line in self.lines(text, width, size, bold):
+            self.make_room(height)
+            self.style(size, bold, colour)
+            self.set_x(left)
+            self.cell(width, height, line, align=align, new_x=XPos.LEFT, new_y=YPos.NEXT)
+
+    def lines(self, text: str, width: float, size: float, bold: bool = False) -> list[str]:
+        """Return a text divided into lines. Dividing takes most of the time, so it is done once."""
+        key = text, width, size, bold
+        if key not in self._divided:
+            self.style(size, bold)
+            self._divided[key] = self._divide(self._fonts.printable(text), width)
+        return self._divided[key]
+
+    def _divide(self, text: str, width: float) -> list[str]:
+        if self.get_string_width(text) <= width:
+            return [text]
+        lines = self.multi_cell(width, text=text, align="L", dry_run=True, output=MethodReturnValue.LINES)
+        return list(lines) if isinstance(lines, list) else []
+
+    def rule(self, width: float, grey: int = 0) -> None:
+        """Draw a line over the whole width."""
+        self.set_line_width(width)
+        self.set_draw_color(grey)
+        self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+        self.set_draw_color(0)
+
+    def make_room(self, height: float) -> bool:
+        """Begin a new page where less than this height is left; return whether it did."""
+        if not self.will_page_break(height):
+            return False
+        self.add_page()
+        return True
+
+
+def _head(paper: _Paper, sheet: Sheet) -> None:
+    half = paper.epw / 2 - 4
+    top = paper.get_y()
+    if sheet.logo:
+        _logo(paper, sheet.logo)
+    for index, line in enumerate(sheet.sender):
+        paper.paragraph(line, _SMALL, width=half, bold=index == 0, colour=_INK if index == 0 else _SOFT)
+    left, pages = paper.get_y(), paper.page
+    if pages == 1:
+        paper.set_xy(paper.l_margin + half + 8, top)
+    for index, line in enumerate(sheet.recipient):
+        paper.paragraph(line, _HEAD, width=half, bold=index == 0)
+    paper.set_xy(paper.l_margin, max(left, paper.get_y()) if paper.page == pages else paper.get_y())
+    paper.ln(6)
+    paper.paragraph(sheet.title, _TITLE, bold=True)
+    paper.ln(2)
+    paper.paragraph(sheet.label, _BODY, colour=_SOFT)
+    paper.paragraph(sheet.figure, _LARGE, bold=True)
+    if sheet.remark:
+        paper.paragraph(sheet.remark)
+
+
+def _logo(paper: _Paper, logo: bytes) -> None:
+    media_type(logo)
+    try:
+        with Image.open(io.BytesIO(logo), formats=("PNG", "JPEG")) as image:
+            width, height = image.size
+            if width * height > _LARGEST_LOGO:
+                raise DocumentProblem(f"the logo has {width} × {height} pixels; it may have {_LARGEST_LOGO} in all")
+            image.load()
+    except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError, ValueError) as problem:
+        raise DocumentProblem(f"the logo cannot be read: {problem}") from problem
+    scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
+    paper.image(io.BytesIO(logo), w=width * scale, h=height * scale)
+    paper.ln(2)
+
+
+def _heading(paper: _Paper, text: str, room: float) -> None:
+    paper.ln(5)
+    paper.make_room(room)
+    paper.paragraph(text, _HEAD, bold=True)
+    paper.ln(1)
+
+
+def _facts(paper: _Paper, facts: Facts) -> None:
+    side = (len(facts.code) + 2 * _QUIET) * _MODULE if facts.code else 0
+    height = max(len(facts.pairs) * 6.0, side + 8 if side else 0)
+    _heading(paper, facts.title, height + 12)
+    top, page = paper.get_y(), paper.page
+    width = paper.epw - (side + 6 if side else 0)
+    widths = [width * _LABEL_SHARE, width * (1 - _LABEL_SHARE)]
+    for label, value in facts.pairs:
+        _cells(paper, Row(cells=(label, value)), widths, [False, facts.is_number], bold_last=True)
+    if facts.code and paper.page == page:
+        _code(paper, facts, paper.w - paper.r_margin - side, top, side)
+        paper.set_y(max(paper.get_y(), top + side + 5))
+
+
+def _code(paper: _Paper, facts: Facts, left: float, top: float, side: float) -> None:
+    paper.set_fill_color(0)
+    for y, line in enumerate(facts.code):
+        for x, module in enumerate(line):
+            if module == "1":
+                place = left + (x + _QUIET) * _MODULE, top + (y + _QUIET) * _MODULE
+                paper.rect(*place, _MODULE, _MODULE, style="F")
+    end = paper.get_y()
+    paper.set_xy(left, top + side - 1)
+    paper.paragraph(facts.code_label, _SMALL, width=side, align=Align.C)
+    paper.set_xy(paper.l_margin, end)
+
+
+def _table(paper: _Paper, table: Table) -> None:
+    shares = sum(column.share for column in table.columns)
+    widths = [paper.epw * column.share / shares for column in table.columns]
+    numbers = [column.is_number for column in table.columns]
+    _heading(paper, table.title, _HEADS + (_height(paper, table.rows[0], widths) if table.rows else 0))
+    _heads(paper, table.columns, widths, numbers)
+    for row in table.rows:
+        if paper.make_room(_height(paper, row, widths)):
+            _heads(paper, table.columns, widths, numbers)
+        paper.rule(0.1, 170)
+        _row(paper, row, widths, numbers)
+    if table.total:
+        paper.make_room(_height(paper, table.total, widths))
+        paper.rule(0.4)
+        _cells(paper, table.total, widths, numbers, bold=True)
+
+
+def _heads(paper: _Paper, columns: Sequence[Column], widths: list[float], numbers: list[bool]) -> None:
+    cells = Row(cells=tuple(column.head for column in columns))
+    _cells(paper, cells, widths, numbers, size=_SMALL, colour=_SOFT)
+
+
+def _row(paper: _Paper, row: Row, widths: list[float], numbers: list[bool]) -> None:
+    if any(row.cells):
+        _cells(paper, row, widths, numbers)
+    for note in row.notes:
+        paper.set_x(paper.l_margin + 4)
+        paper.paragraph(note, _SMALL, colour=_SOFT)
+    if row.notes:
+        paper.set_xy(paper.l_margin, paper.get_y() + 1)
+
+
+def _height(paper: _Paper, row: Row, widths: list[float]) -> float:
+    cells = max(len(paper.lines(text, width - _GAP, _BODY)) for text, width in zip(row.cells, widths, strict=True))
+    notes = sum(len(paper.lines(note, paper.epw - 4, _SMALL)) for note in row.notes)
+    return cells * _BODY * _LINE + notes * _SMALL * _LINE + 3
+
+
+def _cells(
+    paper: _Paper,
+    row: Row,
+    widths: list[float],
+    numbers: list[bool],
+    *,
+    size: float = _BODY,
+    bold: bool = False,
+    bold_last: bool = False,
+    colour: int = _INK,
+) -> None:
+    """Write a row of cells, line by line: a row higher than a page goes on over the next one."""
+    last = len(row.cells) - 1
+    cut = [
+        paper.lines(text, width - (column < last) * _GAP, size, bold or (bold_last and column == last))
+        for column, (text, width) in enumerate(zip(row.cells, widths, strict=True))
+    ]
+    height = size * _LINE
+    paper.set_y(paper.get_y() + 0.7)
+    for index in range(max(map(len, cut))):
+        paper.make_room(height)
+        top, left = paper.get_y(), paper.l_margin
+        for column, (lines, width) in enumerate(zip(cut, widths, strict=True)):
+            if index < len(lines):
+                paper.style(size, bold or (bold_last and column == last), colour)
+                paper.set_xy(left, top)
+                paper.cell(
+                    width - (column < last) * _GAP, height, lines[index], align=Align.R if numbers[column] else Align.L
+                )
+            left += width
+        paper.set_xy(paper.l_margin, top + height)
+    paper.set_y(paper.get_y() + 0.7)

@@ -1,0 +1,60 @@
+"""The QR code of a payment: EPC069-12 ("GiroCode"), which banking apps in the SEPA area read.
+
+There is one where it can be right only: a closed statement in EUR that asks for money, and an IBAN whose check digits
+fit. Other accounts and currencies are paid by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from segno.helpers import make_epc_qr
+
+from levity_trio.billing.statement import Statement
+from levity_trio.documents.formats import units
+from levity_trio.documents.sheet import tidy
+
+LONGEST_NAME: Final = 70
+LONGEST_NAME_BYTES: Final = 140
+"""The whole code holds 331 bytes."""
+LONGEST_REMITTANCE_BYTES: Final = 140
+HIGHEST_CENTS: Final = 99_999_999_999
+_IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", re.ASCII)
+
+
+def payment_code(statement: Statement) -> tuple[str, ...]:
+    """Return the rows of dark ("1") and light ("0") modules, without the quiet zone; empty without a code."""
+    owner, reference = statement.owner, tidy(statement.number or "")
+    name, iban = tidy(owner.party.name)[:LONGEST_NAME].strip(), _compact(owner.bank_account or "")
+    is_due = not statement.is_carried and 0 < statement.total <= HIGHEST_CENTS
+    if not (is_due and statement.currency.code == "EUR" and is_iban(iban) and _fits(name, reference)):
+        return ()
+    amount = units(statement.total, statement.currency)
+    code = make_epc_qr(name=name, iban=iban, amount=amount, text=reference, encoding="utf-8")
+    return tuple("".join("1" if module & 1 else "0" for module in row) for row in code.matrix)
+
+
+def _fits(name: str, reference: str) -> bool:
+    lengths = (len(name.encode()), LONGEST_NAME_BYTES), (len(reference.encode()), LONGEST_REMITTANCE_BYTES)
+    return all(0 < length <= longest for length, longest in lengths)
+
+
+def is_iban(compact: str) -> bool:
+    """Whether a text without spaces is an IBAN whose check digits fit (ISO 13616, mod 97)."""
+    if not _IBAN.fullmatch(compact):
+        return False
+    digits = "".join(str(int(one, 36)) for one in compact[4:] + compact[:4])
+    return int(digits) % 97 == 1
+
+
+def grouped(account: str) -> str:
+    """Return an IBAN in groups of four, any other account as it is."""
+    compact = _compact(account)
+    if not is_iban(compact):
+        return account
+    return " ".join(compact[begin : begin + 4] for begin in range(0, len(compact), 4))
+
+
+def _compact(account: str) -> str:
+    return account.replace(" ", "").upper()

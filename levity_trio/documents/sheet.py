@@ -1,0 +1,92 @@
+"""What stands on a document, as texts in their order: the one source of HTML and PDF."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+_ORDERS_OTHERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that override the direction of the text after them. Names do not need them; they could turn an amount
+round. The marks U+200E and U+200F stay: they are needed, and harmless."""
+
+
+def tidy(text: str) -> str:
+    """Return a text of somebody else (a name, a reason) as one line that orders no other text about."""
+    kept = (one for one in text if one not in _ORDERS_OTHERS)
+    return " ".join("".join(" " if unicodedata.category(one) == "Cc" else one for one in kept).split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column's head, its share of the width, and whether it holds numbers (aligned to the right)."""
+
+    head: str
+    share: int
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of a table, and what stands beneath it over the whole width."""
+
+    cells: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table; its last row may be a sum."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: Row | None = None
+    is_sessions: bool = False
+    """Whether its columns begin with number, date, place, times, kWh: a phone shows them in two lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Labels and their values, with a QR code beside them: its rows of dark ("1") and light modules."""
+
+    title: str
+    pairs: tuple[tuple[str, str], ...]
+    is_number: bool = False
+    """Whether the values are amounts, which stand below each other."""
+    code: tuple[str, ...] = ()
+    code_label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A whole document. `mark` stands on every page ("Draft"); `figure` is the one large number."""
+
+    language: str
+    paper: str
+    mark: str | None
+    title: str
+    sender: tuple[str, ...]
+    recipient: tuple[str, ...]
+    logo: bytes | None
+    label: str
+    figure: str
+    remark: str
+    blocks: tuple[Table | Facts, ...]
+    small: tuple[str, ...]
+    page_words: str
+    """With the fields {page} and {pages}."""
+
+    def texts(self) -> tuple[str, ...]:
+        """All its texts in reading order."""
+        head = (self.mark or "", *self.sender, *self.recipient, self.title, self.label, self.figure, self.remark)
+        inner = [text for block in self.blocks for text in _texts(block)]
+        return tuple(text for text in (*head, *inner, *self.small) if text)
+
+
+def _texts(block: Table | Facts) -> list[str]:
+    if isinstance(block, Facts):
+        return [block.title, *(text for pair in block.pairs for text in pair), block.code_label]
+    rows = [*block.rows, *([block.total] if block.total else [])]
+    heads = [column.head for column in block.columns]
+    return [block.title, *heads, *(text for row in rows for text in (*row.cells, *row.notes))]

@@ -1,0 +1,60 @@
+"""The QR code of a payment (EPC069-12): what it says, and when there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import segno
+
+from levity_trio.billing.statement import Statement
+from levity_trio.documents import qr
+from tests.documents import statements as forms
+
+
+def owned(name: str = "Bauhof 12 eG", account: str = forms.IBAN) -> Statement:
+    made = forms.one_line()
+    party = replace(made.owner.party, name=name)
+    return replace(made, owner=replace(made.owner, party=party, bank_account=account))
+
+
+def matrix(payload: str) -> tuple[str, ...]:
+    code = segno.make_qr(payload.encode(), error="m", boost_error=False)
+    return tuple("".join(str(int(module)) for module in row) for row in code.matrix)
+
+
+@pytest.mark.parametrize("account", ["DE02120300000000202051", "de02 1203 0000 0000 2020 51"])
+def test_what_the_code_says(account: str) -> None:
+    lines = ("BCD", "002", "1", "SCT", "", "Bauhof 12 eG", forms.IBAN, "EUR3.97", "", "", "2026-0007")
+    assert qr.payment_code(owned(account=account)) == matrix("\n".join(lines))
+
+
+def test_a_name_orders_nothing_and_is_cut_at_70_characters() -> None:
+    lines = ("BCD", "002", "1", "SCT", "", "A " + "b" * 68, forms.IBAN, "EUR3.97", "", "", "2026-0007")
+    assert qr.payment_code(owned("A\n" + "b" * 100)) == matrix("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        replace(forms.one_line(), number=None),
+        replace(forms.one_line(), total=0),
+        replace(forms.one_line(), total=-1),
+        replace(forms.one_line(), total=qr.HIGHEST_CENTS + 1),
+        replace(forms.one_line(), is_carried=True),
+        replace(forms.one_line(), number="9" * 141),
+        forms.in_currency(forms.JPY, "38.5"),
+        owned(account="DE03120300000000202051"),
+        owned(account="4711"),
+        owned(account=""),
+        owned(name=" "),
+        owned(name="😀" * 70),
+    ],
+)
+def test_where_it_could_be_wrong_there_is_none(made: Statement) -> None:
+    assert qr.payment_code(made) == ()
+
+
+def test_an_account_in_groups() -> None:
+    assert qr.grouped(forms.IBAN) == "DE02 1203 0000 0000 2020 51"
+    assert qr.grouped("12-34-56 789") == "12-34-56 789"

@@ -1,0 +1,210 @@
+"""One sheet, four documents: HTML and PDF say the same words in the same order; who, how much, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from levity_trio.billing.statement import LineKind, Split, Statement
+from levity_trio.documents import DocumentProblem
+from levity_trio.documents.covering_sheet import covering_sheet
+from levity_trio.documents.fonts import open_fonts
+from levity_trio.documents.html import html
+from levity_trio.documents.pdf import pdf
+from levity_trio.documents.sheet import Facts, Sheet, Table
+from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.template import ENGLISH
+from tests.documents import statements as forms
+from tests.documents.reading import html_texts, parsed, pdf_text, squashed
+
+ONE_PAGE: list[Callable[[], Statement]] = [forms.one_line, forms.correction, forms.credit]
+
+
+def sheet_of(statement: Statement) -> Sheet:
+    return statement_sheet(statement, ENGLISH)
+
+
+def printed(sheet: Sheet) -> str:
+    with open_fonts(None) as fonts:
+        return pdf_text(pdf(sheet, fonts))
+
+
+def table_of(sheet: Sheet, title: str) -> Table:
+    (table,) = [block for block in sheet.blocks if isinstance(block, Table) and block.title == title]
+    return table
+
+
+def facts_of(sheet: Sheet, title: str) -> dict[str, str]:
+    found = [dict(block.pairs) for block in sheet.blocks if isinstance(block, Facts) and block.title == title]
+    return found[0] if found else {}
+
+
+@pytest.mark.parametrize("form", ONE_PAGE)
+def test_html_and_pdf_say_the_same(form: Callable[[], Statement]) -> None:
+    sheet = sheet_of(form())
+    assert html_texts(html(sheet)) == list(sheet.texts())
+    assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
+
+
+def test_currencies_without_decimals_and_with_three() -> None:
+    for currency, price, total in ((forms.JPY, "38.5", "6,332 JPY"), (forms.KWD, "0.0275", "4.523 KWD")):
+        sheet = sheet_of(forms.in_currency(currency, price))
+        assert sheet.figure == total.replace(" ", "\N{NO-BREAK SPACE}")
+        assert squashed(total) in squashed(printed(sheet))
+
+
+def test_a_long_statement_repeats_its_heads_and_counts_its_pages() -> None:
+    sheet = sheet_of(forms.with_windows(300))
+    pages = printed(sheet).split("\f")[:-1]
+    heads = "No. Date Where From – to kWh Per kWh Amount (EUR)"
+    assert all(heads in page for page in pages[:-1])
+    assert [page.strip().splitlines()[-1] for page in pages] == [
+        f"Page {number} of {len(pages)}" for number in range(1, len(pages) + 1)
+    ]
+    rows = [row for row in table_of(sheet, "Charging and fees").rows if row.cells[3]]
+    text = "\n".join(pages)
+    positions = [text.index(f"\n{' '.join(cell for cell in row.cells if cell)}\n") for row in rows]
+    assert len(positions) == 299
+    assert positions == sorted(positions)
+    assert html_texts(html(sheet)) == list(sheet.texts())
+
+
+def test_a_draft_is_marked_on_every_page_and_asks_for_nothing() -> None:
+    sheet = sheet_of(forms.draft())
+    pages = printed(sheet).split("\f")[:-1]
+    assert len(pages) == 2
+    assert all(page.startswith("Draft, not a bill\n") for page in pages)
+    (mark,) = [attributes for _, attributes in parsed(html(sheet)).tags if attributes.get("class") == "mark"]
+    assert mark["data-mark"] == "Draft, not a bill"  # CSS prints it on each page
+    assert facts_of(sheet, "How to pay") == {}
+    assert sheet.remark == "To pay within 14 days after closing"
+
+
+def test_windows_stand_beneath_with_their_arithmetic() -> None:
+    sheet = sheet_of(forms.with_windows(8))
+    first, *_, seventh, fee = table_of(sheet, "Charging and fees").rows
+    assert first.cells == ("1", "1 Oct", "Space 4 · Zoe", "18:04 – 21:21", "11.168", "", "2.87")
+    assert "; ".join(first.notes).split("; ") == [
+        "Day, tax 19 %: 2.137 kWh × 0.3850 = 0.82",
+        "Night, tax 19 %: 9.031 kWh × 0.2275 = 2.05",
+        "divided by the meter's readings",
+    ]
+    assert "Blocking fee, tax 19 %: 45 min × 0.0200 = 0.90" in seventh.notes[0]
+    assert fee.cells == ("8", "", "Base fee", "", "", "", "4.50")
+    assert fee.notes == ("Base fee, tax 7 %: 31 of 31 days × 4.5000 = 4.50",)
+    (waiting,) = table_of(sheet, "Held back: waits for a review, is billed later").rows
+    assert waiting.cells == ("99", "15 Oct", "Space 4 · Zoe", "18:04 – 21:21", "7.250")
+    assert waiting.notes == ("Reason: the meter ran backwards",)
+    assert facts_of(sheet, "In total")["Carried in from earlier statements"] == "−2.50\N{NO-BREAK SPACE}EUR"
+
+
+def test_a_correction_names_statement_and_line_and_the_wallet_is_not_asked() -> None:
+    table = table_of(sheet_of(forms.correction()), "Charging and fees")
+    _, prepaid, credit = table.rows
+    assert credit.notes == (
+        "Correction of line 9 on statement 2026-0003",
+        "Reason: Meter 4 ran fast, see the electrician's letter",
+    )
+    assert prepaid.cells[-1] == "0.00"
+    assert prepaid.notes == ("Charged to the wallet: 1.75\N{NO-BREAK SPACE}EUR. Not asked for here.",)
+    assert table.total is not None
+    assert table.total.cells[-1] == "2.95"
+
+
+def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None:
+    """The energy of a line may be less than that of its session (below it, a minimum, a second tariff)."""
+    other = replace(forms.line(quantity=4_000), tariff="Old")
+    sheet = sheet_of(forms.statement([forms.position(1, forms.line(quantity=5_000)), forms.position(2, other)]))
+    notes = [row.notes for row in table_of(sheet, "Charging and fees").rows]
+    assert notes[1] == ("Energy (tariff Old of 1 January 2026): 4.000 kWh × 0.35 = 1.40",)
+    minimum = forms.position(1, forms.line(quantity=500), forms.line(LineKind.MINIMUM, price="0.82"))
+    row = table_of(sheet_of(forms.statement([replace(minimum, split=Split.WHOLE)])), "Charging and fees").rows[0]
+    assert row.notes == ("Energy: 0.500 kWh × 0.35 = 0.18; Up to the minimum price: 0.82",)
+
+
+@pytest.mark.parametrize(
+    ("total", "is_carried", "figure", "remark", "asks"),
+    [
+        (397, False, "3.97 EUR", "Please pay by 17 November 2026", True),
+        (397, True, "3.97 EUR", "Nothing to pay now: this is added to the next statement", False),
+        (0, False, "0.00 EUR", "Nothing to pay", False),
+        (-5, False, "0.05 EUR", "Your credit: we pay it to you", False),
+        (-5, True, "0.05 EUR", "Your credit: it is taken off the next statement", False),
+    ],
+)
+def test_what_to_do_about_the_total(total: int, is_carried: bool, figure: str, remark: str, asks: bool) -> None:
+    made = replace(forms.one_line(), total=total, is_carried=is_carried)
+    sheet = sheet_of(made)
+    assert (sheet.figure.replace("\N{NO-BREAK SPACE}", " "), sheet.remark) == (figure, remark)
+    assert bool(facts_of(sheet, "How to pay")) == asks
+
+
+def test_a_month_without_charging() -> None:
+    sheet = sheet_of(forms.statement([]))
+    assert "No charging in this month" in html_texts(html(sheet))
+    assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
+
+
+def test_nothing_is_loaded_and_nothing_runs() -> None:
+    page = html(sheet_of(forms.with_names('"><script src=//evil.example></script><img src=x onerror=alert(1)>')))
+    tags = parsed(page).tags
+    names = {tag for tag, _ in tags}
+    assert not names & {"script", "img", "link", "iframe", "a"}
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on") or name == "src"]
+    assert "default-src 'none'" in page
+
+
+def test_a_logo() -> None:
+    with pytest.raises(DocumentProblem, match="neither a PNG nor a JPEG"):
+        html(sheet_of(with_logo(b"<svg/>")))
+    with pytest.raises(DocumentProblem, match="may have 1000000"):
+        html(sheet_of(with_logo(bytes(1_000_001))))
+    for logo, words in (
+        (forms.LOGO[:40], "the logo cannot be read"),
+        (forms.png(2001, 2000), "2001 × 2000 pixels"),
+        (forms.png(60_000, 60_000), "the logo cannot be read"),
+    ):
+        with pytest.raises(DocumentProblem, match=words):
+            printed(sheet_of(with_logo(logo)))
+    sheet = sheet_of(with_logo(forms.LOGO))
+    assert 'src="data:image/png;base64,' in html(sheet)
+    assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
+
+
+def with_logo(logo: bytes) -> Statement:
+    made = forms.one_line()
+    return replace(made, owner=replace(made.owner, logo=logo))
+
+
+def test_the_covering_sheet_adds_up() -> None:
+    carried = replace(forms.credit(), number="2026-0010", is_carried=True)
+    several = [forms.with_windows(8), replace(forms.correction(), number="2026-0009"), carried]
+    sheet = covering_sheet(several, ENGLISH)
+    assert html_texts(html(sheet)) == list(sheet.texts())
+    assert squashed(printed(sheet)) == squashed("".join(sheet.texts()) + "Page 1 of 1")
+    table = table_of(sheet, "All statements")
+    assert table.total is not None
+    for column in range(2, 8):
+        rows = [Decimal(row.cells[column].replace("−", "-")) for row in table.rows]
+        assert sum(rows) == Decimal(table.total.cells[column].replace("−", "-"))
+    taxes = table_of(sheet, "Sums by tax rate").total
+    assert taxes is not None
+    assert taxes.cells[1:] == table.total.cells[3:6]
+    sums = {name: value.replace("\N{NO-BREAK SPACE}", " ") for name, value in facts_of(sheet, "In total").items()}
+    asked = sum(one.total for one in several[:2])
+    assert sums["To be paid by households"] == f"{asked / 100:.2f} EUR"
+    assert sums["Carried on: credits"] == "−7.00 EUR"
+    assert sums["Sessions held back for a review"] == "1 (7.250 kWh)"
+    proof = facts_of(sheet, "Proof")
+    assert proof["Numbers"] == "2026-0007 to 2026-0010"
+    assert proof["Digest of the last"].replace(" ", "") == forms.DIGEST
+
+
+def test_a_covering_sheet_is_of_one_month_and_currency() -> None:
+    for several in ([], [forms.one_line(), forms.in_currency(forms.JPY, "38")]):
+        with pytest.raises(ValueError, match="one month and one currency"):
+            covering_sheet(several, ENGLISH)
+    assert covering_sheet([forms.one_line(), forms.draft()], ENGLISH).mark == "Draft, not a bill"
