@@ -167,7 +167,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlite_utils": ("store",),
     "starlette": ("web", "simulator.park"),
     "structlog": ("log_output",),
-    "tomllib": ("config_sources", "documents.template", "simulator.scenario"),
+    "tomllib": ("billing.tariff_file", "config_sources", "documents.template", "simulator.scenario"),
     "trio_websocket": ("charger", "simulator"),
     "wsproto": ("charger.websocket", "simulator"),
 }
@@ -184,7 +184,7 @@ IMPURE = (
     "structlog",
     "logging",
 )
-PURE = ("wire", "charging", "operations", "events", "config", "settings")
+PURE = ("wire", "billing", "charging", "operations", "events", "config", "settings")
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 
 

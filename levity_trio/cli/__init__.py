@@ -21,6 +21,7 @@ GROUPS: Final = {
         *("local-list", "events", "webhook", "certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
     ),
+    "Bill": ("tariff",),
     "Keep": ("backup", "check", "restore"),
     "Simulate": ("simulate", "simulator", "verify"),
 }

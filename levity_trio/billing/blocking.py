@@ -1,0 +1,65 @@
+"""How long a car blocked a place after charging: the minutes that a tariff's fee for blocking counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+from levity_trio.billing.tariff import Blocking, minutes_of
+from levity_trio.billing.windows import spans
+
+Stretch = tuple[datetime, datetime]
+_MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """What followed the charging.
+
+    `last_energy_at` is the last evidence of energy (register risen, power, SuspendedEV); `available_at` is when the
+    connector was Available after the stop, None if it was never seen. `excused` are the spans that never count:
+    SuspendedEVSE, our own limits, faults, lost connection, doubtful times. They may overlap.
+    """
+
+    last_energy_at: datetime
+    stopped_at: datetime
+    available_at: datetime | None = None
+    excused: Sequence[Stretch] = ()
+
+
+def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
+    """Return the minutes that count. All that counts is summed to the second, then a begun minute is a whole one."""
+    since, until = stay.last_energy_at + terms.grace_minutes * _MINUTE, _end(stay, terms)
+    if until <= since:
+        return 0
+    free = [*stay.excused, *_free(since, until, terms, zone)]
+    seconds = (until - since) - sum((end - begin for begin, end in _union(free, since, until)), timedelta())
+    return -(-seconds // _MINUTE)
+
+
+def _end(stay: Stay, terms: Blocking) -> datetime:
+    """Return when the place was free again. If Available was never seen, only the stop is certain."""
+    if not terms.is_until_available or stay.available_at is None:
+        return stay.stopped_at
+    return max(stay.stopped_at, stay.available_at)
+
+
+def _free(since: datetime, until: datetime, terms: Blocking, zone: tzinfo) -> list[Stretch]:
+    if terms.free is None:
+        return []
+    found = spans(since, until, zone, minutes_of(terms.free), terms.free.holds)
+    return [(span.since, span.until) for span in found if span.holds]
+
+
+def _union(stretches: Iterable[Stretch], since: datetime, until: datetime) -> list[Stretch]:
+    """Return the stretches within a time, each moment once."""
+    found: list[Stretch] = []
+    reached = since
+    for begin, end in sorted(stretches):
+        within = max(begin, reached), min(end, until)
+        if within[0] < within[1]:
+            found.append(within)
+            reached = within[1]
+    return found

@@ -1,0 +1,139 @@
+"""A tariff in words, with worked examples, so that its author sees what was understood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+from levity_trio.billing.blocking import Stay
+from levity_trio.billing.money import written
+from levity_trio.billing.pricing import WH_PER_KWH, Evidence, amount, price_session
+from levity_trio.billing.statement import Line, LineKind, Position
+from levity_trio.billing.sums import foot
+from levity_trio.billing.tariff import TAXED, Blocking, Tariff, Versions, Window
+from levity_trio.billing.tariff_values import WEEKDAYS, clock
+from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence, spans
+
+EXAMPLE_WH: Final = 10_000
+CHARGING: Final = timedelta(hours=4)
+STANDING: Final = timedelta(hours=10)
+"""How long the car of the example charges, and stands there afterwards."""
+STARTS_AT: Final = time(20)
+_YEAR: Final = timedelta(days=366)
+
+
+def words(tariff: Tariff) -> Iterator[str]:
+    """Yield what a tariff says, line by line."""
+    code = tariff.currency.code
+    yield f"{tariff.name}, from {tariff.since} on"
+    yield f"Prices are {'gross (tax is in them)' if tariff.are_gross else 'net (tax is added)'}, in {code}."
+    for window in tariff.windows:
+        yield f"{window.name}: {window.price} {code} a kWh, {_when(window, tariff)}."
+    amounts = {
+        "Each session": tariff.session_fee,
+        "Each month": tariff.base_fee,
+        "A session costs at least": tariff.minimum,
+        "A session costs at most": tariff.maximum,
+    }
+    yield from (f"{what}: {price} {code}." for what, price in amounts.items() if price is not None)
+    if tariff.blocking is not None:
+        yield from _blocking(tariff.blocking, code)
+    yield (
+        f"A session of less than {tariff.free_below_wh} Wh is free." if tariff.free_below_wh else "No session is free."
+    )
+    yield f"Tax: {', '.join(f'{kind} {tariff.tax_rate(kind)} %' for kind in TAXED)}."
+
+
+def _when(window: Window, tariff: Tariff) -> str:
+    if window.when is None:
+        return "at all other times" if len(tariff.windows) > 1 else "at all times"
+    return _recurrence(window.when)
+
+
+def _recurrence(when: Recurrence) -> str:
+    parts = []
+    if when.times != ALL_DAY:
+        parts.append(" and ".join(f"{clock(times.since)}-{clock(times.until)}" for times in when.times))
+    if when.weekdays != ALL_WEEKDAYS:
+        parts.append(", ".join(WEEKDAYS[day] for day in sorted(when.weekdays)))
+    if when.season is not None:
+        first, last = (f"{month:02}-{day:02}" for month, day in when.season)
+        parts.append(f"{first} to {last}")
+    return "; ".join(parts) or "at all times"
+
+
+def _blocking(terms: Blocking, code: str) -> Iterator[str]:
+    end = "the connector is available again" if terms.is_until_available else "the session stops"
+    yield f"Blocking: {terms.price} {code} a begun minute, {terms.grace_minutes} minutes after charging, until {end}."
+    if terms.maximum is not None:
+        yield f"Blocking costs at most {terms.maximum} {code} a session."
+    if terms.free is not None:
+        yield f"Blocking is free at {_recurrence(terms.free)}."
+
+
+def examples(tariff: Tariff) -> Iterator[str]:
+    """Yield what 10 kWh cost in each window, and a session with all its lines. Times are local."""
+    start = datetime.combine(tariff.since, STARTS_AT, UTC)
+    for moment, window in _first_moments(tariff):
+        price = amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff)
+        yield f"{_energy(EXAMPLE_WH)} on {_moment(moment)}, {window.name}: {written(price, tariff.currency)}"
+    yield f"A session of {_energy(EXAMPLE_WH)}, charged from {_moment(start)} to {_moment(start + CHARGING)},"
+    yield f"the cable out on {_moment(start + CHARGING + STANDING)}:"
+    yield from (f"  {line}" for line in _worked(tariff, start))
+
+
+def _first_moments(tariff: Tariff) -> Iterator[tuple[datetime, Window]]:
+    """Yield when each window first holds; not those that do not in a year."""
+    since = datetime.combine(tariff.since, time(), UTC)
+    seen: set[Window] = set()
+    for span in spans(since, since + _YEAR, UTC, tariff.minutes, tariff.window_at):
+        if span.holds not in seen:
+            seen.add(span.holds)
+            yield span.since, span.holds
+
+
+def _worked(tariff: Tariff, start: datetime) -> Iterator[str]:
+    charged, left = start + CHARGING, start + CHARGING + STANDING
+    stay = Stay(last_energy_at=charged, stopped_at=left)
+    session = price_session(_session(start, charged), Evidence(stay=stay), Versions([tariff]), UTC)
+    for line in session.lines:
+        yield f"{_quantity(line)} × {line.price} = {written(line.amount, tariff.currency)}"
+    sums = foot([session], are_gross=tariff.are_gross)
+    for tax in sums.taxes:
+        net, of, gross = (written(part, tariff.currency) for part in (tax.net, tax.tax, tax.gross))
+        yield f"net {net} + {tax.rate} % tax {of} = {gross}"
+    yield f"total {written(sums.total, tariff.currency)}"
+
+
+def _session(started_at: datetime, ended_at: datetime) -> Position:
+    return Position(
+        id=0,
+        transaction=None,
+        charger=None,
+        connector=None,
+        space=None,
+        tag=None,
+        vehicle=None,
+        started_at=started_at,
+        ended_at=ended_at,
+        energy_wh=EXAMPLE_WH,
+        split=None,
+        lines=(),
+    )
+
+
+def _quantity(line: Line) -> str:
+    """Return what a line counts."""
+    what = f"{line.kind}, {line.window}" if line.window else line.kind
+    if line.kind is LineKind.ENERGY:
+        return f"{what}: {_energy(line.quantity)}"
+    return f"{what}: {line.quantity}{' min' if line.kind is LineKind.BLOCKING else ''}"
+
+
+def _energy(wh: int) -> str:
+    return f"{wh / WH_PER_KWH:g} kWh"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{WEEKDAYS[moment.weekday()]} {moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,64 @@
+"""Money: currencies, rounding, and tax. Amounts are whole minor units; what is computed on the way is exact."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from levity_trio.billing.statement import Currency, Line, TaxSum
+
+PRICE_DECIMALS: Final = 6
+_CODES: Final = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: (
+        "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY"
+        " COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS"
+        " INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR"
+        " MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD"
+        " SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+    ),
+    3: "BHD IQD JOD KWD LYD OMR TND",
+}
+CURRENCIES: Final = {
+    code: Currency(code=code, exponent=exponent) for exponent, codes in _CODES.items() for code in codes.split()
+}
+"""ISO 4217 without units of account, precious metals and the two currencies of four decimals."""
+
+
+def half_up(exact: Fraction) -> int:
+    """Round to a whole number, a half away from zero: a credit is as large as the debit that it takes back."""
+    whole = int(abs(exact) + Fraction(1, 2))
+    return whole if exact >= 0 else -whole
+
+
+def minor_units(exact: Fraction | Decimal, currency: Currency) -> int:
+    """Round an amount in units of a currency (euros, for instance) to minor units (cents)."""
+    return half_up(Fraction(exact) * 10**currency.exponent)
+
+
+def units(amount: int, currency: Currency) -> Decimal:
+    """Return minor units as units of the currency, exactly."""
+    return Decimal(amount).scaleb(-currency.exponent)
+
+
+def written(amount: int, currency: Currency) -> str:
+    """Return an amount for people, with point and code."""
+    return f"{units(amount, currency):f} {currency.code}"
+
+
+def tax_sums(lines: Iterable[Line], *, are_gross: bool) -> tuple[TaxSum, ...]:
+    """Return the sums by tax rate, the lowest first. Tax is computed once for each rate, on the sum of its lines."""
+    by_rate: dict[Decimal, int] = defaultdict(int)
+    for line in lines:
+        by_rate[line.tax_rate] += line.amount
+    return tuple(_tax_sum(rate, by_rate[rate], are_gross=are_gross) for rate in sorted(by_rate))
+
+
+def _tax_sum(rate: Decimal, amount: int, *, are_gross: bool) -> TaxSum:
+    percent = Fraction(rate)
+    tax = half_up(amount * percent / (100 + percent if are_gross else 100))
+    net, gross = (amount - tax, amount) if are_gross else (amount, amount + tax)
+    return TaxSum(rate=rate, net=net, tax=tax, gross=gross)

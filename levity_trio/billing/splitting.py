@@ -1,0 +1,120 @@
+"""Division of a charging session's energy between spans of time.
+
+The energy of the session is given and certain; what is asked is when it flowed. Between two readings of the register
+it is known how much, and within them reported power shows the course, else it is even. Where no reading lies within
+the session, power or time alone decide.
+
+A register that falls, or leaves the range from 0 to the energy (a reset, a figure corrected by hand), contradicts the
+energy: then none of its readings counts, and power or time decide for the whole session.
+
+What flowed until each seam is rounded to whole Wh, and the parts are the differences. So they add up to the energy,
+none is negative, and each seam stays between the readings around it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from math import isfinite
+from typing import Final, NamedTuple
+
+from levity_trio.billing.money import half_up
+from levity_trio.billing.statement import Split
+
+_TICK: Final = timedelta(microseconds=1)
+
+
+class Level(NamedTuple):
+    """A register reading, as Wh since the start of the session."""
+
+    at: datetime
+    wh: int
+
+
+class Power(NamedTuple):
+    """A reported power in W."""
+
+    at: datetime
+    watts: float
+
+
+class Division(NamedTuple):
+    """The Wh of each part, and by what they were found."""
+
+    parts: tuple[int, ...]
+    by: Split
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What is known of the course of a session's energy. Readings may come in any order, doubled, or not at all."""
+
+    since: datetime
+    until: datetime
+    wh: int
+    levels: Sequence[Level] = ()
+    powers: Sequence[Power] = ()
+
+
+def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
+    """Return the energy before, between and after the seams, which are in order."""
+    if not seams:
+        return Division((flow.wh,), Split.WHOLE)
+    levels, work = _levels(flow), _Work(flow)
+    reached = [_reached(seam, levels, work) for seam in seams]
+    parts = tuple(after - before for before, after in pairwise([0, *reached, flow.wh]))
+    if len(levels) > 2:
+        return Division(parts, Split.REGISTER)
+    return Division(parts, Split.POWER if work.between(flow.since, flow.until) else Split.EVENLY)
+
+
+def _levels(flow: Flow) -> list[Level]:
+    """Return start and end, and in between the readings within the session unless they contradict the energy."""
+    ends = [Level(flow.since, 0), Level(flow.until, flow.wh)]
+    within = sorted({level for level in flow.levels if flow.since < level.at < flow.until})
+    rises = all(before.wh <= after.wh for before, after in pairwise([ends[0], *within, ends[1]]))
+    return [ends[0], *within, ends[1]] if rises else ends
+
+
+def _reached(seam: datetime, levels: Sequence[Level], work: _Work) -> int:
+    """Return the Wh that had flowed until a seam."""
+    number = bisect_right(levels, seam, key=lambda level: level.at)
+    if number in (0, len(levels)):
+        return levels[max(number - 1, 0)].wh
+    before, after = levels[number - 1], levels[number]
+    whole = work.between(before.at, after.at)
+    share = (
+        Fraction(work.between(before.at, seam)) / whole
+        if whole
+        else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
+    )
+    return before.wh + half_up((after.wh - before.wh) * share)
+
+
+class _Work:
+    """The integral of the reported powers. Between two reports their mean counts, outside of all the nearest one."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Take the powers within the session; of several at one time the last, and none below 0."""
+        milliwatts = {one.at: max(round(one.watts * 1000), 0) for one in flow.powers if isfinite(one.watts)}
+        known = sorted((at, mw) for at, mw in milliwatts.items() if flow.since <= at <= flow.until)
+        points = [(flow.since, known[0][1]), *known, (flow.until, known[-1][1])] if known else []
+        self._at = [at for at, _ in points]
+        self._rates = [Fraction(one + other, 2) for (_, one), (_, other) in pairwise(points)]
+        self._done = [Fraction(0)]
+        for rate, (begin, end) in zip(self._rates, pairwise(self._at), strict=True):
+            self._done.append(self._done[-1] + rate * ((end - begin) // _TICK))
+
+    def between(self, since: datetime, until: datetime) -> Fraction:
+        """Return the work between two times within the session; 0 if no power is known."""
+        return self._until(until) - self._until(since) if self._at else Fraction(0)
+
+    def _until(self, moment: datetime) -> Fraction:
+        number = bisect_right(self._at, moment) - 1
+        if number >= len(self._rates):
+            return self._done[-1]
+        return self._done[number] + self._rates[number] * ((moment - self._at[number]) // _TICK)

@@ -1,0 +1,156 @@
+"""Tariffs: what energy, sessions, blocking and months cost, in versions with a day from which each holds.
+
+Prices are in units of the currency. Each version holds from its day's local midnight until that of the next version.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import pairwise, product
+from typing import Final
+
+from levity_trio.billing.statement import Currency, LineKind
+from levity_trio.billing.windows import ALL_WEEKDAYS, DAY_MINUTES, Recurrence
+
+LEAST_WH: Final = 100
+"""A session with less energy is free, unless the tariff says otherwise."""
+TAXED: Final = (LineKind.ENERGY, LineKind.SESSION, LineKind.BLOCKING, LineKind.BASE)
+"""The kinds that may have a tax rate of their own. Minimum and maximum are taxed as energy."""
+_NEW_YEAR: Final = (1, 1)
+_DAYS_OF_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A price per kWh and when it holds; `when` is None for all times that no other window covers."""
+
+    name: str
+    price: Decimal
+    when: Recurrence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocking:
+    """The fee for a car that stays after charging, per begun minute after the grace.
+
+    The minutes are counted until the stop, or until the connector is available again. `maximum` is for one session;
+    `free` are the local times that do not count.
+    """
+
+    price: Decimal
+    grace_minutes: int = 0
+    maximum: Decimal | None = None
+    free: Recurrence | None = None
+    is_until_available: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """One version of a tariff. Minimum and maximum are for a session, in the kind of the prices (net or gross)."""
+
+    name: str
+    since: date
+    currency: Currency
+    are_gross: bool
+    tax_rates: tuple[tuple[LineKind, Decimal], ...]
+    """In percent, for each of TAXED."""
+    windows: tuple[Window, ...]
+    """Each local time lies in one of them (`misfits` tells what does not); the default, if there is one, is last."""
+    session_fee: Decimal | None = None
+    blocking: Blocking | None = None
+    base_fee: Decimal | None = None
+    """Per month."""
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    free_below_wh: int = LEAST_WH
+
+    def tax_rate(self, kind: LineKind) -> Decimal:
+        """Return the tax rate of a kind of line."""
+        rates = dict(self.tax_rates)
+        return rates.get(kind, rates[LineKind.ENERGY])
+
+    def window_at(self, local: datetime) -> Window:
+        """Return the window that holds at a local time."""
+        return next(window for window in self.windows if window.when is None or window.when.holds(local))
+
+    @property
+    def minutes(self) -> Iterator[int]:
+        """The minutes of the day at which the window may change."""
+        return (minute for window in self.windows for minute in minutes_of(window.when))
+
+
+def minutes_of(when: Recurrence | None) -> Iterator[int]:
+    """Return the minutes of the day at which a recurrence may begin or end."""
+    return (minute for times in (when.times if when else ()) for minute in times)
+
+
+class NoVersion(LookupError):
+    """No version of the tariff holds on a day."""
+
+
+class Versions:
+    """All versions of one tariff."""
+
+    def __init__(self, versions: Iterable[Tariff]) -> None:
+        """Raises ValueError unless there are any, of one name, currency and kind of prices, each from its own day."""
+        self._versions = sorted(versions, key=lambda version: version.since)
+        kinds = {(version.name, version.currency, version.are_gross) for version in self._versions}
+        if len(kinds) != 1:
+            raise ValueError("the versions of a tariff must have one name, one currency, and prices of one kind")
+        for before, after in pairwise(self._versions):
+            if before.since == after.since:
+                raise ValueError(f"two versions of the tariff {after.name} hold from {after.since}")
+
+    def __iter__(self) -> Iterator[Tariff]:
+        return iter(self._versions)
+
+    def version_at(self, day: date) -> Tariff:
+        """Return the version that holds on a local day. Raises NoVersion before the first."""
+        number = bisect_right(self._versions, day, key=lambda version: version.since)
+        if not number:
+            first = self._versions[0]
+            raise NoVersion(f"the tariff {first.name} holds from {first.since}, not yet on {day}")
+        return self._versions[number - 1]
+
+
+# Coverage: each local time must lie in one window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A minute of a weekday in a time of the year."""
+
+    minute: int
+    weekday: int
+    day: tuple[int, int]
+
+
+def misfits(windows: Iterable[Window]) -> Iterator[tuple[Moment, list[Window]]]:
+    """Yield moments that lie in no window or in several, with these windows; the default covers what is left."""
+    windows = list(windows)
+    recurring = [(window, window.when) for window in windows if window.when is not None]
+    has_default = len(recurring) < len(windows)
+    for moment in _moments([when for _, when in recurring]):
+        holding = [window for window, when in recurring if when.covers(moment.minute, moment.weekday, moment.day)]
+        if len(holding) > 1 or not (holding or has_default):
+            yield moment, holding
+
+
+def _moments(recurrences: list[Recurrence]) -> Iterator[Moment]:
+    """Yield one moment of each stretch in which nothing begins or ends. Each day of the year has every weekday once."""
+    minutes = {0, *(minute % DAY_MINUTES for when in recurrences for minute in minutes_of(when))}
+    seasons = [when.season for when in recurrences if when.season]
+    days = {_NEW_YEAR, *(season.first for season in seasons), *(_next_day(season.last) for season in seasons)}
+    for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
+        yield Moment(minute=minute, weekday=weekday, day=day)
+
+
+def _next_day(day: tuple[int, int]) -> tuple[int, int]:
+    month, number = day
+    if number < _DAYS_OF_MONTHS[month - 1]:
+        return month, number + 1
+    return month % 12 + 1, 1

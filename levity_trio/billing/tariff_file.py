@@ -1,0 +1,243 @@
+"""Tariffs as TOML. Every fault is told at once, with its place and what to do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Final, TypeVar
+
+from levity_trio.billing import tariff_values as values
+from levity_trio.billing.statement import LineKind
+from levity_trio.billing.tariff import LEAST_WH, TAXED, Blocking, Moment, Tariff, Window, misfits
+from levity_trio.billing.tariff_values import WEEKDAYS, Fault
+from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence
+
+REPAIRS: Final = (
+    (re.compile(r"^(\s*[\w-]+\s*=\s*[+-]?\d+),(\d+\s*(?:#.*)?)$"), r"\1.\2", "write a decimal point, not a comma"),
+    (re.compile(r"^(\s*[\w-]+\s*=\s*)(\d?\d:\d\d\s*-\s*\d?\d:\d\d)(\s*(?:#.*)?)$"), r'\1"\2"\3', "put it in quotes"),
+    (re.compile(r"^(\s*[\w-]+\s*=\s*\d+(?:\.\d+)?)\s*%(\s*(?:#.*)?)$"), r"\1\2", "leave out the % sign"),
+)
+"""Slips that are not TOML: what they look like, the line as it was meant, and what to do."""
+_SHOWN_MISFITS: Final = 3
+_TAX_KEYS: Final = dict(zip(("energy", "session_fee", "blocking", "base_fee"), TAXED, strict=True))
+
+T = TypeVar("T")
+
+
+class TariffFaults(ValueError):
+    """A tariff that cannot be understood. Each argument is one fault with its place."""
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
+
+
+def parse(text: str) -> Tariff:
+    """Read one version of a tariff. Raises TariffFaults with all faults."""
+    faults: list[str] = []
+    root = _Table(_load(text, faults), "", faults)
+    tariff = _tariff(root)
+    if tariff is None or faults:
+        raise TariffFaults(*faults)
+    return tariff
+
+
+def _load(text: str, faults: list[str]) -> Mapping[str, object]:
+    """Return the keys of a file. What is not TOML is repaired where it can be, and is a fault."""
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        repaired = "\n".join(_repaired(text, faults))
+        if not faults:
+            raise TariffFaults(f"not TOML: {error}") from error
+    try:
+        return tomllib.loads(repaired, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise TariffFaults(*faults, f"not TOML: {error}") from error
+
+
+def _repaired(text: str, faults: list[str]) -> Iterator[str]:
+    for number, line in enumerate(text.splitlines(), 1):
+        meant = line
+        for slip, repair, hint in REPAIRS:
+            if slip.match(meant):
+                meant = slip.sub(repair, meant)
+                faults.append(f"line {number}: {hint}: {meant.strip()}")
+        yield meant
+
+
+class _Table:
+    """A table of the file. It notes the faults of its values, and the keys that nobody asked for."""
+
+    def __init__(self, found: Mapping[str, object], place: str, faults: list[str]) -> None:
+        self._found, self.place, self._faults = found, place, faults
+        self._known: list[str] = []
+
+    def fault(self, text: str, key: str = "") -> None:
+        place = ".".join(filter(None, (self.place, key)))
+        self._faults.append(f"{place}: {text}" if place else text)
+
+    def has(self, key: str) -> bool:
+        return key in self._found
+
+    def take(self, key: str, read: Callable[[object], T]) -> T | None:
+        """Return what `read` makes of a value; None without it, and after a fault."""
+        self._known.append(key)
+        if not self.has(key):
+            return None
+        try:
+            return read(self._found[key])
+        except Fault as fault:
+            self.fault(str(fault), key)
+            return None
+
+    def need(self, key: str, read: Callable[[object], T], example: str) -> T | None:
+        """The same for a value that must be there."""
+        if not self.has(key):
+            self.fault(f"is missing; write for instance {key} = {example}", key)
+        return self.take(key, read)
+
+    def table(self, key: str) -> _Table | None:
+        found = self.take(key, values.table)
+        return None if found is None else _Table(found, ".".join(filter(None, (self.place, key))), self._faults)
+
+    def tables(self, key: str) -> list[_Table]:
+        found = self.take(key, values.tables) or []
+        return [_Table(one, f"{key} {number}", self._faults) for number, one in enumerate(found, 1)]
+
+    def end(self) -> None:
+        """Note all other keys as faults."""
+        known = list(dict.fromkeys(self._known))
+        for key in self._found:
+            if key not in known:
+                near = get_close_matches(key, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+                self.fault(f"unknown key; {hint}", key)
+
+
+def _tariff(root: _Table) -> Tariff | None:
+    name = root.need("name", values.text, '"Day and night"')
+    since = root.need("valid_from", values.day, "2026-10-01")
+    currency = root.need("currency", values.currency, '"EUR"')
+    prices = root.need("prices", values.gross_or_net, '"gross"')
+    tax_rates = _tax_rates(root)
+    windows = _windows(root)
+    session_fee, base_fee = root.take("session_fee", values.fee), root.take("base_fee", values.fee)
+    blocking = _blocking(root)
+    minimum, maximum = root.take("minimum", values.fee), root.take("maximum", values.fee)
+    if minimum is not None and maximum is not None and maximum < minimum:
+        root.fault(f"{maximum} is less than the minimum {minimum}", "maximum")
+    free_below = root.take("free_below_wh", values.wh)
+    root.end()
+    if name is None or since is None or currency is None or prices is None:
+        return None
+    return Tariff(
+        name=name,
+        since=since,
+        currency=currency,
+        are_gross=prices,
+        tax_rates=tax_rates,
+        windows=windows,
+        session_fee=session_fee,
+        blocking=blocking,
+        base_fee=base_fee,
+        minimum=minimum,
+        maximum=maximum,
+        free_below_wh=LEAST_WH if free_below is None else free_below,
+    )
+
+
+def _tax_rates(root: _Table) -> tuple[tuple[LineKind, Decimal], ...]:
+    """Return the tax rates: one for all, or a table with one for each kind, which default to that of energy."""
+    if not root.take("tax", values.is_table):
+        rate = root.need("tax", values.percent, "19")
+        return tuple((kind, rate or Decimal(0)) for kind in TAXED)
+    table = root.table("tax")
+    if table is None:
+        return ()
+    energy = table.need("energy", values.percent, "19") or Decimal(0)
+    found = {kind: table.take(key, values.percent) for key, kind in _TAX_KEYS.items() if key != "energy"}
+    table.end()
+    own = {kind: rate for kind, rate in found.items() if rate is not None}
+    return tuple((kind, own.get(kind, energy)) for kind in TAXED)
+
+
+def _windows(root: _Table) -> tuple[Window, ...]:
+    """Return the windows in the order of the file, and last the default."""
+    tables = root.tables("window")
+    found = [window for table in tables if (window := _window(table))]
+    default = root.table("energy")
+    if default is not None:
+        name = default.take("name", values.text) or ("other times" if tables else "all times")
+        price = default.need("price", values.price, "0.32")
+        default.end()
+        found.append(Window(name=name, price=price or Decimal(0)))
+    elif not tables:
+        root.fault("is missing; write for instance [energy] and below it price = 0.32", "energy")
+    names = [window.name for window in found]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        root.fault(f"two windows are called {name}; give each a name of its own", "window")
+    if found and len(found) == len(tables) + (default is not None):
+        _check_coverage(root, found)
+    return tuple(found)
+
+
+def _window(table: _Table) -> Window | None:
+    """Return a window, also with a faulty name or price, so that its times are checked; None if these are faulty."""
+    name = table.need("name", values.text, '"night"')
+    price = table.need("price", values.price, "0.22")
+    when = _recurrence(table)
+    table.end()
+    return None if when is None else Window(name=name or table.place, price=price or Decimal(0), when=when)
+
+
+def _recurrence(table: _Table) -> Recurrence | None:
+    """Return when a window holds; None after a fault."""
+    keys = ("times", "weekdays", "season")
+    times = table.take("times", values.times)
+    weekdays = table.take("weekdays", values.weekdays)
+    season = table.take("season", values.season)
+    given = [table.has(key) for key in keys]
+    if not any(given):
+        table.fault(f"says not when it holds; give one of {', '.join(keys)}, or make it [energy], the default")
+        return None
+    if given != [read is not None for read in (times, weekdays, season)]:
+        return None
+    return Recurrence(times or ALL_DAY, weekdays or ALL_WEEKDAYS, season)
+
+
+def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
+    """Note the first moment of each overlap and of the times without a price."""
+    seen: dict[tuple[str, ...], Moment] = {}
+    for moment, holding in misfits(windows):
+        seen.setdefault(tuple(window.name for window in holding), moment)
+    for names, moment in list(seen.items())[:_SHOWN_MISFITS]:
+        at = f"on a {WEEKDAYS[moment.weekday]} from {values.clock(moment.minute)}, for instance on day"
+        at = f"{at} {moment.day[0]:02}-{moment.day[1]:02} of the year"
+        if names:
+            root.fault(f"{' and '.join(names)} overlap {at}; let each time have one price", "window")
+        else:
+            root.fault(f"no price {at}; add a window, or [energy] with the price of all other times", "window")
+
+
+def _blocking(root: _Table) -> Blocking | None:
+    table = root.table("blocking")
+    if table is None:
+        return None
+    price = table.need("price", values.fee, "0.05")
+    grace = table.take("grace_minutes", values.minutes)
+    maximum = table.take("maximum", values.fee)
+    free = table.take("free", values.times)
+    until_available = table.take("until_available", values.switch)
+    table.end()
+    if price is None:
+        return None
+    return Blocking(
+        price=price,
+        grace_minutes=grace or 0,
+        maximum=maximum,
+        free=None if free is None else Recurrence(free),
+        is_until_available=until_available or False,
+    )

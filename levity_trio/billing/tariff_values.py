@@ -1,0 +1,211 @@
+"""The values of a tariff file: what each may be, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+from levity_trio.billing.money import CURRENCIES, PRICE_DECIMALS
+from levity_trio.billing.statement import Currency
+from levity_trio.billing.windows import DAY_MINUTES, Season, Times
+
+WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+HIGHEST_PRICE: Final = Decimal(10) ** 9
+HIGHEST_MINUTES: Final = 7 * DAY_MINUTES
+HIGHEST_WH: Final = 1_000_000
+LONGEST_NAME: Final = 60
+_LEAP_YEAR: Final = 2000
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_TIMES: Final = re.compile(r"\s*(\d?\d):(\d\d)\s*[-–]\s*(\d?\d):(\d\d)\s*", re.ASCII)
+_SEASON: Final = re.compile(r"\s*(\d\d)-(\d\d)\s+to\s+(\d\d)-(\d\d)\s*", re.ASCII)
+
+
+class Fault(ValueError):
+    """A value that is not understood. Its text says what to do."""
+
+
+def table(value: object) -> Mapping[str, object]:
+    """A table."""
+    if not isinstance(value, dict):
+        raise Fault("must be a table; write its name in [brackets], and its keys below")
+    return value
+
+
+def is_table(value: object) -> bool:
+    """Whether a value is a table."""
+    return isinstance(value, dict)
+
+
+def tables(value: object) -> Sequence[Mapping[str, object]]:
+    """Several tables."""
+    if not isinstance(value, list):
+        raise Fault("may come several times; write [[window]] with two brackets")
+    return [table(one) for one in value]
+
+
+def text(value: object) -> str:
+    """A name."""
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_NAME or not value.isprintable():
+        raise Fault(f"must be a name in quotes, of at most {LONGEST_NAME} characters")
+    return value.strip()
+
+
+def day(value: object) -> date:
+    """A day."""
+    try:
+        found = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, date) or isinstance(found, datetime):
+        raise Fault(f"{shown(value)} must be a day without time; write for instance 2026-10-01")
+    return found
+
+
+def currency(value: object) -> Currency:
+    """A currency."""
+    if not isinstance(value, str) or value not in CURRENCIES:
+        raise Fault(f'{shown(value)} is no currency of ISO 4217; write for instance "EUR", "CAD", "AUD"')
+    return CURRENCIES[value]
+
+
+def gross_or_net(value: object) -> bool:
+    """Whether prices are gross."""
+    if value not in ("gross", "net"):
+        raise Fault(f'{shown(value)} must be "gross" (tax is in the prices) or "net" (tax is added)')
+    return value == "gross"
+
+
+def switch(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise Fault(f"{shown(value)} must be true or false, without quotes")
+    return value
+
+
+def number(value: object) -> Decimal:
+    """A decimal number, as a number or in quotes."""
+    written = value.strip() if isinstance(value, str) else value
+    if isinstance(written, str) and _COMMA.fullmatch(written):
+        raise Fault(f"write a decimal point, not a comma: {written.replace(',', '.')}")
+    if isinstance(written, bool) or not isinstance(written, int | Decimal | str):
+        raise Fault(f"{shown(value)} must be a number")
+    if isinstance(written, str) and not _NUMBER.fullmatch(written):
+        raise Fault(f"{shown(value)} must be a number without unit, for instance 0.32")
+    return _bounded(Decimal(written))
+
+
+def _bounded(found: Decimal) -> Decimal:
+    if not found.is_finite() or abs(found) >= HIGHEST_PRICE:
+        raise Fault(f"must be a number below {HIGHEST_PRICE:,}")
+    if int(found.as_tuple().exponent) < -PRICE_DECIMALS:
+        raise Fault(f"has more than {PRICE_DECIMALS} decimals; round it")
+    return found
+
+
+def price(value: object) -> Decimal:
+    """A price per kWh. It may be negative: at noon, energy may cost less than nothing."""
+    return number(value)
+
+
+def fee(value: object) -> Decimal:
+    """An amount that is not negative."""
+    found = number(value)
+    if found < 0:
+        raise Fault(f"{found} must not be negative; only a price of energy may be")
+    return found
+
+
+def percent(value: object) -> Decimal:
+    """A tax rate."""
+    found = number(value)
+    if not 0 <= found < 100:
+        raise Fault(f"{found} must be percent, from 0 to below 100")
+    if 0 < found < 1:
+        raise Fault(f"{found} would be less than one percent; write {(found * 100).normalize():f} percent")
+    return found
+
+
+def minutes(value: object) -> int:
+    """Whole minutes."""
+    return _whole(value, HIGHEST_MINUTES)
+
+
+def wh(value: object) -> int:
+    """Whole Wh."""
+    return _whole(value, HIGHEST_WH)
+
+
+def _whole(value: object, highest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise Fault(f"{shown(value)} must be a whole number from 0 to {highest:,}, without quotes")
+    return value
+
+
+def times(value: object) -> tuple[Times, ...]:
+    """Times of day."""
+    return tuple(_times(one) for one in _several(value, '"22:00-06:00"'))
+
+
+def _times(text: str) -> Times:
+    found = _TIMES.fullmatch(text)
+    if not found:
+        raise Fault(f'{shown(text)} must be two times of day; write for instance "22:00-06:00"')
+    hours, minute, until_hours, until_minute = map(int, found.groups())
+    since, until = hours * 60 + minute, until_hours * 60 + until_minute
+    if max(minute, until_minute) >= 60 or since >= DAY_MINUTES or until > DAY_MINUTES:
+        raise Fault(f"{shown(text)} must lie between 00:00 and 24:00")
+    if since == until:
+        raise Fault(f'{shown(text)} has no length; write "00:00-24:00" for the whole day')
+    return Times(since, until or DAY_MINUTES)
+
+
+def weekdays(value: object) -> frozenset[int]:
+    """Weekdays."""
+    return frozenset(number for one in _several(value, '"Mon-Fri" or ["Sat", "Sun"]') for number in _weekdays(one))
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    names = [part.strip().capitalize() for part in re.split("[-–]", text)]
+    if not 1 <= len(names) <= 2 or any(name not in WEEKDAYS for name in names):
+        raise Fault(f"{shown(text)} must be of {', '.join(WEEKDAYS)}, or a range as Mon-Fri")
+    first, last = WEEKDAYS.index(names[0]), WEEKDAYS.index(names[-1])
+    return frozenset(day % 7 for day in range(first, last + 1 if first <= last else last + 8))
+
+
+def season(value: object) -> Season:
+    """A season."""
+    found = _SEASON.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise Fault(f'{shown(value)} must be two days (month-day), both included; write "10-01 to 03-31"')
+    first_month, first_day, last_month, last_day = map(int, found.groups())
+    return Season(_day_of_year(first_month, first_day), _day_of_year(last_month, last_day))
+
+
+def _day_of_year(month: int, number: int) -> tuple[int, int]:
+    try:
+        date(_LEAP_YEAR, month, number)
+    except ValueError:
+        raise Fault(f"{month:02}-{number:02} is no day of the year (month-day)") from None
+    return month, number
+
+
+def _several(value: object, example: str) -> list[str]:
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+        raise Fault(f"{shown(value)} must be text in quotes, or a list of it; write for instance {example}")
+    return found
+
+
+def shown(value: object) -> str:
+    """Return a value as the file has it, shortened."""
+    written = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return written if len(written) <= LONGEST_NAME else f"{written[:LONGEST_NAME]}…"
+
+
+def clock(minute: int) -> str:
+    """Return a minute of the day as a time."""
+    return f"{minute // 60:02}:{minute % 60:02}"

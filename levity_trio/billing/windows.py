@@ -1,0 +1,123 @@
+"""Windows of local time: which one holds when, over a span of UTC time with its clock changes.
+
+A window is by the clock on the wall: an hour that comes twice lies in the same windows twice, one that is skipped in
+none. Weekday and season are those of the local date of each moment, so a night of Fridays is the early morning and the
+late evening of Fridays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from itertools import groupby, pairwise
+from typing import Final, Generic, NamedTuple, TypeVar
+
+DAY_MINUTES: Final = 24 * 60
+ALL_WEEKDAYS: Final = frozenset(range(7))
+_DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+
+T = TypeVar("T")
+
+
+class Times(NamedTuple):
+    """Times of day from `since` until before `until`, in minutes since midnight; over midnight if until <= since."""
+
+    since: int
+    until: int
+
+    def hold(self, minute: float) -> bool:
+        """Whether a minute of the day lies within."""
+        if self.since < self.until:
+            return self.since <= minute < self.until
+        return minute >= self.since or minute < self.until
+
+
+class Season(NamedTuple):
+    """Days of the year as (month, day), both included; over new year if the last comes before the first."""
+
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+    def holds(self, day: tuple[int, int]) -> bool:
+        """Whether a day of the year lies within."""
+        if self.first <= self.last:
+            return self.first <= day <= self.last
+        return day >= self.first or day <= self.last
+
+
+ALL_DAY: Final = (Times(0, DAY_MINUTES),)
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Times of day on some weekdays (Monday is 0) in a season, None for the whole year."""
+
+    times: tuple[Times, ...] = ALL_DAY
+    weekdays: frozenset[int] = ALL_WEEKDAYS
+    season: Season | None = None
+
+    def holds(self, local: datetime) -> bool:
+        """Whether a local time lies within."""
+        minute = local.hour * 60 + local.minute + local.second / 60
+        return self.covers(minute, local.weekday(), (local.month, local.day))
+
+    def covers(self, minute: float, weekday: int, day: tuple[int, int]) -> bool:
+        """The same for a minute of the day, a weekday and a day of the year."""
+        is_day = weekday in self.weekdays and (self.season is None or self.season.holds(day))
+        return is_day and any(times.hold(minute) for times in self.times)
+
+
+class Span(NamedTuple, Generic[T]):
+    """A span of UTC time in which the same holds."""
+
+    since: datetime
+    until: datetime
+    holds: T
+
+
+def spans(
+    since: datetime, until: datetime, zone: tzinfo, minutes: Iterable[int], what: Callable[[datetime], T]
+) -> list[Span[T]]:
+    """Return what holds between two times, in order and without gaps; one span without length if they are the same.
+
+    `what` says what holds at a local time. It may change at these minutes of the day and at midnight.
+    """
+    cuts = [since, *sorted(_cuts(since, until, zone, {0, *minutes})), until]
+    found = [Span(*pair, what(pair[0].astimezone(zone))) for pair in pairwise(cuts)]
+    return [_joined(list(same)) for _, same in groupby(found, key=lambda span: span.holds)]
+
+
+def _joined(same: list[Span[T]]) -> Span[T]:
+    return same[0]._replace(until=same[-1].until)
+
+
+def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: Iterable[int]) -> set[datetime]:
+    """Return the moments within at which the local clock shows one of the minutes, or is changed."""
+    at_minutes = {moment for moment in _moments(since, until, zone, minutes) if since < moment < until}
+    stretches = pairwise([since, *sorted(at_minutes), until])
+    return at_minutes | {change for begin, end in stretches if (change := _change(begin, end, zone)) is not None}
+
+
+def _moments(since: datetime, until: datetime, zone: tzinfo, minutes: Iterable[int]) -> Iterator[datetime]:
+    # A day more at both ends: a clock that is put back over midnight shows the day before again.
+    day, last = (moment.astimezone(zone).date() for moment in (since - _DAY, until + _DAY))
+    while day <= last:
+        for minute in minutes:
+            shown = datetime.combine(day, time(), zone) + timedelta(minutes=minute)
+            yield shown.astimezone(UTC)
+            yield shown.replace(fold=1).astimezone(UTC)
+        day += _DAY
+
+
+def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
+    """Return the moment of the clock change between two times less than two days apart, if there is one."""
+    before = since.astimezone(zone).utcoffset()
+    if before == until.astimezone(zone).utcoffset():
+        return None
+    while until - since > _SECOND:
+        middle = since + (until - since) / 2
+        since, until = (middle, until) if middle.astimezone(zone).utcoffset() == before else (since, middle)
+    change = until.replace(microsecond=0)
+    return change if change > since else until
