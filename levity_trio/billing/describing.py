@@ -29,7 +29,7 @@ def words(tariff: Tariff) -> Iterator[str]:
     yield f"{tariff.name}, from {tariff.since} on"
     yield f"Prices are {'gross (tax is in them)' if tariff.are_gross else 'net (tax is added)'}, in {code}."
     for window in tariff.windows:
-        yield f"{window.name}: {window.price} {code} a kWh, {_when(window, tariff)}."
+        yield f"{_name(window)}: {window.price} {code} a kWh, {_when(window, tariff)}."
     amounts = {
         "Each session": tariff.session_fee,
         "Each month": tariff.base_fee,
@@ -43,6 +43,10 @@ def words(tariff: Tariff) -> Iterator[str]:
         f"A session of less than {tariff.free_below_wh} Wh is free." if tariff.free_below_wh else "No session is free."
     )
     yield f"Tax: {', '.join(f'{kind} {tariff.tax_rate(kind)} %' for kind in TAXED)}."
+
+
+def _name(window: Window) -> str:
+    return window.name or LineKind.ENERGY.value
 
 
 def _when(window: Window, tariff: Tariff) -> str:
@@ -77,7 +81,7 @@ def examples(tariff: Tariff) -> Iterator[str]:
     start = datetime.combine(tariff.since, STARTS_AT, UTC)
     for moment, window in _first_moments(tariff):
         price = amount(LineKind.ENERGY, EXAMPLE_WH, None, window.price, tariff)
-        yield f"{_energy(EXAMPLE_WH)} on {_moment(moment)}, {window.name}: {written(price, tariff.currency)}"
+        yield f"{_energy(EXAMPLE_WH)} on {_moment(moment)}, {_name(window)}: {written(price, tariff.currency)}"
     yield f"A session of {_energy(EXAMPLE_WH)}, charged from {_moment(start)} to {_moment(start + CHARGING)},"
     yield f"the cable out on {_moment(start + CHARGING + STANDING)}:"
     yield from (f"  {line}" for line in _worked(tariff, start))

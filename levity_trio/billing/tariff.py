@@ -26,9 +26,12 @@ _DAYS_OF_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A price per kWh and when it holds; `when` is None for all times that no other window covers."""
+    """A price per kWh and when it holds; `when` is None for all times that no other window covers.
 
-    name: str
+    The only window of a tariff may be without a name.
+    """
+
+    name: str | None
     price: Decimal
     when: Recurrence | None = None
 

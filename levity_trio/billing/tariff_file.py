@@ -170,14 +170,14 @@ def _windows(root: _Table) -> tuple[Window, ...]:
     found = [window for table in tables if (window := _window(table))]
     default = root.table("energy")
     if default is not None:
-        name = default.take("name", values.text) or ("other times" if tables else "all times")
+        name = default.take("name", values.text) or ("other times" if tables else None)
         price = default.need("price", values.price, "0.32")
         default.end()
         found.append(Window(name=name, price=price or Decimal(0)))
     elif not tables:
         root.fault("is missing; write for instance [energy] and below it price = 0.32", "energy")
     names = [window.name for window in found]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
         root.fault(f"two windows are called {name}; give each a name of its own", "window")
     if found and len(found) == len(tables) + (default is not None):
         _check_coverage(root, found)
@@ -212,7 +212,7 @@ def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
     """Note the first moment of each overlap and of the times without a price."""
     seen: dict[tuple[str, ...], Moment] = {}
     for moment, holding in misfits(windows):
-        seen.setdefault(tuple(window.name for window in holding), moment)
+        seen.setdefault(tuple(str(window.name) for window in holding), moment)
     for names, moment in list(seen.items())[:_SHOWN_MISFITS]:
         at = f"on a {WEEKDAYS[moment.weekday]} from {values.clock(moment.minute)}, for instance on day"
         at = f"{at} {moment.day[0]:02}-{moment.day[1]:02} of the year"

@@ -25,7 +25,7 @@ FLAT = Tariff(
     currency=CURRENCIES["EUR"],
     are_gross=True,
     tax_rates=tuple((kind, Decimal(19)) for kind in TAXED),
-    windows=(Window(name="all times", price=Decimal("0.32")),),
+    windows=(Window(name=None, price=Decimal("0.32")),),
 )
 SESSION = Position(
     id=7,

@@ -68,7 +68,7 @@ def test_a_correction_carries_tariff_and_tax_of_its_day() -> None:
 
 def test_differences_of_rounded_amounts_are_not_rounded_again() -> None:
     """34 cents a kWh: 1,500 Wh are 51 cents, 1,485 Wh are 50.49, so 50: the difference is 1, though 15 Wh are 0.51."""
-    terms = tariff(windows=(Window(name="all times", price=Decimal("0.34")),))
+    terms = tariff(windows=(Window(name=None, price=Decimal("0.34")),))
     (line,) = corrected([right(terms, 1_486, 2)], right(terms, 1_500, 2)).lines
     assert (line.quantity, line.amount) == (14, 0)
 

@@ -38,7 +38,7 @@ def told(position: Position) -> list[tuple[str, str | None, int, int]]:
 
 def test_a_flat_session() -> None:
     found = priced(session())
-    assert told(found) == [("energy", "all times", 10_000, 320)]
+    assert told(found) == [("energy", None, 10_000, 320)]
     assert found.split is Split.WHOLE
     assert (found.id, found.transaction, found.amount) == (7, 3, 320)
 
@@ -68,7 +68,7 @@ def test_the_hour_that_comes_twice_is_night_twice() -> None:
 
 
 def test_each_part_at_the_version_of_its_time() -> None:
-    later = tariff(since=date(2026, 10, 2), windows=(Window(name="all times", price=Decimal("0.40")),))
+    later = tariff(since=date(2026, 10, 2), windows=(Window(name=None, price=Decimal("0.40")),))
     since = datetime(2026, 10, 1, 21, tzinfo=UTC)  # 23:00 in Berlin
     found = priced(session(started_at=since, ended_at=since + 4 * HOUR), tariff(), later)
     assert [(line.version, line.quantity, line.amount) for line in found.lines] == [

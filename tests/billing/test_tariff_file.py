@@ -50,7 +50,7 @@ def test_all_that_a_file_says() -> None:
     )
     assert found.blocking.free == Recurrence((Times(22 * 60, 7 * 60),))
     assert found.blocking.is_until_available
-    assert found.windows == (Window(name="all times", price=Decimal("0.32")),)
+    assert found.windows == (Window(name=None, price=Decimal("0.32")),)
     assert found.free_below_wh == 100
     assert parse(HEAD + "free_below_wh = 0\n" + ENERGY).free_below_wh == 0
 

@@ -26,7 +26,7 @@ def test_the_worked_example(capsys: pytest.CaptureFixture[str]) -> None:
     Path("tariff.toml").write_text(EXAMPLES["blocking"], encoding="utf-8")
     assert main(["tariff", "check", "tariff.toml"]) == 0
     said = capsys.readouterr().out
-    assert "10 kWh on Thu 2026-10-01 00:00, all times: 3.20 EUR\n" in said
+    assert "10 kWh on Thu 2026-10-01 00:00, energy: 3.20 EUR\n" in said
     assert "  blocking fee: 180 min × 0.05 = 9.00 EUR\n  maximum, blocking fee: 1 × -3.00 = -3.00 EUR\n" in said
     assert said.endswith("  net 8.15 EUR + 19 % tax 1.55 EUR = 9.70 EUR\n  total 9.70 EUR\n")
 
