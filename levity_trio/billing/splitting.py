@@ -1,7 +1,7 @@
 """Division of a charging session's energy between spans of time.
 
 The energy of the session is given and certain; what is asked is when it flowed. Between two readings of the register
-it is known how much, and within them reported power shows the course, else it is even. Where no reading lies within
+it is known how much; the power reported between them shows the course, else it is even. Where no reading lies within
 the session, power or time alone decide.
 
 A register that falls, or leaves the range from 0 to the energy (a reset, a figure corrected by hand), contradicts the
@@ -14,11 +14,11 @@ none is negative, and each seam stays between the readings around it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -64,12 +64,14 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
     """Return the energy before, between and after the seams, which are in order."""
     if not seams:
         return Division((flow.wh,), Split.WHOLE)
-    levels, work = _levels(flow), _Work(flow)
-    reached = [_reached(seam, levels, work) for seam in seams]
+    levels = _levels(flow)
+    reached = [_reached(seam, levels, flow.powers) for seam in seams]
     parts = tuple(after - before for before, after in pairwise([0, *reached, flow.wh]))
     if len(levels) > 2:
         return Division(parts, Split.REGISTER)
-    return Division(parts, Split.POWER if work.between(flow.since, flow.until) else Split.EVENLY)
+    return Division(
+        parts, Split.POWER if _Work(flow.powers, flow.since, flow.until).until(flow.until) else Split.EVENLY
+    )
 
 
 def _levels(flow: Flow) -> list[Level]:
@@ -80,41 +82,39 @@ def _levels(flow: Flow) -> list[Level]:
     return [ends[0], *within, ends[1]] if rises else ends
 
 
-def _reached(seam: datetime, levels: Sequence[Level], work: _Work) -> int:
+def _reached(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) -> int:
     """Return the Wh that had flowed until a seam."""
     number = bisect_right(levels, seam, key=lambda level: level.at)
     if number in (0, len(levels)):
         return levels[max(number - 1, 0)].wh
     before, after = levels[number - 1], levels[number]
-    whole = work.between(before.at, after.at)
-    share = (
-        Fraction(work.between(before.at, seam)) / whole
-        if whole
-        else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
-    )
+    work = _Work(powers, before.at, after.at)
+    part, whole = work.until(seam), work.until(after.at)
+    share = Fraction(part, whole) if whole else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
     return before.wh + half_up((after.wh - before.wh) * share)
 
 
 class _Work:
-    """The integral of the reported powers. Between two reports their mean counts, outside of all the nearest one."""
+    """The integral of the powers reported from one time to another. Between two reports their mean counts, before the
+    first and after the last of them this one.
 
-    def __init__(self, flow: Flow) -> None:
-        """Take the powers within the session; of several at one time the last, and none below 0."""
-        milliwatts = {one.at: max(round(one.watts * 1000), 0) for one in flow.powers if isfinite(one.watts)}
-        known = sorted((at, mw) for at, mw in milliwatts.items() if flow.since <= at <= flow.until)
-        points = [(flow.since, known[0][1]), *known, (flow.until, known[-1][1])] if known else []
+    Numbers are whole, so that nothing is lost: a rate is the sum of two powers in mW, work is that times microseconds.
+    """
+
+    def __init__(self, powers: Iterable[Power], since: datetime, until: datetime) -> None:
+        """Take of several powers at one time the last, and none below 0."""
+        within = {one.at: one.watts for one in powers if since <= one.at <= until and isfinite(one.watts)}
+        known = [(at, max(round(watts * 1000), 0)) for at, watts in sorted(within.items())]
+        points = [(since, known[0][1]), *known, (until, known[-1][1])] if known else []
         self._at = [at for at, _ in points]
-        self._rates = [Fraction(one + other, 2) for (_, one), (_, other) in pairwise(points)]
-        self._done = [Fraction(0)]
-        for rate, (begin, end) in zip(self._rates, pairwise(self._at), strict=True):
-            self._done.append(self._done[-1] + rate * ((end - begin) // _TICK))
+        self._rates = [one + other for (_, one), (_, other) in pairwise(points)]
+        lengths = [(end - begin) // _TICK for begin, end in pairwise(self._at)]
+        parts = (rate * length for rate, length in zip(self._rates, lengths, strict=True))
+        self._done = [0, *accumulate(parts)]
 
-    def between(self, since: datetime, until: datetime) -> Fraction:
-        """Return the work between two times within the session; 0 if no power is known."""
-        return self._until(until) - self._until(since) if self._at else Fraction(0)
-
-    def _until(self, moment: datetime) -> Fraction:
+    def until(self, moment: datetime) -> int:
+        """Return the work until a time within; 0 if no power is known."""
         number = bisect_right(self._at, moment) - 1
-        if number >= len(self._rates):
+        if not 0 <= number < len(self._rates):
             return self._done[-1]
         return self._done[number] + self._rates[number] * ((moment - self._at[number]) // _TICK)

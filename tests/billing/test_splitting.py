@@ -100,6 +100,11 @@ def test_between_two_readings_power_shows_the_course() -> None:
     assert divide(flow(10_000, levels=levels), [moment(4500)]).parts == (5750, 4250)
 
 
+def test_power_outside_of_two_readings_says_nothing_about_them() -> None:
+    found = flow(10_000, levels=[(1800, 2000), (5400, 7000)], watts=[(0, 0.0), (1799, 9000.0), (5401, 1.0)])
+    assert divide(found, [moment(4500)]).parts == (5750, 4250)
+
+
 def test_power_is_scaled_to_the_energy() -> None:
     """11 kW for an hour and 1 kW for an hour, and 6 kWh: 5.5 and 0.5, within the slope of a second."""
     found = flow(6000, watts=[(0, 11_000.0), (3600, 11_000.0), (3601, 1000.0), (7200, 1000.0)])
