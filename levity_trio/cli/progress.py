@@ -1,4 +1,4 @@
-"""The progress of a long command, on stderr: a bar on a terminal, else a line now and then."""
+"""The progress of a long command: a bar on stderr if that is a terminal, else a line on stdout now and then."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rest(done: float, total: float, seconds: float) -> tuple[float, float]:
 
 
 class ByteProgress:
-    """Shows how many bytes are copied: as JSON lines on stdout, or for people on stderr."""
+    """Shows how many bytes are copied, and how long the rest will take."""
 
     def __init__(self, *, is_json: bool) -> None:
         self._is_json = is_json
@@ -61,7 +61,7 @@ class ByteProgress:
         if self._is_bar:
             overwrite(f"{_bar(done, total)} {line}")
         else:
-            click.echo(line, err=True)
+            say(line)  # not on stderr: cron would mail it
 
 
 def _record(done: int, total: int, rate: float, left: float) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,24 @@ def test_the_database_of_a_running_server_is_not_replaced(server: Serving, tmp_p
         same.with_name("same.db.lock").unlink()
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
+
+
+def test_restorations_that_are_killed_leave_the_old_or_the_new_database(server: Serving, tmp_path: Path) -> None:
+    database, backup = tmp_path / "levity.db", tmp_path / "backup.db"
+    for target in (database, backup):
+        assert ran("backup", target, "--db", server.database).returncode == 0
+    with serving(database) as later:
+        assert later.port  # its run is not in the backup
+    ends = set()
+    for _ in range(ROUNDS):
+        restoration = subprocess.Popen(command("restore", backup, "--db", database, "--force"), env=environment())
+        with suppress(subprocess.TimeoutExpired):
+            restoration.wait(random.uniform(0.1, LATEST_SECONDS))
+        restoration.kill()
+        ends.add(restoration.wait())
+        assert ran("check", database).returncode == 0
+        assert not database.with_name("levity.db-wal").exists()
+    assert ends <= {0, -signal.SIGKILL}
 
 
 def test_a_day_is_lost_and_the_chargers_go_on(tmp_path: Path) -> None:

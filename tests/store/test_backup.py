@@ -16,6 +16,7 @@ from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, charge, ignore, query, run
 
 SITE = "site.db"
+MOST_STEPS = 100
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def test_commits_during_a_backup_neither_end_up_in_it_nor_restart_it(tmp_path: P
 
         def commit(done: int, _total: int) -> None:
             steps.append(done)
+            assert len(steps) < MOST_STEPS, "it started over"
             server.execute("INSERT INTO event (at, kind, data) VALUES ('2026', 'X', 'during')")
 
         back_up(site, tmp_path / "backup.db", commit)

@@ -4,7 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,10 @@ def site(tmp_path: Path) -> Path:
 
 def restore(site: Path, *, is_forced: bool = True) -> Restored:
     return restoring.restore(site.with_name("backup.db"), site, ignore, is_forced=is_forced)
+
+
+def never(_done: int, _total: int) -> None:
+    pytest.fail("it was copied")
 
 
 def ids(path: Path) -> set[int]:
@@ -205,9 +209,28 @@ def test_a_database_in_use_is_not_replaced(site: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         with pytest.raises(InUse, match="is in use by a server or another program"):
-            restore(site)
+            restoring.restore(site.with_name("backup.db"), site, never, is_forced=True)
         other.communicate()
     assert site.read_bytes() == before
+
+
+def test_a_database_that_is_opened_during_the_copying_is_not_replaced(site: Path) -> None:
+    before = site.read_bytes()
+    with ExitStack() as stack:
+
+        def open_it(done: int, total: int) -> None:
+            if done == total:
+                command = [sys.executable, "-c", HOLD, str(site)]
+                other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                stack.enter_context(other)
+                stack.callback(other.communicate)
+                assert other.stdout is not None
+                assert other.stdout.readline() == "ready\n"
+
+        with pytest.raises(InUse, match="is in use by a server or another program"):
+            restoring.restore(site.with_name("backup.db"), site, open_it, is_forced=True)
+    assert site.read_bytes() == before
+    assert not list(site.parent.glob("site.db.restoring*"))
 
 
 def test_the_restored_file_has_the_permissions_of_the_replaced_one(site: Path) -> None:

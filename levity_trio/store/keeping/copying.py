@@ -29,7 +29,6 @@ WAL_BYTES: Final = 256_000_000
 RESERVE_BYTES: Final = 64_000_000
 """Space that stays free on the disks of the database and of the copy."""
 LONGEST_REST_SECONDS: Final = 0.2
-SIDECARS: Final = ("-wal", "-shm", "-journal")
 
 Told = Callable[[int, int], object]
 """Called with the bytes that are copied and their total."""
@@ -79,9 +78,7 @@ def open_partial(target: Path, suffix: str) -> Iterator[Partial]:
     try:
         if not _is_mine(path, descriptor):
             raise EnvironmentProblem(f"another command writes {path}; wait for its end")
-        for sidecar in SIDECARS:  # left by a command that was killed; SQLite would apply it to the new file
-            Path(f"{path}{sidecar}").unlink(missing_ok=True)
-        os.ftruncate(descriptor, 0)
+        os.ftruncate(descriptor, 0)  # SQLite ignores a WAL or journal that was left beside an empty file
         try:
             yield Partial(path, descriptor)
         finally:

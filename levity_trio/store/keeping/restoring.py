@@ -19,10 +19,11 @@ from levity_trio.config import EnvironmentProblem
 from levity_trio.store.connection import InUse, lock_held
 from levity_trio.store.keeping.checking import numbered
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
-from levity_trio.store.keeping.copying import SIDECARS, Partial, Told, check_room, copy, open_partial, sync_folder
+from levity_trio.store.keeping.copying import Partial, Told, check_room, copy, open_partial, sync_folder
 from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
 
 RESTORING: Final = ".restoring"
+SIDECARS: Final = ("-wal", "-shm", "-journal")
 NEW_FILE_MODE: Final = 0o600
 MARGIN_IDS: Final = 1_000_000
 RANDOM_IDS: Final = 10_000_000
