@@ -97,7 +97,8 @@ class _Paper(FPDF):
             self.rule(0.5)
             self.ln(3)
         if self.page_no() > 1:
-            self.paragraph(self._sheet.title, _SMALL, colour=_SOFT)
+            whose = " · ".join((self._sheet.title, *self._sheet.recipient[:1]))  # pages may be mixed up
+            self.paragraph(whose, _SMALL, colour=_SOFT)
             self.ln(2)
 
     def footer(self) -> None:

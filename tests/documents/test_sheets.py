@@ -61,6 +61,7 @@ def test_a_long_statement_repeats_its_heads_and_counts_its_pages() -> None:
     pages = printed(sheet).split("\f")[:-1]
     heads = "No. Date Where From – to kWh Per kWh Amount (EUR)"
     assert all(heads in page for page in pages[:-1])
+    assert all(page.startswith("Statement for October 2026 · Anna Schäfer\n") for page in pages[1:])
     assert [page.strip().splitlines()[-1] for page in pages] == [
         f"Page {number} of {len(pages)}" for number in range(1, len(pages) + 1)
     ]
@@ -120,6 +121,13 @@ def test_a_figure_that_the_columns_do_not_explain_is_explained_beneath() -> None
     sheet = sheet_of(forms.statement([forms.position(1, forms.line(quantity=5_000)), forms.position(2, other)]))
     notes = [row.notes for row in table_of(sheet, "Charging and fees").rows]
     assert notes[1] == ("Energy (tariff Old of 1 January 2026): 4.000 kWh × 0.35 = 1.40",)
+    partly = forms.position(1, forms.line(quantity=4_000), energy_wh=5_000)
+    in_window = forms.position(2, forms.line(quantity=4_000, window="Night"))
+    rows = table_of(sheet_of(forms.statement([partly, in_window])), "Charging and fees").rows
+    assert [row.notes for row in rows] == [
+        ("Energy: 4.000 kWh × 0.35 = 1.40",),
+        ("Night: 4.000 kWh × 0.35 = 1.40",),
+    ]
     minimum = forms.position(1, forms.line(quantity=500), forms.line(LineKind.MINIMUM, price="0.82"))
     row = table_of(sheet_of(forms.statement([replace(minimum, split=Split.WHOLE)])), "Charging and fees").rows[0]
     assert row.notes == ("Energy: 0.500 kWh × 0.35 = 0.18; Up to the minimum price: 0.82",)
