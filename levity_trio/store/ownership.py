@@ -1,0 +1,76 @@
+"""Whose transactions are, from the stored periods. Only reads, so the writer and read-only connections share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy, Charged, Given, Owner, Period, Span, Thing, decide, grounds
+from levity_trio.store.connectors import Rows
+
+_PERIODS: Final = (
+    "SELECT account_id, since, until, vehicle_id, id, given_by, reason FROM ownership"
+    " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
+)
+_GIVEN: Final = "SELECT account_id, given_by, reason FROM tx_account WHERE tx_id = ?"
+_OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
+_CHARGED: Final = "SELECT id, id_tag, cp_id, conn_id, start_time FROM tx WHERE id IN ({})"
+
+
+def periods_of(rows: Rows, thing: Thing) -> list[Period]:
+    """Return the periods of a thing that were not voided, the oldest first."""
+    found = rows(_PERIODS, thing)
+    return [Period(account, Span(since, until), *rest) for account, since, until, *rest in found]
+
+
+class Decided(NamedTuple):
+    """A transaction, whose it is, and why."""
+
+    id: int
+    owner: Owner
+    grounds: tuple[str, ...]
+
+
+class Owners:
+    """Decides whose transactions are, within one read; what it looked up is kept."""
+
+    def __init__(self, rows: Rows, policy: Policy, bill_by: BillBy) -> None:
+        self._rows = rows
+        self._policy = policy
+        self._bill_by = bill_by
+        self._periods: dict[Thing, list[Period]] = {}
+        self._open: dict[int, Span] = {}
+
+    def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
+        """Return whose these transactions are, by their ids."""
+        return {number: self._owner(number, charged) for number, charged in self._charged(transactions)}
+
+    def explain(self, transaction: int) -> Decided | None:
+        """Return whose a transaction is, and why; None if there is no such transaction."""
+        for number, charged in self._charged((transaction,)):
+            owner = self._owner(number, charged)
+            return Decided(number, owner, tuple(grounds(charged, owner, self._bill_by)))
+        return None
+
+    def _charged(self, transactions: Sequence[int]) -> list[tuple[int, Charged]]:
+        found = self._rows(_CHARGED.format(", ".join("?" * len(transactions))), transactions)
+        return [
+            (number, Charged(self._policy.key(tag) if tag else None, charger, connector, start))
+            for number, tag, charger, connector, start in found
+        ]
+
+    def _owner(self, transaction: int, charged: Charged) -> Owner:
+        given = next((Given(*row) for row in self._rows(_GIVEN, (transaction,))), None)
+        return decide(charged, given, self._bill_by, self._periods_of, self._open_of)
+
+    def _periods_of(self, thing: Thing) -> list[Period]:
+        if thing not in self._periods:
+            self._periods[thing] = periods_of(self._rows, thing)
+        return self._periods[thing]
+
+    def _open_of(self, account: int) -> Span:
+        if account not in self._open:
+            ((since, until),) = self._rows(_OPEN, (account,))
+            self._open[account] = Span(since, until)
+        return self._open[account]
