@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
@@ -13,9 +13,11 @@ _PERIODS: Final = (
     "SELECT account_id, since, until, vehicle_id, id, given_by, reason FROM ownership"
     " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
 )
-_GIVEN: Final = "SELECT account_id, given_by, reason FROM tx_account WHERE tx_id = ?"
 _OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
-_CHARGED: Final = "SELECT id, id_tag, cp_id, conn_id, start_time FROM tx WHERE id IN ({})"
+_CHARGED: Final = (
+    "SELECT id, id_tag, cp_id, conn_id, start_time, account_id, given_by, tx_account.reason"
+    " FROM tx LEFT JOIN tx_account ON tx_id = tx.id WHERE id IN ({})"
+)
 
 
 def periods_of(rows: Rows, thing: Thing) -> list[Period]:
@@ -25,9 +27,8 @@ def periods_of(rows: Rows, thing: Thing) -> list[Period]:
 
 
 class Decided(NamedTuple):
-    """A transaction, whose it is, and why."""
+    """Whose a transaction is, and why."""
 
-    id: int
     owner: Owner
     grounds: tuple[str, ...]
 
@@ -44,24 +45,22 @@ class Owners:
 
     def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
         """Return whose these transactions are, by their ids."""
-        return {number: self._owner(number, charged) for number, charged in self._charged(transactions)}
+        return {number: self._owner(charged, given) for number, charged, given in self._charged(transactions)}
 
     def explain(self, transaction: int) -> Decided | None:
         """Return whose a transaction is, and why; None if there is no such transaction."""
-        for number, charged in self._charged((transaction,)):
-            owner = self._owner(number, charged)
-            return Decided(number, owner, tuple(grounds(charged, owner, self._bill_by)))
+        for _, charged, given in self._charged((transaction,)):
+            owner = self._owner(charged, given)
+            return Decided(owner, tuple(grounds(charged, owner, self._bill_by)))
         return None
 
-    def _charged(self, transactions: Sequence[int]) -> list[tuple[int, Charged]]:
-        found = self._rows(_CHARGED.format(", ".join("?" * len(transactions))), transactions)
-        return [
-            (number, Charged(self._policy.key(tag) if tag else None, charger, connector, start))
-            for number, tag, charger, connector, start in found
-        ]
+    def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:
+        rows = self._rows(_CHARGED.format(", ".join("?" * len(transactions))), transactions)
+        for number, tag, charger, connector, start, account, *by_hand in rows:
+            charged = Charged(self._policy.key(tag) if tag else None, charger, connector, start)
+            yield number, charged, None if account is None else Given(account, *by_hand)
 
-    def _owner(self, transaction: int, charged: Charged) -> Owner:
-        given = next((Given(*row) for row in self._rows(_GIVEN, (transaction,))), None)
+    def _owner(self, charged: Charged, given: Given | None) -> Owner:
         return decide(charged, given, self._bill_by, self._periods_of, self._open_of)
 
     def _periods_of(self, thing: Thing) -> list[Period]:

@@ -116,7 +116,7 @@ def _word(before: AccountData, after: AccountData) -> str:
 def _check(db: UnitOfWork, data: AccountData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
-        raise Refused(Code.INVALID, f"give a time after {data.since}, since when it is open", "until")
+        raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is open", "until")
     other = db.row("SELECT id FROM account WHERE name = ? AND id IS NOT ?", (data.name, number))
     if other is not None:
         raise Refused(Code.IN_USE, f"account {other[0]} has this name; choose another, or change that one", "name")

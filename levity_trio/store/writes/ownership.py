@@ -44,7 +44,7 @@ def give(db: UnitOfWork, account: int, belonging: Belonging, span: Span, said: S
     find(db, account)
     _check(db, belonging)
     if span.until is not None and span.until <= span.since:
-        raise Refused(Code.INVALID, f"give a time after {span.since}, since when it belongs to it", "until")
+        raise Refused(Code.CONFLICT, f"give a time after {span.since}, since when it belongs to it", "until")
     known = periods_of(db.rows, belonging.thing)
     vehicle = belonging.vehicle
     if vehicle is None:  # a tag goes on to name the vehicle that it names

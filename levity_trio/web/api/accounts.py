@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.store.reads import accounts as stored
 from levity_trio.store.reads.accounts import Account, AccountFilters
@@ -23,11 +24,11 @@ from levity_trio.store.writes.ownership import Belonging as Belongs
 from levity_trio.store.writes.ownership import Said
 from levity_trio.web.api.endpoints import ABSENT, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
-from levity_trio.web.api.local_times import LocalTime, local_moment, midnight
+from levity_trio.web.api.local_times import GivenTime, LocalTime, local_moment, midnight
 from levity_trio.web.api.openapi import OF_CODE
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
-from levity_trio.web.api.tags import IdTag
+from levity_trio.web.api.tags import TAG_PATTERN, IdTag
 
 TAG: Final = "accounts"
 ACCOUNTS: Final = "/api/admin/accounts"
@@ -68,7 +69,7 @@ class AccountChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     address: Text | msgspec.UnsetType = msgspec.UNSET
     contact: Text | msgspec.UnsetType = msgspec.UNSET
     notes: Text | msgspec.UnsetType = msgspec.UNSET
-    since: Annotated[str, msgspec.Meta(description="A time, or a day.")] | msgspec.UnsetType = msgspec.UNSET
+    since: GivenTime | msgspec.UnsetType = msgspec.UNSET
     until: LocalTime | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -237,11 +238,12 @@ def _belongs(asked: Asked, body: ThingBody) -> Belongs:
 
 def _ways(*others: str) -> list[Fields]:
     """Return the ways to name a thing; `others` are fields that only a space has."""
-    tag, charger = {"type": "string", "minLength": 1, "maxLength": 20}, {"type": "string", "minLength": 1}
+    tag = {"type": "string", "pattern": TAG_PATTERN, "maxLength": LONGEST_TAG}
+    charger = {"type": "string", "minLength": 1, "maxLength": 48}
     no_space = {"charger": ABSENT, "connector": ABSENT, **dict.fromkeys(others, ABSENT)}
     return [
-        {"tag": tag | {"pattern": r"^\S+$"}, **no_space},
-        {"tag": ABSENT, "charger": charger | {"maxLength": 48}, "vehicle": ABSENT},
+        {"tag": tag, **no_space},
+        {"tag": ABSENT, "charger": charger, "vehicle": ABSENT},
         {"tag": ABSENT, "vehicle": {"type": "integer", "minimum": 1, "maximum": 2**62}, **no_space},
     ]
 
@@ -267,7 +269,7 @@ ENDPOINTS: Final = (
         body=StructBody(AccountBody),
         answer=shown_as(AccountWithBelongings),
         status=HTTPStatus.CREATED,
-        problems=("in_use",),
+        problems=("in_use", "conflict"),
         personal=OF_PEOPLE,
     ),
     Endpoint(
@@ -289,7 +291,7 @@ ENDPOINTS: Final = (
         handle=change_account,
         body=StructBody(AccountChangeBody),
         answer=shown_as(AccountWithBelongings),
-        problems=("not_found", "in_use"),
+        problems=("not_found", "in_use", "conflict"),
         personal=OF_PEOPLE,
     ),
     Endpoint(
@@ -301,7 +303,7 @@ ENDPOINTS: Final = (
         handle=close_account,
         body=StructBody(ClosingBody),
         answer=shown_as(AccountWithBelongings),
-        problems=("not_found",),
+        problems=("not_found", "conflict"),
     ),
     Endpoint(
         method="POST",

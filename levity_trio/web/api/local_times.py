@@ -17,7 +17,8 @@ YEARS: Final = range(2000, 2200)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of the site"
 
-LocalTime = Annotated[str, msgspec.Meta(description=f"{_MEANT.capitalize()}.", extra_json_schema=FORMATS)] | None
+GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT.capitalize()}.", extra_json_schema=FORMATS)]
+LocalTime = GivenTime | None
 
 
 def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:

@@ -34,11 +34,10 @@ CSV: Final = "text/csv"
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
+TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
 IdTag = Annotated[
     str,
-    msgspec.Meta(
-        pattern=f"^{_EDGE}({_INSIDE}*{_EDGE})?$", max_length=LONGEST_TAG, description="Its case makes no difference."
-    ),
+    msgspec.Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference."),
 ]
 Name = Annotated[str, msgspec.Meta(max_length=200)] | None
 Notes = Annotated[str, msgspec.Meta(max_length=2000)] | None
