@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from levity_trio import time_zones
 from levity_trio.settings import (
     ADDRESS,
     ENDPOINT,
@@ -22,6 +24,7 @@ from levity_trio.settings import (
     TAG,
     TEXT,
     URL,
+    ZONE,
     Kind,
     Setting,
     minutes,
@@ -38,6 +41,7 @@ REGISTRATION_MODES = ("open", "ask", "closed")
 UNKNOWN_TAGS = ("accept", "refuse", "ask")
 AUTHORIZER_AWAY = ("accept", "refuse")
 ON_OFF = ("off", "on")
+BILL_BY = ("tag", "connector")
 WEBSOCKET_PING_SECONDS = 20.0
 
 OTHER_VARIABLES = ("LEVITY_CONFIG", "LEVITY_SIMULATOR_API", "LEVITY_API", "LEVITY_TOKEN")
@@ -228,17 +232,11 @@ class ServerConfig:
         90, "log-days", "Monitoring", whole(1, 36_500, "days"), "Retention of frames in the database."
     )
     log_megabytes: int = setting(
-        4096,
-        "log-max-mb",
-        "Monitoring",
-        whole(16, 1_000_000, "megabytes"),
+        *(4096, "log-max-mb", "Monitoring", whole(16, 1_000_000, "megabytes")),
         "Maximum size of the stored frames; the oldest are deleted first.",
     )
     event_days: int = setting(
-        400,
-        "event-days",
-        "Monitoring",
-        whole(1, 36_500, "days"),
+        *(400, "event-days", "Monitoring", whole(1, 36_500, "days")),
         "Retention of the facts in the table event; no bill depends on them.",
     )
     unknown_tags: str = setting(
@@ -264,6 +262,13 @@ class ServerConfig:
     local_list: str = setting(
         *("off", "local-list", "Access", one_of("STATE", ON_OFF)),
         "Whether each charger is sent the tags, so that it knows them without a connection: off or on.",
+    )
+    given_time_zone: ZoneInfo | None = setting(
+        *(None, "time-zone", "Billing", ZONE), "Time zone of the site (IANA name); that of this machine by default."
+    )
+    bill_by: str = setting(
+        *("tag", "bill-by", "Billing", one_of("RULE", BILL_BY)),
+        "Whose a transaction is first: that of its tag or that of its connector.",
     )
     orphans: bool = setting(
         True,
@@ -336,6 +341,11 @@ class ServerConfig:
     def files_address(self) -> str:
         """The address of `files_port`."""
         return self.files_host or self.host
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """The time zone of the site, in which its days and months begin."""
+        return self.given_time_zone or time_zones.of_system()
 
     @property
     def check_interval_seconds(self) -> float:

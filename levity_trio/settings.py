@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from levity_trio import time_zones
 
 PREFIX = "LEVITY_"
 """Prefix of the environment variables of settings."""
@@ -212,6 +215,13 @@ def _read_pattern(value: object) -> re.Pattern[str]:
     return pattern
 
 
+def _read_zone(value: object) -> ZoneInfo:
+    try:
+        return time_zones.named(str(value).strip())
+    except time_zones.UnknownZone:
+        raise Unusable("give the IANA name of a time zone, such as Europe/Berlin or America/Vancouver") from None
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value if isinstance(value, list) else str(value).split(",")
     if not all(isinstance(name, str) for name in names):
@@ -253,3 +263,4 @@ TEXT = Kind("TEXT", _read_text(100))
 TAG = Kind("TAG", _read_text(20))
 PATTERN = Kind("REGEX", _read_pattern)
 NAMES = Kind("NAMES", _read_names)
+ZONE = Kind("ZONE", _read_zone)

@@ -99,6 +99,8 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "authorizer-timeout": "2",
         "authorizer-away": "refuse",
         "local-list": "on",
+        "time-zone": "Australia/Lord_Howe",
+        "bill-by": "connector",
     }
     for setting in SETTINGS:
         text = samples.get(setting.name, "1024")

@@ -47,6 +47,8 @@ class Cause(StrEnum):
     STOP_ATTACHED = "an operator attaches a stop"
     READINGS_ATTACHED = "an operator attaches readings"
     DISMISSED = "an operator dismisses a review or a message"
+    GIVEN = "an operator gives it to an account"
+    TAKEN_BACK = "an operator takes it back from an account"
 
 
 class Kind(StrEnum):
@@ -64,6 +66,8 @@ class Kind(StrEnum):
     CORRECT = "correct"
     ATTACH = "attach"
     DISMISS = "dismiss"
+    GIVE = "give"
+    TAKE_BACK = "take back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
     (Cause.STOP_ATTACHED,     Kind.ATTACH,  Kind.ATTACH,  None,                  None,                  Kind.ATTACH),
     (Cause.READINGS_ATTACHED, Kind.ATTACH,  Kind.ATTACH,  Kind.ATTACH,           Kind.ATTACH,           Kind.ATTACH),
     (Cause.DISMISSED,         Kind.DISMISS, Kind.DISMISS, Kind.DISMISS,          Kind.DISMISS,          Kind.DISMISS),
+    (Cause.GIVEN,             Kind.GIVE,    Kind.GIVE,    Kind.GIVE,             Kind.GIVE,             Kind.GIVE),
+    (Cause.TAKEN_BACK,        Kind.TAKE_BACK, Kind.TAKE_BACK, Kind.TAKE_BACK,    Kind.TAKE_BACK,        Kind.TAKE_BACK),
 )  # fmt: skip
 """The step for each cause and state. A kind alone, or None, keeps the state."""
 
@@ -124,6 +130,7 @@ def state_of(status: str, is_suspended: bool, stopped_by: str | None) -> State:
 DECISIONS: Final = (
     *(Cause.OPERATOR, Cause.CONFIRMED, Cause.CORRECTED),
     *(Cause.STOP_ATTACHED, Cause.READINGS_ATTACHED, Cause.DISMISSED),
+    *(Cause.GIVEN, Cause.TAKEN_BACK),
 )
 """The causes that only an operator brings about."""
 

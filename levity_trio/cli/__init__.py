@@ -20,6 +20,7 @@ GROUPS: Final = {
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
         *("local-list", "events", "webhook", "certificate", "token"),
         *("transactions", "explain", "review", "correct", "close"),
+        *("account", "vehicle"),
     ),
     "Bill": ("tariff",),
     "Keep": ("backup", "check", "restore"),

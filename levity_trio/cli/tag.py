@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from levity_trio.cli.operator import Operator, RefusedByApi, command
+from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
+from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
-from levity_trio.client import Refusal
-from levity_trio.config import EnvironmentProblem
 
 ID_TAGS: Final = ("admin", "id-tags")
 ASKED: Final = ("admin", "asked-id-tags")
 COLUMNS: Final = ("id_tag", "name", "status", "expires_at", "parent_id_tag", "max_transactions", "notes")
 PERIODS: Final = ("created_at", "created_by", "ended_at", "ended_by", *COLUMNS[1:])
 ASKED_COLUMNS: Final = ("id_tag", "charger", "first_at", "last_at", "count")
-PATIENCE_SECONDS: Final = 1800.0
-"""For 200,000 tags on a slow disk."""
 EXAMPLES: Final = """\
 \b
 Examples:
@@ -172,48 +167,20 @@ def dismiss(operator: Operator, id_tag: str) -> None:
 
 
 @command("import", group=tag, epilog=IMPORT_EXAMPLES)
-@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@FILE
 def import_file(operator: Operator, path: Path) -> None:
     """Add and change tags by a CSV file: all of it, or nothing.
 
     `-` is stdin.
     """
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as problem:
-        raise EnvironmentProblem(f"{path} cannot be read: {problem.strerror}") from None
-    try:
-        answer = operator.api.send(
-            *("POST", "admin", "id-tag-import"), body=content, media_type="text/csv", patience=PATIENCE_SECONDS
-        )
-    except Refusal as refusal:
-        _show_faults(operator, refusal)
-        raise RefusedByApi(refusal) from None
-    done = json.loads(answer)
-    if operator.is_json:
-        operator.record(done)
-    else:
-        if news := [line for line in done["lines"] if line["result"] != "same"]:
-            show_table(("line", "result"), news)
-        say(f"{done['tags']} tags: {done['added']} added, {done['changed']} changed, {done['same']} the same")
-
-
-def _show_faults(operator: Operator, refusal: Refusal) -> None:
-    lines = refusal.document.get("lines", [])
-    if operator.is_json:
-        operator.record(refusal.document)
-    for one in [] if operator.is_json else lines:
-        where = f" {one['field']}:" if one["field"] else ""
-        click.echo(f"line {one['line']}:{where} {one['detail']}", err=True)
+    done = send_file(operator, "id-tag-import", path)
+    show_results(operator, done, done["lines"], f"{done['tags']} tags")
 
 
 @command("export", group=tag)
 def export(operator: Operator) -> None:
     """Output all tags as CSV."""
-    try:
-        say(operator.api.send("GET", "admin", "id-tag-export", patience=PATIENCE_SECONDS), ends_line=False)
-    except Refusal as refusal:
-        raise RefusedByApi(refusal) from None
+    show_file(operator, "id-tag-export")
 
 
 def _change(operator: Operator, id_tag: str, fields: Mapping[str, Any]) -> None:

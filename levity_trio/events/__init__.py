@@ -13,6 +13,10 @@ from typing import Final
 from levity_trio.events.access import StartRefused as StartRefused
 from levity_trio.events.access import TagChanged as TagChanged
 from levity_trio.events.access import TagsImported as TagsImported
+from levity_trio.events.accounts import AccountChanged as AccountChanged
+from levity_trio.events.accounts import OwnershipChanged as OwnershipChanged
+from levity_trio.events.accounts import TransactionGiven as TransactionGiven
+from levity_trio.events.accounts import VehicleChanged as VehicleChanged
 from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered
 from levity_trio.events.certificates import CertificateRefused as CertificateRefused
 from levity_trio.events.certificates import CertificateRequested as CertificateRequested
@@ -363,7 +367,7 @@ OWN_FACTS: Final = (
     *(CertificateIssued, CertificateDelivered, CertificateRevoked, SecuringBegan, SecuringStopped, SecuringEnded),
     *(TransactionConfirmed, TransactionCorrected, ReviewDismissed, MessageAttached, MessageDismissed),
     *(PasswordChanged, ProfileChanged, ChargerReadmitted, ReadmissionUsed, CertificateIssued, CertificateRevoked),
-    *(ChargerAdopted, ChargerRefused),
+    *(ChargerAdopted, ChargerRefused, TransactionGiven),
 )
 """Facts about what operators and plugins asked for or decided. No charger can repeat them without end."""
 PRESENT_FACTS: Final = (ChargerConnected, ChargerDisconnected, StatusChanged, MessagesRefused)

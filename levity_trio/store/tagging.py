@@ -21,9 +21,11 @@ from levity_trio.config import ConfigError
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.belongings import owned_tags_after
 from levity_trio.store.reads.tags import KeyedTag, tags_after
 from levity_trio.store.writer import Writer
-from levity_trio.store.writes import tags
+from levity_trio.store.writes import ownership, tags
+from levity_trio.store.writes.ownership import SameTag
 from levity_trio.store.writes.tags import Change
 from levity_trio.wire.times import stamp
 
@@ -124,6 +126,7 @@ async def open_tags(writer: Writer, reader: Reader, index: Index, clock: Clock) 
     while await writer.run(tags.apply_part, index.policy, stamp(clock())) is not None:
         pass
     await _load(writer, reader, index)
+    await _rekey_owned(writer, reader, index)
     imports = TagImports(writer, index, clock)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(imports.apply)
@@ -153,3 +156,22 @@ def _put(index: Index, rows: Iterable[KeyedTag]) -> Iterator[tuple[int, str]]:
         index.put(key, row.tag)
         if key != row.key:
             yield row.id, key
+
+
+async def _rekey_owned(writer: Writer, reader: Reader, index: Index) -> None:
+    """Bring the normal forms of tags that belong to accounts up to date. Raises ConfigError."""
+    changed: list[tuple[int, str, str]] = []
+    last = 0
+    while rows := await reader.run(partial(owned_tags_after, last=last, most=ROWS_AT_ONCE)):
+        last = rows[-1].id
+        keyed = [(row.id, index.policy.key(row.id_tag), row) for row in rows]
+        changed += [(number, key, row.id_tag) for number, key, row in keyed if key != row.key]
+    if not changed:
+        return
+    try:
+        await writer.run(ownership.rekey, changed)
+    except SameTag as same:
+        raise ConfigError(
+            f"--tag-strip makes {same.args[0]!r} the same as another tag of an account at the same time; take one of"
+            " them first (levity-trio account take), or choose another expression"
+        ) from None

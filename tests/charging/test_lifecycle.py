@@ -27,7 +27,7 @@ def after(state: State, causes: tuple[Cause, ...]) -> State:
 
 def test_it_has_a_step_for_each_state_and_cause() -> None:
     assert set(TABLE) == {(state, cause) for state in State for cause in Cause}
-    assert len(TABLE) == 5 * 20
+    assert len(TABLE) == 5 * 22
 
 
 def test_a_step_to_another_state_adds_a_row() -> None:
@@ -60,8 +60,8 @@ def test_other_kinds_leave_it_in_its_state(kind: Kind) -> None:
     assert not RUNNING & set(states)
 
 
-@pytest.mark.parametrize("kind", [Kind.ATTACH, Kind.DISMISS])
-def test_what_is_attached_or_dismissed_leaves_it_in_its_state(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [Kind.ATTACH, Kind.DISMISS, Kind.GIVE, Kind.TAKE_BACK])
+def test_what_is_attached_dismissed_or_given_leaves_it_in_its_state(kind: Kind) -> None:
     assert {TABLE[state, cause].state is state for state, cause, added in rows() if added is kind} == {True}
 
 

@@ -26,7 +26,11 @@ SETTINGS = """\
 "query.errors" = "state"
 """
 """A charger that is away does not hold the run up, and its silence is no error of the server."""
-LEFT_OUT = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/id-tag-import", "/api/admin/chargers")
+IMPORTS = ("id-tag", "account", "account-tag", "account-space", "vehicle")
+LEFT_OUT = (
+    *("/api/events", "/api/admin/tokens/{id}", "/api/admin/chargers"),
+    *(f"/api/admin/{name}-import" for name in IMPORTS),
+)
 """A stream has no end, the run would revoke its own token, a schema does not describe CSV, and each command to a
 charger that was created and never connects would wait for its deadline."""
 

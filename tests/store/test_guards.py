@@ -15,7 +15,7 @@ from tests.store.books import Books, Station, in_memory
 
 REFUSED = (
     r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves on|(revoked|deleted) once"
-    r"|must have a possible"
+    r"|must have a possible|never overlap"
 )
 CHANGEABLE: dict[str, set[str]] = {
     "boot": set(),
@@ -30,6 +30,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "log": set(),
     "meter_val": {"tx_id"},
     "operator_action": {"status", "code"},
+    "ownership": {"key", "until", "ended_at", "ended_by", "end_reason", "voided_at", "voided_by", "void_reason"},
     "reservation": {"ended_at", "end_reason", "tx_id"},
     "charging_profile": {"ended_at", "end_reason", "tx_id"},
     "local_list": set(),
@@ -120,6 +121,10 @@ def full(books: Books, station: Station) -> Books:
     add(f"{of_requests} ('CP-1', 1, '', '', '2025', 'installed'), ('CP-1', 1, '', '', NULL, NULL)")
     of_plans = "INSERT INTO securing (cp_id, profile, steps, asked_at, asked_by, ended_at, result) VALUES"
     add(f"{of_plans} ('CP-1', 1, '[]', '', '', '2025', 'done'), ('CP-1', 1, '[]', '', '', NULL, NULL)")
+    add("INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('a', '', '', '', '')")
+    of_account = "INSERT INTO ownership (account_id, what, key, conn_id, id_tag, since, given_at, given_by, voided_at)"
+    for key, voided in (("'b'", "NULL"), ("'a'", "'2025'"), ("'a'", "NULL")):
+        add(f"{of_account} VALUES (1, 'tag', {key}, 0, 'A', '', '', '', {voided})")
     add("INSERT INTO securing_step (securing_id, step, command_id, at) VALUES (1, 'password', 1, '')")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
@@ -186,6 +191,10 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "local_list_upkeep",
         "tag_import_part",
         "security",
+        "account",
+        "vehicle",
+        "space",
+        "tx_account",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -360,7 +369,7 @@ def test_each_guard_is_the_one_that_refuses(full: Books) -> None:
     full.connection.execute("UPDATE set_aside SET looked_at = '2026', looked_by = 'anna'")
     full.connection.execute("PRAGMA foreign_keys = OFF")
     for name, table, sql in guards:
-        statement = _refused_by(full, sql, table)
+        statement = OVERLAPPING.get(name) or _refused_by(full, sql, table)
         with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
             full.connection.execute(statement)
         full.connection.execute("BEGIN")
@@ -381,8 +390,18 @@ AGAIN = {
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
     "tag": "UPDATE tag SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
+    "ownership": "UPDATE ownership SET void_reason = 'x' WHERE voided_at IS NOT NULL",
 }
 """What a guard of a step that is made only once refuses."""
+
+
+OVERLAPPING = {
+    "ownership_begins_alone": "INSERT INTO ownership"
+    " (account_id, what, key, conn_id, id_tag, since, given_at, given_by)"
+    " VALUES (1, 'tag', 'a', 0, 'A', '2026', '', '')",
+    "ownership_stays_alone": "UPDATE ownership SET key = 'a' WHERE key = 'b'",
+}
+"""What a guard of periods refuses."""
 
 
 def _refused_by(books: Books, sql: str, table: str) -> str:

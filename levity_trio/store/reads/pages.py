@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -106,6 +106,13 @@ def read_page(db: Database, listing: Listing, wanted: Wanted, item: Callable[[Ro
         total_at_least=None if counted <= MOST_COUNTED else MOST_COUNTED,
         next_cursor=cursor_of(keys[wanted.limit - 1]) if len(keys) > wanted.limit else None,
     )
+
+
+def next_keys(db: Database, listing: Listing, after: Row | None, most: int) -> list[Row]:
+    """Return the first keys after one, each once: branches may have the same rows."""
+    found = [_keys(db, listing, branch, after, most) for branch in listing.branches]
+    different = groupby(merge(*found, reverse=listing.is_newest_first))
+    return [key for key, _ in islice(different, most)]
 
 
 def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, most: int) -> list[Row]:

@@ -201,6 +201,8 @@ class Endpoint:
     status: int = 200
     media_type: str = "application/json"
     problems: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+    """Fields of a JSON body whose values are not recorded, because records are never rewritten."""
 
     @property
     def answer_type(self) -> Any:

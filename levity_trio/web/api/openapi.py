@@ -25,6 +25,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "not_connected": 409,
     "not_registered": 409,
     "needs_force": 409,
+    "needs_reason": 409,
     "changed": 409,
     "in_use": 409,
     "conflict": 409,

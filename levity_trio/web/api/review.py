@@ -152,24 +152,25 @@ async def make_transaction(asked: Asked) -> Any:
 
 
 async def dismiss_message(asked: Asked) -> None:
-    await _write(asked, attaching.dismiss, asked.number())
+    await decide(asked, attaching.dismiss, asked.number())
 
 
 async def _decided(asked: Asked, write: Callable[..., Known], *args: object) -> Any:
     """Make a decision about a transaction; return the transaction after it."""
-    tx: Known = await _write(asked, write, *args)
+    tx: Known = await decide(asked, write, *args)
     return show(await asked.api.reader.run(partial(stored.transaction, number=tx.id)))
 
 
-async def _write(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
+async def decide(asked: Asked, write: Callable[..., Any], *args: object) -> Any:
+    """Make a decision, of which the body has the reason. Raises Problem."""
     body: Deciding = asked.body
 
-    def decide(db: UnitOfWork) -> Any:
+    def decided(db: UnitOfWork) -> Any:
         return write(db, *args, decision)
 
     try:
         decision = Decision(asked.caller.name, body.reason, asked.api.stamp(), body.event)
-        return await asked.api.writer.run(decide)
+        return await asked.api.writer.run(decided)
     except DecisionRefused as refused:
         members = {} if refused.field is None else {"field": refused.field}
         raise Problem(OF_CODE[refused.problem], refused.problem, refused.words, **members) from None

@@ -24,6 +24,8 @@ from levity_trio.config import API_PORT, EnvironmentProblem, ServerConfig, socke
 from levity_trio.log_output import get_logger
 from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
+    account_files,
+    accounts,
     administration,
     bulk,
     certificates,
@@ -37,6 +39,7 @@ from levity_trio.web.api import (
     logs,
     offline,
     operations,
+    owned,
     plans,
     registration,
     review,
@@ -46,6 +49,7 @@ from levity_trio.web.api import (
     tags,
     templates,
     transactions,
+    vehicles,
     webhooks,
 )
 from levity_trio.web.api.access import Door, is_loopback
@@ -66,6 +70,7 @@ ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing, offline, local_lists),
+    *(accounts, vehicles, owned, account_files),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

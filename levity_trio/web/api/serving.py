@@ -5,7 +5,7 @@ Host → CORS → token → place → role → record → query and body → end
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, StreamedBody, read_query
 from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.problems import application
-from levity_trio.wire.secrets import masked_fragment, masked_frame, masked_url
+from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
 
 RECORDED_CHARACTERS: Final = 4000
 REQUEST_ID_BYTES: Final = 8
@@ -134,8 +134,8 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
     """Record a change with the first commit that it makes, and its response."""
     body = b"" if isinstance(endpoint.body, StreamedBody) else await request.body()
-    identity, text = token_hex(REQUEST_ID_BYTES), body.decode(errors="replace")[:RECORDED_CHARACTERS]
-    attempt = _attempt(api, caller, request.scope, identity, _masked(text))
+    identity, text = token_hex(REQUEST_ID_BYTES), _anonymous(body.decode(errors="replace"), endpoint.personal)
+    attempt = _attempt(api, caller, request.scope, identity, _masked(text[:RECORDED_CHARACTERS]))
     api.writer.note(token_writes.record_attempt, attempt)
     status, code = int(HTTPStatus.INTERNAL_SERVER_ERROR), None
     try:
@@ -151,6 +151,18 @@ async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Call
         with suppress(StoreUnavailable):
             api.writer.note(token_writes.record_response, identity, status, code)
     return response
+
+
+def _anonymous(text: str, personal: Collection[str]) -> str:
+    """Return a body without the values of these fields; nothing of one that is no JSON object."""
+    if not personal:
+        return text
+    try:
+        body = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    fields = body if isinstance(body, dict) else {}
+    return _encode({name: MASK if name in personal else value for name, value in fields.items()}).decode()
 
 
 def _masked(text: str) -> str | None:

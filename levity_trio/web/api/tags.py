@@ -21,6 +21,7 @@ from levity_trio.web.api import tag_file
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody, StructBody, of_validation
 from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, hidden_in, moment, page, page_of, wanted, whole
 from levity_trio.web.api.problems import Problem, not_found, of_upload
+from levity_trio.web.api.sheets import Sheet, read, refuse
 from levity_trio.web.api.shown import show, shown_as
 from levity_trio.wire.errors import CallFailed
 
@@ -33,11 +34,10 @@ CSV: Final = "text/csv"
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 _EDGE, _INSIDE = r"[^\s\x00-\x20\x7f]", r"[^\x00-\x1f\x7f]"
+TAG_PATTERN: Final = f"^{_EDGE}({_INSIDE}*{_EDGE})?$"
 IdTag = Annotated[
     str,
-    msgspec.Meta(
-        pattern=f"^{_EDGE}({_INSIDE}*{_EDGE})?$", max_length=LONGEST_TAG, description="Its case makes no difference."
-    ),
+    msgspec.Meta(pattern=TAG_PATTERN, max_length=LONGEST_TAG, description="Its case makes no difference."),
 ]
 Name = Annotated[str, msgspec.Meta(max_length=200)] | None
 Notes = Annotated[str, msgspec.Meta(max_length=2000)] | None
@@ -141,8 +141,8 @@ async def list_tags(asked: Asked) -> Page[Any]:
         expired=query.expired,
         now=asked.api.stamp(),
     )
-    read = partial(stored.tags, filters=filters, wanted=wanted(query))
-    return await page(asked.api, lambda db: hidden_in(asked, read(db), *OF_PEOPLE))
+    listed = partial(stored.tags, filters=filters, wanted=wanted(query))
+    return await page(asked.api, lambda db: hidden_in(asked, listed(db), *OF_PEOPLE))
 
 
 async def get_tag(asked: Asked) -> Any:
@@ -231,17 +231,20 @@ async def dismiss_asked(asked: Asked) -> None:
 
 async def import_tags(asked: Asked) -> Any:
     api = asked.api
+    sheet = Sheet(
+        *(tag_file.COLUMNS, tag_file.NEEDED, tag_file.MOST_TAGS, "tag"),
+        read=_checked,
+        key=lambda tag: api.id_tags.policy.key(tag.id_tag),
+    )
     async with api.places.wait():
-        found = await tag_file.read(await _content(asked), api.id_tags.policy.key, _checked)
-        if found.faults:
-            lines = [msgspec.to_builtins(fault) for fault in found.faults]
-            words = f"nothing was imported: {len(lines)} lines are wrong; the first is line {lines[0]['line']}"
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", words, field="body", lines=lines)
-        report = await api.imports.run(found.columns, found.rows, asked.caller.name)
+        found = await read(await content_of(asked), sheet)
+        refuse(found.faults)
+        rows = [[getattr(tag, name) for name in found.columns] for tag in found.rows]
+        report = await api.imports.run(found.columns, rows, asked.caller.name)
     results = zip(found.lines, report.results, strict=False)
     return show(
         Imported(
-            tags=len(found.rows),
+            tags=len(rows),
             added=report.counts["added"],
             changed=report.counts["changed"],
             same=report.counts["same"],
@@ -251,7 +254,8 @@ async def import_tags(asked: Asked) -> Any:
     )
 
 
-async def _content(asked: Asked) -> bytes:
+async def content_of(asked: Asked) -> bytes:
+    """Return the file that a request brings. Raises Problem."""
     content = bytearray()
     with of_upload():
         async for part in asked.body:

@@ -1,0 +1,258 @@
+"""Whose a transaction is: what belongs to an account, and when it did.
+
+Ownership is decided from periods, never stored with a transaction: a tag or a space that changes hands on a later day
+leaves earlier transactions where they were. Times are UTC text in the database's format; a period is [since, until).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+_NEVER: Final = "9999"
+"""After all times."""
+
+
+class BillBy(StrEnum):
+    """What comes first: the tag of a transaction, or its connector (--bill-by)."""
+
+    TAG = "tag"
+    CONNECTOR = "connector"
+
+
+class What(StrEnum):
+    """What can belong to an account."""
+
+    TAG = "tag"
+    SPACE = "space"
+    VEHICLE = "vehicle"
+
+
+class Thing(NamedTuple):
+    """A tag by its normal form, a space by its charger and connector (0: all of them), or a vehicle by its id."""
+
+    what: What
+    key: str
+    connector: int = 0
+
+
+class Span(NamedTuple):
+    """A stretch of time; `until` is None while it lasts."""
+
+    since: str
+    until: str | None = None
+
+    @property
+    def end(self) -> str:
+        """Its end; one that lasts ends after all times."""
+        return self.until or _NEVER
+
+    def covers(self, at: str) -> bool:
+        return self.since <= at < self.end
+
+    def overlaps(self, other: Span) -> bool:
+        return self.since < other.end and other.since < self.end
+
+
+class Period(NamedTuple):
+    """A thing belongs to an account. `vehicle` is the one that a tag names; `id` is 0 for one that is not stored."""
+
+    account: int
+    span: Span
+    vehicle: int | None = None
+    id: int = 0
+    given_by: str = ""
+    reason: str | None = None
+
+    def is_like(self, other: Period) -> bool:
+        """Whether both say the same, perhaps of different times."""
+        return (self.account, self.vehicle) == (other.account, other.vehicle)
+
+
+# Changes
+
+
+class Plan(NamedTuple):
+    """How a change is entered: periods that end where it begins, wrong ones, and those that hold from now on.
+
+    `deprived` is a period that loses time before now to another account, or to nobody: that needs a reason.
+    """
+
+    ends: tuple[Period, ...] = ()
+    voids: tuple[Period, ...] = ()
+    begins: tuple[Period, ...] = ()
+    deprived: Period | None = None
+
+
+def plan(known: Sequence[Period], span: Span, wanted: Period | None, now: str) -> Plan:
+    """Return how a thing comes to belong to an account (None: to nobody) for a span; before and after all stays.
+
+    `known` are its periods, in any order. A plan without parts changes nothing.
+    """
+    touched = sorted((one for one in known if one.span.overlaps(span)), key=lambda one: one.span.since)
+    if wanted is None and not touched:
+        return Plan()
+    if wanted is not None and _is_so(touched, span, wanted):
+        return Plan()
+    ended = [one for one in touched if one.span.until is None and one.span.since < span.since]
+    voided = [one for one in touched if one not in ended]
+    begins = [rest for one in touched for rest in _rests(one, span, is_ended=one in ended)]
+    if wanted is not None:
+        begins.append(wanted._replace(span=span))
+    deprived = [one for one in touched if _is_deprived(one, span, wanted, now)]
+    return Plan(tuple(ended), tuple(voided), tuple(begins), deprived[0] if deprived else None)
+
+
+def _is_so(touched: Sequence[Period], span: Span, wanted: Period) -> bool:
+    """Whether the periods that a span touches say what is wanted, without a gap."""
+    reached = span.since
+    for one in touched:
+        if one.span.since > reached or not one.is_like(wanted):
+            return False
+        reached = one.span.end
+    return reached >= span.end
+
+
+def _rests(one: Period, span: Span, *, is_ended: bool) -> Iterator[Period]:
+    """Yield what stays of a period before and after a span."""
+    if one.span.since < span.since and not is_ended:
+        yield one._replace(span=Span(one.span.since, span.since))
+    if span.end < one.span.end:
+        yield one._replace(span=Span(span.end, one.span.until))
+
+
+def _is_deprived(one: Period, span: Span, wanted: Period | None, now: str) -> bool:
+    is_past = max(one.span.since, span.since) < now
+    return is_past and (wanted is None or wanted.account != one.account)
+
+
+# The choice
+
+
+class Charged(NamedTuple):
+    """What decides whose a transaction is: its tag in its normal form, where it was, and its start."""
+
+    tag: str | None
+    charger: str
+    connector: int | None
+    start: str
+
+
+class Ground(StrEnum):
+    """Why a transaction belongs to an account."""
+
+    HAND = "hand"
+    TAG = "tag"
+    CONNECTOR = "connector"
+    CHARGER = "charger"
+    NOBODY = "nobody"
+
+
+class Claim(NamedTuple):
+    """An account to which something of a transaction belonged at its start."""
+
+    ground: Ground
+    period: Period
+
+
+class Given(NamedTuple):
+    """An operator gave a transaction to an account."""
+
+    account: int
+    by: str
+    reason: str
+
+
+class Owner(NamedTuple):
+    """Whose a transaction is. `account` is None if it is nobody's.
+
+    `claims` are all that speak for an account, the one that counts first; a transaction given by hand has them too.
+    `is_outside` is whether the account was not open at the start; the transaction belongs to it all the same.
+    """
+
+    account: int | None
+    ground: Ground
+    claims: tuple[Claim, ...] = ()
+    given: Given | None = None
+    is_outside: bool = False
+
+    @property
+    def period(self) -> Period | None:
+        """The period that decided."""
+        return None if self.given is not None or not self.claims else self.claims[0].period
+
+
+PeriodsOf = Callable[[Thing], Sequence[Period]]
+"""The periods of a thing that were not voided."""
+OpenOf = Callable[[int], Span]
+"""When an account is open."""
+
+
+def decide(charged: Charged, given: Given | None, bill_by: BillBy, periods_of: PeriodsOf, open_of: OpenOf) -> Owner:
+    """Return whose a transaction is: given by hand, else by its tag or its connector, as `bill_by` says, else nobody's.
+
+    A single connector goes before its charger.
+    """
+    claims = tuple(_claims(charged, bill_by, periods_of))
+    if given is not None:
+        found, ground = given.account, Ground.HAND
+    elif claims:
+        found, ground = claims[0].period.account, claims[0].ground
+    else:
+        return Owner(None, Ground.NOBODY)
+    return Owner(found, ground, claims, given, is_outside=not open_of(found).covers(charged.start))
+
+
+def _claims(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> Iterator[Claim]:
+    for ground, thing in _things(charged, bill_by):
+        for period in periods_of(thing):
+            if period.span.covers(charged.start):
+                yield Claim(ground, period)
+
+
+def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
+    of_tag = [(Ground.TAG, Thing(What.TAG, charged.tag))] if charged.tag else []
+    of_space = [(Ground.CHARGER, Thing(What.SPACE, charged.charger))]
+    if charged.connector:
+        of_space.insert(0, (Ground.CONNECTOR, Thing(What.SPACE, charged.charger, charged.connector)))
+    return of_tag + of_space if bill_by is BillBy.TAG else of_space + of_tag
+
+
+# In words
+
+
+def grounds(charged: Charged, owner: Owner, bill_by: BillBy) -> Iterator[str]:
+    """Yield why a transaction is whose it is, in plain English, without names of people other than operators."""
+    if owner.given is not None:
+        yield f"account {owner.account}: given by {owner.given.by}: {owner.given.reason}"
+    if owner.ground is Ground.NOBODY:
+        yield f"nobody's: neither {_named(Ground.TAG, charged)} nor {_space(charged)} belonged to an account"
+    for place, claim in enumerate(owner.claims):
+        yield _claimed(claim, charged, owner, bill_by, is_first=place == 0)
+    if owner.is_outside:
+        yield f"account {owner.account} was not open at {charged.start}; the transaction belongs to it all the same"
+
+
+def _claimed(claim: Claim, charged: Charged, owner: Owner, bill_by: BillBy, *, is_first: bool) -> str:
+    period = claim.period
+    lasts = f"since {period.span.since}" + (f" until {period.span.until}" if period.span.until else "")
+    words = (
+        f"account {period.account}: {_named(claim.ground, charged)} belonged to it {lasts}, given by {period.given_by}"
+    )
+    words += f": {period.reason}" if period.reason else ""
+    if owner.given is not None:
+        return f"{words}; passed over: given by hand"
+    return words if is_first else f"{words}; passed over: by {bill_by} first, a connector before its charger"
+
+
+def _named(ground: Ground, charged: Charged) -> str:
+    if ground is Ground.TAG:
+        return f"the tag {charged.tag}" if charged.tag else "its tag (unknown)"
+    if ground is Ground.CONNECTOR:
+        return f"connector {charged.connector} of {charged.charger}"
+    return f"the charger {charged.charger}"
+
+
+def _space(charged: Charged) -> str:
+    return _named(Ground.CONNECTOR if charged.connector else Ground.CHARGER, charged)

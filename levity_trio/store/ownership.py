@@ -1,0 +1,75 @@
+"""Whose transactions are, from the stored periods. Only reads, so the writer and read-only connections share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy, Charged, Given, Owner, Period, Span, Thing, decide, grounds
+from levity_trio.store.connectors import Rows
+
+_PERIODS: Final = (
+    "SELECT account_id, since, until, vehicle_id, id, given_by, reason FROM ownership"
+    " WHERE what = ? AND key = ? AND conn_id = ? AND voided_at IS NULL ORDER BY since"
+)
+_OPEN: Final = "SELECT since, until FROM account WHERE id = ?"
+_CHARGED: Final = (
+    "SELECT id, id_tag, cp_id, conn_id, start_time, account_id, given_by, tx_account.reason"
+    " FROM tx LEFT JOIN tx_account ON tx_id = tx.id WHERE id IN ({})"
+)
+
+
+def periods_of(rows: Rows, thing: Thing) -> list[Period]:
+    """Return the periods of a thing that were not voided, the oldest first."""
+    found = rows(_PERIODS, thing)
+    return [Period(account, Span(since, until), *rest) for account, since, until, *rest in found]
+
+
+class Decided(NamedTuple):
+    """Whose a transaction is, and why."""
+
+    owner: Owner
+    grounds: tuple[str, ...]
+
+
+class Owners:
+    """Decides whose transactions are, within one read; what it looked up is kept."""
+
+    def __init__(self, rows: Rows, policy: Policy, bill_by: BillBy) -> None:
+        self._rows = rows
+        self._policy = policy
+        self._bill_by = bill_by
+        self._periods: dict[Thing, list[Period]] = {}
+        self._open: dict[int, Span] = {}
+
+    def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
+        """Return whose these transactions are, by their ids."""
+        return {number: self._owner(charged, given) for number, charged, given in self._charged(transactions)}
+
+    def explain(self, transaction: int) -> Decided | None:
+        """Return whose a transaction is, and why; None if there is no such transaction."""
+        for _, charged, given in self._charged((transaction,)):
+            owner = self._owner(charged, given)
+            return Decided(owner, tuple(grounds(charged, owner, self._bill_by)))
+        return None
+
+    def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:
+        rows = self._rows(_CHARGED.format(", ".join("?" * len(transactions))), transactions)
+        for number, tag, charger, connector, start, account, *by_hand in rows:
+            charged = Charged(self._policy.key(tag) if tag else None, charger, connector, start)
+            yield number, charged, None if account is None else Given(account, *by_hand)
+
+    def _owner(self, charged: Charged, given: Given | None) -> Owner:
+        return decide(charged, given, self._bill_by, self._periods_of, self._open_of)
+
+    def _periods_of(self, thing: Thing) -> list[Period]:
+        if thing not in self._periods:
+            self._periods[thing] = periods_of(self._rows, thing)
+        return self._periods[thing]
+
+    def _open_of(self, account: int) -> Span:
+        if account not in self._open:
+            ((since, until),) = self._rows(_OPEN, (account,))
+            self._open[account] = Span(since, until)
+        return self._open[account]

@@ -1,0 +1,104 @@
+"""Accounts and vehicles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A household, open from `since` until `until`."""
+
+    id: int
+    name: str
+    address: str | None
+    contact: str | None
+    notes: str | None
+    since: str
+    until: str | None
+    created_at: str
+    created_by: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vehicle:
+    """A vehicle; `battery_wh` is the capacity of its battery."""
+
+    id: int
+    name: str
+    plate: str | None
+    battery_wh: int | None
+    created_at: str
+    created_by: str
+    updated_at: str
+    removed_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFilters:
+    """Which accounts; None means all. `is_open` is whether they are open now; `search` is a part of the name."""
+
+    now: str
+    name: str | None = None
+    search: str | None = None
+    is_open: bool | None = None
+
+
+_ACCOUNT: Final = Shape(Account)
+_VEHICLE: Final = Shape(Vehicle)
+NOT_REMOVED: Final = Condition("removed_at IS NULL")
+
+
+def accounts(db: Database, filters: AccountFilters, wanted: Wanted) -> Page[Account]:
+    """Return a page of accounts, by their names. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = given(("name = ?", filters.name), ("instr(lower(name), lower(?))", filters.search))
+    if filters.is_open is not None:
+        negated = "" if filters.is_open else "NOT "
+        is_open = f"{negated}(since <= ? AND coalesce(until, '9999') > ?)"
+        conditions.append(Condition(is_open, (filters.now, filters.now)))
+    listing = Listing([Branch("account", conditions)], ("name", "id"), is_newest_first=False)
+    return read_page(db, listing, wanted, _ACCOUNT.by_id(db, "account"))
+
+
+def account(db: Database, number: int) -> Account | None:
+    """Return one account."""
+    found = _ACCOUNT.every(db, "FROM account WHERE id = ?", (number,))
+    return found[0] if found else None
+
+
+def vehicles(db: Database, name: str | None, search: str | None, wanted: Wanted) -> Page[Vehicle]:
+    """Return a page of the vehicles that were not removed, by their names. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = [NOT_REMOVED, *given(("name = ?", name))]
+    if search is not None:
+        is_found = "(instr(lower(name), lower(?)) OR instr(lower(coalesce(plate, '')), lower(?)))"
+        conditions.append(Condition(is_found, (search, search)))
+    listing = Listing([Branch("vehicle INDEXED BY vehicle_name", conditions)], ("name", "id"), is_newest_first=False)
+    return read_page(db, listing, wanted, _VEHICLE.by_id(db, "vehicle"))
+
+
+def vehicle(db: Database, number: int) -> Vehicle | None:
+    """Return one vehicle."""
+    found = _VEHICLE.every(db, "FROM vehicle WHERE id = ?", (number,))
+    return found[0] if found else None
+
+
+def accounts_after(db: Database, last: int, most: int) -> Sequence[Account]:
+    """Return the next accounts, in the order of their numbers."""
+    return _ACCOUNT.every(db, "FROM account WHERE id > ? ORDER BY id LIMIT ?", (last, most))
+
+
+def vehicles_of_nobody_after(db: Database, last: int, most: int) -> Sequence[Vehicle]:
+    """Return the next vehicles that never belonged to an account, in the order of their numbers."""
+    unowned = "NOT EXISTS (SELECT 1 FROM ownership WHERE what = 'vehicle' AND key = CAST(vehicle.id AS TEXT)"
+    rest = f"FROM vehicle WHERE id > ? AND removed_at IS NULL AND {unowned} AND conn_id = 0 AND voided_at IS NULL)"
+    return _VEHICLE.every(db, f"{rest} ORDER BY id LIMIT ?", (last, most))

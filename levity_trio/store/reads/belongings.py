@@ -1,0 +1,111 @@
+"""What belongs to accounts, and what did: for the page of an account, and for files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.shapes import Shape
+
+
+class OwnedTag(NamedTuple):
+    """A tag that belongs to an account: the row, the stored normal form, and the tag as entered."""
+
+    id: int
+    key: str
+    id_tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belonging:
+    """A tag, a space or a vehicle (`what`) belongs to an account from `since` until `until`, if that is known.
+
+    `connector` null is the whole charger. `vehicle` is a vehicle, or the one that a tag names. `name` is that of the
+    space or the vehicle. A period that was wrong is voided; others say what holds instead.
+    """
+
+    id: int
+    account: int
+    what: str
+    tag: str | None
+    charger: str | None
+    connector: int | None
+    vehicle: int | None
+    name: str | None
+    since: str
+    until: str | None
+    given_at: str
+    given_by: str
+    reason: str | None
+    ended_at: str | None
+    ended_by: str | None
+    end_reason: str | None
+    voided_at: str | None
+    voided_by: str | None
+    void_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported(Belonging):
+    """What belongs to an account, as a line of a file."""
+
+    account_name: str
+    vehicle_name: str | None
+    plate: str | None
+    battery_wh: int | None
+
+
+_OF_SPACE: Final = "CASE WHEN what = 'space' THEN {} END"
+_EXPRESSIONS: Final = {
+    "id": "ownership.id",
+    "account": "account_id",
+    "tag": "id_tag",
+    "charger": _OF_SPACE.format("key"),
+    "connector": _OF_SPACE.format("nullif(ownership.conn_id, 0)"),
+    "vehicle": "ownership.vehicle_id",
+    "name": "CASE what WHEN 'space' THEN space.name WHEN 'vehicle' THEN vehicle.name END",
+    "since": "ownership.since",
+    "until": "ownership.until",
+}
+_FROM: Final = (
+    "FROM ownership LEFT JOIN space ON what = 'space' AND space.cp_id = key AND space.conn_id = ownership.conn_id"
+    " LEFT JOIN vehicle ON vehicle.id = ownership.vehicle_id"
+)
+_BELONGING: Final = Shape(Belonging, **_EXPRESSIONS)
+_EXPORTED: Final = Shape(
+    Exported,
+    **_EXPRESSIONS,
+    account_name="account.name",
+    vehicle_name="CASE WHEN removed_at IS NULL THEN vehicle.name END",
+    plate="vehicle.plate",
+)
+
+
+def belongings_of(db: Database, account: int) -> list[Belonging]:
+    """Return what belongs to an account now and did before, the newest first."""
+    return _BELONGING.every(db, f"{_FROM} WHERE account_id = ? ORDER BY ownership.id DESC", (account,))
+
+
+def periods_of_vehicle(db: Database, vehicle: int) -> list[Belonging]:
+    """Return whose a vehicle is and was, the newest first."""
+    rest = f"{_FROM} WHERE what = 'vehicle' AND key = ? AND ownership.conn_id = 0 AND voided_at IS NULL"
+    return _BELONGING.every(db, f"{rest} ORDER BY ownership.since DESC", (str(vehicle),))
+
+
+def belongings_after(db: Database, what: str, last: int, most: int) -> list[Exported]:
+    """Return the next periods of tags, spaces or vehicles that were not voided, in the order of their rows."""
+    joined = f"{_FROM} JOIN account ON account.id = account_id"
+    is_kept = "voided_at IS NULL AND (what <> 'vehicle' OR removed_at IS NULL)"
+    rest = f"{joined} WHERE ownership.id > ? AND what = ? AND {is_kept} ORDER BY ownership.id LIMIT ?"
+    return _EXPORTED.every(db, rest, (last, what, most))
+
+
+def owned_tags_after(db: Database, last: int, most: int) -> list[OwnedTag]:
+    """Return the next tags that belong to accounts, or did, in the order of their rows."""
+    rows = db.execute(
+        "SELECT id, key, id_tag FROM ownership WHERE id > ? AND what = 'tag' AND voided_at IS NULL ORDER BY id LIMIT ?",
+        (last, most),
+    )
+    return [OwnedTag(*row) for row in rows.fetchall()]

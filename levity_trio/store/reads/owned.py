@@ -1,0 +1,190 @@
+"""The transactions of an account, and those of nobody, page by page.
+
+Indexes give candidates, and periods decide (billing/ownership.py). One page examines EXAMINED candidates at most, so it
+costs the same in a large table; it may then hold fewer rows than asked for, and has a cursor to go on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy, Ground, Owner
+from levity_trio.store.ownership import Owners
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, cursor_of, given, key_of, next_keys
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.transactions import Transaction, transaction_rows
+
+EXAMINED: Final = 5000
+AT_ONCE: Final = 500
+ORDER: Final = ("start_time", "id")
+HIGHEST_CHARACTER: Final = "\U0010ffff"
+_FORMS: Final = (
+    "SELECT folded_tag, id_tag FROM tx INDEXED BY tx_by_folded_tag WHERE (folded_tag, id_tag) > (?, ?)"
+    " AND folded_tag <= ? ORDER BY folded_tag, id_tag LIMIT 1"
+)
+_BY_HAND: Final = "(SELECT tx.id, tx.start_time, account_id FROM tx_account JOIN tx ON tx.id = tx_account.tx_id)"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """By what transactions belong to accounts: the normal form of tags, and what comes first."""
+
+    policy: Policy
+    bill_by: BillBy
+
+    def owners(self, db: Database) -> Owners:
+        return Owners(rows_of(db), self.policy, self.bill_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedTransaction:
+    """A transaction of an account. `ground` is hand, tag, connector or charger; `outside` is whether the account was
+    not open at its start."""
+
+    ground: str
+    outside: bool
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """Whose a transaction is (null: nobody's), and why."""
+
+    transaction: int
+    account: int | None
+    ground: str
+    outside: bool
+    grounds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnownedFilters:
+    """Which transactions of nobody; None means all. Times in the database's format: started since, and before."""
+
+    charger: str | None = None
+    since: str | None = None
+    before: str | None = None
+
+
+def owned(db: Database, number: int, rule: Rule) -> Owned | None:
+    """Return whose a transaction is, and why; None if there is no such transaction."""
+    db.execute("BEGIN")
+    found = rule.owners(db).explain(number)
+    if found is None:
+        return None
+    owner = found.owner
+    return Owned(
+        transaction=number, account=owner.account, ground=owner.ground, outside=owner.is_outside, grounds=found.grounds
+    )
+
+
+def transactions_of(
+    db: Database, account: int, rule: Rule, limit: int, cursor: str | None = None
+) -> Page[OwnedTransaction]:
+    """Return the next transactions of an account, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([*_candidates(db, account, rule.policy)], ORDER)
+    found = _decided(db, listing, rule, lambda owner: owner.account == account, _Wanted(limit, cursor))
+    shown = _shown(db, found)
+    rows = [
+        OwnedTransaction(ground=owner.ground, outside=owner.is_outside, transaction=shown[number])
+        for number, owner in found.owners.items()
+    ]
+    return Page(rows, 1, limit, next_cursor=found.next_cursor)
+
+
+def unowned(
+    db: Database, filters: UnownedFilters, rule: Rule, limit: int, cursor: str | None = None
+) -> Page[Transaction]:
+    """Return the next transactions that belong to nobody, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = given(
+        ("cp_id = ?", filters.charger), ("start_time >= ?", filters.since), ("start_time < ?", filters.before)
+    )
+    index = "tx_by_time" if filters.charger is None else "tx_by_charger"
+    listing = Listing([Branch(f"tx INDEXED BY {index}", conditions)], ORDER)
+    found = _decided(db, listing, rule, lambda owner: owner.ground is Ground.NOBODY, _Wanted(limit, cursor))
+    shown = _shown(db, found)
+    return Page([shown[number] for number in found.owners], 1, limit, next_cursor=found.next_cursor)
+
+
+# Candidates
+
+
+def _candidates(db: Database, account: int, policy: Policy) -> Iterator[Branch]:
+    """Yield what may belong to an account: by its tags, by its spaces, by hand."""
+    periods = db.execute(
+        "SELECT what, key, conn_id, since, coalesce(until, '9999') FROM ownership WHERE account_id = ?"
+        " AND voided_at IS NULL AND what <> 'vehicle'",
+        (account,),
+    ).fetchall()
+    for what, key, connector, *span in periods:
+        within = Condition("start_time >= ? AND start_time < ?", tuple(span))
+        if what == "space":
+            where = given(("cp_id = ?", key), ("conn_id = ?", connector or None))
+            yield Branch("tx INDEXED BY tx_by_charger", [*where, within])
+        else:
+            for form in _forms(db, key, policy):
+                yield Branch("tx INDEXED BY tx_by_tag", [Condition("id_tag = ?", (form,)), within])
+    yield Branch(_BY_HAND, [Condition("account_id = ?", (account,))])
+
+
+def _forms(db: Database, key: str, policy: Policy) -> Iterator[str]:
+    """Yield the tags of transactions, as sent, with this normal form. They begin with it, or are it."""
+    last: Row | None = (key, "")
+    highest = key if policy.strip is None else key + HIGHEST_CHARACTER
+    while last is not None:
+        last = next(iter(db.execute(_FORMS, (*last, highest)).fetchall()), None)
+        if last is not None and policy.key(last[1]) == key:
+            yield last[1]
+
+
+# Decisions
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    limit: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Transactions in order, each with its owner."""
+
+    owners: dict[int, Owner]
+    next_cursor: str | None
+
+
+def _decided(db: Database, listing: Listing, rule: Rule, is_wanted: Callable[[Owner], bool], wanted: _Wanted) -> _Found:
+    """Examine candidates until one more than wanted is found, or EXAMINED of them."""
+    after = None if wanted.cursor is None else key_of(wanted.cursor, len(ORDER))
+    owners, found = rule.owners(db), list[tuple[Row, Owner]]()
+    for _ in range(EXAMINED // AT_ONCE):
+        keys = next_keys(db, listing, after, AT_ONCE)
+        found += _chosen(owners, keys, is_wanted) if keys else ()
+        if len(found) > wanted.limit:
+            return _found(found[: wanted.limit], found[wanted.limit - 1][0])
+        if len(keys) < AT_ONCE:
+            return _found(found, None)
+        after = keys[-1]
+    return _found(found, after)
+
+
+def _chosen(owners: Owners, keys: Sequence[Row], is_wanted: Callable[[Owner], bool]) -> Iterator[tuple[Row, Owner]]:
+    by_id = owners.decide([key[-1] for key in keys])
+    return ((key, by_id[key[-1]]) for key in keys if is_wanted(by_id[key[-1]]))
+
+
+def _found(found: Sequence[tuple[Row, Owner]], last: Row | None) -> _Found:
+    return _Found({key[-1]: owner for key, owner in found}, None if last is None else cursor_of(last))
+
+
+def _shown(db: Database, found: _Found) -> dict[int, Transaction]:
+    rows = transaction_rows(db, [*found.owners]) if found.owners else []
+    return {one.id: one for one in rows}

@@ -1,0 +1,128 @@
+"""Accounts: the households that are billed. What belongs to them is in ownership.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from levity_trio.events import AccountChanged
+from levity_trio.store.unit_of_work import UnitOfWork
+
+_FIELDS: Final = "name, address, contact, notes, since, until"
+
+
+class Code(StrEnum):
+    """Why something about accounts is refused."""
+
+    NOT_FOUND = "not_found"
+    IN_USE = "in_use"
+    INVALID = "invalid"
+    NEEDS_REASON = "needs_reason"
+    """Time before now would go from one account to another."""
+    CONFLICT = "conflict"
+
+
+class Refused(Exception):
+    """A change that was not made; nothing was stored. `field` is the name of what is wrong."""
+
+    def __init__(self, code: Code, words: str, field: str = "") -> None:
+        super().__init__(words)
+        self.code, self.words, self.field = code, words, field
+
+
+class AccountData(NamedTuple):
+    """An account as an operator gives it. Times are in the database's format."""
+
+    name: str
+    address: str | None
+    contact: str | None
+    notes: str | None
+    since: str
+    until: str | None = None
+
+
+class Change(NamedTuple):
+    """What became of an account or a vehicle: added, changed or same."""
+
+    id: int
+    word: str
+
+
+def add(db: UnitOfWork, data: AccountData, at: str, by: str) -> int:
+    """Add an account and return its number. Raises Refused."""
+    _check(db, data, None)
+    number = db.insert(
+        f"INSERT INTO account ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (*data, at, by, at),
+    )
+    _record(db, number, "added", data, at, by)
+    return number
+
+
+def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
+    """Change fields of an account, named as in AccountData. Raises Refused."""
+    before = find(db, number)
+    after = before._replace(**fields)
+    if after == before:
+        return Change(number, "same")
+    _check(db, after, number)
+    db.execute(
+        f"UPDATE account SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
+        (*after, at, number),
+    )
+    _record(db, number, _word(before, after), after, at, by)
+    return Change(number, "changed")
+
+
+def find(db: UnitOfWork, number: int) -> AccountData:
+    """Return an account. Raises Refused."""
+    row = db.row(f"SELECT {_FIELDS} FROM account WHERE id = ?", (number,))  # noqa: S608 - our own names
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"there is no account {number}", "account")
+    return AccountData(*row)
+
+
+def number_of(db: UnitOfWork, named: str) -> int:
+    """Return the number of an account by its name or, if it is a whole number, by that. Raises Refused."""
+    if is_number(named):
+        find(db, int(named))
+        return int(named)
+    row = db.row("SELECT id FROM account WHERE name = ?", (named,))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"there is no account {named!r}", "account")
+    return int(row[0])
+
+
+def is_number(named: str) -> bool:
+    """Whether a text is taken for the number of something, not for its name."""
+    return named.isascii() and named.isdecimal() and len(named) < 19  # of SQLite's integers
+
+
+def check_name(name: str) -> None:
+    """Check that a name is not taken for a number. Raises Refused."""
+    if name.isdecimal():
+        words = f"{name} would be taken for the number of one; give words, such as 'flat {name}'"
+        raise Refused(Code.INVALID, words, "name")
+
+
+def _word(before: AccountData, after: AccountData) -> str:
+    if before.until == after.until:
+        return "changed"
+    return "closed" if after.until is not None else "reopened"
+
+
+def _check(db: UnitOfWork, data: AccountData, number: int | None) -> None:
+    check_name(data.name)
+    if data.until is not None and data.until <= data.since:
+        raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is open", "until")
+    other = db.row("SELECT id FROM account WHERE name = ? AND id IS NOT ?", (data.name, number))
+    if other is not None:
+        raise Refused(Code.IN_USE, f"account {other[0]} has this name; choose another, or change that one", "name")
+
+
+def _record(db: UnitOfWork, number: int, change: str, data: AccountData, at: str, by: str) -> None:
+    db.record(
+        AccountChanged(charger=None, at=at, account=number, change=change, since=data.since, until=data.until, by=by)
+    )

@@ -1,0 +1,170 @@
+"""What belongs to an account, and when: tags, spaces, vehicles.
+
+Nothing is rewritten: a period is ended once; one that was wrong is voided, and rows of their own say what holds instead
+(billing/ownership.py plans both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
+from levity_trio.events import OwnershipChanged
+from levity_trio.store.ownership import periods_of
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.accounts import Code, Refused, find
+from levity_trio.store.writes.hiding import UnknownCharger, check_known
+
+_COLUMNS: Final = "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, reason"
+
+
+class SameTag(Exception):
+    """Two periods would be of one tag; the argument is one that overlaps another."""
+
+
+class Said(NamedTuple):
+    """Who changes something, when and why. A reason is needed where time before now goes to another account."""
+
+    at: str
+    by: str
+    reason: str | None = None
+
+
+class Belonging(NamedTuple):
+    """A thing, as an operator names it: `id_tag` is a tag as entered, `vehicle` the one that it names."""
+
+    thing: Thing
+    id_tag: str | None = None
+    vehicle: int | None = None
+
+
+def give(db: UnitOfWork, account: int, belonging: Belonging, span: Span, said: Said) -> bool:
+    """Make a thing belong to an account for a span; return whether that changed anything. Raises Refused."""
+    find(db, account)
+    _check(db, belonging)
+    if span.until is not None and span.until <= span.since:
+        raise Refused(Code.CONFLICT, f"give a time after {span.since}, since when it belongs to it", "until")
+    known = periods_of(db.rows, belonging.thing)
+    vehicle = belonging.vehicle
+    if vehicle is None:  # a tag goes on to name the vehicle that it names
+        vehicle = next((one.vehicle for one in known if one.account == account and one.span.covers(span.since)), None)
+    if belonging.thing.what is What.VEHICLE:
+        vehicle = int(belonging.thing.key)
+    return _apply(db, belonging, plan(known, span, Period(account, span, vehicle), said.at), span, said)
+
+
+def take(db: UnitOfWork, account: int, thing: Thing, since: str, said: Said) -> None:
+    """Take a thing from an account at a time; it is nobody's until the end of that period. Raises Refused."""
+    find(db, account)
+    for one in periods_of(db.rows, thing):
+        if one.account == account and one.span.covers(since):
+            leave(db, thing, Span(since, one.span.until), said)
+            return
+    raise Refused(Code.NOT_FOUND, f"it does not belong to account {account} at {since}", thing.what)
+
+
+def leave(db: UnitOfWork, thing: Thing, span: Span, said: Said) -> None:
+    """Make a thing belong to nobody for a span. Raises Refused."""
+    _apply(db, Belonging(thing), plan(periods_of(db.rows, thing), span, None, said.at), span, said)
+
+
+def name_space(db: UnitOfWork, thing: Thing, name: str) -> None:
+    """Name a space."""
+    db.execute(
+        "INSERT INTO space (cp_id, conn_id, name) VALUES (?, ?, ?)"
+        " ON CONFLICT (cp_id, conn_id) DO UPDATE SET name = excluded.name",
+        (thing.key, thing.connector, name),
+    )
+
+
+def space_name(db: UnitOfWork, thing: Thing) -> str | None:
+    """Return the name of a space."""
+    row = db.row("SELECT name FROM space WHERE cp_id = ? AND conn_id = ?", thing[1:])
+    return None if row is None else str(row[0])
+
+
+def _check(db: UnitOfWork, belonging: Belonging) -> None:
+    if belonging.thing.what is not What.SPACE:
+        return
+    try:
+        check_known(db, belonging.thing.key)
+    except UnknownCharger:
+        words = f"there is no charger {belonging.thing.key}; it must have connected before, or be added"
+        raise Refused(Code.NOT_FOUND, words, "charger") from None
+
+
+def _apply(db: UnitOfWork, belonging: Belonging, change: Plan, span: Span, said: Said) -> bool:
+    if change.deprived is not None and not said.reason:
+        lasts = f" until {change.deprived.span.until}" if change.deprived.span.until else ""
+        words = f"it belongs to account {change.deprived.account} since {change.deprived.span.since}{lasts}"
+        raise Refused(Code.NEEDS_REASON, f"{words}; give a reason to take time before now from that one", "reason")
+    for one in change.ends:
+        _end(db, belonging.thing, one, span.since, said)
+    for one in change.voids:
+        _void(db, belonging.thing, one, said)
+    for one in change.begins:
+        _begin(db, belonging, one, said)
+    return bool(change.ends or change.voids or change.begins)
+
+
+def _end(db: UnitOfWork, thing: Thing, one: Period, until: str, said: Said) -> None:
+    db.execute(
+        "UPDATE ownership SET (until, ended_at, ended_by, end_reason) = (?, ?, ?, ?) WHERE id = ?",
+        (until, said.at, said.by, said.reason, one.id),
+    )
+    _record(db, thing, one._replace(span=Span(one.span.since, until)), "ended", said)
+
+
+def _void(db: UnitOfWork, thing: Thing, one: Period, said: Said) -> None:
+    db.execute(
+        "UPDATE ownership SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
+        (said.at, said.by, said.reason, one.id),
+    )
+    _record(db, thing, one, "voided", said)
+
+
+def _begin(db: UnitOfWork, belonging: Belonging, one: Period, said: Said) -> None:
+    """Enter a period: what is wanted, or what stays of one before, which keeps the tag as entered."""
+    thing = belonging.thing
+    id_tag = belonging.id_tag
+    if one.id:
+        ((id_tag,),) = db.rows("SELECT id_tag FROM ownership WHERE id = ?", (one.id,))
+    number = db.insert(
+        f"INSERT INTO ownership ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
+        (one.account, *thing, id_tag, one.vehicle, *one.span, *said),
+    )
+    _record(db, thing, one._replace(id=number), "given", said)
+
+
+def _record(db: UnitOfWork, thing: Thing, one: Period, change: str, said: Said) -> None:
+    db.record(
+        OwnershipChanged(
+            charger=None,
+            at=said.at,
+            ownership=one.id,
+            account=one.account,
+            change=change,
+            what=thing.what,
+            key=thing.key,
+            connector=thing.connector,
+            vehicle=one.vehicle,
+            since=one.span.since,
+            until=one.span.until,
+            by=said.by,
+        )
+    )
+
+
+# After a start
+
+
+def rekey(db: UnitOfWork, keys: Sequence[tuple[int, str, str]]) -> None:
+    """Store normal forms by the id of their row, each with the tag, after --tag-strip has changed. Raises SameTag."""
+    for number, _, _ in keys:  # no two rows may overlap, not even meanwhile
+        db.execute("UPDATE ownership SET key = ? WHERE id = ?", (f"\n{number}", number))
+    for number, key, id_tag in keys:
+        ((since, until),) = db.rows("SELECT since, until FROM ownership WHERE id = ?", (number,))
+        if any(one.span.overlaps(Span(since, until)) for one in periods_of(db.rows, Thing(What.TAG, key))):
+            raise SameTag(id_tag)
+        db.execute("UPDATE ownership SET key = ? WHERE id = ?", (key, number))

@@ -1,0 +1,42 @@
+"""Times that an operator gives in the time zone of the site: a day is its local midnight."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from levity_trio.web.api.lists import FORMATS
+from levity_trio.web.api.problems import invalid
+from levity_trio.wire.times import stamp
+
+YEARS: Final = range(2000, 2200)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
+_MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of the site"
+
+GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT.capitalize()}.", extra_json_schema=FORMATS)]
+LocalTime = GivenTime | None
+
+
+def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
+    """Return a time in the database's format; one without an offset is in this zone. Raises Problem.
+
+    Of a time that a change of the clock repeats, the first is meant; one that it leaves out is as far after the change.
+    """
+    if text is None:
+        return None
+    try:
+        given = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
+    except ValueError:  # 30 February
+        given = None
+    if given is None or given.year not in YEARS:
+        raise invalid(field, f"give {_MEANT}, from {YEARS.start} on")
+    return stamp((given if given.tzinfo is not None else given.replace(tzinfo=zone)).astimezone(UTC))
+
+
+def midnight(now: datetime, zone: ZoneInfo) -> str:
+    """Return the beginning of the present day of a zone, in the database's format."""
+    return stamp(datetime.combine(now.astimezone(zone).date(), datetime.min.time(), zone).astimezone(UTC))

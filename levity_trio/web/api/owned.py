@@ -1,0 +1,141 @@
+"""Whose transactions are: those of an account, those of nobody, and what an operator gives to an account by hand."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from levity_trio.billing.ownership import BillBy
+from levity_trio.store.reads import accounts as stored
+from levity_trio.store.reads.owned import Owned, OwnedTransaction, Rule, UnownedFilters, owned, transactions_of, unowned
+from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS
+from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.writes.transactions import giving
+from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.lists import Before, OfCharger, Page, Since, moment, page, page_of
+from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.review import DECISION_PROBLEMS, Deciding, decide
+from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.transactions import TRANSACTIONS
+
+UNOWNED: Final = "/api/admin/unowned-transactions"
+PARTS: Final = "A page may have fewer rows than its limit; next_cursor leads to the others."
+
+
+class NextQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A page of a list that is read from its beginning, or from a cursor on."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+    cursor: str | None = None
+
+
+class UnownedQuery(NextQuery, kw_only=True, rename={"since": "from", "before": "to"}):
+    charger: OfCharger = None
+    since: Since = None
+    before: Before = None
+
+
+class GivingBody(Deciding, kw_only=True):
+    """The account, and why the transaction is its own."""
+
+    account: Id
+
+
+def rule_of(asked: Asked) -> Rule:
+    """Return by what transactions belong to accounts."""
+    return Rule(asked.api.id_tags.policy, BillBy(asked.api.config.bill_by))
+
+
+async def list_transactions_of(asked: Asked) -> Page[Any]:
+    number, query = asked.number(), asked.query
+    if await asked.api.reader.run(partial(stored.account, number=number)) is None:
+        raise not_found(f"account {number}")
+    read = partial(transactions_of, account=number, rule=rule_of(asked), limit=query.limit, cursor=query.cursor)
+    return await page(asked.api, read)
+
+
+async def list_unowned(asked: Asked) -> Page[Any]:
+    query: UnownedQuery = asked.query
+    filters = UnownedFilters(
+        charger=query.charger, since=moment(query.since, "from"), before=moment(query.before, "to")
+    )
+    read = partial(unowned, filters=filters, rule=rule_of(asked), limit=query.limit, cursor=query.cursor)
+    return await page(asked.api, read)
+
+
+async def get_account_of(asked: Asked) -> Any:
+    number = asked.number()
+    found = await asked.api.reader.run(partial(owned, number=number, rule=rule_of(asked)))
+    if found is None:
+        raise not_found(f"transaction {number}")
+    return show(found)
+
+
+async def give_transaction(asked: Asked) -> Any:
+    await decide(asked, giving.give, asked.number(), asked.body.account)
+    return await get_account_of(asked)
+
+
+async def take_transaction_back(asked: Asked) -> Any:
+    await decide(asked, giving.take_back, asked.number())
+    return await get_account_of(asked)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=f"{ACCOUNT}/transactions",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary=f"List the transactions of an account, the newest first. {PARTS}",
+        handle=list_transactions_of,
+        query=NextQuery,
+        answer=page_of(OwnedTransaction),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="GET",
+        path=UNOWNED,
+        role=Role.VIEWER,
+        tag=TAG,
+        summary=f"List the transactions that belong to nobody, the newest first. {PARTS}",
+        handle=list_unowned,
+        query=UnownedQuery,
+        answer=page_of(Transaction),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{TRANSACTIONS}/{{id}}/account",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Say whose a transaction is, and why.",
+        handle=get_account_of,
+        answer=shown_as(Owned),
+        problems=("not_found", "invalid"),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{TRANSACTIONS}/{{id}}/give",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Give a transaction to an account by hand, whatever its tag and its connector say.",
+        handle=give_transaction,
+        body=StructBody(GivingBody),
+        answer=shown_as(Owned),
+        problems=DECISION_PROBLEMS,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{TRANSACTIONS}/{{id}}/take-back",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Take back a transaction that was given by hand, so that its tag and its connector decide again.",
+        handle=take_transaction_back,
+        body=StructBody(Deciding),
+        answer=shown_as(Owned),
+        problems=DECISION_PROBLEMS,
+    ),
+)

@@ -1,0 +1,136 @@
+"""Files of many lines, as CSV. They are read in slices, so that no charger waits for 100,000 lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import trio
+
+from levity_trio.cells import plain
+from levity_trio.web.api.problems import Problem
+
+T = TypeVar("T")
+LINES_AT_ONCE: Final = 100
+MOST_FAULTS: Final = 1000
+
+Cells = Mapping[str, str | None]
+"""The cells of a line by their columns; None for an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a line."""
+
+    line: int
+    field: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[T]):
+    """A kind of file: its columns, those that it needs, how many lines it may have, and what a line is."""
+
+    columns: Sequence[str]
+    needed: Sequence[str]
+    most: int
+    noun: str
+    read: Callable[[Cells], T]
+    """Makes a line of its cells. Raises Problem."""
+    key: Callable[[T], str] | None = None
+    """What no two lines may have in common; it is in the first needed column."""
+
+
+@dataclass(slots=True)
+class Found(Generic[T]):
+    """What was read: the columns, what each line says, the numbers of these lines, and all that is wrong."""
+
+    columns: Sequence[str] = ()
+    rows: list[T] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    keys: dict[str, int] = field(default_factory=dict)
+
+
+async def read(content: bytes, sheet: Sheet[T]) -> Found[T]:
+    """Read a file; whoever asks looks at its faults."""
+    found: Found[T] = Found()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found.faults.append(Fault(content.count(b"\n", 0, error.start) + 1, "", "save the file as UTF-8"))
+        return found
+    # Spreadsheets in countries with decimal commas separate cells with semicolons.
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        found.columns = [name.strip().lower() for name in next(reader, [])]
+        found.faults += _of_header(found.columns, sheet)
+        if not found.faults:
+            await _read_lines(found, reader, sheet)
+    except csv.Error as error:
+        found.faults.append(Fault(reader.line_num, "", f"this is not CSV ({error}); correct the quotes"))
+    return found
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise Problem if there are faults."""
+    if faults:
+        lines = [{"line": one.line, "field": one.field, "detail": one.detail} for one in faults]
+        words = f"nothing was imported: {len(lines)} lines are wrong; the first is line {lines[0]['line']}"
+        raise Problem(422, "invalid", words, field="body", lines=lines)
+
+
+def _of_header(columns: Sequence[str], sheet: Sheet[T]) -> list[Fault]:
+    strange = [name for name in columns if name not in sheet.columns]
+    faults = [Fault(1, name, f"this is not a column; give some of {', '.join(sheet.columns)}") for name in strange]
+    faults += [
+        Fault(1, name, "this column occurs twice; keep one") for name in sheet.columns if columns.count(name) > 1
+    ]
+    return faults + [Fault(1, name, "this column is missing; add it") for name in sheet.needed if name not in columns]
+
+
+async def _read_lines(found: Found[T], reader: Any, sheet: Sheet[T]) -> None:
+    """Read all lines; after each slice the chargers have as much time as it took."""
+    began = trio.current_time()
+    for number, cells in enumerate(reader):
+        if any(cells):
+            _read_line(found, reader.line_num, cells, sheet)
+        if len(found.faults) >= MOST_FAULTS or len(found.rows) > sheet.most:
+            break
+        if number % LINES_AT_ONCE == 0:
+            await trio.sleep(trio.current_time() - began)
+            began = trio.current_time()
+    if not found.rows and not found.faults:
+        found.faults.append(Fault(1, "", f"there is no {sheet.noun}; give at least one"))
+    if len(found.rows) > sheet.most:
+        found.faults.append(Fault(reader.line_num, "", f"there are more than {sheet.most} lines; divide the file"))
+
+
+def _read_line(found: Found[T], line: int, cells: list[str], sheet: Sheet[T]) -> None:
+    if len(cells) != len(found.columns):
+        words = f"there are {len(cells)} cells instead of {len(found.columns)}"
+        found.faults.append(Fault(line, "", words))
+        return
+    try:
+        row = sheet.read({name: plain(cell.strip()) or None for name, cell in zip(found.columns, cells, strict=True)})
+    except Problem as problem:
+        name = str(problem.members.get("field", ""))
+        found.faults.append(Fault(line, name, problem.detail.removeprefix(f"{name}: ")))
+        return
+    first = line if sheet.key is None else found.keys.setdefault(sheet.key(row), line)
+    if first != line:
+        found.faults.append(Fault(line, sheet.needed[0], f"line {first} has the same {sheet.noun}; keep one"))
+        return
+    found.lines.append(line)
+    found.rows.append(row)
+
+
+def encoded(rows: Iterable[Iterable[object]]) -> bytes:
+    """Return rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
