@@ -22,6 +22,8 @@ class State(StrEnum):
     """Closed by a stop of its charger without a usable ID, which was matched on other grounds."""
     CLOSED = "closed"
     """Closed by the system or by an operator."""
+    IMPORTED = "imported"
+    """History of another system, which nothing that happens here can change."""
 
 
 class Cause(StrEnum):
@@ -68,6 +70,7 @@ class Kind(StrEnum):
     DISMISS = "dismiss"
     GIVE = "give"
     TAKE_BACK = "take back"
+    IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,12 @@ _GRID: Final[tuple[tuple[Cause, _Cell, _Cell, _Cell, _Cell, _Cell], ...]] = (
     (Cause.GIVEN,             Kind.GIVE,    Kind.GIVE,    Kind.GIVE,             Kind.GIVE,             Kind.GIVE),
     (Cause.TAKEN_BACK,        Kind.TAKE_BACK, Kind.TAKE_BACK, Kind.TAKE_BACK,    Kind.TAKE_BACK,        Kind.TAKE_BACK),
 )  # fmt: skip
-"""The step for each cause and state. A kind alone, or None, keeps the state."""
+"""The step for each cause and state. A kind alone, or None, keeps the state. Nothing happens to imported ones."""
 
 TABLE: Final[Mapping[tuple[State, Cause], Step]] = {
     (state, cause): cell if isinstance(cell, Step) else Step(state, cell)
     for cause, *cells in _GRID
-    for state, cell in zip(State, cells, strict=True)
+    for state, cell in zip(State, (*cells, None), strict=True)
 }
 
 
@@ -124,7 +127,8 @@ def state_of(status: str, is_suspended: bool, stopped_by: str | None) -> State:
     """Return the state for these columns of `tx`."""
     if status == "Active":
         return State.SUSPENDED if is_suspended else State.OPEN
-    return {"charger": State.STOPPED, "joined": State.JOINED}.get(stopped_by or "", State.CLOSED)
+    ended_by = {"charger": State.STOPPED, "joined": State.JOINED, "import": State.IMPORTED}
+    return ended_by.get(stopped_by or "", State.CLOSED)
 
 
 DECISIONS: Final = (
@@ -137,7 +141,8 @@ DECISIONS: Final = (
 
 def stopped_by(state: State) -> str | None:
     """Return the column `stopped_by` for a state."""
-    return {State.STOPPED: "charger", State.JOINED: "joined", State.CLOSED: "system"}.get(state)
+    ended_by = {State.STOPPED: "charger", State.JOINED: "joined", State.CLOSED: "system", State.IMPORTED: "import"}
+    return ended_by.get(state)
 
 
 def rows() -> Iterator[tuple[State, Cause, Kind]]:

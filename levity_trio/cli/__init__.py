@@ -7,6 +7,7 @@ environment. No other exception is caught here, so a bug shows its traceback.
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 import click
@@ -15,7 +16,7 @@ from levity_trio import __version__
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 GROUPS: Final = {
-    "Serve": ("serve", "deploy", "logs", "forget", "recheck"),
+    "Serve": ("serve", "deploy", "logs", "import", "forget", "recheck"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
         *("local-list", "events", "webhook", "certificate", "token"),
@@ -26,7 +27,7 @@ GROUPS: Final = {
     "Keep": ("backup", "check", "restore"),
     "Simulate": ("simulate", "simulator", "verify"),
 }
-"""The commands, as --help groups them. Each is in a module of its name, with _ for -."""
+"""The commands, as --help groups them. Each is in a module of its name, with _ for -, and after a word of Python."""
 COMMANDS: Final = tuple(name for names in GROUPS.values() for name in names)
 USAGE = 2
 INTERRUPTED = 130
@@ -52,7 +53,7 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = cmd_name.replace("-", "_") + "_" * iskeyword(cmd_name)
         command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
 

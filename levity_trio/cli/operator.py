@@ -70,6 +70,13 @@ class Operator:
         except Refusal as refusal:
             raise RefusedByApi(refusal) from None
 
+    def send(self, method: str, *path: str, **options: Any) -> Any:
+        """Send a request with any body and return its JSON response; see Api.send. Raises like `ask`."""
+        try:
+            return json.loads(self.api.send(method, *path, **options))
+        except Refusal as refusal:
+            raise RefusedByApi(refusal) from None
+
     def table(self, columns: Sequence[str], records: Sequence[Mapping[str, Any]], whole: object = None) -> None:
         """Show records as a table; with --json show them, or `whole` if given."""
         if self.is_json:

@@ -83,11 +83,11 @@ class Known(NamedTuple):
 
 COLUMNS: Final = (
     "tx.id, tx.cp_id, tx.conn_id, tx.session_id, tx.status, tx.stopped_by, tx.suspended_at, tx.created_at,"
-    " tx.own_start_time, tx.sent_start_time, tx.start_skew_seconds, tx.meter_start, tx.sent_meter_start,"
-    " tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at, tx.meter_stop,"
-    " tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered, tx.energy_method,"
-    " tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at, tx.judge_after,"
-    " tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at"
+    " coalesce(tx.own_start_time, tx.start_time), tx.sent_start_time, tx.start_skew_seconds, tx.meter_start,"
+    " tx.sent_meter_start, tx.own_stop_time, tx.sent_stop_time, tx.stop_skew_seconds, tx.stop_received_at,"
+    " tx.meter_stop, tx.sent_meter_stop, tx.last_reading_at, tx.told_id, tx.id_tag, tx.energy_delivered,"
+    " tx.energy_method, tx.confidence, tx.review, tx.billed_from_wh, tx.billed_until_wh, tx.rules, tx.judged_at,"
+    " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
 _OF_READINGS: Final = (

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from sqlite_utils import Database
 
-from levity_trio.clock import SimulatedTime, accelerated, system_clock
+from levity_trio.clock import Clock, SimulatedTime, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem
-from levity_trio.store.connection import open_database
+from levity_trio.store.connection import InUse, open_database
 from levity_trio.store.faults import DatabaseFault
 from levity_trio.store.reads import simulated_time
+from levity_trio.store.reads.levity.rows import Imported, total
 from levity_trio.store.schema import check_ownership, clock_speed
 from levity_trio.store.unit_of_work import commit
-from levity_trio.store.writes import hiding
+from levity_trio.store.writes import hiding, imports
 from levity_trio.wire.times import stamp
 
 
@@ -29,8 +31,7 @@ def forget(path: Path, charger: str, retired_on: str | None) -> None:
         EnvironmentProblem: a server runs, the database cannot be used, or the charger has an open transaction.
     """
     with _open_known(path) as connection:
-        simulated = simulated_time(Database(connection, execute_plugins=False))
-        at = stamp((accelerated(*simulated, system_clock) if simulated else system_clock)())
+        at = stamp(_clock_of(connection)())
         write = partial(hiding.hide, charger=charger, at=at, retired_on=retired_on)
         try:
             commit(connection, [write])[0].unwrap()
@@ -40,6 +41,40 @@ def forget(path: Path, charger: str, retired_on: str | None) -> None:
             raise EnvironmentProblem(f"{charger} has an open transaction; hide it after that has ended") from None
         except DatabaseFault as fault:
             raise EnvironmentProblem(f"cannot write the database {path}: {fault}") from None
+
+
+ServerRuns = InUse
+Import = Callable[[str, Sequence[Sequence[Any]]], Imported]
+"""Imports parts of a history: the kind of their rows, one of KINDS, and the rows of each part."""
+
+
+@contextmanager
+def open_import(path: Path) -> Iterator[Import]:
+    """Import history into a database, which is created if it is missing.
+
+    Raises:
+        ServerRuns: a server runs on the database; it has to import.
+        EnvironmentProblem: the database cannot be used.
+    """
+    check_ownership(path)
+    speed = clock_speed(path) or 1
+    with open_database(path, SimulatedTime(system_clock(), speed) if speed > 1 else None) as connection:
+        clock = _clock_of(connection)
+
+        def take(kind: str, parts: Sequence[Sequence[Any]]) -> Imported:
+            at = stamp(clock())
+            try:
+                results = commit(connection, [partial(imports.take, kind=kind, rows=rows, at=at) for rows in parts])
+            except DatabaseFault as fault:
+                raise EnvironmentProblem(f"cannot write the database {path}: {fault}; then import again") from None
+            return total([cast("Imported", result.unwrap()) for result in results])
+
+        yield take
+
+
+def _clock_of(connection: sqlite3.Connection) -> Clock:
+    simulated = simulated_time(Database(connection, execute_plugins=False))
+    return accelerated(*simulated, system_clock) if simulated else system_clock
 
 
 @contextmanager

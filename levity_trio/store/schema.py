@@ -7,6 +7,7 @@ user_version, so a crash leaves either the old or the new version.
 from __future__ import annotations
 
 import secrets
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +23,14 @@ TRANSACTION_ID_BASES = 1_000_000_000
 SMALLEST_DATABASE_BYTES = 512
 SIMULATED_TIME_VERSION = 2
 """The first version that stores the clock a database was created for; older databases keep real time."""
+
+LEVITY = {
+    "cp": {"id"},
+    "cp_conn": {"id", "cp_id", "conn_id"},
+    "tx": {"id", "cp_id", "cp_conn_id", "start_time", "created_at"},
+    "meter_val": {"id", "tx_id", "cp_id", "cp_conn_id", "timestamp", "value"},
+}
+"""The tables of Levity by which its database is recognised."""
 
 PACKAGE = Path(__file__).resolve().parent.parent
 PLACES = (PACKAGE / "schema", PACKAGE.parent / "schema")
@@ -65,8 +74,11 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
         with closing(look(path.resolve())) as connection:
             application_id, version = _marks(connection)
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+            is_levitys = is_levity(connection)
     except sqlite3.DatabaseError as error:
         raise Unreadable(f"{path} cannot be read as a SQLite database ({error}); {advice}") from error
+    if application_id != APPLICATION_ID and is_levitys:
+        raise NotOurs(_how_to_import(path))
     if application_id != APPLICATION_ID and (application_id or version or tables):
         raise NotOurs(f"{path} belongs to another program; {advice}, it was not touched")
     if version > newest_version():
@@ -74,6 +86,23 @@ def check_ownership(path: Path, advice: str = "choose another file with --db") -
             f"{path} was written by a newer levity-trio (schema {version}, this one knows {newest_version()}); "
             f"install that version, or {advice}"
         )
+
+
+def is_levity(connection: sqlite3.Connection) -> bool:
+    """Whether a database has Levity's tables, with the columns without which there is no history."""
+    return all(
+        columns <= {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+        for table, columns in LEVITY.items()
+    )
+
+
+def _how_to_import(path: Path) -> str:
+    new = path.with_name(f"{path.stem}-trio.db")
+    command = shlex.join(["levity-trio", "import", "levity", str(path), "--db", str(new)])
+    return (
+        f"{path} is a database of Levity, and was not touched; bring its history into a new one with:"
+        f" {command} (then start the server with --db {shlex.quote(str(new))})"
+    )
 
 
 def check_clock_speed(path: Path, speed: int) -> None:

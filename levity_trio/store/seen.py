@@ -123,7 +123,7 @@ def _began(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     since = moment(command.sent_at) - timedelta(minutes=CLOCK_MINUTES)
     found = db.rows(
         "SELECT created_at, id, conn_id, id_tag, start_time FROM tx INDEXED BY tx_by_charger"
-        " WHERE cp_id = ? AND start_time >= ? AND created_at >= ?",
+        " WHERE cp_id = ? AND start_time >= ? AND created_at >= ? AND imported_id IS NULL",
         (command.charger, stamp(since), command.sent_at),
     )
     for at, transaction, connector, tag, started in found:
@@ -146,7 +146,8 @@ def _readings(db: UnitOfWork, command: Followed) -> Iterator[Seen]:
     for connector in connectors(db.rows, command.charger, "meter_val"):
         found = db.rows(
             "SELECT received_at, tx_id, measurand, value, unit, phase FROM meter_val WHERE cp_id = ? AND conn_id = ?"
-            " AND timestamp >= ? AND received_at >= ? AND measurand IN (?, ?) AND location IN ('', 'Outlet')",
+            " AND timestamp >= ? AND received_at >= ? AND imported_id IS NULL AND measurand IN (?, ?)"
+            " AND location IN ('', 'Outlet')",
             (command.charger, connector, since, command.sent_at, *MEASURANDS),
         )
         for at, transaction, measurand, value, unit, phase in found:

@@ -27,7 +27,7 @@ def after(state: State, causes: tuple[Cause, ...]) -> State:
 
 def test_it_has_a_step_for_each_state_and_cause() -> None:
     assert set(TABLE) == {(state, cause) for state in State for cause in Cause}
-    assert len(TABLE) == 5 * 22
+    assert len(TABLE) == 6 * 22
 
 
 def test_a_step_to_another_state_adds_a_row() -> None:
@@ -67,7 +67,7 @@ def test_what_is_attached_dismissed_or_given_leaves_it_in_its_state(kind: Kind) 
 
 def test_a_figure_is_settled_only_after_the_end() -> None:
     settling = {state for state, _, kind in rows() if kind in (Kind.CONFIRM, Kind.CORRECT)}
-    assert settling == set(State) - RUNNING
+    assert settling == set(State) - RUNNING - {State.IMPORTED}
 
 
 def test_a_stop_is_attached_only_where_no_stop_came() -> None:
@@ -98,7 +98,7 @@ def test_only_a_rise_before_the_next_start_reopens_a_closed_transaction() -> Non
 
 
 def test_its_chargers_own_stop_ends_every_state() -> None:
-    assert {TABLE[state, Cause.STOP].state for state in State} == {State.STOPPED}
+    assert {TABLE[state, Cause.STOP].state for state in set(State) - {State.IMPORTED}} == {State.STOPPED}
 
 
 def test_an_open_transaction_is_closed_only_if_suspended_or_by_the_next_start_or_an_operator() -> None:
@@ -114,7 +114,7 @@ def test_every_order_of_any_five() -> None:
     reopened the transaction."""
     orders = list(_orders(State.OPEN, ORDERS_OF))
     assert len(orders) == len(CHANGING) ** ORDERS_OF
-    assert {state for state, _ in orders} == set(State)
+    assert {state for state, _ in orders} == set(State) - {State.IMPORTED}
     assert all(rank == RANK[state] for state, rank in orders)
 
 
@@ -135,6 +135,10 @@ def test_a_repeated_cause_changes_nothing_more(state: State) -> None:
         once = after(state, (cause,))
         if TABLE[state, cause].kind is not Kind.REOPEN:
             assert after(state, (cause, cause)) is once
+
+
+def test_nothing_changes_an_imported_one() -> None:
+    assert {TABLE[State.IMPORTED, cause] for cause in Cause} == {Step(State.IMPORTED, None)}
 
 
 # The columns in the database

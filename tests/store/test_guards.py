@@ -293,11 +293,15 @@ WHOLE: dict[str, Any] = {
     "created_at": TIME,
     "updated_at": TIME,
 }
+IMPORTED = {"stopped_by": "import", "energy_method": "imported", "imported_id": 1, "own_start_time": None}
 OF_ITS_END = ("energy_delivered", "energy_method", "confidence", "stop_time", "stopped_by")
 IMPOSSIBLE: list[dict[str, Any]] = [
     {"status": "Aborted"},
     {"status": ""},
     {"own_start_time": None},
+    {"imported_id": 1},
+    {"energy_method": "imported"},
+    {"stopped_by": "import"},
     {"energy_delivered": None},
     {"energy_delivered": -1},
     {"energy_method": None},
@@ -318,7 +322,7 @@ POSSIBLE: list[dict[str, Any]] = [
     {"status": "Active"}
     | dict.fromkeys(("energy_delivered", "energy_method", "confidence", "stop_time", "stopped_by")),
     *({"energy_method": method} for method in METHODS),
-    *({"stopped_by": stopped_by(state)} for state in State if stopped_by(state)),
+    *({"stopped_by": stopped_by(state)} for state in State if stopped_by(state) and state is not State.IMPORTED),
 ]
 OWN_TIMES = [{column: "yesterday"} for column in ("own_start_time", "own_stop_time")]
 
@@ -357,6 +361,16 @@ def test_a_possible_one_is_kept(books: Books, row: dict[str, Any]) -> None:
             books.connection.execute(f"UPDATE tx SET {column} = ? WHERE id = ?", (value, transaction))
     with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
         books.connection.execute("DELETE FROM tx WHERE id = ?", (transaction,))
+
+
+@pytest.mark.usefixtures("station")
+def test_an_imported_one_stays_imported(books: Books) -> None:
+    """It has no place among the messages of its charger, which own_start_time orders."""
+    transaction = insert(books, WHOLE | IMPORTED)
+    for column, value in (WHOLE | {"imported_id": 2}).items():
+        if column in IMPORTED:
+            with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
+                books.connection.execute(f"UPDATE tx SET {column} = ? WHERE id = ?", (value, transaction))
 
 
 # Each guard for itself

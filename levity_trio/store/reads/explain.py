@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from levity_trio.charging.energy import Judgement
 from levity_trio.charging.explain import Weighed, weigh
+from levity_trio.charging.lifecycle import State
 from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
 from levity_trio.store.reads.review_queue import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.shapes import Shape, rows_of
@@ -80,7 +81,10 @@ class Today:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What is known of a transaction. An open one has no candidates yet. `settled_by` is who settled its figure."""
+    """What is known of a transaction. An open one has no candidates yet, an imported one has none and no neighbours.
+
+    `settled_by` is who settled its figure.
+    """
 
     transaction: Transaction
     settled_by: str | None
@@ -125,15 +129,16 @@ def explain(db: Database, number: int, *, is_anonymous: bool = False) -> Explana
         return None
     (shown,) = transaction_rows(db, (number,))
     reviews = tuple(map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number))
-    judgement, weighed = (None, []) if tx.status == ACTIVE else weigh(case_of(rows_of(db), tx))
+    is_judged = shown.state != State.IMPORTED
+    judgement, weighed = weigh(case_of(rows_of(db), tx)) if is_judged and tx.status != ACTIVE else (None, [])
     return Explanation(
         transaction=shown,
         settled_by=next((one.resolved_by for one in reversed(reviews) if _is_settling(one)), None),
         today=None if judgement is None else _today(judgement, tx),
         candidates=tuple(map(_explained, weighed)),
         readings=tuple(_sampled(db, tx)),
-        before=_neighbour(db, tx, BEFORE),
-        after=_neighbour(db, tx, AFTER),
+        before=_neighbour(db, tx, BEFORE) if is_judged else None,
+        after=_neighbour(db, tx, AFTER) if is_judged else None,
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
     )

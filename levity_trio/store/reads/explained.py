@@ -33,13 +33,20 @@ def _headed(heading: str, found: Iterator[str]) -> Iterator[str]:
 def _reason(tx: Transaction) -> str:
     if tx.stopped_by is None:
         return ""
-    return f", ended by {'the system' if tx.stopped_by == 'system' else 'its charger'} ({tx.stop_reason or 'Local'})"
+    if tx.imported_id is not None:
+        return f" ({tx.stop_reason})" if tx.stop_reason else ""
+    by = "the system" if tx.stopped_by == "system" else "its charger"
+    return f", ended by {by} ({tx.stop_reason or 'Local'})"
 
 
 def _figure(told: Explanation) -> Iterator[str]:
     tx, today = told.transaction, told.today
     if tx.energy_wh is None:
         yield f"  {_wh(tx.energy_so_far_wh)} so far"
+        return
+    if tx.imported_id is not None:
+        yield f"  {_wh(tx.energy_wh)} as Levity said, {tx.confidence}, billed elsewhere"
+        yield f"  there transaction {tx.imported_id}, register {_wh(tx.meter_start_wh)} to {_wh(tx.meter_stop_wh)}"
         return
     based = f", register {_wh(tx.billed_from_wh)} to {_wh(tx.billed_until_wh)}"
     settled = f"; settled by {told.settled_by}" if told.settled_by is not None else ""
@@ -58,7 +65,7 @@ def _sampled(one: Sampled) -> str:
     what = f"{one.count} × {one.measurand}{phase} ({one.source}, {one.context}), {one.first_at} to {one.last_at}"
     if one.first_wh is not None:
         return f"{what}: {_wh(one.first_wh)} to {_wh(one.last_wh)}"
-    return f"{what}: {one.least:g} to {one.most:g} {one.unit}".rstrip()
+    return f"{what}: {one.least:.12g} to {one.most:.12g} {one.unit}".rstrip()
 
 
 def _neighbour(which: str, one: Neighbour) -> str:

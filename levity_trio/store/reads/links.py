@@ -10,7 +10,7 @@ from typing import Final
 from sqlite_utils import Database
 
 from levity_trio.charging.evidence import seconds
-from levity_trio.store.reads.pages import Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape
 from levity_trio.store.writes.sessions import SERVER_ENDED
 from levity_trio.wire.times import stamp
@@ -53,15 +53,14 @@ class Uptime:
 _LINK: Final = Shape(Link, is_end_known=f"close_reason IS NOT '{SERVER_ENDED}'", is_clock_trusted="clock_trusted")
 _WITHIN: Final = (
     "SELECT connected_at, coalesce(ended_at, ?2), close_reason IS ?3 FROM session"
-    " WHERE cp_id = ?1 AND connected_at < ?2 ORDER BY id DESC"
+    " WHERE cp_id = ?1 AND connected_at < ?2 AND imported_from IS NULL ORDER BY id DESC"
 )
 
 
 def links(db: Database, charger: str | None, wanted: Wanted) -> Page[Link]:
     """Return a page of connections, the newest first. Raises NoPage."""
-    return read_page(
-        db, Listing([Branch("session", given(("cp_id = ?", charger)))]), wanted, _LINK.by_id(db, "session")
-    )
+    conditions = [Condition("imported_from IS NULL"), *given(("cp_id = ?", charger))]
+    return read_page(db, Listing([Branch("session", conditions)]), wanted, _LINK.by_id(db, "session"))
 
 
 def uptimes(db: Database, charger: str | None, since: str, until: str) -> list[Uptime]:

@@ -101,11 +101,15 @@ def transactions_of(
 def unowned(
     db: Database, filters: UnownedFilters, rule: Rule, limit: int, cursor: str | None = None
 ) -> Page[Transaction]:
-    """Return the next transactions that belong to nobody, the newest first. Raises NoPage."""
+    """Return the next transactions that belong to nobody, the newest first. Raises NoPage.
+
+    Imported ones are billed elsewhere and left out.
+    """
     db.execute("BEGIN")
     conditions = given(
         ("cp_id = ?", filters.charger), ("start_time >= ?", filters.since), ("start_time < ?", filters.before)
     )
+    conditions = [*conditions, Condition("imported_id IS NULL")]
     index = "tx_by_time" if filters.charger is None else "tx_by_charger"
     listing = Listing([Branch(f"tx INDEXED BY {index}", conditions)], ORDER)
     found = _decided(db, listing, rule, lambda owner: owner.ground is Ground.NOBODY, _Wanted(limit, cursor))

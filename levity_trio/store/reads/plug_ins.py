@@ -68,7 +68,8 @@ def _plug_in(db: Database, charger: str, connector: int, is_unavailable: bool) -
         (charger, connector),
     ).fetchall()
     had = db.execute(
-        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR NOT ?) LIMIT 1",
+        "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at >= ? AND (start_time >= ? OR NOT ?)"
+        " AND imported_id IS NULL LIMIT 1",
         (charger, connector, began.received_at, minutes_before(began.since, CLOCK_MINUTES), began.is_believable),
     ).fetchall()
     states = _started(db, charger, connector, began.received_at)

@@ -34,7 +34,7 @@ from levity_trio.store.settled import overruled, settled_by
 PAGE_ROWS: Final = 500
 PAGE_SECONDS: Final = 0.5
 """After this time a page ends with the transaction being judged, because an open read prevents a reset of the WAL."""
-COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?)"
+COMPLETED: Final = "status = 'Completed' AND (? IS NULL OR cp_id = ?) AND imported_id IS NULL"
 PAGE: Final = f"SELECT {COLUMNS} FROM tx WHERE id > ? AND {COMPLETED} ORDER BY id LIMIT ?"  # noqa: S608 - our own names
 REVIEWS: Final = "SELECT code, words FROM review WHERE tx_id = ? AND resolved_at IS NULL ORDER BY id"
 

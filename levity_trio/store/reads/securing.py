@@ -154,7 +154,8 @@ class Secured:
 def secured(db: Database, charger: str) -> Secured | None:
     """Return a charger's present security profile and how it connects; None if it is unknown."""
     row = db.execute(
-        "SELECT vendor, model, (SELECT target FROM session WHERE cp_id = cp.id ORDER BY id DESC LIMIT 1)"
+        "SELECT vendor, model, (SELECT target FROM session WHERE cp_id = cp.id AND imported_from IS NULL"
+        " ORDER BY id DESC LIMIT 1)"
         " FROM cp WHERE id = ?",
         (charger,),
     ).fetchone()

@@ -75,6 +75,7 @@ _PROOF: Final = (
     "CASE WHEN certificate_id IS NOT NULL THEN 'certificate' WHEN credential_id IS NOT NULL THEN 'password'"
     " ELSE 'none' END"
 )
+_NEWEST_LINK: Final = "FROM session WHERE cp_id = ? AND imported_from IS NULL ORDER BY id DESC LIMIT 1"
 _LAST_USE: Final = Shape(LastUse, session="id", proof=_PROOF)
 
 
@@ -86,7 +87,7 @@ def security(db: Database, charger: str) -> SecurityOfCharger | None:
     columns = "profile, profile_at, profile_by, readmit_profile, readmit_until, readmit_by"
     found = db.execute(f"SELECT {columns} FROM security WHERE cp_id = ?", (charger,)).fetchall()  # noqa: S608 - ours
     values = found[0] if found else (0, *[None] * 5)
-    used = _LAST_USE.every(db, "FROM session WHERE cp_id = ? ORDER BY id DESC LIMIT 1", (charger,))
+    used = _LAST_USE.every(db, _NEWEST_LINK, (charger,))
     return SecurityOfCharger(
         charger=charger,
         **dict(zip(columns.split(", "), values, strict=True)),

@@ -44,7 +44,7 @@ _BOOTS: Final = (
 _LINKS: Final = (
     "SELECT id, connected_at, ended_at, close_code, close_reason FROM session WHERE cp_id = ?1 AND id >="
     " coalesce((SELECT max(id) FROM session WHERE cp_id = ?1 AND id <= ?2), 0) AND connected_at <= ?4"
-    " AND coalesce(ended_at, ?4) >= ?3 ORDER BY id LIMIT ?5"
+    " AND coalesce(ended_at, ?4) >= ?3 AND imported_from IS NULL ORDER BY id LIMIT ?5"
 )
 _REMOTE_STARTS: Final = (
     "SELECT requested_at, id, state, payload FROM command INDEXED BY command_remote_start WHERE cp_id = ?"

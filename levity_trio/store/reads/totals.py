@@ -53,6 +53,13 @@ SUMS: Final = (
 """The sums of all events, pruned ones included."""
 
 
+_TRANSACTIONS: Final = (
+    "SELECT cp_id, count(*) - (SELECT count(*) FROM tx AS imported WHERE imported.cp_id = tx.cp_id"
+    " AND imported_id IS NOT NULL) FROM tx GROUP BY cp_id"
+)
+"""Without the imported ones; each index that it reads holds all that it needs."""
+
+
 class Totals(NamedTuple):
     """Counts by charger, some by charger and another key. Energy in Wh."""
 
@@ -98,8 +105,10 @@ def totals(db: Database) -> Totals:
             " WHERE kind = 'suspend' AND reason NOT IN (?, ?) GROUP BY tx.cp_id",
             *NO_OUTAGES,
         ),
-        errors=_pairs(db, "SELECT cp_id, error_code, count(*) FROM cp_err GROUP BY cp_id, error_code"),
-        transactions=_counts(db, "SELECT cp_id, count(*) FROM tx GROUP BY cp_id"),
+        errors=_pairs(
+            db, "SELECT cp_id, error_code, count(*) FROM cp_err WHERE imported_id IS NULL GROUP BY cp_id, error_code"
+        ),
+        transactions=_counts(db, _TRANSACTIONS),
         facts=summed[FACT],
         facts_counted=_pairs(db, "SELECT cp_id, kind, told FROM fact_count WHERE told > 0"),
         energy={pair: (reported, summed[TAKEN_BACK][pair]) for pair, reported in summed[REPORTED].items()},

@@ -44,7 +44,8 @@ class Transaction:
     """A transaction as it is known now. Registers and energy in Wh.
 
     `state` is one of levity_trio.charging.lifecycle. `energy_wh` is the judged figure of an ended transaction;
-    `energy_so_far_wh` and `power_w` are those of an open one.
+    `energy_so_far_wh` and `power_w` are those of an open one. `imported_id` is the id of an imported one in the system
+    that it comes from.
     """
 
     id: int
@@ -79,6 +80,7 @@ class Transaction:
     rules: int | None
     judged_at: str | None
     told_id: int | None
+    imported_id: int | None
     created_at: str
     updated_at: str
 

@@ -212,7 +212,7 @@ def _look_for_sharing(db: UnitOfWork, origin: Origin) -> None:
     recent = db.rows(
         "SELECT remote_address, close_reason = ? OR (ended_at IS NULL AND id <> ?) FROM"
         " (SELECT id, remote_address, close_reason, ended_at, connected_at FROM session WHERE cp_id = ?"
-        " ORDER BY id DESC LIMIT ?) WHERE connected_at > ?",
+        " AND imported_from IS NULL ORDER BY id DESC LIMIT ?) WHERE connected_at > ?",
         (REPLACED, origin.session, origin.charger, SHARING_ROWS, minutes_before(origin.received_at, SHARING_MINUTES)),
     )
     replaced = sum(bool(is_replaced) for _, is_replaced in recent)

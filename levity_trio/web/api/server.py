@@ -35,6 +35,7 @@ from levity_trio.web.api import (
     configuration,
     events,
     files,
+    imports,
     local_lists,
     logs,
     offline,
@@ -69,7 +70,7 @@ FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
-    *(certificates, securing, offline, local_lists),
+    *(certificates, securing, offline, local_lists, imports),
     *(accounts, vehicles, owned, account_files),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from levity_trio.charging.lifecycle import Cause
+from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.store.cases import Known, known
 from levity_trio.store.settled import NO_PERSONS
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -26,6 +26,7 @@ _INSTEAD: Final = {
     Cause.STOP_ATTACHED: "it has a stop, so correct its figure",
 }
 """What to do where the life cycle has no step."""
+_OF_IMPORTED: Final = "it is history of another system, which is billed elsewhere"
 
 
 class Problem(StrEnum):
@@ -87,7 +88,8 @@ def check(db: UnitOfWork, tx: Known, decision: Decision, cause: Cause) -> None:
         words = f"transaction {tx.id} has changed: its newest event is {newest}, not {decision.seen_event}"
         raise DecisionRefused(Problem.CHANGED, words)
     if step(tx, cause).kind is None:
-        words = f"transaction {tx.id} is {state(tx)}: {_INSTEAD.get(cause, 'this is not possible')}"
+        instead = _OF_IMPORTED if state(tx) is State.IMPORTED else _INSTEAD.get(cause, "this is not possible")
+        words = f"transaction {tx.id} is {state(tx)}: {instead}"
         raise DecisionRefused(Problem.WRONG_STATE, words)
 
 

@@ -14,7 +14,7 @@ from levity_trio.charging.matching import Covering, is_id, match_readings, repor
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
-from levity_trio.store.cases import AFTER, LAST_TIME, Known, known
+from levity_trio.store.cases import AFTER, LAST_TIME, Known
 from levity_trio.store.idle import idle_since_boot, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
@@ -32,6 +32,7 @@ from levity_trio.store.writes.transactions.states import (
     skew,
     state,
     step,
+    told,
 )
 
 INSERT = (
@@ -59,7 +60,7 @@ NAME = (
 )
 FLOWS = (POWER, CURRENT)
 _UNASSIGNED = (
-    "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL"
+    "cp_id = ?2 AND conn_id = ?3 AND timestamp >= ?4 AND timestamp < ?5 AND tx_id IS NULL AND imported_id IS NULL"
     " AND (?7 OR timestamp <> received_at)"
 )
 LINK = (
@@ -338,7 +339,8 @@ def _known_since(db: UnitOfWork, origin: Origin, batch: Batch, readings: list[Re
     if timestamp != origin.received_at:
         return timestamp
     newest = db.row(
-        "SELECT max(timestamp) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?",
+        "SELECT max(timestamp) FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp <= ?"
+        " AND imported_id IS NULL",
         (origin.charger, batch.connector, timestamp),
     )
     return (newest and newest[0]) or timestamp
@@ -355,8 +357,8 @@ def _begun(db: UnitOfWork, origin: Origin, batch: Batch, claimed: int | None, re
 
 def _named(db: UnitOfWork, origin: Origin, connector: int, claimed: int | None) -> Known | None:
     """Return the transaction that readings name, if it belongs to their charger and connector."""
-    tx = known(db.rows, claimed) if claimed is not None else None
-    if tx is None or tx.charger != origin.charger or (connector > 0 and tx.connector not in (None, connector)):
+    tx = told(db, origin.charger, claimed) if claimed is not None else None
+    if tx is None or (connector > 0 and tx.connector not in (None, connector)):
         return None
     return tx._replace(connector=_connector_for(db, tx, connector) or tx.connector)
 
@@ -376,8 +378,7 @@ def _newest(db: UnitOfWork, origin: Origin, connector: int, timestamp: str, *, i
 
 def is_ours(db: UnitOfWork, charger: str, transaction: int | None) -> bool:
     """Whether this transactionId was assigned to this charger."""
-    tx = known(db.rows, transaction) if is_id(transaction) and transaction is not None else None
-    return tx is not None and tx.charger == charger
+    return transaction is not None and is_id(transaction) and told(db, charger, transaction) is not None
 
 
 def called(db: UnitOfWork, tx: Known, at: str) -> int | None:

@@ -75,7 +75,7 @@ def _are_apart(created_at: str, stopped_at: str | None) -> bool:
 
 
 def _is_followed(db: UnitOfWork, charger: str, connector: int | None, created_at: str) -> bool:
-    newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? LIMIT 1"
+    newer = "SELECT 1 FROM tx WHERE cp_id = ? AND conn_id = ? AND created_at > ? AND imported_id IS NULL LIMIT 1"
     return db.row(newer, (charger, connector, created_at)) is not None
 
 

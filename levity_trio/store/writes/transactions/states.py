@@ -31,7 +31,10 @@ NEXT = (
     f"SELECT {COLUMNS} FROM tx WHERE cp_id = ? AND conn_id = ? AND own_start_time > ?"  # noqa: S608 - our own names
     " ORDER BY own_start_time, id LIMIT 1"
 )
-LOST = "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
+LOST = (
+    "SELECT ended_at FROM session WHERE cp_id = ? AND id < ? AND ended_at IS NOT NULL AND imported_from IS NULL"
+    " ORDER BY id DESC LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,12 @@ def load(db: UnitOfWork, transaction: int) -> Known:
     if found is None:
         raise LookupError(transaction)
     return found
+
+
+def told(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
+    """Return the transaction whose id this charger was told. It was told no id of an imported one."""
+    tx = known(db.rows, transaction)
+    return tx if tx and tx.charger == charger and state(tx) is not State.IMPORTED else None
 
 
 def newest(db: UnitOfWork, charger: str, connector: int, at: str) -> Known | None:

@@ -26,7 +26,7 @@ from levity_trio.charging.reviews import Code, Doubt
 from levity_trio.charging.timeline import is_set_back, message_time
 from levity_trio.charging.tolerances import AHEAD_SECONDS
 from levity_trio.events import StopConflicted, TransactionStopped
-from levity_trio.store.cases import COLUMNS, Known, known, readings
+from levity_trio.store.cases import COLUMNS, Known, readings
 from levity_trio.store.connectors import connectors
 from levity_trio.store.idle import available_at, idle_since_boot
 from levity_trio.store.settled import SYSTEM
@@ -49,6 +49,7 @@ from levity_trio.store.writes.transactions.states import (
     skew_of,
     state,
     step,
+    told,
 )
 from levity_trio.wire.texts import digest
 
@@ -104,8 +105,7 @@ def find(db: UnitOfWork, origin: Origin, request: Stop) -> Match:
 
 def _named(db: UnitOfWork, charger: str, transaction: int) -> Known | None:
     """Return the transaction of this charger with this id."""
-    tx = known(db.rows, transaction) if is_id(transaction) else None
-    return tx if tx and tx.charger == charger else None
+    return told(db, charger, transaction) if is_id(transaction) else None
 
 
 def _is_equal(tx: Known, request: Stop) -> bool:

@@ -1,0 +1,1 @@
+"""The database of Levity, from which its history is imported."""

@@ -1,0 +1,117 @@
+"""Imports the history of another system while chargers are served: part by part, each in one short write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from levity_trio.store.reads.levity.rows import KINDS, Imported
+from levity_trio.store.writes.imports import Impossible, take
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody
+from levity_trio.web.api.problems import Problem, invalid, of_upload
+
+PATH: Final = "/api/admin/imports/levity"
+LINES: Final = "application/x-ndjson"
+LONGEST_LINE: Final = 8 * 1024 * 1024
+MOST_ROWS: Final = 1000
+REST: Final = 0.25
+"""After each part the chargers have this share of the time that it took. Their writes wait for one part at most."""
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+TIMES: Final = (
+    "timestamp",
+    "start_time",
+    "stop_time",
+    "received_at",
+    "stop_received_at",
+    "resolved_at",
+    "last_reading_at",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class ImportReport:
+    """What became of the rows: how many were added, were changed there since, or were known. `ids` are the ids here of
+    imported transactions, in the order of their rows."""
+
+    added: int = 0
+    changed: int = 0
+    known: int = 0
+    ids: list[int] = field(default_factory=list)
+
+    def add(self, part: Imported) -> None:
+        """Add what became of a part."""
+        self.added += part.added
+        self.changed += part.changed
+        self.known += part.known
+        self.ids += part.ids
+
+
+async def _import_rows(asked: Asked, kind: str) -> ImportReport:
+    """Import the parts of a body, one line each. What came before a faulty line stays: it may be imported again."""
+    report = ImportReport()
+    async with asked.api.places.wait():
+        with of_upload():
+            async for line in _lines(asked.body):
+                began = trio.current_time()
+                report.add(await _import(asked, kind, line))
+                await trio.sleep(REST * (trio.current_time() - began))
+    return report
+
+
+async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines of a body as they arrive. Raises Problem for one that is too long."""
+    rest = b""
+    async for part in body:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line
+        if len(rest) > LONGEST_LINE:
+            raise invalid("body", f"a line has more than {LONGEST_LINE} bytes; divide it")
+    yield rest
+
+
+async def _import(asked: Asked, kind: str, line: bytes) -> Imported:
+    if not line.strip():
+        return Imported(0, 0, 0)
+    row_type = KINDS[kind]
+    try:
+        rows: list[Any] = msgspec.json.decode(line, type=list[row_type])  # type: ignore[valid-type]  # of this kind
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(422, "invalid", f"body: each line is a list of rows of {kind}: {error}", field="body") from None
+    if len(rows) > MOST_ROWS:
+        raise invalid("body", f"a line has {len(rows)} rows; give at most {MOST_ROWS}")
+    places = [(name, row_type._fields.index(name)) for name in TIMES if name in row_type._fields]
+    for row in rows:
+        _check_times(row, places)
+    try:
+        return await asked.api.writer.run(take, kind, rows, asked.api.stamp())
+    except Impossible as error:
+        raise invalid("body", f"a row cannot be stored: {error}") from None
+
+
+def _check_times(row: tuple[Any, ...], places: list[tuple[str, int]]) -> None:
+    for name, place in places:
+        if row[place] is not None and TIME.fullmatch(row[place]) is None:
+            raise invalid(name, "give a time such as 2026-03-01T12:00:00.000Z")
+
+
+ENDPOINTS: Final = tuple(
+    Endpoint(
+        method="POST",
+        path=f"{PATH}/{kind}",
+        role=Role.ADMIN,
+        tag="imports",
+        summary=f"Import {kind} of Levity: each line is a list of rows, and each row a list of its fields",
+        handle=partial(_import_rows, kind=kind),
+        body=StreamedBody(LINES),
+        answer=ImportReport,
+        problems=("invalid", "too_large", "too_slow", "unfinished"),
+    )
+    for kind in KINDS
+)
