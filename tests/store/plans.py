@@ -49,6 +49,7 @@ OF_THE_PRESENT = {
 PERMITTED = {
     "revoked_at IS NOT NULL FROM certificate": "one a charger and year, at a start",
     "FROM run WHERE server = ? OR server IS NULL ORDER BY id DESC LIMIT 1": "from the newest run on",
+    "imported_from IS NULL": "a page of the newest; imported ones are one for each charger",
     "ORDER BY id DESC LIMIT 100": "the newest hundred, at a start",
     "FROM each": "a row for each connector",
     "tx_by_time": "a page of a list, in the order of the index",

@@ -111,7 +111,7 @@ def test_a_message_goes_to_a_transaction_of_its_own_charger(books: Books, statio
     assert refused(anna.attach, message, 17).problem is Problem.NOT_FOUND
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", WAYS)
 def test_a_stop_is_attached_where_the_table_has_a_step(books: Books, state: State) -> None:
     living = Living(books)
     living.station.stop(17, "many")

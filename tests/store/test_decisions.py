@@ -316,7 +316,7 @@ def test_what_questions_the_figure_is_not_dismissed(books: Books, station: Stati
 
 
 @pytest.mark.parametrize("cause", [Cause.CONFIRMED, Cause.CORRECTED, Cause.OPERATOR])
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", WAYS)
 def test_a_decision_is_possible_where_the_table_has_a_step(books: Books, state: State, cause: Cause) -> None:
     living, anna = Living(books), Operator(books, "ben")
     living.live(WAYS[state])
