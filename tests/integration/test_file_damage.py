@@ -13,7 +13,7 @@ from .serving import serving
 
 TRY_AGAIN_LATER = 1013
 DAMAGED = "the database file is damaged; writes that need the damaged page are not acknowledged"
-OLD_ONE, TRANSACTIONS = 30, 300
+OLD_ONE, TRANSACTIONS = 30, 600
 
 
 def start(charger: Charger, number: int) -> int:

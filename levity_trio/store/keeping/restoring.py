@@ -175,7 +175,7 @@ def _swap(partial: Partial, database: Path) -> Path | None:
 
 
 def _exchange(partial: Partial, database: Path) -> Path | None:
-    kept = database.with_name(f"{database.name}.replaced-{system_clock():%Y%m%dT%H%M%SZ}")
+    kept = database.with_name(f"{database.name}.replaced-{system_clock():%Y%m%dT%H%M%S.%fZ}")
     standing = [suffix for suffix in ("", "-wal") if _has_data(Path(f"{database}{suffix}"))]
     for suffix in standing:
         os.link(f"{database}{suffix}", f"{kept}{suffix}")
