@@ -145,7 +145,8 @@ class Statement:
     """The site's IANA time zone, in which times are shown."""
     currency: Currency
     prices_are_gross: bool
-    to: Party
+    to: Party | None
+    """None after the names were removed."""
     owner: Owner
     positions: tuple[Position, ...]
     taxes: tuple[TaxSum, ...]

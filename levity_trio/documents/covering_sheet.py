@@ -94,8 +94,9 @@ def _table(statements: Sequence[Statement], template: Template) -> Table:
 
 def _row(statement: Statement, template: Template) -> Row:
     number = tidy(statement.number or "–")
+    name = tidy(formats.household(template, statement).name)
     notes = (template.say("cover_carried"),) if statement.is_carried else ()
-    return Row(cells=(number, tidy(statement.to.name), *_figures([statement], template)), notes=notes)
+    return Row(cells=(number, name, *_figures([statement], template)), notes=notes)
 
 
 def _figures(statements: Sequence[Statement], template: Template) -> tuple[str, ...]:
@@ -132,7 +133,7 @@ def _held_back(statements: Sequence[Statement], template: Template) -> Iterator[
     tables = [(one, positions.held_back(one, template)) for one in statements if one.held_back]
     if tables:
         rows = [
-            replace(row, notes=(tidy(statement.to.name), *row.notes))
+            replace(row, notes=(tidy(formats.household(template, statement).name), *row.notes))
             for statement, table in tables
             for row in table.rows
         ]

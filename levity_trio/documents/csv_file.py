@@ -66,7 +66,7 @@ class _Form:
             "statement": statement.number,
             "month": statement.month.isoformat()[:7],
             "account": statement.account,
-            "name": statement.to.name,
+            "name": statement.to.name if statement.to else None,
             "currency": statement.currency.code,
         }
         for position in statement.positions:

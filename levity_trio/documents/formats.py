@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from levity_trio.billing.statement import Currency, Party
+from levity_trio.billing.statement import Currency, Party, Statement
 from levity_trio.documents.sheet import tidy
 from levity_trio.documents.template import Template
 
@@ -104,6 +104,11 @@ def span(template: Template, start: datetime, end: datetime | None, zone: ZoneIn
 def _clock(template: Template, when: datetime, with_zone: bool) -> str:
     text = template.values["dates"]["time"].format(hour=f"{when.hour:02}", minute=f"{when.minute:02}")
     return f"{text} {when.tzname()}" if with_zone else str(text)
+
+
+def household(template: Template, statement: Statement) -> Party:
+    """Return to whom a statement goes; after the names were removed, the number of the account stands for them."""
+    return statement.to or Party(name=template.say("nameless", account=statement.account), address=())
 
 
 def address(template: Template, party: Party) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ class StatementDocument(msgspec.Struct, frozen=True):
     zone: str
     currency: CurrencyDocument
     prices_are_gross: bool
-    to: PartyDocument
+    to: PartyDocument | None
     owner: OwnerDocument
     positions: tuple[PositionDocument, ...]
     taxes: tuple[TaxDocument, ...]

@@ -20,7 +20,7 @@ def statement_sheet(statement: Statement, template: Template) -> Sheet:
         mark=template.say("draft") if is_draft else None,
         title=template.say("title", month=formats.day(template, statement.month, "month")),
         sender=_sender(statement, template),
-        recipient=formats.address(template, statement.to),
+        recipient=formats.address(template, formats.household(template, statement)),
         logo=statement.owner.logo,
         label=template.say("total"),
         figure=formats.money(template, abs(statement.total), statement.currency),
@@ -128,8 +128,8 @@ def _small(statement: Statement, template: Template) -> Iterator[str]:
     for word, digest in (("digest", statement.digest), ("previous_digest", statement.previous_digest)):
         if digest:
             yield template.say(word, digest=in_groups(digest))
-    contact = tidy(statement.owner.party.contact or statement.owner.party.name)
-    yield template.say("ask", contact=contact)
+    if contact := tidy(statement.owner.party.contact or statement.owner.party.name):
+        yield template.say("ask", contact=contact)
 
 
 def _closing(statement: Statement, template: Template) -> str:

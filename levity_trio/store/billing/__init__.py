@@ -1,0 +1,1 @@
+"""Billing on stored facts: what charging sessions cost, drafts of statements, their closing, and how they are shown."""

@@ -1,0 +1,111 @@
+"""What stands as JSON in the rows of statements: lines, taxes, and names. Here alone it is written and read.
+
+The texts are sealed by digests, so the same values always give the same text. Amounts are minor units; prices and rates
+are texts with the decimals that they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from levity_trio.billing.statement import Line, LineKind, Party, TaxSum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The names on a statement: of the household, and of the places and vehicles of its charging sessions."""
+
+    party: Party
+    spaces: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """By charger and connector; connector 0 is the charger as a whole."""
+    vehicles: Mapping[int, str] = field(default_factory=dict)
+
+    def space(self, charger: str | None, connector: int | None) -> str | None:
+        """Return the name of a connector, or else that of its charger."""
+        if charger is None:
+            return None
+        return self.spaces.get((charger, connector or 0)) or self.spaces.get((charger, 0))
+
+
+def line_row(line: Line) -> list[Any]:
+    """Return a line as a row: its fields, in their order."""
+    return [
+        *(line.kind.value, line.tariff, line.version.isoformat(), line.window),
+        *(line.quantity, line.of_days, f"{line.price:f}", line.amount, f"{line.tax_rate:f}"),
+    ]
+
+
+def line_of(row: Iterable[Any]) -> Line:
+    """Return the line of a row."""
+    kind, tariff, version, window, quantity, of_days, price, amount, tax_rate = row
+    return Line(
+        kind=LineKind(kind),
+        tariff=tariff,
+        version=date.fromisoformat(version),
+        window=window,
+        quantity=quantity,
+        of_days=of_days,
+        price=Decimal(price),
+        amount=amount,
+        tax_rate=Decimal(tax_rate),
+    )
+
+
+def lines_text(lines: Iterable[Line]) -> str:
+    """Return lines as the text of `position.lines`."""
+    return _text([line_row(line) for line in lines])
+
+
+def lines_of(text: str) -> tuple[Line, ...]:
+    """Return the lines of a text of `position.lines`."""
+    return tuple(map(line_of, orjson.loads(text)))
+
+
+def taxes_text(taxes: Iterable[TaxSum]) -> str:
+    """Return sums by tax rate as the text of `statement.taxes`."""
+    return _text([[f"{tax.rate:f}", tax.net, tax.tax, tax.gross] for tax in taxes])
+
+
+def taxes_of(text: str) -> tuple[TaxSum, ...]:
+    """Return the sums of a text of `statement.taxes`."""
+    rows = orjson.loads(text)
+    return tuple(TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows)
+
+
+def names_text(names: Names) -> str:
+    """Return names as the text of `statement_party.party`."""
+    party = names.party
+    return _text(
+        {
+            "name": party.name,
+            "address": party.address,
+            "contact": party.contact,
+            "spaces": {f"{charger}/{connector}": name for (charger, connector), name in names.spaces.items()},
+            "vehicles": {str(vehicle): name for vehicle, name in names.vehicles.items()},
+        }
+    )
+
+
+def names_of(text: str) -> Names:
+    """Return the names of a text of `statement_party.party`."""
+    row = orjson.loads(text)
+    return Names(
+        party=Party(name=row["name"], address=tuple(row["address"]), contact=row["contact"]),
+        spaces={_connector(key): name for key, name in row["spaces"].items()},
+        vehicles={int(vehicle): name for vehicle, name in row["vehicles"].items()},
+    )
+
+
+def _connector(key: str) -> tuple[str, int]:
+    charger, _, connector = key.rpartition("/")
+    return charger, int(connector)
+
+
+def _text(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
