@@ -16,8 +16,8 @@ import trio.testing
 
 from levity_trio.charger import stream, threads
 from levity_trio.charger.central import Central
-from levity_trio.store.connection import open_database
 from tests.charger.parts import InlineWriter, make_central
+from tests.store.template import new_database
 
 LONGEST_SECONDS = 86_400.0
 
@@ -56,7 +56,7 @@ def stretching(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[InlineWriter]:
-    with open_database(tmp_path / "levity.db") as connection:
+    with new_database(tmp_path / "levity.db") as connection:
         connection.execute("PRAGMA synchronous = OFF")  # these tests do not cover power failures
         yield InlineWriter(connection)
 

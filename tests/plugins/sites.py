@@ -14,11 +14,11 @@ from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.plugins.base import Hooks, Open, Plugin, Site
-from levity_trio.store.connection import open_database
 from levity_trio.store.reads import Reader, Unreadable, look
 from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
 from tests.charger.parts import InlineWriter, configure, make_central
 from tests.charger.peers import Charger, open_charger
+from tests.store.template import new_database
 
 INTERVAL_SECONDS = 43_200
 """Long enough that no connection is closed for silence."""
@@ -134,7 +134,7 @@ class Served:
 @contextmanager
 def served(folder: Path) -> Iterator[Served]:
     path = folder / "levity.db"
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         connection.execute("PRAGMA synchronous = OFF")  # power failures are not tested here
         yield Served(path, PublishingWriter(connection))
 

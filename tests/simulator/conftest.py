@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from levity_trio.store.connection import open_database
 from tests.simulator.site import Site
 from tests.store.books import Books
+from tests.store.template import new_database
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site whose earlier transactions are not compared."""
     path = tmp_path / "site.db"
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         site = Site(path, Books(connection))
         site.charge(wh=1, meter=999)
         site.start("CP-2", meter=77)

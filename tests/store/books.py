@@ -17,7 +17,6 @@ from levity_trio.charger.telling import sent_number
 from levity_trio.charging import readings
 from levity_trio.charging.moments import STATUS_AHEAD, understand
 from levity_trio.events import Fact
-from levity_trio.store.schema import migrate
 from levity_trio.store.unit_of_work import UnitOfWork, commit
 from levity_trio.store.writes import chargers, sessions
 from levity_trio.store.writes.origin import Message, Origin
@@ -28,6 +27,7 @@ from levity_trio.store.writes.transactions.unreadable import start_unreadable, s
 from levity_trio.wire.errors import Refused
 from levity_trio.wire.payloads import read_request
 from levity_trio.wire.times import stamp
+from tests.store.template import migrated
 
 F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def in_memory() -> sqlite3.Connection:
     """Return a new in-memory database with the server's schema."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
+    connection.deserialize(migrated())
     return connection
 
 

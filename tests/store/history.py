@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from functools import cache
 
-from levity_trio.store.schema import migrate
 from levity_trio.wire.times import stamp
-from tests.store.books import NOON, Books, Station
+from tests.store.books import NOON, Books, Station, in_memory
 
 REGISTER = 5_000_000
 
@@ -78,8 +76,7 @@ INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, paylo
 @cache
 def with_history(transactions: int) -> bytes:
     """Return a serialized database whose charger CP-1 has had this many transactions."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        migrate(connection)
+    with closing(in_memory()) as connection:
         Station(Books(connection)).lose()
         connection.execute("CREATE TEMP TABLE past (n)")
         connection.executemany("INSERT INTO past VALUES (?)", [(n,) for n in range(transactions, 0, -1)])

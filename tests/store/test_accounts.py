@@ -14,7 +14,6 @@ from levity_trio.access.tags import Index, Policy
 from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
-from levity_trio.store.connection import open_database
 from levity_trio.store.reads import Reader, owned
 from levity_trio.store.reads.owned import UnownedFilters
 from levity_trio.store.tagging import open_tags
@@ -29,6 +28,7 @@ from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.owning import LONG_AGO, SPACE, House
 from tests.store.reading import reading
+from tests.store.template import new_database
 
 ANNA, BEN = 1, 2
 HOUR = 60
@@ -266,7 +266,7 @@ def test_numbered_copies_of_a_tag(station: Station, house: House) -> None:
 
 
 async def test_a_start_with_another_pattern(tmp_path: Path) -> None:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         books = Books(connection)
         house = House(books)
         house.give(ANNA, "Card-1")

@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested
-from levity_trio.store.connection import open_database
 from levity_trio.store.frame_log import WAITING_CHARACTERS, WAITING_FRAMES, FrameLog
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, open_writer
 from levity_trio.store.writes.frames import FrameRow
+from tests.store.template import new_database
 
 SECONDS = 30.0
 LIMITS = Limits(backoff_seconds=0.01, coalesce_seconds=0.02, frames_rest_seconds=0.05)
@@ -31,7 +31,7 @@ def keep(db: UnitOfWork, name: str) -> None:
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         yield connection
 

@@ -18,12 +18,12 @@ from structlog.typing import EventDict
 
 from levity_trio.config import ServerConfig
 from levity_trio.store import pruning
-from levity_trio.store.connection import open_database
 from levity_trio.store.pruning import ENOUGH_BYTES, SCARCE_BYTES, Extent, Limits, Pruning, Sample, extent
 from levity_trio.store.reads import Reader
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Writer, open_writer
 from levity_trio.wire.times import stamp
+from tests.store.template import new_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = 5.0
@@ -97,7 +97,7 @@ async def keeping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Limits = WITHOUT_REST
 ) -> AsyncIterator[Kept]:
     path = tmp_path / "site.db"
-    with open_database(path) as connection:
+    with new_database(path) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         async with open_writer(connection, lambda _event: None, SECONDS) as writer:
             yield Kept(path, connection, writer, monkeypatch, limits)

@@ -84,7 +84,8 @@ def test_creating_it_twice_is_harmless(tmp_path: Path) -> None:
 def test_transaction_ids_begin_at_random_above_a_million() -> None:
     bases = set()
     for _ in range(3):
-        with closing(in_memory()) as connection:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            migrate(connection)
             bases.add(connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchone()[0])
     assert len(bases) == 3
     assert all(1_000_000 <= base < 2**31 - 10**9 for base in bases)

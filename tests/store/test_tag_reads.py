@@ -10,7 +10,6 @@ import pytest
 import trio
 
 from levity_trio.access.tags import Index, Policy, Unknown
-from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.pages import Wanted
@@ -22,6 +21,7 @@ from levity_trio.store.writes.tags import TagData
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.reading import reading
+from tests.store.template import new_database
 
 EXPIRED, LATER = "2026-02-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z"
 
@@ -96,7 +96,7 @@ class Memory:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Any:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         yield Memory(Books(connection), tmp_path / "site.db")
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from levity_trio.events import CertificateRequested, Fact
-from levity_trio.store.connection import open_database
 from levity_trio.store.faults import DatabaseFault, is_the_databases
 from levity_trio.store.unit_of_work import UnitOfWork, Write, commit
+from tests.store.template import new_database
 
 LARGE = "x" * 100_000
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         yield connection
 
 

@@ -13,11 +13,11 @@ import pytest
 import trio
 
 from levity_trio.events import CertificateRequested, Event
-from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.frame_log import FrameLogStatistics
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writer import Limits, Writer, WriterStatistics, open_writer
+from tests.store.template import new_database
 
 SECONDS = 30.0  # far longer than any test takes
 OFTEN = Limits(backoff_seconds=0.01, longest_backoff_seconds=0.02)
@@ -57,7 +57,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         connection.execute("PRAGMA busy_timeout = 10").fetchall()
         yield Site(tmp_path / "site.db", connection)
 

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from starlette.datastructures import Headers, QueryParams
 
-from levity_trio.store.connection import open_database
 from levity_trio.store.reads import Reader
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
+from tests.store.template import new_database
 
 
 class Site:
@@ -48,7 +48,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         yield Site(Books(connection), tmp_path / "site.db")
 
 

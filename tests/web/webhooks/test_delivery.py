@@ -16,7 +16,6 @@ from sqlite_utils import Database
 
 from levity_trio.events import ChargerConnected, ErrorOpened, Fact, WebhookGivenUp
 from levity_trio.plugins.base import Hooks
-from levity_trio.store.connection import open_database
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.webhooks import WebhookRow, webhooks
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -28,6 +27,7 @@ from levity_trio.web.webhooks.request import new_secret
 from tests.charger import parts
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
+from tests.store.template import new_database
 from tests.web.webhooks.receivers import ACCEPTED, Receiver, receiving
 
 HOUR = timedelta(hours=1)
@@ -77,7 +77,7 @@ def _record(db: UnitOfWork, fact: Fact) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with open_database(tmp_path / "site.db") as connection:
+    with new_database(tmp_path / "site.db") as connection:
         yield Site(Books(connection), tmp_path / "site.db")
 
 
