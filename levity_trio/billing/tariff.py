@@ -143,13 +143,26 @@ def misfits(windows: Iterable[Window]) -> Iterator[tuple[Moment, list[Window]]]:
             yield moment, holding
 
 
+def comparisons(windows: Iterable[Window]) -> int:
+    """Return how many times of windows `misfits` compares with moments."""
+    recurrences = [window.when for window in windows if window.when is not None]
+    days, minutes = _edges(recurrences)
+    return len(days) * len(ALL_WEEKDAYS) * len(minutes) * sum(len(when.times) for when in recurrences)
+
+
 def _moments(recurrences: list[Recurrence]) -> Iterator[Moment]:
     """Yield one moment of each stretch in which nothing begins or ends. Each day of the year has every weekday once."""
+    days, minutes = _edges(recurrences)
+    for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
+        yield Moment(minute=minute, weekday=weekday, day=day)
+
+
+def _edges(recurrences: list[Recurrence]) -> tuple[set[tuple[int, int]], set[int]]:
+    """Return the days of the year and the minutes of the day at which something begins or ends."""
     minutes = {0, *(minute % DAY_MINUTES for when in recurrences for minute in minutes_of(when))}
     seasons = [when.season for when in recurrences if when.season]
     days = {_NEW_YEAR, *(season.first for season in seasons), *(_next_day(season.last) for season in seasons)}
-    for day, weekday, minute in product(sorted(days), sorted(ALL_WEEKDAYS), sorted(minutes)):
-        yield Moment(minute=minute, weekday=weekday, day=day)
+    return days, minutes
 
 
 def _next_day(day: tuple[int, int]) -> tuple[int, int]:

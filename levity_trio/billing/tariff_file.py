@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from levity_trio.billing import tariff_values as values
 from levity_trio.billing.statement import LineKind
-from levity_trio.billing.tariff import LEAST_WH, TAXED, Blocking, Moment, Tariff, Window, misfits
+from levity_trio.billing.tariff import LEAST_WH, TAXED, Blocking, Moment, Tariff, Window, comparisons, misfits
 from levity_trio.billing.tariff_values import WEEKDAYS, Fault
 from levity_trio.billing.windows import ALL_DAY, ALL_WEEKDAYS, Recurrence
 
@@ -21,6 +21,10 @@ REPAIRS: Final = (
     (re.compile(r"^(\s*[\w-]+\s*=\s*\d+(?:\.\d+)?)\s*%(\s*(?:#.*)?)$"), r"\1\2", "leave out the % sign"),
 )
 """Slips that are not TOML: what they look like, the line as it was meant, and what to do."""
+LONGEST: Final = 65_536
+"""Characters of a file."""
+MOST_COMPARISONS: Final = 2_000_000
+"""Of moments with times of windows; they take less than a second."""
 _SHOWN_MISFITS: Final = 3
 _TAX_KEYS: Final = dict(zip(("energy", "session_fee", "blocking", "base_fee"), TAXED, strict=True))
 
@@ -36,6 +40,8 @@ class TariffFaults(ValueError):
 
 def parse(text: str) -> Tariff:
     """Read one version of a tariff. Raises TariffFaults with all faults."""
+    if len(text) > LONGEST:
+        raise TariffFaults(f"has more than {LONGEST:,} characters; a tariff needs a few hundred")
     faults: list[str] = []
     root = _Table(_load(text, faults), "", faults)
     tariff = _tariff(root)
@@ -47,15 +53,22 @@ def parse(text: str) -> Tariff:
 def _load(text: str, faults: list[str]) -> Mapping[str, object]:
     """Return the keys of a file. What is not TOML is repaired where it can be, and is a fault."""
     try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+        return _toml(text)
+    except Fault as fault:
         repaired = "\n".join(_repaired(text, faults))
         if not faults:
-            raise TariffFaults(f"not TOML: {error}") from error
+            raise TariffFaults(str(fault)) from fault
     try:
-        return tomllib.loads(repaired, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise TariffFaults(*faults, f"not TOML: {error}") from error
+        return _toml(repaired)
+    except Fault as fault:
+        raise TariffFaults(*faults, str(fault)) from fault
+
+
+def _toml(text: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:  # of an integer of 5,000 digits it is no TOMLDecodeError
+        raise Fault(f"not TOML: {error}") from error
 
 
 def _repaired(text: str, faults: list[str]) -> Iterator[str]:
@@ -118,7 +131,7 @@ class _Table:
 
 
 def _tariff(root: _Table) -> Tariff | None:
-    name = root.need("name", values.text, '"Day and night"')
+    name = root.need("name", values.tariff_name, '"Day and night"')
     since = root.need("valid_from", values.day, "2026-10-01")
     currency = root.need("currency", values.currency, '"EUR"')
     prices = root.need("prices", values.gross_or_net, '"gross"')
@@ -210,6 +223,11 @@ def _recurrence(table: _Table) -> Recurrence | None:
 
 def _check_coverage(root: _Table, windows: Sequence[Window]) -> None:
     """Note the first moment of each overlap and of the times without a price."""
+    if comparisons(windows) > MOST_COMPARISONS:
+        root.fault(
+            "has too many different times and seasons to be checked; let windows begin and end together", "window"
+        )
+        return
     seen: dict[tuple[str, ...], Moment] = {}
     for moment, holding in misfits(windows):
         seen.setdefault(tuple(str(window.name) for window in holding), moment)

@@ -17,6 +17,8 @@ HIGHEST_PRICE: Final = Decimal(10) ** 9
 HIGHEST_MINUTES: Final = 7 * DAY_MINUTES
 HIGHEST_WH: Final = 1_000_000
 LONGEST_NAME: Final = 60
+YEARS: Final = range(2000, 2200)
+"""Of days that somebody may mean."""
 _LEAP_YEAR: Final = 2000
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
@@ -50,8 +52,16 @@ def tables(value: object) -> Sequence[Mapping[str, object]]:
 def text(value: object) -> str:
     """A name."""
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_NAME or not value.isprintable():
-        raise Fault(f"must be a name in quotes, of at most {LONGEST_NAME} characters")
+        raise Fault(f"must be a name in quotes, of at most {LONGEST_NAME} visible characters")
     return value.strip()
+
+
+def tariff_name(value: object) -> str:
+    """A name that is not taken for a number."""
+    found = text(value)
+    if found.isdecimal():
+        raise Fault(f'{shown(found)} would be taken for a number; give words, such as "Tariff {found}"')
+    return found
 
 
 def day(value: object) -> date:
@@ -62,6 +72,8 @@ def day(value: object) -> date:
         found = None
     if not isinstance(found, date) or isinstance(found, datetime):
         raise Fault(f"{shown(value)} must be a day without time; write for instance 2026-10-01")
+    if found.year not in YEARS:
+        raise Fault(f"{found} must be a day from {YEARS.start} on, before {YEARS.stop}")
     return found
 
 
@@ -99,7 +111,7 @@ def number(value: object) -> Decimal:
 
 
 def _bounded(found: Decimal) -> Decimal:
-    if not found.is_finite() or abs(found) >= HIGHEST_PRICE:
+    if not found.is_finite() or found.copy_abs() >= HIGHEST_PRICE:
         raise Fault(f"must be a number below {HIGHEST_PRICE:,}")
     if int(found.as_tuple().exponent) < -PRICE_DECIMALS:
         raise Fault(f"has more than {PRICE_DECIMALS} decimals; round it")
@@ -202,6 +214,8 @@ def _several(value: object, example: str) -> list[str]:
 
 def shown(value: object) -> str:
     """Return a value as the file has it, shortened."""
+    if isinstance(value, int) and value.bit_length() > LONGEST_NAME:  # Python refuses to write very long ones
+        return "this number"
     written = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return written if len(written) <= LONGEST_NAME else f"{written[:LONGEST_NAME]}…"
 

@@ -1,39 +1,91 @@
-"""`levity-trio tariff`: checks a tariff before it is used, and prints examples. Neither needs a server."""
+"""`levity-trio tariff`: checks a tariff, which needs no server; adds it, and says for whom it holds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from levity_trio.billing.describing import examples, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.tariff import Tariff
-from levity_trio.billing.tariff_file import TariffFaults, parse
-from levity_trio.cli.tables import say
+from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
+from levity_trio.cli.account import number_of
+from levity_trio.cli.operator import Operator, command
+from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import ConfigError, EnvironmentProblem
 
+TARIFFS: Final = ("admin", "tariffs")
+ASSIGNMENTS: Final = ("admin", "tariff-assignments")
+COLUMNS: Final = ("id", "name", "currency", "prices", "since")
+VERSIONS: Final = ("since", "added_at", "added_by", "reason", "is_used", "withdrawn_at", "withdrawn_by")
+ASSIGNED: Final = ("for", "tariff", "since", "until", "is_replaced", "by", "reason")
 HELP: Final = """\
 \b
 Examples:
   levity-trio tariff example day-night > night.toml
   levity-trio tariff check night.toml
+  levity-trio tariff add night.toml
+  levity-trio tariff assign "Day and night" --site --since 2026-10-01
+  levity-trio tariff which --account 7 --charger CP-1 --day 2026-10-01
 
 `check` prints what it understood in words, and what 10 kWh and a session cost.
+It and `example` need no server. Days are those of the site's time zone.
 
-Exit status: 0 if the tariff is right, 1 if the file cannot be read, 2 with all
-its faults.
+Exit status of `check`: 0 if the tariff is right, 1 if the file cannot be read,
+2 with all its faults.
+"""
+ADD_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio tariff show "Day and night" --toml > night.toml
+  levity-trio tariff add night.toml --reason "new contract"
+
+A tariff is known by the name in its file. Change the prices and valid_from, and
+add it again: the versions before keep their days. A version is never changed;
+withdraw one that was wrong, as long as no closed month has used it.
+"""
+ASSIGN_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio tariff assign Flat --site --since 2026-10-01
+  levity-trio tariff assign "Day and night" --account 7 --since 2026-10-01
+  levity-trio tariff assign Guests --charger CP-1 --since 2026-11-01
+
+A session costs what its account's tariff says, else that of its charger, else
+that of the site: the one that holds on the local day of its start.
+"""
+UNASSIGN_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio tariff unassign --account 7 --since 2026-12-01
+
+From that day on, the tariff of the charger or of the site holds.
+"""
+WITHDRAW_EXAMPLES: Final = """\
+\b
+Examples:
+  levity-trio tariff withdraw Flat 2026-10-01 --reason "0.23 instead of 0.32"
 """
 
-tariff = click.Group("tariff", help="Write a tariff: what energy costs, and when.", epilog=HELP)
+tariff = click.Group("tariff", help="Say what energy costs, when, and for whom.", epilog=HELP)
+_FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+_NAME: Final = click.argument("named", metavar="TARIFF")
+_REASON: Final = click.option("--reason", help="Why, for those who ask later.")
+_SINCE: Final = click.option("--since", metavar="DAY", required=True, help="From which day on, as 2026-10-01.")
+_ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="An account, by its number or name.")
+_CHARGER: Final = click.option("--charger", metavar="ID", help="A charger.")
+_SITE: Final = click.option("--site", "is_site", is_flag=True, help="The whole site.")
+_LIMIT: Final = click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many.")
 
 
 @tariff.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
+@_FILE
 def check(file: Path) -> None:
     """Check a tariff, and say what it means."""
-    found = _read(file)
+    found = _parsed(file, _read(file))
     say("\n".join(words(found)))
     say("\nFor example:")
     say("\n".join(examples(found)))
@@ -46,12 +98,192 @@ def example(kind: str) -> None:
     say(EXAMPLES[kind], ends_line=False)
 
 
-def _read(file: Path) -> Tariff:
+# Versions
+
+
+@command("add", group=tariff, epilog=ADD_EXAMPLES)
+@_FILE
+@_REASON
+def add(operator: Operator, file: Path, reason: str | None) -> None:
+    """Add a version of a tariff from its file; the first one adds the tariff."""
+    toml = _read(file)
+    given = _parsed(file, toml)
+    done = operator.ask("POST", *TARIFFS, given={"toml": toml, "reason": reason})
+    became = "is added" if done["result"] == "added" else "was there already; nothing changed"
+    told = f"{done['name']}, from {given.since} on, {became}"
+    if not done["assignments"]:
+        told += "\nit holds for nobody yet; see levity-trio tariff assign --help"
+    operator.tell(done, told)
+
+
+@command("list", group=tariff)
+@_LIMIT
+def show_all(operator: Operator, limit: int) -> None:
+    """List tariffs, with the days from which their versions hold."""
+    page = operator.ask("GET", *TARIFFS, query={"limit": limit})
+    operator.table(COLUMNS, page["data"], page)
+
+
+@command("show", group=tariff)
+@_NAME
+@click.option("--toml", "is_toml", is_flag=True, help="Print the newest version as it was given, for the next one.")
+def show(operator: Operator, named: str, *, is_toml: bool) -> None:
+    """Show a tariff: its versions, for whom it was assigned, and what it says."""
+    found = operator.ask("GET", *TARIFFS, number_of(operator, "tariffs", named))
+    if is_toml:
+        live = [one["toml"] for one in found["versions"] if one["withdrawn_at"] is None]
+        if not live:
+            raise ConfigError(
+                f"all versions of {found['name']} were withdrawn; levity-trio tariff show --json has them"
+            )
+        say(live[0], ends_line=False)
+        return
+    _say(operator, found)
+
+
+@command("withdraw", group=tariff, epilog=WITHDRAW_EXAMPLES)
+@_NAME
+@click.argument("day")
+@_REASON
+def withdraw(operator: Operator, named: str, day: str, reason: str | None) -> None:
+    """Withdraw the version that holds from a day on, as if it had never held.
+
+    This is refused once closed months may have used it.
+    """
+    number = number_of(operator, "tariffs", named)
+    _say(operator, operator.ask("POST", *TARIFFS, number, "withdraw", given={"since": day, "reason": reason}))
+
+
+# Assignments
+
+
+@command("assign", group=tariff, epilog=ASSIGN_EXAMPLES)
+@_NAME
+@_ACCOUNT
+@_CHARGER
+@_SITE
+@_SINCE
+@_REASON
+def assign(operator: Operator, named: str, since: str, reason: str | None, **target: Any) -> None:
+    """Make a tariff hold for an account, a charger or the site."""
+    _assign(operator, _target(operator, **target), int(number_of(operator, "tariffs", named)), since, reason)
+
+
+@command("unassign", group=tariff, epilog=UNASSIGN_EXAMPLES)
+@_ACCOUNT
+@_CHARGER
+@_SITE
+@_SINCE
+@_REASON
+def unassign(operator: Operator, since: str, reason: str | None, **target: Any) -> None:
+    """Make no tariff hold any longer for an account, a charger or the site."""
+    _assign(operator, _target(operator, **target), None, since, reason)
+
+
+@command("assignments", group=tariff)
+@click.option("--tariff", "named", metavar="TARIFF", help="Only of this tariff.")
+@_ACCOUNT
+@_CHARGER
+@_SITE
+@_LIMIT
+def assignments(operator: Operator, named: str | None, limit: int, **target: Any) -> None:
+    """List for whom tariffs were assigned, the newest first."""
+    query: dict[str, object] = {"limit": limit} | _given_target(operator, **target)
+    if named is not None:
+        query["tariff"] = number_of(operator, "tariffs", named)
+    page = operator.ask("GET", *ASSIGNMENTS, query=query)
+    operator.table(ASSIGNED, [_line(one) for one in page["data"]], page)
+
+
+@command("which", group=tariff)
+@_ACCOUNT
+@_CHARGER
+@click.option("--day", metavar="DAY", help="On which day; today by default.")
+def which(operator: Operator, day: str | None, **target: Any) -> None:
+    """Say which tariff holds for an account at a charger, and why."""
+    query = _given_target(operator, **target, is_site=False) | ({} if day is None else {"day": day})
+    found = operator.ask("GET", "admin", "tariff-in-force", query=query)
+    operator.tell(found, _in_words(found))
+
+
+def _in_words(found: Mapping[str, Any]) -> str:
+    assigned = found["assignment"]
+    if assigned is None:
+        return f"no tariff holds on {found['day']}"
+    version = f"version of {found['version']}" if found["version"] else "which has no version for this day"
+    reason = f": {assigned['reason']}" if assigned["reason"] else ""
+    ground = f"assigned to the {_for(assigned)} since {assigned['since']}, by {assigned['by']} at {assigned['at']}"
+    return f"on {found['day']}: {found['tariff_name']}, {version}\n  {ground}{reason}"
+
+
+def _assign(
+    operator: Operator, target: Mapping[str, object], number: int | None, since: str, reason: str | None
+) -> None:
+    body = {**target, "tariff": number, "since": since, "reason": reason}
+    done = operator.ask("POST", *ASSIGNMENTS, given=body)
+    until = f" until {done['until']}, when another assignment begins" if done["until"] else ""
+    again = "; that was so already" if done["result"] == "same" else ""
+    what = "no tariff of its own" if done["tariff_name"] is None else done["tariff_name"]
+    operator.tell(done, f"{_for(done)}: {what} from {done['since']} on{until}{again}")
+
+
+def _target(operator: Operator, **given: Any) -> dict[str, object]:
+    found = _given_target(operator, **given)
+    if len(found) != 1:
+        raise click.UsageError("give one of --account, --charger and --site")
+    return found
+
+
+def _given_target(operator: Operator, account: str | None, charger: str | None, *, is_site: bool) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if account is not None:
+        found["account"] = int(number_of(operator, "accounts", account))
+    if charger is not None:
+        found["charger"] = charger
+    return found | ({"site": True} if is_site else {})
+
+
+def _for(one: Mapping[str, Any]) -> str:
+    if one["account"] is not None:
+        return f"account {one['account']}" + (f", {one['account_name']}" if one["account_name"] else "")
+    return f"charger {one['charger']}" if one["charger"] is not None else "site"
+
+
+def _line(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "for": _for(one), "tariff": one["tariff_name"]}
+
+
+def _say(operator: Operator, found: Mapping[str, Any]) -> None:
+    if operator.is_json:
+        operator.record(found)
+        return
+    show_record({name: found[name] for name in COLUMNS})
+    say("")
+    show_table(VERSIONS, found["versions"])
+    say("")
+    show_table(ASSIGNED, map(_line, found["assignments"]))
+    for version in found["versions"]:
+        if version["withdrawn_at"] is None:
+            say("\n" + "\n".join(words(parse(version["toml"]))))
+
+
+# Files
+
+
+def _read(file: Path) -> str:
+    """Return the text of a file. Raises ConfigError, EnvironmentProblem."""
     try:
-        return parse(file.read_text(encoding="utf-8-sig"))
-    except TariffFaults as faults:
-        raise ConfigError(*(f"{file}: {fault}" for fault in faults.args)) from None
+        with file.open(encoding="utf-8-sig") as opened:
+            return opened.read(LONGEST + 1)
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: is not UTF-8; save it as UTF-8") from None
     except OSError as error:
         raise EnvironmentProblem(f"{file}: {error.strerror}") from error
+
+
+def _parsed(file: Path, toml: str) -> Tariff:
+    """Return what a text says. Raises ConfigError with all its faults."""
+    try:
+        return parse(toml)
+    except TariffFaults as faults:
+        raise ConfigError(*(f"{file}: {fault}" for fault in faults.args)) from None

@@ -57,6 +57,8 @@ from levity_trio.events.observations import TagJudged as TagJudged
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
 from levity_trio.events.registration import ChargerRefused as ChargerRefused
 from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
+from levity_trio.events.tariffs import TariffAssigned as TariffAssigned
+from levity_trio.events.tariffs import TariffChanged as TariffChanged
 from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
 

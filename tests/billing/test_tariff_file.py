@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from levity_trio.billing.describing import examples, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion, Tariff, Versions, Window, misfits
-from levity_trio.billing.tariff_file import TariffFaults, parse
+from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.billing.windows import Recurrence, Season, Times
 from tests.billing.cases import BERLIN, tariff
 from tests.billing.test_windows import recurrences
@@ -151,6 +152,42 @@ times = "23:00-01:00"
 def test_a_fault(changed: str, fault: str) -> None:
     (found, *_) = faults(HEAD + changed)
     assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("#" * (LONGEST + 1), "more than 65,536 characters"),
+        ("a = " + "[" * 5000, "not TOML: "),
+        (HEAD + ENERGY.replace("0.32", "1" * 5000), "not TOML: "),
+        (HEAD + ENERGY.replace("0.32", "1e999999999"), "energy.price: must be a number below"),
+        (HEAD + f"free_below_wh = 0x{'f' * 60_000}\n" + ENERGY, "free_below_wh: this number must be"),
+        (HEAD.replace("2026-10-01", "9999-12-31") + ENERGY, "valid_from: 9999-12-31 must be a day from 2000 on"),
+        (HEAD.replace("2026-10-01", "1999-12-31") + ENERGY, "valid_from: 1999-12-31 must be"),
+        (HEAD.replace('"T"', '"2026"') + ENERGY, 'name: "2026" would be taken for a number'),
+        (HEAD.replace('"T"', '"\u202eT"') + ENERGY, "name: must be a name in quotes, of at most 60 visible characters"),
+    ],
+)
+def test_one_fault_of_a_file_that_asks_too_much(text: str, fault: str) -> None:
+    (found,) = faults(text)
+    assert fault in found
+
+
+def test_windows_are_checked_up_to_a_bound() -> None:
+    """All hours of all quarters on working days and at weekends are far below it."""
+    seasons = ("01-01 to 03-31", "04-01 to 06-30", "07-01 to 09-30", "10-01 to 12-31")
+    hours = [f"{hour:02}:00-{hour + 1:02}:00" for hour in range(24)]
+    every = product(seasons, ("Mon-Fri", "Sat-Sun"), hours)
+    assert len(parse(HEAD + "".join(window(*one) for one in every)).windows) == 4 * 2 * 24
+    minutes = [f"{minute // 60:02}:{minute % 60:02}-23:59" for minute in range(100)]
+    days = [f"{1 + day // 28:02}-{1 + day % 28:02} to 12-31" for day in range(100)]
+    (fault,) = faults(HEAD + ENERGY + "".join(map(window, days, ["Mon"] * 100, minutes)))
+    assert "too many different times" in fault
+
+
+def window(season: str, weekdays: str, times: str) -> str:
+    name = f"{season} {weekdays} {times}"
+    return f'[[window]]\nname = "{name}"\nprice = 1\nseason = "{season}"\nweekdays = "{weekdays}"\ntimes = "{times}"\n'
 
 
 @pytest.mark.parametrize("rate", ["100", "-1", "0.07", '"19 %"'])

@@ -59,6 +59,9 @@ CHANGEABLE: dict[str, set[str]] = {
     "position": set(),
     "statement_party": {"party", "removed_at", "removed_by"},
     "ledger": set(),
+    "tariff": set(),
+    "tariff_version": {"withdrawn_at", "withdrawn_by", "withdraw_reason"},
+    "tariff_assignment": set(),
 }
 """The columns of each table of facts that may change (rules.md)."""
 PRUNED = {"event", "log"}
@@ -131,6 +134,12 @@ def full(books: Books, station: Station) -> Books:
     of_account = "INSERT INTO ownership (account_id, what, key, conn_id, id_tag, since, given_at, given_by, voided_at)"
     for key, voided in (("'b'", "NULL"), ("'a'", "'2025'"), ("'a'", "NULL")):
         add(f"{of_account} VALUES (1, 'tag', {key}, 0, 'A', '', '', '', {voided})")
+    add("INSERT INTO tariff (name, currency, prices) VALUES ('Flat', 'EUR', 'gross')")
+    of_version = "tariff_id, since, toml, digest, added_at, added_by, withdrawn_at"
+    for withdrawn in ("'2025'", "NULL"):
+        add(f"INSERT INTO tariff_version ({of_version}) VALUES (1, '2026-01-01', '', '', '', 'anna', {withdrawn})")
+    of_assignment = "scope, key, since, tariff_id, assigned_at, assigned_by"
+    add(f"INSERT INTO tariff_assignment ({of_assignment}) VALUES ('site', '', '2026-01-01', 1, '', 'anna')")
     add("INSERT INTO securing_step (securing_id, step, command_id, at) VALUES (1, 'password', 1, '')")
     closed_statement(books)
     assert all(books.count(table) for table in CHANGEABLE)
@@ -245,6 +254,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("webhook", {"removed_at": "2026", "removed_by": "anna"}),
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
         ("tag", {"ended_at": "2026", "ended_by": "anna"}),
+        ("tariff_version", {"withdrawn_at": "2026", "withdrawn_by": "anna", "withdraw_reason": "wrong"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("certificate_request", {"ended_at": "2026", "result": "installed"}),
         ("securing", {"ended_at": "2026", "ended_by": "anna", "result": "done"}),
@@ -438,6 +448,7 @@ AGAIN = {
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
     "tag": "UPDATE tag SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
     "ownership": "UPDATE ownership SET void_reason = 'x' WHERE voided_at IS NOT NULL",
+    "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
 }
 """What a guard of a step that is made only once refuses."""
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from levity_trio.billing.tariff_values import YEARS
 from levity_trio.web.api.lists import FORMATS
 from levity_trio.web.api.problems import invalid
 from levity_trio.wire.times import stamp
 
-YEARS: Final = range(2000, 2200)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of the site"
 
 GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT.capitalize()}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
+LocalDay = Annotated[
+    str,
+    msgspec.Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema={"format": "date"}),
+]
 
 
 def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
@@ -37,6 +42,27 @@ def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:
     return stamp((given if given.tzinfo is not None else given.replace(tzinfo=zone)).astimezone(UTC))
 
 
+def local_day(text: str, field: str) -> date:
+    """Return a day. Raises Problem."""
+    try:
+        given = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        given = None
+    if given is None or given.year not in YEARS:
+        raise invalid(field, f"give a day such as 2026-10-01, from {YEARS.start} on")
+    return given
+
+
+def today(now: datetime, zone: ZoneInfo) -> date:
+    """Return the present day of a zone."""
+    return now.astimezone(zone).date()
+
+
+def begins_at(day: date, zone: ZoneInfo) -> str:
+    """Return when a day of a zone begins, in the database's format. One that it leaves out begins with the next."""
+    return stamp(datetime.combine(day, datetime.min.time(), zone).astimezone(UTC))
+
+
 def midnight(now: datetime, zone: ZoneInfo) -> str:
     """Return the beginning of the present day of a zone, in the database's format."""
-    return stamp(datetime.combine(now.astimezone(zone).date(), datetime.min.time(), zone).astimezone(UTC))
+    return begins_at(today(now, zone), zone)

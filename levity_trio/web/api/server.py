@@ -48,6 +48,7 @@ from levity_trio.web.api import (
     security,
     stations,
     tags,
+    tariffs,
     templates,
     transactions,
     vehicles,
@@ -71,7 +72,7 @@ ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing, offline, local_lists, imports),
-    *(accounts, vehicles, owned, account_files),
+    *(accounts, vehicles, owned, account_files, tariffs),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from levity_trio.web.api.local_times import local_moment, midnight
+from levity_trio.web.api.local_times import begins_at, local_day, local_moment, midnight
 from levity_trio.web.api.problems import Problem
 
 BERLIN, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")
@@ -44,3 +44,17 @@ def test_the_beginning_of_today() -> None:
         "2026-06-30T22:00:00.000Z",
         "2026-06-30T13:30:00.000Z",
     )
+
+
+def test_a_day_begins_at_its_midnight_or_after_the_gap() -> None:
+    """Samoa left out a day."""
+    apia = ZoneInfo("Pacific/Apia")
+    assert begins_at(date(2026, 10, 25), BERLIN) == "2026-10-24T22:00:00.000Z"
+    assert begins_at(date(2011, 12, 30), apia) == begins_at(date(2011, 12, 31), apia) == "2011-12-30T10:00:00.000Z"
+
+
+def test_a_day_alone() -> None:
+    assert local_day("2026-10-01", "since") == date(2026, 10, 1)
+    for text in ("", "2026-10", "20261001", "2026-W40-4", "2026-10-01T00:00", "2026-02-30", "1999-12-31", "٢٠٢٦-01-01"):
+        with pytest.raises(Problem, match="since: give a day such as"):
+            local_day(text, "since")

@@ -1,0 +1,63 @@
+"""Which tariff holds for whom: an account's goes before its charger's, and that before the site's. Days are local."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Scope(StrEnum):
+    """For whom a tariff is assigned; the first in which one holds counts."""
+
+    ACCOUNT = "account"
+    CHARGER = "charger"
+    SITE = "site"
+
+
+class Target(NamedTuple):
+    """An account (`key` is its number as text), a charger (its identity), or the site (an empty text)."""
+
+    scope: Scope
+    key: str
+
+
+SITE: Final = Target(Scope.SITE, "")
+
+
+class Assignment(NamedTuple):
+    """From a day on, a tariff (its number), or none, holds for a target. `at` and `by` say when and who entered it."""
+
+    id: int
+    target: Target
+    since: date
+    tariff: int | None
+    at: str
+    by: str
+    reason: str | None
+
+
+def in_force(assignments: Sequence[Assignment], day: date) -> Assignment | None:
+    """Return the assignment of one target that holds on a day; they are in the order of days, then of entry."""
+    number = bisect_right(assignments, day, key=lambda one: one.since)
+    return assignments[number - 1] if number else None
+
+
+def decide(
+    targets: Sequence[Target], day: date, assignments_of: Callable[[Target], Sequence[Assignment]]
+) -> Assignment | None:
+    """Return the assignment whose tariff holds on a day: that of the first target for which one does."""
+    for target in targets:
+        found = in_force(assignments_of(target), day)
+        if found is not None and found.tariff is not None:
+            return found
+    return None
+
+
+def targets_of(account: int | None, charger: str | None) -> list[Target]:
+    """Return the targets whose tariffs may hold for an account at a charger, in their order."""
+    found = [] if account is None else [Target(Scope.ACCOUNT, str(account))]
+    found += [] if charger is None else [Target(Scope.CHARGER, charger)]
+    return [*found, SITE]

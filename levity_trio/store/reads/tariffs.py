@@ -1,0 +1,180 @@
+"""Tariffs with their versions, and for whom they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal
+
+from sqlite_utils import Database
+
+from levity_trio.billing.assignments import Target
+from levity_trio.billing.tariff import NoVersion
+from levity_trio.store.reads.pages import MOST_ROWS, Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.tariffs import Tariffs, first_open_day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """A tariff; `since` are the days from which its versions hold, without those that were withdrawn."""
+
+    id: int
+    name: str
+    currency: str
+    prices: str
+    since: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`.
+
+    Of one that `is_used`, closed months may have used it, so it stays.
+    """
+
+    id: int
+    since: str
+    toml: str
+    digest: str
+    added_at: str
+    added_by: str
+    reason: str | None
+    withdrawn_at: str | None
+    withdrawn_by: str | None
+    withdraw_reason: str | None
+    is_used: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """From the local day `since` a tariff, or (null) none, holds for an account, a charger or the site (`scope`).
+
+    It does until the next assignment of the same, from `until` on. One that `is_replaced` by another of the same day
+    never counts.
+    """
+
+    id: int
+    scope: str
+    account: int | None
+    account_name: str | None
+    charger: str | None
+    tariff: int | None
+    tariff_name: str | None
+    since: str
+    until: str | None
+    is_replaced: bool
+    at: str
+    by: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The tariff for an account at a charger on a local day, and why: the assignment. Null if none holds.
+
+    `version` is the day from which its version holds; null if none does on this day.
+    """
+
+    day: str
+    tariff: int | None
+    tariff_name: str | None
+    version: str | None
+    assignment: Assigned | None
+
+
+class UnknownTarget(LookupError):
+    """There is no such account or charger. Its text says what is not there."""
+
+
+_SINCE: Final = (
+    "(SELECT json_group_array(since) FROM (SELECT since FROM tariff_version WHERE tariff_id = tariff.id"
+    " AND withdrawn_at IS NULL ORDER BY since))"
+)
+_TARIFF: Final = Shape(Tariff, since=_SINCE)
+_VERSION: Final = Shape(Version, is_used="coalesce(since < ?, 0)")
+_OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
+_ASSIGNED: Final = Shape(
+    Assigned,
+    id="row.id",
+    scope="row.scope",
+    account="CASE row.scope WHEN 'account' THEN CAST(row.key AS INTEGER) END",
+    account_name="account.name",
+    charger="CASE row.scope WHEN 'charger' THEN row.key END",
+    tariff="row.tariff_id",
+    tariff_name="tariff.name",
+    since="row.since",
+    until=f"(SELECT min(other.since) {_OTHER} > row.since)",
+    is_replaced=f"EXISTS (SELECT 1 {_OTHER} = row.since AND other.id > row.id)",
+    at="row.assigned_at",
+    by="row.assigned_by",
+    reason="row.reason",
+)
+_FROM: Final = (
+    "FROM tariff_assignment AS row LEFT JOIN tariff ON tariff.id = row.tariff_id"
+    " LEFT JOIN account ON row.scope = 'account' AND account.id = CAST(row.key AS INTEGER)"
+)
+
+
+def tariffs(db: Database, name: str | None, wanted: Wanted) -> Page[Tariff]:
+    """Return a page of tariffs, by their names. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
+    return read_page(db, listing, wanted, _TARIFF.by_id(db, "tariff"))
+
+
+def tariff(db: Database, number: int) -> tuple[Tariff, list[Version], list[Assigned]] | None:
+    """Return a tariff with its versions, the newest day first, and its newest assignments; None if there is none."""
+    db.execute("BEGIN")
+    found = _TARIFF.every(db, "FROM tariff WHERE id = ?", (number,))
+    if not found:
+        return None
+    first_open = first_open_day(rows_of(db))
+    values = (None if first_open is None else str(first_open), number)
+    versions = _VERSION.every(db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values)
+    newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
+    return found[0], versions, _ASSIGNED.every(db, newest, (number,))
+
+
+def assignments(db: Database, target: Target | None, tariff: int | None, wanted: Wanted) -> Page[Assigned]:
+    """Return a page of assignments, of a target or of a tariff if these are given, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    scope, key = target or (None, None)
+    conditions = given(("scope = ?", scope), ("key = ?", key), ("tariff_id = ?", tariff))
+    return read_page(db, Listing([Branch("tariff_assignment", conditions)]), wanted, lambda row: assignment(db, row[0]))
+
+
+def in_force(db: Database, account: int | None, charger: str | None, day: date) -> InForce:
+    """Return the tariff that holds for an account at a charger on a day, and why. Raises UnknownTarget."""
+    db.execute("BEGIN")
+    _check_known(db, "account", account)
+    _check_known(db, "charger", charger)
+    known = Tariffs(rows_of(db))
+    found = known.assigned(account, charger, day)
+    if found is None or found.tariff is None:
+        return InForce(day=str(day), tariff=None, tariff_name=None, version=None, assignment=None)
+    assigned = assignment(db, found.id)
+    version = _version_at(known, found.tariff, day)
+    return InForce(
+        day=str(day), tariff=found.tariff, tariff_name=assigned.tariff_name, version=version, assignment=assigned
+    )
+
+
+def _check_known(db: Database, what: Literal["account", "charger"], key: int | str | None) -> None:
+    table = {"account": "account", "charger": "cp"}[what]
+    found = db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (key,)).fetchall()  # noqa: S608 - our own names
+    if key is not None and not found:
+        raise UnknownTarget(f"{what} {key}")
+
+
+def _version_at(known: Tariffs, tariff: int, day: date) -> str | None:
+    versions = known.versions(tariff)
+    try:
+        return None if versions is None else str(versions.version_at(day).since)
+    except NoVersion:
+        return None
+
+
+def assignment(db: Database, number: int) -> Assigned:
+    """Return one assignment."""
+    return _ASSIGNED.every(db, f"{_FROM} WHERE row.id = ?", (number,))[0]

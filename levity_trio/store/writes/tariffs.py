@@ -1,0 +1,216 @@
+"""Tariffs: versions are added and withdrawn, and tariffs are assigned. What holds when is in billing/assignments.py.
+
+Nothing that would change a closed month is entered. `first_open` is the first day of the first month that is not
+closed, None if no day is closed; compute it within the same write.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import sha256
+from typing import NamedTuple
+
+from levity_trio.billing.assignments import Scope, Target
+from levity_trio.billing.tariff import Tariff
+from levity_trio.events import TariffAssigned, TariffChanged
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import accounts
+from levity_trio.store.writes.accounts import Change, Code, Refused
+from levity_trio.store.writes.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.ownership import Said
+
+
+class Given(NamedTuple):
+    """A version as an operator gives it: the text, and what it says."""
+
+    toml: str
+    tariff: Tariff
+
+
+class Assigning(NamedTuple):
+    """A tariff (its number), or none, for a target from a day on, which begins at `begins_at` (UTC)."""
+
+    target: Target
+    tariff: int | None
+    since: date
+    begins_at: str
+
+
+# Versions
+
+
+def add(db: UnitOfWork, given: Given, first_open: date | None, said: Said) -> Change:
+    """Add a version, and its tariff if it is the first; return the number of the tariff. Raises Refused."""
+    tariff, digest = given.tariff, digest_of(given.toml)
+    number = named(db, tariff.name)
+    if number is not None and (known := _digest_at(db, number, tariff.since)) is not None:
+        if known == digest:
+            return Change(number, "same")
+        raise Refused(Code.IN_USE, _other_text(tariff, first_open), "valid_from")
+    _check_open(tariff.since, first_open, "valid_from")
+    _check_currency(db, tariff)
+    number = _tariff(db, tariff, number)
+    version = db.insert(
+        "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (number, str(tariff.since), given.toml, digest, *said),
+    )
+    _record(db, number, version, "added", tariff.since, said)
+    return Change(number, "added")
+
+
+def withdraw(db: UnitOfWork, number: int, since: date, first_open: date | None, said: Said) -> None:
+    """Withdraw the version that holds from a day on: it never held. Raises Refused."""
+    find(db, number)
+    version = _version_at(db, number, since)
+    if version is None:
+        words = f"the tariff has no version from {since} on, or it was withdrawn before"
+        raise Refused(Code.NOT_FOUND, words, "since")
+    if first_open is not None and since < first_open:
+        words = f"closed months may have used it; add a version from {first_open} on instead"
+        raise Refused(Code.CONFLICT, words, "since")
+    db.execute(
+        "UPDATE tariff_version SET (withdrawn_at, withdrawn_by, withdraw_reason) = (?, ?, ?) WHERE id = ?",
+        (*said, version),
+    )
+    _record(db, number, version, "withdrawn", since, said)
+
+
+def digest_of(toml: str) -> str:
+    """Return the digest of a text, by which the same version is known again."""
+    return sha256(toml.encode()).hexdigest()
+
+
+def named(db: UnitOfWork, name: str) -> int | None:
+    """Return the number of a tariff by its name, None if there is none."""
+    row = db.row("SELECT id FROM tariff WHERE name = ?", (name,))
+    return None if row is None else int(row[0])
+
+
+def find(db: UnitOfWork, number: int) -> str:
+    """Return the name of a tariff. Raises Refused."""
+    row = db.row("SELECT name FROM tariff WHERE id = ?", (number,))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"there is no tariff {number}", "tariff")
+    return str(row[0])
+
+
+def _digest_at(db: UnitOfWork, number: int, since: date) -> str | None:
+    version = _version_at(db, number, since)
+    return None if version is None else str(db.rows("SELECT digest FROM tariff_version WHERE id = ?", (version,))[0][0])
+
+
+def _version_at(db: UnitOfWork, number: int, since: date) -> int | None:
+    found = "SELECT id FROM tariff_version WHERE tariff_id = ? AND since = ? AND withdrawn_at IS NULL"
+    row = db.row(found, (number, str(since)))
+    return None if row is None else int(row[0])
+
+
+def _other_text(tariff: Tariff, first_open: date | None) -> str:
+    words = f"another version of {tariff.name} holds from {tariff.since} on"
+    if first_open is not None and tariff.since < first_open:
+        return f"{words}, and closed months may have used it; choose {first_open} or a later day"
+    return f"{words}; withdraw that one first, or choose another day"
+
+
+def _check_open(since: date, first_open: date | None, field: str) -> None:
+    if first_open is not None and since < first_open:
+        words = (
+            f"the months before {first_open} are closed, and {since} lies in one; choose {first_open} or a later day"
+        )
+        raise Refused(Code.CONFLICT, words, field)
+
+
+def _check_currency(db: UnitOfWork, tariff: Tariff) -> None:
+    other = db.row(
+        "SELECT name, currency FROM tariff WHERE currency <> ?"
+        " AND EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL)",
+        (tariff.currency.code,),
+    )
+    if other is not None:
+        words = "{} has prices in {}, and a site has one currency; give that, or withdraw all versions in it"
+        raise Refused(Code.CONFLICT, words.format(*other), "currency")
+
+
+def _tariff(db: UnitOfWork, tariff: Tariff, number: int | None) -> int:
+    """Return the number of the tariff of a version, which may be its first, or the first after all were withdrawn."""
+    values = (tariff.name, tariff.currency.code, "gross" if tariff.are_gross else "net")
+    if number is None:
+        return db.insert("INSERT INTO tariff (name, currency, prices) VALUES (?, ?, ?) RETURNING id", values)
+    live = "SELECT prices FROM tariff_version JOIN tariff ON tariff.id = tariff_id"
+    row = db.row(f"{live} WHERE tariff_id = ? AND withdrawn_at IS NULL LIMIT 1", (number,))
+    if row is None:
+        db.execute("UPDATE tariff SET (name, currency, prices) = (?, ?, ?) WHERE id = ?", (*values, number))
+    elif row[0] != values[-1]:
+        words = f"the other versions of {tariff.name} have {row[0]} prices; give these, or another name"
+        raise Refused(Code.CONFLICT, words, "prices")
+    return number
+
+
+def _record(db: UnitOfWork, number: int, version: int, change: str, since: date, said: Said) -> None:
+    db.record(
+        TariffChanged(
+            charger=None, at=said.at, tariff=number, version=version, change=change, since=str(since), by=said.by
+        )
+    )
+
+
+# Assignments
+
+
+def assign(db: UnitOfWork, wanted: Assigning, first_open: date | None, said: Said) -> Change:
+    """Make a tariff, or none, hold for a target from a day on; return the number of the assignment. Raises Refused."""
+    (scope, key), tariff = wanted.target, wanted.tariff
+    _check_target(db, wanted)
+    if tariff is not None:
+        _check_tariff(db, tariff, wanted.since)
+    of_day = "SELECT id, tariff_id FROM tariff_assignment WHERE scope = ? AND key = ? AND since = ?"
+    newest = db.row(f"{of_day} ORDER BY id DESC LIMIT 1", (scope, key, str(wanted.since)))
+    if newest is not None and newest[1] == tariff:
+        return Change(newest[0], "same")
+    _check_open(wanted.since, first_open, "since")
+    number = db.insert(
+        "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (scope, key, str(wanted.since), tariff, *said),
+    )
+    db.record(
+        TariffAssigned(
+            charger=None,
+            at=said.at,
+            assignment=number,
+            scope=scope,
+            key=key,
+            tariff=tariff,
+            since=str(wanted.since),
+            by=said.by,
+        )
+    )
+    return Change(number, "added")
+
+
+def _check_target(db: UnitOfWork, wanted: Assigning) -> None:
+    (scope, key), tariff = wanted.target, wanted.tariff
+    if scope is Scope.ACCOUNT:
+        until = accounts.find(db, int(key)).until
+        if tariff is not None and until is not None and until <= wanted.begins_at:
+            words = f"account {key} was closed at {until}; choose an earlier day, or reopen it"
+            raise Refused(Code.CONFLICT, words, "since")
+    elif scope is Scope.CHARGER:
+        try:
+            check_known(db, key)
+        except UnknownCharger:
+            words = f"there is no charger {key}; it must have connected before, or be added"
+            raise Refused(Code.NOT_FOUND, words, "charger") from None
+
+
+def _check_tariff(db: UnitOfWork, number: int, since: date) -> None:
+    """Refuse a tariff without a version on the first day."""
+    name = find(db, number)
+    live = "SELECT min(since) FROM tariff_version WHERE tariff_id = ? AND withdrawn_at IS NULL"
+    ((first,),) = db.rows(live, (number,))
+    if first is None:
+        raise Refused(Code.CONFLICT, f"all versions of {name} were withdrawn; add one first", "tariff")
+    if str(since) < first:
+        words = f"{name} holds from {first} on; choose that or a later day, or add a version for {since}"
+        raise Refused(Code.CONFLICT, words, "since")
