@@ -21,7 +21,7 @@ from levity_trio.billing.money import minor_units, units
 from levity_trio.billing.splitting import Flow, Level, Power, divide
 from levity_trio.billing.statement import Line, LineKind, Position, Split
 from levity_trio.billing.tariff import Tariff, Versions, Window
-from levity_trio.billing.windows import spans
+from levity_trio.billing.windows import Span, spans
 
 WH_PER_KWH: Final = 1000
 
@@ -56,6 +56,16 @@ def price_session(session: Position, evidence: Evidence, versions: Versions, zon
     return replace(session, lines=(*lines, *_limit_lines(lines, at_start)), split=by)
 
 
+def pieces(versions: Versions, since: datetime, until: datetime, zone: tzinfo) -> list[Span[tuple[Tariff, Window]]]:
+    """Return the versions and windows that hold between two times, in order. Raises NoVersion."""
+
+    def at(local: datetime) -> tuple[Tariff, Window]:
+        version = versions.version_at(local.date())
+        return version, version.window_at(local)
+
+    return spans(since, until, zone, {minute for version in versions for minute in version.minutes}, at)
+
+
 def amount(kind: LineKind, quantity: int, of_days: int | None, price: Decimal, tariff: Tariff) -> int:
     """Return quantity × price in minor units, rounded once."""
     per = WH_PER_KWH if kind is LineKind.ENERGY else of_days or 1
@@ -87,16 +97,10 @@ def _line(
 
 def _energy_lines(flow: Flow, versions: Versions, zone: tzinfo) -> tuple[Split, list[Line]]:
     """Return what divided the energy, and a line for each version and window in which it flowed, in order of time."""
-
-    def at(local: datetime) -> tuple[Tariff, Window]:
-        version = versions.version_at(local.date())
-        return version, version.window_at(local)
-
-    minutes = {minute for version in versions for minute in version.minutes}
-    pieces = spans(flow.since, flow.until, zone, minutes, at)
-    parts, by = divide(flow, [piece.since for piece in pieces[1:]])
+    found = pieces(versions, flow.since, flow.until, zone)
+    parts, by = divide(flow, [piece.since for piece in found[1:]])
     energies: dict[tuple[Tariff, Window], int] = defaultdict(int)
-    for piece, wh in zip(pieces, parts, strict=True):
+    for piece, wh in zip(found, parts, strict=True):
         energies[piece.holds] += wh
     return by, [
         _line(version, LineKind.ENERGY, window.price, wh, window=window.name)

@@ -37,6 +37,8 @@ RULES: Final = 4
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
+UNKNOWN: Final = Chain((), ())
+"""The course of a figure that no register shows as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Judgement:
     """A source other than the register confirms the figure."""
     is_sole: bool = False
     """It was the only candidate that nothing contradicted."""
+    course: Chain = UNKNOWN
+    """The course of the register on which the figure is based, before an overlap took a part of it."""
 
     @property
     def confidence(self) -> str:
@@ -68,6 +72,7 @@ class _Chosen(NamedTuple):
     code: Code | None
     doubts: tuple[Doubt, ...]
     is_sole: bool = False
+    chain: Chain = UNKNOWN
 
 
 def judge(case: Case) -> Judgement:
@@ -81,7 +86,7 @@ def judge(case: Case) -> Judgement:
     if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
         doubts.pop(chosen.code, None)
     wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
-    grounds = (chosen.code, is_confirmed, chosen.is_sole)
+    grounds = (chosen.code, is_confirmed, chosen.is_sole, chosen.chain)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
 
 
@@ -101,9 +106,9 @@ def _as_reported(case: Case, bounds: Bounds) -> _Chosen | None:
     against = unusual(case, bounds, found.chain)
     if against is not None and (lower := next(lower_candidates(case, bounds, found.chain), None)) is not None:
         doubt = _doubt(lower.code, against, {"as reported": found.chain.wh[-1], lower.words: lower.wh}, lower.words)
-        return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,))
+        return _Chosen(lower.wh, lower.method, lower.begin, lower.end, lower.code, (doubt,), chain=lower.chain)
     doubts = (_doubt(against.code, against, {"as reported": found.chain.wh[-1]}),) if against else ()
-    return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts)
+    return _Chosen(found.chain.wh[-1], found.method, case.start_wh, found.end, None, doubts, chain=found.chain)
 
 
 class _Reported(NamedTuple):
@@ -207,7 +212,8 @@ def _by_candidates(case: Case, bounds: Bounds) -> _Chosen:
     figures = {one.words: one.wh for one in simplest} | _reported_figure(case, bounds)
     doubt = Doubt(chosen.code, chosen.words, conflict.evidence, figures)
     is_sole = len({one.wh for one in simplest}) == 1
-    return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, chosen.code, (doubt,), is_sole)
+    grounds = (chosen.code, (doubt,), is_sole, chosen.chain)
+    return _Chosen(chosen.wh, chosen.method, chosen.begin, chosen.end, *grounds)
 
 
 def _power_in_kilowatts(case: Case) -> _Chosen | None:

@@ -1,0 +1,307 @@
+"""The course of a charging session, as its bill needs it: when its energy flowed, and how long the car stayed after it.
+
+The judge says what the readings mean and when they were taken (levity_trio/charging). Here the course of its figure is
+moved to our clock. A session within one window of one version, without a fee for blocking, reads nothing.
+
+A fee for blocking begins after the last evidence of energy (rules.md, Money). What is uncertain never costs the
+neighbour money: energy that may have flowed later begins it later, and a time that may be wrong does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import accumulate, groupby
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from levity_trio.billing.blocking import Stay, Stretch
+from levity_trio.billing.pricing import Evidence, pieces
+from levity_trio.billing.splitting import Level, Power
+from levity_trio.billing.tariff import Versions
+from levity_trio.charging import tolerances
+from levity_trio.charging.course import course_of
+from levity_trio.charging.energy import judge
+from levity_trio.charging.evidence import Case
+from levity_trio.store.cases import AVAILABLE, LAST_TIME, Known, case_of, known, span
+from levity_trio.store.connectors import Rows
+from levity_trio.store.settled import SYSTEM
+from levity_trio.store.writes.sessions import SERVER_ENDED
+from levity_trio.wire.times import stamp
+
+FINE_WH: Final = 10
+"""A register with larger steps does not show that nothing flows any more."""
+CABLE_IS_OUT: Final = "EVDisconnected"
+"""The reason of a stop that itself shows that the place is free (§7.36)."""
+BY_THE_CAR: Final = frozenset({"Charging", "SuspendedEV"})
+"""The car may take energy when such a status begins; how long the status lasts says nothing."""
+NOT_BY_THE_CAR: Final = frozenset({"SuspendedEVSE", "Faulted", "Unavailable"})
+LOCKED_IN: Final = "ConnectorLockFailure"
+_AHEAD: Final = timedelta(seconds=tolerances.AHEAD_SECONDS)
+
+
+class Needs(NamedTuple):
+    """What the price of a session needs beside its energy."""
+
+    course: bool
+    """It crosses a seam of windows or versions, so readings divide its energy."""
+    stay: bool
+    """A version that holds has a fee for blocking."""
+
+
+class Billed(NamedTuple):
+    """A transaction that has ended: the times and the figure in Wh that are billed."""
+
+    transaction: int
+    since: datetime
+    until: datetime
+    wh: int
+
+
+def needs(versions: Versions, since: datetime, until: datetime, zone: tzinfo) -> Needs:
+    """Return what the price of a session between two times needs. Raises NoVersion."""
+    found = pieces(versions, since, max(since, until), zone)
+    return Needs(len(found) > 1, any(version.blocking is not None for version, _ in (one.holds for one in found)))
+
+
+def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
+    """Return the evidence that the price of a transaction needs. Raises LookupError if there is no such transaction."""
+    if not any(needed):
+        return Evidence()
+    tx = known(rows, billed.transaction)
+    if tx is None:
+        raise LookupError(billed.transaction)
+    course = _course(case_of(rows, tx), billed)
+    stay = _stay(rows, tx, billed, course) if needed.stay else None
+    return Evidence(levels=_levels(course, billed.wh), powers=course.powers, stay=stay)
+
+
+# Course
+
+
+class _Course(NamedTuple):
+    """The register that the judge chose, as Wh since the start, and the powers, both by our clock."""
+
+    levels: Sequence[Level]
+    digit: int
+    powers: Sequence[Power]
+    is_timed: bool
+
+
+def _course(case: Case, billed: Billed) -> _Course:
+    register = course_of(case, judge(case))
+    ahead = _seconds_ahead(case, billed)
+
+    def at(second: float) -> datetime:
+        return datetime.fromtimestamp(second - ahead, UTC)
+
+    levels = [Level(at(second), wh) for second, wh in zip(register.at, register.wh, strict=True)]
+    powers = [Power(at(second), watts) for second, watts in zip(case.power.at, case.power.high, strict=True)]
+    return _Course(levels, register.digit, powers, case.is_timed)
+
+
+def _seconds_ahead(case: Case, billed: Billed) -> float:
+    """Return how far the judge's clock is ahead of that of the bill.
+
+    Of start and stop, the one that shows more is right: the other one waited, and its time is that of its receipt. The
+    judge's time without a running clock is that of receipt.
+    """
+    if not case.is_timed:
+        return 0.0
+    return max(case.begun - billed.since.timestamp(), case.ended - billed.until.timestamp())
+
+
+def _levels(course: _Course, wh: int) -> Sequence[Level]:
+    """Return the register readings, if the figure is based on them; not if a person corrected it, or part of it belongs
+    to another transaction.
+
+    The judge allows the register to fall by its last digit, and readings to differ from start and stop by as much.
+    """
+    if not course.levels or course.levels[-1].wh != wh:
+        return ()
+    rising = accumulate((min(max(level.wh, 0), wh) for level in course.levels), max)
+    return [Level(level.at, reached) for level, reached in zip(course.levels, rising, strict=True)]
+
+
+# Stay
+
+
+class _Available(NamedTuple):
+    """Since when a connector was available after a stop, when that was received, and over which connection."""
+
+    at: datetime
+    received_at: str
+    session: int
+
+
+class _Status(NamedTuple):
+    """A status of a connector; connector 0 is the charger as a whole."""
+
+    connector: int
+    at: datetime
+    status: str
+    error_code: str
+
+    @property
+    def is_excused(self) -> bool:
+        return self.status in NOT_BY_THE_CAR or self.error_code == LOCKED_IN
+
+
+class _Session(NamedTuple):
+    id: int
+    connected_at: str
+    ended_at: str | None
+    close_reason: str | None
+
+
+_NEXT: Final = "SELECT start_time, created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND"
+_NEXT_RECEIVED: Final = f"{_NEXT} (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 1"
+_NEXT_BEGUN: Final = f"{_NEXT} (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
+_AVAILABLE: Final = (
+    "SELECT min(timestamp, received_at), received_at, session_id FROM status WHERE cp_id = ?1 AND conn_id = ?2"
+    " AND received_at BETWEEN ?3 AND ?4 AND status = ?6 AND min(timestamp, received_at) BETWEEN ?3 AND ?5"
+    " ORDER BY received_at LIMIT 1"
+)
+_STATUSES: Final = (
+    "SELECT conn_id, min(timestamp, received_at), status, error_code FROM status WHERE cp_id = ? AND conn_id IN (0, ?)"
+    " AND received_at BETWEEN ? AND ? ORDER BY 1, 2, id"
+)
+_STOP_SESSION: Final = "SELECT max(session_id) FROM tx_event WHERE tx_id = ? AND kind = 'stop'"
+_SESSIONS: Final = (
+    "SELECT id, connected_at, ended_at, close_reason FROM session WHERE cp_id = ? AND id BETWEEN ? AND ?"
+    " AND clock_trusted = 1 AND imported_from IS NULL ORDER BY id"
+)
+_HEARD: Final = (
+    "SELECT max(at) FROM (SELECT max(received_at) AS at FROM meter_val WHERE cp_id = ?1 AND conn_id = ?2 AND tx_id = ?3"
+    " AND timestamp BETWEEN ?4 AND ?5 AND session_id = ?6"
+    " UNION ALL SELECT max(received_at) FROM status WHERE cp_id = ?1 AND conn_id = ?2 AND received_at BETWEEN ?7 AND ?8"
+    " AND session_id = ?6"
+    " UNION ALL SELECT max(received_at) FROM tx_event WHERE tx_id = ?3 AND session_id = ?6)"
+)
+
+
+def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None:
+    """Return how long the car stayed; None if it is unknown when its charging ended.
+
+    A stop is late if it waited, or if its charger's clock is behind. What we saw may then be earlier by that clock.
+    """
+    if tx.stopped_by == SYSTEM or tx.connector is None or not course.is_timed:
+        return None
+    stop_received_at = tx.stop_received_at or stamp(billed.until)
+    available = _available(rows, tx, billed.until)
+    seen_until = max(stop_received_at, available.received_at) if available else stop_received_at
+    statuses = _statuses(rows, tx, billed.since, seen_until)
+    last = _last_energy(course, statuses, billed.until)
+    if last is None:
+        return None
+    whole = last, max(_moment(seen_until), billed.until)
+    away = _away(rows, tx, whole, available.session if available else 0)
+    stop_received = _moment(stop_received_at)
+    late = max(stop_received - billed.until, timedelta())
+    excused = [(since - late, until) for since, until in (*away, *_not_by_the_car(statuses, whole[1]))]
+    excused += _doubtful(tx, last, billed.until, stop_received)
+    free_at = billed.until if tx.stop_reason == CABLE_IS_OUT else available and available.at
+    return Stay(last_energy_at=last, stopped_at=billed.until, available_at=free_at, excused=tuple(excused))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _available(rows: Rows, tx: Known, stopped: datetime) -> _Available | None:
+    """Return when the connector was first available after a stop, before the next transaction there began.
+
+    Some chargers report it just before they send the stop.
+    """
+    next_begun, next_received = _next(rows, tx)
+    since = stamp(stopped - _AHEAD)
+    found = rows(_AVAILABLE, (tx.charger, tx.connector, since, next_received, next_begun, AVAILABLE))
+    return _Available(_moment(found[0][0]), *found[0][1:]) if found else None
+
+
+def _next(rows: Rows, tx: Known) -> tuple[str, str]:
+    """Return when the next transaction on the connector began, and when it was received. A clock that was set may have
+    put the two in another order, so the next by either counts."""
+    place = tx.charger, tx.connector
+    found = rows(_NEXT_RECEIVED, (*place, tx.created_at, tx.id)) + rows(_NEXT_BEGUN, (*place, tx.own_start_time, tx.id))
+    begun, received = zip(*found, (LAST_TIME, LAST_TIME), strict=True)
+    return min(begun), min(received)
+
+
+def _statuses(rows: Rows, tx: Known, since: datetime, until: str) -> list[_Status]:
+    """Return the statuses of the connector and of the charger as a whole, each in order of time."""
+    found = rows(_STATUSES, (tx.charger, tx.connector, min(tx.created_at, stamp(since)), until))
+    return [_Status(connector, _moment(at), status, error_code) for connector, at, status, error_code in found]
+
+
+def _last_energy(course: _Course, statuses: Iterable[_Status], stopped: datetime) -> datetime | None:
+    """Return the time of the last evidence of energy; None if none flowed.
+
+    It may have flowed until the reading that shows its rise. A rise of one last digit shows nothing. A coarse register
+    does not show the end of the charging; without power or a status that does, that is the stop.
+    """
+    if not course.levels or course.levels[-1].wh <= 0:
+        return None
+    risen = course.levels[-1].wh - course.digit
+    reached = next(level.at for level in course.levels if level.wh >= risen)
+    by_power = [power.at for power in course.powers if power.watts > _idle_watts(course.powers)]
+    by_status = list(_by_the_car(statuses, stopped))
+    is_shown = course.digit <= FINE_WH or by_status or (course.powers and course.powers[-1].at > reached)
+    return min(stopped, max([reached, *by_power, *by_status, *([] if is_shown else [stopped])]))
+
+
+def _idle_watts(powers: Sequence[Power]) -> float:
+    """Return the power up to which no car charges; 0 where all powers are so low that they may be kW sent as W."""
+    least = tolerances.LEAST_CHARGING_W
+    return least if any(power.watts >= least for power in powers) else 0.0
+
+
+def _by_the_car(statuses: Iterable[_Status], stopped: datetime) -> Iterator[datetime]:
+    """Yield when the car began to charge or ended it by itself."""
+    of_connector = (one for one in statuses if one.connector and one.at <= stopped)
+    for status, (first, *_) in groupby(of_connector, attrgetter("status")):
+        if status in BY_THE_CAR:
+            yield first.at
+
+
+def _not_by_the_car(statuses: Sequence[_Status], until: datetime) -> Iterator[Stretch]:
+    """Yield the spans in which the charger did not let the car charge or leave."""
+    for _, found in groupby(statuses, attrgetter("connector")):
+        of_connector = list(found)
+        ends = [*(one.at for one in of_connector[1:]), until]
+        yield from ((one.at, end) for one, end in zip(of_connector, ends, strict=True) if one.is_excused)
+
+
+def _away(rows: Rows, tx: Known, whole: Stretch, session: int) -> list[Stretch]:
+    """Return the spans in which the charger was not certainly connected, or our clock was not trusted.
+
+    `session` is a later connection than that of the stop, if one is known.
+    """
+    ((of_stop,),) = rows(_STOP_SESSION, (tx.id,))
+    sessions = rows(_SESSIONS, (tx.charger, tx.session, max(of_stop or tx.session, session)))
+    found, reached = [], whole[0]
+    for since, until in (_connected(rows, tx, _Session(*one), whole[1]) for one in sessions):
+        if since > reached:
+            found.append((reached, since))
+        reached = max(reached, until)
+    return [*found, (reached, whole[1])]
+
+
+def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stretch:
+    """Return when a session certainly lasted. If the server crashed, until its last message of this transaction."""
+    connected_at, ended_at = session.connected_at, session.ended_at
+    if session.close_reason == SERVER_ENDED:
+        of_transaction = (tx.charger, tx.connector, tx.id, *span(tx))
+        ((heard_at,),) = rows(_HEARD, (*of_transaction, session.id, connected_at, ended_at))
+        ended_at = max(connected_at, heard_at or "")
+    return _moment(connected_at), now if ended_at is None else _moment(ended_at)
+
+
+def _doubtful(tx: Known, last: datetime, stopped: datetime, received: datetime) -> Iterator[Stretch]:
+    """Yield the spans whose times may be wrong: the one from the stop to its receipt, in which its charger was away or
+    its clock behind, and all before a stop whose time is that of its receipt, unless it was as late as the start."""
+    yield stopped, received
+    skews = tx.start_skew, tx.stop_skew
+    is_steady = None not in skews and abs((tx.start_skew or 0) - (tx.stop_skew or 0)) <= tolerances.AHEAD_SECONDS
+    if stopped == received and not is_steady:
+        yield last, stopped

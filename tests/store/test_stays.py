@@ -1,0 +1,317 @@
+"""How long a car stayed after charging, from the database: what begins, ends and interrupts a fee for blocking."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from levity_trio.billing.blocking import Stay, begun_minutes
+from levity_trio.billing.tariff import Blocking
+from levity_trio.store.billing.evidence import Needs
+from levity_trio.store.writes import sessions
+from tests.billing.cases import BERLIN
+from tests.store.billed import evidence_of
+from tests.store.books import NOON, SERVER, Books, Station, meter_value
+from tests.store.telling import HOUR, charge, close_silent, kwh, watts
+
+MINUTE = timedelta(minutes=1)
+STAY = Needs(course=False, stay=True)
+UNTIL_STOP = Blocking(price=Decimal("0.10"))
+UNTIL_AVAILABLE = Blocking(price=Decimal("0.10"), is_until_available=True)
+
+
+def stay_of(books: Books, transaction: int) -> Stay | None:
+    return evidence_of(books, transaction, STAY).stay
+
+
+def minutes(books: Books, transaction: int, terms: Blocking = UNTIL_AVAILABLE) -> int:
+    """The begun minutes that count."""
+    stay = stay_of(books, transaction)
+    assert stay is not None
+    return begun_minutes(stay, terms, BERLIN)
+
+
+def idle(station: Station, transaction: int, wh: int, minutes: int, every: int = 10) -> None:
+    """The car takes nothing."""
+    for _ in range(minutes // every):
+        station.books.wait(every)
+        station.tell(meter_value(station.clock(), wh, watts(0)), transaction=transaction)
+
+
+def full(station: Station) -> tuple[int, int]:
+    """Charge for an hour, until the car is full; return the transaction and the register."""
+    transaction = station.start(1000)
+    station.status("Charging")
+    wh = charge(station, transaction, 1000)
+    return transaction, wh
+
+
+def leave(station: Station, transaction: int, wh: int, finishing: float = 0) -> None:
+    """Stop, and unplug some minutes later."""
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    station.books.wait(finishing)
+    station.status("Available")
+
+
+# From the last evidence of energy
+
+
+def test_a_fee_begins_when_the_register_stands_still(books: Books, station: Station) -> None:
+    """From 13:00, when the last rise was read, to the stop at 15:00, and to Available at 15:30."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 2 * HOUR)
+    leave(station, transaction, wh, finishing=30)
+    assert minutes(books, transaction, UNTIL_STOP) == 120
+    assert minutes(books, transaction) == 150
+
+
+def test_suspended_by_the_car_it_begins_with_that_status(books: Books, station: Station) -> None:
+    """The status lasts until the stop; its beginning is the evidence."""
+    transaction, wh = full(station)
+    books.wait(10)
+    station.status("SuspendedEV")
+    idle(station, transaction, wh, 2 * HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 120
+
+
+def test_power_without_a_rise_is_energy(books: Books, station: Station) -> None:
+    """A register that stands still proves nothing while power is reported."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 30)
+    station.tell(meter_value(station.clock(), watts(150)), transaction=transaction)
+    station.tell(meter_value(station.clock(-1), watts(60)), transaction=transaction)
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 60
+
+
+def test_energy_may_flow_until_the_reading_that_shows_it(books: Books, station: Station) -> None:
+    """No reading after 13:00, and the stop is 500 Wh higher."""
+    transaction, wh = full(station)
+    books.wait(120)
+    leave(station, transaction, wh + 500, finishing=30)
+    assert minutes(books, transaction, UNTIL_STOP) == 0
+    assert minutes(books, transaction) == 30
+
+
+@pytest.mark.parametrize(("shows", "expected"), [("nothing", 0), ("power", 120), ("status", 120)])
+def test_a_coarse_register_alone_does_not_show_the_end(
+    books: Books, station: Station, shows: str, expected: int
+) -> None:
+    """Whole kWh: a car could take half of one until the stop."""
+    transaction = station.start(1000)
+    wh = charge(station, transaction, 1000, every=10, told=lambda wh: kwh(wh, 0), tells_power=shows == "power")
+    if shows == "status":
+        station.status("SuspendedEV")
+    for _ in range(12):
+        books.wait(10)
+        samples = [kwh(wh, 0), *([watts(0)] if shows == "power" else [])]
+        station.tell(meter_value(station.clock(), *samples), transaction=transaction)
+    station.stop(transaction, wh)
+    assert minutes(books, transaction, UNTIL_STOP) == expected
+
+
+def test_without_energy_there_is_no_stay_after_it(books: Books, station: Station) -> None:
+    transaction = station.start(1000)
+    books.wait(600)
+    station.stop(transaction, 1000)
+    assert stay_of(books, transaction) is None
+
+
+# Until the stop, or Available
+
+
+def test_available_that_was_never_seen_ends_with_the_stop(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    books.wait(600)
+    assert minutes(books, transaction) == 0
+
+
+def test_available_after_the_next_car_says_nothing(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    books.wait(60)
+    following, wh = full(station)
+    leave(station, following, wh)
+    assert minutes(books, transaction) == 0
+
+
+def test_available_of_another_connector_says_nothing(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Available", connector=2)
+    books.wait(30)
+    station.status("Available")
+    assert minutes(books, transaction) == 30
+
+
+def test_a_stop_by_unplugging_shows_that_the_place_is_free(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    station.stop(transaction, wh, reason="EVDisconnected")
+    station.status("Finishing")
+    books.wait(60)
+    station.status("Available")
+    assert minutes(books, transaction) == 0
+
+
+def test_an_end_that_the_system_found_is_none(books: Books, station: Station) -> None:
+    full(station)
+    books.wait(60)
+    close_silent(station)
+    (transaction,) = books.row("SELECT id FROM tx WHERE cp_id = 'CP-1'")
+    assert stay_of(books, transaction) is None
+
+
+# What does not count
+
+
+@pytest.mark.parametrize("status", ["SuspendedEVSE", "Faulted", "Unavailable"])
+@pytest.mark.parametrize("connector", [0, 1])
+def test_the_chargers_own_doing_does_not_count(books: Books, station: Station, status: str, connector: int) -> None:
+    """Forty minutes of two hours."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 30)
+    station.status(status, connector)
+    idle(station, transaction, wh, 40)
+    station.status("Finishing" if connector else "Available", connector)
+    idle(station, transaction, wh, 50)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 80
+
+
+def test_a_car_that_is_locked_in_does_not_count(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    books.wait(20)
+    station.status("Finishing", error="ConnectorLockFailure")
+    books.wait(40)
+    station.status("Available")
+    assert minutes(books, transaction) == 20
+
+
+def test_a_lost_connection_does_not_count(books: Books, station: Station) -> None:
+    """An hour of three, in which its readings waited."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    station.lose()
+    books.wait(60)
+    station.connect()
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 120
+
+
+def test_available_seen_late_after_a_lost_connection(books: Books, station: Station) -> None:
+    """It left at some time in the two hours."""
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    books.wait(15)
+    station.lose()
+    books.wait(120)
+    station.connect()
+    station.status("Available")
+    assert minutes(books, transaction) == 15
+
+
+def test_a_server_that_was_stopped_does_not_count(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    station.lose(reason=sessions.STOPPING)
+    books.run(sessions.end_run, books.server, books.at)
+    books.wait(30)
+    books.server = books.run(sessions.start_run, SERVER, "1.0", books.at, True)
+    books.wait(1)
+    station.connect()
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 120
+
+
+def test_after_a_crash_only_what_was_heard_counts(books: Books, station: Station) -> None:
+    """The last message came at 14:00, the server was started again at 14:45: when it died is unknown."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    books.wait(45)
+    books.server = books.run(sessions.start_run, SERVER, "1.0", books.at, True)
+    station.connect()
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 120
+
+
+def test_while_our_clock_is_not_trusted_nothing_counts(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    books.connection.execute("UPDATE session SET clock_trusted = 0")
+    idle(station, transaction, wh, HOUR)
+    station.connect()
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == 60
+
+
+# Clocks
+
+
+def test_a_clock_ahead(books: Books) -> None:
+    station = Station(books, behind=-180)
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 2 * HOUR)
+    leave(station, transaction, wh, finishing=30)
+    assert minutes(books, transaction) == pytest.approx(150, abs=1)
+
+
+def test_a_clock_behind_shifts_what_is_ours(books: Books) -> None:
+    """Four hours behind. What happened to the connection is by our clock, the stay by its own."""
+    station = Station(books, behind=240)
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    station.lose()
+    books.wait(60)
+    station.connect()
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) <= 120
+
+
+def test_a_stop_whose_time_is_that_of_its_receipt(books: Books, station: Station) -> None:
+    """Its clock was lost while it was away. When the car left is unknown; from the receipt on, it is known."""
+    transaction, wh = full(station)
+    station.lose()
+    books.wait(120)
+    station.connect()
+    station.stop(transaction, wh, at="1970-01-01T00:02:00Z")
+    station.status("Finishing")
+    books.wait(30)
+    station.status("Available")
+    assert minutes(books, transaction, UNTIL_STOP) == 0
+    assert minutes(books, transaction) <= 30
+
+
+def test_a_stop_that_waited(books: Books, station: Station) -> None:
+    """It was stopped while away: the time is its own, and all of it was without a connection."""
+    transaction, wh = full(station)
+    station.lose()
+    books.wait(30)
+    stopped = station.clock()
+    books.wait(60)
+    station.connect()
+    station.stop(transaction, wh, at=stopped)
+    station.status("Available")
+    assert minutes(books, transaction) <= 1  # the fraction of a second before the connection was lost
+
+
+def test_nothing_before_the_stay_counts(books: Books, station: Station) -> None:
+    """The last evidence is never after the stop, and all times are ours."""
+    transaction, wh = full(station)
+    leave(station, transaction, wh)
+    stay = stay_of(books, transaction)
+    assert stay is not None
+    assert abs(stay.last_energy_at - NOON - 60 * MINUTE) < MINUTE
+    assert stay.last_energy_at <= stay.stopped_at
