@@ -52,6 +52,7 @@ from levity_trio.signals import open_signals, wait_for_stop
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.following import open_following
+from levity_trio.store.preparing import Preparing
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
 from levity_trio.store.rejudging import open_rejudging
@@ -241,6 +242,7 @@ def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webh
         feed=feed,
         webhooks=webhooks,
         shelf=shelf,
+        preparing=Preparing(reader, central.writer, central.clock),
     )
 
 

@@ -42,10 +42,11 @@ CREATE TABLE bill_work (
     account_id INTEGER UNIQUE REFERENCES account (id),
     CHECK ((tx_id IS NULL) <> (account_id IS NULL))
 ) STRICT;
+INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE status = 'Completed' AND imported_id IS NULL ORDER BY id;
 CREATE TRIGGER tx_end_is_to_bill AFTER INSERT ON tx WHEN NEW.status = 'Completed' AND NEW.imported_id IS NULL BEGIN
     INSERT OR REPLACE INTO bill_work (tx_id) VALUES (NEW.id);
 END;
-CREATE TRIGGER tx_change_is_to_bill AFTER UPDATE OF status, stopped_by, start_time, stop_time, energy_delivered, confidence,
+CREATE TRIGGER tx_change_is_to_bill AFTER UPDATE OF status, stopped_by, start_time, stop_time, energy_delivered, confidence, id_tag,
     review, conn_id, judge_after ON tx WHEN NEW.imported_id IS NULL AND (NEW.status = 'Completed' OR OLD.status = 'Completed')
 BEGIN
     INSERT OR REPLACE INTO bill_work (tx_id) VALUES (NEW.id);
@@ -88,14 +89,15 @@ CREATE TRIGGER account_change_is_to_bill AFTER UPDATE OF since, until ON account
 END;
 
 -- The statements of a month while they are computed, step by step. revision is the newest of bill_work that they know;
--- terms are the settings and tariffs by which they were made. account_id names the only account of a move-out. ready_at
--- is when all were computed.
+-- terms are the settings and tariffs by which they were made. account_id names the only account of a move-out.
+-- computed_until is the last account that was computed, in order of their ids; ready_at is when all were.
 CREATE TABLE draft (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     month TEXT NOT NULL,
     account_id INTEGER REFERENCES account (id),
     terms TEXT NOT NULL,
     revision INTEGER NOT NULL,
+    computed_until INTEGER NOT NULL DEFAULT 0,
     begun_at TEXT NOT NULL,
     ready_at TEXT
 ) STRICT;
@@ -157,13 +159,14 @@ CREATE TRIGGER statement_stays BEFORE UPDATE ON statement WHEN OLD.number IS NOT
 END;
 
 -- The positions of a statement. A session is a charging session that is asked for (with is_prepaid, one that the wallet
--- was charged for), or free; a held back one asks for nothing, has no lines and waits for a review. month is that of a base
--- fee. A correction names the position of an earlier statement that it corrects. lines are its amounts (JSON, in order).
+-- was charged for), or free. One that is held back waits for a review; of an unpriced one no tariff is known, and its draft
+-- cannot be closed: both have no lines. month is that of a base fee. A correction names the position of an earlier
+-- statement that it corrects. lines are its amounts (JSON, in order).
 CREATE TABLE position (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     statement_id INTEGER NOT NULL REFERENCES statement (id),
     account_id INTEGER NOT NULL REFERENCES account (id),
-    kind TEXT NOT NULL CHECK (kind IN ('session', 'free', 'held back', 'base fee', 'correction')),
+    kind TEXT NOT NULL CHECK (kind IN ('session', 'free', 'held back', 'unpriced', 'base fee', 'correction')),
     tx_id INTEGER REFERENCES tx (id),
     month TEXT,
     corrects INTEGER REFERENCES position (id),

@@ -39,6 +39,7 @@ class RefusedByApi(EnvironmentProblem):
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(_words(refusal))
+        self.code = refusal.code
         self.exit_status = exit_status(refusal)
 
 

@@ -64,6 +64,25 @@ class ByteProgress:
             say(line)  # not on stderr: cron would mail it
 
 
+class CountProgress:
+    """Shows how many of some things are done, on a terminal; the last line is wiped away."""
+
+    def __init__(self, things: str, *, is_json: bool) -> None:
+        self._things = things
+        self._is_bar = not is_json and is_terminal(sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_bar:
+            overwrite("")
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._is_bar:
+            overwrite(f"{_bar(done, total)} {done:,} of {total:,} {self._things}")
+
+
 def _record(done: int, total: int, rate: float, left: float) -> dict[str, Any]:
     return {
         "kind": "progress",

@@ -11,6 +11,7 @@ from typing import Final
 from levity_trio.billing.assignments import Assignment, Target, decide, targets_of
 from levity_trio.billing.tariff import Tariff, Versions
 from levity_trio.billing.tariff_file import parse
+from levity_trio.store.billing.months import begun
 from levity_trio.store.connectors import Rows
 
 PARSED: Final = 256
@@ -28,9 +29,9 @@ parsed = lru_cache(maxsize=PARSED)(parse)
 
 
 def first_open_day(rows: Rows) -> date | None:
-    """Return the first day of the first month that is not closed; None before `bill begin`: then no day is closed."""
-    del rows  # no month can be closed yet
-    return None
+    """Return the first day of the first month that is not closed; None before a month was closed."""
+    known = begun(rows)
+    return None if known is None or not known.is_closed else known.open_month.first_day
 
 
 def assignments_of(rows: Rows, target: Target) -> list[Assignment]:

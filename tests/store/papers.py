@@ -110,7 +110,7 @@ class Papers:
 
     def _seal(self, statement_id: int, closing: int, number: int, previous: str, digest: str) -> None:
         ((account,),) = self.rows("SELECT account_id FROM statement WHERE id = ?", [statement_id])
-        party = names_text(names_now(self.rows, statement_id, account))
+        party = names_text(names_now(self.rows, statement_id, account), "salt")
         self.rows("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", [statement_id, party])
         self.rows(
             "UPDATE statement SET closing_id = ?, number = ?, party_digest = 'p', previous_digest = ?, digest = ?"

@@ -22,7 +22,7 @@ BOUNDED = {
     *("cp", "cp_conn", "station", "connector_data", "fact_count", "simulated_time", "audit_cursor", "sqlite_schema"),
     *("json_each", "known", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
     *("webhook_given_up", "asked_tag", "tag_import_part", "security", "account", "vehicle", "space"),
-    *("tariff", "tariff_version"),
+    *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {

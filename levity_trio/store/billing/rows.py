@@ -78,11 +78,12 @@ def taxes_of(text: str) -> tuple[TaxSum, ...]:
     return tuple(TaxSum(rate=Decimal(rate), net=net, tax=tax, gross=gross) for rate, net, tax, gross in rows)
 
 
-def names_text(names: Names) -> str:
-    """Return names as the text of `statement_party.party`."""
+def names_text(names: Names, salt: str) -> str:
+    """Return names as the text of `statement_party.party`. Without salt, names could be guessed from its digest."""
     party = names.party
     return _text(
         {
+            "salt": salt,
             "name": party.name,
             "address": party.address,
             "contact": party.contact,

@@ -13,12 +13,14 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.positions import Kind
 from levity_trio.billing.statement import Owner, Party, Position, Split, Statement
 from levity_trio.store.billing.biller import NOBODY, address_lines, biller_of, newest_biller
 from levity_trio.store.billing.rows import Names, lines_of, names_of, taxes_of
 from levity_trio.store.connectors import Rows
 
-HELD_BACK: Final = "held back"
+UNASKED: Final = (Kind.HELD_BACK, Kind.UNPRICED)
+"""They have no lines."""
 _STATEMENT: Final = (
     "SELECT statement.account_id, statement.month, zone, currency, prices, taxes, carried_in, total, is_carried,"
     " number, statement.previous_digest, statement.digest, closed_at, biller_id, party FROM statement"
@@ -27,11 +29,11 @@ _STATEMENT: Final = (
 )
 _POSITIONS: Final = (
     "SELECT kind, tx_id, corrects, reason, cp_id, conn_id, id_tag, vehicle_id, started_at, ended_at, energy_wh, split,"
-    " is_prepaid, lines FROM position WHERE statement_id = ? ORDER BY kind = 'held back', id"
+    " is_prepaid, lines FROM position WHERE statement_id = ? ORDER BY kind IN ('held back', 'unpriced'), id"
 )
 _LINE: Final = (
     "SELECT statement_id, number, (SELECT count(*) FROM position AS other WHERE other.statement_id = one.statement_id"
-    " AND (other.kind = 'held back', other.id) <= (one.kind = 'held back', one.id))"
+    " AND (other.kind IN ('held back', 'unpriced'), other.id) <= (one.kind IN ('held back', 'unpriced'), one.id))"
     " FROM position AS one JOIN statement ON statement.id = statement_id WHERE one.id = ?"
 )
 _ACCOUNT: Final = "SELECT name, address, contact FROM account WHERE id = ?"
@@ -127,12 +129,12 @@ def _statement(rows: Rows, statement_id: int, row: _Row, owner: Owner) -> Statem
         prices_are_gross=row.prices == "gross",
         to=names.party if names else None,
         owner=owner,
-        positions=tuple(one for kind, one in shown if kind != HELD_BACK),
+        positions=tuple(one for kind, one in shown if kind not in UNASKED),
         taxes=taxes_of(row.taxes),
         carried_in=row.carried_in,
         total=row.total,
         is_carried=bool(row.is_carried),
-        held_back=tuple(one for kind, one in shown if kind == HELD_BACK),
+        held_back=tuple(one for kind, one in shown if kind in UNASKED),
         number=None if row.number is None else str(row.number),
         closed_on=_local_day(row.closed_at, row.zone),
         digest=row.digest,

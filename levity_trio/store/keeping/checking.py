@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from levity_trio.store import schema
+from levity_trio.store.keeping import statements
 from levity_trio.store.keeping.copies import Content, content, open_copy
-from levity_trio.store.schema import migrations, statements
+from levity_trio.store.schema import migrations
 
 MOST_PROBLEMS: Final = 10
 """Of one check; the rest is only announced."""
@@ -107,7 +109,7 @@ def _made(version: int) -> sqlite3.Connection:
     model = sqlite3.connect(":memory:", isolation_level=None)
     for number, path in migrations():
         if number <= version:
-            for statement in statements(path.read_text(encoding="utf-8")):
+            for statement in schema.statements(path.read_text(encoding="utf-8")):
                 model.execute(statement)
     return model
 
@@ -157,5 +159,7 @@ CHECKS: Final = (
     Check("schema", _schema),
     Check("transactions", _guarded),
     Check("ids", _ids),
+    Check("seals", statements.sealed),
+    Check("sums", statements.sums),
 )
 """Everything that a copy is checked for, in this order."""

@@ -14,6 +14,7 @@ from levity_trio.access.tags import Index
 from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.store.preparing import Preparing
 from levity_trio.store.reads import Reader
 from levity_trio.store.tagging import TagImports
 from levity_trio.store.writer import Writer
@@ -116,6 +117,7 @@ class Api:
     feed: Feed
     webhooks: Webhooks
     shelf: Shelf
+    preparing: Preparing
 
     def now(self) -> datetime:
         """Return the present time."""

@@ -1,0 +1,52 @@
+"""Months of the site's time zone, as statements are made for."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, tzinfo
+from typing import Final, NamedTuple, Self
+
+_WRITTEN: Final = re.compile(r"(20\d\d|21\d\d)-(0[1-9]|1[0-2])", re.ASCII)
+
+
+class Month(NamedTuple):
+    """A month of the calendar."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def of(cls, day: date) -> Self:
+        return cls(day.year, day.month)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the month that is written as 2026-10. Raises ValueError."""
+        found = _WRITTEN.fullmatch(text)
+        if found is None:
+            raise ValueError("give a month such as 2026-10")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year}-{self.number:02}"
+
+    @property
+    def first_day(self) -> date:
+        return date(self.year, self.number, 1)
+
+    @property
+    def next(self) -> Month:
+        return Month(self.year + self.number // 12, self.number % 12 + 1)
+
+    def since(self, zone: tzinfo) -> datetime:
+        """Return when it begins, in UTC: the local midnight of its first day."""
+        return beginning(self.first_day, zone)
+
+    def until(self, zone: tzinfo) -> datetime:
+        """Return when it is over, in UTC."""
+        return self.next.since(zone)
+
+
+def beginning(day: date, zone: tzinfo) -> datetime:
+    """Return the local midnight of a day, in UTC."""
+    return datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)

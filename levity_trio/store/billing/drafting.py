@@ -1,0 +1,265 @@
+"""Makes the statements of accounts for a month, as rows: what is new, what turned up, and what was corrected since."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from levity_trio.billing.corrections import correction
+from levity_trio.billing.money import tax_sums
+from levity_trio.billing.months import Month
+from levity_trio.billing.positions import Kind
+from levity_trio.billing.pricing import base_fee
+from levity_trio.billing.statement import Line, Position
+from levity_trio.billing.sums import Foot, foot
+from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.store.billing.due import Plan
+from levity_trio.store.billing.pricing import AT_ONCE, Priced, Pricer, vehicle_of
+from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
+from levity_trio.store.billing.sealing import content_of
+from levity_trio.store.connectors import Rows
+from levity_trio.wire.times import stamp
+
+_DAY: Final = timedelta(days=1)
+_BILLED: Final = (
+    "SELECT {key}, position.id, number, currency, prices, energy_wh, lines, vehicle_id FROM position"
+    " JOIN statement ON statement.id = statement_id WHERE position.account_id = ? AND {key} {which}"
+    " AND number IS NOT NULL AND kind IN ('session', 'free', 'base fee', 'correction') ORDER BY position.id"
+)
+_CHARGED: Final = "SELECT tx_id FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id"
+_ACCOUNT: Final = "SELECT since, until FROM account WHERE id = ?"
+_CURRENCY: Final = "SELECT currency FROM tariff ORDER BY id LIMIT 1"
+_CARRIED: Final = (
+    "SELECT currency, sum(total - coalesce((SELECT sum(amount) FROM ledger WHERE ledger.statement_id = statement.id"
+    " AND kind <> 'statement'), 0)) FROM statement WHERE account_id = ?1 AND number IS NOT NULL AND is_carried"
+    " AND closing_id = (SELECT max(closing_id) FROM statement WHERE account_id = ?1 AND number IS NOT NULL)"
+    " GROUP BY currency"
+)
+"""What the last closing left to carry. What was paid or paid out for it since is a row of the ledger that names it."""
+
+
+class Drafted(NamedTuple):
+    """A statement as rows: FIGURES and OF_POSITION of sealing.py, and the digest over both."""
+
+    account: int
+    figures: tuple[Any, ...]
+    positions: tuple[tuple[Any, ...], ...]
+    content: str
+
+
+class _Kind(NamedTuple):
+    """Statements do not mix these."""
+
+    currency: str
+    prices: str
+
+
+class _Item(NamedTuple):
+    """A position with what is stored beside it. `of` is None if it may stand on any statement of its account."""
+
+    kind: Kind
+    position: Position
+    of: _Kind | None
+    vehicle: int | None = None
+    month: Month | None = None
+
+
+class _Billed(NamedTuple):
+    """What closed statements of an account say of one transaction or month: a position, then its corrections."""
+
+    positions: Sequence[Position]
+    statement: int
+    of: _Kind
+    vehicle: int | None
+
+
+class Drafter:
+    """Makes statements within one read; what it looked up is kept."""
+
+    def __init__(self, rows: Rows, plan: Plan) -> None:
+        self._rows = rows
+        self._plan = plan
+        self._pricer = Pricer(rows, plan.rule)
+        ((currency,),) = rows(_CURRENCY, ())
+        self._any = _Kind(currency, "gross")
+
+    def draft(self, account: int, transactions: Sequence[int]) -> list[Drafted]:
+        """Return the statements of an account: one, unless some prices are net and others gross."""
+        items = [*self._sessions(account, transactions), *self._base_fees(account)]
+        kinds = sorted({item.of for item in items if item.of is not None}) or [self._any]
+        by_kind = {kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds}
+        carried: dict[str, int] = dict(self._rows(_CARRIED, (account,)))
+        return [self._drafted(account, kind, by_kind[kind], carried.pop(kind.currency, 0)) for kind in kinds if items]
+
+    # Charging sessions
+
+    def _sessions(self, account: int, transactions: Sequence[int]) -> Iterator[_Item]:
+        for begin in range(0, len(transactions), AT_ONCE):
+            part = transactions[begin : begin + AT_ONCE]
+            among = f"IN ({', '.join('?' * len(part))})"
+            billed = self._billed(account, "tx_id", among, part)
+            charged = {number for (number,) in self._rows(f"{_CHARGED} {among}", (account, *part))}
+            for number, priced in sorted(self._pricer.price(part).items(), key=_by_end):
+                for item in self._session(account, priced, billed.get(number)):
+                    yield _prepaid(item) if number in charged else item
+
+    def _session(self, account: int, priced: Priced, billed: _Billed | None) -> Iterator[_Item]:
+        """Yield what a statement says of a transaction, or nothing if all is said."""
+        if priced.account != account:
+            if billed is not None:
+                words = "it belongs to nobody" if priced.account is None else "it belongs to another account"
+                yield from _correction(billed, replace(priced.position, energy_wh=0, lines=()), words)
+        elif billed is None:
+            yield _new(priced)
+        elif priced.kind in (Kind.SESSION, Kind.FREE):
+            yield from _correction(billed, priced.position, _difference(billed, priced))
+
+    # Base fees
+
+    def _base_fees(self, account: int) -> Iterator[_Item]:
+        """Yield the base fee of the month, and what is to be corrected in those before."""
+        plan = self._plan
+        billed = self._billed(account, "position.month", "IS NOT NULL", ())
+        month = Month.of(plan.begun.on)
+        while month <= plan.month:
+            yield from self._base_fee(account, month, billed.get(str(month)))
+            month = month.next
+
+    def _base_fee(self, account: int, month: Month, billed: _Billed | None) -> Iterator[_Item]:
+        lines, of = self._base_lines(account, month)
+        position = _month_position(lines)
+        if billed is not None:
+            for item in _correction(billed, position, f"base fee of {month}"):
+                yield item._replace(month=month)
+        elif lines:
+            yield _Item(Kind.BASE_FEE, position, of, month=month)
+
+    def _base_lines(self, account: int, month: Month) -> tuple[tuple[Line, ...], _Kind | None]:
+        lines: list[Line] = []
+        of = None
+        for versions, days in groupby(self._days(account, month), key=lambda day: self._tariff(account, day)):
+            every = list(days)
+            found = () if versions is None else base_fee(versions, every[0], every[-1] + _DAY)
+            lines += found
+            of = _kind_of(versions) if versions is not None and found else of
+        return tuple(lines), of
+
+    def _days(self, account: int, month: Month) -> list[date]:
+        """Return the days of a month on which an account is open; one on which it is for some hours counts."""
+        ((since, until),) = self._rows(_ACCOUNT, (account,))
+        first = max(month.first_day, self._plan.begun.on, self._local(since).date())
+        end = month.next.first_day
+        if until is not None:
+            end = min(end, (self._local(until) - timedelta(microseconds=1)).date() + _DAY)
+        return [first + number * _DAY for number in range((end - first).days)]
+
+    def _local(self, text: str) -> datetime:
+        return datetime.fromisoformat(text).astimezone(self._plan.rule.zone)
+
+    def _tariff(self, account: int, day: date) -> Versions | None:
+        versions = self._pricer.tariffs.of_account(account, day)
+        try:
+            if versions is not None:
+                versions.version_at(day)
+        except NoVersion:
+            return None
+        return versions
+
+    # What closed statements say
+
+    def _billed(self, account: int, key: str, which: str, values: Sequence[object]) -> dict[Any, _Billed]:
+        found = self._rows(_BILLED.format(key=key, which=which), (account, *values))
+        by_key: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
+        for row in found:
+            by_key[row[0]].append(row[1:])
+        return {one: _billed(rows) for one, rows in by_key.items()}
+
+    # Sums
+
+    def _drafted(self, account: int, kind: _Kind, items: Sequence[_Item], carried_in: int) -> Drafted:
+        positions = [item.position for item in items]
+        sums = foot(
+            positions,
+            are_gross=kind.prices == "gross",
+            carried_in=carried_in,
+            carry_below=0 if self._plan.account is not None else self._plan.terms.carry_below,
+        )
+        figures = (
+            *(account, str(self._plan.month), str(self._plan.rule.zone), kind.currency, kind.prices),
+            *(taxes_text(sums.taxes), _charged(sums, positions, kind), carried_in, sums.total, int(sums.is_carried)),
+        )
+        rows = tuple(map(_row, items))
+        return Drafted(account, figures, rows, content_of(figures, rows))
+
+
+def _by_end(found: tuple[int, Priced]) -> tuple[Any, ...]:
+    number, priced = found
+    return priced.position.ended_at, number
+
+
+def _kind_of(versions: Versions) -> _Kind:
+    version = next(iter(versions))
+    return _Kind(version.currency.code, "gross" if version.are_gross else "net")
+
+
+def _new(priced: Priced) -> _Item:
+    position = replace(priced.position, reason=priced.words)
+    of = None if priced.versions is None else _kind_of(priced.versions)
+    return _Item(priced.kind, position, of, vehicle_of(priced.owner))
+
+
+def _prepaid(item: _Item) -> _Item:
+    return item._replace(position=replace(item.position, is_prepaid=True))
+
+
+def _correction(billed: _Billed, now: Position, words: str) -> Iterator[_Item]:
+    """Yield what is billed too much or too little, unless it is right."""
+    found = correction(billed.positions, now, str(billed.statement), words)
+    if found.lines or found.energy_wh:
+        yield _Item(Kind.CORRECTION, found, billed.of, billed.vehicle)
+
+
+def _difference(billed: _Billed, priced: Priced) -> str:
+    before = sum(position.energy_wh for position in billed.positions)
+    if before != priced.position.energy_wh:
+        return f"its energy was corrected from {before} to {priced.position.energy_wh} Wh"
+    return "its course was corrected"
+
+
+def _month_position(lines: tuple[Line, ...]) -> Position:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("transaction", "charger", "connector", "space", "tag", "vehicle", "started_at", "ended_at", "split")
+    )
+    return Position(id=0, energy_wh=0, lines=lines, **nothing)
+
+
+def _billed(rows: Sequence[tuple[Any, ...]]) -> _Billed:
+    _, statement, currency, prices, _, _, vehicle = rows[0]
+    positions = [
+        replace(_month_position(lines_of(lines)), id=number, energy_wh=energy_wh)
+        for number, _, _, _, energy_wh, lines, _ in rows
+    ]
+    return _Billed(positions, statement, _Kind(currency, prices), vehicle)
+
+
+def _charged(sums: Foot, positions: Iterable[Position], kind: _Kind) -> int:
+    """Return the gross sum of all positions, prepaid ones too."""
+    prepaid = [line for position in positions if position.is_prepaid for line in position.lines]
+    asked = sum(tax.gross for tax in sums.taxes)
+    return asked + sum(tax.gross for tax in tax_sums(prepaid, are_gross=kind.prices == "gross"))
+
+
+def _row(item: _Item) -> tuple[Any, ...]:
+    """Return OF_POSITION."""
+    one = item.position
+    times = (None if at is None else stamp(at) for at in (one.started_at, one.ended_at))
+    return (
+        *(item.kind.value, one.transaction, None if item.month is None else str(item.month), one.corrects, one.reason),
+        *(one.charger, one.connector, one.tag, item.vehicle, *times),
+        *(one.energy_wh, None if one.split is None else one.split.value, int(one.is_prepaid)),
+        *(lines_text(one.lines), one.amount),
+    )

@@ -1,0 +1,135 @@
+"""What is to be billed: the transactions and accounts of which something changed since they were billed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from levity_trio.billing.months import Month, beginning
+from levity_trio.store.billing.months import Begun
+from levity_trio.store.billing.pricing import AT_ONCE, Pricer, Rule
+from levity_trio.store.connectors import Rows
+from levity_trio.wire.times import stamp
+
+_REVISION: Final = "SELECT coalesce(max(revision), 0) FROM bill_work"
+_TARIFFS: Final = (
+    "SELECT (SELECT coalesce(max(id), 0) FROM tariff_version), (SELECT count(withdrawn_at) FROM tariff_version),"
+    " (SELECT coalesce(max(id), 0) FROM tariff_assignment)"
+)
+_DUE: Final = (
+    "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision > ? AND revision <= ?"
+    " AND status = 'Completed' AND stop_time >= ? AND stop_time < ? ORDER BY revision"
+)
+CHANGED: Final = (
+    "SELECT tx_id, bill_work.account_id FROM bill_work LEFT JOIN tx ON tx.id = tx_id WHERE revision > ?"
+    " AND coalesce(stop_time, '') < ? ORDER BY revision"
+)
+"""What changed after a revision, of all that ended before a time; also transactions that are open again."""
+_ACCOUNTS: Final = "SELECT id FROM account WHERE since < ? AND coalesce(until, '9999') > ?"
+_CHANGED_ACCOUNTS: Final = "SELECT account_id FROM bill_work WHERE account_id IS NOT NULL AND revision <= ?"
+_BILLED: Final = (
+    "SELECT DISTINCT tx_id, position.account_id FROM position JOIN statement ON statement.id = statement_id"
+    " WHERE tx_id IN ({}) AND number IS NOT NULL AND kind <> 'held back'"
+)
+_DRAFTED: Final = (
+    "SELECT tx_id, position.account_id FROM position JOIN statement ON statement.id = statement_id"
+    " WHERE tx_id IN ({}) AND draft_id = ?"
+)
+
+
+class Terms(NamedTuple):
+    """By what statements are made. A draft that was made by others is made anew."""
+
+    rule: Rule
+    carry_below: int
+
+    def text(self, rows: Rows) -> str:
+        """Return the terms as they are stored, with the tariffs that are known now."""
+        (tariffs,) = rows(_TARIFFS, ())
+        strip = self.rule.policy.strip
+        told = {
+            "zone": str(self.rule.zone),
+            "bill_by": str(self.rule.bill_by),
+            "tag_strip": None if strip is None else strip.pattern,
+            "carry_below": self.carry_below,
+            "tariffs": tariffs,
+        }
+        return orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The statements of a month that are to be made. `until` is its end, or that of the account that moves out."""
+
+    begun: Begun
+    month: Month
+    account: int | None
+    terms: Terms
+    until: str
+    revision: int
+
+    @property
+    def rule(self) -> Rule:
+        return self.terms.rule
+
+    @property
+    def since(self) -> str:
+        """What ended before is billed elsewhere."""
+        return stamp(beginning(self.begun.on, self.rule.zone))
+
+
+def newest_revision(rows: Rows) -> int:
+    ((revision,),) = rows(_REVISION, ())
+    return int(revision)
+
+
+def due(rows: Rows, plan: Plan) -> dict[int, list[int]]:
+    """Return the transactions of each account that its statement must look at, in the order of the account's id."""
+    ids = [number for (number,) in rows(_DUE, (0, plan.revision, plan.since, plan.until))]
+    found: dict[int, list[int]] = defaultdict(list)
+    for account in _every_account(rows, plan):
+        found[account] = []
+    for part in _parts(ids):
+        for transaction, account in _concerned(rows, part, Pricer(rows, plan.rule)):
+            found[account].append(transaction)
+    chosen = sorted(found) if plan.account is None else [plan.account]
+    return {account: found[account] for account in chosen}
+
+
+def _every_account(rows: Rows, plan: Plan) -> Iterator[int]:
+    since = stamp(plan.month.since(plan.rule.zone))
+    opened = rows(_ACCOUNTS, (plan.until, since))
+    changed = rows(_CHANGED_ACCOUNTS, (plan.revision,))
+    return chain.from_iterable((*opened, *changed))
+
+
+def _concerned(rows: Rows, transactions: Sequence[int], pricer: Pricer) -> Iterator[tuple[int, int]]:
+    """Yield each transaction with the accounts whose it is, and whose it was when it was billed."""
+    owned = ((number, owner.account) for number, owner in pricer.owners(transactions).items())
+    pairs = {(number, account) for number, account in owned if account is not None}
+    pairs |= set(_pairs(rows, _BILLED, transactions))
+    return iter(sorted(pairs))
+
+
+def affected(rows: Rows, plan: Plan, changed: Iterable[tuple[int | None, int | None]], draft: int) -> set[int]:
+    """Return the accounts whose statements a change concerns: given are rows of CHANGED."""
+    every = list(changed)
+    found = {account for _, account in every if account is not None}
+    for part in _parts([transaction for transaction, _ in every if transaction is not None]):
+        found |= {account for _, account in _concerned(rows, part, Pricer(rows, plan.rule))}
+        found |= {account for _, account in _pairs(rows, _DRAFTED, part, draft)}
+    return found if plan.account is None else found & {plan.account}
+
+
+def _pairs(rows: Rows, sql: str, transactions: Collection[int], *values: Any) -> list[tuple[int, int]]:
+    found: list[Any] = rows(sql.format(", ".join("?" * len(transactions))), (*transactions, *values))
+    return found
+
+
+def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[begin : begin + AT_ONCE] for begin in range(0, len(ids), AT_ONCE))

@@ -1,0 +1,170 @@
+"""What transactions cost now: whose they are, by which tariff, and the position that a statement would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy, Owner
+from levity_trio.billing.positions import Kind
+from levity_trio.billing.pricing import Evidence, price_session
+from levity_trio.billing.statement import Position
+from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.store.billing.evidence import Billed, evidence_of, needs
+from levity_trio.store.connectors import Rows
+from levity_trio.store.ownership import Owners
+from levity_trio.store.tariffs import Tariffs
+
+AT_ONCE: Final = 500
+_COLUMNS: Final = (
+    "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
+    " coalesce(energy_delivered, last_register_wh - meter_start, 0), status, confidence, review, judge_after"
+)
+_BILLABLE: Final = f"SELECT {_COLUMNS} FROM tx WHERE id IN ({{}})"  # noqa: S608 - our own names
+
+
+class Rule(NamedTuple):
+    """By what transactions are billed: the site's zone, the normal form of tags, and what comes first."""
+
+    zone: ZoneInfo
+    policy: Policy
+    bill_by: BillBy
+
+
+class Priced(NamedTuple):
+    """What a transaction costs now.
+
+    Its position has no lines unless `kind` is SESSION; `words` then say why. An open transaction is priced by what it
+    has used so far, and waits. `versions` are those of its tariff, None if there is none, or nobody owns it.
+    """
+
+    owner: Owner
+    kind: Kind
+    position: Position
+    words: str | None
+    versions: Versions | None
+    is_open: bool
+
+    @property
+    def account(self) -> int | None:
+        return self.owner.account
+
+    @property
+    def waits(self) -> bool:
+        """Whether its figure is not certain yet."""
+        return self.is_open or self.kind is Kind.HELD_BACK
+
+
+class _Billable(NamedTuple):
+    id: int
+    charger: str
+    connector: int | None
+    id_tag: str | None
+    start_time: str
+    end_time: str
+    energy_wh: int
+    status: str
+    confidence: str | None
+    review: str | None
+    judge_after: str | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == "Active"
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Its start and its end, by our clock."""
+        start = datetime.fromisoformat(self.start_time)
+        return start, max(start, datetime.fromisoformat(self.end_time))
+
+    @property
+    def doubt(self) -> str | None:
+        """Why its figure is not certain, if it is not."""
+        if self.review is not None:
+            return f"waits for review: {self.review}"
+        if self.judge_after is not None:
+            return "is being judged again"
+        return "its figure is doubtful" if self.confidence == "doubtful" else None
+
+
+class Pricer:
+    """Prices transactions within one read; what it looked up is kept."""
+
+    def __init__(self, rows: Rows, rule: Rule) -> None:
+        self._rows = rows
+        self._rule = rule
+        self._owners = Owners(rows, rule.policy, rule.bill_by)
+        self.tariffs = Tariffs(rows)
+
+    def owners(self, transactions: Sequence[int]) -> dict[int, Owner]:
+        """Return whose transactions are, by their ids."""
+        found: dict[int, Owner] = {}
+        for begin in range(0, len(transactions), AT_ONCE):
+            found |= self._owners.decide(transactions[begin : begin + AT_ONCE])
+        return found
+
+    def price(self, transactions: Sequence[int]) -> dict[int, Priced]:
+        """Return what transactions cost, by their ids; those that do not exist are left out."""
+        owners = self.owners(transactions)
+        return {one.id: self._priced(one, owners[one.id]) for one in self._billable(transactions)}
+
+    def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
+        for begin in range(0, len(transactions), AT_ONCE):
+            part = transactions[begin : begin + AT_ONCE]
+            for row in self._rows(_BILLABLE.format(", ".join("?" * len(part))), part):
+                yield _Billable(*row)
+
+    def _priced(self, tx: _Billable, owner: Owner) -> Priced:
+        position = _position(tx)
+        if tx.doubt is not None and not tx.is_open:
+            return Priced(owner, Kind.HELD_BACK, position, tx.doubt, None, tx.is_open)
+        day = tx.span[0].astimezone(self._rule.zone).date()
+        versions = self.tariffs.of(owner.account, tx.charger, day)
+        if versions is None:
+            return Priced(owner, Kind.UNPRICED, position, f"no tariff is assigned on {day}", None, tx.is_open)
+        try:
+            return self._with_lines(tx, owner, position, versions)
+        except NoVersion as problem:
+            return Priced(owner, Kind.UNPRICED, position, str(problem), None, tx.is_open)
+
+    def _with_lines(self, tx: _Billable, owner: Owner, position: Position, versions: Versions) -> Priced:
+        zone = self._rule.zone
+        priced = price_session(position, self._evidence(tx, position, versions), versions, zone)
+        if priced.split is not None:
+            return Priced(owner, Kind.SESSION, priced, None, versions, tx.is_open)
+        least = versions.version_at(tx.span[0].astimezone(zone).date()).free_below_wh
+        return Priced(owner, Kind.FREE, priced, f"less than {least} Wh", versions, tx.is_open)
+
+    def _evidence(self, tx: _Billable, position: Position, versions: Versions) -> Evidence:
+        """Return the course of a session; that of an open one is not known before it has ended."""
+        if tx.is_open:
+            return Evidence()
+        billed = Billed(tx.id, *tx.span, position.energy_wh)
+        return evidence_of(self._rows, billed, needs(versions, *tx.span, self._rule.zone))
+
+
+def _position(tx: _Billable) -> Position:
+    start, end = tx.span
+    return Position(
+        id=0,
+        transaction=tx.id,
+        charger=tx.charger,
+        connector=tx.connector,
+        space=None,
+        tag=tx.id_tag,
+        vehicle=None,
+        started_at=start,
+        ended_at=end,
+        energy_wh=max(tx.energy_wh, 0),
+        split=None,
+        lines=(),
+    )
+
+
+def vehicle_of(owner: Owner) -> int | None:
+    """Return the vehicle that the tag of a transaction named at its start."""
+    return next((claim.period.vehicle for claim in owner.claims if claim.period.vehicle is not None), None)

@@ -1,0 +1,101 @@
+"""Checks closed statements: that nothing of them was changed, that their sums are right, and that the ledger agrees."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+import orjson
+
+from levity_trio.billing.money import tax_sums
+from levity_trio.store.billing.rows import lines_of, taxes_text
+from levity_trio.store.billing.sealing import BEGINNING, FIGURES, OF_POSITION, content_of, party_digest, seal_of
+
+_STATEMENTS: Final = (
+    f"SELECT id, number, content, party_digest, previous_digest, digest, party, {', '.join(FIGURES)} FROM statement"  # noqa: S608
+    " LEFT JOIN statement_party ON statement_id = statement.id WHERE number IS NOT NULL ORDER BY number"
+)
+_POSITIONS: Final = (
+    f"SELECT {', '.join(f'position.{name}' for name in OF_POSITION)} FROM position WHERE statement_id = ? ORDER BY id"  # noqa: S608
+)
+_CLOSINGS: Final = (
+    "SELECT closing.month, closing.statements, closing.previous_digest, closing.digest, count(statement.id),"
+    " (SELECT digest FROM statement WHERE closing_id = closing.id ORDER BY number DESC LIMIT 1)"
+    " FROM closing LEFT JOIN statement ON closing_id = closing.id GROUP BY closing.id ORDER BY closing.id"
+)
+_LEDGER: Final = (
+    "SELECT account.id, (SELECT coalesce(sum(charged), 0) FROM statement WHERE account_id = account.id"
+    " AND number IS NOT NULL), (SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = account.id"
+    " AND (kind = 'statement' OR (kind = 'charge' AND EXISTS (SELECT 1 FROM position JOIN statement"
+    " ON statement.id = position.statement_id WHERE position.tx_id = ledger.tx_id"
+    " AND position.account_id = ledger.account_id AND number IS NOT NULL AND position.kind IN ('session', 'free')))))"
+    " FROM account"
+)
+
+
+def has_statements(connection: sqlite3.Connection) -> bool:
+    """Whether the schema of a copy is new enough to have statements."""
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'statement'").fetchall()
+    return bool(found)
+
+
+def sealed(connection: sqlite3.Connection) -> Iterator[str]:
+    """Each statement is as it was when it was closed, and follows the one before."""
+    if not has_statements(connection):
+        return
+    before, expected = BEGINNING, None
+    for statement, number, content, of_party, previous, digest, party, *figures in connection.execute(_STATEMENTS):
+        positions = connection.execute(_POSITIONS, (statement,)).fetchall()
+        if content_of(figures, positions) != content or seal_of(number, content, of_party, previous) != digest:
+            yield f"statement {number} was changed after it was closed"
+        if party is not None and party_digest(party) != of_party:
+            yield f"the names on statement {number} were changed after it was closed"
+        if expected is not None and number != expected:
+            yield f"there is no statement {expected}"
+        elif previous != before:
+            yield f"statement {number} does not follow the one before: one of them was made later"
+        before, expected = digest, number + 1
+    yield from _closings(connection)
+
+
+def _closings(connection: sqlite3.Connection) -> Iterator[str]:
+    before = BEGINNING
+    for month, told, previous, digest, count, last in connection.execute(_CLOSINGS):
+        if told != count or digest != (last or previous) or previous != before:
+            yield f"the closing of {month} was changed: it has {count} statements, and had {told}"
+        before = digest
+
+
+def sums(connection: sqlite3.Connection) -> Iterator[str]:
+    """Lines, positions, taxes and totals of each statement add up, and its ledger has the same."""
+    if not has_statements(connection):
+        return
+    of_figures = {name: place for place, name in enumerate(FIGURES, 7)}
+    for row in connection.execute(_STATEMENTS):
+        figures = {name: row[place] for name, place in of_figures.items()}
+        positions = [dict(zip(OF_POSITION, one, strict=True)) for one in connection.execute(_POSITIONS, (row[0],))]
+        yield from (f"statement {row[1]}: {words}" for words in _wrong_sums(figures, positions))
+    for account, charged, entered in connection.execute(_LEDGER):
+        if charged + entered:
+            yield f"account {account}: its statements ask for {charged}, and its ledger has {-entered} of them"
+
+
+def _wrong_sums(figures: dict[str, Any], positions: list[dict[str, Any]]) -> Iterator[str]:
+    is_gross = figures["prices"] == "gross"
+    by_way = {
+        is_prepaid: [line for one in found for line in lines_of(one["lines"])]
+        for is_prepaid, found in groupby(sorted(positions, key=itemgetter("is_prepaid")), itemgetter("is_prepaid"))
+    }
+    asked, prepaid = (tax_sums(by_way.get(way, []), are_gross=is_gross) for way in (0, 1))
+    if any(one["amount"] != sum(line.amount for line in lines_of(one["lines"])) for one in positions):
+        yield "a position is not the sum of its lines"
+    if taxes_text(asked) != figures["taxes"]:
+        yield f"its taxes are not those of its lines: {orjson.loads(figures['taxes'])}"
+    total = sum(tax.gross for tax in asked)
+    if figures["total"] != total + figures["carried_in"]:
+        yield f"its total is {figures['total']}; lines and what was carried come to {total + figures['carried_in']}"
+    if figures["charged"] != total + sum(tax.gross for tax in prepaid):
+        yield "the ledger was asked for another sum"

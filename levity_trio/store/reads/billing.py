@@ -1,0 +1,114 @@
+"""Since when this system bills, which months are closed, and what a draft comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.billing.due import Plan
+from levity_trio.store.billing.months import begun
+from levity_trio.store.reads.shapes import Shape, rows_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """A closed month, or (`account` given) one that was closed for an account that moved out."""
+
+    month: str
+    account: int | None
+    statements: int
+    digest: str
+    closed_at: str
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billing:
+    """Since which local day this system bills, the month to close next, the number of the next statement, and the
+    closings, the newest first."""
+
+    begun_on: str
+    open_month: str
+    next_number: int
+    closings: tuple[Closing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftSums:
+    """What a draft comes to, in minor units of the currency. `nobody` is how many charging sessions are nobody's."""
+
+    statements: int
+    sessions: int
+    energy_wh: int
+    charged: int
+    to_pay: int
+    corrections: int
+    held_back: int
+    held_back_wh: int
+    unpriced: int
+    nobody: int
+    nobody_wh: int
+    currency: str | None
+
+
+_CLOSING: Final = Shape(Closing, account="account_id")
+MOST: Final = 240
+"""Closings that are shown: twenty years."""
+_SUMS: Final = (
+    "SELECT coalesce(sum(kind = 'session'), 0), coalesce(sum(energy_wh) FILTER (WHERE kind IN ('session', 'free')), 0),"
+    " coalesce(sum(kind = 'correction'), 0), coalesce(sum(kind = 'held back'), 0),"
+    " coalesce(sum(energy_wh) FILTER (WHERE kind = 'held back'), 0), coalesce(sum(kind = 'unpriced'), 0)"
+    " FROM statement CROSS JOIN position ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL"
+)
+_STATEMENTS: Final = (
+    "SELECT count(*), coalesce(sum(charged), 0), coalesce(sum(total) FILTER (WHERE NOT is_carried), 0), max(currency)"
+    " FROM statement WHERE draft_id = ? AND number IS NULL AND EXISTS (SELECT 1 FROM position"
+    " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
+)
+_NOBODY: Final = (
+    "SELECT count(*), coalesce(sum(energy_delivered), 0) FROM bill_work CROSS JOIN tx ON tx.id = tx_id"
+    " WHERE status = 'Completed' AND stop_time >= ? AND stop_time < ?"
+    " AND NOT EXISTS (SELECT 1 FROM position WHERE position.tx_id = tx.id)"
+)
+
+
+def billing(db: Database) -> Billing | None:
+    """Return how far billing is; None before it began."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    known = begun(rows)
+    if known is None:
+        return None
+    ((next_number,),) = rows("SELECT next_number FROM billing", ())
+    closings = _CLOSING.every(db, "FROM closing ORDER BY id DESC LIMIT ?", (MOST,))
+    return Billing(
+        begun_on=known.on.isoformat(),
+        open_month=str(known.open_month),
+        next_number=next_number,
+        closings=tuple(closings),
+    )
+
+
+def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:
+    """Return what a draft comes to."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    ((sessions, energy_wh, corrections, held_back, held_back_wh, unpriced),) = rows(_SUMS, (draft,))
+    ((statements, charged, to_pay, currency),) = rows(_STATEMENTS, (draft,))
+    ((nobody, nobody_wh),) = rows(_NOBODY, (plan.since, plan.until))
+    return DraftSums(
+        statements=statements,
+        sessions=sessions,
+        energy_wh=energy_wh,
+        charged=charged,
+        to_pay=to_pay,
+        corrections=corrections,
+        held_back=held_back,
+        held_back_wh=held_back_wh,
+        unpriced=unpriced,
+        nobody=nobody,
+        nobody_wh=nobody_wh,
+        currency=currency,
+    )

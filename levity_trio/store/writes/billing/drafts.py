@@ -1,0 +1,76 @@
+"""Drafts: the statements of a month while they are computed, in steps that are short for the chargers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from levity_trio.store.billing.drafting import Drafted
+from levity_trio.store.billing.sealing import FIGURES, OF_POSITION
+from levity_trio.store.unit_of_work import UnitOfWork
+
+MOST_ROWS: Final = 500
+"""That one write deletes."""
+_ADD: Final = (
+    f"INSERT INTO statement (draft_id, {', '.join(FIGURES)}, content)"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * (len(FIGURES) + 2))}) RETURNING id"
+)
+_ADD_POSITION: Final = (
+    f"INSERT INTO position (statement_id, account_id, {', '.join(OF_POSITION)})"  # noqa: S608 - our own names
+    f" VALUES ({', '.join('?' * (len(OF_POSITION) + 2))})"
+)
+_POSITIONS: Final = (
+    "DELETE FROM position WHERE id IN (SELECT position.id FROM statement CROSS JOIN position"
+    " ON statement_id = statement.id WHERE draft_id = ? AND number IS NULL LIMIT ?)"
+)
+_STATEMENTS: Final = (
+    "DELETE FROM statement WHERE id IN (SELECT id FROM statement WHERE draft_id = ? AND number IS NULL LIMIT ?)"
+)
+
+
+class Beginning(NamedTuple):
+    """What a draft is of, and what it knows."""
+
+    month: str
+    account: int | None
+    terms: str
+    revision: int
+
+
+def begin(db: UnitOfWork, beginning: Beginning, at: str) -> int:
+    """Begin a draft and return its number."""
+    return db.insert(
+        "INSERT INTO draft (month, account_id, terms, revision, begun_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
+        (*beginning, at),
+    )
+
+
+def discard(db: UnitOfWork, draft: int) -> bool:
+    """Delete a part of a draft; return whether more is left of it. A closed statement stays."""
+    if db.execute(_POSITIONS, (draft, MOST_ROWS)) or db.execute(_STATEMENTS, (draft, MOST_ROWS)):
+        return True
+    db.execute("DELETE FROM draft WHERE id = ?", (draft,))
+    return False
+
+
+def store(db: UnitOfWork, draft: int, accounts: Sequence[int], drafted: Iterable[Drafted]) -> None:
+    """Store the statements of some accounts in place of those that the draft has of them."""
+    for account in accounts:
+        of_account = "SELECT id FROM statement WHERE draft_id = ? AND account_id = ? AND number IS NULL"
+        for (number,) in db.rows(of_account, (draft, account)):
+            db.execute("DELETE FROM position WHERE statement_id = ?", (number,))
+            db.execute("DELETE FROM statement WHERE id = ?", (number,))
+    for one in drafted:
+        number = db.insert(_ADD, (draft, *one.figures, one.content))
+        for row in one.positions:
+            db.execute(_ADD_POSITION, (number, one.account, *row))
+
+
+def reach(db: UnitOfWork, draft: int, account: int) -> None:
+    """Say that all accounts up to this one are computed."""
+    db.execute("UPDATE draft SET computed_until = ? WHERE id = ?", (account, draft))
+
+
+def ready(db: UnitOfWork, draft: int, revision: int, at: str) -> None:
+    """Say that a draft knows all up to this revision."""
+    db.execute("UPDATE draft SET revision = ?, ready_at = ? WHERE id = ?", (revision, at, draft))

@@ -1,0 +1,440 @@
+"""Statements: what they bill, what they hold back, how they are closed, and what a later correction does."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from levity_trio.billing.months import Month
+from levity_trio.billing.statement import Split
+from levity_trio.store.billing.due import Plan
+from levity_trio.store.preparing import plan
+from levity_trio.store.writes.billing import closing
+from levity_trio.store.writes.billing.closing import Code, Refused
+from levity_trio.store.writes.transactions import corrections, decisions
+from levity_trio.store.writes.transactions.deciding import Decision
+from tests.store.bills import Biller, Line
+from tests.store.books import Books, Station, meter_value
+from tests.store.owning import House
+from tests.store.reading import reading
+
+ANNA, BEN = 1, 2
+HOUR = 60
+
+
+@pytest.fixture
+def house(books: Books) -> House:
+    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    house = House(books)
+    house.give(ANNA, "Card")
+    house.give(BEN, "Ben")
+    return house
+
+
+@pytest.fixture
+def biller(house: House) -> Biller:
+    return Biller(house)
+
+
+def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
+    """Return a transaction of an hour."""
+    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
+    transaction = station.start(begin, 1, tag)
+    station.books.wait(HOUR)
+    station.stop(transaction, begin + wh)
+    station.books.wait(HOUR)
+    return transaction
+
+
+def month_is_over(books: Books, month: int) -> None:
+    books.now = datetime(2026, month + 1, 2, 9, tzinfo=UTC)
+    books.settle()
+
+
+def test_each_household_gets_a_statement(biller: Biller, station: Station) -> None:
+    first, second, third = charge(station), charge(station, 6000, "Ben"), charge(station, 1234)
+    month_is_over(biller.books, 3)
+    closed = biller.close("2026-03")
+    assert (closed.statements, closed.first, closed.last) == (2, 1, 2)
+    assert biller.lines(ANNA, "2026-03") == [Line("session", first, 4000, 120), Line("session", third, 1234, 37)]
+    assert biller.lines(BEN, "2026-03") == [Line("session", second, 6000, 180)]
+    assert (biller.balance(ANNA), biller.balance(BEN)) == (-157, -180)
+    assert biller.books.count("bill_work") == 2  # that their ledgers grew
+    statement = biller.statement(1)
+    assert statement.to is not None
+    assert (statement.number, statement.total, statement.to.name) == ("1", 157, "Anna")
+
+
+# What waits, and what turns up later
+
+
+def correct(books: Books, transaction: int, wh: int) -> None:
+    correction = corrections.Correction(figure_wh=wh)
+    books.run(corrections.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
+
+
+def test_a_doubtful_session_is_held_back_until_somebody_decides(biller: Biller, station: Station) -> None:
+    charge(station)
+    doubtful = station.start(5000, 1, "Card")
+    biller.books.wait(HOUR)
+    station.stop(doubtful, 1_000_000)  # 995 kWh in an hour
+    month_is_over(biller.books, 3)
+    assert biller.sums(biller.prepare("2026-03"), "2026-03").held_back == 1
+    biller.close("2026-03")
+    assert [line.kind for line in biller.lines(ANNA, "2026-03")] == ["session", "held back"]
+    correct(biller.books, doubtful, 2000)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert biller.lines(ANNA, "2026-04") == [Line("session", doubtful, 2000, 60)]
+
+
+def test_what_only_waits_takes_no_number(biller: Biller, station: Station) -> None:
+    doubtful = station.start(5000, 1, "Card")
+    biller.books.wait(HOUR)
+    station.stop(doubtful, 1_000_000)
+    month_is_over(biller.books, 3)
+    assert biller.close("2026-03").statements == 0
+    assert biller.books.count("statement") == biller.books.count("position") == 0
+    decision = Decision("cleo", "it was a lorry", biller.books.at)
+    biller.books.run(decisions.confirm, doubtful, decision)
+    month_is_over(biller.books, 4)
+    assert biller.close("2026-04").first == 1
+
+
+def test_a_correction_is_billed_on_the_next_statement(biller: Biller, station: Station) -> None:
+    transaction = charge(station, 4000)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    before = biller.books.rows("SELECT * FROM statement"), biller.books.rows("SELECT * FROM position")
+    correct(biller.books, transaction, 3000)
+    charge(station, 10_000)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert [line for line in biller.lines(ANNA, "2026-04") if line.kind == "correction"] == [
+        Line("correction", transaction, -1000, -30)
+    ]
+    assert biller.balance(ANNA) == -(90 + 300)
+    after = biller.books.rows("SELECT * FROM statement"), biller.books.rows("SELECT * FROM position")
+    assert all(row in new for old, new in zip(before, after, strict=True) for row in old)
+    month_is_over(biller.books, 5)
+    assert biller.close("2026-05").statements == 0
+
+
+def test_a_figure_that_is_judged_again_and_stays_is_billed_once(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    biller.books.run(decisions.confirm, transaction, Decision("cleo", "as it says", biller.books.at))
+    month_is_over(biller.books, 4)
+    assert biller.close("2026-04").statements == 0
+
+
+def test_a_billed_session_that_is_doubtful_again_stays_as_billed(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    biller.books.connection.execute(
+        "INSERT INTO review (tx_id, code, words, figures, evidence, opened_at) VALUES (?, 'x', 'odd', '{}', '[]', '')",
+        (transaction,),
+    )
+    month_is_over(biller.books, 4)
+    assert biller.close("2026-04").statements == 0
+    assert biller.balance(ANNA) == -120
+
+
+def test_a_tag_that_was_entered_wrongly_moves_the_money(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    biller.house.give(BEN, "Card", since="2026-03-01T00:00:00.000Z", reason="cards were mixed up")
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert biller.lines(ANNA, "2026-04") == [Line("correction", transaction, -4000, -120)]
+    assert biller.lines(BEN, "2026-04") == [Line("session", transaction, 4000, 120)]
+    assert (biller.balance(ANNA), biller.balance(BEN)) == (0, -120)
+
+
+def test_a_tag_that_changes_hands_changes_no_earlier_bill(biller: Biller, station: Station) -> None:
+    first = charge(station)
+    biller.house.give(BEN, "Card", since="2026-03-20T00:00:00.000Z")
+    biller.books.now = datetime(2026, 3, 21, 9, tzinfo=UTC)
+    second = charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert biller.lines(ANNA, "2026-03") == [Line("session", first, 4000, 120)]
+    assert biller.lines(BEN, "2026-03") == [Line("session", second, 4000, 120)]
+
+
+def test_what_is_nobodys_is_billed_when_somebody_gives_it(biller: Biller, station: Station) -> None:
+    transaction = charge(station, tag="Stranger")
+    month_is_over(biller.books, 3)
+    sums = biller.sums(biller.prepare("2026-03"), "2026-03")
+    assert (sums.nobody, sums.nobody_wh, sums.statements) == (1, 4000, 0)
+    biller.close("2026-03")
+    biller.house.give_by_hand(transaction, ANNA)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert biller.lines(ANNA, "2026-04") == [Line("session", transaction, 4000, 120)]
+
+
+def test_what_is_taken_back_is_credited(biller: Biller, station: Station) -> None:
+    transaction = charge(station, tag="Stranger")
+    biller.house.give_by_hand(transaction, ANNA)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    biller.house.take_back(transaction)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert biller.lines(ANNA, "2026-04") == [Line("correction", transaction, -4000, -120)]
+
+
+def test_very_little_energy_is_free(biller: Biller, station: Station) -> None:
+    transaction = charge(station, 99)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert biller.lines(ANNA, "2026-03") == [Line("free", transaction, 99, 0)]
+    assert biller.balance(ANNA) == 0
+
+
+def test_a_session_belongs_to_the_month_in_which_it_ended(biller: Biller, station: Station) -> None:
+    biller.books.now = datetime(2026, 3, 31, 21, 30, tzinfo=UTC)  # 23:30 in Berlin
+    transaction = charge(station)
+    month_is_over(biller.books, 3)
+    assert biller.close("2026-03").statements == 0
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert biller.lines(ANNA, "2026-04") == [Line("session", transaction, 4000, 120)]
+
+
+def test_what_ended_before_billing_began_is_billed_elsewhere(house: House, station: Station) -> None:
+    charge(station)
+    biller = Biller(house, date(2026, 3, 15))
+    month_is_over(biller.books, 3)
+    assert biller.close("2026-03").statements == 0
+    assert biller.books.count("bill_work") == 0
+
+
+# Base fees, and what is carried
+
+
+BASE = """
+name = "Base"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+base_fee = 6.20
+
+[energy]
+price = 0.30
+"""
+
+
+def test_a_base_fee_is_by_days(biller: Biller) -> None:
+    biller.assign(biller.add(BASE), date(2026, 1, 1), ANNA)
+    carl = biller.house.add("Carl", since="2026-03-21T23:00:00.000Z")  # the 22nd in Berlin
+    biller.assign(2, date(2026, 1, 1), carl)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert biller.lines(ANNA, "2026-03") == [Line("base fee", None, 0, 620)]
+    assert biller.lines(carl, "2026-03") == [Line("base fee", None, 0, 200)]
+    assert biller.lines(BEN, "2026-03") == []
+
+
+def test_a_base_fee_is_corrected_when_the_account_was_open_for_other_days(biller: Biller) -> None:
+    biller.assign(biller.add(BASE), date(2026, 1, 1), ANNA)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    biller.books.connection.execute("UPDATE account SET since = '2026-03-21T23:00:00.000Z' WHERE id = ?", (ANNA,))
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert sorted(biller.lines(ANNA, "2026-04")) == [
+        Line("base fee", None, 0, 620),
+        Line("correction", None, 0, -420),
+    ]
+
+
+def test_small_sums_and_credits_are_carried_until_they_count(biller: Biller, station: Station) -> None:
+    biller.carry_below = 200
+    transaction = charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert biller.statement(1).is_carried
+    charge(station)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    second = biller.statement(2)
+    assert (second.carried_in, second.total, second.is_carried) == (120, 240, False)
+    correct(biller.books, transaction, 1000)
+    month_is_over(biller.books, 5)
+    biller.close("2026-05")
+    assert (biller.statement(3).total, biller.statement(3).is_carried) == (-90, True)
+    charge(station, 10_000)
+    month_is_over(biller.books, 6)
+    biller.close("2026-06")
+    assert (biller.statement(4).carried_in, biller.statement(4).total) == (-90, 210)
+
+
+def test_a_credit_that_was_paid_out_is_not_carried(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    correct(biller.books, transaction, 1000)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    biller.books.connection.execute(
+        "INSERT INTO ledger (account_id, kind, amount, currency, statement_id, reason, entered_at, entered_by)"
+        " SELECT account_id, 'refund', -90, 'EUR', id, 'paid out', '', 'cleo' FROM statement WHERE number = 2"
+    )
+    charge(station, 10_000)
+    month_is_over(biller.books, 5)
+    biller.close("2026-05")
+    assert (biller.statement(3).carried_in, biller.statement(3).total) == (0, 300)
+
+
+# Order, and what may not happen
+
+
+def refused(biller: Biller, month: str) -> Code:
+    with pytest.raises(Refused) as caught:
+        biller.close(month)
+    return caught.value.code
+
+
+def test_months_come_in_order_and_when_they_are_over(biller: Biller, station: Station) -> None:
+    charge(station)
+    assert refused(biller, "2026-03") == Code.NOT_OVER
+    month_is_over(biller.books, 4)
+    assert refused(biller, "2026-04") == Code.CONFLICT
+    biller.close("2026-03")
+    assert refused(biller, "2026-03") == Code.CONFLICT
+    biller.close("2026-04")
+
+
+def test_a_session_without_a_tariff_stops_the_closing(biller: Biller, station: Station) -> None:
+    biller.assign(None, date(2026, 3, 1))
+    charge(station)
+    month_is_over(biller.books, 3)
+    assert biller.sums(biller.prepare("2026-03"), "2026-03").unpriced == 1
+    assert refused(biller, "2026-03") == Code.NO_TARIFF
+    biller.assign(1, date(2026, 3, 1))
+    assert biller.close("2026-03").statements == 1
+
+
+def trio_plan(biller: Biller, month: str) -> Plan:
+    with reading(biller.books) as db:
+        return plan(db, Month.parse(month), None, biller.terms)
+
+
+def test_a_draft_that_something_changed_since_is_not_closed(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    charge(station, tag="Ben")
+    month_is_over(biller.books, 3)
+    biller.prepare("2026-03")
+    untouched = biller.lines(BEN, "2026-03", is_closed=False)
+    of_ben = biller.books.value("SELECT id FROM statement WHERE account_id = ?", BEN)
+    correct(biller.books, transaction, 3000)
+    planned = trio_plan(biller, "2026-03")
+    with pytest.raises(Refused) as caught:
+        biller.books.run(closing.close, planned, closing.Order("cleo", biller.books.at, b"salt"))
+    assert caught.value.code == Code.NOT_READY
+    biller.prepare("2026-03")
+    assert biller.books.value("SELECT id FROM statement WHERE account_id = ?", BEN) == of_ben
+    assert biller.lines(BEN, "2026-03", is_closed=False) == untouched
+    assert biller.lines(ANNA, "2026-03", is_closed=False) == [Line("session", transaction, 3000, 90)]
+
+
+# Moving out
+
+
+def test_who_moves_out_is_billed_at_once_and_later_for_what_turns_up(biller: Biller, station: Station) -> None:
+    biller.assign(biller.add(BASE), date(2026, 1, 1), ANNA)
+    first, of_ben = charge(station), charge(station, 6000, "Ben")
+    biller.books.now = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    biller.books.settle()
+    biller.books.connection.execute("UPDATE account SET until = '2026-03-15T23:00:00.000Z' WHERE id = ?", (ANNA,))
+    biller.carry_below = 100_000
+    biller.close("2026-03", ANNA)
+    assert biller.lines(ANNA, "2026-03") == [Line("session", first, 4000, 120), Line("base fee", None, 0, 300)]
+    assert not biller.statement(1).is_carried
+    late = charge(station, 2000)
+    month_is_over(biller.books, 3)
+    biller.carry_below = 0
+    assert biller.close("2026-03").statements == 2
+    assert biller.lines(ANNA, "2026-03")[2:] == [Line("session", late, 2000, 60)]
+    assert biller.lines(BEN, "2026-03") == [Line("session", of_ben, 6000, 180)]
+
+
+def test_an_account_that_does_not_end_is_not_closed_early(biller: Biller) -> None:
+    with pytest.raises(Refused, match="does not end within 2026-03"):
+        biller.close("2026-03", ANNA)
+
+
+# Wallets
+
+
+def test_what_the_wallet_was_charged_for_is_listed_and_not_asked_for(biller: Biller, station: Station) -> None:
+    charged, other = charge(station), charge(station, 2000)
+    biller.books.connection.execute(
+        "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, entered_by)"
+        " VALUES (?, 'charge', -120, 'EUR', ?, '', '', 'system')",
+        (ANNA, charged),
+    )
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    statement = biller.statement(1)
+    assert [(one.transaction, one.is_prepaid) for one in statement.positions] == [(charged, True), (other, False)]
+    assert statement.total == 60
+    assert biller.books.rows("SELECT kind, amount FROM ledger ORDER BY id") == [("charge", -120), ("statement", -60)]
+    correct(biller.books, charged, 1000)
+    month_is_over(biller.books, 4)
+    biller.close("2026-04")
+    assert (biller.statement(2).total, biller.balance(ANNA)) == (0, -90)
+
+
+# Prices
+
+
+NET = """
+name = "Net"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "net"
+tax = 19
+
+[[window]]
+name = "night"
+price = 0.20
+times = "22:00-06:00"
+
+[energy]
+name = "day"
+price = 0.30
+"""
+
+
+def test_net_and_gross_prices_stand_on_statements_of_their_own(biller: Biller, station: Station) -> None:
+    biller.assign(biller.add(NET), date(2026, 3, 10), ANNA)
+    charge(station, 10_000)
+    biller.books.now = datetime(2026, 3, 12, 9, tzinfo=UTC)
+    charge(station, 10_000)
+    month_is_over(biller.books, 3)
+    assert biller.close("2026-03").statements == 2
+    assert [(one.prices_are_gross, one.total) for one in map(biller.statement, (1, 2))] == [(True, 300), (False, 357)]
+
+
+def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station) -> None:
+    biller.assign(biller.add(NET), date(2026, 1, 1), ANNA)
+    biller.books.now = datetime(2026, 3, 12, 20, 30, tzinfo=UTC)  # 21:30 in Berlin
+    begin = 1000
+    transaction = station.start(begin, 1, "Card")
+    for number in range(1, 5):
+        biller.books.wait(15)
+        station.tell(meter_value(station.clock(), begin + number * number * 100), transaction=transaction)
+    station.stop(transaction, begin + 1600)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    (position,) = biller.statement(1).positions
+    assert [(line.window, line.quantity) for line in position.lines] == [("day", 400), ("night", 1200)]
+    assert position.split == Split.REGISTER
