@@ -1,4 +1,4 @@
-"""Closed statements prove themselves: what is changed behind the guards is found. A crash leaves nothing half closed."""
+"""Closed statements prove themselves: what is changed behind the guards is found. A crash leaves none half closed."""
 
 from __future__ import annotations
 
