@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -21,7 +20,8 @@ from levity_trio.store.preparing import Progress
 from levity_trio.store.reads import billing as stored
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Order, Refused
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.local_times import LocalDay, local_day
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 
@@ -33,14 +33,12 @@ SECONDS: Final = 10.0
 """A request works on a draft for so long at most; the client asks again until it is ready."""
 SALT_BYTES: Final = 32
 SETTLED_AT_ONCE: Final = 500
-Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d$", description="A local day of the site.")]
 Minor = Annotated[int, msgspec.Meta(ge=0, lt=2**53, description="In minor units of the currency.")]
-Account = Annotated[int, msgspec.Meta(ge=1, lt=2**63, description="Only this account, which moves out in the month.")]
-_STATUS: Final = {Code.NOT_BEGUN: HTTPStatus.CONFLICT}
+Account = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only this account, which moves out in the month.")]
 
 
 class BeginBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    begun_on: Day
+    begun_on: LocalDay
 
 
 class TermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -102,10 +100,7 @@ async def get_billing(asked: Asked) -> Any:
 
 
 async def begin(asked: Asked) -> Any:
-    try:
-        day = date.fromisoformat(asked.body.begun_on)
-    except ValueError:
-        raise invalid("begun_on", "give a day such as 2026-10-01") from None
+    day = local_day(asked.body.begun_on, "begun_on")
     with refusals():
         await asked.api.writer.run(closing.begin, day, asked.api.stamp(), asked.caller.name)
     return await get_billing(asked)
