@@ -1,6 +1,6 @@
 """What every test gets: a marker by the folder it lies in, and a log in which nothing may go wrong unseen."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ settings.register_profile("house", deadline=None)  # no test asserts a timing
 settings.load_profile("house")
 
 TESTS = Path(__file__).parent
+WAITING_WORKERS = 1
 
 # By the first name below tests/, a folder or a module. What is not named here tests one room alone.
 MARKERS = {
@@ -23,10 +24,18 @@ MARKERS = {
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    marker = MARKERS.get(item.path.relative_to(TESTS).parts[0], "unit")
-    item.add_marker(marker)
-    if marker == "integration":  # they start servers and look at the time: never two of them at once
-        item.add_marker(pytest.mark.xdist_group(marker))
+    item.add_marker(MARKERS.get(item.path.relative_to(TESTS).parts[0], "unit"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that mostly wait: a long one that came last would leave the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than cores: whoever waits for a server leaves a core to the others."""
+    return (yield) + WAITING_WORKERS
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from tests.house import PACKAGE, Import, Module, circles, functions, imports, is
 
 ROOT = Path(__file__).parent.parent
 MODULES = read_modules(ROOT / PACKAGE)
-IMPORTS = list(imports(MODULES))
 TEST_MODULES = read_modules(ROOT / "tests")
 
 MODULE_LINES = 400
@@ -189,6 +189,12 @@ PURE = ("wire", "billing", "charging", "operations", "events", "config", "settin
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 
 
+@cache
+def every_import() -> list[Import]:
+    """Of the package. Reading takes a second, which collecting tests does without."""
+    return list(imports(MODULES))
+
+
 def room_of(module: str) -> str:
     """The room of one of our modules, as MAY_IMPORT names it."""
     inside = module.removeprefix(PACKAGE).removeprefix(".")
@@ -228,16 +234,16 @@ def test_every_room_is_in_the_table() -> None:
 
 
 def test_rooms_import_only_whom_they_may() -> None:
-    assert not told([one for one in IMPORTS if refused(one)])
+    assert not told([one for one in every_import() if refused(one)])
 
 
 def test_no_circles() -> None:
     """Nor hidden ones: an import counts in a function too, and where only mypy sees it."""
-    assert not told(circles(IMPORTS)), "what both need belongs below both"
+    assert not told(circles(every_import())), "what both need belongs below both"
 
 
 def test_each_third_party_has_one_door() -> None:
-    assert not told([one for one in IMPORTS if through_wall(one)])
+    assert not told([one for one in every_import() if through_wall(one)])
 
 
 @pytest.mark.parametrize("room", DOORS["trio_websocket"])
@@ -245,14 +251,14 @@ def test_one_module_of_a_room_speaks_websocket(room: str) -> None:
     places = [f"{PACKAGE}.{room}"]
     importers = {
         one.importer
-        for one in IMPORTS
+        for one in every_import()
         if is_within(one.imported, ["trio_websocket"]) and is_within(one.importer, places)
     }
     assert len(importers) <= 1
 
 
 def test_pure_rooms_stay_pure() -> None:
-    assert not told([one for one in IMPORTS if stained(one)])
+    assert not told([one for one in every_import() if stained(one)])
     reads = [
         module.name
         for module in MODULES
@@ -262,7 +268,7 @@ def test_pure_rooms_stay_pure() -> None:
 
 
 def test_no_asyncio() -> None:
-    assert not told([one for one in IMPORTS if is_within(one.imported, ["asyncio"])])
+    assert not told([one for one in every_import() if is_within(one.imported, ["asyncio"])])
 
 
 def test_modules_are_small() -> None:

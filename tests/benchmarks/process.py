@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tests.integration.serving import LEFT_OUT
+
 Kind = Literal["echo", "tls echo", "serve", "metrics", "audit"]
 """The bare echo; one by TLS, which knows no WebSocket; the server; the same that is scraped; the same with an audit
 to a receiver that takes all."""
@@ -104,7 +106,7 @@ def running(
 
 def _environment() -> dict[str, str]:
     """Ours without settings of the server but one: chargers of a benchmark start more often than any does."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEVITY_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
     return kept | {"LEVITY_MAX_STARTS": "1000000000"}
 
 

@@ -20,7 +20,7 @@ from levity_trio.documents.template import ENGLISH
 from tests.documents import statements as forms
 from tests.documents.reading import pdf_text
 from tests.house import is_within
-from tests.test_house import IMPORTS
+from tests.test_house import every_import
 
 ROOM = "levity_trio.documents"
 HEAVY = ("fpdf", "fontTools", "PIL", "uharfbuzz", "pymupdf_fonts")
@@ -92,9 +92,10 @@ async def test_a_process_that_is_killed_or_slow_is_one_clear_error(
 
 def test_only_the_process_of_its_own_loads_what_is_heavy() -> None:
     heavy = [f"{ROOM}.pdf", f"{ROOM}.fonts"]
-    importers = {one.importer for one in IMPORTS if is_within(one.imported, heavy)}
+    imports = every_import()
+    importers = {one.importer for one in imports if is_within(one.imported, heavy)}
     assert importers == {f"{ROOM}.__main__", f"{ROOM}.pdf"}
-    light = sorted({one.importer for one in IMPORTS if is_within(one.importer, [ROOM])} - {f"{ROOM}.__main__", *heavy})
+    light = sorted({one.importer for one in imports if is_within(one.importer, [ROOM])} - {f"{ROOM}.__main__", *heavy})
     code = (
         f"import sys, levity_trio.server, {', '.join(light)}; print([name for name in {HEAVY} if name in sys.modules])"
     )
