@@ -1,12 +1,16 @@
 """The course of a charging session from the database: register and power on our clock, as the judge read them."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from levity_trio.billing.splitting import Division, Flow, divide
 from levity_trio.billing.statement import Split
-from levity_trio.store.billing.evidence import Needs
+from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
+from levity_trio.billing.windows import Recurrence, Times
+from levity_trio.store.billing.evidence import Needs, needs
+from tests.billing.cases import BERLIN, tariff
 from tests.store.billed import billed_of, evidence_of
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.telling import by_phase, charge, kwh, session, settle, watts
@@ -24,6 +28,32 @@ def divided(books: Books, transaction: int, *seams: datetime) -> Division:
 def at(minutes: float) -> datetime:
     """Minutes after noon, in whole seconds as chargers send them."""
     return NOON.replace(microsecond=0) + minutes * MINUTE
+
+
+DAY = Window(name="day", price=Decimal("0.40"), when=Recurrence(times=(Times(6 * 60, 22 * 60),)))
+DAY_AND_NIGHT = tariff(windows=(DAY, Window(name="night", price=Decimal("0.20"))))
+BLOCKED = tariff(since=date(2026, 3, 2), blocking=Blocking(price=Decimal("0.10")))
+
+
+@pytest.mark.parametrize(
+    ("versions", "hours", "needed"),
+    [
+        ([tariff()], 40, Needs(course=False, stay=False)),
+        ([DAY_AND_NIGHT], 7, Needs(course=False, stay=False)),
+        ([DAY_AND_NIGHT], 10, Needs(course=True, stay=False)),
+        ([tariff(), BLOCKED], 10, Needs(course=False, stay=False)),
+        ([tariff(), BLOCKED], 12, Needs(course=True, stay=True)),
+        ([tariff(since=date(2026, 3, 1), blocking=BLOCKED.blocking)], 0, Needs(course=False, stay=True)),
+    ],
+)
+def test_what_a_price_needs(versions: list[Tariff], hours: int, needed: Needs) -> None:
+    """From 13:00 in Berlin: a seam at 22:00, the second version from midnight."""
+    assert needs(Versions(versions), NOON, NOON + hours * 60 * MINUTE, BERLIN) == needed
+
+
+def test_a_time_before_every_version_is_an_error() -> None:
+    with pytest.raises(NoVersion):
+        needs(Versions([BLOCKED]), NOON, NOON + 12 * 60 * MINUTE, BERLIN)
 
 
 def test_readings_each_minute_divide_to_the_wh(books: Books, station: Station) -> None:

@@ -13,6 +13,7 @@ from tests.billing.cases import BERLIN
 from tests.store.billed import evidence_of
 from tests.store.books import NOON, SERVER, Books, Station, meter_value
 from tests.store.telling import HOUR, charge, close_silent, kwh, watts
+from tests.store.test_outcomes import ask, profile, set_profile
 
 MINUTE = timedelta(minutes=1)
 STAY = Needs(course=False, stay=True)
@@ -182,6 +183,32 @@ def test_the_chargers_own_doing_does_not_count(books: Books, station: Station, s
     idle(station, transaction, wh, 50)
     leave(station, transaction, wh)
     assert minutes(books, transaction) == 80
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, 80), (5, 80), (6, 120)])
+def test_our_own_limit_does_not_count(books: Books, station: Station, limit: float, expected: int) -> None:
+    """Forty minutes of two hours, in which no car could charge with less than 6 A."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 30)
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+    set_profile(station, 1, profile(1) | {"chargingSchedule": schedule})
+    idle(station, transaction, wh, 40)
+    ask(station, "ClearChargingProfile", {"id": 1})
+    idle(station, transaction, wh, 50)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == pytest.approx(expected, abs=1)
+
+
+def test_a_schedule_of_ours_counts_by_its_periods(books: Books, station: Station) -> None:
+    """Nothing from 75 to 105 minutes after each start of a transaction; the car was full after 60."""
+    periods = [{"startPeriod": 60 * at, "limit": limit} for at, limit in ((0, 4140), (75, 0), (105, 4140))]
+    relative = profile(1, "TxDefaultProfile") | {"chargingProfileKind": "Relative"}
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": periods}
+    set_profile(station, 0, relative | {"chargingSchedule": schedule})
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == pytest.approx(30, abs=1)
 
 
 def test_a_car_that_is_locked_in_does_not_count(books: Books, station: Station) -> None:
