@@ -142,6 +142,16 @@ def test_coarse_readings_between_exact_registers(books: Books, station: Station)
     assert abs(parts[0] - 3600) <= 1000
 
 
+def test_a_reading_rounded_above_the_stop(books: Books, station: Station) -> None:
+    """28 kWh with the stop at 27.6: the last digit contradicts nothing."""
+    transaction = station.start(20_400)
+    wh = charge(station, transaction, 20_400, told=lambda wh: kwh(wh, 0))
+    station.stop(transaction, wh)
+    parts, by = divided(books, transaction, at(30))
+    assert (wh, by, sum(parts)) == (27_600, Split.REGISTER, 7200)
+    assert abs(parts[0] - 3600) <= 1000
+
+
 def test_a_stop_without_its_id(books: Books, station: Station) -> None:
     transaction = station.start(1000)
     station.stop(-1, charge(station, transaction, 1000))
@@ -187,6 +197,19 @@ def test_a_stop_that_waited_with_a_clock_ahead(books: Books) -> None:
     assert billed_of(books, transaction).until - billed_of(books, transaction).since > 110 * MINUTE
     parts, _ = divided(books, transaction, at(20), at(61))
     assert parts == pytest.approx((2400, 4800, 0), abs=3)
+
+
+def test_a_start_that_waited_with_a_clock_ahead(books: Books) -> None:
+    """Two hours ahead. The start came half an hour late: its time is that of its receipt, the readings keep theirs."""
+    station = Station(books, behind=-120)
+    begun = station.clock()
+    station.lose()
+    books.wait(30)
+    station.connect()
+    transaction = station.start(1000, at=begun)
+    station.stop(transaction, charge(station, transaction, 4600))
+    parts, _ = divided(books, transaction, at(50))
+    assert parts == pytest.approx((6000, 4800), abs=3)
 
 
 def test_three_phases_of_power_are_summed(books: Books, station: Station) -> None:

@@ -286,8 +286,8 @@ def _idle_watts(powers: Sequence[Power]) -> float:
 
 def _by_the_car(statuses: Iterable[_Status], stopped: datetime) -> Iterator[datetime]:
     """Yield when the car began to charge or ended it by itself."""
-    of_connector = (one for one in statuses if one.connector and one.at <= stopped)
-    for status, (first, *_) in groupby(of_connector, attrgetter("status")):
+    until_stop = (one for one in statuses if one.at <= stopped)
+    for status, (first, *_) in groupby(until_stop, attrgetter("status")):
         if status in BY_THE_CAR:
             yield first.at
 
