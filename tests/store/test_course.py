@@ -1,12 +1,16 @@
 """The course of a charging session from the database: register and power on our clock, as the judge read them."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from levity_trio.billing.splitting import Division, Flow, divide
 from levity_trio.billing.statement import Split
-from levity_trio.store.billing.evidence import Needs
+from levity_trio.billing.tariff import Blocking, NoVersion, Tariff, Versions, Window
+from levity_trio.billing.windows import Recurrence, Times
+from levity_trio.store.billing.evidence import Needs, needs
+from tests.billing.cases import BERLIN, tariff
 from tests.store.billed import billed_of, evidence_of
 from tests.store.books import NOON, Books, Station, meter_value
 from tests.store.telling import by_phase, charge, kwh, session, settle, watts
@@ -24,6 +28,32 @@ def divided(books: Books, transaction: int, *seams: datetime) -> Division:
 def at(minutes: float) -> datetime:
     """Minutes after noon, in whole seconds as chargers send them."""
     return NOON.replace(microsecond=0) + minutes * MINUTE
+
+
+DAY = Window(name="day", price=Decimal("0.40"), when=Recurrence(times=(Times(6 * 60, 22 * 60),)))
+DAY_AND_NIGHT = tariff(windows=(DAY, Window(name="night", price=Decimal("0.20"))))
+BLOCKED = tariff(since=date(2026, 3, 2), blocking=Blocking(price=Decimal("0.10")))
+
+
+@pytest.mark.parametrize(
+    ("versions", "hours", "needed"),
+    [
+        ([tariff()], 40, Needs(course=False, stay=False)),
+        ([DAY_AND_NIGHT], 7, Needs(course=False, stay=False)),
+        ([DAY_AND_NIGHT], 10, Needs(course=True, stay=False)),
+        ([tariff(), BLOCKED], 10, Needs(course=False, stay=False)),
+        ([tariff(), BLOCKED], 12, Needs(course=True, stay=True)),
+        ([tariff(since=date(2026, 3, 1), blocking=BLOCKED.blocking)], 0, Needs(course=False, stay=True)),
+    ],
+)
+def test_what_a_price_needs(versions: list[Tariff], hours: int, needed: Needs) -> None:
+    """From 13:00 in Berlin: a seam at 22:00, the second version from midnight."""
+    assert needs(Versions(versions), NOON, NOON + hours * 60 * MINUTE, BERLIN) == needed
+
+
+def test_a_time_before_every_version_is_an_error() -> None:
+    with pytest.raises(NoVersion):
+        needs(Versions([BLOCKED]), NOON, NOON + 12 * 60 * MINUTE, BERLIN)
 
 
 def test_readings_each_minute_divide_to_the_wh(books: Books, station: Station) -> None:
@@ -112,6 +142,16 @@ def test_coarse_readings_between_exact_registers(books: Books, station: Station)
     assert abs(parts[0] - 3600) <= 1000
 
 
+def test_a_reading_rounded_above_the_stop(books: Books, station: Station) -> None:
+    """28 kWh with the stop at 27.6: the last digit contradicts nothing."""
+    transaction = station.start(20_400)
+    wh = charge(station, transaction, 20_400, told=lambda wh: kwh(wh, 0))
+    station.stop(transaction, wh)
+    parts, by = divided(books, transaction, at(30))
+    assert (wh, by, sum(parts)) == (27_600, Split.REGISTER, 7200)
+    assert abs(parts[0] - 3600) <= 1000
+
+
 def test_a_stop_without_its_id(books: Books, station: Station) -> None:
     transaction = station.start(1000)
     station.stop(-1, charge(station, transaction, 1000))
@@ -157,6 +197,19 @@ def test_a_stop_that_waited_with_a_clock_ahead(books: Books) -> None:
     assert billed_of(books, transaction).until - billed_of(books, transaction).since > 110 * MINUTE
     parts, _ = divided(books, transaction, at(20), at(61))
     assert parts == pytest.approx((2400, 4800, 0), abs=3)
+
+
+def test_a_start_that_waited_with_a_clock_ahead(books: Books) -> None:
+    """Two hours ahead. The start came half an hour late: its time is that of its receipt, the readings keep theirs."""
+    station = Station(books, behind=-120)
+    begun = station.clock()
+    station.lose()
+    books.wait(30)
+    station.connect()
+    transaction = station.start(1000, at=begun)
+    station.stop(transaction, charge(station, transaction, 4600))
+    parts, _ = divided(books, transaction, at(50))
+    assert parts == pytest.approx((6000, 4800), abs=3)
 
 
 def test_three_phases_of_power_are_summed(books: Books, station: Station) -> None:

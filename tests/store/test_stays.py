@@ -13,6 +13,7 @@ from tests.billing.cases import BERLIN
 from tests.store.billed import evidence_of
 from tests.store.books import NOON, SERVER, Books, Station, meter_value
 from tests.store.telling import HOUR, charge, close_silent, kwh, watts
+from tests.store.test_outcomes import ask, profile, set_profile
 
 MINUTE = timedelta(minutes=1)
 STAY = Needs(course=False, stay=True)
@@ -113,6 +114,17 @@ def test_a_coarse_register_alone_does_not_show_the_end(
     assert minutes(books, transaction, UNTIL_STOP) == expected
 
 
+def test_a_register_alone_shows_the_end(books: Books, station: Station) -> None:
+    """Without power and without a status."""
+    transaction = station.start(1003)
+    wh = charge(station, transaction, 1003, tells_power=False)
+    for _ in range(12):
+        books.wait(10)
+        station.tell(station.register(wh), transaction=transaction)
+    station.stop(transaction, wh)
+    assert minutes(books, transaction, UNTIL_STOP) == 120
+
+
 def test_without_energy_there_is_no_stay_after_it(books: Books, station: Station) -> None:
     transaction = station.start(1000)
     books.wait(600)
@@ -150,6 +162,18 @@ def test_available_of_another_connector_says_nothing(books: Books, station: Stat
     assert minutes(books, transaction) == 30
 
 
+def test_available_just_before_the_stop(books: Books, station: Station) -> None:
+    """Some chargers send the two in this order."""
+    transaction, wh = full(station)
+    station.status("Available")
+    books.wait(0.1)
+    station.stop(transaction, wh)
+    station.status("Finishing")
+    books.wait(60)
+    station.status("Available")
+    assert minutes(books, transaction) <= 1
+
+
 def test_a_stop_by_unplugging_shows_that_the_place_is_free(books: Books, station: Station) -> None:
     transaction, wh = full(station)
     station.stop(transaction, wh, reason="EVDisconnected")
@@ -182,6 +206,32 @@ def test_the_chargers_own_doing_does_not_count(books: Books, station: Station, s
     idle(station, transaction, wh, 50)
     leave(station, transaction, wh)
     assert minutes(books, transaction) == 80
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, 80), (5, 80), (6, 120)])
+def test_our_own_limit_does_not_count(books: Books, station: Station, limit: float, expected: int) -> None:
+    """Forty minutes of two hours, in which no car could charge with less than 6 A."""
+    transaction, wh = full(station)
+    idle(station, transaction, wh, 30)
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+    set_profile(station, 1, profile(1) | {"chargingSchedule": schedule})
+    idle(station, transaction, wh, 40)
+    ask(station, "ClearChargingProfile", {"id": 1})
+    idle(station, transaction, wh, 50)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == pytest.approx(expected, abs=1)
+
+
+def test_a_schedule_of_ours_counts_by_its_periods(books: Books, station: Station) -> None:
+    """Nothing from 75 to 105 minutes after each start of a transaction; the car was full after 60."""
+    periods = [{"startPeriod": 60 * at, "limit": limit} for at, limit in ((0, 4140), (75, 0), (105, 4140))]
+    relative = profile(1, "TxDefaultProfile") | {"chargingProfileKind": "Relative"}
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": periods}
+    set_profile(station, 0, relative | {"chargingSchedule": schedule})
+    transaction, wh = full(station)
+    idle(station, transaction, wh, HOUR)
+    leave(station, transaction, wh)
+    assert minutes(books, transaction) == pytest.approx(30, abs=1)
 
 
 def test_a_car_that_is_locked_in_does_not_count(books: Books, station: Station) -> None:
@@ -268,16 +318,26 @@ def test_a_clock_ahead(books: Books) -> None:
 
 
 def test_a_clock_behind_shifts_what_is_ours(books: Books) -> None:
-    """Four hours behind. What happened to the connection is by our clock, the stay by its own."""
-    station = Station(books, behind=240)
+    """Half an hour behind. The connection was lost by our clock just before the stop, by its own before 15:00."""
+    station = Station(books, behind=30)
     transaction, wh = full(station)
-    idle(station, transaction, wh, HOUR)
+    idle(station, transaction, wh, 2 * HOUR)
     station.lose()
-    books.wait(60)
+    books.wait(20)
     station.connect()
-    idle(station, transaction, wh, HOUR)
     leave(station, transaction, wh)
     assert minutes(books, transaction) <= 120
+
+
+def test_a_clock_that_stands_still_shows_no_stay(books: Books, station: Station) -> None:
+    transaction, wh = full(station)
+    first = books.value("SELECT sent_start_time FROM tx WHERE id = ?", transaction)
+    books.wait(120)
+    station.stop(transaction, wh, at=first)
+    station.status("Finishing")
+    books.wait(60)
+    station.status("Available")
+    assert stay_of(books, transaction) is None
 
 
 def test_a_stop_whose_time_is_that_of_its_receipt(books: Books, station: Station) -> None:

@@ -15,6 +15,8 @@ from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+import orjson
+
 from levity_trio.billing.blocking import Stay, Stretch
 from levity_trio.billing.pricing import Evidence, pieces
 from levity_trio.billing.splitting import Level, Power
@@ -23,6 +25,9 @@ from levity_trio.charging import tolerances
 from levity_trio.charging.course import course_of
 from levity_trio.charging.energy import judge
 from levity_trio.charging.evidence import Case
+from levity_trio.operations.in_force import Charging, Installed
+from levity_trio.operations.in_force import Rules as RulesInForce
+from levity_trio.operations.limits import VOLTS
 from levity_trio.store.cases import AVAILABLE, LAST_TIME, Known, case_of, known, span
 from levity_trio.store.connectors import Rows
 from levity_trio.store.settled import SYSTEM
@@ -37,6 +42,8 @@ BY_THE_CAR: Final = frozenset({"Charging", "SuspendedEV"})
 """The car may take energy when such a status begins; how long the status lasts says nothing."""
 NOT_BY_THE_CAR: Final = frozenset({"SuspendedEVSE", "Faulted", "Unavailable"})
 LOCKED_IN: Final = "ConnectorLockFailure"
+LEAST_AMPERES: Final = 6
+"""No car charges with less (IEC 61851-1)."""
 _AHEAD: Final = timedelta(seconds=tolerances.AHEAD_SECONDS)
 
 
@@ -154,6 +161,20 @@ class _Session(NamedTuple):
     close_reason: str | None
 
 
+class _Profile(NamedTuple):
+    """A charging profile that the charger accepted, and when it was replaced or cleared."""
+
+    connector: int
+    content: str
+    created_at: str
+    ended_at: str
+    transaction: int | None
+
+    @property
+    def installed(self) -> Installed:
+        return Installed(self.connector, orjson.loads(self.content), _moment(self.created_at), self.transaction)
+
+
 _NEXT: Final = "SELECT start_time, created_at FROM tx WHERE cp_id = ? AND conn_id = ? AND"
 _NEXT_RECEIVED: Final = f"{_NEXT} (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 1"
 _NEXT_BEGUN: Final = f"{_NEXT} (own_start_time, id) > (?, ?) ORDER BY own_start_time, id LIMIT 1"
@@ -178,6 +199,12 @@ _HEARD: Final = (
     " AND session_id = ?6"
     " UNION ALL SELECT max(received_at) FROM tx_event WHERE tx_id = ?3 AND session_id = ?6)"
 )
+_PROFILES: Final = (
+    "SELECT conn_id, profile, created_at, coalesce(ended_at, '9999'), coalesce(tx_id, (SELECT outcome_tx_id"
+    " FROM command WHERE command.id = command_id AND action = 'RemoteStartTransaction')) FROM charging_profile"
+    " WHERE cp_id = ? AND conn_id IN (0, ?) AND created_at < ? AND coalesce(ended_at, '9999') > ? ORDER BY id"
+)
+"""All profiles of a charger are examined; they are few."""
 
 
 def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None:
@@ -198,7 +225,8 @@ def _stay(rows: Rows, tx: Known, billed: Billed, course: _Course) -> Stay | None
     away = _away(rows, tx, whole, available.session if available else 0)
     stop_received = _moment(stop_received_at)
     late = max(stop_received - billed.until, timedelta())
-    excused = [(since - late, until) for since, until in (*away, *_not_by_the_car(statuses, whole[1]))]
+    ours = (*away, *_not_by_the_car(statuses, whole[1]), *_limited(rows, tx, billed, last))
+    excused = [(since - late, until) for since, until in ours]
     excused += _doubtful(tx, last, billed.until, stop_received)
     free_at = billed.until if tx.stop_reason == CABLE_IS_OUT else available and available.at
     return Stay(last_energy_at=last, stopped_at=billed.until, available_at=free_at, excused=tuple(excused))
@@ -258,8 +286,8 @@ def _idle_watts(powers: Sequence[Power]) -> float:
 
 def _by_the_car(statuses: Iterable[_Status], stopped: datetime) -> Iterator[datetime]:
     """Yield when the car began to charge or ended it by itself."""
-    of_connector = (one for one in statuses if one.connector and one.at <= stopped)
-    for status, (first, *_) in groupby(of_connector, attrgetter("status")):
+    until_stop = (one for one in statuses if one.at <= stopped)
+    for status, (first, *_) in groupby(until_stop, attrgetter("status")):
         if status in BY_THE_CAR:
             yield first.at
 
@@ -295,6 +323,21 @@ def _connected(rows: Rows, tx: Known, session: _Session, now: datetime) -> Stret
         ((heard_at,),) = rows(_HEARD, (*of_transaction, session.id, connected_at, ended_at))
         ended_at = max(connected_at, heard_at or "")
     return _moment(connected_at), now if ended_at is None else _moment(ended_at)
+
+
+def _limited(rows: Rows, tx: Known, billed: Billed, last: datetime) -> Iterator[Stretch]:
+    """Yield the spans until the stop in which a charging profile of ours was too low for any car."""
+    profiles = [_Profile(*row) for row in rows(_PROFILES, (tx.charger, tx.connector, stamp(billed.until), stamp(last)))]
+    changes = sorted({_moment(at) for one in profiles for at in (one.created_at, one.ended_at) if at != LAST_TIME})
+    at = last
+    while profiles and at < billed.until:
+        valid = [one.installed for one in profiles if _moment(one.created_at) <= at and stamp(at) < one.ended_at]
+        rules = RulesInForce(valid, tx.connector or 0, at, Charging(tx.id, billed.since))
+        limit, next_at = rules.limit(at), rules.until() or billed.until
+        until = min([billed.until, next_at, *(change for change in changes if change > at)])
+        if limit is not None and limit.watts(limit.phases) < LEAST_AMPERES * VOLTS * limit.phases:
+            yield at, until
+        at = until
 
 
 def _doubtful(tx: Known, last: datetime, stopped: datetime, received: datetime) -> Iterator[Stretch]:
