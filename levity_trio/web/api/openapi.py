@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.endpoints import HIGHEST_ID, NAME_PATTERN, NO_CONTENT, Endpoint, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, MONTH_PATTERN, NAME_PATTERN, NO_CONTENT, Endpoint, StructBody
 
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
@@ -119,7 +119,7 @@ def _has_required(schema: Mapping[str, Any], components: Mapping[str, Any]) -> b
 
 
 def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
-    """Identities of chargers and names are texts; all others are numbers."""
+    """Identities of chargers, names and months are texts; all others are numbers."""
     names = _PARAMETER.findall(one.path)
     return [{"name": name, "in": "path", "required": True, "schema": _kind_of(one.path, name)} for name in names]
 
@@ -129,6 +129,8 @@ def _kind_of(path: str, name: str) -> Mapping[str, Any]:
         return {"type": "string", "minLength": 1}
     if name == "name":
         return {"type": "string", "pattern": NAME_PATTERN}
+    if name == "month":
+        return {"type": "string", "pattern": MONTH_PATTERN}
     if name == "id" and path.startswith(OF_CHARGERS):
         return {"type": "string", "minLength": 1}
     return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
