@@ -44,6 +44,8 @@ from levity_trio.events.files import FileReceived as FileReceived
 from levity_trio.events.local_lists import LocalListFailing as LocalListFailing
 from levity_trio.events.local_lists import LocalListPaused as LocalListPaused
 from levity_trio.events.local_lists import LocalListResumed as LocalListResumed
+from levity_trio.events.meters import MeterChanged as MeterChanged
+from levity_trio.events.meters import MeterRead as MeterRead
 from levity_trio.events.observations import AuditLost as AuditLost
 from levity_trio.events.observations import AuditProgress as AuditProgress
 from levity_trio.events.observations import AutoStart as AutoStart

@@ -27,7 +27,7 @@ SETTINGS = """\
 "query.errors" = "state"
 """
 """A charger that is away does not hold the run up, and its silence is no error of the server."""
-IMPORTS = ("id-tag", "account", "account-tag", "account-space", "vehicle")
+IMPORTS = ("id-tag", "account", "account-tag", "account-space", "vehicle", "meter-reading")
 LEFT_OUT: tuple[str, ...] = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/chargers")
 LEFT_OUT += tuple(f"/api/admin/{name}-import" for name in IMPORTS)
 LEFT_OUT += tuple(f"/api/admin/imports/levity/{kind}" for kind in KINDS)

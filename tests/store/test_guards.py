@@ -28,6 +28,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "event": set(),
     "evidence": set(),
     "log": set(),
+    "meter_reading": {"voided_at", "voided_by", "void_reason"},
     "meter_val": {"tx_id"},
     "operator_action": {"status", "code"},
     "ownership": {"key", "until", "ended_at", "ended_by", "end_reason", "voided_at", "voided_by", "void_reason"},
@@ -140,6 +141,13 @@ def full(books: Books, station: Station) -> Books:
         add(f"INSERT INTO tariff_version ({of_version}) VALUES (1, '2026-01-01', '', '', '', 'anna', {withdrawn})")
     of_assignment = "scope, key, since, tariff_id, assigned_at, assigned_by"
     add(f"INSERT INTO tariff_assignment ({of_assignment}) VALUES ('site', '', '2026-01-01', 1, '', 'anna')")
+    add(
+        "INSERT INTO meter (name, class_percent, chargers_percent, since, created_at, created_by, updated_at)"
+        " VALUES ('m', 1, 2, '', '', '', '')"
+    )
+    of_readings = "meter_id, at, value, unit, wh, source, entered_at, entered_by, voided_at, voided_by, void_reason"
+    read = "1, '', '1', 'Wh', 1, 'hand', '', ''"
+    add(f"INSERT INTO meter_reading ({of_readings}) VALUES ({read}, '', '', ''), ({read}, NULL, NULL, NULL)")
     add("INSERT INTO securing_step (securing_id, step, command_id, at) VALUES (1, 'password', 1, '')")
     closed_statement(books)
     assert all(books.count(table) for table in CHANGEABLE)
@@ -237,6 +245,8 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "billing",
         "bill_work",
         "draft",
+        "meter",
+        "meter_charger",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -255,6 +265,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("configuration_template", {"ended_at": "2026", "ended_by": "anna"}),
         ("tag", {"ended_at": "2026", "ended_by": "anna"}),
         ("tariff_version", {"withdrawn_at": "2026", "withdrawn_by": "anna", "withdraw_reason": "wrong"}),
+        ("meter_reading", {"voided_at": "2026", "voided_by": "anna", "void_reason": "swapped"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("certificate_request", {"ended_at": "2026", "result": "installed"}),
         ("securing", {"ended_at": "2026", "ended_by": "anna", "result": "done"}),
@@ -449,6 +460,7 @@ AGAIN = {
     "tag": "UPDATE tag SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
     "ownership": "UPDATE ownership SET void_reason = 'x' WHERE voided_at IS NOT NULL",
     "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
+    "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
 }
 """What a guard of a step that is made only once refuses."""
 

@@ -30,12 +30,12 @@ FACTS = (
     " connector_data token operator_action reservation charging_profile local_list webhook webhook_given_up"
     " configuration_reading configuration_template file file_url tag credential certificate registration"
     " certificate_request securing securing_step ownership biller closing statement position statement_party ledger"
-    " tariff tariff_version tariff_assignment"
+    " tariff tariff_version tariff_assignment meter_reading"
 )
 COUNTS = "fact_count event_sum"
 PRESENT = (
     "cp cp_conn tx meter_val cp_err habit ping station webhook_waiting asked_tag tag_import_part security listed_tag"
-    " local_list_upkeep account vehicle space tx_account billing bill_work draft"
+    " local_list_upkeep account vehicle space tx_account billing bill_work draft meter meter_charger"
 )
 CLOCK = "simulated_time"
 SQL = re.compile(r"\b(?:INSERT INTO|UPDATE|FROM|JOIN)\s+(?!SET\b)([a-z_]+)\b")

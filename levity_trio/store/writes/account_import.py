@@ -76,13 +76,13 @@ def import_accounts(db: UnitOfWork, lines: Sequence[Mapping[str, Any]], at: str,
         accounts.add(db, blank._replace(**{field: value for field, value in fields.items() if value}), at, by)
         return ADDED
 
-    return _each(lines, apply)
+    return each(lines, apply)
 
 
 def import_owned(db: UnitOfWork, lines: Sequence[OwnedLine], at: str, by: str) -> list[str]:
     """Give tags or spaces to accounts; return what became of each line. Raises ImportRefused."""
     once = _Once()
-    return _each(lines, lambda line: CHANGED if _own(db, once, line, at, by) else SAME)
+    return each(lines, lambda line: CHANGED if _own(db, once, line, at, by) else SAME)
 
 
 def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: str) -> list[str]:
@@ -99,7 +99,7 @@ def import_vehicles(db: UnitOfWork, lines: Sequence[VehicleLine], at: str, by: s
         is_given = line.owned.account is not None and _own(db, once, line.owned._replace(thing=thing), at, by)
         return CHANGED if is_given and word == SAME else word
 
-    return _each(lines, apply)
+    return each(lines, apply)
 
 
 class _Once:
@@ -133,7 +133,7 @@ def _name_space(db: UnitOfWork, thing: Thing, name: str | None) -> bool:
     return True
 
 
-def _each(lines: Sequence[T], apply: Callable[[T], str]) -> list[str]:
+def each(lines: Sequence[T], apply: Callable[[T], str]) -> list[str]:
     """Apply every line, to find all that is wrong; return what became of each. Raises ImportRefused."""
     faults: list[LineFault] = []
 

@@ -78,7 +78,7 @@ class ImportedLines:
 # Lines
 
 
-def _converted(cells: Cells, kind: type[T]) -> T:
+def converted(cells: Cells, kind: type[T]) -> T:
     """Return the cells that are not empty as a struct. Raises Problem."""
     try:
         return msgspec.convert({name: cell for name, cell in cells.items() if cell is not None}, kind, strict=False)
@@ -87,7 +87,7 @@ def _converted(cells: Cells, kind: type[T]) -> T:
 
 
 def _account(asked: Asked, cells: Cells) -> dict[str, Any]:
-    fields = stored_fields(asked, msgspec.structs.asdict(_converted(cells, AccountBody)))
+    fields = stored_fields(asked, msgspec.structs.asdict(converted(cells, AccountBody)))
     return {name: fields[name] for name in cells}
 
 
@@ -96,21 +96,21 @@ def _period(asked: Asked, line: PeriodLine) -> dict[str, Any]:
 
 
 def _tag(asked: Asked, cells: Cells) -> OwnedLine:
-    line = _converted(cells, TagLine)
+    line = converted(cells, TagLine)
     thing = Thing(What.TAG, asked.api.id_tags.policy.key(line.id_tag))
     return OwnedLine(line.account, thing, line.id_tag, line.vehicle, **_period(asked, line))
 
 
 def _space(asked: Asked, cells: Cells) -> OwnedLine:
-    line = _converted(cells, SpaceLine)
+    line = converted(cells, SpaceLine)
     thing = Thing(What.SPACE, line.charger, line.connector or 0)
     return OwnedLine(line.account, thing, space=line.name, **_period(asked, line))
 
 
 def _vehicle(asked: Asked, cells: Cells) -> VehicleLine:
     of_vehicle = {name: cell for name, cell in cells.items() if name in ("name", "plate", "battery_kwh")}
-    fields = vehicle_fields(asked, _converted(of_vehicle, VehicleBody))
-    line = _converted({name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle)
+    fields = vehicle_fields(asked, converted(of_vehicle, VehicleBody))
+    line = converted({name: cell for name, cell in cells.items() if name not in of_vehicle}, OfVehicle)
     given = {name.replace("_kwh", "_wh") for name in of_vehicle}
     return VehicleLine(
         {name: fields[name] for name in fields if name in given}, OwnedLine(line.account, **_period(asked, line))
@@ -122,7 +122,8 @@ def _vehicle(asked: Asked, cells: Cells) -> VehicleLine:
 Write = Callable[[UnitOfWork, Sequence[Any], str, str], list[str]]
 
 
-async def _import(asked: Asked, sheet: Sheet[Any], write: Write) -> Any:
+async def import_lines(asked: Asked, sheet: Sheet[Any], write: Write) -> Any:
+    """Import a file; return what became of it. Raises Problem."""
     api = asked.api
     async with api.places.wait():
         found = await read(await content_of(asked), sheet)
@@ -148,22 +149,22 @@ async def _import(asked: Asked, sheet: Sheet[Any], write: Write) -> Any:
 async def import_accounts(asked: Asked) -> Any:
     today = midnight(asked.api.now(), asked.api.config.time_zone)
     sheet = Sheet(OF_ACCOUNT, ("name",), MOST_LINES, "account", partial(_account, asked))
-    return await _import(asked, sheet, partial(writes.import_accounts, today=today))
+    return await import_lines(asked, sheet, partial(writes.import_accounts, today=today))
 
 
 async def import_tags(asked: Asked) -> Any:
     sheet = Sheet(OF_TAG, ("account", "id_tag"), MOST_LINES, "tag", partial(_tag, asked))
-    return await _import(asked, sheet, writes.import_owned)
+    return await import_lines(asked, sheet, writes.import_owned)
 
 
 async def import_spaces(asked: Asked) -> Any:
     sheet = Sheet(OF_SPACE, ("account", "charger"), MOST_LINES, "space", partial(_space, asked))
-    return await _import(asked, sheet, writes.import_owned)
+    return await import_lines(asked, sheet, writes.import_owned)
 
 
 async def import_vehicles(asked: Asked) -> Any:
     sheet = Sheet(OF_VEHICLE, ("name",), MOST_LINES, "vehicle", partial(_vehicle, asked))
-    return await _import(asked, sheet, writes.import_vehicles)
+    return await import_lines(asked, sheet, writes.import_vehicles)
 
 
 # Export

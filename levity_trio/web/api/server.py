@@ -39,10 +39,12 @@ from levity_trio.web.api import (
     imports,
     local_lists,
     logs,
+    meters,
     offline,
     operations,
     owned,
     plans,
+    reconciliations,
     registration,
     review,
     securing,
@@ -73,7 +75,7 @@ ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing, offline, local_lists, imports),
-    *(accounts, vehicles, owned, account_files, tariffs, billing),
+    *(accounts, vehicles, owned, account_files, tariffs, billing, meters, reconciliations),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

@@ -1,0 +1,204 @@
+"""The course of a connector's lifetime register: how much it had risen at any time, as bounds.
+
+A course consists of stretches: transactions, and what lies between two of them. What the register rose by in a
+transaction is what the judge found; a step between two transactions is judged by the same rules, so that a reset, a
+rollover, a replaced meter or a leap is never taken for energy. Nothing is interpolated: between two readings it is only
+known that the energy lies between theirs.
+
+Times are UTC text in the database's format, so that text order is time order. Energy is whole Wh.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from itertools import accumulate
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from levity_trio.charging.candidates import ROLLOVER, SCALED, SEGMENTS
+from levity_trio.charging.energy import judge
+from levity_trio.charging.evidence import Case, seconds
+from levity_trio.charging.reviews import Code
+
+
+class Ground(StrEnum):
+    """Why a step between two transactions is not simply the difference of two registers."""
+
+    FELL = "fell"
+    """Reset, or another meter: what flowed meanwhile is not known."""
+    COUNTS_ANEW = "counts anew"
+    """It begins at 0 again; what flows between transactions of such a charger is not seen."""
+    ROLLED_OVER = "rolled over"
+    LEAPT = "leapt"
+    """More than can have flowed in the time: not counted."""
+    OVERLAP = "overlap"
+    """The transaction began below the end of the one before; what both cover counts once."""
+
+
+class Metered(NamedTuple):
+    """A transaction: its times, the range of the register that its figure is based on, and the figure.
+
+    One without `ended` is open: its energy is what has flowed until `seen`, the time of its last register.
+    """
+
+    id: int
+    began: str
+    ended: str | None
+    begin_wh: int | None
+    end_wh: int | None
+    energy_wh: int
+    method: str | None = None
+    seen: str = ""
+
+
+class Stretch(NamedTuple):
+    """A transaction, or (`transaction` None) the time between two. `base_wh` is all that the register rose by before.
+
+    `begin_wh` and `end_wh` are what it showed; `is_plain` is whether a reading can be placed between these.
+    """
+
+    since: str
+    until: str
+    base_wh: int
+    wh: int
+    begin_wh: int | None
+    end_wh: int | None
+    transaction: int | None = None
+    ground: Ground | None = None
+    is_doubtful: bool = False
+    is_plain: bool = True
+
+
+class Bounds(NamedTuple):
+    """What a register had risen by at a time: by the last reading before, and by the first one after."""
+
+    low: int
+    high: int
+
+
+class Energy(NamedTuple):
+    """Energy between two times: as the last readings before each of them say, and the least and the most possible."""
+
+    wh: int
+    least: int
+    most: int
+
+
+class Point(NamedTuple):
+    at: str
+    wh: int
+
+
+def stretches(transactions: Iterable[Metered]) -> list[Stretch]:
+    """Return the stretches of one connector's register; its transactions are given in order of their beginning."""
+    found: list[Stretch] = []
+    before: Metered | None = None
+    for one in transactions:
+        if before is not None and one.begin_wh is not None and found[-1].end_wh is not None:
+            found.append(_between(found[-1], found[-1].end_wh, before, one, one.begin_wh))
+        found.append(_within(found[-1] if found else None, one))
+        before = one
+    return found
+
+
+def risen(one: Metered) -> int:
+    """Return what the register rose by in a transaction, as the judge understands it."""
+    if one.begin_wh is None or one.end_wh is None or one.end_wh < one.begin_wh or one.method in (ROLLOVER, SCALED):
+        return one.energy_wh
+    rise = one.end_wh - one.begin_wh
+    return max(rise, one.energy_wh) if one.method == SEGMENTS else rise  # more, where it was reset within
+
+
+def _between(last: Stretch, level: int, before: Metered, one: Metered, begin: int) -> Stretch:
+    """Return the stretch from the end of a transaction, where the register showed `level`, to the next one."""
+    until = max(last.until, one.began)
+    gap = Stretch(last.until, until, last.base_wh + last.wh, 0, level, begin)
+    if begin == level:
+        return gap
+    if before.begin_wh is not None and 0 < begin < level and before.begin_wh <= begin:
+        return gap._replace(ground=Ground.OVERLAP, end_wh=level, is_plain=False)
+    lasted = seconds(until) - seconds(last.until)
+    found = judge(Case(begun=0.0, ended=lasted, start_wh=level, stop_wh=begin, longest=lasted))
+    if found.code is None:
+        return gap._replace(wh=found.wh, is_doubtful=bool(found.doubts))
+    ground = Ground.ROLLED_OVER if found.code is Code.REGISTER_ROLLED_OVER else _ground(level, begin)
+    return gap._replace(wh=found.wh, ground=ground, is_doubtful=True, is_plain=False)
+
+
+def _ground(level: int, begin: int) -> Ground:
+    if begin > level:
+        return Ground.LEAPT
+    return Ground.FELL if begin else Ground.COUNTS_ANEW
+
+
+def _within(last: Stretch | None, one: Metered) -> Stretch:
+    level = None if last is None else last.end_wh
+    is_shared = last is not None and last.ground is Ground.OVERLAP
+    base = 0 if last is None else last.base_wh + last.wh
+    since = max(one.began, "" if last is None else last.until)
+    until = max(since, one.ended or one.seen)
+    begin, wh, end = one.begin_wh, risen(one), one.end_wh
+    if is_shared and begin is not None and level is not None:
+        begin, wh, end = level, max(0, wh - (level - begin)), max(level, end or level)
+    elif begin is None:
+        begin = level
+    if end is None and begin is not None:
+        end = begin + wh
+    is_plain = begin is not None and end is not None and end - begin == wh
+    return Stretch(since, until, base, wh, begin, end, one.id, is_plain=is_plain)
+
+
+def placed(stretch: Stretch, at: str, wh: int, *, is_lifetime: bool = True) -> Point | None:
+    """Return a reading as a point of the course; None if it cannot belong there.
+
+    A reading that is not `is_lifetime` counts from the beginning of its transaction.
+    """
+    begin = stretch.begin_wh if is_lifetime else 0
+    if not stretch.is_plain or begin is None or not 0 <= wh - begin <= stretch.wh:
+        return None
+    return Point(at, stretch.base_wh + wh - begin)
+
+
+_AT: Final = itemgetter(0)
+_WH: Final = itemgetter(1)
+
+
+class Course:
+    """The course of one register: its stretches, and points within them."""
+
+    def __init__(self, found: Sequence[Stretch], points: Iterable[Point] = ()) -> None:
+        self.stretches = found
+        ends = [Point(*end) for one in found for end in ((one.since, one.base_wh), (one.until, one.base_wh + one.wh))]
+        ordered = sorted([*ends, *points])
+        self._at = list(map(_AT, ordered))
+        self._wh = list(accumulate(map(_WH, ordered), max))
+
+    def bounds(self, at: str) -> Bounds:
+        """Return what the register had risen by since the beginning of the course. After its end, nothing is known to
+        have flowed yet."""
+        after, place = bisect_right(self._at, at), bisect_left(self._at, at)
+        low = self._wh[after - 1] if after else 0
+        return Bounds(low, max(low, self._wh[place]) if place < len(self._wh) else low)
+
+    @property
+    def ends_at(self) -> str | None:
+        """The time of its last register."""
+        return self._at[-1] if self._at else None
+
+
+def energy(since: Bounds, until: Bounds) -> Energy:
+    """Return the energy between two times."""
+    return Energy(until.low - since.low, max(0, until.low - since.high), until.high - since.low)
+
+
+def total(bounds: Iterable[Bounds]) -> Bounds:
+    """Return the sum of the bounds of several courses."""
+    found = list(bounds)
+    return Bounds(sum(one.low for one in found), sum(one.high for one in found))
+
+
+def share(stretch: Stretch, since: Bounds, until: Bounds) -> int:
+    """Return how much of a stretch lies between two times. The shares of all stretches add up to the energy."""
+    return max(0, min(stretch.base_wh + stretch.wh, until.low) - max(stretch.base_wh, since.low))

@@ -1,0 +1,289 @@
+"""The house's own meter against the chargers: whether the two agree within their classes, and since when not.
+
+A reading that contradicts those before and after it, where these agree with the chargers, is taken for a mistake: it is
+told and left out, never corrected. What flowed while a register fell (replaced, or read wrong) is not known: it is left
+out on both sides.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise, zip_longest
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from levity_trio.billing.courses import Bounds
+from levity_trio.billing.ownership import Span
+from levity_trio.charging.evidence import digit_of
+from levity_trio.charging.readings import exact_wh
+from levity_trio.charging.tolerances import NEAR_ROLLOVER
+
+CHARGERS_PERCENT: Final = 2.0
+"""The class of a charger's meter, where nobody says otherwise."""
+
+
+class Reading(NamedTuple):
+    """A reading of the house's meter; `value` and `unit` as given."""
+
+    id: int
+    at: str
+    value: str
+    unit: str
+    wh: int
+
+    @property
+    def digit(self) -> int:
+        """One unit of the last digit, in Wh."""
+        return digit_of(self.value, self.unit)
+
+
+class Classes(NamedTuple):
+    """The greatest errors in per cent of the meter and of the chargers, and where its register goes on at 0."""
+
+    meter: float
+    chargers: float
+    rolls_over_wh: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRemark:
+    """What is odd about a reading of the house's meter."""
+
+    reading: int
+    at: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A meter against its chargers, between its readings around a month. The chargers' energy is between `least_wh` and
+    `most_wh`; `allowed_wh` is how far the two may differ. They began to differ in the interval of readings from
+    `differs_since` until `differs_until`, which may lie before the month.
+    """
+
+    meter: int
+    name: str
+    since: str | None
+    until: str | None
+    meter_wh: int | None
+    chargers_wh: int | None
+    least_wh: int | None
+    most_wh: int | None
+    difference_wh: int | None
+    allowed_wh: int | None
+    differs: bool
+    differs_since: str | None
+    differs_until: str | None
+    remarks: tuple[ReadingRemark, ...]
+
+
+class _Taken(NamedTuple):
+    """A reading, and what the chargers' registers had risen by."""
+
+    reading: Reading
+    chargers: Bounds
+
+
+class _Against(NamedTuple):
+    """The energy of the meter and of the chargers between two readings; how far they may differ; and on which side they
+    do: -1, 0 or 1."""
+
+    meter: int
+    chargers: int
+    least: int
+    most: int
+    allowed: int
+    side: int
+
+
+def compare(
+    meter: tuple[int, str], classes: Classes, readings: Sequence[Reading], chargers: Sequence[Bounds], month: Span
+) -> Comparison:
+    """Compare a meter (number and name) with its chargers. `chargers` are the sums of their registers at each reading,
+    the oldest first."""
+    taken = list(map(_Taken, readings, chargers))
+    kept, remarks = _without_mistakes(taken, classes)
+    series = _Series(kept, classes)
+    remarks = sorted([*remarks, *series.remarks()], key=attrgetter("at"))
+    within = _around([one.reading.at for one in kept], month)
+    if within is None:
+        return _unknown(meter, tuple(one for one in remarks if month.covers(one.at)))
+    first, last = within
+    told = tuple(one for one in remarks if kept[first].reading.at < one.at <= kept[last].reading.at)
+    found = series.between(first, last)
+    since = series.leaves(first, last) if found.side else None
+    return Comparison(
+        meter=meter[0],
+        name=meter[1],
+        since=kept[first].reading.at,
+        until=kept[last].reading.at,
+        meter_wh=found.meter,
+        chargers_wh=found.chargers,
+        least_wh=found.least,
+        most_wh=found.most,
+        difference_wh=found.meter - found.chargers,
+        allowed_wh=found.allowed,
+        differs=found.side != 0,
+        differs_since=None if since is None else kept[since - 1].reading.at,
+        differs_until=None if since is None else kept[since].reading.at,
+        remarks=told,
+    )
+
+
+def _unknown(meter: tuple[int, str], remarks: tuple[ReadingRemark, ...]) -> Comparison:
+    """Return the comparison of a meter without two readings around the month."""
+    blank = dict.fromkeys(("meter_wh", "chargers_wh", "least_wh", "most_wh", "difference_wh", "allowed_wh"))
+    times = dict.fromkeys(("since", "until", "differs_since", "differs_until"))
+    return Comparison(meter=meter[0], name=meter[1], differs=False, remarks=remarks, **blank, **times)
+
+
+def _around(times: Sequence[str], month: Span) -> tuple[int, int] | None:
+    """Return the last reading until the beginning of a month, or the first one in it, and the first one from its end
+    on, or the last one in it; None if these are no two."""
+    first = max(0, bisect_right(times, month.since) - 1)
+    last = min(bisect_left(times, month.end), len(times) - 1)
+    is_of_month = last > first and times[first] < month.end and times[last] > month.since
+    return (first, last) if is_of_month else None
+
+
+def _rise(before: Reading, now: Reading, rolls_over_wh: int | None) -> int | None:
+    """Return what the register rose by; None if it fell, and did not go on at 0."""
+    if now.wh >= before.wh:
+        return now.wh - before.wh
+    if rolls_over_wh is not None and rolls_over_wh * NEAR_ROLLOVER <= before.wh < rolls_over_wh:
+        return now.wh + rolls_over_wh - before.wh
+    return None
+
+
+class _Series:
+    """Readings in order of time, with running sums since the first one. An interval in which the register fell adds to
+    neither side."""
+
+    def __init__(self, taken: Sequence[_Taken], classes: Classes) -> None:
+        self._taken, self._classes = taken, classes
+        self._rises = [_rise(before.reading, now.reading, classes.rolls_over_wh) for before, now in pairwise(taken)]
+        self._meter, self._chargers, self._unsure = [0], [0], [0]
+        for (before, now), rise in zip(pairwise(taken), self._rises, strict=True):
+            is_known = rise is not None
+            self._meter.append(self._meter[-1] + (rise or 0))
+            self._chargers.append(self._chargers[-1] + is_known * (now.chargers.low - before.chargers.low))
+            self._unsure.append(self._unsure[-1] + (not is_known) * (_width(before) + _width(now)))
+
+    def is_known(self, number: int) -> bool:
+        """Whether the register did not fall in the interval that ends with this reading."""
+        return self._rises[number - 1] is not None
+
+    def between(self, first: int, last: int) -> _Against:
+        """Return the energies between two readings."""
+        meter = self._meter[last] - self._meter[first]
+        chargers = self._chargers[last] - self._chargers[first]
+        unsure = self._unsure[last] - self._unsure[first]
+        least = max(0, chargers - _width(self._taken[first]) - unsure)
+        most = chargers + _width(self._taken[last]) + unsure
+        digit = max(self._taken[first].reading.digit, self._taken[last].reading.digit)
+        allowed = round((self._classes.meter * meter + self._classes.chargers * chargers) / 100) + digit
+        side = (meter > most + allowed) - (meter < least - allowed)
+        return _Against(meter, chargers, least, most, allowed, side)
+
+    def leaves(self, first: int, last: int) -> int | None:
+        """Return the end of the first interval in which the running difference leaves the tolerance, and stays outside.
+
+        It runs from the earliest reading from which on it is outside at each later one, perhaps before `first`; if
+        there is none, from `first`.
+        """
+        side = self.between(first, last).side
+
+        def stays(base: int, begin: int) -> bool:
+            known = (number for number in range(begin, last + 1) if self.is_known(number))
+            return all(self.between(base, number).side == side for number in known)
+
+        bases = (base for base in range(last) if self.is_known(base + 1) and stays(base, base + 1))
+        base = next(bases, None)
+        if base is not None:
+            return base + 1
+        return next((number for number in range(first + 1, last + 1) if stays(first, number)), None)
+
+    def remarks(self) -> Iterator[ReadingRemark]:
+        """Yield where the register fell or went on at 0, and a last reading that another spelling would make fit."""
+        for (before, now), rise in zip(pairwise(self._taken), self._rises, strict=True):
+            fell = f"{_shown(now)} is below {_shown(before)} before"
+            if rise is None:
+                yield _remark(now, f"{fell}: another meter, or read wrong; what flowed meanwhile is left out")
+            elif now.reading.wh < before.reading.wh:
+                yield _remark(now, f"{fell}: the register went on at 0")
+        if len(self._taken) > 1 and self.is_doubtful(len(self._taken) - 2, len(self._taken) - 1):
+            before, now = self._taken[-2:]
+            if hint := _hint(before, now, self._classes):
+                yield _remark(now, f"{_shown(now)} does not fit{hint}")
+
+    def is_doubtful(self, first: int, last: int) -> bool:
+        """Whether the register fell between two readings, or rose by another energy than the chargers'."""
+        is_known = all(self.is_known(number) for number in range(first + 1, last + 1))
+        return not is_known or self.between(first, last).side != 0
+
+
+def _width(taken: _Taken) -> int:
+    return taken.chargers.high - taken.chargers.low
+
+
+def _shown(taken: _Taken) -> str:
+    return f"{taken.reading.value} {taken.reading.unit}"
+
+
+def _remark(taken: _Taken, words: str) -> ReadingRemark:
+    return ReadingRemark(reading=taken.reading.id, at=taken.reading.at, words=words)
+
+
+# Mistakes
+
+
+def _without_mistakes(taken: Sequence[_Taken], classes: Classes) -> tuple[list[_Taken], list[ReadingRemark]]:
+    """Return the readings without those that contradict the ones before and after, and what is to be said of these."""
+    kept, remarks = list(taken[:1]), list[ReadingRemark]()
+    for now, after in zip_longest(taken[1:], taken[2:]):
+        if after is not None and _is_mistake(kept[-1], now, after, classes):
+            hint = _hint(kept[-1], now, classes)
+            words = f"{_shown(now)} contradicts the readings before and after, and is left out"
+            remarks.append(_remark(now, f"{words}{hint}"))
+        else:
+            kept.append(now)
+    return kept, remarks
+
+
+def _is_mistake(before: _Taken, now: _Taken, after: _Taken, classes: Classes) -> bool:
+    """Whether a reading contradicts those next to it, and these agree with the chargers."""
+    around = _Series((before, after), classes)
+    if around.is_doubtful(0, 1):
+        return False
+    series = _Series((before, now, after), classes)
+    if not (series.is_known(1) and series.is_known(2)):
+        return True
+    return series.between(0, 1).side * series.between(1, 2).side < 0
+
+
+def _hint(before: _Taken, now: _Taken, classes: Classes) -> str:
+    """Return what the reading would have to be, if kWh for Wh or two swapped digits explain it."""
+    least = max(0, now.chargers.low - before.chargers.high)
+    most = now.chargers.high - before.chargers.low
+    allowed = round((classes.meter + classes.chargers) * most / 100) + now.reading.digit
+    for words, wh in _spellings(now.reading):
+        if least - allowed <= wh - before.reading.wh <= most + allowed:
+            return f"; {words} would fit"
+    return ""
+
+
+def _spellings(reading: Reading) -> Iterator[tuple[str, int]]:
+    other = "Wh" if reading.unit == "kWh" else "kWh"
+    spelled = [(reading.value, other)]
+    for place, (one, next_one) in enumerate(pairwise(reading.value)):
+        if one != next_one and (one + next_one).isdecimal():
+            spelled.append((f"{reading.value[:place]}{next_one}{one}{reading.value[place + 2 :]}", reading.unit))
+    for value, unit in spelled:
+        if (exact := exact_wh(value, unit)) is not None:
+            yield f"{value} {unit}", int(exact.quantize(_WHOLE, ROUND_HALF_UP))
+
+
+_WHOLE: Final = Decimal(1)

@@ -1,0 +1,122 @@
+"""The courses of chargers' lifetime registers, from transactions and the few readings around given times."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed, stretches
+from levity_trio.billing.ownership import Span
+from levity_trio.billing.reconciliation import Connector, Transaction
+from levity_trio.charging.energy import CERTAIN
+from levity_trio.store.cases import register
+from levity_trio.store.connectors import connectors
+from levity_trio.store.reads.present import open_transactions
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.settled import settled_by
+
+IDLE_READINGS: Final = 1000
+"""The readings between two transactions that are searched for a register next to a time."""
+_COLUMNS: Final = (
+    "SELECT id, conn_id, start_time, stop_time, coalesce(billed_from_wh, meter_start),"
+    " coalesce(billed_until_wh, meter_stop), energy_delivered, energy_method, confidence, last_reading_at FROM tx"
+)
+_WITHIN: Final = f"{_COLUMNS} INDEXED BY tx_by_charger WHERE cp_id = ? AND start_time >= ? AND start_time < ?"
+_ACROSS: Final = f"{_COLUMNS} INDEXED BY tx_by_end WHERE cp_id = ? AND stop_time >= ? AND start_time < ?"
+_OPEN: Final = f"{_COLUMNS} INDEXED BY tx_open WHERE cp_id = ? AND status = 'Active' AND start_time < ?"
+_OF_CONNECTOR: Final = f"{_COLUMNS} INDEXED BY tx_by_charger WHERE cp_id = ? AND conn_id IS ?"
+_BEFORE: Final = f"{_OF_CONNECTOR} AND start_time < ? ORDER BY start_time DESC, id DESC LIMIT 1"
+_AFTER: Final = f"{_OF_CONNECTOR} AND start_time >= ? ORDER BY start_time, id LIMIT 1"
+Row = tuple[Any, ...]
+
+
+class Site:
+    """The registers of all chargers over a span of time, from one read."""
+
+    def __init__(self, db: Database, span: Span) -> None:
+        self._db, self._span = db, span
+        self._rows = rows_of(db)
+        self._so_far = {one.id: one.energy_wh for one in open_transactions(db)}
+
+    def connectors(self, charger: str, times: Sequence[str]) -> list[Connector]:
+        """Return the connectors of a charger; their courses are as exact as readings allow at these times."""
+        found = defaultdict[int | None, dict[int, Row]](dict)
+        for row in self._found(charger):
+            found[row[1]][row[0]] = row
+        return [
+            self._connector(charger, number, [*rows.values()], times)
+            for number, rows in sorted(found.items(), key=lambda one: one[0] or 0)
+        ]
+
+    def _found(self, charger: str) -> Iterator[Row]:
+        """Yield the transactions of the span, and the one next to it on each side, some of them twice."""
+        since, until = self._span.since, self._span.end
+        yield from self._rows(_WITHIN, (charger, since, until))
+        yield from self._rows(_ACROSS, (charger, since, since))
+        yield from self._rows(_OPEN, (charger, since))
+        for number in connectors(self._rows, charger, "tx"):
+            yield from self._rows(_BEFORE, (charger, number, since))
+            yield from self._rows(_AFTER, (charger, number, until))
+
+    def _connector(self, charger: str, number: int | None, rows: list[Row], times: Sequence[str]) -> Connector:
+        rows.sort(key=lambda row: (row[2], row[0]))
+        transactions = {row[0]: self._transaction(charger, row) for row in rows}
+        found = stretches(one.metered for one in transactions.values())
+        points = [] if number is None else [*self._points(charger, number, found, times)]
+        return Connector(number, Course(found, points), self._with_reasons(transactions, found))
+
+    def _transaction(self, charger: str, row: Row) -> Transaction:
+        number, connector, began, ended, begin, end, wh, method, confidence, seen = row
+        energy = self._so_far.get(number, 0) if wh is None else wh
+        begin, end = (None, None) if connector is None else (register(begin), register(end))
+        metered = Metered(number, began, ended, begin, end, energy, method, seen or "")
+        return Transaction(metered, charger, connector, confidence == CERTAIN)
+
+    def _with_reasons(
+        self, transactions: Mapping[int, Transaction], found: Sequence[Stretch]
+    ) -> Mapping[int, Transaction]:
+        """Add who settled a figure that is not what the register rose by."""
+        differing = {
+            one.transaction: settled_by(self._rows, one.transaction)
+            for one in found
+            if one.transaction is not None and one.wh != transactions[one.transaction].metered.energy_wh
+        }
+        return {number: one._replace(settled_by=differing.get(number)) for number, one in transactions.items()}
+
+    # Readings
+
+    def _points(self, charger: str, connector: int, found: Sequence[Stretch], times: Sequence[str]) -> Iterator[Point]:
+        """Yield the readings before and after each time that lies within a stretch in which energy flowed."""
+        rising = [one for one in found if one.wh and one.is_plain]
+        for at in times:
+            for stretch in rising:
+                if stretch.since < at < stretch.until:
+                    yield from self._around(charger, connector, stretch, at)
+
+    def _around(self, charger: str, connector: int, stretch: Stretch, at: str) -> Iterator[Point]:
+        readings = _IDLE if stretch.transaction is None else _OF_TRANSACTION
+        of_it = (charger, connector) + (() if stretch.transaction is None else (stretch.transaction,))
+        parts = (("ASC", stretch.since, stretch.until), ("DESC", stretch.since, at), ("ASC", at, stretch.until))
+        first, *around = (self._rows(readings[order], (*of_it, since, until)) for order, since, until in parts)
+        is_lifetime = stretch.transaction is None or not first or first[0][1] >= (stretch.begin_wh or 0)
+        for timestamp, wh in (row for part in around for row in part):
+            point = placed(stretch, timestamp, wh, is_lifetime=is_lifetime)
+            if point is not None:
+                yield point
+
+
+_ORDERS: Final = ("ASC", "DESC")
+_OF_TRANSACTION: Final = {
+    order: "SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND wh IS NOT NULL"  # noqa: S608
+    f" AND timestamp BETWEEN ? AND ? ORDER BY timestamp {order}, id {order} LIMIT 1"
+    for order in _ORDERS
+}
+_IDLE: Final = {
+    order: "SELECT timestamp, wh FROM (SELECT timestamp, wh FROM meter_val WHERE cp_id = ? AND conn_id = ?"  # noqa: S608
+    f" AND timestamp BETWEEN ? AND ? ORDER BY timestamp {order}, id {order} LIMIT {IDLE_READINGS})"
+    " WHERE wh IS NOT NULL LIMIT 1"
+    for order in _ORDERS
+}

@@ -1,0 +1,88 @@
+"""The meters of the house, and their readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """A meter of the house, in use from `since` until `until`, with its class and that of its chargers in per cent.
+
+    It measures `chargers`; none: the whole site. After `digits` digits of whole kWh its register goes on at 0.
+    """
+
+    id: int
+    name: str
+    class_percent: float
+    chargers_percent: float
+    digits: int | None
+    since: str
+    until: str | None
+    chargers: list[str]
+    created_at: str
+    created_by: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReading:
+    """What a meter showed at a time: value and unit as given, and the same in Wh. `source` is hand or csv."""
+
+    id: int
+    meter: int
+    at: str
+    value: str
+    unit: str
+    wh: int
+    source: str
+    entered_at: str
+    entered_by: str
+    voided_at: str | None
+    voided_by: str | None
+    void_reason: str | None
+
+
+_METER: Final = Shape(Meter, chargers="NULL")
+_READING: Final = Shape(MeterReading, meter="meter_id")
+
+
+def meters(db: Database, name: str | None, wanted: Wanted) -> Page[Meter]:
+    """Return a page of the meters, by their names. Raises NoPage."""
+    db.execute("BEGIN")
+    listing = Listing([Branch("meter", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
+    load = _METER.by_id(db, "meter")
+    return read_page(db, listing, wanted, lambda key: _with_chargers(db, load(key)))
+
+
+def meter(db: Database, number: int) -> Meter | None:
+    """Return one meter."""
+    found = _METER.every(db, "FROM meter WHERE id = ?", (number,))
+    return _with_chargers(db, found[0]) if found else None
+
+
+def readings(db: Database, meter: int, wanted: Wanted, *, is_valid: bool | None = None) -> Page[MeterReading]:
+    """Return a page of the readings of a meter, the newest first; only valid or voided ones. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = given(("meter_id = ?", meter))
+    if is_valid is not None:
+        conditions.append(Condition(f"voided_at IS {'' if is_valid else 'NOT '}NULL"))
+    listing = Listing([Branch("meter_reading INDEXED BY meter_reading_all", conditions)], ("at", "id"))
+    return read_page(db, listing, wanted, _READING.by_id(db, "meter_reading"))
+
+
+def reading(db: Database, number: int) -> MeterReading | None:
+    """Return one reading."""
+    found = _READING.every(db, "FROM meter_reading WHERE id = ?", (number,))
+    return found[0] if found else None
+
+
+def _with_chargers(db: Database, one: Meter) -> Meter:
+    found = db.execute("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (one.id,)).fetchall()
+    return replace(one, chargers=[charger for (charger,) in found])

@@ -1,0 +1,200 @@
+"""The meters of the house, and their readings. A reading is never rewritten: a wrong one is voided, with a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from levity_trio.charging.readings import whole_wh
+from levity_trio.events import MeterChanged, MeterRead
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.account_import import ADDED, SAME, each
+from levity_trio.store.writes.accounts import Change, Code, Refused, check_name, is_number
+from levity_trio.store.writes.hiding import UnknownCharger, check_known
+from levity_trio.store.writes.ownership import Said
+
+HAND: Final = "hand"
+CSV: Final = "csv"
+SHOWN: Final = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,6})?$")
+"""What a register can show."""
+_FIELDS: Final = "name, class_percent, chargers_percent, digits, since, until"
+
+
+class MeterData(NamedTuple):
+    """A meter as an operator gives it: its class and that of its chargers in per cent, and after how many digits of
+    whole kWh its register goes on at 0. It measures `chargers`; none: the whole site."""
+
+    name: str
+    class_percent: float
+    chargers_percent: float
+    digits: int | None
+    since: str
+    until: str | None = None
+    chargers: tuple[str, ...] = ()
+
+
+class Taken(NamedTuple):
+    """A reading as an operator gives it: when, and what the register showed. `meter` is its number or its name."""
+
+    meter: str
+    at: str
+    value: str
+    unit: str
+
+
+class Added(NamedTuple):
+    """What became of a reading: its number, and added or same."""
+
+    id: int
+    word: str
+
+
+def add(db: UnitOfWork, data: MeterData, at: str, by: str) -> int:
+    """Add a meter and return its number. Raises Refused."""
+    _check(db, data, None)
+    number = db.insert(
+        f"INSERT INTO meter ({_FIELDS}, created_at, created_by, updated_at)"  # noqa: S608 - our own names
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (*data[:-1], at, by, at),
+    )
+    _measure(db, number, data.chargers)
+    db.record(MeterChanged(charger=None, at=at, meter=number, change="added", by=by))
+    return number
+
+
+def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: str) -> Change:
+    """Change fields of a meter, named as in MeterData. Raises Refused."""
+    before = find(db, number)
+    after = before._replace(**fields)
+    if after == before:
+        return Change(number, SAME)
+    _check(db, after, number)
+    _check_readings(db, number, after)
+    db.execute(
+        f"UPDATE meter SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
+        (*after[:-1], at, number),
+    )
+    db.execute("DELETE FROM meter_charger WHERE meter_id = ?", (number,))
+    _measure(db, number, after.chargers)
+    db.record(MeterChanged(charger=None, at=at, meter=number, change="changed", by=by))
+    return Change(number, "changed")
+
+
+def find(db: UnitOfWork, number: int) -> MeterData:
+    """Return a meter. Raises Refused."""
+    row = db.row(f"SELECT {_FIELDS} FROM meter WHERE id = ?", (number,))  # noqa: S608 - our own names
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"there is no meter {number}", "meter")
+    name, class_percent, chargers_percent, digits, since, until = row
+    chargers = db.rows("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (number,))
+    measured = tuple(charger for (charger,) in chargers)
+    return MeterData(name, class_percent, chargers_percent, digits, since, until, measured)
+
+
+def number_of(db: UnitOfWork, named: str) -> int:
+    """Return the number of a meter by its name or, if it is a whole number, by that. Raises Refused."""
+    if is_number(named):
+        find(db, int(named))
+        return int(named)
+    row = db.row("SELECT id FROM meter WHERE name = ?", (named,))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"there is no meter {named!r}", "meter")
+    return int(row[0])
+
+
+# Readings
+
+
+def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
+    """Add a reading; one that is known is the same. Raises Refused."""
+    number = number_of(db, taken.meter)
+    wh = _checked(find(db, number), taken, at)
+    known = db.row(
+        "SELECT id, wh FROM meter_reading WHERE meter_id = ? AND at = ? AND voided_at IS NULL", (number, taken.at)
+    )
+    if known is not None and known[1] == wh:
+        return Added(int(known[0]), SAME)
+    if known is not None:
+        words = f"reading {known[0]} of this time shows {known[1]} Wh; void it first if it is wrong"
+        raise Refused(Code.CONFLICT, words, "value")
+    reading = db.insert(
+        "INSERT INTO meter_reading (meter_id, at, value, unit, wh, source, entered_at, entered_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (number, taken.at, taken.value, taken.unit, wh, source, at, by),
+    )
+    db.record(_fact(at, number, reading, ADDED, taken.at, wh, by))
+    return Added(reading, ADDED)
+
+
+def import_readings(db: UnitOfWork, lines: Sequence[Taken], at: str, by: str) -> list[str]:
+    """Add readings; return what became of each line. Raises ImportRefused."""
+    return each(lines, lambda line: read(db, line, CSV, at, by).word)
+
+
+def void(db: UnitOfWork, meter: int, reading: int, said: Said) -> None:
+    """Void a reading that is wrong. Raises Refused."""
+    found = db.row("SELECT at, wh, voided_at FROM meter_reading WHERE id = ? AND meter_id = ?", (reading, meter))
+    if found is None:
+        raise Refused(Code.NOT_FOUND, f"meter {meter} has no reading {reading}", "reading")
+    read_at, wh, voided_at = found
+    if voided_at is not None:
+        raise Refused(Code.CONFLICT, f"it was voided at {voided_at}", "reading")
+    db.execute(
+        "UPDATE meter_reading SET (voided_at, voided_by, void_reason) = (?, ?, ?) WHERE id = ?",
+        (said.at, said.by, said.reason, reading),
+    )
+    db.record(_fact(said.at, meter, reading, "voided", read_at, wh, said.by))
+
+
+def _fact(at: str, meter: int, reading: int, change: str, read_at: str, wh: int, by: str) -> MeterRead:
+    return MeterRead(charger=None, at=at, meter=meter, reading=reading, change=change, read_at=read_at, wh=wh, by=by)
+
+
+def _checked(meter: MeterData, taken: Taken, now: str) -> int:
+    """Return what the register showed, in Wh. Raises Refused."""
+    wh = whole_wh(taken.value, taken.unit) if SHOWN.fullmatch(taken.value) else None
+    if wh is None:
+        raise Refused(
+            Code.INVALID, f"{taken.value} {taken.unit} is no register; give a number such as 12345.6", "value"
+        )
+    if meter.digits is not None and wh >= 10**meter.digits * 1000:
+        raise Refused(Code.INVALID, f"the meter shows {meter.digits} digits of kWh, and this has more", "value")
+    if taken.at > now:
+        raise Refused(Code.INVALID, "this time is ahead", "at")
+    if not meter.since <= taken.at or (meter.until is not None and taken.at > meter.until):
+        raise Refused(Code.CONFLICT, f"the meter is in use from {meter.since} until {meter.until or 'now'}", "at")
+    return wh
+
+
+# Checks
+
+
+def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
+    check_name(data.name)
+    if data.until is not None and data.until <= data.since:
+        raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is in use", "until")
+    other = db.row("SELECT id FROM meter WHERE name = ? AND id IS NOT ?", (data.name, number))
+    if other is not None:
+        raise Refused(Code.IN_USE, f"meter {other[0]} has this name; choose another, or change that one", "name")
+    for charger in data.chargers:
+        try:
+            check_known(db, charger)
+        except UnknownCharger:
+            raise Refused(Code.NOT_FOUND, f"there is no charger {charger}", "chargers") from None
+
+
+def _check_readings(db: UnitOfWork, number: int, data: MeterData) -> None:
+    """Check that a change leaves no reading outside the time of use. Raises Refused."""
+    ((first, last),) = db.rows(
+        "SELECT min(at), max(at) FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL", (number,)
+    )
+    if first is not None and first < data.since:
+        raise Refused(Code.CONFLICT, f"it was read at {first}; give a time until then", "since")
+    if last is not None and data.until is not None and last > data.until:
+        raise Refused(Code.CONFLICT, f"it was read at {last}; give a time from then on", "until")
+
+
+def _measure(db: UnitOfWork, number: int, chargers: Iterable[str]) -> None:
+    for charger in sorted(set(chargers)):
+        db.execute("INSERT INTO meter_charger (meter_id, cp_id) VALUES (?, ?)", (number, charger))

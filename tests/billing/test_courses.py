@@ -1,0 +1,127 @@
+"""The course of a lifetime register: what it rose by until any time, and what is no energy."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from levity_trio.billing.courses import (
+    Bounds,
+    Course,
+    Energy,
+    Ground,
+    Metered,
+    Point,
+    Stretch,
+    energy,
+    placed,
+    share,
+    stretches,
+)
+
+
+def at(hour: float) -> str:
+    minutes = round(hour * 60)
+    return f"2026-03-{1 + minutes // 1440:02}T{minutes // 60 % 24:02}:{minutes % 60:02}:00.000Z"
+
+
+def tx(number: int, hours: tuple[float, float | None], wh: tuple[int | None, int | None], figure: int | None = None,
+       method: str = "register") -> Metered:  # fmt: skip
+    """A transaction from an hour to another, from a register to another, with its figure."""
+    begin, end = wh
+    figure = figure if figure is not None else (end or 0) - (begin or 0)
+    return Metered(number, at(hours[0]), None if hours[1] is None else at(hours[1]), begin, end, figure, method)
+
+
+def rises(*transactions: Metered) -> list[tuple[int | None, int, Ground | None]]:
+    return [(one.transaction, one.wh, one.ground) for one in stretches(transactions)]
+
+
+def test_transactions_and_what_lies_between() -> None:
+    found = rises(tx(1, (1, 2), (100, 400)), tx(2, (3, 4), (400, 900)), tx(3, (5, 6), (950, 1000)))
+    assert found == [(1, 300, None), (None, 0, None), (2, 500, None), (None, 50, None), (3, 50, None)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wh", "ground"),
+    [
+        ((500, 5000), (20, 90), 0, Ground.FELL),
+        ((500, 5000), (0, 90), 0, Ground.COUNTS_ANEW),
+        ((500, 999_900), (50, 90), 150, Ground.ROLLED_OVER),
+        ((500, 5000), (5_000_000, 5_000_100), 0, Ground.LEAPT),
+    ],
+)
+def test_a_step_that_is_no_energy(before: tuple[int, int], after: tuple[int, int], wh: int, ground: Ground) -> None:
+    _, gap, _ = rises(tx(1, (1, 2), before), tx(2, (3, 4), after))
+    assert gap == (None, wh, ground)
+
+
+def test_what_two_transactions_cover_counts_once() -> None:
+    assert [one[1:] for one in rises(tx(1, (1, 3), (0, 1000)), tx(2, (2, 4), (600, 1500), 500))] == [
+        *((1000, None), (0, Ground.OVERLAP), (500, None))
+    ]
+    nested = rises(tx(1, (1, 5), (100, 1000)), tx(2, (2, 4), (300, 600), 0), tx(3, (6, 7), (1000, 1200)))
+    assert [one[1] for one in nested] == [900, 0, 0, 0, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "wh", "figure", "rise"),
+    [
+        ("rollover", (999_900, 300), 400, 400),
+        ("scaled", (100, 112), 12_000, 12_000),
+        ("segments", (100, 3000), 7900, 7900),
+        ("segments", (100, 60_000), 9000, 59_900),
+        ("corrected", (100, 5100), 4000, 5000),
+        ("session readings", (100, 5100), 5000, 5000),
+    ],
+)
+def test_the_judge_understood_what_it_rose_by(method: str, wh: tuple[int, int], figure: int, rise: int) -> None:
+    ((_, found, _),) = rises(tx(1, (1, 2), wh, figure, method))
+    assert found == rise
+
+
+def test_a_transaction_without_registers_goes_on_from_the_one_before() -> None:
+    found = stretches([tx(1, (1, 2), (0, 100)), tx(2, (3, 4), (None, None), 0), tx(3, (5, 6), (160, 200))])
+    assert [(one.transaction, one.wh) for one in found] == [(1, 100), (2, 0), (None, 60), (3, 40)]
+
+
+def test_bounds_are_those_of_the_readings_around() -> None:
+    found = stretches([tx(1, (1, 5), (100, 4100)), tx(2, (6, 7), (4200, 4300))])
+    course = Course(found, [Point(at(2), 800), Point(at(3), 1900)])
+    assert [course.bounds(at(hour)) for hour in (0, 1, 2.5, 3, 4, 5.5, 6.5, 9)] == [
+        *(Bounds(0, 0), Bounds(0, 0), Bounds(800, 1900), Bounds(1900, 1900)),
+        *(Bounds(1900, 4000), Bounds(4000, 4100), Bounds(4100, 4200), Bounds(4200, 4200)),
+    ]
+    assert energy(course.bounds(at(2.5)), course.bounds(at(4))) == Energy(1100, 0, 3200)
+    assert course.ends_at == at(7)
+    assert Course([]).bounds(at(1)) == (0, 0)
+
+
+def test_shares_of_a_time_add_up() -> None:
+    course = Course(stretches([tx(1, (1, 5), (100, 4100)), tx(2, (6, 9), (4200, 6000))]), [Point(at(3), 1900)])
+    seams = [course.bounds(at(hour)) for hour in (0, 3.5, 5.5, 7, 10)]
+    for since, until in pairwise(seams):
+        assert sum(share(one, since, until) for one in course.stretches) == until.low - since.low
+
+
+@pytest.mark.parametrize(
+    ("wh", "is_lifetime", "expected"),
+    [(1100, True, 1000), (4200, True, None), (99, True, None), (700, False, 700), (4001, False, None)],
+)
+def test_a_reading_has_its_place(wh: int, *, is_lifetime: bool, expected: int | None) -> None:
+    (stretch,) = stretches([tx(1, (1, 5), (100, 4100))])
+    point = placed(stretch, at(2), wh, is_lifetime=is_lifetime)
+    assert (point.wh if point else None) == expected
+
+
+def test_no_reading_has_a_place_where_the_register_was_reset() -> None:
+    stretch = Stretch(at(1), at(2), 0, 7900, 100, 3000, 1, is_plain=False)
+    assert placed(stretch, at(1.5), 200) is None
+
+
+def test_clocks_that_overlap_never_turn_the_course_back() -> None:
+    course = Course(stretches([tx(1, (1, 8), (0, 100)), tx(2, (2, 3), (100, 200)), tx(3, (4, 5), (200, 300))]))
+    lows = [course.bounds(at(hour)).low for hour in range(10)]
+    assert lows == sorted(lows)
+    assert lows[-1] == 300

@@ -1,0 +1,145 @@
+"""Meters of the house, and their readings: what is refused, what is the same, and what a file does."""
+
+from __future__ import annotations
+
+import pytest
+
+from levity_trio.events import MeterChanged, MeterRead
+from levity_trio.store.reads.meters import meter as meter_row
+from levity_trio.store.reads.meters import meters as listed
+from levity_trio.store.reads.meters import readings
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.writes import meters as writes
+from levity_trio.store.writes.account_import import ImportRefused
+from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.meters import CSV, HAND, Added, MeterData, Taken
+from levity_trio.store.writes.ownership import Said
+from tests.store.books import Books, Station
+from tests.store.reading import reading
+
+SINCE = "2026-01-01T00:00:00.000Z"
+MAIN = MeterData("Main", 1.0, 2.0, 5, SINCE)
+TAKEN = Taken("main", "2026-02-01T08:00:00.000Z", "48211.35", "kWh")
+
+
+@pytest.fixture
+def meter(books: Books) -> int:
+    return books.run(writes.add, MAIN, books.at, "anna")
+
+
+def read(books: Books, taken: Taken, source: str = HAND) -> Added:
+    return books.run(writes.read, taken, source, books.at, "anna")
+
+
+def refused(books: Books, taken: Taken) -> tuple[Code, str]:
+    with pytest.raises(Refused) as caught:
+        read(books, taken)
+    return caught.value.code, caught.value.field
+
+
+@pytest.mark.usefixtures("station")
+def test_a_meter_and_its_chargers(books: Books, meter: int) -> None:
+    assert books.run(writes.change, meter, {"chargers": ("CP-1",), "name": "main"}, books.at, "anna").word == "changed"
+    assert books.run(writes.change, meter, {"class_percent": 1.0}, books.at, "anna").word == "same"
+    with reading(books) as db:
+        found = meter_row(db, meter)
+        assert found is not None
+        assert (found.name, found.chargers, found.digits) == ("main", ["CP-1"], 5)
+        assert [one.id for one in listed(db, "MAIN", Wanted()).data] == [meter]
+        assert meter_row(db, 2) is None
+    assert [fact.change for fact in books.recorded(MeterChanged)] == ["added", "changed"]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "field"),
+    [
+        (MAIN._replace(name="MAIN"), Code.IN_USE, "name"),
+        (MAIN._replace(name="7"), Code.INVALID, "name"),
+        (MAIN._replace(name="b", until=SINCE), Code.CONFLICT, "until"),
+        (MAIN._replace(name="b", chargers=("CP-9",)), Code.NOT_FOUND, "chargers"),
+    ],
+)
+@pytest.mark.usefixtures("meter")
+def test_a_meter_that_cannot_be(books: Books, data: MeterData, code: Code, field: str) -> None:
+    with pytest.raises(Refused) as caught:
+        books.run(writes.add, data, books.at, "anna")
+    assert (caught.value.code, caught.value.field) == (code, field)
+    assert books.count("meter") == 1
+
+
+def test_a_reading_once_and_again(books: Books, meter: int) -> None:
+    assert read(books, TAKEN) == (1, "added")
+    assert read(books, TAKEN._replace(meter=str(meter), value="48211350", unit="Wh")) == (1, "same")
+    assert books.rows("SELECT value, unit, wh, source FROM meter_reading") == [("48211.35", "kWh", 48_211_350, "hand")]
+    (fact,) = books.recorded(MeterRead)
+    assert (fact.meter, fact.reading, fact.change, fact.read_at, fact.wh) == (meter, 1, "added", TAKEN.at, 48_211_350)
+
+
+@pytest.mark.usefixtures("meter")
+@pytest.mark.parametrize(
+    ("given", "code", "field"),
+    [
+        ({"value": "48212"}, Code.CONFLICT, "value"),
+        ({"value": "100000"}, Code.INVALID, "value"),
+        ({"value": "12,5"}, Code.INVALID, "value"),
+        ({"value": "-1"}, Code.INVALID, "value"),
+        ({"value": "1_000"}, Code.INVALID, "value"),
+        ({"value": "٣"}, Code.INVALID, "value"),
+        ({"value": "1e3"}, Code.INVALID, "value"),
+        ({"unit": "MWh"}, Code.INVALID, "value"),
+        ({"at": "2027-01-01T00:00:00.000Z"}, Code.INVALID, "at"),
+        ({"at": "2025-12-31T00:00:00.000Z"}, Code.CONFLICT, "at"),
+        ({"meter": "other"}, Code.NOT_FOUND, "meter"),
+        ({"meter": "9"}, Code.NOT_FOUND, "meter"),
+    ],
+)
+def test_a_reading_that_cannot_be(books: Books, given: dict[str, str], code: Code, field: str) -> None:
+    read(books, TAKEN)
+    assert refused(books, TAKEN._replace(**given)) == (code, field)
+    assert books.count("meter_reading") == 1
+
+
+def test_a_wrong_reading_is_voided_and_stays_on_record(books: Books, meter: int) -> None:
+    wrong = read(books, TAKEN).id
+    books.run(writes.void, meter, wrong, Said(books.at, "anna", "digits swapped"))
+    assert read(books, TAKEN._replace(value="48121.35")) == (2, "added")
+    with reading(books) as db:
+        assert [one.id for one in readings(db, meter, Wanted()).data] == [2, 1]
+        assert [one.id for one in readings(db, meter, Wanted(), is_valid=True).data] == [2]
+        (voided,) = readings(db, meter, Wanted(), is_valid=False).data
+    assert (voided.id, voided.voided_by, voided.void_reason) == (1, "anna", "digits swapped")
+    for number, code in ((wrong, Code.CONFLICT), (9, Code.NOT_FOUND)):
+        with pytest.raises(Refused) as caught:
+            books.run(writes.void, meter, number, Said(books.at, "anna", "again"))
+        assert caught.value.code is code
+    assert [fact.change for fact in books.recorded(MeterRead)] == ["added", "voided", "added"]
+
+
+def test_the_end_of_a_meter_leaves_no_reading_outside(books: Books, meter: int) -> None:
+    read(books, TAKEN)
+    for field in ("until", "since"):
+        at = "2026-01-15T00:00:00.000Z" if field == "until" else "2026-02-15T00:00:00.000Z"
+        with pytest.raises(Refused) as caught:
+            books.run(writes.change, meter, {field: at}, books.at, "anna")
+        assert caught.value.field == field
+    books.run(writes.change, meter, {"until": TAKEN.at}, books.at, "anna")
+    assert refused(books, TAKEN._replace(at="2026-02-02T00:00:00.000Z")) == (Code.CONFLICT, "at")
+
+
+@pytest.mark.usefixtures("meter")
+def test_a_file_of_readings_is_whole_or_nothing(books: Books) -> None:
+    lines = [TAKEN, TAKEN._replace(at="2026-02-02T08:00:00.000Z", value="48220")]
+    wrong = TAKEN._replace(at="2026-02-03T08:00:00.000Z", value="?")
+    with pytest.raises(ImportRefused) as caught:
+        books.run(writes.import_readings, [*lines, wrong, wrong._replace(meter="x")], books.at, "anna")
+    assert [(fault.place, fault.field) for fault in caught.value.faults] == [(2, "value"), (3, "meter")]
+    assert books.count("meter_reading") == 0
+    assert books.run(writes.import_readings, lines, books.at, "anna") == ["added", "added"]
+    assert books.run(writes.import_readings, lines, books.at, "anna") == ["same", "same"]
+    assert books.rows("SELECT DISTINCT source FROM meter_reading") == [(CSV,)]
+
+
+def test_a_meter_measures_known_chargers(books: Books) -> None:
+    Station(books, "CP-2")
+    number = books.run(writes.add, MAIN._replace(chargers=("CP-2", "CP-2")), books.at, "anna")
+    assert books.rows("SELECT meter_id, cp_id FROM meter_charger") == [(number, "CP-2")]
