@@ -34,7 +34,7 @@ SECONDS: Final = 10.0
 SALT_BYTES: Final = 32
 SETTLED_AT_ONCE: Final = 500
 Minor = Annotated[int, msgspec.Meta(ge=0, lt=2**53, description="In minor units of the currency.")]
-Account = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only this account, which moves out in the month.")]
+Account = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 
 class BeginBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
