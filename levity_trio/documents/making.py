@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.csv_file import csv_text
@@ -16,18 +16,21 @@ from levity_trio.documents.sheet import Sheet
 from levity_trio.documents.statement_sheet import statement_sheet
 from levity_trio.documents.template import ENGLISH, Template, TemplateProblem, parse
 
-Maker = Callable[[Paper], object]
+Maker = Callable[[Any], object]
 
 
 @contextmanager
 def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
-    """Give what makes papers in a form, or finds what the font lacks. Raises DocumentProblem."""
+    """Give what makes papers in a form, finds what the font lacks, or looks at a logo. Raises DocumentProblem."""
     if task in _WITHOUT_FONTS:
         yield _WITHOUT_FONTS[Form(task)]
         return
     from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415 - see above
-    from levity_trio.documents.pdf import pdf  # noqa: PLC0415
+    from levity_trio.documents.pdf import check_logo, pdf  # noqa: PLC0415
 
+    if task == "logo":
+        yield check_logo
+        return
     with open_fonts(font) as fonts:
         if task == Form.PDF:
             yield lambda paper: pdf(sheet_of(paper), fonts)

@@ -51,6 +51,11 @@ class Paper(NamedTuple):
         return self.statements[0]
 
 
+def waiting() -> int:
+    """Return how many calls wait for the process of another one."""
+    return _ONE.statistics().tasks_waiting
+
+
 async def documents(papers: Sequence[Paper], form: Form, font: Path | None = None) -> list[bytes]:
     """Return a file of each paper; all are in memory at once, so give some dozens. Raises DocumentProblem."""
     made: list[bytes] = await _run(form.value, papers, font)
@@ -66,7 +71,12 @@ async def missing_characters(papers: Sequence[Paper], font: Path | None = None) 
     return missing
 
 
-async def _run(task: str, papers: Sequence[Paper], font: Path | None) -> Any:
+async def check_logo(logo: bytes) -> None:
+    """Look at a logo as a PDF does. Raises DocumentProblem."""
+    await _run("logo", [logo], None)
+
+
+async def _run(task: str, papers: Sequence[Paper | bytes], font: Path | None) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
     seconds = DEADLINE_SECONDS + SECONDS_A_PAPER * len(papers)

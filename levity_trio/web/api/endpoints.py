@@ -66,6 +66,8 @@ Fields = Mapping[str, Mapping[str, Any]]
 """JSON schemas by the name of a field."""
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Of names in paths."""
+MONTH_PATTERN: Final = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"
+"""Of months in paths."""
 ABSENT: Final[Mapping[str, Any]] = {"type": "null"}
 IDENTITIES: Final[Mapping[str, Any]] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
@@ -200,6 +202,8 @@ class Endpoint:
     body: Body | None = None
     status: int = 200
     media_type: str = "application/json"
+    other_media_types: tuple[str, ...] = ()
+    """Further ones, if the caller chooses the form of the answer."""
     problems: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     """Fields of a JSON body whose values are not recorded, because records are never rewritten."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.endpoints import HIGHEST_ID, NAME_PATTERN, NO_CONTENT, Endpoint, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, MONTH_PATTERN, NAME_PATTERN, NO_CONTENT, Endpoint, StructBody
 
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
@@ -29,6 +29,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "changed": 409,
     "in_use": 409,
     "conflict": 409,
+    "not_made": 409,
     "invalid": 422,
     "not_json": 400,
     "queue_full": 429,
@@ -119,7 +120,7 @@ def _has_required(schema: Mapping[str, Any], components: Mapping[str, Any]) -> b
 
 
 def _path_parameters(one: Endpoint) -> list[dict[str, Any]]:
-    """Identities of chargers and names are texts; all others are numbers."""
+    """Identities of chargers, names and months are texts; all others are numbers."""
     names = _PARAMETER.findall(one.path)
     return [{"name": name, "in": "path", "required": True, "schema": _kind_of(one.path, name)} for name in names]
 
@@ -129,6 +130,8 @@ def _kind_of(path: str, name: str) -> Mapping[str, Any]:
         return {"type": "string", "minLength": 1}
     if name == "name":
         return {"type": "string", "pattern": NAME_PATTERN}
+    if name == "month":
+        return {"type": "string", "pattern": MONTH_PATTERN}
     if name == "id" and path.startswith(OF_CHARGERS):
         return {"type": "string", "minLength": 1}
     return {"type": "integer", "minimum": 0, "maximum": HIGHEST_ID}
@@ -150,7 +153,8 @@ def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
     if one.answer is None:
         found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
     else:
-        content = {one.media_type: {"schema": of_kind[_key(one.answer_type)]}}
+        schema = of_kind[_key(one.answer_type)]
+        content = {kind: {"schema": schema} for kind in (one.media_type, *one.other_media_types)}
         found = {str(one.status): {"description": "The answer.", "content": content}}
     codes: dict[int, list[str]] = {}
     for code in (*COMMON, *one.problems, *(("not_storable",) if one.changes else ()), *_of_input(one)):
