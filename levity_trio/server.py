@@ -42,7 +42,8 @@ from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
-from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
+from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig, innermost
+from levity_trio.config_log import LogConfig
 from levity_trio.events import Event, Fact
 from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log

@@ -151,6 +151,7 @@ CREATE TABLE statement (
 ) STRICT;
 CREATE INDEX statement_of_draft ON statement (draft_id, account_id);
 CREATE INDEX statement_of_account ON statement (account_id, number) WHERE number IS NOT NULL;
+CREATE INDEX statement_of_month ON statement (month, number) WHERE number IS NOT NULL;
 CREATE TRIGGER statement_is_kept BEFORE DELETE ON statement WHEN OLD.number IS NOT NULL BEGIN
     SELECT RAISE(ABORT, 'a fact is never deleted');
 END;

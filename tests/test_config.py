@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
+from levity_trio.config import SETTINGS, ConfigError, ServerConfig
+from levity_trio.config_log import LogConfig
 from levity_trio.config_sources import load
 from levity_trio.settings import Setting
 
@@ -101,6 +102,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "local-list": "on",
         "time-zone": "Australia/Lord_Howe",
         "bill-by": "connector",
+        "font": str(tmp_path / "house.ttf"),
     }
     for setting in SETTINGS:
         text = samples.get(setting.name, "1024")

@@ -1,4 +1,4 @@
-"""The font of a PDF, and what it lacks. Imported only in the process that makes PDFs.
+"""The font of a PDF, and what it lacks. Imported only by `making`, for PDFs.
 
 The default is FiraGO (SIL Open Font License), which pymupdf-fonts brings: Latin with all accents, Greek, Cyrillic,
 Arabic, Hebrew, Devanagari, Thai, Georgian; neither Chinese, Japanese and Korean nor emoji. The owner may give a font

@@ -183,7 +183,8 @@ def _head(paper: _Paper, sheet: Sheet) -> None:
         paper.paragraph(sheet.remark)
 
 
-def _logo(paper: _Paper, logo: bytes) -> None:
+def check_logo(logo: bytes) -> tuple[int, int]:
+    """Return the width and height of a logo in pixels. Raises DocumentProblem if it cannot be used."""
     media_type(logo)
     try:
         with Image.open(io.BytesIO(logo), formats=("PNG", "JPEG")) as image:
@@ -193,6 +194,11 @@ def _logo(paper: _Paper, logo: bytes) -> None:
             image.load()
     except (Image.DecompressionBombError, UnidentifiedImageError, OSError, SyntaxError, ValueError) as problem:
         raise DocumentProblem(f"the logo cannot be read: {problem}") from problem
+    return width, height
+
+
+def _logo(paper: _Paper, logo: bytes) -> None:
+    width, height = check_logo(logo)
     scale = min(_LOGO_WIDTH / width, _LOGO_HEIGHT / height)
     paper.image(io.BytesIO(logo), w=width * scale, h=height * scale)
     paper.ln(2)

@@ -1,6 +1,7 @@
-"""PDFs, and what a font lacks: made in a short-lived process of its own.
+"""Documents, and what a font lacks: made in a short-lived process of its own.
 
-fpdf2 and what it needs take 49 MB, which a server that prints once in a month would keep for good.
+fpdf2 and what it needs take 49 MB, which a server that prints once in a month would keep for good, and a long statement
+would keep its chargers waiting.
 """
 
 from __future__ import annotations
@@ -9,57 +10,93 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import trio
 
+from levity_trio.billing.statement import Statement
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.sheet import Sheet
 
 DEADLINE_SECONDS: Final = 60.0
-SECONDS_A_SHEET: Final = 20.0
+SECONDS_A_PAPER: Final = 20.0
 """Ten times what a statement of 300 lines takes on a desktop computer."""
 _ONE: Final = trio.CapacityLimiter(1)
 """One process at a time: a small machine has no memory for twenty."""
 
 
-async def pdfs(sheets: Sequence[Sheet], font: Path | None = None) -> list[bytes]:
-    """Return a PDF of each sheet; all are in memory at once, so give some dozens. Raises DocumentProblem."""
-    made: list[bytes] = await _run("pdf", sheets, font)
+class Form(StrEnum):
+    """The forms of a document. A covering sheet is HTML or PDF."""
+
+    HTML = "html"
+    PDF = "pdf"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Paper(NamedTuple):
+    """A statement, or with `is_cover` the covering sheet of several, in the order of their numbers.
+
+    `templates` are texts of TOML files: the first counts, or, if this program cannot use it any longer, the next; None
+    is the one of this program.
+    """
+
+    statements: tuple[Statement, ...]
+    templates: tuple[str | None, ...] = (None,)
+    is_cover: bool = False
+
+    @property
+    def first(self) -> Statement:
+        return self.statements[0]
+
+
+def waiting() -> int:
+    """Return how many calls wait for the process of another one."""
+    return _ONE.statistics().tasks_waiting
+
+
+async def documents(papers: Sequence[Paper], form: Form, font: Path | None = None) -> list[bytes]:
+    """Return a file of each paper; all are in memory at once, so give some dozens. Raises DocumentProblem."""
+    made: list[bytes] = await _run(form.value, papers, font)
     return made
 
 
-async def missing_characters(sheets: Sequence[Sheet], font: Path | None = None) -> list[dict[str, str]]:
-    """Return for each sheet the characters that the font lacks, each with the first text that has it.
+async def missing_characters(papers: Sequence[Paper], font: Path | None = None) -> list[dict[str, str]]:
+    """Return for each paper the characters that the font lacks, each with the first text that has it.
 
     A PDF shows them by their code points ([U+1F600]); HTML shows all. Raises DocumentProblem.
     """
-    missing: list[dict[str, str]] = await _run("missing", sheets, font)
+    missing: list[dict[str, str]] = await _run("missing", papers, font)
     return missing
 
 
-async def _run(task: str, sheets: Sequence[Sheet], font: Path | None) -> Any:
+async def check_logo(logo: bytes) -> None:
+    """Look at a logo as a PDF does. Raises DocumentProblem."""
+    await _run("logo", [logo], None)
+
+
+async def _run(task: str, papers: Sequence[Paper | bytes], font: Path | None) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
-    seconds = DEADLINE_SECONDS + SECONDS_A_SHEET * len(sheets)
+    seconds = DEADLINE_SECONDS + SECONDS_A_PAPER * len(papers)
     try:
         async with _ONE:
             with trio.fail_after(seconds):
                 done = await trio.run_process(
                     command,
-                    stdin=pickle.dumps((task, tuple(sheets), font)),
+                    stdin=pickle.dumps((task, tuple(papers), font)),
                     capture_stdout=True,
                     capture_stderr=True,
                     start_new_session=True,  # a Ctrl-C is for the server alone
                 )
         result, problem = pickle.loads(done.stdout)  # noqa: S301 - our own process wrote it
     except trio.TooSlowError:
-        raise DocumentProblem(f"the PDF process was stopped: it took more than {seconds:g} s") from None
+        raise DocumentProblem(f"the process of documents was stopped: it took more than {seconds:g} s") from None
     except (OSError, subprocess.CalledProcessError) as failure:
-        raise DocumentProblem(f"the PDF process failed: {_words(failure)}") from failure
+        raise DocumentProblem(f"the process of documents failed: {_words(failure)}") from failure
     except (pickle.UnpicklingError, EOFError) as failure:
-        raise DocumentProblem("the PDF process ended without an answer") from failure
+        raise DocumentProblem("the process of documents ended without an answer") from failure
     if problem is not None:
         raise problem
     return result

@@ -6,11 +6,11 @@ fit. Other accounts and currencies are paid by hand.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from segno.helpers import make_epc_qr
 
+from levity_trio.billing.bank_accounts import compact, is_iban
 from levity_trio.billing.statement import Statement
 from levity_trio.documents.formats import units
 from levity_trio.documents.sheet import tidy
@@ -20,13 +20,12 @@ LONGEST_NAME_BYTES: Final = 140
 """The whole code holds 331 bytes."""
 LONGEST_REMITTANCE_BYTES: Final = 140
 HIGHEST_CENTS: Final = 99_999_999_999
-_IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", re.ASCII)
 
 
 def payment_code(statement: Statement) -> tuple[str, ...]:
     """Return the rows of dark ("1") and light ("0") modules, without the quiet zone; empty without a code."""
     owner, reference = statement.owner, tidy(statement.number or "")
-    name, iban = tidy(owner.party.name)[:LONGEST_NAME].strip(), _compact(owner.bank_account or "")
+    name, iban = tidy(owner.party.name)[:LONGEST_NAME].strip(), compact(owner.bank_account or "")
     is_due = not statement.is_carried and 0 < statement.total <= HIGHEST_CENTS
     if not (is_due and statement.currency.code == "EUR" and is_iban(iban) and _fits(name, reference)):
         return ()
@@ -38,23 +37,3 @@ def payment_code(statement: Statement) -> tuple[str, ...]:
 def _fits(name: str, reference: str) -> bool:
     lengths = (len(name.encode()), LONGEST_NAME_BYTES), (len(reference.encode()), LONGEST_REMITTANCE_BYTES)
     return all(0 < length <= longest for length, longest in lengths)
-
-
-def is_iban(compact: str) -> bool:
-    """Whether a text without spaces is an IBAN whose check digits fit (ISO 13616, mod 97)."""
-    if not _IBAN.fullmatch(compact):
-        return False
-    digits = "".join(str(int(one, 36)) for one in compact[4:] + compact[:4])
-    return int(digits) % 97 == 1
-
-
-def grouped(account: str) -> str:
-    """Return an IBAN in groups of four, any other account as it is."""
-    compact = _compact(account)
-    if not is_iban(compact):
-        return account
-    return " ".join(compact[begin : begin + 4] for begin in range(0, len(compact), 4))
-
-
-def _compact(account: str) -> str:
-    return account.replace(" ", "").upper()

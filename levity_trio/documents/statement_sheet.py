@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from levity_trio.billing import bank_accounts
 from levity_trio.billing.statement import Currency, Statement, TaxSum
 from levity_trio.documents import formats, positions, qr
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
@@ -106,7 +107,7 @@ def _payment(statement: Statement, template: Template) -> Facts:
     owner = statement.owner
     pairs = (
         ("payee", owner.party.name),
-        ("account", qr.grouped(owner.bank_account or "")),
+        ("account", bank_accounts.grouped(owner.bank_account or "")),
         ("bank", owner.bank_name),
         ("reference", statement.number),
     )

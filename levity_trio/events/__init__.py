@@ -17,6 +17,7 @@ from levity_trio.events.accounts import AccountChanged as AccountChanged
 from levity_trio.events.accounts import OwnershipChanged as OwnershipChanged
 from levity_trio.events.accounts import TransactionGiven as TransactionGiven
 from levity_trio.events.accounts import VehicleChanged as VehicleChanged
+from levity_trio.events.biller import BillerChanged as BillerChanged
 from levity_trio.events.billing import BillingBegun as BillingBegun
 from levity_trio.events.billing import MonthClosed as MonthClosed
 from levity_trio.events.certificates import CertificateDelivered as CertificateDelivered

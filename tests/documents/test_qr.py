@@ -53,8 +53,3 @@ def test_a_name_orders_nothing_and_is_cut_at_70_characters() -> None:
 )
 def test_where_it_could_be_wrong_there_is_none(made: Statement) -> None:
     assert qr.payment_code(made) == ()
-
-
-def test_an_account_in_groups() -> None:
-    assert qr.grouped(forms.IBAN) == "DE02 1203 0000 0000 2020 51"
-    assert qr.grouped("12-34-56 789") == "12-34-56 789"

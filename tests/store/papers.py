@@ -87,6 +87,7 @@ class Papers:
         ((last,),) = self.rows("SELECT coalesce(max(number), 0) FROM statement")
         for place, statement_id in enumerate(ids):
             self._seal(statement_id, closing, last + place + 1, digests[place], digests[place + 1])
+        self.rows("DELETE FROM draft WHERE id = ?", [draft])
         return list(range(last + 1, last + 1 + len(ids)))
 
     def closed(self, one: Statement, *, template: str | None = None) -> Statement:

@@ -152,7 +152,7 @@ def test_a_draft_has_the_names_of_now(papers: Papers) -> None:
     (found,) = printed(papers.rows, [1])
     assert found.statement.to == Party(name="Ben", address=("Here 1", "10115 Berlin"), contact="x")
     assert found.statement.positions[0].space == "Elsewhere"
-    assert (found.statement.owner.payment_days, found.template) == (30, "other")
+    assert (found.statement.owner.payment_days, found.templates) == (30, ("other",))
     assert (found.statement.number, found.statement.closed_on, found.statement.digest) == (None, None, None)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -48,10 +48,10 @@ _VEHICLES: Final = (
 
 
 class Printed(NamedTuple):
-    """A statement, and the biller's template for it (None for that of this program)."""
+    """A statement, and its templates: the biller's of its closing, and the newest. None is the one of this program."""
 
     statement: Statement
-    template: str | None
+    templates: tuple[str | None, ...]
 
 
 class LineNumber(NamedTuple):
@@ -88,18 +88,16 @@ def statement(rows: Rows, statement_id: int) -> Statement:
 def printed(rows: Rows, statement_ids: Iterable[int]) -> Iterator[Printed]:
     """Yield statements with their templates; who bills is read once. Raises LookupError for an unknown id."""
 
-    @cache
-    def biller(number: int | None, is_closed: bool) -> tuple[Owner, str | None]:
-        found = (biller_of(rows, number) if number else None) if is_closed else newest_biller(rows)
-        return (found.owner, found.template) if found else (NOBODY, None)
-
+    newest = newest_biller(rows)
+    billers = cache(partial(biller_of, rows))
     for statement_id in statement_ids:
         found = rows(_STATEMENT, (statement_id,))
         if not found:
             raise LookupError(f"there is no statement with the id {statement_id}")
         row = _Row(*found[0])
-        owner, template = biller(row.biller_id, row.number is not None)
-        yield Printed(_statement(rows, statement_id, row, owner), template)
+        biller = billers(row.biller_id) if row.biller_id else newest
+        templates = tuple(dict.fromkeys(one.template for one in (biller, newest) if one is not None)) or (None,)
+        yield Printed(_statement(rows, statement_id, row, biller.owner if biller else NOBODY), templates)
 
 
 def names_now(rows: Rows, statement_id: int, account: int) -> Names:

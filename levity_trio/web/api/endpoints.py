@@ -202,6 +202,8 @@ class Endpoint:
     body: Body | None = None
     status: int = 200
     media_type: str = "application/json"
+    other_media_types: tuple[str, ...] = ()
+    """Further ones, if the caller chooses the form of the answer."""
     problems: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     """Fields of a JSON body whose values are not recorded, because records are never rewritten."""

@@ -29,6 +29,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "changed": 409,
     "in_use": 409,
     "conflict": 409,
+    "not_made": 409,
     "invalid": 422,
     "not_json": 400,
     "queue_full": 429,
@@ -153,7 +154,8 @@ def _responses(one: Endpoint, of_kind: Mapping[str, Any]) -> dict[str, Any]:
     if one.answer is None:
         found: dict[str, Any] = {str(NO_CONTENT): {"description": "Done."}}
     else:
-        content = {one.media_type: {"schema": of_kind[_key(one.answer_type)]}}
+        schema = of_kind[_key(one.answer_type)]
+        content = {kind: {"schema": schema} for kind in (one.media_type, *one.other_media_types)}
         found = {str(one.status): {"description": "The answer.", "content": content}}
     codes: dict[int, list[str]] = {}
     for code in (*COMMON, *one.problems, *(("not_storable",) if one.changes else ()), *_of_input(one)):

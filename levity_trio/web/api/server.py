@@ -27,6 +27,7 @@ from levity_trio.web.api import (
     account_files,
     accounts,
     administration,
+    biller,
     billing,
     bulk,
     certificates,
@@ -49,6 +50,7 @@ from levity_trio.web.api import (
     review,
     securing,
     security,
+    statements,
     stations,
     tags,
     tariffs,
@@ -75,7 +77,7 @@ ROOMS: Final = (
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing, offline, local_lists, imports),
-    *(accounts, vehicles, owned, account_files, tariffs, billing, meters, reconciliations),
+    *(accounts, vehicles, owned, account_files, tariffs, billing, biller, statements, meters, reconciliations),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

@@ -1,0 +1,62 @@
+"""Makes documents of each form. Imported only in the process that makes them; only PDFs load what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from levity_trio.documents.covering_sheet import covering_sheet
+from levity_trio.documents.csv_file import csv_text
+from levity_trio.documents.html import html
+from levity_trio.documents.json_file import json_bytes
+from levity_trio.documents.printing import Form, Paper
+from levity_trio.documents.sheet import Sheet
+from levity_trio.documents.statement_sheet import statement_sheet
+from levity_trio.documents.template import ENGLISH, Template, TemplateProblem, parse
+
+Maker = Callable[[Any], object]
+
+
+@contextmanager
+def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
+    """Give what makes papers in a form, finds what the font lacks, or looks at a logo. Raises DocumentProblem."""
+    if task in _WITHOUT_FONTS:
+        yield _WITHOUT_FONTS[Form(task)]
+        return
+    from levity_trio.documents.fonts import open_fonts  # noqa: PLC0415 - see above
+    from levity_trio.documents.pdf import check_logo, pdf  # noqa: PLC0415
+
+    if task == "logo":
+        yield check_logo
+        return
+    with open_fonts(font) as fonts:
+        if task == Form.PDF:
+            yield lambda paper: pdf(sheet_of(paper), fonts)
+        else:
+            yield lambda paper: fonts.missing(sheet_of(paper))
+
+
+def sheet_of(paper: Paper) -> Sheet:
+    """Return what stands on a paper. Raises TemplateProblem."""
+    template = _template(paper.templates)
+    return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
+
+
+def _template(texts: Sequence[str | None]) -> Template:
+    """Return the first template that can be used. Raises the problem of the first."""
+    problems = []
+    for text in texts:
+        try:
+            return ENGLISH if text is None else parse(text)
+        except TemplateProblem as problem:
+            problems.append(problem)
+    raise problems[0]
+
+
+_WITHOUT_FONTS: Final[dict[Form, Maker]] = {
+    Form.HTML: lambda paper: html(sheet_of(paper)).encode(),
+    Form.CSV: lambda paper: csv_text(paper.first, _template(paper.templates)).encode(),
+    Form.JSON: lambda paper: json_bytes(paper.first),
+}

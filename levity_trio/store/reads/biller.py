@@ -1,0 +1,36 @@
+"""Who bills, for the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillerRow:
+    """Who bills, as it stands on statements from now on. `logo_bytes` is the size of the logo, null without one."""
+
+    name: str
+    address: str | None
+    contact: str | None
+    bank_account: str | None
+    bank_name: str | None
+    tax_number: str | None
+    payment_days: int
+    logo_bytes: int | None
+    has_template: bool
+    set_at: str
+    set_by: str
+
+
+_BILLER: Final = Shape(BillerRow, logo_bytes="length(logo)", has_template="template IS NOT NULL")
+
+
+def biller(db: Database) -> BillerRow | None:
+    """Return who bills now; None until somebody said it."""
+    found = _BILLER.every(db, "FROM biller ORDER BY id DESC LIMIT 1")
+    return found[0] if found else None

@@ -1,0 +1,130 @@
+"""Lists of statements, page by page: closed ones, and those of a draft that is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementSums:
+    """What a statement comes to, in minor units of its currency.
+
+    `name` is that of the household, null after it was removed. `amount` is what its own lines ask for; with what was
+    carried in that is `total`.
+    """
+
+    account: int
+    name: str | None
+    month: str
+    currency: str
+    sessions: int
+    energy_wh: int
+    amount: int
+    carried_in: int
+    total: int
+    is_carried: bool
+    corrections: int
+    held_back: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedStatement(StatementSums):
+    """A closed statement."""
+
+    number: int
+    closed_at: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftStatement(StatementSums):
+    """A statement of a draft. `unpriced` are its sessions without a tariff."""
+
+    id: int
+    unpriced: int
+
+
+_OF_POSITIONS: Final = "(SELECT {} FROM position WHERE statement_id = statement.id{})"
+_COUNTED: Final = {
+    name: _OF_POSITIONS.format("count(*)", f" AND kind IN ({kinds})")
+    for name, kinds in (
+        ("sessions", "'session', 'free'"),
+        ("corrections", "'correction'"),
+        ("held_back", "'held back'"),
+        ("unpriced", "'unpriced'"),
+    )
+}
+_SUMS: Final = _COUNTED | {
+    "account": "statement.account_id",
+    "month": "statement.month",
+    "id": "statement.id",
+    "digest": "statement.digest",
+    "energy_wh": _OF_POSITIONS.format("coalesce(sum(energy_wh), 0)", " AND kind NOT IN ('held back', 'unpriced')"),
+    "amount": "total - carried_in",
+}
+_CLOSED: Final = Shape(ClosedStatement, **_SUMS | {"name": "json_extract(party, '$.name')"})
+_DRAFT: Final = Shape(DraftStatement, **_SUMS | {"name": "account.name"})
+_FROM_CLOSED: Final = (
+    "FROM statement JOIN closing ON closing.id = closing_id LEFT JOIN statement_party ON statement_id = statement.id"
+    " WHERE number = ?"
+)
+_FROM_DRAFT: Final = "FROM statement JOIN account ON account.id = account_id WHERE statement.id = ?"
+_IS_CLOSED: Final = Condition("number IS NOT NULL")
+
+
+def closed_statements(db: Database, account: int | None, month: str | None, wanted: Wanted) -> Page[ClosedStatement]:
+    """Return a page of closed statements, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = [_IS_CLOSED, *given(("account_id = ?", account), ("month = ?", month))]
+    listing = Listing([Branch("statement", conditions)], ("number",))
+    return read_page(db, listing, wanted, lambda key: _CLOSED.every(db, _FROM_CLOSED, key)[0])
+
+
+def draft_statements(db: Database, draft: int, wanted: Wanted) -> Page[DraftStatement]:
+    """Return a page of the statements of a draft, by account. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = [Condition("draft_id = ?", (draft,)), Condition("number IS NULL")]
+    listing = Listing([Branch("statement", conditions)], ("account_id", "id"), is_newest_first=False)
+    return read_page(db, listing, wanted, lambda key: _DRAFT.every(db, _FROM_DRAFT, key[-1:])[0])
+
+
+def id_of_number(db: Database, number: int) -> int | None:
+    """Return the row of a closed statement."""
+    found = db.execute("SELECT id FROM statement WHERE number = ?", (number,)).fetchall()
+    return found[0][0] if found else None
+
+
+def draft_of(db: Database, month: str) -> int | None:
+    """Return the draft of a month, if it is ready."""
+    found = db.execute(
+        "SELECT id FROM draft WHERE month = ? AND ready_at IS NOT NULL ORDER BY id DESC LIMIT 1", (month,)
+    ).fetchall()
+    return found[0][0] if found else None
+
+
+def is_of_draft(db: Database, draft: int, statement: int) -> bool:
+    """Whether a statement is one of a draft."""
+    sql = "SELECT 1 FROM statement WHERE id = ? AND draft_id = ? AND number IS NULL"
+    return bool(db.execute(sql, (statement, draft)).fetchall())
+
+
+def closed_after(db: Database, month: str, number: int, most: int) -> Sequence[tuple[int, int]]:
+    """Return the rows and numbers of the next closed statements of a month."""
+    sql = "SELECT id, number FROM statement WHERE month = ? AND number > ? ORDER BY number LIMIT ?"
+    return [(row, found) for row, found in db.execute(sql, (month, number, most)).fetchall()]
+
+
+def drafted_after(db: Database, draft: int, place: tuple[int, int], most: int) -> Sequence[tuple[int, int]]:
+    """Return the accounts and rows of the next statements of a draft."""
+    sql = (
+        "SELECT account_id, id FROM statement WHERE draft_id = ? AND number IS NULL AND (account_id, id) > (?, ?)"
+        " ORDER BY account_id, id LIMIT ?"
+    )
+    return [(account, row) for account, row in db.execute(sql, (draft, *place, most)).fetchall()]

@@ -1,0 +1,177 @@
+"""Documents as responses: read, made in a process of their own, and sent. They are personal, so nobody keeps a copy.
+
+A document takes a second or more. Its request has given its place back by then, so others are answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from levity_trio.billing.statement import Position, Statement
+from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.printing import Form, Paper
+from levity_trio.store.billing.biller import newest_biller
+from levity_trio.store.billing.statements import Printed, printed
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.problems import Problem, busy
+
+MOST_WAITING: Final = 16
+BUSY_SECONDS: Final = 10
+AT_ONCE: Final = 20
+"""Statements that are read, or made, at once."""
+MEDIA_TYPES: Final = {
+    Form.HTML: "text/html",
+    Form.PDF: "application/pdf",
+    Form.CSV: "text/csv",
+    Form.JSON: "application/json",
+}
+ZIP: Final = "application/zip"
+_SHOWN: Final = (Form.HTML, Form.PDF)
+"""Forms that a browser shows; it stores the others."""
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_ENERGY_ONLY: Final = Position(
+    id=0,
+    transaction=None,
+    charger=None,
+    connector=None,
+    space=None,
+    tag=None,
+    vehicle=None,
+    started_at=None,
+    ended_at=None,
+    energy_wh=0,
+    split=None,
+    lines=(),
+)
+
+
+class Made(Response):
+    """A response that is made when it is sent. Raises Problem then."""
+
+    def __init__(self, make: Callable[[], Awaitable[Response]]) -> None:
+        super().__init__()
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._make()
+        await response(scope, receive, send)
+
+
+def document(api: Api, read: Callable[[], Awaitable[Paper]], form: Form, name: str) -> Made:
+    """Return a document; `name` is that of its file without the ending, in ASCII."""
+
+    async def make() -> Response:
+        paper = await read()
+        with refusals():
+            (content,) = await printing.documents([paper], form, api.config.font)
+        return _file(content, MEDIA_TYPES[form], f"{name}.{form}", is_shown=form in _SHOWN)
+
+    return Made(make)
+
+
+def archive(api: Api, read: Callable[[], Awaitable[Mapping[str, Paper]]], form: Form, name: str) -> Made:
+    """Return documents, each by the name of its file without the ending, as one ZIP file."""
+
+    async def make() -> Response:
+        papers = await read()
+        with refusals():
+            made = await printing.documents([*papers.values()], form, api.config.font)
+        content = _zipped({f"{one}.{form}": file for one, file in zip(papers, made, strict=True)})
+        return _file(content, ZIP, f"{name}.zip", is_shown=False)
+
+    return Made(make)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Report why a document cannot be made. Raises Problem."""
+    if printing.waiting() >= MOST_WAITING:
+        raise busy("busy", f"{MOST_WAITING} documents wait to be made; try again", BUSY_SECONDS)
+    try:
+        yield
+    except DocumentProblem as problem:
+        raise Problem(HTTPStatus.CONFLICT, "not_made", str(problem)) from None
+
+
+async def read_papers(api: Api, statement_ids: Sequence[int]) -> list[Paper]:
+    """Return some statements to be printed; a few at once, because all are in memory. Raises Problem."""
+    return [Paper((one.statement,), one.templates) for one in await _read(api, statement_ids)]
+
+
+async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
+    """Return the covering sheet of statements; of these only what it shows is kept. Raises Problem."""
+    statements: list[Statement] = []
+    templates: tuple[str | None, ...] = (None,)
+    for begin in range(0, len(statement_ids), AT_ONCE):
+        for one in await _read(api, statement_ids[begin : begin + AT_ONCE]):
+            statements.append(_summed(one.statement))
+            templates = one.templates
+    return Paper(tuple(statements), templates, is_cover=True)
+
+
+async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
+    """Return what would be wrong with the documents of statements: for a preview. Raises Problem."""
+    biller = await api.reader.run(lambda db: newest_biller(rows_of(db)))
+    found = []
+    if biller is None:
+        found.append("nobody bills: say who with levity-trio bill owner set")
+    elif biller.owner.bank_account is None:
+        found.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
+    missing: dict[str, str] = {}
+    try:
+        for begin in range(0, len(statement_ids), AT_ONCE):
+            papers = await read_papers(api, statement_ids[begin : begin + AT_ONCE])
+            for one in await printing.missing_characters(papers, api.config.font):
+                missing = one | missing
+    except DocumentProblem as problem:
+        found += str(problem).splitlines()
+    return found + [_lacks(*one) for one in missing.items()]
+
+
+def _lacks(character: str, text: str) -> str:
+    return f"the font lacks {character} (U+{ord(character):04X}), as in {text!r}: give another with --font"
+
+
+async def _read(api: Api, statement_ids: Sequence[int]) -> list[Printed]:
+    def read(db: Any) -> list[Printed]:
+        db.execute("BEGIN")
+        return list(printed(rows_of(db), statement_ids))
+
+    try:
+        return await api.reader.run(read)
+    except LookupError:  # a draft is made anew while others read it
+        raise Problem(HTTPStatus.CONFLICT, "changed", "this was made anew meanwhile; ask again") from None
+
+
+def _summed(statement: Statement) -> Statement:
+    """Return a statement whose positions are one, with the energy of all."""
+    return replace(statement, positions=(replace(_ENERGY_ONLY, energy_wh=statement.energy_wh),))
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, file in files.items():
+            zipped.writestr(zipfile.ZipInfo(name), file, zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
+def _file(content: bytes, media_type: str, name: str, *, is_shown: bool) -> Response:
+    how = "inline" if is_shown else "attachment"
+    headers = {**_HEADERS, "content-disposition": f'{how}; filename="{name}"'}
+    return Response(content, headers=headers, media_type=media_type)
