@@ -237,6 +237,8 @@ def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webh
         chargers=Chargers(central),
         tokens=Tokens(),
         id_tags=central.tags,
+        is_clock_trusted=lambda: central.clock_trusted,
+        publish=central.hooks.observe,
         imports=imports,
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,

@@ -23,7 +23,7 @@ GROUPS: Final = {
         *("transactions", "explain", "review", "correct", "close"),
         *("account", "vehicle"),
     ),
-    "Bill": ("tariff",),
+    "Bill": ("tariff", "wallet"),
     "Keep": ("backup", "check", "restore"),
     "Simulate": ("simulate", "simulator", "verify"),
 }

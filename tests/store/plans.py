@@ -23,6 +23,7 @@ BOUNDED = {
     *("json_each", "known", "one", "token", "sqlite_sequence", "webhook", "webhook_waiting"),
     *("webhook_given_up", "asked_tag", "tag_import_part", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
+    *("wallet", "payment_service"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {
