@@ -1,7 +1,8 @@
 """The configuration of the server.
 
-Each setting is declared once, as a field of one of the two dataclasses below. Its flag, environment variable, TOML key
-and `--help` text are derived from that declaration; config_sources.py reads them, settings.py validates the values.
+Each setting is declared once, as a field of the dataclass below or of that of the log (config_log.py). Its flag,
+environment variable, TOML key and `--help` text are derived from that declaration; config_sources.py reads them,
+settings.py validates the values.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from levity_trio import time_zones
+from levity_trio.config_log import LogConfig
 from levity_trio.settings import (
     ADDRESS,
     ENDPOINT,
@@ -35,8 +37,6 @@ from levity_trio.settings import (
     whole,
 )
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOG_FORMATS = ("console", "json")
 REGISTRATION_MODES = ("open", "ask", "closed")
 UNKNOWN_TAGS = ("accept", "refuse", "ask")
 AUTHORIZER_AWAY = ("accept", "refuse")
@@ -266,6 +266,10 @@ class ServerConfig:
     given_time_zone: ZoneInfo | None = setting(
         *(None, "time-zone", "Billing", ZONE), "Time zone of the site (IANA name); that of this machine by default."
     )
+    stop_when_spent: bool = setting(
+        *(False, "stop-when-spent", "Billing", SWITCH),
+        "Stop the charging sessions of prepaid accounts that have nothing left.",
+    )
     bill_by: str = setting(
         *("tag", "bill-by", "Billing", one_of("RULE", BILL_BY)),
         "Whose a transaction is first: that of its tag or that of its connector.",
@@ -351,32 +355,6 @@ class ServerConfig:
     def check_interval_seconds(self) -> float:
         """The interval between two checks for work that only the passage of time causes."""
         return max(SHORTEST_CHECK_INTERVAL_SECONDS, CHECK_INTERVAL_SECONDS / self.clock_speed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogConfig:
-    """The settings of the log."""
-
-    level: str = setting(
-        "INFO", "log-level", "Log", one_of("LEVEL", LEVELS), f"Minimum level of log lines: {', '.join(LEVELS)}."
-    )
-    ocpp_level: str = setting(
-        "WARNING",
-        "ocpp-log-level",
-        "Log",
-        one_of("LEVEL", LEVELS),
-        "Minimum level of log lines about frames; DEBUG logs every frame.",
-    )
-    format: str = setting(
-        "console",
-        "log-format",
-        "Log",
-        one_of("FORMAT", LOG_FORMATS),
-        "Format of log lines: console for people, json for one object per line.",
-    )
-    file: Path | None = setting(
-        None, "log-file", "Log", FILE, "Additional log file, rotated at 10 MB; five old files are kept."
-    )
 
 
 def socket_path(database: Path) -> Path:

@@ -14,9 +14,9 @@ from levity_trio.config import (
     PLUGIN_TABLES,
     SETTINGS,
     ConfigError,
-    LogConfig,
     ServerConfig,
 )
+from levity_trio.config_log import LogConfig
 from levity_trio.settings import PREFIX, Setting, Unusable, environment_name, shown
 
 T = TypeVar("T")

@@ -26,7 +26,8 @@ from typing import Any, Literal
 
 import orjson
 
-from levity_trio.config import EnvironmentProblem, LogConfig
+from levity_trio.config import EnvironmentProblem
+from levity_trio.config_log import LogConfig
 from levity_trio.log_queue import Descriptor, Line, Outlet, RotatingFile, Sink
 
 

@@ -41,8 +41,10 @@ from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
+from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
-from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, ServerConfig, innermost
+from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig, innermost
+from levity_trio.config_log import LogConfig
 from levity_trio.events import Event, Fact
 from levity_trio.log_facts import log_fact
 from levity_trio.log_output import get_logger, open_log
@@ -162,6 +164,7 @@ async def serve(
                             _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
                         ),
                         open_local_lists(central, reader),
+                        open_wallets(central, reader),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
+from levity_trio.config import SETTINGS, ConfigError, ServerConfig
+from levity_trio.config_log import LogConfig
 from levity_trio.config_sources import load
 from levity_trio.settings import Setting
 

@@ -32,6 +32,7 @@ EVERYTHING = (
     "wire",
     "events",
     "config",
+    "config_log",
     "signals",
     "systemd",
 )
@@ -59,7 +60,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "settings",
     ),
     "client": ("config",),
-    "deploy": ("config", "config_sources", "settings"),
+    "deploy": ("config", "config_log", "config_sources", "settings"),
     "server": EVERYTHING,
     "web": (
         "access",
@@ -119,14 +120,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clock",
         "log_output",
     ),
-    "simulator": ("wire", "config", "web.http", "addresses", "clock", "log_output", "output"),
+    "simulator": ("wire", "config", "config_log", "web.http", "addresses", "clock", "log_output", "output"),
     "simulator.verification": ("simulator", "wire", "config", "store.reads", "clock", "log_output"),
     "addresses": ("config",),
     "log_facts": ("events", "log_output"),
-    "log_output": ("config", "log_queue"),
+    "log_output": ("config", "config_log", "log_queue"),
     "log_queue": (),
-    "config": ("settings", "time_zones"),
-    "config_sources": ("config", "settings"),
+    "config": ("config_log", "settings", "time_zones"),
+    "config_log": ("settings",),
+    "config_sources": ("config", "config_log", "settings"),
     "settings": ("time_zones",),
     "time_zones": (),
     "cells": (),
@@ -185,7 +187,7 @@ IMPURE = (
     "structlog",
     "logging",
 )
-PURE = ("wire", "billing", "charging", "operations", "events", "config", "settings")
+PURE = ("wire", "billing", "charging", "operations", "events", "config", "config_log", "settings")
 CLOCK_READS = (".now(", ".utcnow(", ".today(")
 
 

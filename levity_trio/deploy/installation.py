@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from levity_trio.config import SETTINGS, ConfigError, LogConfig, ServerConfig
+from levity_trio.config import SETTINGS, ConfigError, ServerConfig
+from levity_trio.config_log import LogConfig
 from levity_trio.config_sources import load, read_toml
 from levity_trio.settings import Setting
 

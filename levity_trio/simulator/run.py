@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from levity_trio.addresses import Flags, listen
-from levity_trio.config import ConfigError, EnvironmentProblem, LogConfig, innermost
+from levity_trio.config import ConfigError, EnvironmentProblem, innermost
+from levity_trio.config_log import LogConfig
 from levity_trio.log_output import STDOUT, get_logger, open_log
 from levity_trio.output import hold_standard_streams, output_errors, print_line
 from levity_trio.simulator.charger.charger import Charger

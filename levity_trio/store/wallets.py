@@ -23,10 +23,13 @@ _STANDING: Final = (
     " (SELECT prepaid_since IS NOT NULL FROM wallet WHERE account_id = ?1),"
     " (SELECT limit_amount FROM wallet WHERE account_id = ?1)"
 )
-_CURRENCY: Final = "SELECT currency FROM ledger WHERE id = (SELECT min(id) FROM ledger)"
+_CURRENCY: Final = (
+    "SELECT currency FROM ledger WHERE id = (SELECT min(id) FROM ledger) UNION ALL SELECT currency FROM tariff"
+    " WHERE EXISTS (SELECT 1 FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL)"
+)
 _CLOSED: Final = (
     "SELECT 1 FROM position JOIN statement ON statement.id = statement_id"
-    " WHERE tx_id = ? AND number IS NOT NULL LIMIT 1"
+    " WHERE tx_id = ? AND number IS NOT NULL AND kind <> 'held back' LIMIT 1"
 )
 
 
@@ -42,13 +45,13 @@ def is_prepaid(rows: Rows, account: int) -> bool:
 
 
 def currency_of(rows: Rows) -> str | None:
-    """Return the currency of the site, None while nothing is entered."""
+    """Return the currency of the site: that of its ledger, else of its tariffs; None without any."""
     found = rows(_CURRENCY, ())
     return found[0][0] if found else None
 
 
 def is_on_closed_statement(rows: Rows, transaction: int) -> bool:
-    """Whether a closed statement has a position of a transaction; then wallets leave it alone."""
+    """Whether a closed statement bills a transaction; then wallets leave it alone."""
     return bool(rows(_CLOSED, (transaction,)))
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from levity_trio import __version__
 from levity_trio.cli import main
-from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, LogConfig, ServerConfig
+from levity_trio.config import SETTINGS, ConfigError, EnvironmentProblem, ServerConfig
+from levity_trio.config_log import LogConfig
 
 Run = Callable[[ServerConfig, LogConfig], int]
 

@@ -207,3 +207,79 @@ def test_a_revoked_service_and_a_token_open_nothing(server: Serving, shop: Shop)
 def test_a_service_does_not_say_what_the_currency_is(server: Serving) -> None:
     assert Shop(server).send(PAYMENT).code == "conflict"
     assert server.query("SELECT count(*) FROM ledger") == [(0,)]
+
+
+# Charging sessions
+
+TARIFF = """
+name = "Flat"
+valid_from = 2020-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[energy]
+price = 0.30
+"""
+
+
+def prepare(server: Serving) -> None:
+    """Everybody pays 0.30 EUR a kWh; account 1 has the tag Card, and 3 EUR paid in advance."""
+    api = api_of(server)
+    tariff = api.ask("POST", "admin", "tariffs", given={"toml": TARIFF})["id"]
+    api.ask("POST", "admin", "tariff-assignments", given={"tariff": tariff, "since": "2020-01-01", "site": True})
+    api.ask("POST", "admin", "accounts", "1", "give", given={"tag": "Card"})
+    api.ask("POST", "admin", "wallets", "1", "top-up", given={"amount": 300, "reason": "why"})
+    api.ask("POST", "admin", "wallets", "1", "terms", given={"terms": "prepaid", "reason": "why"})
+
+
+def wait_for(server: Serving, sql: str, *wanted: object) -> None:
+    until = time.monotonic() + 30
+    while (found := server.query(sql)) != [wanted]:
+        assert time.monotonic() < until, found
+        time.sleep(0.1)
+
+
+CHARGED = "SELECT count(*), sum(amount) FROM ledger WHERE kind = 'charge'"
+
+
+def test_a_kill_between_the_stop_and_the_charge_loses_none(tmp_path: Path, server: Serving) -> None:
+    prepare(server)
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        transaction = charger.start("Card", 1000)
+        stopped = {"transactionId": transaction, "meterStop": 6000, "timestamp": moment()}
+        charger.call("StopTransaction", **stopped)
+        server.kill()
+    with serving(server.database) as again:
+        wait_for(again, CHARGED, 1, -150)
+        again.kill()
+    with serving(server.database) as again, Charger(again.port, "CP-1") as charger:
+        charger.boot()
+        charger.call("StopTransaction", **stopped)  # its answer was lost
+        second = charger.start("Card", 6000)
+        charger.call("StopTransaction", transactionId=second, meterStop=7000, timestamp=moment())
+        wait_for(again, CHARGED, 2, -180)
+        assert balance(again) == 120
+
+
+def test_a_session_is_stopped_when_its_account_is_spent(tmp_path: Path) -> None:
+    with serving(tmp_path / "stop.db", "--stop-when-spent", "--clock-speed", "20") as server:
+        api_of(server).ask("POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"})
+        prepare(server)
+        with Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            transaction = charger.start("Card", 1000)
+            charger.call("MeterValues", **meter_values(transaction, "5000", moment()))
+            wait_for(server, "SELECT amount FROM wallet_reservation", 120)
+            assert authorize(charger, "Card") == "Accepted"
+            charger.call("MeterValues", **meter_values(transaction, "11000", moment()))
+            asked = charger.receive()
+            assert (asked.action, asked.payload) == ("RemoteStopTransaction", {"transactionId": transaction})
+            charger.answer(asked, {"status": "Accepted"})
+            assert authorize(charger, "Card") == "Blocked"
+            charger.call("StopTransaction", transactionId=transaction, meterStop=12000, timestamp=moment())
+            wait_for(server, CHARGED, 1, -330)
+        who = "SELECT asked_by, state FROM command WHERE action = 'RemoteStopTransaction'"
+        assert server.query(who) == [("stop when spent", "accepted")]
+        assert balance(server) == -30
