@@ -266,6 +266,10 @@ class ServerConfig:
     given_time_zone: ZoneInfo | None = setting(
         *(None, "time-zone", "Billing", ZONE), "Time zone of the site (IANA name); that of this machine by default."
     )
+    stop_when_spent: bool = setting(
+        *(False, "stop-when-spent", "Billing", SWITCH),
+        "Stop the charging sessions of prepaid accounts that have nothing left.",
+    )
     bill_by: str = setting(
         *("tag", "bill-by", "Billing", one_of("RULE", BILL_BY)),
         "Whose a transaction is first: that of its tag or that of its connector.",

@@ -41,6 +41,7 @@ from levity_trio.charger.registration import begin_registration
 from levity_trio.charger.security import keep_security
 from levity_trio.charger.tls import Tls
 from levity_trio.charger.tls_files import open_tls, watch_files
+from levity_trio.charger.wallets import open_wallets
 from levity_trio.clock import Clock, SimulatedTime, SteadyClock, accelerated, system_clock
 from levity_trio.config import ConfigError, EnvironmentProblem, ServerConfig, innermost
 from levity_trio.config_log import LogConfig
@@ -163,6 +164,7 @@ async def serve(
                             _api(central, reader, imports, feed, webhooks, shelf), api_ports._replace(local=local)
                         ),
                         open_local_lists(central, reader),
+                        open_wallets(central, reader),
                     ):
                         is_clean = await _serve_chargers(central, machine, ports, known, signals, last)
                 if is_clean:
@@ -238,6 +240,8 @@ def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webh
         chargers=Chargers(central),
         tokens=Tokens(),
         id_tags=central.tags,
+        is_clock_trusted=lambda: central.clock_trusted,
+        publish=central.hooks.observe,
         imports=imports,
         streams=trio.CapacityLimiter(central.config.api_max_streams),
         feed=feed,

@@ -331,6 +331,10 @@ class Listed(NamedTuple):
     expires_at: str | None
     parent_id_tag: str | None
 
+    def withheld(self) -> Listed:
+        """Return the same tag where its account is spent (wallets.py)."""
+        return self._replace(status="Blocked") if self.status == "Accepted" else self
+
 
 def listed(id_tag: str, status: str, expires_at: str | None, parent_id_tag: str | None, now: str) -> Listed:
     """Return how a tag is listed. A blocked one is, too: a charger that lets strangers in must know it (§3.5.4)."""

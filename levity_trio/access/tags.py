@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from levity_trio.access.wallets import Wallets
 from levity_trio.events import Event
 from levity_trio.events.access import TagChanged
 
@@ -50,6 +51,10 @@ class Verdict(NamedTuple):
     def is_accepted(self) -> bool:
         return self.status == Status.ACCEPTED
 
+    def withheld(self) -> Verdict:
+        """Return the verdict on the same tag where its account is spent (wallets.py)."""
+        return self._replace(status=Status.BLOCKED) if self.is_accepted else self
+
 
 class Tag(NamedTuple):
     """What the policy knows of a tag. `most` is how many transactions it may have at once, None for any number."""
@@ -72,6 +77,8 @@ class Policy:
     """Whether unknown tags are an outside authorizer's matter."""
     is_registered: bool = True
     """Whether the charger is registered; at one that waits or is refused no tag may charge (§4.2)."""
+    bills_connector_first: bool = False
+    """Whether the connector of a transaction says first who pays for it (--bill-by)."""
 
     def key(self, id_tag: str) -> str:
         """Return the normal form of a tag; two tags with the same one are the same tag."""
@@ -132,10 +139,11 @@ class Index:
     Each is packed into two bytes objects, so that 100,000 with different groups and expiries take 25 MB.
     """
 
-    __slots__ = ("_packed", "policy")
+    __slots__ = ("_packed", "policy", "wallets")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self.wallets = Wallets()
         self._packed: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
@@ -157,10 +165,12 @@ class Index:
     def judge(self, id_tag: str, at: str) -> Verdict:
         """Return the verdict on a tag that is presented at this time."""
         key = self.policy.key(id_tag)
-        return self.policy.judge(key, self.find(key), at)
+        verdict = self.policy.judge(key, self.find(key), at)
+        return verdict.withheld() if self.wallets.withhold(key, at) else verdict
 
     def observe(self, event: Event) -> None:
         """Follow a committed fact."""
+        self.wallets.observe(event)
         if isinstance(event, TagChanged):
             tag = Tag(event.status, event.expires_at, event.parent_id_tag, event.max_transactions)
             self.put(self.policy.key(event.id_tag), None if event.change == REMOVED else tag)

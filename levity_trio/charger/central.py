@@ -102,4 +102,10 @@ def policy_of(config: ServerConfig) -> Policy:
     """Return the settings by which tags are judged. Without its answer, the authorizer's own rule goes before ours."""
     unknown = config.authorizer_away if config.authorizer else config.unknown_tags
     own = config.auto_start_id_tag if config.auto_start else None
-    return Policy(Unknown(unknown), config.tag_strip, own, has_authorizer=config.authorizer is not None)
+    return Policy(
+        Unknown(unknown),
+        config.tag_strip,
+        own,
+        has_authorizer=config.authorizer is not None,
+        bills_connector_first=config.bill_by == "connector",
+    )

@@ -31,13 +31,16 @@ from levity_trio.events import (
     ChargerConnected,
     Event,
     LocalListResumed,
+    OwnershipChanged,
     TagChanged,
     TagsImported,
+    WalletCovered,
+    WalletSpent,
 )
 from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader, Unreadable
-from levity_trio.store.reads.local_lists import next_expiry, tags_to_renew
+from levity_trio.store.reads.local_lists import next_turn, tags_to_renew
 from levity_trio.store.writes import local_lists as writes
 from levity_trio.store.writes.commands import TooMany
 from levity_trio.wire.times import stamp
@@ -50,6 +53,9 @@ TAGS_AT_ONCE: Final = 500
 """Tags of one write, which takes a few milliseconds; chargers wait for it."""
 ACTIONS: Final = frozenset({SEND, ASK, READ, "ChangeConfiguration"})
 """Our CALLs whose end may change what is to be sent."""
+
+CHANGES_OF_TAGS: Final = (TagChanged, TagsImported, WalletSpent, WalletCovered, OwnershipChanged)
+"""Facts after which a tag may have to be listed otherwise."""
 
 log = get_logger("system")
 
@@ -82,12 +88,13 @@ class LocalLists:
         self._again: dict[str, datetime] = {}
         self._renew_at = -math.inf
         """When the tags are looked at next, by trio's clock."""
-        self._expires_at: datetime | None = None
+        self._turns_at: datetime | None = None
+        """When time alone changes the lists."""
         self._news = trio.Event()
 
     def observe(self, event: Event) -> None:
         """Note what is to be looked at after an event."""
-        if isinstance(event, TagChanged | TagsImported):
+        if isinstance(event, CHANGES_OF_TAGS):
             self._renew_at = min(self._renew_at, trio.current_time() + GATHER_SECONDS)
         elif _concerns_a_list(event) and event.charger is not None:
             self._due[event.charger] = None
@@ -110,7 +117,7 @@ class LocalLists:
 
     async def _look(self) -> None:
         now = self._central.clock()
-        if trio.current_time() >= self._renew_at or (self._expires_at is not None and now >= self._expires_at):
+        if trio.current_time() >= self._renew_at or (self._turns_at is not None and now >= self._turns_at):
             await self._renew()
         self._due.update(dict.fromkeys([charger for charger, at in self._again.items() if at <= now]))
         while self._due:
@@ -127,11 +134,11 @@ class LocalLists:
             tags = await self._reader.run(partial(tags_to_renew, at=at))
             for first in range(0, len(tags), TAGS_AT_ONCE):
                 await self._central.writer.run(writes.renew, tags[first : first + TAGS_AT_ONCE], at)
-            expires_at = await self._reader.run(next_expiry)
+            turns_at = await self._reader.run(partial(next_turn, at=at))
         except (StoreUnavailable, Unreadable):
             self._renew_at = -math.inf
             raise
-        self._expires_at = None if expires_at is None else datetime.fromisoformat(expires_at)
+        self._turns_at = None if turns_at is None else datetime.fromisoformat(turns_at)
         if tags:
             self._due.update(dict.fromkeys(self._central.known))
 
@@ -154,7 +161,7 @@ class LocalLists:
     def _seconds(self) -> float:
         """Return how long nothing is to be done. Times of the wall clock, which may leap, are looked at regularly."""
         seconds = self._renew_at - trio.current_time()
-        times = [*self._again.values(), *([] if self._expires_at is None else [self._expires_at])]
+        times = [*self._again.values(), *([] if self._turns_at is None else [self._turns_at])]
         if times:
             first = (min(times) - self._central.clock()).total_seconds()
             seconds = min(seconds, first, self._central.config.check_interval_seconds)

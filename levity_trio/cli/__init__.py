@@ -23,7 +23,7 @@ GROUPS: Final = {
         *("transactions", "explain", "review", "correct", "close"),
         *("account", "vehicle"),
     ),
-    "Bill": ("tariff", "bill", "meter", "reconcile"),
+    "Bill": ("tariff", "bill", "wallet", "meter", "reconcile"),
     "Keep": ("backup", "check", "restore"),
     "Simulate": ("simulate", "simulator", "verify"),
 }

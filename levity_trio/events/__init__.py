@@ -57,6 +57,7 @@ from levity_trio.events.observations import MalformedFrame as MalformedFrame
 from levity_trio.events.observations import MessageHandled as MessageHandled
 from levity_trio.events.observations import Observation as Observation
 from levity_trio.events.observations import PasswordInDigits as PasswordInDigits
+from levity_trio.events.observations import PaymentRefused as PaymentRefused
 from levity_trio.events.observations import PluginFailed as PluginFailed
 from levity_trio.events.observations import TagJudged as TagJudged
 from levity_trio.events.registration import ChargerAdopted as ChargerAdopted
@@ -64,6 +65,10 @@ from levity_trio.events.registration import ChargerRefused as ChargerRefused
 from levity_trio.events.registration import NewcomerWaiting as NewcomerWaiting
 from levity_trio.events.tariffs import TariffAssigned as TariffAssigned
 from levity_trio.events.tariffs import TariffChanged as TariffChanged
+from levity_trio.events.wallets import WalletCovered as WalletCovered
+from levity_trio.events.wallets import WalletEntered as WalletEntered
+from levity_trio.events.wallets import WalletSpent as WalletSpent
+from levity_trio.events.wallets import WalletTermsChanged as WalletTermsChanged
 from levity_trio.events.webhooks import WebhookGivenUp as WebhookGivenUp
 
 

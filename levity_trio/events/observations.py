@@ -116,3 +116,10 @@ class AutoStart(Observation):
 
     connector: int
     outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefused(Observation):
+    """A request of a payment service was refused; `code` is that of the problem."""
+
+    code: str

@@ -23,6 +23,7 @@ from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.belongings import owned_tags_after
 from levity_trio.store.reads.tags import KeyedTag, tags_after
+from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import ownership, tags
 from levity_trio.store.writes.ownership import SameTag
@@ -127,6 +128,7 @@ async def open_tags(writer: Writer, reader: Reader, index: Index, clock: Clock) 
         pass
     await _load(writer, reader, index)
     await _rekey_owned(writer, reader, index)
+    await _load_owned(reader, index, stamp(clock()))
     imports = TagImports(writer, index, clock)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(imports.apply)
@@ -156,6 +158,15 @@ def _put(index: Index, rows: Iterable[KeyedTag]) -> Iterator[tuple[int, str]]:
         index.put(key, row.tag)
         if key != row.key:
             yield row.id, key
+
+
+async def _load_owned(reader: Reader, index: Index, at: str) -> None:
+    """Bring into memory whose tags are, and which accounts are spent."""
+    index.wallets.load((), await reader.run(spent_accounts))
+    last = 0
+    while owned := await reader.run(partial(tags_owned_after, last=last, most=ROWS_AT_ONCE, at=at)):
+        index.wallets.load(owned, ())
+        last = owned[-1].id
 
 
 async def _rekey_owned(writer: Writer, reader: Reader, index: Index) -> None:

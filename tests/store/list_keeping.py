@@ -16,7 +16,7 @@ from sqlite_utils import Database
 from levity_trio.access.local_lists import ASK, ASKER, READ, SEND
 from levity_trio.simulator.charger.configuration import Configuration
 from levity_trio.simulator.charger.tags import Tags
-from levity_trio.store.reads.local_lists import LocalListStatus, next_expiry, statuses, tags_to_renew
+from levity_trio.store.reads.local_lists import LocalListStatus, next_turn, statuses, tags_to_renew
 from levity_trio.store.writes import commands, local_lists, sessions, tags
 from levity_trio.store.writes.commands import CommandEnd, Draft, Taken, state_for
 from levity_trio.store.writes.tags import TagData
@@ -69,8 +69,8 @@ class Keeping:
         self.books.run(local_lists.renew, found, self.books.at)
         return found
 
-    def next_expiry(self) -> str | None:
-        at: str | None = self._read(next_expiry)
+    def next_turn(self) -> str | None:
+        at: str | None = self._read(partial(next_turn, at=self.books.at))
         return at
 
     def status(self) -> LocalListStatus:

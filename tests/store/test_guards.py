@@ -63,6 +63,8 @@ CHANGEABLE: dict[str, set[str]] = {
     "tariff": set(),
     "tariff_version": {"withdrawn_at", "withdrawn_by", "withdraw_reason"},
     "tariff_assignment": set(),
+    "wallet_terms": set(),
+    "payment_service": {"revoked_at", "revoked_by"},
 }
 """The columns of each table of facts that may change (rules.md)."""
 PRUNED = {"event", "log"}
@@ -150,6 +152,10 @@ def full(books: Books, station: Station) -> Books:
     add(f"INSERT INTO meter_reading ({of_readings}) VALUES ({read}, '', '', ''), ({read}, NULL, NULL, NULL)")
     add("INSERT INTO securing_step (securing_id, step, command_id, at) VALUES (1, 'password', 1, '')")
     closed_statement(books)
+    of_terms = "account_id, kind, limit_amount, since, set_by, reason"
+    add(f"INSERT INTO wallet_terms ({of_terms}) VALUES (1, 'prepaid', 0, '', '', '')")
+    of_services = "INSERT INTO payment_service (name, secret, added_at, added_by, revoked_at, revoked_by) VALUES"
+    add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 's', '', '', NULL, NULL)")
     assert all(books.count(table) for table in CHANGEABLE)
     return books
 
@@ -247,6 +253,8 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         "draft",
         "meter",
         "meter_charger",
+        "wallet",
+        "wallet_reservation",
     }
     assert every == CHANGEABLE.keys() | present | {"simulated_time", "audit_cursor", "sqlite_sequence"}
 
@@ -266,6 +274,7 @@ def test_every_table_is_guarded_or_a_present_reading() -> None:
         ("tag", {"ended_at": "2026", "ended_by": "anna"}),
         ("tariff_version", {"withdrawn_at": "2026", "withdrawn_by": "anna", "withdraw_reason": "wrong"}),
         ("meter_reading", {"voided_at": "2026", "voided_by": "anna", "void_reason": "swapped"}),
+        ("payment_service", {"revoked_at": "2026", "revoked_by": "anna"}),
         ("file", {"deleted_at": "2026", "deleted_by": "anna"}),
         ("certificate_request", {"ended_at": "2026", "result": "installed"}),
         ("securing", {"ended_at": "2026", "ended_by": "anna", "result": "done"}),
@@ -454,6 +463,7 @@ AGAIN = {
     "file": "UPDATE file SET deleted_at = '2026' WHERE deleted_at IS NOT NULL",
     "operator_action": "UPDATE operator_action SET status = 201 WHERE status IS NOT NULL",
     "webhook": "UPDATE webhook SET removed_at = '2026' WHERE removed_at IS NOT NULL",
+    "payment_service": "UPDATE payment_service SET revoked_at = '2026' WHERE revoked_at IS NOT NULL",
     "certificate_request": "UPDATE certificate_request SET attempts = 2 WHERE result IS NOT NULL",
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",

@@ -105,12 +105,12 @@ def test_a_tag_expires_while_nothing_else_happens(keeping: Keeping) -> None:
     expiry = stamp(keeping.books.now + timedelta(hours=1))
     keeping.add("A", expires_at=expiry)
     keeping.settle()
-    assert keeping.next_expiry() == expiry
+    assert keeping.next_turn() == expiry
     keeping.books.wait(60)
     assert keeping.renew() == ["a"]
     keeping.settle()
     assert keeping.memory.local_list["a"]["status"] == "Expired"
-    assert keeping.next_expiry() is None
+    assert keeping.next_turn() is None
 
 
 @pytest.mark.parametrize("word", ["Failed", "VersionMismatch"])

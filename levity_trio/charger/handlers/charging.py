@@ -31,7 +31,9 @@ async def authorize(exchange: Exchange, request: call.Authorize) -> call_result.
     key = policy.key(id_tag)
     tag = exchange.central.tags.find(key)
     verdict = policy.judge(key, tag, exchange.origin.received_at)
-    if policy.is_asked_outside(key, tag):
+    if exchange.central.tags.wallets.withhold(key, exchange.origin.received_at):
+        verdict = verdict.withheld()
+    elif policy.is_asked_outside(key, tag):
         verdict = await _ask_outside(exchange, id_tag, None) or verdict
     asked = key if policy.is_asked(key, tag) else None
     await exchange.note(authorization.present, id_tag, verdict.status, asked)

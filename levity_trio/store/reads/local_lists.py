@@ -14,9 +14,13 @@ from levity_trio.store import local_lists as stored
 from levity_trio.store.connectors import Rows
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.wallets import SPENT_KEYS
 
 OFF: Final = "off"
-_NOW: Final = "CASE WHEN tag.status = 'Accepted' AND tag.expires_at <= ?1 THEN 'Expired' ELSE tag.status END"
+_NOW: Final = (
+    "CASE WHEN tag.status <> 'Accepted' THEN tag.status WHEN tag.expires_at <= ?1 THEN 'Expired'"
+    f" WHEN tag.key IN ({SPENT_KEYS}) THEN 'Blocked' ELSE tag.status END"
+)
 _CHANGED: Final = (
     "SELECT lower(trim(tag.id_tag)) FROM tag LEFT JOIN listed_tag AS listed"  # noqa: S608 - our own words
     " ON listed.tag = lower(trim(tag.id_tag))"
@@ -28,7 +32,16 @@ _REMOVED: Final = (
     "SELECT tag FROM listed_tag WHERE status IS NOT NULL"
     " EXCEPT SELECT lower(trim(id_tag)) FROM tag WHERE ended_at IS NULL"
 )
-_EXPIRES: Final = "SELECT min(expires_at) FROM listed_tag WHERE status = 'Accepted' AND expires_at IS NOT NULL"
+_OF_SPENT: Final = (
+    "FROM wallet INDEXED BY wallet_spent CROSS JOIN ownership USING (account_id)"
+    " WHERE spent_since IS NOT NULL AND what = 'tag' AND voided_at IS NULL"
+)
+_TURNS: Final = (
+    "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM listed_tag"  # noqa: S608 - our own words
+    " WHERE status = 'Accepted' AND expires_at IS NOT NULL"
+    f" UNION ALL SELECT min(since) {_OF_SPENT} AND since > ?1"
+    f" UNION ALL SELECT min(until) {_OF_SPENT} AND until > ?1)"
+)
 _UNDER_WAY: Final = (
     "SELECT 1 FROM command WHERE cp_id = ? AND state = 'queued' AND (asked_by = ? OR action = 'SendLocalList')"
     " UNION ALL SELECT 1 FROM command WHERE cp_id = ? AND state = 'sent' AND (asked_by = ? OR action = 'SendLocalList')"
@@ -77,10 +90,10 @@ def tags_to_renew(db: Database, at: str) -> list[str]:
     return [tag for (tag,) in found]
 
 
-def next_expiry(db: Database) -> str | None:
-    """Return when the next listed tag expires."""
-    ((at,),) = db.execute(_EXPIRES).fetchall()
-    return None if at is None else str(at)
+def next_turn(db: Database, at: str) -> str | None:
+    """Return when time alone changes the lists: a tag expires, or comes to or from a spent account."""
+    ((turn,),) = db.execute(_TURNS, (at,)).fetchall()
+    return None if turn is None else str(turn)
 
 
 def statuses(

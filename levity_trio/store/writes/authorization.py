@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from levity_trio.access.tags import Policy, Status, Tag, Verdict, concurrent
+from levity_trio.billing.ownership import Charged
 from levity_trio.events import StartRefused, TagPresented
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.wallets import has_spent_owner, is_withheld
 from levity_trio.store.writes import tags
 from levity_trio.store.writes.origin import Origin
 
@@ -37,7 +39,8 @@ def present(db: UnitOfWork, origin: Origin, id_tag: str, status: str, asked: str
 def judge(db: UnitOfWork, policy: Policy, id_tag: str, at: str) -> Verdict:
     """Return the verdict on a tag, whatever else it is charging."""
     key = policy.key(id_tag)
-    return policy.judge(key, _tag(db, key), at)
+    verdict = policy.judge(key, _tag(db, key), at)
+    return verdict.withheld() if has_spent_owner(db.rows, key, at) else verdict
 
 
 def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int | None, id_tag: str) -> Judged:
@@ -49,6 +52,8 @@ def judge_start(db: UnitOfWork, policy: Policy, origin: Origin, connector: int |
     verdict = policy.judge(key, tag, origin.received_at)
     if tag is not None and tag.most is not None:
         verdict = concurrent(verdict, tag, _running(db, policy, key, origin.charger, connector))
+    if is_withheld(db.rows, policy, Charged(key, origin.charger, connector, origin.received_at)):
+        return Judged(verdict.withheld())
     return Judged(verdict, policy.is_asked_outside(key, tag))
 
 

@@ -23,6 +23,9 @@ from levity_trio.web.api.tokens import Tokens
 FORWARDING: Final = ("forwarded", "via")
 LOCAL_ADMIN: Final = "local admin"
 LOCAL_SOCKET: Final = "local socket"
+SERVICE: Final = "a service outside"
+SIGNED: Final = "/api/payments/"
+"""Requests below this path prove themselves by a signature; a token opens nothing there."""
 TOKEN_PARAMETERS: Final = frozenset({"token", "access_token", "api_key", "apikey", "authorization"})
 Scope = Any
 
@@ -50,6 +53,8 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
 def find_caller(door: Door, tokens: Tokens, scope: Scope, headers: Headers) -> Caller:
     """Return who sends a request. Raises Problem."""
     address = LOCAL_SOCKET if door.is_socket else (scope.get("client") or ["unknown"])[0]
+    if scope["path"].startswith(SIGNED):
+        return Caller(SERVICE, Role.OUTSIDE, address)
     if door.is_socket:
         return Caller(LOCAL_ADMIN, Role.ADMIN, address)
     text = _presented(headers)

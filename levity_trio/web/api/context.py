@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from levity_trio.access.tags import Index
 from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
+from levity_trio.events import Observation
 from levity_trio.store.preparing import Preparing
 from levity_trio.store.reads import Reader
 from levity_trio.store.tagging import TagImports
@@ -108,6 +109,9 @@ class Api:
     chargers: Chargers
     tokens: Tokens
     id_tags: Index
+    is_clock_trusted: Callable[[], bool]
+    publish: Callable[[Observation], None]
+    """Passes an observation to those that count."""
     imports: TagImports
     places: Places = field(default_factory=Places)
     allotting: trio.Lock = field(default_factory=trio.Lock)

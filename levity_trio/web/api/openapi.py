@@ -10,7 +10,15 @@ from typing import Any, Final
 import msgspec
 
 from levity_trio import __version__
-from levity_trio.web.api.endpoints import HIGHEST_ID, MONTH_PATTERN, NAME_PATTERN, NO_CONTENT, Endpoint, StructBody
+from levity_trio.web.api.endpoints import (
+    HIGHEST_ID,
+    MONTH_PATTERN,
+    NAME_PATTERN,
+    NO_CONTENT,
+    Endpoint,
+    Role,
+    StructBody,
+)
 
 REFERENCE: Final = "#/components/schemas/{name}"
 OF_CHARGERS: Final = ("/api/admin/chargers/{id}", "/api/charge-points/{id}")
@@ -46,6 +54,8 @@ OF_CODE: Final[Mapping[str, int]] = {
     "too_slow": 408,
     "unfinished": 400,
     "busy": 503,
+    "wrong_signature": 401,
+    "wrong_time": 401,
 }
 """The HTTP status of each code of a problem."""
 PROBLEM: Final[Mapping[str, Any]] = {
@@ -98,15 +108,23 @@ def _operation(one: Endpoint, of_kind: Mapping[str, Any], components: Mapping[st
         "operationId": _identity(one),
         "tags": [one.tag],
         "summary": one.summary,
-        "description": f"Needs the role {one.role.word}.",
+        "description": _needs(one),
         "parameters": [*_path_parameters(one), *_query_parameters(one, of_kind, components)],
         "responses": _responses(one, of_kind),
     }
+    if one.role is Role.OUTSIDE:
+        found["security"] = []
     if one.body is not None:
         schema = one.body.schema(lambda kind: of_kind[_key(kind)])
         content = {one.body.media_type: {"schema": schema}}
         found["requestBody"] = {"required": _has_required(schema, components), "content": content}
     return found
+
+
+def _needs(one: Endpoint) -> str:
+    if one.role is Role.OUTSIDE:
+        return "Needs no token, but a signature: Levity-Signature (see the README)."
+    return f"Needs the role {one.role.word}."
 
 
 def _identity(one: Endpoint) -> str:

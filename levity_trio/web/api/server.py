@@ -44,6 +44,7 @@ from levity_trio.web.api import (
     offline,
     operations,
     owned,
+    payments,
     plans,
     reconciliations,
     registration,
@@ -57,6 +58,7 @@ from levity_trio.web.api import (
     templates,
     transactions,
     vehicles,
+    wallets,
     webhooks,
 )
 from levity_trio.web.api.access import Door, is_loopback
@@ -78,6 +80,7 @@ ROOMS: Final = (
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
     *(certificates, securing, offline, local_lists, imports),
     *(accounts, vehicles, owned, account_files, tariffs, billing, biller, statements, meters, reconciliations),
+    *(wallets, payments),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))

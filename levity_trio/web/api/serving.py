@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
@@ -26,7 +26,7 @@ from levity_trio.store.writes import tokens as token_writes
 from levity_trio.store.writes.tokens import Attempt
 from levity_trio.web.api.access import Door, check_host, check_url, find_caller
 from levity_trio.web.api.context import Api
-from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, StreamedBody, read_query
+from levity_trio.web.api.endpoints import NO_CONTENT, Answer, Asked, Caller, Endpoint, Role, StreamedBody, read_query
 from levity_trio.web.api.problems import Problem, of_problem, of_store
 from levity_trio.web.problems import application
 from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked_url
@@ -124,11 +124,27 @@ async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem
+    if endpoint.role is Role.OUTSIDE:
+        return await _signed(api, endpoint, request, caller)
     if caller.token is not None:
         api.writer.coalesce(("token", caller.token), token_writes.note_use, caller.token, api.stamp())
     if not endpoint.changes:
         return await _respond(api, endpoint, request, caller)
     return await _recorded(api, endpoint, request, caller)
+
+
+async def _signed(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:
+    """Serve a request that anybody may send and its endpoint checks. What it refuses is recorded as refused tokens are:
+    of a flood only some."""
+    try:
+        response = await _respond(api, endpoint, request, caller)
+    except Problem as problem:
+        _record_refusal(api, caller, request.scope, problem)
+        raise
+    body = (await request.body()).decode(errors="replace")
+    attempt = _attempt(api, caller, request.scope, token_hex(REQUEST_ID_BYTES), _masked(body[:RECORDED_CHARACTERS]))
+    api.writer.note(token_writes.record_attempt, replace(attempt, status=response.status_code))
+    return response
 
 
 async def _recorded(api: Api, endpoint: Endpoint, request: Request, caller: Caller) -> Response:

@@ -1,0 +1,109 @@
+"""The rules of ledgers: what can be entered, and when an account that pays before it charges is spent.
+
+Amounts are minor units, positive in the account's favour. A balance is the sum of all entries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from levity_trio.billing.money import minor_units
+from levity_trio.billing.statement import Currency
+
+LARGEST: Final = 10**12
+"""The largest amount of an entry. Millions of such entries have a sum below 2**63."""
+
+
+class Kind(StrEnum):
+    """What an entry is."""
+
+    STATEMENT = "statement"
+    """What a closed statement asks for (negative), or gives back, beyond what wallets were charged."""
+    PAYMENT = "payment"
+    TOP_UP = "top-up"
+    """Money paid in advance."""
+    CHARGE = "charge"
+    """What a wallet was charged for a transaction."""
+    REFUND = "refund"
+    """Money paid out to the account."""
+    CHARGEBACK = "chargeback"
+    """Money that a bank or a payment service took back from us."""
+    CORRECTION = "correction"
+
+
+class Terms(StrEnum):
+    """When an account pays."""
+
+    PREPAID = "prepaid"
+    POSTPAID = "postpaid"
+
+
+_TYPED: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_PLUS, _NONE, _MINUS = 1, 0, -1
+_SIGNS: Final[Mapping[Kind, frozenset[int]]] = {
+    Kind.STATEMENT: frozenset({_PLUS, _NONE, _MINUS}),
+    Kind.PAYMENT: frozenset({_PLUS}),
+    Kind.TOP_UP: frozenset({_PLUS}),
+    Kind.CHARGE: frozenset({_MINUS}),
+    Kind.REFUND: frozenset({_MINUS}),
+    Kind.CHARGEBACK: frozenset({_MINUS}),
+    Kind.CORRECTION: frozenset({_PLUS, _MINUS}),
+}
+PAID_OUT: Final = (Kind.REFUND, Kind.CHARGEBACK)
+"""Kinds that people give as positive amounts and that take from the balance."""
+
+
+def objection(kind: Kind, amount: int) -> str | None:
+    """Return why an amount cannot be entered as this kind, None if it can."""
+    if abs(amount) > LARGEST:
+        return f"it is beyond {LARGEST} minor units"
+    sign = (amount > 0) - (amount < 0)
+    if sign in _SIGNS[kind]:
+        return None
+    if sign == _NONE:
+        return "it is 0, which changes nothing"
+    return f"a {kind} is never {'positive' if sign == _PLUS else 'negative'}"
+
+
+def refund_objection(amount: int, in_favour: int) -> str | None:
+    """Return why an amount (negative) cannot be paid out of what is in an account's favour, None if it can."""
+    return None if -amount <= in_favour else f"only {max(0, in_favour)} minor units are in its favour"
+
+
+def typed_amount(text: str) -> Decimal:
+    """Return an amount that a person typed in units of a currency, as in 12.50. Raises ValueError."""
+    if "," in text:
+        raise ValueError(f"{text}: write a point before the decimals, as in 12.50, and nothing between thousands")
+    if _TYPED.fullmatch(text.strip()) is None:
+        raise ValueError(f"{text}: this is no amount; write it as in 12.50")
+    return Decimal(text.strip())
+
+
+def exact_minor_units(amount: Decimal, currency: Currency) -> int:
+    """Return an amount in units of a currency in minor units. Raises ValueError if it has more decimals."""
+    if amount != amount.quantize(Decimal(1).scaleb(-currency.exponent)):
+        raise ValueError(f"{amount}: {currency.code} has {currency.exponent} decimals")
+    return minor_units(amount, currency)
+
+
+class Standing(NamedTuple):
+    """How an account stands: its balance, what its charging has used and was not charged for yet, and its terms."""
+
+    balance: int
+    reserved: int
+    is_prepaid: bool
+    limit: int
+
+    @property
+    def available(self) -> int:
+        """What it can still use."""
+        return self.balance - self.reserved
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it may not charge until it pays."""
+        return self.is_prepaid and self.available <= self.limit

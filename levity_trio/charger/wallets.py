@@ -1,0 +1,137 @@
+"""Keeps the wallets: reserves what prepaid accounts use, charges it, and has sessions stopped (--stop-when-spent).
+
+One task looks after each fact that may change what a transaction costs or whose it is, and at intervals, because energy
+flows without facts. What it finds is priced by readers and stored by one write, which leaves alone what has changed
+meanwhile. All that it knows is in the database, so a start goes on from the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+import trio
+
+from levity_trio import events
+from levity_trio.billing.ownership import BillBy
+from levity_trio.charger.central import Central
+from levity_trio.charger.facade import Chargers
+from levity_trio.events import Event
+from levity_trio.log_output import get_logger
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Reader, Unreadable, charges
+from levity_trio.store.reads.charges import Look
+from levity_trio.store.writes.charges import ASK_AGAIN, settle, stop
+from levity_trio.store.writes.commands import TooMany
+from levity_trio.store.writes.wallets import assess_all
+from levity_trio.wire.times import stamp
+
+ASKER: Final = "stop when spent"
+AT_ONCE: Final = 100
+"""Transactions of one look and one write; chargers wait for it."""
+PAUSE_SECONDS: Final = 0.2
+"""At least this long between two looks: facts come in bursts."""
+NEW_PRICES: Final = (events.TariffAssigned, events.TariffChanged)
+"""Facts after which all transactions may cost something else, which no revision tells."""
+NEWS: Final = (
+    *NEW_PRICES,
+    *(events.TransactionStarted, events.TransactionStopped, events.TransactionClosed, events.TransactionRejudged),
+    *(events.TransactionConfirmed, events.TransactionCorrected, events.TransactionGiven, events.ReviewDismissed),
+    *(events.OwnershipChanged, events.WalletTermsChanged, events.WalletEntered),
+    events.MonthClosed,
+)
+log = get_logger("system")
+
+
+@asynccontextmanager
+async def open_wallets(central: Central, reader: Reader) -> AsyncIterator[None]:
+    """Keep the wallets while the block runs."""
+    wallets = Wallets(central, reader)
+    async with trio.open_nursery() as nursery:
+        with central.hooks.listening(wallets.observe):
+            nursery.start_soon(wallets.run)
+            yield
+        nursery.cancel_scope.cancel()
+
+
+class Wallets:
+    """The task that keeps the wallets, and how far it has looked."""
+
+    def __init__(self, central: Central, reader: Reader) -> None:
+        self._central = central
+        self._reader = reader
+        self._chargers = Chargers(central)
+        config = central.config
+        self._rule = Rule(config.time_zone, central.policy, BillBy(config.bill_by))
+        self._revision = 0
+        """The last one of bill_work that was looked at."""
+        self._is_assessed = False
+        """Whether all accounts were judged since the start, and since the last closing."""
+        self._news = trio.Event()
+
+    def observe(self, event: Event) -> None:
+        """Look after a fact that may change what a transaction costs, or whose it is."""
+        if isinstance(event, NEW_PRICES):
+            self._revision = 0
+        if isinstance(event, events.MonthClosed):
+            self._is_assessed = False
+        if isinstance(event, NEWS):
+            self._news.set()
+
+    async def run(self) -> None:
+        """Keep the wallets until the server stops."""
+        while True:
+            self._news = trio.Event()
+            try:
+                if await self._reader.run(charges.are_kept):
+                    await self.look()
+            except (StoreUnavailable, Unreadable):
+                log.warning("the wallets could not be kept; they are looked at again")
+            await trio.sleep(PAUSE_SECONDS)
+            with trio.move_on_after(self._central.config.check_interval_seconds):
+                await self._news.wait()
+
+    async def look(self) -> None:
+        """Settle what has changed and what is open, then have the sessions of spent accounts stopped."""
+        while (found := await self._settle(charges.changed, self._revision)) is not None:
+            self._revision = found
+        await self._assess()
+        after = 0
+        while (found := await self._settle(charges.present, after)) is not None:
+            after = found
+        if self._central.config.stop_when_spent:
+            await self._stop()
+
+    async def _settle(self, read: Callable[..., Look], after: int) -> int | None:
+        """Settle the next transactions; return whereafter to go on, None at the end."""
+        found = await self._reader.run(partial(read, rule=self._rule, after=after, most=AT_ONCE))
+        if found.used:
+            await self._central.writer.run(settle, found.used, stamp(self._central.clock()))
+        return found.next
+
+    async def _assess(self) -> None:
+        """Judge the accounts whose statements were closed; a closing only enters what they owe."""
+        if self._is_assessed:
+            return
+        self._is_assessed = True
+        try:
+            if accounts := await self._reader.run(charges.misjudged):
+                await self._central.writer.run(assess_all, accounts, stamp(self._central.clock()))
+        except (StoreUnavailable, Unreadable):
+            self._is_assessed = False
+            raise
+
+    async def _stop(self) -> None:
+        now = self._central.clock()
+        for transaction, charger in await self._reader.run(partial(charges.to_stop, before=stamp(now - ASK_AGAIN))):
+            if not self._chargers.is_served(charger):
+                continue  # asked when it is back
+            decide: Any = partial(stop, transaction=transaction, now=now)
+            try:
+                await self._chargers.submit_decided(charger, decide, asked_by=ASKER)
+            except TooMany:
+                continue  # at the next look
+            log.warning("a session is asked to stop: its account is spent", cp=charger, transaction=transaction)

@@ -1,0 +1,112 @@
+"""What transactions cost prepaid accounts now: those that changed, those that are open, and those that are reserved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.billing.money import tax_sums
+from levity_trio.billing.positions import Kind
+from levity_trio.store.billing.pricing import Priced, Pricer, Rule
+from levity_trio.store.connectors import Rows
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.writes.charges import Used
+from levity_trio.wire.times import stamp
+
+_CHANGED: Final = (
+    "SELECT tx_id, revision FROM bill_work WHERE revision > ? AND tx_id IS NOT NULL ORDER BY revision LIMIT ?"
+)
+_OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active' AND id > ?1 ORDER BY id LIMIT ?2"
+_RESERVED: Final = "SELECT tx_id FROM wallet_reservation WHERE tx_id > ?1 ORDER BY tx_id LIMIT ?2"
+_REVISIONS: Final = "SELECT tx_id, revision FROM bill_work WHERE tx_id IN ({})"
+_TOUCHED: Final = (
+    "SELECT tx_id FROM ledger WHERE kind = 'charge' AND tx_id IN ({0})"
+    " UNION SELECT tx_id FROM wallet_reservation WHERE tx_id IN ({0})"
+)
+_PREPAID: Final = "SELECT account_id FROM wallet WHERE prepaid_since IS NOT NULL"
+_TO_STOP: Final = (
+    "SELECT tx_id, cp_id FROM wallet INDEXED BY wallet_spent CROSS JOIN wallet_reservation USING (account_id)"
+    " JOIN tx ON tx.id = tx_id WHERE spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?"
+)
+
+_MISJUDGED: Final = (
+    "SELECT account_id FROM wallet WHERE prepaid_since IS NOT NULL AND (spent_since IS NOT NULL) <>"
+    " ((SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = wallet.account_id) -"
+    " (SELECT coalesce(sum(amount), 0) FROM wallet_reservation AS used WHERE used.account_id = wallet.account_id)"
+    " <= limit_amount)"
+)
+
+
+class Look(NamedTuple):
+    """What was found, and whereafter to look next; None at the end."""
+
+    used: list[Used]
+    next: int | None
+
+
+def are_kept(db: Database) -> bool:
+    """Whether any account has, or had, terms."""
+    return bool(db.execute("SELECT 1 FROM wallet LIMIT 1").fetchall())
+
+
+def changed(db: Database, rule: Rule, after: int, most: int) -> Look:
+    """Return what the next transactions cost that changed after a revision, as far as wallets are concerned."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    found = rows(_CHANGED, (after, most))
+    return Look(_used(rows, rule, [number for number, _ in found]), found[-1][1] if found else None)
+
+
+def present(db: Database, rule: Rule, after: int, most: int) -> Look:
+    """Return what the next transactions after an id cost that are open or reserved, as far as wallets are concerned."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    numbers = sorted({number for sql in (_OPEN, _RESERVED) for (number,) in rows(sql, (after, most))})[:most]
+    return Look(_used(rows, rule, numbers), numbers[-1] if numbers else None)
+
+
+def misjudged(db: Database) -> list[int]:
+    """Return the prepaid accounts that seem spent and are not, or the other way round, as after a closing."""
+    return [account for (account,) in db.execute(_MISJUDGED).fetchall()]
+
+
+def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
+    """Return the open transactions of spent accounts, with their chargers, that were not asked to stop since a time."""
+    return db.execute(_TO_STOP, (before,)).fetchall()
+
+
+def _used(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[Used]:
+    if not numbers:
+        return []
+    pricer, marks = Pricer(rows, rule), ", ".join("?" * len(numbers))
+    prepaid = {account for (account,) in rows(_PREPAID, ())}
+    touched = {number for (number,) in rows(_TOUCHED.format(marks), (*numbers, *numbers))}
+    owners = pricer.owners(numbers)
+    touched |= {number for number, owner in owners.items() if owner.account in prepaid}
+    kept = [number for number in numbers if number in touched]
+    revisions: dict[int, int] = dict(rows(_REVISIONS.format(marks), numbers))
+    return [_one(number, priced, revisions.get(number, 0)) for number, priced in pricer.price(kept).items()]
+
+
+def _one(number: int, priced: Priced, revision: int) -> Used:
+    is_certain = priced.kind in (Kind.SESSION, Kind.FREE) and not priced.waits
+    ended_at = priced.position.ended_at
+    return Used(
+        transaction=number,
+        revision=revision,
+        account=priced.account,
+        amount=_gross(priced),
+        currency="" if priced.versions is None else next(iter(priced.versions)).currency.code,
+        is_certain=is_certain,
+        ended_at=None if priced.is_open or ended_at is None else stamp(ended_at),
+    )
+
+
+def _gross(priced: Priced) -> int | None:
+    """Return what a transaction costs with tax, None without a price."""
+    if priced.versions is None or priced.kind not in (Kind.SESSION, Kind.FREE):
+        return None
+    are_gross = next(iter(priced.versions)).are_gross
+    return sum(tax.gross for tax in tax_sums(priced.position.lines, are_gross=are_gross))

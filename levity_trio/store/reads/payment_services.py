@@ -1,0 +1,36 @@
+"""The payment services outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRow:
+    """A payment service, without its secret."""
+
+    id: int
+    name: str
+    added_at: str
+    added_by: str
+    revoked_at: str | None
+    revoked_by: str | None
+
+
+_SERVICE: Final = Shape(ServiceRow)
+
+
+def services(db: Database) -> list[ServiceRow]:
+    """Return the payment services, the newest first."""
+    return _SERVICE.every(db, "FROM payment_service ORDER BY id DESC")
+
+
+def secret_of(db: Database, name: str) -> str | None:
+    """Return the secret of a service in use, None if there is none of this name."""
+    found = db.execute("SELECT secret FROM payment_service WHERE name = ? AND revoked_at IS NULL", (name,)).fetchall()
+    return found[0][0] if found else None

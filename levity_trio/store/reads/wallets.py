@@ -1,0 +1,169 @@
+"""The wallets of accounts: what they have, what was entered, and what their charging has used so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.access.wallets import OwnedTag
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, Wanted, given, read_page
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.wallets import currency_of, standing_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletRow:
+    """The wallet of an account. Amounts are minor units of `currency`, null while nothing is entered on this site.
+
+    `available` is `balance` without `reserved`, what charging has used and was not charged for yet. Prepaid, the
+    account is spent while `available` is at or below `limit`: then its tags are Blocked.
+    """
+
+    account: int
+    name: str
+    terms: str
+    since: str | None
+    limit: int
+    currency: str | None
+    balance: int
+    reserved: int
+    available: int
+    spent_since: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """An entry of a ledger; `amount` is positive in the account's favour. `service_id` is who gave which id to it."""
+
+    id: int
+    account: int
+    kind: str
+    amount: int
+    currency: str
+    statement: int | None
+    transaction: int | None
+    service_id: str | None
+    reason: str
+    entered_at: str
+    entered_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationRow:
+    """What a transaction has used so far, which its account was not charged for yet."""
+
+    transaction: int
+    amount: int
+    reserved_at: str
+    stop_asked_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsRow:
+    """How an account was to pay from `since` on, and who said so."""
+
+    terms: str
+    limit: int
+    since: str
+    set_by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletFilters:
+    """Which wallets; None means all."""
+
+    is_prepaid: bool | None = None
+    is_spent: bool | None = None
+
+
+_ENTRY: Final = Shape(EntryRow, account="account_id", statement="statement_id", transaction="tx_id")
+_RESERVATION: Final = Shape(ReservationRow, transaction="tx_id")
+_TERMS: Final = Shape(TermsRow, terms="kind", limit="limit_amount")
+_WALLET: Final = (
+    "SELECT name, CASE WHEN prepaid_since IS NULL THEN 'postpaid' ELSE 'prepaid' END, prepaid_since, spent_since"
+    " FROM account LEFT JOIN wallet ON account_id = account.id WHERE account.id = ?"
+)
+
+
+def wallets(db: Database, filters: WalletFilters, wanted: Wanted) -> Page[WalletRow]:
+    """Return a page of wallets, by the names of their accounts. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = _conditions(("prepaid_since", filters.is_prepaid), ("spent_since", filters.is_spent))
+    source = "account LEFT JOIN wallet ON account_id = account.id"
+    listing = Listing([Branch(source, conditions)], ("name", "id"), is_newest_first=False)
+
+    def load(key: Row) -> WalletRow:
+        found = wallet(db, key[-1])
+        assert found is not None  # noqa: S101 - read in the same transaction
+        return found
+
+    return read_page(db, listing, wanted, load)
+
+
+def _conditions(*pairs: tuple[str, bool | None]) -> list[Condition]:
+    return [Condition(f"{name} IS {'NOT ' if is_so else ''}NULL") for name, is_so in pairs if is_so is not None]
+
+
+def wallet(db: Database, account: int) -> WalletRow | None:
+    """Return the wallet of an account, None if there is no such account."""
+    found = db.execute(_WALLET, (account,)).fetchall()
+    if not found:
+        return None
+    name, terms, since, spent_since = found[0]
+    standing = standing_of(rows_of(db), account)
+    return WalletRow(
+        account=account,
+        name=name,
+        terms=terms,
+        since=since,
+        limit=standing.limit,
+        currency=currency_of(rows_of(db)),
+        balance=standing.balance,
+        reserved=standing.reserved,
+        available=standing.available,
+        spent_since=spent_since,
+    )
+
+
+def entries(db: Database, account: int, kind: str | None, wanted: Wanted) -> Page[EntryRow]:
+    """Return a page of the entries of an account, the newest first. Raises NoPage."""
+    db.execute("BEGIN")
+    conditions = given(("account_id = ?", account), ("kind = ?", kind))
+    listing = Listing([Branch("ledger INDEXED BY ledger_of_account", conditions)])
+    return read_page(db, listing, wanted, _ENTRY.by_id(db, "ledger"))
+
+
+def entry(db: Database, number: int) -> EntryRow:
+    """Return one entry."""
+    return _ENTRY.every(db, "FROM ledger WHERE id = ?", (number,))[0]
+
+
+def reservations(db: Database, account: int, most: int) -> list[ReservationRow]:
+    """Return what the transactions of an account have used so far, the newest first."""
+    rest = "FROM wallet_reservation WHERE account_id = ? ORDER BY tx_id DESC LIMIT ?"
+    return _RESERVATION.every(db, rest, (account, most))
+
+
+def terms(db: Database, account: int) -> list[TermsRow]:
+    """Return how an account was to pay, the newest first."""
+    return _TERMS.every(db, "FROM wallet_terms WHERE account_id = ? ORDER BY id DESC LIMIT 100", (account,))
+
+
+def spent_accounts(db: Database) -> list[int]:
+    """Return the accounts that are spent."""
+    found = db.execute("SELECT account_id FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL")
+    return [account for (account,) in found.fetchall()]
+
+
+def tags_owned_after(db: Database, last: int, most: int, at: str) -> Sequence[OwnedTag]:
+    """Return the next tags that belong or will belong to accounts at a time, in the order of their rows."""
+    found = db.execute(
+        "SELECT id, key, account_id, since, until FROM ownership WHERE id > ? AND what = 'tag' AND voided_at IS NULL"
+        " AND coalesce(until, '9999') > ? ORDER BY id LIMIT ?",
+        (last, at, most),
+    )
+    return [OwnedTag(*row) for row in found.fetchall()]

@@ -1,0 +1,34 @@
+"""The payment services outside whose signed requests enter top-ups and chargebacks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from levity_trio.store.unit_of_work import UnitOfWork
+
+
+class NewService(NamedTuple):
+    """A service as it is asked for."""
+
+    name: str
+    secret: str
+    at: str
+    by: str
+
+
+def add(db: UnitOfWork, new: NewService) -> int | None:
+    """Store a service and return its id; None if one of this name is in use."""
+    row = db.row(
+        "INSERT INTO payment_service (name, secret, added_at, added_by) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        new,
+    )
+    return None if row is None else int(row[0])
+
+
+def revoke(db: UnitOfWork, service: int, at: str, by: str) -> bool:
+    """Revoke a service and forget its secret; return False if there is none in use with this id."""
+    revoked = (
+        "UPDATE payment_service SET revoked_at = ?, revoked_by = ?, secret = '' WHERE id = ? AND revoked_at IS NULL"
+    )
+    return bool(db.execute(revoked, (at, by, service)))

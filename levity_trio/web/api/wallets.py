@@ -1,0 +1,222 @@
+"""Wallets: what accounts have and owe, what is entered by hand, and whether they pay before they charge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from levity_trio.billing.ledger import LARGEST, PAID_OUT, Kind, Terms
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.store.reads import wallets as stored
+from levity_trio.store.reads.wallets import EntryRow, ReservationRow, TermsRow, WalletFilters, WalletRow
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.wallets import currency_of
+from levity_trio.store.writes import ledger
+from levity_trio.store.writes import wallets as writes
+from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.ledger import Entered, Entry
+from levity_trio.store.writes.wallets import NewTerms
+from levity_trio.web.api.accounts import Id, refusals
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
+from levity_trio.web.api.operations import LONGEST_KEY
+from levity_trio.web.api.problems import invalid, not_found
+from levity_trio.web.api.shown import show, shown_as
+
+TAG: Final = "wallets"
+WALLETS: Final = "/api/admin/wallets"
+WALLET: Final = f"{WALLETS}/{{id}}"
+MOST_RESERVATIONS: Final = 500
+PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
+KEY_NOTE: Final = "With an Idempotency-Key that was used before it is that entry again."
+
+Amount = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Minor units of the currency, such as cents.")]
+Currency = Annotated[
+    str,
+    msgspec.Meta(description="ISO 4217; that of the site by default.", extra_json_schema={"enum": sorted(CURRENCIES)}),
+]
+Why = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S", description="For those who ask later.")]
+
+
+class EntryBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is entered, and why."""
+
+    amount: Amount
+    currency: Currency | None = None
+    reason: Why
+
+
+class RefundBody(EntryBody, kw_only=True):
+    """What is paid out: of the balance, or of the credit that a statement left and carried on."""
+
+    statement: Id | None = None
+
+
+class CorrectionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is entered, positive in the account's favour, and why."""
+
+    amount: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, extra_json_schema={"not": {"const": 0}})]
+    currency: Currency | None = None
+    reason: Why
+
+
+class TermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How an account pays from now on. Prepaid, it is spent where what is available is at or below the limit."""
+
+    terms: Literal["prepaid", "postpaid"]
+    limit: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, description="Minor units.")] = 0
+    reason: Why
+
+
+class WalletsQuery(Paged, kw_only=True):
+    prepaid: Annotated[bool, msgspec.Meta(description="Only those that are prepaid, or are not.")] | None = None
+    spent: Annotated[bool, msgspec.Meta(description="Only those that are spent, or are not.")] | None = None
+
+
+class EntriesQuery(Paged, kw_only=True):
+    kind: Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*map(str, Kind)]})] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletWithTerms(WalletRow):
+    """A wallet, what its transactions have used and were not charged for yet, and how it paid, the newest first."""
+
+    reservations: list[ReservationRow]
+    history: list[TermsRow]
+
+
+async def list_wallets(asked: Asked) -> Page[Any]:
+    query: WalletsQuery = asked.query
+    filters = WalletFilters(is_prepaid=query.prepaid, is_spent=query.spent)
+    return await page(asked.api, partial(stored.wallets, filters=filters, wanted=wanted(query)))
+
+
+async def get_wallet(asked: Asked) -> Any:
+    number = asked.number()
+
+    def read(db: Any) -> tuple[WalletRow | None, list[ReservationRow], list[TermsRow]]:
+        db.execute("BEGIN")
+        reserved = stored.reservations(db, number, MOST_RESERVATIONS)
+        return stored.wallet(db, number), reserved, stored.terms(db, number)
+
+    found, reservations, history = await asked.api.reader.run(read)
+    if found is None:
+        raise not_found(f"account {number}")
+    return show(found) | {"reservations": show(reservations), "history": show(history)}
+
+
+async def list_entries(asked: Asked) -> Page[Any]:
+    query: EntriesQuery = asked.query
+    if query.kind is not None and query.kind not in [*Kind]:
+        raise invalid("kind", f"choose of {', '.join(Kind)}")
+    read = partial(stored.entries, account=asked.number(), kind=query.kind, wanted=wanted(query))
+    return await page(asked.api, read)
+
+
+async def enter(asked: Asked, kind: Kind) -> Any:
+    """Enter what an operator says; an amount that is taken from the balance is given without its sign."""
+    body, key = asked.body, asked.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise invalid("Idempotency-Key", f"give 1 to {LONGEST_KEY} characters")
+    entry = Entry(
+        account=asked.number(),
+        kind=kind,
+        amount=-body.amount if kind in PAID_OUT else body.amount,
+        currency=body.currency or "",
+        reason=body.reason.strip(),
+        at=asked.api.stamp(),
+        by=asked.caller.name,
+        statement=getattr(body, "statement", None),
+        service_id=None if key is None else f"key of {asked.caller.name}/{key}",
+    )
+    with refusals():
+        entered = await asked.api.writer.run(_in_currency_of_site, entry)
+    return show(await asked.api.reader.run(partial(stored.entry, number=entered.id)))
+
+
+def _in_currency_of_site(db: UnitOfWork, entry: Entry) -> Entered:
+    """Enter something in the currency that the site has if none was given. Raises Refused."""
+    currency = entry.currency or currency_of(db.rows)
+    if currency is None:
+        raise Refused(Code.CONFLICT, "this site has no currency yet; give it, such as EUR", "currency")
+    return ledger.enter(db, entry._replace(currency=currency))
+
+
+async def set_terms(asked: Asked) -> Any:
+    body: TermsBody = asked.body
+    new = NewTerms(Terms(body.terms), body.limit, body.reason.strip(), asked.api.stamp(), asked.caller.name)
+    with refusals():
+        await asked.api.writer.run(writes.set_terms, asked.number(), new)
+    return await get_wallet(asked)
+
+
+def _entering(path: str, kind: Kind, summary: str, body: type[msgspec.Struct] = EntryBody) -> Endpoint:
+    handle: Callable[[Asked], Any] = partial(enter, kind=kind)
+    return Endpoint(
+        method="POST",
+        path=f"{WALLET}/{path}",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary=f"{summary} {KEY_NOTE}",
+        handle=handle,
+        body=StructBody(body),
+        answer=shown_as(EntryRow),
+        status=HTTPStatus.CREATED,
+        problems=PROBLEMS,
+    )
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=WALLETS,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="List the wallets of all accounts with their balances, by the names of accounts.",
+        handle=list_wallets,
+        query=WalletsQuery,
+        answer=page_of(WalletRow),
+    ),
+    Endpoint(
+        method="GET",
+        path=WALLET,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Show the wallet of an account.",
+        handle=get_wallet,
+        answer=shown_as(WalletWithTerms),
+        problems=("not_found", "invalid"),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{WALLET}/entries",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="List the entries of an account's ledger, the newest first.",
+        handle=list_entries,
+        query=EntriesQuery,
+        answer=page_of(EntryRow),
+        problems=("invalid",),
+    ),
+    _entering("payment", Kind.PAYMENT, "Enter a payment of what the account owes."),
+    _entering("top-up", Kind.TOP_UP, "Enter money that the account pays in advance."),
+    _entering("refund", Kind.REFUND, "Enter money that was paid out.", RefundBody),
+    _entering("chargeback", Kind.CHARGEBACK, "Enter money that a bank took back."),
+    _entering("correction", Kind.CORRECTION, "Correct the balance of an account.", CorrectionBody),
+    Endpoint(
+        method="POST",
+        path=f"{WALLET}/terms",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Make an account prepaid or postpaid, or change the limit at which it is spent.",
+        handle=set_terms,
+        body=StructBody(TermsBody),
+        answer=shown_as(WalletWithTerms),
+        problems=PROBLEMS,
+    ),
+)

@@ -1,0 +1,291 @@
+"""`levity-trio wallet` and the webhook of payment services, against a running server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levity_trio.web.webhooks.incoming import signature
+from tests.integration.charger import Charger, meter_values, now
+from tests.integration.foreign import api_of
+from tests.integration.serving import Serving, serving
+from tests.integration.test_api import Told, ask, make_token, port_of
+from tests.integration.test_shell import Shell, shell, shown, table
+
+__all__ = ["shell"]
+PAYMENT = {"id": "p-1", "account": 1, "amount": 500, "currency": "EUR"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
+    with serving(tmp_path / "site.db") as running:
+        api_of(running).ask("POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"})
+        yield running
+
+
+class Shop:
+    """A payment service."""
+
+    def __init__(self, server: Serving) -> None:
+        self.server = server
+        self.added = api_of(server).ask("POST", "admin", "payment-services", given={"name": "shop"})
+
+    def send(self, body: object, late: float = 0, name: str = "shop", **headers: str) -> Told:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = signature(self.added["secret"], int(time.time() - late), raw)
+        given = {"Content-Type": "application/json", "Levity-Signature": signed} | headers
+        with closing(http.client.HTTPConnection("127.0.0.1", port_of(self.server), timeout=10)) as connection:
+            connection.request("POST", f"/api/payments/{name}", raw, given)
+            answer = connection.getresponse()
+            return Told(answer.status, dict(answer.headers), json.loads(answer.read()))
+
+
+@pytest.fixture
+def shop(server: Serving) -> Shop:
+    enter(server, "top-up", 1, "EUR")
+    make_token(server, "anna", "admin")  # from now on everybody else needs one
+    return Shop(server)
+
+
+def enter(server: Serving, path: str, amount: int, currency: str | None = None, **headers: str) -> Any:
+    body = {"amount": amount, "reason": "why"} | ({} if currency is None else {"currency": currency})
+    return api_of(server).ask("POST", "admin", "wallets", "1", path, given=body, headers=headers)
+
+
+def balance(server: Serving) -> int:
+    return int(api_of(server).ask("GET", "admin", "wallets", "1")["balance"])
+
+
+def authorize(charger: Charger, tag: str) -> Any:
+    return charger.call("Authorize", idTag=tag)["idTagInfo"]["status"]
+
+
+def test_a_wallet_from_its_first_entry_to_its_refund(
+    shell: Shell, server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = ("--reason", "why")
+    table(shell, capsys, "account", "give", 1, "--tag", "Card")
+    assert shell("wallet", "top-up", 1, "12.50", *why) == 2
+    assert "give --currency" in capsys.readouterr().err
+    for amount, words in (
+        ("12,50", "write a point"),
+        ("1.234,50", "write a point"),
+        ("12.505", "EUR has 2 decimals"),
+        ("1e30", "no amount"),
+        ("0", "amount"),
+        ("9" * 15, "amount"),
+    ):
+        assert shell("wallet", "top-up", 1, amount, *why, "--currency", "eur") == 2
+        assert words in capsys.readouterr().err
+    assert "12.50 EUR" in table(shell, capsys, "wallet", "top-up", "flat 3", "12.5", *why, "--currency", "EUR")
+    for _ in range(2):
+        told = table(shell, capsys, "wallet", "pay", 1, "1.00", *why, "--id", "bank 7")
+        assert "its balance is 13.50 EUR" in told
+    assert shell("wallet", "pay", 1, "2.00", *why, "--id", "bank 7") == 2
+    assert shell("wallet", "refund", 1, "13.51", *why) == 2
+    assert "-13.50 EUR" in table(shell, capsys, "wallet", "refund", 1, "13.50", *why)
+    table(shell, capsys, "wallet", "correct", *why, 1, "--", "-0.01")
+    assert "-0.01 EUR" in table(shell, capsys, "wallet", "show", "Flat 3")
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        assert authorize(charger, "Card") == "Accepted"
+        table(shell, capsys, "wallet", "prepaid", 1, *why, "--limit", "-5.00")
+        assert authorize(charger, "Card") == "Accepted"
+        table(shell, capsys, "wallet", "chargeback", 1, "4.99", *why)
+        assert authorize(charger, "Card") == "Blocked"
+        started = charger.call(
+            "StartTransaction", connectorId=1, idTag="CARD", meterStart=1, timestamp="2026-03-01T12:00:00Z"
+        )
+        assert started["idTagInfo"]["status"] == "Blocked"
+        assert [one["account"] for one in shown(shell, capsys, "wallet", "list", "--spent")["data"]] == [1]
+        table(shell, capsys, "wallet", "postpaid", 1, *why)
+        assert authorize(charger, "Card") == "Accepted"
+    history = shown(shell, capsys, "wallet", "show", 1)["history"]
+    assert [(one["terms"], one["limit"], one["set_by"]) for one in history] == [
+        ("postpaid", 0, "local admin"),
+        ("prepaid", -500, "local admin"),
+    ]
+
+
+def test_who_is_spent_is_known_after_a_kill(server: Serving) -> None:
+    api = api_of(server)
+    api.ask("POST", "admin", "accounts", "1", "give", given={"tag": "Card", "since": "2020-01-01"})
+    api.ask("POST", "admin", "wallets", "1", "terms", given={"terms": "prepaid", "reason": "why"})
+    server.kill()
+    with serving(server.database) as again, Charger(again.port, "CP-1") as charger:
+        charger.boot()
+        assert authorize(charger, "Card") == "Blocked"
+        enter(again, "top-up", 1, "EUR")
+        assert authorize(charger, "Card") == "Accepted"
+
+
+def test_who_may(server: Serving) -> None:
+    viewer, operator = (make_token(server, role, role) for role in ("viewer", "operator"))
+    terms = {"terms": "prepaid", "reason": "why"}
+    payment = {"amount": 1, "currency": "EUR", "reason": "why"}
+    for path in ("", "/1", "/1/entries"):
+        assert ask(server, "GET", f"/api/admin/wallets{path}", viewer).code == "forbidden"
+        assert ask(server, "GET", f"/api/admin/wallets{path}", operator).status == 200
+    assert ask(server, "POST", "/api/admin/wallets/1/payment", viewer, payment).code == "forbidden"
+    assert ask(server, "POST", "/api/admin/wallets/1/payment", operator, payment).status == 201
+    assert ask(server, "POST", "/api/admin/wallets/1/terms", operator, terms).code == "forbidden"
+    assert ask(server, "POST", "/api/admin/payment-services", operator, {"name": "shop"}).code == "forbidden"
+
+
+def test_a_service_tops_up_once(server: Serving, shop: Shop) -> None:
+    first = shop.send(PAYMENT)
+    assert (first.status, first.document["amount"], first.document["kind"]) == (200, 500, "top-up")
+    assert shop.send(PAYMENT, late=200).document == first.document  # signed again, so it is a repeat
+    told = shop.send(PAYMENT | {"amount": 501})
+    assert (told.status, told.code) == (409, "conflict")
+    assert shop.send({"id": "p-2", "account": 1, "amount": 600, "currency": "EUR", "kind": "chargeback"}).status == 200
+    assert balance(server) == 1 + 500 - 600
+    assert server.query("SELECT entered_by FROM ledger WHERE id = 2") == [("payment service shop",)]
+
+
+def test_two_at_once_are_one(server: Serving, shop: Shop) -> None:
+    told: list[Told] = []
+    asking = [threading.Thread(target=lambda: told.append(shop.send(PAYMENT))) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert {one.status for one in told} == {200}
+    assert len({one.document["entry"] for one in told}) == 1
+    assert balance(server) == 501
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        ({"late": 360}, 401, "wrong_time"),
+        ({"late": -360}, 401, "wrong_time"),
+        ({"Levity-Signature": "t=1,v1=x"}, 401, "wrong_signature"),
+        ({"name": "nobody"}, 401, "wrong_signature"),
+        ({"body": {"amount": 0}}, 422, "invalid"),
+        ({"body": {"amount": -1}}, 422, "invalid"),
+        ({"body": {"amount": 1e30}}, 422, "invalid"),
+        ({"body": {"amount": 1.5}}, 422, "invalid"),
+        ({"body": {"amount": 10**13}}, 422, "invalid"),
+        ({"body": {"account": 7}}, 404, "not_found"),
+        ({"body": {"currency": "CHF"}}, 409, "conflict"),
+        ({"body": {"currency": "XXX"}}, 422, "invalid"),
+        ({"body": {"kind": "payment"}}, 422, "invalid"),
+        ({"body": {"id": ""}}, 422, "invalid"),
+        ({"body": {"id": "x" * 5000}}, 413, "too_large"),
+    ],
+)
+def test_what_a_service_may_not(server: Serving, shop: Shop, given: dict[str, Any], status: int, code: str) -> None:
+    told = shop.send(PAYMENT | given.pop("body", {}), **given)
+    assert (told.status, told.code) == (status, code)
+    assert balance(server) == 1
+    records = "SELECT path, status, code, body FROM operator_action WHERE path LIKE '/api/payments/%'"
+    server.stop()
+    ((path, recorded, *rest),) = server.query(records)
+    assert (path.startswith("/api/payments/"), recorded, rest) == (True, status, [code, None])
+    assert not server.query("SELECT 1 FROM operator_action WHERE body LIKE ?", f"%{shop.added['secret']}%")
+
+
+def test_a_revoked_service_and_a_token_open_nothing(server: Serving, shop: Shop) -> None:
+    token = make_token(server, "bea", "admin")
+    api_of(server).ask("DELETE", "admin", "payment-services", str(shop.added["id"]))
+    told = shop.send(PAYMENT, Authorization=f"Bearer {token}")
+    assert (told.status, told.code) == (401, "wrong_signature")
+    assert server.query("SELECT secret FROM payment_service") == [("",)]
+    assert ask(server, "GET", "/api/payments/shop").status == 405
+    assert ask(server, "GET", "/api/payments/../admin/wallets").status in (401, 404)
+
+
+def test_a_service_does_not_say_what_the_currency_is(server: Serving) -> None:
+    assert Shop(server).send(PAYMENT).code == "conflict"
+    assert server.query("SELECT count(*) FROM ledger") == [(0,)]
+
+
+# Charging sessions
+
+TARIFF = """
+name = "Flat"
+valid_from = 2020-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[energy]
+price = 0.30
+"""
+
+
+def prepare(server: Serving) -> None:
+    """Everybody pays 0.30 EUR a kWh; account 1 has the tag Card, and 3 EUR paid in advance."""
+    api = api_of(server)
+    tariff = api.ask("POST", "admin", "tariffs", given={"toml": TARIFF})["id"]
+    api.ask("POST", "admin", "tariff-assignments", given={"tariff": tariff, "since": "2020-01-01", "site": True})
+    api.ask("POST", "admin", "accounts", "1", "give", given={"tag": "Card", "since": "2020-01-01"})
+    api.ask("POST", "admin", "wallets", "1", "top-up", given={"amount": 300, "reason": "why"})
+    api.ask("POST", "admin", "wallets", "1", "terms", given={"terms": "prepaid", "reason": "why"})
+
+
+def wait_for(server: Serving, sql: str, *wanted: object) -> None:
+    until = time.monotonic() + 30
+    while (found := server.query(sql)) != [wanted]:
+        assert time.monotonic() < until, found
+        time.sleep(0.1)
+
+
+def an_hour_ago() -> str:
+    return (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+CHARGED = "SELECT count(*), sum(amount) FROM ledger WHERE kind = 'charge'"
+
+
+def test_a_kill_between_the_stop_and_the_charge_loses_none(server: Serving) -> None:
+    prepare(server)
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        transaction = charger.start("Card", 1000, an_hour_ago())
+        stopped = {"transactionId": transaction, "meterStop": 6000, "timestamp": now()}
+        charger.call("StopTransaction", **stopped)
+        server.kill()
+    with serving(server.database) as again:
+        wait_for(again, CHARGED, 1, -150)
+        again.kill()
+    with serving(server.database) as again, Charger(again.port, "CP-1") as charger:
+        charger.boot()
+        charger.call("StopTransaction", **stopped)  # its answer was lost
+        start = {"connectorId": 2, "idTag": "Card", "meterStart": 6000, "timestamp": an_hour_ago()}
+        second = charger.call("StartTransaction", **start)["transactionId"]
+        charger.call("StopTransaction", transactionId=second, meterStop=7000, timestamp=now())
+        wait_for(again, CHARGED, 2, -180)
+        assert balance(again) == 120
+
+
+def test_a_session_is_stopped_when_its_account_is_spent(tmp_path: Path) -> None:
+    with serving(tmp_path / "stop.db", "--stop-when-spent", "--clock-speed", "10") as server:
+        api_of(server).ask("POST", "admin", "accounts", given={"name": "Flat 3", "since": "2026-01-01"})
+        prepare(server)
+        with Charger(server.port, "CP-1") as charger:
+            charger.boot()
+            transaction = charger.start("Card", 1000, an_hour_ago())
+            charger.call("MeterValues", **meter_values(transaction, "5000", now()))
+            wait_for(server, "SELECT amount FROM wallet_reservation", 120)
+            assert authorize(charger, "Card") == "Accepted"
+            charger.call("MeterValues", **meter_values(transaction, "11000", now()))
+            _, message, *asked = charger.receive()
+            assert asked == ["RemoteStopTransaction", {"transactionId": transaction}]
+            charger.send_text(json.dumps([3, message, {"status": "Accepted"}]))
+            assert authorize(charger, "Card") == "Blocked"
+            charger.call("StopTransaction", transactionId=transaction, meterStop=12000, timestamp=now())
+            wait_for(server, CHARGED, 1, -330)
+        who = "SELECT asked_by, state FROM command WHERE action = 'RemoteStopTransaction'"
+        assert server.query(who) == [("stop when spent", "accepted")]
+        assert balance(server) == -30

@@ -1,0 +1,281 @@
+"""What prepaid accounts are charged: reserved while uncertain, charged once, and given back with its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import partial
+
+import pytest
+
+from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.store.reads import charges as reads
+from levity_trio.store.reads.charges import Look
+from levity_trio.store.writes import charges, wallets
+from levity_trio.store.writes.charges import Used
+from levity_trio.store.writes.transactions import decisions
+from levity_trio.store.writes.transactions.deciding import Decision
+from tests.store.bills import Biller
+from tests.store.books import Books, Station
+from tests.store.reading import reading
+from tests.store.wallets import ANNA, BEN, Purses
+
+PRICE = 30
+"""Cents a kWh."""
+
+
+class Charging(Purses):
+    """A house where Anna pays 10 EUR in advance, and the task that keeps the wallets, look by look."""
+
+    def __init__(self, books: Books) -> None:
+        super().__init__(books)
+        self.give(ANNA, "Card")
+        self.give(BEN, "Other")
+        self.biller = Biller(self, date(2026, 3, 1))
+        self.enter(Kind.TOP_UP, 1000)
+        self.prepay()
+        self.revision = 0
+
+    def look(self, most: int = 100) -> int:
+        """Settle what has changed and what is present; return how many transactions were priced."""
+        priced = 0
+        for read in (reads.changed, reads.present):
+            after = self.revision if read is reads.changed else 0
+            while (found := self.read(read, after, most)).next is not None:
+                after = found.next
+                priced += len(found.used)
+                self.settle(found.used)
+            self.revision = after if read is reads.changed else self.revision
+        return priced
+
+    def read(self, read: partial[Look] | object, after: int, most: int = 100) -> Look:
+        assert callable(read)
+        with reading(self.books) as db:
+            found: Look = read(db, self.biller.terms.rule, after, most)
+        return found
+
+    def settle(self, used: list[Used]) -> None:
+        self.books.run(charges.settle, used, self.books.at)
+
+    def ledger(self, account: int = ANNA) -> list[tuple[str, int, int | None]]:
+        """The entries of an account after its top-up."""
+        return self.books.rows(
+            "SELECT kind, amount, tx_id FROM ledger WHERE account_id = ? AND kind <> 'top-up' ORDER BY id", account
+        )
+
+    @property
+    def reserved(self) -> dict[int, int]:
+        return dict(self.books.rows("SELECT tx_id, amount FROM wallet_reservation"))
+
+
+@pytest.fixture
+def house(books: Books) -> Charging:
+    books.now = books.now.replace(microsecond=0)
+    return Charging(books)
+
+
+@pytest.fixture
+def station(house: Charging) -> Station:
+    return Station(house.books)
+
+
+def charge(station: Station, kwh: int = 4, tag: str = "Card", connector: int = 1) -> int:
+    """Return a transaction of an hour; the register goes on."""
+    of_connector = "SELECT coalesce(max(meter_stop), 1000) FROM tx WHERE conn_id = ?"
+    register = station.books.value(of_connector, connector)
+    transaction = station.start(register, connector, tag)
+    station.books.wait(60)
+    station.stop(transaction, register + 1000 * kwh)
+    station.books.wait(1)
+    return transaction
+
+
+def closed_sums(house: Charging, account: int) -> Iterator[int]:
+    """The parts of the ledger's invariant for an account (rules.md, Money)."""
+    of = house.books.value
+    yield of("SELECT coalesce(sum(charged), 0) FROM statement WHERE account_id = ? AND number IS NOT NULL", account)
+    yield of("SELECT coalesce(sum(amount), 0) FROM ledger WHERE account_id = ? AND kind = 'statement'", account)
+
+
+def test_what_was_used_is_reserved_and_then_charged(house: Charging, station: Station) -> None:
+    transaction = station.start(1000, 1, "Card")
+    house.books.wait(30)
+    station.tell(station.register(3000), transaction=transaction)
+    house.look()
+    assert house.reserved == {transaction: 2 * PRICE}
+    assert house.standing() == Standing(1000, 60, True, 0)
+    house.books.wait(30)
+    station.stop(transaction, 5000)
+    assert house.ledger() == []
+    house.look()
+    assert (house.ledger(), house.reserved) == ([("charge", -4 * PRICE, transaction)], {})
+    house.look()
+    house.revision = 0  # as after a start of the server
+    house.look()
+    assert house.standing() == Standing(1000 - 120, 0, True, 0)
+
+
+def test_overshoot_is_a_negative_balance(house: Charging, station: Station) -> None:
+    transaction = station.start(1000, 1, "Card")
+    station.tell(station.register(35_000), transaction=transaction)
+    house.look()
+    assert house.turns() == [("WalletSpent", ANNA)]
+    assert house.judge("Card") == "Blocked"
+    house.books.wait(60)
+    station.stop(transaction, 41_000)
+    house.look()
+    assert house.standing().balance == 1000 - 40 * PRICE
+    house.enter(Kind.TOP_UP, 200)  # exactly at the limit
+    assert house.judge("Card") == "Blocked"
+    house.enter(Kind.TOP_UP, 1)
+    assert house.judge("Card") == "Accepted"
+
+
+def test_a_doubtful_figure_waits_for_its_review(house: Charging, station: Station) -> None:
+    transaction = station.start(1000, 1, "Card")
+    station.tell(station.register(3000), transaction=transaction)
+    house.look()
+    station.books.wait(10)
+    station.orphan(transaction, 4000)
+    assert station.review(transaction)
+    house.look()
+    assert (house.reserved, house.ledger()) == ({transaction: 60}, [])
+    house.books.run(decisions.confirm, transaction, Decision("cleo", "seen", house.books.at))
+    house.look()
+    assert (house.reserved, [one[0] for one in house.ledger()]) == ({}, ["charge"])
+
+
+def test_it_goes_with_its_transaction(house: Charging, station: Station) -> None:
+    """A charge is given back when its transaction is another account's, and is made again when it comes back."""
+    transaction = charge(station)
+    house.look()
+    house.prepay(BEN, limit=-500)
+    house.give_by_hand(transaction, BEN)
+    house.look()
+    assert house.standing(ANNA).balance == 1000
+    assert house.ledger(BEN) == []  # it ended before Ben paid in advance: it is left to his statement
+    house.take_back(transaction)
+    house.look()
+    assert house.ledger(ANNA) == [("charge", -120, transaction), ("correction", 120, transaction)] + [
+        ("correction", -120, transaction)
+    ]
+    other = charge(station)
+    house.look()
+    house.give_by_hand(other, BEN)
+    house.look()
+    house.look()
+    assert (house.standing(ANNA).balance, house.standing(BEN).balance) == (880, -120)
+
+
+def test_what_changes_while_it_is_priced_is_left_for_the_next_look(house: Charging, station: Station) -> None:
+    transaction = charge(station)
+    found = house.read(reads.changed, 0)
+    assert [one.amount for one in found.used] == [120]
+    house.give_by_hand(transaction, BEN)
+    house.settle(found.used)
+    assert house.ledger() == []
+    house.look()
+    assert (house.ledger(), house.standing(BEN).balance) == ([], 0)
+
+
+def test_what_ended_before_is_left_to_the_statement(house: Charging, station: Station) -> None:
+    house.prepay(terms=Terms.POSTPAID)
+    charge(station)
+    house.prepay()
+    house.look()
+    assert house.ledger() == []
+    charge(station)
+    house.look()
+    house.prepay(limit=5)
+    charge(station)
+    house.look()
+    assert [amount for _, amount, _ in house.ledger()] == [-120, -120]
+
+
+def test_what_is_free_is_not_charged(house: Charging, station: Station) -> None:
+    transaction = station.start(1000, 1, "Card")
+    house.look()
+    house.books.wait(60)
+    station.stop(transaction, 1050)
+    house.look()
+    assert (house.ledger(), house.reserved) == ([], {})
+
+
+def test_without_a_price_it_waits_for_a_tariff(house: Charging, station: Station) -> None:
+    house.biller.assign(None, date(2026, 1, 1))
+    transaction = charge(station)
+    house.look()
+    assert (house.ledger(), house.reserved) == ([], {transaction: 0})
+    house.biller.assign(1, date(2026, 1, 1))
+    house.look()
+    assert [amount for _, amount, _ in house.ledger()] == [-120]
+
+
+def test_others_are_not_even_priced(house: Charging, station: Station) -> None:
+    charge(station, tag="Other")
+    charge(station, tag="Nobody")
+    station.start(1000, 2, "Nobody")
+    assert house.look() == 0
+
+
+def test_hundreds_of_sessions_of_one_account(house: Charging, station: Station) -> None:
+    made = [charge(station, 1) for _ in range(120)]
+    station.start(1000, 2, "Card")
+    house.look(most=7)
+    assert [transaction for _, _, transaction in house.ledger()] == made
+    assert house.standing().balance == 1000 - 120 * PRICE
+    assert house.look() == 1  # only the open one
+
+
+def test_a_session_of_a_spent_account_is_stopped_once_an_hour(house: Charging, station: Station) -> None:
+    transaction = station.start(1000, 1, "Card")
+    station.tell(station.register(35_000), transaction=transaction)
+    assert house.books.run(charges.stop, transaction, house.books.now) == (None, None)
+    house.look()
+    ((to_stop, charger),) = _to_stop(house)
+    assert (to_stop, charger) == (transaction, "CP-1")
+    message, _ = house.books.run(charges.stop, transaction, house.books.now)
+    assert message == ("RemoteStopTransaction", {"transactionId": transaction})
+    house.books.wait(59)
+    assert (house.books.run(charges.stop, transaction, house.books.now)[0], _to_stop(house)) == (None, [])
+    station.tell(station.register(36_000), transaction=transaction)
+    house.look()
+    house.books.wait(1)
+    assert len(_to_stop(house)) == 1
+    assert house.books.run(charges.stop, transaction, house.books.now)[0] is not None
+    house.books.wait(61)
+    station.stop(transaction, 37_000)
+    assert (_to_stop(house), house.books.run(charges.stop, transaction, house.books.now)[0]) == ([], None)
+
+
+def _to_stop(house: Charging) -> list[tuple[int, str]]:
+    before = house.books.now - charges.ASK_AGAIN
+    with reading(house.books) as db:
+        return reads.to_stop(db, before.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+
+
+def test_a_statement_that_is_closed_ends_the_wallets_part(house: Charging, station: Station) -> None:
+    charged, uncharged = charge(station), 0
+    house.look()
+    uncharged = charge(station)
+    house.books.now += timedelta(days=40)
+    house.biller.close("2026-03")
+    house.look()
+    house.revision = 0
+    house.look()
+    assert [transaction for _, _, transaction in house.ledger() if transaction] == [charged]
+    assert uncharged not in house.reserved
+    assert sum(closed_sums(house, ANNA)) == 120  # of the one that the wallet was charged for
+
+
+def test_a_closing_may_leave_an_account_spent(house: Charging, station: Station) -> None:
+    charge(station)
+    house.prepay(limit=900)
+    house.books.now += timedelta(days=40)
+    house.biller.close("2026-03")
+    with reading(house.books) as db:
+        found = reads.misjudged(db)
+    assert (found, house.judge("Card")) == ([ANNA], "Accepted")
+    house.books.run(wallets.assess_all, found, house.books.at)
+    with reading(house.books) as db:
+        assert (reads.misjudged(db), house.judge("Card")) == ([], "Blocked")

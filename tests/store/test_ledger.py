@@ -1,0 +1,163 @@
+"""The ledger: what may be entered, what is entered once, and that a balance is the sum of its entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.billing.ledger import LARGEST, Kind
+from levity_trio.events import WalletEntered
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.wallets import WalletFilters, entries, wallet, wallets
+from levity_trio.store.writes import ledger
+from levity_trio.store.writes.accounts import Refused
+from tests.store.books import Books, Station, in_memory
+from tests.store.reading import reading
+from tests.store.wallets import ANNA, BEN, Purses
+
+NOT_CLOSED: dict[str, Any] = dict.fromkeys(("closing_id", "number", "party_digest", "previous_digest", "digest"))
+
+
+@pytest.fixture
+def purses(books: Books) -> Purses:
+    return Purses(books)
+
+
+def refused(purses: Purses, kind: Kind, amount: int, **given: Any) -> tuple[str, str]:
+    before = purses.books.count("ledger")
+    with pytest.raises(Refused) as caught:
+        purses.enter(kind, amount, **given)
+    assert purses.books.count("ledger") == before
+    return caught.value.code, caught.value.field
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount"),
+    [
+        *((kind, 0) for kind in Kind if kind is not Kind.STATEMENT),
+        *((kind, -1) for kind in (Kind.PAYMENT, Kind.TOP_UP)),
+        *((kind, 1) for kind in (Kind.REFUND, Kind.CHARGEBACK, Kind.CHARGE)),
+        *((kind, LARGEST + 1) for kind in (Kind.PAYMENT, Kind.CORRECTION, Kind.STATEMENT)),
+        (Kind.CHARGEBACK, -LARGEST - 1),
+        (Kind.TOP_UP, 10**30),
+    ],
+)
+def test_an_amount_that_a_kind_cannot_have(purses: Purses, kind: Kind, amount: int) -> None:
+    assert refused(purses, kind, amount) == ("invalid", "amount")
+
+
+def test_one_currency(purses: Purses) -> None:
+    assert refused(purses, Kind.PAYMENT, 5, currency="XYZ") == ("invalid", "currency")
+    purses.enter(Kind.PAYMENT, 5, BEN)
+    assert refused(purses, Kind.PAYMENT, 5, currency="CHF") == ("conflict", "currency")
+
+
+def test_what_does_not_exist(purses: Purses) -> None:
+    assert refused(purses, Kind.PAYMENT, 5, account=7) == ("not_found", "account")
+    assert refused(purses, Kind.STATEMENT, -5, statement=1) == ("not_found", "statement")
+    assert refused(purses, Kind.STATEMENT, -5) == ("invalid", "statement")
+    assert refused(purses, Kind.STATEMENT, -5, statement=purses.statement(5, BEN)) == ("not_found", "statement")
+    assert refused(purses, Kind.CHARGE, -5, transaction=1) == ("not_found", "transaction")
+
+
+def test_a_closed_account_still_pays(purses: Purses) -> None:
+    """Its last statement is paid after the move-out, and money that came in is in its favour."""
+    purses.books.connection.execute("UPDATE account SET until = '2026-02-01' WHERE id = ?", (ANNA,))
+    purses.enter(Kind.TOP_UP, 5)
+    assert purses.standing().balance == 5
+
+
+def test_an_entry_with_an_id_is_made_once(purses: Purses) -> None:
+    first = purses.enter(Kind.TOP_UP, 500, service_id="pay/1")
+    assert first.is_new
+    purses.books.wait(6)
+    assert purses.enter(Kind.TOP_UP, 500, service_id="pay/1", by="dora") == (first.id, False)
+    for other in (
+        purses.entry(Kind.TOP_UP, 501),
+        purses.entry(Kind.TOP_UP, 500, BEN),
+        purses.entry(Kind.PAYMENT, 500),
+        purses.entry(Kind.TOP_UP, 500, currency="CHF"),
+    ):
+        with pytest.raises(Refused) as caught:
+            purses.books.run(ledger.enter, other._replace(service_id="pay/1"))
+        assert (caught.value.code, caught.value.field) == ("conflict", "id")
+    assert purses.standing().balance == 500
+    assert [fact.entry for fact in purses.books.recorded(WalletEntered)] == [first.id]
+
+
+def test_a_refund_of_a_carried_credit_is_at_most_that_credit(purses: Purses) -> None:
+    credit, debit = purses.statement(-500), purses.statement(500)
+    draft = purses.statement(-500, **NOT_CLOSED)
+    assert refused(purses, Kind.REFUND, -1, statement=draft) == ("conflict", "statement")
+    assert refused(purses, Kind.REFUND, -501, statement=credit) == ("conflict", "amount")
+    assert refused(purses, Kind.REFUND, -1, statement=debit) == ("conflict", "statement")
+    purses.enter(Kind.REFUND, -200, statement=credit)
+    assert refused(purses, Kind.REFUND, -301, statement=credit) == ("conflict", "amount")
+    purses.enter(Kind.REFUND, -300, statement=credit)
+    assert refused(purses, Kind.REFUND, -1, statement=credit) == ("conflict", "amount")
+
+
+def test_a_refund_is_at_most_the_balance(purses: Purses) -> None:
+    purses.enter(Kind.TOP_UP, 500)
+    assert refused(purses, Kind.REFUND, -501) == ("conflict", "amount")
+    purses.enter(Kind.CHARGEBACK, -600)  # the bank does not ask
+    assert refused(purses, Kind.REFUND, -1) == ("conflict", "amount")
+    assert purses.standing().balance == -100
+
+
+def test_a_transaction_on_a_closed_statement_is_never_charged(purses: Purses, station: Station) -> None:
+    transaction = station.start()
+    purses.enter(Kind.CHARGE, -5, transaction=transaction)
+    assert refused(purses, Kind.CHARGE, -5, transaction=transaction) == ("conflict", "transaction")
+    station.stop(transaction)
+    other, add = station.start(connector=2), purses.books.connection.execute
+    number = purses.statement(5, **NOT_CLOSED)
+    of_position = "statement_id, account_id, kind, tx_id, energy_wh, is_prepaid, lines, amount"
+    add(f"INSERT INTO position ({of_position}) VALUES (?, 1, 'session', ?, 0, 0, '[]', 5)", (number, other))
+    values = "closing_id = 1, number = 9, party_digest = '', previous_digest = '', digest = 'd'"
+    add(f"UPDATE statement SET {values} WHERE id = ?", (number,))
+    assert refused(purses, Kind.CHARGE, -5, transaction=other) == ("conflict", "transaction")
+
+
+def test_balances_and_entries_page_by_page(purses: Purses) -> None:
+    for amount in range(1, 8):
+        purses.enter(Kind.PAYMENT, amount)
+    purses.enter(Kind.CORRECTION, -100, BEN)
+    with reading(purses.books) as db:
+        newest = entries(db, ANNA, None, Wanted(limit=3))
+        rest = entries(db, ANNA, "payment", Wanted(limit=50, cursor=newest.next_cursor))
+        every = wallets(db, WalletFilters(), Wanted())
+        assert wallet(db, 7) is None
+    assert [one.amount for one in (*newest.data, *rest.data)] == [7, 6, 5, 4, 3, 2, 1]
+    assert (newest.total, {one.account for one in rest.data}) == (7, {ANNA})
+    assert [(one.name, one.balance, one.available, one.terms) for one in every.data] == [
+        ("Anna", 28, 28, "postpaid"),
+        ("Ben", -100, -100, "postpaid"),
+    ]
+
+
+KINDS = st.sampled_from([Kind.PAYMENT, Kind.TOP_UP, Kind.REFUND, Kind.CHARGEBACK, Kind.CORRECTION])
+TRIES = st.lists(st.tuples(KINDS, st.integers(-50, 50), st.sampled_from([None, "a", "b", "c"])), max_size=30)
+
+
+@given(TRIES)
+def test_the_balance_is_that_of_a_model_of_ten_lines(tries: list[tuple[Kind, int, str | None]]) -> None:
+    purses, balance, known = Purses(Books(in_memory())), 0, dict[str, tuple[Kind, int]]()
+    for kind, amount, service_id in tries:
+        is_plus, is_minus = kind in (Kind.PAYMENT, Kind.TOP_UP), kind in (Kind.REFUND, Kind.CHARGEBACK)
+        is_allowed = amount != 0 and not (is_plus and amount < 0) and not (is_minus and amount > 0)
+        is_allowed = is_allowed and not (kind is Kind.REFUND and -amount > balance)
+        if service_id in known:
+            is_allowed = known[service_id] == (kind, amount)
+        elif is_allowed:
+            balance += amount
+            known |= {service_id: (kind, amount)} if service_id else {}
+        try:
+            purses.enter(kind, amount, service_id=service_id)
+            assert is_allowed
+        except Refused:
+            assert not is_allowed
+    assert purses.standing().balance == balance

@@ -1,0 +1,171 @@
+"""Prepaid accounts: when one is spent, whose tags are Blocked then, and what the local lists have of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from levity_trio.access.tags import Index
+from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.billing.ownership import BillBy, Thing, What
+from levity_trio.charger.central import policy_of
+from levity_trio.config import ServerConfig
+from levity_trio.events import TransactionStarted, WalletTermsChanged
+from levity_trio.store.connection import open_database
+from levity_trio.store.reads import Reader
+from levity_trio.store.tagging import open_tags
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.authorization import judge
+from tests.charger.parts import InlineWriter
+from tests.store.books import Books, Station
+from tests.store.list_keeping import Keeping
+from tests.store.owning import SPACE
+from tests.store.wallets import ANNA, BEN, Purses
+
+SPENT, COVERED = ("WalletSpent", ANNA), ("WalletCovered", ANNA)
+
+
+@pytest.fixture
+def purses(books: Books) -> Purses:
+    purses = Purses(books)
+    purses.give(ANNA, "Card")
+    purses.give(BEN, "Other")
+    return purses
+
+
+def verdict(station: Station, tag: str, connector: int = 1) -> str:
+    """The verdict on a start, with the transaction stopped again."""
+    started = station.start_with_verdict(1000, connector, tag, None)
+    station.books.wait(1)
+    station.stop(started.transaction, 1000)
+    station.books.wait(1)
+    return started.verdict.status
+
+
+def test_a_prepaid_account_without_money_may_not_charge(purses: Purses, station: Station) -> None:
+    assert (purses.judge("card"), verdict(station, "card")) == ("Accepted", "Accepted")
+    assert purses.prepay()
+    assert purses.turns() == [SPENT]
+    assert (purses.judge("card"), verdict(station, "CARD ")) == ("Blocked", "Blocked")
+    assert purses.books.run(judge, purses.books.policy, "Card", purses.books.at).status == "Blocked"
+    assert (purses.judge("Other"), verdict(station, "Other")) == ("Accepted", "Accepted")
+    purses.enter(Kind.TOP_UP, 1)
+    assert purses.turns() == [SPENT, COVERED]
+    assert (purses.judge("card"), verdict(station, "card")) == ("Accepted", "Accepted")
+    assert len(purses.books.recorded(TransactionStarted)) == 4  # a refused one is kept, too
+
+
+def test_the_limit(purses: Purses) -> None:
+    purses.enter(Kind.TOP_UP, 500)
+    purses.prepay(limit=499)
+    assert purses.standing() == Standing(500, 0, True, 499)
+    purses.enter(Kind.CORRECTION, -1)  # at the limit
+    assert purses.turns() == [SPENT]
+    purses.prepay(limit=-1000)  # a credit line
+    assert purses.turns() == [SPENT, COVERED]
+    purses.enter(Kind.CHARGEBACK, -1499)
+    assert purses.turns() == [SPENT, COVERED, SPENT]
+    assert not purses.prepay(limit=-1000)
+    purses.prepay(terms=Terms.POSTPAID)
+    assert purses.turns() == [SPENT, COVERED, SPENT, COVERED]
+    assert len(purses.books.recorded(WalletTermsChanged)) == 3
+    assert [limit for (limit,) in purses.books.rows("SELECT limit_amount FROM wallet_terms")] == [499, -1000, 0]
+    work = purses.books.value("SELECT max(revision) FROM bill_work WHERE account_id = 1")
+    assert work == purses.books.value("SELECT max(revision) FROM bill_work")
+
+
+def test_a_limit_that_is_no_amount(purses: Purses) -> None:
+    with pytest.raises(Refused) as caught:
+        purses.prepay(limit=10**13)
+    assert (caught.value.code, caught.value.field) == (Code.INVALID, "limit")
+    with pytest.raises(Refused):
+        purses.prepay(9)
+
+
+def test_prepaid_without_a_break(purses: Purses) -> None:
+    """A limit may change meanwhile; what ended while the account was postpaid is left to its statement."""
+    purses.prepay()
+    since = purses.books.value("SELECT prepaid_since FROM wallet")
+    purses.books.wait(60)
+    purses.prepay(limit=5)
+    assert purses.books.value("SELECT prepaid_since FROM wallet") == since
+    purses.prepay(terms=Terms.POSTPAID)
+    purses.books.wait(60)
+    purses.prepay()
+    assert purses.books.value("SELECT prepaid_since FROM wallet") > since
+
+
+def test_a_tag_that_changes_hands(purses: Purses, station: Station) -> None:
+    """The period of a tag counts, also one that ends or begins later; a voided one does not."""
+    purses.prepay()
+    later = "2026-03-01T13:00:00.000Z"
+    purses.give(BEN, "Card", since=later)
+    assert purses.judge("Card") == "Blocked"
+    purses.books.wait(61)
+    assert (purses.judge("Card"), verdict(station, "Card")) == ("Accepted", "Accepted")
+    purses.give(ANNA, "Other", since="2026-02-01T00:00:00.000Z", until=later, reason="it was hers")
+    assert purses.judge("Other") == "Accepted"
+    purses.give(ANNA, "Other", since="2026-02-01T00:00:00.000Z", reason="it is hers")
+    assert (purses.judge("Other"), verdict(station, "Other")) == ("Blocked", "Blocked")
+    purses.take(ANNA, "Other", since="2026-02-01T00:00:00.000Z", reason="it is nobody's")
+    assert (purses.judge("Other"), verdict(station, "Other")) == ("Accepted", "Accepted")
+
+
+@pytest.mark.parametrize(
+    ("bill_by", "blocked"),
+    [(BillBy.TAG, {"Card", "Guest"}), (BillBy.CONNECTOR, {"Card", "Guest", "Other"})],
+    ids=str,
+)
+def test_who_would_pay(books: Books, station: Station, bill_by: BillBy, blocked: set[str]) -> None:
+    """On a space of a spent account a guest may not charge; Ben may, if his own tag is what he is billed by."""
+    books.policy = policy_of(ServerConfig(bill_by=bill_by))
+    purses = Purses(books, bill_by)
+    purses.give(ANNA, "Card")
+    purses.give(BEN, "Other")
+    purses.give(ANNA, SPACE._replace(connector=2))
+    purses.prepay()
+    assert {tag for tag in ("Card", "Guest", "Other") if verdict(station, tag, 2) == "Blocked"} == blocked
+    assert verdict(station, "Card") == "Blocked"  # wherever it is
+    assert (verdict(station, "Guest"), purses.judge("Guest")) == ("Accepted", "Accepted")
+    purses.give(BEN, Thing(What.SPACE, "CP-1"))
+    assert verdict(station, "Guest") == "Accepted"  # Ben pays
+
+
+def test_a_blocked_tag_leaves_the_local_lists_and_comes_back(purses: Purses, station: Station) -> None:
+    keeping = Keeping(station)
+    for tag in ("Card", "Other"):
+        keeping.add(tag)
+    keeping.settle()
+    purses.prepay()
+    assert keeping.renew() == ["card"]
+    keeping.settle()
+    assert {tag: entry["status"] for tag, entry in keeping.memory.local_list.items()} == {
+        "card": "Blocked",
+        "other": "Accepted",
+    }
+    assert keeping.renew() == []
+    later = "2026-03-02T00:00:00.000Z"
+    purses.give(BEN, "Card", since=later)
+    assert keeping.next_turn() == later
+    purses.enter(Kind.TOP_UP, 1)
+    assert (keeping.renew(), keeping.next_turn()) == (["card"], None)
+    keeping.settle()
+    assert keeping.memory.local_list["card"]["status"] == "Accepted"
+
+
+async def test_a_start_of_the_server_knows_them_at_once(tmp_path: Path) -> None:
+    with open_database(tmp_path / "site.db") as connection:
+        books = Books(connection)
+        purses = Purses(books)
+        purses.give(ANNA, "Card-1")
+        purses.prepay()
+        index = Index(replace(books.policy, strip=re.compile("-[0-9]")))
+        reader = Reader(tmp_path / "site.db")
+        async with open_tags(cast(Writer, InlineWriter(connection)), reader, index, lambda: books.now):
+            assert index.judge("CARD-7", books.at).status == "Blocked"
+            assert index.judge("Other", books.at).status == "Accepted"

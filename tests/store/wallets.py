@@ -1,0 +1,71 @@
+"""The wallets of a house: what is entered, and how its accounts stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from levity_trio.access.tags import Index
+from levity_trio.billing.ledger import Kind, Standing, Terms
+from levity_trio.billing.ownership import BillBy
+from levity_trio.events import WalletCovered, WalletSpent
+from levity_trio.store.reads.wallets import spent_accounts, tags_owned_after
+from levity_trio.store.wallets import standing_of
+from levity_trio.store.writes import ledger, wallets
+from levity_trio.store.writes.ledger import Entered, Entry
+from levity_trio.store.writes.wallets import NewTerms
+from tests.store.books import Books
+from tests.store.owning import House
+from tests.store.reading import reading
+
+ANNA, BEN = 1, 2
+
+
+class Purses(House):
+    """A house whose accounts have wallets."""
+
+    def __init__(self, books: Books, bill_by: BillBy = BillBy.TAG) -> None:
+        super().__init__(books, bill_by)
+        self.tags = Index(books.policy)
+
+    def entry(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> Entry:
+        named = {"currency": "EUR", "reason": "why", "at": self.books.at, "by": "cleo"} | given
+        return Entry(account, kind, amount, **named)
+
+    def enter(self, kind: Kind, amount: int, account: int = ANNA, **given: Any) -> Entered:
+        return self.books.run(ledger.enter, self.entry(kind, amount, account, **given))
+
+    def prepay(self, account: int = ANNA, limit: int = 0, terms: Terms = Terms.PREPAID) -> bool:
+        new = NewTerms(terms, limit, "why", self.books.at, "cleo")
+        return self.books.run(wallets.set_terms, account, new)
+
+    def standing(self, account: int = ANNA) -> Standing:
+        return self.books.run(lambda db: standing_of(db.rows, account))
+
+    def statement(self, total: int, account: int = ANNA, **given: Any) -> int:
+        """Return the id of a closed statement."""
+        add, number = self.books.connection.execute, self.books.count("statement") + 1
+        of_closing = "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
+        add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-03', 1, '', 1, '', '', '', '')")
+        values = {"draft_id": 1, "month": "2026-03", "zone": "UTC", "currency": "EUR", "prices": "gross"}
+        values |= {"taxes": "[]", "charged": total, "carried_in": 0, "is_carried": int(total < 0), "content": ""}
+        values |= {"closing_id": number, "number": number, "party_digest": "", "previous_digest": ""}
+        values |= {"digest": str(number), "account_id": account, "total": total} | given
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        add(f"INSERT INTO statement ({names}) VALUES ({marks})", tuple(values.values()))
+        return number
+
+    def turns(self) -> list[tuple[str, int]]:
+        """The facts about accounts that were spent or covered."""
+        facts = [fact for fact in self.books.facts if isinstance(fact, WalletSpent | WalletCovered)]
+        return [(type(fact).__name__, fact.account) for fact in facts]
+
+    def judge(self, id_tag: str) -> str:
+        """Return the verdict of the memory on a tag; it follows all facts, and so does one that begins now."""
+        followed, begun = Index(self.books.policy), Index(self.books.policy)
+        for fact in self.books.facts:
+            followed.observe(fact)
+        with reading(self.books) as db:
+            begun.wallets.load(tags_owned_after(db, 0, 1000, self.books.at), spent_accounts(db))
+        found = {index.judge(id_tag, self.books.at).status for index in (followed, begun)}
+        (status,) = found
+        return status
