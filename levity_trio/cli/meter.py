@@ -111,6 +111,8 @@ def read(operator: Operator, named: str, **given: Any) -> None:
     number = number_of(operator, "meters", named)
     found = operator.ask("POST", *METERS, number, "readings", given=_given(given))
     words = f"reading {found['id']}: {found['value']} {found['unit']} at {found['at']} ({found['result']})"
+    for other in found["contradicts"]:
+        words += f"\nit contradicts reading {other}: if one of them is wrong, void it"
     operator.tell(found, words)
 
 

@@ -20,14 +20,18 @@ from typing import Any, Final, NamedTuple
 
 from sqlite_utils import Database
 
+from levity_trio.access.tags import Policy
+from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.store.reads import look
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
 from levity_trio.store.reads.chargers import charger, chargers
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines as lines_of
 from levity_trio.store.reads.logged import FrameFilters, frames
+from levity_trio.store.reads.owned import Rule
 from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
 from levity_trio.store.reads.readings import of_charger, of_transaction
+from levity_trio.store.reads.reconciliation import reconciliation
 from levity_trio.store.reads.review_queue import queue
 from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, transaction, transactions
 
@@ -37,6 +41,7 @@ from .report import table
 TRANSACTIONS: Final = 1_000_000
 PAGE_MS: Final = 50.0
 EXPLAIN_MS: Final = 100.0
+MONTH_MS: Final = 2000.0
 ROUNDS: Final = 5
 HEAD: Final = ("list", "ms", "slowest", "rows", "")
 LAST_PAGE: Final = Wanted(page=MOST_COUNTED // 50)
@@ -122,6 +127,12 @@ def _explain(number: int, db: Database) -> int:
     return 0 if found is None else len(list(lines_of(found)))
 
 
+def _reconciled(month: str, after: str, db: Database) -> int:
+    span = Span(*(f"{one}-01T00:00:00.000Z" for one in (month, after)))
+    found = reconciliation(db, month, span, span.end, Rule(Policy(), BillBy.TAG))
+    return sum(line.transactions for line in found.site.states)
+
+
 def _queue(who: str | None, wanted: Wanted, db: Database) -> int:
     return len(queue(db, who, None, wanted).data)
 
@@ -144,6 +155,8 @@ def lines(database: Path) -> Iterator[Line]:
     for name, variants in [*lists(), *others(numbers)]:
         yield measure(database, name, variants)
     yield measure(database, "explain", [partial(_explain, number) for number in numbers], EXPLAIN_MS)
+    months = [("2020-01", "2020-02"), ("2024-12", "2025-01")]
+    yield measure(database, "reconciliation of a month", [partial(_reconciled, *month) for month in months], MONTH_MS)
 
 
 SOME: Final = "SELECT id FROM tx WHERE id % 100 = 7 ORDER BY id DESC LIMIT 5 OFFSET 5"

@@ -48,7 +48,7 @@ def test_a_month_that_adds_up_until_the_meter_differs(
     assert (found["site"]["register_wh"], found["site"]["register_kwh"], found["over"]) == (6500, 6.5, False)
     assert [(one["name"], one["differs"]) for one in found["meters"]] == [("Garage", False), ("Main meter", False)]
     table(shell, capsys, "meter", "void", "Main meter", 2, "--reason", "read wrong")
-    table(shell, capsys, "meter", "read", "Main meter", "160.5")
+    assert "contradicts" not in table(shell, capsys, "meter", "read", "Main meter", "160.5")
     capsys.readouterr()
     assert shell("reconcile", MONTH) == 1
     told = capsys.readouterr().out
@@ -75,6 +75,20 @@ def test_what_is_refused(shell: Shell, server: Serving, capsys: pytest.CaptureFi
         assert shell(*words) == 2, words
         assert problem in capsys.readouterr().err
     assert "it adds up" in table(shell, capsys, "reconcile", "2199-12")
+
+
+def test_a_reading_that_contradicts_others_is_told_at_once(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    table(shell, capsys, "meter", "add", "Main", "--class", 1, "--since", "2026-01-01")
+    for at, value in (("2026-02-01", 1000), ("2026-04-01", 3000)):
+        table(shell, capsys, "meter", "read", "Main", value, "--at", at)
+    for at, value, contradicted in (
+        *(("2026-01-15", 1001, [1]), ("2026-03-01", 999, [1]), ("2026-03-02", 3001, [2]), ("2026-05-01", 3000, [])),
+    ):
+        found = shown(shell, capsys, "meter", "read", 1, value, "--at", at)
+        assert found["contradicts"] == contradicted, at
+        if contradicted:
+            assert "contradicts reading" in table(shell, capsys, "meter", "read", 1, value, "--at", at)
+            table(shell, capsys, "meter", "void", 1, found["id"], "--reason", "wrong")
 
 
 def test_a_file_of_readings(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

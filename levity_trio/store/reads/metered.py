@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -91,10 +92,11 @@ class Site:
     def _points(self, charger: str, connector: int, found: Sequence[Stretch], times: Sequence[str]) -> Iterator[Point]:
         """Yield the readings before and after each time that lies within a stretch in which energy flowed."""
         rising = [one for one in found if one.wh and one.is_plain]
+        begins = [one.since for one in rising]
         for at in times:
-            for stretch in rising:
-                if stretch.since < at < stretch.until:
-                    yield from self._around(charger, connector, stretch, at)
+            place = bisect_left(begins, at) - 1
+            if place >= 0 and at < rising[place].until:
+                yield from self._around(charger, connector, rising[place], at)
 
     def _around(self, charger: str, connector: int, stretch: Stretch, at: str) -> Iterator[Point]:
         readings = _IDLE if stretch.transaction is None else _OF_TRANSACTION

@@ -83,6 +83,14 @@ def reading(db: Database, number: int) -> MeterReading | None:
     return found[0] if found else None
 
 
+def contradictions(db: Database, one: MeterReading) -> list[MeterReading]:
+    """Return the readings next to one that it contradicts: a higher one before, a lower one after."""
+    of_it = "FROM meter_reading WHERE meter_id = ? AND voided_at IS NULL"
+    before = _READING.every(db, f"{of_it} AND at < ? ORDER BY at DESC LIMIT 1", (one.meter, one.at))
+    after = _READING.every(db, f"{of_it} AND at > ? ORDER BY at LIMIT 1", (one.meter, one.at))
+    return [other for other in before if other.wh > one.wh] + [other for other in after if other.wh < one.wh]
+
+
 def _with_chargers(db: Database, one: Meter) -> Meter:
     found = db.execute("SELECT cp_id FROM meter_charger WHERE meter_id = ? ORDER BY cp_id", (one.id,)).fetchall()
     return replace(one, chargers=[charger for (charger,) in found])

@@ -107,9 +107,11 @@ class ReadingsQuery(Paged, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnteredReading(MeterReading):
-    """A reading; `result` is added, or same if it was known."""
+    """A reading; `result` is added, or same if it was known. `contradicts` are the readings next to it that it
+    contradicts: higher before, or lower after. Unless the meter was replaced or went on at 0, one of them is wrong."""
 
     result: str
+    contradicts: list[int]
 
 
 def _fields(asked: Asked, body: msgspec.Struct) -> dict[str, Any]:
@@ -164,7 +166,14 @@ async def enter_reading(asked: Asked) -> Any:
     taken = Taken(str(asked.number()), at, body.value, body.unit)
     with refusals():
         added = await asked.api.writer.run(writes.read, taken, HAND, now, asked.caller.name)
-    return await _reading(asked, added.id) | {"result": added.word}
+
+    def read(db: Any) -> Any:
+        found = stored.reading(db, added.id)
+        assert found is not None  # noqa: S101 - it was added just now
+        numbers = [other.id for other in stored.contradictions(db, found)]
+        return show(found) | {"result": added.word, "contradicts": numbers}
+
+    return await asked.api.reader.run(read)
 
 
 async def void_reading(asked: Asked) -> Any:
@@ -172,10 +181,6 @@ async def void_reading(asked: Asked) -> Any:
     number = asked.number("reading")
     with refusals():
         await asked.api.writer.run(writes.void, asked.number(), number, said)
-    return await _reading(asked, number)
-
-
-async def _reading(asked: Asked, number: int) -> Any:
     return show(await asked.api.reader.run(partial(stored.reading, number=number)))
 
 
