@@ -134,8 +134,8 @@ def test_readings_that_count_each_session(books: Books, station: Station) -> Non
 
 def test_coarse_readings_between_exact_registers(books: Books, station: Station) -> None:
     """Whole kWh, truncated: below the start at first. They divide all the same, within a kWh."""
-    transaction = station.start(20_900)
-    wh = charge(station, transaction, 20_900, told=lambda wh: kwh(wh // 1000 * 1000, 0))
+    transaction = station.start(20_500)
+    wh = charge(station, transaction, 20_500, every=1, told=lambda wh: kwh(wh // 1000 * 1000, 0))
     station.stop(transaction, wh)
     parts, by = divided(books, transaction, at(30))
     assert (by, sum(parts)) == (Split.REGISTER, 7200)
@@ -143,9 +143,9 @@ def test_coarse_readings_between_exact_registers(books: Books, station: Station)
 
 
 def test_a_reading_rounded_above_the_stop(books: Books, station: Station) -> None:
-    """28 kWh with the stop at 27.6: the last digit contradicts nothing."""
+    """28 kWh, and 27.6 at the stop: the last digit contradicts nothing."""
     transaction = station.start(20_400)
-    wh = charge(station, transaction, 20_400, told=lambda wh: kwh(wh, 0))
+    wh = charge(station, transaction, 20_400, every=1, told=lambda wh: kwh(wh, 0))
     station.stop(transaction, wh)
     parts, by = divided(books, transaction, at(30))
     assert (wh, by, sum(parts)) == (27_600, Split.REGISTER, 7200)

@@ -80,6 +80,8 @@ def evidence_of(rows: Rows, billed: Billed, needed: Needs) -> Evidence:
         raise LookupError(billed.transaction)
     course = _course(case_of(rows, tx), billed)
     stay = _stay(rows, tx, billed, course) if needed.stay else None
+    if not needed.course:
+        return Evidence(stay=stay)
     return Evidence(levels=_levels(course, billed.wh), powers=course.powers, stay=stay)
 
 
@@ -126,7 +128,10 @@ def _levels(course: _Course, wh: int) -> Sequence[Level]:
     """
     if not course.levels or course.levels[-1].wh != wh:
         return ()
-    rising = accumulate((min(max(level.wh, 0), wh) for level in course.levels), max)
+    sent = [level.wh for level in course.levels]
+    rising = list(accumulate((min(max(reached, 0), wh) for reached in sent), max))
+    if rising == sent:
+        return course.levels
     return [Level(level.at, reached) for level, reached in zip(course.levels, rising, strict=True)]
 
 
