@@ -85,6 +85,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "charger": (
         "access",
         "authority",
+        "billing.ownership",
         "wire",
         "charging",
         "operations",

@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from levity_trio.billing.ledger import Terms
 from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.preparing import plan
+from levity_trio.store.writes import wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.store.writes.transactions import corrections, decisions
@@ -438,3 +440,14 @@ def test_energy_is_divided_where_a_window_ends(biller: Biller, station: Station)
     (position,) = biller.statement(1).positions
     assert [(line.window, line.quantity) for line in position.lines] == [("day", 400), ("night", 1200)]
     assert position.split == Split.REGISTER
+
+
+def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station) -> None:
+    terms = wallets.NewTerms(Terms.PREPAID, 0, "as agreed", biller.books.at, "cleo")
+    biller.books.run(wallets.set_terms, ANNA, terms)
+    charge(station)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert biller.statement(1).total == 0
+    assert biller.balance(ANNA) == -120
+    assert biller.books.value("SELECT spent_since IS NOT NULL FROM wallet")

@@ -10,8 +10,8 @@ import pytest
 
 from levity_trio.charging.candidates import METHODS
 from levity_trio.charging.lifecycle import State, stopped_by
-from levity_trio.store.writes.set_aside import count_repairs
 from tests.store.books import Books, Station, in_memory
+from tests.store.facts import add_facts
 
 REFUSED = (
     r"never (deleted|rewritten)|(opened|begun) and (ended|resolved) once|moves on|(revoked|deleted) once"
@@ -80,103 +80,14 @@ def columns() -> Iterator[tuple[str, str]]:
 
 EVERY_COLUMN = list(columns())
 RESULTS = {"securing": "cancelled", "certificate_request": "installed"}
-NOT_ENDED = "('CP-1', 'generated', '', '', '', 'anna', NULL, NULL)"
-PLAN = "cp_id, conn_id, command_id, created_at"
 
 
 @pytest.fixture
 def full(books: Books, station: Station) -> Books:
-    """Books with a row in each table of facts, including an open run, session and review."""
-    station.boot()
-    station.status("Charging")
-    transaction = station.start()
-    station.orphan(transaction, 4000)
-    station.stop(7, "many")
-    station.write(count_repairs, [("a text", "12")])
-    add = books.connection.execute
-    add("INSERT INTO configuration (cp_id, session_id, key, readonly, read_at) VALUES ('CP-1', 1, 'Key', 0, '')")
-    add("INSERT INTO connector_data (cp_id, conn_id, said_at, said_by) VALUES ('CP-1', 1, '', 'anna')")
-    add("INSERT INTO log (cp_id, at, direction, frame) VALUES ('CP-1', '', 'recv', '[]')")
-    add("INSERT INTO command (cp_id, action, payload, state, requested_at) VALUES ('CP-1', 'Reset', '{}', 'sent', '')")
-    of_tokens = "INSERT INTO token (name, role, salt, digest, created_at, created_by, revoked_at) VALUES"
-    add(f"{of_tokens} ('a', 'viewer', '', '', '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
-    of_actions = "INSERT INTO operator_action (at, request, address, method, path, status) VALUES"
-    add(f"{of_actions} ('', 'q', '', 'POST', '/', 200), ('', 'r', '', 'POST', '/', NULL)")
-    add(f"INSERT INTO reservation ({PLAN}, reservation_id, id_tag, expires_at) VALUES ('CP-1', 1, 1, '', 1, 'T', '')")
-    profile = "profile_id, purpose, stack_level, profile"
-    add(f"INSERT INTO charging_profile ({PLAN}, {profile}) VALUES ('CP-1', 1, 1, '', 1, 'TxProfile', 0, '{{}}')")
-    reading = "asked_by, began_at, ended_at, keys, unknown_keys, unanswered, commands"
-    add(f"INSERT INTO configuration_reading (cp_id, {reading}) VALUES ('CP-1', 'anna', '', '', 1, 0, '[]', '[1]')")
-    of_template = "INSERT INTO configuration_template (name, entries, created_at, created_by, ended_at) VALUES"
-    add(f"{of_template} ('a', '{{}}', '', 'anna', '2025'), ('a', '{{}}', '', 'anna', NULL)")
-    of_tags = "INSERT INTO tag (key, id_tag, status, created_at, created_by, ended_at) VALUES"
-    add(f"{of_tags} ('a', 'A', 'Accepted', '', '', '2025'), ('a', 'A', 'Accepted', '', '', NULL)")
-    add("INSERT INTO local_list (cp_id, version, command_id, created_at) VALUES ('CP-1', 1, 1, '')")
-    of_webhooks = "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES"
-    add(f"{of_webhooks} ('a', 'http://a', 's', '', '', 1), ('b', 'http://b', 's', '', '', 1)")
-    add("UPDATE webhook SET removed_at = '2025' WHERE id = 1")
-    of_given_up = "webhook_id, at, failing_since, first_event, last_event, facts, problem"
-    add(f"INSERT INTO webhook_given_up ({of_given_up}) VALUES (1, '', '', 1, 1, 1, '')")
-    of_files = "INSERT INTO file (kind, name, title, size_bytes, sha256, created_at, deleted_at) VALUES"
-    add(f"{of_files} ('firmware', 'a', 't', 1, '', '', '2025'), ('firmware', 'b', 'u', 1, '', '', NULL)")
-    of_registration = "cp_id, decision, decided_at, decided_by, reason"
-    add(f"INSERT INTO registration ({of_registration}) VALUES ('CP-1', 'adopted', '', 'anna', '')")
-    add("INSERT INTO file_url (command_id, digest) VALUES (1, '')")
-    of_passwords = "INSERT INTO credential (cp_id, kind, salt, digest, created_at, created_by, ended_at, end_reason)"
-    add(f"{of_passwords} VALUES ('CP-1', 'given', '', '', '', 'anna', '2025', 'x'), {NOT_ENDED}")
-    of_certificates = (
-        "cp_id, serial, subject, pem, not_before, not_after, issued_at, issued_by, fingerprint, revoked_at"
-    )
-    issued = "'CP-1', '1', '', '', '', '', '', 'anna'"
-    add(f"INSERT INTO certificate ({of_certificates}) VALUES ({issued}, 'a', '2025'), ({issued}, 'b', NULL)")
-    of_requests = "INSERT INTO certificate_request (cp_id, session_id, received_at, csr, ended_at, result) VALUES"
-    add(f"{of_requests} ('CP-1', 1, '', '', '2025', 'installed'), ('CP-1', 1, '', '', NULL, NULL)")
-    of_plans = "INSERT INTO securing (cp_id, profile, steps, asked_at, asked_by, ended_at, result) VALUES"
-    add(f"{of_plans} ('CP-1', 1, '[]', '', '', '2025', 'done'), ('CP-1', 1, '[]', '', '', NULL, NULL)")
-    add("INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('a', '', '', '', '')")
-    of_account = "INSERT INTO ownership (account_id, what, key, conn_id, id_tag, since, given_at, given_by, voided_at)"
-    for key, voided in (("'b'", "NULL"), ("'a'", "'2025'"), ("'a'", "NULL")):
-        add(f"{of_account} VALUES (1, 'tag', {key}, 0, 'A', '', '', '', {voided})")
-    add("INSERT INTO tariff (name, currency, prices) VALUES ('Flat', 'EUR', 'gross')")
-    of_version = "tariff_id, since, toml, digest, added_at, added_by, withdrawn_at"
-    for withdrawn in ("'2025'", "NULL"):
-        add(f"INSERT INTO tariff_version ({of_version}) VALUES (1, '2026-01-01', '', '', '', 'anna', {withdrawn})")
-    of_assignment = "scope, key, since, tariff_id, assigned_at, assigned_by"
-    add(f"INSERT INTO tariff_assignment ({of_assignment}) VALUES ('site', '', '2026-01-01', 1, '', 'anna')")
-    add(
-        "INSERT INTO meter (name, class_percent, chargers_percent, since, created_at, created_by, updated_at)"
-        " VALUES ('m', 1, 2, '', '', '', '')"
-    )
-    of_readings = "meter_id, at, value, unit, wh, source, entered_at, entered_by, voided_at, voided_by, void_reason"
-    read = "1, '', '1', 'Wh', 1, 'hand', '', ''"
-    add(f"INSERT INTO meter_reading ({of_readings}) VALUES ({read}, '', '', ''), ({read}, NULL, NULL, NULL)")
-    add("INSERT INTO securing_step (securing_id, step, command_id, at) VALUES (1, 'password', 1, '')")
-    closed_statement(books)
-    of_terms = "account_id, kind, limit_amount, since, set_by, reason"
-    add(f"INSERT INTO wallet_terms ({of_terms}) VALUES (1, 'prepaid', 0, '', '', '')")
-    of_services = "INSERT INTO payment_service (name, secret, added_at, added_by, revoked_at, revoked_by) VALUES"
-    add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 's', '', '', NULL, NULL)")
+    """Books with a row in each table of facts."""
+    add_facts(books, station)
     assert all(books.count(table) for table in CHANGEABLE)
     return books
-
-
-def closed_statement(books: Books) -> None:
-    """A statement of account 1 with one position, closed."""
-    add = books.connection.execute
-    add("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('a', 14, '', '')")
-    of_closing = "month, terms, statements, previous_digest, digest, closed_at, closed_by"
-    add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', '{{}}', 1, '', 'd', '', '')")
-    of_statement = "draft_id, account_id, month, zone, currency, prices, taxes, charged, carried_in, total, is_carried"
-    add(
-        f"INSERT INTO statement ({of_statement}, content)"
-        " VALUES (1, 1, '2026-10', 'UTC', 'EUR', 'gross', '[]', 0, 0, 0, 0, '')"
-    )
-    of_position = "statement_id, account_id, kind, month, energy_wh, is_prepaid, lines, amount"
-    add(f"INSERT INTO position ({of_position}) VALUES (1, 1, 'base fee', '2026-10', 0, 0, '[]', 0)")
-    add("UPDATE statement SET closing_id = 1, number = 1, party_digest = '', previous_digest = '', digest = 'd'")
-    add("INSERT INTO statement_party (statement_id, party) VALUES (1, '{}')")
-    of_ledger = "account_id, kind, amount, currency, reason, entered_at, entered_by"
-    add(f"INSERT INTO ledger ({of_ledger}) VALUES (1, 'payment', 1, 'EUR', '', '', '')")
 
 
 def newest(books: Books, table: str) -> int:

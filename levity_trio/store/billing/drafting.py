@@ -22,6 +22,7 @@ from levity_trio.store.billing.pricing import AT_ONCE, Priced, Pricer, vehicle_o
 from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
 from levity_trio.store.billing.sealing import content_of
 from levity_trio.store.connectors import Rows
+from levity_trio.store.wallets import is_prepaid
 from levity_trio.wire.times import stamp
 
 _DAY: Final = timedelta(days=1)
@@ -90,6 +91,8 @@ class Drafter:
     def draft(self, account: int, transactions: Sequence[int]) -> list[Drafted]:
         """Return the statements of an account: one, unless some prices are net and others gross."""
         items = [*self._sessions(account, transactions), *self._base_fees(account)]
+        if is_prepaid(self._rows, account):
+            items = list(map(_prepaid, items))
         kinds = sorted({item.of for item in items if item.of is not None}) or [self._any]
         by_kind = {kind: [item for item in items if (item.of or kinds[0]) == kind] for kind in kinds}
         carried: dict[str, int] = dict(self._rows(_CARRIED, (account,)))

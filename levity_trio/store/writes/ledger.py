@@ -13,6 +13,7 @@ from levity_trio.store.writes.accounts import Code, Refused, find
 from levity_trio.store.writes.wallets import assess
 
 _COLUMNS: Final = "account_id, kind, amount, currency, reason, entered_at, entered_by, statement_id, tx_id, service_id"
+_ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"  # noqa: S608 - ours
 _CREDIT: Final = "SELECT account_id, total, is_carried, number FROM statement WHERE id = ?"
 _PAID_OUT: Final = "SELECT coalesce(sum(amount), 0) FROM ledger WHERE statement_id = ? AND kind = 'refund'"
 
@@ -48,10 +49,7 @@ def enter(db: UnitOfWork, entry: Entry) -> Entered:
         return Entered(known, False)
     find(db, entry.account)
     _check(db, entry)
-    number = db.insert(
-        f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",  # noqa: S608
-        entry,
-    )
+    number = db.insert(_ADD, entry)
     fact = WalletEntered(
         charger=None,
         at=entry.at,
@@ -64,6 +62,12 @@ def enter(db: UnitOfWork, entry: Entry) -> Entered:
     db.record(fact)
     assess(db, entry.account, entry.at)
     return Entered(number, True)
+
+
+def enter_statement(db: UnitOfWork, entry: Entry) -> None:
+    """Enter what a closed statement asks for. The closing checked it, and tells of all its statements with one fact."""
+    db.insert(_ADD, entry)
+    assess(db, entry.account, entry.at)
 
 
 def _known(db: UnitOfWork, entry: Entry) -> int | None:

@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from levity_trio.billing.ledger import Kind
 from levity_trio.events import BillingBegun, MonthClosed
 from levity_trio.store.billing.due import CHANGED, Plan
 from levity_trio.store.billing.months import begun
@@ -15,6 +16,7 @@ from levity_trio.store.billing.rows import names_text
 from levity_trio.store.billing.sealing import BEGINNING, party_digest, seal_of
 from levity_trio.store.billing.statements import names_now
 from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes.ledger import Entry, enter_statement
 
 _DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND account_id IS ? AND ready_at IS NOT NULL"
 _UNPRICED: Final = (
@@ -196,8 +198,6 @@ def _seal(db: UnitOfWork, closing: int, one: _Sealed, order: Order) -> None:
     db.execute(_SEAL, (closing, one.number, one.party_digest, one.previous, one.digest, one.id))
     db.execute("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", (one.id, one.party))
     if one.amount:
-        db.execute(
-            "INSERT INTO ledger (account_id, kind, amount, currency, statement_id, reason, entered_at, entered_by)"
-            " VALUES (?, 'statement', ?, ?, ?, ?, ?, ?)",
-            (one.account, one.amount, one.currency, one.id, f"statement {one.number}", order.at, order.by),
-        )
+        words = f"statement {one.number}"
+        entry = Entry(one.account, Kind.STATEMENT, one.amount, one.currency, words, order.at, order.by, one.id)
+        enter_statement(db, entry)
