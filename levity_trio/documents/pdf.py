@@ -35,6 +35,8 @@ _MODULE, _QUIET = 0.75, 4
 _NO_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _PAGES: Final = "\ufdd0" * 3
 """Stands for the number of pages (three digits) until it is known: no characters, so that no name can contain them."""
+_FEATURES: Final = {"tnum": True, "kern": True, "calt": False}
+"""FiraGO's contextual alternates tear figures and letters apart, as in digests."""
 _LABEL_SHARE: Final = 0.35
 _HEADS: Final = 16.0
 """A table's title and the heads of its columns, in two lines."""
@@ -78,7 +80,7 @@ class _Paper(FPDF):
         self.add_font(_FAMILY, "", fonts.regular)
         self.add_font(_FAMILY, "B", fonts.bold)
         self.set_font(_FAMILY, size=_BODY)
-        self.set_text_shaping(True, features={"tnum": True, "kern": True}, direction="ltr")
+        self.set_text_shaping(True, features=_FEATURES, direction="ltr")
         self.set_title(sheet.title)
         self.set_lang(sheet.language)
 

@@ -86,7 +86,8 @@ def _blocks(statement: Statement, template: Template) -> Iterator[Table | Facts]
     yield positions.table(positions.writing(statement, template))
     if statement.taxes:
         yield tax_table(statement.taxes, statement.currency, template)
-    yield _sums(statement, template)
+    if statement.carried_in:
+        yield _sums(statement, template)
     if statement.held_back:
         yield positions.held_back(statement, template)
     if is_asked(statement):
@@ -94,12 +95,10 @@ def _blocks(statement: Statement, template: Template) -> Iterator[Table | Facts]
 
 
 def _sums(statement: Statement, template: Template) -> Facts:
-    def pair(word: str, minor: int) -> tuple[str, str]:
-        return template.say(word), formats.money(template, minor, statement.currency)
-
-    carried = [pair("carried_in", statement.carried_in)] if statement.carried_in else []
-    gross = [pair("gross_sum", sum(one.gross for one in statement.taxes))] if carried else []
-    pairs = (*gross, *carried, pair("total", statement.total))
+    """What is new and what was carried in; without that the total stands at the head and beneath the lines."""
+    gross = sum(one.gross for one in statement.taxes)
+    sums = (("gross_sum", gross), ("carried_in", statement.carried_in), ("total", statement.total))
+    pairs = tuple((template.say(word), formats.money(template, minor, statement.currency)) for word, minor in sums)
     return Facts(title=template.say("sums"), pairs=pairs, is_number=True)
 
 

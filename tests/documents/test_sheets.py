@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from levity_trio.billing.statement import LineKind, Split, Statement
+from levity_trio.billing.statement import LineKind, Party, Split, Statement
 from levity_trio.documents import DocumentProblem
 from levity_trio.documents.covering_sheet import covering_sheet
 from levity_trio.documents.fonts import open_fonts
@@ -148,6 +149,38 @@ def test_what_to_do_about_the_total(total: int, is_carried: bool, figure: str, r
     sheet = sheet_of(made)
     assert (sheet.figure.replace("\N{NO-BREAK SPACE}", " "), sheet.remark) == (figure, remark)
     assert bool(facts_of(sheet, "How to pay")) == asks
+
+
+def test_what_was_carried_in_is_added_up_and_nothing_else_is_repeated() -> None:
+    sheet = sheet_of(replace(forms.one_line(), carried_in=-97, total=300))
+    assert facts_of(sheet, "In total") == {
+        "Gross": "3.97\u00a0EUR",
+        "Carried in from earlier statements": "−0.97\u00a0EUR",
+        "Total": "3.00\u00a0EUR",
+    }
+    assert not [block for block in sheet_of(forms.one_line()).blocks if block.title == "In total"]
+
+
+def test_a_digest_can_be_read_and_copied() -> None:
+    digest = "1081ce438a2e14c787c8866362099a7995d16ec2102f99b90ddeb3b7bea02da7"
+    with open_fonts(None) as fonts:
+        file = pdf(sheet_of(replace(forms.one_line(), digest=digest)), fonts)
+    text = subprocess.run(
+        ["pdftotext", "-layout", "-", "-"], input=file, capture_output=True, check=True
+    ).stdout.decode()
+    assert "Digest: 1081ce43 8a2e14c7 87c88663 62099a79 95d16ec2 102f99b9 0ddeb3b7 bea02da7" in text
+
+
+def test_after_the_names_were_removed_the_account_stands_for_them() -> None:
+    made = replace(forms.one_line(), to=None)
+    assert sheet_of(made).recipient == ("Account 7",)
+    assert "Account 7" in covering_sheet([made], ENGLISH).texts()
+
+
+def test_without_a_biller_a_draft_names_nobody() -> None:
+    nobody = replace(forms.OWNER, party=Party(name="", address=()), tax_number=None)
+    sheet = sheet_of(replace(forms.draft(), owner=nobody))
+    assert (sheet.sender, [text for text in sheet.small if "question" in text]) == ((), [])
 
 
 def test_a_month_without_charging() -> None:
