@@ -88,6 +88,18 @@ def test_power_without_a_rise_is_energy(books: Books, station: Station) -> None:
     assert minutes(books, transaction) == 60
 
 
+def test_power_in_kilowatts_that_is_called_watts(books: Books, station: Station) -> None:
+    """No car charges with 7.2 W."""
+    transaction = station.start(1003)
+    wh = charge(station, transaction, 1003, tells_power=False)
+    station.tell(meter_value(station.clock(), watts(7.2)), transaction=transaction)
+    books.wait(30)
+    station.tell(meter_value(station.clock(), wh, watts(2.3)), transaction=transaction)
+    idle(station, transaction, wh, HOUR)
+    station.stop(transaction, wh)
+    assert minutes(books, transaction, UNTIL_STOP) == 60
+
+
 def test_energy_may_flow_until_the_reading_that_shows_it(books: Books, station: Station) -> None:
     """No reading after 13:00, and the stop is 500 Wh higher."""
     transaction, wh = full(station)
@@ -258,7 +270,7 @@ def test_a_lost_connection_does_not_count(books: Books, station: Station) -> Non
 
 
 def test_available_seen_late_after_a_lost_connection(books: Books, station: Station) -> None:
-    """It left at some time in the two hours."""
+    """Away for two hours between a quarter and half an hour of connection."""
     transaction, wh = full(station)
     station.stop(transaction, wh)
     station.status("Finishing")
@@ -266,8 +278,21 @@ def test_available_seen_late_after_a_lost_connection(books: Books, station: Stat
     station.lose()
     books.wait(120)
     station.connect()
+    books.wait(30)
     station.status("Available")
-    assert minutes(books, transaction) == 15
+    assert minutes(books, transaction) == 45
+
+
+def test_available_of_an_earlier_time_says_nothing(books: Books, station: Station) -> None:
+    """It waited at the charger since before the session."""
+    earlier = station.clock(5)
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Available", at=earlier)
+    station.status("Finishing")
+    books.wait(30)
+    station.status("Available")
+    assert minutes(books, transaction) == 30
 
 
 def test_a_server_that_was_stopped_does_not_count(books: Books, station: Station) -> None:
@@ -327,6 +352,17 @@ def test_a_clock_behind_shifts_what_is_ours(books: Books) -> None:
     station.connect()
     leave(station, transaction, wh)
     assert minutes(books, transaction) <= 120
+
+
+def test_a_clock_behind_and_statuses_without_a_time(books: Books) -> None:
+    """Twenty minutes behind: between its stop and its Available are ten minutes, not thirty."""
+    station = Station(books, behind=20)
+    transaction, wh = full(station)
+    station.stop(transaction, wh)
+    station.status("Finishing", at=None)
+    books.wait(10)
+    station.status("Available", at=None)
+    assert minutes(books, transaction) == 10
 
 
 def test_a_clock_that_stands_still_shows_no_stay(books: Books, station: Station) -> None:
