@@ -20,6 +20,8 @@ from levity_trio.wire.times import stamp
 
 BY: Final = "wallet"
 ASK_AGAIN: Final = timedelta(hours=1)
+SECONDS: Final = len("2026-03-01T12:00:00")
+"""Characters of a time up to its seconds, which are all that chargers tell."""
 _REVISION: Final = "SELECT revision FROM bill_work WHERE tx_id = ?"
 _PREPAID: Final = "SELECT prepaid_since FROM wallet WHERE account_id = ? AND prepaid_since IS NOT NULL"
 _NET: Final = (
@@ -77,7 +79,7 @@ def _settle(db: UnitOfWork, one: Used, at: str) -> None:
 def _is_prepaid(db: UnitOfWork, one: Used) -> bool:
     """Whether the account is prepaid, and was when the transaction ended: what ended before is left to a statement."""
     row = db.row(_PREPAID, (one.account,))
-    return row is not None and (one.ended_at is None or one.ended_at >= row[0])
+    return row is not None and (one.ended_at is None or one.ended_at >= row[0][:SECONDS])
 
 
 def _charge(db: UnitOfWork, one: Used, account: int, before: tuple[str, int, int] | None, at: str) -> None:
