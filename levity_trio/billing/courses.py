@@ -11,7 +11,7 @@ Times are UTC text in the database's format, so that text order is time order. E
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import accumulate
 from operator import itemgetter
@@ -26,8 +26,9 @@ from levity_trio.charging.reviews import Code
 class Ground(StrEnum):
     """Why a step between two transactions is not simply the difference of two registers."""
 
+    REPLACED = "another meter"
     FELL = "fell"
-    """Reset, or another meter: what flowed meanwhile is not known."""
+    """Reset, or replaced without a word: as with another meter, what flowed meanwhile is not known."""
     COUNTS_ANEW = "counts anew"
     """It begins at 0 again; what flows between transactions of such a charger is not seen."""
     ROLLED_OVER = "rolled over"
@@ -35,6 +36,9 @@ class Ground(StrEnum):
     """More than can have flowed in the time: not counted."""
     OVERLAP = "overlap"
     """The transaction began below the end of the one before; what both cover counts once."""
+
+
+LEAST_SHARED: Final = 2
 
 
 class Metered(NamedTuple):
@@ -91,16 +95,52 @@ class Point(NamedTuple):
     wh: int
 
 
-def stretches(transactions: Iterable[Metered]) -> list[Stretch]:
-    """Return the stretches of one connector's register; its transactions are given in order of their beginning."""
+IsReplaced = Callable[[str, str], bool]
+"""Returns whether the meter was replaced between two times."""
+
+
+def stretches(transactions: Iterable[Metered], is_replaced: IsReplaced = lambda *_: False) -> list[Stretch]:
+    """Return the stretches of one register; its transactions are given in order of their beginning."""
     found: list[Stretch] = []
     before: Metered | None = None
     for one in transactions:
         if before is not None and one.begin_wh is not None and found[-1].end_wh is not None:
-            found.append(_between(found[-1], found[-1].end_wh, before, one, one.begin_wh))
+            gap = _between(found[-1], found[-1].end_wh, before, one, one.begin_wh)
+            if gap.wh or gap.ground is not None:
+                is_other = is_replaced(before.began, one.began)
+                gap = (
+                    gap._replace(wh=0, ground=Ground.REPLACED, is_plain=False, end_wh=one.begin_wh) if is_other else gap
+                )
+            found.append(gap)
         found.append(_within(found[-1] if found else None, one))
         before = one
     return found
+
+
+def share_register(connectors: Sequence[Sequence[Metered]]) -> bool:
+    """Whether the connectors of a charger tell one register: where it stood at the end of one, another goes on.
+
+    Then it counts what flows through all of them. Only a start while no car charges shows it; the whole kWh of two
+    registers may be the same once by chance.
+    """
+    pairs = list(_handovers([(one, number) for number, found in enumerate(connectors) for one in found]))
+    same = sum(before.end_wh == one.begin_wh is not None and one.begin_wh != 0 for before, one in pairs)
+    return same >= LEAST_SHARED and 2 * same > len(pairs)
+
+
+def _handovers(transactions: Sequence[tuple[Metered, int]]) -> Iterator[tuple[Metered, Metered]]:
+    """Yield each transaction that begins while no other is under way, with the last one before, if that is on another
+    connector."""
+    last: tuple[Metered, int] | None = None
+    for one, number in sorted(transactions, key=lambda pair: (pair[0].began, pair[0].id)):
+        ended = "" if last is None else last[0].ended or _NEVER
+        if last is not None and last[1] != number and ended <= one.began:
+            yield last[0], one
+        if (one.ended or _NEVER) >= ended:
+            last = one, number
+
+
+_NEVER: Final = "9999"
 
 
 def risen(one: Metered) -> int:
@@ -121,10 +161,11 @@ def _between(last: Stretch, level: int, before: Metered, one: Metered, begin: in
         return gap._replace(ground=Ground.OVERLAP, end_wh=level, is_plain=False)
     lasted = seconds(until) - seconds(last.until)
     found = judge(Case(begun=0.0, ended=lasted, start_wh=level, stop_wh=begin, longest=lasted))
-    if found.code is None:
-        return gap._replace(wh=found.wh, is_doubtful=bool(found.doubts))
-    ground = Ground.ROLLED_OVER if found.code is Code.REGISTER_ROLLED_OVER else _ground(level, begin)
-    return gap._replace(wh=found.wh, ground=ground, is_doubtful=True, is_plain=False)
+    if found.code is None and not found.doubts:
+        return gap._replace(wh=found.wh)
+    if found.code is Code.REGISTER_ROLLED_OVER:
+        return gap._replace(wh=found.wh, ground=Ground.ROLLED_OVER, is_doubtful=True, is_plain=False)
+    return gap._replace(ground=_ground(level, begin), is_plain=False)
 
 
 def _ground(level: int, begin: int) -> Ground:

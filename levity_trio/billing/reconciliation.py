@@ -44,7 +44,7 @@ class StateLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class RegisterDifference:
     """A transaction whose register rose by another energy than its figure: by so many Wh more. `reason` is empty where
     nothing explains it."""
 
@@ -102,7 +102,7 @@ class ChargerMonth:
     charger: str
     sums: Sums
     last_register_at: str | None
-    differences: tuple[Difference, ...]
+    differences: tuple[RegisterDifference, ...]
     remarks: tuple[Remark, ...]
 
 
@@ -245,13 +245,13 @@ def _sums(
     )
 
 
-def _differences(parts: Iterable[_Part]) -> Iterator[Difference]:
+def _differences(parts: Iterable[_Part]) -> Iterator[RegisterDifference]:
     for part in parts:
         one = part.transaction
         if one is not None and not part.is_open and part.stretch.wh != one.metered.energy_wh:
             figure = one.metered.energy_wh
             wh = part.stretch.wh - figure
-            yield Difference(transaction=one.metered.id, wh=wh, figure_wh=figure, reason=_reason(one))
+            yield RegisterDifference(transaction=one.metered.id, wh=wh, figure_wh=figure, reason=_reason(one))
 
 
 def _reason(one: Transaction) -> str:

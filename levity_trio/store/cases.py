@@ -282,7 +282,7 @@ def following(rows: Rows, tx: Known, until: str = LAST_TIME) -> Neighbour | None
 
 def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour | None:
     """Return the neighbour in a found row; None if the meter was swapped between the two."""
-    if not found or _is_other_meter(rows, tx, found[0]):
+    if not found or is_other_meter(rows, tx.charger, *sorted((tx.created_at, str(found[0][-1])))):
         return None
     other, _, _, begin, end, status, stopped_by, _ = found[0]
     if status == "Active":
@@ -296,13 +296,12 @@ def _neighbour(rows: Rows, tx: Known, found: list[tuple[Any, ...]]) -> Neighbour
     return Neighbour(begin, end, min(own, default=None), max(own, default=None), stopped_by != "system")
 
 
-def _is_other_meter(rows: Rows, tx: Known, other: tuple[Any, ...]) -> bool:
-    """Whether a boot between the two reported another meter than a boot before them."""
-    first, last = sorted((tx.created_at, str(other[-1])))
+def is_other_meter(rows: Rows, charger: str, first: str, last: str) -> bool:
+    """Whether a boot between two times reported another meter than a boot before them."""
     between = "SELECT 1 FROM boot WHERE cp_id = ? AND received_at BETWEEN ? AND ? LIMIT 1"
-    if not rows(between, (tx.charger, first, last)):
+    if not rows(between, (charger, first, last)):
         return False
-    serials = {boots[0][0] for at in (first, last) if (boots := rows(_SERIAL, (tx.charger, at)))}
+    serials = {boots[0][0] for at in (first, last) if (boots := rows(_SERIAL, (charger, at)))}
     return len(serials) > 1
 
 

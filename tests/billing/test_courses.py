@@ -17,6 +17,7 @@ from levity_trio.billing.courses import (
     energy,
     placed,
     share,
+    share_register,
     stretches,
 )
 
@@ -50,11 +51,37 @@ def test_transactions_and_what_lies_between() -> None:
         ((500, 5000), (0, 90), 0, Ground.COUNTS_ANEW),
         ((500, 999_900), (50, 90), 150, Ground.ROLLED_OVER),
         ((500, 5000), (5_000_000, 5_000_100), 0, Ground.LEAPT),
+        ((500, 5000), (105_000, 105_100), 0, Ground.LEAPT),
     ],
 )
 def test_a_step_that_is_no_energy(before: tuple[int, int], after: tuple[int, int], wh: int, ground: Ground) -> None:
     _, gap, _ = rises(tx(1, (1, 2), before), tx(2, (3, 4), after))
     assert gap == (None, wh, ground)
+
+
+def test_no_energy_flowed_into_another_meter() -> None:
+    def is_replaced(since: str, until: str) -> bool:
+        return since < at(4.5) < until
+
+    pairs = [tx(1, (1, 2), (100, 400)), tx(2, (3, 4), (500, 900)), tx(3, (5, 6), (10_000, 10_100))]
+    found = stretches(pairs, is_replaced)
+    assert [(one.wh, one.ground) for one in found if one.transaction is None] == [(100, None), (0, Ground.REPLACED)]
+    same = stretches([tx(2, (3, 4), (500, 900)), tx(3, (5, 6), (900, 1000))], is_replaced)
+    assert [one.ground for one in same] == [None, None, None], "the register goes on: it is the same meter"
+
+
+def test_connectors_that_share_a_register_go_on_where_the_other_ended() -> None:
+    one = [tx(1, (1, 2), (100, 400)), tx(3, (5, 7), (700, 950)), tx(5, (10, 11), (1000, 1100))]
+    other = [tx(2, (3, 4), (400, 700)), tx(4, (6, 9), (800, 1000))]
+    assert share_register([one, other])
+    assert not share_register([one, [tx(2, (3, 4), (90_000, 90_300)), tx(4, (8, 9), (90_300, 90_400))]])
+    assert not share_register([[tx(1, (1, 2), (0, 9))], [tx(2, (3, 4), (0, 9))], [tx(3, (5, 6), (0, 9))]])
+    assert not share_register([one[:1], other[:1]]), "once may be chance"
+    assert not share_register([])
+    assert rises(*sorted([*one, *other], key=lambda found: found.began)) == [
+        *((1, 300, None), (None, 0, None), (2, 300, None), (None, 0, None), (3, 250, None)),
+        *((None, 0, Ground.OVERLAP), (4, 50, None), (None, 0, None), (5, 100, None)),
+    ]
 
 
 def test_what_two_transactions_cover_counts_once() -> None:

@@ -145,6 +145,39 @@ def test_a_reset_a_swap_and_a_charger_that_counts_anew(books: Books, station: St
 
 
 @pytest.mark.usefixtures("house")
+def test_another_meter_is_no_energy(books: Books, station: Station) -> None:
+    set_clock(books, "2026-04-01T12:00")
+    station.boot(meter_serial_number="A")
+    charge(station, "2026-04-02T12:00", (90_000, 95_000))
+    set_clock(books, "2026-04-05T12:00")
+    station.boot(meter_serial_number="B")
+    charge(station, "2026-04-09T12:00", (700_000, 705_000))
+    found = month(books)
+    assert (found.site.register_wh, found.site.between_wh, found.site.difference_wh) == (10_000, 0, 0)
+    assert [remark.ground for remark in found.chargers[0].remarks] == ["another meter"]
+
+
+@pytest.mark.usefixtures("house")
+def test_two_connectors_on_one_register_are_found_out(books: Books, station: Station) -> None:
+    """What flows through one connector is no energy of the other's, and two cars at once would be billed twice."""
+    for day, connector in ((2, 1), (3, 2), (4, 1), (5, 2)):
+        charge(station, f"2026-04-0{day}T12:00", (1000 * day, 1000 * day + 1000), connector=connector)
+    found = month(books)
+    assert (found.site.register_wh, found.site.between_wh, found.adds_up) == (4000, 0, True)
+    set_clock(books, "2026-04-06T12:00")
+    one = station.start(6000)
+    books.wait(30)
+    other = station.start(8000, connector=2)
+    books.wait(30)
+    station.stop(one, 10_000)
+    books.wait(30)
+    station.stop(other, 12_000)
+    found = month(books)
+    assert (found.site.register_wh, found.site.difference_wh, found.adds_up) == (10_000, -2000, False)
+    assert [difference.wh for difference in found.chargers[0].differences] == [-2000]
+
+
+@pytest.mark.usefixtures("house")
 def test_readings_that_count_from_zero_are_placed_in_their_transaction(books: Books, station: Station) -> None:
     """Start and stop give the lifetime register, readings each transaction's own energy (Grizzl-E)."""
     set_clock(books, "2026-03-31T23:00")

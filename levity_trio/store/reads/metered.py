@@ -5,15 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from sqlite_utils import Database
 
-from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed, stretches
+from levity_trio.billing.courses import Course, Metered, Point, Stretch, placed, share_register, stretches
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import Connector, Transaction
 from levity_trio.charging.energy import CERTAIN
-from levity_trio.store.cases import register
+from levity_trio.store.cases import is_other_meter, register
 from levity_trio.store.connectors import connectors
 from levity_trio.store.reads.present import open_transactions
 from levity_trio.store.reads.shapes import rows_of
@@ -43,13 +44,19 @@ class Site:
         self._so_far = {one.id: one.energy_wh for one in open_transactions(db)}
 
     def connectors(self, charger: str, times: Sequence[str]) -> list[Connector]:
-        """Return the connectors of a charger; their courses are as exact as readings allow at these times."""
-        found = defaultdict[int | None, dict[int, Row]](dict)
-        for row in self._found(charger):
-            found[row[1]][row[0]] = row
+        """Return the registers of a charger: one for each connector, or one that they share (number None).
+
+        Their courses are as exact as readings allow at these times.
+        """
+        found = defaultdict[int | None, list[Transaction]](list)
+        for row in sorted({row[0]: row for row in self._found(charger)}.values(), key=lambda row: (row[2], row[0])):
+            found[row[1]].append(self._transaction(charger, row))
+        if share_register([[one.metered for one in some] for some in found.values()]):
+            every = sorted((one for some in found.values() for one in some), key=lambda one: one.metered[1::-1])
+            found = defaultdict(list, {None: every})
         return [
-            self._connector(charger, number, [*rows.values()], times)
-            for number, rows in sorted(found.items(), key=lambda one: one[0] or 0)
+            self._connector(charger, number, some, times)
+            for number, some in sorted(found.items(), key=lambda one: one[0] or 0)
         ]
 
     def _found(self, charger: str) -> Iterator[Row]:
@@ -62,11 +69,12 @@ class Site:
             yield from self._rows(_BEFORE, (charger, number, since))
             yield from self._rows(_AFTER, (charger, number, until))
 
-    def _connector(self, charger: str, number: int | None, rows: list[Row], times: Sequence[str]) -> Connector:
-        rows.sort(key=lambda row: (row[2], row[0]))
-        transactions = {row[0]: self._transaction(charger, row) for row in rows}
-        found = stretches(one.metered for one in transactions.values())
-        points = [] if number is None else [*self._points(charger, number, found, times)]
+    def _connector(
+        self, charger: str, number: int | None, some: Sequence[Transaction], times: Sequence[str]
+    ) -> Connector:
+        transactions = {one.metered.id: one for one in some}
+        found = stretches((one.metered for one in some), partial(is_other_meter, self._rows, charger))
+        points = self._points(charger, transactions, found, times)
         return Connector(number, Course(found, points), self._with_reasons(transactions, found))
 
     def _transaction(self, charger: str, row: Row) -> Transaction:
@@ -89,16 +97,21 @@ class Site:
 
     # Readings
 
-    def _points(self, charger: str, connector: int, found: Sequence[Stretch], times: Sequence[str]) -> Iterator[Point]:
+    def _points(
+        self, charger: str, transactions: Mapping[int, Transaction], found: Sequence[Stretch], times: Sequence[str]
+    ) -> Iterator[Point]:
         """Yield the readings before and after each time that lies within a stretch in which energy flowed."""
-        rising = [one for one in found if one.wh and one.is_plain]
-        begins = [one.since for one in rising]
+        rising = [number for number, one in enumerate(found) if one.wh and one.is_plain]
+        begins = [found[number].since for number in rising]
         for at in times:
             place = bisect_left(begins, at) - 1
-            if place >= 0 and at < rising[place].until:
-                yield from self._around(charger, connector, rising[place], at)
+            if place >= 0 and at < found[rising[place]].until:
+                stretch = found[rising[place]]
+                nearest = next(one.transaction for one in found[rising[place] :: -1] if one.transaction is not None)
+                yield from self._around(charger, transactions[nearest].connector, stretch, at)
 
-    def _around(self, charger: str, connector: int, stretch: Stretch, at: str) -> Iterator[Point]:
+    def _around(self, charger: str, connector: int | None, stretch: Stretch, at: str) -> Iterator[Point]:
+        """Yield the readings of a connector around a time, as far as they belong to a stretch."""
         readings = _IDLE if stretch.transaction is None else _OF_TRANSACTION
         of_it = (charger, connector) + (() if stretch.transaction is None else (stretch.transaction,))
         parts = (("ASC", stretch.since, stretch.until), ("DESC", stretch.since, at), ("ASC", at, stretch.until))
