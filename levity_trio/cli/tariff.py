@@ -105,7 +105,7 @@ def example(kind: str) -> None:
 @_FILE
 @_REASON
 def add(operator: Operator, file: Path, reason: str | None) -> None:
-    """Add a version of a tariff from its file; the first one adds the tariff."""
+    """Add a version of a tariff from its file."""
     toml = _read(file)
     given = _parsed(file, toml)
     done = operator.ask("POST", *TARIFFS, given={"toml": toml, "reason": reason})
@@ -128,7 +128,7 @@ def show_all(operator: Operator, limit: int) -> None:
 @_NAME
 @click.option("--toml", "is_toml", is_flag=True, help="Print the newest version as it was given, for the next one.")
 def show(operator: Operator, named: str, *, is_toml: bool) -> None:
-    """Show a tariff: its versions, for whom it was assigned, and what it says."""
+    """Show a tariff: what it says, when, and for whom."""
     found = operator.ask("GET", *TARIFFS, number_of(operator, "tariffs", named))
     if is_toml:
         live = [one["toml"] for one in found["versions"] if one["withdrawn_at"] is None]
@@ -146,7 +146,7 @@ def show(operator: Operator, named: str, *, is_toml: bool) -> None:
 @click.argument("day")
 @_REASON
 def withdraw(operator: Operator, named: str, day: str, reason: str | None) -> None:
-    """Withdraw the version that holds from a day on, as if it had never held.
+    """Withdraw the version of a day, as if it had never held.
 
     This is refused once closed months may have used it.
     """
@@ -176,7 +176,7 @@ def assign(operator: Operator, named: str, since: str, reason: str | None, **tar
 @_SINCE
 @_REASON
 def unassign(operator: Operator, since: str, reason: str | None, **target: Any) -> None:
-    """Make no tariff hold any longer for an account, a charger or the site."""
+    """End the tariff of an account, a charger or the site."""
     _assign(operator, _target(operator, **target), None, since, reason)
 
 
@@ -264,7 +264,7 @@ def _say(operator: Operator, found: Mapping[str, Any]) -> None:
     show_table(ASSIGNED, map(_line, found["assignments"]))
     for version in found["versions"]:
         if version["withdrawn_at"] is None:
-            say("\n" + "\n".join(words(parse(version["toml"]))))
+            say("\n" + "\n".join(words(_parsed(f"the version of {version['since']}", version["toml"]))))
 
 
 # Files
@@ -281,9 +281,9 @@ def _read(file: Path) -> str:
         raise EnvironmentProblem(f"{file}: {error.strerror}") from error
 
 
-def _parsed(file: Path, toml: str) -> Tariff:
+def _parsed(source: Path | str, toml: str) -> Tariff:
     """Return what a text says. Raises ConfigError with all its faults."""
     try:
         return parse(toml)
     except TariffFaults as faults:
-        raise ConfigError(*(f"{file}: {fault}" for fault in faults.args)) from None
+        raise ConfigError(*(f"{source}: {fault}" for fault in faults.args)) from None

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,11 @@ def test_an_old_version_is_checked_by_its_own_schema(tmp_path: Path) -> None:
     assert report.content.schema == OLD_SCHEMA
 
 
+A_DIGEST = sha256(b"a").hexdigest()
+TARIFF = (
+    "INSERT INTO tariff (name, currency, prices) VALUES ('T', 'EUR', 'gross');"
+    " INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by) VALUES (1, '2026-10-01',"
+)
 IMPOSSIBLE = "DROP TRIGGER tx_stays_possible; UPDATE tx SET {} WHERE status = 'Completed'; {}"
 
 
@@ -90,11 +96,17 @@ IMPOSSIBLE = "DROP TRIGGER tx_stays_possible; UPDATE tx SET {} WHERE status = 'C
         ("PRAGMA user_version = 17", "schema", "schema 17 is of no version"),
         ("UPDATE sqlite_sequence SET seq = 5 WHERE name = 'tx'", "ids", "tx would use ids up to"),
         ("DELETE FROM sqlite_sequence WHERE name = 'event'", "ids", "event would use ids up to"),
+        (f"{TARIFF} 'b', '{A_DIGEST}', '', '')", "tariffs", "row 1 of tariff_version: the text is not the one"),
     ],
 )
 def test_problems_are_found(copy: Path, script: str, name: str, text: str) -> None:
     change(copy, f"PRAGMA journal_mode = DELETE; {existing(copy, script)}")
     assert any(check == name and text in line for check, line in problems(copy))
+
+
+def test_a_tariff_as_it_was_given_is_no_problem(copy: Path) -> None:
+    change(copy, f"PRAGMA journal_mode = DELETE; {TARIFF} 'a', '{A_DIGEST}', '', '')")
+    assert not problems(copy)
 
 
 def existing(path: Path, script: str) -> str:

@@ -183,16 +183,18 @@ def test_the_newest_row_of_a_day_counts_and_both_are_listed(site: Site) -> None:
     for name in ("Flat", "Other"):
         site.add(flat(price="0.5" if name == "Other" else "0.3", Flat=name))
     site.assign(1)
-    site.assign(2)
     site.assign(1, since=NOVEMBER)
+    site.assign(2)
+    assert site.assign(2).word == "same"
     assert (site.price(None, "CP-1", OCTOBER), site.price(None, "CP-1", NOVEMBER)) == ("0.5", "0.3")
     with reading(site.books) as db:
-        page = reads.assignments(db, SITE, None, Wanted())
-        of_flat = reads.assignments(db, None, 1, Wanted(limit=1))
+        page = reads.assignments(db, [SITE], None, Wanted())
+        of_flat = reads.assignments(db, [], 1, Wanted(limit=1))
+        assert reads.assignments(db, [SITE, ANNA], None, Wanted()).total == 0
     shown = [(one.tariff_name, one.since, one.until, one.is_replaced) for one in page.data]
     assert shown == [
-        ("Flat", "2026-11-01", None, False),
         ("Other", "2026-10-01", "2026-11-01", False),
+        ("Flat", "2026-11-01", None, False),
         ("Flat", "2026-10-01", "2026-11-01", True),
     ]
     assert (of_flat.total, of_flat.next_cursor is not None) == (2, True)
@@ -256,8 +258,11 @@ def test_which_tariff_holds_and_why(site: Site) -> None:
     assert (found.assignment.account, found.assignment.account_name) == (1, "Flat 2026-01-01T00:00:00.000Z")
     assert (nothing.tariff, nothing.assignment) == (None, None)
     site.withdraw(1, OCTOBER)
-    with reading(site.books) as db:
-        assert reads.in_force(db, 1, None, NOVEMBER).version is None
+    for text in (None, flat("2026-11-02")):
+        if text is not None:
+            site.add(text)
+        with reading(site.books) as db:
+            assert reads.in_force(db, 1, None, NOVEMBER).version is None
 
 
 # Closed months

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -153,12 +154,22 @@ def numbered(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute(tables).fetchall()}
 
 
+def _tariffs(connection: sqlite3.Connection) -> Iterator[str]:
+    """The texts of tariffs are those that were given."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'tariff_version'").fetchall():
+        return  # an older version
+    for number, toml, digest in connection.execute("SELECT id, toml, digest FROM tariff_version"):
+        if sha256(toml.encode()).hexdigest() != digest:
+            yield f"row {number} of tariff_version: the text is not the one that was added"
+
+
 CHECKS: Final = (
     Check("integrity", _integrity),
     Check("references", _references),
     Check("schema", _schema),
     Check("transactions", _guarded),
     Check("ids", _ids),
+    Check("tariffs", _tariffs),
     Check("seals", statements.sealed),
     Check("sums", statements.sums),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
@@ -10,7 +11,7 @@ from sqlite_utils import Database
 
 from levity_trio.billing.assignments import Target
 from levity_trio.billing.tariff import NoVersion
-from levity_trio.store.reads.pages import MOST_ROWS, Branch, Listing, Page, Wanted, given, read_page
+from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.tariffs import Tariffs, first_open_day
 
@@ -136,11 +137,11 @@ def tariff(db: Database, number: int) -> tuple[Tariff, list[Version], list[Assig
     return found[0], versions, _ASSIGNED.every(db, newest, (number,))
 
 
-def assignments(db: Database, target: Target | None, tariff: int | None, wanted: Wanted) -> Page[Assigned]:
-    """Return a page of assignments, of a target or of a tariff if these are given, the newest first. Raises NoPage."""
+def assignments(db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted) -> Page[Assigned]:
+    """Return a page of assignments, the newest first: those of all these targets and of a tariff. Raises NoPage."""
     db.execute("BEGIN")
-    scope, key = target or (None, None)
-    conditions = given(("scope = ?", scope), ("key = ?", key), ("tariff_id = ?", tariff))
+    conditions = [Condition("scope = ? AND key = ?", target) for target in targets]
+    conditions += given(("tariff_id = ?", tariff))
     return read_page(db, Listing([Branch("tariff_assignment", conditions)]), wanted, lambda row: assignment(db, row[0]))
 
 

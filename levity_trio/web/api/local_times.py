@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,10 +20,8 @@ _MEANT: Final = "a time such as 2026-03-15T12:00, or a day, in the time zone of 
 
 GivenTime = Annotated[str, msgspec.Meta(description=f"{_MEANT.capitalize()}.", extra_json_schema=FORMATS)]
 LocalTime = GivenTime | None
-LocalDay = Annotated[
-    str,
-    msgspec.Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema={"format": "date"}),
-]
+DAY: Final[dict[str, Any]] = {"format": "date", "pattern": r"^2[01]\d\d-"}
+LocalDay = Annotated[str, msgspec.Meta(description="A day such as 2026-10-01, of the site.", extra_json_schema=DAY)]
 
 
 def local_moment(text: str | None, field: str, zone: ZoneInfo) -> str | None:

@@ -25,7 +25,7 @@ from levity_trio.store.writes.tariffs import Assigning, Given
 from levity_trio.web.api.accounts import Id, refusals
 from levity_trio.web.api.endpoints import ABSENT, HIGHEST_ID, Asked, Endpoint, Fields, Role, StructBody
 from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
-from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
 
@@ -78,9 +78,7 @@ class AssignmentsQuery(Paged, kw_only=True):
 class InForceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     account: Id | None = None
     charger: str | None = None
-    day: Annotated[str, msgspec.Meta(description="Today by default.", extra_json_schema={"format": "date"})] | None = (
-        None
-    )
+    day: Annotated[str, msgspec.Meta(description="Today by default.", extra_json_schema=DAY)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +165,8 @@ async def _shown(asked: Asked, number: int) -> dict[str, Any]:
 async def list_assignments(asked: Asked) -> Page[Any]:
     query: AssignmentsQuery = asked.query
     targets = _targets(query.account, query.charger, is_site=query.site)
-    if len(targets) > 1:
-        raise invalid("account", "give only one of account, charger and site")
-    target = targets[0] if targets else None
-    return await page(asked.api, partial(stored.assignments, target=target, tariff=query.tariff, wanted=wanted(query)))
+    read = partial(stored.assignments, targets=targets, tariff=query.tariff, wanted=wanted(query))
+    return await page(asked.api, read)
 
 
 async def assign(asked: Asked) -> Any:
