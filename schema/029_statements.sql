@@ -35,7 +35,8 @@ CREATE TRIGGER biller_stays BEFORE UPDATE ON biller BEGIN
 END;
 
 -- The transactions and accounts of which something changed that a bill depends on. Each change gives a new revision. A row
--- goes when a closing has settled what it says.
+-- goes when a closing has settled what it says. Triggers delete a row and insert it anew: a REPLACE would not be done if
+-- the statement that fires them has ON CONFLICT.
 CREATE TABLE bill_work (
     revision INTEGER PRIMARY KEY AUTOINCREMENT,
     tx_id INTEGER UNIQUE REFERENCES tx (id),
@@ -44,48 +45,67 @@ CREATE TABLE bill_work (
 ) STRICT;
 INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE status = 'Completed' AND imported_id IS NULL ORDER BY id;
 CREATE TRIGGER tx_end_is_to_bill AFTER INSERT ON tx WHEN NEW.status = 'Completed' AND NEW.imported_id IS NULL BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) VALUES (NEW.id);
+    DELETE FROM bill_work WHERE tx_id = NEW.id;
+    INSERT INTO bill_work (tx_id) VALUES (NEW.id);
 END;
 CREATE TRIGGER tx_change_is_to_bill AFTER UPDATE OF status, stopped_by, start_time, stop_time, energy_delivered, confidence, id_tag,
     review, conn_id, judge_after ON tx WHEN NEW.imported_id IS NULL AND (NEW.status = 'Completed' OR OLD.status = 'Completed')
 BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) VALUES (NEW.id);
+    DELETE FROM bill_work WHERE tx_id = NEW.id;
+    INSERT INTO bill_work (tx_id) VALUES (NEW.id);
 END;
 CREATE TRIGGER tx_account_is_to_bill AFTER INSERT ON tx_account BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx WHERE id = NEW.tx_id AND imported_id IS NULL;
+    DELETE FROM bill_work WHERE tx_id = NEW.tx_id;
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE id = NEW.tx_id AND imported_id IS NULL;
 END;
 CREATE TRIGGER tx_account_change_is_to_bill AFTER UPDATE ON tx_account BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx WHERE id = NEW.tx_id AND imported_id IS NULL;
+    DELETE FROM bill_work WHERE tx_id = NEW.tx_id;
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE id = NEW.tx_id AND imported_id IS NULL;
 END;
 CREATE TRIGGER tx_account_end_is_to_bill AFTER DELETE ON tx_account BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx WHERE id = OLD.tx_id AND imported_id IS NULL;
+    DELETE FROM bill_work WHERE tx_id = OLD.tx_id;
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE id = OLD.tx_id AND imported_id IS NULL;
 END;
 -- A tag's normal form is a beginning of its folded tag, so these are all of its transactions, and perhaps some more.
 CREATE TRIGGER ownership_of_tag_is_to_bill AFTER INSERT ON ownership WHEN NEW.what = 'tag' BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx WHERE folded_tag >= NEW.key
+    DELETE FROM bill_work WHERE tx_id IN (SELECT id FROM tx WHERE folded_tag >= NEW.key
+        AND folded_tag <= NEW.key || char(1114111) AND start_time >= NEW.since
+        AND start_time < coalesce(NEW.until, '9999') AND status = 'Completed' AND imported_id IS NULL);
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE folded_tag >= NEW.key
         AND folded_tag <= NEW.key || char(1114111) AND start_time >= NEW.since
         AND start_time < coalesce(NEW.until, '9999') AND status = 'Completed' AND imported_id IS NULL;
 END;
 CREATE TRIGGER ownership_of_tag_change_is_to_bill AFTER UPDATE OF until, voided_at ON ownership WHEN NEW.what = 'tag' BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx WHERE folded_tag >= NEW.key
+    DELETE FROM bill_work WHERE tx_id IN (SELECT id FROM tx WHERE folded_tag >= NEW.key
+        AND folded_tag <= NEW.key || char(1114111) AND start_time >= NEW.since
+        AND start_time < coalesce(OLD.until, '9999') AND status = 'Completed' AND imported_id IS NULL);
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx WHERE folded_tag >= NEW.key
         AND folded_tag <= NEW.key || char(1114111) AND start_time >= NEW.since
         AND start_time < coalesce(OLD.until, '9999') AND status = 'Completed' AND imported_id IS NULL;
 END;
 CREATE TRIGGER ownership_of_space_is_to_bill AFTER INSERT ON ownership WHEN NEW.what = 'space' BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx INDEXED BY tx_by_charger WHERE cp_id = NEW.key
+    DELETE FROM bill_work WHERE tx_id IN (SELECT id FROM tx INDEXED BY tx_by_charger WHERE cp_id = NEW.key
+        AND start_time >= NEW.since AND start_time < coalesce(NEW.until, '9999')
+        AND status = 'Completed' AND imported_id IS NULL);
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx INDEXED BY tx_by_charger WHERE cp_id = NEW.key
         AND start_time >= NEW.since AND start_time < coalesce(NEW.until, '9999')
         AND status = 'Completed' AND imported_id IS NULL;
 END;
 CREATE TRIGGER ownership_of_space_change_is_to_bill AFTER UPDATE OF until, voided_at ON ownership WHEN NEW.what = 'space' BEGIN
-    INSERT OR REPLACE INTO bill_work (tx_id) SELECT id FROM tx INDEXED BY tx_by_charger WHERE cp_id = NEW.key
+    DELETE FROM bill_work WHERE tx_id IN (SELECT id FROM tx INDEXED BY tx_by_charger WHERE cp_id = NEW.key
+        AND start_time >= NEW.since AND start_time < coalesce(OLD.until, '9999')
+        AND status = 'Completed' AND imported_id IS NULL);
+    INSERT INTO bill_work (tx_id) SELECT id FROM tx INDEXED BY tx_by_charger WHERE cp_id = NEW.key
         AND start_time >= NEW.since AND start_time < coalesce(OLD.until, '9999')
         AND status = 'Completed' AND imported_id IS NULL;
 END;
 CREATE TRIGGER account_is_to_bill AFTER INSERT ON account BEGIN
-    INSERT OR REPLACE INTO bill_work (account_id) VALUES (NEW.id);
+    DELETE FROM bill_work WHERE account_id = NEW.id;
+    INSERT INTO bill_work (account_id) VALUES (NEW.id);
 END;
 CREATE TRIGGER account_change_is_to_bill AFTER UPDATE OF since, until ON account BEGIN
-    INSERT OR REPLACE INTO bill_work (account_id) VALUES (NEW.id);
+    DELETE FROM bill_work WHERE account_id = NEW.id;
+    INSERT INTO bill_work (account_id) VALUES (NEW.id);
 END;
 
 -- The statements of a month while they are computed, step by step. revision is the newest of bill_work that they know;
@@ -249,5 +269,6 @@ CREATE TRIGGER ledger_stays BEFORE UPDATE ON ledger BEGIN
     SELECT RAISE(ABORT, 'a fact is never rewritten');
 END;
 CREATE TRIGGER ledger_is_to_bill AFTER INSERT ON ledger BEGIN
-    INSERT OR REPLACE INTO bill_work (account_id) VALUES (NEW.account_id);
+    DELETE FROM bill_work WHERE account_id = NEW.account_id;
+    INSERT INTO bill_work (account_id) VALUES (NEW.account_id);
 END;

@@ -20,7 +20,8 @@ CREATE TRIGGER wallet_terms_stay BEFORE UPDATE ON wallet_terms BEGIN
     SELECT RAISE(ABORT, 'a fact is never rewritten');
 END;
 CREATE TRIGGER wallet_terms_are_to_bill AFTER INSERT ON wallet_terms BEGIN
-    INSERT OR REPLACE INTO bill_work (account_id) VALUES (NEW.account_id);
+    DELETE FROM bill_work WHERE account_id = NEW.account_id;
+    INSERT INTO bill_work (account_id) VALUES (NEW.account_id);
 END;
 
 -- How accounts with terms stand now: prepaid without a break since prepaid_since (NULL: postpaid), and spent since

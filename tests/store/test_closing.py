@@ -451,3 +451,12 @@ def test_a_prepaid_account_is_asked_for_nothing(biller: Biller, station: Station
     assert biller.statement(1).total == 0
     assert biller.balance(ANNA) == -120
     assert biller.books.value("SELECT spent_since IS NOT NULL FROM wallet")
+
+
+def test_a_session_that_is_given_to_one_and_then_to_another_is_the_last_ones(biller: Biller, station: Station) -> None:
+    transaction = charge(station, tag="Stranger")
+    biller.house.give_by_hand(transaction, ANNA)
+    biller.house.give_by_hand(transaction, BEN)
+    month_is_over(biller.books, 3)
+    biller.close("2026-03")
+    assert (biller.balance(ANNA), biller.balance(BEN)) == (0, -120)
