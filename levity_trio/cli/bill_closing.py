@@ -16,6 +16,8 @@ from levity_trio.cli.tables import say, show_table
 from levity_trio.config import ConfigError
 
 DRAFTS: Final = ("admin", "drafts")
+PATIENCE_SECONDS: Final = 600.0
+"""The font is held against all statements."""
 TRIES: Final = 5
 """A month that changes while it is closed is prepared again so often."""
 COLUMNS: Final = ("account", "name", "sessions", "energy_kwh", "amount", "carried_in", "total", "remarks")
@@ -33,6 +35,7 @@ Examples:
   levity-trio bill preview 2026-10
   levity-trio bill preview 2026-10 --carry-below 5.00
   levity-trio bill preview 2026-10 --account "Flat 3, Anna"
+  levity-trio bill print 2026-10 --draft --to october
 
 Nobody else sees a preview, and it takes no number. The months come in order.
 """
@@ -67,12 +70,13 @@ def begin(operator: Operator, day: str) -> None:
 def preview(operator: Operator, month: str, carry_below: str | None, account: str | None) -> None:
     """Show what the statements of a month would be."""
     draft = _prepared(operator, month, _terms(operator, carry_below, account))
-    rows = operator.ask("GET", *DRAFTS, month)["data"]
+    rows = list(operator.rows(*DRAFTS, month))
+    problems = operator.ask("GET", *DRAFTS, month, "problems", patience=PATIENCE_SECONDS)["problems"]
     if operator.is_json:
-        operator.record({**draft, "statements": rows})
+        operator.record({**draft, "statements": rows, "problems": problems})
         return
     show_table(COLUMNS, [_row(row) for row in rows])
-    for line in _sums(draft["sums"]):
+    for line in [*_sums(draft["sums"]), *problems]:
         say(line)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import click
@@ -17,19 +18,19 @@ import click
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.cli.account import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
-from levity_trio.cli.progress import is_terminal, overwrite
+from levity_trio.cli.progress import CountProgress, is_terminal
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.client import Refusal
 from levity_trio.config import ConfigError, EnvironmentProblem
 
 STATEMENTS: Final = ("admin", "statements")
 CLOSINGS: Final = ("admin", "closings")
+DRAFTS: Final = ("admin", "drafts")
 FORMS: Final = click.Choice(["html", "pdf", "csv", "json"])
 COLUMNS: Final = ("number", "month", "account", "name", "kwh", "total", "remarks")
 LINES: Final = ("line", "date", "where", "from", "to", "kwh", "amount", "remarks")
 PATIENCE_SECONDS: Final = 600.0
 """Other documents may be made before."""
-PAGE_ROWS: Final = 500
 SHOW_EXAMPLES: Final = """\
 \b
 Examples:
@@ -42,11 +43,19 @@ PRINT_EXAMPLES: Final = """\
 Examples:
   levity-trio bill print 2026-10 --to october
   levity-trio bill print 2026-10 --to october --as csv
+  levity-trio bill print 2026-11 --draft --to preview
 
 There is a file for each statement, named by its number, and the covering sheet.
 A closed statement always gives the same file, so a print that was interrupted
 can be repeated; a file that differs is never replaced.
 """
+
+
+class File(NamedTuple):
+    name: str
+    content: bytes
+
+
 _ACCOUNT: Final = click.option("--account", metavar="ACCOUNT", help="Only of this account.")
 
 
@@ -94,45 +103,58 @@ def show(operator: Operator, number: int, form: str | None, output: Path | None)
 @click.option("--to", "folder", metavar="FOLDER", required=True, type=click.Path(file_okay=False, path_type=Path),
               help="Where the files go; it is created.")  # fmt: skip
 @click.option("--as", "form", type=FORMS, default="pdf", show_default=True, help="The form of the statements.")
-def print_month(operator: Operator, month: str, folder: Path, form: str) -> None:
+@click.option("--draft", "is_draft", is_flag=True, help="The draft that bill preview made.")
+def print_month(operator: Operator, month: str, folder: Path, form: str, *, is_draft: bool) -> None:
     """Print the statements of a closed month, and its covering sheet."""
-    total = _count(operator, month)
+    total, papers = (_drafted if is_draft else _closed)(operator, month, form)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise EnvironmentProblem(f"{folder} cannot be created: {problem.strerror}") from None
-    shows_bar = not operator.is_json and is_terminal(sys.stderr)
-    done = 0
-    for name, content in _statements(operator, month, form):
-        _write(folder / name, content)
-        done += 1
-        if shows_bar:
-            overwrite(f"{done:,} of {total:,} statements")
+    with CountProgress("statements", is_json=operator.is_json) as progress:
+        for done, (name, content) in enumerate(papers, 1):
+            _write(folder / name, content, replaces=is_draft)
+            progress(done, total)
     cover = "html" if form == "html" else "pdf"
-    _write(folder / f"covering-sheet-{month}.{cover}", _document(operator, (*CLOSINGS, month), cover))
-    if shows_bar:
-        overwrite("")
-    words = f"{done:,} statements of {month} and their covering sheet are in {folder}"
-    operator.tell({"month": month, "statements": done, "folder": str(folder)}, words)
+    content = _document(operator, (*(DRAFTS if is_draft else CLOSINGS), month), cover)
+    _write(folder / f"{'draft-' if is_draft else ''}covering-sheet-{month}.{cover}", content, replaces=is_draft)
+    words = f"{total:,} statements of {month} and their covering sheet are in {folder}"
+    operator.tell({"month": month, "statements": total, "folder": str(folder)}, words)
 
 
-def _count(operator: Operator, month: str) -> int:
-    page = operator.ask("GET", *STATEMENTS, query={"month": month, "limit": 1})
-    total = page["total"] if "total" in page else page["total_at_least"]
+def _closed(operator: Operator, month: str, form: str) -> tuple[int, Iterator[File]]:
+    """Return how many closed statements a month has, and their files. Raises ConfigError if there is none."""
+    total = sum(1 for _ in operator.rows(*STATEMENTS, month=month))
     if not total:
         raise ConfigError(f"no statement of {month} is closed; see levity-trio bill list")
-    return int(total)
+    return total, _statements(operator, month, form)
 
 
-def _statements(operator: Operator, month: str, form: str) -> Iterator[tuple[str, bytes]]:
+def _statements(operator: Operator, month: str, form: str) -> Iterator[File]:
     """Yield the files of a month; they come some at once."""
     after = 0
     while files := _archive(operator, month, form, after):
         yield from files
-        after = int(files[-1][0].partition(".")[0].removeprefix("statement-"))
+        after = int(files[-1].name.partition(".")[0].removeprefix("statement-"))
 
 
-def _archive(operator: Operator, month: str, form: str, after: int) -> list[tuple[str, bytes]]:
+def _drafted(operator: Operator, month: str, form: str) -> tuple[int, Iterator[File]]:
+    """Return how many statements a draft has, and their files. Raises RefusedByApi if there is no draft."""
+    rows = list(operator.rows(*DRAFTS, month))
+    of_account: Counter[int] = Counter()
+
+    def files() -> Iterator[File]:
+        for row in rows:
+            account = row["account"]
+            of_account[account] += 1
+            further = f"-{of_account[account]}" if of_account[account] > 1 else ""
+            content = _document(operator, (*DRAFTS, month, "statements", str(row["id"])), form)
+            yield File(f"draft-{month}-account-{account}{further}.{form}", content)
+
+    return len(rows), files()
+
+
+def _archive(operator: Operator, month: str, form: str, after: int) -> list[File]:
     try:
         query = {"format": form, "after": after}
         content = operator.api.send("GET", *CLOSINGS, month, "archive", query=query, patience=PATIENCE_SECONDS)
@@ -141,7 +163,7 @@ def _archive(operator: Operator, month: str, form: str, after: int) -> list[tupl
             return []
         raise RefusedByApi(refusal) from None
     with zipfile.ZipFile(io.BytesIO(content)) as zipped:
-        return [(Path(name).name, zipped.read(name)) for name in zipped.namelist()]
+        return [File(Path(name).name, zipped.read(name)) for name in zipped.namelist()]
 
 
 def _document(operator: Operator, path: tuple[str, ...], form: str) -> bytes:
@@ -151,14 +173,12 @@ def _document(operator: Operator, path: tuple[str, ...], form: str) -> bytes:
         raise RefusedByApi(refusal) from None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file; one that is there must be the same."""
+def _write(path: Path, content: bytes, *, replaces: bool = False) -> None:
+    """Write a file; one that is there is replaced, or must be the same."""
     try:
-        with path.open("xb") as file:
-            file.write(content)
-    except FileExistsError:
-        if path.read_bytes() != content:
-            raise EnvironmentProblem(f"{path} exists and differs; remove it, or give another place") from None
+        if not replaces and path.exists() and path.read_bytes() != content:
+            raise EnvironmentProblem(f"{path} exists and differs; remove it, or give another place")
+        path.write_bytes(content)
     except OSError as problem:
         raise EnvironmentProblem(f"{path} cannot be written: {problem.strerror}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.client import Api, Refusal, Sought
 from levity_trio.config import ConfigError, EnvironmentProblem
 
+PAGE_ROWS: Final = 500
 DEFAULT_URL: Final = "http://127.0.0.1:9001"
 SERVER: Final = Sought("central system", "start `levity-trio serve`, or give --api")
 STATUSES: Final = """\
@@ -70,6 +71,14 @@ class Operator:
             return self.api.ask(method, *path, **options)
         except Refusal as refusal:
             raise RefusedByApi(refusal) from None
+
+    def rows(self, *path: str, **query: object) -> Iterator[Any]:
+        """Yield all rows of a list, page by page. Raises like `ask`."""
+        page: Any = {"next_cursor": None}
+        while "next_cursor" in page:
+            cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
+            page = self.ask("GET", *path, query={**query, **cursor, "limit": PAGE_ROWS})
+            yield from page["data"]
 
     def send(self, method: str, *path: str, **options: Any) -> Any:
         """Send a request with any body and return its JSON response; see Api.send. Raises like `ask`."""

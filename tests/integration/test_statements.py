@@ -234,6 +234,17 @@ def test_a_month_is_printed_into_a_folder_and_again(
     assert (folder / "covering-sheet-2026-10.html").exists()
 
 
+def test_a_draft_is_printed_over_an_older_one(shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "draft-2026-11-account-1.html").write_text("older")
+    table(shell, capsys, "bill", "print", "2026-11", "--draft", "--to", tmp_path, "--as", "html")
+    assert {path.name for path in tmp_path.glob("draft-*")} == {
+        *("draft-2026-11-account-1.html", "draft-2026-11-account-2.html", "draft-covering-sheet-2026-11.html"),
+    }
+    assert "Draft, not a bill" in (tmp_path / "draft-2026-11-account-1.html").read_text()
+    assert shell("bill", "print", "2026-10", "--draft", "--to", tmp_path) == 2
+    assert "make one with levity-trio bill preview 2026-10" in capsys.readouterr().err
+
+
 def test_a_month_comes_in_parts(tmp_path: Path) -> None:
     path = tmp_path / "site.db"
     with open_database(path) as connection:

@@ -140,7 +140,10 @@ async def get_document_of_draft(asked: Asked) -> Response:
 
 
 async def get_cover_of_draft(asked: Asked) -> Response:
-    return _cover(asked, await _ids_of_draft(asked), f"draft-covering-sheet-{_month(asked)}")
+    ids = await _ids_of_draft(asked)
+    if not ids:
+        raise not_found(f"statement in the draft of {_month(asked)}")
+    return _cover(asked, ids, f"draft-covering-sheet-{_month(asked)}")
 
 
 async def get_problems(asked: Asked) -> Response:
@@ -170,10 +173,7 @@ async def _drafted(asked: Asked) -> int:
 
 async def _ids_of_draft(asked: Asked) -> list[int]:
     read = partial(stored.drafted_after, draft=await _draft(asked), place=(0, 0), most=MOST)
-    found = [row for _, row in await asked.api.reader.run(read)]
-    if not found:
-        raise not_found(f"statement in the draft of {_month(asked)}")
-    return found
+    return [row for _, row in await asked.api.reader.run(read)]
 
 
 # Both
