@@ -102,6 +102,7 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "local-list": "on",
         "time-zone": "Australia/Lord_Howe",
         "bill-by": "connector",
+        "stop-when-spent": "true",
         "font": str(tmp_path / "house.ttf"),
     }
     for setting in SETTINGS:

@@ -15,12 +15,10 @@ from typing import Any, Final
 import trio
 
 from levity_trio import events
-from levity_trio.billing.ownership import BillBy
 from levity_trio.charger.central import Central
 from levity_trio.charger.facade import Chargers
 from levity_trio.events import Event
 from levity_trio.log_output import get_logger
-from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader, Unreadable, charges
 from levity_trio.store.reads.charges import Look
@@ -64,8 +62,7 @@ class Wallets:
         self._central = central
         self._reader = reader
         self._chargers = Chargers(central)
-        config = central.config
-        self._rule = Rule(config.time_zone, central.policy, BillBy(config.bill_by))
+        self._rule = charges.rule_of(central.config, central.policy)
         self._revision = 0
         """The last one of bill_work that was looked at."""
         self._is_assessed = False

@@ -169,6 +169,7 @@ FIRES: dict[str, Course] = {
     "LevityAuditDisconnected": then(("troubled", 20 * MINUTE)),
     "LevityAuditLags": with_change("ocpp_audit_lag_frames", 20_000, 15 * MINUTE, before="troubled"),
     "LevityAuditLost": with_change("ocpp_audit_lost_frames_total", 3, SOON, before="troubled"),
+    "LevityPaymentRefused": with_change("ocpp_payments_refused_total", 1, SOON, code="conflict"),
     "LevityWebhookGivenUp": with_change("ocpp_webhook_given_up_total", 3, SOON),
     "LevityPluginFails": then(("troubled at first", 5 * MINUTE), ("troubled", SOON)),
     "LevitySiteDark": dark((ONE, 0), (TWO, 36)),

@@ -14,6 +14,7 @@ from levity_trio.events import (
     HandshakeRefused,
     MalformedFrame,
     MessageHandled,
+    PaymentRefused,
     PluginFailed,
     TagJudged,
 )
@@ -26,6 +27,7 @@ from levity_trio.store.writes.registration import begin_waiting
 from tests.plugins.metric_runs import Run, live, open_one
 from tests.plugins.scrapes import LEVITYS, label_names
 from tests.store.books import SERVER, Books, Station
+from tests.store.wallets import Purses
 
 
 def handled(action: str = "MeterValues", code: str | None = None, repairs: tuple[str, ...] = ()) -> MessageHandled:
@@ -204,7 +206,10 @@ def test_messages_and_what_was_wrong_with_them(books: Books, run: Run) -> None:
     run.see(PluginFailed(charger=None, plugin="other", hook="observe"))
     run.see(TagJudged(charger="CP-1", action="Authorize", status="Blocked"))
     run.see(AutoStart(charger="CP-1", connector=1, outcome="rejected"))
+    run.see(PaymentRefused(charger=None, code="conflict"))
     page = run.page()
+    assert page.get("ocpp_payments_refused_total", code="conflict") == 1
+    assert page.get("ocpp_payments_refused_total", code="wrong_time") == 0
     assert page.get("ocpp_msg_handling_seconds_count", cp_id="CP-1", message_type="MeterValues") == 1
     assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.001") == 0
     assert page.get("ocpp_msg_handling_seconds_bucket", cp_id="CP-1", message_type="MeterValues", le="0.005") == 1
@@ -229,6 +234,13 @@ def test_what_waits_for_the_operator(books: Books, run: Run) -> None:
     assert books.now.timestamp() - at == 7200
     assert page.get("ocpp_reviews_waiting") == page.get("ocpp_reviews_oldest_seconds") == 0
     assert {page.get("ocpp_reviews_open", code=code) for code in Code} == {0}
+
+
+def test_accounts_that_are_spent(books: Books, run: Run) -> None:
+    purses = Purses(books)
+    assert run.page().get("ocpp_accounts_spent") == 0
+    purses.prepay()
+    assert run.page().get("ocpp_accounts_spent") == 1
 
 
 def test_newcomers_that_wait(books: Books, run: Run) -> None:

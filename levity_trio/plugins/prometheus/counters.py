@@ -22,6 +22,13 @@ from levity_trio.wire.errors import ErrorCode
 REPAIR_KINDS: Final = 32
 """Maximum kinds of repairs per charger. There are thousands of kinds; further ones are labelled `other`."""
 ERROR_CODES: Final = frozenset(code.value for code in ErrorCode)
+PAYMENT_CODES: Final = frozenset(
+    {
+        *("wrong_signature", "wrong_time", "too_large", "not_json", "invalid"),
+        *("not_found", "conflict", "busy", "not_storable"),
+    }
+)
+"""Why a request of a payment service is refused. Each has a series from the start on."""
 NO_ANSWER: Final = {"timed out": "timeout", "gone": "gone"}
 """Labels for calls without a response, as Levity spells them."""
 
@@ -64,6 +71,7 @@ class PrometheusMetrics(Plugin):
             events.CallEnded: self._call_ended,
             events.MalformedFrame: self._malformed_frame,
             events.HandshakeRefused: self._handshake_refused,
+            events.PaymentRefused: self._payment_refused,
             events.PasswordInDigits: self._password_in_digits,
             events.BatchCommitted: self._batch_committed,
             events.PluginFailed: self._plugin_failed,
@@ -73,6 +81,8 @@ class PrometheusMetrics(Plugin):
             events.AuditLost: self._audit_lost,
             events.WebhookGivenUp: self._webhook_given_up,
         }
+        for code in PAYMENT_CODES:
+            metrics.refused_payments[code,].value = 0
         self._restore(counted)
 
     def observe(self, event: Event) -> None:
@@ -229,6 +239,9 @@ class PrometheusMetrics(Plugin):
 
     def _malformed_frame(self, event: events.MalformedFrame) -> None:
         self._metrics.malformed_frames[event.kind,].value += 1
+
+    def _payment_refused(self, event: events.PaymentRefused) -> None:
+        self._metrics.refused_payments[known(event.code, PAYMENT_CODES),].value += 1
 
     def _handshake_refused(self, event: events.HandshakeRefused) -> None:
         self._metrics.refused_handshakes[str(event.status), event.kind].value += 1

@@ -53,11 +53,12 @@ class Gauges:
         self._update_links({charger.charger for charger in present.chargers}, links)
 
     def update_waiting(self, waiting: Waiting, now: datetime) -> None:
-        """Set the gauges of open reviews, messages set aside and newcomers."""
+        """Set the gauges of open reviews, messages set aside, newcomers and spent accounts."""
         metrics = self._metrics
         metrics.set_aside[()].value = waiting.set_aside
         metrics.set_aside_age[()].value = _seconds_since(waiting.set_aside_since, now)
         metrics.newcomers[()].value = waiting.newcomers
+        metrics.spent[()].value = waiting.spent
         metrics.reviews[()].value = waiting.reviews
         for code in Code:
             metrics.reviews_open[code.value,].value = waiting.open_reviews.get(code, 0)

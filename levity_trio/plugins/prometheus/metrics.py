@@ -202,6 +202,9 @@ class Metrics:
             "Refused handshakes by HTTP status and kind of reason; status 1002 means that OCPP 1.6 was not offered as a"
             " subprotocol, 0 that the TLS handshake failed.",
         )
+        self.refused_payments = add(
+            Counter, "ocpp_payments_refused_total", ("code",), "Refused requests of payment services."
+        )
         self.digits = add(
             Counter,
             "ocpp_passwords_in_digits_total",
@@ -293,6 +296,7 @@ class Metrics:
             Gauge, "ocpp_set_aside_oldest_seconds", (), "Age of the oldest waiting message set aside."
         )
         self.newcomers = add(Gauge, "ocpp_newcomers_waiting", (), "Chargers that wait to be adopted or refused.")
+        self.spent = add(Gauge, "ocpp_accounts_spent", (), "Prepaid accounts that may not charge until they pay.")
         self.reviews = add(Gauge, "ocpp_reviews_waiting", (), "Transactions with an open review.")
         self.reviews_open = add(Gauge, "ocpp_reviews_open", ("code",), "Open reviews, by review code.")
         self.open_review = add(

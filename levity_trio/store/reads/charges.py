@@ -7,8 +7,11 @@ from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
+from levity_trio.access.tags import Policy
 from levity_trio.billing.money import tax_sums
+from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.positions import Kind
+from levity_trio.config import ServerConfig
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
 from levity_trio.store.reads.shapes import rows_of
@@ -44,6 +47,11 @@ class Look(NamedTuple):
 
     used: list[Used]
     next: int | None
+
+
+def rule_of(config: ServerConfig, policy: Policy) -> Rule:
+    """Return by what transactions are billed."""
+    return Rule(config.time_zone, policy, BillBy(config.bill_by))
 
 
 def are_kept(db: Database) -> bool:

@@ -245,7 +245,7 @@ class Waiting(NamedTuple):
     """Items that need an operator: their numbers, the times of the oldest, and the oldest items themselves.
 
     `reviews` counts transactions with open reviews, `open_reviews` reviews by code; `newcomers` are the chargers that
-    wait to be adopted or refused.
+    wait to be adopted or refused, `spent` the prepaid accounts that have nothing left.
     """
 
     set_aside: int
@@ -254,6 +254,7 @@ class Waiting(NamedTuple):
     reviews_since: str | None
     open_reviews: Mapping[str, int]
     newcomers: int
+    spent: int
     oldest_set_aside: Sequence[SetAside]
     oldest_reviews: Sequence[OpenReview]
 
@@ -281,8 +282,11 @@ def waiting(db: Database) -> Waiting:
     ((newcomers,),) = db.execute(
         "SELECT count(*) FROM cp WHERE waiting_since IS NOT NULL AND (hidden_at IS NULL OR is_connected = 1)"
     ).fetchall()
+    ((spent,),) = db.execute(
+        "SELECT count(*) FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL"
+    ).fetchall()
     return Waiting(
-        *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers),
+        *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers, spent),
         [SetAside(*row) for row in oldest_set_aside],
         [OpenReview(*row) for row in oldest_reviews],
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from levity_trio.web.webhooks.incoming import WrongSignature, WrongTime, check, signature
@@ -35,3 +39,14 @@ def test_what_is_no_signature_of_this_body(header: str | None) -> None:
     with pytest.raises(WrongSignature) as refused:
         check(header, SECRET, BODY, AT)
     assert SECRET not in str(refused.value)
+
+
+def test_the_worked_example_of_the_readme() -> None:
+    """Its commands give the digest below them, and so does this server."""
+    readme = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
+    found = re.search(r"```sh\n(?P<commands>secret=.*?)# (?P<digest>[0-9a-f]{64})\n```", readme, re.DOTALL)
+    assert found is not None
+    told = subprocess.run(["/bin/sh", "-c", found["commands"]], capture_output=True, text=True, check=True).stdout
+    assert told.split()[-1] == found["digest"]
+    secret, at, body = re.findall(r"^\w+='?(.*?)'?$", found["commands"], re.MULTILINE)
+    assert signature(secret, int(at), body.encode()) == f"t={at},v1={found['digest']}"
