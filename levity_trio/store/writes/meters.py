@@ -159,9 +159,9 @@ def _checked(meter: MeterData, taken: Taken, now: str) -> int:
             Code.INVALID, f"{taken.value} {taken.unit} is no register; give a number such as 12345.6", "value"
         )
     if meter.digits is not None and wh >= 10**meter.digits * 1000:
-        raise Refused(Code.INVALID, f"the meter shows {meter.digits} digits of kWh, and this has more", "value")
+        raise Refused(Code.CONFLICT, f"the meter shows {meter.digits} digits of kWh, and this has more", "value")
     if taken.at > now:
-        raise Refused(Code.INVALID, "this time is ahead", "at")
+        raise Refused(Code.CONFLICT, "this time is ahead", "at")
     if not meter.since <= taken.at or (meter.until is not None and taken.at > meter.until):
         raise Refused(Code.CONFLICT, f"the meter is in use from {meter.since} until {meter.until or 'now'}", "at")
     return wh
