@@ -287,16 +287,26 @@ def test_nothing_changes_a_closed_month(site: Site) -> None:
     site.assign(None, SITE, NOVEMBER)
 
 
-def test_a_version_that_a_closed_month_may_have_used_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_that_a_closed_month_may_have_used_says_so(site: Site) -> None:
     site.add(flat())
     site.add(flat("2026-11-01", "0.40"))
-    assert first_open_day(lambda sql, values: site.books.rows(sql, *values)) is None
-    monkeypatch.setattr(reads, "first_open_day", lambda _rows: NOVEMBER)
+    assert used(site) == {"2026-10-01": False, "2026-11-01": False}
+    of_closing = "month, account_id, terms, statements, previous_digest, digest, closed_at, closed_by"
+    add = site.books.connection.execute
+    add("INSERT INTO billing (begun_on, begun_at, begun_by) VALUES ('2026-10-01', '', '')")
+    add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', 1, '{{}}', 1, '', 'a', '', '')")
+    assert used(site) == {"2026-10-01": False, "2026-11-01": False}, "only one account was closed"
+    add(f"INSERT INTO closing ({of_closing}) VALUES ('2026-10', NULL, '{{}}', 1, '', 'b', '', '')")
+    assert used(site) == {"2026-10-01": True, "2026-11-01": False}
+    assert first_open_day(lambda sql, values: site.books.rows(sql, *values)) == NOVEMBER
+
+
+def used(site: Site) -> dict[str, bool]:
     with reading(site.books) as db:
         found = reads.tariff(db, 1)
         assert reads.tariff(db, 2) is None
     assert found is not None
-    assert [(one.since, one.is_used) for one in found[1]] == [("2026-11-01", False), ("2026-10-01", True)]
+    return {one.since: one.is_used for one in found[1]}
 
 
 # Days and many
