@@ -6,6 +6,7 @@ documents (HTML, PDF, CSV, JSON) are made from this one shape, so they cannot di
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -159,6 +160,16 @@ class Statement:
     closed_on: date | None = None
     digest: str | None = None
     previous_digest: str | None = None
+
+    def names(self) -> Iterator[str]:
+        """Yield the texts that people chose: of the household, and of places, vehicles, tariffs and reasons."""
+        if self.to is not None:
+            yield from (self.to.name, *self.to.address)
+        for position in (*self.positions, *self.held_back):
+            told = (position.space, position.charger, position.tag, position.vehicle, position.reason)
+            yield from (text for text in told if text)
+            for line in position.lines:
+                yield from (text for text in (line.tariff, line.window) if text)
 
     @property
     def energy_wh(self) -> int:

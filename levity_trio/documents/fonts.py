@@ -8,7 +8,7 @@ file of his own instead; it then serves for bold text, too.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Final, NamedTuple
 from fontTools.ttLib import TTFont, TTLibError
 
 from levity_trio.documents import DocumentProblem
-from levity_trio.documents.sheet import Sheet
 
 _STYLES: Final = {"": "FiraGO_Regular", "B": "FiraGO_Bold"}
 _SUFFIXES: Final = (".ttf", ".otf")
@@ -32,10 +31,10 @@ class Fonts(NamedTuple):
     bold: Path
     covered: frozenset[int]
 
-    def missing(self, sheet: Sheet) -> dict[str, str]:
-        """Return each character of a sheet that it cannot print, with the first text that has it."""
+    def missing(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return each character that it cannot print, with the first text that has it."""
         missing: dict[str, str] = {}
-        for text in sheet.texts():
+        for text in texts:
             for one in text:
                 if not self._has(one):
                     missing.setdefault(one, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -35,13 +35,28 @@ def open_maker(task: str, font: Path | None) -> Iterator[Maker]:
         if task == Form.PDF:
             yield lambda paper: pdf(sheet_of(paper), fonts)
         else:
-            yield lambda paper: fonts.missing(sheet_of(paper))
+            yield lambda one: fonts.missing((one,) if isinstance(one, str) else _texts(one))
 
 
 def sheet_of(paper: Paper) -> Sheet:
     """Return what stands on a paper. Raises TemplateProblem."""
     template = _template(paper.templates)
     return covering_sheet(paper.statements, template) if paper.is_cover else statement_sheet(paper.first, template)
+
+
+def _texts(paper: Paper) -> Iterator[str]:
+    """Yield what stands on a paper, and all words of its template."""
+    yield from sheet_of(paper).texts()
+    yield from _words(_template(paper.templates).values)
+
+
+def _words(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (word for one in value.values() for word in _words(one))
+    elif isinstance(value, list):
+        yield from value
 
 
 def _template(texts: Sequence[str | None]) -> Template:

@@ -62,12 +62,15 @@ async def documents(papers: Sequence[Paper], form: Form, font: Path | None = Non
     return made
 
 
-async def missing_characters(papers: Sequence[Paper], font: Path | None = None) -> list[dict[str, str]]:
-    """Return for each paper the characters that the font lacks, each with the first text that has it.
+async def missing_characters(paper: Paper, texts: Sequence[str] = (), font: Path | None = None) -> dict[str, str]:
+    """Return the characters that the font lacks, each with the first text that has it.
 
-    A PDF shows them by their code points ([U+1F600]); HTML shows all. Raises DocumentProblem.
+    All words of the paper's template are looked at, what stands on the paper, and further texts. A PDF shows such
+    characters by their code points ([U+1F600]); HTML shows all. Raises DocumentProblem.
     """
-    missing: list[dict[str, str]] = await _run("missing", papers, font)
+    missing: dict[str, str] = {}
+    for one in await _run("missing", [paper, *texts], font):
+        missing = one | missing
     return missing
 
 
@@ -76,7 +79,7 @@ async def check_logo(logo: bytes) -> None:
     await _run("logo", [logo], None)
 
 
-async def _run(task: str, papers: Sequence[Paper | bytes], font: Path | None) -> Any:
+async def _run(task: str, papers: Sequence[Paper | bytes | str], font: Path | None) -> Any:
     """Return what the process answers, or raise the problem that it met."""
     command = [sys.executable, "-m", "levity_trio.documents"]
     seconds = DEADLINE_SECONDS + SECONDS_A_PAPER * len(papers)

@@ -43,7 +43,10 @@ async def test_many_papers_in_one_process_and_always_the_same_bytes() -> None:
 async def test_what_the_font_lacks_is_told_and_printed_by_its_code_point() -> None:
     name = "Łukasz Ωμέγα שלום مرحبا 王 😀\u200f"
     paper = Paper((replace(forms.one_line(), to=replace(forms.ANNA, name=name)),))
-    assert await missing_characters([paper, ONE]) == [{"王": name, "😀": name}, {}]
+    assert await missing_characters(paper) == {"王": name, "😀": name}
+    assert await missing_characters(ONE, ["a", "b王", "王"]) == {"王": "b王"}
+    words = ENGLISH_TEXT.replace("Correction of line", "訂正 of line")  # of which this paper has none
+    assert [*await missing_characters(Paper((forms.one_line(),), (words,)))] == ["訂", "正"]
     (file,) = await pdfs([paper])
     text = pdf_text(file)
     assert "Łukasz Ωμέγα" in text
@@ -55,9 +58,9 @@ async def test_the_owners_font(tmp_path: Path) -> None:
     """Its own file lacks most letters; a file that is no font is named."""
     font = tmp_path / "house.ttf"
     font.write_bytes(small_font())
-    missing = await missing_characters([ONE], font)
-    assert "ä" in missing[0]
-    assert "A" not in missing[0]
+    missing = await missing_characters(ONE, font=font)
+    assert "ä" in missing
+    assert "A" not in missing
     (file,) = await pdfs([ONE], font)
     assert "Anna Sch[U+00E4]fer" in pdf_text(file)
     for name, content in (("a.ttf", b"no font"), ("a.woff", b""), ("b.ttf", small_font()[:500])):
@@ -65,7 +68,7 @@ async def test_the_owners_font(tmp_path: Path) -> None:
         with pytest.raises(DocumentProblem, match=name):
             await pdfs([ONE], tmp_path / name)
     with pytest.raises(DocumentProblem, match=r"absent\.ttf"):
-        await missing_characters([ONE], tmp_path / "absent.ttf")
+        await missing_characters(ONE, font=tmp_path / "absent.ttf")
 
 
 async def test_a_problem_in_the_process_is_raised_here() -> None:

@@ -95,15 +95,16 @@ def test_it_is_closed_on_a_day_of_the_site(papers: Papers) -> None:
 
 
 def test_a_correction_names_line_and_statement_as_people_find_them(papers: Papers) -> None:
+    papers.closed(replace(forms.one_line(), to=replace(forms.ANNA, name="Ben")))
     papers.closed(forms.with_windows(5))
     correction = replace(forms.correction(), to=forms.OWNER.party)
-    credit = replace(correction.positions[2], corrects=4, corrected_statement="1")
+    credit = replace(correction.positions[2], corrects=4, corrected_statement="2")
     papers.closed(replace(correction, positions=(*correction.positions[:2], credit)))
-    found = shown(papers, 2).positions
+    found = shown(papers, 3).positions
     assert [(one.id, one.corrects, one.corrected_statement) for one in found] == [
         (1, None, None),
         (2, None, None),
-        (3, 4, "1"),
+        (3, 4, "2"),
     ]
     assert (found[1].is_prepaid, found[2].reason) == (True, "Meter 4 ran fast, see the electrician's letter")
 

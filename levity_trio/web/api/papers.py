@@ -132,15 +132,28 @@ async def problems_of(api: Api, statement_ids: Sequence[int]) -> list[str]:
         found.append("nobody bills: say who with levity-trio bill owner set")
     elif biller.owner.bank_account is None:
         found.append("statements do not say how to pay: add a bank account with levity-trio bill owner set")
-    missing: dict[str, str] = {}
+    if not statement_ids:
+        return found
+    (paper,) = await read_papers(api, statement_ids[:1])
+    texts = await _texts(api, statement_ids)
     try:
-        for begin in range(0, len(statement_ids), AT_ONCE):
-            papers = await read_papers(api, statement_ids[begin : begin + AT_ONCE])
-            for one in await printing.missing_characters(papers, api.config.font):
-                missing = one | missing
+        missing = await printing.missing_characters(paper, texts, api.config.font)
     except DocumentProblem as problem:
-        found += str(problem).splitlines()
+        return found + str(problem).splitlines()
     return found + [_lacks(*one) for one in missing.items()]
+
+
+async def _texts(api: Api, statement_ids: Sequence[int]) -> list[str]:
+    """Return the texts that people chose, as far as they have characters that no text before has."""
+    texts: list[str] = []
+    known: set[str] = set()
+    for begin in range(0, len(statement_ids), AT_ONCE):
+        for one in await _read(api, statement_ids[begin : begin + AT_ONCE]):
+            for text in one.statement.names():
+                if not known.issuperset(text):
+                    known.update(text)
+                    texts.append(text)
+    return texts
 
 
 def _lacks(character: str, text: str) -> str:

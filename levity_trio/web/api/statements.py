@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from levity_trio.store.billing.statements import statement
 from levity_trio.store.reads import statements as stored
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.statements import ClosedStatement, DraftStatement
+from levity_trio.web.api.billing import month_of
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import MONTH_PATTERN, Asked, Endpoint, Role
 from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
@@ -31,7 +31,7 @@ from levity_trio.web.api.papers import (
     read_cover,
     read_papers,
 )
-from levity_trio.web.api.problems import invalid, not_found
+from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.shown import show, shown_as
 
 TAG: Final = "statements"
@@ -200,10 +200,7 @@ def _cover(asked: Asked, ids: Sequence[int], name: str) -> Response:
 
 
 def _month(asked: Asked) -> str:
-    month = asked.path["month"]
-    if not re.fullmatch(MONTH_PATTERN, month, re.ASCII):
-        raise invalid("month", "give a month such as 2026-10")
-    return month
+    return str(month_of(asked))
 
 
 def _of_document(path: str, summary: str, handle: Any, query: type[msgspec.Struct]) -> Endpoint:
