@@ -145,7 +145,8 @@ def test_a_meter_that_rolls_over() -> None:
 
 def test_a_meter_that_was_replaced() -> None:
     times = ["2026-03-01", "2026-03-10", "2026-03-12", "2026-04-01"]
-    found = compared(readings(times, [48_000, 48_100, 3, 203]), exactly(0, 100_000, 130_000, 330_000))
+    taken = readings(times, [48_000, 48_100, 3, 203])
+    found = compared(taken, exactly(0, 100_000, 130_000, 330_000), Classes(1.0, 2.0, 10**8))
     assert (found.meter_wh, found.chargers_wh, found.differs) == (300_000, 300_000, False)
     (remark,) = found.remarks
     assert (remark.reading, "what flowed meanwhile is left out" in remark.words) == (3, True)

@@ -228,6 +228,17 @@ def test_a_transaction_over_several_months(books: Books, station: Station) -> No
     assert month(books, MAY).site.before_wh == 6000
 
 
+@pytest.mark.usefixtures("house")
+def test_transactions_of_no_known_connector_are_not_lost(books: Books, station: Station) -> None:
+    charge(station, "2026-03-31T23:00", (1000, 13_000))
+    set_clock(books, "2026-03-31T23:30")
+    station.start(13_000, connector=2)
+    books.connection.execute("UPDATE tx SET conn_id = NULL")
+    found = month(books)
+    assert (line(found, BillState.UNBILLED).wh, line(found, BillState.OPEN).transactions) == (12_000, 1)
+    assert (found.site.least_wh, found.site.most_wh, found.site.difference_wh) == (0, 12_000, 0)
+
+
 def test_imported_transactions_are_billed_elsewhere(books: Books, station: Station) -> None:
     transaction = charge(station, "2026-04-02T12:00", (1000, 5000))
     books.connection.execute("DROP TRIGGER tx_stays_possible")
