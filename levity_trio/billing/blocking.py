@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.billing.tariff import Blocking, minutes_of
 from levity_trio.billing.windows import spans
@@ -29,14 +29,37 @@ class Stay:
     excused: Sequence[Stretch] = ()
 
 
-def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
-    """Return the minutes that count. All that counts is summed to the second, then a begun minute is a whole one."""
+class Counted(NamedTuple):
+    """From when to when a stay is counted, and what of that is not: excused stretches, and free hours of the tariff.
+
+    If `until` is not later than `since`, nothing is counted.
+    """
+
+    since: datetime
+    until: datetime
+    excused: list[Stretch]
+    free: list[Stretch]
+
+    @property
+    def minutes(self) -> int:
+        """All that counts is summed to the second, then a begun minute is a whole one."""
+        if self.until <= self.since:
+            return 0
+        uncounted = _union([*self.excused, *self.free], self.since, self.until)
+        seconds = (self.until - self.since) - sum((end - begin for begin, end in uncounted), timedelta())
+        return -(-seconds // _MINUTE)
+
+
+def counted(stay: Stay, terms: Blocking, zone: tzinfo) -> Counted:
+    """Return what a fee for blocking counts."""
     since, until = stay.last_energy_at + terms.grace_minutes * _MINUTE, _end(stay, terms)
-    if until <= since:
-        return 0
-    free = [*stay.excused, *_free(since, until, terms, zone)]
-    seconds = (until - since) - sum((end - begin for begin, end in _union(free, since, until)), timedelta())
-    return -(-seconds // _MINUTE)
+    free = _free(since, until, terms, zone) if since < until else []
+    return Counted(since, until, _union(stay.excused, since, until), free)
+
+
+def begun_minutes(stay: Stay, terms: Blocking, zone: tzinfo) -> int:
+    """Return the minutes that count."""
+    return counted(stay, terms, zone).minutes
 
 
 def _end(stay: Stay, terms: Blocking) -> datetime:

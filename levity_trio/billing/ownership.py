@@ -161,7 +161,7 @@ class Given(NamedTuple):
 
     account: int
     by: str
-    reason: str
+    reason: str | None
 
 
 class Owner(NamedTuple):
@@ -222,28 +222,45 @@ def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
 # In words
 
 
-def grounds(charged: Charged, owner: Owner, bill_by: BillBy) -> Iterator[str]:
-    """Yield why a transaction is whose it is, in plain English, without names of people other than operators."""
+def anonymous(owner: Owner, somebody: str) -> Owner:
+    """Return an owner without the names and reasons of operators."""
+    given = None if owner.given is None else owner.given._replace(by=somebody, reason=None)
+    periods = (claim.period._replace(given_by=somebody, reason=None) for claim in owner.claims)
+    claims = [claim._replace(period=period) for claim, period in zip(owner.claims, periods, strict=True)]
+    return owner._replace(given=given, claims=tuple(claims))
+
+
+def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield why a transaction is whose it is, in plain English, without names of people other than operators.
+
+    `shown` writes a time.
+    """
     if owner.given is not None:
-        yield f"account {owner.account}: given by {owner.given.by}: {owner.given.reason}"
+        yield f"account {owner.account}: given by {owner.given.by}{_because(owner.given.reason)}"
     if owner.ground is Ground.NOBODY:
         yield f"nobody's: neither {_named(Ground.TAG, charged)} nor {_space(charged)} belonged to an account"
     for place, claim in enumerate(owner.claims):
-        yield _claimed(claim, charged, owner, bill_by, is_first=place == 0)
+        yield f"{_claimed(claim, charged, shown)}{_passed_over(owner, bill_by, is_first=place == 0)}"
     if owner.is_outside:
-        yield f"account {owner.account} was not open at {charged.start}; the transaction belongs to it all the same"
+        start = shown(charged.start)
+        yield f"account {owner.account} was not open at {start}; the transaction belongs to it all the same"
 
 
-def _claimed(claim: Claim, charged: Charged, owner: Owner, bill_by: BillBy, *, is_first: bool) -> str:
+def _claimed(claim: Claim, charged: Charged, shown: Callable[[str], str]) -> str:
     period = claim.period
-    lasts = f"since {period.span.since}" + (f" until {period.span.until}" if period.span.until else "")
-    words = (
-        f"account {period.account}: {_named(claim.ground, charged)} belonged to it {lasts}, given by {period.given_by}"
-    )
-    words += f": {period.reason}" if period.reason else ""
+    lasts = f"since {shown(period.span.since)}" + (f" until {shown(period.span.until)}" if period.span.until else "")
+    what = f"{_named(claim.ground, charged)} belonged to it {lasts}"
+    return f"account {period.account}: {what}, given by {period.given_by}{_because(period.reason)}"
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _passed_over(owner: Owner, bill_by: BillBy, *, is_first: bool) -> str:
     if owner.given is not None:
-        return f"{words}; passed over: given by hand"
-    return words if is_first else f"{words}; passed over: by {bill_by} first, a connector before its charger"
+        return "; passed over: given by hand"
+    return "" if is_first else f"; passed over: by {bill_by} first, a connector before its charger"
 
 
 def _named(ground: Ground, charged: Charged) -> str:

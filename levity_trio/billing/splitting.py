@@ -49,6 +49,15 @@ class Division(NamedTuple):
     by: Split
 
 
+class Crossing(NamedTuple):
+    """The Wh that had flowed until a seam, and the readings (or start and end) between which it lies."""
+
+    at: datetime
+    wh: int
+    before: Level
+    after: Level
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """What is known of the course of a session's energy. Readings may come in any order, doubled, or not at all."""
@@ -65,13 +74,22 @@ def divide(flow: Flow, seams: Sequence[datetime]) -> Division:
     if not seams:
         return Division((flow.wh,), Split.WHOLE)
     levels = _levels(flow)
-    reached = [_reached(seam, levels, flow.powers) for seam in seams]
+    reached = [crossing.wh for crossing in _crossings(levels, flow.powers, seams)]
     parts = tuple(after - before for before, after in pairwise([0, *reached, flow.wh]))
     if len(levels) > 2:
         return Division(parts, Split.REGISTER)
     return Division(
         parts, Split.POWER if _Work(flow.powers, flow.since, flow.until).until(flow.until) else Split.EVENLY
     )
+
+
+def crossings(flow: Flow, seams: Sequence[datetime]) -> list[Crossing]:
+    """Return what had flowed until each seam, and the readings around it."""
+    return _crossings(_levels(flow), flow.powers, seams)
+
+
+def _crossings(levels: Sequence[Level], powers: Sequence[Power], seams: Sequence[datetime]) -> list[Crossing]:
+    return [_crossing(seam, levels, powers) for seam in seams]
 
 
 def _levels(flow: Flow) -> list[Level]:
@@ -82,16 +100,16 @@ def _levels(flow: Flow) -> list[Level]:
     return [ends[0], *within, ends[1]] if rises else ends
 
 
-def _reached(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) -> int:
-    """Return the Wh that had flowed until a seam."""
+def _crossing(seam: datetime, levels: Sequence[Level], powers: Sequence[Power]) -> Crossing:
     number = bisect_right(levels, seam, key=lambda level: level.at)
     if number in (0, len(levels)):
-        return levels[max(number - 1, 0)].wh
+        end = levels[max(number - 1, 0)]
+        return Crossing(seam, end.wh, end, end)
     before, after = levels[number - 1], levels[number]
     work = _Work(powers, before.at, after.at)
     part, whole = work.until(seam), work.until(after.at)
     share = Fraction(part, whole) if whole else Fraction((seam - before.at) // _TICK, (after.at - before.at) // _TICK)
-    return before.wh + half_up((after.wh - before.wh) * share)
+    return Crossing(seam, before.wh + half_up((after.wh - before.wh) * share), before, after)
 
 
 class _Work:

@@ -1,4 +1,4 @@
-"""`levity-trio explain`: shows all that is known of one transaction, in order."""
+"""`levity-trio explain`: shows all that is known of one transaction, in order, and its bill."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from levity_trio.cli.operator import Operator, command
-from levity_trio.cli.tables import say
+from levity_trio.cli.tables import cell, say
 
 EXAMPLES: Final = """\
 \b
@@ -19,10 +19,15 @@ Examples:
 @command("explain", epilog=EXAMPLES)
 @click.argument("transaction", type=int)
 def explain(operator: Operator, transaction: int) -> None:
-    """Show how the energy of a transaction was found: each message, each candidate, each doubt."""
+    """Show how the energy of a transaction was found, and how its bill came about.
+
+    Each message, each candidate and each doubt; then whose it is and why, the
+    tariff, the arithmetic of each line, statements and corrections. Of one that
+    is not billed: why not, and what to do.
+    """
     found = operator.ask("GET", "admin", "transactions", str(transaction), "explain")
     if operator.is_json:
         operator.record(found)
         return
     for line in found["lines"]:
-        say(line)
+        say(cell(line))

@@ -10,18 +10,22 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.billing.states import BillState
 from levity_trio.cells import inert
 from levity_trio.cli.operator import Operator, command
 from levity_trio.output import output_errors
 
 ADMIN: Final = "admin"
 PAGE: Final = 500
-COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review")
+COLUMNS: Final = ("id", "charger", "connector", "id_tag", "start", "stop", "kwh", "confidence", "review", "bill")
+STATES: Final = {state.value.replace("'", "").replace(" ", "-"): state.value for state in BillState}
+"""As they are typed, and as the API names them."""
 EXAMPLES: Final = """\
 \b
 Examples:
   levity-trio transactions
   levity-trio transactions --charger CP-1 --from 2026-03-01 --to 2026-04-01
+  levity-trio transactions --bill held-back
   levity-trio transactions --by month
   levity-trio transactions --by tag --from 2026-03-01 --csv > march.csv
 
@@ -42,6 +46,7 @@ KEYS: Final = {
 @click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
 @click.option("--review", is_flag=True, help="Only those with an open review.")
+@click.option("--bill", type=click.Choice(list(STATES)), help="Only those in this state for the bill.")
 @click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month, charger or tag.")
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
 @click.option("--limit", type=click.IntRange(1, PAGE), default=50, show_default=True, help="How many, the newest.")
@@ -65,6 +70,8 @@ def _query(given: Mapping[str, Any]) -> dict[str, object]:
     for name in ("from", "to"):
         if name in query:
             query[name] = _instant(str(query[name]))
+    if given["bill"]:
+        query["bill"] = STATES[given["bill"]]
     return query | ({"review": "true"} if given["review"] else {})
 
 
@@ -77,20 +84,22 @@ def _instant(text: str) -> str:
 
 
 def _read(operator: Operator, query: Mapping[str, object], limit: int | None) -> Iterator[Mapping[str, Any]]:
-    """Read page after page; only one if there is a limit."""
+    """Read page after page until there are as many as wanted; a page may have fewer rows than its limit."""
     cursor: dict[str, object] = {}
-    while True:
-        page = operator.ask("GET", ADMIN, "transactions", query={**query, **cursor, "limit": limit or PAGE})
+    left = limit
+    while left is None or left > 0:
+        page = operator.ask("GET", ADMIN, "transactions", query={**query, **cursor, "limit": left or PAGE})
         yield from page["data"]
-        if limit is not None or not page.get("next_cursor"):
+        if not page.get("next_cursor"):
             return
         cursor = {"cursor": page["next_cursor"]}
+        left = None if left is None else left - len(page["data"])
 
 
 def _row(one: Mapping[str, Any]) -> dict[str, Any]:
     energy = one["energy_kwh"] if one["energy_kwh"] is not None else one["energy_so_far_kwh"]
     return {
-        **{name: one[name] for name in ("id", "charger", "connector", "id_tag", "confidence", "review")},
+        **{name: one[name] for name in ("id", "charger", "connector", "id_tag", "confidence", "review", "bill")},
         "start": _local(one["start_time"]),
         "stop": one["stop_time"] and _local(one["stop_time"]),
         "kwh": energy,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Charged, Given, Owner, Period, Span, Thing, decide, grounds
+from levity_trio.billing.ownership import BillBy, Charged, Given, Owner, Period, Span, Thing, anonymous, decide, grounds
 from levity_trio.store.connectors import Rows
 
 _PERIODS: Final = (
@@ -47,11 +47,17 @@ class Owners:
         """Return whose these transactions are, by their ids."""
         return {number: self._owner(charged, given) for number, charged, given in self._charged(transactions)}
 
-    def explain(self, transaction: int) -> Decided | None:
-        """Return whose a transaction is, and why; None if there is no such transaction."""
+    def explain(
+        self, transaction: int, *, shown: Callable[[str], str] = str, somebody: str | None = None
+    ) -> Decided | None:
+        """Return whose a transaction is, and why; None if there is no such transaction.
+
+        `shown` writes times. If `somebody` is given, it stands for the names of operators, without their reasons.
+        """
         for _, charged, given in self._charged((transaction,)):
             owner = self._owner(charged, given)
-            return Decided(owner, tuple(grounds(charged, owner, self._bill_by)))
+            told = owner if somebody is None else anonymous(owner, somebody)
+            return Decided(owner, tuple(grounds(charged, told, self._bill_by, shown)))
         return None
 
     def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:

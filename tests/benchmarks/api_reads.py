@@ -17,23 +17,26 @@ from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlite_utils import Database
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Span
+from levity_trio.billing.states import BillState
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import look
+from levity_trio.store.reads.billed import billed_transactions
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
 from levity_trio.store.reads.chargers import charger, chargers
 from levity_trio.store.reads.explain import explain
 from levity_trio.store.reads.explained import lines as lines_of
 from levity_trio.store.reads.logged import FrameFilters, frames
-from levity_trio.store.reads.owned import Rule
 from levity_trio.store.reads.pages import MOST_COUNTED, Wanted
 from levity_trio.store.reads.readings import of_charger, of_transaction
 from levity_trio.store.reads.reconciliation import reconciliation
 from levity_trio.store.reads.review_queue import queue
-from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, transaction, transactions
+from levity_trio.store.reads.transactions import ACTIVE, COMPLETED, Filters, transaction
 
 from .filled import amount_in, fill
 from .report import table
@@ -44,6 +47,7 @@ EXPLAIN_MS: Final = 100.0
 MONTH_MS: Final = 2000.0
 ROUNDS: Final = 5
 HEAD: Final = ("list", "ms", "slowest", "rows", "")
+RULE: Final = Rule(ZoneInfo("Europe/Berlin"), Policy(), BillBy.TAG)
 LAST_PAGE: Final = Wanted(page=MOST_COUNTED // 50)
 """The last page that has a number."""
 VALUES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
@@ -85,12 +89,13 @@ def _merged(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
 
 
 def _transactions(given: dict[str, Any], page: Wanted, db: Database) -> int:
-    return len(transactions(db, Filters(**given), page).data)
+    return len(billed_transactions(db, Filters(**given), RULE, page).data)
 
 
 def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
     """Yield the other lists."""
     page = Wanted()
+    yield "transactions by state of the bill", [partial(_in_state, state) for state in BillState]
     yield "one transaction", [partial(_one, number) for number in numbers]
     yield "readings of a transaction", [partial(_readings, number) for number in numbers]
     yield "readings of a charger", [lambda db: len(of_charger(db, "CP-07", None, None, None, page).data)]
@@ -113,6 +118,10 @@ def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
     )
 
 
+def _in_state(state: BillState, db: Database) -> int:
+    return len(billed_transactions(db, Filters(), RULE, Wanted(), state=state).data)
+
+
 def _one(number: int, db: Database) -> int:
     return int(transaction(db, number) is not None)
 
@@ -123,13 +132,13 @@ def _readings(number: int, db: Database) -> int:
 
 
 def _explain(number: int, db: Database) -> int:
-    found = explain(db, number)
+    found = explain(db, number, RULE)
     return 0 if found is None else len(list(lines_of(found)))
 
 
 def _reconciled(month: str, after: str, db: Database) -> int:
     span = Span(*(f"{one}-01T00:00:00.000Z" for one in (month, after)))
-    found = reconciliation(db, month, span, span.end, Rule(Policy(), BillBy.TAG))
+    found = reconciliation(db, month, span, span.end, RULE)
     return sum(line.transactions for line in found.site.states)
 
 

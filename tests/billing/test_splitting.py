@@ -54,8 +54,10 @@ def test_parts_add_up_and_lie_between_the_readings(data: st.DataObject) -> None:
     reached = 0
     for seam, part in zip(seams, parts, strict=False):
         reached += part
-        before = [one for at, one in given_levels if at <= seam and 0 < at < length]
-        after = [one for at, one in given_levels if at >= seam and 0 < at < length]
+        within = [(at, one) for at, one in given_levels if 0 < at < length]
+        at_seam = [one for at, one in within if at == seam]  # perhaps several, then it lies between them
+        before = [one for at, one in within if at < seam] + sorted(at_seam)[:1]
+        after = [one for at, one in within if at > seam] + sorted(at_seam)[-1:]
         assert max(before, default=0) <= reached <= min(after, default=wh) or seam in (0, length)
 
 

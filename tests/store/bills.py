@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from levity_trio.billing.assignments import Scope, Target
 from levity_trio.billing.months import Month
+from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
 from levity_trio.billing.tariff_file import parse
 from levity_trio.store.billing.due import Plan, Terms
@@ -39,6 +40,11 @@ tax = 19
 [energy]
 price = 0.30
 """
+
+
+def rule_of(books: Books, bill_by: BillBy = BillBy.TAG) -> Rule:
+    """Return by what transactions are billed in Berlin."""
+    return Rule(BERLIN, books.policy, bill_by)
 
 
 class InlineReader:

@@ -14,8 +14,8 @@ from levity_trio.access.tags import Index, Policy
 from levity_trio.billing.ownership import BillBy, Thing, What
 from levity_trio.config import ConfigError
 from levity_trio.events import AccountChanged, OwnershipChanged, TransactionGiven
-from levity_trio.store.reads import Reader, owned
-from levity_trio.store.reads.owned import UnownedFilters
+from levity_trio.store.reads import Reader, pages
+from levity_trio.store.reads.owned import UnownedFilters, transactions_of
 from levity_trio.store.tagging import open_tags
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import accounts, tags, vehicles
@@ -178,7 +178,7 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
     transaction = charge(station)
     assert house.whose(transaction) == late
     with reading(books) as db:
-        (found,) = owned.transactions_of(db, late, house.rule, 10).data
+        (found,) = transactions_of(db, late, house.rule, 10).data
     assert (found.outside, found.ground) == (True, "tag")
 
 
@@ -236,8 +236,8 @@ def test_each_way_to_an_account_is_listed_once(station: Station, house: House) -
 
 
 def test_pages_go_on_where_few_are_wanted(station: Station, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owned, "AT_ONCE", 2)
-    monkeypatch.setattr(owned, "EXAMINED", 4)
+    monkeypatch.setattr(pages, "AT_ONCE", 2)
+    monkeypatch.setattr(pages, "EXAMINED", 4)
     house.give(ANNA, "Card")
     every = [charge(station, "Card" if number % 6 else "Lost") for number in range(12)]
     lost = [every[6], every[0]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from levity_trio.charging.evidence import POWER
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
+from tests.store.bills import rule_of
 from tests.store.books import Books, Station, meter_value
 from tests.store.reading import reading
 from tests.store.telling import watts
@@ -12,7 +13,7 @@ from tests.store.telling import watts
 
 def explained(books: Books, number: int) -> Explanation:
     with reading(books) as db:
-        found = explain(db, number)
+        found = explain(db, number, rule_of(books))
     assert found is not None
     return found
 
@@ -30,7 +31,7 @@ def charge(station: Station, start: int = 1000, stop: int = 6000, minutes: int =
 
 def test_an_unknown_one(books: Books) -> None:
     with reading(books) as db:
-        assert explain(db, 7) is None
+        assert explain(db, 7, rule_of(books)) is None
 
 
 def test_an_honest_one_is_certain_as_reported(books: Books, station: Station) -> None:

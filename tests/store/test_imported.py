@@ -23,6 +23,7 @@ from levity_trio.store.writes import imports
 from levity_trio.store.writes.transactions import corrections, decisions
 from levity_trio.store.writes.transactions.closing import close_silent
 from levity_trio.store.writes.transactions.deciding import Decision, DecisionRefused
+from tests.store.bills import rule_of
 from tests.store.books import Books, Station
 from tests.store.files import make_ours
 from tests.store.levity_file import REGISTER
@@ -173,7 +174,7 @@ def test_lists_and_explanations_show_it_as_imported(books: Books, imported: int)
     (listed,) = transactions(db, Filters(charger="CP-1"), Wanted()).data
     assert (listed.id, listed.state, listed.imported_id, listed.energy_wh) == (imported, "imported", 17, 4000)
     db.execute("COMMIT")
-    told = explain(db, imported)
+    told = explain(db, imported, rule_of(books))
     assert told is not None
     assert (told.today, told.candidates, told.before, told.after) == (None, (), None, None)
     assert [step.kind for step in told.steps] == ["import"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.billing.reconciliation import StateLine
 from levity_trio.billing.states import BillState
-from levity_trio.store.reads.owned import Rule
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads.reconciliation import Reconciliation, reconciliation
 from levity_trio.store.writes import meters
 from levity_trio.store.writes.meters import HAND, MeterData, Taken
@@ -53,7 +54,7 @@ def charge(station: Station, since: str, wh: tuple[int, int], hours: float = 2, 
 
 def month(books: Books, span: Span = APRIL) -> Reconciliation:
     with reading(books) as db:
-        return reconciliation(db, "2026-04", span, books.at, Rule(books.policy, BillBy.TAG))
+        return reconciliation(db, "2026-04", span, books.at, Rule(ZoneInfo("UTC"), books.policy, BillBy.TAG))
 
 
 def line(found: Reconciliation, state: BillState) -> StateLine:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, tzinfo
 from typing import NamedTuple
 
-from levity_trio.billing.months import Month
+from levity_trio.billing.months import Month, beginning
 from levity_trio.store.connectors import Rows
+from levity_trio.wire.times import stamp
 
 
 class Begun(NamedTuple):
@@ -24,3 +25,12 @@ def begun(rows: Rows) -> Begun | None:
         return None
     day, closed = date.fromisoformat(found[0][0]), found[0][1]
     return Begun(day, Month.of(day) if closed is None else Month.parse(closed).next, closed is not None)
+
+
+def bills_since(rows: Rows, zone: tzinfo) -> str:
+    """Return since when this system bills, in the database's format: what ended before is billed elsewhere.
+
+    Before `bill begin` it is before all times.
+    """
+    known = begun(rows)
+    return "" if known is None else stamp(beginning(known.on, zone))

@@ -13,6 +13,7 @@ from levity_trio.billing.positions import Kind
 from levity_trio.billing.pricing import Evidence, price_session
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.charging.energy import DOUBTFUL
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
@@ -81,14 +82,14 @@ class _Billable(NamedTuple):
         start = datetime.fromisoformat(self.start_time)
         return start, max(start, datetime.fromisoformat(self.end_time))
 
-    @property
-    def doubt(self) -> str | None:
-        """Why its figure is not certain, if it is not."""
-        if self.review is not None:
-            return f"waits for review: {self.review}"
-        if self.judge_after is not None:
-            return "is being judged again"
-        return "its figure is doubtful" if self.confidence == "doubtful" else None
+
+def doubt(review: str | None, judge_after: str | None, confidence: str | None) -> str | None:
+    """Return why the figure of a transaction is not certain, if it is not."""
+    if review is not None:
+        return f"waits for review: {review}"
+    if judge_after is not None:
+        return "is being judged again"
+    return "its figure is doubtful" if confidence == DOUBTFUL else None
 
 
 class Pricer:
@@ -120,8 +121,9 @@ class Pricer:
 
     def _priced(self, tx: _Billable, owner: Owner) -> Priced:
         position = _position(tx)
-        if tx.doubt is not None and not tx.is_open:
-            return Priced(owner, Kind.HELD_BACK, position, tx.doubt, None, tx.is_open)
+        doubts = doubt(tx.review, tx.judge_after, tx.confidence)
+        if doubts is not None and not tx.is_open:
+            return Priced(owner, Kind.HELD_BACK, position, doubts, None, tx.is_open)
         day = tx.span[0].astimezone(self._rule.zone).date()
         versions = self.tariffs.of(owner.account, tx.charger, day)
         if versions is None:

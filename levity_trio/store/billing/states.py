@@ -2,42 +2,93 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from levity_trio.billing.ownership import Ground, Owner
 from levity_trio.billing.states import BillState
-from levity_trio.charging.energy import CERTAIN
+from levity_trio.store.billing.pricing import doubt
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
-from levity_trio.store.settled import settled_by
 
 AT_ONCE: Final = 500
 _FACTS: Final = (
-    "SELECT id, status = 'Active', imported_id IS NOT NULL, confidence, review IS NOT NULL FROM tx WHERE id IN ({})"
+    "SELECT id, status = 'Active', imported_id IS NOT NULL OR coalesce(stop_time < ?, 0), review, judge_after,"
+    " confidence FROM tx WHERE id IN ({})"
 )
+_BILLED: Final = (
+    "SELECT tx_id, position.account_id, max(kind = 'free'), max(is_prepaid), sum(kind = 'correction'), sum(energy_wh),"
+    " sum(amount) FROM position JOIN statement ON statement.id = statement_id WHERE tx_id IN ({})"
+    " AND number IS NOT NULL AND kind IN ('session', 'free', 'correction') GROUP BY tx_id, position.account_id"
+    " ORDER BY max(position.id) FILTER (WHERE kind <> 'correction')"
+)
+_CHARGED: Final = "SELECT tx_id FROM ledger WHERE kind = 'charge' AND tx_id IN ({})"
 
 
-def states(rows: Rows, transactions: Sequence[int], owners: Owners) -> Mapping[int, BillState]:
-    """Return the states of these transactions, by their ids."""
+class Billed(NamedTuple):
+    """What the closed statements of one account say of a transaction, all corrections included."""
+
+    account: int
+    is_free: bool
+    is_prepaid: bool
+    corrections: int
+    energy_wh: int
+    amount: int
+
+    @property
+    def is_taken_back(self) -> bool:
+        return bool(self.corrections) and not self.energy_wh and not self.amount
+
+    @property
+    def state(self) -> BillState:
+        if not self.amount and (self.is_free or self.corrections):
+            return BillState.FREE
+        return BillState.CHARGED if self.is_prepaid else BillState.BILLED
+
+
+def states(rows: Rows, transactions: Sequence[int], owners: Owners, since: str) -> Mapping[int, BillState]:
+    """Return the states of these transactions, by their ids. What ended before `since` is billed elsewhere."""
     slices = (transactions[place : place + AT_ONCE] for place in range(0, len(transactions), AT_ONCE))
-    return {number: state for some in slices for number, state in _states(rows, some, owners)}
+    return {number: state for some in slices for number, state in _states(rows, some, owners, since)}
 
 
-def _states(rows: Rows, some: Sequence[int], owners: Owners) -> Iterator[tuple[int, BillState]]:
-    decided = owners.decide(some)
-    for number, is_open, is_imported, confidence, is_reviewed in rows(_FACTS.format(", ".join("?" * len(some))), some):
-        if is_imported:
+def billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[Billed]]:
+    """Return what closed statements say of transactions; where several accounts had one, the newest is last."""
+    found: dict[int, list[Billed]] = defaultdict(list)
+    for number, *one in rows(_BILLED.format(_marks(transactions)), transactions):
+        found[number].append(Billed(*one))
+    return found
+
+
+def _states(rows: Rows, some: Sequence[int], owners: Owners, since: str) -> Iterator[tuple[int, BillState]]:
+    decided, on_statements = owners.decide(some), billed(rows, some)
+    charged = {number for (number,) in rows(_CHARGED.format(_marks(some)), some)}
+    for number, is_open, is_elsewhere, *certainty in rows(_FACTS.format(_marks(some)), (since, *some)):
+        if is_elsewhere:
             yield number, BillState.BILLED_ELSEWHERE
         elif is_open:
             yield number, BillState.OPEN
         else:
-            waits = bool(is_reviewed) or (confidence != CERTAIN and settled_by(rows, number) is None)
-            yield number, _of_ended(decided[number], waits=waits)
+            known = _of_statements(on_statements.get(number, ()), decided[number])
+            yield number, known or _of_unbilled(decided[number], number in charged, doubt(*certainty) is not None)
 
 
-def _of_ended(owner: Owner, *, waits: bool) -> BillState:
-    """Return the state of an ended transaction: nobody's even while it waits, because nobody would be billed."""
+def _of_statements(found: Sequence[Billed], owner: Owner) -> BillState | None:
+    """Return the state that statements give; None if they have nothing of it, or took it back from another account."""
+    live = [one for one in found if not one.is_taken_back]
+    standing = live or [one for one in found if one.account == owner.account]
+    return standing[-1].state if standing else None
+
+
+def _of_unbilled(owner: Owner, is_charged: bool, waits: bool) -> BillState:
+    """Return the state of what is on no statement: nobody's even while it waits, because nobody would be billed."""
+    if is_charged:
+        return BillState.CHARGED
     if owner.ground is Ground.NOBODY:
         return BillState.NOBODYS
     return BillState.HELD_BACK if waits else BillState.UNBILLED
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -15,7 +15,10 @@ from sqlite_utils import Database
 from levity_trio.charging.energy import Judgement
 from levity_trio.charging.explain import Weighed, weigh
 from levity_trio.charging.lifecycle import State
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.cases import AFTER, BEFORE, LAST_TIME, Known, case_of, known, span
+from levity_trio.store.reads.bill.reading import bill_of
+from levity_trio.store.reads.bill.shape import Bill
 from levity_trio.store.reads.review_queue import Review, anonymous_review, reviews_of
 from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.reads.steps import Step, steps_of
@@ -83,7 +86,7 @@ class Today:
 class Explanation:
     """What is known of a transaction. An open one has no candidates yet, an imported one has none and no neighbours.
 
-    `settled_by` is who settled its figure.
+    `settled_by` is who settled its figure. `bill` is whose it is, what it costs, and on which statement it stands.
     """
 
     transaction: Transaction
@@ -95,6 +98,7 @@ class Explanation:
     after: Neighbour | None
     reviews: tuple[Review, ...]
     steps: tuple[Step, ...]
+    bill: Bill
 
 
 _SAMPLED: Final = Shape(
@@ -118,10 +122,10 @@ _REGISTER: Final = (
 )
 
 
-def explain(db: Database, number: int, *, is_anonymous: bool = False) -> Explanation | None:
+def explain(db: Database, number: int, rule: Rule, *, is_anonymous: bool = False) -> Explanation | None:
     """Return all that is known of a transaction; None if it does not exist.
 
-    If `is_anonymous`, without frames, remote starts, and the names and reasons of operators.
+    If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons of operators.
     """
     db.execute("BEGIN")
     tx = known(rows_of(db), number)
@@ -141,6 +145,7 @@ def explain(db: Database, number: int, *, is_anonymous: bool = False) -> Explana
         after=_neighbour(db, tx, AFTER) if is_judged else None,
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
+        bill=bill_of(db, number, rule, is_anonymous=is_anonymous),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import Explained, Explanation, Neighbour, Sampled
 from levity_trio.store.reads.transactions import Transaction
 
@@ -21,6 +22,7 @@ def lines(told: Explanation) -> Iterator[str]:
     yield from _headed("Neighbours", (_neighbour(which, one) for which, one in neighbours if one is not None))
     yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
     yield from _headed("Doubts", _doubts(told))
+    yield from _headed("The bill", bill_lines(told.bill))
 
 
 def _headed(heading: str, found: Iterator[str]) -> Iterator[str]:

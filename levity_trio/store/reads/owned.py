@@ -1,26 +1,23 @@
 """The transactions of an account, and those of nobody, page by page.
 
-Indexes give candidates, and periods decide (billing/ownership.py). One page examines EXAMINED candidates at most, so it
-costs the same in a large table; it may then hold fewer rows than asked for, and has a cursor to go on with.
+Indexes give candidates, and periods decide (billing/ownership.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
 from levity_trio.access.tags import Policy
 from levity_trio.billing.ownership import BillBy, Ground, Owner
 from levity_trio.store.ownership import Owners
-from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, cursor_of, given, key_of, next_keys
+from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Row, given, sift
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import Transaction, transaction_rows
 
-EXAMINED: Final = 5000
-AT_ONCE: Final = 500
 ORDER: Final = ("start_time", "id")
 HIGHEST_CHARACTER: Final = "\U0010ffff"
 _FORMS: Final = (
@@ -151,8 +148,7 @@ def _forms(db: Database, key: str, policy: Policy) -> Iterator[str]:
 # Decisions
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     limit: int
     cursor: str | None
 
@@ -166,27 +162,14 @@ class _Found:
 
 
 def _decided(db: Database, listing: Listing, rule: Rule, is_wanted: Callable[[Owner], bool], wanted: _Wanted) -> _Found:
-    """Examine candidates until one more than wanted is found, or EXAMINED of them."""
-    after = None if wanted.cursor is None else key_of(wanted.cursor, len(ORDER))
-    owners, found = rule.owners(db), list[tuple[Row, Owner]]()
-    for _ in range(EXAMINED // AT_ONCE):
-        keys = next_keys(db, listing, after, AT_ONCE)
-        found += _chosen(owners, keys, is_wanted) if keys else ()
-        if len(found) > wanted.limit:
-            return _found(found[: wanted.limit], found[wanted.limit - 1][0])
-        if len(keys) < AT_ONCE:
-            return _found(found, None)
-        after = keys[-1]
-    return _found(found, after)
+    owners, by_id = rule.owners(db), dict[int, Owner]()
 
+    def choose(keys: Sequence[Row]) -> Iterator[Row]:
+        by_id.update(owners.decide([key[-1] for key in keys]))
+        return (key for key in keys if is_wanted(by_id[key[-1]]))
 
-def _chosen(owners: Owners, keys: Sequence[Row], is_wanted: Callable[[Owner], bool]) -> Iterator[tuple[Row, Owner]]:
-    by_id = owners.decide([key[-1] for key in keys])
-    return ((key, by_id[key[-1]]) for key in keys if is_wanted(by_id[key[-1]]))
-
-
-def _found(found: Sequence[tuple[Row, Owner]], last: Row | None) -> _Found:
-    return _Found({key[-1]: owner for key, owner in found}, None if last is None else cursor_of(last))
+    keys, next_cursor = sift(db, listing, choose, *wanted)
+    return _Found({key[-1]: by_id[key[-1]] for key in keys}, next_cursor)
 
 
 def _shown(db: Database, found: _Found) -> dict[int, Transaction]:

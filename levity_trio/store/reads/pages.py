@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby, islice
@@ -24,6 +24,9 @@ MOST_COUNTED: Final = 10_000
 MOST_ROWS: Final = 500
 """The largest page."""
 DEFAULT_ROWS: Final = 50
+EXAMINED: Final = 5000
+"""Candidates that a page of a sifted list examines at most."""
+AT_ONCE: Final = 500
 
 
 class NoPage(Exception):
@@ -113,6 +116,26 @@ def next_keys(db: Database, listing: Listing, after: Row | None, most: int) -> l
     found = [_keys(db, listing, branch, after, most) for branch in listing.branches]
     different = groupby(merge(*found, reverse=listing.is_newest_first))
     return [key for key, _ in islice(different, most)]
+
+
+def sift(
+    db: Database, listing: Listing, choose: Callable[[Sequence[Row]], Iterable[Row]], limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """Return the next keys of those that `choose` chooses, and the cursor of the page after, if there is one.
+
+    One page examines EXAMINED keys at most, so it costs the same in a large table; it may then have fewer rows than
+    wanted, and leads on. Raises NoPage.
+    """
+    after, found = None if cursor is None else key_of(cursor, len(listing.order)), list[Row]()
+    for _ in range(EXAMINED // AT_ONCE):
+        keys = next_keys(db, listing, after, AT_ONCE)
+        found += choose(keys) if keys else ()
+        if len(found) > limit:
+            return found[:limit], cursor_of(found[limit - 1])
+        if len(keys) < AT_ONCE:
+            return found, None
+        after = keys[-1]
+    return found, None if after is None else cursor_of(after)
 
 
 def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, most: int) -> list[Row]:

@@ -14,9 +14,11 @@ from levity_trio.billing.courses import Bounds, total
 from levity_trio.billing.ownership import Span
 from levity_trio.billing.reconciliation import ChargerMonth, Sums, reconcile, site
 from levity_trio.billing.sub_meters import Classes, Comparison, Reading, compare
+from levity_trio.store.billing.months import bills_since
+from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.states import states
+from levity_trio.store.ownership import Owners
 from levity_trio.store.reads.metered import Site
-from levity_trio.store.reads.owned import Rule
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.wire.times import stamp
 
@@ -59,13 +61,14 @@ def reconciliation(db: Database, month: str, span: Span, now: str, rule: Rule) -
     times = sorted({reading.at for meter in meters for reading in meter.readings})
     whole = Span(min([span.since, *times]), max([span.end, *times]))
     registers = Site(db, whole)
-    owners = rule.owners(db)
+    rows = rows_of(db)
+    of_state = partial(states, rows, owners=Owners(rows, rule.policy, rule.bill_by), since=bills_since(rows, rule.zone))
     found, levels = list[ChargerMonth](), dict[str, Mapping[str, Bounds]]()
     for (charger,) in db.execute("SELECT id FROM cp ORDER BY id").fetchall():
         connectors = registers.connectors(charger, [span.since, span.end, *times])
         if connectors:
             levels[charger] = {at: total(one.course.bounds(at) for one in connectors) for at in times}
-            found.append(reconcile(charger, connectors, span, partial(states, rows_of(db), owners=owners)))
+            found.append(reconcile(charger, connectors, span, of_state))
     sums, comparisons = site(found), tuple(_compared(meter, levels, span) for meter in meters)
     return Reconciliation(
         month=month,

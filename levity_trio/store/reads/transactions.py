@@ -99,7 +99,7 @@ _SHAPE: Final = Shape(
 def transactions(db: Database, filters: Filters, wanted: Wanted, *, is_newest_first: bool = True) -> Page[Transaction]:
     """Return a page of transactions, by the time at which they started. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing([_branch(filters)], ("start_time", "id"), is_newest_first)
+    listing = Listing([branch_of(filters)], ("start_time", "id"), is_newest_first)
     page = read_page(db, listing, wanted, _SHAPE.by_id(db, "tx"))
     return replace(page, data=_with_present(db, page.data))
 
@@ -117,7 +117,7 @@ def transaction_rows(db: Database, numbers: Sequence[int]) -> list[Transaction]:
     return _with_present(db, _SHAPE.every(db, f"FROM tx WHERE id IN ({marks})", numbers))
 
 
-def _branch(filters: Filters) -> Branch:
+def branch_of(filters: Filters) -> Branch:
     """Return the index that leaves the fewest rows to skip, and the conditions."""
     conditions = given(
         ("cp_id = ?", filters.charger),

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from levity_trio.billing.states import BillState
 from levity_trio.store.reads import readings
-from levity_trio.store.reads import transactions as stored
+from levity_trio.store.reads.billed import BilledTransaction, billed_transaction, billed_transactions
 from levity_trio.store.reads.explain import Explanation, explain
 from levity_trio.store.reads.explained import lines
 from levity_trio.store.reads.readings import Reading
-from levity_trio.store.reads.transactions import Filters, Transaction, TransactionEvent, anonymous_event, events_of
+from levity_trio.store.reads.transactions import Filters, TransactionEvent, anonymous_event, events_of
+from levity_trio.web.api.billing import rule
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.lists import Before, OfCharger, Page, Paged, Since, moment, page, page_of, shown, wanted, whole
 from levity_trio.web.api.problems import not_found
@@ -21,6 +23,7 @@ from levity_trio.web.api.shown import show, shown_as
 
 TAG: Final = "transactions"
 TRANSACTIONS: Final = "/api/admin/transactions"
+OF_STATE: Final = "Its state for the bill. Such a page may have fewer rows than its limit; next_cursor leads on."
 
 
 class TransactionsQuery(Paged, kw_only=True, rename={"since": "from", "before": "to"}):
@@ -31,6 +34,7 @@ class TransactionsQuery(Paged, kw_only=True, rename={"since": "from", "before": 
     since: Since = None
     before: Before = None
     review: Annotated[bool, msgspec.Meta(description="Whether a person should look at it.")] | None = None
+    bill: Annotated[BillState, msgspec.Meta(description=OF_STATE)] | None = None
     sort: Literal["newest", "oldest"] = "newest"
 
 
@@ -56,13 +60,20 @@ async def list_transactions(asked: Asked) -> Page[Any]:
         before=moment(query.before, "to"),
         review=query.review,
     )
-    read = partial(stored.transactions, filters=filters, wanted=wanted(query), is_newest_first=query.sort == "newest")
+    read = partial(
+        billed_transactions,
+        filters=filters,
+        rule=rule(asked),
+        wanted=wanted(query),
+        state=query.bill,
+        is_newest_first=query.sort == "newest",
+    )
     return await page(asked.api, read)
 
 
 async def get_transaction(asked: Asked) -> Any:
     number = asked.number()
-    found = await asked.api.reader.run(partial(stored.transaction, number=number))
+    found = await asked.api.reader.run(partial(billed_transaction, number=number, rule=rule(asked)))
     if found is None:
         raise not_found(f"transaction {number}")
     return show(found)
@@ -86,7 +97,9 @@ async def list_events(asked: Asked) -> Page[Any]:
 
 async def explain_transaction(asked: Asked) -> Any:
     number = asked.number()
-    found = await asked.api.reader.run(partial(explain, number=number, is_anonymous=not asked.sees_all))
+    found = await asked.api.reader.run(
+        partial(explain, number=number, rule=rule(asked), is_anonymous=not asked.sees_all)
+    )
     if found is None:
         raise not_found(f"transaction {number}")
     return show(found) | {"lines": [*lines(found)]}
@@ -101,7 +114,7 @@ ENDPOINTS: Final = (
         summary="List transactions, by the time at which they started.",
         handle=list_transactions,
         query=TransactionsQuery,
-        answer=page_of(Transaction),
+        answer=page_of(BilledTransaction),
         problems=("invalid",),
     ),
     Endpoint(
@@ -111,7 +124,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Show one transaction.",
         handle=get_transaction,
-        answer=shown_as(Transaction),
+        answer=shown_as(BilledTransaction),
         problems=("not_found",),
     ),
     Endpoint(
@@ -140,7 +153,7 @@ ENDPOINTS: Final = (
         path=f"{TRANSACTIONS}/{{id}}/explain",
         role=Role.VIEWER,
         tag=TAG,
-        summary="Explain a transaction: all that is known of it, in order, and what speaks for and against its figure.",
+        summary="Explain a transaction: all that is known of it, what speaks for and against its figure, and its bill.",
         handle=explain_transaction,
         answer=shown_as(InEnglish),
         problems=("not_found",),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -30,6 +31,8 @@ class Site:
             clock=lambda: books.now,
             writer=InlineWriter(books.connection),
             reader=Reader(path),
+            config=SimpleNamespace(time_zone=ZoneInfo("UTC"), bill_by="tag"),
+            id_tags=SimpleNamespace(policy=books.policy),
         )
         self.api: Api = parts  # what these endpoints use of it
 

@@ -1,0 +1,89 @@
+"""Why a transaction costs what it costs now: by which assignment and versions, how its energy was divided, and which
+minutes a fee for blocking counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from levity_trio.billing.assignments import Assignment
+from levity_trio.billing.blocking import Counted, Stay, counted
+from levity_trio.billing.positions import Kind
+from levity_trio.billing.pricing import Evidence, pieces
+from levity_trio.billing.splitting import Crossing, Flow, crossings
+from levity_trio.billing.statement import Position
+from levity_trio.billing.tariff import Blocking, Tariff, Versions, Window
+from levity_trio.billing.windows import Span
+from levity_trio.store.billing.evidence import Billed, evidence_of, needs
+from levity_trio.store.billing.pricing import Priced, Pricer, Rule
+from levity_trio.store.connectors import Rows
+
+Piece = Span[tuple[Tariff, Window]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """A stay under a tariff with a fee for blocking. `counted` is None if the end of the charging is not known."""
+
+    terms: Blocking
+    stay: Stay | None
+    counted: Counted | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoned:
+    """A price and its reasons. `pieces` are the versions and windows that held, in order; `crossings` lie between
+    them."""
+
+    priced: Priced
+    assignment: Assignment | None
+    pieces: Sequence[Piece] = ()
+    crossings: Sequence[Crossing] = ()
+    blocked: Blocked | None = None
+
+
+def reasoned(rows: Rows, number: int, rule: Rule) -> Reasoned | None:
+    """Return what a transaction costs now, and why; None if there is no such transaction."""
+    pricer = Pricer(rows, rule)
+    priced = pricer.price((number,)).get(number)
+    if priced is None:
+        return None
+    position = priced.position
+    start, end = _span(position)
+    day = start.astimezone(rule.zone).date()
+    assignment = pricer.tariffs.assigned(priced.account, position.charger, day)
+    if priced.versions is None or priced.kind is not Kind.SESSION:
+        return Reasoned(priced=priced, assignment=assignment)
+    evidence = _evidence(rows, number, priced, rule.zone)
+    found = pieces(priced.versions, start, end, rule.zone)
+    flow = Flow(start, end, position.energy_wh, evidence.levels, evidence.powers)
+    return Reasoned(
+        priced=priced,
+        assignment=assignment,
+        pieces=found,
+        crossings=crossings(flow, [piece.since for piece in found[1:]]),
+        blocked=None if priced.is_open else _blocked(priced.versions, start, evidence.stay, rule.zone),
+    )
+
+
+def _span(position: Position) -> tuple[datetime, datetime]:
+    if position.started_at is None or position.ended_at is None:
+        raise ValueError("a session without start or end has no price")
+    return position.started_at, position.ended_at
+
+
+def _evidence(rows: Rows, number: int, priced: Priced, zone: ZoneInfo) -> Evidence:
+    if priced.is_open or priced.versions is None:
+        return Evidence()
+    billed = Billed(number, *_span(priced.position), priced.position.energy_wh)
+    return evidence_of(rows, billed, needs(priced.versions, billed.since, billed.until, zone))
+
+
+def _blocked(versions: Versions, start: datetime, stay: Stay | None, zone: ZoneInfo) -> Blocked | None:
+    since = start if stay is None else stay.last_energy_at
+    terms = versions.version_at(since.astimezone(zone).date()).blocking
+    if terms is None:
+        return None
+    return Blocked(terms=terms, stay=stay, counted=None if stay is None else counted(stay, terms, zone))

@@ -1,0 +1,1 @@
+"""The bill of one transaction: read, and told in plain English."""

@@ -1,0 +1,235 @@
+"""Reads the bill of one transaction: what is on closed statements from their rows, all else from today's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from levity_trio.billing.arithmetic import arithmetic
+from levity_trio.billing.blocking import Stretch
+from levity_trio.billing.money import CURRENCIES
+from levity_trio.billing.positions import Kind
+from levity_trio.billing.splitting import Crossing
+from levity_trio.billing.statement import Currency, Line, Split
+from levity_trio.billing.states import BillState
+from levity_trio.billing.tariff import Versions
+from levity_trio.store.billing.months import bills_since
+from levity_trio.store.billing.pricing import Priced, Rule
+from levity_trio.store.billing.reasoning import Blocked, Piece, Reasoned, reasoned
+from levity_trio.store.billing.rows import lines_of
+from levity_trio.store.billing.statements import line_of_position
+from levity_trio.store.billing.states import Billed, billed, states
+from levity_trio.store.connectors import Rows
+from levity_trio.store.ownership import Owners
+from levity_trio.store.reads.bill.advice import advice
+from levity_trio.store.reads.bill.local_times import local
+from levity_trio.store.reads.bill.shape import (
+    Bill,
+    BillBlocking,
+    BillCharge,
+    BillLine,
+    BillPending,
+    BillPosition,
+    BillPrice,
+    BillSeam,
+    BillStretch,
+    BillTariff,
+)
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.store.reads.transactions import OPERATOR
+from levity_trio.wire.times import stamp
+
+_POSITIONS: Final = (
+    "SELECT position.id, statement.month, position.account_id, kind, reason, corrects, is_prepaid, energy_wh, amount,"
+    " currency, prices, lines, closed_at, statement.digest FROM position JOIN statement ON statement.id = statement_id"
+    " JOIN closing ON closing.id = closing_id WHERE tx_id = ? AND number IS NOT NULL ORDER BY position.id"
+)
+_CHARGES: Final = (
+    "SELECT account_id, -amount, currency, entered_at FROM ledger WHERE tx_id = ? AND kind = 'charge' ORDER BY id"
+)
+_ACCOUNT: Final = "SELECT name FROM account WHERE id = ?"
+_TARIFF: Final = "SELECT name FROM tariff WHERE id = ?"
+
+
+def bill_of(db: Database, number: int, rule: Rule, *, is_anonymous: bool) -> Bill:
+    """Return the bill of a transaction, within a read that has begun. Raises LookupError if there is none.
+
+    If `is_anonymous`, without names of people and without the reasons of operators.
+    """
+    rows = rows_of(db)
+    owners = Owners(rows, rule.policy, rule.bill_by)
+    state = states(rows, (number,), owners, bills_since(rows, rule.zone))[number]
+    reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule)
+    shown = partial(local, zone=rule.zone)
+    decided = owners.explain(number, shown=shown, somebody=OPERATOR if is_anonymous else None)
+    if decided is None:
+        raise LookupError(number)
+    account, on_statements = decided.owner.account, billed(rows, (number,)).get(number, ())
+    told = advice(rows, number, state, None if reasons is None else reasons.priced, rule)
+    return Bill(
+        state=state.value,
+        why=told.why,
+        advice=told.todo,
+        zone=str(rule.zone),
+        account=account,
+        account_name=None if account is None or is_anonymous else rows(_ACCOUNT, (account,))[0][0],
+        grounds=decided.grounds,
+        tariff=None if reasons is None else _tariff(rows, reasons, is_anonymous=is_anonymous),
+        price=None if reasons is None else _price(reasons),
+        positions=tuple(_positions(rows, number)),
+        billed_wh=sum(one.energy_wh for one in on_statements) if on_statements else None,
+        billed_amount=sum(one.amount for one in on_statements) if on_statements else None,
+        charges=tuple(_charge(*row) for row in rows(_CHARGES, (number,))),
+        pending=() if reasons is None else tuple(_pending(on_statements, reasons.priced)),
+    )
+
+
+def _charge(account: int, amount: int, currency: str, at: str) -> BillCharge:
+    return BillCharge(account=account, amount=amount, currency=currency, at=at)
+
+
+# Tariff and price
+
+
+def _tariff(rows: Rows, reasons: Reasoned, *, is_anonymous: bool) -> BillTariff | None:
+    found = reasons.assignment
+    if found is None or found.tariff is None:
+        return None
+    ((name,),) = rows(_TARIFF, (found.tariff,))
+    return BillTariff(
+        tariff=name,
+        scope=found.target.scope.value,
+        key=found.target.key,
+        since=found.since.isoformat(),
+        at=found.at,
+        by=OPERATOR if is_anonymous else found.by,
+        reason=None if is_anonymous else found.reason,
+    )
+
+
+def _price(reasons: Reasoned) -> BillPrice | None:
+    priced = reasons.priced
+    if priced.versions is None:
+        return None
+    position, currency, prices = priced.position, *_kind_of(priced.versions)
+    return BillPrice(
+        energy_wh=position.energy_wh,
+        amount=position.amount,
+        currency=currency.code,
+        prices=prices,
+        split=None if position.split is None else position.split.value,
+        free=priced.words if priced.kind is Kind.FREE else None,
+        seams=tuple(_seams(reasons)) if position.split is not Split.WHOLE else (),
+        blocking=None if reasons.blocked is None else _blocking(reasons.blocked),
+        lines=_lines(position.lines, currency),
+    )
+
+
+def _kind_of(versions: Versions) -> tuple[Currency, str]:
+    version = next(iter(versions))
+    return version.currency, "gross" if version.are_gross else "net"
+
+
+def _seams(reasons: Reasoned) -> Iterator[BillSeam]:
+    for before, after, crossing in zip(reasons.pieces, reasons.pieces[1:], reasons.crossings, strict=False):
+        yield _seam(before, after, crossing)
+
+
+def _seam(before: Piece, after: Piece, crossing: Crossing) -> BillSeam:
+    version, window = after.holds
+    return BillSeam(
+        at=stamp(crossing.at),
+        ends=before.holds[1].name,
+        begins=window.name,
+        version=version.since.isoformat(),
+        until_wh=crossing.wh,
+        before_at=stamp(crossing.before.at),
+        before_wh=crossing.before.wh,
+        after_at=stamp(crossing.after.at),
+        after_wh=crossing.after.wh,
+    )
+
+
+def _blocking(blocked: Blocked) -> BillBlocking:
+    stay, counted = blocked.stay, blocked.counted
+    return BillBlocking(
+        grace_minutes=blocked.terms.grace_minutes,
+        charging_ended_at=None if stay is None else stamp(stay.last_energy_at),
+        since=None if counted is None else stamp(counted.since),
+        until=None if counted is None else stamp(max(counted.since, counted.until)),
+        excused=() if counted is None else _stretches(counted.excused),
+        free=() if counted is None else _stretches(counted.free),
+        minutes=0 if counted is None else counted.minutes,
+    )
+
+
+def _stretches(found: Iterable[Stretch]) -> tuple[BillStretch, ...]:
+    return tuple(BillStretch(since=stamp(since), until=stamp(until)) for since, until in found)
+
+
+def _lines(lines: Iterable[Line], currency: Currency) -> tuple[BillLine, ...]:
+    return tuple(_line(line, currency) for line in lines)
+
+
+def _line(line: Line, currency: Currency) -> BillLine:
+    return BillLine(
+        kind=line.kind.value,
+        tariff=line.tariff,
+        version=line.version.isoformat(),
+        window=line.window,
+        quantity=line.quantity,
+        price=f"{line.price:f}",
+        amount=line.amount,
+        tax_rate=f"{line.tax_rate:f}",
+        words=arithmetic(line, currency),
+    )
+
+
+# Statements
+
+
+def _positions(rows: Rows, number: int) -> Iterator[BillPosition]:
+    for found, *of_position in rows(_POSITIONS, (number,)):
+        yield _position(rows, found, *of_position)
+
+
+def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
+    month, account, kind, reason, corrects, prepaid, energy_wh, amount, currency, prices, lines, *seal = of_position
+    place = line_of_position(rows, number)
+    closed_at, digest = seal
+    return BillPosition(
+        statement=place.number or 0,
+        line=place.line,
+        month=month,
+        account=account,
+        kind=kind,
+        reason=reason,
+        corrects=None if corrects is None else line_of_position(rows, corrects).number,
+        prepaid=bool(prepaid),
+        energy_wh=energy_wh,
+        amount=amount,
+        currency=currency,
+        prices=prices,
+        lines=_lines(lines_of(lines), CURRENCIES[currency]),
+        closed_at=closed_at,
+        digest=digest,
+    )
+
+
+def _pending(on_statements: Sequence[Billed], priced: Priced) -> Iterator[BillPending]:
+    """Yield what the next statements change: they take back what is another's now, and ask for today's price."""
+    if not on_statements or priced.is_open:
+        return
+    known = {one.account: (one.energy_wh, one.amount) for one in on_statements}
+    right = dict.fromkeys(known, (0, 0))
+    if priced.account is not None:
+        position, is_priced = priced.position, priced.kind in (Kind.SESSION, Kind.FREE)
+        now = (position.energy_wh, position.amount) if is_priced else known.get(priced.account, (0, 0))
+        right[priced.account] = now
+    for account, (energy_wh, amount) in right.items():
+        before_wh, before = known.get(account, (0, 0))
+        if (energy_wh, amount) != (before_wh, before):
+            yield BillPending(account=account, energy_wh=energy_wh - before_wh, amount=amount - before)

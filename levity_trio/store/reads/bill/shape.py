@@ -1,0 +1,154 @@
+"""The shape of the bill of one transaction: whose it is, what it costs and why, what statements and the wallet say.
+
+Amounts are minor units of the currency, positive where the account owes; prices and tax rates are texts. What is on
+closed statements comes from their rows; `price` is that of today's facts, and `pending` is what comes next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillLine:
+    """A line, and its arithmetic in words. `quantity` is in Wh for energy, in begun minutes for blocking, else 1."""
+
+    kind: str
+    tariff: str
+    version: str
+    window: str | None
+    quantity: int
+    price: str
+    amount: int
+    tax_rate: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillSeam:
+    """Where one price ended and another began: what had flowed until then, and the readings around it."""
+
+    at: str
+    ends: str | None
+    begins: str | None
+    version: str
+    until_wh: int
+    before_at: str
+    before_wh: int
+    after_at: str
+    after_wh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillStretch:
+    """A stretch of time that does not count."""
+
+    since: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillBlocking:
+    """What a fee for blocking counts: begun minutes from `since` to `until`, without what is `excused` and without the
+    `free` hours of the tariff. All are null or empty if the end of the charging is not known: then there is no fee."""
+
+    grace_minutes: int
+    charging_ended_at: str | None
+    since: str | None
+    until: str | None
+    excused: tuple[BillStretch, ...]
+    free: tuple[BillStretch, ...]
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillPrice:
+    """What the transaction costs by today's facts and tariffs; an open one by what it has used so far.
+
+    `split` is by what its energy was divided; `free` is why it costs nothing. `prices` are gross or net.
+    """
+
+    energy_wh: int
+    amount: int
+    currency: str
+    prices: str
+    split: str | None
+    free: str | None
+    seams: tuple[BillSeam, ...]
+    blocking: BillBlocking | None
+    lines: tuple[BillLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillTariff:
+    """The assignment by which a tariff holds: for whom (`scope`, `key`), since which local day, and who entered it."""
+
+    tariff: str
+    scope: str
+    key: str
+    since: str
+    at: str
+    by: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillPosition:
+    """A line of a closed statement, as it is stored. A correction names the statement that it corrects."""
+
+    statement: int
+    line: int
+    month: str
+    account: int
+    kind: str
+    reason: str | None
+    corrects: int | None
+    prepaid: bool
+    energy_wh: int
+    amount: int
+    currency: str
+    prices: str
+    lines: tuple[BillLine, ...]
+    closed_at: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillCharge:
+    """What a wallet was charged."""
+
+    account: int
+    amount: int
+    currency: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillPending:
+    """What the next statement of an account adds (negative: gives back), because something changed since."""
+
+    account: int
+    energy_wh: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is that of all local days
+    and of the times in `grounds`. `billed_wh` and `billed_amount` are what all statements together come to, null if
+    none has it. `why` and `advice` are about one that is not billed."""
+
+    state: str
+    why: str | None
+    advice: str | None
+    zone: str
+    account: int | None
+    account_name: str | None
+    grounds: tuple[str, ...]
+    tariff: BillTariff | None
+    price: BillPrice | None
+    positions: tuple[BillPosition, ...]
+    billed_wh: int | None
+    billed_amount: int | None
+    charges: tuple[BillCharge, ...]
+    pending: tuple[BillPending, ...]

@@ -1,0 +1,174 @@
+"""The state of each transaction for its bill: exactly one, and each can be listed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from levity_trio.billing.states import BillState
+from levity_trio.store.reads import pages
+from levity_trio.store.reads.billed import billed_transaction, billed_transactions
+from levity_trio.store.reads.pages import NoPage, Wanted
+from levity_trio.store.reads.transactions import Filters
+from levity_trio.store.writes.transactions import corrections
+from levity_trio.store.writes.transactions.deciding import Decision
+from tests.store.bills import Biller
+from tests.store.books import Books, Station
+from tests.store.owning import House
+from tests.store.reading import reading
+
+ANNA, BEN = 1, 2
+HOUR = 60
+
+
+@pytest.fixture
+def biller(books: Books) -> Biller:
+    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    house = House(books)
+    house.give(ANNA, "Card")
+    house.give(BEN, "Ben")
+    return Biller(house)
+
+
+def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
+    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
+    transaction = station.start(begin, 1, tag)
+    station.books.wait(HOUR)
+    station.stop(transaction, begin + wh)
+    station.books.wait(HOUR)
+    return transaction
+
+
+def close(biller: Biller, month: int) -> None:
+    biller.books.now = datetime(2026, month + 1, 2, 9, tzinfo=UTC)
+    biller.books.settle()
+    biller.close(f"2026-{month:02}")
+
+
+def correct(books: Books, transaction: int, wh: int) -> None:
+    correction = corrections.Correction(figure_wh=wh)
+    books.run(corrections.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
+
+
+def state(biller: Biller, transaction: int) -> str:
+    with reading(biller.books) as db:
+        found = billed_transaction(db, transaction, biller.terms.rule)
+    assert found is not None
+    return found.bill
+
+
+def listed(biller: Biller, one: BillState, filters: Filters | None = None, limit: int = 50) -> list[int]:
+    """Return the transactions in a state, read page by page."""
+    found, cursor = list[int](), None
+    with reading(biller.books) as db:
+        while True:
+            wanted = Wanted(limit=limit, cursor=cursor)
+            page = billed_transactions(db, filters or Filters(), biller.terms.rule, wanted, state=one)
+            found += [row.id for row in page.data]
+            assert {row.bill for row in page.data} <= {one}
+            if (cursor := page.next_cursor) is None:
+                return found
+
+
+def test_each_transaction_is_in_one_state_and_each_can_be_listed(biller: Biller, station: Station) -> None:
+    known = {BillState.BILLED: charge(station), BillState.NOBODYS: charge(station, tag="Stranger")}
+    known[BillState.FREE] = charge(station, 50)
+    assert [state(biller, one) for one in known.values()] == ["to be billed", "nobody's", "to be billed"]
+    known[BillState.CHARGED] = charge(station, 1000)
+    charged_to_wallet(biller, known[BillState.CHARGED], 30)
+    assert state(biller, known[BillState.CHARGED]) == "charged"
+    known[BillState.HELD_BACK] = station.start(5000, 1, "Card")
+    biller.books.wait(HOUR)
+    station.stop(known[BillState.HELD_BACK], 1_000_000)  # 995 kWh in an hour
+    close(biller, 3)
+    known[BillState.UNBILLED] = charge(station)
+    known[BillState.OPEN] = station.start(1_010_000, 1, "Card")
+    assert {one: state(biller, number) for one, number in known.items()} == {one: one.value for one in known}
+    for one in BillState:
+        assert listed(biller, one) == ([known[one]] if one in known else [])
+    with reading(biller.books) as db:
+        every = billed_transactions(db, Filters(), biller.terms.rule, Wanted())
+    assert (every.total, {row.id: row.bill for row in every.data}) == (
+        *(7, {number: one.value for one, number in known.items()}),
+    )
+
+
+def charged_to_wallet(biller: Biller, transaction: int, amount: int) -> None:
+    biller.books.connection.execute(
+        "INSERT INTO ledger (account_id, kind, amount, currency, tx_id, reason, entered_at, entered_by)"
+        " VALUES (1, 'charge', ?, 'EUR', ?, 'session', ?, 'system')",
+        (-amount, transaction, biller.books.at),
+    )
+
+
+def test_what_ended_before_billing_began_is_billed_elsewhere(books: Books, station: Station) -> None:
+    books.now = datetime(2026, 2, 28, 21, tzinfo=UTC)
+    house = House(books)
+    house.give(ANNA, "Card")
+    before = charge(station)  # until 23:00 in Berlin
+    across = charge(station)  # until 01:00
+    biller = Biller(house, date(2026, 3, 1))
+    assert (state(biller, before), state(biller, across)) == ("billed elsewhere", "to be billed")
+    assert listed(biller, BillState.BILLED_ELSEWHERE) == [before]
+
+
+def test_before_billing_began_nothing_is_billed_elsewhere(books: Books, station: Station) -> None:
+    biller = Biller(House(books))
+    transaction = charge(station, tag="Stranger")
+    books.connection.execute("DELETE FROM billing")
+    assert state(biller, transaction) == "nobody's"
+
+
+def test_one_that_moved_is_billed_until_another_statement_has_it(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    close(biller, 3)
+    biller.house.give_by_hand(transaction, BEN)
+    assert state(biller, transaction) == "billed"
+    close(biller, 4)
+    assert state(biller, transaction) == "billed"
+    biller.house.take_back(transaction)
+    assert state(biller, transaction) == "billed"
+
+
+def test_one_that_was_taken_back_is_nobodys(biller: Biller, station: Station) -> None:
+    transaction = charge(station, tag="Stranger")
+    biller.house.give_by_hand(transaction, ANNA)
+    close(biller, 3)
+    biller.house.take_back(transaction)
+    assert state(biller, transaction) == "billed"
+    close(biller, 4)
+    assert state(biller, transaction) == "nobody's"
+    assert listed(biller, BillState.NOBODYS) == [transaction]
+
+
+@pytest.mark.parametrize("wh", [0, 50])
+def test_one_that_was_corrected_to_almost_nothing_is_free(biller: Biller, station: Station, wh: int) -> None:
+    transaction = charge(station)
+    close(biller, 3)
+    correct(biller.books, transaction, wh)
+    assert state(biller, transaction) == "billed"
+    close(biller, 4)
+    assert state(biller, transaction) == "free"
+
+
+def test_a_wallet_has_paid_for_a_prepaid_position(biller: Biller, station: Station) -> None:
+    transaction = charge(station)
+    charged_to_wallet(biller, transaction, 120)
+    close(biller, 3)
+    assert state(biller, transaction) == "charged"
+
+
+def test_a_page_leads_on(biller: Biller, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [charge(station, tag=tag) for tag in ("Stranger", "Card", "Card", "Stranger", "Card", "Card", "Card")]
+    strangers = [found[3], found[0]]
+    monkeypatch.setattr(pages, "AT_ONCE", 2)
+    monkeypatch.setattr(pages, "EXAMINED", 4)
+    assert listed(biller, BillState.NOBODYS) == strangers
+    assert listed(biller, BillState.NOBODYS, limit=1) == strangers
+    assert listed(biller, BillState.UNBILLED, Filters(tag="Card", charger="CP-1", connector=1)) == [
+        *(found[6], found[5], found[4], found[2], found[1]),
+    ]
+    assert listed(biller, BillState.OPEN) == listed(biller, BillState.UNBILLED, Filters(connector=2)) == []
+    with reading(biller.books) as db, pytest.raises(NoPage, match="next_cursor"):
+        billed_transactions(db, Filters(), biller.terms.rule, Wanted(page=2), state=BillState.NOBODYS)
