@@ -28,7 +28,7 @@ SETTINGS = """\
 """
 """A charger that is away does not hold the run up, and its silence is no error of the server."""
 IMPORTS = ("id-tag", "account", "account-tag", "account-space", "vehicle", "meter-reading")
-LEFT_OUT: tuple[str, ...] = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/chargers")
+LEFT_OUT: tuple[str, ...] = ("/api/events", "/api/admin/tokens/{id}", "/api/admin/chargers", "/api/admin/biller/logo")
 LEFT_OUT += tuple(f"/api/admin/{name}-import" for name in IMPORTS)
 LEFT_OUT += tuple(f"/api/admin/imports/levity/{kind}" for kind in KINDS)
 LEFT_OUT += ("/api/admin/tariffs",) if CASES != "0" else ()
