@@ -24,7 +24,6 @@ from levity_trio.store.reads import Reader, Unreadable, charges
 from levity_trio.store.reads.charges import Look
 from levity_trio.store.writes.charges import ASK_AGAIN, settle, stop
 from levity_trio.store.writes.commands import TooMany
-from levity_trio.store.writes.wallets import assess_all
 from levity_trio.wire.times import stamp
 
 ASKER: Final = "stop when spent"
@@ -39,7 +38,6 @@ NEWS: Final = (
     *(events.TransactionStarted, events.TransactionStopped, events.TransactionClosed, events.TransactionRejudged),
     *(events.TransactionConfirmed, events.TransactionCorrected, events.TransactionGiven, events.ReviewDismissed),
     *(events.OwnershipChanged, events.WalletTermsChanged, events.WalletEntered),
-    events.MonthClosed,
 )
 log = get_logger("system")
 
@@ -65,16 +63,12 @@ class Wallets:
         self._rule = charges.rule_of(central.config, central.policy)
         self._revision = 0
         """The last one of bill_work that was looked at."""
-        self._is_assessed = False
-        """Whether all accounts were judged since the start, and since the last closing."""
         self._news = trio.Event()
 
     def observe(self, event: Event) -> None:
         """Look after a fact that may change what a transaction costs, or whose it is."""
         if isinstance(event, NEW_PRICES):
             self._revision = 0
-        if isinstance(event, events.MonthClosed):
-            self._is_assessed = False
         if isinstance(event, NEWS):
             self._news.set()
 
@@ -95,7 +89,6 @@ class Wallets:
         """Settle what has changed and what is open, then have the sessions of spent accounts stopped."""
         while (found := await self._settle(charges.changed, self._revision)) is not None:
             self._revision = found
-        await self._assess()
         after = 0
         while (found := await self._settle(charges.present, after)) is not None:
             after = found
@@ -108,18 +101,6 @@ class Wallets:
         if found.used:
             await self._central.writer.run(settle, found.used, stamp(self._central.clock()))
         return found.next
-
-    async def _assess(self) -> None:
-        """Judge the accounts whose statements were closed; a closing only enters what they owe."""
-        if self._is_assessed:
-            return
-        self._is_assessed = True
-        try:
-            if accounts := await self._reader.run(charges.misjudged):
-                await self._central.writer.run(assess_all, accounts, stamp(self._central.clock()))
-        except (StoreUnavailable, Unreadable):
-            self._is_assessed = False
-            raise
 
     async def _stop(self) -> None:
         now = self._central.clock()

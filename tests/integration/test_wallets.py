@@ -237,12 +237,12 @@ def prepare(server: Serving) -> None:
 def wait_for(server: Serving, sql: str, *wanted: object) -> None:
     until = time.monotonic() + 30
     while (found := server.query(sql)) != [wanted]:
-        assert time.monotonic() < until, found
+        assert time.monotonic() < until, (found, server.query("SELECT stop_time, review, judge_after FROM tx"))
         time.sleep(0.1)
 
 
-def an_hour_ago() -> str:
-    return (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def ago(minutes: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 CHARGED = "SELECT count(*), sum(amount) FROM ledger WHERE kind = 'charge'"
@@ -252,7 +252,7 @@ def test_a_kill_between_the_stop_and_the_charge_loses_none(server: Serving) -> N
     prepare(server)
     with Charger(server.port, "CP-1") as charger:
         charger.boot()
-        transaction = charger.start("Card", 1000, an_hour_ago())
+        transaction = charger.start("Card", 1000, ago(60))
         stopped = {"transactionId": transaction, "meterStop": 6000, "timestamp": now()}
         charger.call("StopTransaction", **stopped)
         server.kill()
@@ -262,7 +262,7 @@ def test_a_kill_between_the_stop_and_the_charge_loses_none(server: Serving) -> N
     with serving(server.database) as again, Charger(again.port, "CP-1") as charger:
         charger.boot()
         charger.call("StopTransaction", **stopped)  # its answer was lost
-        start = {"connectorId": 2, "idTag": "Card", "meterStart": 6000, "timestamp": an_hour_ago()}
+        start = {"connectorId": 2, "idTag": "Card", "meterStart": 6000, "timestamp": ago(60)}
         second = charger.call("StartTransaction", **start)["transactionId"]
         charger.call("StopTransaction", transactionId=second, meterStop=7000, timestamp=now())
         wait_for(again, CHARGED, 2, -180)
@@ -275,8 +275,8 @@ def test_a_session_is_stopped_when_its_account_is_spent(tmp_path: Path) -> None:
         prepare(server)
         with Charger(server.port, "CP-1") as charger:
             charger.boot()
-            transaction = charger.start("Card", 1000, an_hour_ago())
-            charger.call("MeterValues", **meter_values(transaction, "5000", now()))
+            transaction = charger.start("Card", 1000, ago(60))
+            charger.call("MeterValues", **meter_values(transaction, "5000", ago(35)))
             wait_for(server, "SELECT amount FROM wallet_reservation", 120)
             assert authorize(charger, "Card") == "Accepted"
             charger.call("MeterValues", **meter_values(transaction, "11000", now()))

@@ -34,13 +34,6 @@ _TO_STOP: Final = (
     " JOIN tx ON tx.id = tx_id WHERE spent_since IS NOT NULL AND status = 'Active' AND coalesce(stop_asked_at, '') <= ?"
 )
 
-_MISJUDGED: Final = (
-    "SELECT account_id FROM wallet WHERE prepaid_since IS NOT NULL AND (spent_since IS NOT NULL) <>"
-    " ((SELECT coalesce(sum(amount), 0) FROM ledger WHERE ledger.account_id = wallet.account_id) -"
-    " (SELECT coalesce(sum(amount), 0) FROM wallet_reservation AS used WHERE used.account_id = wallet.account_id)"
-    " <= limit_amount)"
-)
-
 
 class Look(NamedTuple):
     """What was found, and whereafter to look next; None at the end."""
@@ -73,11 +66,6 @@ def present(db: Database, rule: Rule, after: int, most: int) -> Look:
     rows = rows_of(db)
     numbers = sorted({number for sql in (_OPEN, _RESERVED) for (number,) in rows(sql, (after, most))})[:most]
     return Look(_used(rows, rule, numbers), numbers[-1] if numbers else None)
-
-
-def misjudged(db: Database) -> list[int]:
-    """Return the prepaid accounts that seem spent and are not, or the other way round, as after a closing."""
-    return [account for (account,) in db.execute(_MISJUDGED).fetchall()]
 
 
 def to_stop(db: Database, before: str) -> list[tuple[int, str]]:

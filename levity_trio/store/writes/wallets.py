@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from levity_trio.billing.ledger import LARGEST, Terms
@@ -64,12 +63,6 @@ def assess(db: UnitOfWork, account: int, at: str) -> None:
     db.execute("UPDATE wallet SET spent_since = ? WHERE account_id = ?", (at if is_spent else None, account))
     kind = WalletSpent if is_spent else WalletCovered
     db.record(kind(charger=None, at=at, account=account))
-
-
-def assess_all(db: UnitOfWork, accounts: Iterable[int], at: str) -> None:
-    """Note of each of these accounts whether it is spent."""
-    for account in accounts:
-        assess(db, account, at)
 
 
 def _is_spent(db: UnitOfWork, account: int) -> bool:
