@@ -118,10 +118,9 @@ def test_a_tag_that_changes_hands(purses: Purses, station: Station) -> None:
 
 @pytest.mark.parametrize(
     ("bill_by", "blocked"),
-    [(BillBy.TAG, {"Card", "Guest"}), (BillBy.CONNECTOR, {"Card", "Guest", "Other"})],
-    ids=str,
+    [(BillBy.TAG, ["Card", "Guest"]), (BillBy.CONNECTOR, ["Card", "Guest", "Other"])],
 )
-def test_who_would_pay(books: Books, station: Station, bill_by: BillBy, blocked: set[str]) -> None:
+def test_who_would_pay(books: Books, station: Station, bill_by: BillBy, blocked: list[str]) -> None:
     """On a space of a spent account a guest may not charge; Ben may, if his own tag is what he is billed by."""
     books.policy = policy_of(ServerConfig(bill_by=bill_by))
     purses = Purses(books, bill_by)
@@ -129,7 +128,7 @@ def test_who_would_pay(books: Books, station: Station, bill_by: BillBy, blocked:
     purses.give(BEN, "Other")
     purses.give(ANNA, SPACE._replace(connector=2))
     purses.prepay()
-    assert {tag for tag in ("Card", "Guest", "Other") if verdict(station, tag, 2) == "Blocked"} == blocked
+    assert [tag for tag in ("Card", "Guest", "Other") if verdict(station, tag, 2) == "Blocked"] == blocked
     assert verdict(station, "Card") == "Blocked"  # wherever it is
     assert (verdict(station, "Guest"), purses.judge("Guest")) == ("Accepted", "Accepted")
     purses.give(BEN, Thing(What.SPACE, "CP-1"))

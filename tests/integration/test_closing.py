@@ -1,0 +1,112 @@
+"""`levity-trio bill` from the first session to a sealed month, against a running server and over its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from levity_trio.client import Refusal
+from tests.integration.charger import Charger
+from tests.integration.foreign import api_of
+from tests.integration.serving import Serving, serving
+from tests.integration.test_api import ask, make_token
+from tests.integration.test_shell import Shell, shell, shown, table
+from tests.store.bills import FLAT
+
+__all__ = ["shell"]
+TODAY = datetime.now(UTC)
+LAST = (TODAY.replace(day=1) - timedelta(days=10)).replace(hour=12, minute=0, second=0, microsecond=0)
+MONTH = f"{LAST:%Y-%m}"
+THIS = f"{TODAY:%Y-%m}"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
+    with serving(tmp_path / "site.db", "--time-zone", "Europe/Berlin") as running:
+        yield running
+
+
+def charge(charger: Charger, tag: str, begin: int, end: int, day: int = 0) -> int:
+    """Return a transaction of last month, of which the charger tells only now."""
+    start = LAST + timedelta(days=day)
+    told = charger.call("StartTransaction", connectorId=1, idTag=tag, meterStart=begin, timestamp=start.isoformat())
+    transaction = int(told["transactionId"])
+    stop = (start + timedelta(hours=2)).isoformat()
+    charger.call("StopTransaction", transactionId=transaction, meterStop=end, timestamp=stop)
+    return transaction
+
+
+@pytest.fixture
+def site(server: Serving, shell: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> list[int]:
+    """Two households with a session each, one of nobody, and a tariff."""
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        made = [charge(charger, tag, 4000 * at, 4000 * at + 4000, at) for at, tag in enumerate(("Anna", "Ben", "X"))]
+    (tmp_path / "flat.toml").write_text(FLAT)
+    for name in ("Anna", "Ben"):
+        table(shell, capsys, "account", "add", name, "--since", "2026-01-01")
+        table(shell, capsys, "account", "give", name, "--tag", name, "--since", "2026-01-01")
+    table(shell, capsys, "tariff", "add", tmp_path / "flat.toml")
+    table(shell, capsys, "tariff", "assign", "Flat", "--site", "--since", "2026-01-01")
+    return made
+
+
+def test_a_month_from_preview_to_the_next_statement(
+    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shell("bill", "preview", MONTH) != 0
+    assert "bill begin DATE" in capsys.readouterr().err
+    table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
+    preview = table(shell, capsys, "bill", "preview", MONTH)
+    assert "Anna" in preview
+    assert "2 statements, 2 charging sessions, 8.000 kWh" in preview
+    assert "nobody's: 1 (4.000 kWh)" in preview
+    assert shell("bill", "close", MONTH, "--yes") != 0
+    assert "bill owner set" in capsys.readouterr().err
+    table(shell, capsys, "bill", "owner", "set", "--name", "Owner")
+    closed = shown(shell, capsys, "bill", "close", MONTH, "--yes")
+    assert closed == {"month": MONTH, "account": None, "statements": 2, "first": 1, "last": 2}
+    assert shell("bill", "close", MONTH, "--yes") != 0
+    assert f"{THIS} is the month to close next" in capsys.readouterr().err
+    assert shell("bill", "close", THIS, "--yes") != 0
+    assert f"{THIS} is not over" in capsys.readouterr().err
+    table(shell, capsys, "correct", site[0], "--figure-wh", 3000, "--reason", "read from its display")
+    told = shown(shell, capsys, "bill", "preview", THIS)
+    assert told["sums"]["corrections"] == 1
+    assert told["sums"]["charged"] == -30
+    assert "corrects line 1 of statement 1" not in table(shell, capsys, "bill", "show", 1)
+    explained = table(shell, capsys, "explain", site[0])
+    assert "Statement 1" in explained
+    assert shell("bill", "begin", "2026-01-01") != 0
+    assert "the day stays" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("site")
+def test_only_an_admin_closes(server: Serving) -> None:
+    begun = {"begun_on": LAST.date().replace(day=1).isoformat()}
+    operator, viewer = (make_token(server, role, role) for role in ("operator", "viewer"))
+    assert ask(server, "PUT", "/api/admin/billing", operator, begun).status == 403
+    assert api_of(server).ask("PUT", "admin", "billing", given=begun)
+    assert ask(server, "POST", f"/api/admin/closings/{MONTH}", operator, {}).status == 403
+    assert ask(server, "POST", f"/api/admin/drafts/{MONTH}", viewer, {}).status == 403
+    assert ask(server, "POST", f"/api/admin/drafts/{MONTH}", operator, {}).document["ready"]
+
+
+@pytest.mark.parametrize(("month", "field"), [("2026-13", "month"), ("October", "month"), ("2026-1", "month")])
+def test_a_month_is_written_as_2026_10(server: Serving, month: str, field: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        api_of(server).ask("POST", "admin", "drafts", month, given={})
+    assert (refused.value.status, refused.value.document["field"]) == (422, field)
+
+
+def test_small_amounts_are_typed_with_a_point(
+    site: list[int], shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(site) == 3
+    table(shell, capsys, "bill", "begin", LAST.date().replace(day=1))
+    assert "carried on" in table(shell, capsys, "bill", "preview", MONTH, "--carry-below", "5.00")
+    assert shell("bill", "preview", MONTH, "--carry-below", "5,00") == 2
+    assert "5,00 is no amount" in capsys.readouterr().err
