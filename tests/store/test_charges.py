@@ -244,6 +244,9 @@ def test_a_session_of_a_spent_account_is_stopped_once_an_hour(house: Charging, s
     assert len(_to_stop(house)) == 1
     assert house.books.run(charges.stop, transaction, house.books.now)[0] is not None
     house.books.wait(61)
+    house.enter(Kind.TOP_UP, 1000)
+    assert (_to_stop(house), house.books.run(charges.stop, transaction, house.books.now)[0]) == ([], None)
+    house.enter(Kind.CHARGEBACK, -1000)
     station.stop(transaction, 37_000)
     assert (_to_stop(house), house.books.run(charges.stop, transaction, house.books.now)[0]) == ([], None)
 
@@ -274,3 +277,20 @@ def test_a_closing_may_leave_an_account_spent(house: Charging, station: Station)
     house.books.now += timedelta(days=40)
     house.biller.close("2026-03")
     assert (house.standing().balance, house.judge("Card")) == (880, "Blocked")
+
+
+def test_what_a_closed_statement_held_back_is_charged_after_its_review(house: Charging, station: Station) -> None:
+    charge(station, connector=2)
+    transaction = station.start(1000, 1, "Card")
+    station.tell(station.register(3000), transaction=transaction)
+    house.look()
+    house.books.wait(10)
+    station.orphan(transaction, 4000)
+    house.books.now += timedelta(days=40)
+    house.biller.close("2026-03")
+    assert house.books.rows("SELECT kind FROM position WHERE tx_id = ?", transaction) == [("held back",)]
+    house.look()
+    assert house.reserved == {transaction: 60}
+    house.books.run(decisions.confirm, transaction, Decision("cleo", "seen", house.books.at))
+    house.look()
+    assert (house.ledger()[-1][0], house.ledger()[-1][2], house.reserved) == ("charge", transaction, {})
