@@ -44,6 +44,8 @@ from .report import table
 TRANSACTIONS: Final = 1_000_000
 PAGE_MS: Final = 50.0
 EXPLAIN_MS: Final = 100.0
+SIFTED_MS: Final = 250.0
+"""A page of transactions in one state for the bill examines thousands."""
 MONTH_MS: Final = 2000.0
 ROUNDS: Final = 5
 HEAD: Final = ("list", "ms", "slowest", "rows", "")
@@ -95,7 +97,6 @@ def _transactions(given: dict[str, Any], page: Wanted, db: Database) -> int:
 def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
     """Yield the other lists."""
     page = Wanted()
-    yield "transactions by state of the bill", [partial(_in_state, state) for state in BillState]
     yield "one transaction", [partial(_one, number) for number in numbers]
     yield "readings of a transaction", [partial(_readings, number) for number in numbers]
     yield "readings of a charger", [lambda db: len(of_charger(db, "CP-07", None, None, None, page).data)]
@@ -163,13 +164,18 @@ def lines(database: Path) -> Iterator[Line]:
     numbers = look(database, lambda db: [number for (number,) in db.execute(SOME).fetchall()])
     for name, variants in [*lists(), *others(numbers)]:
         yield measure(database, name, variants)
-    yield measure(database, "explain", [partial(_explain, number) for number in numbers], EXPLAIN_MS)
+    in_states = [partial(_in_state, state) for state in BillState]
+    yield measure(database, "transactions by state of the bill", in_states, SIFTED_MS)
+    over_seams = look(database, lambda db: [number for (number,) in db.execute(OVER_SEAMS).fetchall()])
+    yield measure(database, "explain", [partial(_explain, number) for number in numbers + over_seams], EXPLAIN_MS)
     months = [("2020-01", "2020-02"), ("2024-12", "2025-01")]
     yield measure(database, "reconciliation of a month", [partial(_reconciled, *month) for month in months], MONTH_MS)
 
 
 SOME: Final = "SELECT id FROM tx WHERE id % 100 = 7 ORDER BY id DESC LIMIT 5 OFFSET 5"
 """Some transactions with a review."""
+OVER_SEAMS: Final = "SELECT id FROM tx WHERE start_time BETWEEN '2020-01-05T20:20' AND '2020-01-05T20:55' LIMIT 5"
+"""Some that are billed, over a change of the price at 22:00 in Berlin."""
 
 
 def main() -> int:

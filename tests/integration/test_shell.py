@@ -87,12 +87,17 @@ def test_transactions_and_their_sums(server: Serving, shell: Shell, capsys: pyte
         ("TAG", 2.5),
     ]
     rows = list(csv.DictReader(io.StringIO(table(shell, capsys, "transactions", "--csv"))))
-    assert [(row["id"], row["id_tag"], row["kwh"]) for row in rows] == [
-        (str(numbers[1]), f"'{FORMULA}", "0.5"),
-        (str(numbers[0]), "TAG", "2.5"),
+    assert [(row["id"], row["id_tag"], row["kwh"], row["bill"]) for row in rows] == [
+        (str(numbers[1]), f"'{FORMULA}", "0.5", "nobody's"),
+        (str(numbers[0]), "TAG", "2.5", "nobody's"),
     ]
+    assert [one["id"] for one in shown(shell, capsys, "transactions", "--bill", "nobodys")] == numbers[::-1]
+    assert shown(shell, capsys, "transactions", "--bill", "to-be-billed", "--charger", "CP-1") == []
     assert shown(shell, capsys, "transactions", "--to", "2020-01-01") == []
-    assert f"Transaction {numbers[0]}" in table(shell, capsys, "explain", numbers[0])
+    told = table(shell, capsys, "explain", numbers[0])
+    assert f"Transaction {numbers[0]}" in told
+    assert "The bill\n  It belongs to nobody.\n  Why: nobody is known who would pay for it.\n" in told
+    assert shown(shell, capsys, "explain", numbers[0])["bill"]["state"] == "nobody's"
     assert shell("transactions", "--from", "yesterday") == 2
     assert shell("explain", 7) == 2
 

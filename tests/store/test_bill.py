@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.store.reading import reading
 from tests.store.test_bill_states import ANNA, BEN, HOUR, charge, charged_to_wallet, close, correct
 from tests.store.test_imported import import_one
 
+README = Path(__file__).parents[2] / "README.md"
 HOUSE = """
 name = "House"
 valid_from = 2026-01-01
@@ -212,7 +215,7 @@ def test_a_prepaid_one(biller: Biller, station: Station) -> None:
     close(biller, 3)
     text = told(biller, transaction)
     assert "It is charged to the wallet: 1.20 EUR for 4.000 kWh.\n" in text
-    assert "  The wallet has paid it, so the statement asks for nothing.\n" in text
+    assert "  The wallet pays it, so the statement asks for nothing.\n" in text
     assert charged in text
 
 
@@ -251,6 +254,15 @@ def test_windows_over_a_seam_and_a_stay(biller: Biller, station: Station) -> Non
     assert billed.price is not None
     assert [line.amount for line in billed.positions[0].lines] == [line.amount for line in billed.price.lines]
     assert [line.words for line in billed.positions[0].lines] == [line.words for line in billed.price.lines]
+
+
+def test_the_sample_of_the_readme(biller: Biller, station: Station) -> None:
+    transaction = over_a_seam(biller, station)
+    close(biller, 3)
+    _, _, rest = README.read_text().partition("<!-- the bill of an explanation -->\n```\n")
+    sample, _, _ = rest.partition("\n```\n")
+    is_digest = re.compile(r"(?:[0-9a-f]{8} ?){8}")  # the number of a transaction differs from run to run
+    assert is_digest.sub("", sample) == is_digest.sub("", told(biller, transaction))
 
 
 def test_what_of_a_stay_is_excused(biller: Biller, station: Station) -> None:

@@ -62,23 +62,31 @@ def billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[Bil
 
 
 def _states(rows: Rows, some: Sequence[int], owners: Owners, since: str) -> Iterator[tuple[int, BillState]]:
-    decided, on_statements = owners.decide(some), billed(rows, some)
-    charged = {number for (number,) in rows(_CHARGED.format(_marks(some)), some)}
+    on_statements, doubtful = billed(rows, some), dict[int, bool]()
     for number, is_open, is_elsewhere, *certainty in rows(_FACTS.format(_marks(some)), (since, *some)):
         if is_elsewhere:
             yield number, BillState.BILLED_ELSEWHERE
         elif is_open:
             yield number, BillState.OPEN
+        elif standing := [one for one in on_statements.get(number, ()) if not one.is_taken_back]:
+            yield number, standing[-1].state
         else:
-            known = _of_statements(on_statements.get(number, ()), decided[number])
-            yield number, known or _of_unbilled(decided[number], number in charged, doubt(*certainty) is not None)
+            doubtful[number] = doubt(*certainty) is not None
+    if doubtful:
+        yield from _not_standing(rows, doubtful, owners, on_statements)
 
 
-def _of_statements(found: Sequence[Billed], owner: Owner) -> BillState | None:
-    """Return the state that statements give; None if they have nothing of it, or took it back from another account."""
-    live = [one for one in found if not one.is_taken_back]
-    standing = live or [one for one in found if one.account == owner.account]
-    return standing[-1].state if standing else None
+def _not_standing(
+    rows: Rows, doubtful: Mapping[int, bool], owners: Owners, on_statements: Mapping[int, Sequence[Billed]]
+) -> Iterator[tuple[int, BillState]]:
+    """Yield the states of ended transactions for which no statement asks: now it matters whose they are."""
+    numbers = list(doubtful)
+    charged = {number for (number,) in rows(_CHARGED.format(_marks(numbers)), numbers)}
+    for number, owner in owners.decide(numbers).items():
+        if any(one.account == owner.account for one in on_statements.get(number, ())):
+            yield number, BillState.FREE
+        else:
+            yield number, _of_unbilled(owner, number in charged, doubtful[number])
 
 
 def _of_unbilled(owner: Owner, is_charged: bool, waits: bool) -> BillState:

@@ -72,10 +72,16 @@ def billed_transaction(db: Database, number: int, rule: Rule) -> BilledTransacti
     return found[0] if found else None
 
 
-def states_of(db: Database, numbers: Sequence[int], rule: Rule) -> Mapping[int, BillState]:
-    """Return the states of transactions, within a read that has begun."""
-    rows = rows_of(db)
-    return states(rows, numbers, Owners(rows, rule.policy, rule.bill_by), bills_since(rows, rule.zone))
+class _States:
+    """States within one read; what was looked up is kept."""
+
+    def __init__(self, db: Database, rule: Rule) -> None:
+        self._rows = rows_of(db)
+        self._owners = Owners(self._rows, rule.policy, rule.bill_by)
+        self._since = bills_since(self._rows, rule.zone)
+
+    def of(self, numbers: Sequence[int]) -> Mapping[int, BillState]:
+        return states(self._rows, numbers, self._owners, self._since)
 
 
 def _candidates(filters: Filters, state: BillState) -> Branch:
@@ -85,8 +91,10 @@ def _candidates(filters: Filters, state: BillState) -> Branch:
 
 
 def _in_state(db: Database, listing: Listing, rule: Rule, wanted: Wanted, state: BillState) -> Page[BilledTransaction]:
+    every = _States(db, rule)
+
     def choose(keys: Sequence[Row]) -> Iterator[Row]:
-        known = states_of(db, [key[-1] for key in keys], rule)
+        known = every.of([key[-1] for key in keys])
         return (key for key in keys if known[key[-1]] is state)
 
     keys, next_cursor = sift(db, listing, choose, wanted.limit, wanted.cursor)
@@ -96,7 +104,7 @@ def _in_state(db: Database, listing: Listing, rule: Rule, wanted: Wanted, state:
 
 
 def _with_states(db: Database, found: Sequence[Transaction], rule: Rule) -> list[BilledTransaction]:
-    known = states_of(db, [one.id for one in found], rule)
+    known = _States(db, rule).of([one.id for one in found])
     return [_with_state(one, known[one.id]) for one in found]
 
 

@@ -69,6 +69,9 @@ async def test_transactions_by_filters(site: Site, station: Station) -> None:
         ({"from": "2026-03-01T13:00:00+00:00", "to": "2026-03-02"}, [second]),
         ({"to": "2026-03-01"}, []),
         ({"review": "true"}, []),
+        ({"bill": "nobody's"}, [second, first]),
+        ({"bill": "nobody's", "tag": "BEN", "limit": "1"}, [second]),
+        ({"bill": "to be billed"}, []),
         ({"sort": "oldest", "limit": "1"}, [first]),
     ):
         found = await site.call(listing, query=query)
@@ -95,7 +98,8 @@ async def test_a_query_that_cannot_be_answered(site: Site, query: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "query", [{"page": "0"}, {"limit": "501"}, {"status": "Odd"}, {"connector": "-1"}, {"colour": "red"}]
+    "query",
+    [{"page": "0"}, {"limit": "501"}, {"status": "Odd"}, {"connector": "-1"}, {"colour": "red"}, {"bill": "paid"}],
 )
 def test_a_query_that_is_none(query: dict[str, str]) -> None:
     with pytest.raises(Problem):
@@ -105,7 +109,8 @@ def test_a_query_that_is_none(query: dict[str, str]) -> None:
 async def test_one_transaction_with_its_parts(site: Site, station: Station) -> None:
     number = str(charge(station))
     path = "/api/admin/transactions/{id}"
-    assert (await site.call(get(path), id=number))["state"] == "stopped"
+    one = await site.call(get(path), id=number)
+    assert (one["state"], one["bill"]) == ("stopped", "nobody's")
     readings = await site.call(get(f"{path}/meter-values"), id=number)
     assert [(one["wh"], one["kwh"], one["value"]) for one in readings["data"]] == [(3500, 3.5, "3500")]
     assert not (await site.call(get(f"{path}/meter-values"), id=number, query={"measurand": "Voltage"}))["data"]
@@ -113,6 +118,8 @@ async def test_one_transaction_with_its_parts(site: Site, station: Station) -> N
     assert [one["payload"]["timestamp"] for one in events["data"]] == ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"]
     told = await site.call(get(f"{path}/explain"), id=number)
     assert told["today"]["is_as_stored"]
+    assert (told["bill"]["state"], told["bill"]["account"], told["bill"]["price"]) == ("nobody's", None, None)
+    assert "  It belongs to nobody." in told["lines"]
     assert f"Transaction {number} of CP-1, connector 1, tag TAG: stopped" in told["lines"]
     for part in ("", "/meter-values", "/events", "/explain"):
         for unknown in ("7", "x", "９", "9" * 30):

@@ -34,8 +34,8 @@ _STATES: Final = {
 }
 _SPLITS: Final = {
     Split.REGISTER: "The readings of the meter show how much flowed before and after.",
-    Split.POWER: "The meter was not read within; the power that the charger reported divides the energy.",
-    Split.EVENLY: "The meter was not read within; the energy is divided evenly over the time.",
+    Split.POWER: "No reading of the meter within fits the figure; the power that was reported shows how much flowed when.",
+    Split.EVENLY: "Nothing that was read within fits the figure, so it is divided evenly over the time.",
 }
 _FOR: Final = {"account": "account", "charger": "the charger", "site": "everybody"}
 
@@ -99,7 +99,7 @@ def _position(one: BillPosition) -> Iterator[str]:
             yield f"{where}:"
     yield from _sum(one)
     if one.prepaid:
-        yield "  The wallet has paid it, so the statement asks for nothing."
+        yield "  The wallet pays it, so the statement asks for nothing."
     yield f"  Digest of the statement: {' '.join(_groups(one.digest))}"
 
 
