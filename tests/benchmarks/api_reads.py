@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import combinations, product
 from pathlib import Path
@@ -147,7 +147,7 @@ def _queue(who: str | None, wanted: Wanted, db: Database) -> int:
     return len(queue(db, who, None, wanted).data)
 
 
-def measure(database: Path, name: str, variants: list[Read], limit: float = PAGE_MS) -> Line:
+def measure(database: Path, name: str, variants: Sequence[Read], limit: float = PAGE_MS) -> Line:
     """Read each variant ROUNDS times; its figure is the median."""
     figures, rows = [], 0
     for read in variants:
