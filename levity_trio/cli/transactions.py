@@ -46,7 +46,9 @@ KEYS: Final = {
 @click.option("--from", "since", metavar="TIME", help="Begun at or after this time or day.")
 @click.option("--to", "until", metavar="TIME", help="Begun before this time or day.")
 @click.option("--review", is_flag=True, help="Only those with an open review.")
-@click.option("--bill", type=click.Choice(list(STATES)), help="Only those in this state for the bill.")
+@click.option(
+    "--bill", type=click.Choice(list(STATES)), metavar="STATE", help=f"Only those in this state: {', '.join(STATES)}."
+)
 @click.option("--by", type=click.Choice(list(KEYS)), help="Sum them by month, charger or tag.")
 @click.option("--csv", "is_csv", is_flag=True, help="Output CSV.")
 @click.option("--limit", type=click.IntRange(1, PAGE), default=50, show_default=True, help="How many, the newest.")

@@ -104,8 +104,9 @@ class Preparing:
 
     async def discard(self, draft: int) -> None:
         """Delete a draft, step by step. What it had closed stays."""
-        while await self._writer.run(drafts.discard, draft):
-            await trio.lowlevel.checkpoint()
+        is_left = True
+        while is_left:
+            is_left = await self._writer.run(drafts.discard, draft)
 
     async def _draft(self, planned: Plan) -> _Known:
         """Return the draft that is to be worked on: the one of before, if its terms still hold, or a new one."""

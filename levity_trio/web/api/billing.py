@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
-import trio
 
 from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
@@ -157,7 +156,6 @@ async def _tidy(asked: Asked, planned: Plan, draft: int) -> None:
     settled = SETTLED_AT_ONCE if planned.account is None else 0
     while settled == SETTLED_AT_ONCE:
         settled = await asked.api.writer.run(closing.settle, planned, SETTLED_AT_ONCE)
-        await trio.lowlevel.checkpoint()
 
 
 REFUSED: Final = ("not_begun", "conflict", "not_over", "not_ready", "no_tariff", "no_biller")
