@@ -232,7 +232,7 @@ def _line(one: Mapping[str, Any], zone: ZoneInfo, currency: Any, *, is_held_back
         "from": start and f"{start:%H:%M}",
         "to": end and start and (f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"),
         "kwh": _kwh(one["energy_wh"]),
-        "amount": written(0 if one["is_prepaid"] else one["amount"], currency),
+        "amount": None if is_held_back else written(0 if one["is_prepaid"] else one["amount"], currency),
         "remarks": _remarks(one, currency, is_held_back=is_held_back),
     }
 
