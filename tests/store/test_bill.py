@@ -219,6 +219,28 @@ def test_a_prepaid_one(biller: Biller, station: Station) -> None:
     assert charged in text
 
 
+@pytest.mark.parametrize(("tariff", "now"), [("", 90), (LIMITS, 238)])
+def test_a_wallet_that_was_charged_too_much(biller: Biller, station: Station, tariff: str, now: int) -> None:
+    """With prices without tax, the wallet pays the tax too: 2.00 EUR and 19 %."""
+    transaction = charge(station)
+    if tariff:
+        biller.assign(biller.add(tariff), date(2026, 3, 1), ANNA)
+    charged_to_wallet(biller, transaction, 300)
+    correct(biller.books, transaction, 3000)
+    assert bill(biller, transaction).pending == (BillPending(account=ANNA, energy_wh=0, amount=now - 300),)
+    back = f"  account 1 gets back {3 - now / 100:.2f} EUR\n"
+    assert f"This is not what was charged. The next statements correct it:\n{back}" in told(biller, transaction)
+    close(biller, 3)
+    assert biller.balance(ANNA) == -now
+    assert bill(biller, transaction).pending == ()
+
+
+def test_what_a_wallet_keeps_for_an_open_one(biller: Biller, station: Station) -> None:
+    transaction = station.start(1000, 1, "Card")
+    biller.books.connection.execute("INSERT INTO wallet_reservation VALUES (?, 1, 42, '', NULL)", (transaction,))
+    assert "0.42 EUR of the wallet are kept for it, until it is certain what it costs.\n" in told(biller, transaction)
+
+
 def over_a_seam(biller: Biller, station: Station) -> int:
     """Return a session that charges until 22:50, stays until 02:50, and is read every 20 minutes."""
     biller.assign(biller.add(HOUSE), date(2026, 3, 4), ANNA)

@@ -131,6 +131,18 @@ def test_one_that_moved_is_billed_until_another_statement_has_it(biller: Biller,
     assert state(biller, transaction) == "billed"
 
 
+def test_the_newest_statement_counts(biller: Biller, station: Station) -> None:
+    """Nothing is taken back from the statement of a free one without energy."""
+    transaction = charge(station, 0)
+    charge(station)
+    close(biller, 3)
+    assert state(biller, transaction) == "free"
+    biller.house.give_by_hand(transaction, BEN)
+    correct(biller.books, transaction, 4000)
+    close(biller, 4)
+    assert state(biller, transaction) == "billed"
+
+
 def test_one_that_was_taken_back_is_nobodys(biller: Biller, station: Station) -> None:
     transaction = charge(station, tag="Stranger")
     biller.house.give_by_hand(transaction, ANNA)

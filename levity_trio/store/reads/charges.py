@@ -93,14 +93,14 @@ def _one(number: int, priced: Priced, revision: int) -> Used:
         transaction=number,
         revision=revision,
         account=priced.account,
-        amount=_gross(priced),
+        amount=gross_of(priced),
         currency="" if priced.versions is None else next(iter(priced.versions)).currency.code,
         is_certain=is_certain,
         ended_at=None if priced.is_open or ended_at is None else stamp(ended_at),
     )
 
 
-def _gross(priced: Priced) -> int | None:
+def gross_of(priced: Priced) -> int | None:
     """Return what a transaction costs with tax, None without a price."""
     if priced.versions is None or priced.kind not in (Kind.SESSION, Kind.FREE):
         return None

@@ -38,6 +38,7 @@ from levity_trio.store.reads.bill.shape import (
     BillStretch,
     BillTariff,
 )
+from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.reads.transactions import OPERATOR
 from levity_trio.wire.times import stamp
@@ -50,6 +51,7 @@ _POSITIONS: Final = (
 _CHARGES: Final = (
     "SELECT account_id, -amount, currency, entered_at FROM ledger WHERE tx_id = ? AND kind = 'charge' ORDER BY id"
 )
+_RESERVED: Final = "SELECT amount FROM wallet_reservation WHERE tx_id = ?"
 _ACCOUNT: Final = "SELECT name FROM account WHERE id = ?"
 _TARIFF: Final = "SELECT name FROM tariff WHERE id = ?"
 
@@ -68,6 +70,7 @@ def bill_of(db: Database, number: int, rule: Rule, *, is_anonymous: bool) -> Bil
     if decided is None:
         raise LookupError(number)
     account, on_statements = decided.owner.account, billed(rows, (number,)).get(number, ())
+    charges = tuple(_charge(*row) for row in rows(_CHARGES, (number,)))
     told = advice(rows, number, state, None if reasons is None else reasons.priced, rule)
     return Bill(
         state=state.value,
@@ -82,8 +85,9 @@ def bill_of(db: Database, number: int, rule: Rule, *, is_anonymous: bool) -> Bil
         positions=tuple(_positions(rows, number)),
         billed_wh=sum(one.energy_wh for one in on_statements) if on_statements else None,
         billed_amount=sum(one.amount for one in on_statements) if on_statements else None,
-        charges=tuple(_charge(*row) for row in rows(_CHARGES, (number,))),
-        pending=() if reasons is None else tuple(_pending(on_statements, reasons.priced)),
+        charges=charges,
+        reserved=next((amount for (amount,) in rows(_RESERVED, (number,))), None),
+        pending=() if reasons is None else tuple(_pending(on_statements, charges, reasons.priced)),
     )
 
 
@@ -219,9 +223,12 @@ def _position(rows: Rows, number: int, *of_position: Any) -> BillPosition:
     )
 
 
-def _pending(on_statements: Sequence[Billed], priced: Priced) -> Iterator[BillPending]:
+def _pending(on_statements: Sequence[Billed], charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillPending]:
     """Yield what the next statements change: they take back what is another's now, and ask for today's price."""
-    if not on_statements or priced.is_open:
+    if priced.is_open:
+        return
+    if not on_statements:
+        yield from _pending_of_wallets(charges, priced)
         return
     known = {one.account: (one.energy_wh, one.amount) for one in on_statements}
     right = dict.fromkeys(known, (0, 0))
@@ -233,3 +240,14 @@ def _pending(on_statements: Sequence[Billed], priced: Priced) -> Iterator[BillPe
         before_wh, before = known.get(account, (0, 0))
         if (energy_wh, amount) != (before_wh, before):
             yield BillPending(account=account, energy_wh=energy_wh - before_wh, amount=amount - before)
+
+
+def _pending_of_wallets(charges: Sequence[BillCharge], priced: Priced) -> Iterator[BillPending]:
+    """Yield what wallets were charged too much or too little; taxes are in it."""
+    if priced.waits or priced.kind is Kind.UNPRICED:
+        return
+    gross = gross_of(priced) or 0
+    for charge in charges:
+        amount = (gross if charge.account == priced.account else 0) - charge.amount
+        if amount:
+            yield BillPending(account=charge.account, energy_wh=0, amount=amount)

@@ -125,7 +125,10 @@ class BillCharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillPending:
-    """What the next statement of an account adds (negative: gives back), because something changed since."""
+    """What the next statement of an account adds (negative: gives back), because something changed since.
+
+    If no statement has it yet, but a wallet was charged, it is what the wallet pays or gets back then.
+    """
 
     account: int
     energy_wh: int
@@ -136,7 +139,8 @@ class BillPending:
 class Bill:
     """The bill of a transaction. `state` is exactly one of levity_trio.billing.states; `zone` is that of all local days
     and of the times in `grounds`. `billed_wh` and `billed_amount` are what all statements together come to, null if
-    none has it. `why` and `advice` are about one that is not billed."""
+    none has it. `why` and `advice` are about one that is not billed; `reserved` is what is kept of a wallet until it is
+    charged."""
 
     state: str
     why: str | None
@@ -151,4 +155,5 @@ class Bill:
     billed_wh: int | None
     billed_amount: int | None
     charges: tuple[BillCharge, ...]
+    reserved: int | None
     pending: tuple[BillPending, ...]

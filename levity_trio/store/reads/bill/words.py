@@ -175,15 +175,19 @@ def _wallet(bill: Bill) -> Iterator[str]:
     for charge in bill.charges:
         amount, at = written(charge.amount, CURRENCIES[charge.currency]), local(charge.at, ZoneInfo(bill.zone))
         yield f"The wallet of account {charge.account} was charged {amount} at {at}."
+    if bill.reserved is not None and bill.price is not None:
+        reserved = written(bill.reserved, CURRENCIES[bill.price.currency])
+        yield f"{reserved} of the wallet are kept for it, until it is certain what it costs."
 
 
 def _next(bill: Bill) -> Iterator[str]:
     if bill.billed_amount is not None and bill.price is None:
         yield "Its figure or its price is not certain at the moment. If it changes, the next statement corrects it."
     if bill.pending:
-        yield "This is not what was billed. The next statements correct it:"
+        what = "charged" if bill.billed_amount is None else "billed"
+        yield f"This is not what was {what}. The next statements correct it:"
     for one in bill.pending:
         price = bill.price or bill.positions[-1]
         does = "pays" if one.amount >= 0 else "gets back"
-        tax = "" if price.prices == "gross" else ", and tax"
+        tax = ", and tax" if bill.billed_amount is not None and price.prices == "net" else ""
         yield f"  account {one.account} {does} {written(abs(one.amount), CURRENCIES[price.currency])}{tax}"
