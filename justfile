@@ -74,6 +74,11 @@ bench-api *arguments: venv
 bench-tags: venv
     {{ bin }}/python -m tests.benchmarks.tags
 
+# A year of a small site, and one month of a very large one while chargers talk.
+# measure the bills of months
+bench-bill *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.billing {{ arguments }}
+
 # compare the simulator with bare clients
 bench-simulator *arguments: venv
     {{ bin }}/python -m tests.benchmarks.simulated {{ arguments }}
@@ -86,6 +91,11 @@ bench-handshakes *arguments: venv
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}
+
+# It takes twelve minutes. Arguments go to pytest.
+# simulate a month with every quirk and bill it
+bill-month *arguments: venv
+    MONTH_HOURS=720 {{ bin }}/pytest tests/integration/test_simulated_bill.py {{ arguments }}
 
 # Arguments go to the server: `just serve --port 9001`.
 # start the server

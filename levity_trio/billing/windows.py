@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
 DAY_MINUTES: Final = 24 * 60
+DAYS_KEPT: Final = 512
+"""Days of which it is remembered when windows begin: some months of a few tariffs."""
 ALL_WEEKDAYS: Final = frozenset(range(7))
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
@@ -84,7 +87,7 @@ def spans(
 
     `what` says what holds at a local time. It may change at these minutes of the day and at midnight.
     """
-    cuts = [since, *sorted(_cuts(since, until, zone, {0, *minutes})), until]
+    cuts = [since, *sorted(_cuts(since, until, zone, frozenset((0, *minutes)))), until]
     found = [Span(*pair, what(pair[0].astimezone(zone))) for pair in pairwise(cuts)]
     return [_joined(list(same)) for _, same in groupby(found, key=lambda span: span.holds)]
 
@@ -93,22 +96,26 @@ def _joined(same: list[Span[T]]) -> Span[T]:
     return same[0]._replace(until=same[-1].until)
 
 
-def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: Iterable[int]) -> set[datetime]:
+def _cuts(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> set[datetime]:
     """Return the moments within at which the local clock shows one of the minutes, or is changed."""
     at_minutes = {moment for moment in _moments(since, until, zone, minutes) if since < moment < until}
     stretches = pairwise([since, *sorted(at_minutes), until])
     return at_minutes | {change for begin, end in stretches if (change := _change(begin, end, zone)) is not None}
 
 
-def _moments(since: datetime, until: datetime, zone: tzinfo, minutes: Iterable[int]) -> Iterator[datetime]:
+def _moments(since: datetime, until: datetime, zone: tzinfo, minutes: frozenset[int]) -> Iterator[datetime]:
     # A day more at both ends: a clock that is put back over midnight shows the day before again.
     day, last = (moment.astimezone(zone).date() for moment in (since - _DAY, until + _DAY))
     while day <= last:
-        for minute in minutes:
-            shown = datetime.combine(day, time(), zone) + timedelta(minutes=minute)
-            yield shown.astimezone(UTC)
-            yield shown.replace(fold=1).astimezone(UTC)
+        yield from _of_day(day, zone, minutes)
         day += _DAY
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _of_day(day: date, zone: tzinfo, minutes: frozenset[int]) -> tuple[datetime, ...]:
+    """Return when the clock shows these minutes on a day: some twice. A month of sessions asks for the same days."""
+    shown = [datetime.combine(day, time(), zone) + timedelta(minutes=minute) for minute in minutes]
+    return tuple(one.replace(fold=fold).astimezone(UTC) for one in shown for fold in (0, 1))
 
 
 def _change(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:

@@ -85,12 +85,22 @@ def _end(found: Sequence[tuple[str | None]], month: Month, until: str, terms: Te
     return end
 
 
+class _Work(NamedTuple):
+    """A draft, how many accounts it has, and the transactions of those that are left."""
+
+    draft: int
+    accounts: int
+    left: dict[int, list[int]]
+
+
 class Preparing:
     """Prepares drafts, one at a time."""
 
     def __init__(self, reader: Reader, writer: Writer, clock: Clock) -> None:
         self._reader, self._writer, self._clock = reader, writer, clock
         self._one = trio.Lock()
+        self._work: _Work | None = None
+        """Of the draft that was worked on last: to find it takes seconds if there is much."""
 
     async def prepare(self, month: Month, account: int | None, terms: Terms, seconds: float) -> tuple[Plan, Progress]:
         """Work on the draft of a month for so long at most; return how far it is. Raises Refused."""
@@ -122,17 +132,18 @@ class Preparing:
     async def _whole(self, planned: Plan, known: _Known, until: float) -> Progress:
         """Make the statements of all accounts that are left, until a time."""
         planned = replace(planned, revision=known.revision)
-        every = await self._reader.run(lambda db: due(rows_of(db), planned))
-        left = {account: found for account, found in every.items() if account > known.computed_until}
-        done = len(every) - len(left)
-        for part in _steps(left):
+        if self._work is None or self._work.draft != known.id:
+            self._work = await self._reader.run(lambda db: _work(db, planned, known))
+        _, accounts, left = self._work
+        for part in _steps(dict(left)):
             if trio.current_time() > until:
-                return Progress(known.id, done, len(every))
+                return Progress(known.id, accounts - len(left), accounts)
             await self._make(planned, known.id, part)
-            await self._writer.run(drafts.reach, known.id, max(part))
-            done += len(part)
+            for account in part:
+                del left[account]
         await self._writer.run(drafts.ready, known.id, known.revision, stamp(self._clock()))
-        return Progress(known.id, done, len(every))
+        self._work = None
+        return Progress(known.id, accounts, accounts)
 
     async def _again(self, planned: Plan, known: _Known) -> Progress:
         """Make those statements again that changes since concern."""
@@ -153,6 +164,12 @@ def _known(db: Database, planned: Plan) -> tuple[_Known | None, str]:
     rows = rows_of(db)
     found = [_Known(*row) for row in rows(_DRAFT, (str(planned.month), planned.account))]
     return found[0] if found else None, planned.terms.text(rows)
+
+
+def _work(db: Database, planned: Plan, known: _Known) -> _Work:
+    every = due(rows_of(db), planned)
+    left = {account: found for account, found in every.items() if account > known.computed_until}
+    return _Work(known.id, len(every), left)
 
 
 def _again(db: Database, planned: Plan, known: _Known) -> dict[int, list[int]]:

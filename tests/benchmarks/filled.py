@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from levity_trio.store.connection import open_database
 
-from . import filled_bills
+from . import filled_statements
 
 CHARGERS: Final = 20
 READINGS: Final = 10
@@ -42,12 +42,12 @@ def fill(database: Path, transactions: int) -> Amount:
         connection.execute("DROP INDEX meter_val_connector")
         connection.execute("BEGIN")
         _chargers(connection)
-        filled_bills.house(connection)
+        filled_statements.house(connection)
         _transactions(connection, transactions)
         _events(connection)
         _readings(connection)
         _doubts(connection)
-        filled_bills.statements(connection)
+        filled_statements.statements(connection)
         _frames(connection, FRAMES_PER_TRANSACTION * transactions)
         connection.execute(index)
         connection.execute("COMMIT")

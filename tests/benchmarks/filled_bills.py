@@ -1,90 +1,154 @@
-"""Bills for a filled database: a household for each charger, a tariff with windows and a fee for blocking, and closed
-statements of all months but the last."""
+"""A site that bills, filled with bulk statements: accounts with a tag each, and what they charged in some months.
+
+Every second account has a tariff with windows. All sessions are spread evenly and equally long, so that about as many
+cross the end of a window as at a real site.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
-TARIFF: Final = """
-name = "House"
-valid_from = 2016-01-01
-currency = "EUR"
-prices = "gross"
-tax = 19
+from levity_trio.billing.examples import DAY_AND_NIGHT, FLAT
+from levity_trio.billing.months import Month, beginning
+from levity_trio.store.connection import open_database
 
-[[window]]
-name = "night"
-price = 0.21
-times = "22:00-06:00"
+from .filled import SERIES, TIME
 
-[energy]
-name = "day"
-price = 0.32
-
-[blocking]
-price = 0.05
-grace_minutes = 30
-"""
-DAY: Final = "2016-01-01"
-AT: Final = f"{DAY}T00:00:00.000Z"
-LINES: Final = '[["energy","House","2016-01-01","day",5000,null,"0.32",160,"19"]]'
-MONTHS: Final = (
-    "SELECT DISTINCT substr(start_time, 1, 7) AS month FROM tx"
-    " WHERE start_time < (SELECT max(substr(start_time, 1, 7)) FROM tx)"
-)
+BERLIN: Final = ZoneInfo("Europe/Berlin")
+BEGUN: Final = date(2024, 1, 1)
+"""A year that is over on every machine."""
+BASE_FEE: Final = "base_fee = 3.10\ncurrency ="
+METER_WH_PER_MINUTE: Final = 100
+DELAY: Final = 0.4
+"""Seconds from a charger's time to its receipt."""
+LEAST_SECONDS: Final = 300
+"""Between two sessions of a charger."""
 
 
-def house(connection: sqlite3.Connection) -> None:
-    """Add accounts, to each a charger, and the tariff; there are no transactions yet."""
-    connection.execute(
-        "INSERT INTO account (name, since, created_at, created_by, updated_at)"
-        " SELECT 'Household ' || rowid, ?1, ?1, 'anna', ?1 FROM cp ORDER BY id",
-        (AT,),
-    )
-    connection.execute(
-        "INSERT INTO ownership (account_id, what, key, conn_id, since, given_at, given_by)"
-        " SELECT row_number() OVER (ORDER BY id), 'space', id, 0, ?1, ?1, 'anna' FROM cp",
-        (AT,),
-    )
-    connection.execute("INSERT INTO tariff (name, currency, prices) VALUES ('House', 'EUR', 'gross')")
-    connection.execute(
-        "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by)"
-        " VALUES (1, ?, ?, '', ?, 'anna')",
-        (DAY, TARIFF, AT),
-    )
-    connection.execute(
-        "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by)"
-        " VALUES ('site', '', ?, 1, ?, 'anna')",
-        (DAY, AT),
-    )
-    connection.execute("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, ?, 'anna')", (DAY, AT))
-    connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, ?, 'anna')", (AT,))
+class Site(NamedTuple):
+    """How much is in the database. `minutes` are between two readings of a session."""
+
+    accounts: int
+    chargers: int
+    sessions: int
+    readings: int
+    minutes: int
+    months: int
+    begun: date = BEGUN
+
+    @property
+    def lasts(self) -> int:
+        """The seconds of a session."""
+        return self.readings * self.minutes * 60
+
+    def spread_over(self) -> tuple[datetime, int]:
+        """Return when the first session begins, and the seconds between two of a charger."""
+        month = Month.of(self.begun)
+        begin = end = beginning(month.first_day, BERLIN)
+        for _ in range(self.months):
+            end = month.until(BERLIN)
+            month = month.next
+        of_charger = -(-self.sessions // self.chargers)
+        slot = int((end - begin).total_seconds()) // of_charger
+        assert slot >= self.lasts + LEAST_SECONDS, f"{self} does not fit: {slot} s for {self.lasts} s"
+        return begin, slot
 
 
-def statements(connection: sqlite3.Connection) -> None:
-    """Close all months but the last, with a position for each transaction that waits for nobody."""
+def fill(database: Path, site: Site) -> None:
+    """Fill a new database. Its months can be closed in their order."""
+    with open_database(database) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -200000")
+        ((index,),) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'meter_val_connector'").fetchall()
+        connection.execute("DROP INDEX meter_val_connector")
+        connection.execute("BEGIN")
+        _chargers(connection, site)
+        _accounts(connection, site)
+        _tariffs(connection, str(site.begun))
+        _transactions(connection, site)
+        _readings(connection, site)
+        connection.execute(index)
+        connection.execute("COMMIT")
+
+
+def _chargers(connection: sqlite3.Connection, site: Site) -> None:
+    at = f"{site.begun}T00:00:00.000Z"
+    connection.execute("INSERT INTO run (version, started_at, clock_trusted) VALUES ('1', ?, 1)", (at,))
     connection.execute(
-        "INSERT INTO closing (month, terms, biller_id, statements, previous_digest, digest, closed_at, closed_by)"
-        f" SELECT month, '{{}}', 1, 0, '', 'd' || month, ?, 'anna' FROM ({MONTHS}) ORDER BY month",
-        (AT,),
+        f"{SERIES} INSERT INTO cp (id, vendor, model, firmware_version, meter_serial_number, created_at, updated_at)"
+        " SELECT printf('CP-%03d', i), 'United Chargers', 'Grizzl-E', '5.623', 'M-' || i, ?2, ?2 FROM series",
+        (site.chargers, at),
     )
     connection.execute(
-        "INSERT INTO statement (draft_id, account_id, month, zone, currency, prices, taxes, charged, carried_in, total,"
-        " is_carried, content)"
-        " SELECT closing.id, account.id, month, 'Europe/Berlin', 'EUR', 'gross', '[]', 0, 0, 0, 0, ''"
-        " FROM closing, account ORDER BY month, account.id"
+        "INSERT INTO session (cp_id, run_id, remote_address, target, clock_trusted, connected_at)"
+        " SELECT id, 1, '10.0.0.1', '/ws', 1, created_at FROM cp ORDER BY id"
+    )
+
+
+def _accounts(connection: sqlite3.Connection, site: Site) -> None:
+    """Number n of the accounts has the tag TAG-n."""
+    since = datetime(site.begun.year - 1, 1, 1, tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    connection.execute(
+        f"{SERIES} INSERT INTO account (name, address, since, created_at, created_by, updated_at)"
+        " SELECT 'Flat ' || i, 'Street ' || i, ?2, ?2, 'bench', ?2 FROM series",
+        (site.accounts, since),
     )
     connection.execute(
-        "INSERT INTO position (statement_id, account_id, kind, tx_id, cp_id, conn_id, id_tag, started_at, ended_at,"
-        " energy_wh, split, is_prepaid, lines, amount)"
-        " SELECT statement.id, account_id, 'session', tx.id, cp_id, conn_id, id_tag, start_time, stop_time, 5000,"
-        " 'whole', 0, ?, 160 FROM tx JOIN statement ON account_id = CAST(substr(cp_id, 4) AS INTEGER) + 1"
-        " AND month = substr(start_time, 1, 7) WHERE status = 'Completed' AND review IS NULL",
-        (LINES,),
+        "INSERT INTO ownership (account_id, what, key, conn_id, id_tag, since, given_at, given_by)"
+        " SELECT id, 'tag', 'tag-' || id, 0, 'TAG-' || id, since, since, 'bench' FROM account"
     )
+
+
+def _tariffs(connection: sqlite3.Connection, begun: str) -> None:
+    version = "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by)"
+    for number, text in enumerate((FLAT, DAY_AND_NIGHT), 1):
+        toml = text.replace("2026-10-01", begun).replace("currency =", BASE_FEE)
+        connection.execute("INSERT INTO tariff (name, currency, prices) VALUES (?, 'EUR', 'gross')", (f"T{number}",))
+        connection.execute(f"{version} VALUES (?, ?, ?, '', '', '')", (number, begun, toml))
+    assigned = "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by)"
+    connection.execute(f"{assigned} VALUES ('site', '', ?, 1, '', '')", (begun,))
+    connection.execute(f"{assigned} SELECT 'account', id, ?, 2, '', '' FROM account WHERE id % 2 = 0", (begun,))
+    connection.execute("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, '', 'bench')", (begun,))
+    connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, '', 'bench')")
+
+
+def _transactions(connection: sqlite3.Connection, site: Site) -> None:
+    begin, slot = site.spread_over()
+    wh = site.readings * site.minutes * METER_WH_PER_MINUTE
     connection.execute(
-        "UPDATE statement SET closing_id = draft_id, number = id, party_digest = '', previous_digest = id - 1,"
-        " digest = id"
+        f"""
+{SERIES}, one (i, charger, place, begun) AS (
+    SELECT i, i % ?2, i / ?2, i / ?2 * ?4 + i % ?2 * (?4 - ?5 - {LEAST_SECONDS}) / ?2 FROM series),
+timed AS (
+    SELECT *, strftime({TIME}, ?3, begun || ' seconds') AS start,
+        strftime({TIME}, ?3, (begun + ?5) || ' seconds') AS stop,
+        strftime({TIME}, ?3, (begun + {DELAY}) || ' seconds') AS start_received,
+        strftime({TIME}, ?3, (begun + ?5 + {DELAY}) || ' seconds') AS stop_received FROM one)
+INSERT INTO tx (cp_id, conn_id, session_id, id_tag, verdict, status, start_time, sent_start_time, start_skew_seconds,
+    stop_time, sent_stop_time, meter_start, meter_stop, energy_delivered, energy_method, confidence, stop_reason,
+    stopped_by, last_reading_at, last_register_wh, created_at, updated_at, own_start_time, own_stop_time,
+    stop_skew_seconds, stop_received_at, billed_from_wh, billed_until_wh, rules, judged_at, counted_wh)
+SELECT printf('CP-%03d', charger), 1, charger + 1, 'TAG-' || (1 + i * 7919 % ?7), 'Accepted', 'Completed', start, start,
+    0, stop, stop, place * ?6, (place + 1) * ?6, ?6, 'register', 'certain', 'Local', 'charger', stop, (place + 1) * ?6,
+    start_received, stop_received, start, stop, 0, stop_received, place * ?6, (place + 1) * ?6, 2, stop_received, ?6
+FROM timed ORDER BY stop""",
+        (site.sessions, site.chargers, begin.isoformat(), slot, site.lasts, wh, site.accounts),
     )
-    connection.execute("DELETE FROM bill_work WHERE tx_id IN (SELECT tx_id FROM position)")
+
+
+def _readings(connection: sqlite3.Connection, site: Site) -> None:
+    """In the order of their receipt, as a site writes them. The last one is just before the stop."""
+    connection.execute(
+        f"{SERIES} INSERT INTO meter_val (tx_id, cp_id, conn_id, session_id, received_at, timestamp, sent_timestamp,"
+        " measurand, value, unit, context, location, phase, format, source, wh, told_id)"
+        " SELECT id, cp_id, conn_id, session_id, received, at, at, 'Energy.Active.Import.Register', wh, 'Wh',"
+        " 'Sample.Periodic', 'Outlet', '', 'Raw', 'MeterValues', wh, id FROM (SELECT tx.*,"
+        f" strftime({TIME}, start_time, ((i + 1) * ?2 * 60 - 1) || ' seconds') AS at,"
+        f" strftime({TIME}, start_time, ((i + 1) * ?2 * 60 - 1 + {DELAY}) || ' seconds') AS received,"
+        f" meter_start + (i + 1) * ?2 * {METER_WH_PER_MINUTE} AS wh FROM tx, series) ORDER BY received",
+        (site.readings, site.minutes),
+    )

@@ -30,11 +30,11 @@ class Simulated:
         return total
 
 
-def simulate(url: str, *arguments: str, folder: Path) -> Simulated:
+def simulate(url: str, *arguments: str, folder: Path, seconds: float = RUN_SECONDS) -> Simulated:
     """Run it to its end."""
     command = [*PROGRAM, "simulate", "--url", url, "--json", *arguments]
     ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False, cwd=folder, env=environment()
+        command, capture_output=True, text=True, timeout=seconds, check=False, cwd=folder, env=environment()
     )
     assert ended.stdout.startswith("{"), (ended.returncode, ended.stdout, ended.stderr)
     return Simulated(ended.returncode, json.loads(ended.stdout), ended.stderr)

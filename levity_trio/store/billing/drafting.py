@@ -210,7 +210,7 @@ def _kind_of(versions: Versions) -> _Kind:
 
 
 def _new(priced: Priced) -> _Item:
-    position = replace(priced.position, reason=priced.words)
+    position = priced.position if priced.words is None else replace(priced.position, reason=priced.words)
     of = None if priced.versions is None else _kind_of(priced.versions)
     return _Item(priced.kind, position, of, vehicle_of(priced.owner))
 

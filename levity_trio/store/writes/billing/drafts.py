@@ -54,7 +54,7 @@ def discard(db: UnitOfWork, draft: int) -> bool:
 
 
 def store(db: UnitOfWork, draft: int, accounts: Sequence[int], drafted: Iterable[Drafted]) -> None:
-    """Store the statements of some accounts in place of those that the draft has of them."""
+    """Store the statements of some accounts, which are computed then, in place of those that the draft has of them."""
     for account in accounts:
         of_account = "SELECT id FROM statement WHERE draft_id = ? AND account_id = ? AND number IS NULL"
         for (number,) in db.rows(of_account, (draft, account)):
@@ -64,11 +64,7 @@ def store(db: UnitOfWork, draft: int, accounts: Sequence[int], drafted: Iterable
         number = db.insert(_ADD, (draft, *one.figures, one.content))
         for row in one.positions:
             db.execute(_ADD_POSITION, (number, one.account, *row))
-
-
-def reach(db: UnitOfWork, draft: int, account: int) -> None:
-    """Say that all accounts up to this one are computed."""
-    db.execute("UPDATE draft SET computed_until = ? WHERE id = ?", (account, draft))
+    db.execute("UPDATE draft SET computed_until = max(computed_until, ?) WHERE id = ?", (max(accounts), draft))
 
 
 def ready(db: UnitOfWork, draft: int, revision: int, at: str) -> None:

@@ -1,0 +1,270 @@
+"""How long the bill of a month takes: `python -m tests.benchmarks.billing`.
+
+A year of a small site, month by month, beside a bare read of the same rows; and one month of a very large one, while
+twenty chargers talk. The closing write is measured alone, on a copy of the database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.access.tags import Policy
+from levity_trio.billing.months import Month
+from levity_trio.billing.ownership import BillBy
+from levity_trio.client import Api, Sought
+from levity_trio.store.billing.due import Terms
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.connection import open_database
+from levity_trio.store.preparing import plan
+from levity_trio.store.unit_of_work import commit
+from levity_trio.store.writes.billing import closing as closings
+
+from .conversation import Conductor, Conversation, ReadingTimes, charge
+from .filled_bills import BEGUN, BERLIN, Site, fill
+from .load import Load
+from .machine import describe
+from .process import running
+from .report import table
+from .tags import wait_until_served
+
+SMALL: Final = Site(accounts=40, chargers=20, sessions=15_000, readings=333, minutes=1, months=12)
+LARGE: Final = Site(accounts=2000, chargers=500, sessions=100_000, readings=8, minutes=15, months=1)
+CHARGERS: Final = 20
+CALLS_A_SECOND: Final = 10
+"""Of each charger."""
+MORE_SECONDS, WHOLE_SECONDS, P99_MS, LONGEST_MS = 2.0, 60.0, 50.0, 200.0
+QUIET_SECONDS: Final = 5.0
+PATIENCE: Final = 600.0
+SETTINGS: Final = ("--time-zone", str(BERLIN), "--api-port", "0")
+HEAD: Final = ("", "at most", "measured", "")
+_ROWS: Final = (
+    "SELECT tx_id, json_array_length(lines) > 1 FROM position JOIN statement ON statement.id = statement_id"
+    " WHERE statement.month = ? AND tx_id IS NOT NULL"
+)
+_READINGS: Final = "SELECT * FROM meter_val WHERE cp_id = ? AND conn_id = 1 AND tx_id = ? AND timestamp BETWEEN ? AND ?"
+
+
+class Figure(NamedTuple):
+    """A line of the table; the limit is None where there is no goal."""
+
+    what: str
+    limit: str
+    measured: str
+    is_met: bool = True
+
+
+class Billed(NamedTuple):
+    """Seconds of one month."""
+
+    preview: float
+    close: float
+    bare: float = 0.0
+
+
+def ask(database: Path, *path: str) -> Any:
+    return Api(f"unix:{database}.sock", Sought("server", "")).ask("POST", "admin", *path, given={}, patience=PATIENCE)
+
+
+def preview(database: Path, month: Month) -> float:
+    began = time.perf_counter()
+    while not ask(database, "drafts", str(month))["ready"]:
+        pass
+    return time.perf_counter() - began
+
+
+def close(database: Path, month: Month) -> float:
+    began = time.perf_counter()
+    ask(database, "closings", str(month))
+    return time.perf_counter() - began
+
+
+def bare(database: Path, month: Month) -> float:
+    """Return the seconds in which the rows of a month can be read that its statements were made of."""
+    began = time.perf_counter()
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        for number, is_divided in connection.execute(_ROWS, (str(month),)).fetchall():
+            of_charger = "SELECT cp_id, id, start_time, stop_time, tx.* FROM tx WHERE id = ?"
+            ((*values,),) = connection.execute(of_charger, (number,)).fetchall()
+            if is_divided:
+                connection.execute(_READINGS, values[:4]).fetchall()
+    return time.perf_counter() - began
+
+
+def months(site: Site) -> Iterator[Month]:
+    month = Month.of(BEGUN)
+    for _ in range(site.months):
+        yield month
+        month = month.next
+
+
+# A year of a small site
+
+
+def of_year(folder: Path, site: Site) -> Iterator[Figure]:
+    """Bill month by month."""
+    database = folder / "year.db"
+    _fill(database, site)
+    with running("serve", CHARGERS, folder, SETTINGS, database) as server:
+        wait_until_served(database)
+        found = []
+        for month in months(site):
+            took = Billed(preview(database, month), close(database, month), bare(database, month))
+            found.append(took)
+            say(f"{month}: preview {took.preview:.2f} s, close {took.close:.2f} s, bare read {took.bare:.2f} s")
+        peak = server.peak_mib()
+    rows = f"{site.sessions // site.months} sessions a month of {site.readings} readings"
+    yield Figure(f"a bare read of the rows ({rows})", "", _seconds(one.bare for one in found))
+    for name in ("preview", "close"):
+        more = [getattr(one, name) - one.bare for one in found]
+        measured = f"{_seconds(getattr(one, name) for one in found)}; {statistics.median(more):+.2f} s"
+        yield Figure(f"{name} of a month", f"{MORE_SECONDS:g} s more", measured, statistics.median(more) < MORE_SECONDS)
+    yield Figure("memory of the server, at most", "", f"{peak:.0f} MiB")
+
+
+def _seconds(found: Iterator[float]) -> str:
+    every = list(found)
+    return f"{statistics.median(every):.2f} s ({min(every):.2f} to {max(every):.2f})"
+
+
+# A month of a large site, while chargers talk
+
+
+class Answers:
+    """Chargers that talk at a pace, and how long their answers take."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self.conductor = Conductor(ReadingTimes())
+
+    def join(self) -> None:
+        charging = ((f"TALK-{number}", charge(f"TALK-{number}", number, self.conductor)) for number in range(CHARGERS))
+        self._load.connect((identity, paced(conversation)) for identity, conversation in charging)
+        self.during(lambda: time.sleep(QUIET_SECONDS / 2))
+
+    def during(self, work: Callable[[], object]) -> array[float]:
+        """Return the seconds of the answers while something is done."""
+        self._load.answer_seconds = array("d")
+        working = threading.Thread(target=work)
+        working.start()
+        while working.is_alive():
+            self._load.release()
+            self._load.run(1 / CALLS_A_SECOND)
+        working.join()
+        return self._load.answer_seconds
+
+
+def paced(conversation: Conversation) -> Conversation:
+    """Wait before each call until the bench lets it go on."""
+    body = next(conversation)
+    while True:
+        answer = b""
+        if body is not None:
+            answer = yield body
+        yield None
+        body = conversation.send(answer)
+
+
+def of_month(folder: Path, site: Site) -> Iterator[Figure]:
+    """Bill one month while chargers talk."""
+    database, (month, *_) = folder / "month.db", months(site)
+    _fill(database, site)
+    with running("serve", CHARGERS, folder, SETTINGS, database) as server, Load(server.port) as load:
+        wait_until_served(database)
+        answers, took = Answers(load), {}
+        answers.join()
+        quiet, memory, cpu = (
+            answers.during(lambda: time.sleep(QUIET_SECONDS)),
+            server.resident_mib(),
+            server.cpu().total,
+        )
+
+        def timed(work: Callable[[Path, Month], float]) -> Callable[[], None]:
+            return lambda: took.update({work.__name__: work(database, month)})
+
+        previewing = answers.during(timed(preview))
+        written = closing_write(database, folder / "copy.db", month)
+        answers.during(lambda: time.sleep(QUIET_SECONDS / 2))
+        closing_answers = answers.during(timed(close))
+        used, peak = server.cpu().total - cpu, server.peak_mib()
+        assert not load.faults, load.samples
+    whole = took["preview"] + took["close"]
+    size = f"{site.accounts} accounts, {site.sessions} sessions"
+    split = f"{took['preview']:.1f} + {took['close']:.1f} = {whole:.1f} s; {used:.0f} s of CPU, chargers included"
+    yield Figure(f"preview and close ({size})", f"{WHOLE_SECONDS:g} s", split, whole < WHOLE_SECONDS)
+    yield Figure("of it the closing write, alone", "", f"{1000 * written:.0f} ms")
+    yield _of_answers("before", quiet)
+    yield _of_answers("during the preview", previewing)
+    yield _of_answers("during the close", closing_answers)
+    yield Figure("memory of the server, before and at most", "", f"{memory:.0f}, {peak:.0f} MiB")
+
+
+def _of_answers(when: str, answers: array[float]) -> Figure:
+    p99, longest = (1000 * one for one in (statistics.quantiles(answers, n=100)[-1], max(answers)))
+    measured = f"p99 {p99:.1f} ms, longest {longest:.0f} ms ({len(answers)})"
+    limit = f"p99 {P99_MS:g} ms, longest {LONGEST_MS:g} ms"
+    return Figure(f"answers to {CHARGERS} chargers {when}", limit, measured, p99 < P99_MS and longest < LONGEST_MS)
+
+
+def closing_write(database: Path, copy: Path, month: Month) -> float:
+    """Return the seconds of the write that closes a month, on a copy."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    with open_database(copy) as connection:
+        terms = Terms(Rule(BERLIN, Policy(), BillBy.TAG), 0)
+        planned = plan(Database(connection, execute_plugins=False), month, None, terms)
+        order = closings.Order("bench", f"{BEGUN.year + 2}-01-01T00:00:00.000Z", b"salt")
+        began = time.perf_counter()
+        (result,) = commit(connection, [lambda db: closings.close(db, planned, order)])
+        took = time.perf_counter() - began
+        result.unwrap()
+    return took
+
+
+# The bench
+
+
+def _fill(database: Path, site: Site) -> None:
+    began = time.perf_counter()
+    fill(database, site)
+    say(f"{database.name}: filled in {time.perf_counter() - began:.0f} s, {database.stat().st_size / 2**20:.0f} MiB")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Measure, print a table, and return 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.billing", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a hundredth of everything, to try it")
+    parser.add_argument("--only", choices=("year", "month"), help="one part")
+    arguments = parser.parse_args()
+    small, large = SMALL, LARGE
+    if arguments.small:
+        small = SMALL._replace(accounts=4, chargers=2, sessions=60, readings=40, minutes=5, months=2)
+        large = LARGE._replace(accounts=20, chargers=5, sessions=1000)
+    with tempfile.TemporaryDirectory(prefix="levity-bills-") as folder:
+        say(describe(Path(folder)).line())
+        figures: list[Figure] = []
+        figures += of_year(Path(folder), small) if arguments.only != "month" else ()
+        figures += of_month(Path(folder), large) if arguments.only != "year" else ()
+    rows = [(one.what, one.limit, one.measured, "ok" if one.is_met else "MISSED") for one in figures]
+    print(table(HEAD, rows))
+    return 0 if all(one.is_met for one in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
