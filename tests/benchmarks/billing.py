@@ -181,7 +181,7 @@ def of_month(folder: Path, site: Site) -> Iterator[Figure]:
     """Bill one month while chargers talk."""
     database, (month, *_) = folder / "month.db", months(site)
     _fill(database, site)
-    with running("serve", CHARGERS, folder, SETTINGS, database) as server, Load(server.port) as load:
+    with running("serve", site.chargers + CHARGERS, folder, SETTINGS, database) as server, Load(server.port) as load:
         wait_until_served(database)
         answers, took = Answers(load), {}
         answers.join()
