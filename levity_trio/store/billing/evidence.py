@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from fractions import Fraction
 from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -18,6 +19,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from levity_trio.billing.blocking import Stay, Stretch
+from levity_trio.billing.money import half_up
 from levity_trio.billing.pricing import Evidence, pieces
 from levity_trio.billing.splitting import Level, Power
 from levity_trio.billing.tariff import Versions
@@ -121,18 +123,21 @@ def _seconds_ahead(case: Case, billed: Billed) -> float:
 
 
 def _levels(course: _Course, wh: int) -> Sequence[Level]:
-    """Return the register readings, if the figure is based on them; not if a person corrected it, or part of it belongs
-    to another transaction.
+    """Return the register readings, as far as they show the course of the figure.
 
     The judge allows the register to fall by its last digit, and readings to differ from start and stop by as much.
+    Where the figure is not what the register rose by (a person corrected it, or part of it belongs to another
+    transaction), the readings still show when the car took how large a share of it.
     """
-    if not course.levels or course.levels[-1].wh != wh:
+    total = course.levels[-1].wh if course.levels else 0
+    if total <= 0:
         return ()
     sent = [level.wh for level in course.levels]
-    rising = list(accumulate((min(max(reached, 0), wh) for reached in sent), max))
-    if rising == sent:
+    rising = list(accumulate((min(max(reached, 0), total) for reached in sent), max))
+    if total == wh and rising == sent:
         return course.levels
-    return [Level(level.at, reached) for level, reached in zip(course.levels, rising, strict=True)]
+    shares = (half_up(Fraction(reached * wh, total)) for reached in rising)
+    return [Level(level.at, share) for level, share in zip(course.levels, shares, strict=True)]
 
 
 # Stay
