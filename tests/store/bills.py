@@ -24,11 +24,15 @@ from levity_trio.store.reads.shapes import rows_of
 from levity_trio.store.writes import tariffs
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Closed, Order
-from tests.store.books import Books
+from levity_trio.store.writes.transactions import corrections
+from levity_trio.store.writes.transactions.deciding import Decision
+from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.reading import reading
 
 T = TypeVar("T")
+ANNA, BEN = 1, 2
+HOUR = 60
 BERLIN = ZoneInfo("Europe/Berlin")
 FLAT = """
 name = "Flat"
@@ -160,3 +164,35 @@ class Biller:
         planned, _ = trio.run(self._prepare, month, None, 60)
         with reading(self.books) as db:
             return reads.draft_sums(db, progress.draft, planned)
+
+
+# What happens in the house
+
+
+def house_of_two(books: Books) -> House:
+    """The house in March: the tag Card is Anna's, the tag Ben is his."""
+    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    house = House(books)
+    house.give(ANNA, "Card")
+    house.give(BEN, "Ben")
+    return house
+
+
+def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
+    """Return a transaction of an hour."""
+    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
+    transaction = station.start(begin, 1, tag)
+    station.books.wait(HOUR)
+    station.stop(transaction, begin + wh)
+    station.books.wait(HOUR)
+    return transaction
+
+
+def correct(books: Books, transaction: int, wh: int) -> None:
+    correction = corrections.Correction(figure_wh=wh)
+    books.run(corrections.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
+
+
+def month_is_over(books: Books, month: int) -> None:
+    books.now = datetime(2026, month + 1, 2, 9, tzinfo=UTC)
+    books.settle()

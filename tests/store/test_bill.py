@@ -11,11 +11,11 @@ import pytest
 from levity_trio.store.reads.bill.shape import Bill, BillPending
 from levity_trio.store.reads.bill.words import bill_lines
 from levity_trio.store.reads.explain import explain
-from tests.store.bills import Biller
+from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
-from tests.store.test_bill_states import ANNA, BEN, HOUR, charge, charged_to_wallet, close, correct
+from tests.store.test_bill_states import charged_to_wallet, close
 from tests.store.test_imported import import_one
 
 README = Path(__file__).parents[2] / "README.md"
@@ -55,11 +55,7 @@ price = 0.3
 
 @pytest.fixture
 def house(books: Books) -> House:
-    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
-    house = House(books)
-    house.give(ANNA, "Card")
-    house.give(BEN, "Ben")
-    return house
+    return house_of_two(books)
 
 
 @pytest.fixture

@@ -11,44 +11,21 @@ from levity_trio.store.reads import pages
 from levity_trio.store.reads.billed import billed_transaction, billed_transactions
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.reads.transactions import Filters
-from levity_trio.store.writes.transactions import corrections
-from levity_trio.store.writes.transactions.deciding import Decision
-from tests.store.bills import Biller
+from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
 from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.reading import reading
 
-ANNA, BEN = 1, 2
-HOUR = 60
-
 
 @pytest.fixture
 def biller(books: Books) -> Biller:
-    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
-    house = House(books)
-    house.give(ANNA, "Card")
-    house.give(BEN, "Ben")
-    return Biller(house)
-
-
-def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
-    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
-    transaction = station.start(begin, 1, tag)
-    station.books.wait(HOUR)
-    station.stop(transaction, begin + wh)
-    station.books.wait(HOUR)
-    return transaction
+    return Biller(house_of_two(books))
 
 
 def close(biller: Biller, month: int) -> None:
     biller.books.now = datetime(2026, month + 1, 2, 9, tzinfo=UTC)
     biller.books.settle()
     biller.close(f"2026-{month:02}")
-
-
-def correct(books: Books, transaction: int, wh: int) -> None:
-    correction = corrections.Correction(figure_wh=wh)
-    books.run(corrections.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
 
 
 def state(biller: Biller, transaction: int) -> str:

@@ -14,44 +14,22 @@ from levity_trio.store.preparing import plan
 from levity_trio.store.writes import wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
-from levity_trio.store.writes.transactions import corrections, decisions
+from levity_trio.store.writes.transactions import decisions
 from levity_trio.store.writes.transactions.deciding import Decision
-from tests.store.bills import Biller, Line
+from tests.store.bills import ANNA, BEN, HOUR, Biller, Line, charge, correct, house_of_two, month_is_over
 from tests.store.books import Books, Station, meter_value
 from tests.store.owning import House
 from tests.store.reading import reading
 
-ANNA, BEN = 1, 2
-HOUR = 60
-
 
 @pytest.fixture
 def house(books: Books) -> House:
-    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
-    house = House(books)
-    house.give(ANNA, "Card")
-    house.give(BEN, "Ben")
-    return house
+    return house_of_two(books)
 
 
 @pytest.fixture
 def biller(house: House) -> Biller:
     return Biller(house)
-
-
-def charge(station: Station, wh: int = 4000, tag: str = "Card") -> int:
-    """Return a transaction of an hour."""
-    begin = station.books.connection.execute("SELECT coalesce(max(meter_stop), 1000) FROM tx").fetchone()[0]
-    transaction = station.start(begin, 1, tag)
-    station.books.wait(HOUR)
-    station.stop(transaction, begin + wh)
-    station.books.wait(HOUR)
-    return transaction
-
-
-def month_is_over(books: Books, month: int) -> None:
-    books.now = datetime(2026, month + 1, 2, 9, tzinfo=UTC)
-    books.settle()
 
 
 def test_each_household_gets_a_statement(biller: Biller, station: Station) -> None:
@@ -69,11 +47,6 @@ def test_each_household_gets_a_statement(biller: Biller, station: Station) -> No
 
 
 # What waits, and what turns up later
-
-
-def correct(books: Books, transaction: int, wh: int) -> None:
-    correction = corrections.Correction(figure_wh=wh)
-    books.run(corrections.correct, transaction, correction, Decision("cleo", "read from its display", books.at))
 
 
 def test_a_doubtful_session_is_held_back_until_somebody_decides(biller: Biller, station: Station) -> None:

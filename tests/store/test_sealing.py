@@ -12,19 +12,14 @@ from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.transactions import corrections
 from levity_trio.store.writes.transactions.deciding import Decision
-from tests.store.bills import Biller
+from tests.store.bills import Biller, charge, house_of_two, month_is_over
 from tests.store.books import Books, Station
-from tests.store.owning import House
-from tests.store.test_closing import ANNA, BEN, charge, month_is_over
 
 
 @pytest.fixture
 def biller(books: Books) -> Biller:
     """Three closed months: two households, a correction and a credit that was paid out."""
-    house = House(books)
-    house.give(ANNA, "Card")
-    house.give(BEN, "Ben")
-    biller = Biller(house)
+    biller = Biller(house_of_two(books))
     station = Station(books)
     first = charge(station)
     charge(station, 6000, "Ben")
@@ -106,10 +101,7 @@ class Stop(Exception):
 
 @pytest.fixture
 def prepared(books: Books) -> tuple[Biller, Any]:
-    house = House(books)
-    for account, tag in ((ANNA, "Card"), (BEN, "Ben")):
-        house.give(account, tag)
-    biller = Biller(house)
+    biller = Biller(house_of_two(books))
     station = Station(books)
     charge(station)
     charge(station, 6000, "Ben")
