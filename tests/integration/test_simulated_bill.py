@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -339,9 +339,10 @@ def told(entry: Entry, position: dict[str, Any]) -> Iterator[tuple[datetime, int
     moment = start.moments[-1]
     ahead = datetime.fromisoformat(moment.time or "") - datetime.fromisoformat(position["started_at"])
     for one in (moment for sent in entry.sent if sent.is_evidence for moment in sent.moments if moment.register):
-        shown = int(Decimal(one.register or 0)) - int(moment.register or 0)
-        both = one.delivered_wh, shown if 0 <= shown <= entry.energy_wh else one.delivered_wh
-        yield datetime.fromisoformat(one.time or "") - ahead, min(both), max(both)
+        with suppress(InvalidOperation):  # one that nobody can read
+            shown = int(Decimal(one.register or 0)) - int(moment.register or 0)
+            both = one.delivered_wh, shown if 0 <= shown <= entry.energy_wh else one.delivered_wh
+            yield datetime.fromisoformat(one.time or "") - ahead, min(both), max(both)
 
 
 def allowed(entry: Entry, position: dict[str, Any]) -> dict[str, tuple[int, int]]:

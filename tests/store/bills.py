@@ -15,6 +15,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.statement import Statement
 from levity_trio.billing.tariff_file import parse
+from levity_trio.store.billing.closable import Closables
 from levity_trio.store.billing.due import Plan, Terms
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.billing.statements import statement
@@ -128,13 +129,17 @@ class Biller:
 
     @property
     def order(self) -> Order:
-        return Order("cleo", self.books.at, b"salt")
+        return Order("cleo", self.books.at)
+
+    def closable(self, draft: int) -> Closables:
+        with reading(self.books) as db:
+            return reads.closable(db, draft, b"salt")
 
     def close(self, month: str, account: int | None = None) -> Closed:
         """Prepare a month and close it, and delete what that settled."""
         planned, progress = trio.run(self._prepare, month, account, 60)
         assert progress.is_ready
-        closed = self.books.run(closing.close, planned, self.order)
+        closed = self.books.run(closing.close, planned, self.order, self.closable(progress.draft))
         trio.run(self.preparing.discard, progress.draft)
         if account is None:
             self.books.run(closing.settle, planned, 1000)

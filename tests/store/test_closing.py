@@ -306,15 +306,18 @@ def test_a_draft_that_something_changed_since_is_not_closed(biller: Biller, stat
     transaction = charge(station)
     charge(station, tag="Ben")
     month_is_over(biller.books, 3)
-    biller.prepare("2026-03")
+    before = biller.closable(biller.prepare("2026-03").draft)
     untouched = biller.lines(BEN, "2026-03", is_closed=False)
     of_ben = biller.books.value("SELECT id FROM statement WHERE account_id = ?", BEN)
     correct(biller.books, transaction, 3000)
     planned = trio_plan(biller, "2026-03")
     with pytest.raises(Refused) as caught:
-        biller.books.run(closing.close, planned, closing.Order("cleo", biller.books.at, b"salt"))
+        biller.books.run(closing.close, planned, biller.order, before)
     assert caught.value.code == Code.NOT_READY
     biller.prepare("2026-03")
+    with pytest.raises(Refused) as caught:  # what is to be closed was read before
+        biller.books.run(closing.close, trio_plan(biller, "2026-03"), biller.order, before)
+    assert caught.value.code == Code.NOT_READY
     assert biller.books.value("SELECT id FROM statement WHERE account_id = ?", BEN) == of_ben
     assert biller.lines(BEN, "2026-03", is_closed=False) == untouched
     assert biller.lines(ANNA, "2026-03", is_closed=False) == [Line("session", transaction, 3000, 90)]

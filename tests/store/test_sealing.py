@@ -118,6 +118,7 @@ def test_a_closing_is_whole_or_nothing(
 ) -> None:
     biller, planned = prepared
     left = [statement]
+    found = biller.closable(biller.books.value("SELECT id FROM draft"))
     execute, insert = UnitOfWork.execute, UnitOfWork.insert
 
     def counted(whole: Any) -> Any:
@@ -134,7 +135,7 @@ def test_a_closing_is_whole_or_nothing(
         patched.setattr(UnitOfWork, "execute", counted(execute))
         patched.setattr(UnitOfWork, "insert", counted(insert))
         try:
-            biller.books.run(closing.close, planned, biller.order)
+            biller.books.run(closing.close, planned, biller.order, found)
         except Stop:
             assert dump(biller.books.connection) == before
     assert biller.books.value("SELECT count(*) FROM statement WHERE number IS NOT NULL") in (0, 2)

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
+from levity_trio.store.billing.closable import Closables, closables
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.billing.months import begun
 from levity_trio.store.reads.shapes import Shape, rows_of
@@ -89,6 +90,12 @@ def billing(db: Database) -> Billing | None:
         next_number=next_number,
         closings=tuple(closings),
     )
+
+
+def closable(db: Database, draft: int, salt: bytes) -> Closables:
+    """Return what the closing of a draft needs, from one snapshot."""
+    db.execute("BEGIN")
+    return closables(rows_of(db), draft, salt)
 
 
 def draft_sums(db: Database, draft: int, plan: Plan) -> DraftSums:

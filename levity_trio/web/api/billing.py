@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -132,12 +133,13 @@ async def _prepare(asked: Asked) -> tuple[Plan, Progress]:
 
 async def close(asked: Asked) -> Any:
     planned, progress = await _prepare(asked)
-    order = Order(asked.caller.name, asked.api.stamp(), secrets.token_bytes(SALT_BYTES))
+    order = Order(asked.caller.name, asked.api.stamp())
     with refusals():
         if not progress.is_ready:
             words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"
             raise Refused(Code.NOT_READY, words)
-        closed = await asked.api.writer.run(closing.close, planned, order)
+        found = await asked.api.reader.run(partial(stored.closable, draft=progress.draft, salt=_salt()))
+        closed = await asked.api.writer.run(closing.close, planned, order, found)
     await _tidy(asked, planned, progress.draft)
     return show(
         ClosedMonth(
@@ -148,6 +150,10 @@ async def close(asked: Asked) -> Any:
             last=closed.last,
         )
     )
+
+
+def _salt() -> bytes:
+    return secrets.token_bytes(SALT_BYTES)
 
 
 async def _tidy(asked: Asked, planned: Plan, draft: int) -> None:

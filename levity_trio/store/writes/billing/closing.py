@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from levity_trio.billing.ledger import Kind
 from levity_trio.events import BillingBegun, MonthClosed
+from levity_trio.store.billing.closable import Closable, Closables
 from levity_trio.store.billing.due import CHANGED, Plan
 from levity_trio.store.billing.months import begun
-from levity_trio.store.billing.rows import names_text
-from levity_trio.store.billing.sealing import BEGINNING, party_digest, seal_of
-from levity_trio.store.billing.statements import names_now
+from levity_trio.store.billing.sealing import BEGINNING, seal_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.ledger import Entry, enter_statement
 
 _DRAFT: Final = "SELECT id, terms, revision FROM draft WHERE month = ? AND account_id IS ? AND ready_at IS NOT NULL"
-_UNPRICED: Final = (
-    "SELECT count(*) FROM statement CROSS JOIN position ON statement_id = statement.id"
-    " WHERE draft_id = ? AND position.kind = 'unpriced'"
-)
-_TO_CLOSE: Final = (
-    "SELECT id, account_id, charged, currency, content FROM statement WHERE draft_id = ? AND number IS NULL"
-    " AND EXISTS (SELECT 1 FROM position WHERE statement_id = statement.id"
-    " AND kind IN ('session', 'free', 'base fee', 'correction')) ORDER BY account_id, id"
-)
 _LAST: Final = "SELECT digest FROM statement WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"
-_CHARGED: Final = (
-    "SELECT coalesce(sum(ledger.amount), 0) FROM position CROSS JOIN ledger ON ledger.tx_id = position.tx_id"
-    " AND ledger.account_id = position.account_id WHERE position.statement_id = ?"
-    " AND position.kind IN ('session', 'free') AND ledger.kind = 'charge'"
-)
 _SEAL: Final = (
     "UPDATE statement SET closing_id = ?, number = ?, party_digest = ?, previous_digest = ?, digest = ? WHERE id = ?"
 )
@@ -67,11 +51,10 @@ class Refused(Exception):
 
 
 class Order(NamedTuple):
-    """Who closes and when. `salt` makes the digests of names unguessable: bytes that nobody else has."""
+    """Who closes and when."""
 
     by: str
     at: str
-    salt: bytes
 
 
 class Closed(NamedTuple):
@@ -97,20 +80,22 @@ def begin(db: UnitOfWork, day: date, at: str, by: str) -> None:
     db.record(BillingBegun(charger=None, at=at, day=day.isoformat(), by=by))
 
 
-def close(db: UnitOfWork, plan: Plan, order: Order) -> Closed:
-    """Close a month as its draft says, for all accounts or for one that moves out. Raises Refused."""
-    draft = _checked_draft(db, plan, order)
+def close(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> Closed:
+    """Close a month as its draft says, for all accounts or for one that moves out. Raises Refused.
+
+    `found` is what the draft has; if something changed since it was read, nothing is closed.
+    """
+    _check_draft(db, plan, order, found)
     biller = db.row("SELECT max(id) FROM biller")
     if biller is None or biller[0] is None:
         raise Refused(Code.NO_BILLER, "nobody bills; say who does with levity-trio bill owner set")
     ((next_number,),) = db.rows("SELECT next_number FROM billing", ())
-    to_close = db.rows(_TO_CLOSE, (draft,))
     before = _last_seal(db)
-    seals = list(_seals(db, to_close, next_number, before, order))
+    seals = list(_seals(found.statements, next_number, before))
     closing = db.insert(
         "INSERT INTO closing (month, account_id, terms, biller_id, statements, previous_digest, digest, closed_at,"
         " closed_by) SELECT month, account_id, terms, ?, ?, ?, ?, ?, ? FROM draft WHERE id = ? RETURNING id",
-        (biller[0], len(seals), before, seals[-1].digest if seals else before, order.at, order.by, draft),
+        (biller[0], len(seals), before, seals[-1].digest if seals else before, order.at, order.by, found.draft),
     )
     for one in seals:
         _seal(db, closing, one, order)
@@ -140,8 +125,8 @@ def settle(db: UnitOfWork, plan: Plan, most: int) -> int:
     return db.execute(_SETTLED, (plan.revision, plan.since, plan.until, most))
 
 
-def _checked_draft(db: UnitOfWork, plan: Plan, order: Order) -> int:
-    """Return the draft that is to be closed. Raises Refused."""
+def _check_draft(db: UnitOfWork, plan: Plan, order: Order, found: Closables) -> None:
+    """Check that the draft can be closed. Raises Refused."""
     known = begun(db.rows)
     if known is None:
         raise Refused(Code.NOT_BEGUN, "say first since when this system bills: levity-trio bill begin DATE")
@@ -149,18 +134,12 @@ def _checked_draft(db: UnitOfWork, plan: Plan, order: Order) -> int:
         raise Refused(Code.CONFLICT, f"{known.open_month} is the month to close next")
     if order.at < plan.until:
         raise Refused(Code.NOT_OVER, f"{plan.month} is not over")
-    drafts = db.rows(_DRAFT, (str(plan.month), plan.account))
-    for draft, terms, revision in drafts:
-        if terms == plan.terms.text(db.rows) and not db.rows(CHANGED + " LIMIT 1", (revision, plan.until)):
-            _check_prices(db, draft)
-            return int(draft)
-    raise Refused(Code.NOT_READY, f"the draft of {plan.month} is not up to date; prepare it, and close again")
-
-
-def _check_prices(db: UnitOfWork, draft: int) -> None:
-    ((unpriced,),) = db.rows(_UNPRICED, (draft,))
-    if unpriced:
-        words = f"{unpriced} transactions have no tariff: see the preview, and assign one"
+    ready = (found.draft, plan.terms.text(db.rows), found.revision)
+    is_changed = db.rows(f"{CHANGED} LIMIT 1", (found.revision, plan.until))
+    if ready not in db.rows(_DRAFT, (str(plan.month), plan.account)) or is_changed:
+        raise Refused(Code.NOT_READY, f"the draft of {plan.month} is not up to date; prepare it, and close again")
+    if found.unpriced:
+        words = f"{found.unpriced} transactions have no tariff: see the preview, and assign one"
         raise Refused(Code.NO_TARIFF, words)
 
 
@@ -170,34 +149,24 @@ def _last_seal(db: UnitOfWork) -> str:
 
 
 class _Sealed(NamedTuple):
-    id: int
-    account: int
-    amount: int
-    currency: str
+    one: Closable
     number: int
-    party: str
-    party_digest: str
     previous: str
     digest: str
 
 
-def _seals(
-    db: UnitOfWork, to_close: list[tuple[Any, ...]], next_number: int, before: str, order: Order
-) -> Iterator[_Sealed]:
-    for number, (statement, account, charged, currency, content) in enumerate(to_close, next_number):
-        salt = hashlib.sha256(order.salt + str(statement).encode()).hexdigest()
-        party = names_text(names_now(db.rows, statement, account), salt)
-        of_party = party_digest(party)
-        digest = seal_of(number, content, of_party, before)
-        ((paid,),) = db.rows(_CHARGED, (statement,))
-        yield _Sealed(statement, account, -charged - paid, currency, number, party, of_party, before, digest)
+def _seals(statements: Iterable[Closable], next_number: int, before: str) -> Iterator[_Sealed]:
+    for number, one in enumerate(statements, next_number):
+        digest = seal_of(number, one.content, one.party_digest, before)
+        yield _Sealed(one, number, before, digest)
         before = digest
 
 
-def _seal(db: UnitOfWork, closing: int, one: _Sealed, order: Order) -> None:
-    db.execute(_SEAL, (closing, one.number, one.party_digest, one.previous, one.digest, one.id))
+def _seal(db: UnitOfWork, closing: int, sealed: _Sealed, order: Order) -> None:
+    one, number, previous, digest = sealed
+    db.execute(_SEAL, (closing, number, one.party_digest, previous, digest, one.id))
     db.execute("INSERT INTO statement_party (statement_id, party) VALUES (?, ?)", (one.id, one.party))
     if one.amount:
-        words = f"statement {one.number}"
+        words = f"statement {number}"
         entry = Entry(one.account, Kind.STATEMENT, one.amount, one.currency, words, order.at, order.by, one.id)
         enter_statement(db, entry)
