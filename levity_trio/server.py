@@ -54,6 +54,7 @@ from levity_trio.signals import open_signals, wait_for_stop
 from levity_trio.store.connection import open_database
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.following import open_following
+from levity_trio.store.forgetting import open_forgetting
 from levity_trio.store.preparing import Preparing
 from levity_trio.store.pruning import open_pruning
 from levity_trio.store.reads import Beginning, Reader, Unreadable, beginning
@@ -207,12 +208,14 @@ def _site(central: Central, reader: Reader, pages: dict[str, Page]) -> Site:
 
 @asynccontextmanager
 async def _open_upkeep(central: Central, reader: Reader) -> AsyncIterator[None]:
-    """Keep what is stored up to date: old frames go, doubtful energy is judged again, commands get their outcomes."""
+    """Keep what is stored up to date: old frames and names go, doubtful energy is judged again, commands get their
+    outcomes."""
     config, clock, writer = central.config, central.clock, central.writer
     async with (
         open_pruning(writer, reader, config, clock, lambda: central.clock_trusted),
         open_rejudging(writer, clock, config.check_interval_seconds),
         open_following(writer, clock, config.check_interval_seconds, central.hooks.listen),
+        open_forgetting(writer, clock, config.time_zone, lambda: central.clock_trusted),
     ):
         yield
 

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import click
 
+from levity_trio.cli import account_leaving
 from levity_trio.cli.files_of_lines import FILE, send_file, show_file, show_results
+from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import ConfigError
@@ -71,6 +73,8 @@ imported again changes nothing. Without `since`, a line holds from now on.
 """
 
 account = click.Group("account", help="Say who is billed, and what belongs to whom.", epilog=EXAMPLES)
+for one in account_leaving.COMMANDS:
+    account.add_command(one)
 _ACCOUNT: Final = click.argument("named", metavar="ACCOUNT")
 Options = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -101,16 +105,6 @@ _THING: Final = _options(
     click.option("--reason", help="Why, for those who ask later."),
 )
 _KIND: Final = click.argument("kind", metavar="KIND", type=click.Choice(list(FILES)))
-
-
-def number_of(operator: Operator, resource: str, named: str) -> str:
-    """Return the number of an account or a vehicle by its name; a number is one already. Raises ConfigError."""
-    if named.isdecimal():
-        return named
-    found = operator.ask("GET", "admin", resource, query={"name": named})["data"]
-    if not found:
-        raise ConfigError(f"there is no {resource.removesuffix('s')} {named!r}; see levity-trio {resource[:-1]} list")
-    return str(found[0]["id"])
 
 
 @command("list", group=account)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from levity_trio.billing.money import CURRENCIES, minor_units, written
-from levity_trio.cli.account import number_of
+from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.progress import CountProgress
 from levity_trio.cli.tables import say, show_table

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from levity_trio.billing.money import CURRENCIES, written
-from levity_trio.cli.account import number_of
+from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, RefusedByApi, command
 from levity_trio.cli.progress import CountProgress, is_terminal
 from levity_trio.cli.tables import say, show_record, show_table

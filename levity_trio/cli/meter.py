@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import click
 
-from levity_trio.cli.account import number_of
 from levity_trio.cli.files_of_lines import FILE, send_file, show_results
+from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
 

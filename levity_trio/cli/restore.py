@@ -26,6 +26,7 @@ EXAMPLES = """\
 Examples:
   levity-trio restore /mnt/stick/levity.db
   levity-trio restore /mnt/stick/levity.db --db /var/lib/levity/levity.db
+  levity-trio restore /mnt/stick/levity.db --last-statement 214
 
 Stop the server first. A database that has facts that are not in BACKUP is replaced only with --force; the refusal says
 what would be lost. What is replaced is kept beside it as `<database>.replaced-<time>`.
@@ -33,18 +34,21 @@ what would be lost. What is replaced is kept beside it as `<database>.replaced-<
 Chargers may still know transactionIds of the lost time. So transactionIds, the ids of events, and all other ids except
 those of frames go on far above: by a million, one for each second since the backup, and a random part.
 
+Numbers of statements are never used twice. If statements are made here, give the highest number that was closed,
+printed or sent, also after the backup: the next closing goes on behind it.
+
 A backup of an older version is migrated at the next start of the server.
 
 Exit status: 0 when the backup is in place, 1 when it is not (the database is then unchanged), 2 for wrong usage.
 """
 
 
-def run_restore(*, backup: Path, is_forced: bool, is_json: bool, **given: object) -> int:
+def run_restore(*, backup: Path, is_forced: bool, is_json: bool, last_statement: int | None, **given: object) -> int:
     from levity_trio.store.keeping.restoring import restore as put_back  # noqa: PLC0415 - so that --help answers at once
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     with ByteProgress(is_json=is_json) as progress:
-        restored = put_back(backup, config.database, progress, is_forced=is_forced)
+        restored = put_back(backup, config.database, progress, is_forced=is_forced, last_statement=last_statement)
     if is_json:
         say(json.dumps(_record(config.database, restored), ensure_ascii=False))
     else:
@@ -61,6 +65,7 @@ def _record(database: Path, restored: Restored) -> dict[str, object]:
         "kept": str(restored.kept) if restored.kept else None,
         "lost": restored.lost._asdict() if restored.lost else None,
         "last_transaction_id": restored.last_transaction_id,
+        "last_statement": restored.last_statement,
     }
 
 
@@ -70,6 +75,8 @@ def _lines(database: Path, restored: Restored) -> Iterator[str]:
     if restored.kept:
         yield f"The replaced database is kept: {cell(str(restored.kept))}"
     yield f"transactionIds go on above {restored.last_transaction_id}."
+    if restored.last_statement is not None:
+        yield f"Statements go on with number {restored.last_statement + 1}."
 
 
 def _lost(restored: Restored) -> str:
@@ -92,6 +99,12 @@ restore = click.Command(
     params=[
         click.Argument(["backup"], type=click.Path(path_type=Path)),
         click.Option(["is_forced", "--force"], is_flag=True, help="Replace a database that has other facts."),
+        click.Option(
+            ["--last-statement"],
+            type=click.IntRange(0, 2**53),
+            metavar="NUMBER",
+            help="The highest number of a statement that was closed.",
+        ),
         click.Option(["is_json", "--json"], is_flag=True, help="Output JSON lines, for programs."),
         *_database_options(),
     ],

@@ -12,7 +12,7 @@ from levity_trio.billing.describing import examples, words
 from levity_trio.billing.examples import EXAMPLES
 from levity_trio.billing.tariff import Tariff
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
-from levity_trio.cli.account import number_of
+from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import ConfigError, EnvironmentProblem

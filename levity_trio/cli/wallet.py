@@ -11,7 +11,7 @@ import click
 from levity_trio.billing.ledger import exact_minor_units, typed_amount
 from levity_trio.billing.money import CURRENCIES, written
 from levity_trio.billing.statement import Currency
-from levity_trio.cli.account import number_of
+from levity_trio.cli.named import number_of
 from levity_trio.cli.operator import Operator, command
 from levity_trio.cli.tables import say, show_record, show_table
 from levity_trio.config import ConfigError

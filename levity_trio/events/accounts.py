@@ -9,7 +9,10 @@ from levity_trio.events.fact import Fact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Fact):
-    """An operator, `by`, added, changed, closed or reopened an account, which is open from `since` until `until`."""
+    """An operator, `by`, added, changed, closed or reopened an account, which is open from `since` until `until`.
+
+    `change` may also be forgotten: what was personal of it was deleted.
+    """
 
     account: int
     change: str
@@ -50,7 +53,7 @@ class TransactionGiven(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VehicleChanged(Fact):
-    """An operator added, changed or removed a vehicle."""
+    """An operator added, changed or removed a vehicle, or had its name forgotten with that of its account."""
 
     vehicle: int
     change: str

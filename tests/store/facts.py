@@ -76,6 +76,9 @@ def add_facts(books: Books, station: Station) -> None:
     closed_statement(books)
     of_terms = "account_id, kind, limit_amount, since, set_by, reason"
     add(f"INSERT INTO wallet_terms ({of_terms}) VALUES (1, 'prepaid', 0, '', '', '')")
+    of_deletion = "account_id, keep_years, reason, deleted_at, deleted_by"
+    add(f"INSERT INTO personal_deletion ({of_deletion}) VALUES (1, 10, '', '', 'anna')")
+    add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")
     of_services = "INSERT INTO payment_service (name, secret, added_at, added_by, revoked_at, revoked_by) VALUES"
     add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 's', '', '', NULL, NULL)")
 

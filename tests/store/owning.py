@@ -25,8 +25,9 @@ class House:
     def __init__(self, books: Books, bill_by: BillBy = BillBy.TAG) -> None:
         self.books = books
         self.bill_by = bill_by
-        for name in ("Anna", "Ben"):
-            self.add(name)
+        if not books.count("account"):
+            for name in ("Anna", "Ben"):
+                self.add(name)
 
     @property
     def rule(self) -> Rule:

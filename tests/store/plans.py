@@ -24,7 +24,7 @@ BOUNDED = {
     *("webhook_given_up", "asked_tag", "tag_import_part", "security", "account", "vehicle", "space"),
     *("billing", "bill_work", "draft", "closing", "biller", "tariff", "tariff_version", "tariff_assignment"),
     "meter",
-    *("wallet", "payment_service"),
+    *("wallet", "payment_service", "personal_deletion", "lost_statements"),
 }
 """Tables that do not grow over the years; all others do."""
 OF_THE_PRESENT = {

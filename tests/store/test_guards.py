@@ -31,7 +31,17 @@ CHANGEABLE: dict[str, set[str]] = {
     "meter_reading": {"voided_at", "voided_by", "void_reason"},
     "meter_val": {"tx_id"},
     "operator_action": {"status", "code"},
-    "ownership": {"key", "until", "ended_at", "ended_by", "end_reason", "voided_at", "voided_by", "void_reason"},
+    "ownership": {
+        "key",
+        "reason",
+        "until",
+        "ended_at",
+        "ended_by",
+        "end_reason",
+        "voided_at",
+        "voided_by",
+        "void_reason",
+    },
     "reservation": {"ended_at", "end_reason", "tx_id"},
     "charging_profile": {"ended_at", "end_reason", "tx_id"},
     "local_list": set(),
@@ -44,7 +54,7 @@ CHANGEABLE: dict[str, set[str]] = {
     "session": {"ended_at", "close_code", "close_reason"},
     "set_aside": {"tx_id", "looked_at", "looked_by", "resolution", "resolution_reason", "count", "last_received_at"},
     "status": {"count", "last_received_at"},
-    "tag": {"key", "ended_at", "ended_by"},
+    "tag": {"key", "name", "notes", "ended_at", "ended_by"},
     "token": {"last_used_at", "revoked_at", "revoked_by"},
     "tx_event": {"count", "last_received_at"},
     "webhook": {"position", "delivered_at", "removed_at", "removed_by"},
@@ -59,14 +69,22 @@ CHANGEABLE: dict[str, set[str]] = {
     "statement": set(),
     "position": set(),
     "statement_party": {"party", "removed_at", "removed_by"},
-    "ledger": set(),
+    "ledger": {"reason"},
     "tariff": set(),
     "tariff_version": {"withdrawn_at", "withdrawn_by", "withdraw_reason"},
     "tariff_assignment": set(),
-    "wallet_terms": set(),
+    "wallet_terms": {"reason"},
     "payment_service": {"revoked_at", "revoked_by"},
+    "personal_deletion": set(),
+    "lost_statements": set(),
 }
 """The columns of each table of facts that may change (rules.md)."""
+FORGOTTEN = {
+    **{("tag", name): "NULL" for name in ("name", "notes")},
+    **{("ownership", name): "NULL" for name in ("reason", "end_reason", "void_reason")},
+    **{(table, "reason"): "''" for table in ("ledger", "wallet_terms")},
+}
+"""Texts that may be deleted, and are never another text."""
 PRUNED = {"event", "log"}
 """Named writes delete their oldest rows."""
 
@@ -108,6 +126,7 @@ def change(books: Books, table: str, column: str) -> None:
         column, other = "result", f"'{RESULTS[table]}', ended_at = '2026'"
     if table == "statement_party" and column != "statement_id":  # the names go, and it is told when and by whom
         column, other = "party", "NULL, removed_at = '2040', removed_by = 'anna'"
+    other = FORGOTTEN.get((table, column), other)
     if column == "resolved_at":
         other = f"{other}, resolved_by = 'anna', resolution = 'confirmed'"
     books.connection.execute("PRAGMA foreign_keys = OFF")  # a foreign key would also refuse, but is not a guard
@@ -134,6 +153,13 @@ def test_a_fact_is_changed_in_nothing_but_its_count_and_its_links(full: Books, t
         return
     with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
         change(full, table, column)
+
+
+@pytest.mark.parametrize(("table", "column"), FORGOTTEN)
+def test_a_text_that_may_go_is_never_another_one(full: Books, table: str, column: str) -> None:
+    full.connection.execute("UPDATE ownership SET (until, voided_at) = ('2026', '2026') WHERE voided_at IS NULL")
+    with pytest.raises(sqlite3.IntegrityError, match=REFUSED):
+        full.connection.execute(f"UPDATE {table} SET {column} = 'x' WHERE rowid = ?", (newest(full, table),))
 
 
 def test_every_table_is_guarded_or_a_present_reading() -> None:
@@ -379,7 +405,7 @@ AGAIN = {
     "securing": "UPDATE securing SET problem = 'none' WHERE result IS NOT NULL",
     "configuration_template": "UPDATE configuration_template SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
     "tag": "UPDATE tag SET ended_by = 'ben' WHERE ended_at IS NOT NULL",
-    "ownership": "UPDATE ownership SET void_reason = 'x' WHERE voided_at IS NOT NULL",
+    "ownership": "UPDATE ownership SET voided_by = 'x' WHERE voided_at IS NOT NULL",
     "tariff_version": "UPDATE tariff_version SET withdraw_reason = 'x' WHERE withdrawn_at IS NOT NULL",
     "meter_reading": "UPDATE meter_reading SET void_reason = 'x' WHERE voided_at IS NOT NULL",
 }
@@ -387,6 +413,10 @@ AGAIN = {
 
 
 OF_OTHER_ROWS = {
+    "tag_texts_go": "UPDATE tag SET name = 'x'",
+    "ownership_texts_go": "UPDATE ownership SET reason = 'x'",
+    "wallet_terms_text_goes": "UPDATE wallet_terms SET reason = 'x'",
+    "ledger_text_goes": "UPDATE ledger SET reason = 'x'",
     "ownership_begins_alone": "INSERT INTO ownership"
     " (account_id, what, key, conn_id, id_tag, since, given_at, given_by)"
     " VALUES (1, 'tag', 'a', 0, 'A', '2026', '', '')",
@@ -395,7 +425,7 @@ OF_OTHER_ROWS = {
     " (statement_id, account_id, kind, month, energy_wh, is_prepaid, lines, amount)"
     " VALUES (1, 1, 'base fee', '2026-10', 0, 0, '[]', 0)",
 }
-"""What a guard that looks at other rows refuses."""
+"""What a guard refuses that looks at other rows, or at a text that may go."""
 
 
 def _refused_by(books: Books, sql: str, table: str) -> str:

@@ -31,7 +31,7 @@ FACTS = (
     " configuration_reading configuration_template file file_url tag credential certificate registration"
     " certificate_request securing securing_step ownership biller closing statement position statement_party ledger"
     " tariff tariff_version tariff_assignment meter_reading"
-    " wallet_terms payment_service"
+    " wallet_terms payment_service personal_deletion lost_statements"
 )
 COUNTS = "fact_count event_sum"
 PRESENT = (

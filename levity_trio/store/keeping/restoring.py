@@ -20,7 +20,9 @@ from levity_trio.store.connection import InUse, lock_held
 from levity_trio.store.keeping.checking import numbered
 from levity_trio.store.keeping.copies import Content, content, is_contained, is_in_use, open_copy, used_by_nobody_else
 from levity_trio.store.keeping.copying import Partial, Told, check_room, copy, open_partial, sync_folder
+from levity_trio.store.keeping.numbers import Numbers, last_number, lost_statements, skip_statements
 from levity_trio.store.schema import NewerSchema, Unreadable, check_ownership, look
+from levity_trio.wire.times import stamp
 
 RESTORING: Final = ".restoring"
 SIDECARS: Final = ("-wal", "-shm", "-journal")
@@ -51,6 +53,8 @@ class Restored(NamedTuple):
     kept: Path | None
     lost: Lost | None
     last_transaction_id: int
+    last_statement: int | None
+    """The number behind which those of statements go on; None: billing has not begun."""
 
 
 class _Standing(NamedTuple):
@@ -60,15 +64,18 @@ class _Standing(NamedTuple):
     is_contained: bool = False
     is_later: bool = False
     highest: Mapping[str, int] = {}
+    last_statement: int = 0
 
 
-def restore(backup: Path, database: Path, told: Told, *, is_forced: bool = False) -> Restored:
-    """Replace a database, which no server may use, by a backup.
+def restore(
+    backup: Path, database: Path, told: Told, *, is_forced: bool = False, last_statement: int | None = None
+) -> Restored:
+    """Replace a database, which no server may use, by a backup. Statements go on behind `last_statement`.
 
     Raises:
         EnvironmentProblem: the backup is damaged, or is not one; the database is in use (InUse), another program's, or
-            has facts that are not in the backup, and the caller does not force it; the disk is nearly full. The
-            database is as it was before.
+            has facts that are not in the backup, and the caller does not force it; the disk is nearly full; the number
+            of the last statement is needed, or is too low. The database is as it was before.
     """
     backup, database = backup.resolve(), database.resolve()
     try:
@@ -78,12 +85,13 @@ def restore(backup: Path, database: Path, told: Told, *, is_forced: bool = False
             held, standing = content(source), _examine(source, database)
             if not (standing.is_contained or is_forced):
                 raise EnvironmentProblem(_refusal(database, held, standing))
+            billed = lost_statements(source, last_statement, standing.last_statement)
             check_room(database.parent, backup.stat().st_size)
             with open_partial(database, RESTORING) as partial:
                 copy(source, partial, told, lambda: None)
-                last = _renumber(partial.path, standing.highest, _seconds_since(held.until))
+                last = _renumber(partial.path, standing.highest, _seconds_since(held.until), billed)
                 kept = _swap(partial, database)
-            return Restored(held, kept, _lost(held, standing), last)
+            return Restored(held, kept, _lost(held, standing), last, billed.last if billed else None)
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot restore {backup} to {database}: {error}") from error
 
@@ -100,7 +108,8 @@ def _examine(source: sqlite3.Connection, database: Path) -> _Standing:
         with closing(look(database)) as present:
             highest = dict(present.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
             is_later = is_contained(source, present)
-            return _Standing(content(present), is_contained(present, source), is_later, highest)
+            last = last_number(present) or 0
+            return _Standing(content(present), is_contained(present, source), is_later, highest, last)
     except sqlite3.DatabaseError:
         return _Standing()
 
@@ -135,7 +144,7 @@ def _seconds_since(at: str | None) -> int:
     return max(0, int((system_clock() - datetime.fromisoformat(at)).total_seconds())) if at else 0
 
 
-def _renumber(path: Path, given: Mapping[str, int], seconds: int) -> int:
+def _renumber(path: Path, given: Mapping[str, int], seconds: int, billed: Numbers | None) -> int:
     """Let all ids go on above those that were given out since the backup. Return the transactionId before the next one.
 
     The ids of the lost time are known only where the replaced database can be read. So one id a second is assumed, with
@@ -151,6 +160,8 @@ def _renumber(path: Path, given: Mapping[str, int], seconds: int) -> int:
             base = max(highest.get(table, 0), given.get(table, 0)) + leap * (FACTS_PER_ID if table == "event" else 1)
             connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, base))
+        if billed is not None:
+            skip_statements(connection, billed, stamp(system_clock()))
         ((last,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tx'").fetchall()
         connection.execute("COMMIT")
         return int(last)

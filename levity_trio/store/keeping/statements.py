@@ -46,19 +46,28 @@ def sealed(connection: sqlite3.Connection) -> Iterator[str]:
     """Each statement is as it was when it was closed, and follows the one before."""
     if not has_statements(connection):
         return
-    before, expected = BEGINNING, None
+    before, expected, lost = BEGINNING, 1, _lost(connection)
     for statement, number, content, of_party, previous, digest, party, *figures in connection.execute(_STATEMENTS):
         positions = connection.execute(_POSITIONS, (statement,)).fetchall()
         if content_of(figures, positions) != content or seal_of(number, content, of_party, previous) != digest:
             yield f"statement {number} was changed after it was closed"
         if party is not None and party_digest(party) != of_party:
             yield f"the names on statement {number} were changed after it was closed"
-        if expected is not None and number != expected:
+        while expected in lost:
+            expected = lost[expected] + 1
+        if number != expected:
             yield f"there is no statement {expected}"
         elif previous != before:
             yield f"statement {number} does not follow the one before: one of them was made later"
         before, expected = digest, number + 1
     yield from _closings(connection)
+
+
+def _lost(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return the numbers of statements that went with a restore: the last one of each row by the first one."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lost_statements'").fetchall():
+        return {}  # an older version
+    return dict(connection.execute("SELECT first, last FROM lost_statements").fetchall())
 
 
 def _closings(connection: sqlite3.Connection) -> Iterator[str]:

@@ -128,3 +128,9 @@ def drafted_after(db: Database, draft: int, place: tuple[int, int], most: int) -
         " ORDER BY account_id, id LIMIT ?"
     )
     return [(account, row) for account, row in db.execute(sql, (draft, *place, most)).fetchall()]
+
+
+def closed_of_account_after(db: Database, account: int, number: int, most: int) -> Sequence[tuple[int, int]]:
+    """Return the rows and numbers of the next closed statements of an account."""
+    sql = "SELECT id, number FROM statement WHERE account_id = ? AND number > ? ORDER BY number LIMIT ?"
+    return [(row, found) for row, found in db.execute(sql, (account, number, most)).fetchall()]

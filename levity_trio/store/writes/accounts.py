@@ -67,6 +67,7 @@ def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], at: str, by: 
     after = before._replace(**fields)
     if after == before:
         return Change(number, "same")
+    check_known(db, number)
     _check(db, after, number)
     db.execute(
         f"UPDATE account SET ({_FIELDS}, updated_at) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",  # noqa: S608 - our own names
@@ -82,6 +83,14 @@ def find(db: UnitOfWork, number: int) -> AccountData:
     if row is None:
         raise Refused(Code.NOT_FOUND, f"there is no account {number}", "account")
     return AccountData(*row)
+
+
+def check_known(db: UnitOfWork, number: int) -> None:
+    """Check that an account was not deleted: nothing new is written about it then. Raises Refused."""
+    deleted = db.row("SELECT deleted_at FROM personal_deletion WHERE account_id = ?", (number,))
+    if deleted is not None:
+        words = f"what was personal of account {number} was deleted at {deleted[0]}; add a new account"
+        raise Refused(Code.CONFLICT, words, "account")
 
 
 def number_of(db: UnitOfWork, named: str) -> int:

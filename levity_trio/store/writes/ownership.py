@@ -13,8 +13,9 @@ from levity_trio.billing.ownership import Period, Plan, Span, Thing, What, plan
 from levity_trio.events import OwnershipChanged
 from levity_trio.store.ownership import periods_of
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.accounts import Code, Refused, find
-from levity_trio.store.writes.hiding import UnknownCharger, check_known
+from levity_trio.store.writes import hiding
+from levity_trio.store.writes.accounts import Code, Refused, check_known, find
+from levity_trio.store.writes.hiding import UnknownCharger
 
 _COLUMNS: Final = "account_id, what, key, conn_id, id_tag, vehicle_id, since, until, given_at, given_by, reason"
 
@@ -42,6 +43,7 @@ class Belonging(NamedTuple):
 def give(db: UnitOfWork, account: int, belonging: Belonging, span: Span, said: Said) -> bool:
     """Make a thing belong to an account for a span; return whether that changed anything. Raises Refused."""
     find(db, account)
+    check_known(db, account)
     _check(db, belonging)
     if span.until is not None and span.until <= span.since:
         raise Refused(Code.CONFLICT, f"give a time after {span.since}, since when it belongs to it", "until")
@@ -88,7 +90,7 @@ def _check(db: UnitOfWork, belonging: Belonging) -> None:
     if belonging.thing.what is not What.SPACE:
         return
     try:
-        check_known(db, belonging.thing.key)
+        hiding.check_known(db, belonging.thing.key)
     except UnknownCharger:
         words = f"there is no charger {belonging.thing.key}; it must have connected before, or be added"
         raise Refused(Code.NOT_FOUND, words, "charger") from None

@@ -315,7 +315,7 @@ ENDPOINTS: Final = (
         body=StructBody(GiveBody, partial(_ways, "name")),
         answer=shown_as(AccountWithBelongings),
         problems=PROBLEMS,
-        personal=("name",),
+        personal=("name", "reason"),
     ),
     Endpoint(
         method="POST",
@@ -327,5 +327,6 @@ ENDPOINTS: Final = (
         body=StructBody(TakeBody, _ways),
         answer=shown_as(AccountWithBelongings),
         problems=PROBLEMS,
+        personal=("reason",),
     ),
 )

@@ -300,6 +300,7 @@ ENDPOINTS: Final = (
         answer=shown_as(ChangedTag),
         status=HTTPStatus.CREATED,
         problems=("in_use",),
+        personal=OF_PEOPLE,
     ),
     Endpoint(
         method="GET",
@@ -321,6 +322,7 @@ ENDPOINTS: Final = (
         body=StructBody(ChangeBody),
         answer=shown_as(ChangedTag),
         problems=("not_found",),
+        personal=OF_PEOPLE,
     ),
     Endpoint(
         method="DELETE",

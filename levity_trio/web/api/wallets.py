@@ -166,6 +166,7 @@ def _entering(path: str, kind: Kind, summary: str, body: type[msgspec.Struct] = 
         answer=shown_as(EntryRow),
         status=HTTPStatus.CREATED,
         problems=PROBLEMS,
+        personal=("reason",),
     )
 
 
@@ -216,5 +217,6 @@ ENDPOINTS: Final = (
         body=StructBody(TermsBody),
         answer=shown_as(WalletWithTerms),
         problems=PROBLEMS,
+        personal=("reason",),
     ),
 )

@@ -1,0 +1,146 @@
+"""What is still to be done before what is personal of an account may be deleted, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlite_utils import Database
+
+from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.months import Month
+from levity_trio.store.billing.drafting import Drafter
+from levity_trio.store.billing.due import Plan, Terms, due, newest_revision
+from levity_trio.store.billing.months import begun
+from levity_trio.store.billing.pricing import Rule as PricingRule
+from levity_trio.store.connectors import Rows
+from levity_trio.store.ownership import Owners
+from levity_trio.store.reads.owned import Rule
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.store.wallets import currency_of, standing_of
+from levity_trio.wire.times import stamp
+
+AT_ONCE: Final = 500
+NAMED: Final = 5
+_STILL: Final = (
+    "SELECT what, coalesce(id_tag, key), conn_id FROM ownership WHERE account_id = ? AND voided_at IS NULL"
+    " AND coalesce(until, '9999') > ? ORDER BY id"
+)
+_OPEN: Final = "SELECT id FROM tx INDEXED BY tx_open WHERE status = 'Active'"
+
+
+class Obstacle(NamedTuple):
+    """Why nothing personal is deleted yet, and what to do. Work that is not billed may be left so."""
+
+    words: str
+    may_be_forced: bool = False
+
+
+class _Moment(NamedTuple):
+    """Now, until when the account was open, and the zone of the site."""
+
+    now: datetime
+    until: datetime
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalDeletion:
+    """What was personal of an account was deleted, by whom and why.
+
+    Closed statements keep their names for `keep_years` after their month. `named_statements` still have them.
+    """
+
+    account: int
+    keep_years: int
+    reason: str
+    deleted_at: str
+    deleted_by: str
+    named_statements: int
+
+
+_NAMED_STATEMENTS: Final = (
+    "(SELECT count(*) FROM statement JOIN statement_party ON statement_id = statement.id"
+    " WHERE statement.account_id = personal_deletion.account_id AND number IS NOT NULL AND party IS NOT NULL)"
+)
+_DELETION: Final = Shape(PersonalDeletion, account="account_id", named_statements=_NAMED_STATEMENTS)
+
+
+def deletion(db: Database, account: int) -> PersonalDeletion | None:
+    """Return what was deleted of an account, None if nothing was."""
+    found = _DELETION.every(db, "FROM personal_deletion WHERE account_id = ?", (account,))
+    return found[0] if found else None
+
+
+def obstacles(db: Database, account: int, rule: Rule, now: datetime, zone: ZoneInfo) -> list[Obstacle]:
+    """Return what is in the way, in the order in which it is to be done; nothing for an unknown account."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    found = rows("SELECT until FROM account WHERE id = ?", (account,))
+    if not found:
+        return []
+    until = found[0][0]
+    if until is None or until > stamp(now):
+        words = f"it is open; close it: levity-trio account close {account}"
+        return [Obstacle(words if until is None else f"it is open until {until}; wait until then")]
+    owners = rule.owners(db)
+    return [
+        *_still_owned(rows, account, now),
+        *_charging(rows, account, owners),
+        *_unbilled(rows, account, rule, _Moment(now, datetime.fromisoformat(until), zone)),
+        *_owing(rows, account),
+    ]
+
+
+def _still_owned(rows: Rows, account: int, now: datetime) -> Iterator[Obstacle]:
+    for what, key, connector in rows(_STILL, (account, stamp(now))):
+        option = {"tag": f"--tag {key}", "space": f"--charger {key}", "vehicle": f"--vehicle {key}"}[what]
+        of_charger = f" --connector {connector}" if connector else ""
+        words = f"levity-trio account take {account} {option}{of_charger}"
+        yield Obstacle(f"a {what} still belongs to it; take it: {words}")
+
+
+def _charging(rows: Rows, account: int, owners: Owners) -> Iterator[Obstacle]:
+    opened = [number for (number,) in rows(_OPEN, ())]
+    for number in _of_account(opened, account, owners):
+        yield Obstacle(f"its transaction {number} is open; wait for its end, or close it: levity-trio close {number}")
+
+
+def _unbilled(rows: Rows, account: int, rule: Rule, moment: _Moment) -> Iterator[Obstacle]:
+    """Yield what its next statement would say. One that ends within the open month is billed early."""
+    known = begun(rows)
+    if known is None:
+        return
+    last = Month.of((moment.until - datetime.resolution).astimezone(moment.zone).date())
+    month = max(last, known.open_month)
+    terms = Terms(PricingRule(moment.zone, rule.policy, rule.bill_by), 0)
+    plan = Plan(known, month, account, terms, stamp(moment.now), newest_revision(rows))
+    drafted = Drafter(rows, plan).draft(account, due(rows, plan)[account])
+    positions = [position for one in drafted for position in one.positions]
+    if positions:
+        named = ", ".join(f"{kind} {tx or of_month}" for kind, tx, of_month, *_ in positions[:NAMED])
+        more = " and more" if len(positions) > NAMED else ""
+        early = f" --account {account}" if last == month else ""
+        words = f"it is not billed for: {named}{more}; bill it: levity-trio bill close {month}{early}"
+        yield Obstacle(words, may_be_forced=True)
+
+
+def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
+    standing = standing_of(rows, account)
+    if standing.reserved:
+        yield Obstacle("its charging was not charged to its wallet yet; confirm or correct what waits for a review")
+    currency = currency_of(rows)
+    if standing.balance and currency is not None:
+        told = written(abs(standing.balance), CURRENCIES[currency])
+        if standing.balance < 0:
+            yield Obstacle(f"it owes {told}; enter the payment: levity-trio wallet pay {account}")
+        else:
+            yield Obstacle(f"it has {told} in its favour; pay it out: levity-trio wallet refund {account}")
+
+
+def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> list[int]:
+    parts = (transactions[place : place + AT_ONCE] for place in range(0, len(transactions), AT_ONCE))
+    return [number for part in parts for number, owner in owners.decide(part).items() if owner.account == account]

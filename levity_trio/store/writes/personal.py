@@ -1,0 +1,129 @@
+"""Deletes what is personal of an account that has moved out. Its number stays, and stands for it everywhere.
+
+At once go its name, address, contact and notes; the names of vehicles and spaces that were only its own; the names and
+notes that its tags had; and the reasons that were given for what belonged to it. What stands on closed statements, and
+what was written about entries of its ledger, stays for the years of keeping (`forget_due`).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final, NamedTuple
+
+from levity_trio.events import AccountChanged, VehicleChanged
+from levity_trio.store.settled import SYSTEM
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import accounts, vehicles
+from levity_trio.store.writes.accounts import Code, Refused
+
+_OF_OTHERS: Final = (
+    "EXISTS (SELECT 1 FROM ownership AS other WHERE other.what = ownership.what AND other.key = ownership.key"
+    " AND other.conn_id = ownership.conn_id AND other.voided_at IS NULL AND other.account_id <> ?1)"
+)
+_OWN_VEHICLES: Final = (
+    "SELECT DISTINCT vehicle_id FROM ownership WHERE account_id = ?1 AND vehicle_id IS NOT NULL AND voided_at IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM ownership AS other WHERE other.what = 'vehicle' AND other.conn_id = 0"
+    " AND other.key = CAST(ownership.vehicle_id AS TEXT) AND other.voided_at IS NULL AND other.account_id <> ?1)"
+)
+_OWN_SPACES: Final = (
+    "SELECT key, conn_id FROM ownership WHERE account_id = ?1 AND what = 'space' AND voided_at IS NULL"  # noqa: S608
+    f" AND NOT {_OF_OTHERS}"
+)
+_OTHERS_OF_TAG: Final = (
+    "FROM ownership AS other WHERE other.what = 'tag' AND other.key = ownership.key AND other.conn_id = 0"
+    " AND other.voided_at IS NULL AND other.account_id <> ?1"
+)
+_TAGS: Final = (
+    f"SELECT key, coalesce((SELECT max(until) {_OTHERS_OF_TAG} AND other.until <= ownership.since), ''),"  # noqa: S608
+    f" coalesce((SELECT min(since) {_OTHERS_OF_TAG} AND other.since >= ownership.until), '9999')"
+    " FROM ownership WHERE account_id = ?1 AND what = 'tag' AND voided_at IS NULL"
+)
+"""The tags of an account, each from the end of the owner before to the beginning of the next one."""
+_DUE_NAMES: Final = (
+    "SELECT statement_id FROM personal_deletion CROSS JOIN statement USING (account_id) CROSS JOIN statement_party"
+    " ON statement_id = statement.id WHERE number IS NOT NULL AND party IS NOT NULL"
+    " AND date(statement.month || '-01', '+1 month', '+' || keep_years || ' years') <= ? LIMIT ?"
+)
+_DUE_TEXTS: Final = (
+    "SELECT ledger.id FROM personal_deletion CROSS JOIN ledger USING (account_id)"
+    " WHERE kind NOT IN ('statement', 'charge') AND ledger.reason <> ''"
+    " AND date(entered_at, '+' || keep_years || ' years') <= ? LIMIT ?"
+)
+
+
+class Deletion(NamedTuple):
+    """Who has it deleted, when and why, and for how many years closed statements keep their names."""
+
+    keep_years: int
+    reason: str
+    at: str
+    by: str
+
+
+def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
+    """Delete what is personal of a closed account. Raises Refused."""
+    before = accounts.find(db, account)
+    accounts.check_known(db, account)
+    if before.until is None or before.until > told.at:
+        raise Refused(Code.CONFLICT, f"account {account} is open; close it first", "until")
+    nobody = {"name": f"account {account}", "address": None, "contact": None, "notes": None}
+    accounts.change(db, account, nobody, told.at, told.by)
+    _forget_vehicles(db, account, told)
+    _forget_texts(db, account)
+    db.execute(
+        "INSERT INTO personal_deletion (account_id, keep_years, reason, deleted_at, deleted_by) VALUES (?, ?, ?, ?, ?)",
+        (account, *told),
+    )
+    db.record(
+        AccountChanged(
+            charger=None,
+            at=told.at,
+            account=account,
+            change="forgotten",
+            since=before.since,
+            until=before.until,
+            by=told.by,
+        )
+    )
+
+
+def _forget_vehicles(db: UnitOfWork, account: int, told: Deletion) -> None:
+    for (number,) in db.rows(_OWN_VEHICLES, (account,)):
+        name = f"vehicle {number}"
+        if vehicles.named(db, name) not in (None, number):
+            raise Refused(Code.IN_USE, f"vehicle {vehicles.named(db, name)} has the name {name!r}; rename it first")
+        db.execute("UPDATE vehicle SET name = ?, plate = NULL, updated_at = ? WHERE id = ?", (name, told.at, number))
+        db.record(VehicleChanged(charger=None, at=told.at, vehicle=number, change="forgotten", by=told.by))
+
+
+def _forget_texts(db: UnitOfWork, account: int) -> None:
+    for space in db.rows(_OWN_SPACES, (account,)):
+        db.execute("DELETE FROM space WHERE cp_id = ? AND conn_id = ?", space)
+    for key, since, until in db.rows(_TAGS, (account,)):
+        db.execute(
+            "UPDATE tag SET name = NULL, notes = NULL WHERE key = ? AND coalesce(ended_at, '9999') > ?"
+            " AND created_at < ?",
+            (key, since, until),
+        )
+    db.execute(
+        "UPDATE ownership SET reason = NULL, end_reason = NULL, void_reason = NULL WHERE account_id = ?", (account,)
+    )
+    db.execute("UPDATE wallet_terms SET reason = '' WHERE account_id = ?", (account,))
+
+
+def forget_due(db: UnitOfWork, today: date, at: str, most: int) -> int:
+    """Delete names and texts whose years of keeping are over, at most so many of each; return how many it deleted."""
+    names = db.rows(_DUE_NAMES, (today.isoformat(), most))
+    for (statement,) in names:
+        forget = "UPDATE statement_party SET party = NULL, removed_at = ?, removed_by = ? WHERE statement_id = ?"
+        db.execute(forget, (at, SYSTEM, statement))
+    texts = db.rows(_DUE_TEXTS, (today.isoformat(), most))
+    for (entry,) in texts:
+        db.execute("UPDATE ledger SET reason = '' WHERE id = ?", (entry,))
+    return len(names) + len(texts)
+
+
+def rebuild_indexes(db: UnitOfWork) -> None:
+    """Write the indexes of names anew: unused space of their pages may still have a name that was moved elsewhere."""
+    db.execute("REINDEX account")
+    db.execute("REINDEX vehicle")

@@ -1,0 +1,196 @@
+"""Everything about an account in one ZIP file, as somebody may ask who moves out. It is made while it is sent."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import fields
+from functools import partial
+from typing import IO, Any, Final, cast
+
+import msgspec
+import trio
+from starlette.responses import StreamingResponse
+
+from levity_trio.cells import inert
+from levity_trio.documents import DocumentProblem, printing
+from levity_trio.documents.printing import Form
+from levity_trio.store.reads import statements as closed
+from levity_trio.store.reads import wallets
+from levity_trio.store.reads.everything import About, about, decided
+from levity_trio.store.reads.owned import OwnedTransaction, transactions_of
+from levity_trio.store.reads.pages import Wanted
+from levity_trio.store.reads.readings import Reading, of_transaction
+from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.wallets import EntryRow
+from levity_trio.web.api.accounts import ACCOUNT, TAG
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.owned import rule_of
+from levity_trio.web.api.papers import AT_ONCE, ZIP, read_papers
+from levity_trio.web.api.problems import Problem, not_found
+from levity_trio.web.api.sheets import encoded
+from levity_trio.web.api.shown import show
+
+ROWS: Final = 500
+DOCUMENTS: Final = (Form.HTML, Form.CSV, Form.JSON)
+EVENT: Final = ("id", "transaction", "kind", "who", "reason", "received_at")
+Files = AsyncIterator[tuple[str, AsyncIterator[bytes]]]
+"""The name of each file, and its parts."""
+
+
+class _Sink(io.RawIOBase):
+    """What zipfile writes to: it keeps bytes until they are taken."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part: Any) -> int:
+        self._written += part
+        return len(part)
+
+    def take(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+async def get_everything(asked: Asked) -> StreamingResponse:
+    number = asked.number()
+    found = await asked.api.reader.run(partial(about, account=number, policy=asked.api.id_tags.policy))
+    if found is None:
+        raise not_found(f"account {number}")
+    headers = {"content-disposition": f'attachment; filename="account-{number}.zip"', "cache-control": "no-store"}
+    return StreamingResponse(_zipped(_files(asked, number, found)), media_type=ZIP, headers=headers)
+
+
+async def _zipped(files: Files) -> AsyncIterator[bytes]:
+    sink = _Sink()
+    archive = zipfile.ZipFile(cast("IO[bytes]", sink), "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    async for name, parts in files:
+        member = archive.open(name, "w", force_zip64=True)
+        async for part in parts:
+            await trio.to_thread.run_sync(member.write, part)
+            yield sink.take()
+        member.close()
+    archive.close()
+    yield sink.take()
+
+
+async def _files(asked: Asked, number: int, found: About) -> Files:
+    yield "account.json", _once(msgspec.json.format(msgspec.json.encode(show(found)), indent=2))
+    yield "ledger.csv", _ledger(asked, number)
+    yield "transactions.csv", _transactions(asked, number)
+    yield "decisions.csv", _decisions(asked, number)
+    yield "readings.csv", _readings(asked, number)
+    async for name, parts in _statements(asked, number):
+        yield name, parts
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _ledger(asked: Asked, number: int) -> AsyncIterator[bytes]:
+    yield encoded([_names(EntryRow)])
+    cursor: str | None = None
+    while True:
+        read = partial(wallets.entries, account=number, kind=None, wanted=_wanted(cursor))
+        found = await asked.api.reader.run(read)
+        yield encoded(map(_cells, found.data))
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+async def _owned(asked: Asked, number: int) -> AsyncIterator[list[OwnedTransaction]]:
+    """Yield the transactions of an account, some at once, the newest first."""
+    rule, cursor = rule_of(asked), None
+    while True:
+        found = await asked.api.reader.run(
+            partial(transactions_of, account=number, rule=rule, limit=ROWS, cursor=cursor)
+        )
+        yield list(found.data)
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+async def _transactions(asked: Asked, number: int) -> AsyncIterator[bytes]:
+    yield encoded([[*_names(Transaction), "ground", "outside"]])
+    async for some in _owned(asked, number):
+        yield encoded([*_cells(one.transaction), one.ground, one.outside] for one in some)
+
+
+async def _decisions(asked: Asked, number: int) -> AsyncIterator[bytes]:
+    """Yield what people decided about the transactions."""
+    yield encoded([EVENT])
+    async for some in _owned(asked, number):
+        ids = [one.transaction.id for one in some]
+        found = await asked.api.reader.run(partial(decided, transactions=ids))
+        yield encoded([one.id, tx, one.kind, inert(one.who), inert(one.reason), one.received_at] for tx, one in found)
+
+
+async def _readings(asked: Asked, number: int) -> AsyncIterator[bytes]:
+    yield encoded([_names(Reading)])
+    async for some in _owned(asked, number):
+        for one in some:
+            async for part in _readings_of(asked, one.transaction.id):
+                yield part
+
+
+async def _readings_of(asked: Asked, transaction: int) -> AsyncIterator[bytes]:
+    cursor: str | None = None
+    while True:
+        read = partial(of_transaction, number=transaction, measurand=None, wanted=_wanted(cursor))
+        found = await asked.api.reader.run(read)
+        if found is None:
+            return
+        yield encoded(map(_cells, found.data))
+        if (cursor := found.next_cursor) is None:
+            return
+
+
+async def _statements(asked: Asked, number: int) -> Files:
+    after = 0
+    while found := await asked.api.reader.run(
+        partial(closed.closed_of_account_after, account=number, number=after, most=AT_ONCE)
+    ):
+        papers = await read_papers(asked.api, [row for row, _ in found])
+        for form in DOCUMENTS:
+            try:
+                made = await printing.documents(papers, form, asked.api.config.font)
+            except (DocumentProblem, Problem) as problem:  # the answer has begun: the file says it
+                yield f"statements/{form}-after-{after}-not-made.txt", _once(str(problem).encode())
+                continue
+            for (_, of_statement), content in zip(found, made, strict=True):
+                yield f"statements/statement-{of_statement}.{form}", _once(content)
+        after = found[-1][1]
+
+
+def _wanted(cursor: str | None) -> Wanted:
+    return Wanted(limit=ROWS, cursor=cursor)
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _cells(row: Any) -> list[object]:
+    return [inert(getattr(row, name)) for name in _names(type(row))]
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path=f"{ACCOUNT}/everything",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Download everything about an account, also readings and statements, as one ZIP file.",
+        handle=get_everything,
+        answer=str,
+        media_type=ZIP,
+        problems=("not_found", "invalid"),
+    ),
+)

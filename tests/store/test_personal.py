@@ -1,0 +1,246 @@
+"""Deleting what is personal of an account: what goes at once, what goes after years, and what stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from levity_trio.billing.ledger import Kind, Terms
+from levity_trio.billing.ownership import Thing, What
+from levity_trio.store import forgetting
+from levity_trio.store.connection import open_database
+from levity_trio.store.keeping import statements
+from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
+from levity_trio.store.writes import accounts, ledger, ownership, personal, tags, vehicles, wallets
+from levity_trio.store.writes.accounts import Refused
+from levity_trio.store.writes.personal import Deletion
+from levity_trio.store.writes.tags import TagData
+from levity_trio.store.writes.transactions import corrections
+from levity_trio.store.writes.transactions.deciding import Decision
+from levity_trio.store.writes.vehicles import VehicleData
+from tests.store.bills import BERLIN, Biller
+from tests.store.books import Books, Station
+from tests.store.owning import House
+from tests.store.reading import reading
+from tests.store.test_closing import charge, month_is_over
+
+ANNA, BEN = 1, 2
+CLOSED = "2026-03-31T22:00:00.000Z"
+PERSONAL = ("Anna Unverwechselbar", "Hinterhof 9", "a@unverwechselbar", "hat zwei Hunde", "Annas Kombi", "B-UV 12")
+TEXTS = ("Annas Karte", "bei Anna hinterlegt", "Annas Platz", "Anna zieht ein", "Anna zahlt voraus")
+ON_PAPER = "Anna per Bank"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "site.db"
+
+
+@pytest.fixture
+def books(path: Path) -> Iterator[Books]:
+    with open_database(path) as connection:
+        yield Books(connection)
+
+
+class Leaving(Biller):
+    """Anna has charged in March, paid for it and moved out; Ben has what she left."""
+
+    def __init__(self, books: Books) -> None:
+        books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+        self.station = Station(books)
+        house = House(books)
+        super().__init__(house)
+        name, address, contact, notes, vehicle, plate = PERSONAL
+        card, note, space, reason, terms = TEXTS
+        books.run(tags.add, books.policy, TagData("Card", card, notes=note), books.at, "cleo")
+        fields = {"name": name, "address": address, "contact": contact, "notes": notes}
+        books.run(accounts.change, ANNA, fields, books.at, "cleo")
+        self.kombi = books.run(vehicles.add, VehicleData(vehicle, plate), books.at, "cleo")
+        self.shared = books.run(vehicles.add, VehicleData("Bus"), books.at, "cleo")
+        for thing in ("Card", Thing(What.SPACE, "CP-1", 1), Thing(What.SPACE, "CP-1", 2)):
+            house.give(ANNA, thing, reason=reason, vehicle=self.kombi if thing == "Card" else None)
+        for number in (self.kombi, self.shared):
+            house.give(ANNA, Thing(What.VEHICLE, str(number)))
+        for connector, called in ((1, space), (2, "Platz 2")):
+            books.run(ownership.name_space, Thing(What.SPACE, "CP-1", connector), called)
+        self.transaction = charge(self.station)
+        house.books.run(accounts.change, ANNA, {"until": CLOSED}, books.at, "cleo")
+        month_is_over(books, 3)
+        self.close("2026-03")
+        for thing in ("Card", Thing(What.SPACE, "CP-1", 1), Thing(What.VEHICLE, str(self.kombi))):
+            house.take(ANNA, thing, CLOSED, reason)
+        for thing in (Thing(What.SPACE, "CP-1", 2), Thing(What.VEHICLE, str(self.shared))):
+            house.give(BEN, thing, CLOSED, reason="moved in")
+        self.enter(-self.balance(ANNA))
+        books.run(wallets.set_terms, ANNA, wallets.NewTerms(Terms.PREPAID, 0, terms, books.at, "cleo"))
+
+    def enter(self, amount: int, kind: Kind = Kind.PAYMENT) -> None:
+        entry = ledger.Entry(ANNA, kind, amount, "EUR", ON_PAPER, self.books.at, "cleo")
+        self.books.run(ledger.enter, entry)
+
+    def obstacles(self) -> list[Obstacle]:
+        with reading(self.books) as db:
+            return obstacles(db, ANNA, self.house.rule, self.books.now, BERLIN)
+
+    def delete(self, keep_years: int = 10) -> None:
+        self.books.run(personal.delete, ANNA, Deletion(keep_years, "moved out", self.books.at, "cleo"))
+
+    def forget(self, year: int, month: int = 4, day: int = 2) -> int:
+        """Run the daily task on a day."""
+        now = datetime(year, month, day, 9, tzinfo=UTC)
+        return trio.run(forgetting.forget_due, self._writer, lambda: now, BERLIN)
+
+    def scrub(self) -> None:
+        trio.run(forgetting.scrub, self._writer)
+
+    def party(self) -> Any:
+        return self.books.value("SELECT party FROM statement_party")
+
+
+@pytest.fixture
+def leaving(books: Books) -> Leaving:
+    return Leaving(books)
+
+
+def content(path: Path, books: Books) -> bytes:
+    """Return all bytes of the database after a checkpoint."""
+    books.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return path.read_bytes() + Path(f"{path}-wal").read_bytes()
+
+
+def left(path: Path, books: Books, texts: tuple[str, ...]) -> list[str]:
+    found = content(path, books)
+    return [text for text in texts if text.encode() in found]
+
+
+def test_nothing_is_in_the_way_of_one_who_has_moved_out(leaving: Leaving) -> None:
+    assert leaving.obstacles() == []
+
+
+def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) -> None:
+    every = (*PERSONAL, *TEXTS, ON_PAPER)
+    assert left(path, leaving.books, every) == [*every]
+    leaving.delete(keep_years=3)
+    leaving.scrub()
+    on_statement = ["Anna Unverwechselbar", "Hinterhof 9", "a@unverwechselbar", "Annas Kombi", "Annas Platz", ON_PAPER]
+    assert left(path, leaving.books, every) == on_statement
+    assert leaving.forget(2029, 3, 31) == 0
+    assert leaving.forget(2029, 4, 1) == 1  # its month was March
+    assert left(path, leaving.books, every) == [ON_PAPER]
+    assert leaving.forget(2029, 4, 2) == 1  # paid on the second of April
+    assert left(path, leaving.books, every) == []
+    assert leaving.forget(2099) == 0
+
+
+def test_the_account_is_its_number(leaving: Leaving) -> None:
+    leaving.delete()
+    found = leaving.books.row("SELECT name, address, contact, notes, until FROM account WHERE id = ?", ANNA)
+    assert found == ("account 1", None, None, None, CLOSED)
+    with reading(leaving.books) as db:
+        told = deletion(db, ANNA)
+        assert deletion(db, BEN) is None
+    assert told is not None
+    assert (told.keep_years, told.reason, told.deleted_by, told.named_statements) == (10, "moved out", "cleo", 1)
+
+
+def test_what_others_use_keeps_its_name(leaving: Leaving) -> None:
+    leaving.delete()
+    assert leaving.books.rows("SELECT name, plate FROM vehicle ORDER BY id") == [("vehicle 1", None), ("Bus", None)]
+    assert leaving.books.rows("SELECT conn_id, name FROM space") == [(2, "Platz 2")]
+
+
+def test_a_tag_keeps_the_name_of_its_next_owner(leaving: Leaving) -> None:
+    books, house = leaving.books, leaving.house
+    house.give(BEN, "Card", books.at)
+    books.wait(60)
+    books.run(tags.change, books.policy, "Card", {"name": "Bens Karte"}, books.at, "cleo")
+    leaving.delete()
+    assert books.rows("SELECT name, notes FROM tag ORDER BY id") == [(None, None), ("Bens Karte", TEXTS[1])]
+
+
+def test_statements_prove_themselves_before_and_after(leaving: Leaving) -> None:
+    books = leaving.books
+    leaving.delete(keep_years=0)
+    assert leaving.forget(2026) > 0
+    assert leaving.party() is None
+    assert [*statements.sealed(books.connection), *statements.sums(books.connection)] == []
+    assert leaving.statement(1).to is None
+    assert leaving.statement(1).total == 120
+
+
+def test_years_of_keeping_are_those_of_the_account(leaving: Leaving) -> None:
+    assert leaving.forget(2099) == 0
+    assert leaving.party() is not None
+    leaving.delete()
+    assert leaving.forget(2036, 3, 31) == 0
+    assert leaving.forget(2036, 4, 1) == 1
+
+
+def test_nothing_new_is_written_about_it(leaving: Leaving) -> None:
+    leaving.delete()
+    with pytest.raises(Refused, match="was deleted at"):
+        leaving.books.run(accounts.change, ANNA, {"name": "Anna"}, leaving.books.at, "cleo")
+    with pytest.raises(Refused, match="add a new account"):
+        leaving.house.give(ANNA, "Card", leaving.books.at)
+    with pytest.raises(Refused, match="was deleted at"):
+        leaving.delete()
+
+
+def test_a_name_that_another_account_has(leaving: Leaving) -> None:
+    leaving.books.run(accounts.change, BEN, {"name": "account 1"}, leaving.books.at, "cleo")
+    with pytest.raises(Refused, match="has this name"):
+        leaving.delete()
+
+
+def test_an_open_account_is_kept(leaving: Leaving) -> None:
+    books = leaving.books
+    with pytest.raises(Refused, match="is open"):
+        books.run(personal.delete, BEN, Deletion(10, "r", books.at, "cleo"))
+    books.run(accounts.change, ANNA, {"until": None}, books.at, "cleo")
+    assert [one.words[:10] for one in leaving.obstacles()] == ["it is open"]
+
+
+def test_each_obstacle_says_what_to_do(leaving: Leaving) -> None:
+    books, house = leaving.books, leaving.house
+    house.give(ANNA, "Other", books.at)
+    transaction = leaving.station.start(9000, 2, "Other")
+    leaving.enter(-500, Kind.CORRECTION)
+    still, charging, owing = leaving.obstacles()
+    assert still.words.endswith("levity-trio account take 1 --tag Other")
+    assert charging.words.endswith(f"levity-trio close {transaction}")
+    assert owing.words.startswith("it owes 5.00 EUR")
+    assert not any(one.may_be_forced for one in (still, charging, owing))
+    leaving.enter(900)
+    assert leaving.obstacles()[-1].words.startswith("it has 4.00 EUR in its favour")
+
+
+def test_work_that_is_not_billed_may_be_left(leaving: Leaving) -> None:
+    books, house = leaving.books, leaving.house
+    late = charge(leaving.station, 5000, "Late")
+    house.give_by_hand(late, ANNA)
+    (work,) = leaving.obstacles()
+    assert work == Obstacle(
+        f"it is not billed for: session {late}; bill it: levity-trio bill close 2026-04", may_be_forced=True
+    )
+    books.run(corrections.correct, leaving.transaction, corrections.Correction(figure_wh=1000), decision(books))
+    assert f"correction {leaving.transaction}" in leaving.obstacles()[0].words
+    month_is_over(books, 4)
+    leaving.close("2026-04")
+    leaving.enter(-leaving.balance(ANNA))
+    assert leaving.obstacles() == []
+
+
+def decision(books: Books) -> Decision:
+    return Decision("cleo", "seen", books.at)
+
+
+def test_before_billing_has_begun_nothing_is_to_be_billed(leaving: Leaving) -> None:
+    house = leaving.house
+    house.give_by_hand(charge(leaving.station, 5000, "Late"), ANNA)
+    leaving.books.connection.execute("DELETE FROM billing")
+    assert leaving.obstacles() == []
