@@ -12,13 +12,12 @@ from levity_trio.store.keeping import restoring
 from levity_trio.store.keeping.backup import back_up
 from levity_trio.store.keeping.checking import check
 from levity_trio.store.keeping.restoring import Restored
-from tests.store.bills import Biller
+from tests.store.bills import ANNA, Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.keeping import change, ignore, query
 from tests.store.keeping import charge as charge_once
 from tests.store.keeping import run as run_station
 from tests.store.owning import House
-from tests.store.test_closing import ANNA, charge, month_is_over
 
 
 class Site:

@@ -23,11 +23,10 @@ from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.transactions import corrections
 from levity_trio.store.writes.transactions.deciding import Decision
 from levity_trio.store.writes.vehicles import VehicleData
-from tests.store.bills import BERLIN, Biller
+from tests.store.bills import BERLIN, Biller, charge, month_is_over
 from tests.store.books import Books, Station
 from tests.store.owning import House
 from tests.store.reading import reading
-from tests.store.test_closing import charge, month_is_over
 
 ANNA, BEN = 1, 2
 CLOSED = "2026-03-31T22:00:00.000Z"
