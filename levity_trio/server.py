@@ -144,6 +144,7 @@ async def serve(
         hooks = Hooks()
         async with open_writer(connection, partial(_publish, hooks), grace_seconds) as writer:
             with closing(Reader(config.database, KEPT_READERS)) as reader:
+                writer.release_readers = reader.close
                 known = await reader.run(beginning)
                 known = replace(known, newest=None) if config.trust_clock else known
                 machine = SteadyClock(clock, known.newest and datetime.fromisoformat(known.newest.at))

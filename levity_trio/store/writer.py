@@ -129,6 +129,8 @@ class Writer:
         self.frames = FrameLog(self._wake_flush, limits.frames_rest_seconds)
         self.log_frame = self.frames.add
         """Store a frame with the next commit, before its writes; without other writes, within `coalesce_seconds`."""
+        self.release_readers: Callable[[], None] = lambda: None
+        """Closes idle connections of this process that read: they hold a lost file, so it could not be reopened."""
         self.is_failing = False
         self._is_lost = False
         """A file of the database is lost, so callers do not wait for a commit."""
@@ -308,6 +310,7 @@ class Writer:
             self.frames.refused()
         if isinstance(fault, FileLost):
             self._is_lost = True
+            self.release_readers()
             for job in self._unanswered:
                 job.give_up()
             self._unanswered.clear()
