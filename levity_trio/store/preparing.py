@@ -26,7 +26,7 @@ from levity_trio.store.writes.billing import drafts
 from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.wire.times import stamp
 
-AT_ONCE: Final = 100
+AT_ONCE: Final = 200
 """Transactions, or accounts without any, of one step."""
 REST: Final = 0.25
 """After each step the chargers have this share of the time that it took."""

@@ -162,8 +162,8 @@ class Answers:
         working = threading.Thread(target=work)
         working.start()
         while working.is_alive():
-            self._load.release()
-            self._load.run(1 / CALLS_A_SECOND)
+            self._load.release(1)
+            self._load.run(1 / CALLS_A_SECOND / CHARGERS)
         working.join()
         return self._load.answer_seconds
 
@@ -208,16 +208,19 @@ def of_month(folder: Path, site: Site) -> Iterator[Figure]:
     yield Figure(f"preview and close ({size})", f"{WHOLE_SECONDS:g} s", split, whole < WHOLE_SECONDS)
     yield Figure("of it the closing write, alone", "", f"{1000 * written:.0f} ms")
     yield _of_answers("before", quiet)
-    yield _of_answers("during the preview", previewing)
-    yield _of_answers("during the close", closing_answers)
+    yield _of_answers("during preview and close", previewing + closing_answers)
+    yield _of_answers("during the close", closing_answers, is_short=True)
     yield Figure("memory of the server, before and at most", "", f"{memory:.0f}, {peak:.0f} MiB")
 
 
-def _of_answers(when: str, answers: array[float]) -> Figure:
+def _of_answers(when: str, answers: array[float], *, is_short: bool = False) -> Figure:
+    """A second has too few answers for a percentile: then the longest alone counts."""
     p99, longest = (1000 * one for one in (statistics.quantiles(answers, n=100)[-1], max(answers)))
-    measured = f"p99 {p99:.1f} ms, longest {longest:.0f} ms ({len(answers)})"
-    limit = f"p99 {P99_MS:g} ms, longest {LONGEST_MS:g} ms"
-    return Figure(f"answers to {CHARGERS} chargers {when}", limit, measured, p99 < P99_MS and longest < LONGEST_MS)
+    p50 = 1000 * statistics.median(answers)
+    measured = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {longest:.0f} ms ({len(answers)})"
+    limit = f"longest {LONGEST_MS:g} ms" if is_short else f"p99 {P99_MS:g} ms, longest {LONGEST_MS:g} ms"
+    is_met = longest < LONGEST_MS and (is_short or p99 < P99_MS)
+    return Figure(f"answers to {CHARGERS} chargers {when}", limit, measured, is_met)
 
 
 def closing_write(original: Path, copy: Path, month: Month) -> float:

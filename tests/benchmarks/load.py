@@ -108,10 +108,10 @@ class Load:
         """Those of them whose conversation waits to be released."""
         return len(self._waiting)
 
-    def release(self) -> None:
-        """Let all that wait go on."""
-        released, self._waiting = self._waiting, set()
-        for connection in released:
+    def release(self, most: int | None = None) -> None:
+        """Let those go on that wait, or so many of them."""
+        count = len(self._waiting) if most is None else min(most, len(self._waiting))
+        for connection in [self._waiting.pop() for _ in range(count)]:
             self._call_next(connection, b"")
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
