@@ -11,7 +11,7 @@ from levity_trio.billing.months import Month
 from levity_trio.billing.statement import Split
 from levity_trio.store.billing.due import Plan
 from levity_trio.store.preparing import plan
-from levity_trio.store.writes import wallets
+from levity_trio.store.writes import accounts, wallets
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Refused
 from levity_trio.store.writes.transactions import decisions
@@ -221,7 +221,9 @@ def test_a_base_fee_is_corrected_when_the_account_was_open_for_other_days(biller
     biller.assign(biller.add(BASE), date(2026, 1, 1), ANNA)
     month_is_over(biller.books, 3)
     biller.close("2026-03")
-    biller.books.connection.execute("UPDATE account SET since = '2026-03-21T23:00:00.000Z' WHERE id = ?", (ANNA,))
+    biller.books.wait(HOUR)
+    since = {"since": "2026-03-21T23:00:00.000Z"}
+    biller.books.run(accounts.change, ANNA, since, biller.books.at, "cleo")
     month_is_over(biller.books, 4)
     biller.close("2026-04")
     assert sorted(biller.lines(ANNA, "2026-04")) == [

@@ -33,6 +33,11 @@ _BILLED: Final = (
 )
 _CHARGED: Final = "SELECT tx_id FROM ledger WHERE kind = 'charge' AND account_id = ? AND tx_id"
 _ACCOUNT: Final = "SELECT since, until FROM account WHERE id = ?"
+_IS_CHANGED: Final = (
+    "SELECT updated_at >= coalesce((SELECT max(closed_at) FROM closing WHERE account_id IS NULL), '') FROM account"
+    " WHERE id = ?"
+)
+"""Whether an account was changed after the last month was closed."""
 _CURRENCY: Final = "SELECT currency FROM tariff ORDER BY id LIMIT 1"
 _CARRIED: Final = (
     "SELECT currency, sum(total - coalesce((SELECT sum(amount) FROM ledger WHERE ledger.statement_id = statement.id"
@@ -124,10 +129,11 @@ class Drafter:
     # Base fees
 
     def _base_fees(self, account: int) -> Iterator[_Item]:
-        """Yield the base fee of the month, and what is to be corrected in those before."""
+        """Yield the base fee of the month, and what is to be corrected in those before if the account was changed."""
         plan = self._plan
         billed = self._billed(account, "position.month", "IS NOT NULL", ())
-        month = Month.of(plan.begun.on)
+        ((is_changed,),) = self._rows(_IS_CHANGED, (account,))
+        month = Month.of(plan.begun.on) if is_changed else plan.month
         while month <= plan.month:
             yield from self._base_fee(account, month, billed.get(str(month)))
             month = month.next
