@@ -110,7 +110,7 @@ def delete_personal(operator: Operator, named: str, reason: str, *, keep_years: 
     done = operator.ask("DELETE", *ACCOUNTS, number, "personal", query=query, patience=PATIENCE_SECONDS)
     words = f"what was personal of account {number} is deleted"
     if done["named_statements"]:
-        words += f"; {done['named_statements']} closed statements keep names for {done['keep_years']} years"
+        words += f"; closed statements that keep names for {done['keep_years']} years: {done['named_statements']}"
     operator.tell(done, words)
 
 

@@ -103,7 +103,7 @@ def test_what_is_personal_goes_when_nothing_is_left_to_do(
     assert "levity-trio wallet pay 1" in capsys.readouterr().err
     enter(server, "payment", 500)
     told = table(shell, capsys, *DELETE)
-    assert told == "what was personal of account 1 is deleted; 1 closed statements keep names for 10 years\n"
+    assert told == "what was personal of account 1 is deleted; closed statements that keep names for 10 years: 1\n"
     assert shown(shell, capsys, "account", "show", 1)["name"] == "account 1"
     assert shown(shell, capsys, "bill", "show", 1)["to"]["name"] == ANNA
     assert shell(*DELETE) == 2

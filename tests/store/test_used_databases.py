@@ -308,3 +308,25 @@ def test_what_was_told_of_energy_is_counted_on(version: int, monkeypatch: pytest
         counted = {(counter, what): wh for _, counter, what, wh in connection.execute(totals.SUMS).fetchall()}
     assert counted[totals.REPORTED, totals.DELIVERED] == 4000 + 3000 + 700 + 900
     assert counted[totals.TAKEN_BACK, totals.DELIVERED] == 500
+
+
+def test_what_was_recorded_of_names_and_reasons_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = {
+        "/api/admin/id-tags": '{"id_tag":"A","name":"Anna","notes":"dog"}',
+        "/api/admin/accounts/1/give": '{"tag":"A","reason":"Anna"}',
+        "/api/admin/wallets/1/payment": '{"amount":1,"reason":"An',
+        "/api/admin/bulk": '{"reason":"kept"}',
+    }
+    with closing(made(33, monkeypatch)) as connection:
+        for path, body in bodies.items():
+            insert(connection, "operator_action", at=AT, request=path, address="", method="POST", path=path, body=body)
+        migrate(connection)
+        found = [body and orjson.loads(body) for (body,) in connection.execute("SELECT body FROM operator_action")]
+        assert found == [
+            {"id_tag": "A", "name": "***", "notes": "***"},
+            {"tag": "A", "reason": "***"},
+            None,
+            {"reason": "kept"},
+        ]
+        with pytest.raises(sqlite3.IntegrityError, match="never rewritten"):
+            connection.execute("UPDATE operator_action SET body = ''")

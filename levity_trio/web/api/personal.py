@@ -15,7 +15,7 @@ from levity_trio.store.writes import personal as writes
 from levity_trio.web.api.accounts import ACCOUNT, TAG, refusals
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.owned import rule_of
-from levity_trio.web.api.problems import Problem, invalid, not_found
+from levity_trio.web.api.problems import Problem, not_found
 from levity_trio.web.api.shown import show, shown_as
 
 PERSONAL: Final = f"{ACCOUNT}/personal"
@@ -26,7 +26,7 @@ MOST_YEARS: Final = 100
 class DeletionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Why, and for how many years closed statements keep their names."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, extra_json_schema={"pattern": r"\S"})]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
     keep_years: Annotated[int, msgspec.Meta(ge=0, le=MOST_YEARS)] = KEEP_YEARS
     force: Annotated[bool, msgspec.Meta(description="Although something of it is not billed.")] = False
 
@@ -40,9 +40,9 @@ async def get_deletion(asked: Asked) -> Any:
 
 async def delete_personal(asked: Asked) -> Any:
     api, number, query = asked.api, asked.number(), asked.query
-    if not query.reason.strip():
-        raise invalid("reason", "say why")
     zone = api.config.time_zone
+    if not api.is_clock_trusted():
+        raise Problem(HTTPStatus.CONFLICT, "conflict", "this machine's clock cannot be trusted; set it, and try again")
     if await api.reader.run(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
     look = partial(obstacles, account=number, rule=rule_of(asked), now=api.now(), zone=zone)
