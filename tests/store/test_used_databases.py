@@ -317,7 +317,7 @@ def test_what_was_recorded_of_names_and_reasons_is_masked(monkeypatch: pytest.Mo
         "/api/admin/wallets/1/payment": '{"amount":1,"reason":"An',
         "/api/admin/bulk": '{"reason":"kept"}',
     }
-    with closing(made(33, monkeypatch)) as connection:
+    with closing(made(32, monkeypatch)) as connection:
         for path, body in bodies.items():
             insert(connection, "operator_action", at=AT, request=path, address="", method="POST", path=path, body=body)
         migrate(connection)
