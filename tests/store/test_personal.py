@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from levity_trio.store.connection import open_database
 from levity_trio.store.keeping import statements
 from levity_trio.store.reads.personal import Obstacle, deletion, obstacles
 from levity_trio.store.writes import accounts, ledger, ownership, personal, tags, vehicles, wallets
-from levity_trio.store.writes.accounts import Refused
+from levity_trio.store.writes.accounts import AccountData, Refused
 from levity_trio.store.writes.personal import Deletion
 from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.transactions import corrections
@@ -44,6 +45,17 @@ def path(tmp_path: Path) -> Path:
 def books(path: Path) -> Iterator[Books]:
     with open_database(path) as connection:
         yield Books(connection)
+
+
+class Writer:
+    """The writer's interface on the books themselves."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    async def run(self, write: Any, *args: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return self._books.run(write, *args)
 
 
 class Leaving(Biller):
@@ -134,6 +146,31 @@ def test_no_byte_is_left_but_on_closed_statements(leaving: Leaving, path: Path) 
     assert leaving.forget(2029, 4, 2) == 1  # paid on the second of April
     assert left(path, leaving.books, every) == []
     assert leaving.forget(2099) == 0
+
+
+def test_nothing_is_left_in_free_pages(leaving: Leaving, path: Path) -> None:
+    """Notes that are longer than a page stand on pages of their own, which are free afterwards."""
+    books = leaving.books
+    books.run(accounts.change, ANNA, {"notes": "é" * 1990 + "unverwechselbar"}, books.at, "cleo")
+    text = ("é" * 50 + "unverwechselbar",)
+    assert left(path, books, text) == [*text]
+    leaving.delete()
+    assert left(path, books, text) == [*text]
+    leaving.scrub()
+    assert left(path, books, text) == []
+
+
+def test_nothing_is_left_of_rows_that_moved(books: Books, path: Path) -> None:
+    """Indexes move their rows from page to page as accounts are added, and leave copies."""
+    books.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    names = tuple(sha256(str(number).encode()).hexdigest() for number in range(300))
+    for name in names:
+        data = AccountData(name, None, None, None, "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z")
+        books.run(accounts.add, data, books.at, "cleo")
+    for account in range(1, len(names) + 1):
+        books.run(personal.delete, account, Deletion(10, "moved out", books.at, "cleo"))
+    trio.run(forgetting.scrub, Writer(books))  # type: ignore[arg-type]
+    assert left(path, books, names) == []
 
 
 def test_the_account_is_its_number(leaving: Leaving) -> None:
