@@ -121,10 +121,7 @@ def run(config: ServerConfig, log_config: LogConfig) -> int:
     return status
 
 
-async def serve(
-    config: ServerConfig,
-    clock: Clock = system_clock,
-) -> None:
+async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
     """Serve until a signal arrives. The order of the start: bind, lock, check ownership, migrate, serve.
 
     `clock` is the machine's. With a database made for a simulation, the whole server uses an accelerated clock.
