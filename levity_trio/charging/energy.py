@@ -31,9 +31,10 @@ from levity_trio.charging.lower import lower_candidates
 from levity_trio.charging.overlaps import overlaps
 from levity_trio.charging.power import Chain
 from levity_trio.charging.reviews import PARTIAL, Code, Doubt
+from levity_trio.charging.shared import shared
 from levity_trio.charging.unusual import unusual
 
-RULES: Final = 4
+RULES: Final = 5
 """The version of these rules. Version 1 was a set of thresholds."""
 CERTAIN: Final = "certain"
 DOUBTFUL: Final = "doubtful"
@@ -80,12 +81,13 @@ def judge(case: Case) -> Judgement:
     bounds = Bounds(case)
     chosen = _power_in_kilowatts(case) or _as_reported(case, bounds) or _by_candidates(case, bounds)
     lost, overlap = overlaps(case, chosen.begin, chosen.end)
+    of_others, beside = shared(case, chosen.begin, chosen.end, chosen.wh if chosen.code is None else None)
     doubts: dict[Code, Doubt] = {}
-    for doubt in (*chosen.doubts, *overlap, *_circumstances(case, bounds, chosen)):
+    for doubt in (*chosen.doubts, *overlap, *beside, *_circumstances(case, bounds, chosen)):
         doubts.setdefault(doubt.code, doubt)
     if chosen.is_sole and chosen.code is not None and chosen.code in case.habits and not _is_partial(chosen):
         doubts.pop(chosen.code, None)
-    wh, is_confirmed = max(0, chosen.wh - lost), bounds.confirms(chosen.wh)
+    wh, is_confirmed = max(0, chosen.wh - lost - of_others), bounds.confirms(chosen.wh)
     grounds = (chosen.code, is_confirmed, chosen.is_sole, chosen.chain)
     return Judgement(wh, chosen.method, tuple(doubts.values()), chosen.begin, chosen.end, *grounds)
 

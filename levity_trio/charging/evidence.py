@@ -179,6 +179,31 @@ class Neighbour(NamedTuple):
         return 0 < start == self.begin and start < (self.end or 0)
 
 
+class Level(NamedTuple):
+    """What a register showed at a time: in seconds by the charger's clock, and in Wh."""
+
+    at: float
+    wh: int
+
+
+class Beside(NamedTuple):
+    """A transaction on another connector of the charger that ran at the same time, with its own readings and power.
+
+    Without an end it is still open, and `ended` is endless.
+    """
+
+    id: int
+    connector: int
+    begun: float
+    ended: float
+    begin: int
+    end: int | None
+    view: View
+    power: Power
+    earlier: Level | None
+    """The end of the previous transaction on its connector."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """All evidence for one transaction. Times are in seconds by the charger's clock, registers in Wh.
@@ -219,6 +244,10 @@ class Case:
     is_dc: bool = False
     before: Neighbour | None = None
     after: Neighbour | None = None
+    beside: Sequence[Beside] = ()
+    """The transactions on other connectors whose registers reach into its own, and that ran at the same time."""
+    earlier: Level | None = None
+    """The end of the previous transaction on its connector, if there is one beside."""
     swapped_at: Sequence[float] = ()
     """The times of boots that reported another meter."""
     available_at: float | None = None

@@ -37,6 +37,7 @@ class Code(StrEnum):
     NUMBER_REPAIRED = "number_repaired"
     # Evidence against the figure
     OVERLAP = "overlap"
+    SHARED_REGISTER = "shared_register"
     TOO_FAST = "too_fast"
     POWER_DISAGREES = "power_disagrees"
     CLOCK_STOOD_STILL = "clock_stood_still"

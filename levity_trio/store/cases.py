@@ -19,7 +19,9 @@ from levity_trio.charging.gathering import RECEIVED_AT, TIMESTAMP, WH, Row, gath
 from levity_trio.charging.matching import is_named_to_the_end
 from levity_trio.charging.reviews import Code
 from levity_trio.charging.timeline import Timeline, by_receipt, by_steps, is_set_back, message_time, stands_still
+from levity_trio.store.beside import Span, beside, earlier
 from levity_trio.store.connectors import Rows, maximum_w
+from levity_trio.store.samples import OF_TRANSACTION, SAMPLES
 from levity_trio.wire.times import FIRST_BELIEVABLE, TRANSACTION_AHEAD, stamp
 
 LONGEST_SECONDS: Final = 31 * 24 * 3600
@@ -90,15 +92,9 @@ COLUMNS: Final = (
     " tx.judge_after, tx.counted_wh, tx.start_time, tx.stop_reason, tx.stop_id_tag, tx.ahead_reading_at"
 )
 BY_ID: Final = f"SELECT {COLUMNS} FROM tx WHERE id = ?"  # noqa: S608 - our own names
-_OF_READINGS: Final = (
-    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
-    " AND received_at <= ? AND (wh IS NOT NULL OR measurand IN"
-    f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
-)
-_READINGS: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{_OF_READINGS}"
 _TIMESTAMP, _RECEIVED_AT = itemgetter(TIMESTAMP), itemgetter(RECEIVED_AT)
-_SENT: Final = f"SELECT sent_timestamp{_OF_READINGS}"
-_NAMES: Final = f"SELECT received_at, told_id{_OF_READINGS}"
+_SENT: Final = f"SELECT sent_timestamp{OF_TRANSACTION}"
+_NAMES: Final = f"SELECT received_at, told_id{OF_TRANSACTION}"
 LAST_TIME: Final = "9999"
 """Sorts after every time."""
 
@@ -128,6 +124,8 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
     names = rows(_NAMES, _of_readings(tx, until)) if boots and tx.stopped_by == "system" else []
     after = following(rows, tx, until)
     habits, reports_power = _habits(rows, tx, until)
+    own = span_of(tx)
+    others = beside(rows, own, until)
     return Case(
         begun=line.begun,
         ended=line.ended,
@@ -146,12 +144,21 @@ def case_of(rows: Rows, tx: Known, next_begin: int | None = None, until: str = L
         **gathered._asdict(),
         before=preceding(rows, tx, until),
         after=Neighbour(next_begin, None) if next_begin is not None and after is None else after,
+        beside=others,
+        earlier=earlier(rows, own, until) if others else None,
         swapped_at=[seconds(at) for at, is_other in boots if is_other],
         available_at=_available_at(rows, tx, [at for at, _ in boots], seconds(tx.own_start_time), seconds(_ended(tx))),
         habits={code: value or 0 for code, value in habits.items() if code in set(Code)},  # type: ignore[misc]
         ceiling_w=maximum_w(rows, tx.charger, tx.connector, until) or habits.get(CEILING),
         reports_power=reports_power,
     )
+
+
+def span_of(tx: Known) -> Span:
+    """Return a transaction's stretch of time and register as reported, to find those beside it."""
+    ended = None if tx.status == "Active" else _ended(tx)
+    stop = register(tx.meter_stop) if tx.stopped_by != "system" else None
+    return Span(tx.id, tx.charger, tx.connector, tx.own_start_time, ended, register(tx.meter_start), stop)
 
 
 def _timeline(rows: Rows, tx: Known, found: list[Row], until: str) -> Timeline:
@@ -196,7 +203,7 @@ def _is_backwards(tx: Known) -> bool:
 
 def readings(rows: Rows, tx: Known, until: str = LAST_TIME) -> list[Row]:
     """Return the readings of a transaction that the judge uses, in order of receipt."""
-    return rows(_READINGS, _of_readings(tx, until))
+    return rows(SAMPLES, _of_readings(tx, until))
 
 
 def _of_readings(tx: Known, until: str) -> tuple[object, ...]:

@@ -269,6 +269,15 @@ def stops_of_two_connectors_swapped(story: Story, session: Session, chance: Rand
     only(story, other, "stop").id_of = session
 
 
+@lie(SPARSE, BARE, MINUTE, connectors=2)
+def one_meter_for_two_connectors(story: Story, session: Session, chance: Random) -> None:
+    """The register of each rises by the energy of both cars, and each begins where that of the other one stood."""
+    for note in story.notes:
+        note.wh = story.sessions[0].meter + sum(one.wh(note.at) for one in story.sessions)
+    for one in story.sessions:
+        one.slack = sum(other.delivered for other in story.sessions)
+
+
 @lie(SPARSE, BARE, MINUTE)
 def a_lost_start(story: Story, session: Session, chance: Random) -> None:
     """Its readings and its stop arrive without a known transactionId."""

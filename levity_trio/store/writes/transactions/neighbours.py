@@ -1,12 +1,15 @@
-"""A transaction and its neighbours on the connector: unbilled energy between two of them, and judging a neighbour again
-(rules.md, Transactions, Energy)."""
+"""A transaction and its neighbours: unbilled energy between two on a connector, and judging neighbours again, on other
+connectors, too (rules.md, Transactions, Energy)."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 from levity_trio.charging.lifecycle import Cause, State
 from levity_trio.charging.reviews import Code
 from levity_trio.events import EnergyUnbilled
-from levity_trio.store.cases import COLUMNS, Known
+from levity_trio.store.beside import may_share, spans_beside
+from levity_trio.store.cases import COLUMNS, LAST_TIME, Known, span_of
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.origin import Origin
 from levity_trio.store.writes.transactions.judging import judge_again
@@ -31,9 +34,18 @@ def compare_neighbours(db: UnitOfWork, origin: Origin, transaction: int) -> None
     pairs = [*((one, tx) for one in before), *((tx, one) for one in after)]
     for first, second in pairs:
         _record_unbilled(db, origin, first, second)
+    _judge_beside(db, origin, tx)
     for other in (*before, *after):
         if other.judged_at != origin.received_at and (_is_touched(tx, other) or _is_in_overlap(db, other)):
             judge_again(db, origin, other.id, Cause.LATER)
+
+
+def _judge_beside(db: UnitOfWork, origin: Origin, tx: Known) -> None:
+    """Judge the transactions on other connectors again that tell the same register, or were held to."""
+    own = span_of(tx)
+    for span in chain.from_iterable(spans_beside(db.rows, own, LAST_TIME).values()):
+        if may_share(own, span) or _has_review(db, span.id, Code.SHARED_REGISTER):
+            judge_again(db, origin, span.id, Cause.LATER)
 
 
 def _is_touched(tx: Known, other: Known) -> bool:
@@ -50,7 +62,11 @@ def _is_touched(tx: Known, other: Known) -> bool:
 
 def _is_in_overlap(db: UnitOfWork, tx: Known) -> bool:
     """Whether a transaction is under review for an overlap, which its neighbour's end may resolve."""
-    return tx.review is not None and any(code == Code.OVERLAP for code, _ in db.rows(OPEN_REVIEWS, (tx.id,)))
+    return tx.review is not None and _has_review(db, tx.id, Code.OVERLAP)
+
+
+def _has_review(db: UnitOfWork, transaction: int, code: Code) -> bool:
+    return any(found == code for found, _ in db.rows(OPEN_REVIEWS, (transaction,)))
 
 
 def _record_unbilled(db: UnitOfWork, origin: Origin, before: Known, after: Known) -> None:

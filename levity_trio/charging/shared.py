@@ -1,0 +1,153 @@
+"""Transactions on other connectors that the same register counts, too (rules.md, Energy).
+
+A charger may have one meter for several connectors. While two cars charge, the register of each transaction rises by
+the energy of both, and both would be billed for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, groupby, pairwise
+from math import inf, prod
+from operator import attrgetter, itemgetter
+from typing import Final, NamedTuple
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import Beside, Case, Level, Power, View
+from levity_trio.charging.power import HOUR
+from levity_trio.charging.reviews import Code, Doubt
+
+WITHOUT: Final = "without what the other one charged"
+
+
+class _Common(NamedTuple):
+    """The time in which two transactions ran, in seconds, and what one register showed at its begin and end, in Wh."""
+
+    since: float
+    until: float
+    begin: int
+    end: int
+
+    @property
+    def rise(self) -> int:
+        return self.end - self.begin
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is such a time and a rise. If both begin at 0, they may count each transaction anew."""
+        return self.since < self.until and self.begin > 0 and self.rise > tolerances.SHARED_WH
+
+
+def shared(case: Case, begin: int | None, end: int | None, reported: int | None) -> tuple[int, list[Doubt]]:
+    """Return the most, in Wh, that a reported figure counts of other transactions, and the doubt. `begin` and `end` are
+    the range of its register. A figure that was not reported (None) is doubtful already, and nothing is taken from it.
+    """
+    if begin is None or end is None:
+        return 0, []
+    found = [(one, common, most) for one, common in _together(case, begin, end) if (most := _most(case, one, common))]
+    if not found:
+        return 0, []
+    one, common, _ = found[0]
+    lost = 0 if reported is None else min(reported, sum(most for *_, most in found))
+    words = f"its register also counted transaction {one.id} on connector {one.connector}"
+    evidence = (f"{common.begin} to {common.end} Wh while both ran", f"the registers of transaction {one.id}")
+    without = {} if reported is None else {"as reported": reported, WITHOUT: reported - lost}
+    return lost, [Doubt(Code.SHARED_REGISTER, words, evidence, without)]
+
+
+def _together(case: Case, begin: int, end: int) -> Iterator[tuple[Beside, _Common]]:
+    """Yield the other transactions that tell the same register, if it rose while both ran."""
+    own = [*_levels(case.earlier, Level(case.begun, begin), Level(case.ended, end), case.view)]
+    for _, found in groupby(case.beside, key=attrgetter("connector")):
+        others = list(found)
+        theirs = [level for one in others for level in _levels_of(one)]
+        if not _is_one(own, theirs, max(case.digit, *(one.view.digit for one in others))):
+            continue
+        for one in others:
+            until = end if one.end is None else min(end, one.end)
+            common = _Common(max(case.begun, one.begun), min(case.ended, one.ended), max(begin, one.begin), until)
+            if common.is_shared and not _is_too_little(case, one, common):
+                yield one, common
+
+
+def _levels_of(one: Beside) -> Iterator[Level]:
+    end = None if one.end is None else Level(one.ended, one.end)
+    yield from _levels(one.earlier, Level(one.begun, one.begin), end, one.view)
+
+
+def _levels(earlier: Level | None, begin: Level, end: Level | None, view: View) -> Iterator[Level]:
+    """Yield what a connector told of its lifetime register, without the readings that do not rise."""
+    if earlier is not None and earlier.wh <= begin.wh:
+        yield earlier
+    yield begin
+    last = inf if end is None else end.wh
+    before = accumulate(view.wh, max)
+    after = reversed(list(accumulate(reversed(view.wh), min)))
+    for at, wh, highest, lowest in zip(view.at, view.wh, before, after, strict=True):
+        if begin.wh <= wh <= last and highest == wh == lowest:
+            yield Level(at, wh)
+    if end is not None:
+        yield end
+
+
+def _is_one(own: Sequence[Level], theirs: Sequence[Level], digit: int) -> bool:
+    """Whether two connectors tell one register: in order of time, it never falls from one to the other, and that is
+    hardly by chance.
+
+    Two registers of their own do not rise together for long, even if they meet.
+    """
+    told = sorted((level.at, -level.wh, number) for number, found in enumerate((own, theirs)) for level in found)
+    runs = [[-wh for _, wh, _ in run] for _, run in groupby(told, key=itemgetter(2))]
+    slack = max(digit, tolerances.REACH_WH)
+    if any(now[0] < before[-1] - slack for before, now in pairwise(runs)):
+        return False
+    inner = zip(runs, runs[1:], runs[2:], strict=False)
+    chances = [(after[0] - before[-1] + slack) / max(1, now[0]) for before, now, after in inner]
+    return prod(min(1.0, chance) for chance in chances) <= tolerances.MEETING_BY_CHANCE
+
+
+def _is_too_little(case: Case, one: Beside, common: _Common) -> bool:
+    """Whether the register rose by less than both cars drew by their power: then each has a register of its own."""
+    least = sum(_drawn(power, common)[0] for power in (case.power, one.power))
+    return least * (1 - tolerances.POWER_SHARE) > common.rise + tolerances.SHARED_WH
+
+
+def _most(case: Case, one: Beside, common: _Common) -> int:
+    """Return the most that the other car drew while both ran, in Wh; 0 if that is next to nothing."""
+    _, by_power = _drawn(_without_rest(case, one, common), common)
+    most = int(min(common.rise, by_power))
+    return most if most > tolerances.SHARED_WH else 0
+
+
+def _without_rest(case: Case, one: Beside, common: _Common) -> Power:
+    """Return the other car's power; 0 at the start of this transaction if the register had stood still before it."""
+    power = one.power
+    readings = [level for level in zip(one.view.at, one.view.wh, strict=True) if level[0] < case.begun]
+    place = sum(at < case.begun for at in power.at)
+    if not readings or not place:
+        return power
+    at, wh = readings[-1]
+    drawn = power.low[place - 1] * (case.begun - at) / HOUR
+    if common.begin - wh + 2 * case.digit > tolerances.LEAST_OF_STILL * drawn:
+        return power
+    return Power([case.begun, *power.at[place:]], [0.0, *power.low[place:]], [0.0, *power.high[place:]])
+
+
+def _drawn(power: Power, common: _Common) -> tuple[float, float]:
+    """Return the least and the most energy in Wh by the powers told while both ran and next to that time.
+
+    Before the first power, a car may have drawn as much as ever.
+    """
+    if not power:
+        return 0.0, inf
+    places = range(bisect_right(power.at, common.since), bisect_left(power.at, common.until) + 1)
+    edges = [common.since, *(power.at[place] for place in places[:-1]), common.until]
+    least = most = 0.0
+    for place, (since, until) in zip(places, pairwise(edges), strict=True):
+        beside = slice(max(0, place - 1), place + 1)
+        highest = max(power.high[beside]) if place else power.most
+        apart = tolerances.POWER_SHARE if until - since <= tolerances.SHORT_GAP else tolerances.LONG_GAP_SHARE
+        least += min(power.low[beside]) * (until - since) / HOUR
+        most += highest * (1 + apart) * (until - since) / HOUR
+    return least, most

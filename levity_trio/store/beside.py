@@ -1,0 +1,103 @@
+"""The transactions on a charger's other connectors that ran at the same time and may tell the same register.
+
+Registers of their own rarely meet. So nearly always two statements for each other connector find nothing to load.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final, NamedTuple
+
+from levity_trio.charging.evidence import MEASURANDS, Beside, Level, View, seconds
+from levity_trio.charging.gathering import gather
+from levity_trio.charging.tolerances import SHARED_WH
+from levity_trio.store.connectors import Rows, connectors
+from levity_trio.store.samples import SAMPLES
+
+MOST: Final = 50
+"""Of one connector, no more transactions that began in the meantime are considered."""
+# The registers as sent, unless they are plainly wrong: the judge may have replaced them because they are shared.
+_SPAN: Final = (
+    "SELECT id, cp_id, conn_id, own_start_time, CASE WHEN status = 'Active' OR stop_received_at > ?3 THEN NULL"
+    " WHEN stopped_by = 'system' THEN coalesce(last_reading_at, own_stop_time) ELSE own_stop_time END,"
+    " coalesce(CASE WHEN is_unfit THEN billed_from_wh END, meter_start),"
+    " coalesce(CASE WHEN is_unfit THEN billed_until_wh END, meter_stop)"
+    " FROM (SELECT *, judged_at <= ?3 AND (meter_start = 0 OR meter_stop < meter_start) AS is_unfit FROM tx) AS tx"
+    " WHERE cp_id = ?1 AND conn_id = ?2 AND created_at <= ?3"
+)
+RUNNING: Final = f"{_SPAN} AND own_start_time <= ?4 ORDER BY own_start_time DESC, id DESC LIMIT 1"
+BEGUN: Final = f"{_SPAN} AND own_start_time > ?4 AND own_start_time < ?5 ORDER BY own_start_time LIMIT {MOST}"
+EARLIER: Final = f"{_SPAN} AND (own_start_time, id) < (?4, ?5) ORDER BY own_start_time DESC, id DESC LIMIT 1"
+
+
+class Span(NamedTuple):
+    """A transaction's stretch of time, in the database's format, and of its register in Wh. Open without an end."""
+
+    id: int
+    charger: str
+    connector: int | None
+    began: str
+    ended: str | None
+    begin: int | None
+    end: int | None
+
+
+def spans_beside(rows: Rows, own: Span, until: str) -> dict[int, list[Span]]:
+    """Return the transactions beside one in time, as received until `until`, by connector and in order of time."""
+    if own.connector is None or own.begin is None:
+        return {}
+    others = [number for number in connectors(rows, own.charger, "tx") if number != own.connector]
+    return {number: _of_connector(rows, own, number, until) for number in others}
+
+
+def _of_connector(rows: Rows, own: Span, connector: int, until: str) -> list[Span]:
+    where = own.charger, connector, until, own.began
+    found = (*rows(RUNNING, where), *rows(BEGUN, (*where, own.ended or _ENDLESS)))
+    spans = [Span(*row) for row in found]
+    return [span for span in spans if span.begin is not None and (span.ended or _ENDLESS) > own.began]
+
+
+_ENDLESS: Final = "9999"
+
+
+def may_share(own: Span, other: Span) -> bool:
+    """Whether the registers of both could be one that rose while both ran."""
+    if own.begin is None or other.begin is None:
+        return False
+    begin = max(own.begin, other.begin)
+    ends = [span.end for span in (own, other) if span.ended is not None and span.end is not None]
+    return begin > 0 and min(ends, default=begin + SHARED_WH + 1) - begin > SHARED_WH
+
+
+def beside(rows: Rows, own: Span, until: str) -> list[Beside]:
+    """Return the transactions beside one on each connector whose register reaches into its own."""
+    found = spans_beside(rows, own, until).values()
+    return [_load(rows, span, until) for spans in found if any(may_share(own, one) for one in spans) for span in spans]
+
+
+def _load(rows: Rows, span: Span, until: str) -> Beside:
+    """Return a transaction with its readings and power, as evidence about another one."""
+    sent = rows(
+        SAMPLES, (span.charger, span.connector, span.id, span.began, span.ended or _ENDLESS, until, *MEASURANDS)
+    )
+    gathered = gather(sent)
+    return Beside(
+        id=span.id,
+        connector=span.connector or 0,
+        begun=seconds(span.began),
+        ended=inf if span.ended is None else seconds(span.ended),
+        begin=span.begin or 0,
+        end=None if span.ended is None else span.end,
+        view=max(gathered.views, key=lambda view: len(view.at), default=View((), ())),
+        power=gathered.power,
+        earlier=earlier(rows, span, until),
+    )
+
+
+def earlier(rows: Rows, span: Span, until: str) -> Level | None:
+    """Return the end of the previous transaction on the connector."""
+    for row in rows(EARLIER, (span.charger, span.connector, until, span.began, span.id)):
+        before = Span(*row)
+        if before.ended is not None and before.end is not None:
+            return Level(seconds(before.ended), before.end)
+    return None

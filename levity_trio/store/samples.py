@@ -1,0 +1,16 @@
+"""The readings of one transaction that the judge uses, in order of receipt."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from levity_trio.charging.evidence import MEASURANDS
+
+OF_TRANSACTION: Final = (
+    " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
+    " AND received_at <= ? AND (wh IS NOT NULL OR measurand IN"
+    f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
+)
+"""Parameters: charger, connector, transaction, first and last time, latest receipt, MEASURANDS."""
+SAMPLES: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{OF_TRANSACTION}"
+"""The columns of a `Row`."""

@@ -1,0 +1,162 @@
+"""Two cars that one register counts (rules.md, Energy): shown by the registers of both, and by who drew power."""
+
+from math import inf
+
+import pytest
+
+from levity_trio.charging.energy import judge
+from levity_trio.charging.evidence import Beside, Case, Level
+from levity_trio.charging.reviews import Code
+from tests.charging.cases import Minutes, case, certain, doubtful, found, power, steady, view
+
+OWN = [(15, 101_800), (30, 103_600), (45, 106_000), (60, 109_600)]
+"""7.2 kW; from minute 40 on, at 104,800 Wh, the other car draws as much."""
+THEIRS = [(55, 108_400), (65, 110_200)]
+DRAWN = steady(7200, 55, 65)
+
+
+def beside(
+    begin: int = 104_800,
+    end: int | None = 110_320,
+    readings: Minutes = THEIRS,
+    minutes: tuple[float, float] = (40, 66),
+    watts: dict[float, float] = DRAWN,
+    earlier: Level | None = None,
+) -> Beside:
+    """Return a transaction on connector 2; times are in minutes since the start of the one that is judged."""
+    since, until = (minute * 60.0 for minute in minutes)
+    return Beside(7, 2, since, inf if end is None else until, begin, end, view(readings), power(watts), earlier)
+
+
+def judged(*others: Beside, earlier: Level | None = None) -> Case:
+    return case(100_000, 109_600, OWN, beside=others, earlier=earlier)
+
+
+def level(minute: float, wh: int) -> Level:
+    return Level(minute * 60.0, wh)
+
+
+def test_what_another_car_may_have_drawn_is_doubtful() -> None:
+    """The lower figure counts until a person decides: without the most that the other one can have drawn."""
+    judgement = judge(judged(beside()))
+    assert (judgement.wh, judgement.confidence, judgement.method) == (6000, "doubtful", "register")
+    (doubt,) = judgement.doubts
+    assert doubt.code is Code.SHARED_REGISTER
+    assert doubt.words == "its register also counted transaction 7 on connector 2"
+    assert doubt.evidence == ("104800 to 109600 Wh while both ran", "the registers of transaction 7")
+    assert doubt.figures == {"as reported": 9600, "without what the other one charged": 6000}
+
+
+def longer(earlier: Level | None = None) -> Beside:
+    """Return one that began before: this one's start is within its readings."""
+    readings = [(-30, 95_000), (-5, 99_500), (10, 101_500), (40, 104_900)]
+    return beside(90_000, 107_000, readings, (-60, 50), steady(7200, -30, -5, 10, 40), earlier)
+
+
+def test_the_one_that_began_earlier_may_have_drawn_it_too() -> None:
+    assert found(judged(longer())) == doubtful(2600, "register", "shared_register")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(beside(end=None, readings=()), id="still open"),
+        pytest.param(beside(readings=()), id="without readings"),
+        pytest.param(beside(readings=[(50, 109_000), *THEIRS]), id="with an outlier"),
+        pytest.param(beside(watts={}), id="without power"),
+        pytest.param(beside(earlier=level(-100, 99_000)), id="after another on its connector"),
+        pytest.param(beside(earlier=level(-100, 500_000)), id="after a reset"),
+    ],
+)
+def test_few_facts_show_a_shared_register(other: Beside) -> None:
+    assert found(judged(other))[2:] == ("doubtful", {"shared_register"})
+
+
+def test_two_others_may_both_have_drawn_of_it() -> None:
+    first = beside(101_800, 103_600, (), (15, 30), steady(7200, 20, 25))
+    assert found(judged(first, beside())) == doubtful(9600 - 1800 - 3600, "register", "shared_register")
+
+
+def test_a_figure_that_is_doubtful_already_is_not_changed() -> None:
+    known = case(None, 109_600, OWN, beside=[beside()])
+    alone = found(case(None, 109_600, OWN))
+    assert found(known) == (*alone[:3], alone[3] | {"shared_register"})
+
+
+# Registers of their own
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(beside(5_000_000, 5_007_000, [(55, 5_003_000)]), id="far away"),
+        pytest.param(beside(107_000, 113_000, ()), id="higher than this one was"),
+        pytest.param(beside(102_000, 110_500, ()), id="lower than this one was"),
+        pytest.param(beside(104_800, 116_000, [(50, 111_000)]), id="it rises faster"),
+        pytest.param(beside(earlier=level(-100, 104_800)), id="its connector stood there before"),
+    ],
+)
+def test_registers_of_their_own_are_not_doubted(other: Beside) -> None:
+    assert found(judged(other)) == certain(9600)
+
+
+def test_its_own_connector_stood_at_its_start_before_the_other_began() -> None:
+    assert found(judged(longer(), earlier=level(-100, 100_000))) == certain(9600)
+
+
+def test_another_transaction_of_that_connector_shows_a_register_of_its_own() -> None:
+    lower = beside(60_000, 104_800, (), (5, 38))
+    assert found(judged(lower, beside())) == certain(9600)
+
+
+def test_two_new_connectors_that_both_begin_near_0_are_not_doubted() -> None:
+    own = [(minute, 3 + 120 * minute) for minute in range(5, 60, 5)]
+    theirs = [(minute, 5 + 100 * (minute - 2)) for minute in range(7, 60, 5)]
+    other = beside(5, 6005, theirs, (2, 62), {})
+    assert found(case(3, 7203, own, beside=[other])) == certain(7200)
+
+
+def test_registers_that_count_each_transaction_anew_are_not_doubted() -> None:
+    other = beside(0, 7200, [(17, 1800), (32, 3600), (47, 5400)], (2, 62), {})
+    assert found(case(0, 7200, [(15, 1800), (30, 3600), (45, 5400)], beside=[other])) == certain(7200)
+
+
+@pytest.mark.parametrize(("watts", "confidence"), [(7200, "certain"), (1000, "doubtful")])
+def test_registers_that_rise_side_by_side_are_two_if_both_cars_drew_as_much(watts: int, confidence: str) -> None:
+    own = [(minute, 1803 + 120 * minute) for minute in (15, 30, 45)]
+    theirs = [(minute, 1805 + 120 * (minute - 5)) for minute in (20, 35, 50)]
+    other = beside(1805, 9005, theirs, (5, 65), steady(watts, 20, 35, 50))
+    known = case(1803, 9003, own, watts=steady(7200, 15, 30, 45), beside=[other])
+    assert found(known)[2] == confidence
+
+
+# Who drew it
+
+
+def test_a_car_at_rest_has_counted_what_the_other_drew() -> None:
+    own = [(15, 101_800), (30, 103_600), (45, 104_200), (60, 106_000)]
+    other = beside(103_600, 106_720, [(55, 105_400), (65, 106_600)])
+    known = case(100_000, 106_000, own, watts={15: 7200, 30: 7200, 45: 0, 60: 0}, beside=[other])
+    assert found(known) == doubtful(3600, "register", "shared_register")
+
+
+def rested(*readings: tuple[float, int], watts: dict[float, float]) -> Case:
+    """Return a transaction whose other one charged until some minutes before its start."""
+    other = beside(100_000, 106_000, readings, (-40, 20), watts)
+    return case(103_600, 106_720, [(15, 105_400), (25, 106_600)], 26, steady(7200, 15, 25), beside=[other])
+
+
+def test_the_figure_of_the_only_car_that_drew_power_is_certain() -> None:
+    """The register stood still before it began, so the other one was at rest by then."""
+    readings = (-25, 101_800), (-10, 103_600), (5, 104_200), (20, 106_000)
+    assert found(rested(*readings, watts={-25: 7200, -10: 7200, 5: 0, 20: 0})) == certain(3120)
+
+
+def test_it_is_doubtful_if_the_other_one_may_have_charged_until_its_next_reading() -> None:
+    readings = (-25, 100_900), (-10, 102_400), (12, 105_000), (20, 106_000)
+    assert found(rested(*readings, watts={-25: 7200, -10: 7200, 12: 0, 20: 0}))[2] == "doubtful"
+
+
+def test_nothing_is_doubtful_where_next_to_nothing_flowed() -> None:
+    other = beside(104_800, 105_700, (), (40, 44), {})
+    assert found(judged(other)) == certain(9600)

@@ -1,0 +1,191 @@
+"""Connectors that tell one register: what one car draws is not billed to the other one, too (rules.md, Energy)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from levity_trio.charging.energy import RULES
+from levity_trio.events import TransactionRejudged
+from levity_trio.store.cases import known
+from levity_trio.store.reads.recheck import compare
+from tests.store.books import Books, Station, meter_value
+from tests.store.deciding import open_codes
+from tests.store.telling import WATTS, assert_figure, bill_of, settle, watts
+
+SHARED = ["shared_register"]
+BEGIN = 1_000_000
+
+
+class Twin:
+    """A charger with two connectors and one meter."""
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.wh = BEGIN
+        self.ids: dict[int, int] = {}
+
+    def start(self, connector: int) -> int:
+        self.ids[connector] = self.station.start(self.wh, connector, f"TAG-{connector}")
+        return self.ids[connector]
+
+    def stop(self, connector: int) -> int:
+        transaction = self.ids.pop(connector)
+        self.station.stop(transaction, self.wh)
+        return transaction
+
+    def charge(self, minutes: int, *drawing: int, every: int = 5) -> None:
+        """Each car that draws takes 7.2 kW; each transaction tells the register, and its own power."""
+        for _ in range(minutes // every):
+            self.station.books.wait(every)
+            self.wh += len(drawing) * WATTS * every // 60
+            for connector, transaction in self.ids.items():
+                samples = self.wh, watts(WATTS if connector in drawing else 0)
+                value = meter_value(self.station.clock(), *samples)
+                self.station.tell(value, transaction=transaction, connector=connector)
+
+
+@pytest.fixture
+def twin(station: Station) -> Twin:
+    return Twin(station)
+
+
+def test_both_are_doubtful_if_both_charged(books: Books, station: Station, twin: Twin) -> None:
+    """The first one as soon as it ends, while the other is still open."""
+    one = twin.start(1)
+    twin.charge(40, 1)
+    other = twin.start(2)
+    twin.charge(20, 1, 2)
+    twin.stop(1)
+    assert "shared_register" in open_codes(books, one)
+    twin.charge(40, 2)
+    twin.stop(2)
+    settle(books)
+    assert "shared_register" in open_codes(books, other)
+    assert bill_of(station, one)[1] <= 7200
+    assert bill_of(station, other)[1] <= 7200
+
+
+def test_what_only_one_car_drew_is_certain(books: Books, station: Station, twin: Twin) -> None:
+    one = twin.start(1)
+    twin.charge(60, 1)
+    twin.charge(10)
+    other = twin.start(2)
+    twin.charge(30, 2)
+    twin.stop(1)
+    twin.charge(30, 2)
+    twin.stop(2)
+    settle(books)
+    assert_figure(station, one, 7200, flagged=True)
+    assert_figure(station, other, 7200, flagged=False)
+    figures = books.value("SELECT figures FROM review WHERE tx_id = ? AND code = 'shared_register'", one)
+    assert figures == '{"as reported":10800,"without what the other one charged":7200}'
+
+
+def test_nothing_is_doubtful_while_nothing_flows(station: Station, twin: Twin) -> None:
+    one = twin.start(1)
+    twin.charge(60, 1)
+    other = twin.start(2)
+    twin.charge(30)
+    twin.stop(1)
+    twin.charge(60, 2)
+    twin.stop(2)
+    assert_figure(station, one, 7200, flagged=False)
+    assert_figure(station, other, 7200, flagged=False)
+
+
+def test_the_end_of_the_other_one_shows_that_it_drew_nothing(books: Books, station: Station) -> None:
+    """Until then, it may have drawn all that flowed."""
+    one = station.start(BEGIN)
+    books.wait(30)
+    station.tell(station.register(BEGIN + 3600), transaction=one)
+    other = station.start(BEGIN + 3600, connector=2)
+    books.wait(30)
+    station.stop(one, BEGIN + 7200)
+    assert open_codes(books, one) == SHARED
+    told = (25, BEGIN + 4200), (10, BEGIN + 6000), (0, BEGIN + 7200)
+    idle = [meter_value(station.clock(ago), wh, watts(0)) for ago, wh in told]
+    station.tell(*idle, transaction=other, connector=2)
+    books.wait(1)
+    station.stop(other, BEGIN + 7200)
+    settle(books)
+    assert_figure(station, one, 7200, flagged=False)
+    assert books.rows("SELECT resolution FROM review WHERE tx_id = ?", one) == [("judged again",)]
+
+
+def test_one_that_is_told_late_makes_the_other_doubtful(books: Books, station: Station) -> None:
+    """Its start, within the readings of the other, arrives after that one ended."""
+    one = station.start(BEGIN)
+    books.wait(30)
+    station.tell(station.register(BEGIN + 3600), transaction=one)
+    books.wait(30)
+    station.stop(one, BEGIN + 10_800)
+    assert_figure(station, one, 10_800, flagged=False)
+    books.wait(60)
+    other = station.start(BEGIN + 3600, 2, at=station.clock(90))
+    settle(books)
+    assert open_codes(books, one) == SHARED
+    assert books.recorded(TransactionRejudged)[-1].transaction == one
+    station.stop(other, BEGIN + 10_900, at=station.clock(50))
+    settle(books)
+    assert (open_codes(books, one), open_codes(books, other)) == (SHARED, SHARED)
+
+
+def test_one_that_is_open_shows_its_register_when_it_ends(books: Books, station: Station) -> None:
+    """Where the other began, its own register is known only by its next reading."""
+    other = station.start(BEGIN, connector=2)
+    books.wait(30)
+    one = station.start(BEGIN + 3600)
+    books.wait(30)
+    station.stop(one, BEGIN + 10_800)
+    assert_figure(station, one, 7200, flagged=False)
+    books.wait(30)
+    station.stop(other, BEGIN + 14_400)
+    settle(books)
+    assert (open_codes(books, one), open_codes(books, other)) == (SHARED, SHARED)
+
+
+def test_registers_of_their_own_that_are_close_are_not_judged_again(books: Books, station: Station) -> None:
+    """Each begins where its own connector ended before."""
+    ends = {1: BEGIN, 2: BEGIN + 3000}
+    for connector, wh in ends.items():
+        earlier = station.start(wh - 5000, connector)
+        books.wait(60)
+        station.stop(earlier, wh)
+    first = station.start(ends[1])
+    books.wait(30)
+    second = station.start(ends[2], connector=2)
+    books.wait(30)
+    station.stop(first, BEGIN + 7200)
+    books.wait(60)
+    station.stop(second, BEGIN + 12_000)
+    settle(books)
+    assert_figure(station, first, 7200, flagged=False)
+    assert_figure(station, second, 9000, flagged=False)
+    assert books.count("review") == 0
+    assert books.recorded(TransactionRejudged) == []
+
+
+def test_no_later_facts_would_change_a_figure(books: Books, twin: Twin) -> None:
+    transactions = [twin.start(1), twin.start(2)]
+    twin.charge(30, 1, 2)
+    twin.stop(2)
+    transactions.append(twin.start(2))
+    twin.charge(30, 1, 2)
+    twin.stop(1)
+    twin.charge(15, 2)
+    twin.stop(2)
+    settle(books)
+    rows = partial(_rows, books)
+    for transaction in transactions:
+        assert "shared_register" in open_codes(books, transaction)
+        tx = known(rows, transaction)
+        assert tx is not None
+        assert (tx.rules, compare(rows, tx)) == (RULES, None)
+
+
+def _rows(books: Books, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    return books.rows(sql, *values)
