@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from levity_trio.store.cases import known
 from levity_trio.store.reads.recheck import compare
 from tests.store.books import Books, Station, meter_value
 from tests.store.deciding import open_codes
+from tests.store.lies import liar_story
+from tests.store.stories import Verdict, play, timeline
 from tests.store.telling import WATTS, assert_figure, bill_of, settle, watts
 
 SHARED = ["shared_register"]
@@ -116,6 +119,22 @@ def test_the_end_of_the_other_one_shows_that_it_drew_nothing(books: Books, stati
     assert books.rows("SELECT resolution FROM review WHERE tx_id = ?", one) == [("judged again",)]
 
 
+def test_the_end_of_the_other_one_shows_a_register_of_its_own(books: Books, station: Station) -> None:
+    """It stood by chance where the other was when it began."""
+    one = station.start(BEGIN)
+    books.wait(30)
+    station.tell(station.register(BEGIN + 3600), transaction=one)
+    other = station.start(BEGIN + 3600, connector=2)
+    books.wait(30)
+    station.stop(one, BEGIN + 7200)
+    assert open_codes(books, one) == SHARED
+    books.wait(30)
+    station.stop(other, BEGIN + 4200)
+    settle(books)
+    assert_figure(station, one, 7200, flagged=False)
+    assert_figure(station, other, 600, flagged=False)
+
+
 def test_one_that_is_told_late_makes_the_other_doubtful(books: Books, station: Station) -> None:
     """Its start, within the readings of the other, arrives after that one ended."""
     one = station.start(BEGIN)
@@ -185,6 +204,15 @@ def test_no_later_facts_would_change_a_figure(books: Books, twin: Twin) -> None:
         tx = known(rows, transaction)
         assert tx is not None
         assert (tx.rules, compare(rows, tx)) == (RULES, None)
+
+
+def test_no_story_of_one_meter_is_silently_wrong(books: Books) -> None:
+    chance = Random(5)
+    for number in range(40):
+        books.wait(60)
+        story, _ = liar_story(["one meter for two connectors"], chance)
+        played = play(story, books, f"TWIN-{number}")
+        assert Verdict.SILENT not in {one.verdict for one in played.outcomes()}, timeline(played)
 
 
 def _rows(books: Books, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
