@@ -23,6 +23,7 @@ from levity_trio.client import Refusal
 from tests.integration.foreign import api_of
 from tests.integration.serving import Serving, environment, serving
 from tests.integration.test_api import ask, make_token
+from tests.integration.test_operations import command, wait_for
 
 DRIVER = Path(__file__).with_name("ocpp_driver.py")
 MANY = 20_000
@@ -156,7 +157,7 @@ def test_blocking_a_tag_clears_the_caches_of_connected_chargers(server: Serving)
     with driver(server) as charger:
         assert add(server, "Other", status="Blocked")["commands"] == []  # it could not charge before either
         done = change(server, "card", status="Blocked")
-        api_of(server).ask("GET", "admin", "commands", str(done["commands"][0]))
+        wait_for(lambda: command(server, done["commands"][0])["state"] == "accepted")
         assert charger.authorize("Card")["status"] == "Blocked"
         assert charger.asked == ["ClearCache"]
         assert change(server, "card", status="Blocked")["commands"] == []
