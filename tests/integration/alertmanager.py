@@ -55,8 +55,13 @@ class Mailbox:
                 while command := self.rfile.readline()[:4].upper():
                     if command == b"DATA":
                         self._say(354)
-                        box.mails.append(email.message_from_bytes(b"".join(iter(self.rfile.readline, b".\r\n"))))
+                        box.mails.append(email.message_from_bytes(b"".join(self._lines())))
                     self._say(221 if command == b"QUIT" else 250)
+
+            def _lines(self) -> Iterator[bytes]:
+                """Yield the lines of a mail; one that was cut off ends with its connection."""
+                while (line := self.rfile.readline()) not in (b".\r\n", b""):
+                    yield line
 
             def _say(self, code: int) -> None:
                 self.wfile.write(f"{code} ok\r\n".encode())
