@@ -88,6 +88,16 @@ bench-simulator *arguments: venv
 bench-handshakes *arguments: venv
     {{ bin }}/python -m tests.benchmarks.handshakes {{ arguments }}
 
+# Bytes, CPU and delay of its pages, what 50 readers cost the chargers, and memory.
+# measure the dashboard
+bench-dashboard *arguments: venv
+    {{ bin }}/python -m tests.benchmarks.dashboard {{ arguments }}
+
+# They show a site of the simulator, and lie in a temporary folder that is printed. `--page PATH` takes one page only.
+# take pictures of each page of the dashboard
+screenshots *arguments: venv
+    {{ bin }}/python -m tests.browser.screenshots {{ arguments }}
+
 # run long tests: floods, power cuts, full disks
 soak *arguments: venv
     {{ bin }}/python -m tests.benchmarks.soak {{ arguments }}

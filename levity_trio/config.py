@@ -27,6 +27,7 @@ from levity_trio.settings import (
     TEXT,
     URL,
     ZONE,
+    InForce,
     Kind,
     Setting,
     minutes,
@@ -212,6 +213,13 @@ class ServerConfig:
     api_max_streams: int = setting(
         *(256, "api-max-streams", "API", whole(1, 10_000)), "Maximum number of concurrent event streams."
     )
+    dashboard: bool = setting(
+        *(True, "no-dashboard", "API", Kind("", lambda value: not read_switch(value))),
+        "Serve no dashboard beside the API.",
+    )
+    public_url: str | None = setting(
+        *(None, "public-url", "API", URL), "URL of the dashboard and the API behind a proxy, with its path."
+    )
     files_port: int | None = setting(
         *(None, "files-port", "Files", whole(0, 65535)),
         "Port at which chargers send and fetch files, off without it; 0 selects a free port and logs it.",
@@ -317,6 +325,8 @@ class ServerConfig:
     )
     plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """The tables `[plugin.NAME]` of the TOML file; each plugin validates its own."""
+    in_force: tuple[InForce, ...] = field(default=(), compare=False, repr=False)
+    """All settings, those of the log too, and where each came from."""
     shutdown_grace_seconds: float = setting(
         10.0,
         "shutdown-grace",

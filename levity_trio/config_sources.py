@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from levity_trio.config import (
     OTHER_VARIABLES,
@@ -17,7 +17,7 @@ from levity_trio.config import (
     ServerConfig,
 )
 from levity_trio.config_log import LogConfig
-from levity_trio.settings import PREFIX, Setting, Unusable, environment_name, shown
+from levity_trio.settings import PREFIX, InForce, Setting, Unusable, environment_name, shown
 
 T = TypeVar("T")
 
@@ -37,18 +37,54 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str]) -> tuple[S
     file = flags.get("config") or environment.get(environment_name("config"))
     toml = {} if file is None else read_toml(Path(str(file)))
     values: dict[str, object] = {"plugin_settings": toml.get(PLUGIN_TABLES, {})}
+    in_force = []
     for setting in SETTINGS:
-        if setting.attribute in flags:
-            values[setting.attribute] = _read(setting, flags[setting.attribute], setting.flag)
-        elif text := environment.get(setting.environment_name):
-            values[setting.attribute] = _read(setting, text, setting.environment_name)
-        elif setting.name in toml:
-            values[setting.attribute] = _read(setting, toml[setting.name], f"{shown(file)}: {setting.name}")
+        given = _given(setting, flags, environment, toml, str(file))
+        in_force.append(_in_force(setting, given))
+        if given is not None:
+            values[setting.attribute] = _read(setting, given.value, given.source)
         elif setting.default is not None:
             values[setting.attribute] = setting.default
+    values["in_force"] = tuple(in_force)
     server, log = _pick(ServerConfig, values), _pick(LogConfig, values)
     _check_log_file(server.database, log.file)
     return server, log
+
+
+class _Given(NamedTuple):
+    """A value that was given: where it came from, and how an error names that."""
+
+    value: object
+    origin: str
+    source: str
+
+
+def _given(
+    setting: Setting, flags: Mapping[str, object], environment: Mapping[str, str], toml: Mapping[str, object], file: str
+) -> _Given | None:
+    if setting.attribute in flags:
+        return _Given(flags[setting.attribute], "flag", setting.flag)
+    if text := environment.get(setting.environment_name):
+        return _Given(text, "environment", setting.environment_name)
+    if setting.name in toml:
+        return _Given(toml[setting.name], "file", f"{shown(file)}: {setting.name}")
+    return None
+
+
+def _in_force(setting: Setting, given: _Given | None) -> InForce:
+    if given is None:
+        text, origin = setting.default_text or None, "default"
+    else:
+        parts = given.value if isinstance(given.value, list | tuple) else [given.value]
+        text, origin = ",".join(map(str, parts)), given.origin
+    return InForce(
+        name=setting.name,
+        group=setting.group,
+        text=text,
+        origin=origin,
+        is_secret=setting.kind.is_secret,
+        help=setting.help,
+    )
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:

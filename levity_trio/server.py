@@ -70,6 +70,7 @@ from levity_trio.web.authorizer import Authorizer
 from levity_trio.web.feed import Feed, open_feed
 from levity_trio.web.files.listener import listen_for_files, open_files
 from levity_trio.web.files.shelf import Shelf
+from levity_trio.web.logins import Logins
 from levity_trio.web.webhooks.delivery import Parts, Webhooks, open_webhooks
 from levity_trio.wire.payloads import prepare
 from levity_trio.wire.times import stamp
@@ -128,6 +129,7 @@ async def serve(config: ServerConfig, clock: Clock = system_clock) -> None:
     """
     grace_seconds = config.shutdown_grace_seconds
     ports = await _listen_for_chargers(config)
+    config = _with_ports(config, ports)
     page_listeners = await _listen_for_pages(config)
     api_ports = await listen_for_api(config)
     file_listeners = await listen_for_files(config)
@@ -233,13 +235,15 @@ def _open_files(
 
 def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webhooks: Webhooks, shelf: Shelf) -> Api:
     """Return what the endpoints of the API work with."""
+    tokens = Tokens()
     return Api(
         config=central.config,
         clock=central.clock,
         writer=central.writer,
         reader=reader,
         chargers=Chargers(central),
-        tokens=Tokens(),
+        tokens=tokens,
+        logins=Logins(tokens, central.writer, central.clock),
         id_tags=central.tags,
         is_clock_trusted=lambda: central.clock_trusted,
         publish=central.hooks.observe,
@@ -249,6 +253,8 @@ def _api(central: Central, reader: Reader, imports: TagImports, feed: Feed, webh
         webhooks=webhooks,
         shelf=shelf,
         preparing=Preparing(reader, central.writer, central.clock),
+        plugins=central.hooks.plugins,
+        begun_at=stamp(central.clock()),
     )
 
 
@@ -259,6 +265,11 @@ async def _listen_for_chargers(config: ServerConfig) -> Ports:
     if config.tls_port is None:
         return Ports(plain, [], tls)
     return Ports(plain, await listen(config.host, config.tls_port, Flags(port="--tls-port"), BACKLOG), tls)
+
+
+def _with_ports(config: ServerConfig, ports: Ports) -> ServerConfig:
+    """Return the configuration with the ports that were selected where it says 0."""
+    return replace(config, port=_port(ports.plain), tls_port=_port(ports.tls) if ports.tls else None)
 
 
 async def _listen_for_pages(config: ServerConfig) -> list[trio.SocketListener]:

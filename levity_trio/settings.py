@@ -73,6 +73,21 @@ class Setting:
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A setting in force: its text as it was given, or that of its default, and where it came from.
+
+    `origin` is flag, environment, file or default. A secret text is not to be shown.
+    """
+
+    name: str
+    group: str
+    text: str | None
+    origin: str
+    is_secret: bool
+    help: str
+
+
 def environment_name(name: str) -> str:
     return PREFIX + name.replace("-", "_").upper()
 

@@ -20,6 +20,7 @@ MARKERS = {
     "charger": "ws",
     "integration": "integration",
     "benchmarks": "integration",
+    "browser": "integration",
 }
 
 

@@ -51,6 +51,19 @@ def test_defaults_pass_their_own_checks() -> None:
             assert setting.kind.read(setting.default_text) == setting.default
 
 
+def test_where_each_setting_came_from(write_toml: WriteToml) -> None:
+    path = write_toml('port = 1\nmax-chargers = 3\nplugins = ["a", "b"]')
+    flags = {"config": path, "port": "010", "strict": True, "tls_certs": ()}
+    server, _ = load(flags, {"LEVITY_PORT": "20", "LEVITY_LOG_LEVEL": "debug", "LEVITY_HOST": ""})
+    found = {one.name: (one.text, one.origin) for one in server.in_force}
+    assert len(found) == len(SETTINGS)
+    assert (found["port"], found["strict"]) == (("010", "flag"), ("True", "flag"))  # as it was given
+    assert found["log-level"] == ("debug", "environment")
+    assert (found["max-chargers"], found["plugins"]) == (("3", "file"), ("a,b", "file"))
+    assert (found["host"], found["tls-port"], found["no-api"]) == (("0.0.0.0", "default"), *[(None, "default")] * 2)  # noqa: S104
+    assert [one.name for one in server.in_force if one.is_secret] == ["authorizer"]
+
+
 def test_flag_over_environment_over_toml_over_default(write_toml: WriteToml) -> None:
     path = write_toml("port = 1\nheartbeat-interval = 2\nmax-chargers = 3")
     flags = {"config": path, "port": "10"}
@@ -79,6 +92,8 @@ def test_every_setting_has_the_same_name_everywhere(write_toml: WriteToml, tmp_p
         "adopt-existing": "true",
         "metrics-host": "::1",
         "no-api": "true",
+        "no-dashboard": "true",
+        "public-url": "https://example.org/charging",
         "api-host": "::1",
         "api-tls-cert": str(tmp_path / "cert.pem"),
         "api-tls-key": str(tmp_path / "key.pem"),

@@ -45,6 +45,24 @@ def words(tariff: Tariff) -> Iterator[str]:
     yield f"Tax: {', '.join(f'{kind} {tariff.tax_rate(kind)} %' for kind in TAXED)}."
 
 
+def in_short(tariff: Tariff) -> str:
+    """Return what a tariff costs in one line: 0.32 EUR per kWh; 22:00-06:00 0.28; 0.50 a session."""
+    code = tariff.currency.code
+    *others, first = sorted(tariff.windows, key=lambda window: window.when is None)
+    rest = "" if first.when is None else f", {_in_one(first.when)}"
+    parts = [f"{first.price} {code} per kWh{rest}"]
+    parts += [f"{_in_one(window.when)} {window.price}" for window in others if window.when is not None]
+    fees = {"session": tariff.session_fee, "month": tariff.base_fee}
+    parts += [f"{price} a {what}" for what, price in fees.items() if price]
+    if tariff.blocking is not None:
+        parts.append(f"{tariff.blocking.price} a minute of blocking")
+    return "; ".join(parts)
+
+
+def _in_one(when: Recurrence) -> str:
+    return _recurrence(when).replace(";", ",")
+
+
 def _name(window: Window) -> str:
     return window.name or LineKind.ENERGY.value
 

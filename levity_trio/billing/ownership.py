@@ -204,6 +204,14 @@ def decide(charged: Charged, given: Given | None, bill_by: BillBy, periods_of: P
     return Owner(found, ground, claims, given, is_outside=not open_of(found).covers(charged.start))
 
 
+def turns(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> list[str]:
+    """Return the times at which something that decides changes hands, in order. Between two of them, transactions with
+    the same tag and place have the same owner, unless one is given by hand."""
+    things = [thing for _, thing in _things(charged, bill_by)]
+    spans = [period.span for thing in things for period in periods_of(thing)]
+    return sorted({at for span in spans for at in (span.since, span.end)})
+
+
 def _claims(charged: Charged, bill_by: BillBy, periods_of: PeriodsOf) -> Iterator[Claim]:
     for ground, thing in _things(charged, bill_by):
         for period in periods_of(thing):
@@ -220,14 +228,6 @@ def _things(charged: Charged, bill_by: BillBy) -> list[tuple[Ground, Thing]]:
 
 
 # In words
-
-
-def anonymous(owner: Owner, somebody: str) -> Owner:
-    """Return an owner without the names and reasons of operators."""
-    given = None if owner.given is None else owner.given._replace(by=somebody, reason=None)
-    periods = (claim.period._replace(given_by=somebody, reason=None) for claim in owner.claims)
-    claims = [claim._replace(period=period) for claim, period in zip(owner.claims, periods, strict=True)]
-    return owner._replace(given=given, claims=tuple(claims))
 
 
 def grounds(charged: Charged, owner: Owner, bill_by: BillBy, shown: Callable[[str], str] = str) -> Iterator[str]:

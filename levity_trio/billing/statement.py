@@ -175,3 +175,8 @@ class Statement:
     def energy_wh(self) -> int:
         """The energy of all its charging sessions."""
         return sum(position.energy_wh for position in self.positions)
+
+
+def in_groups(digest: str) -> str:
+    """Return a digest in groups of eight, which people can compare."""
+    return " ".join(digest[begin : begin + 8] for begin in range(0, len(digest), 8))

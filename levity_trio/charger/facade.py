@@ -190,13 +190,13 @@ class Chargers:
         """Return why the charger's registration forbids a CALL, None if it does not."""
         return objection(self._central.registrations.status(charger), action)
 
-    async def adopt(self, charger: str, decided: Decided) -> Change:
+    async def adopt(self, charger: str, decided: Decided, seen: str | None = None) -> Change:
         """Register a charger. If it waited or was refused and is connected, it is asked to boot.
 
-        Raises UnknownCharger, StoreUnavailable.
+        `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise, StoreUnavailable.
         """
         before = self._central.registrations.status(charger)
-        is_changed = await self._central.writer.run(registration.adopt, charger, decided)
+        is_changed = await self._central.writer.run(registration.adopt, charger, decided, seen)
         return Change(is_changed, await self._ask_to_boot(charger, before, decided.by))
 
     async def adopt_all(self, decided: Decided) -> list[str]:
@@ -207,12 +207,12 @@ class Chargers:
             await self._ask_to_boot(charger, before, decided.by)
         return adopted
 
-    async def refuse(self, charger: str, decided: Decided) -> Change:
+    async def refuse(self, charger: str, decided: Decided, seen: str | None = None) -> Change:
         """Refuse a charger. Its connection ends if refused chargers may not connect (--registration closed).
 
-        Raises UnknownCharger, StoreUnavailable.
+        `seen` is its registration when the person looked. Raises UnknownCharger, Otherwise, StoreUnavailable.
         """
-        is_changed = await self._central.writer.run(registration.refuse, charger, decided)
+        is_changed = await self._central.writer.run(registration.refuse, charger, decided, seen)
         session = self._central.registry.find(charger)
         if session is not None and self._central.registrations.mode is Mode.CLOSED:
             session.end(CloseCode.POLICY_VIOLATION, "this charger is refused")

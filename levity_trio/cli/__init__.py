@@ -19,7 +19,7 @@ GROUPS: Final = {
     "Serve": ("serve", "deploy", "logs", "import", "forget", "recheck"),
     "Operate (over the API of a running server)": (
         *("status", "chargers", "charger", "tag", "call", "commands", "configuration", "template", "files"),
-        *("local-list", "events", "webhook", "certificate", "token"),
+        *("local-list", "events", "webhook", "certificate", "token", "user"),
         *("transactions", "explain", "review", "correct", "close"),
         *("account", "vehicle"),
     ),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from levity_trio.cli.operator import Operator
-from levity_trio.cli.serve import database_options
-from levity_trio.config import socket_path
-from levity_trio.config_sources import load
+from levity_trio.cli.over_socket import options, over_socket
 
 ADMIN: Final = "admin"
 COLUMNS: Final = ("id", "name", "role", "created_at", "created_by", "last_used_at", "revoked_at")
@@ -26,22 +22,6 @@ The server must run on this machine. These commands use the socket beside its da
 server can open, so they work without a token, and with --no-api. A token is shown once; give it to a program as
 LEVITY_TOKEN, or write it to ~/.config/levity-trio/token (chmod 600).
 """
-
-
-def _over_socket(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a function the API on the socket of the database that the options name."""
-
-    def run(*, is_json: bool, **given: Any) -> None:
-        settings = {name: given.pop(name) for name in ("database", "config") if name in given}
-        config, _ = load({name: value for name, value in settings.items() if value is not None}, os.environ)
-        url = f"unix:{socket_path(config.database.resolve())}"
-        function(Operator(url, is_json=is_json), **given)
-
-    return run
-
-
-def _options() -> list[click.Parameter]:
-    return [*database_options(), click.Option(["is_json", "--json"], is_flag=True, help="Output JSON, for programs.")]
 
 
 def create(operator: Operator, name: str, role: str) -> None:
@@ -71,15 +51,15 @@ token = click.Group(
     commands=[
         click.Command(
             "create",
-            params=[click.Argument(["name"]), _ROLE, *_options()],
-            callback=_over_socket(create),
+            params=[click.Argument(["name"]), _ROLE, *options()],
+            callback=over_socket(create),
             help="Make a token and show it, once.",
         ),
-        click.Command("list", params=_options(), callback=_over_socket(show_all), help="List the tokens."),
+        click.Command("list", params=options(), callback=over_socket(show_all), help="List the tokens."),
         click.Command(
             "revoke",
-            params=[click.Argument(["number"], type=int, metavar="ID"), *_options()],
-            callback=_over_socket(revoke),
+            params=[click.Argument(["number"], type=int, metavar="ID"), *options()],
+            callback=over_socket(revoke),
             help="Revoke a token; what uses it is refused from then on.",
         ),
     ],

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from levity_trio.billing.statement import Statement, TaxSum
+from levity_trio.billing.statement import Statement, TaxSum, in_groups
 from levity_trio.documents import formats, positions
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
-from levity_trio.documents.statement_sheet import in_groups, is_asked, tax_table
+from levity_trio.documents.statement_sheet import is_asked, tax_table
 from levity_trio.documents.template import Template
 
 

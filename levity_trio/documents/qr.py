@@ -1,4 +1,4 @@
-"""The QR code of a payment: EPC069-12 ("GiroCode"), which banking apps in the SEPA area read.
+"""QR codes. That of a payment is EPC069-12 ("GiroCode"), which banking apps in the SEPA area read.
 
 There is one where it can be right only: a closed statement in EUR that asks for money, and an IBAN whose check digits
 fit. Other accounts and currencies are paid by hand.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from segno import QRCode, make_qr
 from segno.helpers import make_epc_qr
 
 from levity_trio.billing.bank_accounts import compact, is_iban
@@ -31,6 +32,15 @@ def payment_code(statement: Statement) -> tuple[str, ...]:
         return ()
     amount = units(statement.total, statement.currency)
     code = make_epc_qr(name=name, iban=iban, amount=amount, text=reference, encoding="utf-8")
+    return _rows(code)
+
+
+def text_code(text: str) -> tuple[str, ...]:
+    """Return the code of any text, as that of a payment is returned."""
+    return _rows(make_qr(text))
+
+
+def _rows(code: QRCode) -> tuple[str, ...]:
     return tuple("".join("1" if module & 1 else "0" for module in row) for row in code.matrix)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from levity_trio.billing import bank_accounts
-from levity_trio.billing.statement import Currency, Statement, TaxSum
+from levity_trio.billing.statement import Currency, Statement, TaxSum, in_groups
 from levity_trio.documents import formats, positions, qr
 from levity_trio.documents.sheet import Column, Facts, Row, Sheet, Table, tidy
 from levity_trio.documents.template import Template
@@ -137,8 +137,3 @@ def _closing(statement: Statement, template: Template) -> str:
         return template.say("open", zone=statement.zone)
     date_closed = formats.day(template, statement.closed_on)
     return template.say("closed", number=tidy(statement.number), date=date_closed, zone=statement.zone)
-
-
-def in_groups(digest: str) -> str:
-    """Return a digest in groups of eight, which people can compare."""
-    return " ".join(digest[begin : begin + 8] for begin in range(0, len(digest), 8))

@@ -7,7 +7,7 @@ and counted, and after ten times within an hour its `observe` is no longer calle
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -104,6 +104,18 @@ class LinkState:
     silent_seconds: float
     answers_pings: bool
     waiting_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginState:
+    """A plugin that was opened: running, slow (its `observe` is no longer called) or ended, by an error of its own.
+
+    `failures` is how often it failed since the start.
+    """
+
+    name: str
+    state: str
+    failures: int
 
 
 class CommandResult(Protocol):
@@ -226,10 +238,12 @@ class Hooks:
     __slots__ = (
         "_accompanying",
         "_amending",
+        "_failures",
         "_limits",
         "_listeners",
         "_observing",
         "_slow",
+        "_states",
         "_subscribers",
         "readings_are_watched",
     )
@@ -240,6 +254,8 @@ class Hooks:
         self._amending: list[Plugin] = []
         self._accompanying: list[Plugin] = []
         self._slow: dict[str, deque[float]] = {}
+        self._states: dict[str, str] = {}
+        self._failures: Counter[str] = Counter()
         self._listeners: list[Callable[[Event], None]] = []
         self.readings_are_watched = False
         """Whether somebody watches readings; if nobody does, callers need not publish them."""
@@ -247,6 +263,7 @@ class Hooks:
 
     def join(self, plugin: Plugin) -> None:
         """Add a plugin; its overridden hooks are called from now on."""
+        self._states[plugin.name] = "running"
         for hook, plugins in (
             ("observe", self._observing),
             ("amend", self._amending),
@@ -257,9 +274,17 @@ class Hooks:
 
     def leave(self, plugin: Plugin) -> None:
         """Remove a plugin."""
+        self._states[plugin.name] = "ended"
         for plugins in (self._observing, self._amending, self._accompanying):
             if plugin in plugins:
                 plugins.remove(plugin)
+
+    def plugins(self) -> list[PluginState]:
+        """Return the plugins that were opened, in the order of their names."""
+        return [
+            PluginState(name=name, state=state, failures=self._failures[name])
+            for name, state in sorted(self._states.items())
+        ]
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Pass every event to a function of the server's own, which must not fail or block."""
@@ -285,6 +310,8 @@ class Hooks:
 
     def observe(self, event: Event) -> None:
         """Pass an event to all observers, and a fact also to the `accompany` tasks of its charger."""
+        if isinstance(event, PluginFailed):
+            self._failures[event.plugin] += 1
         for listener in list(self._listeners):
             listener(event)
         for plugin in list(self._observing):
@@ -325,6 +352,7 @@ class Hooks:
 
     def _publish_failure(self, failure: PluginFailed) -> None:
         """Pass a failure to the other plugins. A plugin that fails here is only logged, to avoid endless recursion."""
+        self._failures[failure.plugin] += 1
         for plugin in list(self._observing):
             if plugin.name == failure.plugin:
                 continue
@@ -354,3 +382,4 @@ class Hooks:
         if count >= limits.slow_times and plugin in self._observing:  # a nested event may have removed it already
             log.error("plugin removed from observers: it blocked the event loop too often", plugin=plugin.name)
             self._observing.remove(plugin)
+            self._states[plugin.name] = "slow"

@@ -1,4 +1,5 @@
-"""Deletes names whose years of keeping are over, at a start and once a day, and what SQLite leaves of deleted texts.
+"""Deletes names whose years of keeping are over and log-ins of long ago, at a start and once a day, and what SQLite
+leaves of deleted texts.
 
 SQLite writes zeros over what it deletes within a page. A page that becomes free keeps its content, so free pages are
 released, and the next checkpoint truncates the file. The unused space of a page may keep rows that SQLite moved to
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from typing import Final
 
 import trio
@@ -19,7 +20,7 @@ from levity_trio.log_output import get_logger
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.pruning import shrink
 from levity_trio.store.writer import Writer
-from levity_trio.store.writes import personal
+from levity_trio.store.writes import logins, personal
 from levity_trio.wire.times import stamp
 
 AT_ONCE: Final = 100
@@ -27,6 +28,8 @@ STEP_SECONDS: Final = 0.004
 REST_TIMES: Final = 6
 LOOK_SECONDS: Final = 24 * 3600.0
 RETRY_SECONDS: Final = 60.0
+LOGINS_KEPT: Final = timedelta(days=365)
+"""After the last use of a log-in: for so long its address and browser are kept."""
 log = get_logger("system")
 
 
@@ -54,8 +57,9 @@ async def open_forgetting(
 
 
 async def forget_due(writer: Writer, clock: Clock, zone: tzinfo) -> int:
-    """Delete what need not be kept any longer; return how many names and texts. Raises StoreUnavailable."""
-    forgotten, now = 0, clock()
+    """Delete what need not be kept any longer; return how many names, texts and log-ins. Raises StoreUnavailable."""
+    now = clock()
+    forgotten = await writer.run(logins.forget_before, stamp(now - LOGINS_KEPT))
     while done := await writer.run(personal.forget_due, now.astimezone(zone).date(), stamp(now), AT_ONCE):
         forgotten += done
     if forgotten:

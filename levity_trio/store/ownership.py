@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from levity_trio.access.tags import Policy
-from levity_trio.billing.ownership import BillBy, Charged, Given, Owner, Period, Span, Thing, anonymous, decide, grounds
+from levity_trio.billing.ownership import (
+    BillBy,
+    Charged,
+    Given,
+    Owner,
+    Period,
+    Span,
+    Thing,
+    decide,
+    grounds,
+    turns,
+)
+from levity_trio.store.among import marks, parts
 from levity_trio.store.connectors import Rows
 
 _PERIODS: Final = (
@@ -26,6 +39,9 @@ def periods_of(rows: Rows, thing: Thing) -> list[Period]:
     return [Period(account, Span(since, until), *rest) for account, since, until, *rest in found]
 
 
+_Place = tuple[str | None, str, int | None]
+
+
 class Decided(NamedTuple):
     """Whose a transaction is, and why."""
 
@@ -42,29 +58,40 @@ class Owners:
         self._bill_by = bill_by
         self._periods: dict[Thing, list[Period]] = {}
         self._open: dict[int, Span] = {}
+        self._turns: dict[_Place, list[str]] = {}
+        self._accounts: dict[tuple[_Place, int], int | None] = {}
+
+    def account(self, id_tag: str | None, charger: str, connector: int | None, start: str) -> int | None:
+        """Return the account of a transaction that was not given by hand. Of many, few are decided anew."""
+        place = (id_tag, charger, connector)
+        if place not in self._turns:
+            self._turns[place] = turns(self._at(place, start), self._bill_by, self._periods_of)
+        between = place, bisect_right(self._turns[place], start)
+        if between not in self._accounts:
+            self._accounts[between] = self._owner(self._at(place, start), None).account
+        return self._accounts[between]
+
+    def _at(self, place: _Place, start: str) -> Charged:
+        id_tag, charger, connector = place
+        return Charged(self._policy.key(id_tag) if id_tag else None, charger, connector, start)
 
     def decide(self, transactions: Sequence[int]) -> dict[int, Owner]:
         """Return whose these transactions are, by their ids."""
         return {number: self._owner(charged, given) for number, charged, given in self._charged(transactions)}
 
-    def explain(
-        self, transaction: int, *, shown: Callable[[str], str] = str, somebody: str | None = None
-    ) -> Decided | None:
-        """Return whose a transaction is, and why; None if there is no such transaction.
-
-        `shown` writes times. If `somebody` is given, it stands for the names of operators, without their reasons.
-        """
+    def explain(self, transaction: int, *, shown: Callable[[str], str] = str) -> Decided | None:
+        """Return whose a transaction is, and why; None if there is no such transaction. `shown` writes times."""
         for _, charged, given in self._charged((transaction,)):
             owner = self._owner(charged, given)
-            told = owner if somebody is None else anonymous(owner, somebody)
-            return Decided(owner, tuple(grounds(charged, told, self._bill_by, shown)))
+            return Decided(owner, tuple(grounds(charged, owner, self._bill_by, shown)))
         return None
 
     def _charged(self, transactions: Sequence[int]) -> Iterator[tuple[int, Charged, Given | None]]:
-        rows = self._rows(_CHARGED.format(", ".join("?" * len(transactions))), transactions)
-        for number, tag, charger, connector, start, account, *by_hand in rows:
-            charged = Charged(self._policy.key(tag) if tag else None, charger, connector, start)
-            yield number, charged, None if account is None else Given(account, *by_hand)
+        for part in parts(transactions):
+            rows = self._rows(_CHARGED.format(marks(part)), part)
+            for number, tag, charger, connector, start, account, *by_hand in rows:
+                charged = self._at((tag, charger, connector), start)
+                yield number, charged, None if account is None else Given(account, *by_hand)
 
     def _owner(self, charged: Charged, given: Given | None) -> Owner:
         return decide(charged, given, self._bill_by, self._periods_of, self._open_of)

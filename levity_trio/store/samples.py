@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from levity_trio.charging.evidence import MEASURANDS
+from levity_trio.store.among import marks
 
 OF_TRANSACTION: Final = (
     " FROM meter_val WHERE cp_id = ? AND conn_id = ? AND tx_id = ? AND timestamp BETWEEN ? AND ?"
-    " AND received_at <= ? AND (wh IS NOT NULL OR measurand IN"
-    f" ({', '.join('?' * len(MEASURANDS))})) ORDER BY id"
+    f" AND received_at <= ? AND (wh IS NOT NULL OR measurand IN ({marks(MEASURANDS)})) ORDER BY id"
 )
 """Parameters: charger, connector, transaction, first and last time, latest receipt, MEASURANDS."""
 SAMPLES: Final = f"SELECT source, timestamp, measurand, value, unit, phase, context, wh, received_at{OF_TRANSACTION}"

@@ -19,6 +19,7 @@ from levity_trio.access.tags import Index, Unknown
 from levity_trio.clock import Clock
 from levity_trio.config import ConfigError
 from levity_trio.log_output import get_logger
+from levity_trio.store.among import parts
 from levity_trio.store.faults import StoreUnavailable
 from levity_trio.store.reads import Reader
 from levity_trio.store.reads.belongings import owned_tags_after
@@ -78,9 +79,9 @@ class TagImports:
 
     async def _stage(self, fields: Sequence[str], rows: Sequence[Sequence[object]], by: str) -> None:
         await self._writer.run(tags.discard_unaccepted)
-        for first in range(0, len(rows), PART_ROWS):
+        for part in parts(rows, PART_ROWS):
             began = trio.current_time()
-            await self._writer.run(tags.stage, fields, rows[first : first + PART_ROWS], by)
+            await self._writer.run(tags.stage, fields, part, by)
             await trio.sleep(trio.current_time() - began)
 
     async def apply(self) -> None:

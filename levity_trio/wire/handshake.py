@@ -97,8 +97,13 @@ def parse_head(raw: bytes) -> Head:
     return Head(match[1].upper(), match[2], _read_headers(lines), raw)
 
 
+DOTS: Final = (".", "..")
+"""In a path they are places, not names."""
+
+
 def identity(target: str) -> str | None:
-    """Return the identity in a request target, None if there is none: 1 to 48 printable characters without `/`.
+    """Return the identity in a request target, None if there is none: 1 to 48 printable characters without `/`, and
+    neither `.` nor `..`.
 
     An absolute URL, doubled slashes, a trailing slash and a query string are accepted. Segments before the last are
     ignored, but `/ws` or `/ocpp` alone is not an identity.
@@ -107,7 +112,7 @@ def identity(target: str) -> str | None:
     if not segments or (len(segments) == 1 and segments[0].lower() in _ENTRANCES):
         return None
     name = _decoded(segments[-1])
-    if name is None or not name.strip() or not name.isprintable() or "/" in name:
+    if name is None or not name.strip() or not name.isprintable() or "/" in name or name in DOTS:
         return None
     return name if len(name) <= MAX_IDENTITY else None
 

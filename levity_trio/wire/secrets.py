@@ -1,7 +1,7 @@
 """Masking: secrets become `***` before they reach a log, a command, a configuration or a fact (whitepaper A01.FR.09).
 
 A secret is the value of a configuration key, of a property or of a URL parameter whose name suggests a secret, and the
-user:password of a URL; so is the path of a URL at which chargers send and fetch files.
+user:password of a URL; so is the path of a URL at which chargers send and fetch files, and the one-time code of a user.
 """
 
 import re
@@ -15,6 +15,7 @@ TRIMMED: Final = "\ufeff\0 \t\r\n"  # around a frame: a byte order mark, the NUL
 _NAME = re.compile(r"password|secret|token|authorizationkey", re.IGNORECASE)
 _USER_INFO = re.compile(r"://[^\s/@\"]*@")
 _FILE = re.compile(r"/f/[a-z2-7]{32}")
+_CODE = re.compile(r"\binvite_[0-9]{1,18}_[A-Za-z0-9_-]+")
 _PARAMETER = re.compile(r"([?&][^\s=&?\"]*=)[^\s&\"]*")
 # A property with such a name, and its value. The quantifiers are possessive and names bounded, so that no text makes
 # matching slow.
@@ -32,7 +33,8 @@ def has_url(text: str) -> bool:
 
 def masked_url(text: str) -> str:
     """Return the text with the secrets of its URLs masked."""
-    return _PARAMETER.sub(_masked_parameter, _FILE.sub(f"/f/{MASK}", _USER_INFO.sub(f"://{MASK}@", text)))
+    text = _CODE.sub(MASK, _FILE.sub(f"/f/{MASK}", _USER_INFO.sub(f"://{MASK}@", text)))
+    return _PARAMETER.sub(_masked_parameter, text)
 
 
 def masked_value(value: Any) -> Any:

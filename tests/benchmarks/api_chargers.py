@@ -26,20 +26,25 @@ class Charger:
     def __init__(self, stream: trio.SocketStream, seconds: list[float]) -> None:
         self._stream = stream
         self._seconds = seconds
-        self._asked_at = 0.0
+        self._calls = 0
+        self.asked_at = 0.0
         self._answered = trio.Event()
 
     async def send(self, text: str) -> None:
         await self._stream.send_all(client_frame(TEXT, text.encode()))
 
+    async def ask(self, action: str, payload: dict[str, object]) -> None:
+        """Send a call and wait for its answer."""
+        self.asked_at, self._answered = time.perf_counter(), trio.Event()
+        self._calls += 1
+        await self.send(json.dumps([2, str(self._calls), action, payload]))
+        await self._answered.wait()
+
     async def talk(self, pace: float) -> None:
         """Send a status at this pace, one after the other's answer."""
-        for number, status in enumerate(cycle(STATUSES)):
-            payload = {"connectorId": 1, "errorCode": "NoError", "status": status}
-            self._asked_at, self._answered = time.perf_counter(), trio.Event()
-            await self.send(json.dumps([2, str(number), "StatusNotification", payload]))
-            await self._answered.wait()
-            await trio.sleep(pace - (time.perf_counter() - self._asked_at) % pace)
+        for status in cycle(STATUSES):
+            await self.ask("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": status})
+            await trio.sleep(pace - (time.perf_counter() - self.asked_at) % pace)
 
     async def listen(self, received: bytes) -> None:
         """Answer calls and pings until the connection ends."""
@@ -60,7 +65,7 @@ class Charger:
             number = payload.split(b'"', 2)[1].decode()
             await self.send(f'[3,"{number}",{{"status":"Accepted"}}]')
         elif not payload.startswith(b'[3,"boot"'):
-            self._seconds.append(time.perf_counter() - self._asked_at)
+            self._seconds.append(time.perf_counter() - self.asked_at)
             self._answered.set()
 
 

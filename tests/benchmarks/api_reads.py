@@ -26,7 +26,7 @@ from levity_trio.billing.ownership import BillBy, Span
 from levity_trio.billing.states import BillState
 from levity_trio.store.billing.pricing import Rule
 from levity_trio.store.reads import look
-from levity_trio.store.reads.billed import billed_transactions
+from levity_trio.store.reads.billed import OfBill, billed_transactions
 from levity_trio.store.reads.charger_facts import boots, faults, set_aside, statuses
 from levity_trio.store.reads.chargers import charger, chargers
 from levity_trio.store.reads.explain import explain
@@ -120,7 +120,7 @@ def others(numbers: list[int]) -> Iterator[tuple[str, list[Read]]]:
 
 
 def _in_state(state: BillState, db: Database) -> int:
-    return len(billed_transactions(db, Filters(), RULE, Wanted(), state=state).data)
+    return len(billed_transactions(db, Filters(), RULE, Wanted(), of_bill=OfBill(state)).data)
 
 
 def _one(number: int, db: Database) -> int:

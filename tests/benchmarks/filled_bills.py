@@ -39,6 +39,8 @@ class Site(NamedTuple):
     minutes: int
     months: int
     begun: date = BEGUN
+    until: datetime | None = None
+    """When the last month is cut off."""
 
     @property
     def lasts(self) -> int:
@@ -52,6 +54,7 @@ class Site(NamedTuple):
         for _ in range(self.months):
             end = month.until(BERLIN)
             month = month.next
+        end = min(end, self.until or end)
         of_charger = -(-self.sessions // self.chargers)
         slot = int((end - begin).total_seconds()) // of_charger
         assert slot >= self.lasts + LEAST_SECONDS, f"{self} does not fit: {slot} s for {self.lasts} s"
@@ -104,16 +107,19 @@ def _accounts(connection: sqlite3.Connection, site: Site) -> None:
 
 
 def _tariffs(connection: sqlite3.Connection, begun: str) -> None:
+    at = f"{begun}T00:00:00.000Z"
     version = "INSERT INTO tariff_version (tariff_id, since, toml, digest, added_at, added_by)"
     for number, text in enumerate((FLAT, DAY_AND_NIGHT), 1):
         toml = text.replace("2026-10-01", begun).replace("currency =", BASE_FEE)
         connection.execute("INSERT INTO tariff (name, currency, prices) VALUES (?, 'EUR', 'gross')", (f"T{number}",))
-        connection.execute(f"{version} VALUES (?, ?, ?, '', '', '')", (number, begun, toml))
+        connection.execute(f"{version} VALUES (?, ?, ?, '', ?, 'bench')", (number, begun, toml, at))
     assigned = "INSERT INTO tariff_assignment (scope, key, since, tariff_id, assigned_at, assigned_by)"
-    connection.execute(f"{assigned} VALUES ('site', '', ?, 1, '', '')", (begun,))
-    connection.execute(f"{assigned} SELECT 'account', id, ?, 2, '', '' FROM account WHERE id % 2 = 0", (begun,))
-    connection.execute("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, '', 'bench')", (begun,))
-    connection.execute("INSERT INTO biller (name, payment_days, set_at, set_by) VALUES ('Owner', 14, '', 'bench')")
+    connection.execute(f"{assigned} VALUES ('site', '', ?, 1, ?, 'bench')", (begun, at))
+    of_accounts = "SELECT 'account', id, ?, 2, ?, 'bench' FROM account WHERE id % 2 = 0"
+    connection.execute(f"{assigned} {of_accounts}", (begun, at))
+    connection.execute("INSERT INTO billing (id, begun_on, begun_at, begun_by) VALUES (1, ?, ?, 'bench')", (begun, at))
+    biller = "INSERT INTO biller (name, payment_days, set_at, set_by)"
+    connection.execute(f"{biller} VALUES ('Owner', 14, ?, 'bench')", (at,))
 
 
 def _transactions(connection: sqlite3.Connection, site: Site) -> None:

@@ -21,9 +21,10 @@ from levity_trio.store.pruning import DEFAULT_LIMITS
 from tests.integration.crowd import CROWDS, boot_seconds, crowding, let_charge
 from tests.integration.fleet import Account, Fleet, Waits, accounts, answered, missing
 from tests.integration.flood import FLOODS, flooding
+from tests.integration.npm import install
 from tests.integration.old_frames import fill_log, frames_left, free_pages
 from tests.integration.outages import locked
-from tests.integration.receiver import Receiver, install
+from tests.integration.receiver import PACKAGE, Receiver
 from tests.integration.serving import Serving, serving
 from tests.integration.stall import stall
 
@@ -160,7 +161,7 @@ class Soak:
     def audit(self, seconds: float) -> Iterator[Figure]:
         """Fluentd stands still for so long; nothing may be lost, and no charger may notice."""
         folder = self.database.parent
-        receiver = Receiver(folder, install(folder))
+        receiver = Receiver(folder, install(PACKAGE, folder))
         try:
             told = stall(folder / "audited.db", receiver, accounts(len(self.fleet), "AUDIT"), seconds)
         finally:

@@ -112,6 +112,11 @@ async def test_one_that_fails_everywhere_costs_nothing(
     assert writer.row("SELECT id, id_tag FROM tx") == (started["transactionId"], "TAG")
     assert len(writer.recorded(TransactionStarted)) == 1
     assert {failure.hook for failure in watcher.of(PluginFailed)} == {"observe", "amend", "accompany"}
+    broken, other = central.hooks.plugins()
+    assert (broken.name, broken.state, broken.failures) == ("broken", "running", len(watcher.of(PluginFailed)))
+    assert (other.name, other.state, other.failures) == ("watcher", "running", 0)
+    central.hooks.leave(watcher)
+    assert [one.state for one in central.hooks.plugins()] == ["running", "ended"]
 
 
 @pytest.mark.logs_errors

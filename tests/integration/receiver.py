@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import time
@@ -16,30 +14,7 @@ from tests.integration.serving import Serving, environment
 
 PACKAGE = "@fluent-org/logger@1.0.10"
 SCRIPT = Path(__file__).with_name("fluent_server.js")
-INSTALL_SECONDS = 120
-TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
-"""Whom the machine trusts; node has a list of its own, without a company's proxy."""
 CAUGHT_UP_SECONDS = 60
-NEEDED = ("node", "npm")
-
-
-class NotInstalled(Exception):
-    """npm cannot install the receiver; a machine with its registry can."""
-
-
-def is_possible() -> bool:
-    """Whether this machine has what runs the receiver."""
-    return all(map(shutil.which, NEEDED))
-
-
-def install(folder: Path) -> Path:
-    """Install the receiver's package; gives the folder of its modules. Raises NotInstalled."""
-    command = ("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE)
-    trusting = {**os.environ, **({"NODE_EXTRA_CA_CERTS": str(TRUSTED)} if TRUSTED.exists() else {})}
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=trusting)
-    if ended.returncode:
-        raise NotInstalled(ended.stderr[-300:])
-    return folder / "node_modules"
 
 
 class Receiver:

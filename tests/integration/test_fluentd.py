@@ -13,7 +13,8 @@ import pytest
 
 from tests.integration.charger import Charger, NoWebSocket
 from tests.integration.fleet import Fleet, accounts
-from tests.integration.receiver import CAUGHT_UP_SECONDS, NotInstalled, Receiver, install, is_possible, wait_until
+from tests.integration.npm import NotInstalled, install, is_possible
+from tests.integration.receiver import CAUGHT_UP_SECONDS, PACKAGE, Receiver, wait_until
 from tests.integration.serving import Serving, serving
 from tests.integration.stall import stall
 
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
-        return install(tmp_path_factory.mktemp("npm"))
+        return install(PACKAGE, tmp_path_factory.mktemp("npm"))
     except NotInstalled as problem:
         pytest.skip(f"npm cannot install the receiver; a machine with its registry can: {problem}")
 

@@ -81,6 +81,10 @@ def add_facts(books: Books, station: Station) -> None:
     add("INSERT INTO lost_statements (first, last, restored_at) VALUES (2, 3, '')")
     of_services = "INSERT INTO payment_service (name, secret, added_at, added_by, revoked_at, revoked_by) VALUES"
     add(f"{of_services} ('a', '', '', '', '2025', 'anna'), ('a', 's', '', '', NULL, NULL)")
+    of_users = 'INSERT INTO "user" (name, role, salt, digest, added_at, added_by, removed_at) VALUES'
+    add(f"{of_users} ('a', 'viewer', NULL, NULL, '', '', '2025'), ('a', 'viewer', '', '', '', '', NULL)")
+    of_logins = "INSERT INTO login (digest, user_id, address, browser, made_at, last_used_at, ended_at) VALUES"
+    add(f"{of_logins} ('a', 1, '', '', '', '', '2025'), ('b', 2, '', '', '', '', NULL)")
 
 
 def closed_statement(books: Books) -> None:

@@ -20,6 +20,7 @@ from levity_trio.store.tagging import open_tags
 from levity_trio.store.writer import Writer
 from levity_trio.store.writes import accounts, tags, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
+from levity_trio.store.writes.ownership import Said
 from levity_trio.store.writes.tags import TagData
 from levity_trio.store.writes.transactions.deciding import DecisionRefused
 from levity_trio.store.writes.vehicles import VehicleData
@@ -154,8 +155,11 @@ def test_names_are_unlike_and_no_numbers(books: Books, house: House) -> None:
     for name in ("anna", "12", "٣"):
         assert refused(house.add, name).field == "name"
     number = house.add("<b>\u202eannA</b>")
-    assert books.run(accounts.number_of, "<B>\u202eANNA</b>") == number == books.run(accounts.number_of, str(number))
-    assert refused(books.run, accounts.number_of, "Nobody").code == Code.NOT_FOUND
+    for named in ("<B>\u202eANNA</b>", str(number)):
+        assert books.run(accounts.number_of, "account", named) == number
+    for named, told in (("Nobody", "'Nobody'"), ("09", "9")):
+        found = refused(books.run, accounts.number_of, "account", named)
+        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no account {told}", "account")
     change = {"until": "2025-01-01T00:00:00.000Z"}
     assert refused(books.run, accounts.change, number, change, books.at, "cleo").field == "until"
 
@@ -180,6 +184,15 @@ def test_an_account_that_was_not_open_is_told(books: Books, station: Station, ho
     with reading(books) as db:
         (found,) = transactions_of(db, late, house.rule, 10).data
     assert (found.outside, found.ground) == (True, "tag")
+
+
+def test_a_removed_vehicle_is_found_neither_by_name_nor_by_number(books: Books) -> None:
+    number = books.run(vehicles.add, VehicleData("Bus"), books.at, "cleo")
+    assert books.run(vehicles.number_of, "bus") == number == books.run(vehicles.number_of, str(number))
+    books.run(vehicles.remove, number, Said(books.at, "cleo", None))
+    for named, told in (("Bus", "'Bus'"), (str(number), str(number))):
+        found = refused(books.run, vehicles.number_of, named)
+        assert (found.code, found.words, found.field) == (Code.NOT_FOUND, f"there is no vehicle {told}", "vehicle")
 
 
 # Whose they are

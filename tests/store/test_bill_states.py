@@ -8,7 +8,7 @@ import pytest
 
 from levity_trio.billing.states import BillState
 from levity_trio.store.reads import pages
-from levity_trio.store.reads.billed import billed_transaction, billed_transactions
+from levity_trio.store.reads.billed import OfBill, billed_transaction, billed_transactions
 from levity_trio.store.reads.pages import NoPage, Wanted
 from levity_trio.store.reads.transactions import Filters
 from tests.store.bills import ANNA, BEN, HOUR, Biller, charge, correct, house_of_two
@@ -41,7 +41,7 @@ def listed(biller: Biller, one: BillState, filters: Filters | None = None, limit
     with reading(biller.books) as db:
         while True:
             wanted = Wanted(limit=limit, cursor=cursor)
-            page = billed_transactions(db, filters or Filters(), biller.terms.rule, wanted, state=one)
+            page = billed_transactions(db, filters or Filters(), biller.terms.rule, wanted, of_bill=OfBill(one))
             found += [row.id for row in page.data]
             assert {row.bill for row in page.data} <= {one}
             if (cursor := page.next_cursor) is None:
@@ -160,4 +160,28 @@ def test_a_page_leads_on(biller: Biller, station: Station, monkeypatch: pytest.M
     ]
     assert listed(biller, BillState.OPEN) == listed(biller, BillState.UNBILLED, Filters(connector=2)) == []
     with reading(biller.books) as db, pytest.raises(NoPage, match="next_cursor"):
-        billed_transactions(db, Filters(), biller.terms.rule, Wanted(page=2), state=BillState.NOBODYS)
+        billed_transactions(db, Filters(), biller.terms.rule, Wanted(page=2), of_bill=OfBill(BillState.NOBODYS))
+
+
+def test_those_of_one_account(biller: Biller, station: Station) -> None:
+    """Its tag, its space and by hand; in any state, and by any other filter."""
+    of_anna = charge(station)
+    strange = charge(station, tag="Stranger")
+    biller.house.give_by_hand(strange, ANNA)
+    of_ben = charge(station)  # of Anna's tag
+    biller.house.give_by_hand(of_ben, BEN)
+
+    def found(account: int, bill: BillState | None = None, filters: Filters | None = None) -> list[int]:
+        of_bill = OfBill(bill, account)
+        with reading(biller.books) as db:
+            page = billed_transactions(db, filters or Filters(), biller.terms.rule, Wanted(), of_bill=of_bill)
+        assert {row.account for row in page.data} <= {account}
+        return [row.id for row in page.data]
+
+    assert (found(ANNA), found(BEN), found(7)) == ([strange, of_anna], [of_ben], [])
+    for state in BillState:
+        assert found(ANNA, state) == ([strange, of_anna] if state is BillState.UNBILLED else [])
+    for filters in (Filters(tag="Stranger"), Filters(tag="Stranger", charger="CP-1", connector=1, status="Completed")):
+        assert found(ANNA, filters=filters) == [strange]
+    for filters in (Filters(connector=2), Filters(status="Active"), Filters(review=True)):
+        assert found(ANNA, filters=filters) == []

@@ -183,6 +183,7 @@ def test_frames_by_time_charger_and_more(
     assert told(books, FrameFilters(direction="send"), limit) == every[::2]
     assert told(books, FrameFilters(action="MeterValues"), limit) == [n for n in every if n % 3 == 0]
     assert told(books, FrameFilters(message_id='"12"'), limit) == [12]
+    assert told(books, FrameFilters(text="[3"), limit) == every[:10]
     assert told(books, FrameFilters(charger="CP-9"), limit) == []
     assert told(books, FrameFilters(since="9999"), limit) == []
     assert told(books, FrameFilters(before=log[0]), limit) == []

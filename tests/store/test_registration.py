@@ -18,7 +18,15 @@ from levity_trio.store.reads.pages import Wanted
 from levity_trio.store.reads.present import present, waiting
 from levity_trio.store.reads.registration import Newcomer, decisions, newcomers
 from levity_trio.store.writes.hiding import UnknownCharger, hide
-from levity_trio.store.writes.registration import Decided, adopt, adopt_all, begin_waiting, locked_out, refuse
+from levity_trio.store.writes.registration import (
+    Decided,
+    Otherwise,
+    adopt,
+    adopt_all,
+    begin_waiting,
+    locked_out,
+    refuse,
+)
 from levity_trio.store.writes.stations import AlreadyKnown, ChargerData, add_charger
 from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station, in_memory
@@ -48,6 +56,15 @@ def test_newcomers_as_a_person_sees_them(books: Books) -> None:
     assert (found["CP-1"].waiting_since, found["CP-1"].remote_address) == (None, "10.0.0.1")
     assert (found["cp-1"].has_charged, found["cp-1"].resembles, found["cp-1"].is_connected) == (False, "CP-1", True)
     assert [newcomer.id for newcomer in listed(books, is_waiting=True)] == ["cp-1"]
+
+
+def test_a_decision_after_that_of_somebody_else_is_refused(books: Books) -> None:
+    Station(books, "CP-1")
+    books.run(refuse, "CP-1", ANNA, "newcomer")
+    assert not books.run(refuse, "CP-1", ANNA, "newcomer")  # repeated
+    with pytest.raises(Otherwise, match="refused"):
+        books.run(adopt, "CP-1", ANNA, "newcomer")
+    assert books.run(adopt, "CP-1", ANNA, "refused")
 
 
 def test_one_that_is_decided_about_is_no_newcomer(books: Books) -> None:

@@ -152,6 +152,8 @@ def test_identities(target: str, name: str) -> None:
         "/ws/a%0Ab",
         "/ws/a%E2%80%AEb",
         "/ws/%20",
+        "/ws/.",
+        "/ws/%2E%2E",
         "/ws/\u20ac",
         f"/ws/{'x' * 49}",
     ],

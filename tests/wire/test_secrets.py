@@ -64,6 +64,7 @@ def test_a_frame_for_the_log(text: str) -> None:
 
 def test_pieces_of_urls_and_of_json() -> None:
     assert masked_url("see wss://u:p@h/ws") == "see wss://***@h/ws"
+    assert masked_url("/enter/invite_7_a-B_c/x?next=/invite_8_y") == "/enter/***/x?next=/***"
     assert masked_fragment('{"token":"SECR') == '{"token":"***"'
 
 

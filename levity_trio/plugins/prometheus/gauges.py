@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from levity_trio.charging.reviews import Code
 from levity_trio.plugins.base import LinkState
 from levity_trio.plugins.prometheus.labels import NO_STATUS_NUMBER, OTHER, STATUS_NUMBERS, connector_label
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.plugins.prometheus.series import Family, Gauge
+from levity_trio.store.reads.disk import Disk
 from levity_trio.store.reads.local_lists import LocalListStatus
 from levity_trio.store.reads.present import ChargerNow, OpenTransaction, Present, Waiting
 
@@ -21,14 +22,6 @@ NO_CHARGERS = Present([], [], [], frozenset())
 NO_STATUS = "Unknown"
 """The status of a charger that has not reported one."""
 LABEL_CHARACTERS: Final = 40
-
-
-class Files(NamedTuple):
-    """Sizes of the database's files and free space on their disk, in bytes."""
-
-    wal: int
-    database: int
-    free: int
 
 
 class Gauges:
@@ -84,7 +77,7 @@ class Gauges:
             },
         )
 
-    def update_files(self, files: Files) -> None:
+    def update_files(self, files: Disk) -> None:
         """Set the gauges of file sizes and free space."""
         metrics = self._metrics
         metrics.wal_bytes[()].value, metrics.database_bytes[()].value = files.wal, files.database

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import platform
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -21,9 +19,10 @@ from levity_trio import __version__
 from levity_trio.log_output import get_logger
 from levity_trio.plugins.base import LinkState, Page, Plugin, Site
 from levity_trio.plugins.prometheus.counters import PrometheusMetrics
-from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Files, Gauges
+from levity_trio.plugins.prometheus.gauges import NO_CHARGERS, Gauges
 from levity_trio.plugins.prometheus.metrics import Metrics
 from levity_trio.store.reads import Unreadable
+from levity_trio.store.reads.disk import disk
 from levity_trio.store.reads.local_lists import statuses
 from levity_trio.store.reads.present import SQLITE_VERSION, present, waiting
 from levity_trio.store.reads.totals import totals
@@ -129,7 +128,7 @@ class Scrape:
                 self._slow_due = trio.current_time() + SLOW_SECONDS
                 self._gauges.update_waiting(await self._site.reader.run(waiting), self._site.clock())
                 await self._read_lists()
-                self._gauges.update_files(await trio.to_thread.run_sync(_files, self._site.config.database))
+                self._gauges.update_files(await trio.to_thread.run_sync(disk, self._site.config.database))
         except (Unreadable, OSError) as error:
             log.warning("metrics are outdated: cannot read the database", reason=str(error))
 
@@ -149,10 +148,3 @@ class Scrape:
         metrics.frames_dropped[()].value = statistics.frames.dropped
         metrics.frames_pruned[()].value = statistics.frames.pruned
         metrics.frames_paused[()].value = int(statistics.frames.is_paused)
-
-
-def _files(database: Path) -> Files:
-    """Return file sizes from `stat`. Opening and closing the files would release SQLite's locks."""
-    wal = database.with_name(f"{database.name}-wal")
-    disk = os.statvfs(database)
-    return Files(wal.stat().st_size if wal.exists() else 0, database.stat().st_size, disk.f_bavail * disk.f_frsize)

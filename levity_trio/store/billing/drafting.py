@@ -17,8 +17,9 @@ from levity_trio.billing.pricing import base_fee
 from levity_trio.billing.statement import Line, Position
 from levity_trio.billing.sums import Foot, foot
 from levity_trio.billing.tariff import NoVersion, Versions
+from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.due import Plan
-from levity_trio.store.billing.pricing import AT_ONCE, Priced, Pricer, vehicle_of
+from levity_trio.store.billing.pricing import Priced, Pricer, vehicle_of
 from levity_trio.store.billing.rows import lines_of, lines_text, taxes_text
 from levity_trio.store.billing.sealing import content_of
 from levity_trio.store.connectors import Rows
@@ -106,9 +107,8 @@ class Drafter:
     # Charging sessions
 
     def _sessions(self, account: int, transactions: Sequence[int]) -> Iterator[_Item]:
-        for begin in range(0, len(transactions), AT_ONCE):
-            part = transactions[begin : begin + AT_ONCE]
-            among = f"IN ({', '.join('?' * len(part))})"
+        for part in parts(transactions):
+            among = f"IN ({marks(part)})"
             billed = self._billed(account, "tx_id", among, part)
             charged = {number for (number,) in self._rows(f"{_CHARGED} {among}", (account, *part))}
             for number, priced in sorted(self._pricer.price(part).items(), key=_by_end):

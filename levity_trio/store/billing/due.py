@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from levity_trio.billing.months import Month, beginning
+from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.months import Begun
-from levity_trio.store.billing.pricing import AT_ONCE, Pricer, Rule
+from levity_trio.store.billing.pricing import Pricer, Rule
 from levity_trio.store.connectors import Rows
 from levity_trio.wire.times import stamp
 
@@ -22,7 +23,7 @@ _TARIFFS: Final = (
     " (SELECT coalesce(max(id), 0) FROM tariff_assignment)"
 )
 _DUE: Final = (
-    "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision > ? AND revision <= ?"
+    "SELECT tx_id FROM bill_work CROSS JOIN tx ON tx.id = tx_id WHERE revision <= ?"
     " AND status = 'Completed' AND stop_time >= ? AND stop_time < ? ORDER BY revision"
 )
 CHANGED: Final = (
@@ -90,11 +91,11 @@ def newest_revision(rows: Rows) -> int:
 
 def due(rows: Rows, plan: Plan) -> dict[int, list[int]]:
     """Return the transactions of each account that its statement must look at, in the order of the account's id."""
-    ids = [number for (number,) in rows(_DUE, (0, plan.revision, plan.since, plan.until))]
+    ids = [number for (number,) in rows(_DUE, (plan.revision, plan.since, plan.until))]
     found: dict[int, list[int]] = defaultdict(list)
     for account in _every_account(rows, plan):
         found[account] = []
-    for part in _parts(ids):
+    for part in parts(ids):
         for transaction, account in _concerned(rows, part, Pricer(rows, plan.rule)):
             found[account].append(transaction)
     chosen = sorted(found) if plan.account is None else [plan.account]
@@ -120,16 +121,12 @@ def affected(rows: Rows, plan: Plan, changed: Iterable[tuple[int | None, int | N
     """Return the accounts whose statements a change concerns: given are rows of CHANGED."""
     every = list(changed)
     found = {account for _, account in every if account is not None}
-    for part in _parts([transaction for transaction, _ in every if transaction is not None]):
+    for part in parts([transaction for transaction, _ in every if transaction is not None]):
         found |= {account for _, account in _concerned(rows, part, Pricer(rows, plan.rule))}
         found |= {account for _, account in _pairs(rows, _DRAFTED, part, draft)}
     return found if plan.account is None else found & {plan.account}
 
 
 def _pairs(rows: Rows, sql: str, transactions: Collection[int], *values: Any) -> list[tuple[int, int]]:
-    found: list[Any] = rows(sql.format(", ".join("?" * len(transactions))), (*transactions, *values))
+    found: list[Any] = rows(sql.format(marks(transactions)), (*transactions, *values))
     return found
-
-
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[begin : begin + AT_ONCE] for begin in range(0, len(ids), AT_ONCE))

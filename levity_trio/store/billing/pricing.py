@@ -14,12 +14,12 @@ from levity_trio.billing.pricing import Evidence, price_session
 from levity_trio.billing.statement import Position
 from levity_trio.billing.tariff import NoVersion, Versions
 from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.evidence import Billed, evidence_of, needs
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
 from levity_trio.store.tariffs import Tariffs
 
-AT_ONCE: Final = 500
 _COLUMNS: Final = (
     "id, cp_id, conn_id, id_tag, start_time, coalesce(stop_time, last_reading_at, start_time),"
     " coalesce(energy_delivered, last_register_wh - meter_start, 0), status, confidence, review, judge_after"
@@ -103,10 +103,7 @@ class Pricer:
 
     def owners(self, transactions: Sequence[int]) -> dict[int, Owner]:
         """Return whose transactions are, by their ids."""
-        found: dict[int, Owner] = {}
-        for begin in range(0, len(transactions), AT_ONCE):
-            found |= self._owners.decide(transactions[begin : begin + AT_ONCE])
-        return found
+        return self._owners.decide(transactions)
 
     def price(self, transactions: Sequence[int]) -> dict[int, Priced]:
         """Return what transactions cost, by their ids; those that do not exist are left out."""
@@ -114,9 +111,8 @@ class Pricer:
         return {one.id: self._priced(one, owners[one.id]) for one in self._billable(transactions)}
 
     def _billable(self, transactions: Sequence[int]) -> Iterator[_Billable]:
-        for begin in range(0, len(transactions), AT_ONCE):
-            part = transactions[begin : begin + AT_ONCE]
-            for row in self._rows(_BILLABLE.format(", ".join("?" * len(part))), part):
+        for part in parts(transactions):
+            for row in self._rows(_BILLABLE.format(marks(part)), part):
                 yield _Billable(*row)
 
     def _priced(self, tx: _Billable, owner: Owner) -> Priced:

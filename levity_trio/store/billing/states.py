@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from levity_trio.billing.ownership import Ground, Owner
 from levity_trio.billing.states import BillState
+from levity_trio.store.among import marks, parts
 from levity_trio.store.billing.pricing import doubt
 from levity_trio.store.connectors import Rows
 from levity_trio.store.ownership import Owners
 
-AT_ONCE: Final = 500
 _FACTS: Final = (
     "SELECT id, status = 'Active', imported_id IS NOT NULL OR coalesce(stop_time < ?, 0), review, judge_after,"
     " confidence FROM tx WHERE id IN ({})"
@@ -49,21 +49,20 @@ class Billed(NamedTuple):
 
 def states(rows: Rows, transactions: Sequence[int], owners: Owners, since: str) -> Mapping[int, BillState]:
     """Return the states of these transactions, by their ids. What ended before `since` is billed elsewhere."""
-    slices = (transactions[place : place + AT_ONCE] for place in range(0, len(transactions), AT_ONCE))
-    return {number: state for some in slices for number, state in _states(rows, some, owners, since)}
+    return {number: state for some in parts(transactions) for number, state in _states(rows, some, owners, since)}
 
 
 def billed(rows: Rows, transactions: Sequence[int]) -> Mapping[int, Sequence[Billed]]:
     """Return what closed statements say of transactions; where several accounts had one, the newest is last."""
     found: dict[int, list[Billed]] = defaultdict(list)
-    for number, *one in rows(_BILLED.format(_marks(transactions)), transactions):
+    for number, *one in rows(_BILLED.format(marks(transactions)), transactions):
         found[number].append(Billed(*one))
     return found
 
 
 def _states(rows: Rows, some: Sequence[int], owners: Owners, since: str) -> Iterator[tuple[int, BillState]]:
     on_statements, doubtful = billed(rows, some), dict[int, bool]()
-    for number, is_open, is_elsewhere, *certainty in rows(_FACTS.format(_marks(some)), (since, *some)):
+    for number, is_open, is_elsewhere, *certainty in rows(_FACTS.format(marks(some)), (since, *some)):
         if is_elsewhere:
             yield number, BillState.BILLED_ELSEWHERE
         elif is_open:
@@ -81,7 +80,7 @@ def _not_standing(
 ) -> Iterator[tuple[int, BillState]]:
     """Yield the states of ended transactions for which no statement asks: now it matters whose they are."""
     numbers = list(doubtful)
-    charged = {number for (number,) in rows(_CHARGED.format(_marks(numbers)), numbers)}
+    charged = {number for (number,) in rows(_CHARGED.format(marks(numbers)), numbers)}
     for number, owner in owners.decide(numbers).items():
         if any(one.account == owner.account for one in on_statements.get(number, ())):
             yield number, BillState.FREE
@@ -96,7 +95,3 @@ def _of_unbilled(owner: Owner, is_charged: bool, waits: bool) -> BillState:
     if owner.ground is Ground.NOBODY:
         return BillState.NOBODYS
     return BillState.HELD_BACK if waits else BillState.UNBILLED
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

@@ -12,6 +12,7 @@ from levity_trio.billing.money import tax_sums
 from levity_trio.billing.ownership import BillBy
 from levity_trio.billing.positions import Kind
 from levity_trio.config import ServerConfig
+from levity_trio.store.among import marks
 from levity_trio.store.billing.pricing import Priced, Pricer, Rule
 from levity_trio.store.connectors import Rows
 from levity_trio.store.reads.shapes import rows_of
@@ -76,13 +77,13 @@ def to_stop(db: Database, before: str) -> list[tuple[int, str]]:
 def _used(rows: Rows, rule: Rule, numbers: Sequence[int]) -> list[Used]:
     if not numbers:
         return []
-    pricer, marks = Pricer(rows, rule), ", ".join("?" * len(numbers))
+    pricer, among = Pricer(rows, rule), marks(numbers)
     prepaid = {account for (account,) in rows(_PREPAID, ())}
-    touched = {number for (number,) in rows(_TOUCHED.format(marks), (*numbers, *numbers))}
+    touched = {number for (number,) in rows(_TOUCHED.format(among), (*numbers, *numbers))}
     owners = pricer.owners(numbers)
     touched |= {number for number, owner in owners.items() if owner.account in prepaid}
     kept = [number for number in numbers if number in touched]
-    revisions: dict[int, int] = dict(rows(_REVISIONS.format(marks), numbers))
+    revisions: dict[int, int] = dict(rows(_REVISIONS.format(among), numbers))
     return [_one(number, priced, revisions.get(number, 0)) for number, priced in pricer.price(kept).items()]
 
 

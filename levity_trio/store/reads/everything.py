@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from levity_trio.access.tags import Policy
-from levity_trio.store.reads import accounts, wallets
+from levity_trio.store.reads import accounts, users, wallets
 from levity_trio.store.reads.accounts import Account, Vehicle
 from levity_trio.store.reads.belongings import Belonging, belongings_of
 from levity_trio.store.reads.personal import PersonalDeletion, deletion
 from levity_trio.store.reads.tags import TagRow, periods
 from levity_trio.store.reads.transactions import TransactionEvent, events_of
+from levity_trio.store.reads.users import LoginRow, UserRow
 from levity_trio.store.reads.wallets import TermsRow, WalletRow
 from levity_trio.store.settled import NO_PERSONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """An account, what belonged to it and when, and what its tags were while they were its own."""
+    """An account, what belonged to it and when, and what its tags were while they were its own. Its drivers, and their
+    log-ins."""
 
     account: Account
     belongings: list[Belonging]
@@ -28,6 +30,8 @@ class About:
     vehicles: list[Vehicle]
     wallet: WalletRow | None
     terms: list[TermsRow]
+    drivers: list[UserRow]
+    logins: list[LoginRow]
     deletion: PersonalDeletion | None
 
 
@@ -46,6 +50,8 @@ def about(db: Database, account: int, policy: Policy) -> About | None:
         vehicles=[one for one in vehicles if one is not None],
         wallet=wallets.wallet(db, account),
         terms=wallets.terms(db, account),
+        drivers=users.drivers_of(db, account),
+        logins=users.logins_of(db, account),
         deletion=deletion(db, account),
     )
 

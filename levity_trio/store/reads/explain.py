@@ -86,7 +86,8 @@ class Today:
 class Explanation:
     """What is known of a transaction. An open one has no candidates yet, an imported one has none and no neighbours.
 
-    `settled_by` is who settled its figure. `bill` is whose it is, what it costs, and on which statement it stands.
+    `settled_by` is who settled its figure. `bill` is whose it is, what it costs, and on which statement it stands;
+    viewers do not see it.
     """
 
     transaction: Transaction
@@ -98,7 +99,7 @@ class Explanation:
     after: Neighbour | None
     reviews: tuple[Review, ...]
     steps: tuple[Step, ...]
-    bill: Bill
+    bill: Bill | None
 
 
 _SAMPLED: Final = Shape(
@@ -122,10 +123,13 @@ _REGISTER: Final = (
 )
 
 
-def explain(db: Database, number: int, rule: Rule, *, is_anonymous: bool = False) -> Explanation | None:
+def explain(
+    db: Database, number: int, rule: Rule, *, is_anonymous: bool = False, is_weighed: bool = True
+) -> Explanation | None:
     """Return all that is known of a transaction; None if it does not exist.
 
-    If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons of operators.
+    If `is_anonymous`, without frames, remote starts, names of accounts, and the names and reasons of operators. Unless
+    `is_weighed`, without all that needs every reading: candidates, what today's rules give, and kinds of readings.
     """
     db.execute("BEGIN")
     tx = known(rows_of(db), number)
@@ -134,18 +138,19 @@ def explain(db: Database, number: int, rule: Rule, *, is_anonymous: bool = False
     (shown,) = transaction_rows(db, (number,))
     reviews = tuple(map(anonymous_review, reviews_of(db, number)) if is_anonymous else reviews_of(db, number))
     is_judged = shown.state != State.IMPORTED
-    judgement, weighed = weigh(case_of(rows_of(db), tx)) if is_judged and tx.status != ACTIVE else (None, [])
+    is_figured = is_weighed and is_judged and tx.status != ACTIVE
+    judgement, weighed = weigh(case_of(rows_of(db), tx)) if is_figured else (None, [])
     return Explanation(
         transaction=shown,
         settled_by=next((one.resolved_by for one in reversed(reviews) if _is_settling(one)), None),
         today=None if judgement is None else _today(judgement, tx),
         candidates=tuple(map(_explained, weighed)),
-        readings=tuple(_sampled(db, tx)),
+        readings=tuple(_sampled(db, tx)) if is_weighed else (),
         before=_neighbour(db, tx, BEFORE) if is_judged else None,
         after=_neighbour(db, tx, AFTER) if is_judged else None,
         reviews=reviews,
         steps=tuple(steps_of(db, tx, reviews, is_anonymous=is_anonymous)),
-        bill=bill_of(db, number, rule, is_anonymous=is_anonymous),
+        bill=None if is_anonymous else bill_of(db, number, rule),
     )
 
 

@@ -22,7 +22,8 @@ def lines(told: Explanation) -> Iterator[str]:
     yield from _headed("Neighbours", (_neighbour(which, one) for which, one in neighbours if one is not None))
     yield from _headed("Explanations by today's rules", map(_explained, told.candidates))
     yield from _headed("Doubts", _doubts(told))
-    yield from _headed("The bill", bill_lines(told.bill))
+    if told.bill is not None:
+        yield from _headed("The bill", bill_lines(told.bill))
 
 
 def _headed(heading: str, found: Iterator[str]) -> Iterator[str]:

@@ -27,6 +27,7 @@ class FrameFilters(NamedTuple):
     action: str | None = None
     direction: str | None = None
     message_id: str | None = None
+    text: str | None = None
     since: str | None = None
     before: str | None = None
 
@@ -49,6 +50,8 @@ _ENDS: Final = "SELECT coalesce((SELECT min(id) FROM log), 1), coalesce((SELECT 
 """Two look-ups; both in one SELECT of the log would scan it."""
 _COLUMNS: Final = "id, cp_id, session_id, at, direction, message_id, action, frame"
 _NAMES: Final = ("id", "charger", "session", "at", "direction", "message_id", "action", "frame")
+
+_CONDITIONS: Final = ("cp_id = ?", "action = ?", "direction = ?", "message_id = ?", "instr(frame, ?)")
 
 
 def frames(db: Database, filters: FrameFilters, limit: int, cursor: str | None) -> Page[Frame]:
@@ -82,12 +85,8 @@ def _first_since(db: Database, at: str, oldest: int, newest: int) -> int:
 
 def _backwards(db: Database, filters: FrameFilters, first: int, upto: int, limit: int) -> tuple[list[Frame], int]:
     """Return the frames of a stretch of ids, the newest first, and the id down to which it was read."""
-    named = (filters.charger, filters.action, filters.direction, filters.message_id)
-    wanted = [
-        f" AND {column} = ?"
-        for column, value in zip(("cp_id", "action", "direction", "message_id"), named, strict=True)
-        if value is not None
-    ]
+    named = (filters.charger, filters.action, filters.direction, filters.message_id, filters.text)
+    wanted = [f" AND {condition}" for condition, value in zip(_CONDITIONS, named, strict=True) if value is not None]
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM log WHERE id BETWEEN ? AND ?{''.join(wanted)} ORDER BY id DESC LIMIT ?",  # noqa: S608
         (first, upto, *(value for value in named if value is not None), limit),

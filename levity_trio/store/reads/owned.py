@@ -24,7 +24,7 @@ _FORMS: Final = (
     "SELECT folded_tag, id_tag FROM tx INDEXED BY tx_by_folded_tag WHERE (folded_tag, id_tag) > (?, ?)"
     " AND folded_tag <= ? ORDER BY folded_tag, id_tag LIMIT 1"
 )
-_BY_HAND: Final = "(SELECT tx.id, tx.start_time, account_id FROM tx_account JOIN tx ON tx.id = tx_account.tx_id)"
+_BY_HAND: Final = "(SELECT tx.*, account_id FROM tx_account JOIN tx ON tx.id = tx_account.tx_id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,19 @@ class Rule:
 
     def owners(self, db: Database) -> Owners:
         return Owners(rows_of(db), self.policy, self.bill_by)
+
+
+class Ends(NamedTuple):
+    """When a transaction ended: since, and before, in the database's format; None means any time."""
+
+    since: str | None = None
+    before: str | None = None
+
+    def conditions(self) -> list[Condition]:
+        return given(("stop_time >= ?", self.since), ("stop_time < ?", self.before))
+
+
+ANY_END: Final = Ends()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +79,7 @@ class UnownedFilters:
     charger: str | None = None
     since: str | None = None
     before: str | None = None
+    ended: Ends = ANY_END
 
 
 def owned(db: Database, number: int, rule: Rule) -> Owned | None:
@@ -81,11 +95,13 @@ def owned(db: Database, number: int, rule: Rule) -> Owned | None:
 
 
 def transactions_of(
-    db: Database, account: int, rule: Rule, limit: int, cursor: str | None = None
+    db: Database, account: int, rule: Rule, limit: int, cursor: str | None = None, ended: Ends = ANY_END
 ) -> Page[OwnedTransaction]:
     """Return the next transactions of an account, the newest first. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing([*_candidates(db, account, rule.policy)], ORDER)
+    ends = ended.conditions()
+    branches = [Branch(one.source, [*one.conditions, *ends]) for one in candidates(db, account, rule.policy)]
+    listing = Listing(branches, ORDER)
     found = _decided(db, listing, rule, lambda owner: owner.account == account, _Wanted(limit, cursor))
     shown = _shown(db, found)
     rows = [
@@ -106,7 +122,7 @@ def unowned(
     conditions = given(
         ("cp_id = ?", filters.charger), ("start_time >= ?", filters.since), ("start_time < ?", filters.before)
     )
-    conditions = [*conditions, Condition("imported_id IS NULL")]
+    conditions = [*conditions, *filters.ended.conditions(), Condition("imported_id IS NULL")]
     index = "tx_by_time" if filters.charger is None else "tx_by_charger"
     listing = Listing([Branch(f"tx INDEXED BY {index}", conditions)], ORDER)
     found = _decided(db, listing, rule, lambda owner: owner.ground is Ground.NOBODY, _Wanted(limit, cursor))
@@ -117,7 +133,7 @@ def unowned(
 # Candidates
 
 
-def _candidates(db: Database, account: int, policy: Policy) -> Iterator[Branch]:
+def candidates(db: Database, account: int, policy: Policy) -> Iterator[Branch]:
     """Yield what may belong to an account: by its tags, by its spaces, by hand."""
     periods = db.execute(
         "SELECT what, key, conn_id, since, coalesce(until, '9999') FROM ownership WHERE account_id = ?"
@@ -130,12 +146,12 @@ def _candidates(db: Database, account: int, policy: Policy) -> Iterator[Branch]:
             where = given(("cp_id = ?", key), ("conn_id = ?", connector or None))
             yield Branch("tx INDEXED BY tx_by_charger", [*where, within])
         else:
-            for form in _forms(db, key, policy):
+            for form in forms_as_sent(db, key, policy):
                 yield Branch("tx INDEXED BY tx_by_tag", [Condition("id_tag = ?", (form,)), within])
     yield Branch(_BY_HAND, [Condition("account_id = ?", (account,))])
 
 
-def _forms(db: Database, key: str, policy: Policy) -> Iterator[str]:
+def forms_as_sent(db: Database, key: str, policy: Policy) -> Iterator[str]:
     """Yield the tags of transactions, as sent, with this normal form. They begin with it, or are it."""
     last: Row | None = (key, "")
     highest = key if policy.strip is None else key + HIGHEST_CHARACTER

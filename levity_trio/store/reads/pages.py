@@ -17,6 +17,8 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import orjson
 from sqlite_utils import Database
 
+from levity_trio.store.among import marks
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -142,8 +144,8 @@ def _keys(db: Database, listing: Listing, branch: Branch, after: Row | None, mos
     """Return the first keys of a branch after a cursor, in order."""
     order, conditions = ", ".join(listing.order), branch.conditions
     if after is not None:
-        sign, marks = "<" if listing.is_newest_first else ">", ", ".join("?" * len(after))
-        conditions = [*conditions, Condition(f"({order}) {sign} ({marks})", after)]
+        sign = "<" if listing.is_newest_first else ">"
+        conditions = [*conditions, Condition(f"({order}) {sign} ({marks(after)})", after)]
     direction = "DESC" if listing.is_newest_first else "ASC"
     by = ", ".join(f"{column} {direction}" for column in listing.order)
     where, values = _where(conditions)

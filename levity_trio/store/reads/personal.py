@@ -23,7 +23,6 @@ from levity_trio.store.reads.shapes import Shape, rows_of
 from levity_trio.store.wallets import currency_of, standing_of
 from levity_trio.wire.times import stamp
 
-AT_ONCE: Final = 500
 NAMED: Final = 5
 _STILL: Final = (
     "SELECT what, coalesce(id_tag, key), conn_id FROM ownership WHERE account_id = ? AND voided_at IS NULL"
@@ -142,5 +141,4 @@ def _owing(rows: Rows, account: int) -> Iterator[Obstacle]:
 
 
 def _of_account(transactions: Sequence[int], account: int, owners: Owners) -> list[int]:
-    parts = (transactions[place : place + AT_ONCE] for place in range(0, len(transactions), AT_ONCE))
-    return [number for part in parts for number, owner in owners.decide(part).items() if owner.account == account]
+    return [number for number, owner in owners.decide(transactions).items() if owner.account == account]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -13,6 +16,8 @@ from sqlite_utils import Database
 from levity_trio.charging.bounds import Bounds
 from levity_trio.charging.evidence import CHARGE, CURRENT, POWER, Case, View, digit_of, seconds, watts_of
 from levity_trio.charging.power import HOUR
+from levity_trio.store.among import marks
+from levity_trio.wire.times import stamp
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 OPEN_REVIEWS: Final = (
@@ -62,6 +67,14 @@ class OpenTransaction(NamedTuple):
     power_w: float | None
     current_a: float | None
     limit_a: float | None
+    power_at: str | None = None
+    """The time of its power, by our clock."""
+    read_at: str | None = None
+    """The time of its newest reading, by our clock."""
+    charge_percent: float | None = None
+    """The state of charge of its car."""
+    pace_seconds: float | None = None
+    """The usual time between two of its readings."""
 
 
 class Present(NamedTuple):
@@ -116,23 +129,32 @@ class _Row(NamedTuple):
     first_wh: int | None
     value: str
     unit: str
+    skew_seconds: int
+    read_at: str | None
 
 
-def open_transactions(db: Database) -> list[OpenTransaction]:
-    """Read the open transactions of the site; the newest of a connector comes last."""
-    found = db.execute(
-        "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, own_start_time,"
-        " meter_start, last_register_wh, first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, '')"
-        " FROM tx LEFT JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val WHERE meter_val.cp_id = tx.cp_id"
-        " AND meter_val.conn_id = tx.conn_id AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id"
-        " AND wh IS NOT NULL ORDER BY timestamp LIMIT 1) WHERE status = 'Active' ORDER BY own_start_time, tx.id"
-    ).fetchall()
+_OPEN: Final = (
+    "SELECT tx.id, tx.cp_id, tx.conn_id, id_tag, start_time, suspended_at IS NOT NULL, own_start_time, meter_start,"
+    " last_register_wh, first.timestamp, first.wh, coalesce(first.value, ''), coalesce(first.unit, ''),"
+    " coalesce(clock_skew_seconds, 0), last_reading_at FROM tx JOIN cp ON cp.id = tx.cp_id"
+    " LEFT JOIN meter_val AS first ON first.id = (SELECT id FROM meter_val WHERE meter_val.cp_id = tx.cp_id"
+    " AND meter_val.conn_id = tx.conn_id AND timestamp >= min(tx.own_start_time, tx.created_at) AND tx_id = tx.id"
+    " AND wh IS NOT NULL ORDER BY timestamp LIMIT 1) WHERE tx.status = 'Active'{chosen} ORDER BY own_start_time, tx.id"
+)
+
+
+def open_transactions(db: Database, only: Sequence[int] | None = None) -> list[OpenTransaction]:
+    """Read the open transactions of the site, or only these; the newest of a connector comes last."""
+    chosen = "" if only is None else f" AND tx.id IN ({marks(only)})"
+    found = db.execute(_OPEN.format(chosen=chosen), tuple(only or ())).fetchall()
     return [_open_transaction(db, _Row(*row)) for row in found]
 
 
 def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
     recent = _recent(db, row)
     is_dc = any(one.measurand == CHARGE for one in recent)
+    power_w, power_at = (None, None) if row.is_suspended else _power(recent)
+    newest = max(recent, key=lambda one: one.timestamp, default=None)
     return OpenTransaction(
         row.charger,
         row.connector,
@@ -141,10 +163,29 @@ def _open_transaction(db: Database, row: _Row) -> OpenTransaction:
         row.started_at,
         bool(row.is_suspended),
         _energy_wh(row, is_dc=is_dc),
-        None if row.is_suspended else _power_w(recent),
+        power_w,
         _largest(recent, CURRENT),
         _largest(recent, "Current.Offered"),
+        power_at and _by_our_clock(power_at, row),
+        row.read_at if newest is None else _by_our_clock(newest, row),
+        _largest(recent, CHARGE),
+        _pace(recent),
     )
+
+
+def _pace(recent: Sequence[Recent]) -> float | None:
+    """Return the median time in seconds between readings; None if there are fewer than three."""
+    times = sorted({one.timestamp for one in recent})
+    gaps = [seconds(after) - seconds(before) for before, after in pairwise(times)]
+    return median(gaps) if len(gaps) > 1 else None
+
+
+def _by_our_clock(reading: Recent, row: _Row) -> str:
+    """Return the time of a reading, without the skew of its charger's clock. No reading is newer than its receipt."""
+    if not row.skew_seconds:
+        return min(reading.timestamp, reading.received_at)
+    own = datetime.fromisoformat(reading.timestamp) - timedelta(seconds=row.skew_seconds)
+    return min(stamp(own), reading.received_at)
 
 
 def _energy_wh(row: _Row, *, is_dc: bool) -> int:
@@ -163,7 +204,7 @@ def _energy_wh(row: _Row, *, is_dc: bool) -> int:
     return row.last_wh if Bounds(case).begins_at_zero(view) else max(0, row.last_wh - row.start_wh)
 
 
-class _Recent(NamedTuple):
+class Recent(NamedTuple):
     """A recent reading."""
 
     measurand: str
@@ -172,40 +213,53 @@ class _Recent(NamedTuple):
     unit: str
     phase: str
     wh: int | None
+    received_at: str
 
 
-def _recent(db: Database, row: _Row) -> list[_Recent]:
+def _recent(db: Database, row: _Row) -> list[Recent]:
     """Return the recent readings of its register, power, current, and state of charge, which only DC chargers know."""
     found = db.execute(
-        "SELECT measurand, timestamp, value, unit, phase, wh FROM (SELECT tx_id, measurand, timestamp, value, unit,"
-        " phase, wh FROM meter_val WHERE cp_id = ? AND conn_id = ? ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
+        "SELECT measurand, timestamp, value, unit, phase, wh, received_at FROM (SELECT tx_id, measurand, timestamp,"
+        " value, unit, phase, wh, received_at FROM meter_val WHERE cp_id = ? AND conn_id = ?"
+        " ORDER BY timestamp DESC LIMIT ?) WHERE tx_id = ?"
         " AND (wh IS NOT NULL OR measurand IN (?, ?, 'Current.Offered', ?))",
         (row.charger, row.connector, RECENT_READINGS, row.id, POWER, CURRENT, CHARGE),
     ).fetchall()
-    return [_Recent(*one) for one in found]
+    return [Recent(*one) for one in found]
 
 
-def _power_w(recent: Sequence[_Recent]) -> float | None:
-    """Return the newest power, summed over phases; if none was reported, the rate of the register."""
+def _power(recent: Sequence[Recent]) -> tuple[float | None, Recent | None]:
+    """Return the newest power, summed over phases, and its reading; if none was reported, the rate of the register."""
     newest = _newest(recent, POWER)
-    reported = {one.phase: watts_of(one.value, one.unit) for one in newest}
-    known = [number for number in ([reported[""]] if "" in reported else reported.values()) if number is not None]
-    if known:
-        return sum(known)
-    registers = sorted({(seconds(one.timestamp), one.wh) for one in recent if one.wh is not None})
+    reported = reported_w((one.phase, one.value, one.unit) for one in newest)
+    if reported is not None:
+        return reported, newest[0]
+    registers = sorted({(one.timestamp, one.wh) for one in recent if one.wh is not None})
     if len(registers) < LEAST_REGISTERS:
-        return None
+        return None, None
     (before, low), (now, high) = registers[-LEAST_REGISTERS:]
+    power = rate_w(seconds(before), low, seconds(now), high)
+    return power, next(one for one in recent if one.timestamp == now) if power is not None else None
+
+
+def reported_w(samples: Iterable[tuple[str, str, str]]) -> float | None:
+    """Return the power of one time from its samples (phase, value, unit): the total, else the sum of its phases."""
+    known = {phase: number for phase, value, unit in samples if (number := watts_of(value, unit)) is not None}
+    return known.get("", sum(known.values()) if known else None)
+
+
+def rate_w(before: float, low: int, now: float, high: int) -> float | None:
+    """Return the power at which a register rose between two times in seconds; None if these are the same."""
     return max(0.0, (high - low) * HOUR / (now - before)) if now > before else None
 
 
-def _largest(recent: Sequence[_Recent], wanted: str) -> float | None:
+def _largest(recent: Sequence[Recent], wanted: str) -> float | None:
     """Return the newest value; the largest of several phases."""
     numbers = [_number(one.value) for one in _newest(recent, wanted)]
     return max((number for number in numbers if number is not None), default=None)
 
 
-def _newest(recent: Sequence[_Recent], wanted: str) -> list[_Recent]:
+def _newest(recent: Sequence[Recent], wanted: str) -> list[Recent]:
     """Return the newest readings of a measurand: one, or one for each phase."""
     found = [one for one in recent if one.measurand == wanted]
     newest = max((one.timestamp for one in found), default=None)
@@ -257,6 +311,8 @@ class Waiting(NamedTuple):
     spent: int
     oldest_set_aside: Sequence[SetAside]
     oldest_reviews: Sequence[OpenReview]
+    newcomers_since: str | None
+    spent_since: str | None
 
 
 def waiting(db: Database) -> Waiting:
@@ -279,14 +335,17 @@ def waiting(db: Database) -> Waiting:
         " ORDER BY opened_at, review.id LIMIT ?",
         (WAITING_ROWS,),
     ).fetchall()
-    ((newcomers,),) = db.execute(
-        "SELECT count(*) FROM cp WHERE waiting_since IS NOT NULL AND (hidden_at IS NULL OR is_connected = 1)"
+    ((newcomers, newcomers_since),) = db.execute(
+        "SELECT count(*), min(waiting_since) FROM cp WHERE waiting_since IS NOT NULL"
+        " AND (hidden_at IS NULL OR is_connected = 1)"
     ).fetchall()
-    ((spent,),) = db.execute(
-        "SELECT count(*) FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL"
+    ((spent, spent_since),) = db.execute(
+        "SELECT count(*), min(spent_since) FROM wallet INDEXED BY wallet_spent WHERE spent_since IS NOT NULL"
     ).fetchall()
     return Waiting(
         *(set_aside, set_aside_since, reviews, reviews_since, dict(by_code), newcomers, spent),
         [SetAside(*row) for row in oldest_set_aside],
         [OpenReview(*row) for row in oldest_reviews],
+        newcomers_since,
+        spent_since,
     )

@@ -66,13 +66,16 @@ _MESSAGES: Final = (
 _VISIBLE: Final = Condition("cp_id NOT IN (SELECT id FROM hidden_cp)")
 
 
-def queue(db: Database, charger: str | None, kind: str | None, wanted: Wanted) -> Page[Waiting]:
-    """Return a page of the queue, the newest first; without hidden chargers, unless one is named. Raises NoPage."""
+def queue(
+    db: Database, charger: str | None, kind: str | None, wanted: Wanted, *, is_newest_first: bool = True
+) -> Page[Waiting]:
+    """Return a page of the queue; without hidden chargers, unless one is named. Raises NoPage."""
     db.execute("BEGIN")
     conditions = given(("cp_id = ?", charger)) or [_VISIBLE]
     sources = {TRANSACTION: _TRANSACTIONS, MESSAGE: _MESSAGES}
     branches = [Branch(source, conditions) for name, source in sources.items() if kind in (None, name)]
-    return read_page(db, Listing(branches, ("at", "kind", "id")), wanted, lambda key: _waiting(db, key))
+    listing = Listing(branches, ("at", "kind", "id"), is_newest_first)
+    return read_page(db, listing, wanted, lambda key: _waiting(db, key))
 
 
 def _waiting(db: Database, key: Row) -> Waiting:

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Literal
 
 from sqlite_utils import Database
 
 from levity_trio.billing.assignments import Target
+from levity_trio.billing.describing import in_short, words
+from levity_trio.billing.statement import LineKind
 from levity_trio.billing.tariff import NoVersion
 from levity_trio.store.reads.pages import MOST_ROWS, Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.shapes import Shape, rows_of
-from levity_trio.store.tariffs import Tariffs, first_open_day
+from levity_trio.store.tariffs import Tariffs, first_open_day, parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """A tariff; `since` are the days from which its versions hold, without those that were withdrawn."""
+    """A tariff; `since` are the days from which its versions hold, without those that were withdrawn.
+
+    `says` is what its newest version says, in short; null if all were withdrawn.
+    """
 
     id: int
     name: str
     currency: str
     prices: str
     since: Any
+    says: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`.
+    """A version of a tariff as it was given; `digest` is the SHA-256 of `toml`, `words` is what it says.
 
     Of one that `is_used`, closed months may have used it, so it stays.
     """
@@ -45,6 +51,7 @@ class Version:
     withdrawn_by: str | None
     withdraw_reason: str | None
     is_used: bool
+    words: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +99,11 @@ _SINCE: Final = (
     "(SELECT json_group_array(since) FROM (SELECT since FROM tariff_version WHERE tariff_id = tariff.id"
     " AND withdrawn_at IS NULL ORDER BY since))"
 )
-_TARIFF: Final = Shape(Tariff, since=_SINCE)
-_VERSION: Final = Shape(Version, is_used="coalesce(since < ?, 0)")
+_NEWEST: Final = (
+    "(SELECT toml FROM tariff_version WHERE tariff_id = tariff.id AND withdrawn_at IS NULL ORDER BY since DESC LIMIT 1)"
+)
+_TARIFF: Final = Shape(Tariff, since=_SINCE, says=_NEWEST)
+_VERSION: Final = Shape(Version, is_used="coalesce(since < ?, 0)", words="NULL")
 _OTHER: Final = "FROM tariff_assignment AS other WHERE other.scope = row.scope AND other.key = row.key AND other.since"
 _ASSIGNED: Final = Shape(
     Assigned,
@@ -121,7 +131,8 @@ def tariffs(db: Database, name: str | None, wanted: Wanted) -> Page[Tariff]:
     """Return a page of tariffs, by their names. Raises NoPage."""
     db.execute("BEGIN")
     listing = Listing([Branch("tariff", given(("name = ?", name)))], ("name", "id"), is_newest_first=False)
-    return read_page(db, listing, wanted, _TARIFF.by_id(db, "tariff"))
+    load = _TARIFF.by_id(db, "tariff")
+    return read_page(db, listing, wanted, lambda key: _said(load(key)))
 
 
 def tariff(db: Database, number: int) -> tuple[Tariff, list[Version], list[Assigned]] | None:
@@ -134,7 +145,24 @@ def tariff(db: Database, number: int) -> tuple[Tariff, list[Version], list[Assig
     values = (None if first_open is None else str(first_open), number)
     versions = _VERSION.every(db, "FROM tariff_version WHERE tariff_id = ? ORDER BY since DESC, id DESC", values)
     newest = f"{_FROM} WHERE row.tariff_id = ? ORDER BY row.id DESC LIMIT {MOST_ROWS}"
-    return found[0], versions, _ASSIGNED.every(db, newest, (number,))
+    told = [replace(one, words=[*words(parsed(one.toml))]) for one in versions]
+    return _said(found[0]), told, _ASSIGNED.every(db, newest, (number,))
+
+
+def _said(one: Tariff) -> Tariff:
+    """Return a tariff with its newest version in words."""
+    return one if one.says is None else replace(one, says=in_short(parsed(one.says)))
+
+
+def usual_terms(db: Database, name: str) -> tuple[str, str]:
+    """Return the currency of the site, and the tax rate of the newest version of a tariff: EUR and 0 at first."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    known = rows("SELECT currency FROM tariff ORDER BY id LIMIT 1", ())
+    newest = rows(f"SELECT {_NEWEST} FROM tariff WHERE name = ?", (name,))  # noqa: S608 - our own names
+    text = newest[0][0] if newest else None
+    tax = "0" if text is None else f"{parsed(text).tax_rate(LineKind.ENERGY):f}"
+    return (known[0][0] if known else "EUR"), tax
 
 
 def assignments(db: Database, targets: Sequence[Target], tariff: int | None, wanted: Wanted) -> Page[Assigned]:

@@ -39,9 +39,11 @@ class ToReview(Waiting):
     fitting: tuple[Fitting, ...]
 
 
-def to_review(db: Database, charger: str | None, kind: str | None, wanted: Wanted) -> Page[ToReview]:
-    """Return a page of the queue, the newest first. Raises NoPage."""
-    found = queue(db, charger, kind, wanted)
+def to_review(
+    db: Database, charger: str | None, kind: str | None, wanted: Wanted, *, is_newest_first: bool = True
+) -> Page[ToReview]:
+    """Return a page of the queue. Raises NoPage."""
+    found = queue(db, charger, kind, wanted, is_newest_first=is_newest_first)
     items = [_item(db, one) for one in found.data]
     return Page(items, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from levity_trio.charging.lifecycle import state_of
+from levity_trio.store.among import marks
 from levity_trio.store.reads.pages import Branch, Condition, Listing, Page, Wanted, given, read_page
 from levity_trio.store.reads.present import OpenTransaction, open_transactions
 from levity_trio.store.reads.shapes import Shape
@@ -25,7 +26,8 @@ ON_ANOTHER: Final = Condition("conn_id <> 1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which transactions; None means all. Times in the database's format: started since, and before.
+    """Which transactions; None means all. Times in the database's format: started since, and before, ended since, and
+    before.
 
     `review` is whether a person should look at it.
     """
@@ -36,7 +38,19 @@ class Filters:
     tag: str | None = None
     since: str | None = None
     before: str | None = None
+    ended_since: str | None = None
+    ended_before: str | None = None
     review: bool | None = None
+
+    @property
+    def is_by_end(self) -> bool:
+        """Whether these are listed by the time at which they ended, else by that at which they started."""
+        return self.ended_since is not None or self.ended_before is not None
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """The columns by which these are listed."""
+        return ("stop_time" if self.is_by_end else "start_time"), "id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +111,9 @@ _SHAPE: Final = Shape(
 
 
 def transactions(db: Database, filters: Filters, wanted: Wanted, *, is_newest_first: bool = True) -> Page[Transaction]:
-    """Return a page of transactions, by the time at which they started. Raises NoPage."""
+    """Return a page of transactions, by their start, or by their end if that is asked for. Raises NoPage."""
     db.execute("BEGIN")
-    listing = Listing([branch_of(filters)], ("start_time", "id"), is_newest_first)
+    listing = Listing([branch_of(filters)], filters.order, is_newest_first)
     page = read_page(db, listing, wanted, _SHAPE.by_id(db, "tx"))
     return replace(page, data=_with_present(db, page.data))
 
@@ -113,8 +127,7 @@ def transaction(db: Database, number: int) -> Transaction | None:
 
 def transaction_rows(db: Database, numbers: Sequence[int]) -> list[Transaction]:
     """Return the transactions with these ids, within a read that has begun."""
-    marks = ", ".join("?" * len(numbers))
-    return _with_present(db, _SHAPE.every(db, f"FROM tx WHERE id IN ({marks})", numbers))
+    return _with_present(db, _SHAPE.every(db, f"FROM tx WHERE id IN ({marks(numbers)})", numbers))
 
 
 def branch_of(filters: Filters) -> Branch:
@@ -125,6 +138,8 @@ def branch_of(filters: Filters) -> Branch:
         ("id_tag = ?", filters.tag),
         ("start_time >= ?", filters.since),
         ("start_time < ?", filters.before),
+        ("stop_time >= ?", filters.ended_since),
+        ("stop_time < ?", filters.ended_before),
     )
     if filters.review is not None:
         conditions.append(Condition(f"review IS {'NOT ' if filters.review else ''}NULL"))
@@ -141,6 +156,8 @@ def _index(filters: Filters) -> str:
         return "tx_open"
     if filters.review:
         return "tx_doubtful"
+    if filters.is_by_end:
+        return "tx_ended" if filters.charger is None else "tx_by_end"
     if filters.charger is not None:
         return "tx_by_charger"
     if filters.tag is not None:

@@ -117,7 +117,7 @@ class _Once:
 
 def _own(db: UnitOfWork, once: _Once, line: OwnedLine, at: str, by: str) -> bool:
     """Make a thing belong to the account of a line; return whether that changed anything. Raises Refused."""
-    thing, account = line.thing, accounts.number_of(db, line.account or "")
+    thing, account = line.thing, accounts.number_of(db, "account", line.account or "")
     assert thing is not None  # noqa: S101 - the line of a vehicle was given its thing
     vehicle = None if line.vehicle is None else vehicles.number_of(db, line.vehicle)
     span = Span(line.since or at, line.until)

@@ -93,14 +93,18 @@ def check_known(db: UnitOfWork, number: int) -> None:
         raise Refused(Code.CONFLICT, words, "account")
 
 
-def number_of(db: UnitOfWork, named: str) -> int:
-    """Return the number of an account by its name or, if it is a whole number, by that. Raises Refused."""
-    if is_number(named):
-        find(db, int(named))
-        return int(named)
-    row = db.row("SELECT id FROM account WHERE name = ?", (named,))
+# Names, of accounts and of other things
+
+
+def number_of(db: UnitOfWork, table: str, named: str, which: str = "TRUE") -> int:
+    """Return the number of a row by its name or, if it is a whole number, by that. Raises Refused.
+
+    `which` is the condition of the rows that count.
+    """
+    column, key = ("id", int(named)) if is_number(named) else ("name", named)
+    row = db.row(f"SELECT id FROM {table} WHERE {column} = ? AND {which}", (key,))  # noqa: S608 - our own names
     if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no account {named!r}", "account")
+        raise Refused(Code.NOT_FOUND, f"there is no {table} {key!r}", table)
     return int(row[0])
 
 
@@ -116,6 +120,16 @@ def check_name(name: str) -> None:
         raise Refused(Code.INVALID, words, "name")
 
 
+def check_free(db: UnitOfWork, table: str, name: str, number: int | None) -> None:
+    """Check that no other row than this one has a name. Raises Refused."""
+    other = db.row(f"SELECT id FROM {table} WHERE name = ? AND id IS NOT ?", (name, number))  # noqa: S608 - our own names
+    if other is not None:
+        raise Refused(Code.IN_USE, f"{table} {other[0]} has this name; choose another, or change that one", "name")
+
+
+# Checks and facts
+
+
 def _word(before: AccountData, after: AccountData) -> str:
     if before.until == after.until:
         return "changed"
@@ -126,9 +140,7 @@ def _check(db: UnitOfWork, data: AccountData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
         raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is open", "until")
-    other = db.row("SELECT id FROM account WHERE name = ? AND id IS NOT ?", (data.name, number))
-    if other is not None:
-        raise Refused(Code.IN_USE, f"account {other[0]} has this name; choose another, or change that one", "name")
+    check_free(db, "account", data.name, number)
 
 
 def _record(db: UnitOfWork, number: int, change: str, data: AccountData, at: str, by: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from levity_trio.billing.bank_accounts import fault
 from levity_trio.events import BillerChanged
+from levity_trio.store.among import marks
 from levity_trio.store.unit_of_work import UnitOfWork
 
 _COLUMNS: Final = "name, address, contact, bank_account, bank_name, tax_number, payment_days, logo, template"
@@ -43,9 +44,9 @@ def change(db: UnitOfWork, fields: Mapping[str, Any], at: str, by: str) -> None:
     if not changed and row is not None:
         return
     _check(after)
-    marks = ", ".join("?" * (len(after) + 2))
     number = db.insert(
-        f"INSERT INTO biller ({_COLUMNS}, set_at, set_by) VALUES ({marks}) RETURNING id",  # noqa: S608 - our own names
+        f"INSERT INTO biller ({_COLUMNS}, set_at, set_by)"  # noqa: S608 - our own names
+        f" VALUES ({marks(after)}, ?, ?) RETURNING id",
         (*after, at, by),
     )
     db.record(BillerChanged(charger=None, at=at, biller=number, changed=changed, by=by))

@@ -10,7 +10,7 @@ from levity_trio.charging.readings import whole_wh
 from levity_trio.events import MeterChanged, MeterRead
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.account_import import ADDED, SAME, each
-from levity_trio.store.writes.accounts import Change, Code, Refused, check_name, is_number
+from levity_trio.store.writes.accounts import Change, Code, Refused, check_free, check_name, number_of
 from levity_trio.store.writes.hiding import UnknownCharger, check_known
 from levity_trio.store.writes.ownership import Said
 
@@ -92,23 +92,12 @@ def find(db: UnitOfWork, number: int) -> MeterData:
     return MeterData(name, class_percent, chargers_percent, digits, since, until, measured)
 
 
-def number_of(db: UnitOfWork, named: str) -> int:
-    """Return the number of a meter by its name or, if it is a whole number, by that. Raises Refused."""
-    if is_number(named):
-        find(db, int(named))
-        return int(named)
-    row = db.row("SELECT id FROM meter WHERE name = ?", (named,))
-    if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no meter {named!r}", "meter")
-    return int(row[0])
-
-
 # Readings
 
 
 def read(db: UnitOfWork, taken: Taken, source: str, at: str, by: str) -> Added:
     """Add a reading; one that is known is the same. Raises Refused."""
-    number = number_of(db, taken.meter)
+    number = number_of(db, "meter", taken.meter)
     wh = _checked(find(db, number), taken, at)
     known = db.row(
         "SELECT id, wh FROM meter_reading WHERE meter_id = ? AND at = ? AND voided_at IS NULL", (number, taken.at)
@@ -174,9 +163,7 @@ def _check(db: UnitOfWork, data: MeterData, number: int | None) -> None:
     check_name(data.name)
     if data.until is not None and data.until <= data.since:
         raise Refused(Code.CONFLICT, f"give a time after {data.since}, since when it is in use", "until")
-    other = db.row("SELECT id FROM meter WHERE name = ? AND id IS NOT ?", (data.name, number))
-    if other is not None:
-        raise Refused(Code.IN_USE, f"meter {other[0]} has this name; choose another, or change that one", "name")
+    check_free(db, "meter", data.name, number)
     for charger in data.chargers:
         try:
             check_known(db, charger)

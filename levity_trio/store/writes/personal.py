@@ -1,7 +1,8 @@
 """Deletes what is personal of an account that has moved out. Its number stays, and stands for it everywhere.
 
 At once go its name, address, contact and notes; the names of vehicles and spaces that were only its own; the names and
-notes that its tags had; and the reasons that were given for what belonged to it. What stands on closed statements, and
+notes that its tags had; the names of its drivers, who can no longer log in, and where they did; and the reasons that
+were given for what belonged to it. What stands on closed statements, and
 what was written about entries of its ledger, stays for the years of keeping (`forget_due`).
 """
 
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 from levity_trio.events import AccountChanged, VehicleChanged
 from levity_trio.store.settled import SYSTEM
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes import accounts, vehicles
+from levity_trio.store.writes import accounts, users, vehicles
 from levity_trio.store.writes.accounts import Code, Refused
 
 _OF_OTHERS: Final = (
@@ -68,6 +69,7 @@ def delete(db: UnitOfWork, account: int, told: Deletion) -> None:
         raise Refused(Code.CONFLICT, f"account {account} is open; close it first", "until")
     nobody = {"name": f"account {account}", "address": None, "contact": None, "notes": None}
     accounts.change(db, account, nobody, told.at, told.by)
+    users.forget_drivers(db, account, told.at, told.by)
     _forget_vehicles(db, account, told)
     _forget_texts(db, account)
     db.execute(
@@ -127,3 +129,4 @@ def rebuild_indexes(db: UnitOfWork) -> None:
     """Write the indexes of names anew: unused space of their pages may still have a name that was moved elsewhere."""
     db.execute("REINDEX account")
     db.execute("REINDEX vehicle")
+    db.execute('REINDEX "user"')

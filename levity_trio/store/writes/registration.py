@@ -30,14 +30,24 @@ class Decided(NamedTuple):
     reason: str
 
 
-def adopt(db: UnitOfWork, charger: str, decided: Decided) -> bool:
-    """Register a charger, and show it if it is hidden; return whether that changed anything. Raises UnknownCharger."""
-    return _decide(db, charger, Decision.ADOPTED, decided)
+class Otherwise(Exception):
+    """Somebody has decided about a charger since the person looked: its registration."""
 
 
-def refuse(db: UnitOfWork, charger: str, decided: Decided) -> bool:
-    """Refuse a charger and cancel what waits for it; return whether that changed anything. Raises UnknownCharger."""
-    return _decide(db, charger, Decision.REFUSED, decided)
+def adopt(db: UnitOfWork, charger: str, decided: Decided, seen: str | None = None) -> bool:
+    """Register a charger, and show it if it is hidden; return whether that changed anything.
+
+    `seen` is its registration when the person looked, None if any will do. Raises UnknownCharger, Otherwise.
+    """
+    return _decide(db, charger, Decision.ADOPTED, decided, seen)
+
+
+def refuse(db: UnitOfWork, charger: str, decided: Decided, seen: str | None = None) -> bool:
+    """Refuse a charger and cancel what waits for it; return whether that changed anything.
+
+    `seen` as above. Raises UnknownCharger, Otherwise.
+    """
+    return _decide(db, charger, Decision.REFUSED, decided, seen)
 
 
 def adopt_all(db: UnitOfWork, decided: Decided) -> list[str]:
@@ -90,12 +100,14 @@ def _adopt_each(db: UnitOfWork, chargers: list[str], decided: Decided) -> list[s
     return chargers
 
 
-def _decide(db: UnitOfWork, charger: str, decision: Decision, decided: Decided) -> bool:
+def _decide(db: UnitOfWork, charger: str, decision: Decision, decided: Decided, seen: str | None = None) -> bool:
     known = db.row("SELECT registration FROM cp WHERE id = ?", (charger,))
     if known is None:
         raise UnknownCharger
     if known[0] == decision:
         return False
+    if seen not in (None, known[0]):
+        raise Otherwise(known[0])
     db.execute(
         "UPDATE cp SET registration = ?, waiting_since = NULL, updated_at = ? WHERE id = ?",
         (decision, decided.at, charger),

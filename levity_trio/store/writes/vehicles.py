@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from levity_trio.billing.ownership import Span, Thing, What
 from levity_trio.events import VehicleChanged
 from levity_trio.store.unit_of_work import UnitOfWork
-from levity_trio.store.writes.accounts import Change, Code, Refused, check_name, is_number
+from levity_trio.store.writes import accounts
+from levity_trio.store.writes.accounts import Change, Code, Refused, check_name
 from levity_trio.store.writes.ownership import Said, leave
 
 _FIELDS: Final = "name, plate, battery_wh"
@@ -73,12 +74,7 @@ def named(db: UnitOfWork, name: str) -> int | None:
 
 def number_of(db: UnitOfWork, name: str) -> int:
     """Return the number of a vehicle by its name or, if it is a whole number, by that. Raises Refused."""
-    if is_number(name):
-        find(db, int(name))
-        return int(name)
-    if (number := named(db, name)) is None:
-        raise Refused(Code.NOT_FOUND, f"there is no vehicle {name!r}", "vehicle")
-    return number
+    return accounts.number_of(db, "vehicle", name, "removed_at IS NULL")
 
 
 def _check(db: UnitOfWork, data: VehicleData, number: int | None) -> None:

@@ -1,13 +1,12 @@
 """Who sends a request, and whether its Host is ours (rules.md, Operators).
 
-A token is needed unless listener, peer and Host are loopback, there never was a token, and no proxy has forwarded the
-request; then, and on the local socket, whoever asks is an admin. A Host that is not ours is refused on every path, so
-that no web page can reach the API under a name that it controls (DNS rebinding).
+A token is needed unless listener, peer and Host are loopback, there never was a token nor a user, and no proxy has
+forwarded the request; then, and on the local socket, whoever asks is an admin. A Host that is not ours is refused on
+every path, so that no web page can reach the API under a name that it controls (DNS rebinding).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,9 +15,11 @@ from typing import Any, Final
 
 from starlette.datastructures import Headers
 
+from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Caller, Role
 from levity_trio.web.api.problems import Problem
 from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.logins import Login
 
 FORWARDING: Final = ("forwarded", "via")
 LOCAL_ADMIN: Final = "local admin"
@@ -50,7 +51,7 @@ def check_host(door: Door, scope: Scope, headers: Headers) -> None:
     raise Problem(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", detail)
 
 
-def find_caller(door: Door, tokens: Tokens, scope: Scope, headers: Headers) -> Caller:
+def find_caller(door: Door, api: Api, scope: Scope, headers: Headers) -> Caller:
     """Return who sends a request. Raises Problem."""
     address = LOCAL_SOCKET if door.is_socket else (scope.get("client") or ["unknown"])[0]
     if scope["path"].startswith(SIGNED):
@@ -59,8 +60,8 @@ def find_caller(door: Door, tokens: Tokens, scope: Scope, headers: Headers) -> C
         return Caller(LOCAL_ADMIN, Role.ADMIN, address)
     text = _presented(headers)
     if text is not None:
-        return _of_token(tokens, text, address)
-    if _needs_none(door, tokens, scope, headers):
+        return _of_token(api.tokens, text, address)
+    if needs_nothing(door, api, scope, headers):
         return Caller(LOCAL_ADMIN, Role.ADMIN, address)
     problem = Problem(HTTPStatus.UNAUTHORIZED, "token_needed", "send a token: Authorization: Bearer TOKEN")
     problem.headers["www-authenticate"] = "Bearer"
@@ -83,25 +84,34 @@ def _presented(headers: Headers) -> str | None:
 
 
 def _of_token(tokens: Tokens, text: str, address: str) -> Caller:
-    if (seconds := tokens.wait_seconds(address, text)) > 0:
-        problem = Problem(HTTPStatus.UNAUTHORIZED, "too_many_failures", "too many wrong tokens; wait")
-        problem.headers["retry-after"] = str(math.ceil(seconds))
-        raise problem
-    token = tokens.find(text)
-    if token is None:
-        tokens.fail(address, text)
-        problem = Problem(HTTPStatus.UNAUTHORIZED, "wrong_token", "this token is not valid; it may be revoked")
-        problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
-        raise problem
-    tokens.succeed(address, token.id)
+    token = tokens.check(address, text)
     return Caller(token.name, Role[token.role.upper()], address, token.id)
 
 
-def _needs_none(door: Door, tokens: Tokens, scope: Scope, headers: Headers) -> bool:
+def caller_of(login: Login, address: str) -> Caller:
+    """Return who sends a request with a log-in. A driver is named by a number: what names stand for can be deleted."""
+    role = Role[login.role.upper()]
+    name = f"driver {login.user}" if role is Role.DRIVER else login.name
+    return Caller(name, role, address, login.token, login.id, login.account)
+
+
+def is_admitted(api: Api, caller: Caller) -> bool:
+    """Whether whoever was let in still is, with the same rights. Event streams ask before each event."""
+    if caller.login is not None:
+        found = api.logins.get(caller.login)
+        return found is not None and (found.role, found.account) == (caller.role.word, caller.account)
+    if caller.token is not None:
+        return api.tokens.is_valid(caller.token)
+    return caller.address == LOCAL_SOCKET or not (api.tokens.are_used or api.logins.are_used)
+
+
+def needs_nothing(door: Door, api: Api, scope: Scope, headers: Headers) -> bool:
+    """Whether a request without token or log-in is that of the local admin."""
     peer = (scope.get("client") or [""])[0]
     is_local = door.is_loopback and is_loopback(peer) and is_loopback(host_name(headers.get("host", "")))
     is_forwarded = any(name in FORWARDING or name.startswith("x-forwarded-") for name in headers)
-    return is_local and not is_forwarded and not tokens.are_used
+    is_open = not is_forwarded and api.config.public_url is None  # some proxies add no header
+    return is_local and is_open and not (api.tokens.are_used or api.logins.are_used)
 
 
 def host_name(host: str) -> str:

@@ -42,13 +42,6 @@ class Version(msgspec.Struct):
     version: str
 
 
-class Me(msgspec.Struct):
-    """Who asks: the name and the role of the token."""
-
-    name: str
-    role: str
-
-
 class ActionsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which actions: those with an id below `before`."""
 
@@ -58,10 +51,6 @@ class ActionsQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 async def _version(_asked: Asked) -> Version:
     return Version("levity-trio", __version__)
-
-
-async def _me(asked: Asked) -> Me:
-    return Me(asked.caller.name, asked.caller.role.word)
 
 
 async def _list_tokens(asked: Asked) -> object:
@@ -100,15 +89,6 @@ ENDPOINTS = (
         summary="The version of the server",
         handle=_version,
         answer=Version,
-    ),
-    Endpoint(
-        method="GET",
-        path="/api/me",
-        role=Role.VIEWER,
-        tag="access",
-        summary="Who asks, and with which role",
-        handle=_me,
-        answer=Me,
     ),
     Endpoint(
         method="GET",

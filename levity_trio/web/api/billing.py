@@ -46,6 +46,19 @@ class TermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     carry_below: Minor = 0
 
 
+class DraftBody(TermsBody, kw_only=True):
+    """By which terms, and for how long this request may work."""
+
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS)] = SECONDS
+
+
+class ClosingBody(TermsBody, kw_only=True):
+    """By which terms. With what the preview showed, a month that comes to something else meanwhile is refused."""
+
+    statements: Annotated[int, msgspec.Meta(ge=0, lt=2**31, description="As the preview showed them.")] | None = None
+    charged: Annotated[int, msgspec.Meta(gt=-(2**53), lt=2**53, description="As the preview showed it.")] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """How far the draft of a month is: accounts that are done, of all. `sums` are there when it is ready."""
@@ -107,10 +120,8 @@ async def begin(asked: Asked) -> Any:
 
 
 async def prepare(asked: Asked) -> Any:
-    planned, progress = await _prepare(asked)
-    sums = None
-    if progress.is_ready:
-        sums = await asked.api.reader.run(lambda db: stored.draft_sums(db, progress.draft, planned))
+    planned, progress = await _prepare(asked, asked.body.seconds)
+    sums = await _sums(asked, planned, progress) if progress.is_ready else None
     return show(
         Draft(
             month=str(planned.month),
@@ -123,21 +134,26 @@ async def prepare(asked: Asked) -> Any:
     )
 
 
-async def _prepare(asked: Asked) -> tuple[Plan, Progress]:
+async def _sums(asked: Asked, planned: Plan, progress: Progress) -> stored.DraftSums:
+    return await asked.api.reader.run(lambda db: stored.draft_sums(db, progress.draft, planned))
+
+
+async def _prepare(asked: Asked, seconds: float) -> tuple[Plan, Progress]:
     body: TermsBody = asked.body
     terms = Terms(rule(asked), body.carry_below)
     with refusals():
         async with asked.api.places.wait():
-            return await asked.api.preparing.prepare(month_of(asked), body.account, terms, SECONDS)
+            return await asked.api.preparing.prepare(month_of(asked), body.account, terms, seconds)
 
 
 async def close(asked: Asked) -> Any:
-    planned, progress = await _prepare(asked)
+    planned, progress = await _prepare(asked, SECONDS)
     order = Order(asked.caller.name, asked.api.stamp())
     with refusals():
         if not progress.is_ready:
             words = f"the draft is not ready yet ({progress.done} of {progress.accounts} accounts); prepare it first"
             raise Refused(Code.NOT_READY, words)
+        _check_shown(asked.body, await _sums(asked, planned, progress))
         found = await asked.api.reader.run(partial(stored.closable, draft=progress.draft, salt=_salt()))
         closed = await asked.api.writer.run(closing.close, planned, order, found)
     await _tidy(asked, planned, progress.draft)
@@ -150,6 +166,13 @@ async def close(asked: Asked) -> Any:
             last=closed.last,
         )
     )
+
+
+def _check_shown(body: ClosingBody, sums: stored.DraftSums) -> None:
+    """Check that what is closed is what was looked at. Raises Refused."""
+    is_as_shown = body.statements in (None, sums.statements) and body.charged in (None, sums.charged)
+    if not is_as_shown:
+        raise Refused(Code.NOT_READY, "the month comes to something else now; look at its preview, and close it again")
 
 
 def _salt() -> bytes:
@@ -194,7 +217,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Work on the draft of a month for some seconds; ask again until it is ready.",
         handle=prepare,
-        body=StructBody(TermsBody),
+        body=StructBody(DraftBody),
         answer=shown_as(Draft),
         problems=("not_begun", "conflict", "no_tariff", "too_many_waiting"),
     ),
@@ -205,7 +228,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Close a month: number and seal its statements.",
         handle=close,
-        body=StructBody(TermsBody),
+        body=StructBody(ClosingBody),
         answer=shown_as(ClosedMonth),
         problems=(*REFUSED, "too_many_waiting"),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,14 +15,18 @@ from levity_trio.charger.facade import Chargers
 from levity_trio.clock import Clock
 from levity_trio.config import ServerConfig
 from levity_trio.events import Observation
+from levity_trio.plugins.base import PluginState
 from levity_trio.store.preparing import Preparing
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.store.tagging import TagImports
 from levity_trio.store.writer import Writer
 from levity_trio.web.api.problems import busy
 from levity_trio.web.api.tokens import REMEMBERED, Tokens
 from levity_trio.web.feed import Feed
 from levity_trio.web.files.shelf import Shelf
+from levity_trio.web.logins import Logins
+from levity_trio.web.pace import Pace
 from levity_trio.web.webhooks.delivery import Webhooks
 from levity_trio.wire.times import stamp
 
@@ -44,8 +48,7 @@ class Places:
         self._at_work = trio.Semaphore(at_work)
         self._most_waiting = waiting
         self._waiting = 0
-        self._turn = trio.Lock()
-        self._rested_at = 0.0
+        self._pace = Pace()
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[None]:
@@ -55,16 +58,9 @@ class Places:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[None]:
-        """Hold a place for a request that only reads. They take turns, each followed by a rest as long as it took, so
-        that clients who ask without pause leave half of the time to the chargers."""
-        async with self._turn:
-            await trio.sleep_until(self._rested_at)
-            async with self._at_work:
-                began = trio.current_time()
-                try:
-                    yield
-                finally:
-                    self._rested_at = 2 * trio.current_time() - began
+        """Hold a place for a request that only reads. They take turns."""
+        async with self._pace.turn(), self._at_work:
+            yield
 
     @asynccontextmanager
     async def wait(self) -> AsyncIterator[None]:
@@ -108,6 +104,7 @@ class Api:
     reader: Reader
     chargers: Chargers
     tokens: Tokens
+    logins: Logins
     id_tags: Index
     is_clock_trusted: Callable[[], bool]
     publish: Callable[[Observation], None]
@@ -122,6 +119,10 @@ class Api:
     webhooks: Webhooks
     shelf: Shelf
     preparing: Preparing
+    plugins: Callable[[], Sequence[PluginState]]
+    begun_at: str
+    """When this run of the server began."""
+    sessions: OpenSessions = field(default_factory=OpenSessions)
 
     def now(self) -> datetime:
         """Return the present time."""

@@ -29,13 +29,15 @@ DIGITS: Final = len(str(HIGHEST_ID))
 class Role(IntEnum):
     """Who may: an operator all that a viewer may, an admin everything.
 
-    A service outside has no token. Its endpoints check a signature themselves, and it may nothing else.
+    A service outside has no token. Its endpoints check a signature themselves, and it may nothing else. A driver may
+    only what is below /api/me.
     """
 
     OUTSIDE = 0
-    VIEWER = 1
-    OPERATOR = 2
-    ADMIN = 3
+    DRIVER = 1
+    VIEWER = 2
+    OPERATOR = 3
+    ADMIN = 4
 
     @property
     def word(self) -> str:
@@ -44,12 +46,17 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request: the name of the token, its role, and the address. `token` is None for the local admin."""
+    """Who sends a request: name and role of the token or user, and the address.
+
+    `token` and `login` are None for the local admin. `account` is a driver's.
+    """
 
     name: str
     role: Role
     address: str
     token: int | None = None
+    login: int | None = None
+    account: int | None = None
 
 
 class Body(Protocol):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
 import trio
-from starlette.responses import StreamingResponse
 
+from levity_trio.web.api.access import is_admitted
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
 from levity_trio.web.api.problems import busy, invalid
 from levity_trio.web.feed import Frame
+from levity_trio.web.streaming import EventStream
 
 COMMENT_SECONDS: Final = 15.0
 COMMENT: Final = b": waiting\n\n"
@@ -25,15 +27,10 @@ class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Annotated[str, msgspec.Meta(description="Only of these kinds, separated by commas.")] | None = None
 
 
-async def _stream(asked: Asked) -> StreamingResponse:
-    last, holder = _last_id(asked), object()
-    try:
-        asked.api.streams.acquire_on_behalf_of_nowait(holder)
-    except trio.WouldBlock:
-        words = "all places of event streams are taken (--api-max-streams)"
-        raise busy("too_many_streams", words, 10) from None
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(_frames(asked, last, holder), headers=headers, media_type="text/event-stream")
+async def _stream(asked: Asked) -> EventStream:
+    words = "all places of event streams are taken (--api-max-streams)"
+    full = busy("too_many_streams", words, 10).response()
+    return EventStream(partial(_frames, asked, _last_id(asked)), asked.api.streams, full)
 
 
 def _last_id(asked: Asked) -> int | None:
@@ -45,8 +42,8 @@ def _last_id(asked: Asked) -> int | None:
     return int(text)
 
 
-async def _frames(asked: Asked, last: int | None, holder: object) -> AsyncIterator[bytes]:
-    """Yield the bytes of the stream until the reader is too slow, its token is revoked, or the server stops."""
+async def _frames(asked: Asked, last: int | None) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the stream until the reader is too slow, its token or log-in ends, or the server stops."""
     feed = asked.api.feed
     joined = await feed.join()
     try:
@@ -58,11 +55,10 @@ async def _frames(asked: Asked, last: int | None, holder: object) -> AsyncIterat
             yield sent
     finally:
         feed.leave(joined)
-        asked.api.streams.release_on_behalf_of(holder)
 
 
 async def _live(asked: Asked, frames: trio.MemoryReceiveChannel[Frame]) -> AsyncIterator[bytes]:
-    while asked.caller.token is None or asked.api.tokens.is_valid(asked.caller.token):
+    while is_admitted(asked.api, asked.caller):
         frame = None
         try:
             with trio.move_on_after(COMMENT_SECONDS):

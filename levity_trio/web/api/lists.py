@@ -25,6 +25,8 @@ SERVER_TIME: Final = "a time such as 2026-03-01T12:00:00Z, or a day (UTC)"
 FORMATS: Final[dict[str, Any]] = {"anyOf": [{"format": "date-time"}, {"format": "date"}]}
 Since = Annotated[str, msgspec.Meta(description=f"From this time on: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
 Before = Annotated[str, msgspec.Meta(description=f"Before this time: {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+EndedSince = Annotated[str, msgspec.Meta(description=f"Ended since {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
+EndedBefore = Annotated[str, msgspec.Meta(description=f"Ended before {SERVER_TIME}.", extra_json_schema=FORMATS)] | None
 OfCharger = Annotated[str, msgspec.Meta(description="Only of this charger.")] | None
 
 

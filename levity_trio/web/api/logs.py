@@ -24,6 +24,7 @@ class LogsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename
     message_id: Annotated[str, msgspec.Meta(description="A charger's own with its quotes, as in its frame.")] | None = (
         None
     )
+    text: Annotated[str, msgspec.Meta(max_length=200, description="Only frames that contain it.")] | None = None
     since: Since = None
     before: Before = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
@@ -45,13 +46,14 @@ class LogEntry(msgspec.Struct, kw_only=True):
 
 async def list_frames(asked: Asked) -> lists.Page[Any]:
     query: LogsQuery = asked.query
-    is_filtered = bool(query.charger or query.action or query.direction or query.message_id)
+    is_filtered = bool(query.charger or query.action or query.direction or query.message_id or query.text)
     since = moment(query.since, "from") or (ago(asked.api, FILTERED_DAYS) if is_filtered else None)
     filters = FrameFilters(
         query.charger,
         query.action,
         query.direction,
         query.message_id,
+        query.text,
         since,
         moment(query.before, "to"),
     )

@@ -56,6 +56,9 @@ OF_CODE: Final[Mapping[str, int]] = {
     "busy": 503,
     "wrong_signature": 401,
     "wrong_time": 401,
+    "wrong_password": 403,
+    "too_many_failures": 429,
+    "too_many_log_ins": 503,
 }
 """The HTTP status of each code of a problem."""
 PROBLEM: Final[Mapping[str, Any]] = {
@@ -191,8 +194,7 @@ def _of_input(one: Endpoint) -> tuple[str, ...]:
 
 def page(described: Mapping[str, Any]) -> str:
     """Return the document as a page for people."""
-    parts = ["<!doctype html><html lang=en><meta charset=utf-8><title>levity-trio: the API</title>", STYLE]
-    parts.append("<main><h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>")
+    parts = [HEAD, STYLE, "<main><h1>levity-trio: the API</h1><p><a href=openapi.json>openapi.json</a></p>"]
     for path, operations in described["paths"].items():
         for method, one in operations.items():
             parts.append(_shown(path, method, one))
@@ -221,10 +223,16 @@ def _text(schema: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(schema), indent=1).decode()
 
 
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What the page may load: its own style, and an icon without content, so that the browser asks for none."""
+HEAD: Final = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>levity-trio: the API</title>"
+    '<meta name=viewport content="width=device-width"><link rel=icon href="data:,">'
+)
 STYLE: Final = (
-    "<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:0}"
+    "<style>:root{color-scheme:light dark}body{font:16px system-ui;margin:0;background:Canvas}"
     "main{max-width:60rem;margin:auto;padding:16px}"
-    "details{border-bottom:1px solid #8884;padding:8px 0}summary{cursor:pointer}td{padding:0 16px 0 0}"
-    "pre{overflow:auto}</style>"
+    "details{border-bottom:1px solid #8884}summary{cursor:pointer;padding:12px 0}td{padding:0 16px 0 0}"
+    "p>a{display:inline-block;padding:13px 0}summary,td{overflow-wrap:anywhere}pre{overflow:auto}</style>"
 )
 """The look of the page, within it."""

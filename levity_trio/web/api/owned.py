@@ -9,13 +9,22 @@ import msgspec
 
 from levity_trio.billing.ownership import BillBy
 from levity_trio.store.reads import accounts as stored
-from levity_trio.store.reads.owned import Owned, OwnedTransaction, Rule, UnownedFilters, owned, transactions_of, unowned
+from levity_trio.store.reads.owned import (
+    Ends,
+    Owned,
+    OwnedTransaction,
+    Rule,
+    UnownedFilters,
+    owned,
+    transactions_of,
+    unowned,
+)
 from levity_trio.store.reads.pages import DEFAULT_ROWS, MOST_ROWS
 from levity_trio.store.reads.transactions import Transaction
 from levity_trio.store.writes.transactions import giving
 from levity_trio.web.api.accounts import ACCOUNT, TAG, Id
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
-from levity_trio.web.api.lists import Before, OfCharger, Page, Since, moment, page, page_of
+from levity_trio.web.api.lists import Before, EndedBefore, EndedSince, OfCharger, Page, Since, moment, page, page_of
 from levity_trio.web.api.problems import not_found
 from levity_trio.web.api.review import DECISION_PROBLEMS, Deciding, decide
 from levity_trio.web.api.shown import show, shown_as
@@ -32,7 +41,15 @@ class NextQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class UnownedQuery(NextQuery, kw_only=True, rename={"since": "from", "before": "to"}):
+class EndedQuery(NextQuery, kw_only=True):
+    ended_since: EndedSince = None
+    ended_before: EndedBefore = None
+
+    def ended(self) -> Ends:
+        return Ends(moment(self.ended_since, "ended_since"), moment(self.ended_before, "ended_before"))
+
+
+class UnownedQuery(EndedQuery, kw_only=True, rename={"since": "from", "before": "to"}):
     charger: OfCharger = None
     since: Since = None
     before: Before = None
@@ -53,14 +70,24 @@ async def list_transactions_of(asked: Asked) -> Page[Any]:
     number, query = asked.number(), asked.query
     if await asked.api.reader.run(partial(stored.account, number=number)) is None:
         raise not_found(f"account {number}")
-    read = partial(transactions_of, account=number, rule=rule_of(asked), limit=query.limit, cursor=query.cursor)
+    read = partial(
+        transactions_of,
+        account=number,
+        rule=rule_of(asked),
+        limit=query.limit,
+        cursor=query.cursor,
+        ended=query.ended(),
+    )
     return await page(asked.api, read)
 
 
 async def list_unowned(asked: Asked) -> Page[Any]:
     query: UnownedQuery = asked.query
     filters = UnownedFilters(
-        charger=query.charger, since=moment(query.since, "from"), before=moment(query.before, "to")
+        charger=query.charger,
+        since=moment(query.since, "from"),
+        before=moment(query.before, "to"),
+        ended=query.ended(),
     )
     read = partial(unowned, filters=filters, rule=rule_of(asked), limit=query.limit, cursor=query.cursor)
     return await page(asked.api, read)
@@ -92,7 +119,7 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary=f"List the transactions of an account, the newest first. {PARTS}",
         handle=list_transactions_of,
-        query=NextQuery,
+        query=EndedQuery,
         answer=page_of(OwnedTransaction),
         problems=("not_found",),
     ),

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from levity_trio.billing.statement import Position, Statement
 from levity_trio.documents import DocumentProblem, printing
 from levity_trio.documents.printing import Form, Paper
+from levity_trio.store.among import parts
 from levity_trio.store.billing.biller import newest_biller
 from levity_trio.store.billing.statements import Printed, printed
 from levity_trio.store.reads.shapes import rows_of
@@ -117,8 +118,8 @@ async def read_cover(api: Api, statement_ids: Sequence[int]) -> Paper:
     """Return the covering sheet of statements; of these only what it shows is kept. Raises Problem."""
     statements: list[Statement] = []
     templates: tuple[str | None, ...] = (None,)
-    for begin in range(0, len(statement_ids), AT_ONCE):
-        for one in await _read(api, statement_ids[begin : begin + AT_ONCE]):
+    for some in parts(statement_ids, AT_ONCE):
+        for one in await _read(api, some):
             statements.append(_summed(one.statement))
             templates = one.templates
     return Paper(tuple(statements), templates, is_cover=True)
@@ -147,8 +148,8 @@ async def _texts(api: Api, statement_ids: Sequence[int]) -> list[str]:
     """Return the texts that people chose, as far as they have characters that no text before has."""
     texts: list[str] = []
     known: set[str] = set()
-    for begin in range(0, len(statement_ids), AT_ONCE):
-        for one in await _read(api, statement_ids[begin : begin + AT_ONCE]):
+    for some in parts(statement_ids, AT_ONCE):
+        for one in await _read(api, some):
             for text in one.statement.names():
                 if not known.issuperset(text):
                     known.update(text)

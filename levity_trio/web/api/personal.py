@@ -49,7 +49,7 @@ async def delete_personal(asked: Asked) -> Any:
     _refuse(await api.reader.run(look), is_forced=query.force)
     told = writes.Deletion(query.keep_years, query.reason.strip(), api.stamp(), asked.caller.name)
     with refusals():
-        await api.writer.run(writes.delete, number, told)
+        await api.logins.change(writes.delete, number, told)
     async with api.places.wait():
         if not await forget_due(api.writer, api.now, zone):
             await scrub(api.writer)

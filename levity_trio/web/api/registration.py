@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, Final
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -12,12 +14,12 @@ from levity_trio.store.reads import registration as stored
 from levity_trio.store.reads.registration import Decided as Decision
 from levity_trio.store.reads.registration import Newcomer
 from levity_trio.store.writes.hiding import UnknownCharger
-from levity_trio.store.writes.registration import Decided
+from levity_trio.store.writes.registration import Decided, Otherwise
 from levity_trio.web.api.charger_facts import PagedWhose, whose
 from levity_trio.web.api.chargers import CHARGER, TAG
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Page, Paged, hidden_in, page, page_of, wanted
-from levity_trio.web.api.problems import not_found
+from levity_trio.web.api.problems import Problem, not_found
 
 ADMIN: Final = "/api/admin"
 
@@ -30,6 +32,12 @@ class DecidingBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Why, for those who ask later."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class DecidingOne(DecidingBody, kw_only=True):
+    """With `seen`, the registration that was seen, the decision is refused if somebody has decided since."""
+
+    seen: Literal["newcomer", "adopted", "refused"] | None = None
 
 
 class Changed(msgspec.Struct, kw_only=True):
@@ -59,19 +67,22 @@ async def list_decisions(asked: Asked) -> Page[Any]:
 
 
 async def adopt(asked: Asked) -> Changed:
-    charger = asked.path["id"]
-    try:
-        return _changed(charger, "adopted", await asked.api.chargers.adopt(charger, _decided(asked)))
-    except UnknownCharger:
-        raise not_found(f"charger {charger}") from None
+    return await _decide(asked, "adopted", asked.api.chargers.adopt)
 
 
 async def refuse(asked: Asked) -> Changed:
+    return await _decide(asked, "refused", asked.api.chargers.refuse)
+
+
+async def _decide(asked: Asked, decision: str, decide: Callable[..., Awaitable[Change]]) -> Changed:
     charger = asked.path["id"]
     try:
-        return _changed(charger, "refused", await asked.api.chargers.refuse(charger, _decided(asked)))
+        change = await decide(charger, _decided(asked), asked.body.seen)
     except UnknownCharger:
         raise not_found(f"charger {charger}") from None
+    except Otherwise as now:
+        raise Problem(HTTPStatus.CONFLICT, "already_decided", f"somebody has decided: {charger} is {now}") from None
+    return Changed(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
 
 
 async def adopt_all(asked: Asked) -> Adopted:
@@ -80,10 +91,6 @@ async def adopt_all(asked: Asked) -> Adopted:
 
 def _decided(asked: Asked) -> Decided:
     return Decided(asked.api.stamp(), asked.caller.name, asked.body.reason)
-
-
-def _changed(charger: str, decision: str, change: Change) -> Changed:
-    return Changed(charger=charger, registration=decision, is_changed=change.is_changed, boot=change.boot)
 
 
 ENDPOINTS: Final = (
@@ -115,9 +122,9 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Refuse a charger: its boot is answered Rejected, and it is sent nothing. What it reports is kept.",
         handle=refuse,
-        body=StructBody(DecidingBody),
+        body=StructBody(DecidingOne),
         answer=Changed,
-        problems=("not_found",),
+        problems=("not_found", "already_decided"),
     ),
     Endpoint(
         method="POST",
@@ -126,9 +133,9 @@ ENDPOINTS: Final = (
         tag=TAG,
         summary="Adopt a charger: it is registered. One that waits and is connected is asked to boot.",
         handle=adopt,
-        body=StructBody(DecidingBody),
+        body=StructBody(DecidingOne),
         answer=Changed,
-        problems=("not_found",),
+        problems=("not_found", "already_decided"),
     ),
     Endpoint(
         method="GET",

@@ -19,6 +19,7 @@ from levity_trio.store.reads import transactions as stored
 from levity_trio.store.reads import unlinked
 from levity_trio.store.reads.to_review import ToReview, to_review
 from levity_trio.store.reads.transactions import Transaction
+from levity_trio.store.reads.waiting import Counts, counts
 from levity_trio.store.unit_of_work import UnitOfWork
 from levity_trio.store.writes.transactions import attaching, decisions
 from levity_trio.store.writes.transactions.attaching import Made
@@ -49,6 +50,7 @@ Time = Annotated[
 class QueueQuery(Paged, kw_only=True):
     charger: OfCharger = None
     kind: Literal["transaction", "message"] | None = None
+    sort: Literal["newest", "oldest"] = "newest"
 
 
 class Deciding(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +103,13 @@ class Making(Deciding, kw_only=True):
 
 async def list_queue(asked: Asked) -> Page[Any]:
     query: QueueQuery = asked.query
-    return await page(asked.api, partial(to_review, charger=query.charger, kind=query.kind, wanted=wanted(query)))
+    is_newest_first = query.sort == "newest"
+    read = partial(to_review, charger=query.charger, kind=query.kind, is_newest_first=is_newest_first)
+    return await page(asked.api, partial(read, wanted=wanted(query)))
+
+
+async def count_waiting(asked: Asked) -> Any:
+    return show(await asked.api.reader.run(counts))
 
 
 # Decisions
@@ -225,6 +233,15 @@ ENDPOINTS: Final = (
         query=QueueQuery,
         answer=page_of(ToReview),
         problems=("invalid",),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{ADMIN}/review/counts",
+        role=Role.VIEWER,
+        summary="Count what waits for a person, of each kind, with the times since when the newest wait",
+        tag=TAG,
+        handle=count_waiting,
+        answer=shown_as(Counts),
     ),
     _post(f"{_TRANSACTION}/confirm", "Make the figure of a transaction certain", confirm_transaction, Deciding),
     _post(f"{_TRANSACTION}/correct", "Set the figure of a transaction", correct_transaction, Correcting),

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from pathlib import Path
 from stat import S_ISSOCK
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 import trio
@@ -26,6 +27,7 @@ from levity_trio.store.writes import tokens as token_writes
 from levity_trio.web.api import (
     account_files,
     accounts,
+    addresses,
     administration,
     biller,
     billing,
@@ -38,10 +40,13 @@ from levity_trio.web.api import (
     events,
     everything,
     files,
+    history,
     imports,
     local_lists,
     logs,
     meters,
+    months,
+    now,
     offline,
     operations,
     owned,
@@ -55,10 +60,12 @@ from levity_trio.web.api import (
     security,
     statements,
     stations,
+    system,
     tags,
     tariffs,
     templates,
     transactions,
+    users,
     vehicles,
     wallets,
     webhooks,
@@ -66,8 +73,9 @@ from levity_trio.web.api import (
 from levity_trio.web.api.access import Door, is_loopback
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Endpoint, StreamedBody
-from levity_trio.web.api.openapi import document, page
+from levity_trio.web.api.openapi import POLICY, document, page
 from levity_trio.web.api.serving import Doorway, application_of
+from levity_trio.web.below import Below, base_of, of_form
 from levity_trio.web.http import Limits, open_http
 
 LONGEST_PATH: Final = 107
@@ -78,9 +86,10 @@ CONNECTIONS: Final = 1400
 SOCKET_CONNECTIONS: Final = 64
 FLAGS: Final = Flags("--api-host", "--api-port")
 ROOMS: Final = (
+    *(now, history, system),
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
-    *(certificates, securing, offline, local_lists, imports),
+    *(certificates, securing, offline, local_lists, imports, addresses),
     *(
         accounts,
         vehicles,
@@ -90,12 +99,14 @@ ROOMS: Final = (
         personal,
         tariffs,
         billing,
+        months,
         biller,
         statements,
         meters,
         reconciliations,
     ),
     *(wallets, payments),
+    users,
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
@@ -181,6 +192,7 @@ def _remove_socket(path: Path) -> None:
 async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
     """Serve the API while the block runs."""
     api.tokens.load(await api.writer.run(token_writes.stored))
+    await api.logins.open()
     app = application_of(api, ENDPOINTS, [*_documentation()])
     config = api.config
     async with AsyncExitStack() as serving:
@@ -189,10 +201,30 @@ async def open_api(api: Api, listeners: ApiListeners) -> AsyncIterator[None]:
                 open_http(_through(app, api, Door(is_socket=True)), [listeners.local], _limits(SOCKET_CONNECTIONS))
             )
         if listeners.port:
-            door = Door(is_loopback=is_loopback(config.api_host), allowed_hosts=config.api_allowed_hosts)
-            served = open_http(_through(app, api, door), listeners.port, _limits(CONNECTIONS), listeners.tls)
+            door = _door(config)
+            inside = await serving.enter_async_context(_beside_pages(app, api, door))
+            served = open_http(inside, listeners.port, _limits(CONNECTIONS), listeners.tls)
             _log(config, await serving.enter_async_context(served), listeners.tls)
         yield
+
+
+def _door(config: ServerConfig) -> Door:
+    public = urlsplit(config.public_url or "").hostname
+    hosts = (*config.api_allowed_hosts, *([public] if public else ()))
+    return Door(is_loopback=is_loopback(config.api_host), allowed_hosts=hosts)
+
+
+@asynccontextmanager
+async def _beside_pages(app: ASGIApp, api: Api, door: Door) -> AsyncIterator[ASGIApp]:
+    """Yield the API, with the dashboard beside it unless that is off. Its libraries take memory: imported only then."""
+    through, base = _through(app, api, door), base_of(api.config.public_url)
+    if not api.config.dashboard:
+        yield Below(base, through, through)
+        return
+    from levity_trio.web.dashboard.site import open_dashboard  # noqa: PLC0415 - see above
+
+    async with open_dashboard(api, app, ENDPOINTS, door) as pages:
+        yield Below(base, through, pages)
 
 
 def _through(app: ASGIApp, api: Api, door: Door) -> ASGIApp:
@@ -204,12 +236,15 @@ def _limits(connections: int) -> Limits:
 
 
 def _is_streamed(scope: Scope) -> bool:
-    return (scope["method"], scope["path"]) in STREAMED
+    return (scope["method"], of_form(scope["path"])) in STREAMED
 
 
 def _log(config: ServerConfig, port: int, tls: ssl.SSLContext | None) -> None:
     scheme = "http" if tls is None else "https"
-    log.info("serving the operator API", address=f"{scheme}://{reachable(config.api_host, port)}/api/docs")
+    address = f"{scheme}://{reachable(config.api_host, port)}"
+    log.info("serving the operator API", address=f"{address}/api/docs")
+    if config.dashboard:
+        log.info("serving the dashboard", address=config.public_url or f"{address}/")
     if tls is None and not is_loopback(config.api_host):
         log.warning("the operator API is public without TLS: tokens can be read on their way; give --api-tls-cert")
 
@@ -222,7 +257,7 @@ def _documentation() -> Iterator[Route]:
 
     async def show_page(_request: Request) -> Response:
         shown = await trio.to_thread.run_sync(_page)
-        return HTMLResponse(shown, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"})
+        return HTMLResponse(shown, headers={"content-security-policy": POLICY})
 
     yield Route("/api/openapi.json", show_document)
     yield Route("/api/docs", show_page)

@@ -6,7 +6,7 @@ Host → CORS → token → place → role → record → query and body → end
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -34,6 +34,10 @@ from levity_trio.wire.secrets import MASK, masked_fragment, masked_frame, masked
 RECORDED_CHARACTERS: Final = 4000
 REQUEST_ID_BYTES: Final = 8
 CORS_SECONDS: Final = "600"
+CALLER: Final = "levity.caller"
+"""In the scope of a request: who sends it."""
+HAS_PLACE: Final = "levity.has_place"
+"""In the scope of a request from inside: whether it belongs to a page that holds a place for all its requests."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,7 +78,7 @@ class Doorway:
             if scope["method"] == "OPTIONS":
                 await self._options(origin)(scope, receive, send)
                 return
-            scope["levity.caller"] = find_caller(self.door, self.api.tokens, scope, headers)
+            scope[CALLER] = find_caller(self.door, self.api, scope, headers)
         except Problem as problem:
             _record_refusal(self.api, None, scope, problem)
             await problem.response()(scope, receive, send)
@@ -111,16 +115,22 @@ def _handler(api: Api, of_path: Mapping[str, Endpoint]) -> Callable[[Request], A
         if request.method == "OPTIONS":
             return Response(status_code=NO_CONTENT, headers={"allow": ", ".join(allowed)})
         endpoint = of_path["GET" if request.method == "HEAD" else request.method]
-        async with api.places.work() if endpoint.changes else api.places.read():
+        async with _place(api, endpoint, request):
             return await _serve(api, endpoint, request)
 
     return handle
 
 
+def _place(api: Api, endpoint: Endpoint, request: Request) -> AbstractAsyncContextManager[None]:
+    if request.scope.get(HAS_PLACE):
+        return nullcontext()
+    return api.places.work() if endpoint.changes else api.places.read()
+
+
 async def _serve(api: Api, endpoint: Endpoint, request: Request) -> Response:
-    caller: Caller = request.scope["levity.caller"]
+    caller: Caller = request.scope[CALLER]
     if caller.role < endpoint.role:
-        words = f"this needs a token with the role {endpoint.role.word}; yours is {caller.role.word}"
+        words = f"this needs the role {endpoint.role.word}; yours is {caller.role.word}"
         problem = Problem(HTTPStatus.FORBIDDEN, "forbidden", words)
         _record_refusal(api, caller, request.scope, problem)
         raise problem

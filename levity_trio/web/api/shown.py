@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 WH, KWH = "wh", "kwh"
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Nearly all values; the others are looked at more closely, which takes longer."""
 
 
 class Later(NamedTuple):
@@ -61,6 +63,8 @@ def _in_kwh(name: str) -> str | None:
 
 def show(value: Any) -> Any:
     """Return a dataclass, or a list of them, as plain values."""
+    if type(value) in PLAIN:
+        return value
     if is_dataclass(value):
         return _fields(value)
     if isinstance(value, list | tuple):

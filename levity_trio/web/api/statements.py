@@ -125,7 +125,7 @@ async def _closed(asked: Asked) -> int:
 
 
 async def list_of_draft(asked: Asked) -> Page[Any]:
-    draft = await _draft(asked)
+    draft = await draft_id(asked)
     return await page(asked.api, partial(stored.draft_statements, draft=draft, wanted=wanted(asked.query)))
 
 
@@ -156,7 +156,8 @@ async def get_problems(asked: Asked) -> Response:
     return Made(make)
 
 
-async def _draft(asked: Asked) -> int:
+async def draft_id(asked: Asked) -> int:
+    """Return the draft of the month in the path, if it is ready. Raises Problem."""
     month = _month(asked)
     found = await asked.api.reader.run(partial(stored.draft_of, month=month))
     if found is None:
@@ -165,14 +166,14 @@ async def _draft(asked: Asked) -> int:
 
 
 async def _drafted(asked: Asked) -> int:
-    draft, number = await _draft(asked), asked.number()
+    draft, number = await draft_id(asked), asked.number()
     if not await asked.api.reader.run(partial(stored.is_of_draft, draft=draft, statement=number)):
         raise not_found(f"statement {number} in this draft")
     return number
 
 
 async def _ids_of_draft(asked: Asked) -> list[int]:
-    read = partial(stored.drafted_after, draft=await _draft(asked), place=(0, 0), most=MOST)
+    read = partial(stored.drafted_after, draft=await draft_id(asked), place=(0, 0), most=MOST)
     return [row for _, row in await asked.api.reader.run(read)]
 
 

@@ -14,12 +14,14 @@ from starlette.responses import StreamingResponse
 from levity_trio.access.tags import LONGEST_TAG
 from levity_trio.charger.facade import UnknownCharger
 from levity_trio.store.reads import tags as stored
+from levity_trio.store.reads.pages import Page as Listed
 from levity_trio.store.reads.tags import AskedTag, Filters, TagRow
+from levity_trio.store.reads.used_tags import UsedTag, use_of, with_use
 from levity_trio.store.writes import tags as writes
 from levity_trio.store.writes.tags import TagData, TagInUse, UnknownTag
 from levity_trio.web.api import tag_file
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StreamedBody, StructBody, of_validation
-from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, hidden_in, moment, page, page_of, wanted, whole
+from levity_trio.web.api.lists import FORMATS, Page, Paged, hidden, moment, page, page_of, wanted, whole
 from levity_trio.web.api.problems import Problem, not_found, of_upload
 from levity_trio.web.api.sheets import Sheet, read, refuse
 from levity_trio.web.api.shown import show, shown_as
@@ -30,6 +32,7 @@ ID_TAGS: Final = "/api/admin/id-tags"
 ID_TAG: Final = f"{ID_TAGS}/{{tag}}"
 ASKED: Final = "/api/admin/asked-id-tags"
 OF_PEOPLE: Final = ("name", "notes", "created_by", "ended_by")
+OF_HOUSEHOLDS: Final = ("account", "account_name")
 CSV: Final = "text/csv"
 MOST_BYTES: Final = 32 * 1024 * 1024
 
@@ -98,9 +101,10 @@ class TagsQuery(Paged, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagWithPeriods(TagRow):
-    """A tag, and what was valid for it and when, the newest first."""
+class TagWithPeriods(UsedTag):
+    """A tag, what was valid for it and when, the newest first, and its forms in transactions."""
 
+    sent_as: list[str]
     periods: list[TagRow]
 
 
@@ -141,16 +145,26 @@ async def list_tags(asked: Asked) -> Page[Any]:
         expired=query.expired,
         now=asked.api.stamp(),
     )
-    listed = partial(stored.tags, filters=filters, wanted=wanted(query))
-    return await page(asked.api, lambda db: hidden_in(asked, listed(db), *OF_PEOPLE))
+    policy, now = asked.api.id_tags.policy, filters.now
+
+    def listed(db: Any) -> Listed[UsedTag]:
+        found = stored.tags(db, filters, wanted(query))
+        used = [with_use(db, one, policy, now) for one in found.data]
+        shown_rows = hidden(asked, used, *OF_PEOPLE, *OF_HOUSEHOLDS)
+        return Listed(shown_rows, found.page, found.limit, found.total, found.total_at_least, found.next_cursor)
+
+    return await page(asked.api, listed)
 
 
 async def get_tag(asked: Asked) -> Any:
-    key = asked.api.id_tags.policy.key(asked.path["tag"])
+    policy = asked.api.id_tags.policy
+    key = policy.key(asked.path["tag"])
     found = hidden(asked, await asked.api.reader.run(partial(stored.periods, key=key)), *OF_PEOPLE)
     if not found:
         raise _unknown(asked)
-    return show(found[0]) | {"periods": show(found)}
+    use = await asked.api.reader.run(partial(use_of, key=key, policy=policy, now=asked.api.stamp()))
+    (shown_use,) = hidden(asked, [use], *OF_HOUSEHOLDS)
+    return show(found[0]) | show(shown_use) | {"periods": show(found)}
 
 
 async def create_tag(asked: Asked) -> Any:
@@ -287,7 +301,7 @@ ENDPOINTS: Final = (
         summary="List the tags that were added, in their alphabetical order.",
         handle=list_tags,
         query=TagsQuery,
-        answer=page_of(TagRow),
+        answer=page_of(UsedTag),
     ),
     Endpoint(
         method="POST",

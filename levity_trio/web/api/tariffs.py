@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -11,7 +12,7 @@ import msgspec
 import trio
 
 from levity_trio.billing.assignments import SITE, Scope, Target
-from levity_trio.billing.examples import FLAT
+from levity_trio.billing.examples import FLAT, one_price
 from levity_trio.billing.tariff import Tariff as Parsed
 from levity_trio.billing.tariff_file import LONGEST, TariffFaults, parse
 from levity_trio.store.reads import tariffs as stored
@@ -28,12 +29,15 @@ from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
 from levity_trio.web.api.local_times import DAY, LocalDay, begins_at, local_day, today
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
+from levity_trio.web.api.wallets import Currency
 
 TAG: Final = "tariffs"
 TARIFFS: Final = "/api/admin/tariffs"
 TARIFF: Final = f"{TARIFFS}/{{id}}"
 ASSIGNMENTS: Final = "/api/admin/tariff-assignments"
 IN_FORCE: Final = "/api/admin/tariff-in-force"
+OF_PRICE: Final = {"energy.price": "price", "valid_from": "since", "name": "name", "currency": "currency", "tax": "tax"}
+"""The fields of a tariff with one price, by their places in its text."""
 
 Reason = Annotated[str, msgspec.Meta(max_length=500)] | None
 Charger = Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
@@ -43,6 +47,44 @@ class VersionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A version of a tariff, as TOML."""
 
     toml: Annotated[str, msgspec.Meta(max_length=LONGEST, examples=[FLAT])]
+    reason: Reason = None
+
+
+Price = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=20,
+        description="For a kWh, with a decimal point.",
+        extra_json_schema={"examples": ["0.32"], "pattern": r"^\s*[+-]?[0-9]{1,9}([.,][0-9]{1,6})?\s*$"},
+    ),
+]
+TariffName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=60,
+        description="Of the tariff; not just a number.",
+        extra_json_schema={"pattern": r"^[^\x00-\x1f\x7f]*[^\d\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"},
+    ),
+]
+Tax = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=10,
+        description="In per cent; as before by default, else 0.",
+        extra_json_schema={"pattern": r"^\s*(0|[1-9][0-9]?([.,][0-9]{1,6})?)\s*$"},
+    ),
+]
+
+
+class PriceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One price a kWh at all times, tax included, from a day on."""
+
+    price: Price
+    since: LocalDay
+    name: TariffName = "Flat"
+    currency: Currency | None = None
+    tax: Tax | None = None
+    site: Annotated[bool, msgspec.Meta(description="Assign it to the whole site from that day on, too.")] = False
     reason: Reason = None
 
 
@@ -127,13 +169,41 @@ async def add_version(asked: Asked) -> Any:
     return await _shown(asked, done.id) | {"result": done.word}
 
 
-async def _parsed(toml: str) -> Parsed:
-    """Return what a text says; it may take half a second. Raises Problem with all faults."""
+async def add_price(asked: Asked) -> Any:
+    """Add a version with one price. A comma is taken for a decimal point."""
+    body: PriceBody = asked.body
+    since, name = local_day(body.since, "since"), body.name.strip()
+    usual = await asked.api.reader.run(partial(stored.usual_terms, name=name))
+    currency, tax = (usual[at] if given is None else given for at, given in enumerate((body.currency, body.tax)))
+    price, tax = (text.strip().replace(",", ".") for text in (body.price, tax))
+    toml = one_price(name, since, currency, tax, price)
+    given, said = Given(toml, await _parsed(toml, OF_PRICE)), _said(asked)
+
+    def write(db: UnitOfWork) -> Change:
+        first_open = first_open_day(db.rows)
+        done = writes.add(db, given, first_open, said)
+        if body.site:
+            begin = begins_at(since, asked.api.config.time_zone)
+            writes.assign(db, Assigning(SITE, done.id, since, begin), first_open, said)
+        return done
+
+    with refusals():
+        done = await asked.api.writer.run(write)
+    return await _shown(asked, done.id) | {"result": done.word}
+
+
+async def _parsed(toml: str, fields: Mapping[str, str] | None = None) -> Parsed:
+    """Return what a text says; it may take half a second. Raises Problem with all faults.
+
+    `fields` are those of the request by the places in the text that they are in.
+    """
     try:
         return await trio.to_thread.run_sync(parse, toml)
     except TariffFaults as faults:
+        place, _, words = faults.args[0].partition(": ")
+        field, first = (fields[place], words) if fields and place in fields else ("toml", faults.args[0])
         more = f", and {len(faults.args) - 1} more" if len(faults.args) > 1 else ""
-        raise Problem(422, "invalid", f"toml: {faults.args[0]}{more}", field="toml", faults=faults.args) from None
+        raise Problem(422, "invalid", f"{field}: {first}{more}", field=field, faults=faults.args) from None
 
 
 async def withdraw_version(asked: Asked) -> Any:
@@ -231,6 +301,18 @@ ENDPOINTS: Final = (
         summary="Add a version of a tariff; one that is there already changes nothing.",
         handle=add_version,
         body=StructBody(VersionBody),
+        answer=shown_as(Added),
+        status=HTTPStatus.CREATED,
+        problems=("in_use", "conflict"),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/admin/tariff-prices",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="Set one price a kWh from a day on: a version of a tariff, without writing TOML.",
+        handle=add_price,
+        body=StructBody(PriceBody),
         answer=shown_as(Added),
         status=HTTPStatus.CREATED,
         problems=("in_use", "conflict"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from hashlib import sha256
+from http import HTTPStatus
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
 import trio
 
 from levity_trio.store.writes.tokens import StoredToken
+from levity_trio.web.api.problems import Problem
 
 PREFIX: Final = "levity"
 SECRET_BYTES: Final = 24
@@ -66,8 +69,27 @@ class Tokens:
 
     def is_valid(self, token: int) -> bool:
         """Whether a token is not revoked."""
+        return self.valid(token) is not None
+
+    def valid(self, token: int) -> StoredToken | None:
+        """Return a token, None if it is revoked."""
         found = self._tokens.get(token)
-        return found is not None and not found.is_revoked
+        return None if found is None or found.is_revoked else found
+
+    def check(self, address: str, text: str) -> StoredToken:
+        """Return the token that an address presents. Raises Problem, at once after too many wrong ones."""
+        if (seconds := self.wait_seconds(address, text)) > 0:
+            problem = Problem(HTTPStatus.UNAUTHORIZED, "too_many_failures", "too many wrong tokens; wait")
+            problem.headers["retry-after"] = str(math.ceil(seconds))
+            raise problem
+        token = self.find(text)
+        if token is None:
+            self.fail(address, text)
+            problem = Problem(HTTPStatus.UNAUTHORIZED, "wrong_token", "this token is not valid; it may be revoked")
+            problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
+            raise problem
+        self.succeed(address, token.id)
+        return token
 
     def find(self, text: str) -> StoredToken | None:
         """Return the token of this text, None if there is none or it is revoked."""

@@ -10,14 +10,19 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+import trio
 from starlette.datastructures import Headers, QueryParams
 
+from levity_trio.plugins.base import Hooks
 from levity_trio.store.reads import Reader
+from levity_trio.store.reads.now.sessions import OpenSessions
 from levity_trio.web.api.context import Api
 from levity_trio.web.api.endpoints import Asked, Caller, Endpoint, Role, read_query
 from tests.charger.parts import InlineWriter
 from tests.store.books import Books, Station
 from tests.store.template import new_database
+
+RETENTION = {"log_days": 90, "log_megabytes": 4096, "event_days": 400}
 
 
 class Site:
@@ -26,12 +31,28 @@ class Site:
     def __init__(self, books: Books, path: Path) -> None:
         self.books = books
         parts: Any = SimpleNamespace(
+            begun_at="2026-01-01T00:00:00.000Z",
+            plugins=Hooks().plugins,
+            chargers=SimpleNamespace(links=list),
+            streams=trio.CapacityLimiter(1),
+            sessions=OpenSessions(),
+            is_clock_trusted=lambda: True,
             stamp=lambda: books.at,
             now=lambda: books.now,
             clock=lambda: books.now,
             writer=InlineWriter(books.connection),
             reader=Reader(path),
-            config=SimpleNamespace(time_zone=ZoneInfo("UTC"), bill_by="tag"),
+            config=SimpleNamespace(
+                time_zone=ZoneInfo("UTC"),
+                bill_by="tag",
+                server_name="levity",
+                auto_start_id_tag="anonymous",
+                database=path,
+                host="192.0.2.7",
+                port=9000,
+                tls_port=None,
+                **RETENTION,
+            ),
             id_tags=SimpleNamespace(policy=books.policy),
         )
         self.api: Api = parts  # what these endpoints use of it

@@ -8,6 +8,7 @@ import pytest
 
 from levity_trio.charging.answers import about_message, about_transaction
 from levity_trio.charging.lifecycle import State
+from levity_trio.store.writes.hiding import hide
 from levity_trio.store.writes.transactions.deciding import Problem as Refusal
 from levity_trio.web.api import review
 from levity_trio.web.api.endpoints import Endpoint, Role
@@ -119,7 +120,7 @@ def test_each_refusal_is_documented() -> None:
 
 
 def test_who_may() -> None:
-    assert {one.role for one in review.ENDPOINTS} == {Role.OPERATOR}
+    assert {one.role for one in review.ENDPOINTS if not one.path.endswith("/counts")} == {Role.OPERATOR}
 
 
 # Decisions
@@ -193,3 +194,44 @@ async def test_what_is_refused(
     problem = await refused(site, path, number if number != 0 else transaction, **body)
     assert (problem.status, problem.code) == expected
     assert (await queue(site))["data"]
+
+
+# For a page
+
+
+async def test_the_queue_can_begin_with_the_oldest(site: Site, station: Station) -> None:
+    first = doubtful(station)
+    station.books.wait(60)
+    second = doubtful(station)
+    assert [one["transaction"]["id"] for one in (await queue(site))["data"]] == [second, first]
+    assert [one["transaction"]["id"] for one in (await queue(site, sort="oldest"))["data"]] == [first, second]
+
+
+async def test_what_waits_is_counted_with_its_times(site: Site, station: Station) -> None:
+    one = doubtful(station)
+    unlinked(station)
+    found = await site.call(endpoint("review/counts"), role=Role.VIEWER)
+    assert {name: kind["count"] for name, kind in found.items()} == {
+        "transactions": 1,
+        "messages": 1,
+        "newcomers": 0,
+        "asked_tags": 0,
+    }
+    assert found["messages"]["newest"] == [site.books.at]
+    await decide(site, "transactions/{id}/confirm", one)
+    assert (await site.call(endpoint("review/counts")))["transactions"] == {"count": 0, "newest": []}
+
+
+async def test_what_a_hidden_charger_left_is_not_counted(site: Site, station: Station) -> None:
+    doubtful(station)
+    site.books.run(hide, station.name, site.books.at, None)
+    assert (await site.call(endpoint("review/counts")))["transactions"]["count"] == 0
+
+
+async def test_a_confirmation_after_a_correction_that_was_not_seen(site: Site, station: Station) -> None:
+    number = doubtful(station)
+    (item,) = (await queue(site))["data"]
+    await decide(site, "transactions/{id}/correct", number, figure_wh=3000)
+    problem = await refused(site, "transactions/{id}/confirm", number, event=item["event"])
+    assert (problem.status, problem.code) == (409, "already_decided")
+    assert (await decide(site, "transactions/{id}/confirm", number))["energy_wh"] == 3000

@@ -40,7 +40,6 @@ from levity_trio.store.reads.bill.shape import (
 )
 from levity_trio.store.reads.charges import gross_of
 from levity_trio.store.reads.shapes import rows_of
-from levity_trio.store.reads.transactions import OPERATOR
 from levity_trio.wire.times import stamp
 
 _POSITIONS: Final = (
@@ -56,17 +55,14 @@ _ACCOUNT: Final = "SELECT name FROM account WHERE id = ?"
 _TARIFF: Final = "SELECT name FROM tariff WHERE id = ?"
 
 
-def bill_of(db: Database, number: int, rule: Rule, *, is_anonymous: bool) -> Bill:
-    """Return the bill of a transaction, within a read that has begun. Raises LookupError if there is none.
-
-    If `is_anonymous`, without names of people and without the reasons of operators.
-    """
+def bill_of(db: Database, number: int, rule: Rule) -> Bill:
+    """Return the bill of a transaction, within a read that has begun. Raises LookupError if there is none."""
     rows = rows_of(db)
     owners = Owners(rows, rule.policy, rule.bill_by)
     state = states(rows, (number,), owners, bills_since(rows, rule.zone))[number]
     reasons = None if state is BillState.BILLED_ELSEWHERE else reasoned(rows, number, rule)
     shown = partial(local, zone=rule.zone)
-    decided = owners.explain(number, shown=shown, somebody=OPERATOR if is_anonymous else None)
+    decided = owners.explain(number, shown=shown)
     if decided is None:
         raise LookupError(number)
     account, on_statements = decided.owner.account, billed(rows, (number,)).get(number, ())
@@ -78,9 +74,9 @@ def bill_of(db: Database, number: int, rule: Rule, *, is_anonymous: bool) -> Bil
         advice=told.todo,
         zone=str(rule.zone),
         account=account,
-        account_name=None if account is None or is_anonymous else rows(_ACCOUNT, (account,))[0][0],
+        account_name=None if account is None else rows(_ACCOUNT, (account,))[0][0],
         grounds=decided.grounds,
-        tariff=None if reasons is None else _tariff(rows, reasons, is_anonymous=is_anonymous),
+        tariff=None if reasons is None else _tariff(rows, reasons),
         price=None if reasons is None else _price(reasons),
         positions=tuple(_positions(rows, number)),
         billed_wh=sum(one.energy_wh for one in on_statements) if on_statements else None,
@@ -98,7 +94,7 @@ def _charge(account: int, amount: int, currency: str, at: str) -> BillCharge:
 # Tariff and price
 
 
-def _tariff(rows: Rows, reasons: Reasoned, *, is_anonymous: bool) -> BillTariff | None:
+def _tariff(rows: Rows, reasons: Reasoned) -> BillTariff | None:
     found = reasons.assignment
     if found is None or found.tariff is None:
         return None
@@ -109,8 +105,8 @@ def _tariff(rows: Rows, reasons: Reasoned, *, is_anonymous: bool) -> BillTariff 
         key=found.target.key,
         since=found.since.isoformat(),
         at=found.at,
-        by=OPERATOR if is_anonymous else found.by,
-        reason=None if is_anonymous else found.reason,
+        by=found.by,
+        reason=found.reason,
     )
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from levity_trio.billing.arithmetic import kilowatt_hours
 from levity_trio.billing.money import CURRENCIES, written
-from levity_trio.billing.statement import Split
+from levity_trio.billing.statement import Split, in_groups
 from levity_trio.billing.states import BillState
 from levity_trio.store.reads.bill.local_times import local
 from levity_trio.store.reads.bill.shape import (
@@ -100,12 +100,7 @@ def _position(one: BillPosition) -> Iterator[str]:
     yield from _sum(one)
     if one.prepaid:
         yield "  The wallet pays it, so the statement asks for nothing."
-    yield f"  Digest of the statement: {' '.join(_groups(one.digest))}"
-
-
-def _groups(digest: str) -> Iterator[str]:
-    """Yield eight digits at a time, as they stand on paper."""
-    return (digest[begin : begin + 8] for begin in range(0, len(digest), 8))
+    yield f"  Digest of the statement: {in_groups(one.digest)}"
 
 
 def _sum(of: BillPosition | BillPrice) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from levity_trio.store.among import marks
 from levity_trio.store.billing.drafting import Drafted
 from levity_trio.store.billing.sealing import FIGURES, OF_POSITION
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -13,11 +14,11 @@ MOST_ROWS: Final = 500
 """That one write deletes."""
 _ADD: Final = (
     f"INSERT INTO statement (draft_id, {', '.join(FIGURES)}, content)"  # noqa: S608 - our own names
-    f" VALUES ({', '.join('?' * (len(FIGURES) + 2))}) RETURNING id"
+    f" VALUES (?, {marks(FIGURES)}, ?) RETURNING id"
 )
 _ADD_POSITION: Final = (
     f"INSERT INTO position (statement_id, account_id, {', '.join(OF_POSITION)})"  # noqa: S608 - our own names
-    f" VALUES ({', '.join('?' * (len(OF_POSITION) + 2))})"
+    f" VALUES (?, ?, {marks(OF_POSITION)})"
 )
 _POSITIONS: Final = (
     "DELETE FROM position WHERE id IN (SELECT position.id FROM statement CROSS JOIN position"

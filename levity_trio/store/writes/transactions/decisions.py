@@ -42,6 +42,7 @@ def confirm(db: UnitOfWork, transaction: int, decision: Decision) -> Known:
     tx = find(db, transaction)
     settler = settled_by(db.rows, tx.id)
     if tx.confidence == CERTAIN and tx.review is None and settler is not None:
+        _check_figure(db, tx, decision)
         return tx
     check(db, tx, decision, Cause.CONFIRMED)
     enter(db, tx, decision, Cause.CONFIRMED, {"before": before(db, tx)})
@@ -114,6 +115,14 @@ def dismiss_review(db: UnitOfWork, review: int, decision: Decision) -> Known:
     )
     db.record(fact)
     return load(db, tx.id)
+
+
+def _check_figure(db: UnitOfWork, tx: Known, decision: Decision) -> None:
+    """Check that nobody corrected the figure since the operator saw it. Raises DecisionRefused."""
+    corrected = db.row("SELECT id, who FROM tx_event WHERE tx_id = ? AND kind = 'correct' ORDER BY id DESC", (tx.id,))
+    if corrected is not None and decision.seen_event is not None and decision.seen_event < corrected[0]:
+        words = f"{corrected[1]} has corrected transaction {tx.id} to {tx.energy_delivered} Wh"
+        raise DecisionRefused(Problem.ALREADY_DECIDED, words)
 
 
 def _is_closed_by(db: UnitOfWork, tx: Known, decision: Decision) -> bool:

@@ -14,6 +14,7 @@ from levity_trio.charging.matching import Covering, is_id, match_readings, repor
 from levity_trio.charging.moments import STATUS_AHEAD, Moment
 from levity_trio.charging.readings import Reading
 from levity_trio.charging.tolerances import AHEAD_SECONDS
+from levity_trio.store.among import parts
 from levity_trio.store.cases import AFTER, LAST_TIME, Known
 from levity_trio.store.idle import idle_since_boot, was_available
 from levity_trio.store.unit_of_work import UnitOfWork
@@ -322,8 +323,7 @@ def _insert(db: UnitOfWork, origin: Origin, batch: Batch, transaction: int | Non
         origin.received_at,
         batch.source,
     )
-    for first in range(0, len(readings), ROWS_AT_ONCE):
-        rows = readings[first : first + ROWS_AT_ONCE]
+    for rows in parts(readings, ROWS_AT_ONCE):
         values = [value for reading in rows for value in (*head, *reading)]
         db.execute(_insert_of(len(rows)), values)
 

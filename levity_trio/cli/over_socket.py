@@ -1,0 +1,32 @@
+"""Commands that use the local socket beside the database: they need no token, and work with --no-api."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from levity_trio.cli.operator import Operator
+from levity_trio.cli.serve import database_options
+from levity_trio.config import socket_path
+from levity_trio.config_sources import load
+
+
+def over_socket(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a function the API on the socket of the database that the options name, or that of --api."""
+
+    def run(*, is_json: bool, api: str | None = None, **given: Any) -> None:
+        settings = {name: given.pop(name) for name in ("database", "config") if name in given}
+        if api is None:
+            config, _ = load({name: value for name, value in settings.items() if value is not None}, os.environ)
+            api = f"unix:{socket_path(config.database.resolve())}"
+        function(Operator(api, is_json=is_json), **given)
+
+    return run
+
+
+def options() -> list[click.Parameter]:
+    """Return the options of such a command."""
+    return [*database_options(), click.Option(["is_json", "--json"], is_flag=True, help="Output JSON, for programs.")]

@@ -1,0 +1,157 @@
+"""The power and the register of a transaction over its time, with few points, however many readings it has.
+
+Its time is divided into equal stretches. Of each, the lowest and the highest power and the last register are read, so
+that no peak is lost and 100,000 readings make a short answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.charging import tolerances
+from levity_trio.charging.evidence import POWER, seconds
+from levity_trio.charging.power import HOUR
+from levity_trio.store.cases import Known, by_our_clock, known, span
+from levity_trio.store.connectors import Rows
+from levity_trio.store.reads.shapes import rows_of
+from levity_trio.wire.times import stamp
+
+STRETCHES: Final = 240
+
+Power = tuple[float, float, float]
+"""Seconds since the beginning, the lowest and the highest W."""
+Register = tuple[float, int]
+"""Seconds since the beginning, and Wh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The power and the register of a transaction from `since` to `until`, at most one point for each 240th of it.
+
+    A point of `power` is [seconds since `since`, lowest W, highest W]; one of `register` is [seconds, Wh]. Where no
+    power was told, it is computed from the register (`is_power_computed`). The registers of start and stop are among
+    the points where the readings continue them.
+    """
+
+    transaction: int
+    since: str
+    until: str
+    is_power_computed: bool
+    power: tuple[Power, ...]
+    register: tuple[Register, ...]
+
+
+_OF_IT: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp <= ? AND tx_id = ?"
+_ENDS: Final = tuple(f"SELECT timestamp {_OF_IT} ORDER BY timestamp {order} LIMIT 1" for order in ("ASC", "DESC"))
+_WATTS: Final = (
+    "CASE WHEN value GLOB '*[^0-9.]*' OR value = '' THEN NULL WHEN unit IN ('kW', 'kVA') THEN value * 1000.0"
+    " ELSE value * 1.0 END"
+)
+_STRETCH: Final = "FROM meter_val WHERE cp_id = ? AND conn_id = ? AND timestamp >= ? AND timestamp < ? AND tx_id = ?"
+_HIGHEST: Final = (
+    f"SELECT min(timestamp), min({_WATTS}), max({_WATTS}), max(phase) {_STRETCH} AND measurand = '{POWER}'"
+)
+_OF_PHASES: Final = (
+    "SELECT min(at), min(w), max(w) FROM (SELECT timestamp AS at,"  # noqa: S608 - our own names
+    f" coalesce(max(CASE WHEN phase = '' THEN {_WATTS} END), sum({_WATTS})) AS w"
+    f" {_STRETCH} AND measurand = '{POWER}' GROUP BY timestamp)"
+)
+_LAST: Final = f"SELECT timestamp, wh {_STRETCH} AND wh IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 1"
+
+
+class _Place(NamedTuple):
+    """Where the readings of a transaction are, and what a curve of it begins with."""
+
+    rows: Rows
+    of_it: tuple[str, int]
+    number: int
+    begun: float
+
+
+def curve(db: Database, number: int) -> Curve | None:
+    """Return the curve of a transaction; None if it does not exist."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    tx = known(rows, number)
+    if tx is None:
+        return None
+    since, until = _ends(rows, tx)
+    place = _Place(rows, (tx.charger, tx.connector or 0), tx.id, seconds(since))
+    stretches = [*_stretches(since, until)]
+    register = _with_ends(tx, [*_registers(place, stretches)], seconds(until) - place.begun)
+    told = [*_powers(place, stretches)]
+    return Curve(
+        transaction=number,
+        since=since,
+        until=until,
+        is_power_computed=not told,
+        power=tuple(told or _computed(register)),
+        register=tuple(register),
+    )
+
+
+def _ends(rows: Rows, tx: Known) -> tuple[str, str]:
+    """Return when it began and ended, or the time of its first and its last reading if they are beyond."""
+    values = (tx.charger, tx.connector or 0, *span(tx), tx.id)
+    first, last = (next((at for (at,) in rows(sql, values)), tx.start_time) for sql in _ENDS)
+    stop = by_our_clock(tx, tx.own_stop_time) if tx.own_stop_time and tx.status != "Active" else tx.start_time
+    return min(tx.start_time, first), max(tx.start_time, last, stop)
+
+
+def _stretches(since: str, until: str) -> Iterator[tuple[str, str]]:
+    """Yield the begin and the end of each stretch, none shorter than a second."""
+    begun = int(seconds(since))
+    step = max(1.0, (seconds(until) + 1 - begun) / STRETCHES)
+    count = min(STRETCHES, int((seconds(until) - begun) / step) + 1)
+    edges = [stamp(datetime.fromtimestamp(begun + place * step, UTC)) for place in range(count + 1)]
+    yield from pairwise(edges)
+
+
+def _powers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Power]:
+    for stretch in stretches:
+        values = (*place.of_it, *stretch, place.number)
+        ((at, least, most, phase),) = place.rows(_HIGHEST, values)
+        if phase:
+            ((at, least, most),) = place.rows(_OF_PHASES, values)
+        if most is not None and most <= tolerances.FASTEST_W:
+            yield _since(place, at), round(least, 1), round(most, 1)
+
+
+def _registers(place: _Place, stretches: Sequence[tuple[str, str]]) -> Iterator[Register]:
+    for stretch in stretches:
+        for at, wh in place.rows(_LAST, (*place.of_it, *stretch, place.number)):
+            yield _since(place, at), wh
+
+
+def _since(place: _Place, at: str) -> float:
+    return round(seconds(at) - place.begun, 1)
+
+
+def _with_ends(tx: Known, register: list[Register], ended: float) -> list[Register]:
+    """Return the readings with the registers of start and stop, where these are on the same counter."""
+    start, stop = tx.meter_start, None if tx.status == "Active" or tx.stopped_by == "system" else tx.meter_stop
+    if register and start is not None and not 0 <= register[0][1] - start <= _reach(register[0][0]):
+        return register
+    before = [] if start is None or (register and register[0][0] <= 0) else [(0.0, start)]
+    last = (register or before or [(0.0, 0)])[-1][1]
+    is_after = stop is not None and stop >= last and (not register or register[-1][0] < ended)
+    return [*before, *register, *([(round(ended, 1), stop)] if is_after and stop is not None else [])]
+
+
+def _reach(duration: float) -> float:
+    """Return the Wh that the fastest car can have taken, and a rounded reading."""
+    return tolerances.FASTEST_W * duration / HOUR + 1000
+
+
+def _computed(register: Sequence[Register]) -> Iterator[Power]:
+    """Yield the power between neighbouring registers, at the time of the later one."""
+    for (before, low), (at, high) in pairwise(register):
+        if at > before and high >= low:
+            watts = round((high - low) * HOUR / (at - before), 1)
+            yield at, watts, watts

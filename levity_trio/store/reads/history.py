@@ -1,0 +1,170 @@
+"""Energy by local days or months: of the site, of each charger, of each account.
+
+A transaction counts in the period in which it ended, with its judged figure, as bills count it; open ones count in
+none. So the transactions that ended within a period are the proof of its figures, and add up to them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.energy import Ended, ended_between, ended_by_charger
+from levity_trio.store.reads.owned import Rule
+
+NOTHING: Final = Ended(0, 0, 0)
+_ENDED: Final = (
+    "SELECT stop_time, energy_delivered, confidence = 'doubtful', imported_id IS NOT NULL, account_id, id_tag, cp_id,"
+    " conn_id, start_time FROM tx INDEXED BY tx_ended LEFT JOIN tx_account ON tx_id = tx.id"
+    " WHERE stop_time >= ? AND stop_time < ?"
+)
+
+
+class Of(StrEnum):
+    """Whose figures."""
+
+    SITE = "site"
+    CHARGER = "charger"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A local day (2026-11-21) or month (2026-11), and its beginning and end."""
+
+    name: str
+    since: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What ended in a period: the energy, how many sessions, and how many of these have a doubtful figure."""
+
+    energy_wh: int
+    sessions: int
+    doubtful: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The figures of the site, of a charger or of an account, in the order of the periods.
+
+    A series by account without one is of the sessions of nobody; imported ones of nobody are left out, as they are in
+    the list of these.
+    """
+
+    charger: str | None
+    account: int | None
+    name: str | None
+    total: Figures
+    figures: list[Figures]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Energy by period.
+
+    The transactions that a figure consists of are listed by ended_since and ended_before: by
+    /api/admin/transactions, there with the charger, by /api/admin/accounts/ID/transactions, and those of nobody by
+    /api/admin/unowned-transactions.
+    """
+
+    by: str
+    of: str
+    time_zone: str
+    periods: list[Period]
+    series: list[Series]
+
+
+class Wanted(NamedTuple):
+    """Which series: of the site, of each charger, or of each account; and which sessions count (None: all)."""
+
+    of: Of
+    charger: str | None = None
+    account: int | None = None
+
+
+def series(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rule) -> list[Series]:
+    """Return the series in the order of chargers, or of the names of accounts, with that of nobody last.
+
+    That of the site, and those of a charger or account that is named, are there without any session too.
+    """
+    db.execute("BEGIN")
+    if not periods:
+        return []
+    if wanted.of is Of.ACCOUNT or wanted.account is not None:
+        found = _by_owner(db, wanted, periods, rule)
+    elif wanted.of is Of.SITE or wanted.charger is not None:
+        key = None if wanted.of is Of.SITE else wanted.charger
+        found = {key: ended_between(db, _times(periods), wanted.charger)}
+    else:
+        found = _by_charger(db, periods)
+    return _named(db, wanted.of, found)
+
+
+Key = str | int | None
+"""A charger, an account, or None for the site or for nobody."""
+
+
+def _by_charger(db: Database, periods: Sequence[Period]) -> dict[Key, list[Ended]]:
+    found = [ended_by_charger(db, one.since, one.before) for one in periods]
+    known = {one for by_charger in found for one in by_charger}
+    return {one: [by_charger.get(one, NOTHING) for by_charger in found] for one in known}
+
+
+def _by_owner(db: Database, wanted: Wanted, periods: Sequence[Period], rule: Rule) -> dict[Key, list[Ended]]:
+    """Return the figures of what belongs to accounts: of each account, or what is wanted of one."""
+    begins = [one.since for one in periods]
+    named = {Of.SITE: None, Of.CHARGER: wanted.charger, Of.ACCOUNT: wanted.account}[wanted.of]
+    is_there = wanted.of is Of.SITE or named is not None
+    found: dict[Key, list[Ended]] = {named: [NOTHING] * len(periods)} if is_there else {}
+    for owner, charger, at, one in _owned(db, periods, rule):
+        if wanted.account in (None, owner) and wanted.charger in (None, charger):
+            key: Key = {Of.SITE: None, Of.CHARGER: charger, Of.ACCOUNT: owner}[wanted.of]
+            figures = found.setdefault(key, [NOTHING] * len(periods))
+            place = bisect_right(begins, at) - 1
+            figures[place] = figures[place].with_one(one)
+    return found
+
+
+def _owned(db: Database, periods: Sequence[Period], rule: Rule) -> Iterator[tuple[int | None, str, str, Ended]]:
+    """Yield each session that ended: the account to which it belongs, its charger, when it ended, and its figures."""
+    owners = rule.owners(db)
+    rows = db.execute(_ENDED, (periods[0].since, periods[-1].before)).fetchall()
+    for at, wh, is_doubtful, is_imported, by_hand, tag, charger, connector, start in rows:
+        owner = owners.account(tag, charger, connector, start) if by_hand is None else by_hand
+        if owner is not None or not is_imported:
+            yield owner, charger, at, Ended(wh, 1, is_doubtful)
+
+
+def _named(db: Database, of: Of, found: Mapping[Key, Sequence[Ended]]) -> list[Series]:
+    """Return the series with the names of their chargers or accounts."""
+    if of is Of.SITE:
+        return [_series(figures) for figures in found.values()]
+    names = dict(db.execute(f"SELECT id, name FROM {'cp' if of is Of.CHARGER else 'account'}").fetchall())  # noqa: S608
+    if of is Of.CHARGER:
+        return [_series(found[one], charger=str(one), name=names.get(one)) for one in sorted(map(str, found))]
+    ordered = sorted(found, key=lambda one: (one is None, (names.get(one) or "").casefold()))
+    return [_series(found[one], account=one, name=names.get(one)) for one in ordered]
+
+
+def _times(periods: Sequence[Period]) -> list[str]:
+    return [*(one.since for one in periods), periods[-1].before]
+
+
+def _series(
+    found: Sequence[Ended], *, charger: str | None = None, account: Any = None, name: str | None = None
+) -> Series:
+    total = Ended(*map(sum, zip(*found, strict=True)))
+    figures = [_figures(one) for one in found]
+    return Series(charger=charger, account=account, name=name, total=_figures(total), figures=figures)
+
+
+def _figures(one: Ended) -> Figures:
+    return Figures(energy_wh=one.wh, sessions=one.transactions, doubtful=one.doubtful)

@@ -1,0 +1,216 @@
+"""The months of billing: how far each is, what it comes to, and what of it is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.billing.months import Month, beginning
+from levity_trio.charging.energy import DOUBTFUL
+from levity_trio.store.billing.months import Begun, begun
+from levity_trio.store.connectors import Rows
+from levity_trio.store.reads.shapes import Shape, rows_of
+from levity_trio.wire.times import stamp
+
+MOST_HELD_BACK: Final = 500
+
+
+class MonthState(StrEnum):
+    """How far a month is. One that is over waits for an earlier one to be closed."""
+
+    RUNNING = "running"
+    OVER = "over"
+    READY = "ready to close"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillMonth:
+    """A month, and what it comes to so far. `amount` is in minor units of `currency`.
+
+    Until it is closed the figures are those of its draft, as of `drafted_at`. Without one statements and amount are
+    null, and charging sessions are all that ended in it. `held_back` are those that wait for a person or a tariff;
+    their energy is not counted.
+    """
+
+    month: str
+    state: MonthState
+    since: str
+    until: str
+    statements: int | None
+    amount: int | None
+    currency: str | None
+    drafted_at: str | None
+    closed_at: str | None
+    closed_by: str | None
+    sessions: int
+    energy_wh: int
+    held_back: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """A charging session that its statement does not ask for, and why: it waits for a review, or no tariff is known."""
+
+    transaction: int
+    account: int
+    name: str
+    charger: str | None
+    connector: int | None
+    tag: str | None
+    started_at: str
+    ended_at: str | None
+    energy_wh: int
+    kind: str
+    reason: str | None
+
+
+class _Statements(NamedTuple):
+    """Those of a month or of its draft."""
+
+    number: int
+    amount: int
+    currency: str | None
+
+
+class _Sessions(NamedTuple):
+    number: int
+    energy_wh: int
+    held_back: int
+
+
+_COUNTED: Final = "SELECT count(*), coalesce(sum(charged), 0), max(currency)"
+_CLOSED: Final = f"{_COUNTED} FROM statement WHERE month = ? AND number IS NOT NULL"
+_DRAFTED: Final = (
+    f"{_COUNTED} FROM statement WHERE draft_id = ?"  # noqa: S608 - our own names
+    " AND number IS NULL AND EXISTS (SELECT 1 FROM position"
+    " WHERE statement_id = statement.id AND kind IN ('session', 'free', 'base fee', 'correction'))"
+)
+_POSITIONS: Final = (
+    "SELECT coalesce(sum(kind IN ('session', 'free')), 0), coalesce(sum(energy_wh) FILTER (WHERE kind NOT IN"
+    " ('held back', 'unpriced')), 0), coalesce(sum(kind IN ('held back', 'unpriced')), 0)"
+    " FROM statement CROSS JOIN position ON statement_id = statement.id"
+)
+_OF_CLOSED: Final = f"{_POSITIONS} WHERE statement.month = ? AND number IS NOT NULL"
+_OF_DRAFT: Final = f"{_POSITIONS} WHERE draft_id = ? AND number IS NULL"
+_DOUBT: Final = f"(review IS NOT NULL OR judge_after IS NOT NULL OR coalesce(confidence, '') = '{DOUBTFUL}')"
+_ENDED: Final = (
+    f"SELECT count(*), coalesce(sum(energy_delivered) FILTER (WHERE NOT {_DOUBT}), 0),"  # noqa: S608 - our own names
+    f" coalesce(sum({_DOUBT}), 0) FROM cp CROSS JOIN tx INDEXED BY tx_by_end ON cp_id = cp.id"
+    " WHERE stop_time >= ? AND stop_time < ? AND tx.status = 'Completed' AND imported_id IS NULL"
+)
+_DRAFT: Final = (
+    "SELECT id, ready_at FROM draft WHERE month = ? AND account_id IS NULL AND ready_at IS NOT NULL"
+    " ORDER BY id DESC LIMIT 1"
+)
+_CLOSING: Final = "SELECT closed_at, closed_by FROM closing WHERE month = ? AND account_id IS NULL"
+_HELD_BACK: Final = Shape(
+    HeldBack, account="statement.account_id", name="account.name", charger="position.cp_id", tag="id_tag"
+)
+_ASKED_FOR_LATER: Final = (
+    "FROM statement CROSS JOIN position ON statement_id = statement.id"
+    " JOIN account ON account.id = statement.account_id WHERE {} AND kind IN ('held back', 'unpriced')"
+    " ORDER BY kind DESC, account.name, ended_at, position.id LIMIT ?"
+)
+
+
+def months(db: Database, zone: tzinfo, now: datetime, before: str | None, most: int) -> list[BillMonth]:
+    """Return the months since billing began, the newest first, those before a month; none before `bill begin`."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    known = begun(rows)
+    if known is None:
+        return []
+    found = _newest_first(known, Month.of(now.astimezone(zone).date()))
+    chosen = (one for one in found if before is None or str(one) < before)
+    return [_month(rows, known, one, zone, now) for one in islice(chosen, most)]
+
+
+def month(db: Database, month: Month, zone: tzinfo, now: datetime) -> BillMonth | None:
+    """Return one month; None for one before billing began, or that has not begun."""
+    db.execute("BEGIN")
+    rows = rows_of(db)
+    known = begun(rows)
+    if known is None or month not in _newest_first(known, Month.of(now.astimezone(zone).date())):
+        return None
+    return _month(rows, known, month, zone, now)
+
+
+def held_back_of_draft(db: Database, draft: int) -> list[HeldBack]:
+    """Return what the statements of a draft do not ask for; what has no tariff first, then by household."""
+    return _HELD_BACK.every(db, _ASKED_FOR_LATER.format("draft_id = ? AND number IS NULL"), (draft, MOST_HELD_BACK))
+
+
+def held_back_of_month(db: Database, month: str) -> list[HeldBack]:
+    """Return what the closed statements of a month did not ask for, by household."""
+    condition = "statement.month = ? AND number IS NOT NULL"
+    return _HELD_BACK.every(db, _ASKED_FOR_LATER.format(condition), (month, MOST_HELD_BACK))
+
+
+def _newest_first(known: Begun, present: Month) -> Iterator[Month]:
+    """Yield the months from the present one back to the first, which may be one to come."""
+    first, one = Month.of(known.on), max(present, Month.of(known.on))
+    while one >= first:
+        yield one
+        one = Month(one.year - (one.number == 1), (one.number - 2) % 12 + 1)
+
+
+def _month(rows: Rows, known: Begun, one: Month, zone: tzinfo, now: datetime) -> BillMonth:
+    since, until = max(one.since(zone), beginning(known.on, zone)), one.until(zone)
+    state = _state(known, one, is_over=until <= now)
+    is_closed = state is MonthState.CLOSED
+    draft, drafted_at = (None, None) if is_closed else _draft(rows, one)
+    statements = _statements(rows, one, draft, is_closed=is_closed)
+    sessions = _sessions(rows, one, draft, is_closed=is_closed) or _ended(rows, stamp(since), stamp(until))
+    closing: Sequence[Any] = rows(_CLOSING, (str(one),)) if is_closed else ()
+    closed_at, closed_by = closing[0] if closing else (None, None)
+    return BillMonth(
+        month=str(one),
+        state=state,
+        since=stamp(since),
+        until=stamp(until),
+        statements=None if statements is None else statements.number,
+        amount=None if statements is None else statements.amount,
+        currency=None if statements is None else statements.currency,
+        drafted_at=drafted_at,
+        closed_at=closed_at,
+        closed_by=closed_by,
+        sessions=sessions.number,
+        energy_wh=sessions.energy_wh,
+        held_back=sessions.held_back,
+    )
+
+
+def _state(known: Begun, one: Month, *, is_over: bool) -> MonthState:
+    if one < known.open_month:
+        return MonthState.CLOSED
+    if not is_over:
+        return MonthState.RUNNING
+    return MonthState.READY if one == known.open_month else MonthState.OVER
+
+
+def _draft(rows: Rows, one: Month) -> tuple[int | None, str | None]:
+    found = rows(_DRAFT, (str(one),))
+    return found[0] if found else (None, None)
+
+
+def _statements(rows: Rows, one: Month, draft: int | None, *, is_closed: bool) -> _Statements | None:
+    if is_closed:
+        return _Statements(*rows(_CLOSED, (str(one),))[0])
+    return None if draft is None else _Statements(*rows(_DRAFTED, (draft,))[0])
+
+
+def _sessions(rows: Rows, one: Month, draft: int | None, *, is_closed: bool) -> _Sessions | None:
+    if is_closed:
+        return _Sessions(*rows(_OF_CLOSED, (str(one),))[0])
+    return None if draft is None else _Sessions(*rows(_OF_DRAFT, (draft,))[0])
+
+
+def _ended(rows: Rows, since: str, until: str) -> _Sessions:
+    return _Sessions(*rows(_ENDED, (since, until))[0])

@@ -1,0 +1,120 @@
+"""The site as it is now, from one snapshot of the database: what a page shows that an owner keeps open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.reads.now.attention import Attention, Chargers, Machine, attention
+from levity_trio.store.reads.now.cards import ChargerNow, Sessions, card, connectors_now
+from levity_trio.store.reads.now.chargers import (
+    connectors_of,
+    faults,
+    last_command,
+    served,
+    statuses,
+)
+from levity_trio.store.reads.now.sessions import OpenSession, OpenSessions
+from levity_trio.store.reads.now.silence import Silence
+from levity_trio.store.reads.now.site import SiteNow, energy_now, name_of_site
+from levity_trio.wire.times import stamp
+
+COMMAND_SHOWN: Final = timedelta(minutes=10)
+FAILURE_SHOWN: Final = timedelta(days=7)
+"""For so long, the last command of a charger is shown, and one that failed."""
+CHARGING: Final = "Charging"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The site, what wants a look (the worst first), and its chargers in the order of their identities."""
+
+    site: SiteNow
+    attention: list[Attention]
+    chargers: list[ChargerNow]
+
+
+class Asked(NamedTuple):
+    """What is asked: at which time, for whom, and which chargers (None: all that are served)."""
+
+    at: datetime
+    rule: Rule
+    server_name: str
+    start_id_tag: str
+    machine: Machine
+    sees_all: bool
+    chargers: Collection[str] | None = None
+
+
+def now(db: Database, asked: Asked, sessions: OpenSessions) -> Now:
+    """Return the site as it is now. The chargers that were asked for are all that it leaves out."""
+    db.execute("BEGIN")
+    return _Read(db, asked, sessions).now()
+
+
+class _Read:
+    """What one read found."""
+
+    def __init__(self, db: Database, asked: Asked, sessions: OpenSessions) -> None:
+        self._db, self._asked = db, asked
+        self._served = served(db)
+        self._sessions = sessions.read(db)
+        self._statuses = statuses(db, self._served)
+        self._faults = faults(db)
+        self._silence = Silence(asked.at, {one.id: one.interval for one in self._served})
+
+    def now(self) -> Now:
+        wants_look = self._attention()
+        named = {one.charger for one in wants_look}
+        return Now(site=self._site(), attention=wants_look, chargers=self._cards(named))
+
+    def _site(self) -> SiteNow:
+        asked, known = self._asked, [one.known for one in self._sessions]
+        powers = {one.id: self._silence.power_w(one) for one in known}
+        says_so = {place for place, one in self._statuses.items() if one.status == CHARGING}
+        charging = [one for one in known if powers[one.id] or (one.charger, one.connector) in says_so]
+        told = [power for power in powers.values() if power is not None]
+        return SiteNow(
+            name=name_of_site(self._db, asked.server_name),
+            at=stamp(asked.at),
+            time_zone=str(asked.rule.zone),
+            sessions=len(known),
+            charging=sum(not one.is_suspended for one in charging),
+            power_w=sum(told),
+            silent=len(powers) - len(told),
+            start_id_tag=asked.start_id_tag,
+            energy=energy_now(self._db, asked.at, asked.rule.zone, [one.energy_wh for one in known]),
+        )
+
+    def _attention(self) -> list[Attention]:
+        silent = [one.known for one in self._sessions if self._silence.is_silent(one.known)]
+        chargers = Chargers(self._served, self._statuses, self._faults, silent)
+        return attention(self._db, self._asked.at, self._asked.machine, chargers, sees_all=self._asked.sees_all)
+
+    def _cards(self, named: Collection[str | None]) -> list[ChargerNow]:
+        asked, wanted = self._asked, self._asked.chargers
+        sessions: dict[str, list[OpenSession]] = {
+            one.id: [] for one in self._served if wanted is None or one.id in wanted
+        }
+        for session in self._sessions:
+            if session.known.charger in sessions:
+                sessions[session.known.charger].append(session)
+        chosen = [session for some in sessions.values() for session in some]
+        shown = Sessions(self._db, asked.rule, self._silence, asked.sees_all).shown(chosen)
+        connectors = connectors_of(self._db, None if wanted is None else sessions.keys())
+        since, failed_since = stamp(asked.at - COMMAND_SHOWN), stamp(asked.at - FAILURE_SHOWN)
+        return [
+            card(
+                one,
+                connectors_now(connectors[one.id], self._faults, sessions[one.id], shown),
+                last_command(self._db, one.id, since, failed_since, sees_all=asked.sees_all),
+                needs_attention=one.id in named,
+            )
+            for one in self._served
+            if one.id in sessions
+        ]

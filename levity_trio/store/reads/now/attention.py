@@ -1,0 +1,227 @@
+"""What wants a look, the worst first: each with words for people, and since when.
+
+The state of backups is not among it: `levity-trio backup` writes nothing into the database that it copies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.disk import Disk
+from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
+from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
+from levity_trio.wire.times import stamp
+
+LITTLE_BYTES: Final = 500_000_000
+"""Free space that wants a look; with less than 200 MB, no more frames are stored (store/pruning.py)."""
+RETURN_SECONDS: Final = 120
+"""The time that chargers get to come back after a start of the server."""
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+SKEW_SECONDS: Final = 300
+"""By how much a charger's clock may be wrong."""
+CERTIFICATE_DAYS: Final = 30
+GIVEN_UP_DAYS: Final = 7
+"""For so long, facts that were given up want a look."""
+FAULTED: Final = "Faulted"
+
+
+class Kind(StrEnum):
+    """What wants a look, the worst first."""
+
+    STORAGE = "storage"
+    DISK = "disk"
+    CLOCK = "clock"
+    FAULTED = "faulted"
+    OFFLINE = "offline"
+    SILENT = "silent"
+    CERTIFICATE = "certificate"
+    CHARGER_CLOCK = "charger_clock"
+    WALLET = "wallet"
+    REVIEW = "review"
+    SET_ASIDE = "set_aside"
+    NEWCOMER = "newcomer"
+    TAGS = "tags"
+    WEBHOOK = "webhook"
+
+
+BROKEN: Final = frozenset({Kind.STORAGE, Kind.DISK, Kind.CLOCK, Kind.FAULTED, Kind.OFFLINE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """Something that wants a look. `level` is broken or look; `count` is of how many the words tell."""
+
+    kind: str
+    level: str
+    charger: str | None
+    connector: int | None
+    transaction: int | None
+    since: str | None
+    count: int
+    words: str
+
+
+class About(NamedTuple):
+    """Where it is."""
+
+    charger: str | None = None
+    connector: int | None = None
+    transaction: int | None = None
+
+
+NOTHING: Final = About()
+_GIVEN_UP: Final = (
+    "SELECT name, sum(facts), min(at) FROM webhook_given_up JOIN webhook ON webhook.id = webhook_id"
+    " WHERE at >= ? AND removed_at IS NULL GROUP BY webhook_id ORDER BY name"
+)
+
+
+class Machine(NamedTuple):
+    """What the server knows beside its database: whether it can store, whether its clock is right, and its disk."""
+
+    begun_at: str
+    can_store: bool
+    is_damaged: bool
+    is_clock_trusted: bool
+    disk: Disk
+
+
+class Chargers(NamedTuple):
+    """The chargers that are served, the statuses of their connectors, and their open errors and silent sessions."""
+
+    served: Sequence[KnownCharger]
+    statuses: Mapping[Place, StatusNow]
+    faults: Mapping[Place, Fault]
+    silent: Sequence[OpenTransaction]
+
+
+_RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
+
+
+def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers, *, sees_all: bool) -> list[Attention]:
+    """Return what wants a look. Money and addresses are for operators."""
+    found = [*_of_machine(machine), *_of_chargers(now, machine, chargers), *_waiting(waiting(db), sees_all=sees_all)]
+    found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
+    found += _asked_tags(db)
+    if sees_all:
+        found += _webhooks(db, now)
+    return sorted(found, key=lambda one: (_RANKS[one.kind], one.since or ""))
+
+
+def _entry(kind: Kind, words: str, since: str | None = None, count: int = 1, about: About = NOTHING) -> Attention:
+    return Attention(
+        kind=kind.value,
+        level="broken" if kind in BROKEN else "look",
+        charger=about.charger,
+        connector=about.connector,
+        transaction=about.transaction,
+        since=since,
+        count=count,
+        words=words,
+    )
+
+
+def _of_machine(machine: Machine) -> Iterator[Attention]:
+    if not machine.can_store:
+        yield _entry(Kind.STORAGE, "Nothing can be stored at present; look at the disk and at the log")
+    if machine.is_damaged:
+        yield _entry(Kind.STORAGE, "The database is damaged; restore it from a copy")
+    if machine.disk.free < LITTLE_BYTES:
+        yield _entry(Kind.DISK, f"Only {machine.disk.free / 1e6:.0f} MB are free on the disk of the database")
+    if not machine.is_clock_trusted:
+        yield _entry(Kind.CLOCK, "The clock of this server is not trusted; times may be wrong")
+
+
+def _of_chargers(now: datetime, machine: Machine, chargers: Chargers) -> Iterator[Attention]:
+    names = {one.id: _name(one) for one in chargers.served}
+    yield from _faults(chargers, names)
+    if machine.begun_at <= stamp(now - timedelta(seconds=RETURN_SECONDS)):
+        for one in chargers.served:
+            if not one.is_connected and one.since is not None:
+                yield _entry(Kind.OFFLINE, f"{_name(one)} is away", one.since, about=About(one.id))
+    for open_one in chargers.silent:
+        charger = open_one.charger
+        words, since = f"{names.get(charger, charger)} tells nothing of its session", open_one.read_at
+        about = About(charger, open_one.connector, open_one.id)
+        yield _entry(Kind.SILENT, words, since or open_one.started_at, about=about)
+    for one in chargers.served:
+        skew = one.clock_skew_seconds or 0
+        if abs(skew) > SKEW_SECONDS:
+            way = "ahead" if skew > 0 else "behind"
+            words = f"The clock of {_name(one)} is {_length(abs(skew))} {way}"
+            yield _entry(Kind.CHARGER_CLOCK, words, about=About(one.id))
+
+
+def _length(seconds: float) -> str:
+    """Return a length of time in words: 5 minutes, 3 hours, 12 days."""
+    for unit, length in (("days", DAY), ("hours", HOUR)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds // MINUTE)} minutes"
+
+
+def _faults(chargers: Chargers, names: Mapping[str, str]) -> Iterator[Attention]:
+    """Yield the connectors that are faulted; of one with several connectors, the words say which."""
+    places = Counter(charger for charger, connector in chargers.statuses if connector != 0)
+    for (charger, connector), (status, since) in chargers.statuses.items():
+        if status == FAULTED:
+            where = f", connector {connector}," if connector and places[charger] > 1 else ""
+            fault = chargers.faults.get((charger, connector))
+            cause = "" if fault is None else f": {fault.error_code}{f' ({fault.info})' if fault.info else ''}"
+            about = About(charger, connector)
+            yield _entry(Kind.FAULTED, f"{names[charger]}{where} is faulted{cause}", since, about=about)
+
+
+def _waiting(found: Waiting, *, sees_all: bool) -> Iterator[Attention]:
+    """Yield what waits for a person."""
+    if found.spent and sees_all:
+        words = f"{_count(found.spent, 'prepaid account has', 'prepaid accounts have')} nothing left"
+        yield _entry(Kind.WALLET, words, found.spent_since, found.spent)
+    if found.reviews:
+        words = f"{_count(found.reviews, 'session is', 'sessions are')} doubtful"
+        yield _entry(Kind.REVIEW, words, found.reviews_since, found.reviews)
+    if found.set_aside:
+        words = f"{_count(found.set_aside, 'message', 'messages')} could not be linked to a session"
+        yield _entry(Kind.SET_ASIDE, words, found.set_aside_since, found.set_aside)
+    if found.newcomers:
+        words = f"{_count(found.newcomers, 'new charger waits', 'new chargers wait')} to be adopted or refused"
+        yield _entry(Kind.NEWCOMER, words, found.newcomers_since, found.newcomers)
+
+
+def _asked_tags(db: Database) -> Iterator[Attention]:
+    ((tags, since),) = db.execute("SELECT count(*), min(first_at) FROM asked_tag").fetchall()
+    if tags:
+        yield _entry(Kind.TAGS, f"{_count(tags, 'unknown tag was', 'unknown tags were')} refused", since, tags)
+
+
+def _certificates(db: Database, now: datetime, names: Mapping[str, str]) -> Iterator[Attention]:
+    """Yield the chargers whose last certificate is over or soon will be."""
+    soon, at = stamp(now + timedelta(days=CERTIFICATE_DAYS)), stamp(now)
+    for charger, until in db.execute(CERTIFICATES).fetchall():
+        if until < soon and charger in names:
+            verb = "expired" if until < at else "expires"
+            words = f"The certificate of {names[charger]} {verb} on {until[:10]}"
+            yield _entry(Kind.CERTIFICATE, words, about=About(charger))
+
+
+def _webhooks(db: Database, now: datetime) -> Iterator[Attention]:
+    """Yield the webhooks for which facts were given up in the last week."""
+    since = stamp(now - timedelta(days=GIVEN_UP_DAYS))
+    for name, facts, at in db.execute(_GIVEN_UP, (since,)).fetchall():
+        words = f"{_count(facts, 'fact was', 'facts were')} never delivered to the webhook {name}"
+        yield _entry(Kind.WEBHOOK, words, at, facts)
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
+
+def _name(charger: KnownCharger) -> str:
+    return charger.name or charger.id

@@ -1,0 +1,192 @@
+"""The cards of chargers: connectors with their state and its age, and who charges there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.among import marks
+from levity_trio.store.billing.pricing import Rule
+from levity_trio.store.ownership import Owners
+from levity_trio.store.reads.chargers import Connector
+from levity_trio.store.reads.now.chargers import Fault, KnownCharger, LastCommand, Place
+from levity_trio.store.reads.now.sessions import OpenSession
+from levity_trio.store.reads.now.silence import Silence
+from levity_trio.store.reads.shapes import rows_of
+
+NO_ERROR: Final = "NoError"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionNow:
+    """An open session. `who` is the name of the account that would be billed, else that of the tag; viewers see none.
+
+    Power is in W, current in A, `state_of_charge` in per cent. `curve` has at most 60 points, seconds since the start
+    and W: the highest power of equal stretches of time, each at its beginning.
+    """
+
+    id: int
+    account: int | None
+    who: str | None
+    id_tag: str | None
+    started_at: str
+    energy_wh: int
+    power_w: float | None
+    power_at: str | None
+    current_a: float | None
+    offered_a: float | None
+    state_of_charge: float | None
+    last_reading_at: str | None
+    is_silent: bool
+    is_suspended: bool
+    curve: list[tuple[int, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorNow:
+    """A connector, its status since when, and its open session. `info` and the vendor's code are those of its error.
+
+    `connector` is null for a session whose start named none.
+    """
+
+    connector: int | None
+    type: str | None
+    status: str | None
+    since: str | None
+    error_code: str | None
+    vendor_error_code: str | None
+    info: str | None
+    transaction: SessionNow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargerNow:
+    """A charger that is served. `since` is since when it is connected or away; null: it never connected.
+
+    The statuses of one that is away are those of `since`. `clock_skew_seconds` is by how much its clock is ahead of
+    ours. `needs_attention` is whether `attention` names it. `command` is the newest of the last ten minutes.
+    """
+
+    id: str
+    name: str | None
+    station: int | None
+    station_name: str | None
+    is_connected: bool
+    since: str | None
+    last_seen_at: str | None
+    clock_skew_seconds: int | None
+    status: str
+    status_since: str | None
+    error_code: str | None
+    needs_attention: bool
+    connectors: list[ConnectorNow]
+    command: LastCommand | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The open sessions as cards show them, from one read."""
+
+    db: Database
+    rule: Rule
+    silence: Silence
+    sees_all: bool
+
+    def shown(self, sessions: Sequence[OpenSession]) -> dict[int, SessionNow]:
+        """Return these sessions by their ids."""
+        accounts = self._accounts([one.known.id for one in sessions])
+        names = self._account_names({*accounts.values()}) if self.sees_all else {}
+        return {one.known.id: self._shown(one, accounts[one.known.id], names) for one in sessions}
+
+    def _shown(self, one: OpenSession, account: int | None, names: Mapping[int | None, str]) -> SessionNow:
+        known = one.known
+        return SessionNow(
+            id=known.id,
+            account=account,
+            who=(names.get(account) or self._name_of_tag(known.id_tag)) if self.sees_all else None,
+            id_tag=known.id_tag,
+            started_at=known.started_at,
+            energy_wh=known.energy_wh,
+            power_w=known.power_w,
+            power_at=known.power_at,
+            current_a=known.current_a,
+            offered_a=known.limit_a,
+            state_of_charge=known.charge_percent,
+            last_reading_at=known.read_at,
+            is_silent=self.silence.is_silent(known),
+            is_suspended=known.is_suspended,
+            curve=one.curve.points(),
+        )
+
+    def _accounts(self, transactions: Sequence[int]) -> dict[int, int | None]:
+        if not transactions:
+            return {}
+        owners = Owners(rows_of(self.db), self.rule.policy, self.rule.bill_by)
+        return {number: owner.account for number, owner in owners.decide(transactions).items()}
+
+    def _account_names(self, accounts: set[int | None]) -> dict[int | None, str]:
+        sql = f"SELECT id, name FROM account WHERE id IN ({marks(accounts)})"  # noqa: S608 - marks
+        return dict(self.db.execute(sql, tuple(accounts)).fetchall())
+
+    def _name_of_tag(self, id_tag: str | None) -> str | None:
+        key = self.rule.policy.key(id_tag or "")
+        found = self.db.execute("SELECT name FROM tag WHERE key = ? AND ended_at IS NULL", (key,)).fetchone()
+        return found[0] if found else None
+
+
+def connectors_now(
+    connectors: Sequence[Connector],
+    faults: Mapping[Place, Fault],
+    sessions: Sequence[OpenSession],
+    shown: Mapping[int, SessionNow],
+) -> Iterator[ConnectorNow]:
+    """Yield the connectors of a charger in order, then those that only a session names."""
+    newest = {one.known.connector: shown[one.known.id] for one in sessions}
+    for one in connectors:
+        fault = faults.get((one.charger, one.connector))
+        yield ConnectorNow(
+            connector=one.connector,
+            type=one.type,
+            status=one.status,
+            since=one.status_at,
+            error_code=None if one.error_code == NO_ERROR else one.error_code,
+            vendor_error_code=one.vendor_error_code,
+            info=None if fault is None else fault.info,
+            transaction=newest.pop(one.connector, None),
+        )
+    for number, session in newest.items():
+        yield ConnectorNow(
+            connector=number,
+            type=None,
+            status=None,
+            since=None,
+            error_code=None,
+            vendor_error_code=None,
+            info=None,
+            transaction=session,
+        )
+
+
+def card(
+    one: KnownCharger, connectors: Iterable[ConnectorNow], command: LastCommand | None, *, needs_attention: bool
+) -> ChargerNow:
+    """Return the card of a charger."""
+    return ChargerNow(
+        id=one.id,
+        name=one.name,
+        station=one.station,
+        station_name=one.station_name,
+        is_connected=one.is_connected,
+        since=one.since,
+        last_seen_at=one.last_seen_at,
+        clock_skew_seconds=one.clock_skew_seconds,
+        status=one.status,
+        status_since=one.status_since,
+        error_code=one.error_code,
+        needs_attention=needs_attention,
+        connectors=list(connectors),
+        command=command,
+    )

@@ -1,0 +1,138 @@
+"""The chargers that are served, each with what a card of it shows: connectors, open sessions, its last command."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.chargers import Connector, connectors
+from levity_trio.store.reads.present import OMITTED
+
+Place = tuple[str, int]
+"""A charger, and the number of a connector; 0 is the charger itself."""
+
+
+class KnownCharger(NamedTuple):
+    """A charger that is served. `since` is since when it is connected or away, None if it never connected.
+
+    `interval` is its MeterValueSampleInterval, as it was last read.
+    """
+
+    id: str
+    name: str | None
+    station: int | None
+    station_name: str | None
+    is_connected: bool
+    since: str | None
+    last_seen_at: str | None
+    clock_skew_seconds: int | None
+    status: str
+    status_since: str | None
+    error_code: str | None
+    interval: str | None
+
+
+class StatusNow(NamedTuple):
+    """The status of a connector, and since when."""
+
+    status: str
+    since: str | None
+
+
+class Fault(NamedTuple):
+    """An error that a charger reported and did not take back, and what it said about it."""
+
+    error_code: str
+    info: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastCommand:
+    """The newest command of a charger; `transaction` is the one that it began or ended."""
+
+    id: int
+    action: str
+    state: str
+    outcome: str | None
+    outcome_words: str | None
+    asked_by: str | None
+    at: str
+    transaction: int | None
+
+
+_AWAY: Final = (
+    "SELECT ended_at FROM session WHERE session.cp_id = cp.id AND imported_from IS NULL"
+    " ORDER BY session.id DESC LIMIT 1"
+)
+_INTERVAL: Final = (
+    "SELECT value FROM configuration WHERE configuration.cp_id = cp.id AND key = 'MeterValueSampleInterval'"
+    " ORDER BY configuration.id DESC LIMIT 1"
+)
+_CHARGERS: Final = (
+    "SELECT cp.id, cp.name, station.id, station.name, is_connected,"  # noqa: S608 - our own words
+    f" CASE is_connected WHEN 1 THEN last_connect_at ELSE ({_AWAY}) END, last_seen_at, clock_skew_seconds, status,"
+    f" status_at, nullif(error_code, 'NoError'), ({_INTERVAL})"
+    " FROM cp LEFT JOIN station ON station.id = station_id AND station.hidden_at IS NULL"
+    f" WHERE cp.id NOT IN ({OMITTED}) ORDER BY cp.id"
+)
+_FAULTS: Final = (
+    "SELECT cp_id, coalesce(conn_id, 0), error_code, error_description FROM cp_err INDEXED BY cp_err_open"
+    " WHERE resolved_at IS NULL ORDER BY id"
+)
+_STATUSES: Final = "SELECT cp_id, conn_id, status, status_at FROM cp_conn ORDER BY cp_id, conn_id"
+_COMMAND: Final = (
+    "SELECT id, action, state, outcome, outcome_words, asked_by, requested_at, outcome_tx_id FROM command"
+    " WHERE id = (SELECT max(id) FROM command WHERE cp_id = ?3) AND (requested_at >= ?1"
+    " OR requested_at >= ?2 AND (state IN ('rejected', 'error', 'timed out', 'gone', 'expired')"
+    " OR outcome IN ('contradicted', 'not seen')))"
+)
+
+
+def served(db: Database) -> list[KnownCharger]:
+    """Return the chargers that are served: not hidden, refused or waiting."""
+    return [KnownCharger(*row)._replace(is_connected=bool(row[4])) for row in db.execute(_CHARGERS).fetchall()]
+
+
+def faults(db: Database) -> dict[Place, Fault]:
+    """Return the newest open error of each connector."""
+    found = db.execute(_FAULTS).fetchall()
+    return {(charger, connector): Fault(*rest) for charger, connector, *rest in found}
+
+
+def statuses(db: Database, chargers: Sequence[KnownCharger]) -> dict[Place, StatusNow]:
+    """Return the statuses of these chargers and of their connectors."""
+    found = {(one.id, 0): StatusNow(one.status, one.status_since) for one in chargers}
+    for charger, connector, status, since in db.execute(_STATUSES).fetchall():
+        if connector != 0 and (charger, 0) in found:
+            found[charger, connector] = StatusNow(status, since)
+    return found
+
+
+def connectors_of(db: Database, chargers: Collection[str] | None) -> dict[str, list[Connector]]:
+    """Return the connectors of these chargers (None: of all), without connector 0, which is the charger itself."""
+    found = [connectors(db, None)] if chargers is None else [connectors(db, charger) for charger in sorted(chargers)]
+    known = defaultdict[str, list[Connector]](list)
+    for one in (one for some in found for one in some if one.connector != 0):
+        known[one.charger].append(one)
+    return known
+
+
+def last_command(db: Database, charger: str, since: str, failed_since: str, *, sees_all: bool) -> LastCommand | None:
+    """Return the newest command of a charger, if it was asked for since a time; one that failed, since an earlier."""
+    given = (since, failed_since, charger)
+    for number, action, state, outcome, words, asked_by, at, transaction in db.execute(_COMMAND, given):
+        return LastCommand(
+            id=number,
+            action=action,
+            state=state,
+            outcome=outcome,
+            outcome_words=words,
+            asked_by=asked_by if sees_all else None,
+            at=at,
+            transaction=transaction,
+        )
+    return None

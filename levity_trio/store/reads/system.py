@@ -1,0 +1,67 @@
+"""What the database says about itself: its size and growth, and the frames that it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.disk import disk
+
+DAY_SECONDS: Final = 86_400.0
+_FRAMES: Final = "SELECT (SELECT min(id) FROM log), (SELECT max(id) FROM log), (SELECT at FROM log ORDER BY id LIMIT 1)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredData:
+    """The database: its files, the free space on its disk and the space that is free within it, in bytes.
+
+    `growth_bytes_per_day` is its mean growth since the first start of a server with it, after a day. `frames` is how
+    many frames are kept, the oldest from `frames_since`.
+    """
+
+    path: str | None
+    database_bytes: int
+    wal_bytes: int
+    unused_bytes: int
+    disk_free_bytes: int
+    first_run_at: str | None
+    growth_bytes_per_day: int | None
+    schema: int
+    frames: int
+    frames_since: str | None
+
+
+def stored_data(db: Database, path: Path, now: datetime) -> StoredData:
+    """Read the state of a database. Raises OSError."""
+    db.execute("BEGIN")
+    sizes = disk(path)
+    page_bytes, free_pages, schema = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count", "user_version")
+    )
+    unused = page_bytes * free_pages
+    first_run = db.execute("SELECT started_at FROM run WHERE id = (SELECT min(id) FROM run)").fetchone()
+    begun_at = None if first_run is None else first_run[0]
+    first, last, since = db.execute(_FRAMES).fetchone()
+    return StoredData(
+        path=str(path.absolute()),
+        database_bytes=sizes.database,
+        wal_bytes=sizes.wal,
+        unused_bytes=unused,
+        disk_free_bytes=sizes.free,
+        first_run_at=begun_at,
+        growth_bytes_per_day=_growth(sizes.database - unused, begun_at, now),
+        schema=schema,
+        frames=0 if first is None else last - first + 1,
+        frames_since=since,
+    )
+
+
+def _growth(used: int, begun_at: str | None, now: datetime) -> int | None:
+    if begun_at is None:
+        return None
+    seconds = (now - datetime.fromisoformat(begun_at)).total_seconds()
+    return round(used / seconds * DAY_SECONDS) if seconds >= DAY_SECONDS else None

@@ -1,0 +1,90 @@
+"""Lists users and the log-ins of browsers, the newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from levity_trio.store.reads.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    """A user. `account` is a driver's; a code by which the user may log in once is open until `invited_until`."""
+
+    id: int
+    name: str
+    role: str
+    account: int | None
+    has_password: bool
+    invited_until: str | None
+    last_used_at: str | None
+    added_at: str
+    added_by: str
+    removed_at: str | None
+    removed_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRow:
+    """A browser that logged in, as a user or with a token. `ended_by` is null if the browser itself ended it."""
+
+    id: int
+    user: int | None
+    token: int | None
+    name: str
+    role: str
+    address: str
+    browser: str
+    made_at: str
+    last_used_at: str
+    ended_at: str | None
+    ended_by: str | None
+
+
+_USER: Final = Shape(
+    UserRow,
+    account="account_id",
+    has_password="digest IS NOT NULL",  # noqa: S106 - SQL
+    invited_until="(SELECT expires_at FROM invitation WHERE user_id = person.id AND used_at IS NULL)",
+    last_used_at="(SELECT max(last_used_at) FROM login WHERE user_id = person.id)",
+)
+_LOGIN: Final = Shape(
+    LoginRow,
+    id="login.id",
+    user="user_id",
+    token="token_id",  # noqa: S106 - SQL
+    name="coalesce(person.name, token.name)",
+    role="coalesce(person.role, token.role)",
+    last_used_at="login.last_used_at",
+)
+_LOGINS: Final = 'FROM login LEFT JOIN "user" AS person ON person.id = user_id LEFT JOIN token ON token.id = token_id'
+
+
+def users(db: Database) -> list[UserRow]:
+    """Return all users."""
+    return _USER.every(db, 'FROM "user" AS person ORDER BY id DESC', ())
+
+
+def user(db: Database, number: int) -> UserRow | None:
+    """Return a user, None if there is none."""
+    found = _USER.every(db, 'FROM "user" AS person WHERE id = ?', (number,))
+    return found[0] if found else None
+
+
+def drivers_of(db: Database, account: int) -> list[UserRow]:
+    """Return the drivers that an account has or had."""
+    return _USER.every(db, 'FROM "user" AS person WHERE account_id = ? ORDER BY id DESC', (account,))
+
+
+def logins(db: Database, limit: int, *, is_ended: bool) -> list[LoginRow]:
+    """Return log-ins that are open, or with `is_ended` also those that were ended."""
+    wanted = f"{_LOGINS} WHERE ? OR ended_at IS NULL ORDER BY login.id DESC LIMIT ?"
+    return _LOGIN.every(db, wanted, (is_ended, limit))
+
+
+def logins_of(db: Database, account: int) -> list[LoginRow]:
+    """Return the log-ins of the drivers of an account."""
+    return _LOGIN.every(db, f"{_LOGINS} WHERE person.account_id = ? ORDER BY login.id DESC", (account,))

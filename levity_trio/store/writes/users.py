@@ -1,0 +1,185 @@
+"""Users, their passwords, and the one-time codes with which they log in first.
+
+An operator manages drivers; everybody else is an admin's to manage. Whatever changes what somebody may, or how they
+prove who they are, ends the log-ins that were made before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from levity_trio.access.user_passwords import Stretched
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writes import accounts
+from levity_trio.store.writes.accounts import Code, Refused
+
+DRIVER: Final = "driver"
+ADMIN: Final = "admin"
+
+
+class NotAllowed(Exception):
+    """Only an admin may do this."""
+
+
+class Manager(NamedTuple):
+    """Who manages users, and when."""
+
+    name: str
+    is_admin: bool
+    at: str
+
+
+class UserData(NamedTuple):
+    """A user, as somebody adds one. `account` is a driver's."""
+
+    name: str
+    role: str
+    account: int | None
+
+
+class NewInvitation(NamedTuple):
+    """A one-time code as it is stored."""
+
+    kind: str
+    salt: str
+    digest: str
+    expires_at: str
+
+
+def add(
+    db: UnitOfWork, data: UserData, password: Stretched | None, invitation: NewInvitation | None, by: Manager
+) -> tuple[int, int | None]:
+    """Add a user; return the ids of the user and of the invitation. Raises Refused, NotAllowed."""
+    _check(db, data, by)
+    for number, name in db.rows('SELECT id, name FROM "user" WHERE removed_at IS NULL'):
+        if name.casefold() == data.name.casefold():
+            raise Refused(Code.IN_USE, f"user {number} has this name; choose another, or remove that one", "name")
+    number = db.insert(
+        'INSERT INTO "user" (name, role, account_id, salt, digest, added_at, added_by) VALUES (?, ?, ?, ?, ?, ?, ?)'
+        " RETURNING id",
+        (*data, *(password or (None, None)), by.at, by.name),
+    )
+    return number, None if invitation is None else _invite(db, number, invitation, by)
+
+
+def change(db: UnitOfWork, number: int, fields: Mapping[str, Any], by: Manager) -> None:
+    """Change role, account or password of a user; one who is no driver has no account. Raises Refused, NotAllowed.
+
+    A new password, also none, ends the log-ins that were made before.
+    """
+    before = _find(db, number, by)
+    role = fields.get("role", before.role)
+    account = fields.get("account", before.account if role == DRIVER else None)
+    _check(db, UserData(before.name, role, account), by)
+    if before.role == ADMIN and (role != ADMIN or ("password" in fields and fields["password"] is None)):
+        _check_not_last(db, number)
+    db.execute('UPDATE "user" SET (role, account_id) = (?, ?) WHERE id = ?', (role, account, number))
+    if (role, account) != (before.role, before.account):
+        db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
+    if "password" in fields:
+        _set_password(db, number, fields["password"])
+        _end_logins(db, number, by, None)
+
+
+def change_own_password(
+    db: UnitOfWork, number: int, before: Stretched | None, after: Stretched, kept_login: int, by: Manager
+) -> bool:
+    """Change the password of a user who knows the one before; the other log-ins end. Return False if it has changed."""
+    row = db.row('SELECT salt, digest FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
+    if row is None or row != (before or (None, None)):
+        return False
+    _set_password(db, number, after)
+    _end_logins(db, number, by, kept_login)
+    return True
+
+
+def remove(db: UnitOfWork, number: int, by: Manager) -> None:
+    """Remove a user. Raises Refused, NotAllowed."""
+    if _find(db, number, by).role == ADMIN:
+        _check_not_last(db, number)
+    _remove(db, number, by)
+
+
+def invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int:
+    """Store a one-time code, which replaces the one before; return its id. Raises Refused, NotAllowed."""
+    _find(db, number, by)
+    return _invite(db, number, new, by)
+
+
+def note_tries(db: UnitOfWork, invitation: int, tries: int) -> None:
+    """Store how often a PIN was tried."""
+    db.execute("UPDATE invitation SET tries = max(tries, ?) WHERE id = ?", (tries, invitation))
+
+
+def forget_drivers(db: UnitOfWork, account: int, at: str, by: str) -> None:
+    """Remove the drivers of an account; delete their names, and the addresses and browsers of their log-ins."""
+    for number, removed_at in db.rows('SELECT id, removed_at FROM "user" WHERE account_id = ?', (account,)):
+        if removed_at is None:
+            _remove(db, number, Manager(by, True, at))
+        db.execute('UPDATE "user" SET name = ? WHERE id = ?', (f"user {number}", number))
+        db.execute("DELETE FROM login WHERE user_id = ?", (number,))
+
+
+def _invite(db: UnitOfWork, number: int, new: NewInvitation, by: Manager) -> int:
+    db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
+    return db.insert(
+        "INSERT INTO invitation (user_id, kind, salt, digest, expires_at, made_at, made_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (number, *new, by.at, by.name),
+    )
+
+
+def _find(db: UnitOfWork, number: int, by: Manager) -> UserData:
+    row = db.row('SELECT name, role, account_id FROM "user" WHERE id = ? AND removed_at IS NULL', (number,))
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"there is no user {number}")
+    found = UserData(*row)
+    _check_may(found.role, by)
+    return found
+
+
+def _check(db: UnitOfWork, data: UserData, by: Manager) -> None:
+    _check_may(data.role, by)
+    if (data.role == DRIVER) != (data.account is not None):
+        words = "a driver needs one" if data.role == DRIVER else "only a driver has one"
+        raise Refused(Code.CONFLICT, words, "account")
+    if data.account is not None:
+        accounts.find(db, data.account)
+        accounts.check_known(db, data.account)
+
+
+def _check_may(role: str, by: Manager) -> None:
+    if role != DRIVER and not by.is_admin:
+        raise NotAllowed(f"only an admin manages users with the role {role}; an operator manages drivers")
+
+
+def _check_not_last(db: UnitOfWork, number: int) -> None:
+    """Refuse to take away the last admin. Raises Refused."""
+    others = db.rows(
+        "SELECT 1 FROM \"user\" WHERE role = 'admin' AND removed_at IS NULL AND digest IS NOT NULL AND id <> ?"
+        " UNION ALL SELECT 1 FROM token WHERE role = 'admin' AND revoked_at IS NULL",
+        (number,),
+    )
+    if not others:
+        words = f"user {number} is the last admin with a password, and there is no admin token; add another one first"
+        raise Refused(Code.CONFLICT, words)
+
+
+def _set_password(db: UnitOfWork, number: int, password: Stretched | None) -> None:
+    db.execute('UPDATE "user" SET (salt, digest) = (?, ?) WHERE id = ?', (*(password or (None, None)), number))
+    db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
+
+
+def _end_logins(db: UnitOfWork, number: int, by: Manager, kept: int | None) -> None:
+    ended = "UPDATE login SET (ended_at, ended_by) = (?, ?) WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ?"
+    db.execute(ended, (by.at, by.name, number, kept))
+
+
+def _remove(db: UnitOfWork, number: int, by: Manager) -> None:
+    _end_logins(db, number, by, None)
+    db.execute("DELETE FROM invitation WHERE user_id = ?", (number,))
+    db.execute(
+        'UPDATE "user" SET (salt, digest, removed_at, removed_by) = (NULL, NULL, ?, ?) WHERE id = ?',
+        (by.at, by.name, number),
+    )

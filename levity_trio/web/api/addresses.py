@@ -1,0 +1,54 @@
+"""The addresses to enter in chargers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from levity_trio.addresses import reachable
+from levity_trio.web.api.chargers import TAG
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+class ChargerAddress(msgspec.Struct, kw_only=True):
+    """Where chargers connect. Most append their identity to `url` by themselves; others are given both.
+
+    `is_local` is whether only programs of this machine reach it.
+    """
+
+    url: str
+    is_tls: bool
+    is_local: bool
+
+
+class Addresses(msgspec.Struct, kw_only=True):
+    """Where chargers connect, TLS first."""
+
+    chargers: list[ChargerAddress]
+
+
+async def get_addresses(asked: Asked) -> Addresses:
+    config = asked.api.config
+    tls = [] if config.tls_port is None else [_address("wss", config.host, config.tls_port)]
+    return Addresses(chargers=[*tls, _address("ws", config.host, config.port)])
+
+
+def _address(scheme: str, host: str, port: int) -> ChargerAddress:
+    url = f"{scheme}://{reachable(host, port)}/ws/"
+    return ChargerAddress(url=url, is_tls=scheme == "wss", is_local=host in LOOPBACK)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/admin/addresses",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Show the addresses to enter in chargers.",
+        handle=get_addresses,
+        answer=Addresses,
+    ),
+)

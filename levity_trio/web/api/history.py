@@ -1,0 +1,96 @@
+"""Energy by day or month: of the site, of each charger, of each account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from levity_trio.billing.months import Month
+from levity_trio.store.reads.history import History, Of, Period, Wanted, series
+from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role
+from levity_trio.web.api.lists import OfCharger
+from levity_trio.web.api.local_times import LocalDay, begins_at, local_day, today
+from levity_trio.web.api.owned import rule_of
+from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.shown import show, shown_as
+
+MOST_DAYS: Final = 400
+MOST_YEARS: Final = 20
+DAYS: Final = 30
+"""Without `from`; months are those of a year."""
+
+
+class HistoryQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"since": "from", "before": "to"}):
+    """Periods from the one with the day `from` on, before the day `to` (by default, up to today)."""
+
+    by: Literal["day", "month"] = "day"
+    of: Of = Of.SITE
+    since: LocalDay | None = None
+    before: LocalDay | None = None
+    charger: OfCharger = None
+    account: Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only of this account.")] | None = None
+
+
+async def get_history(asked: Asked) -> Any:
+    query: HistoryQuery = asked.query
+    if (query.of is Of.ACCOUNT or query.account is not None) and not asked.sees_all:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "history by account needs a token with the role operator")
+    zone = asked.api.config.time_zone
+    periods = _periods(query, today(asked.api.now(), zone), zone)
+    wanted = Wanted(query.of, query.charger, query.account)
+    found = await asked.api.reader.run(partial(series, wanted=wanted, periods=periods, rule=rule_of(asked)))
+    return show(History(by=query.by, of=query.of, time_zone=str(zone), periods=periods, series=found))
+
+
+def _periods(query: HistoryQuery, last: date, zone: ZoneInfo) -> list[Period]:
+    """Return the days, or the whole months, from the first wanted day to the last; of too many, the last ones.
+
+    Raises Problem for what is no day.
+    """
+    until = last if query.before is None else local_day(query.before, "to") - timedelta(days=1)
+    since = _first(query, until) if query.since is None else local_day(query.since, "from")
+    return [*(_days if query.by == "day" else _months)(since, until, zone)]
+
+
+def _first(query: HistoryQuery, until: date) -> date:
+    """Return the first day if none is given."""
+    if query.by == "day":
+        return until - timedelta(days=DAYS - 1)
+    return Month(until.year - 1, until.month).next.first_day
+
+
+def _days(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
+    since = max(since, until - timedelta(days=MOST_DAYS - 1))
+    for number in range((until - since).days + 1):
+        day = since + timedelta(days=number)
+        yield Period(name=str(day), since=begins_at(day, zone), before=begins_at(day + timedelta(days=1), zone))
+
+
+def _months(since: date, until: date, zone: ZoneInfo) -> Iterator[Period]:
+    last = Month.of(until)
+    month = max(Month.of(since), Month(last.year - MOST_YEARS, last.number).next)
+    while since <= until and month <= last:
+        after = month.next
+        yield Period(name=str(month), since=begins_at(month.first_day, zone), before=begins_at(after.first_day, zone))
+        month = after
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/history",
+        role=Role.VIEWER,
+        tag="history",
+        summary="Show the energy of each day or month, by the end of sessions; 400 days or 20 years at most.",
+        handle=get_history,
+        query=HistoryQuery,
+        answer=shown_as(History),
+        problems=("invalid", "forbidden"),
+    ),
+)

@@ -1,0 +1,60 @@
+"""The site as it is now, in one answer: what a page shows that an owner keeps open."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from levity_trio.store.reads.disk import disk
+from levity_trio.store.reads.now import Asked as AskedNow
+from levity_trio.store.reads.now import Now, now
+from levity_trio.store.reads.now.attention import Machine
+from levity_trio.web.api.billing import rule
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.shown import show, shown_as
+
+Chargers = Annotated[str, msgspec.Meta(description="Only these, separated by commas; the rest stays whole.")]
+
+
+class NowQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    charger: Chargers | None = None
+
+
+async def get_now(asked: Asked) -> Any:
+    api, query = asked.api, asked.query
+    chosen = None if query.charger is None else frozenset(_named(query.charger))
+    is_trusted, terms, at = api.is_clock_trusted(), rule(asked), api.now()
+
+    def read(db: Any) -> Now:
+        machine = Machine(
+            begun_at=api.begun_at,
+            can_store=not api.writer.is_failing,
+            is_damaged=api.writer.is_damaged,
+            is_clock_trusted=is_trusted,
+            disk=disk(api.config.database),
+        )
+        name, tag = api.config.server_name, api.config.auto_start_id_tag
+        return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)
+
+    return show(await api.reader.run(read))
+
+
+def _named(text: str) -> list[str]:
+    """Return the chargers that a text names. It may be the identity of one that has a comma in it."""
+    return [text, *(one.strip() for one in text.split(","))]
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/now",
+        role=Role.VIEWER,
+        tag="now",
+        summary="Show the site as it is now: power and energy, what wants a look, and each charger.",
+        handle=get_now,
+        query=NowQuery,
+        answer=shown_as(Now),
+        problems=("invalid",),
+    ),
+)

@@ -1,0 +1,154 @@
+"""The server itself: its version, its database, its plugins, its settings and where each came from."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from levity_trio import __version__
+from levity_trio.plugins.base import PluginState
+from levity_trio.store.reads.present import SQLITE_VERSION
+from levity_trio.store.reads.system import StoredData, stored_data
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role
+from levity_trio.web.api.shown import show, shown_as
+from levity_trio.wire.secrets import masked_url
+
+STATUS: Final = Path("/proc/self/status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """A setting in force: as it was given, or its default; null: none. `origin` is flag, environment, file or default.
+
+    A switch that was not given has neither.
+    """
+
+    name: str
+    group: str
+    value: str | None
+    origin: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long data is kept, in days, and the maximum size of the frames."""
+
+    frames_days: int
+    frames_megabytes: int
+    events_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The program that runs: since when, on what, and its memory (VmRSS) in bytes, where the system tells it."""
+
+    version: str
+    python: str
+    sqlite: str
+    server_name: str
+    begun_at: str
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the server serves now: connected chargers, event streams, and writes that wait."""
+
+    chargers: int
+    streams: int
+    waiting_writes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The server. Its settings and the path of its database are for admins: null for others.
+
+    When it was last backed up is not known here: a backup writes nothing into the database that it copies.
+    """
+
+    program: Program
+    at: str
+    time_zone: str
+    is_clock_trusted: bool
+    can_store: bool
+    is_damaged: bool
+    database: StoredData
+    retention: Retention
+    load: Load
+    plugins: list[PluginState]
+    settings: list[SettingRow] | None
+
+
+async def get_system(asked: Asked) -> Any:
+    api, is_admin = asked.api, asked.caller.role >= Role.ADMIN
+    config = api.config
+    database = await api.reader.run(partial(stored_data, path=config.database, now=api.now()))
+    shown = show(
+        System(
+            program=await _program(asked),
+            at=api.stamp(),
+            time_zone=str(config.time_zone),
+            is_clock_trusted=api.is_clock_trusted(),
+            can_store=not api.writer.is_failing,
+            is_damaged=api.writer.is_damaged,
+            database=database,
+            retention=Retention(
+                frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
+            ),
+            load=Load(
+                chargers=len(api.chargers.links()),
+                streams=int(api.streams.borrowed_tokens),
+                waiting_writes=api.writer.statistics().waiting,
+            ),
+            plugins=list(api.plugins()),
+            settings=list(_settings(asked)) if is_admin else None,
+        )
+    )
+    return shown if is_admin else shown | {"database": shown["database"] | {"path": None}}
+
+
+async def _program(asked: Asked) -> Program:
+    return Program(
+        version=__version__,
+        python=platform.python_version(),
+        sqlite=SQLITE_VERSION,
+        server_name=asked.api.config.server_name,
+        begun_at=asked.api.begun_at,
+        memory_bytes=await trio.to_thread.run_sync(_memory_bytes),
+    )
+
+
+def _memory_bytes() -> int | None:
+    """Return the resident memory of this process; None where there is no /proc."""
+    try:
+        lines = STATUS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    sizes = (line.split()[1] for line in lines if line.startswith("VmRSS:"))
+    return next((1024 * int(size) for size in sizes), None)
+
+
+def _settings(asked: Asked) -> Iterator[SettingRow]:
+    for one in asked.api.config.in_force:
+        value = masked_url(one.text) if one.text is not None and one.is_secret else one.text
+        yield SettingRow(name=one.name, group=one.group, value=value, origin=one.origin, help=one.help)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/system",
+        role=Role.OPERATOR,
+        tag="server",
+        summary="Show the server: version, database, retention, plugins; to admins its settings, and whence each came.",
+        handle=get_system,
+        answer=shown_as(System),
+    ),
+)

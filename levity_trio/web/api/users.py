@@ -1,0 +1,306 @@
+"""Users and the log-ins of their browsers. Operators manage drivers, to whom they hand out one-time codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from levity_trio.store.reads import users as stored
+from levity_trio.store.reads.users import LoginRow, UserRow
+from levity_trio.store.writes import users as writes
+from levity_trio.store.writes.users import Manager, NewInvitation, NotAllowed, UserData
+from levity_trio.web.api.accounts import Id, given_fields, refusals
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.problems import Problem, not_found
+from levity_trio.web.api.shown import list_of, show, shown_as
+from levity_trio.web.invitations import LASTS, LINK, Kind, make_secret, stored_link, written
+from levity_trio.wire.times import stamp
+
+TAG: Final = "access"
+USERS: Final = "/api/admin/users"
+USER: Final = f"{USERS}/{{id}}"
+LOGINS: Final = "/api/admin/logins"
+REFUSED: Final = ("not_found", "in_use", "conflict", "forbidden", "invalid")
+UserName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\W\d_](.*\S)?$")]
+"""It begins with a letter, so that it is not taken for an id."""
+Password = Annotated[str, msgspec.Meta(min_length=10, max_length=200)]
+RoleName = Literal["driver", "viewer", "operator", "admin"]
+
+
+class NewUserBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A user to be added. One without a password is invited: by a link, unless `invite` says something else."""
+
+    name: UserName
+    role: RoleName
+    account: Id | None = None
+    password: Password | None = None
+    invite: Kind | None = None
+
+
+class UserChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of a user; what is left out stays. A new password, also null, ends the log-ins made before."""
+
+    role: RoleName | msgspec.UnsetType = msgspec.UNSET
+    account: Id | msgspec.UnsetType | None = msgspec.UNSET
+    password: Password | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class InvitationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A link is valid for a day; a PIN, which can be dictated, for 15 minutes and 5 tries."""
+
+    kind: Kind = "link"
+
+
+class Invitation(msgspec.Struct):
+    """A one-time code, which is shown only now. It replaces the one before."""
+
+    user: int
+    kind: str
+    code: str
+    expires_at: str
+
+
+class AddedUser(msgspec.Struct):
+    """A new user, and the invitation of one who has no password or for whom it was asked."""
+
+    id: int
+    name: str
+    role: str
+    account: int | None
+    invitation: Invitation | None
+
+
+class LoginsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which log-ins."""
+
+    ended: Annotated[bool, msgspec.Meta(description="Also those that were ended.")] = False
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+
+
+class Me(msgspec.Struct):
+    """Who asks: the name and the role of the token or user. `login` is that of a browser, `account` a driver's."""
+
+    name: str
+    role: str
+    login: int | None
+    account: int | None
+
+
+class NewPasswordBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new password, and the old one if there is one."""
+
+    old_password: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    new_password: Password
+
+
+class _Made(NamedTuple):
+    """The secret of an invitation, and what is stored of it."""
+
+    secret: str
+    new: NewInvitation
+
+
+@contextmanager
+def _managing() -> Iterator[None]:
+    """Report what the store refuses. Raises Problem."""
+    try:
+        with refusals():
+            yield
+    except NotAllowed as refused:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", str(refused)) from None
+
+
+def _manager(asked: Asked) -> Manager:
+    return Manager(asked.caller.name, asked.caller.role >= Role.ADMIN, asked.api.stamp())
+
+
+async def list_users(asked: Asked) -> Any:
+    return show(await asked.api.reader.run(stored.users))
+
+
+async def get_user(asked: Asked) -> Any:
+    found = await asked.api.reader.run(partial(stored.user, number=asked.number()))
+    if found is None:
+        raise not_found(f"user {asked.number()}")
+    return show(found)
+
+
+async def add_user(asked: Asked) -> AddedUser:
+    body: NewUserBody = asked.body
+    logins, data = asked.api.logins, UserData(body.name, body.role, body.account)
+    password = None if body.password is None else await logins.stretch(body.password)
+    kind: Kind | None = body.invite or (LINK if password is None else None)
+    made = None if kind is None else await _make(asked, kind)
+    with _managing():
+        number, code = await logins.change(writes.add, data, password, made and made.new, _manager(asked))
+    invitation = None if made is None or code is None else _shown(number, code, made)
+    return AddedUser(number, body.name, body.role, body.account, invitation)
+
+
+async def change_user(asked: Asked) -> Any:
+    fields, logins = given_fields(asked.body), asked.api.logins
+    if fields.get("password") is not None:
+        fields["password"] = await logins.stretch(fields["password"])
+    with _managing():
+        await logins.change(writes.change, asked.number(), fields, _manager(asked))
+    return await get_user(asked)
+
+
+async def remove_user(asked: Asked) -> None:
+    with _managing():
+        await asked.api.logins.change(writes.remove, asked.number(), _manager(asked))
+
+
+async def invite_user(asked: Asked) -> Invitation:
+    number, made = asked.number(), await _make(asked, asked.body.kind)
+    with _managing():
+        code = await asked.api.logins.change(writes.invite, number, made.new, _manager(asked))
+    return _shown(number, code, made)
+
+
+async def _make(asked: Asked, kind: Kind) -> _Made:
+    api, secret = asked.api, make_secret(kind)
+    of_link = stored_link(secret)
+    salt, digest = (of_link.salt, of_link.digest) if kind == LINK else await api.logins.stretch(secret)
+    return _Made(secret, NewInvitation(kind, salt, digest, stamp(api.now() + LASTS[kind])))
+
+
+def _shown(user: int, invitation: int, made: _Made) -> Invitation:
+    return Invitation(user, made.new.kind, written(made.new.kind, invitation, made.secret), made.new.expires_at)
+
+
+async def list_logins(asked: Asked) -> Any:
+    query: LoginsQuery = asked.query
+    return show(await asked.api.reader.run(partial(stored.logins, limit=query.limit, is_ended=query.ended)))
+
+
+async def end_login(asked: Asked) -> None:
+    if not await asked.api.logins.end(asked.number(), asked.caller.name):
+        raise not_found(f"log-in {asked.number()} that is open")
+
+
+async def get_me(asked: Asked) -> Me:
+    caller = asked.caller
+    login = None if caller.login is None else asked.api.logins.get(caller.login)
+    return Me(caller.name if login is None else login.name, caller.role.word, caller.login, caller.account)
+
+
+async def change_my_password(asked: Asked) -> None:
+    body, logins = asked.body, asked.api.logins
+    login = None if asked.caller.login is None else logins.get(asked.caller.login)
+    if login is None or login.user is None:
+        raise Problem(HTTPStatus.CONFLICT, "conflict", "you did not log in as a user, so you have no password")
+    await logins.change_password(login, body.old_password, body.new_password)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/api/me",
+        role=Role.DRIVER,
+        tag=TAG,
+        summary="Who asks, and with which role",
+        handle=get_me,
+        answer=Me,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/me/password",
+        role=Role.DRIVER,
+        tag=TAG,
+        summary="Change your own password; your other log-ins end",
+        handle=change_my_password,
+        body=StructBody(NewPasswordBody),
+        problems=("conflict", "changed", "wrong_password", "too_many_failures", "too_many_log_ins"),
+        personal=("old_password", "new_password"),
+    ),
+    Endpoint(
+        method="GET",
+        path=USERS,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="List the users, the newest first",
+        handle=list_users,
+        answer=list_of(UserRow),
+    ),
+    Endpoint(
+        method="POST",
+        path=USERS,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Add a user, with a password or an invitation; an operator only drivers",
+        handle=add_user,
+        body=StructBody(NewUserBody),
+        answer=AddedUser,
+        status=HTTPStatus.CREATED,
+        problems=REFUSED,
+        personal=("name", "password"),
+    ),
+    Endpoint(
+        method="GET",
+        path=USER,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Show a user",
+        handle=get_user,
+        answer=shown_as(UserRow),
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="PATCH",
+        path=USER,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Change role, account or password of a user",
+        handle=change_user,
+        body=StructBody(UserChangeBody),
+        answer=shown_as(UserRow),
+        problems=REFUSED,
+        personal=("password",),
+    ),
+    Endpoint(
+        method="DELETE",
+        path=USER,
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Remove a user; the user's log-ins end",
+        handle=remove_user,
+        problems=REFUSED,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{USER}/invitations",
+        role=Role.OPERATOR,
+        tag=TAG,
+        summary="Make a one-time code with which a user logs in; it is shown only in this answer",
+        handle=invite_user,
+        body=StructBody(InvitationBody),
+        answer=Invitation,
+        status=HTTPStatus.CREATED,
+        problems=REFUSED,
+    ),
+    Endpoint(
+        method="GET",
+        path=LOGINS,
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="List the log-ins of browsers, the newest first",
+        handle=list_logins,
+        query=LoginsQuery,
+        answer=list_of(LoginRow),
+    ),
+    Endpoint(
+        method="DELETE",
+        path=f"{LOGINS}/{{id}}",
+        role=Role.ADMIN,
+        tag=TAG,
+        summary="End a log-in; its event streams end too",
+        handle=end_login,
+        problems=("not_found",),
+    ),
+)

@@ -1,0 +1,229 @@
+// Live pages: server-sent events carry the parts that changed, which are patched in place. Everything works without this.
+
+const root = document.documentElement;
+const base = root.dataset.base;
+const link = document.getElementById("link");
+const main = document.getElementById("main");
+const SILENT_MS = 40000; // the server says something every 15 s
+let source = null;
+let heardAt = Date.now();
+let shownAt = new Date(link.dataset.at);
+let leavesUntil = 0; // a form was sent: the next page is on its way
+let ahead = shownAt - heardAt; // of the server's clock: ages are by that one
+
+// Patching: text and attributes change where they are, so that focus, selection and opened details stay.
+
+const KEPT = { DETAILS: ["open"], INPUT: ["value", "checked"], BUTTON: ["disabled", "aria-busy"] };
+
+function patch(from, to) { // elements with an id are found by it, others by their place
+  const named = new Map([...from.children].filter((one) => one.id).map((one) => [one.id, one]));
+  let place = from.firstChild;
+  for (const node of [...to.childNodes]) {
+    const present = named.get(node.id) || place;
+    if (!present || !isSame(present, node)) {
+      from.insertBefore(node, place);
+      continue;
+    }
+    if (present === place) place = place.nextSibling;
+    else from.insertBefore(present, place);
+    if (node.nodeType === Node.ELEMENT_NODE) patchElement(present, node);
+    else if (present.data !== node.data) present.data = node.data;
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function isSame(one, other) {
+  return one.nodeType === other.nodeType && one.nodeName === other.nodeName && keyOf(one) === keyOf(other);
+}
+
+function keyOf(node) { // what has a key becomes nothing else: a button under a finger stays what it was
+  return node.id || (node.dataset && node.dataset.key) || "";
+}
+
+function patchElement(from, to) {
+  const kept = KEPT[from.nodeName] || [];
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && !kept.includes(name)) from.removeAttribute(name);
+  }
+  for (const { name, value } of to.attributes) {
+    if (from.getAttribute(name) !== value && !kept.includes(name)) from.setAttribute(name, value);
+  }
+  if (from.nodeName === "INPUT" && from.type === "hidden") from.value = to.value;
+  if (!(from.nodeName === "TEXTAREA" && from === document.activeElement)) patch(from, to);
+}
+
+function show(parts) {
+  for (const [id, html] of Object.entries(parts)) {
+    const place = document.getElementById(id);
+    if (!place && !html.trim()) continue; // gone before it was here
+    if (!place) return reload(id);
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    patch(place, made.content);
+  }
+  tellAges();
+  hideRead();
+}
+
+function reload(id) { // something new has come to the page: once in ten seconds for each
+  if (Date.now() < leavesUntil) return;
+  const [name, at] = JSON.parse(sessionStorage.getItem("reloaded") || '["", 0]');
+  if (name === id && Date.now() - at < 10000) return;
+  sessionStorage.setItem("reloaded", JSON.stringify([id, Date.now()]));
+  location.reload();
+}
+
+// Failures stay until they were read: on this browser.
+
+const readOnes = () => JSON.parse(localStorage.getItem("read") || "[]");
+
+function hideRead() {
+  const read = readOnes();
+  for (const one of document.querySelectorAll("[data-read]")) {
+    one.hidden = read.includes(one.dataset.read);
+    if (one.querySelector(".read")) continue;
+    const button = document.createElement("button");
+    button.className = "read";
+    button.textContent = "Got it";
+    button.addEventListener("click", () => {
+      localStorage.setItem("read", JSON.stringify([...readOnes(), one.dataset.read].slice(-50)));
+      hideRead();
+    });
+    one.append(button);
+  }
+}
+
+// The stream, which is closed while nobody looks: a browser allows six to a server.
+
+function open() {
+  if (source || document.hidden || !main.hasAttribute("data-live")) return;
+  source = new EventSource(`${base}/live${location.pathname.slice(base.length)}${location.search}`);
+  source.addEventListener("parts", (event) => { hear(); show(JSON.parse(event.data)); });
+  source.addEventListener("fault", () => lose("the page cannot be read now"));
+  source.addEventListener("open", hear);
+  source.addEventListener("error", () => { lose("no connection"); if (source.readyState === EventSource.CLOSED) again(); });
+}
+
+function close() {
+  if (source) source.close();
+  source = null;
+}
+
+async function again() { // the server refused the stream: perhaps the log-in has ended
+  close();
+  try {
+    const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" });
+    if (answer.type === "opaqueredirect") return location.reload();
+  } catch { /* no connection: tried again below */ }
+  setTimeout(open, 3000);
+}
+
+function hear() {
+  heardAt = Date.now();
+  shownAt = new Date(Date.now() + ahead);
+  tellLink("live", "live");
+}
+
+function lose(why) {
+  const age = span((Date.now() + ahead - shownAt) / 1000);
+  tellLink("lost", age === "now" ? why : `${why} for ${age}`);
+}
+
+function tellLink(state, words) {
+  root.dataset.link = link.dataset.state = state;
+  if (link.firstElementChild.textContent !== words) link.firstElementChild.textContent = words;
+}
+
+// Ages and zones.
+
+function span(seconds) {
+  if (seconds < 60) return "now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
+}
+
+function tellAges() {
+  for (const time of document.querySelectorAll("time[data-age]")) {
+    const words = span((Date.now() + ahead - new Date(time.dateTime)) / 1000);
+    if (time.textContent !== words) time.textContent = words;
+  }
+}
+
+function tellZone() {
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const there = root.dataset.zone;
+  try {
+    if (clockOf(here) !== clockOf(there)) document.getElementById("zone").textContent = `, not of ${here}, where you are`;
+  } catch { /* a zone that this browser does not know */ }
+}
+
+function clockOf(zone) { // what its clocks show now, in January and in July
+  const year = new Date().getFullYear();
+  return [new Date(), new Date(year, 0, 1), new Date(year, 6, 1)]
+    .map((time) => time.toLocaleString("en-GB", { timeZone: zone })).join();
+}
+
+function tick() {
+  tellAges();
+  if (link.dataset.state === "lost") lose(link.firstElementChild.textContent.split(" for ")[0]);
+  else if (source && Date.now() - heardAt > SILENT_MS) { close(); lose("no connection"); open(); }
+}
+
+// Forms and the theme.
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter || event.target.querySelector("button[type=submit]");
+  if (!button || event.target.method !== "post") return;
+  leavesUntil = Date.now() + 10000;
+  button.setAttribute("aria-busy", "true");
+  button.textContent = "Sending…";
+  setTimeout(() => { button.disabled = true; }); // after the form was sent
+});
+
+const themes = document.querySelectorAll("[data-theme-set]");
+
+function setTheme(theme) {
+  if (theme) root.dataset.theme = theme;
+  else delete root.dataset.theme;
+  localStorage.setItem("theme", theme);
+  for (const button of themes) button.setAttribute("aria-pressed", String(button.dataset.themeSet === theme));
+}
+
+for (const button of themes) {
+  button.parentElement.hidden = false;
+  button.addEventListener("click", () => setTheme(button.dataset.themeSet));
+}
+setTheme(localStorage.getItem("theme") || "");
+
+// What was opened to be asked closes again.
+
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches("details.ask[open]")) event.target.scrollIntoView({ block: "nearest" });
+}, true);
+document.addEventListener("keydown", (event) => {
+  const opened = event.key === "Escape" && document.activeElement.closest("details.ask[open], details.who[open]");
+  if (!opened) return;
+  opened.open = false;
+  opened.querySelector("summary").focus();
+});
+document.addEventListener("click", (event) => {
+  for (const one of document.querySelectorAll("details.ask[open], details.who[open]")) {
+    if (!one.contains(event.target)) one.open = false;
+  }
+});
+
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+addEventListener("pagehide", close);
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+setInterval(tick, 10000);
+const current = document.querySelector(".sections [aria-current]");
+if (current) current.parentElement.parentElement.parentElement.scrollLeft = current.offsetLeft - 96;
+tellZone();
+tellAges();
+hideRead();
+open();

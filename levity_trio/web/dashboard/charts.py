@@ -1,0 +1,226 @@
+"""Charts as SVG, made on the server: curves of power and register, bars, and small curves without an axis.
+
+Colours, widths and fonts are in assets/chart.css. Positions along the time are per cent of the width, so that labels
+keep their size on a narrow screen; shapes are stretched. assets/chart.js shows the value under a finger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+import orjson
+from markupsafe import Markup
+
+from levity_trio.web.dashboard.scales import Point, Tick, longest_step, reduced, runs, ticks, time_ticks, written
+
+WIDTH: Final = 1000
+"""Units across a shape, which is stretched to the width of the chart."""
+TOP, PLOT, BOTTOM = 20, 140, 24
+"""Heights in pixels: above the highest tick, between the ticks, and beneath for labels."""
+SPARK: Final = 36
+SHADES: Final = 4
+"""Different looks of bands."""
+MIDDLE: Final = (12.0, 88.0)
+"""Labels beyond these per cents are written inwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of time in which a price holds. Bands of one `shade` look the same."""
+
+    since: float
+    until: float
+    words: str
+    shade: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A curve from `since` to `until`. Its points are seconds after `since` and values in `unit`, in order of time.
+
+    `words` say what it shows, also to those who cannot see it. An area begins at 0. Between points that are further
+    apart than `longest_step` seconds (None: several times their usual distance) nothing is drawn.
+    """
+
+    words: str
+    unit: str
+    points: Sequence[Point]
+    since: datetime
+    until: datetime
+    zone: tzinfo
+    digits: int = 1
+    is_area: bool = False
+    bands: Sequence[Band] = ()
+    longest_step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar: its label, its value (None: unknown), and where it leads."""
+
+    label: str
+    value: float | None
+    href: str = ""
+
+
+# Small curves
+
+
+def sparkline(points: Sequence[Point], words: str, longest_step: float | None = None) -> Markup:
+    """Return a small curve without axes. Points are seconds and values, in order of time; `words` say what it shows."""
+    shown = reduced(points)
+    if not shown:
+        return Markup("")
+    highest = max(value for _, value in shown) or 1.0
+    begin, seconds = shown[0][0], (shown[-1][0] - shown[0][0]) or 1.0
+    placed = [((at - begin) / seconds * WIDTH, SPARK - 1 - value / highest * (SPARK - 3)) for at, value in shown]
+    parts = _broken(shown, placed, longest_step)
+    return _SPARK.format(words=words, size=f"0 0 {WIDTH} {SPARK}", area=_area(parts, SPARK), line=_line(parts))
+
+
+_SPARK: Final = Markup(
+    '<svg class="chart spark" viewBox="{size}" preserveAspectRatio="none" role="img" aria-label="{words}">'
+    '<path class="area" d="{area}"/><path class="line" d="{line}"/></svg>'
+)
+
+
+# Curves with axes
+
+
+def curve(one: Curve) -> Markup:
+    """Return a curve with its axes, its bands, and its points for assets/chart.js."""
+    seconds = max(1.0, (one.until - one.since).total_seconds())
+    points = reduced([(at, value) for at, value in one.points if 0 <= at <= seconds])
+    values = [value for _, value in points] or [0.0]
+    scale = ticks(0.0 if one.is_area else min(values), max(values))
+    low, span = scale[0].at, scale[-1].at - scale[0].at
+    placed = [(at / seconds * WIDTH, (1 - (value - low) / span) * PLOT) for at, value in points]
+    parts = _broken(points, placed, one.longest_step)
+    return _CURVE.format(
+        words=one.words,
+        height=TOP + PLOT + BOTTOM,
+        bands=_joined(_band(band, seconds) for band in one.bands),
+        scale=_joined(_scale(scale, one.unit)),
+        times=_joined(_time(tick, seconds) for tick in time_ticks(one.since, one.until, one.zone)),
+        plot=f"0 0 {WIDTH} {PLOT}",
+        plot_height=PLOT,
+        top=TOP,
+        area=_AREA.format(_area(parts, PLOT)) if one.is_area else "",
+        line=_line(parts),
+        begin=one.since.timestamp(),
+        seconds=seconds,
+        unit=one.unit,
+        digits=one.digits,
+        points=orjson.dumps([(round(at, 1), round(value, 3)) for at, value in points]).decode(),
+        bottom=TOP + PLOT,
+    )
+
+
+_CURVE: Final = Markup(
+    '<svg class="chart full" width="100%" height="{height}" role="img" tabindex="0" aria-label="{words}"'
+    ' data-begin="{begin}" data-seconds="{seconds}" data-unit="{unit}" data-digits="{digits}" data-points="{points}">'
+    '{bands}<svg x="0" y="{top}" width="100%" height="{plot_height}" viewBox="{plot}" preserveAspectRatio="none">{area}'
+    '<path class="line" d="{line}"/></svg>{scale}{times}<line class="cross" y1="{top}" y2="{bottom}"/></svg>'
+)
+_AREA: Final = Markup('<path class="area" d="{}"/>')
+_LEVEL: Final = Markup('<line class="axis" x1="0" x2="100%" y1="{y}" y2="{y}"/><text x="2" y="{above}">{label}</text>')
+_TIME: Final = Markup('<text x="{at}%" y="{y}" text-anchor="{anchor}">{label}</text>')
+_BAND: Final = Markup(
+    '<rect class="band shade-{shade}" x="{at}%" y="{top}" width="{width}%" height="{height}"><title>{words}</title>'
+    "</rect>"
+)
+
+
+def _scale(scale: Sequence[Tick], unit: str) -> Iterator[Markup]:
+    """Yield the levels of the values; the highest names the unit."""
+    for place, tick in enumerate(scale):
+        y = round(TOP + PLOT * (1 - place / (len(scale) - 1)), 1)
+        label = f"{tick.label} {unit}" if tick is scale[-1] else tick.label
+        yield _LEVEL.format(y=y, above=round(y - 4, 1), label=label)
+
+
+def _time(tick: Tick, seconds: float) -> Markup:
+    at = round(tick.at / seconds * 100, 2)
+    anchor = "start" if at < MIDDLE[0] else "end" if at > MIDDLE[1] else "middle"
+    return _TIME.format(at=at, y=TOP + PLOT + 16, anchor=anchor, label=tick.label)
+
+
+def _band(band: Band, seconds: float) -> Markup:
+    since, until = (min(max(at / seconds * 100, 0.0), 100.0) for at in (band.since, band.until))
+    width, shade = round(max(0.0, until - since), 2), band.shade % SHADES
+    return _BAND.format(shade=shade, at=round(since, 2), top=TOP, width=width, height=PLOT, words=band.words)
+
+
+# Bars
+
+
+def bars(given: Sequence[Bar], unit: str, words: str, digits: int = 1) -> Markup:
+    """Return bars side by side, each with its value; of many, only the first, middle and last are labelled."""
+    scale = ticks(0.0, max((one.value or 0.0 for one in given), default=0.0))
+    labelled = range(len(given)) if len(given) <= MOST_LABELS else (0, len(given) // 2, len(given) - 1)
+    return _BARS.format(
+        role="group" if any(one.href for one in given) else "img",  # what is in a picture cannot be followed
+        words=words,
+        height=TOP + PLOT + BOTTOM,
+        scale=_joined(_scale(scale, unit)),
+        bars=_joined(
+            _bar(one, (place + 0.1) / len(given), 0.8 / len(given), one.value / scale[-1].at, _value(one, unit, digits))
+            for place, one in enumerate(given)
+            if one.value is not None
+        ),
+        labels=_joined(_time(Tick(place + 0.5, given[place].label), len(given)) for place in labelled),
+    )
+
+
+MOST_LABELS: Final = 7
+_BARS: Final = Markup(
+    '<svg class="chart full" width="100%" height="{height}" role="{role}" aria-label="{words}">'
+    "{scale}{bars}{labels}</svg>"
+)
+_BAR: Final = Markup(
+    '<rect class="bar" x="{at}%" y="{y}" width="{width}%" height="{height}"><title>{words}</title></rect>'
+)
+_LINKED: Final = Markup('<a href="{}">{}</a>')
+
+
+def _value(one: Bar, unit: str, digits: int) -> str:
+    return f"{one.label}: {written(one.value or 0.0, digits)} {unit}"
+
+
+def _bar(one: Bar, at: float, width: float, share: float, words: str) -> Markup:
+    """Return a bar; `at` and `width` are parts of the width of the chart, `share` of its height."""
+    height = round(share * PLOT, 1)
+    y = round(TOP + PLOT - height, 1)
+    made = _BAR.format(at=round(at * 100, 2), y=y, width=round(width * 100, 2), height=height, words=words)
+    return _LINKED.format(one.href, made) if one.href else made
+
+
+# Shapes
+
+
+def _broken(points: Sequence[Point], placed: Sequence[Point], longest: float | None) -> list[list[Point]]:
+    """Return the places of points in runs without a gap."""
+    limit = longest_step([at for at, _ in points]) if longest is None else longest
+    places = iter(placed)
+    return [[next(places) for _ in run] for run in runs(points, limit)]
+
+
+def _line(parts: Iterable[Sequence[Point]]) -> str:
+    """Return the path of lines; a single point is a dot."""
+    return "".join(f"M{_path(part)}" + ("h0" if len(part) == 1 else "") for part in parts)
+
+
+def _area(parts: Iterable[Sequence[Point]], floor: int) -> str:
+    """Return the path of what is beneath lines."""
+    return "".join(f"M{part[0][0]:.1f} {floor}L{_path(part)}L{part[-1][0]:.1f} {floor}Z" for part in parts)
+
+
+def _path(part: Sequence[Point]) -> str:
+    return "L".join(f"{x:.1f} {y:.1f}" for x, y in part)
+
+
+def _joined(parts: Iterable[Markup]) -> Markup:
+    return Markup("").join(parts)

@@ -1,0 +1,119 @@
+"""What all pages are served with: the templates, the notes, the site's zone, and the checks of forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import trio
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
+
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard import assets
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.navigation import SECTIONS
+from levity_trio.web.dashboard.notes import Note, Notes
+from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.reader import Reader
+from levity_trio.web.dashboard.templating import Templates, personal
+from levity_trio.web.logins import is_form_value
+
+READER: Final = "levity.reader"
+"""In the scope of a request: the browser that sent it."""
+RENDERS: Final = 2
+"""Pages that are rendered at once, each in a thread, so that chargers are answered meanwhile."""
+SAME_SITE: Final = ("same-origin", "none", "")
+
+
+class Desk:
+    """Serves pages of one dashboard."""
+
+    def __init__(self, api: Api, base: str) -> None:
+        self.api = api
+        self.base = base
+        self.zone: tzinfo = api.config.time_zone
+        self.templates = Templates(base=base, zone=self.zone)
+        self._notes = Notes()
+        self._renders = trio.CapacityLimiter(RENDERS)
+
+    async def page(
+        self,
+        template: str,
+        view: View,
+        values: Mapping[str, Any],
+        *,
+        page: Page | None = None,
+        reader: Reader | None = None,
+        status: int = HTTPStatus.OK,
+    ) -> Response:
+        """Return a rendered page."""
+        now = self.api.now()
+        given = {**self._frame(view, page, reader), **values}
+        html = await trio.to_thread.run_sync(self.templates.render, template, view, now, given, limiter=self._renders)
+        return _Page(html, status)
+
+    def _frame(self, view: View, page: Page | None, reader: Reader | None) -> dict[str, Any]:
+        """Return what the frame around every page needs."""
+        return {
+            "page": page,
+            "sections": [one for one in SECTIONS if view.caller.role >= one.role],
+            "assets": assets.names(),
+            "site": self.api.config.server_name,
+            "zone_name": str(self.zone),
+            "notes": [] if reader is None else self._notes.take(reader.cookie),
+        }
+
+    async def forbidden(self, view: View, role: Role) -> Response:
+        """Return the page for something that this reader may not do."""
+        words = f"This needs the role {role.word}; yours is {view.caller.role.word}. Ask an admin of this site."
+        return await self.problem(view, HTTPStatus.FORBIDDEN, words)
+
+    async def refused(self, view: View, refused: Refused) -> Response:
+        """Return the page for something that the API refused."""
+        return await self.problem(view, refused.status, str(refused))
+
+    async def problem(self, view: View, status: int, words: str) -> Response:
+        """Return the page for a failure: what it is, and what to do."""
+        sentence = words[:1].upper() + words[1:].rstrip(".") + "."
+        title = HTTPStatus(status).phrase
+        return await self.page("problem.html", view, {"title": title, "words": sentence}, status=status)
+
+    def is_own_form(self, request: Request, form_value: str) -> bool:
+        """Whether a form was sent from a page that this browser was shown."""
+        reader: Reader = request.scope[READER]
+        return self.is_own_origin(request) and is_form_value(reader.cookie, form_value)
+
+    def is_own_origin(self, request: Request) -> bool:
+        """Whether a browser says that a request comes from a page of ours, or says nothing about that."""
+        site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin")
+        if site not in SAME_SITE:
+            return False
+        if origin is None or (origin == "null" and site == "same-origin"):  # our no-referrer makes it null
+            return True
+        public = self.api.config.public_url
+        own = {request.headers.get("host", "").casefold(), urlsplit(public).netloc.casefold() if public else ""}
+        return urlsplit(origin).netloc.casefold() in own - {""}
+
+    def leave_notes(self, request: Request, notes: Sequence[Note]) -> None:
+        """Keep notes for the next page of this reader."""
+        reader: Reader = request.scope[READER]
+        self._notes.leave(reader.cookie, list(notes))
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Whether the browser speaks TLS with us, or with the proxy before us."""
+        return scope["scheme"] == "https" or (self.api.config.public_url or "").startswith("https:")
+
+
+class _Page(HTMLResponse):
+    """A page, whose forms get the anti-CSRF value of its reader when it is sent."""
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        reader: Reader = scope[READER]
+        body = personal(bytes(self.body), reader.form_value)
+        await Response(body, self.status_code, media_type="text/html")(scope, receive, send)

@@ -1,0 +1,301 @@
+"""Forms: each endpoint that changes something has one, derived from its declaration, below /do.
+
+`/do/post/admin/chargers/CP1/reset` is the form of `POST /api/admin/chargers/CP1/reset`. A POST to it becomes that
+request. What the API refuses is shown at the field and at the top, with all that was filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import orjson
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from levity_trio.web.api.endpoints import Endpoint, StreamedBody
+from levity_trio.web.below import API
+from levity_trio.web.dashboard.desk import Desk
+from levity_trio.web.dashboard.done import told
+from levity_trio.web.dashboard.fields import (
+    MORE_ROWS,
+    QUERY,
+    Field,
+    Unreadable,
+    body_of,
+    fields_of,
+    filled,
+    last_name,
+    leaves,
+    query_of,
+    texts,
+    with_rows,
+)
+from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
+from levity_trio.web.dashboard.notes import Note
+from levity_trio.web.dashboard.offers import Offers
+from levity_trio.web.dashboard.operations import CHARGER, page_of, words_for
+from levity_trio.web.dashboard.page import View
+
+BEFORE: Final = "before:"
+"""Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
+FORM_VALUE, TARGET, NEXT, KEY, FILE, MORE = (*("form-value", "form-target", "next", "form-key", "file", "more-rows"),)
+FOREIGN: Final = "this form is of another log-in, or of another site; nothing was done. Send it again"
+BACK: Final = "back"
+"""The field of a form of a list: what somebody else has decided meanwhile is told on the page of the list."""
+LINE: Final = "line "
+"""Begins the names of problems that are about a line of a file."""
+MOST_LINES: Final = 50
+DECIDED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+SECRETS: Final = ("token", "password", "code", "secret", "invitation")
+"""Members of an answer that are shown only once."""
+KEY_BYTES: Final = 12
+FILE_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form for one request, as its reader filled it in."""
+
+    endpoint: Endpoint
+    path: str
+    """Of the request of the API."""
+    view: View
+    desk: Desk
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields, without those that an admin alone may fill in."""
+        return fields_of(self.endpoint)
+
+    @property
+    def title(self) -> str:
+        """What it does, in words of people."""
+        return words_for(self.endpoint.method, self.endpoint.path) or self.endpoint.summary.rstrip(".")
+
+    @property
+    def help(self) -> str:
+        """What the declaration says, where the title is another one."""
+        summary = self.endpoint.summary.rstrip(".")
+        return "" if self.title == summary else summary.partition(": ")[2] or summary
+
+    @property
+    def home(self) -> str:
+        """The page of the charger that it is about, "" if it is about none."""
+        return page_of(self.view.path["id"]) if self.endpoint.path.startswith(CHARGER) else ""
+
+    async def show(
+        self, given: Mapping[str, str], problems: Mapping[str, str], status: int = HTTPStatus.OK
+    ) -> Response:
+        """Return the form with these values."""
+        values = {**await self._present(), **given}
+        offers = Offers(self.view, self.endpoint, self.desk)
+        around = await offers.circumstances()
+        rows = with_rows(self.fields, values, MORE_ROWS if MORE in given else 0)
+        fields = await offers.fill(filled(rows, values, problems), values, around)
+        shown = {
+            "form": self,
+            "around": around,
+            "fields": [one for one in fields if not one.name.startswith(QUERY)],
+            "manner": [one for one in fields if one.name.startswith(QUERY)],
+            "labels": {one.name.removeprefix(QUERY): one.label for one in leaves(fields)},
+            "offered": {last_name(one.name): one.offered for one in leaves(fields) if one.offered},
+            "problems": problems,
+            "values": values,
+            "is_file": isinstance(self.endpoint.body, StreamedBody),
+            "next": path_of_ours(given.get(NEXT, "")) or self.home,
+            "key": given.get(KEY) or token_hex(KEY_BYTES),
+        }
+        return await self.desk.page("form.html", self.view, shown, status=status)
+
+    @property
+    def target(self) -> str:
+        """The path of the form below /do, each name in it quoted: chargers choose what tags are called."""
+        names = {name: quote(value, safe="") for name, value in self.view.path.items()}
+        below = self.endpoint.path.removeprefix(API).format(**names)
+        return f"{self.endpoint.method.lower()}{below}"
+
+    def is_meant(self, content: FormData) -> bool:
+        """Whether a form arrived where its page sent it. Browsers and proxies resolve `..` in a path."""
+        meant = content.get(TARGET)
+        return meant is None or unquote(str(meant)) == unquote(self.target)
+
+    async def _present(self) -> dict[str, str]:
+        """Return what is to be changed, as the form shows it."""
+        present = self.view.api.endpoints.get(("GET", self.endpoint.path))
+        is_shown = self.endpoint.method in ("PUT", "PATCH") and not isinstance(self.endpoint.body, StreamedBody)
+        if present is None or not is_shown:
+            return {}
+        try:
+            content = await self.view.get(self.path)
+        except Refused:
+            return {}
+        return texts(self.fields, content, self.desk.zone)
+
+    async def send(self, form: FormData) -> Reply:
+        """Send the request. Raises Unreadable."""
+        given = given_in(form)
+        question = Question(
+            method=self.endpoint.method,
+            path=self.path,
+            query=query_of(self.fields, given),
+            headers={"prefer": "respond-async", "idempotency-key": given.get(KEY) or token_hex(KEY_BYTES)},
+            **self._body(form, given),
+        )
+        return await ask(self.view.api.app, self.view.caller, question)
+
+    def _body(self, form: FormData, given: Mapping[str, str]) -> dict[str, Any]:
+        if self.endpoint.body is None:
+            return {}
+        if isinstance(self.endpoint.body, StreamedBody):
+            return {"receive": _receive(form.get(FILE))}
+        fields = with_rows(self.fields, given)
+        made = body_of(fields, self._changed(given), self.desk.zone)
+        return {"body": orjson.dumps(made | self._emptied(given))}
+
+    def _changed(self, given: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what is sent: of a PATCH only what differs from what the form showed at first."""
+        if self.endpoint.method != "PATCH":
+            return given
+        return {name: text for name, text in given.items() if text.strip() != given.get(BEFORE + name, "").strip()}
+
+    def _emptied(self, given: Mapping[str, str]) -> dict[str, None]:
+        """Return the fields that a PATCH empties."""
+        if self.endpoint.method != "PATCH":
+            return {}
+        names = [one.name for one in leaves(self.fields) if not one.name.startswith(QUERY)]
+        return {name: None for name in names if not given.get(name, "").strip() and given.get(BEFORE + name, "")}
+
+
+def given_in(form: FormData) -> dict[str, str]:
+    """Return the texts of a form."""
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+async def perform(form: Form, request: Request) -> Response:
+    """Serve a form, or what was filled in."""
+    if form.view.caller.role < form.endpoint.role:
+        return await form.desk.forbidden(form.view, form.endpoint.role)
+    if request.method != "POST":
+        return await form.show(dict(request.query_params), {})
+    if not form.desk.is_own_origin(request):  # before a file is read
+        return await form.show({}, {"": FOREIGN}, HTTPStatus.FORBIDDEN)
+    content = await request.form()
+    if not form.desk.is_own_form(request, given_in(content).get(FORM_VALUE, "")) or not form.is_meant(content):
+        return await form.show(_without_value(content), {"": FOREIGN}, HTTPStatus.FORBIDDEN)
+    if MORE in content:
+        return await form.show(_without_value(content), {})
+    return await _send(form, request, content)
+
+
+async def _send(form: Form, request: Request, content: FormData) -> Response:
+    """Send what was filled in, and return what follows."""
+    try:
+        reply = await form.send(content)
+        return await _after(form, request, content, reply)
+    except Unreadable as error:
+        return await form.show(_without_value(content), {error.name: str(error)}, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except Refused as refused:
+        if content.get(BACK) and refused.status in DECIDED:
+            return _back(form, request, content, refused)
+        return await form.show(_without_value(content), _problems(refused), refused.status)
+
+
+def _problems(refused: Refused) -> dict[str, str]:
+    """Return what is wrong, by the names of fields; of a file, by its lines."""
+    lines = refused.document.get("lines", ())[:MOST_LINES]
+    if not lines:
+        return {refused.field: refused.words}
+    return {"": refused.words} | {f"{LINE}{one['line']}, {one['field']}": one["detail"] for one in lines}
+
+
+def _back(form: Form, request: Request, content: FormData, refused: Refused) -> Response:
+    """Return to the page of the form, which shows what holds now."""
+    words = f"Nothing was done: somebody has decided this already, or it has changed ({refused.words})"
+    form.desk.leave_notes(request, [Note("problem", words)])
+    return RedirectResponse(form.desk.base + next_of(content), HTTPStatus.SEE_OTHER)
+
+
+def _without_value(content: FormData) -> dict[str, str]:
+    return {name: text for name, text in given_in(content).items() if name not in (FORM_VALUE, TARGET)}
+
+
+async def _after(form: Form, request: Request, content: FormData, reply: Reply) -> Response:
+    """Return what follows a request that was done: its answer, if it must be seen, else the page before."""
+    if "json" not in reply.headers.get("content-type", "json"):
+        return Response(reply.body, reply.status, reply.headers)
+    answer = reply.content
+    if isinstance(form.endpoint.body, StreamedBody) or _has_secret(answer):
+        return await form.desk.page(
+            "result.html", form.view, {"form": form, "answer": answer, "next": next_of(content, form.home)}
+        )
+    warnings = answer.get("warnings", []) if isinstance(answer, dict) else []
+    form.desk.leave_notes(request, [Note("done", _words(form, reply)), *(Note("warning", one) for one in warnings)])
+    return RedirectResponse(form.desk.base + next_of(content, form.home), HTTPStatus.SEE_OTHER)
+
+
+def _has_secret(answer: Any) -> bool:
+    return isinstance(answer, dict) and any(answer.get(name) for name in SECRETS)
+
+
+def _words(form: Form, reply: Reply) -> str:
+    if reply.status == HTTPStatus.ACCEPTED:
+        return f"Sent to {form.view.path.get('id', 'the charger')}: {form.title}. Its course stands below"
+    values = {**form.view.path, **(reply.content or {})}
+    return told(form.endpoint.method, form.endpoint.path, values) or f"Done: {form.help or form.title}"
+
+
+def next_of(content: FormData, home: str = "") -> str:
+    """Return where to go next: where the form says, else home, else to the start."""
+    return path_of_ours(str(content.get(NEXT) or "")) or home or "/"
+
+
+def path_of_ours(wanted: str) -> str:
+    """Return a path below this dashboard, "" for one that would lead to another site."""
+    is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return wanted if is_ours and wanted.isprintable() else ""
+
+
+def _receive(upload: UploadFile | str | None) -> Receive:
+    """Return what yields an uploaded file, or the text of a field instead of one."""
+
+    async def parts() -> AsyncIterator[Message]:
+        if isinstance(upload, UploadFile):
+            while part := await upload.read(FILE_BYTES):
+                yield {"type": "http.request", "body": part, "more_body": True}
+        elif upload:
+            yield {"type": "http.request", "body": upload.encode(), "more_body": True}
+        yield {"type": "http.request", "body": b"", "more_body": False}
+
+    iterator = parts()
+    return iterator.__anext__
+
+
+async def download(view: View, path: str, request: Request) -> Response:
+    """Return a file that the API answers a GET with."""
+    question = Question(method="GET", path=path, query=dict(request.query_params), headers=_accepted(request))
+    return _HandedOn(view, question)
+
+
+def _accepted(request: Request) -> dict[str, str]:
+    return {"accept": request.headers.get("accept", "*/*")}
+
+
+class _HandedOn(Response):
+    """A response that the API sends itself."""
+
+    def __init__(self, view: View, question: Question) -> None:
+        super().__init__()
+        self._view = view
+        self._question = question
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # with these, it ends when its client leaves
+        question = replace(self._question, receive=receive, asgi=scope["asgi"])
+        await hand_on(self._view.api.app, self._view.caller, question, send)

@@ -1,0 +1,112 @@
+"""Logging in and out. An installation without users and tokens is told how to make the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.problems import Problem
+from levity_trio.web.dashboard.desk import READER, Desk
+from levity_trio.web.dashboard.doing import FORM_VALUE, NEXT, given_in, next_of
+from levity_trio.web.dashboard.page import Api, View
+from levity_trio.web.dashboard.reader import Reader, cookie_header
+from levity_trio.web.logins import Entered
+from levity_trio.web.pace import Pace
+
+LOGIN, LOGOUT, INVITATION = "/login", "/logout", "/welcome"
+OPEN_PATHS: Final = (LOGIN, INVITATION)
+"""What is shown without a log-in."""
+LONGEST_BROWSER: Final = 200
+MOST_WAITING: Final = 50
+"""Strangers for whom the form is still to be made; each takes the processor for some milliseconds."""
+Enter = Callable[[Request, Mapping[str, str]], Awaitable[Entered]]
+
+
+def routes(desk: Desk, inner: Api) -> Iterator[Route]:
+    """Yield the routes of logging in and out."""
+    entrance = _Entrance(desk, inner)
+    yield Route(LOGIN, entrance.login, methods=["GET", "POST"])
+    yield Route(INVITATION, entrance.welcome, methods=["GET", "POST"])
+    yield Route(LOGOUT, entrance.logout, methods=["POST"])
+
+
+class _Entrance:
+    def __init__(self, desk: Desk, inner: Api) -> None:
+        self._desk = desk
+        self._inner = inner
+        self._pace = Pace()
+
+    async def login(self, request: Request) -> Response:
+        """Ask for a name and a password, or a token, and take them."""
+        return await self._serve(request, "login.html", self._of_password)
+
+    async def welcome(self, request: Request) -> Response:
+        """Take a one-time code, which the operator handed out. A GET uses nothing up: mail programs look at links."""
+        return await self._serve(request, "welcome.html", self._of_code)
+
+    async def logout(self, request: Request) -> Response:
+        """End the log-in."""
+        reader: Reader = request.scope[READER]
+        form = await request.form()
+        if self._is_own(request, form) and reader.caller is not None and reader.caller.login is not None:
+            await self._desk.api.logins.leave(reader.caller.login)
+        return RedirectResponse(f"{self._desk.base}{LOGIN}", HTTPStatus.SEE_OTHER)
+
+    async def _serve(self, request: Request, template: str, enter: Enter) -> Response:
+        if request.method != "POST":
+            return await self._form(request, template, dict(request.query_params))
+        form = await request.form()
+        if not self._is_own(request, form):
+            return await self._form(request, template, given_in(form), "this form is too old; send it again")
+        try:
+            entered = await enter(request, given_in(form))
+        except Problem as problem:
+            return await self._form(request, template, given_in(form), problem.detail, problem.status)
+        response = RedirectResponse(self._desk.base + next_of(form), HTTPStatus.SEE_OTHER)
+        secure = self._desk.is_secure(request.scope)
+        cookie = cookie_header(request.scope, entered.cookie, path=self._desk.base, is_secure=secure)
+        response.headers["set-cookie"] = cookie
+        return response
+
+    def _is_own(self, request: Request, form: FormData) -> bool:
+        return self._desk.is_own_form(request, given_in(form).get(FORM_VALUE, ""))
+
+    async def _of_password(self, request: Request, given: Mapping[str, str]) -> Entered:
+        logins, who = self._desk.api.logins, _who(request)
+        if token := given.get("token", "").strip():
+            return await logins.enter_by_token(token, **who)
+        return await logins.enter(given.get("name", "").strip(), given.get("password", ""), **who)
+
+    async def _of_code(self, request: Request, given: Mapping[str, str]) -> Entered:
+        return await self._desk.api.logins.enter_by_invitation(given.get("code", "").strip(), **_who(request))
+
+    async def _form(
+        self, request: Request, template: str, given: Mapping[str, str], problem: str = "", status: int = HTTPStatus.OK
+    ) -> Response:
+        reader: Reader = request.scope[READER]
+        api = self._desk.api
+        values = {
+            "name": given.get("name", ""),
+            "next": given.get(NEXT, "/"),
+            "problem": problem,
+            "has_users": api.logins.are_used or api.tokens.are_used,
+        }
+        view = View(api=self._inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
+        if self._pace.waiting >= MOST_WAITING:
+            headers = {"retry-after": "3"}
+            return PlainTextResponse("Too many are at the door; try again.\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
+        async with self._pace.turn():
+            return await self._desk.page(template, view, values, status=status)
+
+
+def _who(request: Request) -> dict[str, Any]:
+    reader: Reader = request.scope[READER]
+    browser = request.headers.get("user-agent", "")[:LONGEST_BROWSER]
+    return {"address": reader.address, "cookie": reader.cookie, "browser": browser}

@@ -1,0 +1,388 @@
+"""The fields of a form, from the JSON schema of what an endpoint takes; and the JSON that a filled-in form makes.
+
+A field is named by its path in the body, `csChargingProfiles.stackLevel`; those of the query begin with `?`. What is
+left empty is left out, so that the endpoint's own default holds. A list of objects has rows, whose fields are named
+`localAuthorizationList[0].idTag`; a row without any value is left out too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import orjson
+
+from levity_trio.web.api.endpoints import Body, Endpoint, StructBody
+from levity_trio.wire.times import stamp
+
+Schema = Mapping[str, Any]
+GROUP, ROWS, TEXT, AREA, NUMBER, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
+    *("group", "rows", "text", "area", "number", "choice", "switch", "yes or no", "time", "day", "lines", "json"),
+)
+LONGEST_LINE: Final = 500
+"""A text that may have more characters may have several lines."""
+QUERY: Final = "?"
+LABELS: Final[Mapping[str, str]] = {
+    "connectorId": "Connector",
+    "idTag": "Tag",
+    "transactionId": "Session",
+    "id_tag": "Tag",
+    "wh": "Energy (Wh)",
+    "figure_wh": "Energy (Wh)",
+    "meter_start_wh": "Register at the start (Wh)",
+    "meter_stop_wh": "Register at the end (Wh)",
+    "start_time": "Began",
+    "stop_time": "Ended",
+    "transaction": "Session",
+    "parent_id_tag": "Group (parent tag)",
+    "max_transactions": "Sessions at once, at most",
+    "expires_at": "Expires",
+    "force": "Do it although a session is open",
+    "deadline": "Wait for an absent charger (seconds)",
+    "parentIdTag": "Group of the tag",
+    "expiryDate": "Until",
+    "reservationId": "Reservation",
+    "csChargingProfiles": "Profile",
+    "chargingProfileId": "Number of the profile",
+    "chargingProfilePurpose": "What it limits",
+    "chargingProfileKind": "How its time counts",
+    "chargingSchedule": "Limits",
+    "chargingSchedulePeriod": "Steps",
+    "startPeriod": "From second",
+    "numberPhases": "Phases",
+    "chargingRateUnit": "Unit",
+    "stackLevel": "Level",
+    "duration": "How long (seconds)",
+    "requestedMessage": "Message",
+    "retrieveDate": "Not before",
+    "retries": "Tries",
+    "retryInterval": "Seconds between tries",
+    "listVersion": "Version",
+    "updateType": "Whole list or changes",
+    "localAuthorizationList": "Tags",
+    "idTagInfo": "What it may do",
+    "max_a": "Largest current (A)",
+    "max_kw": "Largest power (kW)",
+}
+"""Where the name of a field does not say it in words of people."""
+HIDDEN: Final = frozenset({"?errors", "?timeout"})
+"""Parameters for programs."""
+_WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_STEPS: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+LEAST_ROWS: Final = 3
+MORE_ROWS: Final = 3
+MOST_ROWS: Final = 500
+SCALARS: Final = ("string", "integer", "number", "boolean")
+
+
+class Unreadable(ValueError):
+    """A field that was filled in wrongly: its name, and what to give."""
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(words)
+        self.name = name
+
+
+class Offer(NamedTuple):
+    """A value for a field, and what it is in words."""
+
+    value: str
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a form. `value` is what it shows, `inner` the fields of a group."""
+
+    name: str
+    kind: str
+    label: str
+    help: str = ""
+    is_required: bool = False
+    is_enforced: bool = False
+    """Whether a browser insists on it. It does not in a part of the form that may stay empty as a whole."""
+    value: str = ""
+    example: str = ""
+    choices: tuple[str, ...] = ()
+    inner: tuple[Field, ...] = ()
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """HTML attributes that state a limit before it is exceeded: min, max, step, maxlength, pattern."""
+    problem: str = ""
+    offered: tuple[Offer, ...] = ()
+    """Values that are known to make sense, for people to choose from."""
+
+
+def fields_of(endpoint: Endpoint) -> tuple[Field, ...]:
+    """Return the fields of an endpoint: those of its body, then those of its query."""
+    body = _of_object(*_body_schema(endpoint.body), "", is_enforced=True) if endpoint.body is not None else ()
+    query = _of_object(*_struct_schema(endpoint.query), QUERY, is_enforced=True) if endpoint.query is not None else ()
+    return (*body, *(one for one in query if one.name not in HIDDEN))
+
+
+def leaves(fields: tuple[Field, ...]) -> Iterator[Field]:
+    """Yield the fields that are filled in."""
+    for one in fields:
+        if one.kind in (GROUP, ROWS):
+            yield from leaves(one.inner)
+        else:
+            yield one
+
+
+def last_name(name: str) -> str:
+    """Return the name of a field without those of what it stands in."""
+    return name.removeprefix(QUERY).rpartition(".")[2]
+
+
+def with_rows(fields: tuple[Field, ...], names: Iterable[str], spare: int = 0) -> tuple[Field, ...]:
+    """Return the fields with the rows that these names need, and some empty ones."""
+    given = list(names)
+    return tuple(_with_rows(one, given, spare) for one in fields)
+
+
+def _with_rows(one: Field, names: Sequence[str], spare: int) -> Field:
+    if one.kind == GROUP:
+        return replace(one, inner=with_rows(one.inner, names, spare))
+    if one.kind != ROWS:
+        return one
+    begin = f"{one.name}["
+    found = [int(name[len(begin) :].partition("]")[0]) for name in names if _is_row(name, begin)]
+    count = min(max(LEAST_ROWS, *(number + 1 + spare for number in found)) if found else LEAST_ROWS, MOST_ROWS)
+    return replace(one, inner=tuple(_row(one, number) for number in range(count)))
+
+
+def _is_row(name: str, begin: str) -> bool:
+    number = name[len(begin) :].partition("]")[0]
+    return name.startswith(begin) and number.isascii() and number.isdecimal() and len(number) <= len(str(MOST_ROWS))
+
+
+def _row(one: Field, number: int) -> Field:
+    """Return an empty row. The first is filled in like the example, if there must be rows."""
+    name = f"{one.name}[{number}]"
+    inner = _renamed(one.inner, f"{one.name}[]", name)
+    usual = orjson.loads(one.example)[0] if number == 0 and one.is_enforced and one.example else {}
+    values = {f"{name}.{key}": _plain(value) for key, value in usual.items()}
+    return Field(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
+
+
+def _renamed(fields: tuple[Field, ...], old: str, new: str) -> tuple[Field, ...]:
+    return tuple(
+        replace(one, name=new + one.name.removeprefix(old), inner=_renamed(one.inner, old, new)) for one in fields
+    )
+
+
+def filled(fields: tuple[Field, ...], values: Mapping[str, str], problems: Mapping[str, str]) -> tuple[Field, ...]:
+    """Return the fields with what was filled in, and what is wrong with it."""
+    return tuple(
+        replace(
+            one,
+            value=values.get(one.name, one.value),
+            problem=problems.get(one.name.removeprefix(QUERY), ""),
+            inner=filled(one.inner, values, problems),
+        )
+        for one in fields
+    )
+
+
+def texts(fields: tuple[Field, ...], content: Any, zone: tzinfo) -> dict[str, str]:
+    """Return what the fields show of a JSON object that is to be changed."""
+    found = {one.name: (one, _at(content, one.name)) for one in leaves(fields) if not one.name.startswith(QUERY)}
+    return {name: _text(one, value, zone) for name, (one, value) in found.items() if value is not None}
+
+
+def body_of(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo) -> dict[str, Any]:
+    """Return the JSON object that a filled-in form makes. Raises Unreadable."""
+    made: dict[str, Any] = {}
+    for one in leaves(fields):
+        text = values.get(one.name, "").strip()
+        if one.name.startswith(QUERY) or not text:
+            continue
+        *outer, last = [int(row) if row else name for name, row in _STEPS.findall(one.name)]
+        place: dict[Any, Any] = made
+        for step in outer:
+            place = place.setdefault(step, {})
+        place[last] = _value(one, text, zone)
+    return {name: _listed(value) for name, value in made.items()}
+
+
+def _listed(value: Any) -> Any:
+    """Return what was made by numbers of rows as a list."""
+    if not isinstance(value, dict):
+        return value
+    if value and all(isinstance(key, int) for key in value):
+        return [_listed(value[number]) for number in sorted(value)]
+    return {key: _listed(inner) for key, inner in value.items()}
+
+
+def query_of(fields: tuple[Field, ...], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the query parameters that a filled-in form makes."""
+    names = [one.name for one in leaves(fields) if one.name.startswith(QUERY)]
+    return {name[1:]: values[name].strip() for name in names if values.get(name, "").strip()}
+
+
+def label_of(name: str) -> str:
+    """Return the name of a field in words."""
+    last = last_name(name)
+    if last in LABELS:
+        return LABELS[last]
+    words = " ".join(_WORDS.findall(last)).lower()
+    return (words[:1].upper() + words[1:]) or last
+
+
+# From schemas
+
+
+def _body_schema(body: Body) -> tuple[Schema, Schema]:
+    """Return the schema of a body, and those that it refers to."""
+    if isinstance(body, StructBody):
+        return _struct_schema(body.kind)
+    return body.schema(lambda kind: _struct_schema(kind)[0]), {}
+
+
+def _struct_schema(kind: type[msgspec.Struct]) -> tuple[Schema, Schema]:
+    (schema,), components = msgspec.json.schema_components([kind], ref_template="{name}")
+    return _resolved(schema, components), components
+
+
+def _resolved(schema: Schema, components: Schema) -> Schema:
+    """Return a schema without a reference at its top, and without null among its ways."""
+    ways = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    if len(ways) == 1:
+        schema = {**schema, **ways[0]}
+    return {**schema, **components[schema["$ref"]]} if "$ref" in schema else schema
+
+
+def _of_object(schema: Schema, components: Schema, prefix: str, *, is_enforced: bool) -> tuple[Field, ...]:
+    required = schema.get("required", ())
+    return tuple(
+        _field(f"{prefix}{name}", one, components, is_required=name in required, is_enforced=is_enforced)
+        for name, one in schema.get("properties", {}).items()
+    )
+
+
+def _field(name: str, given: Schema, components: Schema, *, is_required: bool, is_enforced: bool) -> Field:
+    schema = _resolved(given, components)
+    kind = _kind(schema, components, is_nullable="anyOf" in given)
+    examples = schema.get("examples") or [""]
+    default = schema.get("const", schema.get("default"))
+    return Field(
+        name=name,
+        kind=kind,
+        label=label_of(name),
+        help=schema.get("description", ""),
+        is_required=is_required,
+        is_enforced=is_required and is_enforced,
+        value="" if default is None or kind in (JSON, ROWS) else _plain(default),
+        example=_plain(examples[0]),
+        choices=tuple(_plain(one) for one in schema.get("enum", ()) if one is not None),
+        inner=_inner(name, schema, components, kind, is_enforced=is_required and is_enforced),
+        limits=_limits(schema, kind),
+    )
+
+
+def _inner(name: str, schema: Schema, components: Schema, kind: str, *, is_enforced: bool) -> tuple[Field, ...]:
+    if kind == GROUP:
+        return _of_object(schema, components, f"{name}.", is_enforced=is_enforced)
+    if kind == ROWS:
+        return _of_object(_resolved(schema["items"], components), components, f"{name}[].", is_enforced=False)
+    return ()
+
+
+def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
+    match schema.get("type"):
+        case "object" if schema.get("properties"):
+            return GROUP
+        case "boolean":
+            return YES_OR_NO if is_nullable else SWITCH
+        case "array" if _resolved(schema.get("items", {}), components).get("properties"):
+            return ROWS
+        case "integer" | "number":
+            return NUMBER
+        case "array" if schema.get("items", {}).get("type") in SCALARS:
+            return LINES
+        case "string" if "enum" not in schema:
+            return _kind_of_text(schema)
+        case _:
+            return CHOICE if "enum" in schema else TEXT if schema.get("type") == "string" else JSON
+
+
+def _kind_of_text(schema: Schema) -> str:
+    if schema.get("maxLength", 0) > LONGEST_LINE:
+        return AREA
+    return {"date-time": TIME, "date": DAY}.get(schema.get("format", ""), TEXT)
+
+
+def _limits(schema: Schema, kind: str) -> dict[str, Any]:
+    if kind == NUMBER:
+        step = schema.get("multipleOf", 1 if schema["type"] == "integer" else "any")
+        return {"min": schema.get("minimum"), "max": schema.get("maximum"), "step": step}
+    return {
+        "maxlength": schema.get("maxLength"),
+        "minlength": schema.get("minLength"),
+        "pattern": _of_whole(schema.get("pattern")),
+    }
+
+
+def _of_whole(pattern: str | None) -> str | None:
+    """Return a schema's pattern, which any part of a text may match, as HTML's, which the whole text must."""
+    if pattern is None or (pattern.startswith("^") and pattern.endswith("$")):
+        return pattern
+    return rf"[\s\S]*(?:{pattern})[\s\S]*"
+
+
+# Between text and JSON
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _at(content: Any, name: str) -> Any:
+    for part in name.split("."):
+        content = content.get(part) if isinstance(content, Mapping) else None
+    return content
+
+
+def _text(one: Field, value: Any, zone: tzinfo) -> str:
+    if one.kind == LINES and isinstance(value, list):
+        return "\n".join(map(_plain, value))
+    if one.kind == TIME:
+        return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+    return _plain(value)
+
+
+def _value(one: Field, text: str, zone: tzinfo) -> Any:
+    """Return the JSON value of what was filled in. Raises Unreadable."""
+    match one.kind:
+        case "switch" | "yes or no":
+            return text == "true"
+        case "lines":
+            return [line.strip() for line in text.splitlines() if line.strip()]
+        case "area":
+            return "\n".join(text.splitlines())
+        case "time":
+            return _moment(one.name, text, zone)
+        case "number" | "json":
+            return _read(one, text)
+        case _:
+            return text
+
+
+def _moment(name: str, text: str, zone: tzinfo) -> str:
+    try:
+        given = datetime.fromisoformat(text)
+        return stamp((given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise Unreadable(name, "give a date and a time") from None
+
+
+def _read(one: Field, text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Unreadable(one.name, "give a number" if one.kind == NUMBER else "this is not JSON") from None

@@ -1,0 +1,243 @@
+"""Pages that change while they are open: one channel for all who look at the same page with the same rights.
+
+    facts → channel: which chargers changed → at most four times a second: the page's parts, rendered once → readers
+
+A channel reads and renders only what facts named, keeps what it sent last, and sends only parts that differ. Channels
+take turns, each followed by a rest as long as it took. A reader who does not keep up is cut off; the browser comes
+back by itself and is first sent every part, so that it misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+import trio
+
+from levity_trio.log_output import get_logger
+from levity_trio.store.reads import Unreadable
+from levity_trio.web.api.access import is_admitted
+from levity_trio.web.api.context import Api
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Live, Page, View
+from levity_trio.web.dashboard.templating import Templates, personal
+from levity_trio.web.feed import Joined
+from levity_trio.web.pace import Pace
+
+SHORTEST_SECONDS: Final = 0.25
+"""Between two patches of a page."""
+FAULT_SECONDS: Final = 5.0
+"""After a failure, until it is tried again."""
+LONGEST_SECONDS: Final = 15.0
+"""A stream says something after so many seconds, so that a lost connection is noticed."""
+ROOM: Final = 8
+"""Patches that wait for one reader."""
+RETRY: Final = b"retry: 1000\n\n"
+WAITING: Final = b": waiting\n\n"
+FAULT: Final = b"event: fault\ndata: {}\n\n"
+_Key = tuple[object, ...]
+_Sender = trio.MemorySendChannel[bytes]
+
+log = get_logger("system")
+
+
+@dataclass(slots=True)
+class Channel:
+    """The readers of one page with the same rights, and what they were sent."""
+
+    view: View
+    live: Live
+    readers: set[_Sender] = field(default_factory=set)
+    joining: set[_Sender] = field(default_factory=set)
+    """Readers that were sent nothing yet."""
+    shown: dict[str, str] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    is_stale: bool = True
+    """Whether everything may have changed."""
+    news: trio.Event = field(default_factory=trio.Event)
+    seconds: float = LONGEST_SECONDS
+    """See Page."""
+    rest: float = 0.0
+    """See Page."""
+
+    def note(self, charger: str | None) -> None:
+        """Note that a fact was about a charger, or about none."""
+        self.changed.add(charger or "")
+        self.news.set()
+
+    def take_changed(self) -> Changed:
+        """Return what changed since the last call. For readers who joined since then, that is everything."""
+        found = EVERYTHING if self.is_stale or self.joining else frozenset(self.changed)
+        self.changed, self.is_stale, self.news = set(), False, trio.Event()
+        return found
+
+    def send(self, html: Mapping[str, str], joining: frozenset[_Sender]) -> None:
+        """Send the parts that differ; all of them to those who were joining when the parts were read."""
+        differing = {name: text for name, text in html.items() if self.shown.get(name) != text}
+        self.shown |= differing
+        self._send_to(self.readers, differing)
+        self._send_to(joining & self.joining, html)
+        joined = joining & self.joining  # without those that were cut off
+        self.joining -= joined
+        self.readers |= joined
+
+    def _send_to(self, readers: Collection[_Sender], html: Mapping[str, str]) -> None:
+        if readers and html:
+            self.tell(readers, b"event: parts\ndata: %s\n\n" % orjson.dumps(html))
+
+    def tell(self, readers: Collection[_Sender], event: bytes) -> None:
+        """Send an event. A reader without room is cut off."""
+        for reader in list(readers):
+            try:
+                reader.send_nowait(event)
+            except (trio.WouldBlock, trio.BrokenResourceError):
+                self.leave(reader)
+
+    def leave(self, reader: _Sender) -> None:
+        """Remove a reader."""
+        self.readers.discard(reader)
+        self.joining.discard(reader)
+        reader.close()
+
+
+class Channels:
+    """All channels of a dashboard."""
+
+    def __init__(self, api: Api, templates: Templates, tasks: trio.Nursery) -> None:
+        self._api = api
+        self._templates = templates
+        self._tasks = tasks
+        self._channels: dict[_Key, Channel] = {}
+        self._renders = trio.CapacityLimiter(1)
+        self._pace = Pace()
+        self.places = api.streams
+        """The places of event streams; the API's count too."""
+        self._is_listening = False
+
+    async def stream(self, page: Page, view: View, form_value: str) -> AsyncGenerator[bytes, None]:
+        """Yield the events of a page until its reader is too slow, has logged out, or the server stops.
+
+        `form_value` is the anti-CSRF value of the reader's forms.
+        """
+        assert page.live is not None  # noqa: S101 - only live pages have this route
+        sender, events = trio.open_memory_channel[bytes](ROOM)
+        channel = self._join(page, view, page.live, sender)
+        try:
+            yield RETRY
+            while True:
+                event = WAITING
+                with trio.move_on_after(LONGEST_SECONDS):
+                    event = await events.receive()
+                if not is_admitted(self._api, view.caller):
+                    return
+                yield personal(event, form_value)
+        except trio.EndOfChannel:
+            return
+        finally:
+            channel.leave(sender)
+            events.close()
+
+    def _join(self, page: Page, view: View, live: Live, sender: _Sender) -> Channel:
+        key: _Key = (view.caller.role, view.caller.account, page.path, *_items(view.path), "?", *_items(view.query))
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(view, live, rest=page.rest, seconds=page.seconds)
+            self._tasks.start_soon(self._run, key, channel)
+        channel.joining.add(sender)
+        channel.news.set()
+        if not self._is_listening:
+            self._is_listening = True
+            self._tasks.start_soon(self._listen)
+        return channel
+
+    async def _listen(self) -> None:
+        """Tell the channels which chargers facts are about, while there are any. A failure ends nothing else."""
+        try:
+            while self._channels:
+                try:
+                    await self._hear()
+                except Unreadable as problem:
+                    log.warning("live pages: the database cannot be read", problem=str(problem))
+                    await self._wait_after_fault()
+                except Exception:
+                    log.exception("live pages hear of no facts")
+                    await self._wait_after_fault()
+        finally:
+            self._is_listening = False
+
+    async def _wait_after_fault(self) -> None:
+        for channel in self._channels.values():
+            channel.tell(channel.readers | channel.joining, FAULT)
+        await trio.sleep(FAULT_SECONDS)
+
+    async def _hear(self) -> None:
+        """Join the feed, and stay until there are no channels or it cuts us off."""
+        joined = await self._api.feed.join()
+        try:
+            self._doubt_all()  # of facts before this one, none was heard
+            await self._pass_on(joined)
+        finally:
+            self._api.feed.leave(joined)
+
+    def _doubt_all(self) -> None:
+        for channel in self._channels.values():
+            channel.is_stale = True
+            channel.news.set()
+
+    async def _pass_on(self, joined: Joined) -> None:
+        while self._channels:
+            with trio.move_on_after(LONGEST_SECONDS):
+                try:
+                    frame = await joined.frames.receive()
+                except trio.EndOfChannel:
+                    return
+                for channel in self._channels.values():
+                    channel.note(frame.charger)
+
+    async def _run(self, key: _Key, channel: Channel) -> None:
+        """Keep the readers of a channel up to date, for as long as it has any."""
+        try:
+            while channel.readers or channel.joining:
+                async with self._pace.turn():
+                    is_shown = await self._show(channel)
+                await trio.sleep(max(SHORTEST_SECONDS, channel.rest) if is_shown else FAULT_SECONDS)
+                with trio.move_on_after(channel.seconds) as waiting:
+                    await channel.news.wait()
+                channel.is_stale |= waiting.cancelled_caught
+        finally:
+            del self._channels[key]
+
+    async def _show(self, channel: Channel) -> bool:
+        """Send what changed; return whether that could be read and rendered. A failure ends nothing but this."""
+        joining = frozenset(channel.joining)
+        changed = channel.take_changed()
+        try:
+            async with self._api.places.work():
+                parts = await channel.live(channel.view, changed)
+            now, render = self._api.now(), self._templates.render_parts
+            html = await trio.to_thread.run_sync(render, parts, channel.view, now, limiter=self._renders)
+        except Refused as refused:
+            log.debug("a page could not be read", status=refused.status, problem=str(refused))
+        except Exception:
+            log.exception("a live page failed")
+        else:
+            channel.send(html, joining)
+            return True
+        channel.is_stale = True
+        channel.tell(channel.readers | channel.joining, FAULT)
+        return False
+
+
+def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(given.items())
+
+
+@asynccontextmanager
+async def open_channels(api: Api, templates: Templates) -> AsyncIterator[Channels]:
+    """Keep channels while the block runs."""
+    async with trio.open_nursery() as tasks:
+        yield Channels(api, templates, tasks)
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,75 @@
+"""Money as pages write it: from whole minor units, by the formats of statements; and as people type it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from levity_trio.billing.money import CURRENCIES, units
+from levity_trio.documents import formats
+from levity_trio.documents.template import ENGLISH, Template
+from levity_trio.web.dashboard.shapes import THIN, UNKNOWN
+
+LARGEST: Final = 2**53
+_NUMBERS: Final = {**ENGLISH.values["numbers"], "thousands": THIN}
+HERE: Final = Template({**ENGLISH.values, "numbers": _NUMBERS})
+"""The formats of English statements, with the thousands of the dashboard."""
+
+
+def money(minor: int | None, code: str | None) -> str:
+    """Return an amount with its currency."""
+    return UNKNOWN if minor is None or code is None else formats.money(HERE, minor, CURRENCIES[code])
+
+
+def amount(minor: int | None, code: str | None) -> str:
+    """Return an amount without its currency, for columns that name it in their head."""
+    return UNKNOWN if minor is None or code is None else formats.amount(HERE, minor, CURRENCIES[code])
+
+
+def minor_of(text: str, code: str) -> int:
+    """Return an amount of money as it was typed in minor units. Raises ValueError with what to type."""
+    currency = CURRENCIES[code]
+    example = f"{units(500, currency):f}"
+    try:
+        exact = Decimal(text.strip().replace(",", ".")).scaleb(currency.exponent)
+    except InvalidOperation:
+        raise ValueError(f"give an amount such as {example}") from None
+    if not exact.is_finite() or exact != exact.to_integral_value() or not 0 <= exact < LARGEST:
+        raise ValueError(f"give an amount such as {example}")
+    return int(exact)
+
+
+def month(text: str) -> str:
+    """Return a month that is written as 2026-10 in words."""
+    return formats.day(HERE, date.fromisoformat(f"{text[:7]}-01"), "month")
+
+
+def day(text: str | None) -> str:
+    """Return a day that is written as 2026-10-01 in words."""
+    return UNKNOWN if text is None else formats.day(HERE, date.fromisoformat(text))
+
+
+def line(given: dict[str, Any], code: str) -> str:
+    """Return a line of a statement with its arithmetic."""
+    kind, quantity = given["kind"], given["quantity"]
+    price, total = formats.number(HERE, Decimal(given["price"])), amount(given["amount"], code)
+    if kind == "energy":
+        return f"{given['window'] or 'Energy'}: {formats.kilowatt_hours(HERE, quantity)} kWh × {price} = {total}"
+    if kind == "blocking fee":
+        return f"Blocking fee: {quantity} min × {price} = {total}"
+    if kind == "base fee":
+        return f"Base fee: {quantity} of {given['of_days']} days × {price} a month = {total}"
+    return f"{kind.capitalize()}: {total}"
+
+
+def times(position: dict[str, Any], zone: str) -> str:
+    """Return when a charging session was, in the zone of its statement."""
+    start, end = position["started_at"], position["ended_at"]
+    if start is None:
+        return ""
+    began, site = datetime.fromisoformat(start), ZoneInfo(zone)
+    ended = None if end is None else datetime.fromisoformat(end)
+    first = formats.day(HERE, began.astimezone(site).date(), "short")
+    return f"{first}, {formats.span(HERE, began, ended, site)}"

@@ -1,0 +1,180 @@
+"""What a form can know beforehand: values to choose from, defaults that make sense, and whose session it would end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from levity_trio.web.api.endpoints import Endpoint, Role
+from levity_trio.web.dashboard import shapes
+from levity_trio.web.dashboard.desk import Desk
+from levity_trio.web.dashboard.fields import CHOICE, GROUP, NUMBER, QUERY, ROWS, Field, Offer, last_name, leaves
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.operations import CHARGER
+from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.whose import open_sessions
+
+MOST: Final = 200
+OPERATIONS: Final = "operations"
+"""The tag of the endpoints that send a CALL to a charger."""
+FORCE, DEADLINE = "?force", "?deadline"
+WAITING_SECONDS: Final = "3600"
+KEY_OF: Final = "key"
+MASKED: Final = "***"
+SOLE: Final = frozenset({"connectorId", "transactionId", "reservationId"})
+"""Where there is only one, it is meant."""
+ENDING: Final = ("remote-stop",)
+LOCAL_TIME: Final = "%Y-%m-%dT%H:%M:%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of what a form is about. `sessions` are the open ones that it would end."""
+
+    charger: Mapping[str, Any] | None = None
+    sessions: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a form for one request offers its reader."""
+
+    view: View
+    endpoint: Endpoint
+    desk: Desk
+
+    @property
+    def _api(self) -> str:
+        return f"/api/admin/chargers/{self.view.path['id']}"
+
+    async def circumstances(self) -> Circumstances:
+        """Return the charger that the form is about, if any, and whom it would interrupt."""
+        if not self.endpoint.path.startswith(CHARGER):
+            return Circumstances()
+        try:
+            charger = await self.view.get(self._api)
+            return Circumstances(charger, await open_sessions(self.view, charger["id"]) if self._ends_sessions else ())
+        except Refused:
+            return Circumstances()
+
+    @property
+    def _ends_sessions(self) -> bool:
+        return "needs_force" in self.endpoint.problems or self.endpoint.path.endswith(ENDING)
+
+    async def fill(
+        self, fields: tuple[Field, ...], given: Mapping[str, str], around: Circumstances
+    ) -> tuple[Field, ...]:
+        """Return the fields that this reader is shown, with what is offered, and with defaults."""
+        offered = {name: await self._offered(name, around) for name in {last_name(one.name) for one in leaves(fields)}}
+        values = await self._defaults(given, around)
+        return tuple(self._filled(one, offered, values) for one in fields if self._is_shown(one, around))
+
+    def _is_shown(self, one: Field, around: Circumstances) -> bool:
+        """`force` is an admin's, and of operations only where it changes anything."""
+        if one.name == FORCE:
+            is_useful = self.endpoint.tag != OPERATIONS or ("needs_force" in self.endpoint.problems and around.sessions)
+            return self.view.caller.role >= Role.ADMIN and bool(is_useful)
+        return True
+
+    def _filled(self, one: Field, offered: Mapping[str, tuple[Offer, ...]], values: Mapping[str, str]) -> Field:
+        if one.kind in (GROUP, ROWS):
+            return replace(one, inner=tuple(self._filled(inner, offered, values) for inner in one.inner))
+        found = offered[last_name(one.name)]
+        value = one.value or values.get(one.name, "") or self._usual(one, found)
+        return replace(one, offered=found, value=value)
+
+    def _usual(self, one: Field, found: Sequence[Offer]) -> str:
+        """Return the value that is mostly meant: the only one there is, or the example of an operation."""
+        name = last_name(one.name)
+        if self.endpoint.tag != OPERATIONS or one.name.startswith(QUERY):
+            return ""
+        is_meant = one.is_enforced or name == "transactionId" or self.endpoint.path.endswith("remote-start")
+        if name in SOLE:
+            return found[0].value if len(found) == 1 and is_meant and "." not in one.name else ""
+        return one.example if one.is_enforced and one.kind in (CHOICE, NUMBER) else ""
+
+    async def _defaults(self, given: Mapping[str, str], around: Circumstances) -> Mapping[str, str]:
+        now = self.desk.api.now().astimezone(self.desk.zone)
+        found = {
+            "retrieveDate": now.strftime(LOCAL_TIME),
+            "firmware.retrieveDateTime": now.strftime(LOCAL_TIME),
+            "expiryDate": (now + timedelta(hours=1)).strftime(LOCAL_TIME),
+        }
+        if around.charger is not None and not around.charger["is_connected"]:
+            found[DEADLINE] = WAITING_SECONDS
+        if self.endpoint.path.endswith("change-configuration") and given.get(KEY_OF):
+            keys = {one.value: one.words for one in await self._keys()}
+            found["value"] = keys.get(given[KEY_OF], "").replace(MASKED, "")
+        return found
+
+    async def _offered(self, name: str, around: Circumstances) -> tuple[Offer, ...]:
+        read = _READERS.get(name)
+        if read is None:
+            return ()
+        try:
+            return tuple(await read(self, around))
+        except Refused:
+            return ()
+
+    async def _rows(self, path: str, **query: Any) -> Sequence[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = (await self.view.get(path, limit=MOST, **query))["data"]
+        return found
+
+    async def _connectors(self, around: Circumstances) -> list[Offer]:
+        known = around.charger["connectors"] if around.charger else ()
+        return [Offer(str(one["connector"]), str(one["status"] or "")) for one in known]
+
+    async def _open_sessions(self, around: Circumstances) -> list[Offer]:
+        if around.charger is None:
+            return []
+        sessions = around.sessions or await open_sessions(self.view, around.charger["id"])
+        return [Offer(str(one["id"]), f"{one['who']}, connector {one['connector']}") for one in sessions]
+
+    async def _tags(self, _around: Circumstances) -> list[Offer]:
+        return [Offer(one["id_tag"], one["name"] or "") for one in await self._rows("/api/admin/id-tags")]
+
+    async def _keys(self, _around: Circumstances | None = None) -> list[Offer]:
+        if not self.endpoint.path.startswith(CHARGER):
+            return []
+        found = (await self.view.get(f"{self._api}/configuration"))["data"]
+        return [Offer(one["key"], one["value"] or "") for one in found if one["is_known"] and not one["readonly"]]
+
+    async def _reservations(self, around: Circumstances) -> list[Offer]:
+        if around.charger is None or not self.endpoint.path.endswith("cancel-reservation"):
+            return []
+        rows = await self._rows(f"{self._api}/reservations")
+        words = "connector {connector}, tag {id_tag}"
+        return [Offer(str(one["reservation"]), words.format(**one)) for one in rows if one["state"] == "active"]
+
+    async def _firmware(self, _around: Circumstances) -> list[Offer]:
+        rows = await self._rows("/api/admin/files")
+        of_ours = [one for one in rows if one["kind"] == "firmware" and one["deleted_at"] is None]
+        return [Offer(one["title"], shapes.size(one["size_bytes"])) for one in of_ours]
+
+    async def _chargers(self, _around: Circumstances) -> list[Offer]:
+        return [Offer(one["id"], one["name"] or "") for one in await self._rows("/api/admin/chargers")]
+
+    async def _named(self, path: str) -> list[Offer]:
+        return [Offer(str(one["id"]), one["name"] or "") for one in await self._rows(path)]
+
+    async def _accounts(self, _around: Circumstances) -> list[Offer]:
+        return await self._named("/api/admin/accounts")
+
+    async def _stations(self, _around: Circumstances) -> list[Offer]:
+        return await self._named("/api/admin/stations")
+
+
+_READERS: Final[Mapping[str, Callable[[Offers, Circumstances], Awaitable[Sequence[Offer]]]]] = {
+    "connectorId": Offers._connectors,
+    "transactionId": Offers._open_sessions,
+    **dict.fromkeys(("idTag", "parentIdTag", "tag", "id_tag", "parent_id_tag"), Offers._tags),
+    "key": Offers._keys,
+    "reservationId": Offers._reservations,
+    "location": Offers._firmware,
+    "charger": Offers._chargers,
+    "account": Offers._accounts,
+    "station": Offers._stations,
+}
+"""By the last part of a field's name."""

@@ -1,0 +1,206 @@
+"""What can be asked of a charger, in words of people and in groups; and the course of what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from levity_trio.operations import OPERATIONS
+from levity_trio.web.dashboard.page import View
+
+CHARGER: Final = "/api/admin/chargers/{id}"
+
+
+class Asking(NamedTuple):
+    """A request about a charger: the end of its path in the API, and what it does."""
+
+    path: str
+    words: str
+    method: str = "POST"
+
+    @property
+    def endpoint(self) -> str:
+        """The path as it is declared."""
+        return f"{CHARGER}/{self.path}".rstrip("/")
+
+
+class Group(NamedTuple):
+    """Requests that belong together."""
+
+    title: str
+    askings: tuple[Asking, ...]
+
+
+GROUPS: Final = (
+    Group(
+        "Everyday",
+        (
+            Asking("remote-start", "Start a session"),
+            Asking("remote-stop", "Stop a session"),
+            Asking("unlock-connector", "Release the cable"),
+            Asking("reset", "Restart"),
+            Asking("change-availability", "Take out of use, or put back"),
+            Asking("reserve-now", "Reserve"),
+            Asking("cancel-reservation", "End a reservation"),
+            Asking("trigger-message", "Ask for a message now"),
+        ),
+    ),
+    Group(
+        "Charging profiles",
+        (
+            Asking("set-charging-profile", "Limit current or power"),
+            Asking("clear-charging-profile", "Remove limits"),
+            Asking("get-composite-schedule", "Ask which limits hold"),
+        ),
+    ),
+    Group(
+        "Firmware and logs",
+        (
+            Asking("update-firmware", "Update the firmware"),
+            Asking("signed-update-firmware", "Update the firmware, signed"),
+            Asking("get-diagnostics", "Fetch diagnostics"),
+            Asking("get-log", "Fetch a log"),
+        ),
+    ),
+    Group(
+        "Security",
+        (
+            Asking("security-profile", "Raise the security profile"),
+            Asking("security-profile", "Cancel the way to a security profile", "DELETE"),
+            Asking("security", "Require a security profile", "PUT"),
+            Asking("password", "Make a password"),
+            Asking("readmit", "Let it in once below its profile"),
+            Asking("get-installed-certificate-ids", "Ask for its root certificates"),
+            Asking("install-certificate", "Install a root certificate"),
+            Asking("delete-certificate", "Delete a root certificate"),
+            Asking("certificate-signed", "Send its own certificate"),
+            Asking("extended-trigger-message", "Ask for a message of the security extension"),
+        ),
+    ),
+    Group(
+        "Tags at the charger",
+        (
+            Asking("local-lists/resume", "Keep its list of tags again"),
+            Asking("send-local-list", "Send a list of tags"),
+            Asking("get-local-list-version", "Ask for the list's version"),
+            Asking("clear-cache", "Make it forget remembered tags"),
+            Asking("offline-policy", "Change who may charge while it is away"),
+        ),
+    ),
+    Group(
+        "Configuration",
+        (
+            Asking("configuration/read", "Read the configuration"),
+            Asking("get-configuration", "Read some keys"),
+            Asking("change-configuration", "Change a key"),
+        ),
+    ),
+    Group(
+        "Name and place",
+        (
+            Asking("", "Rename, or move to a station", "PUT"),
+            Asking("adopt", "Adopt"),
+            Asking("refuse", "Refuse"),
+            Asking("", "Retire", "DELETE"),
+            Asking("forget", "Forget"),
+        ),
+    ),
+    Group("Raw", (Asking("data-transfer", "Send a message of the vendor"), Asking("raw", "Send any call"))),
+)
+_WORDS: Final[Mapping[tuple[str, str], str]] = {
+    (one.method, one.endpoint): one.words for group in GROUPS for one in group.askings
+}
+
+
+def groups_for(view: View) -> list[Group]:
+    """Return what this reader may ask for."""
+    allowed = [
+        Group(group.title, tuple(one for one in group.askings if view.may(one.method, one.endpoint)))
+        for group in GROUPS
+    ]
+    return [group for group in allowed if group.askings]
+
+
+def words_for(method: str, endpoint: str) -> str | None:
+    """Return what a request about a charger does, None for any other."""
+    return _WORDS.get((method, endpoint))
+
+
+def words_of(action: str) -> str:
+    """Return what an action of OCPP does; the action itself, if it was sent raw."""
+    operation = OPERATIONS.get(action)
+    return action if operation is None else _WORDS["POST", f"{CHARGER}/{operation.path}"]
+
+
+def page_of(charger: str) -> str:
+    """Return the path of a charger's page."""
+    return f"/chargers/{quote(charger, safe='')}"
+
+
+# What came of it
+
+
+class Step(NamedTuple):
+    """A step of a command: `kind` is done, busy, look or broken."""
+
+    kind: str
+    words: str
+    at: str | None = None
+
+
+_ENDS: Final[Mapping[str, tuple[str, str]]] = {
+    "error": ("broken", "the charger answered with an error"),
+    "timed out": ("broken", "no answer in time"),
+    "gone": ("broken", "the connection ended before the answer"),
+    "expired": ("broken", "it came too late to be sent"),
+    "cancelled": ("look", "cancelled before it was sent"),
+}
+_OUTCOMES: Final = {"fulfilled": "done", "contradicted": "broken", "not seen": "look"}
+
+
+def steps(command: Mapping[str, Any]) -> list[Step]:
+    """Return the course of a command so far, in order."""
+    return [*_sending(command), *_answer(command), *_outcome(command)]
+
+
+def is_under_way(command: Mapping[str, Any]) -> bool:
+    """Whether more is to come."""
+    return command["state"] in ("queued", "sent") or command["outcome"] == "pending"
+
+
+def _sending(command: Mapping[str, Any]) -> Iterator[Step]:
+    if command["sent_at"] is not None:
+        yield Step("done", "sent", command["sent_at"])
+    elif command["state"] == "queued":
+        yield Step("busy", "waits for the charger", command["requested_at"])
+
+
+def _answer(command: Mapping[str, Any]) -> Iterator[Step]:
+    state, at = command["state"], command["answered_at"]
+    if state == "sent":
+        yield Step("busy", "waits for the answer")
+    elif state == "accepted":
+        yield Step("done", "answered late" if command["is_late"] else _status(command) or "accepted", at)
+    elif state == "rejected":
+        yield Step("broken", f"refused by the charger ({_status(command) or 'no reason given'})", at)
+    elif state in _ENDS:
+        kind, words = _ENDS[state]
+        details = " ".join(one for one in (command["error_code"], command["error_description"]) if one)
+        yield Step(kind, f"{words}: {details}" if details else words, at)
+
+
+def _status(command: Mapping[str, Any]) -> str:
+    answer = command["answer"]
+    status = answer.get("status") if isinstance(answer, Mapping) else None
+    return "" if status is None else str(status).lower()
+
+
+def _outcome(command: Mapping[str, Any]) -> Iterator[Step]:
+    outcome = command["outcome"]
+    if outcome == "pending":
+        yield Step("busy", "what comes of it is not seen yet")
+    elif outcome is not None:
+        kind = _OUTCOMES.get(outcome, "look")
+        words = "not seen in time" if outcome == "not seen" else command["outcome_words"] or outcome
+        yield Step(kind, words, command["outcome_at"])

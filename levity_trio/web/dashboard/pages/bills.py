@@ -1,0 +1,158 @@
+"""Bills: the months, and one month from its preview to its closed statements."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.money import minor_of
+from levity_trio.web.dashboard.page import Page, View
+
+SECTION: Final = "Bills"
+STEP_SECONDS: Final = 2.0
+"""A look at a preview that is not ready works on it for so long; the page then comes back by itself."""
+MOST: Final = 200
+"""Statements of one page."""
+AT_ONCE: Final = 20
+"""Statements of one archive."""
+
+Values = dict[str, Any]
+
+
+# The months
+
+
+async def _months(view: View) -> Values:
+    first = await view.get("/api/admin/first-bill")
+    found = await view.get("/api/admin/months", cursor=view.query.get("cursor"))
+    return {"first": first, "months": found["data"], "next_cursor": found.get("next_cursor")}
+
+
+# One month
+
+
+async def _month(view: View) -> Values:
+    month = view.path["month"]
+    one = await view.get(f"/api/admin/months/{month}")
+    shown: Values = {"month": month, "one": one, "open_month": None, "sums": None, "draft": None}
+    if one["state"] == "closed":
+        return shown | await _closed(view, month)
+    open_month = (await view.get("/api/admin/billing"))["open_month"]
+    if open_month != month:
+        return shown | {"open_month": open_month}
+    return shown | {"early": await _statements(view, month)} | await _preview(view, month)
+
+
+async def _preview(view: View, month: str) -> Values:
+    """Work on the preview; return it if it is ready, else how far it is or why there is none."""
+    first = await view.get("/api/admin/first-bill")
+    terms, problem = await _terms(view)
+    shown: Values = {"first": first, "terms": terms, "problem": problem, "refused": None}
+    try:
+        draft = await view.post(f"/api/admin/drafts/{month}", **terms, seconds=STEP_SECONDS)
+    except Refused as refused:
+        return shown | {"refused": refused}
+    if not draft["ready"]:
+        return shown | {"draft": draft}
+    below = f"/api/admin/drafts/{month}"
+    statements = await view.get(below, limit=MOST, cursor=view.query.get("cursor"))
+    held_back = (await view.get(f"{below}/held-back"))["data"]
+    return shown | {"draft": draft, "sums": draft["sums"], "statements": statements, "held_back": held_back}
+
+
+async def _terms(view: View) -> tuple[dict[str, int], str]:
+    """Return the terms of the preview, and what is wrong with those that were typed."""
+    text = view.query.get("carry_below", "").strip()
+    tariffs = (await view.get("/api/admin/tariffs", limit=1))["data"] if text else []
+    if not tariffs:
+        return {}, ""
+    try:
+        return {"carry_below": minor_of(text, tariffs[0]["currency"])}, ""
+    except ValueError as error:
+        return {}, str(error)
+
+
+async def _closed(view: View, month: str) -> Values:
+    statements = await _statements(view, month)
+    held_back = (await view.get(f"/api/admin/closings/{month}/held-back"))["data"]
+    numbers = sorted(one["number"] for one in statements["data"])
+    archives = [(some[0], some[-1]) for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))]
+    wallets = (await view.get("/api/admin/wallets", limit=500))["data"]
+    balances = {one["account"]: one for one in wallets}
+    return {"statements": statements, "held_back": held_back, "archives": archives, "balances": balances}
+
+
+async def _statements(view: View, month: str) -> Any:
+    return await view.get("/api/admin/statements", month=month, limit=MOST, cursor=view.query.get("cursor"))
+
+
+async def _reconciliation(view: View) -> Values:
+    month = view.path["month"]
+    return {"month": month, "found": await view.get(f"/api/admin/reconciliations/{month}")}
+
+
+async def _papers(view: View) -> Values:
+    month = view.path["month"]
+    return {"month": month, "problems": (await view.get(f"/api/admin/drafts/{month}/problems"))["problems"]}
+
+
+# One statement
+
+
+async def _statement(view: View) -> Values:
+    number = view.path["number"]
+    one = await view.get(f"/api/admin/statements/{number}")
+    return {"one": one, "document": f"/get/admin/statements/{number}/document"}
+
+
+async def _drafted(view: View) -> Values:
+    path = f"/admin/drafts/{view.path['month']}/statements/{view.path['number']}"
+    return {"one": await view.get(f"/api{path}"), "document": f"/get{path}/document"}
+
+
+PAGES: Final = (
+    Page(path="/bills", title="Bills", template="bills.html", read=_months, role=Role.OPERATOR, section=SECTION),
+    Page(
+        path="/bills/{month}",
+        title="Bills of a month",
+        template="bills/month.html",
+        read=_month,
+        role=Role.OPERATOR,
+        is_work=True,
+        section=SECTION,
+    ),
+    Page(
+        path="/bills/{month}/reconciliation",
+        title="Does it add up?",
+        template="bills/reconciliation.html",
+        read=_reconciliation,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+    Page(
+        path="/bills/{month}/papers",
+        title="Papers",
+        template="bills/papers.html",
+        read=_papers,
+        role=Role.OPERATOR,
+        is_work=True,
+        section=SECTION,
+    ),
+    Page(
+        path="/bills/{month}/draft/{number}",
+        title="Draft of a statement",
+        template="bills/statement.html",
+        read=_drafted,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+    Page(
+        path="/statements/{number}",
+        title="Statement",
+        template="bills/statement.html",
+        read=_statement,
+        role=Role.OPERATOR,
+        section=SECTION,
+    ),
+)

@@ -1,0 +1,302 @@
+"""What a charger did and has: its history, configuration, limits, security, repairs and habits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, Read, Values, View
+from levity_trio.web.dashboard.pages.charger import PATH, SECTION, api_of, head
+from levity_trio.web.dashboard.tables import Column, Table
+
+ROWS: Final = 50
+SAME: Final = "same"
+OF_OTHERS: Final = "conflict"
+"""What the API answers for a template that is not for a charger."""
+
+
+class Kind(NamedTuple):
+    """A list that the API has of a charger: the end of its path, and its table."""
+
+    path: str
+    title: str
+    columns: tuple[Column, ...]
+    empty: str
+    is_paged: bool = True
+
+
+_TIME: Final = Column("When", "timestamp", "time")
+_HISTORY: Final = (
+    Kind(
+        "statuses",
+        "Statuses",
+        (
+            _TIME,
+            Column("Connector", "connector", "number"),
+            Column("Status", "status"),
+            Column("Error", "error_code"),
+            Column("Of the vendor", "vendor_error_code"),
+            Column("Words", "info"),
+            Column("Times", "count", "number"),
+        ),
+        "It has not told a status yet.",
+    ),
+    Kind(
+        "faults",
+        "Faults and warnings",
+        (
+            Column("Since", "timestamp", "time"),
+            Column("Until", "resolved_at", "time"),
+            Column("Connector", "connector", "number"),
+            Column("Fault", "error_code", "words"),
+            Column("Of the vendor", "vendor_error_code"),
+            Column("Words", "error_description"),
+            Column("Only a warning", "is_warning", "yes"),
+        ),
+        "It has told no fault.",
+    ),
+    Kind(
+        "links",
+        "Connections",
+        (
+            Column("From", "connected_at", "time"),
+            Column("Until", "ended_at", "time"),
+            Column("Closed with", "close_code", "number"),
+            Column("Reason", "close_reason"),
+            Column("Address", "remote_address"),
+        ),
+        "It never connected.",
+    ),
+    Kind(
+        "boots",
+        "Boots",
+        (
+            Column("When", "received_at", "time"),
+            Column("Answer", "answer"),
+            Column("Firmware", "firmware_version"),
+            Column("Vendor", "vendor"),
+            Column("Model", "model"),
+            Column("Serial number", "serial_number"),
+        ),
+        "It has not booted yet.",
+    ),
+)
+_ODDITIES: Final = (
+    Kind(
+        "repairs",
+        "What had to be repaired in its messages",
+        (
+            Column("What", "kind", "words"),
+            Column("Times", "count", "number"),
+            Column("First", "first_at", "time"),
+            Column("Last", "last_at", "time"),
+            Column("Firmware", "firmware"),
+            Column("Example", "sample", "code"),
+        ),
+        "Nothing: its messages are as they should be.",
+        is_paged=False,
+    ),
+    Kind(
+        "habits",
+        "Habits",
+        (
+            Column("What", "kind", "words"),
+            Column("Connector", "connector", "number"),
+            Column("Sessions", "transactions", "number"),
+            Column("Since", "since", "time"),
+            Column("Last", "last_at", "time"),
+            Column("Firmware", "firmware"),
+        ),
+        "None is known.",
+        is_paged=False,
+    ),
+)
+_SET_ASIDE: Final = Kind(
+    "set-aside",
+    "Messages set aside",
+    (
+        Column("When", "received_at", "time"),
+        Column("Message", "action"),
+        Column("Why", "reason"),
+        Column("Times", "count", "number"),
+        Column("Looked at", "looked_at", "time"),
+        Column("All of it", "payload", "code"),
+    ),
+    "None.",
+)
+_LIMITS: Final = (
+    Kind(
+        "profiles",
+        "Charging profiles",
+        (
+            Column("Since", "created_at", "time"),
+            Column("Connector", "connector", "number"),
+            Column("Profile", "profile", "number"),
+            Column("Purpose", "purpose"),
+            Column("Level", "stack_level", "number"),
+            Column("State", "state"),
+            Column("All of it", "content", "code"),
+        ),
+        "It was sent no profile.",
+    ),
+    Kind(
+        "reservations",
+        "Reservations",
+        (
+            Column("Made", "created_at", "time"),
+            Column("Number", "reservation", "number"),
+            Column("Connector", "connector", "number"),
+            Column("Tag", "id_tag"),
+            Column("Until", "expires_at", "time"),
+            Column("State", "state"),
+        ),
+        "There was no reservation.",
+    ),
+    Kind(
+        "local-lists",
+        "Lists of tags",
+        (
+            Column("Sent", "created_at", "time"),
+            Column("Version", "version", "number"),
+            Column("Entries", "entries", "code"),
+        ),
+        "It was sent no list.",
+    ),
+)
+_FILES: Final = Kind(
+    "files",
+    "Files",
+    (
+        Column("When", "created_at", "time"),
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Size", "size_bytes", "size"),
+        Column("State", "state"),
+    ),
+    "It has sent no file.",
+)
+_REGISTRATIONS: Final = Kind(
+    "registrations",
+    "Who let it in",
+    (
+        Column("When", "decided_at", "time"),
+        Column("Decision", "decision"),
+        Column("By", "decided_by"),
+        Column("Reason", "reason"),
+    ),
+    "Nobody has decided yet.",
+)
+
+
+def _kind_of(view: View, kinds: Sequence[Kind]) -> Kind:
+    return next((one for one in kinds if one.path == view.query.get("show")), kinds[0])
+
+
+async def _table(view: View, kind: Kind, *, path: str | None = None, **query: Any) -> Table:
+    if kind.is_paged:
+        query |= {"limit": ROWS, "cursor": view.query.get("cursor")}
+    found = await view.get(path or f"{api_of(view)}/{kind.path}", **query)
+    return Table(
+        title=kind.title,
+        columns=kind.columns,
+        rows=found["data"],
+        empty=kind.empty,
+        cursor=found.get("next_cursor") if kind.is_paged else None,
+    )
+
+
+def _chosen(tab: str, kinds: Sequence[Kind]) -> Read:
+    """Return how a page reads the list that its reader has chosen."""
+
+    async def read(view: View) -> Values:
+        kind = _kind_of(view, kinds)
+        return {**await head(view, tab), "kinds": kinds, "kind": kind, "table": await _table(view, kind)}
+
+    return read
+
+
+async def _read_oddities(view: View) -> Values:
+    kinds = [*_ODDITIES, *([_SET_ASIDE] if view.caller.role >= Role.OPERATOR else ())]
+    kind = _kind_of(view, kinds)
+    return {**await head(view, "oddities"), "kinds": kinds, "kind": kind, "table": await _table(view, kind)}
+
+
+async def _read_limits(view: View) -> Values:
+    kinds = [*_LIMITS, _FILES]
+    kind = _kind_of(view, kinds)
+    if kind is _FILES:
+        table = await _table(view, kind, path="/api/admin/files", charger=view.path["id"])
+    else:
+        table = await _table(view, kind)
+    return {
+        **await head(view, "limits"),
+        "kinds": kinds,
+        "kind": kind,
+        "table": table,
+        "limits": (await view.get(f"{api_of(view)}/profiles/limits"))["data"],
+        "lists": (await view.get(f"{api_of(view)}/local-lists/status"))["data"],
+    }
+
+
+async def _read_configuration(view: View) -> Values:
+    return {
+        **await head(view, "configuration"),
+        "entries": (await view.get(f"{api_of(view)}/configuration"))["data"],
+        "readings": (await view.get(f"{api_of(view)}/configuration/readings", limit=1))["data"],
+        "changes": await _changes(view),
+        "templates": [one async for one in _compared(view)],
+        "policy": await view.get(f"{api_of(view)}/offline-policy"),
+    }
+
+
+async def _changes(view: View) -> Sequence[Mapping[str, Any]]:
+    try:
+        found: list[Any] = (await view.get(f"{api_of(view)}/configuration/changes"))["data"]
+    except Refused:  # it was not read twice yet
+        return []
+    return found
+
+
+async def _compared(view: View) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield each template that is for this charger, with the keys that are not as it says."""
+    for template in (await view.get("/api/admin/configuration-templates"))["data"]:
+        path = f"/api/admin/configuration-templates/{template['name']}/report"
+        try:
+            (one,) = (await view.get(path, charger=view.path["id"]))["chargers"]
+        except Refused as refused:
+            if refused.code != OF_OTHERS:
+                raise
+            continue
+        yield {"name": template["name"], "differing": [key for key in one["keys"] if key["standing"] != SAME]}
+
+
+async def _read_security(view: View) -> Values:
+    return {
+        **await head(view, "security"),
+        "security": await view.get(f"{api_of(view)}/security"),
+        "way": await _way(view),
+        "table": await _table(view, _REGISTRATIONS),
+    }
+
+
+async def _way(view: View) -> Any:
+    try:
+        return await view.get(f"{api_of(view)}/security-profile")
+    except Refused:  # none was asked for
+        return None
+
+
+def _page(tab: str, title: str, read: Read, role: Role = Role.VIEWER, template: str = "") -> Page:
+    chosen = f"charger/{template or tab}.html"
+    return Page(path=f"{PATH}/{tab}", title=title, template=chosen, read=read, role=role, section=SECTION)
+
+
+PAGES: Final = (
+    _page("history", "History", _chosen("history", _HISTORY)),
+    _page("oddities", "Repairs and habits", _read_oddities, template="history"),
+    _page("limits", "Limits and lists", _read_limits),
+    _page("configuration", "Configuration", _read_configuration),
+    _page("security", "Security", _read_security, Role.OPERATOR),
+)

@@ -1,0 +1,87 @@
+"""History: energy by day and month, of the site, its chargers and its households."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from levity_trio.billing.months import Month
+from levity_trio.web.dashboard.charts import Bar
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, View
+
+HISTORY: Final = "/api/history"
+WATT_HOURS: Final = 1000
+WHOSE: Final[Mapping[str, str]] = {"site": "the site", "charger": "each charger", "account": "each household"}
+LENGTHS: Final[Mapping[str, str]] = {"day": "day", "month": "month"}
+
+
+async def _read(view: View) -> Mapping[str, Any]:
+    by = view.query.get("by") if view.query.get("by") in LENGTHS else "day"
+    whose = {one: words for one, words in WHOSE.items() if one != "account" or view.may("GET", "/api/admin/accounts")}
+    of = view.query.get("of") if view.query.get("of") in whose else "site"
+    given = {name: view.query[name] for name in ("from", "to") if view.query.get(name)}
+    found, problem = await _found(view, {"by": by, "of": of, **_until(given)})
+    return {
+        "by": by,
+        "of": of,
+        "lengths": LENGTHS,
+        "whose": whose,
+        "given": given,
+        "problem": problem,
+        "series": [_shown(one, found["periods"], by) for one in found["series"]],
+        "other": {one: urlencode({"by": by, "of": one, **given}) for one in whose},
+    }
+
+
+async def _found(view: View, asked: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Return the history, or none and what is wrong with the days that were asked for."""
+    try:
+        return await view.get(HISTORY, **asked), ""
+    except Refused as refused:
+        if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        return {"periods": [], "series": []}, str(refused)
+
+
+def _until(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the days for the API, which leaves the last one out."""
+    try:
+        return {**given, "to": str(date.fromisoformat(given["to"]) + timedelta(days=1))}
+    except (KeyError, ValueError, OverflowError):  # none, or one that the API refuses with words
+        return dict(given)
+
+
+def _shown(series: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], by: str | None) -> Mapping[str, Any]:
+    """Return a series: its rows, the newest first, and its bars in the order of time."""
+    rows = [*_rows(series, periods, by)]
+    drawn = [Bar(one["label"], one["energy_wh"] / WATT_HOURS, one["href"]) for one in rows]
+    words = f"Energy of {series['name'] or 'the site'} by {by}"
+    return {"name": series["name"], "total": series["total"], "rows": rows[::-1], "bars": drawn, "words": words}
+
+
+def _rows(series: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], by: str | None) -> Iterator[dict[str, Any]]:
+    """Yield each period with its figures and the sessions that it consists of."""
+    whose = {name: series[name] for name in ("charger", "account") if series[name] is not None}
+    for period, figures in zip(periods, series["figures"], strict=True):
+        first, last = _days(period["name"], by)
+        query = urlencode({**whose, "ended_since": first, "ended_before": last})
+        yield {**figures, "label": _label(first, by), "name": period["name"], "href": f"/sessions?{query}"}
+
+
+def _days(name: str, by: str | None) -> tuple[date, date]:
+    """Return the first and the last day of a period."""
+    if by == "day":
+        return date.fromisoformat(name), date.fromisoformat(name)
+    month = Month.parse(name)
+    return month.first_day, month.next.first_day - timedelta(days=1)
+
+
+def _label(first: date, by: str | None) -> str:
+    return f"{first.day} {first:%b}" if by == "day" else f"{first:%b %Y}"
+
+
+PAGES: Final = (Page(path="/history", title="History", template="history.html", read=_read, section="History"),)

@@ -1,0 +1,107 @@
+"""Households: who charges, what belongs to them, and what they owe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, View
+
+ACCOUNTS: Final = "/api/admin/accounts"
+WALLETS: Final = "/api/admin/wallets"
+OPEN: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {"open": "true"},
+    "left": {"open": "false"},
+    "all": {},
+}
+"""The filters of the API: who lives here now, who has left, all."""
+FEW: Final = 10
+MOST: Final = 500
+PREPAID: Final = "prepaid"
+
+
+async def _list(view: View) -> Mapping[str, Any]:
+    search, who = view.query.get("search", "").strip(), view.query.get("who", "")
+    page = await view.get(ACCOUNTS, search=search, cursor=view.query.get("cursor"), **OPEN.get(who, OPEN[""]))
+    balances = {one["account"]: one for one in (await view.get(WALLETS, limit=MOST))["data"]}
+    given = {name: value for name, value in (("search", search), ("who", who)) if value}
+    return {
+        "households": page["data"],
+        "total": page.get("total"),
+        "cursor": page.get("next_cursor"),
+        "balances": balances,
+        "search": search,
+        "who": who,
+        "query": urlencode(given),
+    }
+
+
+async def _show(view: View) -> Mapping[str, Any]:
+    number = view.path["id"]
+    household = await view.get(f"{ACCOUNTS}/{number}")
+    present, past = _belongings(household["belongings"])
+    return {
+        "household": household,
+        "present": present,
+        "past": past,
+        "sessions": (await view.get(f"{ACCOUNTS}/{number}/transactions", limit=FEW))["data"],
+        "statements": (await view.get("/api/admin/statements", account=number, limit=FEW))["data"],
+        "wallet": await view.get(f"{WALLETS}/{number}"),
+        "entries": (await view.get(f"{WALLETS}/{number}/entries", limit=FEW))["data"],
+        "drivers": await _drivers(view, household["id"]),
+        "personal": await _personal(view, number),
+        "may_delete": view.may("DELETE", f"{ACCOUNTS}/{{id}}/personal"),
+        "may_set_terms": view.may("POST", f"{WALLETS}/{{id}}/terms"),
+        "prepaid": PREPAID,
+    }
+
+
+def _belongings(given: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
+    """Return what belongs to a household now, by its kind, and what did."""
+    valid = [one for one in given if one["voided_at"] is None]
+    present = sorted((one for one in valid if one["until"] is None), key=lambda one: one["what"])
+    return {what: [*some] for what, some in groupby(present, lambda one: one["what"])}, [
+        one for one in valid if one["until"] is not None
+    ]
+
+
+async def _drivers(view: View, household: int) -> Sequence[Mapping[str, Any]]:
+    """Return the users who are drivers of a household, none where the reader may not see users."""
+    if view.caller.role < Role.OPERATOR:
+        return []
+    users = await view.get("/api/admin/users")
+    return [one for one in users if one["account"] == household and one["removed_at"] is None]
+
+
+async def _personal(view: View, number: str) -> Any:
+    """Return when what was personal was deleted, None if it was not."""
+    try:
+        return await view.get(f"{ACCOUNTS}/{number}/personal")
+    except Refused as refused:
+        if refused.code != "not_found":
+            raise
+        return None
+
+
+PAGES: Final = (
+    Page(
+        path="/accounts",
+        title="Households",
+        template="households.html",
+        read=_list,
+        role=Role.OPERATOR,
+        section="Households",
+    ),
+    Page(
+        path="/accounts/{id}",
+        title="Household",
+        template="household.html",
+        read=_show,
+        role=Role.OPERATOR,
+        section="Households",
+    ),
+)

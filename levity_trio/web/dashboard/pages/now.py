@@ -1,0 +1,176 @@
+"""Now: is all well? The site, what wants a look, and a card for each charger; without chargers, the way to the first.
+
+A fact about a charger reads and renders its card only, beside the site and what wants a look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.navigation import SECTIONS
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, Values, View, part_id
+from levity_trio.web.dashboard.sparkline import sparkline
+from levity_trio.web.dashboard.wording import action_of, has_failed, state_of, steps
+
+NOW: Final = "/api/now"
+ADDRESSES: Final = "/api/admin/addresses"
+NEWCOMERS: Final = "/api/admin/newcomers"
+SEPARATOR: Final = ","
+"""Between identities in a query. One that contains it cannot be asked for alone."""
+MOST: Final = 16
+"""Chargers that are asked for by their names; of more, all are read."""
+MENDED_AT: Final[Mapping[str, str]] = {
+    "storage": "/system",
+    "disk": "/system",
+    "clock": "/system",
+    "webhook": "/system",
+    "wallet": "/accounts",
+    "review": "/review",
+    "set_aside": "/review",
+    "newcomer": "/review",
+    "tags": "/review",
+}
+"""Where something that wants a look is mended, if not at its charger or session."""
+ROLES: Final = {one.path: one.role for one in SECTIONS} | {"/review": Role.OPERATOR}
+
+
+async def _read(view: View) -> Values:
+    head, cards = await _parts(view, EVERYTHING)
+    return {"head": head, "cards": cards}
+
+
+async def _live(view: View, changed: Changed) -> Sequence[Part]:
+    head, cards = await _parts(view, changed)
+    return [*head, *cards]
+
+
+async def _parts(view: View, changed: Changed) -> tuple[list[Part], list[Part]]:
+    """Return the parts above the cards, and the cards of the chargers that may have changed."""
+    asked = _asked_for(changed)
+    now = await view.get(NOW, charger=SEPARATOR.join(asked))
+    is_whole = not asked
+    if not now["chargers"] and asked:  # they are newcomers, or retired; there may be no others
+        now, is_whole = await view.get(NOW), True
+    head = [
+        Part("site", "now/site.html", {"site": now["site"], "has_chargers": bool(now["chargers"])}),
+        Part("attention", "now/attention.html", {"entries": [_entry(view, one) for one in now["attention"]]}),
+        Part("newcomers", "now/newcomers.html", {"newcomers": await _newcomers(view, now["attention"])}),
+    ]
+    if is_whole:
+        head.append(Part("start", "now/start.html", await _start(view, now["chargers"])))
+    return head, [*_cards(now, asked)]
+
+
+def _asked_for(changed: Changed) -> list[str]:
+    """Return the chargers to be read, none for all."""
+    if changed is EVERYTHING or len(changed) > MOST or any(SEPARATOR in one for one in changed):
+        return []
+    return sorted(changed - {""})
+
+
+def _cards(now: Mapping[str, Any], asked: Sequence[str]) -> Iterator[Part]:
+    """Yield the cards that were read, and empty ones for chargers that were asked for and are served no more."""
+    present = {one["id"]: one for one in now["chargers"]}
+    for name in dict.fromkeys((*present, *asked)):
+        yield Part(part_id("charger", name), "now/card.html", _card(present.get(name), now["site"]))
+
+
+# What wants a look
+
+
+def _entry(view: View, one: Mapping[str, Any]) -> Values:
+    """Return something that wants a look, with the way to where it is mended, if its reader may go there."""
+    path = _mended_at(one)
+    may_go = view.caller.role >= ROLES.get(path, Role.VIEWER)
+    return {**one, "path": path if may_go else None}
+
+
+def _mended_at(one: Mapping[str, Any]) -> str:
+    if one["transaction"] is not None:
+        return f"/sessions/{one['transaction']}"
+    if one["charger"] is not None:
+        return f"/chargers/{quote(one['charger'], safe='')}"
+    return MENDED_AT.get(one["kind"], "/review")
+
+
+async def _newcomers(view: View, attention: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    if all(one["kind"] != "newcomer" for one in attention):
+        return []
+    found: Sequence[Mapping[str, Any]] = (await view.get(NEWCOMERS, waiting=True))["data"]
+    return found
+
+
+# The first charger
+
+
+async def _start(view: View, chargers: Sequence[object]) -> Values:
+    if chargers:
+        return {"is_empty": False}
+    if not view.may("GET", ADDRESSES):
+        return {"is_empty": True, "addresses": []}
+    from levity_trio.documents.qr import text_code  # noqa: PLC0415 - its library takes memory, and is needed only here
+
+    addresses = (await view.get(ADDRESSES))["chargers"]
+    return {"is_empty": True, "addresses": [{**one, "code": text_code(one["url"])} for one in addresses]}
+
+
+# Cards
+
+
+def _card(charger: Mapping[str, Any] | None, site: Mapping[str, Any]) -> Values:
+    """Return what a card shows; nothing of a charger that is served no more."""
+    if charger is None:
+        return {"charger": None}
+    command = charger["command"]
+    return {
+        "charger": charger,
+        "site": site,
+        "path": f"/admin/chargers/{quote(charger['id'], safe='')}",
+        "name": charger["name"] or charger["id"],
+        "whole": _whole(charger),
+        "connectors": [_connector(one) for one in charger["connectors"]],
+        "command": command and {**command, "steps": steps(command), "has_failed": has_failed(command)},
+        "action": command and action_of(command["action"]),
+        "is_quiet": _is_quiet(charger),
+        "is_used": any(one["transaction"] for one in charger["connectors"]),
+    }
+
+
+def _whole(charger: Mapping[str, Any]) -> Values:
+    """Return the charger itself, connector 0, as a connector is shown."""
+    return {
+        "state": state_of(charger["status"]),
+        "status": charger["status"],
+        "since": charger["status_since"],
+        "error_code": charger["error_code"],
+        "vendor_error_code": None,
+        "info": None,
+    }
+
+
+def _connector(one: Mapping[str, Any]) -> Values:
+    session = one["transaction"]
+    return {
+        **one,
+        "state": state_of(one["status"]),
+        "who": session and (session["who"] or session["id_tag"]),
+        "curve": session and sparkline(session["curve"]),
+    }
+
+
+def _is_quiet(charger: Mapping[str, Any]) -> bool:
+    """Whether one line says all of a charger."""
+    is_idle = all(one["transaction"] is None for one in charger["connectors"])
+    if charger["command"] is not None or not is_idle:
+        return False
+    return not charger["is_connected"] or not any(_speaks(one) for one in (charger, *charger["connectors"]))
+
+
+def _speaks(place: Mapping[str, Any]) -> bool:
+    return place["status"] not in ("Available", "Unknown", None) or place["error_code"] is not None
+
+
+PAGES: Final = (Page(path="/", title="Now", template="now.html", read=_read, live=_live, section="Now"),)

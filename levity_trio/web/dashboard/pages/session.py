@@ -1,0 +1,233 @@
+"""One session: who, where, when and how much; why this figure; what happened; and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta, tzinfo
+from typing import Any, Final
+
+from levity_trio.billing.money import CURRENCIES, written
+from levity_trio.billing.ownership import Ground
+from levity_trio.charging.answers import Answer, about_transaction
+from levity_trio.charging.lifecycle import State
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.charts import Band, Curve
+from levity_trio.web.dashboard.page import EVERYTHING, Changed, Page, Part, View
+from levity_trio.web.dashboard.shapes import moment
+from levity_trio.wire.times import stamp
+
+ONE: Final = "/api/admin/transactions"
+ACCOUNT: Final = f"{ONE}/{{id}}/account"
+"""Whose it is: who may not see that sees no bill."""
+LOGS: Final = "/api/logs"
+MOST_WEIGHED: Final = 3000
+"""Readings of a session up to which the page weighs all explanations again: 12 ms for 1,000 of them."""
+MARGIN: Final = timedelta(minutes=1)
+"""How long before and after a session its frames begin and end."""
+READINGS: Final = 100
+BILL: Final = "The bill"
+"""Heads the last lines of an explanation."""
+SITE: Final = ""
+"""Among what changed: a fact about no charger."""
+
+
+async def _read(view: View) -> Mapping[str, Any]:
+    known = await view.get(f"{ONE}/{view.path['id']}")
+    return {"one": known, "parts": await _parts(view, known)}
+
+
+async def _live(view: View, changed: Changed) -> Sequence[Part]:
+    known = await view.get(f"{ONE}/{view.path['id']}")
+    is_about = changed is EVERYTHING or not changed.isdisjoint({known["charger"], SITE})
+    return await _parts(view, known) if is_about else []
+
+
+async def _parts(view: View, known: Mapping[str, Any]) -> Sequence[Part]:
+    path = f"{ONE}/{known['id']}"
+    count = _count(await view.get(f"{path}/meter-values", limit=1))
+    is_weighed = count <= MOST_WEIGHED or view.query.get("weighed") == "true"
+    told = await view.get(f"{path}/explain", weighed=is_weighed)
+    curve = await view.get(f"{path}/curve")
+    events = (await view.get(f"{path}/events"))["data"]
+    bill = told["bill"]
+    values = {"one": known, "told": told, "bill": bill, "count": count, "is_weighed": is_weighed}
+    doubts = [one for one in told["reviews"] if one["resolved_at"] is None]
+    return [
+        Part(
+            "head",
+            "session/head.html",
+            {**values, "doubts": doubts, "actions": await _actions(view, known, doubts, events)},
+        ),
+        Part("curves", "session/curves.html", {"known": curve, "count": count, **_curves(curve, bill, view.api.zone)}),
+        Part("why", "session/why.html", values),
+        Part("bill", "session/bill.html", {"bill": bill, "money": _money(bill), "one": known}),
+        Part(
+            "story", "session/story.html", {**values, "lines": _lines(told, bill), "sees_frames": view.may("GET", LOGS)}
+        ),
+    ]
+
+
+def _count(page: Mapping[str, Any]) -> int:
+    return int(page.get("total") or page.get("total_at_least") or 0)
+
+
+def _lines(told: Mapping[str, Any], bill: Mapping[str, Any] | None) -> Sequence[str]:
+    """Return the explanation as text; for those who see no bills, up to its own."""
+    every: Sequence[str] = told["lines"]
+    return every if bill is not None else every[: every.index(BILL) if BILL in every else None]
+
+
+# What can be done
+
+
+async def _actions(
+    view: View, known: Mapping[str, Any], doubts: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Return what an operator can do: the answers that this session takes, and which doubts can be dismissed."""
+    if not view.may("POST", f"{ONE}/{{id}}/correct"):
+        return {}
+    state = State(known["state"])
+    return {
+        "answers": set(about_transaction(state, ())),
+        "dismissible": {one["id"] for one in doubts if Answer.DISMISS in about_transaction(state, {one["code"]})},
+        "event": max((one["id"] for one in events), default=""),
+        "is_given": (await view.get(f"{ONE}/{known['id']}/account"))["ground"] == Ground.HAND,
+    }
+
+
+# Curves
+
+
+def _curves(known: Mapping[str, Any], bill: Mapping[str, Any] | None, zone: tzinfo) -> Mapping[str, Any]:
+    """Return the curves of power and register, and the table beneath them."""
+    since, until = moment(known["since"]), moment(known["until"])
+    seconds = (until - since).total_seconds()
+    powers = [(at, value / 1000) for at, *both in known["power"] for value in dict.fromkeys(both)]
+    registers = [(at, wh / 1000) for at, wh in known["register"]]
+    bands = [*_bands(known, bill, seconds)]
+    power = Curve(
+        words=_of("Power", powers, "kW"),
+        unit="kW",
+        points=powers,
+        since=since,
+        until=until,
+        zone=zone,
+        is_area=True,
+        bands=bands,
+    )
+    words, unit = _of("Register", registers, "kWh"), "kWh"
+    return {
+        "power": power,
+        "register": replace(power, words=words, unit=unit, points=registers, digits=3, is_area=False),
+        "bands": list({band.words: band for band in bands}.values()),
+        "rows": _rows(known, seconds),
+    }
+
+
+def _of(name: str, points: Sequence[tuple[float, float]], unit: str) -> str:
+    """Return a curve in words."""
+    values = [value for _, value in points]
+    if not values:
+        return f"{name}: nothing is known"
+    return f"{name} from {min(values):.1f} to {max(values):.1f} {unit}; the table below has all values"
+
+
+def _bands(known: Mapping[str, Any], bill: Mapping[str, Any] | None, seconds: float) -> Iterator[Band]:
+    """Yield the stretches of time in which one price held, if there were several."""
+    seams = bill["price"]["seams"] if bill and bill["price"] else ()
+    if not seams:
+        return
+    since = moment(known["since"])
+    edges = [0.0, *((moment(one["at"]) - since).total_seconds() for one in seams), seconds]
+    names = [one or "otherwise" for one in (seams[0]["ends"], *(one["begins"] for one in seams))]
+    shades = {name: shade for shade, name in enumerate(dict.fromkeys(names))}
+    for begin, end, name in zip(edges, edges[1:], names, strict=False):
+        yield Band(begin, end, name, shades[name])
+
+
+def _rows(known: Mapping[str, Any], seconds: float) -> Sequence[Mapping[str, Any]]:
+    """Return the table of both curves: a row for each stretch of time in which something was told."""
+    step, since = max(1.0, seconds / 240), moment(known["since"])
+    found: dict[int, dict[str, Any]] = {}
+    for at, least, most in known["power"]:
+        found.setdefault(int(at / step), {"at": at}).update(least=least, most=most)
+    for at, wh in known["register"]:
+        found.setdefault(int(at / step), {"at": at}).update(wh=wh)
+    rows = [row for _, row in sorted(found.items())]
+    return [
+        {"least": None, "most": None, "wh": None, **one, "at": stamp(since + timedelta(seconds=one["at"]))}
+        for one in rows
+    ]
+
+
+# Money
+
+
+def _money(bill: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the amounts of a bill as texts."""
+    if bill is None:
+        return {}
+    price, positions = bill["price"], bill["positions"]
+    currency = price["currency"] if price else positions[-1]["currency"] if positions else None
+    return {
+        "price": price and _written(price["amount"], currency),
+        "lines": [(one["words"], _written(one["amount"], currency)) for one in (price or {}).get("lines", ())],
+        "billed": None if bill["billed_amount"] is None else _written(bill["billed_amount"], currency),
+        "positions": [(one, _written(one["amount"], one["currency"])) for one in positions],
+        "pending": [(one["account"], _written(one["amount"], currency)) for one in bill["pending"]],
+        "charges": [(one, _written(one["amount"], one["currency"])) for one in bill["charges"]],
+    }
+
+
+def _written(amount: int, currency: str | None) -> str:
+    return str(amount) if currency is None else written(amount, CURRENCIES[currency])
+
+
+# One tap deeper
+
+
+async def _readings(view: View) -> Mapping[str, Any]:
+    path = f"{ONE}/{view.path['id']}"
+    measurand = view.query.get("measurand", "")
+    return {
+        "one": await view.get(path),
+        "measurand": measurand,
+        "found": await view.get(
+            f"{path}/meter-values", measurand=measurand, limit=READINGS, cursor=view.query.get("cursor")
+        ),
+    }
+
+
+async def _frames(view: View) -> Mapping[str, Any]:
+    known = await view.get(f"{ONE}/{view.path['id']}")
+    last = known["stop_time"] or known["last_reading_at"]
+    window = {
+        "from": stamp(min(moment(known["start_time"]), moment(known["created_at"])) - MARGIN),
+        "to": None if known["status"] == "Active" else stamp(max(moment(last), moment(known["updated_at"])) + MARGIN),
+    }
+    action = view.query.get("action", "")
+    asked = {"charger": known["charger"], "action": action, "limit": READINGS, "cursor": view.query.get("cursor")}
+    return {"one": known, "action": action, "found": await view.get(LOGS, **asked, **window)}
+
+
+_PATH: Final = "/sessions/{id}"
+_SECTION: Final = "Sessions"
+PAGES: Final = (
+    Page(path=_PATH, title="Session", template="session.html", read=_read, live=_live, rest=1.0, section=_SECTION),
+    Page(
+        path=f"{_PATH}/readings",
+        title="Readings",
+        template="session/readings.html",
+        read=_readings,
+        section=_SECTION,
+    ),
+    Page(
+        path=f"{_PATH}/frames",
+        title="Frames",
+        template="session/frames.html",
+        read=_frames,
+        role=Role.OPERATOR,
+        section=_SECTION,
+    ),
+)

@@ -1,0 +1,122 @@
+"""Sessions: which one?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from levity_trio.billing.states import BillState
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, View
+from levity_trio.wire.times import stamp
+
+TRANSACTIONS: Final = "/api/admin/transactions"
+ACCOUNTS: Final = "/api/admin/accounts"
+CHARGERS: Final = "/api/admin/chargers"
+MOST_CHOICES: Final = 500
+OLDEST: Final = "oldest"
+UNREADABLE: Final = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND)
+
+
+class Choice(NamedTuple):
+    """A choice of a filter: what the URL says, and words."""
+
+    value: str
+    words: str
+
+
+class Filter(NamedTuple):
+    """A field by which sessions are filtered: choices (`select`), or an input of this type."""
+
+    name: str
+    label: str
+    type: str = "select"
+    choices: Sequence[Choice] = ()
+
+    def words(self, value: str) -> str:
+        """Return what is chosen in words."""
+        return dict(self.choices).get(value) or f"{self.label.lower()} {value}"
+
+
+STATES: Final = (Choice("Active", "going on"), Choice("Completed", "ended"))
+DOUBTS: Final = (Choice("true", "doubtful"), Choice("false", "not doubtful"))
+BILLS: Final = tuple(Choice(one.value, one.value) for one in BillState)
+
+
+async def _read(view: View) -> Mapping[str, Any]:
+    filters = [*await _filters(view)]
+    given = {one.name: view.query[one.name] for one in filters if view.query.get(one.name)}
+    sort = {"sort": OLDEST} if view.query.get("sort") == OLDEST else {}
+    asked = {**given, **_moments(given, view.api.zone), **sort}
+    found, problem = await _found(view, asked)
+    return {
+        "filters": filters,
+        "given": given,
+        "chosen": [one.words(given[one.name]) for one in filters if one.name in given],
+        "found": found,
+        "problem": problem,
+        "is_oldest": bool(sort),
+        "query": urlencode({**given, **sort}),
+        "turned": urlencode(given if sort else {**given, "sort": OLDEST}),
+        "file": urlencode({**asked, "format": "csv"}),
+        "sees_bills": view.may("GET", ACCOUNTS),
+    }
+
+
+async def _found(view: View, asked: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
+    """Return a page of sessions, or none and what is wrong with the filter."""
+    try:
+        return await view.get(TRANSACTIONS, **asked, cursor=view.query.get("cursor")), ""
+    except Refused as refused:
+        if refused.status not in UNREADABLE:
+            raise
+        return {"data": []}, str(refused)
+
+
+async def _filters(view: View) -> Iterator[Filter]:
+    """Return the fields of the filter. Households and bills are for those who may see them."""
+    chargers = (await view.get(CHARGERS, limit=MOST_CHOICES))["data"]
+    of_charger = [Choice(one["id"], one["name"] or one["id"]) for one in chargers]
+    accounts, sees_bills = [], view.may("GET", ACCOUNTS)
+    if sees_bills:
+        accounts = [Choice(str(one["id"]), one["name"]) for one in (await _accounts(view))]
+    return _fields(of_charger, accounts, sees_bills=sees_bills)
+
+
+async def _accounts(view: View) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = (await view.get(ACCOUNTS, limit=MOST_CHOICES))["data"]
+    return found
+
+
+def _fields(chargers: Sequence[Choice], accounts: Sequence[Choice], *, sees_bills: bool) -> Iterator[Filter]:
+    yield Filter("charger", "Charger", choices=chargers)
+    if sees_bills:
+        yield Filter("account", "Household", choices=accounts)
+    yield Filter("from", "From", "date")
+    yield Filter("to", "To", "date")
+    yield Filter("ended_since", "Ended from", "date")
+    yield Filter("ended_before", "Ended to", "date")
+    yield Filter("status", "State", choices=STATES)
+    yield Filter("review", "Figure", choices=DOUBTS)
+    if sees_bills:
+        yield Filter("bill", "Bill", choices=BILLS)
+    yield Filter("tag", "Tag", "text")
+    yield Filter("connector", "Connector", "number")
+
+
+def _moments(given: Mapping[str, str], zone: tzinfo) -> dict[str, str]:
+    """Return the days of a filter as moments: both are days of the site, and the last one is included."""
+    found = {}
+    for name, days in (("from", 0), ("to", 1), ("ended_since", 0), ("ended_before", 1)):
+        try:
+            day = date.fromisoformat(given.get(name, "")) + timedelta(days=days)
+            found[name] = stamp(datetime.combine(day, time(), zone).astimezone(UTC))
+        except (ValueError, OverflowError):  # none, or one that the API refuses with words
+            continue
+    return found
+
+
+PAGES: Final = (Page(path="/sessions", title="Sessions", template="sessions.html", read=_read, section="Sessions"),)

@@ -1,0 +1,68 @@
+"""System: the server itself, who may use it, and what was done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.page import Page, View
+
+ADMIN: Final = "/api/admin"
+FEW: Final = 20
+SECTION: Final = "System"
+
+
+async def _system(view: View) -> Mapping[str, Any]:
+    system = await view.get("/api/system")
+    return {
+        "system": system,
+        "settings": _grouped(system["settings"] or []),
+        "given": sum(1 for one in system["settings"] or [] if one["origin"] != "default"),
+        "webhooks": [one for one in (await view.get(f"{ADMIN}/webhooks")) if one["removed_at"] is None],
+        "stations": (await view.get(f"{ADMIN}/stations"))["data"],
+    }
+
+
+def _grouped(settings: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Return the settings by their groups, which stand together already."""
+    ordered = sorted(settings, key=lambda one: str(one["group"]))
+    return [(name, [*some]) for name, some in groupby(ordered, lambda one: str(one["group"]))]
+
+
+async def _people(view: View) -> Mapping[str, Any]:
+    users = await view.get(f"{ADMIN}/users")
+    tokens = await view.get(f"{ADMIN}/tokens")
+    return {
+        "users": [one for one in users if one["removed_at"] is None],
+        "tokens": [one for one in tokens if one["revoked_at"] is None],
+        "logins": await view.get(f"{ADMIN}/logins"),
+        "own": view.caller.login,
+    }
+
+
+async def _audit(view: View) -> Mapping[str, Any]:
+    actions = await view.get(f"{ADMIN}/audit", before=view.query.get("before"), limit=FEW)
+    return {"actions": actions, "older": actions[-1]["id"] if len(actions) == FEW else None}
+
+
+PAGES: Final = (
+    Page(path="/system", title="System", template="system.html", read=_system, role=Role.ADMIN, section=SECTION),
+    Page(
+        path="/system/people",
+        title="Who may use it",
+        template="system/people.html",
+        read=_people,
+        role=Role.ADMIN,
+        section=SECTION,
+    ),
+    Page(
+        path="/system/audit",
+        title="What was done",
+        template="system/audit.html",
+        read=_audit,
+        role=Role.ADMIN,
+        section=SECTION,
+    ),
+)

@@ -1,0 +1,83 @@
+"""Tags: who may charge. One tag: what it may, whose it is, and its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.page import Page, View
+
+TAGS: Final = "/api/admin/id-tags"
+ACCOUNTS: Final = "/api/admin/accounts"
+SESSIONS: Final = 20
+HOUSEHOLDS: Final = 100
+STATES: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {},
+    "accepted": {"status": "Accepted", "expired": "false"},
+    "blocked": {"status": "Blocked"},
+    "expired": {"expired": "true"},
+}
+"""The filters of the API for each state."""
+
+
+async def _list(view: View) -> Mapping[str, Any]:
+    search, state = view.query.get("search", "").strip(), view.query.get("state", "")
+    page = await view.get(TAGS, search=search, cursor=view.query.get("cursor"), **STATES.get(state, {}))
+    asked = (await view.get("/api/admin/asked-id-tags"))["data"]
+    filters = {name: value for name, value in (("search", search), ("state", state)) if value}
+    return {
+        "tags": page["data"],
+        "total": page.get("total"),
+        "cursor": page.get("next_cursor"),
+        "asked": asked,
+        "search": search,
+        "state": state,
+        "states": [*STATES],
+        "query": urlencode(filters),
+        "may_change": view.may("POST", TAGS),
+        "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
+    }
+
+
+async def _show(view: View) -> Mapping[str, Any]:
+    id_tag = view.path["tag"]
+    tag = await _known(view, id_tag)
+    forms = (tag or {}).get("sent_as") or [id_tag]
+    sessions: list[Any] = []
+    for form in forms:
+        sessions += (await view.get("/api/admin/transactions", tag=form, limit=SESSIONS))["data"]
+    may_give = view.may("POST", f"{ACCOUNTS}/{{id}}/give")
+    return {
+        "id_tag": id_tag if tag is None else tag["id_tag"],
+        "tag": tag,
+        "sessions": sorted(sessions, key=lambda one: one["start_time"], reverse=True)[:SESSIONS],
+        "forms": forms,
+        "households": await _households(view) if may_give else [],
+        "household": view.query.get("household", ""),
+        "is_giving": bool(view.query.get("give") or view.query.get("household")),
+        "may_change": view.may("POST", TAGS),
+        "may_remove": view.may("DELETE", f"{TAGS}/{{tag}}"),
+    }
+
+
+async def _known(view: View, id_tag: str) -> Any:
+    """Return a tag, None if nobody has added it."""
+    try:
+        return await view.get(f"{TAGS}/{id_tag}")
+    except Refused as refused:
+        if refused.code != "not_found":
+            raise
+        return None
+
+
+async def _households(view: View) -> Any:
+    given = {"search": view.query.get("household"), "limit": HOUSEHOLDS}
+    return (await view.get(ACCOUNTS, open="true", **given))["data"]
+
+
+PAGES: Final = (
+    Page(path="/tags", title="Tags", template="tags.html", read=_list, section="Tags"),
+    Page(path="/tags/{tag:path}", title="Tag", template="tag.html", read=_show, section="Tags"),
+)

@@ -1,0 +1,70 @@
+"""Who reads a page: the browser's cookie, the log-in that it names, and the anti-CSRF value that belongs to it.
+
+Each browser has a random id in a cookie. Where it names a log-in, its reader has that user's role; otherwise it only
+ties a form to the browser that was shown it. The cookie is named after the port, because browsers send the cookies of
+one port of a host to all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from levity_trio.web.api.access import LOCAL_ADMIN, Door, caller_of, needs_nothing
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.logins import form_value, new_cookie
+
+LONGEST_ID: Final = 100
+KEPT_SECONDS: Final = 180 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A browser. `caller` is None where nobody has logged in."""
+
+    cookie: str
+    caller: Caller | None
+    address: str
+    is_new: bool = False
+
+    @property
+    def form_value(self) -> str:
+        """The anti-CSRF value of its forms."""
+        return form_value(self.cookie)
+
+
+def find_reader(api: Api, door: Door, scope: Scope, headers: Headers) -> Reader:
+    """Return who sends a request."""
+    address = str((scope.get("client") or ["unknown"])[0])
+    presented = _presented(headers, cookie_name(scope))
+    cookie = presented or new_cookie()
+    caller = None
+    if (login := api.logins.find(presented)) is not None:
+        caller = caller_of(login, address)
+    elif needs_nothing(door, api, scope, headers):
+        caller = Caller(LOCAL_ADMIN, Role.ADMIN, address)
+    return Reader(cookie, caller, address, is_new=not presented)
+
+
+def cookie_name(scope: Scope) -> str:
+    """Return the name of the cookie."""
+    return f"levity_{(scope.get('server') or ['', 0])[1]}"
+
+
+def cookie_header(scope: Scope, cookie: str, *, path: str, is_secure: bool) -> str:
+    """Return the header Set-Cookie that gives a browser its id."""
+    secure = "; Secure" if is_secure else ""
+    return f"{cookie_name(scope)}={cookie}; Path={path or '/'}; Max-Age={KEPT_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _presented(headers: Headers, name: str) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return found.value if found is not None and len(found.value) <= LONGEST_ID else ""

@@ -1,0 +1,115 @@
+"""How values are written for people: energy, power, times in the site's zone, ages. Unknown is "–", never 0."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final
+
+import orjson
+
+UNKNOWN: Final = "–"
+THIN: Final = "\u202f"
+"""Between thousands."""
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+SOON: Final = 60
+"""Below so many seconds an age is `now`."""
+NEAR_DAYS: Final = 6
+"""For so many days a weekday says enough."""
+TWO: Final = 2
+_INNER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def kwh(wh: float | None, digits: int = 1) -> str:
+    """Return energy in kWh, without its unit."""
+    return UNKNOWN if wh is None else f"{wh / 1000:,.{digits}f}".replace(",", THIN)
+
+
+def kilowatts(watts: float | None) -> str:
+    """Return power in kW, without its unit."""
+    return kwh(watts)
+
+
+def moment(stamp: str) -> datetime:
+    """Return the moment of a time in the database's format."""
+    found = datetime.fromisoformat(stamp)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def when(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time as short as it can be understood: 18:04, Tue 18:04, 3 Nov, 3 Nov 2025."""
+    local, today = at.astimezone(zone), now.astimezone(zone)
+    days = (today.date() - local.date()).days
+    if days == 0:
+        return f"{local:%H:%M}"
+    if 0 < days <= NEAR_DAYS:
+        return f"{local:%a %H:%M}"
+    return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
+
+
+def period(since: datetime, until: datetime | None, now: datetime, zone: tzinfo) -> str:
+    """Return from when to when something was: 18:04 – 20:15, Tue 3 Nov 22:10 – Wed 01:30, 18:04 – now."""
+    begin, end = since.astimezone(zone), (until or now).astimezone(zone)
+    today = now.astimezone(zone)
+    first = "" if begin.date() == today.date() else f"{day(begin, today)} "
+    if until is None:
+        return f"{first}{begin:%H:%M} – now"
+    days = (end.date() - begin.date()).days
+    last = "" if days == 0 else f"{end:%a} " if 0 < days <= NEAR_DAYS else f"{day(end, today)} "
+    return f"{first}{begin:%H:%M} – {last}{end:%H:%M}"
+
+
+def day(local: datetime, today: datetime) -> str:
+    """Return a day: Tue 3 Nov, Tue 3 Nov 2025."""
+    year = "" if local.year == today.year else f" {local.year}"
+    return f"{local:%a} {local.day} {local:%b}{year}"
+
+
+def clock(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time to the second: 18:04:05, 3 Nov 18:04:05."""
+    local, today = at.astimezone(zone), now.astimezone(zone)
+    day = "" if local.date() == today.date() else f"{local.day} {local:%b} "
+    return f"{day}{local:%H:%M:%S}"
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes in its largest unit: 12 B, 3.4 kB, 5.6 MB, 7.8 GB."""
+    if count is None:
+        return UNKNOWN
+    for unit, factor in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON that can be read."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def words(name: str) -> str:
+    """Return a name of a program in words: `stop_time` and `GroundFailure` are stop time and ground failure."""
+    return _INNER.sub(" ", name.replace("_", " ").replace("-", " ")).lower()
+
+
+def whole_time(at: datetime, zone: tzinfo) -> str:
+    """Return a time in full: Tue 3 Nov 2026, 18:04:05 CET."""
+    local = at.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S %Z}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest unit: 4 min, 3 h, 2 d."""
+    if seconds < SOON:
+        return "now"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min"
+    if seconds < TWO * DAY:
+        return f"{int(seconds // HOUR)} h"
+    return f"{int(seconds // DAY)} d"
+
+
+def duration(seconds: float) -> str:
+    """Return how long a session took: 0:45, 12:05 (hours and minutes)."""
+    hours, rest = divmod(int(seconds), HOUR)
+    return f"{hours}:{rest // MINUTE:02}"

@@ -1,0 +1,229 @@
+"""The dashboard as an ASGI application: its routes, and what every request and response passes on its way.
+
+Host → cookie → reader → route → page; responses get the headers that keep other sites and foreign scripts out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
+
+from levity_trio.store.faults import StoreUnavailable
+from levity_trio.store.reads import Unreadable
+from levity_trio.web.api.access import Door, check_host, check_url
+from levity_trio.web.api.context import Api
+from levity_trio.web.api.endpoints import Caller, Endpoint, Role
+from levity_trio.web.api.problems import Problem
+from levity_trio.web.below import API, base_of
+from levity_trio.web.dashboard import assets, entering
+from levity_trio.web.dashboard.desk import READER, Desk
+from levity_trio.web.dashboard.doing import Form, download, perform
+from levity_trio.web.dashboard.inside import JSON, Refused
+from levity_trio.web.dashboard.live import Channels, open_channels
+from levity_trio.web.dashboard.page import Api as InnerApi
+from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.pages import PAGES
+from levity_trio.web.dashboard.reader import Reader, cookie_header, find_reader
+from levity_trio.web.problems import application
+from levity_trio.web.streaming import EventStream
+
+ASSETS: Final = "/assets/"
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect", "font")),
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+HEADERS: Final[Mapping[str, str]] = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+NOT_KEPT: Final = "no-store"
+STREAM: Final = "text/event-stream"
+Serve = Callable[[Request], Awaitable[Response]]
+
+
+@asynccontextmanager
+async def open_dashboard(api: Api, app: ASGIApp, endpoints: Iterable[Endpoint], door: Door) -> AsyncIterator[ASGIApp]:
+    """Yield the application: that of the API, with pages beside it."""
+    desk = Desk(api, base_of(api.config.public_url))
+    inner = InnerApi(app, {(one.method, one.path): one for one in endpoints}, desk.zone)
+    async with open_channels(api, desk.templates) as channels:
+        routes = [*_routes(desk, inner, channels), *entering.routes(desk, inner)]
+        pages = application(routes, _failures(desk, inner))
+        pages.router.redirect_slashes = False  # it knows nothing of the path and the scheme of a proxy
+        yield _Entrance(pages, desk, door)
+
+
+# Routes
+
+
+def _routes(desk: Desk, inner: InnerApi, channels: Channels) -> Iterator[Route]:
+    yield Route(f"{ASSETS}{{name}}", assets.serve)
+    for page in PAGES:
+        yield Route(page.path, _page(desk, inner, page))
+        if page.live is not None:
+            yield Route(f"/live{page.path}", _stream(inner, channels, page))
+    for (method, path), endpoint in inner.endpoints.items():
+        below = path.removeprefix(API).replace("/{tag}", "/{tag:path}")
+        if endpoint.changes and endpoint.role > Role.OUTSIDE:
+            yield Route(f"/do/{method.lower()}{below}", _form(desk, inner, endpoint), methods=["GET", "POST"])
+        elif _is_file(endpoint):
+            yield Route(f"/get{below}", _file(inner))
+
+
+def _is_file(endpoint: Endpoint) -> bool:
+    """Whether an endpoint answers with a file. Its stream of events is none: pages have their own."""
+    return endpoint.media_type not in (JSON, STREAM) or bool(endpoint.other_media_types)
+
+
+def _page(desk: Desk, inner: InnerApi, page: Page) -> Serve:
+    async def serve(request: Request) -> Response:
+        view = _view(inner, request)
+        if view.caller.role < page.role:
+            return await desk.forbidden(view, page.role)
+        places = desk.api.places
+        async with places.work() if page.is_work else places.read():
+            try:
+                values = await page.read(view)
+            except Refused as refused:
+                return await desk.refused(view, refused)
+            return await desk.page(page.template, view, values, page=page, reader=request.scope[READER])
+
+    return serve
+
+
+def _stream(inner: InnerApi, channels: Channels, page: Page) -> Serve:
+    async def serve(request: Request) -> Response:
+        view = _view(inner, request)
+        reader: Reader = request.scope[READER]
+        if view.caller.role < page.role:
+            return Response(status_code=HTTPStatus.FORBIDDEN)
+        full = Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "10"})
+        return EventStream(partial(channels.stream, page, view, reader.form_value), channels.places, full)
+
+    return serve
+
+
+def _form(desk: Desk, inner: InnerApi, endpoint: Endpoint) -> Serve:
+    async def serve(request: Request) -> Response:
+        path = API + request.scope["path"].removeprefix(f"/do/{endpoint.method.lower()}")
+        return await perform(Form(endpoint, path, _view(inner, request), desk), request)
+
+    return serve
+
+
+def _file(inner: InnerApi) -> Serve:
+    async def serve(request: Request) -> Response:
+        return await download(_view(inner, request), API + request.scope["path"].removeprefix("/get"), request)
+
+    return serve
+
+
+def _view(inner: InnerApi, request: Request) -> View:
+    path = {name: str(value) for name, value in request.path_params.items()}
+    return replace(_view_of_anybody(inner, request), path=path, query=dict(request.query_params))
+
+
+def _view_of_anybody(inner: InnerApi, request: Request) -> View:
+    """Return the look of a reader, who may not have logged in yet."""
+    reader: Reader = request.scope[READER]
+    return View(api=inner, caller=reader.caller or Caller("", Role.OUTSIDE, reader.address))
+
+
+# Failures
+
+
+def _failures(desk: Desk, inner: InnerApi) -> dict[type[Exception], HTTPExceptionHandler]:
+    """Return what is shown where a page fails."""
+    store = partial(_store_fails, desk, inner)
+    return {
+        HTTPException: partial(_nothing_here, desk, inner),
+        StoreUnavailable: store,
+        Unreadable: store,
+        Exception: partial(_bug, desk, inner),
+    }
+
+
+async def _nothing_here(desk: Desk, inner: InnerApi, request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for HTTPException
+    words = f"there is nothing at {request.scope['path']}; the navigation leads to all pages"
+    if error.status_code != HTTPStatus.NOT_FOUND:
+        words = f"{request.method} is not possible here"
+    return await desk.problem(_view_of_anybody(inner, request), error.status_code, words)
+
+
+async def _store_fails(desk: Desk, inner: InnerApi, request: Request, _error: Exception) -> Response:
+    words = "the database cannot be used at present, and nothing was done; see the server's log"
+    return await desk.problem(_view_of_anybody(inner, request), HTTPStatus.SERVICE_UNAVAILABLE, words)
+
+
+async def _bug(desk: Desk, inner: InnerApi, request: Request, _error: Exception) -> Response:
+    words = "this page failed, and nothing was done; the server's log has its traceback"
+    return await desk.problem(_view_of_anybody(inner, request), HTTPStatus.INTERNAL_SERVER_ERROR, words)
+
+
+# The entrance
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrance:
+    """ASGI middleware: it checks the Host, finds the reader, and leads those without a log-in to the form for it."""
+
+    pages: ASGIApp
+    desk: Desk
+    door: Door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        try:
+            check_host(self.door, scope, headers)
+            check_url(scope["query_string"].decode("latin-1"))
+        except Problem as problem:
+            await problem.response()(scope, receive, partial(_send, send, ""))
+            return
+        reader = scope[READER] = find_reader(self.desk.api, self.door, scope, headers)
+        is_kept = scope["path"].startswith(ASSETS)
+        cookie = self._cookie(scope, reader) if reader.is_new and not is_kept else ""
+        await self._inner(scope, reader)(scope, receive, partial(_send, send, cookie))
+
+    def _inner(self, scope: Scope, reader: Reader) -> ASGIApp:
+        path = scope["path"]
+        if reader.caller is not None or path in entering.OPEN_PATHS or path.startswith(ASSETS):
+            return self.pages
+        if path.startswith("/live/"):
+            return Response(status_code=HTTPStatus.UNAUTHORIZED)
+        wanted = path if scope["method"] == "GET" else "/"
+        return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
+
+    def _cookie(self, scope: Scope, reader: Reader) -> str:
+        return cookie_header(scope, reader.cookie, path=self.desk.base, is_secure=self.desk.is_secure(scope))
+
+
+async def _send(send: Send, cookie: str, message: Message) -> None:
+    """Send a response with the headers that all have."""
+    if message["type"] == "http.response.start":
+        headers = MutableHeaders(scope=message)
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("cache-control", NOT_KEPT)
+        if cookie and "set-cookie" not in headers:
+            headers.append("set-cookie", cookie)
+    await send(message)

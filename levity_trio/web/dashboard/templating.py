@@ -1,0 +1,176 @@
+"""Templates to HTML: the environment, its filters, and what every page knows.
+
+The anti-CSRF value of a form differs by reader, and a page's parts are rendered once for all readers with the same
+rights. So forms are rendered with a placeholder, and `personal` puts the reader's own value in its place when the page
+or the part is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
+from secrets import token_hex
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from levity_trio.web.dashboard import charts, money, shapes
+from levity_trio.web.dashboard.page import Part, Values, View
+
+PLACEHOLDER: Final = token_hex(16)
+"""Stands for the anti-CSRF value. It is random, so that no charger can send it."""
+
+
+SHARED: Final = ("now", "zone", "base", "form_value", "view")
+"""What every template knows: the time, the site's zone, the path of a proxy, the placeholder, and who looks."""
+
+
+def personal(html: bytes, form_value: str) -> bytes:
+    """Return HTML as it is sent to one reader."""
+    return html.replace(PLACEHOLDER.encode(), form_value.encode())
+
+
+def _quoted(value: object) -> str:
+    """Return a text as one segment of a path or one value of a query, or a query. Jinja's own filter keeps slashes."""
+    return urlencode(value) if isinstance(value, Mapping) else quote(str(value), safe="")
+
+
+def _dash(value: object) -> object:
+    return shapes.UNKNOWN if value is None or value == "" else value
+
+
+def _element(made: Markup, context: Context, stamp: str | None, words: Callable[[datetime], str]) -> str | Markup:
+    """Return a time as an element, with the full one beneath."""
+    if stamp is None:
+        return shapes.UNKNOWN
+    at = shapes.moment(stamp)
+    return made.format(f"{at:%Y-%m-%dT%H:%M:%SZ}", shapes.whole_time(at, context["zone"]), words(at))
+
+
+@pass_context
+def _time(context: Context, stamp: str | None) -> str | Markup:
+    """Return a short time."""
+    return _element(_TIME, context, stamp, lambda at: shapes.when(at, context["now"], context["zone"]))
+
+
+@pass_context
+def _age(context: Context, stamp: str | None) -> str | Markup:
+    """Return how long ago something was. The page counts on by itself."""
+    return _element(_AGE, context, stamp, lambda at: shapes.span((context["now"] - at).total_seconds()))
+
+
+@pass_context
+def _clock(context: Context, stamp: str | None) -> str | Markup:
+    """Return a time to the second, with its day where that is another one."""
+    return _element(_TIME, context, stamp, lambda at: shapes.clock(at, context["now"], context["zone"]))
+
+
+@pass_context
+def _duration(context: Context, since: str | None, until: str | None = None) -> str:
+    """Return the time between two moments, the second of which is now if it is unknown."""
+    if since is None:
+        return shapes.UNKNOWN
+    end = context["now"] if until is None else shapes.moment(until)
+    return shapes.duration((end - shapes.moment(since)).total_seconds())
+
+
+@pass_context
+def _period(context: Context, since: str, until: str | None = None) -> str:
+    """Return from when to when something was, or that it lasts."""
+    end = None if until is None else shapes.moment(until)
+    return shapes.period(shapes.moment(since), end, context["now"], context["zone"])
+
+
+@pass_context
+def _on_day(context: Context, stamp: str) -> str:
+    """Return the day of a time."""
+    return shapes.day(shapes.moment(stamp).astimezone(context["zone"]), context["now"].astimezone(context["zone"]))
+
+
+@pass_context
+def _second(context: Context, stamp: str) -> str:
+    """Return the time of day to the second."""
+    return f"{shapes.moment(stamp).astimezone(context['zone']):%H:%M:%S}"
+
+
+@pass_context
+def _exactly(context: Context, stamp: str) -> str:
+    """Return a time to the second, with its day."""
+    return shapes.whole_time(shapes.moment(stamp), context["zone"])
+
+
+_TIME: Final = Markup('<time datetime="{}" title="{}">{}</time>')
+_AGE: Final = Markup('<time datetime="{}" title="{}" data-age>{}</time>')
+_PART: Final = Markup('<div class="part" id="{}">{}</div>')
+
+
+@pass_context
+def _bars(context: Context, given: Sequence[charts.Bar], unit: str, words: str) -> Markup:
+    """Return bars, which lead to pages of ours."""
+    return charts.bars([replace(one, href=f"{context['base']}{one.href}") for one in given], unit, words)
+
+
+@pass_context
+def _part(context: Context, part: Part) -> Markup:
+    """Return a part with its element."""
+    given: dict[str, Any] = {name: context[name] for name in SHARED}
+    content = context.environment.get_template(part.template).render(given | dict(part.values))
+    return _PART.format(part.id, Markup(content))  # noqa: S704 - rendered with autoescape
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("levity_trio.web.dashboard", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "kwh": shapes.kwh,
+        "kw": shapes.kilowatts,
+        "time": _time,
+        "age": _age,
+        "clock": _clock,
+        "json": shapes.json_text,
+        "size": shapes.size,
+        "words": shapes.words,
+        "duration": _duration,
+        "period": _period,
+        "exactly": _exactly,
+        "on_day": _on_day,
+        "second": _second,
+        "dash": _dash,
+        "urlencode": _quoted,
+        "money": money.money,
+        "amount": money.amount,
+        "month": money.month,
+        "day": money.day,
+        "line": money.line,
+        "times": money.times,
+    }
+    made.globals |= {"part": _part, "chart": charts.curve, "bars": _bars}
+    return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """Renders templates of one site. `base` is the path below which a proxy serves the dashboard, mostly ""."""
+
+    base: str
+    zone: tzinfo
+    environment: Environment = field(default_factory=_environment)
+
+    def render(self, template: str, view: View, now: datetime, values: Values) -> str:
+        """Return a page, or the content of a part."""
+        shared = {"now": now, "zone": self.zone, "base": self.base, "form_value": PLACEHOLDER, "view": view}
+        return self.environment.get_template(template).render({**shared, **values})
+
+    def render_parts(self, parts: Sequence[Part], view: View, now: datetime) -> Mapping[str, str]:
+        """Return the content of each part by its id."""
+        return {part.id: self.render(part.template, view, now, part.values) for part in parts}

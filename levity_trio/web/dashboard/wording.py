@@ -1,0 +1,96 @@
+"""What OCPP's words are called in the interface: the states of connectors, and how far a command is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+
+class State(NamedTuple):
+    """A state as a word, of a kind that has a mark and a colour: good, busy, look, broken, away or quiet."""
+
+    kind: str
+    word: str
+
+
+UNKNOWN: Final = State("quiet", "–")
+STATES: Final[Mapping[str, State]] = {
+    "Available": State("quiet", "Available"),
+    "Preparing": State("busy", "Cable in"),
+    "Charging": State("good", "Charging"),
+    "SuspendedEV": State("busy", "Paused by car"),
+    "SuspendedEVSE": State("busy", "Paused by charger"),
+    "Finishing": State("busy", "Finishing"),
+    "Reserved": State("busy", "Reserved"),
+    "Unavailable": State("away", "Unavailable"),
+    "Faulted": State("broken", "Faulted"),
+}
+ACTIONS: Final[Mapping[str, str]] = {
+    "RemoteStartTransaction": "Start",
+    "RemoteStopTransaction": "Stop",
+    "Reset": "Restart",
+    "ChangeAvailability": "Change of availability",
+    "GetConfiguration": "Reading of the configuration",
+    "SetChargingProfile": "Limit",
+    "ClearChargingProfile": "End of limits",
+}
+"""Where splitting the name of an action does not say it in words of people."""
+ANSWERS: Final[Mapping[str, str]] = {
+    "queued": "waits for the charger",
+    "accepted": "accepted",
+    "rejected": "the charger refused",
+    "error": "the charger answered with an error",
+    "timed out": "the charger did not answer",
+    "gone": "the connection ended before an answer",
+    "expired": "never sent",
+    "cancelled": "cancelled",
+}
+ENDS: Final[Mapping[str, str]] = {
+    "RemoteStartTransaction": "charging",
+    "RemoteStopTransaction": "ended",
+    "Reset": "restarted",
+    "UnlockConnector": "released",
+}
+"""What came of a command that was fulfilled."""
+FAILED: Final = frozenset({"rejected", "error", "timed out", "gone", "expired", "contradicted", "not seen"})
+_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def state_of(status: str | None) -> State:
+    """Return the state that a status means. One that is none of OCPP's is shown as it was sent."""
+    if status in (None, "", "Unknown"):
+        return UNKNOWN
+    return STATES.get(status, State("look", status))
+
+
+def action_of(action: str) -> str:
+    """Return what a command does, in words."""
+    return ACTIONS.get(action) or _CAPITAL.sub(" ", action).capitalize()
+
+
+def steps(command: Mapping[str, Any]) -> list[str]:
+    """Return how far a command is: sent, accepted, what came of it."""
+    return [*_steps(command)]
+
+
+def has_failed(command: Mapping[str, Any]) -> bool:
+    """Whether a command did not do what it was sent for."""
+    return command["state"] in FAILED or command["outcome"] in FAILED
+
+
+def _steps(command: Mapping[str, Any]) -> Iterator[str]:
+    state, outcome = command["state"], command["outcome"]
+    if state not in ("queued", "expired", "cancelled"):
+        yield "sent"
+    if state in ANSWERS:
+        yield ANSWERS[state]
+    match outcome:
+        case "fulfilled":
+            yield ENDS.get(command["action"], "done")
+        case "contradicted":
+            yield command["outcome_words"] or "it did otherwise"
+        case "not seen":
+            yield "nothing came of it"
+        case _ if state in ("sent", "accepted"):
+            yield "…"

@@ -1,0 +1,98 @@
+"""One-time codes with which a user logs in first: a link, or a PIN that somebody can dictate.
+
+A link is random, so a salted SHA-256 is enough. A PIN has eight digits: it is stretched like a password, may be tried a
+few times, and is short-lived. Both begin with a number, so that tries are counted for the one that was meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from secrets import randbelow, token_urlsafe
+from typing import Final, Literal
+
+from levity_trio.access import passwords
+from levity_trio.access.passwords import GENERATED, Stored
+from levity_trio.store.writes.logins import StoredInvitation
+
+Kind = Literal["link", "pin"]
+LINK: Final = "link"
+PIN: Final = "pin"
+LASTS: Final = {LINK: timedelta(hours=24), PIN: timedelta(minutes=15)}
+LINK_BYTES: Final = 16
+PIN_DIGITS: Final = 8
+MOST_TRIES: Final = 5
+_CODE: Final = re.compile(
+    r"invite_(?P<link>[0-9]{1,18})_(?P<secret>[A-Za-z0-9_-]{22})|(?P<pin>[0-9]{1,18})-(?P<digits>[0-9]{8})"
+)
+_BLANKS: Final = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """An open invitation that a code names. A link is right; whether a PIN is, remains to be seen."""
+
+    id: int
+    user: int
+    is_pin: bool
+    salt: str
+    digest: str
+    secret: str
+
+
+def make_secret(kind: Kind) -> str:
+    """Return the secret of a new invitation."""
+    return token_urlsafe(LINK_BYTES) if kind == LINK else f"{randbelow(10**PIN_DIGITS):0{PIN_DIGITS}}"
+
+
+def stored_link(secret: str) -> Stored:
+    """Return the secret of a link as it is stored."""
+    return passwords.store(secret.encode(), GENERATED)
+
+
+def written(kind: str, invitation: int, secret: str) -> str:
+    """Return the code, which is shown once."""
+    return f"invite_{invitation}_{secret}" if kind == LINK else f"{invitation}-{secret}"
+
+
+class Invitations:
+    """The codes that were not used yet, and how often PINs were tried."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, StoredInvitation] = {}
+        self._tries: dict[int, int] = {}
+
+    def load(self, stored: Iterable[StoredInvitation]) -> None:
+        """Replace what is known; tries that are not stored yet still count."""
+        self._open = {one.id: one for one in stored}
+        self._tries = {one.id: max(one.tries, self._tries.get(one.id, 0)) for one in self._open.values()}
+
+    def number_of(self, code: str) -> int | None:
+        """Return the number with which a code begins, None for any other text."""
+        found = _match(code)
+        return None if found is None else int(found["link"] or found["pin"])
+
+    def find(self, code: str, at: str) -> Presented | None:
+        """Return the invitation that a code names, None if there is none that may still be tried."""
+        found = _match(code)
+        one = None if found is None else self._open.get(int(found["link"] or found["pin"]))
+        if found is None or one is None or one.expires_at <= at:
+            return None
+        is_pin = found["pin"] is not None
+        if (one.kind == PIN) != is_pin or self._tries[one.id] >= MOST_TRIES:
+            return None
+        secret = found["digits"] if is_pin else found["secret"]
+        if not is_pin and not passwords.is_of(Stored(GENERATED, one.salt, one.digest), secret.encode()):
+            return None
+        return Presented(one.id, one.user, is_pin, one.salt, one.digest, secret)
+
+    def count_try(self, invitation: int) -> int:
+        """Count a try of a PIN, before it is known whether it is right; return the number of tries."""
+        self._tries[invitation] += 1
+        return self._tries[invitation]
+
+
+def _match(code: str) -> re.Match[str] | None:
+    return _CODE.fullmatch(_BLANKS.sub("", code)[:100])

@@ -1,0 +1,322 @@
+"""Users and the log-ins of their browsers, in memory: whose cookie a request presents, and how a browser logs in.
+
+A cookie contains a random id, of which only a digest is stored. Each log-in gets a new one, so that nobody can plant an
+id beforehand. Wrong passwords make (address, name) wait. A browser that logged in before is known by the id that it
+still has: it waits for its own mistakes only, and has its own place in the queue (turns.py), so that a flood of wrong
+passwords never keeps a user out who is known.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from hashlib import sha256
+from http import HTTPStatus
+from ipaddress import ip_address, ip_network
+from secrets import token_urlsafe
+from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
+
+import trio
+
+from levity_trio.access import user_passwords
+from levity_trio.access.user_passwords import NOBODYS, Stretched
+from levity_trio.charger.failures import Failures
+from levity_trio.clock import Clock
+from levity_trio.store.unit_of_work import UnitOfWork
+from levity_trio.store.writer import Writer
+from levity_trio.store.writes import logins as writes
+from levity_trio.store.writes import users
+from levity_trio.store.writes.logins import NewLogin, Stored, StoredLogin, StoredUser
+from levity_trio.store.writes.users import Manager
+from levity_trio.web.api.problems import Problem
+from levity_trio.web.api.tokens import Tokens
+from levity_trio.web.invitations import Invitations
+from levity_trio.web.turns import Turns
+from levity_trio.wire.times import stamp
+
+ID_BYTES: Final = 32
+LASTS: Final = timedelta(days=30)
+"""For how long a log-in is valid after its last use."""
+USE_NOTED: Final = timedelta(hours=1)
+BROWSER_CHARACTERS: Final = 200
+NAME_CHARACTERS: Final = 64
+"""Of a name for which failures are counted."""
+IPV6_PREFIX: Final = 64
+"""One subscriber has all addresses of such a network."""
+FORM: Final = b"form"
+
+_ONE: Final = trio.CapacityLimiter(1)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Stretch = Callable[..., Awaitable[Any]]
+"""Runs a function that takes long."""
+
+
+class Login(NamedTuple):
+    """A valid log-in: of a user, or with a token. `role` is the present one; `account` is a driver's."""
+
+    id: int
+    user: int | None
+    token: int | None
+    name: str
+    role: str
+    account: int | None = None
+
+
+class Entered(NamedTuple):
+    """A new log-in, and the id for its browser's cookie."""
+
+    cookie: str
+    login: Login
+
+
+class _Visit(NamedTuple):
+    """Who logs in: the address, the id that the browser presents, and what it says that it is."""
+
+    address: str
+    cookie: str | None
+    browser: str
+
+
+async def in_thread(function: Callable[[*Ts], T], *args: *Ts) -> T:
+    """Run a function in the thread."""
+    return await trio.to_thread.run_sync(function, *args, limiter=_ONE)
+
+
+def new_cookie() -> str:
+    """Return a random id: that of a log-in, or of a visitor whose forms need one."""
+    return token_urlsafe(ID_BYTES)
+
+
+def form_value(cookie: str) -> str:
+    """Return the value that proves that a form is from a page of ours, which knew the cookie (CSRF)."""
+    return hmac.new(cookie.encode(errors="replace"), FORM, sha256).hexdigest()
+
+
+def is_form_value(cookie: str, given: str) -> bool:
+    """Whether a form has the value of this cookie."""
+    return hmac.compare_digest(form_value(cookie).encode(), given.encode(errors="replace"))
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: a network of IPv6, a single address of IPv4."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    known = getattr(known, "ipv4_mapped", None) or known
+    return str(ip_network((known, IPV6_PREFIX), strict=False)) if known.version == 6 else str(known)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _digest(cookie: str | None) -> str:
+    return sha256((cookie or "").encode(errors="replace")).hexdigest()
+
+
+class Logins:
+    """All users and log-ins, and the failures of late."""
+
+    def __init__(self, tokens: Tokens, writer: Writer, clock: Clock, stretch: Stretch = in_thread) -> None:
+        self._tokens, self._writer, self._clock, self._stretch = tokens, writer, clock, stretch
+        self._users: dict[int, StoredUser] = {}
+        self._logins: dict[int, StoredLogin] = {}
+        self._ids: dict[str, int] = {}
+        """Of log-ins, by the digests of what their cookies contain."""
+        self._used: dict[int, datetime] = {}
+        """When log-ins were last used, as far as it is noted."""
+        self._failures = Failures()
+        self._turns = Turns()
+        self._changing = trio.Lock()
+        self.invitations = Invitations()
+        self.are_used = False
+        """Whether there ever was a user; from then on every request needs a token or a log-in."""
+
+    # What is known
+
+    async def open(self) -> None:
+        """Read what is stored. Raises StoreUnavailable."""
+        self.load(await self._writer.run(writes.stored))
+
+    async def change(self, write: Callable[[UnitOfWork, *Ts], T], *args: *Ts) -> T:
+        """Run a write that changes users, log-ins or invitations; know the result before anybody else changes it."""
+
+        def changed(db: UnitOfWork) -> tuple[T, Stored]:
+            return write(db, *args), writes.stored(db)
+
+        async with self._changing:
+            answer, stored = await self._writer.run(changed)
+            self.load(stored)
+        return answer
+
+    def load(self, stored: Stored) -> None:
+        """Replace what is known."""
+        noted, self._used = self._used, {}
+        self.are_used = stored.are_used
+        self._users = {user.id: user for user in stored.users}
+        self._logins = {login.id: login for login in stored.logins}
+        self._ids = {login.digest: login.id for login in stored.logins}
+        for login in stored.logins:
+            used = datetime.fromisoformat(login.last_used_at)
+            self._used[login.id] = max(used, noted.get(login.id, used))
+        self.invitations.load(stored.invitations)
+
+    def find(self, cookie: str | None) -> Login | None:
+        """Return the valid log-in that a cookie contains, None if there is none."""
+        number = self._ids.get(_digest(cookie))
+        return None if number is None else self.get(number)
+
+    def get(self, number: int) -> Login | None:
+        """Return a log-in, and note its use; None if it is not valid."""
+        stored, now = self._logins.get(number), self._clock()
+        if stored is None or stored.ended_at is not None or now - self._used[number] > LASTS:
+            return None
+        login = self._of_user(stored) if stored.user is not None else self._of_token(stored)
+        if login is not None and now - self._used[number] >= USE_NOTED:
+            self._used[number] = now
+            self._writer.coalesce(("login", number), writes.note_use, number, stamp(now))
+        return login
+
+    def is_valid(self, number: int) -> bool:
+        """Whether a log-in is valid. An event stream uses its log-in as long as it is open."""
+        return self.get(number) is not None
+
+    def _of_user(self, stored: StoredLogin) -> Login | None:
+        user = None if stored.user is None else self._users.get(stored.user)
+        return None if user is None else Login(stored.id, user.id, None, user.name, user.role, user.account)
+
+    def _of_token(self, stored: StoredLogin) -> Login | None:
+        token = None if stored.token is None else self._tokens.valid(stored.token)
+        return None if token is None else Login(stored.id, None, token.id, token.name, token.role)
+
+    # Logging in and out
+
+    async def enter(self, name: str, password: str, *, address: str, cookie: str | None, browser: str) -> Entered:
+        """Log a user in. Raises Problem."""
+        user, visit = self._named(name), _Visit(address, cookie, browser)
+        stored = None if user is None else user.password
+        known = self._known(cookie, user)
+        who = ("known", known) if known else (network_of(address), _folded(name)[:NAME_CHARACTERS])
+        turn = self._turns.known(known) if known else self._turns.stranger(network_of(address))
+        if not await self._try(who, turn, stored or NOBODYS, password) or user is None or stored is None:
+            raise Problem(HTTPStatus.UNAUTHORIZED, "wrong_password", "there is no such user with this password")
+        return await self._begin(visit, stored, user=user.id)
+
+    async def enter_by_token(self, text: str, *, address: str, cookie: str | None, browser: str) -> Entered:
+        """Log in whoever has a token. Raises Problem."""
+        token = self._tokens.check(address, text.strip())
+        return await self._begin(_Visit(address, cookie, browser), None, token=token.id)
+
+    async def enter_by_invitation(self, code: str, *, address: str, cookie: str | None, browser: str) -> Entered:
+        """Log in whoever has a one-time code, which is used up. Raises Problem."""
+        who = network_of(address), f"code {self.invitations.number_of(code)}"
+        self._check_wait(who)
+        found = self.invitations.find(code, stamp(self._clock()))
+        if found is not None and found.is_pin:
+            tries = self.invitations.count_try(found.id)  # before anything is awaited: guesses come at the same time
+            await self._writer.run(users.note_tries, found.id, tries)
+            turn, stretched = self._turns.stranger(who[0]), Stretched(found.salt, found.digest)
+            if not await self._try(who, turn, stretched, found.secret):
+                found = None
+        elif found is None:
+            self._failures.add(who)
+        if found is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED, "wrong_code", "this code is wrong, used or too old; ask for a new one"
+            )
+        return await self._begin(_Visit(address, cookie, browser), None, user=found.user, invitation=found.id)
+
+    async def leave(self, number: int) -> None:
+        """End a log-in by its own browser, which stays known. Raises StoreUnavailable."""
+        await self.change(writes.end, number, stamp(self._clock()), None)
+
+    async def end(self, number: int, by: str) -> bool:
+        """End a log-in by somebody; its browser is no longer known. Return False if there is none that is open."""
+        return await self.change(writes.end, number, stamp(self._clock()), by)
+
+    async def change_password(self, login: Login, old: str | None, new: str) -> None:
+        """Change the password of the user of a log-in, whose other log-ins end. Raises Problem."""
+        user = None if login.user is None else self._users.get(login.user)
+        if user is None:
+            raise Problem(HTTPStatus.CONFLICT, "conflict", "you have no user, and so no password")
+        number, known = user.id, f"password of {login.id}"
+        if user.password is not None:
+            turn = self._turns.known(known)
+            if not await self._try(("known", known), turn, user.password, old or ""):
+                raise Problem(HTTPStatus.FORBIDDEN, "wrong_password", "the old password is wrong")
+        after: Stretched = await self.stretch(new)
+        by = Manager(login.name, False, stamp(self._clock()))
+        if not await self.change(users.change_own_password, number, user.password, after, login.id, by):
+            raise Problem(HTTPStatus.CONFLICT, "changed", "the password was changed meanwhile")
+
+    async def stretch(self, secret: str) -> Stretched:
+        """Return a password or PIN as it is stored."""
+        stretched: Stretched = await self._stretch(user_passwords.store, secret)
+        return stretched
+
+    def _named(self, name: str) -> StoredUser | None:
+        wanted = _folded(name)
+        return next((user for user in self._users.values() if _folded(user.name) == wanted), None)
+
+    def _known(self, cookie: str | None, user: StoredUser | None) -> str | None:
+        """Return the digest of the id by which a browser of this user is known.
+
+        Its log-in may have ended, but not by somebody else: that browser may be in other hands.
+        """
+        digest = _digest(cookie)
+        number = self._ids.get(digest)
+        login = None if number is None else self._logins[number]
+        if login is None or user is None or login.user != user.id or login.ended_by is not None:
+            return None
+        return digest
+
+    async def _try(
+        self, who: tuple[str, str], turn: AbstractAsyncContextManager[None], stored: Stretched, given: str
+    ) -> bool:
+        """Whether a password or PIN is right. Raises Problem for one who tries too often."""
+        self._check_wait(who)
+        async with turn:
+            self._check_wait(who)  # others may have failed meanwhile
+            is_right: bool = await self._stretch(user_passwords.is_of, stored, given)
+            if is_right:
+                self._failures.forget(who)
+            else:
+                self._failures.add(who)
+        return is_right
+
+    def _check_wait(self, who: tuple[str, str]) -> None:
+        if (seconds := self._failures.wait_seconds(who)) > 0:
+            problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures", "too many failed log-ins; wait")
+            problem.headers["retry-after"] = str(math.ceil(seconds))
+            raise problem
+
+    async def _begin(
+        self,
+        visit: _Visit,
+        password: Stretched | None,
+        *,
+        user: int | None = None,
+        token: int | None = None,
+        invitation: int | None = None,
+    ) -> Entered:
+        cookie = new_cookie()
+        new = NewLogin(
+            digest=_digest(cookie),
+            user=user,
+            token=token,
+            address=visit.address,
+            browser=visit.browser[:BROWSER_CHARACTERS],
+            at=stamp(self._clock()),
+            before=_digest(visit.cookie),
+            invitation=invitation,
+        )
+        is_begun = await self.change(writes.begin, new, password)
+        login = self.find(cookie)
+        if not is_begun or login is None:
+            raise Problem(HTTPStatus.UNAUTHORIZED, "changed", "what opened this was taken away meanwhile; try again")
+        return Entered(cookie, login)

@@ -1,0 +1,381 @@
+"""What the dashboard costs: `python -m tests.benchmarks.dashboard`, all on 127.0.0.1.
+
+Twenty chargers that charge, on a database of a year. Each page is asked for one after the other and compared with a
+bare Starlette route in the same run; a browser (see tests/browser/measures.py) says what its first page loads and how
+long a fact takes to be seen; and chargers talk while many readers follow the page, one of which does not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import trio
+
+from levity_trio.billing.months import Month
+from levity_trio.client import Api, Sought
+from levity_trio.web.dashboard.pages import PAGES
+from tests.browser.pages import fill_in
+from tests.browser.player import player
+from tests.integration.serving import query
+
+from .api import HOST, MS, PYTHON, _bare, _p99
+from .dashboard_chargers import identity
+from .filled_bills import Site, fill
+from .machine import describe
+from .process import ROOT, Server, _environment, _free_port, running
+from .report import table
+
+CHARGERS: Final = 20
+PACE_SECONDS: Final = 0.1
+SETTLE_SECONDS: Final = 2.0
+"""Until the chargers have connected and charge."""
+READERS: Final = 50
+WARM: Final = 5
+PATIENCE: Final = 120.0
+FIRST_KB, NOW_MS, PAGE_MS, PIXEL_MS, ANSWER_MS, ANSWER_TIMES, RESIDENT_MB = 100, 50, 150, 300, 25, 2, 80
+GROWN_MIB: Final = 16
+IDLE_SECONDS: Final = 0.02
+"""Until the server waits again: the time of a thread is counted up when it stops."""
+DEAF_SECONDS: Final = 10.0
+HEAD: Final = ("", "at most", "measured", "")
+BROWSER: Final = {"Accept-Encoding": "gzip, deflate, br, zstd", "Accept": "text/html"}
+
+
+class Figure(NamedTuple):
+    """A line of the table; without a limit there is no goal."""
+
+    what: str
+    limit: str
+    measured: str
+    is_met: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """A server with its chargers, and how much is measured."""
+
+    server: Server
+    web: int
+    database: Path
+    folder: Path
+    begun: date
+    rounds: int
+    seconds: float
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.web}"
+
+
+# Processes
+
+
+@contextmanager
+def site(folder: Path, database: Path, chargers: int = CHARGERS, *flags: str) -> Iterator[tuple[Server, int]]:
+    """Yield a server whose chargers charge, and its port for people."""
+    web = _free_port()
+    settings = ("--api-port", str(web), "--time-zone", "Europe/Berlin", *flags)
+    with running("serve", CHARGERS, folder, settings, database) as server, _chargers(server.port, chargers, 0.0):
+        yield server, web
+
+
+@contextmanager
+def _chargers(port: int, count: int, pace: float) -> Iterator[Callable[[], list[float]]]:
+    """Connect chargers; the function that is yielded ends them and returns how long their answers took."""
+    words = [*PYTHON, "tests.benchmarks.dashboard_chargers", str(port), str(count), str(pace)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(words, cwd=ROOT, env=_environment(), stdin=pipe, stdout=pipe, text=True)
+
+    def end() -> list[float]:
+        told, _ = process.communicate()
+        seconds: list[float] = json.loads(told)
+        return seconds
+
+    time.sleep(SETTLE_SECONDS)
+    try:
+        yield end
+    finally:
+        if process.poll() is None:
+            end()
+
+
+# Pages
+
+
+def of_first_page(run: Run) -> Iterator[Figure]:
+    with player(_new(run.folder, "first")) as browser:
+        loaded: list[tuple[str, int]] = browser.play("measures.first_page", f"{run.url}/")
+    total = sum(size for _, size in loaded)
+    each = ", ".join(f"{_kind(url)} {size / 1000:.1f}" for url, size in loaded)
+    words = f"{total / 1000:.1f} kB ({each})"
+    yield Figure("first page, nothing in the cache", f"{FIRST_KB} kB", words, 0 < total < 1000 * FIRST_KB)
+
+
+def _kind(url: str) -> str:
+    name = url.rpartition("/")[2]
+    return name.rpartition(".")[2] or "page"
+
+
+def of_pages(run: Run) -> Iterator[Figure]:
+    """Yield the CPU of each page, and of a bare route."""
+    with _bare(run.folder) as bare:
+        route = statistics.median(_costs(bare, bare.port, "POST", "/operation", run.rounds))
+    yield Figure("CPU of a bare route", "", f"{route * MS:.2f} ms")
+    shown = _shown(run)
+    for page in PAGES:
+        costs = _costs(run.server, run.web, "GET", fill_in(page.path, shown), run.rounds)
+        limit = NOW_MS if page.path == "/" else PAGE_MS
+        cost = statistics.median(costs) * MS
+        words = f"{cost:.1f} ms (slowest {max(costs) * MS:.0f}), {cost / MS / route:.0f} x the bare route"
+        yield Figure(f"CPU of {page.title} ({page.path})", f"{limit} ms", words, cost < limit)
+
+
+def _costs(server: Server, port: int, method: str, path: str, rounds: int) -> list[float]:
+    """Return the CPU seconds of requests, one after the other, after some for the caches."""
+    found = []
+    with closing(http.client.HTTPConnection(HOST, port, timeout=60)) as connection:
+        for _ in range(WARM + rounds):
+            before = server.cpu().total
+            connection.request(method, path, b"{}" if method == "POST" else None, BROWSER)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, (path, answer.status)
+            time.sleep(IDLE_SECONDS)
+            found.append(server.cpu().total - before)
+    return found[WARM:]
+
+
+def _shown(run: Run) -> dict[str, object]:
+    """Do what pages show one of; return what stands in their paths (see tests/browser/pages.py)."""
+    api = Api(f"unix:{run.database}.sock", Sought("server", ""))
+    ask = partial(api.ask, patience=PATIENCE)
+    first = Month.of(run.begun)
+    for month in (first, first.next):
+        while not ask("POST", "admin", "drafts", str(month), given={})["ready"]:
+            pass
+        if month == first:
+            ask("POST", "admin", "closings", str(first), given={})
+    ((transaction,),) = query(run.database, "SELECT max(id) FROM tx")
+    drafted = f"/bills/{first.next}"
+    draft = ask("GET", "admin", "drafts", str(first.next))["data"][0]["id"]
+    return {
+        "chargers": identity(0),
+        "transactions": transaction,
+        "sessions": transaction,
+        "bills": first,
+        "accounts": 1,
+        "tariffs": 1,
+        "tags": "TAG-1",
+        "statements": ask("GET", "admin", "statements")["data"][0]["number"],
+        "commands": ask("POST", "admin", "chargers", identity(0), "clear-cache", given={})["id"],
+        "meters": ask("POST", "admin", "meters", given={"name": "House", "class_percent": 1.0})["id"],
+        "/bills/{month}/papers": f"{drafted}/papers",
+        "/bills/{month}/draft/{number}": f"{drafted}/draft/{draft}",
+    }
+
+
+# From a fact to the pixel
+
+
+def of_pixel(run: Run) -> Iterator[Figure]:
+    with player(_new(run.folder, "pixel")) as browser:
+        given = (f"{run.url}/", run.server.port, identity(CHARGERS), run.rounds)
+        seconds = sorted(browser.play("measures.fact_to_pixel", *given))
+    p95 = seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))]
+    words = f"p50 {statistics.median(seconds) * MS:.0f} ms, p95 {p95 * MS:.0f} ms of {len(seconds)}"
+    yield Figure("from a charger's status to the frame that shows it", f"p95 {PIXEL_MS} ms", words, p95 * MS < PIXEL_MS)
+
+
+# Readers
+
+
+class Talk(NamedTuple):
+    """How chargers were answered: milliseconds, and facts a second."""
+
+    p99: float
+    facts: float
+
+
+class Readers:
+    """Streams of the page: how many bytes and patches all have read, and whether the deaf one was cut off."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.bytes = 0
+        self.patches = 0
+        self.lost = 0
+
+    async def follow(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            async with trio.open_nursery() as readers:
+                for _ in range(READERS):
+                    readers.start_soon(self._read)
+
+    async def _read(self) -> None:
+        stream = await trio.open_tcp_stream(HOST, self._port)
+        await stream.send_all(b"GET /live/ HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        while received := await stream.receive_some(65536):
+            self.bytes += len(received)
+            self.patches += received.count(b"event: parts")
+        self.lost += 1
+
+
+def of_readers(run: Run) -> Iterator[Figure]:
+    """Yield what readers of the page cost the chargers that talk."""
+    alone = _talk(run, lambda: time.sleep(run.seconds))
+    readers, before = Readers(run.web), run.server.resident_mib()
+    with _deaf(run.web) as deaf, _sampled(run.server) as sizes:
+        beside = _talk(run, lambda: trio.run(readers.follow, run.seconds))
+        is_cut_off = _is_cut_off(deaf)
+    ratio = beside.p99 / alone.p99
+    words = f"p99 {beside.p99:.1f} ms, {ratio:.1f} x without ({alone.p99:.1f} ms); {beside.facts:.0f} facts/s"
+    is_met = ratio <= ANSWER_TIMES or beside.p99 < ANSWER_MS
+    limit = f"{ANSWER_TIMES} x or {ANSWER_MS} ms"
+    yield Figure(f"answers to {CHARGERS} chargers, {READERS} readers", limit, words, is_met)
+    each = readers.patches / READERS / run.seconds
+    size = readers.bytes / max(1, readers.patches) / 1000
+    words = f"{each:.1f} a second of {size:.1f} kB; {readers.lost} lost their stream"
+    yield Figure("patches to each reader", "4 a second", words, 0 < each <= 4.5 and not readers.lost)
+    grown = max(sizes) - before
+    yield Figure("memory that they take", f"{GROWN_MIB} MiB", f"{grown:.1f} MiB of {before:.0f}", grown < GROWN_MIB)
+    yield Figure("a reader that does not read is cut off", "", "yes" if is_cut_off else "no", is_cut_off)
+
+
+def _talk(run: Run, meanwhile: Callable[[], object]) -> Talk:
+    """Let chargers talk meanwhile. They replace those that only charge."""
+    with _chargers(run.server.port, CHARGERS, PACE_SECONDS) as end:
+        began = time.perf_counter()
+        meanwhile()
+        elapsed = time.perf_counter() - began + SETTLE_SECONDS
+        answers = end()
+    return Talk(_p99(answers) * MS, len(answers) / elapsed)
+
+
+@contextmanager
+def _deaf(port: int) -> Iterator[socket.socket]:
+    """Yield a stream that nobody reads, with the smallest buffer."""
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        deaf.connect((HOST, port))
+        deaf.sendall(b"GET /live/ HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        yield deaf
+
+
+def _is_cut_off(deaf: socket.socket) -> bool:
+    """Whether nothing comes any more after what was under way."""
+    deaf.settimeout(DEAF_SECONDS)
+    until = time.monotonic() + DEAF_SECONDS
+    try:
+        while time.monotonic() < until:
+            if not deaf.recv(65536):
+                return True
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        pass
+    return False
+
+
+@contextmanager
+def _sampled(server: Server) -> Iterator[list[float]]:
+    """Yield the sizes of the server, in MiB, in each half second of the block."""
+    sizes, ended = [server.resident_mib()], threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(0.5):
+            sizes.append(server.resident_mib())
+
+    sampling = threading.Thread(target=sample)
+    sampling.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        sampling.join()
+
+
+# Memory
+
+
+def of_memory(folder: Path) -> Iterator[Figure]:
+    """Yield the memory of a small site: 20 chargers, a new database, no metrics."""
+    sizes = {}
+    for name, flags in (("without", ("--no-dashboard",)), ("unused", ()), ("used", ())):
+        with site(folder, folder / f"{name}.db", CHARGERS, *flags) as (server, web):
+            if name == "used":
+                for page in PAGES:
+                    if "{" not in page.path:
+                        _costs(server, web, "GET", page.path, 1)
+            sizes[name] = server.resident_mib()
+    words = f"{sizes['used']:.0f} MB after each page, {sizes['unused']:.0f} before, {sizes['without']:.0f} without it"
+    yield Figure(f"memory with {CHARGERS} chargers", f"{RESIDENT_MB} MB", words, sizes["used"] <= RESIDENT_MB)
+
+
+# The bench
+
+
+def a_year(small: bool) -> Site:
+    """Return a year of 20 chargers, up to now."""
+    now = datetime.now(UTC)
+    begun = (now - timedelta(days=40 if small else 366)).date().replace(day=1)
+    months = (now.year - begun.year) * 12 + now.month - begun.month + 1
+    sessions = 300 if small else 15_000
+    return Site(40, CHARGERS, sessions, 48, 5, months, begun, now - timedelta(minutes=15))
+
+
+def _new(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
+
+
+PARTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
+    "first": of_first_page,
+    "pages": of_pages,
+    "pixel": of_pixel,
+    "readers": of_readers,
+}
+
+
+def main() -> int:
+    """Measure, print a table, and return 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="six weeks and few rounds, to try it")
+    parser.add_argument("--only", choices=(*PARTS, "memory"), help="one part")
+    arguments = parser.parse_args()
+    rounds, seconds = (5, 2.0) if arguments.small else (50, 20.0)
+    chosen = [part for name, part in PARTS.items() if arguments.only in (None, name)]
+    with tempfile.TemporaryDirectory(prefix="levity-dashboard-") as name:
+        folder, database = Path(name), Path(name, "year.db")
+        print(describe(folder).line(), file=sys.stderr, flush=True)
+        figures: list[Figure] = []
+        if chosen:
+            filled = a_year(arguments.small)
+            fill(database, filled)
+            with site(folder, database) as (server, web):
+                run = Run(server, web, database, folder, filled.begun, rounds, seconds)
+                figures += [figure for part in chosen for figure in part(run)]
+        if arguments.only in (None, "memory"):
+            figures += of_memory(folder)
+    print(table(HEAD, [(*one[:3], "ok" if one.is_met else "MISSED") for one in figures]))
+    return 0 if all(one.is_met for one in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

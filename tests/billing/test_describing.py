@@ -1,0 +1,49 @@
+"""A tariff in one line, and one that is made of a price."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import characters, text
+
+from levity_trio.billing.describing import in_short
+from levity_trio.billing.examples import EXAMPLES, one_price
+from levity_trio.billing.tariff_file import parse
+
+NAMES = text(characters(blacklist_categories=["Cs"]), max_size=30)
+SINCE = date(2026, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("flat", "0.32 EUR per kWh"),
+        ("day-night", "0.34 EUR per kWh; 22:00-06:00 0.22"),
+        ("blocking", "0.32 EUR per kWh; 0.50 a session; 0.05 a minute of blocking"),
+        ("base-fee", "0.29 EUR per kWh; 4.90 a month"),
+    ],
+)
+def test_a_tariff_in_one_line(kind: str, words: str) -> None:
+    assert in_short(parse(EXAMPLES[kind])) == words
+
+
+def test_times_weekdays_and_seasons_of_one_price_stay_together() -> None:
+    first, noon, weekend = in_short(parse(EXAMPLES["season"])).split("; ")
+    assert first == "0.33 EUR per kWh"
+    assert noon == "11:00-15:00, Mon, Tue, Wed, Thu, Fri, 04-01 to 09-30 -0.01"
+    assert weekend == "Sat, Sun 0.25"
+
+
+def test_a_price_is_a_tariff() -> None:
+    tariff = parse(one_price("Flat", SINCE, "EUR", "19", "0.32"))
+    assert (tariff.name, tariff.since, in_short(tariff)) == ("Flat", SINCE, "0.32 EUR per kWh")
+
+
+@given(NAMES, NAMES)
+def test_no_name_and_no_price_says_anything_else(name: str, price: str) -> None:
+    made = tomllib.loads(one_price(name, SINCE, "EUR", "0", price))
+    given_texts = {"name": name, "currency": "EUR", "prices": "gross", "tax": "0"}
+    assert made == given_texts | {"valid_from": SINCE, "energy": {"price": price}}

@@ -1,0 +1,118 @@
+"""What holds for every page: axe-core finds nothing grave, it fits a narrow phone, and it reads without JavaScript."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Page
+
+from tests.browser.chromium import seen
+from tests.browser.furnished import furnished_site
+from tests.browser.pages import filled
+from tests.browser.site import Site
+
+NARROW: Final = {"width": 360, "height": 740}
+GRAVE: Final = ("serious", "critical")
+SETTLED_MS: Final = 700
+"""Until what arrives after the page has come: fonts, the stream's first patch."""
+MOST_TOLD: Final = 5
+MOST_SHIFT: Final = 0.1
+LEAST_TARGET: Final = 44
+SHIFTS: Final = """
+window.shifts = [];
+new PerformanceObserver(list => list.getEntries().forEach(entry => window.shifts.push(entry.value)))
+  .observe({type: "layout-shift", buffered: true});
+"""
+TARGETS: Final = """least => {
+  const wanted = "a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [role=tab]";
+  const inText = one => getComputedStyle(one).display === "inline"
+    && getComputedStyle(one, "::after").content === "none"
+    && one.parentElement.textContent.trim() !== one.textContent.trim();
+  const box = one => (one.matches("[type=checkbox], [type=radio]") && one.closest("label") || one)
+    .getBoundingClientRect();
+  const hits = (one, x, y) => {  // also what stands around it as ::after, or as its label
+    const found = document.elementFromPoint(x, y);
+    return found && (one.contains(found) || [...(one.labels || [])].some(label => label.contains(found)));
+  };
+  const reaches = one => {
+    one.scrollIntoView({block: "center", inline: "nearest"});
+    const {x, y, width, height} = box(one), far = least / 2 - 1;
+    const [middle, centre] = [x + width / 2, y + height / 2];
+    return (width >= least || [-far, far].every(way => hits(one, middle + way, centre)))
+      && (height >= least || [-far, far].every(way => hits(one, Math.min(middle, x + 20), centre + way)));
+  };
+  return [...document.querySelectorAll(wanted)]
+    .filter(one => one.checkVisibility({visibilityProperty: true}) && !inText(one))
+    .map(one => [one, box(one)])
+    .filter(([one, {width, height}]) => width > 1 && height > 1 && (width < least || height < least) && !reaches(one))
+    .map(([one, {width, height}]) => `${Math.round(width)} x ${Math.round(height)}: ${one.outerHTML.slice(0, 120)}`);
+}"""
+WIDER: Final = """most => {
+  const whole = document.documentElement.scrollWidth;
+  if (whole <= most) return [];
+  const right = one => one.getBoundingClientRect().left + one.scrollWidth;
+  const last = [...document.querySelectorAll("body *")].filter(one => right(one) > most + 1).at(-1);
+  return [`${whole} px: ${last?.outerHTML.slice(0, 120)}`];
+}"""
+AXE: Final = """async rules => (await axe.run({resultTypes: ["violations"], ...(rules && {runOnly: rules})})).violations
+  .map(({id, impact, help, nodes}) => [impact, `${id}: ${help}`, nodes.slice(0, 3).map(one => one.html.slice(0, 200))])
+"""
+HEADINGS: Final = """() => [...document.querySelectorAll("main :is(h1, h2)")].filter(one => one.checkVisibility())
+  .map(one => one.innerText.trim())"""
+
+
+def open_site(folder: Path) -> AbstractContextManager[Site]:
+    return furnished_site(folder)
+
+
+@seen(bypass_csp=True)
+def accessible(page: Page, site: Site, path: str, axe: str) -> None:
+    """axe-core, from this file, finds nothing serious, neither light nor dark."""
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    _open(page, site, path)
+    page.add_script_tag(path=axe)
+    found: list[list[Any]] = page.evaluate(AXE)
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found += [["dark", *one] for one in page.evaluate(AXE, ["color-contrast"])]
+    assert not (grave := [one for one in found if {*one[:2]} & {*GRAVE}]), json.dumps(grave, indent=1)
+
+
+@seen(viewport=NARROW, has_touch=True, is_mobile=True)
+def fits_a_phone(page: Page, site: Site, path: str) -> None:
+    """Nothing is wider than 360 px, nothing jumps, and what can be tapped is large enough."""
+    page.add_init_script(SHIFTS)
+    _open(page, site, path)
+    page.wait_for_timeout(SETTLED_MS)
+    faults = list(_narrow_faults(page))
+    assert not faults, "\n".join(faults[:MOST_TOLD])
+
+
+def _narrow_faults(page: Page) -> Iterator[str]:
+    yield from (f"wider than the screen: {html}" for html in page.evaluate(WIDER, NARROW["width"]))
+    yield from (f"small target: {told}" for told in page.evaluate(TARGETS, LEAST_TARGET))
+    if (shift := sum(page.evaluate("window.shifts"))) >= MOST_SHIFT:
+        yield f"layout shift {shift:.3f}"
+
+
+@seen(java_script_enabled=False)
+def reads_without_javascript(page: Page, site: Site, path: str) -> None:
+    """The page has the headings that it has with JavaScript, and its text."""
+    _open(page, site, path)
+    alone, text = page.evaluate(HEADINGS), page.locator("main").inner_text()
+    browser = page.context.browser
+    assert browser is not None
+    with browser.new_context() as context:
+        beside = context.new_page()
+        _open(beside, site, path)
+        assert (headings := beside.evaluate(HEADINGS))
+        assert alone == headings, f"{alone} without, {headings} with JavaScript"
+    assert len(text) > sum(map(len, headings))
+
+
+def _open(page: Page, site: Site, path: str) -> None:
+    answer: Any = page.goto(site.url + filled(path, site))
+    assert answer.status == 200, (answer.status, page.url)

@@ -1,0 +1,38 @@
+"""The pages that are checked: all of the dashboard, at a furnished site, and those beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from levity_trio.web.dashboard import pages
+from tests.browser.site import Site
+
+BESIDE: Final = ("/login", "/do/post/admin/chargers", "/api/docs")
+"""The log-in, a form that is made from a declaration, and the documentation."""
+PAGES: Final = (*(one.path for one in pages.PAGES), *BESIDE)
+SCHEMES: Final = ("light", "dark")
+_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
+
+
+def filled(path: str, site: Site) -> str:
+    """Fill in a page's path with what the furnished site has."""
+    return fill_in(path, site.shown)
+
+
+def fill_in(path: str, shown: Mapping[str, object]) -> str:
+    """Replace each parameter by what is known by the word before it (in /chargers/{id} that is "chargers").
+
+    Where several belong together, the whole path is known instead.
+    """
+    return (
+        str(shown[path])
+        if path in shown
+        else _PARAMETER.sub(lambda found: quote(str(shown[_before(path, found)]), safe=""), path)
+    )
+
+
+def _before(path: str, found: re.Match[str]) -> str:
+    return path[: found.start()].strip("/").rpartition("/")[2]

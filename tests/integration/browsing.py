@@ -1,0 +1,202 @@
+"""A browser without JavaScript: it keeps cookies, follows redirects, and fills in the forms that a page shows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.client import HTTPConnection
+from http.cookies import SimpleCookie
+from secrets import token_hex
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.integration.serving import Serving
+
+SECONDS = 30.0
+MOST_REDIRECTS = 5
+VOID = ("input", "meta", "link", "br", "hr", "img")
+
+
+@dataclass
+class Button:
+    """A button of a form: its words, where it sends the form to, "" for the form's own place, and what it adds."""
+
+    words: str = ""
+    action: str = ""
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Form:
+    """A form of a page: where it goes, and what it holds."""
+
+    action: str
+    values: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    """Of all fields, also the empty ones."""
+    words: str = ""
+    """What stands in it, its button's words too."""
+    buttons: list[Button] = field(default_factory=list)
+
+
+class _Reading(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.forms: list[Form] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self._form: Form | None = None
+        self._filling: str | None = None
+        self._button: Button | None = None
+        self._selected = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, given))
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag == "form":
+            self._form = Form(given.get("action", ""))
+            self.forms.append(self._form)
+        if self._form is not None:
+            self._note(self._form, tag, given)
+
+    def _note(self, form: Form, tag: str, given: Mapping[str, str]) -> None:
+        name = given.get("name")
+        if tag == "button":
+            added = {} if name is None else {name: given.get("value", "")}
+            self._button = Button(action=given.get("formaction", ""), values=added)
+            form.buttons.append(self._button)
+        if name is not None and tag in ("input", "select", "textarea"):
+            form.names.append(name)
+            is_given = tag == "input" and (given.get("type") != "checkbox" or "checked" in given)
+            if is_given and given.get("value"):
+                form.values[name] = given["value"]
+            self._filling = name if tag in ("select", "textarea") else None
+        if tag == "option" and "selected" in given and self._filling:
+            self._selected = "value" not in given  # then its value is its text
+            form.values[self._filling] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        if tag == "button":
+            self._button = None
+        if tag == "option":
+            self._selected = False
+        if tag in ("select", "textarea"):
+            self._filling = None
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+        if self._form is not None:
+            self._form.words += data
+            if self._selected and self._filling:
+                self._form.values[self._filling] += data
+        if self._button is not None:
+            self._button.words += data
+
+
+@dataclass
+class Page:
+    """What a browser shows."""
+
+    status: int
+    path: str
+    headers: Mapping[str, str]
+    html: str
+
+    def __post_init__(self) -> None:
+        reading = _Reading()
+        reading.feed(self.html)
+        self.words = " ".join(" ".join(reading.words).split())
+        self.links, self.forms, self.tags = reading.links, reading.forms, reading.tags
+
+    def form(self, words: str) -> Form:
+        """Return the form whose action or words contain these words."""
+        found = [one for one in self.forms if words in one.action or words in one.words]
+        assert found, f"no form {words!r} at {self.path}; there are {[one.action for one in self.forms]}"
+        return found[0]
+
+
+class Browser:
+    """One browser, at the dashboard of a server."""
+
+    def __init__(self, server: Serving) -> None:
+        line = server.wait_line("serving the operator API")
+        parts = urlsplit(str(line["address"]))
+        self._host, self._port = parts.hostname or "", parts.port
+        self.cookies: dict[str, str] = {}
+
+    def get(self, path: str, **query: str) -> Page:
+        """Look at a page; redirects are followed."""
+        return self._follow(self.ask("GET", f"{path}?{urlencode(query)}" if query else path))
+
+    def post(self, path: str, values: Mapping[str, str]) -> Page:
+        """Send a form's values; redirects are followed."""
+        return self._follow(self.ask("POST", path, values))
+
+    def send(self, form: Form, **values: str) -> Page:
+        """Fill in a form of a page and send it. `__` in a name stands for a dot."""
+        given = {name.replace("__", "."): value for name, value in values.items()}
+        unknown = given.keys() - set(form.names)
+        assert not unknown, f"the form {form.action} has no field {unknown}; it has {form.names}"
+        return self.post(form.action, {**form.values, **given})
+
+    def press(self, form: Form, words: str, **values: str) -> Page:
+        """Fill in a form and press the button with these words."""
+        found = [one for one in form.buttons if words in one.words]
+        assert found, f"no button {words!r}; there are {[one.words for one in form.buttons]}"
+        return self.post(found[0].action or form.action, {**form.values, **values, **found[0].values})
+
+    def upload(self, form: Form, content: bytes, name: str = "file") -> Page:
+        """Choose a file in a form of a page and send it; redirects are followed."""
+        boundary = token_hex(16)
+        head = f'--{boundary}\r\ncontent-disposition: form-data; name="{{}}"{{}}\r\n\r\n'
+        texts = "".join(f"{head.format(field, '')}{value}\r\n" for field, value in form.values.items())
+        file = head.format(name, '; filename="chosen"')
+        body = f"{texts}{file}".encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+        return self._follow(self.ask("POST", form.action, body, headers))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        values: Mapping[str, str] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Send one request; redirects are not followed."""
+        connection = HTTPConnection(self._host, self._port or 80, timeout=SECONDS)
+        given = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **(headers or {})}
+        if isinstance(values, Mapping):
+            given["content-type"] = "application/x-www-form-urlencoded"
+            values = urlencode(values).encode()
+        try:
+            connection.request(method, path, values, given)
+            answer = connection.getresponse()
+            content = answer.read().decode(errors="replace")
+        finally:
+            connection.close()
+        for one in answer.headers.get_all("set-cookie", []):
+            self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(one).items()}
+        return Page(answer.status, path, {name.lower(): value for name, value in answer.headers.items()}, content)
+
+    def leave(self, path: str) -> None:
+        """Ask, and leave before anything is answered."""
+        with socket.create_connection((self._host, self._port or 80), SECONDS) as leaving:
+            leaving.sendall(f"GET {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\n\r\n".encode())
+
+    def _follow(self, page: Page) -> Page:
+        for _ in range(MOST_REDIRECTS):
+            if "location" not in page.headers:
+                return page
+            page = self.ask("GET", page.headers["location"])
+        raise AssertionError(f"too many redirects, the last to {page.headers['location']}")
+
+
+def query_of(link: str) -> dict[str, str]:
+    """Return the query parameters of a link."""
+    return dict(parse_qsl(urlsplit(link).query))

@@ -1,0 +1,115 @@
+"""Households over HTTP: as an operator makes them, and as a viewer does not see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.browsing import Browser, Page
+from tests.integration.charger import Charger, now
+from tests.integration.foreign import api_of
+from tests.integration.serving import Serving, serving
+
+LONG_AGO = "2026-01-01"
+HOSTILE = '"><script>alert(1)</script>'
+PASSWORD = "a long enough password"  # noqa: S105
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving(tmp_path_factory.mktemp("households") / "site.db", "--time-zone", "Europe/Berlin") as running:
+        for role in ("operator", "viewer"):
+            given = {"name": role, "role": role, "password": PASSWORD}
+            api_of(running).ask("POST", "admin", "users", given=given)
+        yield running
+
+
+def log_in(server: Serving, name: str) -> Browser:
+    browser = Browser(server)
+    browser.send(browser.get("/login").form("/login"), name=name, password=PASSWORD)
+    return browser
+
+
+def make(browser: Browser, name: str) -> Page:
+    """Make a household by its form; return its page."""
+    listed = browser.send(
+        browser.get("/do/post/admin/accounts?next=/accounts").form("/do/post"), name=name, since=LONG_AGO
+    )
+    assert (listed.status, listed.path) == (200, "/accounts")
+    (link,) = [one for one in browser.get("/accounts", search=name).links if one.startswith("/accounts/")]
+    return browser.get(link)
+
+
+def test_nobody_lives_here_yet(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("empty") / "site.db") as running:
+        assert "There are no households yet" in Browser(running).get("/accounts").words
+
+
+def test_a_household_gets_a_tag_and_its_sessions(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    page = make(operator, "Anna")
+    assert "Nothing yet" in page.words
+    page = operator.send(operator.get(_give(page)).form("/give"), tag="04AA", since=LONG_AGO)
+    assert "Done" in page.words
+    assert "/tags/04AA" in page.links
+    with Charger(server.port, "CP-1") as charger:
+        charger.boot()
+        transaction = charger.start("04AA", 0)
+        charger.call("StopTransaction", transactionId=transaction, meterStop=5000, timestamp=now())
+    page = operator.get(page.path)
+    assert "5.00 kWh" in page.words
+
+
+def _give(page: Page) -> str:
+    return next(one for one in page.links if "/give?" in one)
+
+
+def test_what_is_taken_away_stands_under_what_did_belong(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    page = make(operator, "Bert")
+    page = operator.send(operator.get(_give(page)).form("/give"), tag="04BB")
+    taking = next(one for one in page.links if "/take?" in one)
+    page = operator.send(operator.get(taking).form("/take"), reason="lost it")
+    assert "What did" in page.words
+    assert "lost it" in page.words
+
+
+def test_money_stands_with_its_currency(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    page = make(operator, "Carl")
+    form = operator.get(next(one for one in page.links if "/top-up?" in one)).form("/top-up")
+    page = operator.send(form, amount="2500", currency="EUR", reason="cash")
+    assert "25.00" in page.words
+    assert "cash" in page.words
+
+
+def test_moving_out(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    page = make(operator, "Dora")
+    closing = next(one for one in page.links if "/close?" in one)
+    page = operator.send(operator.get(closing).form("/close"))
+    assert "Lived here from" in page.words
+    assert not [one for one in page.links if "/close?" in one]
+    assert not [one for one in page.links if "/personal?" in one], "only an admin deletes names"
+
+
+def test_hostile_names_stay_text(server: Serving) -> None:
+    operator = log_in(server, "operator")
+    page = make(operator, HOSTILE)
+    assert HOSTILE in page.words
+    assert all("src" in given for tag, given in page.tags if tag == "script")
+
+
+@pytest.mark.parametrize("path", ["/accounts", "/accounts/1", "/bills", "/tariffs"])
+def test_a_viewer_is_told_that_this_is_not_for_viewers(server: Serving, path: str) -> None:
+    page = log_in(server, "viewer").get(path)
+    assert page.status == 403
+    assert "needs the role operator" in page.words
+    assert path not in page.links
+
+
+def test_a_household_that_is_not_there(server: Serving) -> None:
+    page = log_in(server, "operator").get("/accounts/4711")
+    assert page.status == 404
+    assert "There is no account 4711" in page.words

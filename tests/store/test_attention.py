@@ -1,0 +1,167 @@
+"""What wants a look: each kind, its words, and the order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from levity_trio.store.reads.disk import Disk
+from levity_trio.wire.times import stamp
+from tests.store.books import Books, Station
+from tests.store.nows import WELL, Page
+from tests.store.telling import charge
+
+
+@pytest.fixture
+def page(books: Books) -> Page:
+    return Page(books)
+
+
+def name(books: Books, charger: str, text: str) -> None:
+    books.connection.execute("UPDATE cp SET name = ? WHERE id = ?", (text, charger))
+
+
+def test_where_all_is_well_it_is_empty(station: Station, page: Page) -> None:
+    station.status("Charging")
+    charge(station, station.start(1000), 1000, minutes=5, every=1)
+    assert page.attention() == []
+
+
+def test_what_the_machine_lacks(page: Page) -> None:
+    page.machine = WELL._replace(can_store=False, is_damaged=True, is_clock_trusted=False, disk=Disk(0, 0, 499_000_000))
+    found = page.attention()
+    assert [(one.kind, one.level) for one in found] == [
+        *(("storage", "broken"), ("storage", "broken"), ("disk", "broken"), ("clock", "broken")),
+    ]
+    assert "499 MB" in found[2].words
+
+
+def test_a_faulted_connector(books: Books, station: Station, page: Page) -> None:
+    name(books, "CP-1", "Space 9")
+    station.status("Available", connector=0)
+    station.status("Faulted", error="GroundFailure")
+    (one,) = page.attention()
+    assert (one.kind, one.level, one.charger, one.connector) == ("faulted", "broken", "CP-1", 1)
+    assert (one.words, one.since) == ("Space 9 is faulted: GroundFailure", "2026-03-01T12:00:00.000Z")
+    station.status("Available", connector=2)
+    assert page.told() == [("faulted", "Space 9, connector 1, is faulted: GroundFailure", "CP-1")]
+    station.status("Available")
+    assert page.told() == []
+
+
+def test_a_faulted_charger(station: Station, page: Page) -> None:
+    station.status("Faulted", connector=0, error="InternalError")
+    assert page.told() == [("faulted", "CP-1 is faulted: InternalError", "CP-1")]
+
+
+def test_one_that_is_away_once_it_had_time_to_come_back(books: Books, station: Station, page: Page) -> None:
+    page.machine = WELL._replace(begun_at=books.at)
+    station.lose()
+    lost = books.at
+    books.wait(1.9)
+    assert page.told() == []
+    books.wait(0.1)
+    (one,) = page.attention()
+    assert (one.kind, one.words, one.since) == ("offline", "CP-1 is away", lost)
+
+
+def test_one_that_never_came_is_not_missed(books: Books, page: Page) -> None:
+    books.connection.execute("INSERT INTO cp (id, created_at, updated_at) VALUES ('CP-7', '', '')")
+    assert page.told() == []
+
+
+def test_a_silent_session(books: Books, station: Station, page: Page) -> None:
+    transaction = station.start(1000)
+    charge(station, transaction, 1000, minutes=10, every=2)
+    since = page.session().last_reading_at
+    books.wait(7)
+    (one,) = page.attention()
+    assert (one.kind, one.level, one.charger, one.connector, one.transaction, one.since) == (
+        *("silent", "look", "CP-1", 1, transaction, since),
+    )
+
+
+def test_the_clock_of_a_charger(books: Books, page: Page) -> None:
+    for number, behind in (("CP-1", 6), ("CP-2", -90), ("CP-3", 4)):
+        Station(books, number, behind=behind).status("Available")
+    assert page.told() == [
+        ("charger_clock", "The clock of CP-1 is 6 minutes behind", "CP-1"),
+        ("charger_clock", "The clock of CP-2 is 90 minutes ahead", "CP-2"),
+    ]
+
+
+def test_what_waits_for_a_person(books: Books, station: Station, page: Page) -> None:
+    transaction = station.start(5000)
+    books.wait(60)
+    station.stop(transaction, 1000)  # the register ran backwards
+    opened = books.at
+    books.connection.execute(
+        "INSERT INTO set_aside (cp_id, session_id, received_at, action, message_id, payload, digest, reason,"
+        " last_received_at) VALUES ('CP-1', ?, ?, 'StopTransaction', '', '', '', '', '')",
+        (station.session, opened),
+    )
+    newcomer = Station(books, "CP-2")
+    books.connection.execute("UPDATE cp SET waiting_since = ? WHERE id = ?", (books.at, newcomer.name))
+    found = page.attention()
+    assert [(one.kind, one.count, one.since, one.words) for one in found] == [
+        ("review", 1, opened, "1 session is doubtful"),
+        ("set_aside", 1, opened, "1 message could not be linked to a session"),
+        ("newcomer", 1, opened, "1 new charger waits to be adopted or refused"),
+    ]
+
+
+def test_refused_tags_that_wait(books: Books, page: Page) -> None:
+    for tag, at in (("a", "2026-02-02"), ("b", "2026-02-01")):
+        books.connection.execute("INSERT INTO asked_tag VALUES (?, ?, 'CP-1', ?, '', 1)", (tag, tag, at))
+    (one,) = page.attention()
+    assert (one.kind, one.count, one.since, one.words) == ("tags", 2, "2026-02-01", "2 unknown tags were refused")
+
+
+def test_money_and_webhooks_are_for_operators(books: Books, page: Page) -> None:
+    books.connection.execute(
+        "INSERT INTO account (name, since, created_at, created_by, updated_at) VALUES ('Anna', '', '', '', '')"
+    )
+    books.connection.execute("INSERT INTO wallet VALUES (1, 0, '', '2026-02-01')")
+    books.connection.execute(
+        "INSERT INTO webhook (name, url, secret, created_at, created_by, position) VALUES ('house', '', '', '', '', 0)"
+    )
+    given_up = (
+        "INSERT INTO webhook_given_up (webhook_id, at, failing_since, first_event, last_event, facts, problem)"
+        " VALUES (1, ?, '', 1, 1, 3, '')"
+    )
+    for days in (1, 2, 8):
+        books.connection.execute(given_up, (stamp(books.now - timedelta(days=days)),))
+    assert [(kind, words) for kind, words, _ in page.told()] == [
+        ("wallet", "1 prepaid account has nothing left"),
+        ("webhook", "6 facts were never delivered to the webhook house"),
+    ]
+    assert page.attention(sees_all=False) == []
+
+
+def test_certificates_that_end(books: Books, page: Page) -> None:
+    for number, days in enumerate((-1, 29, 31)):
+        charger = Station(books, f"CP-{number}").name
+        books.connection.execute("INSERT INTO security (cp_id, profile) VALUES (?, 3)", (charger,))
+        books.connection.execute(
+            "INSERT INTO certificate (cp_id, serial, fingerprint, subject, pem, not_before, not_after, issued_at,"
+            " issued_by) VALUES (?, '', ?, '', '', '', ?, '', '')",
+            (charger, charger, stamp(books.now + timedelta(days=days))),
+        )
+    assert page.told() == [
+        ("certificate", "The certificate of CP-0 expired on 2026-02-28", "CP-0"),
+        ("certificate", "The certificate of CP-1 expires on 2026-03-30", "CP-1"),
+    ]
+
+
+def test_the_worst_comes_first_and_of_one_kind_the_oldest(books: Books, page: Page) -> None:
+    first, second = Station(books, "CP-2"), Station(books, "CP-1")
+    books.connection.execute("INSERT INTO asked_tag VALUES ('a', 'A', 'CP-1', '2026-01-01', '', 1)")
+    first.lose()
+    books.wait(1)
+    second.lose()
+    Station(books, "CP-3").status("Faulted", error="GroundFailure")
+    assert [(kind, charger) for kind, _, charger in page.told()] == [
+        *(("faulted", "CP-3"), ("offline", "CP-2"), ("offline", "CP-1"), ("tags", None)),
+    ]
+    assert [one.needs_attention for one in page.read().chargers] == [True, True, True]

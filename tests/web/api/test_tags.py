@@ -1,0 +1,61 @@
+"""Whose a tag is and when it was used last, as a client sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from levity_trio.store.writes import tags as writes
+from levity_trio.store.writes.tags import TagData
+from levity_trio.web.api import tags
+from levity_trio.web.api.endpoints import Role
+from tests.store.books import Station
+from tests.store.owning import House
+from tests.web.api.conftest import Site
+
+(LIST,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAGS)]
+(ONE,) = [one for one in tags.ENDPOINTS if (one.method, one.path) == ("GET", tags.ID_TAG)]
+
+
+def add(site: Site, id_tag: str) -> None:
+    data = TagData(id_tag, "Anna's card", "Accepted", None, None, None, None)
+    site.books.run(writes.add, site.books.policy, data, site.books.at, "cleo")
+
+
+async def listed(site: Site, role: Role = Role.OPERATOR) -> list[Any]:
+    return list((await site.call(LIST, role=role))["data"])
+
+
+async def test_a_tag_has_its_household_of_now(site: Site) -> None:
+    add(site, "TAG")
+    house = House(site.books)
+    assert (await listed(site))[0]["account"] is None
+    house.give(1, "tag")
+    (found,) = await listed(site)
+    assert (found["account"], found["account_name"]) == (1, "Anna")
+    house.take(1, "TAG", site.books.at)
+    assert (await listed(site))[0]["account_name"] is None
+
+
+async def test_its_last_use_counts_however_it_was_spelt(site: Site, station: Station) -> None:
+    add(site, "TAG")
+    station.start(1000, tag="TAG")
+    station.books.wait(60)
+    station.start(2000, tag="tag", connector=2)
+    (found,) = await listed(site)
+    one = await site.call(ONE, tag="Tag")
+    assert found["last_used_at"] == one["last_used_at"] == station.clock().replace("Z", ".000Z")
+    assert one["sent_as"] == ["TAG", "tag"]
+
+
+async def test_a_tag_that_nobody_used(site: Site) -> None:
+    add(site, "TAG")
+    one = await site.call(ONE, tag="TAG")
+    assert (one["last_used_at"], one["sent_as"]) == (None, [])
+
+
+async def test_viewers_see_no_households(site: Site) -> None:
+    add(site, "TAG")
+    House(site.books).give(1, "TAG")
+    (found,) = await listed(site, Role.VIEWER)
+    one = await site.call(ONE, role=Role.VIEWER, tag="TAG")
+    assert found["account"] is found["account_name"] is one["account"] is one["account_name"] is None

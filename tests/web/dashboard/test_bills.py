@@ -1,0 +1,148 @@
+"""Pages of bills as each role sees them, while a preview is made, and money as it is typed and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.dashboard import money
+from levity_trio.web.dashboard.page import Api, Page, View
+from levity_trio.web.dashboard.pages import bills, books, tariffs
+from levity_trio.web.dashboard.templating import Templates
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+MONTH = {
+    "month": "2026-10",
+    "state": "ready to close",
+    "since": "2026-10-01T00:00:00.000Z",
+    "sessions": 3,
+    "until": "2026-11-01T00:00:00.000Z",
+    "energy_wh": 1000,
+    "held_back": 0,
+    "closed_at": None,
+    "drafted_at": None,
+}
+SUMS = {
+    "statements": 12,
+    "sessions": 30,
+    "energy_wh": 4_000_000,
+    "charged": 120_433,
+    "to_pay": 120_433,
+    "corrections": 0,
+    "held_back": 0,
+    "held_back_wh": 0,
+    "unpriced": 0,
+    "nobody": 0,
+    "nobody_wh": 0,
+    "currency": "EUR",
+}
+FIRST = {
+    "chargers": 1,
+    "has_biller": True,
+    "has_bank_account": True,
+    "accounts": 1,
+    "accounts_with_tag_or_space": 1,
+    "account_without": None,
+    "tariffs": 1,
+    "tariff_unassigned": None,
+    "begun_on": "2026-10-01",
+    "is_ready": True,
+}
+NOTHING: Mapping[str, Any] = {"data": [], "page": 1, "limit": 50}
+DRAFT = "/api/admin/drafts/2026-10"
+ANSWERS: Mapping[str, Any] = {
+    "/api/admin/months/2026-10": MONTH,
+    "/api/admin/billing": {"open_month": "2026-10"},
+    "/api/admin/first-bill": FIRST,
+    f"POST {DRAFT}": {"ready": True, "done": 12, "accounts": 12, "sums": SUMS},
+}
+EVERY_PAGE = (*bills.PAGES, *tariffs.PAGES, *books.PAGES)
+
+
+def view_of(role: Role, path: Mapping[str, str], answers: Mapping[str, Any], **query: str) -> View:
+    """Return a look at a page, for which the API answers this."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        key = scope["path"] if scope["method"] == "GET" else f"{scope['method']} {scope['path']}"
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": orjson.dumps(answers.get(key, NOTHING))})
+
+    api = Api(app, {(one.method, one.path): one for one in ENDPOINTS})
+    return View(api=api, caller=Caller("anna", role, "127.0.0.1"), path=path, query=query)
+
+
+async def shown(path: str, role: Role = Role.ADMIN, answers: Mapping[str, Any] = ANSWERS, **query: str) -> str:
+    """Return the HTML of a page of October."""
+    (page,) = [one for one in EVERY_PAGE if one.path == path]
+    view = view_of(role, {"month": "2026-10"}, answers, **query)
+    frame = {"page": page, "sections": (), "assets": {"css": "", "js": "", "svg": ""}, "site": "Bauhof", "notes": ()}
+    values = {**frame, "zone_name": "UTC", **await page.read(view)}
+    return Templates(base="", zone=UTC).render(page.template, view, NOW, values)
+
+
+async def test_a_preview_that_takes_long_says_how_far_it_is_and_goes_on_by_itself() -> None:
+    draft = {"ready": False, "done": 34, "accounts": 340, "sums": None}
+    html = await shown("/bills/{month}", answers={**ANSWERS, f"POST {DRAFT}": draft})
+    assert "34 of 340 households are done. This page goes on by itself." in html
+    assert '<meta http-equiv="refresh" content="1">' in html
+    assert "http-equiv" not in await shown("/bills/{month}")
+
+
+async def test_closing_is_asked_once_with_what_it_does() -> None:
+    html = await shown("/bills/{month}")
+    assert "Close October 2026: 12 statements, 1\u202f204.33\xa0EUR. This cannot be undone." in html
+    assert '<input type="hidden" name="statements" value="12">' in html
+    assert '<input type="hidden" name="charged" value="120433">' in html
+
+
+async def test_an_operator_sees_no_button_that_is_an_admins() -> None:
+    assert "/do/post/admin/closings" not in await shown("/bills/{month}", Role.OPERATOR)
+    unready = {**ANSWERS, "/api/admin/first-bill": {**FIRST, "has_biller": False, "begun_on": None, "is_ready": False}}
+    for path in ("/bills", "/tariffs"):
+        html = await shown(path, Role.OPERATOR, unready)
+        for changed in ("/do/put/admin/biller", "/do/put/admin/billing", "/do/post/admin/tariff"):
+            assert changed not in html
+        assert "/do/p" in await shown(path, Role.ADMIN, unready)
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.path)
+def test_viewers_see_neither_bills_nor_money(page: Page) -> None:
+    assert page.role is Role.OPERATOR
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "minor"),
+    [
+        ("5.00", "EUR", 500),
+        ("5,5", "EUR", 550),
+        (" 7 ", "EUR", 700),
+        ("0", "EUR", 0),
+        ("12", "JPY", 12),
+        ("1.234", "KWD", 1234),
+    ],
+)
+def test_amounts_are_understood_as_people_type_them(text: str, code: str, minor: int) -> None:
+    assert money.minor_of(text, code) == minor
+
+
+@pytest.mark.parametrize(
+    "text", ["five", "", "-1", "0.005", "1e99", "NaN", "Infinity", "1_000.001", "0.30000000000000004"]
+)
+def test_other_amounts_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"give an amount such as 5\.00"):
+        money.minor_of(text, "EUR")
+
+
+def test_money_is_written_with_the_decimals_of_its_currency() -> None:
+    assert money.money(120_433, "EUR") == "1\u202f204.33\xa0EUR"
+    assert money.money(-5, "EUR") == "−0.05\xa0EUR"
+    assert money.money(1204, "JPY") == "1\u202f204\xa0JPY"
+    assert money.money(None, "EUR") == money.amount(0, None) == "–"

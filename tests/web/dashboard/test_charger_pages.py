@@ -1,0 +1,147 @@
+"""Pages of a charger: what readers with each role see, what a command's course says, and which facts change a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from levity_trio.operations import OPERATIONS
+from levity_trio.web.api.endpoints import Caller, Role
+from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.api.serving import application_of
+from levity_trio.web.dashboard import assets
+from levity_trio.web.dashboard.operations import groups_for, steps, words_of
+from levity_trio.web.dashboard.page import Api, Page, View
+from levity_trio.web.dashboard.pages import charger, charger_facts, charger_frames, chargers, commands
+from levity_trio.web.dashboard.templating import Templates
+from tests.integration.browsing import Page as Shown
+from tests.store.books import Station
+from tests.web.api.conftest import Site, site, station
+
+__all__ = ["site", "station"]
+TEMPLATES = Templates(base="", zone=ZoneInfo("Europe/Berlin"))
+(CHARGER,) = charger.PAGES
+(CHARGERS,) = chargers.PAGES
+OF_ENGINEERS = [*charger_frames.PAGES, *commands.PAGES, *(one for one in charger_facts.PAGES if "security" in one.path)]
+SEEN_BY_ALL = [one for one in charger_facts.PAGES if one.role is Role.VIEWER]
+ADDRESS = "10.0.0.1"
+LINKS = {"show": "links"}
+
+
+def view_of(site: Site, role: Role, query: Mapping[str, str] | None = None) -> View:
+    api = Api(application_of(site.api, ENDPOINTS), {(one.method, one.path): one for one in ENDPOINTS})
+    return View(api=api, caller=Caller("cleo", role, "127.0.0.1"), path={"id": "CP-1"}, query=query or {})
+
+
+async def look(site: Site, page: Page, role: Role = Role.ADMIN, query: Mapping[str, str] | None = None) -> Shown:
+    view = view_of(site, role, query)
+    frame = {"page": page, "sections": [], "assets": assets.names(), "site": "levity", "notes": [], "zone_name": "UTC"}
+    values = {**frame, **await page.read(view)}
+    return Shown(200, page.path, {}, TEMPLATES.render(page.template, view, site.books.now, values))
+
+
+@pytest.fixture(autouse=True)
+def session(site: Site, station: Station) -> int:
+    api: Any = site.api  # of which these pages want more
+    api.chargers, api.config.local_list = SimpleNamespace(links=list), "off"
+    station.status("Charging")
+    return station.start(1000)
+
+
+class TestAViewer:
+    async def test_sees_who_charges_but_nothing_to_do(self, site: Site, session: int) -> None:
+        page = await look(site, CHARGER, Role.VIEWER)
+        assert "Charging" in page.words
+        assert f"/sessions/{session}" in page.links
+        assert not [one for one in page.forms if one.action.startswith("/do/")]
+        assert not [one for one in page.links if one.startswith("/do/")]
+
+    async def test_is_shown_no_way_to_frames_commands_and_security(self, site: Site) -> None:
+        links = (await look(site, CHARGER, Role.VIEWER)).links
+        assert not [one for one in links if one.endswith(("/frames", "/commands", "/security"))]
+        assert all(one.role is Role.OPERATOR for one in OF_ENGINEERS)
+
+    @pytest.mark.parametrize("page", SEEN_BY_ALL, ids=lambda page: page.path)
+    async def test_sees_no_addresses_and_no_actions(self, site: Site, page: Page) -> None:
+        shown = await look(site, page, Role.VIEWER, LINKS)
+        assert ADDRESS not in shown.words
+        assert not [one for one in shown.links if one.startswith("/do/")]
+        assert not [one for one in shown.forms if one.action.startswith("/do/")]
+
+
+async def test_an_operator_sees_addresses(site: Site) -> None:
+    (history,) = [one for one in charger_facts.PAGES if one.path.endswith("/history")]
+    assert ADDRESS in (await look(site, history, Role.OPERATOR, LINKS)).words
+
+
+async def test_an_operator_is_offered_what_an_operator_may(site: Site) -> None:
+    page = await look(site, CHARGER, Role.OPERATOR)
+    paths = {one.rpartition("CP-1/")[2] for one in page.links if one.startswith("/do/post/admin/chargers/CP-1/")}
+    assert {"remote-start", "clear-cache"} <= paths
+    assert not {"raw", "update-firmware", "forget"} & paths
+
+
+def test_each_role_is_offered_what_it_may_and_an_admin_everything(site: Site) -> None:
+    asked = {
+        role: {one.words for group in groups_for(view_of(site, role)) for one in group.askings}
+        for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
+    }
+    assert asked[Role.VIEWER] == set()
+    assert asked[Role.OPERATOR] < asked[Role.ADMIN]
+
+
+async def test_a_fact_about_another_charger_changes_nothing(site: Site) -> None:
+    assert CHARGER.live is not None
+    view = view_of(site, Role.ADMIN)
+    assert await CHARGER.live(view, frozenset({"CP-2", ""})) == ()
+    assert {one.id for one in await CHARGER.live(view, frozenset({"CP-1"}))} == {"state", "commands"}
+
+
+async def test_the_list_says_how_each_is(site: Site) -> None:
+    page = await look(site, CHARGERS)
+    assert "/chargers/CP-1" in page.links
+    assert "Charging" in page.words
+
+
+def command(state: str, **fields: Any) -> dict[str, Any]:
+    at = "2026-01-01T00:00:00.000Z"
+    told: dict[str, Any] = dict.fromkeys(
+        ("answered_at", "answer", "error_code", "error_description", "outcome", "outcome_words", "outcome_at")
+    )
+    return {"state": state, "requested_at": at, "sent_at": at, "is_late": False, **told, **fields}
+
+
+class TestACourse:
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            (command("queued", sent_at=None), ["waits for the charger"]),
+            (command("sent"), ["sent", "waits for the answer"]),
+            (command("accepted", answer={"status": "Unlocked"}), ["sent", "unlocked"]),
+            (command("accepted", answer={}), ["sent", "accepted"]),
+            (command("accepted", outcome="pending"), ["sent", "accepted", "what comes of it is not seen yet"]),
+            (command("accepted", outcome="fulfilled", outcome_words="it booted"), ["sent", "accepted", "it booted"]),
+            (command("accepted", outcome="not seen", outcome_words="…Z"), ["sent", "accepted", "not seen in time"]),
+            (command("rejected", answer={"status": "Rejected"}), ["sent", "refused by the charger (rejected)"]),
+            (
+                command("error", error_code="NotSupported", error_description="no"),
+                ["sent", "the charger answered with an error: NotSupported no"],
+            ),
+            (command("cancelled", sent_at=None), ["cancelled before it was sent"]),
+        ],
+    )
+    def test_says_what_came_of_it(self, given: dict[str, Any], words: list[str]) -> None:
+        assert [one.words for one in steps(given)] == words
+
+    @pytest.mark.parametrize("answer", [None, "text", [], {"status": None}, {"status": 7}])
+    def test_bears_any_answer(self, answer: Any) -> None:
+        assert steps(command("accepted", answer=answer))
+
+
+def test_every_action_has_words_of_people() -> None:
+    assert all(words_of(action) != action for action in OPERATIONS)
+    assert words_of("Vendor.Own") == "Vendor.Own"

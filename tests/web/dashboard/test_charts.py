@@ -1,0 +1,115 @@
+"""Charts are drawn from what is known, and only from that."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levity_trio.web.dashboard.charts import Band, Bar, Curve, bars, curve, sparkline
+from levity_trio.web.dashboard.scales import MOST_POINTS, Point
+
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+HOSTILE = '"><script>alert(1)</script>'
+
+
+def drawn(svg: str) -> ET.Element:
+    return ET.fromstring(svg)  # noqa: S314 - our own, and it must be well-formed
+
+
+def of_class(svg: ET.Element, name: str) -> list[ET.Element]:
+    return [one for one in svg.iter() if name in one.get("class", "").split()]
+
+
+def made(points: list[Point], minutes: float = 60, **given: object) -> ET.Element:
+    until = NOON + timedelta(minutes=minutes)
+    settings = {"words": "Power", "unit": "kW", **given}
+    return drawn(curve(Curve(points=points, since=NOON, until=until, zone=ZoneInfo("UTC"), **settings)))  # type: ignore[arg-type]
+
+
+def pieces(svg: ET.Element, name: str = "line") -> int:
+    (shape,) = of_class(svg, name)
+    return shape.get("d", "").count("M")
+
+
+def test_a_gap_in_the_readings_is_a_gap() -> None:
+    points = [(at * 60.0, 7.2) for at in (*range(20), *range(40, 60))]
+    assert pieces(made(points)) == 2
+    assert pieces(made(points, is_area=True), "area") == 2
+    assert pieces(made(points, longest_step=3600.0)) == 1
+
+
+def test_an_area_begins_at_nothing_and_a_line_at_its_lowest() -> None:
+    points = [(0.0, 1234.5), (60.0, 1240.0)]
+    texts = ["".join(one.itertext()) for one in made(points, unit="kWh").iter("text")]
+    assert texts[0] == "1\u202f234"
+    assert sum("kWh" in one for one in texts) == 1
+    assert next(made(points, is_area=True).iter("text")).text == "0"
+
+
+def test_a_single_reading_is_a_dot() -> None:
+    (line,) = of_class(made([(1800.0, 7.2)]), "line")
+    assert re.fullmatch(r"M500\.0 [\d.]+h0", line.get("d", ""))
+
+
+def test_nothing_known_is_an_empty_chart() -> None:
+    (line,) = of_class(made([]), "line")
+    assert line.get("d") == ""
+    assert sparkline([], "nothing") == ""
+    assert list(drawn(bars([], "kWh", "nothing")).iter("rect")) == []
+
+
+def test_points_are_given_to_the_script() -> None:
+    svg = made([(0.0, 1.0), (60.04, 7.2), (9999.0, 5.0)])
+    assert orjson.loads(svg.get("data-points", "")) == [[0.0, 1.0], [60.0, 7.2]]
+    assert float(svg.get("data-begin", "")) == NOON.timestamp()
+
+
+def test_bands_are_cut_at_the_ends() -> None:
+    svg = made([(0.0, 1.0)], bands=[Band(-60.0, 1800.0, "night"), Band(1800.0, 9999.0, "day", 1)])
+    found = of_class(svg, "band")
+    assert [(one.get("x"), one.get("width")) for one in found] == [("0.0%", "50.0%"), ("50.0%", "50.0%")]
+    assert ["".join(one.itertext()) for one in found] == ["night", "day"]
+    assert "shade-1" in found[1].get("class", "")
+
+
+def test_bars_tell_and_lead() -> None:
+    svg = drawn(bars([Bar("1", 10.0, "/day/1"), Bar("2", None), Bar("3", 0.0)], "kWh", "Energy"))
+    first, last = of_class(svg, "bar")
+    assert ["".join(one.itertext()) for one in (first, last)] == ["1: 10.0 kWh", "3: 0.0 kWh"]
+    assert first.get("height") == "140.0"
+    assert [one.get("href") for one in svg.iter("a")] == ["/day/1"]
+
+
+def test_of_many_bars_some_are_labelled() -> None:
+    svg = drawn(bars([Bar(f"day {day}", 1.0) for day in range(31)], "kWh", "Energy"))
+    assert [one.text for one in svg.iter("text") if "day" in (one.text or "")] == ["day 0", "day 15", "day 30"]
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        sparkline([(0.0, 1.0), (60.0, 2.0)], HOSTILE),
+        curve(
+            Curve(words=HOSTILE, unit=HOSTILE, points=[], since=NOON, until=NOON, zone=UTC, bands=[Band(0, 1, HOSTILE)])
+        ),
+        bars([Bar(HOSTILE, 1.0, HOSTILE)], HOSTILE, HOSTILE),
+    ],
+)
+def test_hostile_words_stay_words(svg: str) -> None:
+    assert not list(drawn(svg).iter("script"))
+    assert HOSTILE in "".join([*drawn(svg).itertext(), drawn(svg).get("aria-label", "")])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e7), st.floats(0, 1e6)), max_size=700).map(sorted), st.floats(0, 1e5))
+def test_any_readings_are_drawn(points: list[Point], minutes: float) -> None:
+    svg = made(points, minutes, is_area=True)
+    assert len(orjson.loads(svg.get("data-points", ""))) <= MOST_POINTS
+    assert "nan" not in ET.tostring(svg, "unicode")
+    drawn(sparkline(points, "any") or "<svg/>")

@@ -1,0 +1,211 @@
+"""Forms from the declarations of the API: every endpoint's fields, and the JSON that a filled-in form makes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import orjson
+import pytest
+
+from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.server import ENDPOINTS
+from levity_trio.web.dashboard.fields import (
+    JSON,
+    YES_OR_NO,
+    Field,
+    Unreadable,
+    body_of,
+    fields_of,
+    filled,
+    label_of,
+    leaves,
+    query_of,
+    texts,
+    with_rows,
+)
+
+BERLIN = ZoneInfo("Europe/Berlin")
+CHANGING = [one for one in ENDPOINTS if one.changes and one.role > Role.OUTSIDE]
+
+
+def endpoint(path: str, method: str = "POST") -> Endpoint:
+    (found,) = [one for one in ENDPOINTS if (one.method, one.path) == (method, path)]
+    return found
+
+
+START = endpoint("/api/admin/chargers/{id}/remote-start")
+PROFILE = endpoint("/api/admin/chargers/{id}/set-charging-profile")
+RESERVE = endpoint("/api/admin/chargers/{id}/reserve-now")
+
+
+@pytest.mark.parametrize("one", CHANGING, ids=lambda one: f"{one.method} {one.path}")
+def test_every_endpoint_has_fields_with_names_of_their_own(one: Endpoint) -> None:
+    names = [field.name for field in leaves(fields_of(one))]
+    assert len(names) == len(set(names))
+    assert all(label_of(name) for name in names)
+
+
+@pytest.mark.parametrize("one", CHANGING, ids=lambda one: f"{one.method} {one.path}")
+def test_an_empty_form_makes_an_empty_body(one: Endpoint) -> None:
+    assert body_of(fields_of(one), {}, BERLIN) == {}
+
+
+def test_a_body_of_several_levels() -> None:
+    given = {
+        "connectorId": "1",
+        "csChargingProfiles.stackLevel": "0",
+        "csChargingProfiles.chargingProfilePurpose": "TxDefaultProfile",
+        "csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].startPeriod": "0",
+        "csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit": "16.0",
+        "csChargingProfiles.validFrom": "",
+    }
+    assert body_of(with_rows(fields_of(PROFILE), given), given, BERLIN) == {
+        "connectorId": 1,
+        "csChargingProfiles": {
+            "stackLevel": 0,
+            "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingSchedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}]},
+        },
+    }
+
+
+def test_what_is_filled_in_is_read_by_the_endpoint() -> None:
+    given = {"connectorId": "1", "idTag": "TAG", "expiryDate": "2026-07-01T12:00"}
+    assert RESERVE.body is not None
+    assert RESERVE.body.read(orjson.dumps(body_of(fields_of(RESERVE), given, BERLIN)))["idTag"] == "TAG"
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-07-01T12:00", "2026-07-01T10:00:00.000Z"),  # summer time
+        ("2026-01-01T12:00:30", "2026-01-01T11:00:30.000Z"),
+        ("2026-01-01T12:00+05:00", "2026-01-01T07:00:00.000Z"),
+    ],
+)
+def test_a_time_is_one_of_the_site(text: str, moment: str) -> None:
+    assert body_of(fields_of(RESERVE), {"expiryDate": text}, BERLIN) == {"expiryDate": moment}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("connectorId", "one", "give a number"),
+        ("chargingProfile.validFrom", "soon", "give a date and a time"),
+        ("chargingProfile.validFrom", "9999-12-31T23:59:59-05:00", "give a date and a time"),
+    ],
+)
+def test_what_cannot_be_read_names_its_field(name: str, text: str, words: str) -> None:
+    with pytest.raises(Unreadable, match=words) as raised:
+        body_of(fields_of(START), {name: text}, BERLIN)
+    assert raised.value.name == name
+
+
+def test_parameters_of_the_query_stand_apart() -> None:
+    given = {"idTag": "TAG", "?deadline": "60", "?force": "true"}
+    assert body_of(fields_of(START), given, BERLIN) == {"idTag": "TAG"}
+    assert query_of(fields_of(START), given) == {"deadline": "60", "force": "true"}
+
+
+def test_parameters_for_programs_are_no_fields() -> None:
+    names = {one.name for one in leaves(fields_of(START))}
+    assert not {"?errors", "?timeout"} & names
+
+
+class TestRows:
+    BEGIN = "csChargingProfiles.chargingSchedule.chargingSchedulePeriod"
+
+    def rows(self, names: list[str], spare: int = 0) -> list[str]:
+        fields = with_rows(fields_of(PROFILE), names, spare)
+        return [one.name for one in leaves(fields) if one.name.endswith("].limit")]
+
+    def test_there_are_some_without_asking(self) -> None:
+        assert self.rows([]) == [f"{self.BEGIN}[{number}].limit" for number in range(3)]
+
+    def test_there_are_as_many_as_were_filled_in_and_more(self) -> None:
+        assert len(self.rows([f"{self.BEGIN}[6].limit"])) == 7
+        assert len(self.rows([f"{self.BEGIN}[6].limit"], 3)) == 10
+
+    @pytest.mark.parametrize("number", ["9" * 30, "501", "-1", "x", "", "\u0663"])
+    def test_a_hostile_number_makes_few(self, number: str) -> None:
+        assert len(self.rows([f"{self.BEGIN}[{number}].limit"])) <= 500
+
+    def test_those_without_values_are_left_out(self) -> None:
+        given = {f"{self.BEGIN}[{number}].limit": text for number, text in enumerate(("16", " ", "8"))}
+        made = body_of(with_rows(fields_of(PROFILE), given), given, BERLIN)
+        assert made["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"] == [{"limit": 16}, {"limit": 8}]
+
+    def test_a_browser_insists_on_nothing_in_them(self) -> None:
+        fields = with_rows(fields_of(PROFILE), ())
+        assert not [one.name for one in leaves(fields) if one.is_enforced and "[" in one.name]
+
+
+def test_a_browser_does_not_insist_on_what_stands_in_a_part_that_may_stay_empty() -> None:
+    assert [one.name for one in leaves(fields_of(START)) if one.is_enforced] == ["idTag"]
+
+
+def test_what_may_be_true_false_or_nothing_is_no_switch() -> None:
+    policy = endpoint("/api/admin/chargers/{id}/offline-policy")
+    (one,) = [one for one in fields_of(policy) if one.name == "LocalPreAuthorize"]
+    assert one.kind == YES_OR_NO
+    assert body_of((one,), {one.name: "false"}, BERLIN) == {one.name: False}
+    assert body_of((one,), {one.name: ""}, BERLIN) == {}
+
+
+class Kinds(msgspec.Struct, kw_only=True):
+    word: str = "usual"
+    lines: list[str] = []
+    at: str | None = None
+    flag: bool = False
+    number: float | None = None
+    anything: dict[str, Any] = {}
+
+
+async def _nothing(_asked: Asked) -> None:
+    pass
+
+
+KINDS = Endpoint(method="PUT", path="/", role=Role.ADMIN, tag="", summary="", handle=_nothing, body=StructBody(Kinds))
+
+
+def test_what_is_to_be_changed_comes_back_as_it_was() -> None:
+    content = {"word": "w", "lines": ["a", "b"], "flag": True, "number": 1.5, "anything": {"x": [1]}}
+    fields = fields_of(KINDS)
+    assert body_of(fields, texts(fields, content, BERLIN), BERLIN) == content
+
+
+def test_a_default_is_filled_in() -> None:
+    of_name = {one.name: one for one in fields_of(KINDS)}
+    assert of_name["word"].value == "usual"
+    assert of_name["anything"].kind == JSON
+
+
+def test_a_pattern_is_that_of_the_whole_text() -> None:
+    """HTML compares all of a value with it, JSON Schema looks for it in the value."""
+    (reason,) = [one for one in fields_of(endpoint("/api/admin/transactions/{id}/correct")) if one.name == "reason"]
+    assert re.fullmatch(reason.limits["pattern"], "two words")
+    assert not re.fullmatch(reason.limits["pattern"], "  ")
+    (name,) = [one for one in fields_of(endpoint("/api/admin/users")) if one.name == "name"]
+    assert name.limits["pattern"].startswith("^")
+
+
+def test_a_problem_stands_at_its_field() -> None:
+    shown = {one.name: one for one in filled(fields_of(KINDS), {"word": "x"}, {"word": "give y"})}
+    assert (shown["word"].value, shown["word"].problem) == ("x", "give y")
+    assert shown["flag"].problem == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("idTag", "Tag"), ("max_wh", "Max wh"), ("a.b.meterStart", "Meter start"), ("?from", "From"), ("URL", "Url")],
+)
+def test_labels(name: str, label: str) -> None:
+    assert label_of(name) == label
+
+
+def test_fields_are_only_data() -> None:
+    assert fields_of(START) == fields_of(START)
+    assert all(isinstance(one, Field) for one in leaves(fields_of(PROFILE)))

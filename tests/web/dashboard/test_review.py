@@ -1,0 +1,137 @@
+"""The review page and the pages of tags, by role; and the words for every doubt."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from levity_trio.access.tags import Policy
+from levity_trio.charging.reviews import Code
+from levity_trio.store.writes import tags
+from levity_trio.store.writes.tags import TagData
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.doubts import DOUBTS, OTHER, doubt
+from levity_trio.web.dashboard.page import Page
+from levity_trio.web.dashboard.pages.review import PAGES
+from levity_trio.web.dashboard.pages.tags import PAGES as OF_TAGS
+from tests.store.books import Station
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening
+
+(REVIEW,) = PAGES
+TAGS, TAG = OF_TAGS
+HOSTILE = '"><script>alert(1)</script>'
+
+
+async def seen(site: Site, role: Role, page: Page, link: str = "", **path: str) -> str:
+    """Return the HTML of a page as a reader with this role sees it."""
+    return (await Opening(site, role).open(page, link, **path)).html
+
+
+def doubtful(station: Station, tag: str = "TAG") -> int:
+    number = station.start(1000, tag=tag)
+    station.books.wait(60)
+    station.orphan(number, 5000)
+    return number
+
+
+def unlinked(station: Station) -> None:
+    station.start(1000)
+    station.start(1000, connector=2)
+    station.books.wait(60)
+    station.stop(17, 5000)
+
+
+def add(site: Site, id_tag: str, name: str) -> None:
+    data = TagData(id_tag, name, "Accepted", None, None, None, None)
+    site.books.run(tags.add, Policy(), data, site.books.at, "anna")
+
+
+def test_every_doubt_has_words() -> None:
+    assert DOUBTS.keys() == set(Code)
+    assert doubt("of a later version") is OTHER
+
+
+async def test_an_operator_is_offered_the_answers(site: Site, station: Station) -> None:
+    number = doubtful(station)
+    html = await seen(site, Role.OPERATOR, REVIEW)
+    assert f"/do/post/admin/transactions/{number}/confirm" in html
+    assert "Confirm 4.0 kWh" in html
+
+
+async def test_a_viewer_sees_what_waits_and_no_buttons(site: Site, station: Station) -> None:
+    add(site, "TAG", "Anna")
+    doubtful(station)
+    unlinked(station)
+    site.books.run(tags.ask, station.origin, "unknown", "UNKNOWN")
+    html = await seen(site, Role.VIEWER, REVIEW)
+    assert "4.0" in html
+    assert "UNKNOWN" in html
+    assert "/do/" not in html
+    assert "Anna" not in html
+    assert "as sent" not in html  # messages are those of operators
+    assert "Anna" in await seen(site, Role.OPERATOR, REVIEW)
+
+
+async def test_the_oldest_is_first(site: Site, station: Station) -> None:
+    first = doubtful(station)
+    station.books.wait(60)
+    second = doubtful(station)
+    html = await seen(site, Role.OPERATOR, REVIEW)
+    assert html.index(f"session-{first}") < html.index(f"session-{second}")
+
+
+async def test_what_is_new_is_told_by_its_time(site: Site, station: Station) -> None:
+    doubtful(station)
+    html = await seen(site, Role.OPERATOR, REVIEW)
+    assert f'data-seen="{site.books.at}"' in html
+    assert f"<li>{site.books.at}</li>" in html
+
+
+async def test_hostile_texts_stay_texts(site: Site, station: Station) -> None:
+    add(site, HOSTILE[:20], HOSTILE)
+    doubtful(station, HOSTILE[:20])
+    site.books.run(tags.ask, station.origin, HOSTILE, HOSTILE)
+    pages = [
+        await seen(site, Role.ADMIN, REVIEW),
+        await seen(site, Role.ADMIN, TAGS),
+        await seen(site, Role.ADMIN, TAG, tag=HOSTILE[:20]),
+    ]
+    for html in pages:
+        assert "&gt;&lt;script&gt;" in html
+        assert "<script>" not in html
+
+
+class TestTags:
+    async def test_a_viewer_sees_neither_names_nor_buttons(self, site: Site) -> None:
+        add(site, "TAG", "Anna")
+        html = await seen(site, Role.VIEWER, TAGS) + await seen(site, Role.VIEWER, TAG, tag="TAG")
+        assert "TAG" in html
+        assert "Anna" not in html
+        assert "/do/" not in html
+
+    async def test_only_an_admin_may_remove(self, site: Site) -> None:
+        add(site, "TAG", "Anna")
+        assert "Remove" in await seen(site, Role.ADMIN, TAG, tag="tag")
+        html = await seen(site, Role.OPERATOR, TAG, tag="tag")
+        assert ("Block" in html, "Remove" in html) == (True, False)
+
+    async def test_a_filter_by_state(self, site: Site) -> None:
+        add(site, "GOOD", "Anna")
+        add(site, "BAD", "Ben")
+        site.books.run(tags.change, Policy(), "BAD", {"status": "Blocked"}, site.books.at, "anna")
+        html = await seen(site, Role.OPERATOR, TAGS, "?state=blocked")
+        assert ("BAD" in html, "GOOD" in html) == (True, False)
+
+    async def test_a_search_that_finds_nothing(self, site: Site) -> None:
+        assert "No tag fits." in await seen(site, Role.OPERATOR, TAGS, f"?{urlencode({'search': HOSTILE})}")
+
+    async def test_a_tag_that_nobody_added_has_its_sessions(self, site: Site, station: Station) -> None:
+        number = doubtful(station, "STRAY")
+        html = await seen(site, Role.OPERATOR, TAG, tag="STRAY")
+        assert "Nobody has added this tag" in html
+        assert f"/sessions/{number}" in html
+
+    async def test_its_sessions_are_found_however_a_charger_spells_it(self, site: Site, station: Station) -> None:
+        add(site, "TAG", "Anna")
+        number = doubtful(station, "tag")
+        assert f"/sessions/{number}" in await seen(site, Role.OPERATOR, TAG, tag="TAG")

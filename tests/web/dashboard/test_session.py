@@ -1,0 +1,316 @@
+"""The page of one session: what it says of any kind of session, to whom, and what can be done."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import orjson
+import pytest
+
+from levity_trio.store.writes.frames import add
+from levity_trio.web.api.endpoints import Role
+from levity_trio.web.dashboard.inside import Refused
+from levity_trio.web.dashboard.pages import session
+from levity_trio.web.dashboard.pages.session import MOST_WEIGHED
+from levity_trio.web.dashboard.scales import MOST_POINTS
+from tests.integration.browsing import Page as Shown
+from tests.store.bills import BERLIN, Biller
+from tests.store.books import Station, meter_value
+from tests.store.owning import House
+from tests.store.telling import watts
+from tests.store.test_imported import import_one
+from tests.web.api.conftest import Site
+from tests.web.dashboard.opening import Opening, with_class
+
+SESSION, READINGS, FRAMES = session.PAGES
+HOSTILE = '"><script>alert(1)</script>'
+SPLIT = """
+name = "Split"
+valid_from = 2026-01-01
+currency = "EUR"
+prices = "gross"
+tax = 19
+
+[[window]]
+name = "noon"
+price = 0.20
+times = "12:00-13:30"
+
+[energy]
+name = "day"
+price = 0.30
+"""
+
+
+async def opened(site: Site, number: int, role: Role = Role.ADMIN, link: str = "") -> Shown:
+    return await Opening(site, role).open(SESSION, link, id=number)
+
+
+def tell(station: Station, number: int, wh: int, power: float = 6000, minutes: float = 5) -> None:
+    station.books.wait(minutes)
+    station.tell(meter_value(station.clock(), wh, watts(power)), transaction=number)
+
+
+def charge(station: Station, tag: str = "TAG") -> int:
+    """An honest hour, from 12:00 to 13:00 UTC."""
+    number = station.start(1000, tag=tag)
+    for place in range(1, 12):
+        tell(station, number, 1000 + 500 * place)
+    station.books.wait(5)
+    station.stop(number, 7000, tag=tag)
+    return number
+
+
+def drawn(shown: Shown) -> list[int]:
+    """Return how many points each curve has."""
+    return [len(orjson.loads(given["data-points"])) for _, given in shown.tags if "data-points" in given]
+
+
+def row_count(shown: Shown) -> int:
+    return shown.html.split("The same as a table")[1].split("</table>")[0].count("<tr><th") - 1  # its head
+
+
+class TestAnyKind:
+    async def test_an_honest_one(self, site: Site, station: Station) -> None:
+        House(site.books).give(1, "TAG")
+        shown = await opened(site, charge(station))
+        assert "Anna · CP-1" in shown.words
+        assert "6.00 kWh – Ended 13:00 – 14:00 (1:00 h) , at CP-1 , billed to Anna" in shown.words
+        assert "6.000 kWh, certain, found by: register. The register went from 1.000 to 7.000 kWh." in shown.words
+        assert "Today's rules say the same" in shown.words
+        assert "as reported" in shown.words
+        assert drawn(shown) == [11, 13]
+        assert row_count(shown) == 13
+        assert {"/chargers/CP-1", "/accounts/1"} <= set(shown.links)
+
+    async def test_one_without_readings(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        site.books.wait(60)
+        station.stop(number, 5000)
+        shown = await opened(site, number)
+        assert "No readings came" in shown.words
+        assert "No reading came between its start and its stop" in shown.words
+        assert drawn(shown) == [1, 2]
+
+    async def test_one_with_one_reading(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        tell(station, number, 1500)
+        station.stop(number, 1500)
+        assert drawn(await opened(site, number)) == [1, 2]
+
+    async def test_one_of_three_seconds(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        site.books.wait(0.05)
+        station.stop(number, 1000)
+        shown = await opened(site, number)
+        assert "0.00 kWh" in shown.words
+        assert "(0:00 h)" in shown.words
+
+    async def test_one_without_start_or_tag(self, site: Site, station: Station) -> None:
+        station.tell(meter_value(station.clock(), 3000))
+        site.books.wait(30)
+        tell(station, 77, 4000)
+        station.stop(77, 5000)
+        ((number,),) = site.books.rows("SELECT id FROM tx")
+        shown = await opened(site, number)
+        assert "unknown · CP-1" in shown.words
+        assert "In doubt:" in shown.words
+
+    async def test_an_open_one(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        assert "It is going on: 0.000 kWh so far" in (await opened(site, number)).words
+        tell(station, number, 1500)
+        shown = await opened(site, number)
+        assert "0.50 kWh 6.0 kW ● Charging 13:00 – now (0:05 h)" in shown.words
+        assert "Stop TAG's session" in shown.form("/do/post/admin/chargers/CP-1/remote-stop").words
+
+    async def test_an_imported_one(self, site: Site) -> None:
+        shown = await opened(site, import_one(site.books))
+        assert "Imported: 4.000 kWh, as the earlier system said; there it is session 17." in shown.words
+        assert "What its messages can mean" not in shown.words
+
+    async def test_an_unknown_one(self, site: Site) -> None:
+        with pytest.raises(Refused):
+            await opened(site, 7)
+
+    async def test_a_month_of_100_000_readings_is_drawn_with_few_points_and_weighed_when_asked(
+        self, site: Site, station: Station
+    ) -> None:
+        number = month(station, MOST_WEIGHED + 10)
+        shown = await opened(site, number)
+        assert all(count <= MOST_POINTS for count in drawn(shown))
+        assert row_count(shown) <= MOST_POINTS
+        assert "What its messages can mean" not in shown.words
+        assert "?weighed=true" in shown.links
+        assert "What its messages can mean" in (await opened(site, number, link="?weighed=true")).words
+
+
+def month(station: Station, count: int) -> int:
+    """A session of 30 days with this many readings."""
+    number, wh = station.start(0), 0
+    values = []
+    for _ in range(count // 2):
+        station.books.wait(30 * 24 * 60 / (count // 2))
+        wh += 10
+        values.append(meter_value(station.clock(), wh, watts(3000)))
+    for begin in range(0, len(values), 500):
+        station.tell(*values[begin : begin + 500], transaction=number)
+    station.stop(number, wh)
+    return number
+
+
+class TestProof:
+    async def test_a_gap_in_the_readings_is_a_gap(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        for place in range(1, 4):
+            tell(station, number, 1000 + 500 * place)
+        site.books.wait(60)
+        tell(station, number, 9000)
+        tell(station, number, 9500)
+        lines = [given["d"].count("M") for given in with_class(await opened(site, number), "line")]
+        assert lines == [2, 2]
+
+    async def test_each_way_to_read_it_and_what_contradicts_it(self, site: Site, station: Station) -> None:
+        charge(station)
+        site.books.wait(10)
+        number = station.start(7200)
+        tell(station, number, 7700)
+        station.stop(number, 900)
+        shown = await opened(site, number)
+        assert "● taken" in shown.words
+        assert "✕ impossible :" in shown.words
+        assert "what contradicts" in shown.words
+        assert "the one before" in shown.words
+
+    async def test_what_happened_stands_in_order_with_its_messages(self, site: Site, station: Station) -> None:
+        number = charge(station)
+        shown = await opened(site, number)
+        words = shown.words.split("What happened")[1]
+        assert words.index("13:00:00 start by charger") < words.index("14:00:00 stop by charger: Local")
+        assert '"meterStop": 7000' in shown.html
+
+    async def test_its_readings_as_sent(self, site: Site, station: Station) -> None:
+        number = charge(station)
+        opening = Opening(site, Role.VIEWER)
+        shown = await opening.open(READINGS, id=number)
+        assert shown.html.count("<tr><th") == 23  # and the head
+        assert f"/sessions/{number}" in shown.links
+        shown = await opening.open(READINGS, "?measurand=Power.Active.Import", id=number)
+        assert "11 readings." in shown.words
+        assert "There are none" in (await opening.open(READINGS, "?measurand=odd", id=number)).words
+
+    async def test_its_frames_are_those_of_its_charger_meanwhile(self, site: Site, station: Station) -> None:
+        frame(site, station, "before")
+        site.books.wait(30)
+        number = station.start(1000)
+        frame(site, station, HOSTILE)
+        site.books.wait(30)
+        station.stop(number, 2000)
+        site.books.wait(30)
+        frame(site, station, "after")
+        shown = await Opening(site, Role.OPERATOR).open(FRAMES, id=number)
+        assert HOSTILE in shown.words
+        assert "before" not in shown.words
+        assert "after" not in shown.words
+        assert FRAMES.role is Role.OPERATOR
+        shown = await Opening(site).open(FRAMES, "?action=Heartbeat", id=number)
+        assert HOSTILE not in shown.words
+
+    async def test_its_bill_with_price_windows(self, site: Site, station: Station) -> None:
+        biller = Biller(House(site.books))
+        biller.assign(biller.add(SPLIT), date(2026, 2, 1))
+        biller.house.give(1, "TAG")
+        assert site.api.config.time_zone != BERLIN
+        number = charge(station)  # 12:00 to 13:00 of the site: the zone of this API is UTC
+        site.books.wait(0)
+        shown = await opened(site, number)
+        assert "To be billed , because 2026-03 is not closed yet" in shown.words
+        assert "6.000 kWh × 0.20 EUR = 1.20 EUR" in shown.words
+        assert with_class(shown, "band") == []
+        longer = station.start(7000)
+        tell(station, longer, 9000, minutes=20)
+        tell(station, longer, 12_000, minutes=30)
+        station.stop(longer, 12_000)
+        shown = await opened(site, longer)
+        assert [given["class"] for given in with_class(shown, "band")] == ["band shade-0", "band shade-1"] * 2
+        assert "noon day" in " ".join(shown.words.split("Register")[0].split()[-8:])
+        assert "The price changed from noon to day" in shown.words
+
+
+def frame(site: Site, station: Station, text: str) -> None:
+    row = (station.name, station.session, site.books.at, "recv", '"1"', "DataTransfer", text)
+    site.books.run(add, [row])
+
+
+class TestWhoSeesWhat:
+    async def test_a_viewer_sees_no_names_no_money_no_frames_and_no_actions(self, site: Site, station: Station) -> None:
+        biller = Biller(House(site.books))
+        biller.house.give(1, "TAG")
+        site.books.connection.execute("INSERT INTO space VALUES ('CP-1', 1, 'Space 4')")
+        number = charge(station)
+        every = await opened(site, number, Role.OPERATOR)
+        shown = await opened(site, number, Role.VIEWER)
+        for secret in ("Anna", "Space 4", "EUR", "To be billed", '"meterStop"', "/frames", "/do/", "/accounts/"):
+            assert secret in every.html, secret
+            assert secret not in shown.html, secret
+        assert "6.00 kWh" in shown.words
+        assert drawn(shown) == drawn(every)
+
+    async def test_hostile_texts_stay_words(self, site: Site) -> None:
+        station = Station(site.books, HOSTILE)
+        site.books.connection.execute("UPDATE cp SET name = ?", (HOSTILE,))
+        House(site.books).add(HOSTILE)
+        House(site.books).give(3, HOSTILE)
+        number = charge(station, HOSTILE)
+        station.status("Faulted", error=HOSTILE)
+        for page in (SESSION, READINGS, FRAMES):
+            shown = await Opening(site).open(page, id=number)
+            assert all("src" in given for tag, given in shown.tags if tag == "script")
+            assert HOSTILE in shown.words
+        assert "/chargers/%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E" in (await opened(site, number)).links
+
+
+class TestDecisions:
+    async def test_a_doubtful_one_is_confirmed_or_corrected(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        site.books.wait(30)
+        station.stop(number, 600_000)
+        links = (await opened(site, number)).links
+        ((event,),) = site.books.rows("SELECT max(id) FROM tx_event")
+        for what in ("confirm", "correct"):
+            assert f"/do/post/admin/transactions/{number}/{what}?next=/sessions/{number}&event={event}" in links
+        assert not [one for one in links if "/close" in one or "/dismiss" in one or "/take-back" in one]
+
+    async def test_a_doubt_that_questions_no_figure_can_be_dismissed(self, site: Site, station: Station) -> None:
+        number = charge(station)
+        station.stop(number, 8000)
+        ((review,),) = site.books.rows("SELECT id FROM review")
+        links = (await opened(site, number)).links
+        assert [one for one in links if one.startswith(f"/do/post/admin/reviews/{review}/dismiss?")]
+
+    async def test_an_open_one_is_closed_and_one_given_by_hand_is_taken_back(
+        self, site: Site, station: Station
+    ) -> None:
+        number = station.start(1000)
+        assert [one for one in (await opened(site, number)).links if "/close?" in one]
+        House(site.books).give_by_hand(number, 2)
+        shown = await opened(site, number)
+        assert [one for one in shown.links if "/take-back?" in one]
+        assert "Ben · CP-1" in shown.words
+
+
+class TestLive:
+    async def test_a_fact_of_another_charger_reads_nothing_again(self, site: Site, station: Station) -> None:
+        number = station.start(1000)
+        opening = Opening(site)
+        assert await opening.parts(SESSION, {"CP-2"}, id=number) == {}
+        every = await opening.parts(SESSION, id=number)
+        assert [*every] == ["head", "curves", "why", "bill", "story"]
+        tell(station, number, 1500)
+        again = await opening.parts(SESSION, {"CP-1"}, id=number)
+        assert "0.50 kWh" in again["head"].words
+        assert {*again} == {*every}
+        assert [*await opening.parts(SESSION, {""}, id=number)] == [*every]
+
+    async def test_it_is_patched_at_most_once_a_second(self) -> None:
+        assert SESSION.rest == 1.0
