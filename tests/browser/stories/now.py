@@ -122,16 +122,25 @@ def _start_and_stop(page: Page, name: str, *, reload: bool = False) -> None:
     """Start from the card with a tag, and stop there. What has no JavaScript is loaded again."""
     _card(page, name).get_by_role("link", name="Start").click()
     page.get_by_label("Tag", exact=True).fill(TAG)
-    page.get_by_role("button", name="Start a session").click()
+    _press(page, page.get_by_role("button", name="Start a session"), navigates=reload)
     _expect(page, name, "Charging", reload=reload)
     card = _card(page, name)
     card.get_by_text("Stop", exact=True).click()
-    card.get_by_role("button", name="Stop").click()
+    _press(page, card.get_by_role("button", name="Stop"), navigates=reload)
     _expect(page, name, "Finishing", reload=reload)
 
 
+def _press(page: Page, button: Locator, *, navigates: bool) -> None:
+    """Press the button of a form, and wait for the page that answers it: a reload would cut the request off."""
+    if not navigates:
+        button.click()
+        return
+    with page.expect_navigation():
+        button.click()
+
+
 def _expect(page: Page, name: str, words: str, *, reload: bool) -> None:
-    for _ in range(20 if reload else 0):
+    for _ in range(40 if reload else 0):
         if words in _card(page, name).inner_text():
             break
         page.wait_for_timeout(500)
