@@ -8,6 +8,7 @@ import click
 
 from levity_trio.config import SETTINGS
 from levity_trio.config_sources import load
+from levity_trio.memory import use_one_arena
 from levity_trio.settings import Setting
 
 EXAMPLES = """\
@@ -65,6 +66,7 @@ def _option(setting: Setting) -> click.Option:
 def run_serve(**given: object) -> int:
     flags = {name: value for name, value in given.items() if value not in (None, ())}
     server_config, log_config = load(flags, os.environ)
+    use_one_arena()
     from levity_trio.server import run  # noqa: PLC0415 - so that --help and a wrong flag answer at once
 
     return run(server_config, log_config)
