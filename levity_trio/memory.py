@@ -11,8 +11,9 @@ M_ARENA_MAX = -8
 def use_one_arena() -> None:
     """Let all threads allocate from one arena; without effect where the C library is not glibc.
 
-    By default each thread gets an arena of its own and keeps what it freed, which made the server 3 % larger. Our threads
-    run one at a time under Python's lock, so they seldom wait for each other here. Call it before the first thread.
+    By default each thread gets an arena of its own and keeps what it freed, which made the server 3 % larger. Our
+    threads run one at a time under Python's lock, so they seldom wait for each other here. Call it before the first
+    thread.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no mallopt

@@ -257,6 +257,24 @@ def of_readers(run: Run) -> Iterator[Figure]:
     yield Figure("a reader that does not read is cut off", "", "yes" if is_cut_off else "no", is_cut_off)
 
 
+def of_log_ins(run: Run) -> Iterator[Figure]:
+    """Yield what a flood of wrong passwords costs the chargers that talk."""
+    alone = _talk(run, lambda: time.sleep(run.seconds))
+    told: dict[str, int] = {}
+    beside = _talk(run, lambda: told.update(_flood(run)))
+    words = f"p99 {beside.p99:.1f} ms ({alone.p99:.1f} ms without); {beside.facts:.0f} facts/s"
+    yield Figure("answers to chargers, a flood of log-ins", f"{ANSWER_MS} ms", words, beside.p99 < ANSWER_MS)
+    answers = ", ".join(f"{count} {status}" for status, count in told.items())
+    yield Figure("what the strangers were answered", "", f"{sum(told.values()) / run.seconds:.0f}/s: {answers}")
+
+
+def _flood(run: Run) -> dict[str, int]:
+    words = [*PYTHON, "tests.benchmarks.dashboard_flood", str(run.web), str(run.seconds)]
+    done = subprocess.run(words, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, check=True)
+    counted: dict[str, int] = json.loads(done.stdout)
+    return counted
+
+
 def _talk(run: Run, meanwhile: Callable[[], object]) -> Talk:
     """Let chargers talk meanwhile. They replace those that only charge."""
     with _chargers(run.server.port, CHARGERS, PACE_SECONDS) as end:
@@ -350,6 +368,7 @@ PARTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
     "pages": of_pages,
     "pixel": of_pixel,
     "readers": of_readers,
+    "log-ins": of_log_ins,
 }
 
 

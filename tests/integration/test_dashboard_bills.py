@@ -177,6 +177,7 @@ def test_small_amounts_are_carried_as_it_was_typed(server: Serving, browser: Bro
     page = browser.get(f"/bills/{MONTH}", carry_below="five")
     assert "give an amount such as 5.00" in page.words
     assert not can_be_closed(page)
+    assert not can_be_closed(browser.get(f"/bills/{MONTH}", carry_below="-1"))
     page = browser.get(f"/bills/{MONTH}", carry_below="5,00")
     assert "Carried to the next statement" in page.words
     browser.send(page.form(CLOSE))
@@ -217,7 +218,7 @@ def test_a_closed_month_is_paid_and_proved(server: Serving, browser: Browser, ch
         assert browser.ask("GET", f"/get/admin/{path}").status == 200
     (link,) = [link for link in page.links if "/do/post/admin/wallets/1/payment" in link]
     form = browser.get(link).form("/do/post/admin/wallets/1/payment")
-    assert (form.values["amount"], form.values["reason"]) == ("128", "Statement 1")
+    assert (form.values["amount"], form.values["reason"]) == ("1.28", "Statement 1")
     assert "Settled" in browser.send(form).words
     assert server.query("SELECT sum(amount) FROM ledger") == [(0,)]
 

@@ -79,7 +79,7 @@ def test_money_stands_with_its_currency(server: Serving) -> None:
     operator = log_in(server, "operator")
     page = make(operator, "Carl")
     form = operator.get(next(one for one in page.links if "/top-up?" in one)).form("/top-up")
-    page = operator.send(form, amount="2500", currency="EUR", reason="cash")
+    page = operator.send(form, amount="25,00", currency="EUR", reason="cash")
     assert "25.00" in page.words
     assert "cash" in page.words
 

@@ -20,7 +20,7 @@ from levity_trio.store.preparing import Progress
 from levity_trio.store.reads import billing as stored
 from levity_trio.store.writes.billing import closing
 from levity_trio.store.writes.billing.closing import Code, Order, Refused
-from levity_trio.web.api.endpoints import HIGHEST_ID, Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import HIGHEST_ID, MINOR_UNITS, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.local_times import LocalDay, local_day
 from levity_trio.web.api.problems import Problem, invalid, not_found
 from levity_trio.web.api.shown import show, shown_as
@@ -33,7 +33,9 @@ SECONDS: Final = 10.0
 """A request works on a draft for so long at most; the client asks again until it is ready."""
 SALT_BYTES: Final = 32
 SETTLED_AT_ONCE: Final = 500
-Minor = Annotated[int, msgspec.Meta(ge=0, lt=2**53, description="In minor units of the currency.")]
+Minor = Annotated[
+    int, msgspec.Meta(ge=0, lt=2**53, description="In minor units of the currency.", extra_json_schema=MINOR_UNITS)
+]
 Account = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID, description="Only this one, which moves out.")]
 
 

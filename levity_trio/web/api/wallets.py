@@ -22,7 +22,7 @@ from levity_trio.store.writes.accounts import Code, Refused
 from levity_trio.store.writes.ledger import Entered, Entry
 from levity_trio.store.writes.wallets import NewTerms
 from levity_trio.web.api.accounts import Id, refusals
-from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
+from levity_trio.web.api.endpoints import MINOR_UNITS, Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.lists import Page, Paged, page, page_of, wanted
 from levity_trio.web.api.operations import LONGEST_KEY
 from levity_trio.web.api.problems import invalid, not_found
@@ -35,7 +35,8 @@ MOST_RESERVATIONS: Final = 500
 PROBLEMS: Final = (Code.NOT_FOUND, Code.INVALID, Code.CONFLICT)
 KEY_NOTE: Final = "With an Idempotency-Key that was used before it is that entry again."
 
-Amount = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description="Minor units of the currency, such as cents.")]
+CENTS: Final = "Minor units of the currency, such as cents."
+Amount = Annotated[int, msgspec.Meta(ge=1, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)]
 Currency = Annotated[
     str,
     msgspec.Meta(description="ISO 4217; that of the site by default.", extra_json_schema={"enum": sorted(CURRENCIES)}),
@@ -60,7 +61,7 @@ class RefundBody(EntryBody, kw_only=True):
 class CorrectionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What is entered, positive in the account's favour, and why."""
 
-    amount: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, extra_json_schema={"not": {"const": 0}})]
+    amount: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, extra_json_schema=MINOR_UNITS | {"not": {"const": 0}})]
     currency: Currency | None = None
     reason: Why
 
@@ -69,7 +70,7 @@ class TermsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How an account pays from now on. Prepaid, it is spent where what is available is at or below the limit."""
 
     terms: Literal["prepaid", "postpaid"]
-    limit: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, description="Minor units.")] = 0
+    limit: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST, description=CENTS, extra_json_schema=MINOR_UNITS)] = 0
     reason: Why
 
 

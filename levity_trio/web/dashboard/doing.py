@@ -19,29 +19,29 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from levity_trio.billing.money import CURRENCIES
 from levity_trio.web.api.endpoints import Endpoint, StreamedBody
 from levity_trio.web.below import API
 from levity_trio.web.dashboard.desk import Desk
 from levity_trio.web.dashboard.done import told
 from levity_trio.web.dashboard.fields import (
+    MONEY,
     MORE_ROWS,
     QUERY,
     Field,
-    Unreadable,
-    body_of,
     fields_of,
     filled,
     last_name,
     leaves,
-    query_of,
-    texts,
     with_rows,
 )
+from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, texts
 from levity_trio.web.dashboard.inside import Question, Refused, Reply, ask, hand_on
 from levity_trio.web.dashboard.notes import Note
 from levity_trio.web.dashboard.offers import Offers
 from levity_trio.web.dashboard.operations import CHARGER, page_of, words_for
 from levity_trio.web.dashboard.page import View
+from levity_trio.web.dashboard.whose import currency_of_site
 
 BEFORE: Final = "before:"
 """Begins the names of hidden fields that hold what a field showed at first, so that only changes are sent."""
@@ -146,18 +146,24 @@ class Form:
             path=self.path,
             query=query_of(self.fields, given),
             headers={"prefer": "respond-async", "idempotency-key": given.get(KEY) or token_hex(KEY_BYTES)},
-            **self._body(form, given),
+            **await self._body(form, given),
         )
         return await ask(self.view.api.app, self.view.caller, question)
 
-    def _body(self, form: FormData, given: Mapping[str, str]) -> dict[str, Any]:
+    async def _body(self, form: FormData, given: Mapping[str, str]) -> dict[str, Any]:
         if self.endpoint.body is None:
             return {}
         if isinstance(self.endpoint.body, StreamedBody):
             return {"receive": _receive(form.get(FILE))}
         fields = with_rows(self.fields, given)
-        made = body_of(fields, self._changed(given), self.desk.zone)
+        made = body_of(fields, self._changed(given), self.desk.zone, await self._currency(given))
         return {"body": orjson.dumps(made | self._emptied(given))}
+
+    async def _currency(self, given: Mapping[str, str]) -> str:
+        """Return the currency in which money was typed: the one that was chosen, else that of the site."""
+        if given.get("currency") in CURRENCIES or all(one.kind != MONEY for one in leaves(self.fields)):
+            return given.get("currency", "")
+        return await currency_of_site(self.view)
 
     def _changed(self, given: Mapping[str, str]) -> Mapping[str, str]:
         """Return what is sent: of a PATCH only what differs from what the form showed at first."""

@@ -1,8 +1,7 @@
-"""The fields of a form, from the JSON schema of what an endpoint takes; and the JSON that a filled-in form makes.
+"""The fields of a form, from the JSON schema of what an endpoint takes.
 
-A field is named by its path in the body, `csChargingProfiles.stackLevel`; those of the query begin with `?`. What is
-left empty is left out, so that the endpoint's own default holds. A list of objects has rows, whose fields are named
-`localAuthorizationList[0].idTag`; a row without any value is left out too.
+A field is named by its path in the body, `csChargingProfiles.stackLevel`; those of the query begin with `?`. A list of
+objects has rows, whose fields are named `localAuthorizationList[0].idTag`.
 """
 
 from __future__ import annotations
@@ -10,18 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import orjson
 
-from levity_trio.web.api.endpoints import Body, Endpoint, StructBody
-from levity_trio.wire.times import stamp
+from levity_trio.web.api.endpoints import MINOR_UNITS, Body, Endpoint, StructBody
 
 Schema = Mapping[str, Any]
-GROUP, ROWS, TEXT, AREA, NUMBER, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
-    *("group", "rows", "text", "area", "number", "choice", "switch", "yes or no", "time", "day", "lines", "json"),
+GROUP, ROWS, TEXT, AREA, NUMBER, MONEY, CHOICE, SWITCH, YES_OR_NO, TIME, DAY, LINES, JSON = (
+    *(
+        "group",
+        "rows",
+        "text",
+        "area",
+        "number",
+        "money",
+        "choice",
+        "switch",
+        "yes or no",
+        "time",
+        "day",
+        "lines",
+        "json",
+    ),
 )
 LONGEST_LINE: Final = 500
 """A text that may have more characters may have several lines."""
@@ -72,19 +83,10 @@ LABELS: Final[Mapping[str, str]] = {
 HIDDEN: Final = frozenset({"?errors", "?timeout"})
 """Parameters for programs."""
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-_STEPS: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 LEAST_ROWS: Final = 3
 MORE_ROWS: Final = 3
 MOST_ROWS: Final = 500
 SCALARS: Final = ("string", "integer", "number", "boolean")
-
-
-class Unreadable(ValueError):
-    """A field that was filled in wrongly: its name, and what to give."""
-
-    def __init__(self, name: str, words: str) -> None:
-        super().__init__(words)
-        self.name = name
 
 
 class Offer(NamedTuple):
@@ -164,7 +166,7 @@ def _row(one: Field, number: int) -> Field:
     name = f"{one.name}[{number}]"
     inner = _renamed(one.inner, f"{one.name}[]", name)
     usual = orjson.loads(one.example)[0] if number == 0 and one.is_enforced and one.example else {}
-    values = {f"{name}.{key}": _plain(value) for key, value in usual.items()}
+    values = {f"{name}.{key}": plain(value) for key, value in usual.items()}
     return Field(name=name, kind=GROUP, label=str(number + 1), inner=filled(inner, values, {}))
 
 
@@ -185,42 +187,6 @@ def filled(fields: tuple[Field, ...], values: Mapping[str, str], problems: Mappi
         )
         for one in fields
     )
-
-
-def texts(fields: tuple[Field, ...], content: Any, zone: tzinfo) -> dict[str, str]:
-    """Return what the fields show of a JSON object that is to be changed."""
-    found = {one.name: (one, _at(content, one.name)) for one in leaves(fields) if not one.name.startswith(QUERY)}
-    return {name: _text(one, value, zone) for name, (one, value) in found.items() if value is not None}
-
-
-def body_of(fields: tuple[Field, ...], values: Mapping[str, str], zone: tzinfo) -> dict[str, Any]:
-    """Return the JSON object that a filled-in form makes. Raises Unreadable."""
-    made: dict[str, Any] = {}
-    for one in leaves(fields):
-        text = values.get(one.name, "").strip()
-        if one.name.startswith(QUERY) or not text:
-            continue
-        *outer, last = [int(row) if row else name for name, row in _STEPS.findall(one.name)]
-        place: dict[Any, Any] = made
-        for step in outer:
-            place = place.setdefault(step, {})
-        place[last] = _value(one, text, zone)
-    return {name: _listed(value) for name, value in made.items()}
-
-
-def _listed(value: Any) -> Any:
-    """Return what was made by numbers of rows as a list."""
-    if not isinstance(value, dict):
-        return value
-    if value and all(isinstance(key, int) for key in value):
-        return [_listed(value[number]) for number in sorted(value)]
-    return {key: _listed(inner) for key, inner in value.items()}
-
-
-def query_of(fields: tuple[Field, ...], values: Mapping[str, str]) -> dict[str, str]:
-    """Return the query parameters that a filled-in form makes."""
-    names = [one.name for one in leaves(fields) if one.name.startswith(QUERY)]
-    return {name[1:]: values[name].strip() for name in names if values.get(name, "").strip()}
 
 
 def label_of(name: str) -> str:
@@ -272,12 +238,12 @@ def _field(name: str, given: Schema, components: Schema, *, is_required: bool, i
         name=name,
         kind=kind,
         label=label_of(name),
-        help=schema.get("description", ""),
+        help="" if kind == MONEY else schema.get("description", ""),
         is_required=is_required,
         is_enforced=is_required and is_enforced,
-        value="" if default is None or kind in (JSON, ROWS) else _plain(default),
-        example=_plain(examples[0]),
-        choices=tuple(_plain(one) for one in schema.get("enum", ()) if one is not None),
+        value="" if default is None or kind in (JSON, ROWS) else plain(default),
+        example=plain(examples[0]),
+        choices=tuple(plain(one) for one in schema.get("enum", ()) if one is not None),
         inner=_inner(name, schema, components, kind, is_enforced=is_required and is_enforced),
         limits=_limits(schema, kind),
     )
@@ -300,7 +266,7 @@ def _kind(schema: Schema, components: Schema, *, is_nullable: bool) -> str:
         case "array" if _resolved(schema.get("items", {}), components).get("properties"):
             return ROWS
         case "integer" | "number":
-            return NUMBER
+            return MONEY if schema.get("format") == MINOR_UNITS["format"] else NUMBER
         case "array" if schema.get("items", {}).get("type") in SCALARS:
             return LINES
         case "string" if "enum" not in schema:
@@ -319,6 +285,8 @@ def _limits(schema: Schema, kind: str) -> dict[str, Any]:
     if kind == NUMBER:
         step = schema.get("multipleOf", 1 if schema["type"] == "integer" else "any")
         return {"min": schema.get("minimum"), "max": schema.get("maximum"), "step": step}
+    if kind == MONEY:
+        return {"inputmode": "decimal"}
     return {
         "maxlength": schema.get("maxLength"),
         "minlength": schema.get("minLength"),
@@ -333,56 +301,8 @@ def _of_whole(pattern: str | None) -> str | None:
     return rf"[\s\S]*(?:{pattern})[\s\S]*"
 
 
-# Between text and JSON
-
-
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a JSON value as the text of a field."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _at(content: Any, name: str) -> Any:
-    for part in name.split("."):
-        content = content.get(part) if isinstance(content, Mapping) else None
-    return content
-
-
-def _text(one: Field, value: Any, zone: tzinfo) -> str:
-    if one.kind == LINES and isinstance(value, list):
-        return "\n".join(map(_plain, value))
-    if one.kind == TIME:
-        return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
-    return _plain(value)
-
-
-def _value(one: Field, text: str, zone: tzinfo) -> Any:
-    """Return the JSON value of what was filled in. Raises Unreadable."""
-    match one.kind:
-        case "switch" | "yes or no":
-            return text == "true"
-        case "lines":
-            return [line.strip() for line in text.splitlines() if line.strip()]
-        case "area":
-            return "\n".join(text.splitlines())
-        case "time":
-            return _moment(one.name, text, zone)
-        case "number" | "json":
-            return _read(one, text)
-        case _:
-            return text
-
-
-def _moment(name: str, text: str, zone: tzinfo) -> str:
-    try:
-        given = datetime.fromisoformat(text)
-        return stamp((given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC))
-    except (ValueError, OverflowError):
-        raise Unreadable(name, "give a date and a time") from None
-
-
-def _read(one: Field, text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise Unreadable(one.name, "give a number" if one.kind == NUMBER else "this is not JSON") from None

@@ -28,16 +28,19 @@ def amount(minor: int | None, code: str | None) -> str:
     return UNKNOWN if minor is None or code is None else formats.amount(HERE, minor, CURRENCIES[code])
 
 
+def typed(minor: int, code: str) -> str:
+    """Return an amount as a field of a form takes it."""
+    return f"{units(minor, CURRENCIES[code]):f}"
+
+
 def minor_of(text: str, code: str) -> int:
     """Return an amount of money as it was typed in minor units. Raises ValueError with what to type."""
-    currency = CURRENCIES[code]
-    example = f"{units(500, currency):f}"
     try:
-        exact = Decimal(text.strip().replace(",", ".")).scaleb(currency.exponent)
+        exact = Decimal(text.strip().replace(",", ".")).scaleb(CURRENCIES[code].exponent)
     except InvalidOperation:
-        raise ValueError(f"give an amount such as {example}") from None
-    if not exact.is_finite() or exact != exact.to_integral_value() or not 0 <= exact < LARGEST:
-        raise ValueError(f"give an amount such as {example}")
+        exact = Decimal("NaN")
+    if not exact.is_finite() or exact != exact.to_integral_value() or not abs(exact) < LARGEST:
+        raise ValueError(f"give an amount such as {typed(500, code)}")
     return int(exact)
 
 

@@ -149,6 +149,7 @@ def _environment() -> Environment:
         "urlencode": _quoted,
         "money": money.money,
         "amount": money.amount,
+        "typed": money.typed,
         "month": money.month,
         "day": money.day,
         "line": money.line,

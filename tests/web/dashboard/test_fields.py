@@ -14,18 +14,16 @@ from levity_trio.web.api.endpoints import Asked, Endpoint, Role, StructBody
 from levity_trio.web.api.server import ENDPOINTS
 from levity_trio.web.dashboard.fields import (
     JSON,
+    MONEY,
     YES_OR_NO,
     Field,
-    Unreadable,
-    body_of,
     fields_of,
     filled,
     label_of,
     leaves,
-    query_of,
-    texts,
     with_rows,
 )
+from levity_trio.web.dashboard.filling import Unreadable, body_of, query_of, texts
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CHANGING = [one for one in ENDPOINTS if one.changes and one.role > Role.OUTSIDE]
@@ -39,6 +37,7 @@ def endpoint(path: str, method: str = "POST") -> Endpoint:
 START = endpoint("/api/admin/chargers/{id}/remote-start")
 PROFILE = endpoint("/api/admin/chargers/{id}/set-charging-profile")
 RESERVE = endpoint("/api/admin/chargers/{id}/reserve-now")
+CORRECTION = endpoint("/api/admin/wallets/{id}/correction")
 
 
 @pytest.mark.parametrize("one", CHANGING, ids=lambda one: f"{one.method} {one.path}")
@@ -50,7 +49,7 @@ def test_every_endpoint_has_fields_with_names_of_their_own(one: Endpoint) -> Non
 
 @pytest.mark.parametrize("one", CHANGING, ids=lambda one: f"{one.method} {one.path}")
 def test_an_empty_form_makes_an_empty_body(one: Endpoint) -> None:
-    assert body_of(fields_of(one), {}, BERLIN) == {}
+    assert body_of(fields_of(one), {}, BERLIN, "EUR") == {}
 
 
 def test_a_body_of_several_levels() -> None:
@@ -62,7 +61,7 @@ def test_a_body_of_several_levels() -> None:
         "csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit": "16.0",
         "csChargingProfiles.validFrom": "",
     }
-    assert body_of(with_rows(fields_of(PROFILE), given), given, BERLIN) == {
+    assert body_of(with_rows(fields_of(PROFILE), given), given, BERLIN, "EUR") == {
         "connectorId": 1,
         "csChargingProfiles": {
             "stackLevel": 0,
@@ -75,7 +74,7 @@ def test_a_body_of_several_levels() -> None:
 def test_what_is_filled_in_is_read_by_the_endpoint() -> None:
     given = {"connectorId": "1", "idTag": "TAG", "expiryDate": "2026-07-01T12:00"}
     assert RESERVE.body is not None
-    assert RESERVE.body.read(orjson.dumps(body_of(fields_of(RESERVE), given, BERLIN)))["idTag"] == "TAG"
+    assert RESERVE.body.read(orjson.dumps(body_of(fields_of(RESERVE), given, BERLIN, "EUR")))["idTag"] == "TAG"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_what_is_filled_in_is_read_by_the_endpoint() -> None:
     ],
 )
 def test_a_time_is_one_of_the_site(text: str, moment: str) -> None:
-    assert body_of(fields_of(RESERVE), {"expiryDate": text}, BERLIN) == {"expiryDate": moment}
+    assert body_of(fields_of(RESERVE), {"expiryDate": text}, BERLIN, "EUR") == {"expiryDate": moment}
 
 
 @pytest.mark.parametrize(
@@ -100,13 +99,13 @@ def test_a_time_is_one_of_the_site(text: str, moment: str) -> None:
 )
 def test_what_cannot_be_read_names_its_field(name: str, text: str, words: str) -> None:
     with pytest.raises(Unreadable, match=words) as raised:
-        body_of(fields_of(START), {name: text}, BERLIN)
+        body_of(fields_of(START), {name: text}, BERLIN, "EUR")
     assert raised.value.name == name
 
 
 def test_parameters_of_the_query_stand_apart() -> None:
     given = {"idTag": "TAG", "?deadline": "60", "?force": "true"}
-    assert body_of(fields_of(START), given, BERLIN) == {"idTag": "TAG"}
+    assert body_of(fields_of(START), given, BERLIN, "EUR") == {"idTag": "TAG"}
     assert query_of(fields_of(START), given) == {"deadline": "60", "force": "true"}
 
 
@@ -135,7 +134,7 @@ class TestRows:
 
     def test_those_without_values_are_left_out(self) -> None:
         given = {f"{self.BEGIN}[{number}].limit": text for number, text in enumerate(("16", " ", "8"))}
-        made = body_of(with_rows(fields_of(PROFILE), given), given, BERLIN)
+        made = body_of(with_rows(fields_of(PROFILE), given), given, BERLIN, "EUR")
         assert made["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"] == [{"limit": 16}, {"limit": 8}]
 
     def test_a_browser_insists_on_nothing_in_them(self) -> None:
@@ -151,8 +150,8 @@ def test_what_may_be_true_false_or_nothing_is_no_switch() -> None:
     policy = endpoint("/api/admin/chargers/{id}/offline-policy")
     (one,) = [one for one in fields_of(policy) if one.name == "LocalPreAuthorize"]
     assert one.kind == YES_OR_NO
-    assert body_of((one,), {one.name: "false"}, BERLIN) == {one.name: False}
-    assert body_of((one,), {one.name: ""}, BERLIN) == {}
+    assert body_of((one,), {one.name: "false"}, BERLIN, "EUR") == {one.name: False}
+    assert body_of((one,), {one.name: ""}, BERLIN, "EUR") == {}
 
 
 class Kinds(msgspec.Struct, kw_only=True):
@@ -174,7 +173,7 @@ KINDS = Endpoint(method="PUT", path="/", role=Role.ADMIN, tag="", summary="", ha
 def test_what_is_to_be_changed_comes_back_as_it_was() -> None:
     content = {"word": "w", "lines": ["a", "b"], "flag": True, "number": 1.5, "anything": {"x": [1]}}
     fields = fields_of(KINDS)
-    assert body_of(fields, texts(fields, content, BERLIN), BERLIN) == content
+    assert body_of(fields, texts(fields, content, BERLIN), BERLIN, "EUR") == content
 
 
 def test_a_default_is_filled_in() -> None:
@@ -209,3 +208,21 @@ def test_labels(name: str, label: str) -> None:
 def test_fields_are_only_data() -> None:
     assert fields_of(START) == fields_of(START)
     assert all(isinstance(one, Field) for one in leaves(fields_of(PROFILE)))
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [("12.50", "EUR", 1250), ("12,5", "EUR", 1250), ("-3", "EUR", -300), ("1250", "JPY", 1250), ("1.234", "KWD", 1234)],
+)
+def test_money_is_typed_in_its_currency(text: str, currency: str, amount: int) -> None:
+    (one,) = (one for one in leaves(fields_of(CORRECTION)) if one.name == "amount")
+    assert one.kind == MONEY
+    assert body_of((one,), {"amount": text}, BERLIN, currency) == {"amount": amount}
+
+
+@pytest.mark.parametrize("text", ["12.345", "1e99", "NaN", "-Infinity", "twelve", "1.000,50"])
+def test_what_is_no_money_is_told_at_its_field(text: str) -> None:
+    fields = fields_of(CORRECTION)
+    with pytest.raises(Unreadable, match=r"such as 5\.00") as caught:
+        body_of(fields, {"amount": text}, BERLIN, "EUR")
+    assert caught.value.name == "amount"

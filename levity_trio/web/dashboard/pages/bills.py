@@ -8,6 +8,7 @@ from levity_trio.web.api.endpoints import Role
 from levity_trio.web.dashboard.inside import Refused
 from levity_trio.web.dashboard.money import minor_of
 from levity_trio.web.dashboard.page import Page, View
+from levity_trio.web.dashboard.whose import currency_of_site
 
 SECTION: Final = "Bills"
 STEP_SECONDS: Final = 2.0
@@ -63,12 +64,10 @@ async def _preview(view: View, month: str) -> Values:
 
 async def _terms(view: View) -> tuple[dict[str, int], str]:
     """Return the terms of the preview, and what is wrong with those that were typed."""
-    text = view.query.get("carry_below", "").strip()
-    tariffs = (await view.get("/api/admin/tariffs", limit=1))["data"] if text else []
-    if not tariffs:
+    if not (text := view.query.get("carry_below", "").strip()):
         return {}, ""
     try:
-        return {"carry_below": minor_of(text, tariffs[0]["currency"])}, ""
+        return {"carry_below": minor_of(text, await currency_of_site(view))}, ""
     except ValueError as error:
         return {}, str(error)
 
