@@ -31,6 +31,8 @@ replaced; any other file only with --force, and a file of another program never.
 While the server runs, its WAL grows during the copy. The command gives up if it grows by more than 256 MB, or if one of
 the disks has less than 64 MB left.
 
+The time of the last backup is noted in `<database>.backup`, for the dashboard.
+
 The files of `<database>.files/` and keys of certificates are not in the database: copy their folders too.
 
 Exit status: 0 when FILE is complete, 1 when it could not be made (an earlier FILE is unchanged), 2 for wrong usage.
@@ -42,7 +44,9 @@ def run_backup(*, file: Path, is_forced: bool, is_json: bool, **given: object) -
 
     config, _ = load({name: value for name, value in given.items() if value is not None}, os.environ)
     with ByteProgress(is_json=is_json) as progress:
-        held = back_up(config.database, file, progress, is_forced=is_forced)
+        held, not_noted = back_up(config.database, file, progress, is_forced=is_forced)
+    if not_noted is not None:
+        click.echo(f"warning: the dashboard will not know of this backup: {not_noted}", err=True)
     if is_json:
         record = {"kind": "backup", "file": str(file.resolve()), "bytes": file.stat().st_size}
         say(json.dumps(record | as_dict(held), ensure_ascii=False))

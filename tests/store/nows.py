@@ -17,7 +17,15 @@ from tests.store.reading import reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LONG_AGO = "2026-01-01T00:00:00.000Z"
-WELL = Machine(LONG_AGO, can_store=True, is_damaged=False, is_clock_trusted=True, disk=Disk(0, 0, 10**10))
+WELL = Machine(
+    begun_at=LONG_AGO,
+    can_store=True,
+    is_damaged=False,
+    is_clock_trusted=True,
+    disk=Disk(0, 0, 10**10),
+    backup=None,
+    is_replicated=True,
+)
 
 
 class Page:

@@ -3,14 +3,17 @@
 import sqlite3
 import threading
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.backup_note import last_backup
 from levity_trio.store.connection import connect, open_database
 from levity_trio.store.keeping import copying
 from levity_trio.store.keeping.backup import back_up
+from levity_trio.wire.times import stamp
 from tests.store.books import Books, Station
 from tests.store.files import contents, make
 from tests.store.keeping import CHARGED_WH, charge, ignore, query, run
@@ -30,12 +33,43 @@ def test_a_backup_holds_the_database_beside_its_server(tmp_path: Path) -> None:
         station = Station(Books(connection))
         charge(station)
         station.start(5000)
-        held = back_up(tmp_path / SITE, tmp_path / "backup.db", ignore)
+        held, not_noted = back_up(tmp_path / SITE, tmp_path / "backup.db", ignore)
         charge(station)
+    assert not_noted is None
     assert (held.transactions, held.open_transactions, held.energy_wh) == (2, 1, CHARGED_WH)
     assert held.until
     assert query(tmp_path / "backup.db", "PRAGMA integrity_check") == [("ok",)]
     assert query(tmp_path / "backup.db", "SELECT count(*) FROM tx") == [(2,)]
+
+
+def test_the_last_backup_is_noted_beside_the_database(tmp_path: Path, site: Path) -> None:
+    assert last_backup(site) is None
+    before = stamp(datetime.now(UTC))
+    back_up(site, tmp_path / "backup.db", ignore)
+    noted = last_backup(site)
+    assert noted is not None
+    assert before <= noted.at <= stamp(datetime.now(UTC))
+    assert (noted.file, noted.bytes) == (str(tmp_path / "backup.db"), (tmp_path / "backup.db").stat().st_size)
+
+
+def test_a_failure_is_no_backup(tmp_path: Path, site: Path) -> None:
+    with pytest.raises(EnvironmentProblem):
+        back_up(site, tmp_path / "missing" / "backup.db", ignore)
+    assert last_backup(site) is None
+
+
+def test_a_note_that_cannot_be_written_is_told(tmp_path: Path, site: Path) -> None:
+    """The backup itself is complete."""
+    site.with_name(f"{SITE}.backup").mkdir()
+    assert isinstance(back_up(site, tmp_path / "backup.db", ignore).not_noted, OSError)
+    assert (tmp_path / "backup.db").exists()
+    assert last_backup(site) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"at": 1}', "\x00"])
+def test_a_note_that_cannot_be_read_is_none(site: Path, text: str) -> None:
+    site.with_name(f"{SITE}.backup").write_text(text)
+    assert last_backup(site) is None
 
 
 def test_commits_during_a_backup_neither_end_up_in_it_nor_restart_it(tmp_path: Path, site: Path) -> None:

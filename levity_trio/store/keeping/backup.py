@@ -5,19 +5,30 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from levity_trio.config import EnvironmentProblem
+from levity_trio.store.backup_note import LastBackup, note
 from levity_trio.store.connection import open_reader
 from levity_trio.store.keeping.copies import Content, content, is_contained, open_copy, prepared
 from levity_trio.store.keeping.copying import Told, WalWatch, check_room, copy, open_finished, open_partial
 from levity_trio.store.schema import check_ownership
+from levity_trio.wire.times import stamp
 
 PARTIAL = ".partial"
 
 
-def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False) -> Content:
-    """Copy a database to a file and return what the copy holds.
+class BackedUp(NamedTuple):
+    """What a copy holds, and why the database has no note of it, None if it has."""
+
+    held: Content
+    not_noted: OSError | None
+
+
+def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False) -> BackedUp:
+    """Copy a database to a file and return what the copy holds. Its moment is noted beside the database.
 
     An existing file is replaced if it is an earlier backup of this database, or any database of ours if forced.
 
@@ -25,7 +36,7 @@ def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False
         EnvironmentProblem: there is no such database, the file must not be replaced, the disk is nearly full, the WAL
             of the server grew too much, or the database is damaged. The file is as it was before.
     """
-    database, target = database.resolve(), target.resolve()
+    database, target, at = database.resolve(), target.resolve(), stamp(datetime.now(UTC))
     try:
         with _snapshot(database) as source:
             _check_target(source, database, target, is_forced=is_forced)
@@ -38,9 +49,18 @@ def back_up(database: Path, target: Path, told: Told, *, is_forced: bool = False
                 with closing(open_finished(partial.path)) as finished:
                     held = content(finished)
                 partial.rename(target)
-            return held
     except (sqlite3.Error, OSError) as error:
         raise EnvironmentProblem(f"cannot copy {database} to {target}: {error}") from error
+    return BackedUp(held, _noted(database, LastBackup(at, str(target), target.stat().st_size)))
+
+
+def _noted(database: Path, backup: LastBackup) -> OSError | None:
+    """Note a backup; a folder that must not be written to is no reason to call it a failure."""
+    try:
+        note(database, backup)
+    except OSError as problem:
+        return problem
+    return None
 
 
 @contextmanager

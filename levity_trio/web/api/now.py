@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from levity_trio.store.backup_note import is_replicated, last_backup
 from levity_trio.store.reads.disk import disk
 from levity_trio.store.reads.now import Asked as AskedNow
 from levity_trio.store.reads.now import Now, now
@@ -33,6 +34,8 @@ async def get_now(asked: Asked) -> Any:
             is_damaged=api.writer.is_damaged,
             is_clock_trusted=is_trusted,
             disk=disk(api.config.database),
+            backup=last_backup(api.config.database),
+            is_replicated=is_replicated(api.config.database),
         )
         name, tag = api.config.server_name, api.config.auto_start_id_tag
         return now(db, AskedNow(at, terms, name, tag, machine, asked.sees_all, chosen), api.sessions)

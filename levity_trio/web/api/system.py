@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ import trio
 
 from levity_trio import __version__
 from levity_trio.plugins.base import PluginState
+from levity_trio.store.backup_note import LastBackup, is_replicated, last_backup
 from levity_trio.store.reads.present import SQLITE_VERSION
 from levity_trio.store.reads.system import StoredData, stored_data
 from levity_trio.web.api.endpoints import Asked, Endpoint, Role
@@ -68,10 +69,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """The server. Its settings and the path of its database are for admins: null for others.
-
-    When it was last backed up is not known here: a backup writes nothing into the database that it copies.
-    """
+    """The server. Its settings and the paths of its database and of the last backup are for admins: null for others."""
 
     program: Program
     at: str
@@ -80,6 +78,9 @@ class System:
     can_store: bool
     is_damaged: bool
     database: StoredData
+    last_backup: LastBackup | None
+    is_replicated: bool
+    """Whether Litestream copies the database all the time."""
     retention: Retention
     load: Load
     plugins: list[PluginState]
@@ -90,6 +91,7 @@ async def get_system(asked: Asked) -> Any:
     api, is_admin = asked.api, asked.caller.role >= Role.ADMIN
     config = api.config
     database = await api.reader.run(partial(stored_data, path=config.database, now=api.now()))
+    backup = await trio.to_thread.run_sync(last_backup, config.database)
     shown = show(
         System(
             program=await _program(asked),
@@ -99,6 +101,8 @@ async def get_system(asked: Asked) -> Any:
             can_store=not api.writer.is_failing,
             is_damaged=api.writer.is_damaged,
             database=database,
+            last_backup=backup if backup is None or is_admin else replace(backup, file=None),
+            is_replicated=await trio.to_thread.run_sync(is_replicated, config.database),
             retention=Retention(
                 frames_days=config.log_days, frames_megabytes=config.log_megabytes, events_days=config.event_days
             ),

@@ -1,7 +1,4 @@
-"""What wants a look, the worst first: each with words for people, and since when.
-
-The state of backups is not among it: `levity-trio backup` writes nothing into the database that it copies.
-"""
+"""What wants a look, the worst first: each with words for people, and since when."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
+from levity_trio.store.backup_note import LastBackup
 from levity_trio.store.reads.disk import Disk
 from levity_trio.store.reads.now.chargers import Fault, KnownCharger, Place, StatusNow
 from levity_trio.store.reads.present import CERTIFICATES, OpenTransaction, Waiting, waiting
@@ -27,6 +25,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 SKEW_SECONDS: Final = 300
 """By how much a charger's clock may be wrong."""
 CERTIFICATE_DAYS: Final = 30
+BACKUP_DAYS: Final = 3
+"""The age at which a backup is old: those of a night and of the night after it were not made."""
+UNSAVED_DAYS: Final = 7
+"""The age at which a database without a backup wants one."""
 GIVEN_UP_DAYS: Final = 7
 """For so long, facts that were given up want a look."""
 FAULTED: Final = "Faulted"
@@ -43,6 +45,7 @@ class Kind(StrEnum):
     SILENT = "silent"
     CERTIFICATE = "certificate"
     CHARGER_CLOCK = "charger_clock"
+    BACKUP = "backup"
     WALLET = "wallet"
     REVIEW = "review"
     SET_ASIDE = "set_aside"
@@ -83,14 +86,21 @@ _GIVEN_UP: Final = (
 )
 
 
+_OLD_RUN: Final = "SELECT 1 FROM run WHERE id = (SELECT min(id) FROM run) AND started_at <= ?"
+
+
 class Machine(NamedTuple):
-    """What the server knows beside its database: whether it can store, whether its clock is right, and its disk."""
+    """What the server knows beside its database: whether it can store, whether its clock is right, its disk, and when
+    the database was last backed up. `is_replicated`: another program copies it all the time.
+    """
 
     begun_at: str
     can_store: bool
     is_damaged: bool
     is_clock_trusted: bool
     disk: Disk
+    backup: LastBackup | None
+    is_replicated: bool
 
 
 class Chargers(NamedTuple):
@@ -108,6 +118,7 @@ _RANKS: Final = {kind.value: rank for rank, kind in enumerate(Kind)}
 def attention(db: Database, now: datetime, machine: Machine, chargers: Chargers, *, sees_all: bool) -> list[Attention]:
     """Return what wants a look. Money and addresses are for operators."""
     found = [*_of_machine(machine), *_of_chargers(now, machine, chargers), *_waiting(waiting(db), sees_all=sees_all)]
+    found += _of_backup(db, now, machine)
     found += _certificates(db, now, {one.id: _name(one) for one in chargers.served})
     found += _asked_tags(db)
     if sees_all:
@@ -137,6 +148,16 @@ def _of_machine(machine: Machine) -> Iterator[Attention]:
         yield _entry(Kind.DISK, f"Only {machine.disk.free / 1e6:.0f} MB are free on the disk of the database")
     if not machine.is_clock_trusted:
         yield _entry(Kind.CLOCK, "The clock of this server is not trusted; times may be wrong")
+
+
+def _of_backup(db: Database, now: datetime, machine: Machine) -> Iterator[Attention]:
+    if machine.is_replicated:
+        return
+    if machine.backup is not None:
+        if machine.backup.at <= stamp(now - timedelta(days=BACKUP_DAYS)):
+            yield _entry(Kind.BACKUP, "The last backup is old", machine.backup.at)
+    elif db.execute(_OLD_RUN, (stamp(now - timedelta(days=UNSAVED_DAYS)),)).fetchone():
+        yield _entry(Kind.BACKUP, "No backup is known; make one with: levity-trio backup FILE")
 
 
 def _of_chargers(now: datetime, machine: Machine, chargers: Chargers) -> Iterator[Attention]:

@@ -26,6 +26,7 @@ MENDED_AT: Final[Mapping[str, str]] = {
     "storage": "/system",
     "disk": "/system",
     "clock": "/system",
+    "backup": "/system",
     "webhook": "/system",
     "wallet": "/accounts",
     "review": "/review",

@@ -1,0 +1,47 @@
+"""When a database was last backed up: a note beside it, because a backup writes nothing into what it copies."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+NEW: Final = ".new"
+
+
+@dataclass(frozen=True, slots=True)
+class LastBackup:
+    """The last complete backup: of which moment, in which file (null for those who may not know it), and its size."""
+
+    at: str
+    file: str | None
+    bytes: int
+
+
+def note(database: Path, backup: LastBackup) -> None:
+    """Note a backup that is complete. Raises OSError."""
+    path = _path(database)
+    new = path.with_name(f"{path.name}{NEW}")
+    new.write_bytes(orjson.dumps(asdict(backup)))
+    new.replace(path)
+
+
+def last_backup(database: Path) -> LastBackup | None:
+    """Return what is noted; None where nothing is, or where it cannot be read."""
+    try:
+        found = orjson.loads(_path(database).read_bytes())
+        return LastBackup(str(found["at"]), str(found["file"]), int(found["bytes"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def is_replicated(database: Path) -> bool:
+    """Whether Litestream follows a database: it has a folder beside it."""
+    return database.with_name(f".{database.name}-litestream").is_dir()
+
+
+def _path(database: Path) -> Path:
+    database = database.resolve()
+    return database.with_name(f"{database.name}.backup")
