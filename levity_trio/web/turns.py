@@ -1,7 +1,8 @@
 """The turns of those who try passwords: one at a time, because each takes a processor for a quarter of a second.
 
 Strangers wait in a bounded queue, few of one address. A browser that is known waits outside that queue, behind at most
-one stranger; so a flood, even from the owner's own address, keeps nobody out who has logged in before.
+one stranger; so a flood, even from the owner's own address, keeps nobody out who has logged in before. The drivers'
+port has a queue of its own, so that its strangers take no place from those at the port of the API.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ RETRY_SECONDS: Final = 3
 
 
 class Turns:
-    """Who waits for a turn."""
+    """Who waits for a turn at one door; `of_all` is held by the one of all doors who has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_all: trio.Lock) -> None:
         self._of_strangers = trio.Lock()
-        self._of_all = trio.Lock()
+        self._of_all = of_all
         self._addresses: Counter[str] = Counter()
         self._known: set[str] = set()
 

@@ -68,7 +68,7 @@ async def test_a_flood_costs_one_password_at_a_time(house: House) -> None:
 
 
 async def test_who_finds_no_place_is_told_when_to_try_again() -> None:
-    turns = Turns()
+    turns = Turns(trio.Lock())
     async with turns.known("a"):
         with pytest.raises(Problem) as problem:
             await turns.known("a").__aenter__()
