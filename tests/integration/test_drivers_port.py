@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from levity_trio.web.api.endpoints import Endpoint
 from levity_trio.web.api.server import DRIVERS_CONNECTIONS, ENDPOINTS
 from levity_trio.web.dashboard.pages import PAGES
-from tests.integration.browsing import OF_DRIVERS, Browser, Page
+from tests.integration.browsing import OF_ALL, OF_DRIVERS, Browser, Page
 from tests.integration.charger import Charger
 from tests.integration.foreign import api_of
 from tests.integration.serving import PROGRAM, Serving, environment, serving
@@ -204,6 +205,41 @@ def test_a_driver_comes_in_with_a_code(server: Serving, kind: str) -> None:
     ]
     assert "ben" in shown.words
     assert "driver 4" not in shown.words
+
+
+@pytest.mark.parametrize("at", [OF_DRIVERS, OF_ALL])
+def test_the_log_in_names_the_place_of_a_code_and_nothing_more(server: Serving, at: str) -> None:
+    name = "Space <b>5</b>"
+    with Charger(server.port, "CP-5") as charger:
+        charger.boot()
+        charger.start("ANNAS-TAG")
+        for connector, status in ((1, "Charging"), (2, "Available")):
+            charger.call("StatusNotification", connectorId=connector, status=status, errorCode="NoError")
+        api_of(server).ask("PUT", "admin", "chargers", "CP-5", given={"name": name})
+        browser = Browser(server, at)
+
+        def words(place: str) -> str:
+            page = browser.get("/login", next=f"/d/at/{place}")
+            return page.words.partition("With a code")[0].rpartition("Log in to charge")[2].strip()
+
+        assert words("CP-5/1") == f"{name} Connector 1 ◐ In use"
+        assert words("CP-5/2") == f"{name} Connector 2 – Free"
+        assert words("CP-5") == f"{name} Connector 1 ◐ In use Connector 2 – Free"
+        assert (unknown := words("NOBODY")) == ""
+        for place in ("CP-5/3", "CP-5/1/2", "CP-5/0", "../CP-5", "CP-5/../CP-5", "", "CP-5?x", "CP-5/" + "9" * 30):
+            assert words(place) == unknown
+        assert "Space" not in browser.get("/login", next="/d/sessions").words
+
+
+def test_a_charger_of_any_name_is_found_by_its_code(server: Serving) -> None:
+    name = "a b%3Fc?d#e"
+    api_of(server).ask("POST", "admin", "chargers", given={"id": name})
+    browser, place = stranger(server), f"/d/at/{quote(name)}"
+    page = browser.get("/login", next=place)
+    assert f"{name} " in page.words
+    form = page.form("/login")
+    answer = browser.ask("POST", form.action, {**form.values, "name": "ben", "password": PASSWORD})
+    assert answer.headers["location"] == place
 
 
 def test_a_driver_who_becomes_something_else_is_shut_out(server: Serving) -> None:
