@@ -56,9 +56,21 @@ async def ask(app: Any, method: str, path: str, cookie: str, body: bytes = b"") 
     async def send(message: Message) -> None:
         status.extend([message["status"]] if "status" in message else [])
 
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http"}
-    scope |= {"path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "headers": headers}
-    await app(scope | {"client": ("192.0.2.9", 1), "server": ("127.0.0.1", 9002)}, receive, send)
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "client": ("192.0.2.9", 1),
+        "server": ("127.0.0.1", 9002),
+    }
+    await app(scope, receive, send)
     return status[0]
 
 
