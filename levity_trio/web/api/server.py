@@ -35,6 +35,7 @@ from levity_trio.web.api import (
     certificates,
     charger_facts,
     chargers,
+    codes,
     commands,
     configuration,
     events,
@@ -89,7 +90,7 @@ ROOMS: Final = (
     *(now, history, system),
     *(administration, tags, stations, chargers, registration, security, charger_facts, transactions, review),
     *(operations, bulk, commands, plans, files, logs, events, webhooks, configuration, templates),
-    *(certificates, securing, offline, local_lists, imports, addresses),
+    *(certificates, securing, offline, local_lists, imports, addresses, codes),
     *(
         accounts,
         vehicles,
