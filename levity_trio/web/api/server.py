@@ -38,6 +38,7 @@ from levity_trio.web.api import (
     codes,
     commands,
     configuration,
+    driving,
     events,
     everything,
     files,
@@ -107,7 +108,7 @@ ROOMS: Final = (
         reconciliations,
     ),
     *(wallets, payments),
-    users,
+    *(users, driving),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
