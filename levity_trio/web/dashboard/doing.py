@@ -188,7 +188,7 @@ async def perform(form: Form, request: Request) -> Response:
         return await form.desk.forbidden(form.view, form.endpoint.role)
     if request.method != "POST":
         return await form.show(dict(request.query_params), {})
-    if not form.desk.is_own_origin(request):  # before a file is read
+    if not form.desk.front.is_own_origin(request):  # before a file is read
         return await form.show({}, {"": FOREIGN}, HTTPStatus.FORBIDDEN)
     content = await request.form()
     if not form.desk.is_own_form(request, given_in(content).get(FORM_VALUE, "")) or not form.is_meant(content):

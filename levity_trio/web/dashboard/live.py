@@ -106,15 +106,15 @@ class Channel:
 class Channels:
     """All channels of a dashboard."""
 
-    def __init__(self, api: Api, templates: Templates, tasks: trio.Nursery) -> None:
+    def __init__(self, api: Api, templates: Templates, tasks: trio.Nursery, places: trio.CapacityLimiter) -> None:
         self._api = api
         self._templates = templates
         self._tasks = tasks
         self._channels: dict[_Key, Channel] = {}
         self._renders = trio.CapacityLimiter(1)
         self._pace = Pace()
-        self.places = api.streams
-        """The places of event streams; the API's count too."""
+        self.places = places
+        """Those of event streams."""
         self._is_listening = False
 
     async def stream(self, page: Page, view: View, form_value: str) -> AsyncGenerator[bytes, None]:
@@ -236,8 +236,8 @@ def _items(given: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def open_channels(api: Api, templates: Templates) -> AsyncIterator[Channels]:
-    """Keep channels while the block runs."""
+async def open_channels(api: Api, templates: Templates, places: trio.CapacityLimiter) -> AsyncIterator[Channels]:
+    """Keep channels while the block runs. `places` are those of event streams."""
     async with trio.open_nursery() as tasks:
-        yield Channels(api, templates, tasks)
+        yield Channels(api, templates, tasks, places)
         tasks.cancel_scope.cancel()

@@ -128,7 +128,7 @@ async def site(monkeypatch: pytest.MonkeyPatch, logged_out: set[int]) -> AsyncIt
         tokens=SimpleNamespace(are_used=False),
         logins=SimpleNamespace(are_used=False, get=lambda number: None if number in logged_out else LOGGED_IN),
     )
-    async with open_channels(api, TEMPLATES) as channels:
+    async with open_channels(api, TEMPLATES, api.streams) as channels:
         yield Site(channels, feed)
 
 
