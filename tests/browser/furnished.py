@@ -18,7 +18,7 @@ from tests.browser.site import Site, bare_site
 from tests.integration.browsing import Browser
 from tests.integration.charger import Charger, Closed, now
 
-PASSWORD: Final = "a long enough password"
+PASSWORD: Final = "a long enough password"  # noqa: S105
 NEWCOMER, STRANGER = "GRIZZL-E-7731", "04BADCAB1E"
 FLAGS: Final = (
     *("--registration", "ask", "--adopt-existing", "--unknown-tags", "ask", "--time-zone", TIME_ZONE),

@@ -143,7 +143,9 @@ class Channels:
 
     def _join(self, page: Page, view: View, live: Live, sender: _Sender) -> Channel:
         caller = view.caller
-        who = (caller.account, caller.name) if caller.role is Role.DRIVER else None  # what one asked for is not another's
+        who = (
+            (caller.account, caller.name) if caller.role is Role.DRIVER else None
+        )  # what one asked for is not another's
         key: _Key = (caller.role, who, page.path, *_items(view.path), "?", *_items(view.query))
         channel = self._channels.get(key)
         if channel is None:

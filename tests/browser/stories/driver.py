@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.chromium import PATIENCE_MS, seen
 from tests.browser.site import Site, bare_site, wait_until
 
-NARROW: Final = {"width": 360, "height": 740}
+NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
 PASSWORD, TAG, OTHER_TAG = "correct horse battery staple", "04A2B3C4", "04F1D022"
 MOST_RELOADS: Final = 40
 
@@ -55,7 +55,7 @@ def an_invited_driver_charges(page: Page, site: Site) -> None:
         site.act("SPACE-4", "plug")
         expect(place).to_contain_text("Plugged in")
         place.get_by_role("button", name="Start").click()
-        expect(place).to_contain_text("Yours")
+        expect(place).to_contain_text("Charging")
         expect(place).to_contain_text(re.compile(r"0\.\d*[1-9]\d* kWh"))
         place.get_by_text("Stop", exact=True).click()
         place.get_by_role("button", name="Stop my session").click()
@@ -111,7 +111,7 @@ def without_javascript(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Go on").click()
     expect(page).to_have_url(f"{site.url}/d/at/SPACE-4")
     page.get_by_role("button", name="Start").click()
-    _reload_until(page, "Yours")
+    _reload_until(page, "Charging")
     page.get_by_text("Stop", exact=True).click()
     page.get_by_role("button", name="Stop my session").click()
     _reload_until(page, "stopped")

@@ -46,8 +46,10 @@ async def _parts(view: View, one: Mapping[str, Any]) -> Sequence[Part]:
 
 
 async def _statements(view: View) -> Values:
-    found = [] if is_nobody(view) else (await view.get(STATEMENTS))["data"]
-    return {"is_nobody": is_nobody(view), "statements": found}
+    if is_nobody(view):
+        return {"is_nobody": True}
+    found = await view.get(STATEMENTS, cursor=view.query.get("cursor"))
+    return {"is_nobody": False, "statements": found["data"], "cursor": found.get("next_cursor")}
 
 
 async def _me(view: View) -> Values:
