@@ -49,6 +49,7 @@ from levity_trio.web.api import (
     local_lists,
     logs,
     meters,
+    mine,
     months,
     now,
     offline,
@@ -115,7 +116,7 @@ ROOMS: Final = (
         reconciliations,
     ),
     *(wallets, payments),
-    *(users, driving),
+    *(users, driving, mine),
 )
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(one for room in ROOMS for one in room.ENDPOINTS)
 STREAMED: Final = frozenset((one.method, one.path) for one in ENDPOINTS if isinstance(one.body, StreamedBody))
