@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from levity_trio.web.dashboard.front import DRIVERS
 from levity_trio.web.dashboard.inside import Refused
@@ -40,7 +41,7 @@ class Place:
 
 
 async def place_of(view: View, path: str) -> Place | None:
-    """Return the place that the page with this path is about, None for an unknown one, or no such page.
+    """Return the place that the page with this path, as in a URL, is about; None for an unknown one, or no such page.
 
     Hold a place among the requests at work.
     """
@@ -48,7 +49,7 @@ async def place_of(view: View, path: str) -> Place | None:
     if found is None:
         return None
     try:
-        charger = await view.get(f"/api/me/chargers/{found['charger']}")
+        charger = await view.get(f"/api/me/chargers/{unquote(found['charger'])}")
     except Refused:
         return None
     wanted = None if found["connector"] is None else int(found["connector"])

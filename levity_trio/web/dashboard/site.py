@@ -237,7 +237,7 @@ class _Entrance:
             return PlainTextResponse("There is nothing here.\n", HTTPStatus.NOT_FOUND)
         if path.startswith("/live/"):
             return Response(status_code=HTTPStatus.UNAUTHORIZED)
-        wanted = path if scope["method"] == "GET" else "/"
+        wanted = quote(path) if scope["method"] == "GET" else "/"  # as in a URL, and then as a value in one
         return RedirectResponse(f"{self.desk.base}/login?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
 
     def _cookie(self, scope: Scope, reader: Reader) -> str:
